@@ -1,0 +1,18 @@
+//! Lets the program and its tests find libtorch without LD_LIBRARY_PATH.
+
+use std::path::Path;
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=LIBTORCH");
+    // `.libtorch/` beside `target/`, seen from target/release/ and from target/release/deps/: the checkout may be moved.
+    for up in ["../..", "../../.."] {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN/{up}/.libtorch/lib");
+    }
+    // A libtorch of the user's own, or a target folder somewhere else.
+    if let Ok(libtorch) = std::env::var("LIBTORCH") {
+        let lib = Path::new(&libtorch).join("lib");
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    }
+    // The parent process calls nothing in libtorch, but the workers are the same program.
+    println!("cargo::rustc-link-arg=-Wl,--no-as-needed");
+}

@@ -1,0 +1,16 @@
+//! blowup measures where the training of neural networks blows up: exploding gradients, divergence, NaN.
+//!
+//! One TOML file (a spec) declares a grid; every point of it is trained on libtorch in parallel worker processes; CSV files say for every
+//! trial whether, when and where it diverged. The modules in reading order, data flowing downwards:
+//!
+//! ```text
+//! spec -> grid -> plan -> pool ==pipes==> worker -> engine -> verdict
+//!                          |                                     |
+//!                          +<------------- rows <----------------+
+//!                          v
+//!                        store (runs.csv, ...)
+//! ```
+
+pub mod axes;
+pub mod trial;
+pub mod verdict;

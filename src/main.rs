@@ -1,0 +1,3 @@
+fn main() {
+    println!("{:?}", tch::Tensor::from_slice(&[1f64, 2.]).sum(tch::Kind::Double));
+}

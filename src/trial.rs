@@ -1,0 +1,425 @@
+//! One training run, fully resolved: every axis that applies has its value, every axis that does not is absent by
+//! construction (momentum lives inside `Optimizer::Sgd`, a threshold inside `Clip::Norm`), so two trials are the same run
+//! exactly when they are equal but for their label.
+//!
+//! Nothing here parses, trains or writes; `spec` builds trials, `plan` groups them by `Shape`, `engine` trains them.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// Declares a closed enum whose variants have the names of the contract.
+macro_rules! named {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// The name used in specs and CSV files.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+
+            pub fn from_name(text: &str) -> Option<$name> {
+                match text { $($text => Some($name::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+/// A configuration with its seed: one row of `runs.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The `label` of its grid block; a column, not part of its identity.
+    pub label: String,
+    pub task: Task,
+    pub budget: Budget,
+    /// A loss above this multiple of the reference counts as diverged.
+    pub loss_ratio: f64,
+    pub network: Network,
+    pub init: Init,
+    pub bias: Bias,
+    pub loss: Loss,
+    pub optimizer: Optimizer,
+    pub lr: f64,
+    pub clip: Clip,
+    /// The optimizer's `weight_decay` (L2 added to the gradient after clipping; decoupled for adamw).
+    pub weight_decay: f64,
+    /// Samples per update, at most the task's samples; equal to them means full batch, which is never shuffled.
+    pub batch: usize,
+    pub dtype: Dtype,
+    pub seed: u64,
+}
+
+/// What is learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    pub kind: TaskKind,
+    /// Features of a sample, or of a time step for sequences.
+    pub inputs: usize,
+    /// Outputs of the network: regression targets under mse, classes under cross_entropy.
+    pub outputs: usize,
+    pub samples: usize,
+    /// Standard deviation of random inputs (1 where the task has none).
+    pub input_std: f64,
+    /// The file of a `csv` task.
+    pub csv: Option<CsvFile>,
+}
+
+named! {
+    /// The data sets; `fresh-noise` draws new data every epoch.
+    TaskKind {
+        Teacher = "teacher", Noise = "noise", FreshNoise = "fresh-noise", Scalar = "scalar", Csv = "csv",
+        Adding = "adding", NoiseSequence = "noise-sequence",
+    }
+}
+
+impl TaskKind {
+    pub fn is_sequence(self) -> bool {
+        matches!(self, TaskKind::Adding | TaskKind::NoiseSequence)
+    }
+}
+
+/// A CSV file as a data set; its content, not its path, is part of a trial's identity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CsvFile {
+    /// Where the worker opens it (the spec's folder joined with `path`).
+    pub path: String,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+    pub target: String,
+    /// The columns used as inputs, in this order.
+    pub features: Vec<String>,
+    /// Shift and scale features (and a regression target) to mean 0 and variance 1.
+    pub standardize: bool,
+}
+
+/// How long to train.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Budget {
+    /// Passes over the data; 0 measures at initialization only.
+    Epochs(u64),
+    /// Updates; the last epoch may be cut short.
+    Steps(u64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Network {
+    /// depth 0 is a linear model: no hidden layer, hence no activation, norm or width.
+    Linear,
+    /// `depth >= 1` hidden layers and a linear output layer.
+    Mlp { depth: usize, width: usize, activation: Activation, norm: Norm },
+    /// `depth >= 1` stacked plain recurrent layers, a linear output layer read at the last step. Never batch norm.
+    Rnn { depth: usize, width: usize, activation: Activation, norm: Norm, sequence_length: usize },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Activation {
+    Linear,
+    Relu,
+    LeakyRelu {
+        negative_slope: f64,
+    },
+    Tanh,
+    Sigmoid,
+    /// The exact (erf) form, as `torch.nn.GELU()`.
+    Gelu,
+    Selu,
+    Silu,
+}
+
+impl Activation {
+    pub const NAMES: &'static [&'static str] =
+        &["linear", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "selu", "silu"];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Activation::Linear => "linear",
+            Activation::Relu => "relu",
+            Activation::LeakyRelu { .. } => "leaky_relu",
+            Activation::Tanh => "tanh",
+            Activation::Sigmoid => "sigmoid",
+            Activation::Gelu => "gelu",
+            Activation::Selu => "selu",
+            Activation::Silu => "silu",
+        }
+    }
+
+    /// `negative_slope` is used by leaky_relu only (PyTorch's default is 0.01).
+    pub fn from_name(text: &str, negative_slope: f64) -> Option<Activation> {
+        Some(match text {
+            "linear" => Activation::Linear,
+            "relu" => Activation::Relu,
+            "leaky_relu" => Activation::LeakyRelu { negative_slope },
+            "tanh" => Activation::Tanh,
+            "sigmoid" => Activation::Sigmoid,
+            "gelu" => Activation::Gelu,
+            "selu" => Activation::Selu,
+            "silu" => Activation::Silu,
+            _ => return None,
+        })
+    }
+}
+
+/// Normalization of each hidden layer, with learned scale and shift, eps 1e-5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Norm {
+    None,
+    /// Batch statistics (training mode).
+    Batch(NormPosition),
+    Layer(NormPosition),
+}
+
+named! {
+    /// Relative to the activation.
+    NormPosition { Before = "before", After = "after" }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Init {
+    pub kind: InitKind,
+    /// std of `normal`, bound of `uniform`, variance x fan_in of `scaled`, value of `constant`, else a gain.
+    pub scale: f64,
+}
+
+named! {
+    /// As the functions of `torch.nn.init`; `pytorch` is what `nn.Linear` and `nn.RNN` do by default.
+    InitKind {
+        Normal = "normal", Uniform = "uniform", Xavier = "xavier", XavierUniform = "xavier_uniform", He = "he",
+        HeUniform = "he_uniform", Lecun = "lecun", Orthogonal = "orthogonal", Scaled = "scaled", Constant = "constant",
+        Pytorch = "pytorch",
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Bias {
+    None,
+    /// N(0, std^2) at the start.
+    Learned {
+        std: f64,
+    },
+    /// PyTorch's own start, U(-1/sqrt(fan_in), 1/sqrt(fan_in)); the default with init `pytorch`.
+    LearnedPytorch,
+}
+
+named! { Loss { Mse = "mse", CrossEntropy = "cross_entropy" } }
+named! { Dtype { Float32 = "float32", Float64 = "float64" } }
+
+/// PyTorch's optimizers and their parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Optimizer {
+    Sgd { momentum: f64, nesterov: bool },
+    Adam { beta1: f64, beta2: f64, eps: f64 },
+    Adamw { beta1: f64, beta2: f64, eps: f64 },
+    Rmsprop { alpha: f64, eps: f64, momentum: f64 },
+}
+
+impl Optimizer {
+    pub const NAMES: &'static [&'static str] = &["sgd", "adam", "adamw", "rmsprop"];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Optimizer::Sgd { .. } => "sgd",
+            Optimizer::Adam { .. } => "adam",
+            Optimizer::Adamw { .. } => "adamw",
+            Optimizer::Rmsprop { .. } => "rmsprop",
+        }
+    }
+
+    pub fn momentum(self) -> Option<f64> {
+        match self {
+            Optimizer::Sgd { momentum, .. } | Optimizer::Rmsprop { momentum, .. } => Some(momentum),
+            Optimizer::Adam { .. } | Optimizer::Adamw { .. } => None,
+        }
+    }
+}
+
+/// Gradient clipping; a threshold is finite and above 0 (infinity is `None`).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Clip {
+    None,
+    /// `torch.nn.utils.clip_grad_norm_`
+    Norm(f64),
+    /// `torch.nn.utils.clip_grad_value_`
+    Value(f64),
+}
+
+/// `t` and 12 hexadecimal digits: a hash of everything that changes the meaning of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TrialId(u64);
+
+impl fmt::Display for TrialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t{:012x}", self.0)
+    }
+}
+
+impl TrialId {
+    pub fn parse(text: &str) -> Option<TrialId> {
+        let digits = text.strip_prefix('t')?;
+        let hexadecimal = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if digits.len() != 12 || !hexadecimal {
+            return None;
+        }
+        u64::from_str_radix(digits, 16).ok().map(TrialId)
+    }
+}
+
+impl Network {
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::Linear | Network::Mlp { .. } => "mlp",
+            Network::Rnn { .. } => "rnn",
+        }
+    }
+
+    pub fn depth(self) -> usize {
+        match self {
+            Network::Linear => 0,
+            Network::Mlp { depth, .. } | Network::Rnn { depth, .. } => depth,
+        }
+    }
+
+    pub fn width(self) -> Option<usize> {
+        match self {
+            Network::Linear => None,
+            Network::Mlp { width, .. } | Network::Rnn { width, .. } => Some(width),
+        }
+    }
+
+    pub fn activation(self) -> Option<Activation> {
+        match self {
+            Network::Linear => None,
+            Network::Mlp { activation, .. } | Network::Rnn { activation, .. } => Some(activation),
+        }
+    }
+
+    pub fn norm(self) -> Option<Norm> {
+        match self {
+            Network::Linear => None,
+            Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => Some(norm),
+        }
+    }
+
+    pub fn sequence_length(self) -> Option<usize> {
+        match self {
+            Network::Linear | Network::Mlp { .. } => None,
+            Network::Rnn { sequence_length, .. } => Some(sequence_length),
+        }
+    }
+}
+
+impl Trial {
+    /// The hash of `identity`.
+    pub fn id(&self) -> TrialId {
+        let hash = Sha256::digest(self.identity().as_bytes());
+        let first: [u8; 8] = hash[..8].try_into().expect("a SHA-256 has 32 bytes");
+        TrialId(u64::from_be_bytes(first) >> 16)
+    }
+
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.task.samples.div_ceil(self.batch) as u64
+    }
+
+    /// Updates of the whole run.
+    pub fn steps(&self) -> u64 {
+        match self.budget {
+            Budget::Epochs(epochs) => epochs * self.steps_per_epoch(),
+            Budget::Steps(steps) => steps,
+        }
+    }
+
+    /// Epochs begun in the whole run.
+    pub fn epochs(&self) -> u64 {
+        self.steps().div_ceil(self.steps_per_epoch())
+    }
+
+    /// Every field that changes the run, as text. An axis added later is appended only where it is not at its default, so
+    /// the ids of existing sweeps stay.
+    fn identity(&self) -> String {
+        use fmt::Write;
+        let mut text = String::with_capacity(512);
+        let task = &self.task;
+        let csv = task.csv.as_ref().map(|c| (&c.sha256, &c.target, &c.features, c.standardize));
+        let _ = write!(
+            text,
+            "task={}/{}/{}/{}/{:?}/{csv:?};",
+            task.kind.name(),
+            task.inputs,
+            task.outputs,
+            task.samples,
+            task.input_std
+        );
+        let _ = write!(
+            text,
+            "{:?};loss_ratio={:?};{:?};{:?};{:?};{:?};{:?};lr={:?};{:?};weight_decay={:?};batch={};{:?};seed={}",
+            self.budget,
+            self.loss_ratio,
+            self.network,
+            self.init,
+            self.bias,
+            self.loss,
+            self.optimizer,
+            self.lr,
+            self.clip,
+            self.weight_decay,
+            self.batch,
+            self.dtype,
+            self.seed
+        );
+        text
+    }
+
+    /// What trials must share to train as lanes of one cohort.
+    pub fn shape(&self) -> Shape {
+        let activation = self.network.activation().map(|a| match a {
+            Activation::LeakyRelu { negative_slope } => ("leaky_relu", negative_slope.to_bits()),
+            other => (other.name(), 0),
+        });
+        Shape {
+            task: format!("{:?}", self.task),
+            network: self.network.name(),
+            depth: self.network.depth(),
+            width: self.network.width(),
+            activation,
+            norm: self.network.norm(),
+            sequence_length: self.network.sequence_length(),
+            bias: self.bias != Bias::None,
+            loss: self.loss,
+            optimizer: self.optimizer.name(),
+            momentum: self.optimizer.momentum().is_some_and(|m| m != 0.0),
+            nesterov: matches!(self.optimizer, Optimizer::Sgd { nesterov: true, .. }),
+            weight_decay: self.weight_decay != 0.0,
+            clip_value: matches!(self.clip, Clip::Value(_)),
+            batch: self.batch,
+            steps: self.steps(),
+            dtype: self.dtype,
+        }
+    }
+}
+
+/// The key of a cohort: everything that decides which kernels run and how large their tensors are. lr, thresholds, decay, momentum,
+/// initializer and seed are one value per lane and stay out of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Shape {
+    pub task: String,
+    pub network: &'static str,
+    pub depth: usize,
+    pub width: Option<usize>,
+    pub activation: Option<(&'static str, u64)>,
+    pub norm: Option<Norm>,
+    pub sequence_length: Option<usize>,
+    pub bias: bool,
+    pub loss: Loss,
+    pub optimizer: &'static str,
+    pub momentum: bool,
+    pub nesterov: bool,
+    pub weight_decay: bool,
+    pub clip_value: bool,
+    pub batch: usize,
+    pub steps: u64,
+    pub dtype: Dtype,
+}

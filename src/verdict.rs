@@ -1,0 +1,460 @@
+//! From the course of a training run to its outcome. Floats in, enum out: no tensors, no files, no clock.
+//!
+//! `Course` is fed once per step and once per epoch, in order, and is asked for `Measured` at the end. A NaN is never a
+//! minimum or a maximum; infinities are.
+
+use serde::{Deserialize, Serialize};
+
+/// What the network did. The first that holds, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// A step loss was NaN, or the final loss or the late mean is not finite.
+    Nonfinite,
+    /// The mean epoch loss of the last tenth is above loss_ratio x reference.
+    Diverged,
+    /// The final loss is within 1e-3 (relative) of the initial loss.
+    Stalled,
+    /// The final loss is below 0.9 x reference.
+    Converged,
+    Unsettled,
+}
+
+impl Outcome {
+    pub const ALL: [Outcome; 5] =
+        [Outcome::Converged, Outcome::Stalled, Outcome::Unsettled, Outcome::Diverged, Outcome::Nonfinite];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Nonfinite => "nonfinite",
+            Outcome::Diverged => "diverged",
+            Outcome::Stalled => "stalled",
+            Outcome::Converged => "converged",
+            Outcome::Unsettled => "unsettled",
+        }
+    }
+
+    pub fn from_name(text: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|o| o.name() == text)
+    }
+
+    /// Counted by the divergence rate.
+    pub fn blew_up(self) -> bool {
+        match self {
+            Outcome::Nonfinite | Outcome::Diverged => true,
+            Outcome::Stalled | Outcome::Converged | Outcome::Unsettled => false,
+        }
+    }
+}
+
+/// The first tensor of a step that held a value that is not finite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    pub tensor: Tensor,
+    /// From 1; the output layer is depth + 1; empty for the loss.
+    pub layer: Option<usize>,
+    /// The time step of recurrent nets, from 1.
+    pub time: Option<usize>,
+}
+
+/// In the order in which a step computes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Tensor {
+    Weight,
+    Activation,
+    Loss,
+    BackpropSignal,
+    WeightGradient,
+}
+
+impl Tensor {
+    pub fn name(self) -> &'static str {
+        match self {
+            Tensor::Weight => "weight",
+            Tensor::Activation => "activation",
+            Tensor::Loss => "loss",
+            Tensor::BackpropSignal => "backprop signal",
+            Tensor::WeightGradient => "weight gradient",
+        }
+    }
+}
+
+/// Epoch (from 1) and updates done before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct When {
+    pub epoch: u64,
+    pub step: u64,
+}
+
+/// One step, seen before its update.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Probe {
+    pub loss: f64,
+    /// Global L2 norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// Samples in this step's batch; weighs the step in the epoch loss.
+    pub samples: usize,
+    /// None at clip none.
+    pub clipped: Option<bool>,
+}
+
+/// Everything `runs.csv` says of a trial that was trained. Columns of the same names; `None` is an empty cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    pub outcome: Outcome,
+    pub diverged: Option<When>,
+    pub nonfinite: Option<When>,
+    pub site: Option<Site>,
+    pub nan: Option<When>,
+    pub epochs_run: u64,
+    pub steps_run: u64,
+    pub loss_initial: f64,
+    /// NaN where the trial ended at a NaN loss before its end.
+    pub loss_final: f64,
+    pub loss_trivial: f64,
+    pub loss_min: Option<f64>,
+    pub loss_max: Option<f64>,
+    pub epoch_loss_max: Option<u64>,
+    pub loss_jump_max: Option<f64>,
+    pub grad_norm_initial: f64,
+    pub grad_norm_max: Option<f64>,
+    pub epoch_grad_norm_max: Option<u64>,
+    pub clipped_fraction: Option<f64>,
+    pub update_norm_max: Option<f64>,
+    pub weight_norm_initial: f64,
+    pub weight_norm_max: Option<f64>,
+    pub backprop_ratio: Option<f64>,
+    pub activation_ratio: Option<f64>,
+}
+
+/// One line of `epochs.csv`; epoch 0 is before any update.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRow {
+    pub epoch: u64,
+    /// Updates done by its end.
+    pub steps: u64,
+    pub loss: f64,
+    pub loss_max: Option<f64>,
+    pub grad_norm_max: Option<f64>,
+    pub clipped_fraction: Option<f64>,
+    pub lr: f64,
+    pub weight_norm: f64,
+    pub update_norm_max: Option<f64>,
+}
+
+/// One line of `steps.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRow {
+    /// Updates done before it.
+    pub step: u64,
+    pub loss: f64,
+    pub grad_norm: f64,
+    pub clipped: Option<bool>,
+    pub update_norm: Option<f64>,
+}
+
+/// Measured once, before any update.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beginning {
+    pub loss_initial: f64,
+    pub loss_trivial: f64,
+    pub weight_norm: f64,
+    pub backprop_ratio: Option<f64>,
+    pub activation_ratio: Option<f64>,
+}
+
+/// What a course keeps for the optional files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Record {
+    /// Keep a row per epoch.
+    pub epochs: bool,
+    /// Keep a row for each of the first `steps` updates.
+    pub steps: u64,
+}
+
+/// The trajectory of one trial, folded as it comes.
+#[derive(Debug, Clone)]
+pub struct Course {
+    beginning: Beginning,
+    threshold: f64,
+    lr: f64,
+    record: Record,
+    epoch: EpochFold,
+    epoch_losses: Vec<f64>,
+    loss_previous: Option<f64>,
+    loss_jump_max: Option<f64>,
+    loss_min: Option<f64>,
+    loss_max: Option<(f64, u64)>,
+    grad_norm_initial: Option<f64>,
+    grad_norm_max: Option<(f64, u64)>,
+    update_norm_max: Option<f64>,
+    weight_norm_max: Option<f64>,
+    clipped: Option<(u64, u64)>,
+    diverged: Option<When>,
+    nonfinite: Option<When>,
+    site: Option<Site>,
+    nan: Option<When>,
+    steps: u64,
+    epochs: u64,
+    epoch_rows: Vec<EpochRow>,
+    step_rows: Vec<StepRow>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct EpochFold {
+    loss_sum: f64,
+    samples: usize,
+    loss_max: Option<f64>,
+    grad_norm_max: Option<f64>,
+    update_norm_max: Option<f64>,
+    clipped: Option<(u64, u64)>,
+}
+
+impl Course {
+    pub fn new(beginning: Beginning, loss_ratio: f64, lr: f64, record: Record) -> Course {
+        Course {
+            threshold: loss_ratio * reference(beginning.loss_initial, beginning.loss_trivial),
+            lr,
+            record,
+            epoch: EpochFold::default(),
+            epoch_losses: Vec::new(),
+            loss_previous: None,
+            loss_jump_max: None,
+            loss_min: None,
+            loss_max: None,
+            grad_norm_initial: None,
+            grad_norm_max: None,
+            update_norm_max: None,
+            weight_norm_max: larger(None, beginning.weight_norm),
+            clipped: None,
+            diverged: None,
+            nonfinite: None,
+            site: None,
+            nan: None,
+            steps: 0,
+            epochs: 0,
+            epoch_rows: Vec::new(),
+            step_rows: Vec::new(),
+            beginning,
+        }
+    }
+
+    /// The forward and backward pass of a step, before its update. Returns what the caller has to do about it.
+    pub fn step(&mut self, probe: Probe) -> Next {
+        let now = When { epoch: self.epochs + 1, step: self.steps };
+        if self.grad_norm_initial.is_none() {
+            self.grad_norm_initial = Some(probe.grad_norm);
+            self.initial_row(probe.grad_norm);
+        }
+        if let Some(before) = self.loss_previous {
+            self.loss_jump_max = larger(self.loss_jump_max, probe.loss / before);
+        }
+        self.loss_previous = Some(probe.loss);
+        if larger(self.grad_norm_max.map(|g| g.0), probe.grad_norm) != self.grad_norm_max.map(|g| g.0) {
+            self.grad_norm_max = Some((probe.grad_norm, now.epoch));
+        }
+        self.epoch.loss_sum += probe.loss * probe.samples as f64;
+        self.epoch.samples += probe.samples;
+        self.epoch.loss_max = larger(self.epoch.loss_max, probe.loss);
+        self.epoch.grad_norm_max = larger(self.epoch.grad_norm_max, probe.grad_norm);
+        if let Some(clipped) = probe.clipped {
+            for count in [&mut self.epoch.clipped, &mut self.clipped] {
+                let (hits, all) = count.unwrap_or((0, 0));
+                *count = Some((hits + u64::from(clipped), all + 1));
+            }
+        }
+        if self.step_rows.len() < self.record.steps as usize {
+            let Probe { loss, grad_norm, clipped, .. } = probe;
+            self.step_rows.push(StepRow { step: self.steps, loss, grad_norm, clipped, update_norm: None });
+        }
+        self.observe(now, probe.loss, probe.grad_norm)
+    }
+
+    /// The check that follows the last update (or, with no update at all, stands alone).
+    pub fn last_check(&mut self, loss: f64, grad_norm: f64) -> Next {
+        if self.grad_norm_initial.is_none() {
+            self.grad_norm_initial = Some(grad_norm);
+            self.initial_row(grad_norm);
+            self.grad_norm_max = larger(None, grad_norm).map(|g| (g, 0));
+        }
+        self.observe(When { epoch: self.epochs.max(1), step: self.steps }, loss, grad_norm)
+    }
+
+    fn observe(&mut self, now: When, loss: f64, grad_norm: f64) -> Next {
+        if self.diverged.is_none() && (!loss.is_finite() || loss > self.threshold) {
+            self.diverged = Some(now);
+        }
+        let first = self.nonfinite.is_none() && !(loss.is_finite() && grad_norm.is_finite());
+        if first {
+            self.nonfinite = Some(now);
+        }
+        if loss.is_nan() && self.nan.is_none() {
+            self.nan = Some(now);
+        }
+        Next { locate: first, finished: loss.is_nan() }
+    }
+
+    /// Where the first non-finite value began; asked for by `Next::locate`.
+    pub fn located(&mut self, site: Option<Site>) {
+        self.site = site;
+    }
+
+    /// The update of the step just seen was done. `norm`: its L2 norm over all parameters.
+    pub fn updated(&mut self, norm: f64) {
+        if let Some(row) = self.step_rows.last_mut().filter(|row| row.step == self.steps) {
+            row.update_norm = Some(norm);
+        }
+        self.steps += 1;
+        self.update_norm_max = larger(self.update_norm_max, norm);
+        self.epoch.update_norm_max = larger(self.epoch.update_norm_max, norm);
+    }
+
+    /// The weights' L2 norm after an update.
+    pub fn weighed(&mut self, norm: f64) {
+        self.weight_norm_max = larger(self.weight_norm_max, norm);
+    }
+
+    /// The last step of an epoch was done. `weight_norm`: L2 over all parameters now.
+    pub fn epoch_end(&mut self, weight_norm: f64) {
+        let fold = std::mem::take(&mut self.epoch);
+        self.epochs += 1;
+        let loss = fold.loss_sum / fold.samples as f64;
+        self.epoch_losses.push(loss);
+        if !loss.is_nan() {
+            self.loss_min = Some(self.loss_min.map_or(loss, |m| m.min(loss)));
+            if self.loss_max.is_none_or(|(max, _)| loss > max) {
+                self.loss_max = Some((loss, self.epochs));
+            }
+        }
+        if self.record.epochs {
+            self.epoch_rows.push(EpochRow {
+                epoch: self.epochs,
+                steps: self.steps,
+                loss,
+                loss_max: fold.loss_max,
+                grad_norm_max: fold.grad_norm_max,
+                clipped_fraction: fold.clipped.map(share),
+                lr: self.lr,
+                weight_norm,
+                update_norm_max: fold.update_norm_max,
+            });
+        }
+    }
+
+    fn initial_row(&mut self, grad_norm: f64) {
+        if self.record.epochs {
+            self.epoch_rows.push(EpochRow {
+                epoch: 0,
+                steps: 0,
+                loss: self.beginning.loss_initial,
+                loss_max: None,
+                grad_norm_max: larger(None, grad_norm),
+                clipped_fraction: None,
+                lr: self.lr,
+                weight_norm: self.beginning.weight_norm,
+                update_norm_max: None,
+            });
+        }
+    }
+
+    /// The run is over: all its updates were done, or a step loss was NaN. `loss_final` is NaN in the latter case.
+    pub fn finish(mut self, loss_final: f64) -> Finished {
+        if self.nan.is_some() && self.epoch.samples > 0 {
+            // The epoch in which the NaN came is cut short; its row says how far it got.
+            self.epoch_end(f64::NAN);
+        }
+        let measured = Measured {
+            outcome: self.outcome(loss_final),
+            diverged: self.diverged,
+            nonfinite: self.nonfinite,
+            site: self.site,
+            nan: self.nan,
+            epochs_run: self.epochs,
+            steps_run: self.steps,
+            loss_initial: self.beginning.loss_initial,
+            loss_final,
+            loss_trivial: self.beginning.loss_trivial,
+            loss_min: self.loss_min,
+            loss_max: self.loss_max.map(|m| m.0),
+            epoch_loss_max: self.loss_max.map(|m| m.1),
+            loss_jump_max: self.loss_jump_max,
+            grad_norm_initial: self.grad_norm_initial.unwrap_or(f64::NAN),
+            grad_norm_max: self.grad_norm_max.map(|g| g.0),
+            epoch_grad_norm_max: self.grad_norm_max.map(|g| g.1),
+            clipped_fraction: self.clipped.map(share),
+            update_norm_max: self.update_norm_max,
+            weight_norm_initial: self.beginning.weight_norm,
+            weight_norm_max: self.weight_norm_max,
+            backprop_ratio: self.beginning.backprop_ratio,
+            activation_ratio: self.beginning.activation_ratio,
+        };
+        Finished { measured, epochs: self.epoch_rows, steps: self.step_rows }
+    }
+
+    fn outcome(&self, loss_final: f64) -> Outcome {
+        let late = self.late_mean(loss_final);
+        let initial = self.beginning.loss_initial;
+        if self.nan.is_some() || !loss_final.is_finite() || !late.is_finite() {
+            Outcome::Nonfinite
+        } else if late > self.threshold {
+            Outcome::Diverged
+        } else if initial.is_finite() && (loss_final - initial).abs() <= 1e-3 * initial.abs() {
+            Outcome::Stalled
+        } else if loss_final < 0.9 * reference(initial, self.beginning.loss_trivial) {
+            Outcome::Converged
+        } else {
+            Outcome::Unsettled
+        }
+    }
+
+    /// The mean epoch loss of the last tenth, rounded up; without any epoch, the final loss.
+    fn late_mean(&self, loss_final: f64) -> f64 {
+        let all = self.epoch_losses.len();
+        if all == 0 {
+            return loss_final;
+        }
+        let last = &self.epoch_losses[all - all.div_ceil(10)..];
+        last.iter().sum::<f64>() / last.len() as f64
+    }
+}
+
+/// What a step asks of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Next {
+    /// The first non-finite step: find the tensor where it began.
+    pub locate: bool,
+    /// A NaN loss: the verdict is final.
+    pub finished: bool,
+}
+
+/// A trial's results, ready to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    pub measured: Measured,
+    pub epochs: Vec<EpochRow>,
+    pub steps: Vec<StepRow>,
+}
+
+/// The loss that divergence and convergence are measured against: the smaller of the initial and the trivial loss, the other one where
+/// that is 0 or not finite. NaN (which nothing exceeds) if neither serves.
+pub fn reference(initial: f64, trivial: f64) -> f64 {
+    let serves = |loss: f64| loss.is_finite() && loss > 0.0;
+    match (serves(initial), serves(trivial)) {
+        (true, true) => initial.min(trivial),
+        (true, false) => initial,
+        (false, true) => trivial,
+        (false, false) => f64::NAN,
+    }
+}
+
+fn share((hits, all): (u64, u64)) -> f64 {
+    hits as f64 / all as f64
+}
+
+/// The running maximum; a NaN changes nothing.
+fn larger(max: Option<f64>, value: f64) -> Option<f64> {
+    match max {
+        _ if value.is_nan() => max,
+        Some(max) if max >= value => Some(max),
+        _ => Some(value),
+    }
+}
