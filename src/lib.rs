@@ -12,5 +12,7 @@
 //! ```
 
 pub mod axes;
+pub mod csv_task;
+pub mod engine;
 pub mod trial;
 pub mod verdict;

@@ -356,6 +356,11 @@ impl Course {
         }
     }
 
+    /// Whether a NaN loss made the verdict final.
+    pub fn has_ended(&self) -> bool {
+        self.nan.is_some()
+    }
+
     /// The run is over: all its updates were done, or a step loss was NaN. `loss_final` is NaN in the latter case.
     pub fn finish(mut self, loss_final: f64) -> Finished {
         if self.nan.is_some() && self.epoch.samples > 0 {

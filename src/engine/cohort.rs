@@ -1,0 +1,357 @@
+//! The training loop of a cohort, in the open: forward, loss, backward, one read, verdicts, update.
+//!
+//! What the host learns of a step it learns one step later from the same read as the next step's loss: the update's norm and the
+//! weights' norm. A lane leaves at its first NaN loss; the tensors shrink when enough have left.
+
+use super::clip;
+use super::data::{Batch, Data, Order};
+use super::loss::loss;
+use super::network::{self, Network, Place};
+use super::optimizer::{Optimizer, UpdateNorm};
+use super::readout::Readout;
+use super::start::Start;
+use super::task::{self, Draw};
+use super::weights::Weights;
+use super::{init, kind, lanes, locate};
+use crate::trial::{Clip, Trial};
+use crate::verdict::{Course, Finished, Next, Probe, Record};
+use tch::{Device, Kind, Tensor};
+
+/// The tensors shrink when at least this share of the lanes has left.
+const COMPACT_AT: f64 = 0.25;
+
+/// Trains `trials` (of one shape) to their verdicts; see `engine::train`.
+pub fn train(trials: &[Trial], record: Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
+    if trials.is_empty() {
+        return Ok(());
+    }
+    let mut cohort = Cohort::new(trials, record)?;
+    for step in 0..=cohort.total {
+        cohort.prepare(step)?;
+        cohort.pass(step);
+        let losses = cohort.judge(step)?;
+        cohort.release(losses.as_deref(), done);
+        if cohort.lanes.iter().all(|lane| lane.course.is_none()) {
+            break;
+        }
+        cohort.compact();
+        cohort.update();
+    }
+    Ok(())
+}
+
+struct Cohort<'a> {
+    trials: &'a [Trial],
+    record: Record,
+    kind: Kind,
+    /// Updates of the whole run.
+    total: u64,
+    steps_per_epoch: u64,
+    lanes: Vec<Lane>,
+    pads: usize,
+    weights: Weights,
+    gradients: Weights,
+    optimizer: Optimizer,
+    readout: Readout,
+    /// One per batch size.
+    workspaces: Vec<Workspace>,
+    data: Data,
+    /// What initial and final losses are measured on, where that is not the training batch itself.
+    evaluation: Option<Data>,
+    order: Option<Order>,
+    /// The current batch; kept from step to step when every batch is the whole data.
+    batch: Option<Batch>,
+    start: Option<Start>,
+    initial: Option<Vec<f64>>,
+}
+
+struct Lane {
+    trial: usize,
+    /// None when the trial has its verdict.
+    course: Option<Course>,
+    update: Option<Update>,
+    clip: f64,
+    gradient_norm: f64,
+}
+
+/// The norm of the last update, known now or by a factor of what the next read brings.
+#[derive(Clone, Copy)]
+enum Update {
+    Known(f64),
+    Measured { factor: f64 },
+}
+
+struct Workspace {
+    samples: usize,
+    network: Box<dyn Network>,
+    signal: Tensor,
+}
+
+impl<'a> Cohort<'a> {
+    fn new(trials: &'a [Trial], record: Record) -> Result<Cohort<'a>, String> {
+        let first = &trials[0];
+        let kind = kind(first.dtype);
+        let all: Vec<&Trial> = trials.iter().collect();
+        let pads = lanes::pads(first);
+        let weights = init::weights(&all, pads, kind);
+        let mut seeds: Vec<u64> = trials.iter().map(|t| t.seed).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        let fresh = task::is_fresh(&first.task);
+        let full = first.batch == first.task.samples && !fresh;
+        let data = Data::new(first, &seeds, Draw::Training(0), kind)?;
+        let evaluation = match (full, fresh) {
+            (true, _) => None,
+            (false, true) => Some(Data::new(first, &seeds, Draw::Evaluation, kind)?),
+            (false, false) => Some(Data::new(first, &seeds, Draw::Training(0), kind)?),
+        };
+        let lane = |trial| Lane { trial, course: None, update: None, clip: 1.0, gradient_norm: 0.0 };
+        let mut cohort = Cohort {
+            trials,
+            record,
+            kind,
+            total: first.steps(),
+            steps_per_epoch: first.steps_per_epoch(),
+            lanes: (0..trials.len()).map(lane).collect(),
+            pads,
+            gradients: weights.zeros_like(),
+            optimizer: Optimizer::new(&all, pads, &weights),
+            readout: Readout::new(&weights),
+            weights,
+            workspaces: Vec::new(),
+            data,
+            evaluation,
+            order: None,
+            batch: None,
+            start: None,
+            initial: None,
+        };
+        cohort.initial = cohort.evaluate();
+        Ok(cohort)
+    }
+
+    fn seeds(&self) -> Vec<u64> {
+        self.lanes.iter().map(|lane| self.trials[lane.trial].seed).collect()
+    }
+
+    fn workspace(&mut self, samples: usize) -> usize {
+        if let Some(at) = self.workspaces.iter().position(|w| w.samples == samples) {
+            return at;
+        }
+        let lanes = self.weights.lanes;
+        let network = network::new(&self.trials[0], lanes, samples as i64, self.kind);
+        let signal = network.output().zeros_like();
+        self.workspaces.push(Workspace { samples, network, signal });
+        self.workspaces.len() - 1
+    }
+
+    /// The batch of this step: a slice of the epoch's order, or the check batch after the last update.
+    fn prepare(&mut self, step: u64) -> Result<(), String> {
+        let first = &self.trials[0];
+        let (seeds, pads, size) = (self.seeds(), self.pads, first.batch);
+        let last = step == self.total && self.total > 0;
+        if self.evaluation.is_none() {
+            if self.batch.is_none() {
+                self.batch = Some(self.data.batch(&seeds, pads, 0..self.data.samples(), None));
+            }
+            return Ok(());
+        }
+        if last {
+            let data = self.evaluation.as_ref().unwrap_or(&self.data);
+            self.batch = Some(data.batch(&seeds, pads, 0..size.min(data.samples()), None));
+            return Ok(());
+        }
+        let (epoch, within) = (step / self.steps_per_epoch, (step % self.steps_per_epoch) as usize);
+        if within == 0 {
+            if task::is_fresh(&first.task) && epoch > 0 {
+                let mut distinct = seeds.clone();
+                distinct.sort_unstable();
+                distinct.dedup();
+                self.data = Data::new(first, &distinct, Draw::Training(epoch), self.kind)?;
+            }
+            self.order = (size < self.data.samples()).then(|| self.data.shuffled(epoch));
+        }
+        let range = within * size..((within + 1) * size).min(self.data.samples());
+        self.batch = Some(self.data.batch(&seeds, pads, range, self.order.as_ref()));
+        Ok(())
+    }
+
+    /// Forward and backward, and everything measured on the way.
+    fn pass(&mut self, step: u64) {
+        let batch = self.batch.take().expect("a batch was prepared");
+        let at = self.workspace(batch.samples);
+        let trial = &self.trials[0];
+        let Workspace { network, signal, .. } = &mut self.workspaces[at];
+        network.forward(&self.weights, &batch.inputs);
+        loss(trial.loss, network.output(), &batch.targets, self.readout.loss_target(), Some(signal));
+        if step == 0 {
+            let mut start = Start::new(trial, &**network);
+            let mut watch = |place: Place, delta: &Tensor| start.watch(place, delta);
+            network.backward(&self.weights, &self.gradients, &batch.inputs, signal, Some(&mut watch));
+            self.start = Some(start);
+        } else {
+            network.backward(&self.weights, &self.gradients, &batch.inputs, signal, None);
+        }
+        self.readout.measure_gradients(&self.gradients);
+        self.readout.measure_weights(&self.weights);
+        self.readout.read();
+        self.batch = Some(batch);
+    }
+
+    /// Feeds what was read to the courses and decides about clipping. After the last update, returns the final losses.
+    fn judge(&mut self, step: u64) -> Result<Option<Vec<f64>>, String> {
+        let last = step == self.total;
+        let evaluated = if last { self.evaluate() } else { None };
+        let largest = matches!(self.trials[0].clip, Clip::Value(_)).then(|| clip::largest(&self.gradients));
+        let samples = self.batch.as_ref().map_or(0, |b| b.samples);
+        let mut finals = Vec::with_capacity(self.lanes.len());
+        let mut suspects = Vec::new();
+        if step == 0 {
+            self.begin();
+        }
+        for (i, lane) in self.lanes.iter_mut().enumerate() {
+            let loss = self.readout.loss(i);
+            finals.push(evaluated.as_ref().map_or(loss, |e| e[i]));
+            let Some(course) = lane.course.as_mut() else { continue };
+            let trial = &self.trials[lane.trial];
+            if step > 0 {
+                let weight_norm = self.readout.weight_norm(i, &self.weights);
+                course.updated(match lane.update.take().expect("a lane in training was updated") {
+                    Update::Known(norm) => norm,
+                    Update::Measured { factor } => factor * self.readout.update_norm(i),
+                });
+                course.weighed(weight_norm);
+                if step % self.steps_per_epoch == 0 || last {
+                    course.epoch_end(weight_norm);
+                }
+            }
+            let norm = self.readout.gradient_norm(i, &self.gradients);
+            lane.gradient_norm = norm.exact;
+            lane.clip = clip::coefficient(trial.clip, norm, trial.dtype);
+            let Next { locate, finished } = if last {
+                course.last_check(finals[i], norm.exact)
+            } else {
+                let clipped = match trial.clip {
+                    Clip::None => None,
+                    Clip::Norm(_) => Some(lane.clip < 1.0),
+                    Clip::Value(threshold) => largest.as_ref().map(|l| l[i] > threshold),
+                };
+                course.step(Probe { loss, grad_norm: norm.exact, samples, clipped })
+            };
+            if locate {
+                suspects.push(i);
+            }
+            if finished && !last {
+                finals[i] = f64::NAN;
+            }
+        }
+        self.find(&suspects);
+        Ok(last.then_some(finals))
+    }
+
+    /// Every lane gets its course, now that its beginning is measured.
+    fn begin(&mut self) {
+        let start = self.start.take().expect("the first pass was watched");
+        for (i, lane) in self.lanes.iter_mut().enumerate() {
+            let trial = &self.trials[lane.trial];
+            let loss_initial = self.initial.as_ref().map_or(self.readout.loss(i), |initial| initial[i]);
+            let trivial = self.evaluation.as_ref().unwrap_or(&self.data).trivial_loss(trial.seed);
+            let beginning = start.beginning(i, loss_initial, trivial, self.readout.weight_norm(i, &self.weights));
+            lane.course = Some(Course::new(beginning, trial.loss_ratio, trial.lr, self.record));
+        }
+    }
+
+    fn find(&mut self, suspects: &[usize]) {
+        if suspects.is_empty() {
+            return;
+        }
+        let trials: Vec<&Trial> = suspects.iter().map(|&i| &self.trials[self.lanes[i].trial]).collect();
+        let batch = self.batch.as_ref().expect("the batch of this step is kept");
+        let sites = locate::locate(&trials, suspects, self.pads, &self.weights, batch);
+        for (&i, site) in suspects.iter().zip(sites) {
+            if let Some(course) = self.lanes[i].course.as_mut() {
+                course.located(site);
+            }
+        }
+    }
+
+    /// Hands over every trial that has its verdict: all of them after the last update, else those with a NaN loss.
+    fn release(&mut self, finals: Option<&[f64]>, done: &mut dyn FnMut(usize, Finished)) {
+        for (i, lane) in self.lanes.iter_mut().enumerate() {
+            let ended = lane.course.as_ref().is_some_and(Course::has_ended);
+            if let Some(course) = lane.course.take_if(|_| ended || finals.is_some()) {
+                done(lane.trial, course.finish(finals.map_or(f64::NAN, |finals| finals[i])));
+            }
+        }
+    }
+
+    /// Drops lanes that have left, if they are many.
+    fn compact(&mut self) {
+        let left = self.lanes.iter().filter(|lane| lane.course.is_none()).count();
+        if (left as f64) < COMPACT_AT * self.lanes.len() as f64 || left == 0 {
+            return;
+        }
+        let stay = (0..self.lanes.len()).filter(|&i| self.lanes[i].course.is_some());
+        let index: Vec<usize> = stay.chain(self.lanes.len()..self.lanes.len() + self.pads).collect();
+        let tensor = Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>());
+        self.workspaces.clear();
+        self.weights = self.weights.gather(&tensor);
+        self.gradients = self.gradients.gather(&tensor);
+        self.optimizer.gather(&index);
+        self.readout = Readout::new(&self.weights);
+        self.batch = None;
+        self.lanes.retain(|lane| lane.course.is_some());
+    }
+
+    fn update(&mut self) {
+        let pads = std::iter::repeat_n(1.0, self.pads);
+        let mut clamped = false;
+        if matches!(self.trials[0].clip, Clip::Value(_)) {
+            let threshold = |lane: &Lane| match self.trials[lane.trial].clip {
+                Clip::Value(threshold) => threshold,
+                Clip::None | Clip::Norm(_) => f64::INFINITY,
+            };
+            let thresholds: Vec<f64> = self.lanes.iter().map(threshold).chain(pads.clone()).collect();
+            clip::clamp(&mut self.gradients, &thresholds);
+            clamped = true;
+        }
+        let coefficients: Vec<f64> = self.lanes.iter().map(|lane| lane.clip).chain(pads).collect();
+        let clipped = coefficients.iter().any(|&c| c != 1.0);
+        let norm =
+            self.optimizer.step(&mut self.weights, &mut self.gradients, clipped.then_some(coefficients.as_slice()));
+        let factors = match norm {
+            UpdateNorm::OfDirection(factors) => Some(factors),
+            UpdateNorm::OfGradient if clamped => Some((0..self.lanes.len()).map(|i| self.optimizer.lr(i)).collect()),
+            UpdateNorm::OfGradient => None,
+        };
+        if factors.is_some() {
+            self.readout.measure_update(&self.gradients);
+        }
+        for (i, lane) in self.lanes.iter_mut().enumerate() {
+            lane.update = Some(match &factors {
+                Some(factors) => Update::Measured { factor: factors[i] },
+                None => Update::Known(self.optimizer.lr(i) * lane.clip * lane.gradient_norm),
+            });
+        }
+    }
+
+    /// Each lane's loss over the whole evaluation data, in their order, batch by batch; None where the training batch is all of it.
+    fn evaluate(&mut self) -> Option<Vec<f64>> {
+        let data = self.evaluation.take()?;
+        let (seeds, size) = (self.seeds(), self.trials[0].batch);
+        let mut sums = vec![0.0; self.lanes.len()];
+        let losses = Tensor::zeros([self.weights.lanes], (self.kind, Device::Cpu));
+        for from in (0..data.samples()).step_by(size) {
+            let batch = data.batch(&seeds, self.pads, from..(from + size).min(data.samples()), None);
+            let at = self.workspace(batch.samples);
+            let network = &mut self.workspaces[at].network;
+            network.forward(&self.weights, &batch.inputs);
+            loss(self.trials[0].loss, network.output(), &batch.targets, &losses, None);
+            let read = super::weights::host(&losses);
+            sums.iter_mut().zip(read).for_each(|(sum, loss)| *sum += loss * batch.samples as f64);
+        }
+        let all = data.samples() as f64;
+        self.evaluation = Some(data);
+        Some(sums.into_iter().map(|sum| sum / all).collect())
+    }
+}

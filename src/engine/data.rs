@@ -1,0 +1,136 @@
+//! The data of a cohort as tensors: one copy per seed, gathered into batches with one row of lanes.
+
+use super::draw::{Purpose, Stream};
+use super::task::{self, Draw, Samples};
+use crate::trial::Trial;
+use tch::{Device, Kind, Tensor};
+
+/// Targets of a batch.
+#[derive(Debug)]
+pub struct Targets {
+    /// `[lane, batch, outputs]`; one-hot for classes.
+    pub values: Tensor,
+    /// `[lane, batch, 1]`, int64.
+    pub classes: Option<Tensor>,
+}
+
+/// A batch of every lane.
+#[derive(Debug)]
+pub struct Batch {
+    /// `[time, lane, batch, inputs]`
+    pub inputs: Tensor,
+    pub targets: Targets,
+    pub samples: usize,
+}
+
+/// The samples of all seeds of a cohort, one after the other.
+#[derive(Debug)]
+pub struct Data {
+    seeds: Vec<u64>,
+    samples: usize,
+    /// `[time, seed x sample, inputs]`
+    inputs: Tensor,
+    /// `[seed x sample, outputs]`
+    values: Tensor,
+    /// `[seed x sample, 1]`
+    classes: Option<Tensor>,
+    /// The best constant prediction's loss, by seed.
+    trivial: Vec<f64>,
+}
+
+impl Data {
+    /// Draws the data of `seeds` (distinct) for the task of `trial`.
+    pub fn new(trial: &Trial, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Data, String> {
+        let times = trial.network.sequence_length().unwrap_or(1);
+        let (inputs, outputs) = (trial.task.inputs as i64, trial.task.outputs as i64);
+        let all: Vec<Samples> = seeds
+            .iter()
+            .map(|&seed| task::samples(&trial.task, trial.loss, times, seed, draw))
+            .collect::<Result<_, _>>()?;
+        let samples = all[0].samples;
+        let parts: Vec<Tensor> =
+            all.iter().map(|s| Tensor::from_slice(&s.inputs).view([times as i64, samples as i64, inputs])).collect();
+        let mut index: Vec<i64> = Vec::new();
+        let mut values: Vec<f64> = Vec::new();
+        for s in &all {
+            match &s.targets {
+                task::Targets::Values(v) => values.extend(v),
+                task::Targets::Classes(c) => index.extend(c),
+            }
+        }
+        let (values, classes) = if index.is_empty() {
+            (Tensor::from_slice(&values).view([-1, outputs]), None)
+        } else {
+            let index = Tensor::from_slice(&index);
+            (index.one_hot(outputs), Some(index.view([-1, 1])))
+        };
+        Ok(Data {
+            seeds: seeds.to_vec(),
+            samples,
+            inputs: Tensor::cat(&parts, 1).to_kind(kind),
+            values: values.to_kind(kind),
+            classes,
+            trivial: all.iter().map(|s| s.trivial_loss(trial.task.outputs)).collect(),
+        })
+    }
+
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    pub fn trivial_loss(&self, seed: u64) -> f64 {
+        self.trivial[self.slot(seed)]
+    }
+
+    fn slot(&self, seed: u64) -> usize {
+        self.seeds.iter().position(|&s| s == seed).expect("data was drawn for the seeds of all lanes")
+    }
+
+    /// The batch `range` of samples for lanes with these seeds, in the order given (`order[seed slot]`) or as they are. Pad lanes follow,
+    /// with the first seed's data.
+    pub fn batch(&self, lanes: &[u64], pads: usize, range: std::ops::Range<usize>, order: Option<&Order>) -> Batch {
+        let mut index: Vec<i64> = Vec::with_capacity((lanes.len() + pads) * range.len());
+        for &seed in lanes.iter().chain(std::iter::repeat_n(&self.seeds[0], pads)) {
+            let slot = self.slot(seed);
+            let start = slot * self.samples;
+            match order {
+                Some(order) => index.extend(order.0[slot][range.clone()].iter().map(|&i| (start + i) as i64)),
+                None => index.extend(range.clone().map(|i| (start + i) as i64)),
+            }
+        }
+        let all = (lanes.len() + pads) as i64;
+        let n = range.len() as i64;
+        let index = Tensor::from_slice(&index);
+        let size = self.inputs.size();
+        Batch {
+            inputs: self.inputs.index_select(1, &index).view([size[0], all, n, size[2]]),
+            targets: Targets {
+                values: self.values.index_select(0, &index).view([all, n, self.values.size()[1]]),
+                classes: self.classes.as_ref().map(|c| c.index_select(0, &index).view([all, n, 1])),
+            },
+            samples: range.len(),
+        }
+    }
+
+    /// A new order of the samples for an epoch (from 0), one per seed.
+    pub fn shuffled(&self, epoch: u64) -> Order {
+        let one = |&seed: &u64| Stream::new(seed, Purpose::Order, epoch).permutation(self.samples);
+        Order(self.seeds.iter().map(one).collect())
+    }
+}
+
+/// An order of the samples per seed.
+#[derive(Debug)]
+pub struct Order(Vec<Vec<usize>>);
+
+/// A per-lane parameter as a tensor that broadcasts over `[layers, lane, rows, cols]`.
+pub fn per_lane(values: &[f64], kind: Kind) -> Tensor {
+    let size = [1, values.len() as i64, 1, 1];
+    match kind {
+        Kind::Float => {
+            let values: Vec<f32> = values.iter().map(|&x| x as f32).collect();
+            Tensor::from_slice(&values).view(size)
+        }
+        _ => Tensor::from_slice(values).to_kind(kind).to_device(Device::Cpu).view(size),
+    }
+}

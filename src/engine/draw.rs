@@ -1,0 +1,74 @@
+//! Random numbers by name. A stream belongs to a seed and a purpose ("weights of layer 3"), never to a lane or to the order in which
+//! lanes are visited: trials that differ only in learning rate, clipping or scale share all their draws.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal, Uniform};
+use sha2::{Digest, Sha256};
+
+/// What a stream is for; with the index (layer, epoch) and the seed it names the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Inputs and targets; index: the epoch for tasks with fresh data, else 0.
+    Data,
+    /// The evaluation draw of tasks with fresh data.
+    Evaluation,
+    /// The fixed network behind the `teacher` task.
+    Teacher,
+    /// The order of the samples; index: the epoch.
+    Order,
+    /// Weights from the layer below; index: the layer.
+    Weight,
+    Recurrent,
+    Bias,
+    RecurrentBias,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Purpose::Data => "data",
+            Purpose::Evaluation => "evaluation",
+            Purpose::Teacher => "teacher",
+            Purpose::Order => "order",
+            Purpose::Weight => "weight",
+            Purpose::Recurrent => "recurrent",
+            Purpose::Bias => "bias",
+            Purpose::RecurrentBias => "recurrent bias",
+        }
+    }
+}
+
+/// A stream of random numbers.
+pub struct Stream(ChaCha8Rng);
+
+impl Stream {
+    pub fn new(seed: u64, purpose: Purpose, index: u64) -> Stream {
+        let name = format!("{seed}/{}/{index}", purpose.name());
+        Stream(ChaCha8Rng::from_seed(Sha256::digest(name.as_bytes()).into()))
+    }
+
+    /// `n` draws from N(0, 1).
+    pub fn normal(&mut self, n: usize) -> Vec<f64> {
+        StandardNormal.sample_iter(&mut self.0).take(n).collect()
+    }
+
+    /// `n` draws from U(low, high).
+    pub fn uniform(&mut self, low: f64, high: f64, n: usize) -> Vec<f64> {
+        let uniform = Uniform::new(low, high).expect("bounds are finite and ordered");
+        uniform.sample_iter(&mut self.0).take(n).collect()
+    }
+
+    /// An integer in `low..high`.
+    pub fn index(&mut self, low: usize, high: usize) -> usize {
+        Uniform::new(low, high).expect("bounds are ordered").sample(&mut self.0)
+    }
+
+    /// A random order of `0..n`.
+    pub fn permutation(&mut self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut self.0);
+        order
+    }
+}

@@ -1,0 +1,69 @@
+//! Finds where the first non-finite value of a step began, by running that step again for the lanes concerned.
+
+use super::data::Batch;
+use super::loss;
+use super::network::{self, Place};
+use super::weights::Weights;
+use crate::trial::Trial;
+use crate::verdict::{Site, Tensor as Kind};
+use tch::Tensor;
+
+/// The first non-finite tensor of each lane of `lanes`, in the order of a step: weight, activation 1..output, loss, backprop signal
+/// output..1, weight gradient. `weights` and `batch` are those of the whole cohort, before the update.
+pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights, batch: &Batch) -> Vec<Option<Site>> {
+    let all = weights.lanes as usize;
+    // Pad lanes stand at the end of the cohort.
+    let index: Vec<i64> = lanes.iter().copied().chain(all - pads..all).map(|i| i as i64).collect();
+    let count = index.len() as i64;
+    let index = Tensor::from_slice(&index);
+    let weights = weights.gather(&index);
+    let gradients = weights.zeros_like();
+    let inputs = batch.inputs.index_select(1, &index);
+    let targets = super::data::Targets {
+        values: batch.targets.values.index_select(0, &index),
+        classes: batch.targets.classes.as_ref().map(|c| c.index_select(0, &index)),
+    };
+    let trial = trials[0];
+    let kind = weights.groups[0].kind();
+    let mut network = network::new(trial, count, batch.samples as i64, kind);
+    network.forward(&weights, &inputs);
+    let output = network.output().shallow_clone();
+    let (losses, signal) = (Tensor::zeros([count], (kind, tch::Device::Cpu)), output.zeros_like());
+    loss::loss(trial.loss, &output, &targets, &losses, Some(&signal));
+
+    let output_layer = trial.network.depth() + 1;
+    let mut found = vec![None; lanes.len()];
+    let mut see = |tensor: Kind, layer: Option<usize>, time: Option<usize>, values: &Tensor| {
+        let finite: Vec<bool> = Vec::try_from(values.isfinite().view([count, -1]).all_dim(1, false))
+            .expect("a tensor of booleans, one per lane");
+        for (site, finite) in found.iter_mut().zip(finite) {
+            if site.is_none() && !finite {
+                *site = Some(Site { tensor, layer, time });
+            }
+        }
+    };
+    for (l, layer) in weights.layers.iter().enumerate() {
+        for part in parts(layer) {
+            see(Kind::Weight, Some(l + 1), None, part);
+        }
+    }
+    for (Place { layer, time }, values) in network.activations() {
+        see(Kind::Activation, Some(layer), time, values);
+    }
+    see(Kind::Activation, Some(output_layer), None, &output);
+    see(Kind::Loss, None, None, &losses);
+    see(Kind::BackpropSignal, Some(output_layer), None, &signal);
+    let mut watch = |place: Place, values: &Tensor| see(Kind::BackpropSignal, Some(place.layer), place.time, values);
+    network.backward(&weights, &gradients, &inputs, &signal, Some(&mut watch));
+    for (l, layer) in gradients.layers.iter().enumerate().rev() {
+        for part in parts(layer) {
+            see(Kind::WeightGradient, Some(l + 1), None, part);
+        }
+    }
+    found
+}
+
+fn parts(layer: &super::weights::Layer) -> impl Iterator<Item = &Tensor> {
+    let optional = [&layer.recurrent, &layer.bias, &layer.recurrent_bias, &layer.scale, &layer.shift];
+    std::iter::once(&layer.weight).chain(optional.into_iter().flatten())
+}

@@ -1,0 +1,100 @@
+//! Trains cohorts of trials on libtorch: the only module that knows `tch`.
+//!
+//! A cohort stacks the trials of one shape as lanes of batched tensors `[lane, batch, width]`. Forward and backward passes are written
+//! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
+//! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `network` with `mlp`, `rnn`
+//! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `locate` (where the first NaN began).
+//!
+//! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
+//! reduced, ends in pad lanes (`lanes::pads`), and draws its random numbers from streams named by seed and purpose (`draw`).
+
+pub mod activation;
+pub mod clip;
+pub mod cohort;
+pub mod data;
+pub mod draw;
+pub mod init;
+pub mod lanes;
+pub mod locate;
+pub mod loss;
+pub mod mlp;
+pub mod network;
+pub mod optimizer;
+pub mod readout;
+pub mod rnn;
+pub mod stage;
+pub mod start;
+pub mod task;
+pub mod weights;
+
+use crate::trial::{Dtype, Trial};
+use crate::verdict::{Finished, Record};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tch::Kind;
+
+/// The libtorch that the binding was made for.
+pub const LIBTORCH: &str = "2.11.0";
+
+/// Prepares this process, a worker, before its first tensor: one thread, denormal numbers flushed to zero (a vanishing gradient would
+/// otherwise cost up to a hundred times the time of an ordinary one), and matrix products that do not depend on the alignment of their operands.
+///
+/// Without MKL's strict reproducibility mode, a lane whose matrices start off a 16-byte boundary gets other bits than the same lane on one
+/// (measured on an AMD EPYC with AVX-512, f32, 33 x 9 matrices); with it, none of 59 positions differs, at the same speed.
+pub fn start() {
+    static REPRODUCIBLE: std::sync::Once = std::sync::Once::new();
+    // SAFETY: workers are single-threaded here; MKL reads the variable at its first product.
+    REPRODUCIBLE.call_once(|| unsafe { std::env::set_var("MKL_CBWR", "AUTO,STRICT") });
+    tch::set_num_threads(1);
+    flush_denormals();
+}
+
+/// What would change the bits of the results: libtorch and the kernels that it chooses on this CPU.
+pub fn fingerprint() -> String {
+    format!("libtorch {LIBTORCH}, {}, denormals flushed", cpu_capability())
+}
+
+/// Trains trials of one `Shape` together and hands over each as it finishes, with its index.
+///
+/// # Errors
+/// If a data file cannot be read or libtorch refuses an operation (out of memory, most likely): the text says which. Trials already handed
+/// over keep their results.
+pub fn train(trials: &[Trial], record: Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(|| tch::no_grad(|| cohort::train(trials, record, done)))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        Err(text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_string())
+    })
+}
+
+pub(crate) fn kind(dtype: Dtype) -> Kind {
+    match dtype {
+        Dtype::Float32 => Kind::Float,
+        Dtype::Float64 => Kind::Double,
+    }
+}
+
+/// Sets the flush-to-zero and denormals-are-zero bits of this thread, as `torch.set_flush_denormal(True)` does.
+fn flush_denormals() {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut control: u32 = 0;
+        // SAFETY: reads and writes the SSE control register of this thread; only the two rounding-of-denormals bits change.
+        unsafe {
+            std::arch::asm!("stmxcsr [{}]", in(reg) &mut control, options(nostack));
+            control |= 0x8040;
+            std::arch::asm!("ldmxcsr [{}]", in(reg) &control, options(nostack));
+        }
+    }
+}
+
+fn cpu_capability() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            return "AVX-512";
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            return "AVX2";
+        }
+    }
+    std::env::consts::ARCH
+}

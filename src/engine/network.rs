@@ -1,0 +1,60 @@
+//! What the two kinds of network have in common: one forward and one backward pass over a batch, on buffers made once.
+
+use super::mlp::Mlp;
+use super::rnn::Rnn;
+use super::weights::Weights;
+use crate::trial::{Network as NetworkKind, Trial};
+use tch::{Kind, Tensor};
+
+/// The buffers of a network for one lane count and batch size.
+pub trait Network {
+    /// From inputs `[time, lane, batch, inputs]` (time = 1 for an mlp) to outputs `[lane, batch, outputs]`, which `output` gives.
+    fn forward(&mut self, weights: &Weights, inputs: &Tensor);
+
+    fn output(&self) -> &Tensor;
+
+    /// From dLoss/doutput to the gradients of all weights. `watch` sees the backprop signal dLoss/dh of every hidden layer, from the output
+    /// towards the input (and from the last time step to the first), as it is computed.
+    fn backward(
+        &mut self,
+        weights: &Weights,
+        gradients: &Weights,
+        inputs: &Tensor,
+        signal: &Tensor,
+        watch: Option<&mut dyn FnMut(Place, &Tensor)>,
+    );
+
+    /// The hidden layers' outputs `[lane, batch, width]` of the last forward pass, layer by layer, time by time.
+    fn activations(&self) -> Vec<(Place, &Tensor)>;
+}
+
+/// Where in a network: layer from 1, time step from 1 in recurrent nets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub layer: usize,
+    pub time: Option<usize>,
+}
+
+/// The network of `trial`'s shape for `lanes` lanes and `batch` samples.
+pub fn new(trial: &Trial, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Network> {
+    let outputs = trial.task.outputs as i64;
+    match trial.network {
+        NetworkKind::Linear => Box::new(Mlp::new(None, 0, [lanes, batch, 0], outputs, kind)),
+        NetworkKind::Mlp { depth, width, activation, norm } => {
+            let stage = super::stage::Stage { activation, norm };
+            Box::new(Mlp::new(Some(stage), depth, [lanes, batch, width as i64], outputs, kind))
+        }
+        NetworkKind::Rnn { depth, width, activation, norm, sequence_length } => {
+            let stage = super::stage::Stage { activation, norm };
+            Box::new(Rnn::new(stage, depth, sequence_length, [lanes, batch, width as i64], outputs, kind))
+        }
+    }
+}
+
+/// h = x W, plus b where there is one: `[lane, batch, in]` x `[lane, in, out]` + `[lane, 1, out]`.
+pub fn affine(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>, output: &Tensor) {
+    match bias {
+        Some(bias) => drop(bias.baddbmm_out(output, input, weight)),
+        None => drop(input.bmm_out(output, weight)),
+    }
+}

@@ -1,0 +1,258 @@
+//! PyTorch's optimizers on stacked weights, with every hyperparameter one value per lane.
+
+use super::data::per_lane;
+use super::weights::Weights;
+use crate::trial::{Optimizer as Rule, Trial};
+use tch::{Kind, Tensor};
+
+/// Hyperparameters `[1, lane, 1, 1]` and state of all lanes.
+pub struct Optimizer {
+    kind: Kind,
+    lr: Vec<f64>,
+    decay: Option<Decay>,
+    state: State,
+    /// Updates done.
+    steps: i32,
+}
+
+/// `weight_decay`, absent from a cohort where it is 0 (so that 0 x inf never arises).
+struct Decay {
+    values: Vec<f64>,
+    rate: Tensor,
+}
+
+enum State {
+    Sgd,
+    Momentum { nesterov: bool, momentum: Tensor, buffer: Weights },
+    Adam { decoupled: bool, betas: Vec<(f64, f64)>, rates: AdamRates, mean: Weights, square: Weights },
+    Rmsprop { rates: RmspropRates, square: Weights, momentum: Option<(Tensor, Weights)> },
+}
+
+struct AdamRates {
+    one_minus_beta1: Tensor,
+    beta2: Tensor,
+    one_minus_beta2: Tensor,
+    eps: Tensor,
+}
+
+struct RmspropRates {
+    alpha: Tensor,
+    one_minus_alpha: Tensor,
+    eps: Tensor,
+}
+
+/// How long an update was, per lane: known on the host, or a direction (in the gradients' memory) whose norm times the factor it is.
+pub enum UpdateNorm {
+    /// lr x |coefficient x gradient|: plain SGD.
+    OfGradient,
+    /// The gradients now hold the direction; the factors are per lane.
+    OfDirection(Vec<f64>),
+}
+
+impl Optimizer {
+    /// The optimizer of a cohort; `pads` pad lanes get a learning rate of 0.
+    pub fn new(trials: &[&Trial], pads: usize, weights: &Weights) -> Optimizer {
+        let kind = weights.groups[0].kind();
+        let all = |value: &dyn Fn(&Trial) -> f64, pad: f64| -> Vec<f64> {
+            trials.iter().map(|t| value(t)).chain(std::iter::repeat_n(pad, pads)).collect()
+        };
+        let tensor = |value: &dyn Fn(&Trial) -> f64| per_lane(&all(value, 0.5), kind);
+        let eps = || {
+            tensor(&|t| match t.optimizer {
+                Rule::Adam { eps, .. } | Rule::Adamw { eps, .. } | Rule::Rmsprop { eps, .. } => eps,
+                Rule::Sgd { .. } => unreachable!("sgd has no eps"),
+            })
+        };
+        let momentum = || tensor(&|t| t.optimizer.momentum().unwrap_or(0.0));
+        let has_momentum = trials[0].optimizer.momentum().is_some_and(|m| m != 0.0);
+        let state = match trials[0].optimizer {
+            Rule::Sgd { nesterov, .. } if has_momentum => {
+                State::Momentum { nesterov, momentum: momentum(), buffer: weights.zeros_like() }
+            }
+            Rule::Sgd { .. } => State::Sgd,
+            Rule::Adam { .. } | Rule::Adamw { .. } => {
+                let betas = |t: &Trial| match t.optimizer {
+                    Rule::Adam { beta1, beta2, .. } | Rule::Adamw { beta1, beta2, .. } => (beta1, beta2),
+                    Rule::Sgd { .. } | Rule::Rmsprop { .. } => unreachable!("lanes share their optimizer"),
+                };
+                State::Adam {
+                    decoupled: matches!(trials[0].optimizer, Rule::Adamw { .. }),
+                    betas: trials.iter().map(|t| betas(t)).chain(std::iter::repeat_n((0.5, 0.5), pads)).collect(),
+                    rates: AdamRates {
+                        one_minus_beta1: tensor(&|t| 1.0 - betas(t).0),
+                        beta2: tensor(&|t| betas(t).1),
+                        one_minus_beta2: tensor(&|t| 1.0 - betas(t).1),
+                        eps: eps(),
+                    },
+                    mean: weights.zeros_like(),
+                    square: weights.zeros_like(),
+                }
+            }
+            Rule::Rmsprop { .. } => {
+                let alpha = |t: &Trial| match t.optimizer {
+                    Rule::Rmsprop { alpha, .. } => alpha,
+                    Rule::Sgd { .. } | Rule::Adam { .. } | Rule::Adamw { .. } => {
+                        unreachable!("lanes share their optimizer")
+                    }
+                };
+                State::Rmsprop {
+                    rates: RmspropRates {
+                        alpha: tensor(&alpha),
+                        one_minus_alpha: tensor(&|t| 1.0 - alpha(t)),
+                        eps: eps(),
+                    },
+                    square: weights.zeros_like(),
+                    momentum: has_momentum.then(|| (momentum(), weights.zeros_like())),
+                }
+            }
+        };
+        let decay = (trials[0].weight_decay != 0.0).then(|| {
+            let values = all(&|t| t.weight_decay, 0.0);
+            Decay { rate: per_lane(&values, kind), values }
+        });
+        Optimizer { kind, lr: all(&|t| t.lr, 0.0), decay, state, steps: 0 }
+    }
+
+    /// One update of `weights`. `clip`: the factor of each lane's gradient, or None where no lane is clipped in this step. The
+    /// gradients' memory is used for the update.
+    pub fn step(&mut self, weights: &mut Weights, gradients: &mut Weights, clip: Option<&[f64]>) -> UpdateNorm {
+        self.steps += 1;
+        let plain = matches!(self.state, State::Sgd) && self.decay.is_none();
+        if plain {
+            let rate: Vec<f64> = match clip {
+                Some(clip) => self.lr.iter().zip(clip).map(|(lr, c)| -(lr * c)).collect(),
+                None => self.lr.iter().map(|lr| -lr).collect(),
+            };
+            let rate = per_lane(&rate, self.kind);
+            for (w, g) in weights.groups.iter_mut().zip(&gradients.groups) {
+                drop(w.addcmul_(g, &rate));
+            }
+            return UpdateNorm::OfGradient;
+        }
+        if let Some(clip) = clip {
+            let clip = per_lane(clip, self.kind);
+            gradients.groups.iter_mut().for_each(|g| drop(g.g_mul_(&clip)));
+        }
+        let decoupled = matches!(self.state, State::Adam { decoupled: true, .. });
+        if let Some(decay) = self.decay.as_ref().filter(|_| !decoupled) {
+            for (w, g) in weights.groups.iter().zip(&mut gradients.groups) {
+                drop(g.addcmul_(w, &decay.rate));
+            }
+        }
+        let factors = self.direct(gradients);
+        if let Some(decay) = self.decay.as_ref().filter(|_| decoupled) {
+            return self.decoupled(weights, gradients, &factors, &decay.values);
+        }
+        let rate = per_lane(&factors.iter().map(|f| -f).collect::<Vec<_>>(), self.kind);
+        for (w, g) in weights.groups.iter_mut().zip(&gradients.groups) {
+            drop(w.addcmul_(g, &rate));
+        }
+        UpdateNorm::OfDirection(factors)
+    }
+
+    /// Turns gradients into the direction of the update, in place; returns what each lane's direction is to be multiplied with.
+    fn direct(&mut self, gradients: &mut Weights) -> Vec<f64> {
+        match &mut self.state {
+            State::Sgd => {}
+            State::Momentum { nesterov, momentum, buffer } => {
+                for (b, g) in buffer.groups.iter_mut().zip(&mut gradients.groups) {
+                    drop(b.g_mul_(momentum));
+                    drop(b.g_add_(g));
+                    if *nesterov {
+                        drop(g.addcmul_(b, momentum));
+                    } else {
+                        g.copy_(b);
+                    }
+                }
+            }
+            State::Adam { betas, rates, mean, square, .. } => {
+                let correction = |beta: f64| 1.0 - beta.powi(self.steps);
+                let root: Vec<f64> = betas.iter().map(|b| correction(b.1).sqrt()).collect();
+                let root = per_lane(&root, self.kind);
+                for ((m, v), g) in mean.groups.iter_mut().zip(&mut square.groups).zip(&mut gradients.groups) {
+                    drop(m.lerp_tensor_(g, &rates.one_minus_beta1));
+                    drop(v.g_mul_(&rates.beta2));
+                    let gg = g.square();
+                    drop(v.addcmul_(&gg, &rates.one_minus_beta2));
+                    let mut denominator = gg;
+                    drop(v.sqrt_out(&denominator));
+                    drop(denominator.g_div_(&root));
+                    drop(denominator.g_add_(&rates.eps));
+                    drop(m.div_out(g, &denominator));
+                }
+                return self.lr.iter().zip(betas).map(|(lr, b)| lr / correction(b.0)).collect();
+            }
+            State::Rmsprop { rates, square, momentum } => {
+                for (i, (v, g)) in square.groups.iter_mut().zip(&mut gradients.groups).enumerate() {
+                    drop(v.g_mul_(&rates.alpha));
+                    drop(v.addcmul_(&g.square(), &rates.one_minus_alpha));
+                    let mut denominator = v.sqrt();
+                    drop(denominator.g_add_(&rates.eps));
+                    drop(g.g_div_(&denominator));
+                    if let Some((momentum, buffer)) = momentum {
+                        drop(buffer.groups[i].g_mul_(momentum));
+                        drop(buffer.groups[i].g_add_(g));
+                        g.copy_(&buffer.groups[i]);
+                    }
+                }
+            }
+        }
+        self.lr.clone()
+    }
+
+    /// AdamW: the weights shrink by lr x decay before the step.
+    fn decoupled(&self, weights: &mut Weights, gradients: &mut Weights, factors: &[f64], decay: &[f64]) -> UpdateNorm {
+        let shrink: Vec<f64> = self.lr.iter().zip(decay).map(|(lr, decay)| lr * decay).collect();
+        let keep = per_lane(&shrink.iter().map(|s| 1.0 - s).collect::<Vec<_>>(), self.kind);
+        let (shrink, rate) = (per_lane(&shrink, self.kind), per_lane(factors, self.kind));
+        for (w, g) in weights.groups.iter_mut().zip(&mut gradients.groups) {
+            drop(g.g_mul_(&rate));
+            let decayed = &*w * &shrink;
+            drop(w.g_mul_(&keep));
+            drop(w.g_sub_(g));
+            drop(g.g_add_(&decayed));
+        }
+        UpdateNorm::OfDirection(vec![1.0; factors.len()])
+    }
+
+    pub fn lr(&self, lane: usize) -> f64 {
+        self.lr[lane]
+    }
+
+    /// Keeps the lanes of `index`, in that order.
+    pub fn gather(&mut self, index: &[usize]) {
+        let tensor = Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>());
+        let lanes = |t: &Tensor| t.index_select(1, &tensor);
+        let values = |v: &[f64]| -> Vec<f64> { index.iter().map(|&i| v[i]).collect() };
+        self.lr = values(&self.lr);
+        if let Some(decay) = &mut self.decay {
+            decay.values = values(&decay.values);
+            decay.rate = lanes(&decay.rate);
+        }
+        match &mut self.state {
+            State::Sgd => {}
+            State::Momentum { momentum, buffer, .. } => {
+                *momentum = lanes(momentum);
+                *buffer = buffer.gather(&tensor);
+            }
+            State::Adam { betas, rates, mean, square, .. } => {
+                *betas = index.iter().map(|&i| betas[i]).collect();
+                for rate in [&mut rates.one_minus_beta1, &mut rates.beta2, &mut rates.one_minus_beta2, &mut rates.eps] {
+                    *rate = lanes(rate);
+                }
+                *mean = mean.gather(&tensor);
+                *square = square.gather(&tensor);
+            }
+            State::Rmsprop { rates, square, momentum } => {
+                for rate in [&mut rates.alpha, &mut rates.one_minus_alpha, &mut rates.eps] {
+                    *rate = lanes(rate);
+                }
+                *square = square.gather(&tensor);
+                if let Some((momentum, buffer)) = momentum {
+                    *momentum = lanes(momentum);
+                    *buffer = buffer.gather(&tensor);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What the host reads of a step, in one copy: every lane's loss and the norms of its gradients, weights and update.
+//!
+//! Norms are taken in the training dtype. An f32 norm overflows at 1.8e19 and underflows near 1e-20 while every element is finite, and an f64
+//! norm over f32 data costs several times as much; so a lane whose norm leaves the safe range is measured again in f64, on the host.
+
+use super::weights::Weights;
+use std::ops::Range;
+use tch::{Device, Kind, Tensor};
+
+/// f32 norms inside are exact enough; outside, squares may have left the range of f32.
+const SAFE: Range<f64> = 1e-15..1e18;
+
+/// Row 0 holds losses; then one row per layer and group of each set of weights.
+pub struct Readout {
+    lanes: usize,
+    kind: Kind,
+    /// `[rows, lane]`
+    buffer: Tensor,
+    loss: Tensor,
+    gradients: Norms,
+    weights: Norms,
+    update: Norms,
+    host: Vec<f64>,
+    single: Vec<f32>,
+}
+
+/// Where the norms of one set of weights go.
+struct Norms {
+    rows: Range<usize>,
+    /// One view `[layers x lane]` per group.
+    views: Vec<Tensor>,
+}
+
+/// A global norm of one lane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Norm {
+    /// As PyTorch's clipping computes it, in the training dtype.
+    pub in_dtype: f64,
+    /// In f64 where the dtype's range does not suffice.
+    pub exact: f64,
+}
+
+impl Readout {
+    pub fn new(weights: &Weights) -> Readout {
+        let (lanes, kind) = (weights.lanes, weights.groups[0].kind());
+        let rows = weights.rows();
+        let buffer = Tensor::zeros([1 + 3 * rows, lanes], (kind, Device::Cpu));
+        let norms = |set: i64| {
+            let mut row = 1 + set * rows;
+            let start = row as usize;
+            let views = weights.layout.iter().map(|group| {
+                let layers = group.layers as i64;
+                let view = buffer.narrow(0, row, layers).view([layers * lanes]);
+                row += layers;
+                view
+            });
+            let views = views.collect();
+            Norms { rows: start..row as usize, views }
+        };
+        Readout {
+            lanes: lanes as usize,
+            kind,
+            loss: buffer.select(0, 0),
+            gradients: norms(0),
+            weights: norms(1),
+            update: norms(2),
+            host: vec![0.0; (1 + 3 * rows) as usize * lanes as usize],
+            single: if kind == Kind::Float { vec![0.0; buffer.numel()] } else { Vec::new() },
+            buffer,
+        }
+    }
+
+    /// Where a step writes its losses, `[lane]`.
+    pub fn loss_target(&self) -> &Tensor {
+        &self.loss
+    }
+
+    pub fn measure_gradients(&self, gradients: &Weights) {
+        measure(&self.gradients, gradients);
+    }
+
+    pub fn measure_weights(&self, weights: &Weights) {
+        measure(&self.weights, weights);
+    }
+
+    /// The norm of the update's direction, before the next backward pass overwrites it.
+    pub fn measure_update(&self, direction: &Weights) {
+        measure(&self.update, direction);
+    }
+
+    /// Copies everything measured to the host.
+    pub fn read(&mut self) {
+        let all = self.host.len();
+        if self.kind == Kind::Float {
+            self.buffer.copy_data(&mut self.single, all);
+            self.host.iter_mut().zip(&self.single).for_each(|(to, &from)| *to = f64::from(from));
+        } else {
+            self.buffer.copy_data(&mut self.host, all);
+        }
+    }
+
+    pub fn loss(&self, lane: usize) -> f64 {
+        self.host[lane]
+    }
+
+    pub fn gradient_norm(&self, lane: usize, gradients: &Weights) -> Norm {
+        self.norm(&self.gradients, lane, gradients)
+    }
+
+    pub fn weight_norm(&self, lane: usize, weights: &Weights) -> f64 {
+        self.norm(&self.weights, lane, weights).exact
+    }
+
+    /// In f64 over norms in the dtype: an update beyond the dtype's range reads as infinite.
+    pub fn update_norm(&self, lane: usize) -> f64 {
+        self.total(&self.update, lane)
+    }
+
+    fn total(&self, norms: &Norms, lane: usize) -> f64 {
+        norms.rows.clone().map(|row| self.host[row * self.lanes + lane].powi(2)).sum::<f64>().sqrt()
+    }
+
+    fn norm(&self, norms: &Norms, lane: usize, of: &Weights) -> Norm {
+        let total = self.total(norms, lane);
+        if self.kind != Kind::Float {
+            let finite_squares = total.is_finite() && total > 1e-150;
+            let exact = if finite_squares || total == 0.0 { total } else { scaled_norm(of, lane as i64) };
+            return Norm { in_dtype: total, exact };
+        }
+        let squares = norms.rows.clone().map(|row| self.host[row * self.lanes + lane] as f32);
+        let in_dtype = f64::from(squares.map(|norm| norm * norm).sum::<f32>().sqrt());
+        let exact = if SAFE.contains(&total) { total } else { of.squared_norm(lane as i64).sqrt() };
+        Norm { in_dtype, exact }
+    }
+}
+
+fn measure(norms: &Norms, weights: &Weights) {
+    for (view, flat) in norms.views.iter().zip(&weights.flat) {
+        drop(flat.norm_out(view, 2.0, [1i64].as_slice(), false));
+    }
+}
+
+/// The norm of an f64 lane whose squares leave the range of f64: divided by its largest element first.
+fn scaled_norm(weights: &Weights, lane: i64) -> f64 {
+    let values: Vec<f64> = weights.groups.iter().flat_map(|g| super::weights::host(&g.select(1, lane))).collect();
+    let largest = values.iter().fold(0.0, |max: f64, x| if x.is_nan() { f64::NAN } else { max.max(x.abs()) });
+    if largest == 0.0 || !largest.is_finite() || values.iter().any(|x| x.is_nan()) {
+        return if values.iter().any(|x| x.is_nan()) { f64::NAN } else { largest };
+    }
+    largest * values.iter().map(|x| (x / largest).powi(2)).sum::<f64>().sqrt()
+}

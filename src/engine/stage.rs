@@ -1,0 +1,159 @@
+//! What a hidden layer does to its linear output h: normalization and activation, in either order, forward and backward.
+
+use super::activation;
+use super::weights::Layer;
+use crate::trial::{Activation, Norm, NormPosition};
+use tch::{Kind, Tensor};
+
+/// Added to variances, as in PyTorch.
+const EPS: f64 = 1e-5;
+
+/// The same for every layer and time step of a network.
+#[derive(Debug, Clone, Copy)]
+pub struct Stage {
+    pub activation: Activation,
+    pub norm: Norm,
+}
+
+/// The buffers of one stage, `[lane, batch, width]`; which of them share memory depends on the stage.
+#[derive(Debug)]
+pub struct Slot {
+    /// The linear output is written here. After `forward` it may hold something else.
+    pub pre: Tensor,
+    /// The activation's input and output.
+    phi_input: Tensor,
+    phi_output: Tensor,
+    normed: Option<Normed>,
+    /// What the next layer sees.
+    pub output: Tensor,
+}
+
+#[derive(Debug)]
+struct Normed {
+    /// (input - mean) / sqrt(variance + eps)
+    standardized: Tensor,
+    /// 1 / sqrt(variance + eps); 1 long in the dimension of the mean.
+    inverse_std: Tensor,
+}
+
+impl Stage {
+    pub fn slot(self, size: [i64; 3], kind: Kind) -> Slot {
+        let new = || Tensor::zeros(size, (kind, tch::Device::Cpu));
+        let in_place = activation::from_output(self.activation);
+        let pre = new();
+        let other = |tensor: &Tensor| if in_place { tensor.shallow_clone() } else { new() };
+        match self.norm {
+            Norm::None => {
+                let output = other(&pre);
+                let phi_input = pre.shallow_clone();
+                Slot { pre, phi_input, phi_output: output.shallow_clone(), normed: None, output }
+            }
+            Norm::Batch(position) | Norm::Layer(position) => {
+                let mut inverse_size = size;
+                inverse_size[self.dim() as usize] = 1;
+                let inverse_std = Tensor::zeros(inverse_size, (kind, tch::Device::Cpu));
+                match position {
+                    NormPosition::Before => {
+                        let phi_input = new();
+                        let output = other(&phi_input);
+                        let standardized = pre.shallow_clone();
+                        let phi_output = output.shallow_clone();
+                        Slot { pre, phi_input, phi_output, normed: Some(Normed { standardized, inverse_std }), output }
+                    }
+                    NormPosition::After => {
+                        let phi_output = other(&pre);
+                        let phi_input = pre.shallow_clone();
+                        let normed = Some(Normed { standardized: new(), inverse_std });
+                        Slot { pre, phi_input, phi_output, normed, output: new() }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The dimension of `[lane, batch, width]` that statistics are taken over.
+    fn dim(self) -> i64 {
+        match self.norm {
+            Norm::Batch(_) => 1,
+            Norm::Layer(_) | Norm::None => 2,
+        }
+    }
+
+    fn position(self) -> Option<NormPosition> {
+        match self.norm {
+            Norm::None => None,
+            Norm::Batch(position) | Norm::Layer(position) => Some(position),
+        }
+    }
+
+    /// From the linear output in `slot.pre` to `slot.output`.
+    pub fn forward(self, slot: &mut Slot, layer: &Layer) {
+        match self.position() {
+            None => activation::forward(self.activation, &slot.phi_input, &slot.phi_output),
+            Some(NormPosition::Before) => {
+                self.normalize(slot, layer, &slot.pre, &slot.phi_input);
+                activation::forward(self.activation, &slot.phi_input, &slot.phi_output);
+            }
+            Some(NormPosition::After) => {
+                activation::forward(self.activation, &slot.phi_input, &slot.phi_output);
+                self.normalize(slot, layer, &slot.phi_output, &slot.output);
+            }
+        }
+    }
+
+    fn normalize(self, slot: &Slot, layer: &Layer, input: &Tensor, output: &Tensor) {
+        let normed = slot.normed.as_ref().expect("a stage with a norm has its buffers");
+        let dim = [self.dim()];
+        let mean = input.mean_dim(dim.as_slice(), true, None::<Kind>);
+        drop(input.sub_out(&normed.standardized, &mean));
+        let variance = normed.standardized.square().mean_dim(dim.as_slice(), true, None::<Kind>);
+        drop((variance + EPS).rsqrt_out(&normed.inverse_std));
+        drop(normed.standardized.shallow_clone().g_mul_(&normed.inverse_std));
+        let (scale, shift) = learned(layer);
+        drop(shift.addcmul_out(output, &normed.standardized, scale));
+    }
+
+    /// Turns `signal` from dLoss/doutput into dLoss/dh, in place, and writes (or adds, for a further time step) the gradients of the
+    /// norm's scale and shift.
+    pub fn backward(self, slot: &Slot, layer: &Layer, gradient: &Layer, signal: &Tensor, add: bool) {
+        match self.position() {
+            None => activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal),
+            Some(NormPosition::Before) => {
+                activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal);
+                self.denormalize(slot, layer, gradient, signal, add);
+            }
+            Some(NormPosition::After) => {
+                self.denormalize(slot, layer, gradient, signal, add);
+                activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal);
+            }
+        }
+    }
+
+    /// With y = scale * s + shift, s = (x - mean) / std and d = dLoss/dy * scale: dLoss/dx = (d - mean(d) - s mean(d s)) / std.
+    fn denormalize(self, slot: &Slot, layer: &Layer, gradient: &Layer, signal: &Tensor, add: bool) {
+        let Normed { standardized, inverse_std } = slot.normed.as_ref().expect("a stage with a norm has its buffers");
+        let mut signal = signal.shallow_clone();
+        let (scale, _) = learned(layer);
+        let (scale_gradient, shift_gradient) = learned(gradient);
+        let batch = [1i64];
+        let product = &signal * standardized;
+        for (target, source) in [(scale_gradient, &product), (shift_gradient, &signal)] {
+            if add {
+                drop(target.shallow_clone().g_add_(&source.sum_dim_intlist(batch.as_slice(), true, None::<Kind>)));
+            } else {
+                drop(source.sum_intlist_out(target, batch.as_slice(), true, None::<Kind>));
+            }
+        }
+        let dim = [self.dim()];
+        drop(signal.g_mul_(scale));
+        let mean = signal.mean_dim(dim.as_slice(), true, None::<Kind>);
+        let along = (&signal * standardized).mean_dim(dim.as_slice(), true, None::<Kind>);
+        drop(signal.g_sub_(&mean));
+        drop(signal.g_sub_(&(standardized * along)));
+        drop(signal.g_mul_(inverse_std));
+    }
+}
+
+fn learned(layer: &Layer) -> (&Tensor, &Tensor) {
+    (layer.scale.as_ref().expect("a normalized layer has a scale"), layer.shift.as_ref().expect("and a shift"))
+}

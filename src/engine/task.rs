@@ -1,0 +1,195 @@
+//! The samples of each task, drawn on the host in f64: the same for every dtype.
+
+use super::draw::{Purpose, Stream};
+use crate::csv_task;
+use crate::trial::{Loss, Task, TaskKind};
+
+/// Inputs and targets of one seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Samples {
+    pub samples: usize,
+    /// `[time, sample, inputs]`; time is 1 but for sequences.
+    pub inputs: Vec<f64>,
+    pub targets: Targets,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// `[sample, outputs]`
+    Values(Vec<f64>),
+    /// One class per sample.
+    Classes(Vec<i64>),
+}
+
+/// Which draw of a task with fresh data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draw {
+    /// The training data of an epoch, from 0; the same for every epoch but for fresh tasks.
+    Training(u64),
+    /// A fixed draw that is never trained on.
+    Evaluation,
+}
+
+/// Samples of the evaluation draw.
+pub const EVALUATION_SAMPLES: usize = 4096;
+
+/// Whether every epoch has its own data.
+pub fn is_fresh(task: &Task) -> bool {
+    task.kind == TaskKind::FreshNoise
+}
+
+/// Width of the fixed network behind `teacher`.
+const TEACHER_WIDTH: usize = 64;
+
+/// Draws the samples of `task` for `seed`; `times` is the sequence length (1 for an mlp).
+///
+/// # Errors
+/// If the file of a csv task cannot be read or is no longer what the spec was checked against.
+pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> Result<Samples, String> {
+    if let Some(file) = &task.csv {
+        return read(task, file, loss);
+    }
+    let (index, purpose, n) = match draw {
+        Draw::Training(epoch) => (if is_fresh(task) { epoch } else { 0 }, Purpose::Data, task.samples),
+        Draw::Evaluation => (0, Purpose::Evaluation, EVALUATION_SAMPLES),
+    };
+    let mut stream = Stream::new(seed, purpose, index);
+    Ok(match task.kind {
+        TaskKind::Teacher => {
+            let inputs = scaled(stream.normal(n * task.inputs), task.input_std);
+            let targets = taught(task, loss, seed, &inputs, n);
+            Samples { samples: n, inputs, targets }
+        }
+        TaskKind::Noise | TaskKind::FreshNoise | TaskKind::NoiseSequence => {
+            let inputs = scaled(stream.normal(times * n * task.inputs), task.input_std);
+            let targets = match loss {
+                Loss::Mse => Targets::Values(stream.normal(n * task.outputs)),
+                Loss::CrossEntropy => Targets::Classes((0..n).map(|_| stream.index(0, task.outputs) as i64).collect()),
+            };
+            Samples { samples: n, inputs, targets }
+        }
+        TaskKind::Scalar => Samples { samples: 1, inputs: vec![1.0], targets: Targets::Values(vec![0.0]) },
+        TaskKind::Adding => adding(&mut stream, n, times),
+        TaskKind::Csv => unreachable!("a csv task has its file"),
+    })
+}
+
+fn scaled(mut values: Vec<f64>, factor: f64) -> Vec<f64> {
+    values.iter_mut().for_each(|x| *x *= factor);
+    values
+}
+
+/// Targets of a fixed random network with one tanh layer: standardized outputs, or the class of the largest.
+fn taught(task: &Task, loss: Loss, seed: u64, inputs: &[f64], n: usize) -> Targets {
+    let mut stream = Stream::new(seed, Purpose::Teacher, 0);
+    let hidden = scaled(stream.normal(task.inputs * TEACHER_WIDTH), 1.0 / (task.inputs as f64).sqrt());
+    let output = scaled(stream.normal(TEACHER_WIDTH * task.outputs), 1.0 / (TEACHER_WIDTH as f64).sqrt());
+    let mut values = product(&product(inputs, &hidden, n, true), &output, n, false);
+    match loss {
+        Loss::Mse => {
+            standardize(&mut values, task.outputs);
+            Targets::Values(values)
+        }
+        Loss::CrossEntropy => Targets::Classes(
+            values
+                .chunks(task.outputs)
+                .map(|row| (0..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best }) as i64)
+                .collect(),
+        ),
+    }
+}
+
+/// `[n, a]` x `[a, b]`, through tanh if asked.
+fn product(left: &[f64], right: &[f64], n: usize, tanh: bool) -> Vec<f64> {
+    let a = left.len() / n;
+    let b = right.len() / a;
+    let mut out = vec![0.0; n * b];
+    for i in 0..n {
+        let row = &mut out[i * b..(i + 1) * b];
+        for k in 0..a {
+            let x = left[i * a + k];
+            row.iter_mut().zip(&right[k * b..(k + 1) * b]).for_each(|(o, w)| *o += x * w);
+        }
+        if tanh {
+            row.iter_mut().for_each(|o| *o = o.tanh());
+        }
+    }
+    out
+}
+
+/// Shifts and scales each column of `[n, columns]` to mean 0 and variance 1; a constant column becomes 0.
+fn standardize(values: &mut [f64], columns: usize) {
+    let n = (values.len() / columns) as f64;
+    for c in 0..columns {
+        let mean = values.iter().skip(c).step_by(columns).sum::<f64>() / n;
+        let variance = values.iter().skip(c).step_by(columns).map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+        let factor = if variance > 0.0 { 1.0 / variance.sqrt() } else { 0.0 };
+        values.iter_mut().skip(c).step_by(columns).for_each(|x| *x = (*x - mean) * factor);
+    }
+}
+
+/// The adding problem (Hochreiter and Schmidhuber 1997): two channels, values U(0, 1) and marks; one mark in each half of the sequence;
+/// the target is the sum of the two marked values.
+fn adding(stream: &mut Stream, n: usize, times: usize) -> Samples {
+    let mut inputs = vec![0.0; times * n * 2];
+    let values = stream.uniform(0.0, 1.0, times * n);
+    let mut targets = vec![0.0; n];
+    for (i, target) in targets.iter_mut().enumerate() {
+        let marked = [stream.index(0, times / 2), stream.index(times / 2, times)];
+        for t in 0..times {
+            let mark = marked.contains(&t);
+            inputs[(t * n + i) * 2] = values[t * n + i];
+            inputs[(t * n + i) * 2 + 1] = f64::from(u8::from(mark));
+            *target += if mark { values[t * n + i] } else { 0.0 };
+        }
+    }
+    Samples { samples: n, inputs, targets: Targets::Values(targets) }
+}
+
+fn read(task: &Task, file: &crate::trial::CsvFile, loss: Loss) -> Result<Samples, String> {
+    use sha2::{Digest, Sha256};
+    let bytes = std::fs::read(&file.path).map_err(|error| format!("cannot read `{}`: {error}", file.path))?;
+    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if found != file.sha256 {
+        return Err(format!("`{}` changed while the sweep was running", file.path));
+    }
+    let table = csv_task::table(&bytes, &file.target, &file.features, loss == Loss::CrossEntropy)
+        .map_err(|error| format!("`{}`: {error}", file.path))?;
+    let mut inputs = table.inputs;
+    if file.standardize {
+        standardize(&mut inputs, task.inputs);
+    }
+    let targets = match table.targets {
+        csv_task::Targets::Values(mut values) => {
+            if file.standardize {
+                standardize(&mut values, 1);
+            }
+            Targets::Values(values)
+        }
+        csv_task::Targets::Classes { index, .. } => Targets::Classes(index),
+    };
+    Ok(Samples { samples: table.samples, inputs, targets })
+}
+
+impl Samples {
+    /// The loss of the best constant prediction: the variance of the targets (mean over outputs), or the entropy of the class shares.
+    pub fn trivial_loss(&self, outputs: usize) -> f64 {
+        let n = self.samples as f64;
+        match &self.targets {
+            Targets::Values(values) => {
+                let variance = |c: usize| {
+                    let column = || values.iter().skip(c).step_by(outputs);
+                    let mean = column().sum::<f64>() / n;
+                    column().map(|y| (y - mean).powi(2)).sum::<f64>() / n
+                };
+                (0..outputs).map(variance).sum::<f64>() / outputs as f64
+            }
+            Targets::Classes(classes) => {
+                let mut counts = vec![0usize; outputs];
+                classes.iter().for_each(|&c| counts[c as usize] += 1);
+                let shares = counts.into_iter().filter(|&c| c > 0).map(|c| c as f64 / n);
+                shares.map(|p| -p * p.ln()).sum()
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The written-out forward and backward passes against libtorch's autograd, in f64.
+
+use crate::trials::{self, ACTIVATIONS, NORMS};
+use blowup::engine::data::{Batch, Data};
+use blowup::engine::task::Draw;
+use blowup::engine::weights::{Layer, Weights};
+use blowup::engine::{init, loss, network};
+use blowup::trial::*;
+use tch::{Device, Kind, Tensor};
+
+const LANES: i64 = 3;
+
+/// A model with random values everywhere, also in what starts at 0 or 1.
+struct Model {
+    trial: Trial,
+    weights: Weights,
+    batch: Batch,
+}
+
+fn model(trial: &Trial) -> Model {
+    tch::manual_seed(1);
+    let lanes = [trial, &Trial { seed: 1, ..trial.clone() }];
+    let mut weights = init::weights(&lanes, 1, Kind::Double);
+    for group in &mut weights.groups {
+        let noise = Tensor::randn(group.size(), (Kind::Double, Device::Cpu)) * 0.3;
+        let _ = group.g_add_(&noise);
+    }
+    let data = Data::new(trial, &[0, 1], Draw::Training(0), Kind::Double).unwrap();
+    let batch = data.batch(&[0, 1], 1, 0..trial.task.samples, None);
+    Model { trial: trial.clone(), weights, batch }
+}
+
+/// Losses `[lane]` and gradients as the engine computes them.
+fn written_out(model: &Model) -> (Tensor, Weights) {
+    let samples = model.batch.samples as i64;
+    let mut network = network::new(&model.trial, LANES, samples, Kind::Double);
+    let gradients = model.weights.zeros_like();
+    // What an earlier step left behind must not matter.
+    gradients.groups.iter().for_each(|g| drop(g.shallow_clone().fill_(7.0)));
+    network.forward(&model.weights, &model.batch.inputs);
+    let losses = Tensor::zeros([LANES], (Kind::Double, Device::Cpu));
+    let signal = network.output().zeros_like();
+    loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
+    network.backward(&model.weights, &gradients, &model.batch.inputs, &signal, None);
+    (losses, gradients)
+}
+
+/// The same by autograd on plain, unbatched operations, lane by lane.
+fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
+    let leaves: Vec<Tensor> = model.weights.groups.iter().map(|g| g.copy().set_requires_grad(true)).collect();
+    let layout = &model.weights.layout;
+    let depth = model.trial.network.depth();
+    let get = |role, layer: usize, lane: i64| {
+        let at =
+            layout.iter().position(|g| g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer))?;
+        Some(leaves[at].select(0, (layer - layout[at].first_layer) as i64).select(0, lane))
+    };
+    use blowup::engine::weights::Role;
+    let losses: Vec<Tensor> = (0..LANES)
+        .map(|lane| {
+            let inputs = model.batch.inputs.select(1, lane);
+            let linear = |x: &Tensor, layer: usize| {
+                let h = x.matmul(&get(Role::Weight, layer, lane).unwrap());
+                get(Role::Bias, layer, lane).map_or(h.shallow_clone(), |b| h + b)
+            };
+            let stage = |h: Tensor, layer: usize| {
+                let learned = get(Role::Scale, layer, lane).zip(get(Role::Shift, layer, lane));
+                reference_stage(&model.trial, h, learned)
+            };
+            let top = match model.trial.network {
+                Network::Rnn { sequence_length, .. } => {
+                    let mut sequence: Vec<Tensor> = (0..sequence_length).map(|t| inputs.select(0, t as i64)).collect();
+                    for layer in 0..depth {
+                        let mut state: Option<Tensor> = None;
+                        for x in &mut sequence {
+                            let mut h = linear(x, layer);
+                            if let Some(before) = state {
+                                h = h + before.matmul(&get(Role::Recurrent, layer, lane).unwrap());
+                            }
+                            if let Some(bias) = get(Role::RecurrentBias, layer, lane) {
+                                h = h + bias;
+                            }
+                            let now = stage(h, layer);
+                            *x = now.shallow_clone();
+                            state = Some(now);
+                        }
+                    }
+                    sequence.pop().unwrap()
+                }
+                Network::Linear | Network::Mlp { .. } => {
+                    (0..depth).fold(inputs.select(0, 0), |x, layer| stage(linear(&x, layer), layer))
+                }
+            };
+            let output = linear(&top, depth);
+            match model.trial.loss {
+                Loss::Mse => output.mse_loss(&model.batch.targets.values.select(0, lane), tch::Reduction::Mean),
+                Loss::CrossEntropy => {
+                    let classes = model.batch.targets.classes.as_ref().unwrap().select(0, lane).squeeze_dim(1);
+                    output.log_softmax(1, Kind::Double).nll_loss(&classes)
+                }
+            }
+        })
+        .collect();
+    let losses = Tensor::stack(&losses, 0);
+    let gradients = Tensor::run_backward(&[losses.sum(Kind::Double)], &leaves, false, false);
+    (losses.detach(), gradients)
+}
+
+fn reference_stage(trial: &Trial, h: Tensor, learned: Option<(Tensor, Tensor)>) -> Tensor {
+    let phi = |x: Tensor| match trial.network.activation().unwrap() {
+        Activation::Linear => x,
+        Activation::Relu => x.relu(),
+        Activation::LeakyRelu { negative_slope } => x.relu() - (-x).relu() * negative_slope,
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => x.sigmoid(),
+        Activation::Gelu => x.gelu("none"),
+        Activation::Selu => x.selu(),
+        Activation::Silu => x.silu(),
+    };
+    let normalize = |x: Tensor| {
+        let (scale, shift) = learned.as_ref().unwrap();
+        let (scale, shift) = (scale.view([-1]), shift.view([-1]));
+        match trial.network.norm().unwrap() {
+            Norm::Batch(_) => {
+                x.batch_norm(Some(&scale), Some(&shift), None::<&Tensor>, None::<&Tensor>, true, 0.1, 1e-5, false)
+            }
+            Norm::Layer(_) => x.layer_norm([x.size()[1]], Some(&scale), Some(&shift), 1e-5, false),
+            Norm::None => unreachable!(),
+        }
+    };
+    match trial.network.norm().unwrap() {
+        Norm::None => phi(h),
+        Norm::Batch(NormPosition::Before) | Norm::Layer(NormPosition::Before) => phi(normalize(h)),
+        Norm::Batch(NormPosition::After) | Norm::Layer(NormPosition::After) => normalize(phi(h)),
+    }
+}
+
+fn check(trial: &Trial) {
+    blowup::engine::start();
+    let model = model(trial);
+    let (losses, gradients) = written_out(&model);
+    let (expected_losses, expected) = by_autograd(&model);
+    let name = format!("{:?} {:?}", trial.network, trial.loss);
+    close(&losses, &expected_losses, &format!("{name}: loss"));
+    for ((group, found), expected) in gradients.layout.iter().zip(&gradients.groups).zip(&expected) {
+        // A parameter that nothing depends on (a recurrent matrix with one time step) has no gradient there, zero here.
+        let expected = if expected.defined() { expected.shallow_clone() } else { found.zeros_like() };
+        close(found, &expected, &format!("{name}: {group:?}"));
+    }
+}
+
+/// Relative to the largest element: 1e-10.
+fn close(found: &Tensor, expected: &Tensor, what: &str) {
+    let scale = expected.abs().max().double_value(&[]).max(1e-3);
+    let error = (found - expected).abs().max().double_value(&[]);
+    assert!(error <= 1e-10 * scale, "{what}: off by {error:e} at scale {scale:e}");
+}
+
+#[test]
+fn an_mlp_agrees_with_autograd_for_every_activation_norm_and_loss() {
+    for activation in ACTIVATIONS {
+        for norm in NORMS {
+            for loss in [Loss::Mse, Loss::CrossEntropy] {
+                let trial = Trial { loss, ..trials::with(&trials::mlp(), activation, norm) };
+                check(&trial);
+                check(&Trial { bias: Bias::None, ..trial });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_recurrent_net_agrees_with_autograd_for_every_activation_norm_and_loss() {
+    for activation in ACTIVATIONS {
+        for norm in NORMS.into_iter().filter(|n| !matches!(n, Norm::Batch(_))) {
+            for loss in [Loss::Mse, Loss::CrossEntropy] {
+                let trial = Trial { loss, ..trials::with(&trials::rnn(), activation, norm) };
+                check(&trial);
+                check(&Trial { bias: Bias::None, ..trial });
+            }
+        }
+    }
+}
+
+#[test]
+fn depths_from_zero_to_four_agree_with_autograd() {
+    check(&Trial { network: Network::Linear, ..trials::mlp() });
+    for depth in 1..=4 {
+        for sequence_length in [1, 2, 6] {
+            let (width, activation) = (4, Activation::Tanh);
+            let norm = Norm::Layer(NormPosition::Before);
+            check(&Trial { network: Network::Mlp { depth, width, activation, norm }, ..trials::mlp() });
+            let network = Network::Rnn { depth, width, activation, norm, sequence_length };
+            check(&Trial { network, ..trials::rnn() });
+        }
+    }
+}
+
+#[test]
+fn the_backprop_signal_of_a_layer_is_the_gradient_of_its_linear_output() {
+    // dLoss/db_l summed over the batch is the sum of the signal: an independent view of the same tensor.
+    blowup::engine::start();
+    let model = model(&trials::mlp());
+    let samples = model.batch.samples as i64;
+    let mut network = network::new(&model.trial, LANES, samples, Kind::Double);
+    let gradients = model.weights.zeros_like();
+    network.forward(&model.weights, &model.batch.inputs);
+    let losses = Tensor::zeros([LANES], (Kind::Double, Device::Cpu));
+    let signal = network.output().zeros_like();
+    loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
+    let mut seen = Vec::new();
+    let mut watch = |place: network::Place, delta: &Tensor| {
+        seen.push((place.layer, delta.sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)));
+    };
+    network.backward(&model.weights, &gradients, &model.batch.inputs, &signal, Some(&mut watch));
+    assert_eq!(seen.iter().map(|s| s.0).collect::<Vec<_>>(), [2, 1]);
+    for (layer, sum) in seen {
+        let Layer { bias, .. } = &gradients.layers[layer - 1];
+        close(&sum, bias.as_ref().unwrap(), "signal");
+    }
+}

@@ -1,0 +1,148 @@
+//! Optimizers and clipping against the rules that PyTorch documents, written out for single numbers.
+
+use crate::trials;
+use blowup::engine::clip;
+use blowup::engine::optimizer::{Optimizer, UpdateNorm};
+use blowup::engine::readout::Norm;
+use blowup::engine::{init, weights::host};
+use blowup::trial::{Clip, Dtype, Optimizer as Rule, Trial};
+use tch::{Device, Kind, Tensor};
+
+/// One parameter under `torch.optim`'s documented rule.
+#[derive(Default)]
+struct Reference {
+    first: f64,
+    second: f64,
+    steps: i32,
+}
+
+impl Reference {
+    fn step(&mut self, trial: &Trial, mut w: f64, mut g: f64) -> f64 {
+        self.steps += 1;
+        let (lr, decay) = (trial.lr, trial.weight_decay);
+        if !matches!(trial.optimizer, Rule::Adamw { .. }) {
+            g += decay * w;
+        }
+        match trial.optimizer {
+            Rule::Sgd { momentum, nesterov } => {
+                self.first = momentum * self.first + g;
+                w - lr * if nesterov { g + momentum * self.first } else { self.first }
+            }
+            Rule::Adam { beta1, beta2, eps } | Rule::Adamw { beta1, beta2, eps } => {
+                if matches!(trial.optimizer, Rule::Adamw { .. }) {
+                    w -= lr * decay * w;
+                }
+                self.first = beta1 * self.first + (1.0 - beta1) * g;
+                self.second = beta2 * self.second + (1.0 - beta2) * g * g;
+                let first = self.first / (1.0 - beta1.powi(self.steps));
+                let second = self.second / (1.0 - beta2.powi(self.steps));
+                w - lr * first / (second.sqrt() + eps)
+            }
+            Rule::Rmsprop { alpha, eps, momentum } => {
+                self.second = alpha * self.second + (1.0 - alpha) * g * g;
+                let direction = g / (self.second.sqrt() + eps);
+                self.first = momentum * self.first + direction;
+                w - lr * self.first
+            }
+        }
+    }
+}
+
+fn check(optimizers: [Rule; 2], weight_decays: [f64; 2]) {
+    blowup::engine::start();
+    tch::manual_seed(3);
+    let lane = |i: usize| Trial {
+        optimizer: optimizers[i],
+        weight_decay: weight_decays[i],
+        lr: [0.1, 0.003][i],
+        ..trials::mlp()
+    };
+    let trials = [lane(0), lane(1)];
+    let all: Vec<&Trial> = trials.iter().collect();
+    let mut weights = init::weights(&all, 1, Kind::Double);
+    let mut gradients = weights.zeros_like();
+    let mut optimizer = Optimizer::new(&all, 1, &weights);
+    let mut reference: Vec<Vec<Reference>> = Vec::new();
+    for step in 0..5 {
+        for group in &mut gradients.groups {
+            group.copy_(&Tensor::randn(group.size(), (Kind::Double, Device::Cpu)));
+        }
+        let clip = [1.0, 0.25, 1.0];
+        let before: Vec<Vec<f64>> = weights.groups.iter().map(host).collect();
+        let given: Vec<Vec<f64>> = gradients.groups.iter().map(host).collect();
+        let norm = optimizer.step(&mut weights, &mut gradients, (step > 1).then_some(&clip));
+        let mut moved = [0.0; 2];
+        for (g, group) in weights.layout.clone().iter().enumerate() {
+            let after = host(&weights.groups[g]);
+            if step == 0 {
+                reference.push(after.iter().map(|_| Reference::default()).collect());
+            }
+            for i in 0..after.len() {
+                let lane = i / (group.rows * group.cols) % 3;
+                if lane == 2 {
+                    continue;
+                }
+                let coefficient = if step > 1 { clip[lane] } else { 1.0 };
+                let expected = reference[g][i].step(&trials[lane], before[g][i], given[g][i] * coefficient);
+                let error = (after[i] - expected).abs();
+                assert!(error <= 1e-10 * expected.abs().max(1e-3), "{:?} step {step}: off by {error:e}", trials[lane]);
+                moved[lane] += (expected - before[g][i]).powi(2);
+            }
+        }
+        if let UpdateNorm::OfDirection(factors) = norm {
+            for lane in 0..2 {
+                let found = factors[lane] * gradients.squared_norm(lane as i64).sqrt();
+                assert!((found / moved[lane].sqrt() - 1.0).abs() < 1e-9, "{:?}: update norm", trials[lane]);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_optimizer_follows_its_published_rule_with_and_without_weight_decay() {
+    let sgd = |momentum, nesterov| Rule::Sgd { momentum, nesterov };
+    let adam = |beta1, beta2| Rule::Adam { beta1, beta2, eps: 1e-3 };
+    let adamw = |beta1, beta2| Rule::Adamw { beta1, beta2, eps: 1e-3 };
+    let rmsprop = |alpha, momentum| Rule::Rmsprop { alpha, eps: 1e-3, momentum };
+    for decays in [[0.0, 0.0], [0.1, 0.02]] {
+        check([sgd(0.0, false), sgd(0.0, false)], decays);
+        check([sgd(0.9, false), sgd(0.5, false)], decays);
+        check([sgd(0.9, true), sgd(0.5, true)], decays);
+        check([adam(0.9, 0.999), adam(0.3, 0.9)], decays);
+        check([adamw(0.9, 0.999), adamw(0.3, 0.9)], decays);
+        check([rmsprop(0.99, 0.0), rmsprop(0.5, 0.0)], decays);
+        check([rmsprop(0.99, 0.9), rmsprop(0.5, 0.3)], decays);
+    }
+}
+
+#[test]
+fn the_clip_coefficient_is_that_of_pytorch_also_for_norms_that_are_not_finite() {
+    let coefficient = |clip, norm| clip::coefficient(clip, Norm { in_dtype: norm, exact: norm }, Dtype::Float64);
+    assert_eq!(coefficient(Clip::Norm(1.0), 0.5), 1.0);
+    assert_eq!(coefficient(Clip::Norm(1.0), 4.0), 1.0 / (4.0 + 1e-6));
+    assert_eq!(coefficient(Clip::Norm(1.0), 0.0), 1.0);
+    assert_eq!(coefficient(Clip::Norm(1.0), f64::INFINITY), 0.0);
+    assert!(coefficient(Clip::Norm(1.0), f64::NAN).is_nan());
+    assert_eq!(coefficient(Clip::None, f64::INFINITY), 1.0);
+    assert_eq!(coefficient(Clip::None, f64::NAN), 1.0);
+}
+
+#[test]
+fn value_clipping_clamps_each_lane_at_its_own_threshold() {
+    blowup::engine::start();
+    let trial = trials::mlp();
+    let mut gradients = init::weights(&[&trial, &trial], 1, Kind::Double);
+    for group in &mut gradients.groups {
+        group.copy_(&Tensor::randn(group.size(), (Kind::Double, Device::Cpu)));
+    }
+    let before = host(&gradients.groups[1]);
+    let largest = clip::largest(&gradients);
+    clip::clamp(&mut gradients, &[0.25, f64::INFINITY, f64::INFINITY]);
+    let after = host(&gradients.groups[1]);
+    let size = before.len() / 3;
+    for (i, (before, after)) in before.iter().zip(after).enumerate() {
+        assert_eq!(after, if i / size % 3 == 0 { before.clamp(-0.25, 0.25) } else { *before });
+    }
+    let all = gradients.groups.iter().flat_map(|g| host(&g.select(1, 1)));
+    assert_eq!(largest[1], all.fold(0.0, |max: f64, x| max.max(x.abs())));
+}

@@ -1,0 +1,168 @@
+//! Whole training runs against closed forms, and the bits of a trial against its neighbours.
+
+use crate::trials::{self, ACTIVATIONS, NORMS};
+use blowup::engine;
+use blowup::trial::*;
+use blowup::verdict::{Finished, Outcome, Record};
+
+/// Trains together; results in the order of `trials`.
+pub fn train(trials: &[Trial]) -> Vec<Finished> {
+    engine::start();
+    let mut results = vec![None; trials.len()];
+    engine::train(trials, Record { epochs: true, steps: 3 }, &mut |i, finished| results[i] = Some(finished)).unwrap();
+    results.into_iter().map(Option::unwrap).collect()
+}
+
+fn scalar(lr: f64) -> Trial {
+    Trial {
+        task: Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None },
+        budget: Budget::Steps(1000),
+        network: Network::Linear,
+        init: Init { kind: InitKind::Constant, scale: 1.0 },
+        bias: Bias::None,
+        lr,
+        batch: 1,
+        dtype: Dtype::Float32,
+        ..trials::mlp()
+    }
+}
+
+#[test]
+fn on_a_quadratic_the_loss_overflows_after_the_number_of_updates_that_arithmetic_says() {
+    // loss w^2, curvature 2: w is multiplied with 1 - 2 lr at every update, in f32.
+    for (lr_curvature, infinite, nan) in [(2.5, 110, 220), (3.0, 64, 129)] {
+        let [run] = &train(&[scalar(lr_curvature / 2.0)])[..] else { unreachable!() };
+        assert_eq!(run.measured.outcome, Outcome::Nonfinite);
+        assert_eq!(run.measured.nonfinite.unwrap().step, infinite);
+        assert_eq!(run.measured.nan.unwrap().step, nan);
+        assert_eq!(run.measured.steps_run, nan);
+    }
+}
+
+#[test]
+fn on_a_quadratic_heavy_ball_and_nesterov_are_stable_up_to_their_thresholds() {
+    for (nesterov, threshold) in [(false, 3.8), (true, 1.357)] {
+        let run = |lr_curvature: f64| {
+            let optimizer = Optimizer::Sgd { momentum: 0.9, nesterov };
+            let trial = Trial { optimizer, dtype: Dtype::Float64, ..scalar(lr_curvature / 2.0) };
+            train(&[trial])[0].measured.outcome
+        };
+        assert_eq!(run(threshold * 0.99), Outcome::Converged, "{nesterov}");
+        assert!(run(threshold * 1.01).blew_up(), "{nesterov}");
+    }
+}
+
+#[test]
+fn norm_clipping_bounds_a_step_that_is_too_large_in_a_two_cycle() {
+    let trial = Trial { clip: Clip::Norm(0.1), dtype: Dtype::Float64, ..scalar(1.5) };
+    let run = &train(&[trial])[0].measured;
+    // The cycle spans lr x c = 0.15 around the minimum, so the loss w^2 stays within its square.
+    assert_eq!(run.nonfinite, None);
+    assert!((run.update_norm_max.unwrap() - 0.15).abs() < 1e-5, "{run:?}");
+    assert!(run.loss_final < 0.15f64.powi(2) && run.loss_final > 1e-6, "{run:?}");
+}
+
+#[test]
+fn adam_and_rmsprop_take_a_first_step_of_the_size_that_their_rules_say() {
+    for (optimizer, factor) in [
+        (Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 }, 1.0),
+        (Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 }, 1.0),
+        (Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.0 }, 10.0),
+    ] {
+        let trial = Trial { optimizer, dtype: Dtype::Float64, ..scalar(0.01) };
+        let step = train(&[trial])[0].steps[0].update_norm.unwrap();
+        assert!((step - 0.01 * factor).abs() < 1e-8, "{optimizer:?}: {step}");
+    }
+}
+
+/// Trials of one shape that differ in everything that may differ within a cohort; some blow up.
+fn neighbours(trial: &Trial) -> Vec<Trial> {
+    let lrs = [1e-3, 0.1, 3.0, 1e3, 1e6, 1e12];
+    let inits = [InitKind::He, InitKind::Orthogonal, InitKind::Pytorch];
+    let clips = [Clip::None, Clip::Norm(0.5)];
+    (0..13)
+        .map(|i| Trial {
+            lr: lrs[i % lrs.len()],
+            init: Init { kind: inits[i % 3], scale: 1.0 },
+            clip: clips[i / 3 % 2],
+            seed: (i / 4) as u64,
+            ..trial.clone()
+        })
+        .collect()
+}
+
+fn check_bits(trial: &Trial) {
+    let all = neighbours(trial);
+    let together = train(&all);
+    for size in [1, 2, 5] {
+        for (trials, expected) in all.chunks(size).zip(together.chunks(size)) {
+            for ((trial, apart), together) in trials.iter().zip(train(trials)).zip(expected) {
+                // NaN is not equal to itself: compare what would be written.
+                assert_eq!(format!("{apart:?}"), format!("{together:?}"), "{size} lanes: {trial:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_trial_has_the_same_bits_whatever_its_neighbours() {
+    for dtype in [Dtype::Float32, Dtype::Float64] {
+        for (batch, samples, width) in [(7, 21, 7), (33, 70, 9), (8, 64, 16)] {
+            for (i, activation) in ACTIVATIONS.into_iter().enumerate() {
+                for loss in [Loss::Mse, Loss::CrossEntropy] {
+                    let norm = NORMS[(i + samples) % NORMS.len()];
+                    let network = Network::Mlp { depth: 3, width, activation, norm };
+                    let mut trial = Trial { network, batch, loss, dtype, ..trials::mlp() };
+                    trial.task.samples = samples;
+                    trial.task.outputs = if loss == Loss::Mse { 1 } else { 3 };
+                    check_bits(&trial);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_recurrent_trial_has_the_same_bits_whatever_its_neighbours() {
+    for dtype in [Dtype::Float32, Dtype::Float64] {
+        for activation in ACTIVATIONS {
+            for norm in [Norm::None, Norm::Layer(NormPosition::Before)] {
+                let network = Network::Rnn { depth: 2, width: 7, activation, norm, sequence_length: 9 };
+                let mut trial = Trial { network, batch: 7, dtype, ..trials::rnn() };
+                trial.task.samples = 17;
+                check_bits(&trial);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_optimizer_has_the_same_bits_whatever_the_neighbours() {
+    for optimizer in [
+        Optimizer::Sgd { momentum: 0.9, nesterov: false },
+        Optimizer::Sgd { momentum: 0.9, nesterov: true },
+        Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+        Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+        Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.9 },
+    ] {
+        for weight_decay in [0.0, 0.01] {
+            let mut trial = Trial { optimizer, weight_decay, dtype: Dtype::Float32, batch: 3, ..trials::mlp() };
+            trial.task.kind = TaskKind::FreshNoise;
+            trial.budget = Budget::Steps(5);
+            check_bits(&trial);
+        }
+    }
+}
+
+#[test]
+fn trials_of_one_seed_share_their_data_and_draws() {
+    let slow = Trial { lr: 0.0, ..trials::mlp() };
+    let scaled =
+        Trial { init: Init { kind: InitKind::Xavier, scale: 2.0 }, bias: Bias::Learned { std: 0.6 }, ..slow.clone() };
+    let other = Trial { seed: 1, ..slow.clone() };
+    let runs = train(&[slow, scaled, other]);
+    let norm = |i: usize| runs[i].measured.weight_norm_initial;
+    assert!((norm(1) / norm(0) - 2.0).abs() < 1e-12);
+    assert_ne!(norm(2), norm(0));
+    assert_eq!(runs[0].measured.outcome, Outcome::Stalled);
+}

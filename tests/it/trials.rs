@@ -1,0 +1,64 @@
+//! A small trial that tests vary.
+
+use blowup::trial::*;
+
+/// depth 2, width 5, tanh, 7 samples of 3 noise inputs, 2 outputs, f64, full batch, plain SGD.
+pub fn mlp() -> Trial {
+    Trial {
+        label: String::new(),
+        task: Task { kind: TaskKind::Noise, inputs: 3, outputs: 2, samples: 7, input_std: 1.0, csv: None },
+        budget: Budget::Epochs(3),
+        loss_ratio: 1e6,
+        network: Network::Mlp { depth: 2, width: 5, activation: Activation::Tanh, norm: Norm::None },
+        init: Init { kind: InitKind::Xavier, scale: 1.0 },
+        bias: Bias::Learned { std: 0.3 },
+        loss: Loss::Mse,
+        optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
+        lr: 0.1,
+        clip: Clip::None,
+        weight_decay: 0.0,
+        batch: 7,
+        dtype: Dtype::Float64,
+        seed: 0,
+    }
+}
+
+/// Two stacked recurrent layers over 5 time steps.
+pub fn rnn() -> Trial {
+    let network =
+        Network::Rnn { depth: 2, width: 5, activation: Activation::Tanh, norm: Norm::None, sequence_length: 5 };
+    let mut trial = Trial { network, ..mlp() };
+    trial.task.kind = TaskKind::NoiseSequence;
+    trial
+}
+
+pub const ACTIVATIONS: [Activation; 8] = [
+    Activation::Linear,
+    Activation::Relu,
+    Activation::LeakyRelu { negative_slope: 0.2 },
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::Gelu,
+    Activation::Selu,
+    Activation::Silu,
+];
+
+pub const NORMS: [Norm; 5] = [
+    Norm::None,
+    Norm::Batch(NormPosition::Before),
+    Norm::Batch(NormPosition::After),
+    Norm::Layer(NormPosition::Before),
+    Norm::Layer(NormPosition::After),
+];
+
+/// `trial` with another activation and norm.
+pub fn with(trial: &Trial, new_activation: Activation, new_norm: Norm) -> Trial {
+    let mut trial = trial.clone();
+    match &mut trial.network {
+        Network::Mlp { activation, norm, .. } | Network::Rnn { activation, norm, .. } => {
+            (*activation, *norm) = (new_activation, new_norm);
+        }
+        Network::Linear => {}
+    }
+    trial
+}
