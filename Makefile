@@ -1,0 +1,24 @@
+# `make sweep` sets everything up and runs the main experiment; `make test` passes the whole suite.
+
+SPEC ?= experiments/grid.toml
+export LIBTORCH ?= $(CURDIR)/.libtorch
+
+.PHONY: sweep test build libtorch bench clean
+
+sweep: build
+	target/release/blowup sweep $(SPEC)
+
+test: libtorch
+	cargo fmt --all --check
+	cargo clippy --release --all-targets -- -D warnings
+	sh scripts/test.sh
+
+build: libtorch
+	cargo build --release
+
+libtorch:
+	@python3 scripts/libtorch.py
+
+# The comparison with other ways to train many small networks; its Python packages go to .venv-bench/.
+bench: libtorch
+	sh scripts/bench.sh

@@ -1,0 +1,184 @@
+//! Initial draws, data and probes against the laws that they follow.
+
+use crate::training::train;
+use crate::trials;
+use blowup::engine::task::{self, Draw, Targets};
+use blowup::engine::{init, weights::host};
+use blowup::trial::*;
+use blowup::verdict::{Site, Tensor as Where};
+use tch::Kind;
+
+fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt())
+}
+
+#[test]
+fn every_initializer_has_the_spread_that_pytorch_documents() {
+    blowup::engine::start();
+    // Hidden layer 300 -> 300 and first layer 100 -> 300.
+    let cases = [
+        (InitKind::Normal, 0.2, 0.2, 0.2),
+        (InitKind::Uniform, 0.3, 0.3 / 3f64.sqrt(), 0.3 / 3f64.sqrt()),
+        (InitKind::Xavier, 1.0, (2.0 / 400.0f64).sqrt(), (2.0 / 600.0f64).sqrt()),
+        (InitKind::XavierUniform, 2.0, 2.0 * (2.0 / 400.0f64).sqrt(), 2.0 * (2.0 / 600.0f64).sqrt()),
+        (InitKind::He, 1.0, (2.0 / 100.0f64).sqrt(), (2.0 / 300.0f64).sqrt()),
+        (InitKind::HeUniform, 1.0, (2.0 / 100.0f64).sqrt(), (2.0 / 300.0f64).sqrt()),
+        (InitKind::Lecun, 3.0, 3.0 / 10.0, 3.0 / 300f64.sqrt()),
+        (InitKind::Scaled, 1.7, (1.7f64 / 100.0).sqrt(), (1.7f64 / 300.0).sqrt()),
+        (InitKind::Pytorch, 1.0, 1.0 / (3.0 * 100.0f64).sqrt(), 1.0 / (3.0 * 300.0f64).sqrt()),
+        (InitKind::Orthogonal, 1.5, 1.5 / 300f64.sqrt(), 1.5 / 300f64.sqrt()),
+    ];
+    for (kind, scale, first, hidden) in cases {
+        let network = Network::Mlp { depth: 2, width: 300, activation: Activation::Tanh, norm: Norm::None };
+        let mut trial = Trial { network, init: Init { kind, scale }, ..trials::mlp() };
+        trial.task.inputs = 100;
+        let weights = init::weights(&[&trial], 1, Kind::Double);
+        for (layer, expected) in [first, hidden].into_iter().enumerate() {
+            let values = host(&weights.layers[layer].weight.select(0, 0));
+            let (mean, std) = moments(&values);
+            // 30,000 draws: four standard errors of a standard deviation are 1.6%.
+            assert!((std - expected).abs() <= 0.017 * expected + 1e-12, "{kind:?} layer {layer}: {std} for {expected}");
+            assert!(mean.abs() <= 0.025 * expected + 1e-12, "{kind:?} layer {layer}: mean {mean}");
+            let bound = 3f64.sqrt() * expected * 1.000_001;
+            let bounded = values.iter().all(|x| x.abs() <= bound);
+            let uniform =
+                matches!(kind, InitKind::Uniform | InitKind::XavierUniform | InitKind::HeUniform | InitKind::Pytorch);
+            assert_eq!(bounded, uniform, "{kind:?}");
+        }
+        assert_eq!(host(&weights.groups[0].select(1, 1)).iter().map(|x| x.abs()).sum::<f64>(), 0.0, "pads are zero");
+    }
+    let constant = Trial { init: Init { kind: InitKind::Constant, scale: 0.7 }, ..trials::mlp() };
+    let weights = init::weights(&[&constant], 1, Kind::Double);
+    assert!(host(&weights.layers[1].weight.select(0, 0)).iter().all(|&x| x == 0.7));
+}
+
+#[test]
+fn orthogonal_matrices_are_orthogonal_whatever_their_shape() {
+    blowup::engine::start();
+    for inputs in [3, 5, 9] {
+        let mut trial = Trial { init: Init { kind: InitKind::Orthogonal, scale: 2.0 }, ..trials::mlp() };
+        trial.task.inputs = inputs;
+        let w = init::weights(&[&trial], 1, Kind::Double).layers[0].weight.select(0, 0);
+        let gram = if inputs >= 5 { w.transpose(0, 1).matmul(&w) } else { w.matmul(&w.transpose(0, 1)) };
+        let n = gram.size()[0];
+        let error = gram - tch::Tensor::eye(n, (Kind::Double, tch::Device::Cpu)) * 4.0;
+        assert!(error.abs().max().double_value(&[]) < 1e-12, "{inputs}");
+    }
+}
+
+#[test]
+fn the_adding_task_adds_two_marked_values_and_one_is_the_best_constant() {
+    let task = Task { kind: TaskKind::Adding, inputs: 2, outputs: 1, samples: 20_000, input_std: 1.0, csv: None };
+    let samples = task::samples(&task, Loss::Mse, 10, 3, Draw::Training(0)).unwrap();
+    let Targets::Values(targets) = &samples.targets else { panic!("adding is a regression") };
+    for (i, target) in targets.iter().enumerate() {
+        let step = |t: usize| &samples.inputs[(t * task.samples + i) * 2..][..2];
+        assert_eq!((0..10).map(|t| step(t)[1]).sum::<f64>(), 2.0);
+        let sum: f64 = (0..10).map(|t| step(t)[0] * step(t)[1]).sum();
+        assert!((sum - target).abs() < 1e-12);
+    }
+    let (mean, _) = moments(targets);
+    assert!((mean - 1.0).abs() < 0.012, "{mean}");
+    assert!((samples.trivial_loss(1) - 1.0 / 6.0).abs() < 0.006, "{}", samples.trivial_loss(1));
+}
+
+#[test]
+fn the_teacher_is_standardized_and_the_same_for_one_seed() {
+    let task = Task { kind: TaskKind::Teacher, inputs: 4, outputs: 2, samples: 500, input_std: 0.5, csv: None };
+    let draw = |seed| task::samples(&task, Loss::Mse, 1, seed, Draw::Training(0)).unwrap();
+    assert_eq!(draw(1), draw(1));
+    assert_ne!(draw(1), draw(2));
+    assert!((draw(1).trivial_loss(2) - 1.0).abs() < 1e-12);
+    let (_, std) = moments(&draw(1).inputs);
+    assert!((std - 0.5).abs() < 0.03, "{std}");
+}
+
+#[test]
+fn fresh_noise_is_new_every_epoch_and_its_evaluation_draw_is_fixed() {
+    let mut task = trials::mlp().task;
+    task.kind = TaskKind::FreshNoise;
+    let draw = |draw| task::samples(&task, Loss::Mse, 1, 0, draw).unwrap();
+    assert_ne!(draw(Draw::Training(0)), draw(Draw::Training(1)));
+    assert_eq!(draw(Draw::Evaluation), draw(Draw::Evaluation));
+    assert_eq!(draw(Draw::Evaluation).samples, 4096);
+}
+
+/// A wide net measured at initialization only.
+fn at_start(activation: Activation, init: Init, depth: usize, width: usize) -> Trial {
+    let network = Network::Mlp { depth, width, activation, norm: Norm::None };
+    let mut trial = Trial { network, init, bias: Bias::None, budget: Budget::Epochs(0), ..trials::mlp() };
+    trial.task.inputs = width;
+    trial.task.samples = 16;
+    trial.batch = 16;
+    trial
+}
+
+#[test]
+fn the_backprop_signal_of_a_relu_net_grows_by_half_the_weight_variance_per_layer() {
+    // He 2015: variance s2/fan_in gives a ratio of s2/2 per layer.
+    for s2 in [1.0, 2.0] {
+        let trial = at_start(Activation::Relu, Init { kind: InitKind::Scaled, scale: s2 }, 20, 256);
+        let seeds: Vec<Trial> = (0..20).map(|seed| Trial { seed, ..trial.clone() }).collect();
+        let ratios: Vec<f64> = train(&seeds).iter().map(|run| run.measured.backprop_ratio.unwrap()).collect();
+        let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+        assert!((mean / (s2 / 2.0) - 1.0).abs() < 0.06, "{s2}: {mean}");
+    }
+}
+
+#[test]
+fn orthogonal_linear_nets_keep_or_scale_the_signal_exactly() {
+    // Saxe 2013: ||delta_1|| / ||delta_L|| = gain^(L-1).
+    for gain in [0.9, 1.0, 1.1] {
+        let trial = at_start(Activation::Linear, Init { kind: InitKind::Orthogonal, scale: gain }, 50, 32);
+        let run = &train(&[trial])[0].measured;
+        assert!((run.backprop_ratio.unwrap() / (gain * gain) - 1.0).abs() < 1e-10);
+        assert!((run.activation_ratio.unwrap() / (gain * gain) - 1.0).abs() < 1e-10);
+    }
+}
+
+#[test]
+fn an_orthogonal_linear_recurrent_net_scales_the_signal_by_its_gain_per_time_step() {
+    // Pascanu 2013, over 50 steps.
+    for gain in [0.9, 1.0, 1.1] {
+        let network =
+            Network::Rnn { depth: 1, width: 20, activation: Activation::Linear, norm: Norm::None, sequence_length: 50 };
+        let init = Init { kind: InitKind::Orthogonal, scale: gain };
+        let trial = Trial { network, init, budget: Budget::Epochs(0), ..trials::rnn() };
+        let ratio = train(&[trial])[0].measured.backprop_ratio.unwrap();
+        assert!((ratio / (gain * gain) - 1.0).abs() < 1e-10, "{gain}: {ratio}");
+    }
+}
+
+#[test]
+fn activations_of_a_normal_net_overflow_in_f32_at_the_layer_that_arithmetic_says() {
+    // N(0, 1) weights, width 256, relu: the norm grows by sqrt(128) per layer, and a square or a value leaves f32 at layer 36 or 37.
+    let init = Init { kind: InitKind::Normal, scale: 1.0 };
+    let trial = Trial { dtype: Dtype::Float32, ..at_start(Activation::Relu, init, 50, 256) };
+    let run = &train(&[trial])[0].measured;
+    let site = run.site.unwrap();
+    assert_eq!(site.tensor, Where::Activation);
+    assert!([36, 37].contains(&site.layer.unwrap()), "{site:?}");
+    assert_eq!(run.nonfinite.unwrap().step, 0);
+}
+
+#[test]
+fn a_loss_that_overflows_alone_is_located_at_the_loss() {
+    // One weight of 1e30: the output is finite, its square is not.
+    let task = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None };
+    let trial = Trial {
+        task,
+        network: Network::Linear,
+        init: Init { kind: InitKind::Constant, scale: 1e30 },
+        bias: Bias::None,
+        batch: 1,
+        dtype: Dtype::Float32,
+        ..trials::mlp()
+    };
+    let run = &train(&[trial])[0].measured;
+    assert_eq!(run.site, Some(Site { tensor: Where::Loss, layer: None, time: None }));
+    // The gradient 2e30 is beyond the square root of the f32 range, and still measured.
+    assert!((run.grad_norm_initial / 2e30 - 1.0).abs() < 1e-6, "{}", run.grad_norm_initial);
+    assert!((run.weight_norm_initial / 1e30 - 1.0).abs() < 1e-6);
+}
