@@ -14,5 +14,7 @@
 pub mod axes;
 pub mod csv_task;
 pub mod engine;
+pub mod grid;
+pub mod spec;
 pub mod trial;
 pub mod verdict;

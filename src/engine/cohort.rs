@@ -221,7 +221,7 @@ impl<'a> Cohort<'a> {
                     Update::Measured { factor } => factor * self.readout.update_norm(i),
                 });
                 course.weighed(weight_norm);
-                if step % self.steps_per_epoch == 0 || last {
+                if step.is_multiple_of(self.steps_per_epoch) || last {
                     course.epoch_end(weight_norm);
                 }
             }

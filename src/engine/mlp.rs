@@ -1,6 +1,6 @@
 //! Multilayer perceptron: h_l = x_{l-1} W_l + b_l, x_l = stage(h_l), output = x_L W + b.
 
-use super::network::{Network, Place, affine};
+use super::network::{Network, Place, Watch, affine};
 use super::stage::{Slot, Stage};
 use super::weights::Weights;
 use tch::{Device, Kind, Tensor};
@@ -45,7 +45,7 @@ impl Network for Mlp {
         gradients: &Weights,
         inputs: &Tensor,
         signal: &Tensor,
-        mut watch: Option<&mut dyn FnMut(Place, &Tensor)>,
+        mut watch: Option<Watch>,
     ) {
         let mut delta = signal.shallow_clone();
         for l in (0..=self.slots.len()).rev() {

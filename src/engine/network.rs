@@ -21,12 +21,15 @@ pub trait Network {
         gradients: &Weights,
         inputs: &Tensor,
         signal: &Tensor,
-        watch: Option<&mut dyn FnMut(Place, &Tensor)>,
+        watch: Option<Watch>,
     );
 
     /// The hidden layers' outputs `[lane, batch, width]` of the last forward pass, layer by layer, time by time.
     fn activations(&self) -> Vec<(Place, &Tensor)>;
 }
+
+/// Sees each hidden layer's backprop signal as it is computed.
+pub type Watch<'a> = &'a mut dyn FnMut(Place, &Tensor);
 
 /// Where in a network: layer from 1, time step from 1 in recurrent nets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

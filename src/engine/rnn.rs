@@ -1,7 +1,7 @@
 //! Stacked plain recurrent network, as `torch.nn.RNN`: h_t = x_t W + b + s_{t-1} R + r, s_t = stage(h_t), s_0 = 0; the output layer
 //! reads the top layer's last state. Trained by backpropagation through time, without truncation.
 
-use super::network::{Network, Place, affine};
+use super::network::{Network, Place, Watch, affine};
 use super::stage::{Slot, Stage};
 use super::weights::Weights;
 use tch::{Device, Kind, Tensor};
@@ -75,7 +75,7 @@ impl Network for Rnn {
         gradients: &Weights,
         inputs: &Tensor,
         signal: &Tensor,
-        mut watch: Option<&mut dyn FnMut(Place, &Tensor)>,
+        mut watch: Option<Watch>,
     ) {
         let (depth, times) = (self.slots.len(), self.slots[0].len());
         let top = &self.slots[depth - 1][times - 1].output;

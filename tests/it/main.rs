@@ -1,7 +1,9 @@
 //! The integration tests: one binary, one module per room.
 
 mod gradients;
+mod grid;
 mod measurements;
+mod mistakes;
 mod optimizers;
 mod training;
 mod trials;

@@ -94,7 +94,7 @@ fn neighbours(trial: &Trial) -> Vec<Trial> {
 fn check_bits(trial: &Trial) {
     let all = neighbours(trial);
     let together = train(&all);
-    for size in [1, 2, 5] {
+    for size in [1, 5] {
         for (trials, expected) in all.chunks(size).zip(together.chunks(size)) {
             for ((trial, apart), together) in trials.iter().zip(train(trials)).zip(expected) {
                 // NaN is not equal to itself: compare what would be written.

@@ -121,6 +121,7 @@ fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
     #[test]
     fn extremes_are_never_nan_and_events_are_in_order(
         losses in proptest::collection::vec(
