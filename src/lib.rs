@@ -8,13 +8,29 @@
 //!                          |                                     |
 //!                          +<------------- rows <----------------+
 //!                          v
-//!                        store (runs.csv, ...)
+//!                        store (runs.csv, ...) -> summary
 //! ```
 
+pub mod cli;
+pub mod command;
+
 pub mod axes;
+pub mod trial;
+
 pub mod csv_task;
-pub mod engine;
 pub mod grid;
 pub mod spec;
-pub mod trial;
+
+pub mod plan;
+
+pub mod worker;
+
+pub mod engine;
 pub mod verdict;
+
+pub mod record;
+pub mod store;
+pub mod summary;
+
+pub mod failure;
+pub mod progress;

@@ -1,3 +1,40 @@
-fn main() {
-    println!("{:?}", tch::Tensor::from_slice(&[1f64, 2.]).sum(tch::Kind::Double));
+//! The program: parses the command line, runs a command, ends with its exit status.
+
+use blowup::cli::{Cli, Command};
+use blowup::command;
+use blowup::failure::{Exit, Failure};
+use clap::Parser;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr();
+    match run(cli.command) {
+        Ok(exit) => ExitCode::from(exit.status()),
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(Failure::STATUS)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    let later =
+        |name: &str| Err(Failure::new(format!("`{name}` is not built yet")).hint("`blowup --help` lists what is"));
+    match command {
+        Command::Sweep(args) => command::sweep::run(&args),
+        Command::Worker => command::worker::run(),
+        Command::Check(_) => later("check"),
+        Command::Plot(_) => later("plot"),
+        Command::Replay(_) => later("replay"),
+        Command::Merge(_) => later("merge"),
+        Command::Slurm(_) => later("slurm"),
+        Command::Map(_) => later("map"),
+    }
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }

@@ -75,10 +75,10 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
                         for x in &mut sequence {
                             let mut h = linear(x, layer);
                             if let Some(before) = state {
-                                h = h + before.matmul(&get(Role::Recurrent, layer, lane).unwrap());
+                                h += before.matmul(&get(Role::Recurrent, layer, lane).unwrap());
                             }
                             if let Some(bias) = get(Role::RecurrentBias, layer, lane) {
-                                h = h + bias;
+                                h += bias;
                             }
                             let now = stage(h, layer);
                             *x = now.shallow_clone();

@@ -43,7 +43,7 @@ fn a_block_is_the_product_of_its_lists_with_the_seed_fastest() {
 #[test]
 fn ranges_have_exact_ends_and_twelve_digits_between() {
     assert_eq!(column("lr = { log = [1e-3, 10.0], points = 5 }", |t| t.lr), [1e-3, 1e-2, 1e-1, 1.0, 10.0]);
-    assert_eq!(column("lr = { log = [1, 2], points = 3 }", |t| t.lr), [1.0, 1.41421356237, 2.0]);
+    assert_eq!(column("lr = { log = [1, 3], points = 3 }", |t| t.lr), [1.0, 1.73205080757, 3.0]);
     assert_eq!(column("lr = { linear = [0, 1], points = 3 }", |t| t.lr), [0.0, 0.5, 1.0]);
     assert_eq!(column("lr = [5.0, { linear = [0, 1], points = 2 }]", |t| t.lr), [5.0, 0.0, 1.0]);
     let depths = column("lr = 1\ndepth = { log = [1, 8], points = 7 }", |t| t.network.depth());

@@ -1,0 +1,116 @@
+//! The command line as it is written. No logic.
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+const EXAMPLES: &str = "\
+Examples:
+  blowup sweep experiments/grid.toml               train the whole grid; results in results/<name>/
+  blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
+  blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
+
+Exit status:
+  0    done
+  1    a sweep ended with lost trials
+  2    could not run: bad spec, bad folder, unreadable file, a filter that matches nothing
+  130  interrupted; the same command resumes
+
+RUST_LOG=info (or debug) logs to stderr.";
+
+/// Sweeps training runs on libtorch and measures where they blow up: exploding gradients, divergence, NaN.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train every trial of a spec's grid and write what diverged, when and where
+    Sweep(Sweep),
+    #[command(hide = true)]
+    Worker,
+    #[command(hide = true)]
+    Check(Rest),
+    #[command(hide = true)]
+    Plot(Rest),
+    #[command(hide = true)]
+    Replay(Rest),
+    #[command(hide = true)]
+    Merge(Rest),
+    #[command(hide = true)]
+    Slurm(Rest),
+    #[command(hide = true)]
+    Map(Rest),
+}
+
+const SWEEP_HELP: &str = "\
+The same command again resumes: trials that have a row in runs.csv do not run again. A changed spec is
+taken up if its grid contains the old one; otherwise give it a folder of its own with --out.
+
+Files: runs.csv (one row per trial), summary.csv (one per configuration), epochs.csv and steps.csv if
+the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not depend on --workers.";
+
+#[derive(Debug, Args)]
+#[command(after_help = SWEEP_HELP)]
+pub struct Sweep {
+    /// The TOML file that declares the grid
+    pub spec: PathBuf,
+    /// The folder of the results [default: results/<name of the spec>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Worker processes, one thread each [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+    /// Where to train: cpu, cuda or cuda:K
+    #[arg(long, default_value = "cpu")]
+    pub device: Device,
+    /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Print trials, cohorts and predicted work, and touch nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Run even more than ten million trials
+    #[arg(long)]
+    pub yes: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
+    /// Resume although libtorch or the CPU is another than before, so that rows are not comparable bit by bit
+    #[arg(long)]
+    pub allow_mixed: bool,
+    /// Most trials that train together (the results do not depend on it)
+    #[arg(long, value_name = "N", hide = true)]
+    pub chunk: Option<NonZeroUsize>,
+}
+
+/// Whatever follows a subcommand that is not built yet.
+#[derive(Debug, Args)]
+pub struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    Cpu,
+    Cuda(u32),
+}
+
+impl FromStr for Device {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Device, &'static str> {
+        match text.split_once(':') {
+            None if text == "cpu" => Ok(Device::Cpu),
+            None if text == "cuda" => Ok(Device::Cuda(0)),
+            Some(("cuda", number)) => number.parse().map(Device::Cuda).map_err(|_| "the K of `cuda:K` is a number"),
+            _ => Err("expected cpu, cuda or cuda:K"),
+        }
+    }
+}

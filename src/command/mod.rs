@@ -1,0 +1,6 @@
+//! One file per subcommand: wiring only.
+
+pub mod sweep;
+pub mod worker;
+
+mod survey;

@@ -1,0 +1,288 @@
+//! `blowup sweep`: spec -> grid minus rows -> plan -> pool -> store.
+
+use super::survey::Survey;
+use crate::cli::{Device, Sweep};
+use crate::failure::{Exit, Failure};
+use crate::plan::{Plan, Sizes};
+use crate::progress::{self, Progress};
+use crate::record::{self, Verdict};
+use crate::spec::Spec;
+use crate::spec::filter::Filter;
+use crate::store::{Counts, Manifest, Status, Store};
+use crate::summary::Summary;
+use crate::worker::pool::{self, Ending, News};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+/// A grid of more points than this runs only with `--yes`.
+const MANY_POINTS: u128 = 10_000_000;
+
+pub fn run(args: &Sweep) -> Result<Exit, Failure> {
+    if let Device::Cuda(_) = args.device {
+        return Err(Failure::new("`--device cuda` is not built yet").hint("leave it out to train on the CPU"));
+    }
+    let text = std::fs::read_to_string(&args.spec).map_err(|error| Failure::io("read the spec", &args.spec, &error))?;
+    let spec = parse(&text, &args.spec, &args.spec)?;
+    let filter = Filter::parse(&args.filters).map_err(Failure::new)?;
+    let points = spec.grid().points();
+    if points > MANY_POINTS && !args.yes {
+        return Err(Failure::new(format!("the grid has {points} points")).hint("`--yes` runs it all the same"));
+    }
+    let dir = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&spec.name));
+    let store = if args.dry_run { Store::read(&dir)? } else { Store::open(&dir)? };
+    let survey = Survey::new(&spec, &filter, &store);
+    if survey.order.is_empty() {
+        return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
+    }
+    if survey.selected == 0 {
+        return Err(Failure::new(format!(
+            "`--where {}` matches none of the {} trials",
+            args.filters.join(" --where "),
+            survey.order.len()
+        )));
+    }
+    let changed = store.spec.as_ref().is_some_and(|old| *old != text);
+    if changed || store.spec.is_none() {
+        let old = store.spec.as_ref().and_then(|old| parse(old, &dir.join("spec.toml"), &args.spec).ok());
+        survey.check_contains(old.as_ref(), &args.spec, &dir)?;
+    }
+    let mut sweep = Running::new(args, &text, spec, store, survey, changed);
+    let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+    let sizes = Sizes { workers, chunk: args.chunk.map(usize::from) };
+    let plan = std::mem::take(&mut sweep.survey.planner).plan(sizes);
+    if args.dry_run {
+        print(&dry_run(points, &sweep.survey, &plan, workers));
+        return Ok(Exit::Done);
+    }
+    sweep.run(plan, workers)
+}
+
+/// `beside`: the file whose folder the paths in the spec are relative to.
+fn parse(text: &str, file: &Path, beside: &Path) -> Result<Spec, Failure> {
+    let folder = beside.parent().unwrap_or(Path::new(""));
+    let open = |path: &str| {
+        let path = folder.join(path);
+        std::fs::read(&path).map(|bytes| (path.to_string_lossy().into_owned(), bytes))
+    };
+    Spec::parse(text, &file.display().to_string(), &open).map_err(|report| Failure::new(report.to_string()))
+}
+
+/// A sweep whose folder is locked and whose grid is known.
+struct Running<'a> {
+    args: &'a Sweep,
+    text: &'a str,
+    spec: Spec,
+    store: Store,
+    survey: Survey,
+    /// The folder's spec is another than this one, which contains it.
+    changed: bool,
+    started: Instant,
+    /// Of the runs before this one.
+    seconds_before: f64,
+}
+
+impl<'a> Running<'a> {
+    fn new(args: &'a Sweep, text: &'a str, spec: Spec, store: Store, survey: Survey, changed: bool) -> Running<'a> {
+        let seconds_before = store.manifest.as_ref().map_or(0.0, |manifest| manifest.wall_seconds);
+        Running { args, text, spec, store, survey, changed, started: Instant::now(), seconds_before }
+    }
+
+    fn run(mut self, plan: Plan, workers: usize) -> Result<Exit, Failure> {
+        let mut manifest = self.manifest(workers);
+        if plan.chunks.is_empty() {
+            if self.store.is_final(self.spec.record) && !self.changed && self.survey.foreign == 0 {
+                return self.show();
+            }
+            self.store.begin(self.text.as_bytes(), self.spec.record, &manifest)?;
+            return self.finish(manifest, 0);
+        }
+        self.warn_of_unrecorded();
+        let (trials, seconds) = (plan.pending.len() as u64, plan.seconds());
+        let mut progress = Progress::start(trials, seconds, self.args.quiet);
+        progress.say(&format!(
+            "{}: {trials} trials to run in {} chunks on {workers} workers, into `{}`",
+            self.spec.name,
+            plan.chunks.len(),
+            self.store.dir.display()
+        ));
+        let options = pool::Options { workers, record: self.spec.record };
+        let (mut begun, mut lost) = (None, 0);
+        let ended = pool::run(plan.chunks, &plan.pending, options, &mut |news| {
+            match news {
+                News::Ready { fingerprint } => match &begun {
+                    None => {
+                        self.check_fingerprint(&mut manifest, fingerprint)?;
+                        self.store.begin(self.text.as_bytes(), self.spec.record, &manifest)?;
+                        begun = Some(fingerprint.to_owned());
+                    }
+                    Some(first) if first == fingerprint => {}
+                    Some(_) => {
+                        return Err(Failure::new("the program or its libtorch changed while the sweep was running"));
+                    }
+                },
+                News::Rows { trials, rows, seconds_each } => {
+                    self.store.append(trials, rows)?;
+                    for row in &rows.trials {
+                        progress.done(Verdict::Outcome(row.outcome), seconds_each);
+                    }
+                }
+                News::Lost { trial, reason, seconds } => {
+                    lost += 1;
+                    let verdict = Verdict::Lost(reason);
+                    self.store.append_lost(trial.id(), &record::lost_row(trial, reason), verdict)?;
+                    progress.done(verdict, seconds);
+                }
+            }
+            Ok(())
+        });
+        progress.finish(ended != Ok(Ending::Done));
+        if begun.is_none() {
+            return ended.map(|_| Exit::Interrupted);
+        }
+        match ended {
+            Ok(Ending::Done) => self.finish(manifest, lost),
+            Ok(Ending::Interrupted) => {
+                self.close(manifest, Status::Interrupted)?;
+                Ok(Exit::Interrupted)
+            }
+            Err(failure) => {
+                // The first error is the one to show.
+                let _ = self.close(manifest, Status::Interrupted);
+                Err(failure)
+            }
+        }
+    }
+
+    fn manifest(&self, workers: usize) -> Manifest {
+        let before = self.store.manifest.clone();
+        Manifest {
+            format: record::FORMAT,
+            status: Status::Running,
+            blowup: env!("CARGO_PKG_VERSION").to_owned(),
+            fingerprints: before.as_ref().map(|m| m.fingerprints.clone()).unwrap_or_default(),
+            device: "cpu".to_owned(),
+            workers: workers as u64,
+            started: before.map_or_else(now, |m| m.started),
+            updated: now(),
+            wall_seconds: self.seconds_before,
+            record: self.spec.record.into(),
+            counts: self.counts(),
+        }
+    }
+
+    fn check_fingerprint(&self, manifest: &mut Manifest, fingerprint: &str) -> Result<(), Failure> {
+        let known = &mut manifest.fingerprints;
+        if self.store.runs.is_empty() {
+            known.clear();
+        }
+        if known.iter().any(|k| k != fingerprint) && !self.args.allow_mixed {
+            let text = format!(
+                "the rows in `{}` were computed by `{}`; this is `{fingerprint}`, whose bits may differ",
+                self.store.dir.display(),
+                known.join("`, `")
+            );
+            return Err(Failure::new(text).hint("name another folder with `--out`, or mix them with `--allow-mixed`"));
+        }
+        if !known.iter().any(|k| k == fingerprint) {
+            known.push(fingerprint.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Rows that are there stay as they were recorded.
+    fn warn_of_unrecorded(&self) {
+        let before = self.store.manifest.as_ref().map(|m| m.record);
+        if before.is_some_and(|before| before != self.spec.record.into()) && !self.store.runs.is_empty() {
+            tracing::warn!("`[record]` has changed: trials that have a row keep what was recorded of them");
+        }
+    }
+
+    /// Every selected trial has a row: the files in grid order, the summary, the table.
+    fn finish(mut self, manifest: Manifest, lost: u64) -> Result<Exit, Failure> {
+        let (survey, mut summary) = (&self.survey, Summary::default());
+        self.store.sort(&survey.order, &mut |at, row| {
+            let mut fields = record::fields(&row[..row.len() - 1]);
+            summary.add(&fields);
+            let label = survey.label(at).as_bytes();
+            (fields[record::LABEL] != label).then(|| {
+                fields[record::LABEL] = label.into();
+                record::line(&fields)
+            })
+        })?;
+        self.store.write_summary(&summary.csv())?;
+        let missing = survey.order.len() - self.store.runs.len();
+        self.close(manifest, if missing == 0 { Status::Complete } else { Status::Partial })?;
+        self.report(&summary);
+        Ok(if lost > 0 { Exit::Lost } else { Exit::Done })
+    }
+
+    /// A sweep that was finished before.
+    fn show(&self) -> Result<Exit, Failure> {
+        let mut summary = Summary::default();
+        self.store.runs.rows(&mut |row| summary.add(&record::fields(&row[..row.len() - 1])))?;
+        self.report(&summary);
+        Ok(Exit::Done)
+    }
+
+    fn report(&self, summary: &Summary) {
+        let mut text = summary.table();
+        let _ = writeln!(text, "\n{} trials: {}", summary.all.trials, progress::counts(&summary.all));
+        let missing = self.survey.order.len() as u64 - summary.all.trials;
+        if missing > 0 {
+            let _ = writeln!(text, "{missing} of the grid's {} trials were not asked for yet", self.survey.order.len());
+        }
+        let _ = writeln!(text, "{}: {}", self.store.dir.display(), self.store.files().join(" "));
+        print(&text);
+    }
+
+    fn close(&self, mut manifest: Manifest, status: Status) -> Result<(), Failure> {
+        manifest.status = status;
+        manifest.updated = now();
+        manifest.wall_seconds = self.seconds_before + self.started.elapsed().as_secs_f64();
+        manifest.counts = self.counts();
+        self.store.write_manifest(&manifest)
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = Counts { trials: self.survey.order.len() as u64, ..Counts::default() };
+        for trial in &self.survey.order {
+            match self.store.runs.verdict(*trial) {
+                Some(Verdict::Outcome(outcome)) => *counts.of(outcome) += 1,
+                Some(Verdict::Lost(_)) => counts.lost += 1,
+                None => counts.missing += 1,
+            }
+        }
+        counts
+    }
+}
+
+fn dry_run(points: u128, survey: &Survey, plan: &Plan, workers: usize) -> String {
+    const SHOWN: usize = 12;
+    let (trials, pending) = (survey.order.len(), plan.pending.len());
+    let mut text = format!("grid      {points} points, {trials} trials\n");
+    let _ = writeln!(text, "selected  {}, of which {pending} are to run", survey.selected);
+    let _ =
+        writeln!(text, "plan      {} cohorts, {} chunks on {workers} workers", plan.cohorts.len(), plan.chunks.len());
+    let seconds = plan.seconds();
+    let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {:.1} s here\n", seconds / workers as f64);
+    let _ = writeln!(text, "{:>8} {:>6} {:>10}  cohort", "trials", "lanes", "seconds");
+    for cohort in plan.cohorts.iter().take(SHOWN) {
+        let _ =
+            writeln!(text, "{:>8} {:>6} {:>10.2}  {}", cohort.trials(), cohort.lanes, cohort.seconds(), cohort.name);
+    }
+    if let Some(more) = plan.cohorts.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ = writeln!(text, "{:>8} {:>6} {:>10}  and {more} smaller ones", "", "", "");
+    }
+    text
+}
+
+/// Data goes to stdout; a reader that went away (`| head`) is no error.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}

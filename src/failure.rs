@@ -1,0 +1,77 @@
+//! Why a command could not run, in words for the person who ran it, and the exit statuses. Not for what training runs do: a divergence is
+//! a result.
+
+use std::fmt;
+use std::path::Path;
+
+/// How a command ended when it could run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    /// The sweep ended, with trials that have no verdict.
+    Lost,
+    /// Stopped by a signal; the same command resumes.
+    Interrupted,
+}
+
+impl Exit {
+    pub fn status(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Lost => 1,
+            Exit::Interrupted => 130,
+        }
+    }
+}
+
+/// Could not run: exit status 2.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// A lowercase fragment that names the thing in backticks, or a rendered report that already starts with `error:`.
+    text: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub const STATUS: u8 = 2;
+
+    pub fn new(text: impl Into<String>) -> Failure {
+        Failure { text: text.into(), hint: None }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// `cannot <action> <path>: <reason>`
+    pub fn io(action: &str, path: &Path, error: &std::io::Error) -> Failure {
+        Failure::new(format!("cannot {action} `{}`: {}", path.display(), reason(error)))
+    }
+}
+
+/// The system's words without Rust's `(os error N)`.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    let mut text = text[..end].to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    text
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.text.starts_with("error:") {
+            f.write_str("error: ")?;
+        }
+        f.write_str(self.text.trim_end())?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}

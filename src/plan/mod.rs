@@ -1,0 +1,133 @@
+//! From the trials without a row to what the workers are handed: cohorts by shape, cut into chunks, longest predicted first. Pure and
+//! deterministic; the chunks a trial shares change nothing in its row.
+
+mod cost;
+mod pending;
+
+pub use cost::Cost;
+pub use pending::Pending;
+
+use crate::trial::{Shape, Trial, TrialId};
+use std::collections::HashMap;
+
+/// What may be varied without changing a result.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    pub workers: usize,
+    /// Most trials of a chunk; by default as many as run well.
+    pub chunk: Option<usize>,
+}
+
+/// Trials that train together as lanes; numbers of `Pending`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chunk {
+    pub trials: Vec<u32>,
+    /// Predicted, of one trial on one core.
+    pub seconds_each: f64,
+    /// How often it took its worker down while it was a single trial.
+    pub strikes: u32,
+}
+
+impl Chunk {
+    pub fn seconds(&self) -> f64 {
+        self.seconds_each * self.trials.len() as f64
+    }
+}
+
+/// The trials of one shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cohort {
+    /// For people: what the shape is.
+    pub name: String,
+    pub cost: Cost,
+    /// Most lanes of a chunk.
+    pub lanes: usize,
+    /// (seed, number in `Pending`); by seed, as lanes of one seed share their data.
+    members: Vec<(u64, u32)>,
+}
+
+impl Cohort {
+    pub fn trials(&self) -> usize {
+        self.members.len()
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.cost.seconds(self.lanes) / self.lanes as f64 * self.trials() as f64
+    }
+}
+
+/// Collects the trials to run, in grid order.
+#[derive(Default)]
+pub struct Planner {
+    pub pending: Pending,
+    by_shape: HashMap<Shape, usize>,
+    cohorts: Vec<Cohort>,
+}
+
+/// Cohorts by predicted work, and their chunks.
+pub struct Plan {
+    pub pending: Pending,
+    pub cohorts: Vec<Cohort>,
+    pub chunks: Vec<Chunk>,
+}
+
+impl Plan {
+    /// Predicted, on one core.
+    pub fn seconds(&self) -> f64 {
+        self.chunks.iter().map(Chunk::seconds).sum()
+    }
+}
+
+impl Planner {
+    pub fn push(&mut self, id: TrialId, trial: Trial) {
+        let number = self.pending.len() as u32;
+        let cohort = *self.by_shape.entry(trial.shape()).or_insert_with(|| {
+            let cost = Cost::of(&trial);
+            self.cohorts.push(Cohort { name: name(&trial), cost, lanes: cost.lanes(), members: Vec::new() });
+            self.cohorts.len() - 1
+        });
+        self.cohorts[cohort].members.push((trial.seed, number));
+        self.pending.push(id, trial);
+    }
+
+    pub fn plan(self, sizes: Sizes) -> Plan {
+        let Planner { pending, mut cohorts, .. } = self;
+        let all: f64 = cohorts.iter().map(Cohort::seconds).sum();
+        // Three chunks per worker let the last ones even out; a chunk of a few lanes would waste more than that gains.
+        let fair = all / (3 * sizes.workers.max(1)) as f64;
+        let mut chunks = Vec::new();
+        for cohort in &mut cohorts {
+            let balanced = (fair / (cohort.seconds() / cohort.trials() as f64)) as usize;
+            cohort.lanes = cohort.lanes.min(balanced.max(8)).min(sizes.chunk.unwrap_or(usize::MAX)).max(1);
+            cohort.members.sort_unstable();
+            let (trials, count) = (cohort.trials(), cohort.trials().div_ceil(cohort.lanes));
+            for at in 0..count {
+                // Sizes that differ by at most one, instead of a rest of one or two lanes.
+                let members = &cohort.members[at * trials / count..(at + 1) * trials / count];
+                chunks.push(Chunk {
+                    trials: members.iter().map(|(_, number)| *number).collect(),
+                    seconds_each: cohort.cost.seconds(members.len()) / members.len() as f64,
+                    strikes: 0,
+                });
+            }
+        }
+        chunks.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()).then_with(|| a.trials.cmp(&b.trials)));
+        cohorts.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()).then_with(|| a.members.cmp(&b.members)));
+        Plan { pending, cohorts, chunks }
+    }
+}
+
+fn name(trial: &Trial) -> String {
+    let mut name = format!("{} depth {}", trial.network.name(), trial.network.depth());
+    let mut add = |what: &str, value: Option<String>| {
+        if let Some(value) = value {
+            name.push_str(&format!(" {what}{value}"));
+        }
+    };
+    add("width ", trial.network.width().map(|w| w.to_string()));
+    add("time ", trial.network.sequence_length().map(|t| t.to_string()));
+    add("", trial.network.activation().map(|a| a.name().to_owned()));
+    add("", Some(trial.optimizer.name().to_owned()));
+    add("batch ", Some(trial.batch.to_string()));
+    name
+}

@@ -1,0 +1,130 @@
+//! The rows of the result files: which columns there are, how a cell is written, how a row is found again. The only module that knows the
+//! layout of `runs.csv`, `epochs.csv` and `steps.csv`; it touches no file.
+
+mod read;
+mod write;
+
+pub use read::{Piece, fields, scan};
+pub use write::{epoch_rows, float, line, lost_row, run_row, step_rows};
+
+use crate::axes::AXES;
+use crate::verdict::Outcome;
+
+/// Raised when a column is added, removed or changes its meaning.
+pub const FORMAT: u32 = 1;
+
+const FRONT: [&str; 6] = ["trial", "label", "task", "inputs", "samples", "epochs"];
+
+const BACK: [&str; 31] = [
+    "outcome",
+    "lost",
+    "epoch_diverged",
+    "step_diverged",
+    "epoch_nonfinite",
+    "step_nonfinite",
+    "nonfinite_site",
+    "nonfinite_layer",
+    "nonfinite_time",
+    "epoch_nan",
+    "step_nan",
+    "epochs_run",
+    "steps_run",
+    "loss_initial",
+    "loss_final",
+    "loss_trivial",
+    "loss_min",
+    "loss_max",
+    "epoch_loss_max",
+    "loss_jump_max",
+    "grad_norm_initial",
+    "grad_norm_max",
+    "epoch_grad_norm_max",
+    "clipped_fraction",
+    "update_norm_max",
+    "weight_norm_initial",
+    "weight_norm_max",
+    "backprop_ratio",
+    "activation_ratio",
+    "sharpness_initial",
+    "sharpness_final",
+];
+
+/// The columns of `epochs.csv`.
+pub const EPOCHS: [&str; 10] = [
+    "trial",
+    "epoch",
+    "steps",
+    "loss",
+    "loss_max",
+    "grad_norm_max",
+    "clipped_fraction",
+    "lr",
+    "weight_norm",
+    "update_norm_max",
+];
+
+/// The columns of `steps.csv`.
+pub const STEPS: [&str; 6] = ["trial", "step", "loss", "grad_norm", "clipped", "update_norm"];
+
+/// The columns of `runs.csv`.
+pub fn runs() -> Vec<&'static str> {
+    [&FRONT[..], &AXES, &BACK].concat()
+}
+
+/// Where `name` stands in `runs.csv`.
+///
+/// # Panics
+/// If it is not one of its columns.
+pub fn column(name: &str) -> usize {
+    runs().iter().position(|column| *column == name).expect("a column of `runs.csv`")
+}
+
+/// The column of the label, the one cell of a row that may change after it was written.
+pub const LABEL: usize = 1;
+/// The column of the outcome; that of `lost` follows.
+pub const OUTCOME: usize = FRONT.len() + AXES.len();
+
+/// Why a trial has no outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lost {
+    Crashed,
+    Timeout,
+    Memory,
+}
+
+impl Lost {
+    pub const ALL: [Lost; 3] = [Lost::Crashed, Lost::Timeout, Lost::Memory];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Lost::Crashed => "crashed",
+            Lost::Timeout => "timeout",
+            Lost::Memory => "memory",
+        }
+    }
+}
+
+/// What a whole row says of its trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Outcome(Outcome),
+    Lost(Lost),
+}
+
+impl Verdict {
+    /// From the cells `outcome` and `lost`, of which one is empty.
+    pub fn parse(outcome: &[u8], lost: &[u8]) -> Option<Verdict> {
+        match (outcome, lost) {
+            (b"", lost) => Lost::ALL.into_iter().find(|l| l.name().as_bytes() == lost).map(Verdict::Lost),
+            (outcome, b"") => std::str::from_utf8(outcome).ok().and_then(Outcome::from_name).map(Verdict::Outcome),
+            _ => None,
+        }
+    }
+
+    pub fn outcome(self) -> Option<Outcome> {
+        match self {
+            Verdict::Outcome(outcome) => Some(outcome),
+            Verdict::Lost(_) => None,
+        }
+    }
+}

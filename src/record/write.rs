@@ -1,0 +1,192 @@
+//! From results to lines of CSV. Absent is empty, never 0; a float is its shortest exact form and always carries a `.` or an exponent;
+//! what is not finite is `inf`, `-inf` or `NaN`.
+
+use super::{EPOCHS, Lost, STEPS};
+use crate::axes::{self, AXES, Value};
+use crate::trial::Trial;
+use crate::verdict::{Finished, Measured, When};
+use std::fmt::Write;
+
+/// One CSV line with its line end; quoted where a field needs it.
+pub fn line<I: IntoIterator<Item = T>, T: AsRef<[u8]>>(fields: I) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().buffer_capacity(1024).from_writer(Vec::new());
+    writer.write_record(fields).expect("writing to memory");
+    writer.into_inner().expect("writing to memory")
+}
+
+/// The shortest text that reads back as the same number.
+pub fn float(x: f64) -> String {
+    // Rust's `{:?}` is exactly the form the files promise: 1.0, 1e16, 1e-7, inf, NaN.
+    format!("{x:?}")
+}
+
+/// The row of a trial that was trained.
+pub fn run_row(trial: &Trial, measured: &Measured) -> Vec<u8> {
+    let mut cells = configuration(trial);
+    verdict(&mut cells, measured);
+    cells.line()
+}
+
+/// The row of a trial without a verdict: only its configuration and the reason.
+pub fn lost_row(trial: &Trial, lost: Lost) -> Vec<u8> {
+    let mut cells = configuration(trial);
+    cells.empty();
+    cells.text(lost.name());
+    while cells.ends.len() < super::runs().len() {
+        cells.empty();
+    }
+    cells.line()
+}
+
+/// The trial's lines of `epochs.csv`.
+pub fn epoch_rows(trial: &Trial, finished: &Finished) -> Vec<u8> {
+    let (id, mut lines) = (trial.id().to_string(), Vec::new());
+    for row in &finished.epochs {
+        let mut cells = Cells::default();
+        cells.text(&id);
+        cells.integer(row.epoch);
+        cells.integer(row.steps);
+        cells.float(row.loss);
+        cells.maybe_float(row.loss_max);
+        cells.maybe_float(row.grad_norm_max);
+        cells.maybe_float(row.clipped_fraction);
+        cells.float(row.lr);
+        cells.float(row.weight_norm);
+        cells.maybe_float(row.update_norm_max);
+        debug_assert_eq!(cells.ends.len(), EPOCHS.len());
+        lines.extend(cells.line());
+    }
+    lines
+}
+
+/// The trial's lines of `steps.csv`.
+pub fn step_rows(trial: &Trial, finished: &Finished) -> Vec<u8> {
+    let (id, mut lines) = (trial.id().to_string(), Vec::new());
+    for row in &finished.steps {
+        let mut cells = Cells::default();
+        cells.text(&id);
+        cells.integer(row.step);
+        cells.float(row.loss);
+        cells.float(row.grad_norm);
+        match row.clipped {
+            Some(clipped) => cells.boolean(clipped),
+            None => cells.empty(),
+        }
+        cells.maybe_float(row.update_norm);
+        debug_assert_eq!(cells.ends.len(), STEPS.len());
+        lines.extend(cells.line());
+    }
+    lines
+}
+
+fn configuration(trial: &Trial) -> Cells {
+    let mut cells = Cells::default();
+    cells.text(&trial.id().to_string());
+    cells.text(&trial.label);
+    cells.text(trial.task.kind.name());
+    cells.integer(trial.task.inputs as u64);
+    cells.integer(trial.task.samples as u64);
+    cells.integer(trial.epochs());
+    for axis in AXES {
+        match axes::value(trial, axis) {
+            None => cells.empty(),
+            Some(Value::Text(text)) => cells.text(text),
+            Some(Value::Integer(n)) => cells.integer(n),
+            Some(Value::Float(x)) => cells.float(x),
+            Some(Value::Boolean(b)) => cells.boolean(b),
+        }
+    }
+    cells
+}
+
+fn verdict(cells: &mut Cells, m: &Measured) {
+    cells.text(m.outcome.name());
+    cells.empty();
+    cells.when(m.diverged);
+    cells.when(m.nonfinite);
+    cells.text(m.site.map_or("", |site| site.tensor.name()));
+    cells.maybe_integer(m.site.and_then(|site| site.layer).map(|layer| layer as u64));
+    cells.maybe_integer(m.site.and_then(|site| site.time).map(|time| time as u64));
+    cells.when(m.nan);
+    cells.integer(m.epochs_run);
+    cells.integer(m.steps_run);
+    cells.float(m.loss_initial);
+    cells.float(m.loss_final);
+    cells.float(m.loss_trivial);
+    cells.maybe_float(m.loss_min);
+    cells.maybe_float(m.loss_max);
+    cells.maybe_integer(m.epoch_loss_max);
+    cells.maybe_float(m.loss_jump_max);
+    cells.float(m.grad_norm_initial);
+    cells.maybe_float(m.grad_norm_max);
+    cells.maybe_integer(m.epoch_grad_norm_max);
+    cells.maybe_float(m.clipped_fraction);
+    cells.maybe_float(m.update_norm_max);
+    cells.float(m.weight_norm_initial);
+    cells.maybe_float(m.weight_norm_max);
+    cells.maybe_float(m.backprop_ratio);
+    cells.maybe_float(m.activation_ratio);
+    // Sharpness is not measured yet.
+    cells.empty();
+    cells.empty();
+}
+
+/// The fields of a row, one after the other in one buffer.
+#[derive(Default)]
+struct Cells {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Cells {
+    fn end(&mut self) {
+        self.ends.push(self.text.len());
+    }
+
+    fn empty(&mut self) {
+        self.end();
+    }
+
+    fn text(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.end();
+    }
+
+    fn integer(&mut self, n: u64) {
+        let _ = write!(self.text, "{n}");
+        self.end();
+    }
+
+    fn float(&mut self, x: f64) {
+        let _ = write!(self.text, "{x:?}");
+        self.end();
+    }
+
+    fn boolean(&mut self, b: bool) {
+        self.text(if b { "true" } else { "false" });
+    }
+
+    fn maybe_integer(&mut self, n: Option<u64>) {
+        match n {
+            Some(n) => self.integer(n),
+            None => self.empty(),
+        }
+    }
+
+    fn maybe_float(&mut self, x: Option<f64>) {
+        match x {
+            Some(x) => self.float(x),
+            None => self.empty(),
+        }
+    }
+
+    fn when(&mut self, when: Option<When>) {
+        self.maybe_integer(when.map(|w| w.epoch));
+        self.maybe_integer(when.map(|w| w.step));
+    }
+
+    fn line(&self) -> Vec<u8> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        line(starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end]))
+    }
+}

@@ -1,0 +1,85 @@
+//! `manifest.toml`: everything about a sweep that is not a result: which program on what machine, when, how far. The only file in which
+//! times and machines may stand.
+
+use crate::verdict::{Outcome, Record};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Of the columns; see `record::FORMAT`.
+    pub format: u32,
+    pub status: Status,
+    pub blowup: String,
+    /// libtorch and the CPU's capability: what the bits of a row depend on. More than one only after `--allow-mixed`.
+    pub fingerprints: Vec<String>,
+    pub device: String,
+    pub workers: u64,
+    /// Of the first run, UTC.
+    pub started: String,
+    /// When this file was last written, UTC.
+    pub updated: String,
+    /// Of all runs of this sweep together.
+    pub wall_seconds: f64,
+    pub record: Recorded,
+    pub counts: Counts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Running,
+    /// Every trial of the grid has a row, which may say that it was lost.
+    Complete,
+    /// What `--where` asked for is done, the rest of the grid is not.
+    Partial,
+    Interrupted,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    pub epochs: bool,
+    pub steps: u64,
+}
+
+impl From<Record> for Recorded {
+    fn from(record: Record) -> Recorded {
+        Recorded { epochs: record.epochs, steps: record.steps }
+    }
+}
+
+/// Trials of the grid by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub trials: u64,
+    pub converged: u64,
+    pub stalled: u64,
+    pub unsettled: u64,
+    pub diverged: u64,
+    pub nonfinite: u64,
+    pub lost: u64,
+    /// Without a row.
+    pub missing: u64,
+}
+
+impl Counts {
+    pub fn of(&mut self, outcome: Outcome) -> &mut u64 {
+        match outcome {
+            Outcome::Converged => &mut self.converged,
+            Outcome::Stalled => &mut self.stalled,
+            Outcome::Unsettled => &mut self.unsettled,
+            Outcome::Diverged => &mut self.diverged,
+            Outcome::Nonfinite => &mut self.nonfinite,
+        }
+    }
+}
+
+impl Manifest {
+    /// A manifest of another version, or a damaged one, is none.
+    pub fn parse(text: &str) -> Option<Manifest> {
+        toml::from_str(text).ok()
+    }
+
+    pub fn render(&self) -> String {
+        toml::to_string(self).expect("a manifest is plain data")
+    }
+}

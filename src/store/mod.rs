@@ -1,0 +1,204 @@
+//! The run directory. Rows are appended whole, as they come; at the end every file is replaced, atomically, by itself in grid order. What a
+//! killed sweep left behind is read tolerantly: a torn or damaged row is a trial that was not run.
+//!
+//! The only module that writes result files, and only one process does at a time: a lock, held by the operating system, dies with its owner.
+
+mod manifest;
+mod table;
+
+pub use manifest::{Counts, Manifest, Recorded, Status};
+pub use table::Table;
+
+use crate::failure::Failure;
+use crate::record::{self, Verdict};
+use crate::trial::TrialId;
+use crate::verdict::Record;
+use crate::worker::protocol::Rows;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const LOCK: &str = ".lock";
+const SPEC: &str = "spec.toml";
+const MANIFEST: &str = "manifest.toml";
+const SUMMARY: &str = "summary.csv";
+
+pub struct Store {
+    pub dir: PathBuf,
+    /// `runs.csv`
+    pub runs: Table,
+    epochs: Table,
+    steps: Table,
+    /// `spec.toml` as it lies there.
+    pub spec: Option<String>,
+    pub manifest: Option<Manifest>,
+    /// What was made for this sweep and goes again if it does not begin.
+    made: Vec<PathBuf>,
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Makes the folder if there is none, locks it and reads what is there. Writes nothing else.
+    pub fn open(dir: &Path) -> Result<Store, Failure> {
+        refuse_file(dir)?;
+        let mut made: Vec<PathBuf> =
+            dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.exists()).map(Path::to_owned).collect();
+        fs::create_dir_all(dir).map_err(|error| Failure::io("make the folder", dir, &error))?;
+        let path = dir.join(LOCK);
+        if !path.exists() {
+            made.insert(0, path.clone());
+        }
+        let lock = OpenOptions::new().create(true).append(true).open(&path);
+        let lock = lock.map_err(|error| Failure::io("write to the folder", dir, &error))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(Failure::new(format!("another sweep is running in `{}`", dir.display()))
+                    .hint("wait for it, or give this one a folder of its own with `--out`"));
+            }
+            Err(error) => return Err(Failure::io("lock", &path, &error.into())),
+        }
+        let mut store = Store::read(dir)?;
+        store.made = made;
+        store._lock = Some(lock);
+        Ok(store)
+    }
+
+    /// What is there, for looking only. An absent folder is an empty one.
+    pub fn read(dir: &Path) -> Result<Store, Failure> {
+        refuse_file(dir)?;
+        let text = |name: &str| match fs::read_to_string(dir.join(name)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::io("read", &dir.join(name), &error)),
+        };
+        Ok(Store {
+            dir: dir.to_owned(),
+            runs: Table::read(dir.join("runs.csv"), &record::runs(), true)?,
+            epochs: Table::read(dir.join("epochs.csv"), &record::EPOCHS, false)?,
+            steps: Table::read(dir.join("steps.csv"), &record::STEPS, false)?,
+            spec: text(SPEC)?,
+            manifest: text(MANIFEST)?.and_then(|text| Manifest::parse(&text)),
+            made: Vec::new(),
+            _lock: None,
+        })
+    }
+
+    /// Whether a trial needs no run.
+    pub fn done(&self, trial: TrialId) -> bool {
+        self.runs.verdict(trial).is_some_and(|verdict| verdict.outcome().is_some())
+    }
+
+    /// Whether all files are as the end of a sweep leaves them.
+    pub fn is_final(&self, record: Record) -> bool {
+        let ended = self.manifest.as_ref().is_some_and(|m| m.status == Status::Complete || m.status == Status::Partial);
+        let there = |name: &str| self.dir.join(name).exists();
+        ended
+            && there(SUMMARY)
+            && self.runs.is_clean()
+            && (!record.epochs || self.epochs.is_clean())
+            && (record.steps == 0 || self.steps.is_clean())
+    }
+
+    /// Opens every file for writing; from here on the folder is this sweep's.
+    pub fn begin(&mut self, spec: &[u8], record: Record, manifest: &Manifest) -> Result<(), Failure> {
+        // Rows of trials that will run again: left by a sweep that died between two files.
+        for table in [&mut self.epochs, &mut self.steps] {
+            let orphans = table.places().filter(|trial| !has_outcome(&self.runs, *trial)).count();
+            if table.exists() && (orphans > 0 || !table.is_clean()) {
+                let mut kept: Vec<TrialId> = table.places().filter(|trial| has_outcome(&self.runs, *trial)).collect();
+                table.sort_by_place(&mut kept);
+                table.replace(kept.into_iter(), &mut |_, _| None)?;
+            }
+        }
+        self.runs.open()?;
+        if record.epochs {
+            self.epochs.open()?;
+        }
+        if record.steps > 0 {
+            self.steps.open()?;
+        }
+        replace(&self.dir.join(SPEC), |to| to.write_all(spec))?;
+        self.write_manifest(manifest)?;
+        self.made.clear();
+        Ok(())
+    }
+
+    /// Appends finished trials. The other files come first: a row in `runs.csv` says that the trial's other rows are there.
+    pub fn append(&mut self, trials: &[TrialId], rows: &Rows) -> Result<(), Failure> {
+        self.epochs.append(&rows.epochs, trials.iter().zip(&rows.trials).map(|(t, row)| (*t, row.epochs, None)))?;
+        self.steps.append(&rows.steps, trials.iter().zip(&rows.trials).map(|(t, row)| (*t, row.steps, None)))?;
+        let runs = trials.iter().zip(&rows.trials);
+        self.runs.append(&rows.runs, runs.map(|(t, row)| (*t, row.runs, Some(Verdict::Outcome(row.outcome)))))
+    }
+
+    pub fn append_lost(&mut self, trial: TrialId, row: &[u8], verdict: Verdict) -> Result<(), Failure> {
+        self.runs.append(row, [(trial, row.len() as u32, Some(verdict))].into_iter())
+    }
+
+    /// Replaces the tables by themselves in the order given. `visit` sees each row of `runs.csv` and may change it.
+    pub fn sort(
+        &mut self,
+        order: &[TrialId],
+        visit: &mut dyn FnMut(usize, &[u8]) -> Option<Vec<u8>>,
+    ) -> Result<(), Failure> {
+        for table in [&mut self.epochs, &mut self.steps] {
+            if table.exists() {
+                table.replace(order.iter().copied(), &mut |_, _| None)?;
+            }
+        }
+        self.runs.replace(order.iter().copied(), visit)
+    }
+
+    pub fn write_summary(&self, csv: &[u8]) -> Result<(), Failure> {
+        replace(&self.dir.join(SUMMARY), |to| to.write_all(csv))
+    }
+
+    pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), Failure> {
+        replace(&self.dir.join(MANIFEST), |to| to.write_all(manifest.render().as_bytes()))
+    }
+
+    /// The files of the results, by name, that are there.
+    pub fn files(&self) -> Vec<&'static str> {
+        let all = ["runs.csv", SUMMARY, "epochs.csv", "steps.csv", SPEC, MANIFEST];
+        all.into_iter().filter(|name| self.dir.join(name).exists()).collect()
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // A sweep that could not begin leaves nothing. A folder with something in it stays.
+        for path in &self.made {
+            let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
+        }
+    }
+}
+
+fn refuse_file(dir: &Path) -> Result<(), Failure> {
+    if dir.exists() && !dir.is_dir() {
+        return Err(Failure::new(format!("`{}` is not a folder", dir.display())).hint("name another with `--out`"));
+    }
+    Ok(())
+}
+
+fn has_outcome(runs: &Table, trial: TrialId) -> bool {
+    runs.verdict(trial).is_some_and(|verdict| verdict.outcome().is_some())
+}
+
+/// Replaces a file by what `write` writes, all or nothing.
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let temporary = path.with_extension("tmp");
+    let attempt = || {
+        let mut to = io::BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
+        write(&mut to)?;
+        to.into_inner()?.sync_all()?;
+        fs::rename(&temporary, path)?;
+        // The rename itself must survive a power cut too.
+        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    };
+    attempt().map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        Failure::io("write", path, &error)
+    })
+}

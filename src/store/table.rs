@@ -1,0 +1,230 @@
+//! One result file: where the rows of each trial are, appending to it, and replacing it by itself in another order. Of a row only its
+//! place is kept in memory, so a million rows cost 50 MB.
+
+use crate::failure::Failure;
+use crate::record::{self, OUTCOME, Piece, Verdict};
+use crate::trial::TrialId;
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+pub struct Table {
+    path: PathBuf,
+    header: Vec<u8>,
+    places: HashMap<TrialId, Place>,
+    /// Open for appending (and for reading when it is replaced).
+    file: Option<File>,
+    /// Where the next row goes; what lies beyond is torn.
+    end: u64,
+    there: bool,
+    /// Bytes that are no row of any trial, or a row too many: the file must be rewritten once.
+    clean: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    offset: u64,
+    length: u32,
+    verdict: Option<Verdict>,
+}
+
+impl Table {
+    /// `verdicts`: whether rows carry one (`runs.csv`), one row per trial; else a trial has a block of rows.
+    pub fn read(path: PathBuf, columns: &[&str], verdicts: bool) -> Result<Table, Failure> {
+        let header = record::line(columns);
+        let mut table = Table { path, header, places: HashMap::new(), file: None, end: 0, there: false, clean: true };
+        let file = match File::open(&table.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(table),
+            Err(error) => return Err(Failure::io("read", &table.path, &error)),
+        };
+        table.there = true;
+        let mut reader = BufReader::with_capacity(1 << 18, file);
+        let mut first = Vec::new();
+        reader.read_until(b'\n', &mut first).map_err(|error| Failure::io("read", &table.path, &error))?;
+        if table.header.starts_with(&first) && first != table.header {
+            // Torn in the header itself: nothing was written yet.
+            table.clean = false;
+            return Ok(table);
+        }
+        if first != table.header {
+            return Err(Failure::new(format!("`{}` has other columns than this version writes", table.path.display()))
+                .hint("it was written by another version, or changed by another program; name another folder with `--out`"));
+        }
+        table.end = first.len() as u64;
+        let mut problems = 0;
+        let start = table.end;
+        record::scan::<io::Error>(reader, start, columns.len(), &mut |offset, piece| {
+            table.take(offset, piece, verdicts, &mut problems);
+            Ok(())
+        })
+        .map_err(|error| Failure::io("read", &table.path, &error))?;
+        if problems > 0 {
+            tracing::warn!("`{}` has {problems} damaged rows; their trials run again", table.path.display());
+        }
+        Ok(table)
+    }
+
+    fn take(&mut self, offset: u64, piece: Piece<'_>, verdicts: bool, problems: &mut u64) {
+        let (trial, text, fields) = match piece {
+            Piece::Row { trial, text, fields } => (trial, text, fields),
+            Piece::Damaged { text } => {
+                *problems += 1;
+                self.clean = false;
+                self.end = offset + text.len() as u64;
+                return;
+            }
+            Piece::Torn { .. } => {
+                self.clean = false;
+                return;
+            }
+        };
+        self.end = offset + text.len() as u64;
+        let mut place = Place { offset, length: text.len() as u32, verdict: None };
+        if verdicts {
+            place.verdict = Verdict::parse(&fields[OUTCOME], &fields[OUTCOME + 1]);
+            if place.verdict.is_none() {
+                *problems += 1;
+                self.clean = false;
+                return;
+            }
+        }
+        match self.places.get_mut(&trial) {
+            None => drop(self.places.insert(trial, place)),
+            // The trial's next line.
+            Some(block) if !verdicts && block.offset + u64::from(block.length) == offset => {
+                block.length += place.length
+            }
+            Some(first) => {
+                self.clean = false;
+                // A lost trial that was run again. Two verdicts are the same; the first stands.
+                let was_lost = matches!(first.verdict, Some(Verdict::Lost(_)));
+                if was_lost || !verdicts {
+                    *first = place;
+                }
+            }
+        }
+    }
+
+    pub fn exists(&self) -> bool {
+        self.there
+    }
+
+    /// Whether the file is there with nothing in it but one row (or block) per trial.
+    pub fn is_clean(&self) -> bool {
+        self.there && self.clean
+    }
+
+    pub fn verdict(&self, trial: TrialId) -> Option<Verdict> {
+        self.places.get(&trial).and_then(|place| place.verdict)
+    }
+
+    pub fn contains(&self, trial: TrialId) -> bool {
+        self.places.contains_key(&trial)
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The trials that have rows, in no order.
+    pub fn places(&self) -> impl Iterator<Item = TrialId> + '_ {
+        self.places.keys().copied()
+    }
+
+    pub fn sort_by_place(&self, trials: &mut [TrialId]) {
+        trials.sort_by_key(|trial| self.places.get(trial).map(|place| place.offset));
+    }
+
+    /// Opens the file for appending: makes it, or cuts what is torn at its end.
+    pub fn open(&mut self) -> Result<(), Failure> {
+        let attempt = |table: &mut Table| {
+            let mut file = OpenOptions::new().create(true).append(true).read(true).open(&table.path)?;
+            file.set_len(table.end)?;
+            if table.end == 0 {
+                file.write_all(&table.header)?;
+                table.end = table.header.len() as u64;
+            }
+            table.file = Some(file);
+            table.there = true;
+            Ok(())
+        };
+        attempt(self).map_err(|error| Failure::io("write", &self.path, &error))
+    }
+
+    /// Appends the rows of several trials in one write. Does nothing if the table was not opened.
+    pub fn append(
+        &mut self,
+        text: &[u8],
+        trials: impl Iterator<Item = (TrialId, u32, Option<Verdict>)>,
+    ) -> Result<(), Failure> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        file.write_all(text).map_err(|error| Failure::io("write", &self.path, &error))?;
+        let mut offset = self.end;
+        for (trial, length, verdict) in trials.filter(|(_, length, _)| *length > 0) {
+            self.places.insert(trial, Place { offset, length, verdict });
+            offset += u64::from(length);
+        }
+        self.end += text.len() as u64;
+        Ok(())
+    }
+
+    /// Replaces the file by the rows of the trials of `order` that have any. `change` is given the position in `order`.
+    pub fn replace(
+        &mut self,
+        order: impl Iterator<Item = TrialId>,
+        change: &mut dyn FnMut(usize, &[u8]) -> Option<Vec<u8>>,
+    ) -> Result<(), Failure> {
+        let from = File::open(&self.path).map_err(|error| Failure::io("read", &self.path, &error))?;
+        let mut places = HashMap::with_capacity(self.places.len());
+        let mut end = self.header.len() as u64;
+        super::replace(&self.path, |to| {
+            to.write_all(&self.header)?;
+            let mut text = Vec::new();
+            for (at, trial) in order.enumerate() {
+                let Some(place) = self.places.get(&trial) else {
+                    continue;
+                };
+                text.resize(place.length as usize, 0);
+                from.read_exact_at(&mut text, place.offset)?;
+                let changed = change(at, &text);
+                let text = changed.as_deref().unwrap_or(&text);
+                to.write_all(text)?;
+                places.insert(trial, Place { offset: end, length: text.len() as u32, verdict: place.verdict });
+                end += text.len() as u64;
+            }
+            Ok(())
+        })?;
+        let was_open = self.file.is_some();
+        (self.places, self.end, self.clean, self.file) = (places, end, true, None);
+        if was_open { self.open() } else { Ok(()) }
+    }
+
+    /// Calls `each` with the rows in the order of the file.
+    pub fn rows(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+        let mut attempt = || -> io::Result<()> {
+            let from = File::open(&self.path)?;
+            let mut places: Vec<Place> = self.places.values().copied().collect();
+            places.sort_unstable_by_key(|place| place.offset);
+            let mut reader = BufReader::with_capacity(1 << 18, from);
+            let (mut text, mut at) = (Vec::new(), 0);
+            for place in places {
+                reader.seek_relative(place.offset as i64 - at as i64)?;
+                text.resize(place.length as usize, 0);
+                io::Read::read_exact(&mut reader, &mut text)?;
+                at = place.offset + u64::from(place.length);
+                each(&text);
+            }
+            Ok(())
+        };
+        attempt().map_err(|error| Failure::io("read", &self.path, &error))
+    }
+}

@@ -1,0 +1,133 @@
+//! The worker process: takes chunks from stdin, trains them, answers with rows on stdout. It touches no file and ends with its parent.
+
+use super::drill::Drill;
+use super::protocol::{self, Order, Report, Row, Rows};
+use crate::engine;
+use crate::record;
+use crate::trial::Trial;
+use crate::verdict::{Finished, Record};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::exit;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// Rows are handed over at least this often, or earlier when they have grown to `MOST_BYTES`.
+const EVERY: Duration = Duration::from_millis(20);
+const MOST_BYTES: usize = 1 << 18;
+
+/// Runs until stdin closes.
+pub fn run() -> io::Result<()> {
+    die_with_parent();
+    let mut out = keep_stdout()?;
+    std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
+    let orders = listen();
+    let drill = Drill::from_env();
+    engine::start();
+    protocol::send(&mut out, &Report::Hello { version: protocol::VERSION, fingerprint: engine::fingerprint() })?;
+    for order in orders {
+        let Order::Train { chunk, record, trials } = order?;
+        let mut outbox = Outbox { chunk, to: &mut out, rows: Rows::default(), last: Instant::now() - EVERY };
+        let trained = train(&trials, record, &drill, &mut outbox);
+        outbox.flush()?;
+        let report = match trained {
+            Ok(()) => Report::Done { chunk },
+            Err(message) => Report::Failed { chunk, message },
+        };
+        protocol::send(&mut out, &report)?;
+    }
+    Ok(())
+}
+
+fn train(trials: &[Trial], record: Record, drill: &Drill, outbox: &mut Outbox) -> Result<(), String> {
+    let mut broken = None;
+    let mut done = |index: usize, finished: Finished| {
+        drill.finished(&trials[index]);
+        if let Err(error) = outbox.put(index, &trials[index], &finished) {
+            broken.get_or_insert(error);
+        }
+    };
+    let trained = catch_unwind(AssertUnwindSafe(|| engine::train(trials, record, &mut done)));
+    if broken.is_some() {
+        // Nobody listens any more.
+        exit(1);
+    }
+    trained.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(format!("the engine panicked: {}", text.unwrap_or("(no message)")))
+    })
+}
+
+/// Rows on their way out: many small ones share a frame.
+struct Outbox<'a> {
+    chunk: u64,
+    to: &'a mut File,
+    rows: Rows,
+    last: Instant,
+}
+
+impl Outbox<'_> {
+    fn put(&mut self, index: usize, trial: &Trial, finished: &Finished) -> io::Result<()> {
+        let runs = record::run_row(trial, &finished.measured);
+        let epochs = record::epoch_rows(trial, finished);
+        let steps = record::step_rows(trial, finished);
+        self.rows.trials.push(Row {
+            index: index as u32,
+            outcome: finished.measured.outcome,
+            runs: runs.len() as u32,
+            epochs: epochs.len() as u32,
+            steps: steps.len() as u32,
+        });
+        self.rows.runs.extend(runs);
+        self.rows.epochs.extend(epochs);
+        self.rows.steps.extend(steps);
+        let bytes = self.rows.runs.len() + self.rows.epochs.len() + self.rows.steps.len();
+        if bytes > MOST_BYTES || self.last.elapsed() > EVERY { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.last = Instant::now();
+        if self.rows.trials.is_empty() {
+            return Ok(());
+        }
+        let rows = std::mem::take(&mut self.rows);
+        protocol::send(self.to, &Report::Rows { chunk: self.chunk, rows })
+    }
+}
+
+/// Orders as they come. A thread of its own reads them, so that the parent never waits to hand one over, and so that the worker ends with
+/// its parent even in the middle of a chunk.
+fn listen() -> mpsc::Receiver<io::Result<Order>> {
+    let (to, orders) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut from = io::stdin().lock();
+        loop {
+            match protocol::receive(&mut from) {
+                Ok(Some(order)) => drop(to.send(Ok(order))),
+                Ok(None) => exit(0),
+                Err(error) => {
+                    drop(to.send(Err(error)));
+                    return;
+                }
+            }
+        }
+    });
+    orders
+}
+
+/// The pipe that was stdout, for reports alone: what a library prints goes to stderr from here on.
+fn keep_stdout() -> io::Result<File> {
+    let out = io::stdout().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdout(io::stderr())?;
+    Ok(File::from(out))
+}
+
+/// Asks the kernel to end this process with its parent, even a parent that was killed. Elsewhere than on Linux closing stdin does it.
+fn die_with_parent() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
+        tracing::debug!("no parent death signal: {error}");
+    }
+}

@@ -1,0 +1,97 @@
+//! What parent and worker say to each other: two enums, framed by their length, over the worker's stdin and stdout. Floats keep their
+//! bits. What does not parse is an error, never a panic, and a frame's length is never trusted with an allocation.
+
+use crate::trial::Trial;
+use crate::verdict::{Outcome, Record};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read, Write};
+
+/// Parent and worker are the same program; this catches a binary that was replaced in the middle of a sweep.
+pub const VERSION: u32 = 1;
+
+const LONGEST_FRAME: u32 = 1 << 28;
+
+/// To the worker. It exits when its stdin closes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Order {
+    /// Trials of one shape. `chunk` comes back with everything that is said of them.
+    Train { chunk: u64, record: Record, trials: Vec<Trial> },
+}
+
+/// From the worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Report {
+    /// Once, when it is ready. `fingerprint`: what its bits depend on.
+    Hello {
+        version: u32,
+        fingerprint: String,
+    },
+    Rows {
+        chunk: u64,
+        rows: Rows,
+    },
+    /// Every trial of the chunk was reported.
+    Done {
+        chunk: u64,
+    },
+    /// The engine gave up on the trials that were not reported.
+    Failed {
+        chunk: u64,
+        message: String,
+    },
+}
+
+/// Finished trials as lines of CSV, ready to be appended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rows {
+    pub trials: Vec<Row>,
+    pub runs: Vec<u8>,
+    pub epochs: Vec<u8>,
+    pub steps: Vec<u8>,
+}
+
+/// One finished trial: where it stands in its chunk, and how many bytes of each file are its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    pub index: u32,
+    pub outcome: Outcome,
+    pub runs: u32,
+    pub epochs: u32,
+    pub steps: u32,
+}
+
+/// Writes one frame; the caller flushes.
+pub fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let bytes = postcard::to_stdvec(message).map_err(io::Error::other)?;
+    let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= LONGEST_FRAME);
+    let length = length.ok_or_else(|| io::Error::other("a message is longer than the protocol allows"))?;
+    to.write_all(&length.to_le_bytes())?;
+    to.write_all(&bytes)
+}
+
+/// Reads one frame; `None` at the end of the stream.
+pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let mut head = [0; 4];
+    match from.read(&mut head)? {
+        0 => return Ok(None),
+        n => from.read_exact(&mut head[n..])?,
+    }
+    let length = u32::from_le_bytes(head);
+    if length > LONGEST_FRAME {
+        return Err(garbage());
+    }
+    let mut bytes = Vec::new();
+    from.take(u64::from(length)).read_to_end(&mut bytes)?;
+    if bytes.len() != length as usize {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    match postcard::take_from_bytes(&bytes) {
+        Ok((message, [])) => Ok(Some(message)),
+        Ok(_) | Err(_) => Err(garbage()),
+    }
+}
+
+fn garbage() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "what came over the pipe is not a message")
+}
