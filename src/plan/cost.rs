@@ -11,6 +11,8 @@ const FLOPS_PER_SECOND: f64 = 1e11;
 const HALF_RATE_WIDTH: f64 = 16.0;
 /// Everything that is done once per hidden unit and sample: activation, its derivative, bias, norms.
 const SECONDS_PER_UNIT: f64 = 1.8e-9;
+/// Update and norms, for each array that the optimizer goes through.
+const SECONDS_PER_PARAMETER: f64 = 0.3e-9;
 /// Dispatch of one libtorch call, shared by the lanes of a chunk.
 const SECONDS_PER_KERNEL: f64 = 2e-6;
 const KERNELS_PER_LAYER: f64 = 12.0;
@@ -63,7 +65,8 @@ impl Cost {
         let narrow = width.max(1.0);
         let rate = FLOPS_PER_SECOND / slower * narrow / (narrow + HALF_RATE_WIDTH);
         let units = batch * (width * depth * time + outputs);
-        let step = 6.0 * batch * products / rate + slower * SECONDS_PER_UNIT * (units + (2.0 + moments) * parameters);
+        let step = 6.0 * batch * products / rate
+            + slower * (SECONDS_PER_UNIT * units + SECONDS_PER_PARAMETER * (2.0 + moments) * parameters);
         let data = trial.task.samples as f64 * (inputs * time + outputs);
         Cost {
             seconds_per_lane: steps * step,

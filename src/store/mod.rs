@@ -7,7 +7,7 @@ mod manifest;
 mod table;
 
 pub use manifest::{Counts, Manifest, Recorded, Status};
-pub use table::Table;
+pub use table::{Change, Table};
 
 use crate::failure::Failure;
 use crate::record::{self, Verdict};
@@ -138,11 +138,7 @@ impl Store {
     }
 
     /// Replaces the tables by themselves in the order given. `visit` sees each row of `runs.csv` and may change it.
-    pub fn sort(
-        &mut self,
-        order: &[TrialId],
-        visit: &mut dyn FnMut(usize, &[u8]) -> Option<Vec<u8>>,
-    ) -> Result<(), Failure> {
+    pub fn sort(&mut self, order: &[TrialId], visit: &mut Change<'_>) -> Result<(), Failure> {
         for table in [&mut self.epochs, &mut self.steps] {
             if table.exists() {
                 table.replace(order.iter().copied(), &mut |_, _| None)?;

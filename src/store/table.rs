@@ -23,6 +23,9 @@ pub struct Table {
     clean: bool,
 }
 
+/// Given a position and the row (or rows) that stand there; what takes their place, if anything does.
+pub type Change<'a> = dyn FnMut(usize, &[u8]) -> Option<Vec<u8>> + 'a;
+
 #[derive(Debug, Clone, Copy)]
 struct Place {
     offset: u64,
@@ -178,11 +181,7 @@ impl Table {
     }
 
     /// Replaces the file by the rows of the trials of `order` that have any. `change` is given the position in `order`.
-    pub fn replace(
-        &mut self,
-        order: impl Iterator<Item = TrialId>,
-        change: &mut dyn FnMut(usize, &[u8]) -> Option<Vec<u8>>,
-    ) -> Result<(), Failure> {
+    pub fn replace(&mut self, order: impl Iterator<Item = TrialId>, change: &mut Change<'_>) -> Result<(), Failure> {
         let from = File::open(&self.path).map_err(|error| Failure::io("read", &self.path, &error))?;
         let mut places = HashMap::with_capacity(self.places.len());
         let mut end = self.header.len() as u64;

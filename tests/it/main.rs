@@ -1,10 +1,19 @@
 //! The integration tests: one binary, one module per room.
 
-mod gradients;
 mod grid;
-mod measurements;
 mod mistakes;
+
+mod gradients;
+mod measurements;
 mod optimizers;
 mod training;
-mod trials;
 mod verdicts;
+
+mod plan;
+mod protocol;
+mod record;
+mod store;
+mod sweep;
+
+mod readers;
+mod trials;

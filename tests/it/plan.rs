@@ -1,0 +1,103 @@
+//! The plan is pure: trials in, chunks out.
+
+use blowup::plan::{Cost, Plan, Planner, Sizes};
+use blowup::trial::*;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+pub fn trial(depth: usize, width: usize, seed: u64) -> Trial {
+    Trial {
+        label: "a label".to_owned(),
+        task: Task { kind: TaskKind::Noise, inputs: 3, outputs: 1, samples: 64, input_std: 1.0, csv: None },
+        budget: Budget::Epochs(100),
+        loss_ratio: 1e6,
+        network: Network::Mlp { depth, width, activation: Activation::Tanh, norm: Norm::None },
+        init: Init { kind: InitKind::He, scale: 1.0 },
+        bias: Bias::Learned { std: 0.0 },
+        loss: Loss::Mse,
+        optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
+        lr: 0.1,
+        clip: Clip::None,
+        weight_decay: 0.0,
+        batch: 64,
+        dtype: Dtype::Float32,
+        seed,
+    }
+}
+
+fn plan(trials: &[Trial], workers: usize, chunk: Option<usize>) -> Plan {
+    let mut planner = Planner::default();
+    for trial in trials {
+        planner.push(trial.id(), trial.clone());
+    }
+    planner.plan(Sizes { workers, chunk })
+}
+
+fn shapes() -> impl Strategy<Value = Vec<Trial>> {
+    proptest::collection::vec((1usize..5, prop::sample::select(vec![4usize, 16, 64]), 0u64..5), 1..200)
+        .prop_map(|all| all.into_iter().map(|(depth, width, seed)| trial(depth, width, seed)).collect())
+}
+
+proptest! {
+    #[test]
+    fn every_trial_is_in_exactly_one_chunk(trials in shapes(), workers in 1usize..9, chunk in prop::option::of(1usize..40)) {
+        let plan = plan(&trials, workers, chunk);
+        let mut seen: Vec<u32> = plan.chunks.iter().flat_map(|c| c.trials.clone()).collect();
+        seen.sort_unstable();
+        prop_assert_eq!(seen, (0..trials.len() as u32).collect::<Vec<_>>());
+        for c in &plan.chunks {
+            prop_assert!(!c.trials.is_empty() && c.trials.len() <= chunk.unwrap_or(usize::MAX));
+            let shapes: BTreeSet<String> = c.trials.iter().map(|t| format!("{:?}", plan.pending.get(*t).shape())).collect();
+            prop_assert_eq!(shapes.len(), 1);
+        }
+        prop_assert!(plan.chunks.is_sorted_by(|a, b| a.seconds() >= b.seconds()));
+    }
+
+    #[test]
+    fn packed_trials_come_back_as_they_were(trials in shapes()) {
+        let plan = plan(&trials, 2, None);
+        for (number, trial) in trials.iter().enumerate() {
+            prop_assert_eq!(&plan.pending.get(number as u32), trial);
+            prop_assert_eq!(plan.pending.id(number as u32), trial.id());
+        }
+    }
+}
+
+#[test]
+fn lane_counts_are_near_what_was_measured_to_be_fast() {
+    let lanes = |width| Cost::of(&trial(16, width, 0)).lanes();
+    assert!((100..=160).contains(&lanes(16)), "{}", lanes(16));
+    assert!((16..=32).contains(&lanes(64)), "{}", lanes(64));
+    assert!((4..=16).contains(&lanes(128)), "{}", lanes(128));
+}
+
+#[test]
+fn predicted_seconds_are_near_what_was_measured() {
+    let step = |width| {
+        let cost = Cost::of(&trial(16, width, 0));
+        1e6 * cost.seconds(cost.lanes()) / cost.lanes() as f64 / 101.0
+    };
+    assert!((40.0..90.0).contains(&step(16)), "{}", step(16));
+    assert!((350.0..520.0).contains(&step(64)), "{}", step(64));
+}
+
+#[test]
+fn a_huge_trial_stands_alone() {
+    assert_eq!(Cost::of(&trial(64, 2048, 0)).lanes(), 1);
+}
+
+#[test]
+fn workers_get_several_chunks_each_when_there_is_enough() {
+    let trials: Vec<Trial> = (0..400).map(|seed| trial(4, 16, seed)).collect();
+    assert!(plan(&trials, 4, None).chunks.len() >= 12);
+    assert!(plan(&trials[..8], 4, None).chunks.len() <= 4);
+}
+
+#[test]
+fn lanes_of_one_seed_stand_together() {
+    let trials: Vec<Trial> = (0..60).map(|n| Trial { lr: n as f64, ..trial(2, 64, n % 3) }).collect();
+    for chunk in plan(&trials, 1, Some(20)).chunks {
+        let seeds: BTreeSet<u64> = chunk.trials.iter().map(|t| trials[*t as usize].seed).collect();
+        assert_eq!(seeds.len(), 1);
+    }
+}

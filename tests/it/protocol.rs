@@ -1,0 +1,75 @@
+//! What goes over the pipes survives, and garbage is an error.
+
+use crate::plan::trial;
+use blowup::trial::Trial;
+use blowup::verdict::{Outcome, Record};
+use blowup::worker::protocol::{Order, Report, Row, Rows, receive, send};
+use proptest::prelude::*;
+use std::io::ErrorKind;
+
+#[test]
+fn an_order_comes_back_with_the_bits_of_its_floats() {
+    let odd = [f64::INFINITY, f64::MIN_POSITIVE / 3.0, 0.1 + 0.2, -0.0];
+    let trials: Vec<Trial> = odd.into_iter().map(|lr| Trial { lr, ..trial(2, 3, 4) }).collect();
+    let order = Order::Train { chunk: 7, record: Record { epochs: true, steps: 20 }, trials };
+    let mut pipe = Vec::new();
+    send(&mut pipe, &order).unwrap();
+    let Order::Train { trials, .. } = receive(&mut &pipe[..]).unwrap().unwrap();
+    for (sent, trial) in odd.into_iter().zip(trials) {
+        assert_eq!(trial.lr.to_bits(), sent.to_bits());
+    }
+}
+
+#[test]
+fn frames_follow_each_other_until_the_stream_ends() {
+    let reports = [
+        Report::Hello { version: 1, fingerprint: "libtorch 2.11.0, AVX2".to_owned() },
+        Report::Rows {
+            chunk: 1,
+            rows: Rows {
+                trials: vec![Row { index: 0, outcome: Outcome::Nonfinite, runs: 4, epochs: 0, steps: 0 }],
+                runs: b"NaN\n".to_vec(),
+                ..Rows::default()
+            },
+        },
+        Report::Failed { chunk: 1, message: "no".to_owned() },
+    ];
+    let mut pipe = Vec::new();
+    for report in &reports {
+        send(&mut pipe, report).unwrap();
+    }
+    let mut from = &pipe[..];
+    for report in reports {
+        assert_eq!(receive::<Report>(&mut from).unwrap(), Some(report));
+    }
+    assert_eq!(receive::<Report>(&mut from).unwrap(), None);
+}
+
+#[test]
+fn a_frame_that_ends_early_is_an_error() {
+    let mut pipe = Vec::new();
+    send(&mut pipe, &Report::Done { chunk: 300 }).unwrap();
+    for end in 1..pipe.len() {
+        let error = receive::<Report>(&mut &pipe[..end]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "cut at {end}");
+    }
+}
+
+#[test]
+fn a_length_beyond_reason_is_an_error_and_allocates_nothing() {
+    let error = receive::<Report>(&mut &[0xff; 64][..]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    // A length that is allowed but not there.
+    assert!(receive::<Report>(&mut &[0, 0, 0, 0x0f, 1, 2, 3][..]).is_err());
+}
+
+proptest! {
+    #[test]
+    fn garbage_is_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let mut framed = (bytes.len() as u32).to_le_bytes().to_vec();
+        framed.extend(&bytes);
+        let _ = receive::<Report>(&mut &framed[..]);
+        let _ = receive::<Order>(&mut &framed[..]);
+        let _ = receive::<Report>(&mut &bytes[..]);
+    }
+}

@@ -1,0 +1,308 @@
+//! The real program, end to end: processes, faults, exit statuses.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub const SPEC: &str = r#"
+name="t"
+epochs=5
+seeds=2
+[task]
+kind="noise"
+inputs=3
+samples=21
+[[grid]]
+depth=[1,3]
+width=7
+batch=7
+init=["he","normal"]
+lr={log=[1e-3,1e6], points=6}
+"#;
+
+/// A folder of its own with a spec in it.
+pub struct Place {
+    pub dir: TempDir,
+}
+
+impl Place {
+    pub fn new(spec: &str) -> Place {
+        let place = Place { dir: tempfile::tempdir().unwrap() };
+        place.write("t.toml", spec);
+        place
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn command(&self, args: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blowup"));
+        command.current_dir(self.dir.path()).args(args.split_whitespace());
+        for name in ["RUST_LOG", "COLUMNS", "BLOWUP_TEST_ABORT", "BLOWUP_TEST_SLOW"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub fn run(&self, args: &str) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs to exit status 0; stdout.
+    pub fn ok(&self, args: &str) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(0), "{args}\n{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs to exit status 2 with nothing on stdout; stderr.
+    pub fn refused(&self, args: &str) -> String {
+        let output = self.run(args);
+        let stderr = stderr(&output);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{args}\n{stderr}");
+        assert!(stderr.contains("error: ") && !stderr.contains("panicked"), "{stderr}");
+        stderr
+    }
+
+    /// `runs.csv` of an undisturbed sweep.
+    pub fn undisturbed(&self) -> String {
+        self.ok("sweep t.toml --out undisturbed --workers 1 --quiet");
+        self.read("undisturbed/runs.csv")
+    }
+
+    /// A sweep that takes seconds, in the background, with some of its rows written.
+    fn start_slowly(&self) -> Child {
+        let mut command = self.command("sweep t.toml --out r --workers 2 --chunk 4");
+        command.env("BLOWUP_TEST_SLOW", "40").stderr(Stdio::null()).stdout(Stdio::null());
+        let before = lines(&self.path("r/runs.csv"));
+        let child = command.spawn().unwrap();
+        wait_for("some rows", || lines(&self.path("r/runs.csv")) > before + 3);
+        child
+    }
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn lines(path: &Path) -> usize {
+    std::fs::read(path).map_or(0, |bytes| bytes.iter().filter(|b| **b == b'\n').count())
+}
+
+fn wait_for(what: &str, ready: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !ready() {
+        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+}
+
+/// The processes that `parent` started and that still run.
+fn children(parent: u32) -> Vec<u32> {
+    let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+fn runs(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+#[test]
+fn rows_do_not_depend_on_workers_or_chunks() {
+    let place = Place::new(&format!("{SPEC}[record]\nepochs=true\nsteps=4\n"));
+    let expected = place.undisturbed();
+    assert_eq!(expected.lines().count(), 1 + 48);
+    for (n, options) in
+        ["--workers 2", "--workers 4 --chunk 1", "--workers 2 --chunk 5", "--workers 1 --chunk 1000"].iter().enumerate()
+    {
+        place.ok(&format!("sweep t.toml --quiet --out r{n} {options}"));
+        for file in ["runs.csv", "summary.csv", "epochs.csv", "steps.csv", "spec.toml"] {
+            assert_eq!(
+                place.read(&format!("r{n}/{file}")),
+                place.read(&format!("undisturbed/{file}")),
+                "{file}, {options}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_killed_sweep_resumes_to_the_same_bytes_and_leaves_no_process() {
+    let place = Place::new(&format!("{SPEC}[record]\nepochs=true\n"));
+    let expected = place.undisturbed();
+    for _ in 0..3 {
+        let mut sweep = place.start_slowly();
+        let workers = children(sweep.id());
+        assert!(!workers.is_empty());
+        sweep.kill().unwrap();
+        sweep.wait().unwrap();
+        wait_for("the workers to end", || !workers.iter().any(|pid| runs(*pid)));
+    }
+    place.ok("sweep t.toml --out r --workers 2");
+    assert_eq!(place.read("r/runs.csv"), expected);
+    assert_eq!(place.read("r/epochs.csv"), place.read("undisturbed/epochs.csv"));
+}
+
+#[test]
+fn killed_workers_cost_no_row() {
+    let place = Place::new(SPEC);
+    let expected = place.undisturbed();
+    let mut sweep = place.start_slowly();
+    for _ in 0..2 {
+        for pid in children(sweep.id()).into_iter().take(1) {
+            signal(pid, "KILL");
+        }
+        std::thread::sleep(Duration::from_millis(700));
+    }
+    assert_eq!(sweep.wait().unwrap().code(), Some(0));
+    assert_eq!(place.read("r/runs.csv"), expected);
+}
+
+#[test]
+fn a_signal_ends_the_sweep_with_130_and_it_resumes() {
+    let place = Place::new(SPEC);
+    let expected = place.undisturbed();
+    for name in ["INT", "TERM"] {
+        let mut sweep = place.start_slowly();
+        let workers = children(sweep.id());
+        signal(sweep.id(), name);
+        assert_eq!(sweep.wait().unwrap().code(), Some(130));
+        assert!(!workers.iter().any(|pid| runs(*pid)));
+        assert!(place.read("r/manifest.toml").contains("status = \"interrupted\""));
+    }
+    place.ok("sweep t.toml --out r");
+    assert_eq!(place.read("r/runs.csv"), expected);
+}
+
+#[test]
+fn a_trial_that_kills_its_worker_is_lost_alone_and_runs_again_next_time() {
+    let place = Place::new(SPEC);
+    let expected = place.undisturbed();
+    let guilty = expected.lines().nth(17).unwrap().split(',').next().unwrap();
+    let output = place.command("sweep t.toml --out r --workers 2").env("BLOWUP_TEST_ABORT", guilty).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let lost = place.read("r/runs.csv");
+    for (row, whole) in lost.lines().zip(expected.lines()) {
+        if row.starts_with(guilty) {
+            assert!(row.contains(",,crashed,,,"), "{row}");
+        } else {
+            assert_eq!(row, whole);
+        }
+    }
+    assert!(place.read("r/manifest.toml").contains("lost = 1"));
+    place.ok("sweep t.toml --out r");
+    assert_eq!(place.read("r/runs.csv"), expected);
+}
+
+#[test]
+fn a_second_sweep_on_the_same_folder_is_refused() {
+    let place = Place::new(SPEC);
+    let mut first = place.start_slowly();
+    let error = place.refused("sweep t.toml --out r");
+    assert!(error.contains("another sweep is running in `r`"), "{error}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    place.ok("sweep t.toml --out r");
+}
+
+#[test]
+fn a_dry_run_touches_nothing() {
+    let place = Place::new(SPEC);
+    let plan = place.ok("sweep t.toml --dry-run");
+    assert!(plan.contains("48 trials") && plan.contains("cohorts"), "{plan}");
+    assert!(!place.path("results").exists());
+}
+
+#[test]
+fn what_cannot_run_is_refused_and_leaves_nothing() {
+    let place = Place::new(SPEC);
+    let check = |args: &str, expected: &str| {
+        let error = place.refused(args);
+        assert!(error.contains(expected), "{args}\n{error}");
+    };
+    check("sweep missing.toml", "`missing.toml`");
+    check("sweep t.toml --out t.toml", "`t.toml` is not a folder");
+    check("sweep t.toml --out t.toml/under", "`t.toml/under`");
+    check("sweep t.toml --device cuda:1", "not built yet");
+    check("sweep t.toml --device gpu", "cuda:K");
+    check("sweep t.toml --workers 0", "--workers");
+    check("sweep t.toml --where seed=77", "matches none");
+    check("plot r --x lr", "`plot` is not built yet");
+    let left: Vec<_> = std::fs::read_dir(place.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["t.toml"]);
+}
+
+#[test]
+fn help_teaches() {
+    let place = Place::new(SPEC);
+    insta::assert_snapshot!(place.ok("--help"), @r#"
+    Sweeps training runs on libtorch and measures where they blow up: exploding gradients, divergence,
+    NaN
+
+    Usage: blowup <COMMAND>
+
+    Commands:
+      sweep  Train every trial of a spec's grid and write what diverged, when and where
+      help   Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Examples:
+      blowup sweep experiments/grid.toml               train the whole grid; results in results/<name>/
+      blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
+      blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
+
+    Exit status:
+      0    done
+      1    a sweep ended with lost trials
+      2    could not run: bad spec, bad folder, unreadable file, a filter that matches nothing
+      130  interrupted; the same command resumes
+
+    RUST_LOG=info (or debug) logs to stderr.
+    "#);
+    insta::assert_snapshot!(place.ok("sweep -h"), @r#"
+    Train every trial of a spec's grid and write what diverged, when and where
+
+    Usage: blowup sweep [OPTIONS] <SPEC>
+
+    Arguments:
+      <SPEC>  The TOML file that declares the grid
+
+    Options:
+          --out <DIR>        The folder of the results [default: results/<name of the spec>]
+          --workers <N>      Worker processes, one thread each [default: one per core]
+          --device <DEVICE>  Where to train: cpu, cuda or cuda:K [default: cpu]
+          --where <FILTER>   Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
+          --dry-run          Print trials, cohorts and predicted work, and touch nothing
+          --yes              Run even more than ten million trials
+          --quiet            No progress on stderr
+          --allow-mixed      Resume although libtorch or the CPU is another than before, so that rows
+                             are not comparable bit by bit
+      -h, --help             Print help
+
+    The same command again resumes: trials that have a row in runs.csv do not run again. A changed spec
+    is
+    taken up if its grid contains the old one; otherwise give it a folder of its own with --out.
+
+    Files: runs.csv (one row per trial), summary.csv (one per configuration), epochs.csv and steps.csv
+    if
+    the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not depend on --workers.
+    "#);
+}
