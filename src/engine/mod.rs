@@ -32,25 +32,31 @@ use crate::verdict::{Finished, Record};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tch::Kind;
 
+/// What a worker's environment must say before libtorch loads (`.cargo/config.toml` says it for tests and benchmarks).
+///
+/// One thread; and MKL's strict reproducibility mode. Without that mode a lane whose matrices start off a 16-byte boundary gets other bits
+/// than the same lane on one (measured on an AMD EPYC with AVX-512: f32, 33 x 9 matrices, every lane whose number is not a multiple of 4); with it
+/// none of 59 positions differs, at the same speed.
+pub const ENVIRONMENT: [(&str, &str); 3] =
+    [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("MKL_CBWR", "AUTO,STRICT")];
+
+/// What changes which kernels run, and so the bits; taken out of a worker's environment.
+pub const FOREIGN_ENVIRONMENT: [&str; 3] = ["MKL_DYNAMIC", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY"];
+
 /// The libtorch that the binding was made for.
 pub const LIBTORCH: &str = "2.11.0";
 
-/// Prepares this process, a worker, before its first tensor: one thread, denormal numbers flushed to zero (a vanishing gradient would
-/// otherwise cost up to a hundred times the time of an ordinary one), and matrix products that do not depend on the alignment of their operands.
-///
-/// Without MKL's strict reproducibility mode, a lane whose matrices start off a 16-byte boundary gets other bits than the same lane on one
-/// (measured on an AMD EPYC with AVX-512, f32, 33 x 9 matrices); with it, none of 59 positions differs, at the same speed.
+/// Prepares this thread of a worker before its first tensor: libtorch runs on it alone, and denormal numbers are flushed to zero (a
+/// vanishing gradient would otherwise cost up to a hundred times the time of an ordinary one). The environment is the parent's part: see
+/// `ENVIRONMENT`.
 pub fn start() {
-    static REPRODUCIBLE: std::sync::Once = std::sync::Once::new();
-    // SAFETY: workers are single-threaded here; MKL reads the variable at its first product.
-    REPRODUCIBLE.call_once(|| unsafe { std::env::set_var("MKL_CBWR", "AUTO,STRICT") });
     tch::set_num_threads(1);
     flush_denormals();
 }
 
 /// What would change the bits of the results: libtorch and the kernels that it chooses on this CPU.
 pub fn fingerprint() -> String {
-    format!("libtorch {LIBTORCH}, {}, denormals flushed", cpu_capability())
+    format!("libtorch {LIBTORCH}, {}, MKL strict, denormals flushed", cpu_capability())
 }
 
 /// Trains trials of one `Shape` together and hands over each as it finishes, with its index.

@@ -23,9 +23,9 @@ pub fn run() -> io::Result<()> {
     die_with_parent();
     let mut out = keep_stdout()?;
     std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
+    engine::start();
     let orders = listen();
     let drill = Drill::from_env();
-    engine::start();
     protocol::send(&mut out, &Report::Hello { version: protocol::VERSION, fingerprint: engine::fingerprint() })?;
     for order in orders {
         let Order::Train { chunk, record, trials } = order?;

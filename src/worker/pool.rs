@@ -6,6 +6,7 @@
 //! Workers end when the pool is dropped, when their stdin closes, and with this process.
 
 use super::protocol::{self, Order, Report, Rows};
+use crate::engine::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use crate::failure::Failure;
 use crate::plan::{Chunk, Pending};
 use crate::record::Lost;
@@ -306,9 +307,8 @@ impl Flight {
 fn spawn(id: u64, to: Sender<Event>) -> io::Result<(Child, ChildStdin)> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped());
-    // One thread each, set before libtorch loads. The others change which kernels run, and so the bits.
-    command.env("OMP_NUM_THREADS", "1").env("MKL_NUM_THREADS", "1");
-    for name in ["MKL_DYNAMIC", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY"] {
+    command.envs(ENVIRONMENT);
+    for name in FOREIGN_ENVIRONMENT {
         command.env_remove(name);
     }
     // Ctrl-C is for the parent, which ends the workers.
