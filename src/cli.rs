@@ -49,11 +49,12 @@ pub enum Command {
 }
 
 const SWEEP_HELP: &str = "\
-The same command again resumes: trials that have a row in runs.csv do not run again. A changed spec is
-taken up if its grid contains the old one; otherwise give it a folder of its own with --out.
+The same command again resumes: trials that have a row in runs.csv do not run again. A changed
+spec is taken up if its grid contains the old one; otherwise give it a folder with --out.
 
-Files: runs.csv (one row per trial), summary.csv (one per configuration), epochs.csv and steps.csv if
-the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not depend on --workers.";
+Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv and
+steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
+depend on --workers.";
 
 #[derive(Debug, Args)]
 #[command(after_help = SWEEP_HELP)]

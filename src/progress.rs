@@ -54,12 +54,8 @@ impl Progress {
 
     /// A trial is done.
     pub fn done(&mut self, verdict: Verdict, seconds: f64) {
-        self.counts.trials += 1;
+        self.counts.add(verdict);
         self.work_done += seconds;
-        match verdict {
-            Verdict::Outcome(outcome) => *self.counts.of(outcome) += 1,
-            Verdict::Lost(_) => self.counts.lost += 1,
-        }
         if !self.bar.is_hidden() && (self.shown.elapsed() > Duration::from_millis(100)) {
             self.shown = Instant::now();
             self.bar.set_position(self.counts.trials);

@@ -61,6 +61,22 @@ impl Survey {
         &self.labels[self.label_of[at] as usize]
     }
 
+    /// The spec is the one in the folder, so all rows should be its own. A few that are not were damaged and are dropped; many mean that
+    /// the same text now stands for other trials.
+    pub fn check_same(&self, rows: usize, spec: &Path, dir: &Path) -> Result<(), Failure> {
+        let runs = dir.join("runs.csv");
+        if self.foreign > 1.max(rows / 100) {
+            let text = format!("`{}` has {} rows that are not of `{}`", runs.display(), self.foreign, spec.display());
+            return Err(Failure::new(text).hint(
+                "the spec is the same, so a data file of its task or the version of blowup has changed; name another folder with `--out`",
+            ));
+        }
+        if self.foreign > 0 {
+            tracing::warn!("`{}` has {} rows of no trial of the grid; they are dropped", runs.display(), self.foreign);
+        }
+        Ok(())
+    }
+
     /// Refuses a folder with another sweep in it: one that has trials which this grid does not have.
     pub fn check_contains(&self, old: Option<&Spec>, spec: &Path, dir: &Path) -> Result<(), Failure> {
         let gone = match old {

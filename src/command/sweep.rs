@@ -13,7 +13,7 @@ use crate::summary::Summary;
 use crate::worker::pool::{self, Ending, News};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 /// A grid of more points than this runs only with `--yes`.
@@ -30,7 +30,10 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     if points > MANY_POINTS && !args.yes {
         return Err(Failure::new(format!("the grid has {points} points")).hint("`--yes` runs it all the same"));
     }
-    let dir = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&spec.name));
+    let dir = match &args.out {
+        Some(dir) => dir.clone(),
+        None => default_dir(&spec.name)?,
+    };
     let store = if args.dry_run { Store::read(&dir)? } else { Store::open(&dir)? };
     let survey = Survey::new(&spec, &filter, &store);
     if survey.order.is_empty() {
@@ -47,6 +50,8 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     if changed || store.spec.is_none() {
         let old = store.spec.as_ref().and_then(|old| parse(old, &dir.join("spec.toml"), &args.spec).ok());
         survey.check_contains(old.as_ref(), &args.spec, &dir)?;
+    } else {
+        survey.check_same(store.runs.len(), &args.spec, &dir)?;
     }
     let mut sweep = Running::new(args, &text, spec, store, survey, changed);
     let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
@@ -57,6 +62,16 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     sweep.run(plan, workers)
+}
+
+/// The name must not lead anywhere else.
+fn default_dir(name: &str) -> Result<PathBuf, Failure> {
+    let mut parts = Path::new(name).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(part)), None) if part == name => Ok(Path::new("results").join(name)),
+        _ => Err(Failure::new(format!("`name = {name:?}` does not name a folder"))
+            .hint("letters, digits, `-` and `_`; or choose the folder with `--out`")),
+    }
 }
 
 /// `beside`: the file whose folder the paths in the spec are relative to.
@@ -90,6 +105,7 @@ impl<'a> Running<'a> {
     }
 
     fn run(mut self, plan: Plan, workers: usize) -> Result<Exit, Failure> {
+        self.warn_of_unrecorded();
         let mut manifest = self.manifest(workers);
         if plan.chunks.is_empty() {
             if self.store.is_final(self.spec.record) && !self.changed && self.survey.foreign == 0 {
@@ -98,12 +114,13 @@ impl<'a> Running<'a> {
             self.store.begin(self.text.as_bytes(), self.spec.record, &manifest)?;
             return self.finish(manifest, 0);
         }
-        self.warn_of_unrecorded();
         let (trials, seconds) = (plan.pending.len() as u64, plan.seconds());
         let mut progress = Progress::start(trials, seconds, self.args.quiet);
         progress.say(&format!(
-            "{}: {trials} trials to run in {} chunks on {workers} workers, into `{}`",
+            "{}: {trials} trials to run ({} of {} are done) in {} chunks on {workers} workers, into `{}`",
             self.spec.name,
+            self.survey.selected - trials,
+            self.survey.selected,
             plan.chunks.len(),
             self.store.dir.display()
         ));
@@ -221,7 +238,7 @@ impl<'a> Running<'a> {
     /// A sweep that was finished before.
     fn show(&self) -> Result<Exit, Failure> {
         let mut summary = Summary::default();
-        self.store.runs.rows(&mut |row| summary.add(&record::fields(&row[..row.len() - 1])))?;
+        self.store.runs.rows(&mut |row| summary.add_to_table(&record::fields(&row[..row.len() - 1])))?;
         self.report(&summary);
         Ok(Exit::Done)
     }
@@ -246,15 +263,10 @@ impl<'a> Running<'a> {
     }
 
     fn counts(&self) -> Counts {
-        let mut counts = Counts { trials: self.survey.order.len() as u64, ..Counts::default() };
-        for trial in &self.survey.order {
-            match self.store.runs.verdict(*trial) {
-                Some(Verdict::Outcome(outcome)) => *counts.of(outcome) += 1,
-                Some(Verdict::Lost(_)) => counts.lost += 1,
-                None => counts.missing += 1,
-            }
-        }
-        counts
+        let (mut counts, order) = (Counts::default(), &self.survey.order);
+        order.iter().filter_map(|trial| self.store.runs.verdict(*trial)).for_each(|verdict| counts.add(verdict));
+        let trials = order.len() as u64;
+        Counts { missing: trials - counts.trials, trials, ..counts }
     }
 }
 

@@ -40,6 +40,9 @@ pub fn lost_row(trial: &Trial, lost: Lost) -> Vec<u8> {
 
 /// The trial's lines of `epochs.csv`.
 pub fn epoch_rows(trial: &Trial, finished: &Finished) -> Vec<u8> {
+    if finished.epochs.is_empty() {
+        return Vec::new();
+    }
     let (id, mut lines) = (trial.id().to_string(), Vec::new());
     for row in &finished.epochs {
         let mut cells = Cells::default();
@@ -61,6 +64,9 @@ pub fn epoch_rows(trial: &Trial, finished: &Finished) -> Vec<u8> {
 
 /// The trial's lines of `steps.csv`.
 pub fn step_rows(trial: &Trial, finished: &Finished) -> Vec<u8> {
+    if finished.steps.is_empty() {
+        return Vec::new();
+    }
     let (id, mut lines) = (trial.id().to_string(), Vec::new());
     for row in &finished.steps {
         let mut cells = Cells::default();

@@ -1,6 +1,7 @@
 //! `manifest.toml`: everything about a sweep that is not a result: which program on what machine, when, how far. The only file in which
 //! times and machines may stand.
 
+use crate::record::Verdict;
 use crate::verdict::{Outcome, Record};
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +63,16 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub fn of(&mut self, outcome: Outcome) -> &mut u64 {
+    /// One more trial.
+    pub fn add(&mut self, verdict: Verdict) {
+        self.trials += 1;
+        match verdict {
+            Verdict::Outcome(outcome) => *self.of(outcome) += 1,
+            Verdict::Lost(_) => self.lost += 1,
+        }
+    }
+
+    fn of(&mut self, outcome: Outcome) -> &mut u64 {
         match outcome {
             Outcome::Converged => &mut self.converged,
             Outcome::Stalled => &mut self.stalled,

@@ -13,6 +13,7 @@ mod plan;
 mod protocol;
 mod record;
 mod store;
+mod summary;
 mod sweep;
 
 mod readers;

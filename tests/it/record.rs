@@ -6,7 +6,7 @@ use blowup::trial::Trial;
 use blowup::verdict::{Measured, Outcome, Site, Tensor, When};
 use proptest::prelude::*;
 
-fn measured() -> Measured {
+pub fn measured() -> Measured {
     Measured {
         outcome: Outcome::Nonfinite,
         diverged: Some(When { epoch: 1, step: 0 }),

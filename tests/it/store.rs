@@ -45,6 +45,7 @@ fn damaged_and_doubled_rows_are_repaired() {
     lines[7] = lines[7].replacen(',', ",\"", 1);
     lines[9] = lines[8].clone();
     lines[11].insert(0, '?');
+    lines[15].replace_range(1..3, "ff");
     lines.swap(20, 30);
     place.write("r/runs.csv", &(lines.join("\n") + "\n"));
     let output = place.run("sweep t.toml --out r");
@@ -128,6 +129,14 @@ fn another_libtorch_is_refused_unless_asked_but_a_finished_sweep_is_shown() {
     assert_eq!(place.read("r/runs.csv"), shorter);
     place.ok("sweep t.toml --out r --quiet --allow-mixed");
     assert_eq!(place.read("r/runs.csv"), runs);
+}
+
+#[test]
+fn rows_of_other_trials_under_the_same_spec_are_refused() {
+    let (place, runs) = finished();
+    place.write("r/runs.csv", &runs.replace("\nt0", "\ntf").replace("\nt1", "\nte").replace("\nt2", "\ntd"));
+    let error = place.refused("sweep t.toml --out r");
+    assert!(error.contains("not of `t.toml`"), "{error}");
 }
 
 #[test]

@@ -242,6 +242,9 @@ fn what_cannot_run_is_refused_and_leaves_nothing() {
     check("sweep t.toml --device gpu", "cuda:K");
     check("sweep t.toml --workers 0", "--workers");
     check("sweep t.toml --where seed=77", "matches none");
+    place.write("odd.toml", &SPEC.replace("name=\"t\"", "name=\"../t\""));
+    check("sweep odd.toml", "../t");
+    std::fs::remove_file(place.path("odd.toml")).unwrap();
     check("plot r --x lr", "`plot` is not built yet");
     let left: Vec<_> = std::fs::read_dir(place.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["t.toml"]);
@@ -297,12 +300,11 @@ fn help_teaches() {
                              are not comparable bit by bit
       -h, --help             Print help
 
-    The same command again resumes: trials that have a row in runs.csv do not run again. A changed spec
-    is
-    taken up if its grid contains the old one; otherwise give it a folder of its own with --out.
+    The same command again resumes: trials that have a row in runs.csv do not run again. A changed
+    spec is taken up if its grid contains the old one; otherwise give it a folder with --out.
 
-    Files: runs.csv (one row per trial), summary.csv (one per configuration), epochs.csv and steps.csv
-    if
-    the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not depend on --workers.
+    Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv and
+    steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
+    depend on --workers.
     "#);
 }

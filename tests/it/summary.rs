@@ -1,0 +1,65 @@
+//! From rows to counts, rates and intervals.
+
+use crate::plan::trial;
+use crate::record::measured;
+use blowup::record::{self, Lost};
+use blowup::summary::{Summary, wilson};
+use blowup::trial::Trial;
+use blowup::verdict::{Measured, Outcome, When};
+
+fn summary() -> Summary {
+    let mut summary = Summary::default();
+    let row = |seed, outcome, epoch: Option<u64>| {
+        let diverged = epoch.map(|epoch| When { epoch, step: 0 });
+        record::run_row(&trial(3, 7, seed), &Measured { outcome, diverged, nonfinite: None, ..measured() })
+    };
+    let wide = Trial { label: "a, b".to_owned(), ..trial(3, 64, 0) };
+    let rows = [
+        row(0, Outcome::Diverged, Some(3)),
+        record::run_row(&wide, &measured()),
+        row(1, Outcome::Nonfinite, Some(4)),
+        row(2, Outcome::Converged, None),
+        record::lost_row(&trial(3, 7, 3), Lost::Crashed),
+    ];
+    for row in rows {
+        summary.add(&record::fields(&row[..row.len() - 1]));
+    }
+    summary
+}
+
+#[test]
+fn a_configuration_is_one_row_and_lost_trials_are_outside_of_the_rate() {
+    let csv = String::from_utf8(summary().csv()).unwrap();
+    let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(lines.len(), 3);
+    let tail = |line: usize| lines[line][lines[line].len() - 12..].join(",");
+    insta::assert_snapshot!(tail(0), @"trials,converged,stalled,unsettled,diverged,nonfinite,lost,divergence_rate,divergence_low,divergence_high,epoch_diverged_median,epoch_nonfinite_median");
+    insta::assert_snapshot!(tail(1), @"4,1,0,0,1,1,1,0.6666666666666666,0.20765960080204765,0.9385080552796037,3.5,");
+    assert_eq!(lines[1].len(), lines[0].len());
+    assert!(csv.lines().nth(2).unwrap().starts_with("\"a, b\",noise,3,64,100,mlp,3,64,"));
+    assert!(!lines[0].contains(&"seed") && lines[0].contains(&"data_seed"));
+}
+
+#[test]
+fn the_table_fits_a_terminal() {
+    let table = summary().table();
+    assert!(table.lines().all(|line| line.len() <= 80));
+    insta::assert_snapshot!(table, @"
+    network  init            activation     trials diverged  rate  95% interval lost
+    mlp      he              tanh                5        3  0.75  0.30 to 0.95    1
+    ");
+}
+
+#[test]
+fn wilson_intervals_are_the_published_ones() {
+    let check = |hits, all, low: f64, high: f64| {
+        let found = wilson(hits, all);
+        assert!((found.0 - low).abs() < 5e-5 && (found.1 - high).abs() < 5e-5, "{hits}/{all}: {found:?}");
+    };
+    // Newcombe (1998), table I, method 3.
+    check(81, 263, 0.2553, 0.3662);
+    check(15, 148, 0.0624, 0.1605);
+    check(0, 20, 0.0, 0.1611);
+    check(1, 29, 0.0061, 0.1718);
+    check(29, 29, 0.8830, 1.0);
+}
