@@ -7,6 +7,7 @@ Each trial: tanh layers, 64 samples of 10 inputs, mean squared error, full batch
 and the gradient norm are read every step.
 """
 
+import os
 import sys
 import time
 
@@ -102,6 +103,7 @@ def jax(trials, sizes, steps):
 
 
 if __name__ == "__main__":
+    os.sched_setaffinity(0, {0})  # one core: XLA would take them all
     method, (trials, layers, width, steps) = sys.argv[1], map(int, sys.argv[2:])
     seconds = {"manual": manual, "jax": jax}[method](trials, [INPUTS] + [width] * layers + [1], steps)
     print(seconds / trials / steps * 1e6)

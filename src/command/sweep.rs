@@ -35,7 +35,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
         None => default_dir(&spec.name)?,
     };
     let store = if args.dry_run { Store::read(&dir)? } else { Store::open(&dir)? };
-    let survey = Survey::new(&spec, &filter, &store);
+    let mut survey = Survey::new(&spec, &filter, &store);
     if survey.order.is_empty() {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
@@ -53,15 +53,34 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     } else {
         survey.check_same(store.runs.len(), &args.spec, &dir)?;
     }
-    let mut sweep = Running::new(args, &text, spec, store, survey, changed);
     let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let sizes = Sizes { workers, chunk: args.chunk.map(usize::from) };
-    let plan = std::mem::take(&mut sweep.survey.planner).plan(sizes);
+    let plan = std::mem::take(&mut survey.planner).plan(sizes);
     if args.dry_run {
-        print(&dry_run(points, &sweep.survey, &plan, workers));
+        print(&dry_run(points, &survey, &plan, workers));
         return Ok(Exit::Done);
     }
-    sweep.run(plan, workers)
+    let manifest = manifest(&spec, &store, &survey, workers);
+    let started = Instant::now();
+    Running { args, text: &text, spec, store, survey, changed, manifest, started, begun: None, lost: 0 }.run(plan)
+}
+
+/// As a sweep that starts now leaves it.
+fn manifest(spec: &Spec, store: &Store, survey: &Survey, workers: usize) -> Manifest {
+    let before = store.manifest.as_ref();
+    Manifest {
+        format: record::FORMAT,
+        status: Status::Running,
+        blowup: env!("CARGO_PKG_VERSION").to_owned(),
+        fingerprints: before.map(|m| m.fingerprints.clone()).unwrap_or_default(),
+        device: "cpu".to_owned(),
+        workers: workers as u64,
+        started: before.map_or_else(now, |m| m.started.clone()),
+        updated: now(),
+        wall_seconds: before.map_or(0.0, |m| m.wall_seconds),
+        record: spec.record.into(),
+        counts: counts(store, survey),
+    }
 }
 
 /// The name must not lead anywhere else.
@@ -93,104 +112,82 @@ struct Running<'a> {
     survey: Survey,
     /// The folder's spec is another than this one, which contains it.
     changed: bool,
+    manifest: Manifest,
     started: Instant,
-    /// Of the runs before this one.
-    seconds_before: f64,
+    /// The workers' fingerprint, as soon as one was ready and the folder was taken.
+    begun: Option<String>,
+    /// Trials that were lost in this run.
+    lost: u64,
 }
 
-impl<'a> Running<'a> {
-    fn new(args: &'a Sweep, text: &'a str, spec: Spec, store: Store, survey: Survey, changed: bool) -> Running<'a> {
-        let seconds_before = store.manifest.as_ref().map_or(0.0, |manifest| manifest.wall_seconds);
-        Running { args, text, spec, store, survey, changed, started: Instant::now(), seconds_before }
-    }
-
-    fn run(mut self, plan: Plan, workers: usize) -> Result<Exit, Failure> {
+impl Running<'_> {
+    fn run(mut self, plan: Plan) -> Result<Exit, Failure> {
         self.warn_of_unrecorded();
-        let mut manifest = self.manifest(workers);
         if plan.chunks.is_empty() {
             if self.store.is_final(self.spec.record) && !self.changed && self.survey.foreign == 0 {
                 return self.show();
             }
-            self.store.begin(self.text.as_bytes(), self.spec.record, &manifest)?;
-            return self.finish(manifest, 0);
+            self.store.begin(self.text.as_bytes(), self.spec.record, &self.manifest)?;
+            return self.finish();
         }
-        let (trials, seconds) = (plan.pending.len() as u64, plan.seconds());
-        let mut progress = Progress::start(trials, seconds, self.args.quiet);
+        let trials = plan.pending.len() as u64;
+        let mut progress = Progress::start(trials, plan.seconds(), self.args.quiet);
         progress.say(&format!(
-            "{}: {trials} trials to run ({} of {} are done) in {} chunks on {workers} workers, into `{}`",
+            "{}: {trials} trials to run ({} of {} are done) in {} chunks on {} workers, into `{}`",
             self.spec.name,
             self.survey.selected - trials,
             self.survey.selected,
             plan.chunks.len(),
+            self.manifest.workers,
             self.store.dir.display()
         ));
-        let options = pool::Options { workers, record: self.spec.record };
-        let (mut begun, mut lost) = (None, 0);
-        let ended = pool::run(plan.chunks, &plan.pending, options, &mut |news| {
-            match news {
-                News::Ready { fingerprint } => match &begun {
-                    None => {
-                        self.check_fingerprint(&mut manifest, fingerprint)?;
-                        self.store.begin(self.text.as_bytes(), self.spec.record, &manifest)?;
-                        begun = Some(fingerprint.to_owned());
-                    }
-                    Some(first) if first == fingerprint => {}
-                    Some(_) => {
-                        return Err(Failure::new("the program or its libtorch changed while the sweep was running"));
-                    }
-                },
-                News::Rows { trials, rows, seconds_each } => {
-                    self.store.append(trials, rows)?;
-                    for row in &rows.trials {
-                        progress.done(Verdict::Outcome(row.outcome), seconds_each);
-                    }
-                }
-                News::Lost { trial, reason, seconds } => {
-                    lost += 1;
-                    let verdict = Verdict::Lost(reason);
-                    self.store.append_lost(trial.id(), &record::lost_row(trial, reason), verdict)?;
-                    progress.done(verdict, seconds);
-                }
-            }
-            Ok(())
-        });
+        let options = pool::Options { workers: self.manifest.workers as usize, record: self.spec.record };
+        let ended = pool::run(plan.chunks, &plan.pending, options, &mut |news| self.hear(news, &mut progress));
         progress.finish(ended != Ok(Ending::Done));
-        if begun.is_none() {
-            return ended.map(|_| Exit::Interrupted);
-        }
         match ended {
-            Ok(Ending::Done) => self.finish(manifest, lost),
+            Ok(Ending::Done) => self.finish(),
             Ok(Ending::Interrupted) => {
-                self.close(manifest, Status::Interrupted)?;
+                eprintln!("interrupted; rows that were written are kept, the same command resumes");
+                self.close(Status::Interrupted)?;
                 Ok(Exit::Interrupted)
             }
             Err(failure) => {
                 // The first error is the one to show.
-                let _ = self.close(manifest, Status::Interrupted);
+                let _ = self.close(Status::Interrupted);
                 Err(failure)
             }
         }
     }
 
-    fn manifest(&self, workers: usize) -> Manifest {
-        let before = self.store.manifest.clone();
-        Manifest {
-            format: record::FORMAT,
-            status: Status::Running,
-            blowup: env!("CARGO_PKG_VERSION").to_owned(),
-            fingerprints: before.as_ref().map(|m| m.fingerprints.clone()).unwrap_or_default(),
-            device: "cpu".to_owned(),
-            workers: workers as u64,
-            started: before.map_or_else(now, |m| m.started),
-            updated: now(),
-            wall_seconds: self.seconds_before,
-            record: self.spec.record.into(),
-            counts: self.counts(),
+    fn hear(&mut self, news: News<'_>, progress: &mut Progress) -> Result<(), Failure> {
+        match news {
+            News::Ready { fingerprint } => match &self.begun {
+                None => {
+                    self.check_fingerprint(fingerprint)?;
+                    self.store.begin(self.text.as_bytes(), self.spec.record, &self.manifest)?;
+                    self.begun = Some(fingerprint.to_owned());
+                }
+                Some(first) if first == fingerprint => {}
+                Some(_) => return Err(Failure::new("the program or its libtorch changed while the sweep was running")),
+            },
+            News::Rows { trials, rows, seconds_each } => {
+                self.store.append(trials, rows)?;
+                for row in &rows.trials {
+                    progress.done(Verdict::Outcome(row.outcome), seconds_each);
+                }
+            }
+            News::Lost { trial, reason, seconds } => {
+                self.lost += 1;
+                let verdict = Verdict::Lost(reason);
+                self.store.append_lost(trial.id(), &record::lost_row(trial, reason), verdict)?;
+                progress.done(verdict, seconds);
+            }
         }
+        Ok(())
     }
 
-    fn check_fingerprint(&self, manifest: &mut Manifest, fingerprint: &str) -> Result<(), Failure> {
-        let known = &mut manifest.fingerprints;
+    fn check_fingerprint(&mut self, fingerprint: &str) -> Result<(), Failure> {
+        let known = &mut self.manifest.fingerprints;
         if self.store.runs.is_empty() {
             known.clear();
         }
@@ -217,7 +214,7 @@ impl<'a> Running<'a> {
     }
 
     /// Every selected trial has a row: the files in grid order, the summary, the table.
-    fn finish(mut self, manifest: Manifest, lost: u64) -> Result<Exit, Failure> {
+    fn finish(mut self) -> Result<Exit, Failure> {
         let (survey, mut summary) = (&self.survey, Summary::default());
         self.store.sort(&survey.order, &mut |at, row| {
             let mut fields = record::fields(&row[..row.len() - 1]);
@@ -230,9 +227,13 @@ impl<'a> Running<'a> {
         })?;
         self.store.write_summary(&summary.csv())?;
         let missing = survey.order.len() - self.store.runs.len();
-        self.close(manifest, if missing == 0 { Status::Complete } else { Status::Partial })?;
+        self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
         self.report(&summary);
-        Ok(if lost > 0 { Exit::Lost } else { Exit::Done })
+        if self.lost == 0 {
+            return Ok(Exit::Done);
+        }
+        tracing::warn!("{} lost: see `lost` in runs.csv; the same command runs them again", self.lost);
+        Ok(Exit::Lost)
     }
 
     /// A sweep that was finished before.
@@ -254,20 +255,24 @@ impl<'a> Running<'a> {
         print(&text);
     }
 
-    fn close(&self, mut manifest: Manifest, status: Status) -> Result<(), Failure> {
-        manifest.status = status;
-        manifest.updated = now();
-        manifest.wall_seconds = self.seconds_before + self.started.elapsed().as_secs_f64();
-        manifest.counts = self.counts();
-        self.store.write_manifest(&manifest)
+    fn close(&mut self, status: Status) -> Result<(), Failure> {
+        if self.begun.is_none() && status == Status::Interrupted {
+            // Nothing was written, nothing is to be said.
+            return Ok(());
+        }
+        self.manifest.status = status;
+        self.manifest.updated = now();
+        self.manifest.wall_seconds += self.started.elapsed().as_secs_f64();
+        self.manifest.counts = counts(&self.store, &self.survey);
+        self.store.write_manifest(&self.manifest)
     }
+}
 
-    fn counts(&self) -> Counts {
-        let (mut counts, order) = (Counts::default(), &self.survey.order);
-        order.iter().filter_map(|trial| self.store.runs.verdict(*trial)).for_each(|verdict| counts.add(verdict));
-        let trials = order.len() as u64;
-        Counts { missing: trials - counts.trials, trials, ..counts }
-    }
+fn counts(store: &Store, survey: &Survey) -> Counts {
+    let mut counts = Counts::default();
+    survey.order.iter().filter_map(|trial| store.runs.verdict(*trial)).for_each(|verdict| counts.add(verdict));
+    let trials = survey.order.len() as u64;
+    Counts { missing: trials - counts.trials, trials, ..counts }
 }
 
 fn dry_run(points: u128, survey: &Survey, plan: &Plan, workers: usize) -> String {

@@ -92,7 +92,7 @@ impl<'a> Cohort<'a> {
         let first = &trials[0];
         let kind = kind(first.dtype);
         let all: Vec<&Trial> = trials.iter().collect();
-        let pads = lanes::pads(first);
+        let pads = lanes::pads(first, trials.len());
         let weights = init::weights(&all, pads, kind);
         let mut seeds: Vec<u64> = trials.iter().map(|t| t.seed).collect();
         seeds.sort_unstable();
@@ -193,7 +193,9 @@ impl<'a> Cohort<'a> {
             network.backward(&self.weights, &self.gradients, &batch.inputs, signal, None);
         }
         self.readout.measure_gradients(&self.gradients);
-        self.readout.measure_weights(&self.weights);
+        if step == 0 {
+            self.readout.measure_weights(&self.weights);
+        }
         self.readout.read();
         self.batch = Some(batch);
     }
@@ -228,7 +230,7 @@ impl<'a> Cohort<'a> {
             let norm = self.readout.gradient_norm(i, &self.gradients);
             lane.gradient_norm = norm.exact;
             lane.clip = clip::coefficient(trial.clip, norm, trial.dtype);
-            let Next { locate, finished } = if last {
+            let Next { locate, .. } = if last {
                 course.last_check(finals[i], norm.exact)
             } else {
                 let clipped = match trial.clip {
@@ -240,9 +242,6 @@ impl<'a> Cohort<'a> {
             };
             if locate {
                 suspects.push(i);
-            }
-            if finished && !last {
-                finals[i] = f64::NAN;
             }
         }
         self.find(&suspects);
@@ -288,11 +287,15 @@ impl<'a> Cohort<'a> {
     /// Drops lanes that have left, if they are many.
     fn compact(&mut self) {
         let left = self.lanes.iter().filter(|lane| lane.course.is_none()).count();
-        if (left as f64) < COMPACT_AT * self.lanes.len() as f64 || left == 0 {
+        if (left as f64) < COMPACT_AT * self.lanes.len() as f64 || left == 0 || left == self.lanes.len() {
             return;
         }
-        let stay = (0..self.lanes.len()).filter(|&i| self.lanes[i].course.is_some());
-        let index: Vec<usize> = stay.chain(self.lanes.len()..self.lanes.len() + self.pads).collect();
+        let stay: Vec<usize> = (0..self.lanes.len()).filter(|&i| self.lanes[i].course.is_some()).collect();
+        let pads = lanes::pads(&self.trials[0], stay.len());
+        let old_pads = self.lanes.len()..self.lanes.len() + self.pads;
+        let index: Vec<usize> =
+            stay.iter().copied().chain(old_pads.chain(std::iter::repeat(stay[0])).take(pads)).collect();
+        self.pads = pads;
         let tensor = Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>());
         self.workspaces.clear();
         self.weights = self.weights.gather(&tensor);
@@ -317,8 +320,13 @@ impl<'a> Cohort<'a> {
         }
         let coefficients: Vec<f64> = self.lanes.iter().map(|lane| lane.clip).chain(pads).collect();
         let clipped = coefficients.iter().any(|&c| c != 1.0);
-        let norm =
-            self.optimizer.step(&mut self.weights, &mut self.gradients, clipped.then_some(coefficients.as_slice()));
+        let readout = &self.readout;
+        let norm = self.optimizer.step(
+            &mut self.weights,
+            &mut self.gradients,
+            clipped.then_some(&coefficients[..]),
+            &|w, slice| readout.measure_slice(w, slice),
+        );
         let factors = match norm {
             UpdateNorm::OfDirection(factors) => Some(factors),
             UpdateNorm::OfGradient if clamped => Some((0..self.lanes.len()).map(|i| self.optimizer.lr(i)).collect()),

@@ -1,22 +1,32 @@
 //! How many lanes a cohort's tensors have, so that a trial's bits do not depend on how many neighbours it has.
 
 use super::task;
-use crate::trial::Trial;
+use crate::trial::{Activation, Trial};
 
-/// Pad lanes at the end of every tensor of a cohort: their weights are zero and nobody reads them.
+/// Fewer elements than this at the very end of a tensor may be treated by scalar code.
+const TAIL: usize = 64;
+
+/// Pad lanes at the end of every tensor of a cohort of `lanes` trials; nobody reads them.
 ///
-/// Vectorized kernels (sigmoid, silu, gelu, selu) treat the last fewer than 64 elements of a whole tensor with scalar code that rounds
-/// differently; pads keep real lanes out of that tail. A batched product of a single lane takes another kernel than one of two or more, so
-/// there is always at least one. Measured with libtorch 2.11 on AVX2 and AVX-512; `tests/it/bits.rs` watches it.
-pub fn pads(trial: &Trial) -> usize {
-    let ragged = |samples: usize| match samples % trial.batch {
-        0 => trial.batch,
-        rest => rest,
+/// A batched product of a single lane takes another kernel than one of two or more, so there are always two lanes. And the vectorized kernels of
+/// sigmoid, silu, gelu and selu treat the last few elements of a whole tensor with scalar code that rounds differently, unless lanes end on a
+/// vector's boundary; pads keep real lanes out of that tail. Measured with libtorch 2.11 on AVX2 and AVX-512; `tests/it/training.rs`
+/// watches it.
+pub fn pads(trial: &Trial, lanes: usize) -> usize {
+    let tail = match trial.network.activation() {
+        Some(Activation::Sigmoid | Activation::Silu | Activation::Gelu | Activation::Selu) => {
+            let width = trial.network.width().unwrap_or(1);
+            let sizes = batches(trial).map(|batch| batch * width);
+            sizes.filter(|size| !size.is_multiple_of(TAIL)).map(|size| TAIL.div_ceil(size)).max().unwrap_or(0)
+        }
+        Some(Activation::Linear | Activation::Relu | Activation::LeakyRelu { .. } | Activation::Tanh) | None => 0,
     };
-    let mut batch = ragged(trial.task.samples);
-    if task::is_fresh(&trial.task) {
-        batch = batch.min(ragged(task::EVALUATION_SAMPLES));
-    }
-    let width = trial.network.width().unwrap_or(trial.task.outputs);
-    64usize.div_ceil(batch * width).max(1)
+    tail.max(2usize.saturating_sub(lanes))
+}
+
+/// The sizes of all batches that the trial trains and is evaluated on.
+fn batches(trial: &Trial) -> impl Iterator<Item = usize> {
+    let fresh = task::is_fresh(&trial.task).then_some(task::EVALUATION_SAMPLES);
+    let rests = fresh.into_iter().chain([trial.task.samples]).map(|samples| samples % trial.batch);
+    rests.filter(|&rest| rest > 0).chain([trial.batch])
 }

@@ -12,8 +12,9 @@ use tch::Tensor;
 /// output..1, weight gradient. `weights` and `batch` are those of the whole cohort, before the update.
 pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights, batch: &Batch) -> Vec<Option<Site>> {
     let all = weights.lanes as usize;
-    // Pad lanes stand at the end of the cohort.
-    let index: Vec<i64> = lanes.iter().copied().chain(all - pads..all).map(|i| i as i64).collect();
+    // Pad lanes stand at the end of the cohort; never a single lane.
+    let twin = (lanes.len() + pads < 2).then_some(lanes[0]);
+    let index: Vec<i64> = lanes.iter().copied().chain(all - pads..all).chain(twin).map(|i| i as i64).collect();
     let count = index.len() as i64;
     let index = Tensor::from_slice(&index);
     let weights = weights.gather(&index);

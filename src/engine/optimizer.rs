@@ -49,6 +49,14 @@ pub enum UpdateNorm {
     OfDirection(Vec<f64>),
 }
 
+/// weights += direction x rate, slice by slice.
+fn add(weights: &mut Weights, direction: &Weights, rate: &Tensor, updated: &dyn Fn(&Weights, usize)) {
+    for (slice, d) in direction.slices.iter().enumerate() {
+        drop(weights.slices[slice].addcmul_(d, rate));
+        updated(weights, slice);
+    }
+}
+
 impl Optimizer {
     /// The optimizer of a cohort; `pads` pad lanes get a learning rate of 0.
     pub fn new(trials: &[&Trial], pads: usize, weights: &Weights) -> Optimizer {
@@ -114,8 +122,14 @@ impl Optimizer {
     }
 
     /// One update of `weights`. `clip`: the factor of each lane's gradient, or None where no lane is clipped in this step. The
-    /// gradients' memory is used for the update.
-    pub fn step(&mut self, weights: &mut Weights, gradients: &mut Weights, clip: Option<&[f64]>) -> UpdateNorm {
+    /// gradients' memory is used for the update. `updated` is called for each slice while it is still in the cache.
+    pub fn step(
+        &mut self,
+        weights: &mut Weights,
+        gradients: &mut Weights,
+        clip: Option<&[f64]>,
+        updated: &dyn Fn(&Weights, usize),
+    ) -> UpdateNorm {
         self.steps += 1;
         let plain = matches!(self.state, State::Sgd) && self.decay.is_none();
         if plain {
@@ -123,30 +137,25 @@ impl Optimizer {
                 Some(clip) => self.lr.iter().zip(clip).map(|(lr, c)| -(lr * c)).collect(),
                 None => self.lr.iter().map(|lr| -lr).collect(),
             };
-            let rate = per_lane(&rate, self.kind);
-            for (w, g) in weights.groups.iter_mut().zip(&gradients.groups) {
-                drop(w.addcmul_(g, &rate));
-            }
+            add(weights, gradients, &per_lane(&rate, self.kind), updated);
             return UpdateNorm::OfGradient;
         }
         if let Some(clip) = clip {
             let clip = per_lane(clip, self.kind);
-            gradients.groups.iter_mut().for_each(|g| drop(g.g_mul_(&clip)));
+            gradients.slices.iter_mut().for_each(|g| drop(g.g_mul_(&clip)));
         }
         let decoupled = matches!(self.state, State::Adam { decoupled: true, .. });
         if let Some(decay) = self.decay.as_ref().filter(|_| !decoupled) {
-            for (w, g) in weights.groups.iter().zip(&mut gradients.groups) {
+            for (w, g) in weights.slices.iter().zip(&mut gradients.slices) {
                 drop(g.addcmul_(w, &decay.rate));
             }
         }
         let factors = self.direct(gradients);
         if let Some(decay) = self.decay.as_ref().filter(|_| decoupled) {
-            return self.decoupled(weights, gradients, &factors, &decay.values);
+            return self.decoupled(weights, gradients, &factors, &decay.values, updated);
         }
         let rate = per_lane(&factors.iter().map(|f| -f).collect::<Vec<_>>(), self.kind);
-        for (w, g) in weights.groups.iter_mut().zip(&gradients.groups) {
-            drop(w.addcmul_(g, &rate));
-        }
+        add(weights, gradients, &rate, updated);
         UpdateNorm::OfDirection(factors)
     }
 
@@ -155,7 +164,7 @@ impl Optimizer {
         match &mut self.state {
             State::Sgd => {}
             State::Momentum { nesterov, momentum, buffer } => {
-                for (b, g) in buffer.groups.iter_mut().zip(&mut gradients.groups) {
+                for (b, g) in buffer.slices.iter_mut().zip(&mut gradients.slices) {
                     drop(b.g_mul_(momentum));
                     drop(b.g_add_(g));
                     if *nesterov {
@@ -169,7 +178,7 @@ impl Optimizer {
                 let correction = |beta: f64| 1.0 - beta.powi(self.steps);
                 let root: Vec<f64> = betas.iter().map(|b| correction(b.1).sqrt()).collect();
                 let root = per_lane(&root, self.kind);
-                for ((m, v), g) in mean.groups.iter_mut().zip(&mut square.groups).zip(&mut gradients.groups) {
+                for ((m, v), g) in mean.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices) {
                     drop(m.lerp_tensor_(g, &rates.one_minus_beta1));
                     drop(v.g_mul_(&rates.beta2));
                     let gg = g.square();
@@ -183,16 +192,16 @@ impl Optimizer {
                 return self.lr.iter().zip(betas).map(|(lr, b)| lr / correction(b.0)).collect();
             }
             State::Rmsprop { rates, square, momentum } => {
-                for (i, (v, g)) in square.groups.iter_mut().zip(&mut gradients.groups).enumerate() {
+                for (i, (v, g)) in square.slices.iter_mut().zip(&mut gradients.slices).enumerate() {
                     drop(v.g_mul_(&rates.alpha));
                     drop(v.addcmul_(&g.square(), &rates.one_minus_alpha));
                     let mut denominator = v.sqrt();
                     drop(denominator.g_add_(&rates.eps));
                     drop(g.g_div_(&denominator));
                     if let Some((momentum, buffer)) = momentum {
-                        drop(buffer.groups[i].g_mul_(momentum));
-                        drop(buffer.groups[i].g_add_(g));
-                        g.copy_(&buffer.groups[i]);
+                        drop(buffer.slices[i].g_mul_(momentum));
+                        drop(buffer.slices[i].g_add_(g));
+                        g.copy_(&buffer.slices[i]);
                     }
                 }
             }
@@ -201,16 +210,25 @@ impl Optimizer {
     }
 
     /// AdamW: the weights shrink by lr x decay before the step.
-    fn decoupled(&self, weights: &mut Weights, gradients: &mut Weights, factors: &[f64], decay: &[f64]) -> UpdateNorm {
+    fn decoupled(
+        &self,
+        weights: &mut Weights,
+        gradients: &mut Weights,
+        factors: &[f64],
+        decay: &[f64],
+        updated: &dyn Fn(&Weights, usize),
+    ) -> UpdateNorm {
         let shrink: Vec<f64> = self.lr.iter().zip(decay).map(|(lr, decay)| lr * decay).collect();
         let keep = per_lane(&shrink.iter().map(|s| 1.0 - s).collect::<Vec<_>>(), self.kind);
         let (shrink, rate) = (per_lane(&shrink, self.kind), per_lane(factors, self.kind));
-        for (w, g) in weights.groups.iter_mut().zip(&mut gradients.groups) {
+        for (slice, g) in gradients.slices.iter_mut().enumerate() {
+            let w = &mut weights.slices[slice];
             drop(g.g_mul_(&rate));
             let decayed = &*w * &shrink;
             drop(w.g_mul_(&keep));
             drop(w.g_sub_(g));
             drop(g.g_add_(&decayed));
+            updated(weights, slice);
         }
         UpdateNorm::OfDirection(vec![1.0; factors.len()])
     }

@@ -27,7 +27,7 @@ pub struct Readout {
 /// Where the norms of one set of weights go.
 struct Norms {
     rows: Range<usize>,
-    /// One view `[layers x lane]` per group.
+    /// One view `[layers x lane]` per slice.
     views: Vec<Tensor>,
 }
 
@@ -48,8 +48,8 @@ impl Readout {
         let norms = |set: i64| {
             let mut row = 1 + set * rows;
             let start = row as usize;
-            let views = weights.layout.iter().map(|group| {
-                let layers = group.layers as i64;
+            let views = weights.slices.iter().map(|slice| {
+                let layers = slice.size()[0];
                 let view = buffer.narrow(0, row, layers).view([layers * lanes]);
                 row += layers;
                 view
@@ -81,6 +81,11 @@ impl Readout {
 
     pub fn measure_weights(&self, weights: &Weights) {
         measure(&self.weights, weights);
+    }
+
+    /// The weights of one slice, right after its update.
+    pub fn measure_slice(&self, weights: &Weights, slice: usize) {
+        drop(weights.flat[slice].norm_out(&self.weights.views[slice], 2.0, [1i64].as_slice(), false));
     }
 
     /// The norm of the update's direction, before the next backward pass overwrites it.

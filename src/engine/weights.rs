@@ -81,9 +81,15 @@ pub struct Weights {
     pub groups: Vec<Tensor>,
     /// The same memory as `groups`, layer by layer, the output layer last.
     pub layers: Vec<Layer>,
-    /// The same memory as `[layers x lane, rows x cols]`.
+    /// The same memory in pieces that are passed over one after the other, `[layers, lane, rows, cols]`: whole groups while they are
+    /// small, single layers where several passes over one piece (update, then norm) had better find it in the cache.
+    pub slices: Vec<Tensor>,
+    /// The slices as `[layers x lane, rows x cols]`.
     pub flat: Vec<Tensor>,
 }
+
+/// A layer of at least this many bytes is a slice of its own: below, the dispatch of one more operation costs more than the cache brings.
+const SLICE_BYTES: usize = 128 * 1024;
 
 impl Weights {
     pub fn zeros(layout: &[Group], lanes: i64, kind: Kind) -> Weights {
@@ -115,12 +121,17 @@ impl Weights {
                 shift: view(Role::Shift, layer),
             })
             .collect();
-        let flat = layout
-            .iter()
-            .zip(&groups)
-            .map(|(g, tensor)| tensor.view([g.layers as i64 * lanes, (g.rows * g.cols) as i64]))
-            .collect();
-        Weights { layout: layout.to_vec(), lanes, groups, layers, flat }
+        let mut slices = Vec::new();
+        for (group, tensor) in layout.iter().zip(&groups) {
+            let bytes = tensor.numel() / group.layers * tensor.kind().elt_size_in_bytes();
+            if bytes < SLICE_BYTES {
+                slices.push(tensor.shallow_clone());
+            } else {
+                slices.extend((0..group.layers as i64).map(|layer| tensor.narrow(0, layer, 1)));
+            }
+        }
+        let flat = slices.iter().map(|t| t.view([t.size()[0] * lanes, t.size()[2] * t.size()[3]])).collect();
+        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, flat }
     }
 
     /// A copy with the lanes of `index` (int64, may repeat), in that order.

@@ -82,6 +82,12 @@ impl Cost {
         fits(CACHE_BYTES).max(4).min(fits(MEMORY_BYTES)).clamp(1, MOST_LANES)
     }
 
+    /// With fewer, dispatch would take a good part of the time; 8 are enough even where it dominates.
+    pub fn fewest_lanes(&self) -> usize {
+        let lanes = 4.0 * self.seconds_per_chunk / self.seconds_per_lane;
+        (lanes.ceil() as usize).clamp(1, 8)
+    }
+
     /// Of a chunk of `lanes`.
     pub fn seconds(&self, lanes: usize) -> f64 {
         self.seconds_per_chunk + self.seconds_per_lane * lanes as f64

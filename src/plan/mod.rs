@@ -93,12 +93,16 @@ impl Planner {
     pub fn plan(self, sizes: Sizes) -> Plan {
         let Planner { pending, mut cohorts, .. } = self;
         let all: f64 = cohorts.iter().map(Cohort::seconds).sum();
-        // Three chunks per worker let the last ones even out; a chunk of a few lanes would waste more than that gains.
+        // Three chunks per worker let the last ones even out, as long as that leaves enough lanes to share the dispatch.
         let fair = all / (3 * sizes.workers.max(1)) as f64;
         let mut chunks = Vec::new();
         for cohort in &mut cohorts {
             let balanced = (fair / (cohort.seconds() / cohort.trials() as f64)) as usize;
-            cohort.lanes = cohort.lanes.min(balanced.max(8)).min(sizes.chunk.unwrap_or(usize::MAX)).max(1);
+            cohort.lanes = cohort
+                .lanes
+                .min(balanced.max(cohort.cost.fewest_lanes()))
+                .min(sizes.chunk.unwrap_or(usize::MAX))
+                .max(1);
             cohort.members.sort_unstable();
             let (trials, count) = (cohort.trials(), cohort.trials().div_ceil(cohort.lanes));
             for at in 0..count {

@@ -17,6 +17,7 @@ use crate::worker::protocol::Rows;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
@@ -52,8 +53,9 @@ impl Store {
         let lock = OpenOptions::new().create(true).append(true).open(&path);
         let lock = lock.map_err(|error| Failure::io("write to the folder", dir, &error))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
+            // A sweep that did not begin removes its lock file: holding that one means nothing.
+            Ok(()) if same_file(&lock, &path) => {}
+            Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(Failure::new(format!("another sweep is running in `{}`", dir.display()))
                     .hint("wait for it, or give this one a folder of its own with `--out`"));
             }
@@ -169,6 +171,11 @@ impl Drop for Store {
             let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
         }
     }
+}
+
+fn same_file(open: &File, path: &Path) -> bool {
+    let inode = |metadata: io::Result<fs::Metadata>| metadata.map(|m| (m.dev(), m.ino())).ok();
+    inode(open.metadata()) == inode(fs::metadata(path))
 }
 
 fn refuse_file(dir: &Path) -> Result<(), Failure> {

@@ -170,7 +170,9 @@ impl Table {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
-        file.write_all(text).map_err(|error| Failure::io("write", &self.path, &error))?;
+        file.write_all(text).map_err(|error| {
+            Failure::io("write", &self.path, &error).hint("rows that were written are kept; the same command resumes")
+        })?;
         let mut offset = self.end;
         for (trial, length, verdict) in trials.filter(|(_, length, _)| *length > 0) {
             self.places.insert(trial, Place { offset, length, verdict });

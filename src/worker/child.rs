@@ -44,7 +44,7 @@ pub fn run() -> io::Result<()> {
 fn train(trials: &[Trial], record: Record, drill: &Drill, outbox: &mut Outbox) -> Result<(), String> {
     let mut broken = None;
     let mut done = |index: usize, finished: Finished| {
-        drill.finished(&trials[index]);
+        drill.finished(&trials[index], outbox.to);
         if let Err(error) = outbox.put(index, &trials[index], &finished) {
             broken.get_or_insert(error);
         }

@@ -223,7 +223,7 @@ impl Pool<'_> {
             tracing::warn!("trial {} is lost: {reason}", trial.id());
             return (self.hear)(News::Lost { trial: &trial, reason: Lost::Crashed, seconds: seconds_each });
         }
-        tracing::warn!("a chunk of {} trials failed, {} are tried again: {reason}", chunk.trials.len(), rest.len());
+        tracing::warn!("{} of the {} trials of a chunk are tried again: {reason}", rest.len(), chunk.trials.len());
         let strikes = if alone { chunk.strikes + 1 } else { 0 };
         let (first, second) = rest.split_at(rest.len().div_ceil(2));
         for half in [second, first] {

@@ -70,7 +70,7 @@ fn check(optimizers: [Rule; 2], weight_decays: [f64; 2]) {
         let clip = [1.0, 0.25, 1.0];
         let before: Vec<Vec<f64>> = weights.groups.iter().map(host).collect();
         let given: Vec<Vec<f64>> = gradients.groups.iter().map(host).collect();
-        let norm = optimizer.step(&mut weights, &mut gradients, (step > 1).then_some(&clip));
+        let norm = optimizer.step(&mut weights, &mut gradients, (step > 1).then_some(&clip), &|_, _| ());
         let mut moved = [0.0; 2];
         for (g, group) in weights.layout.clone().iter().enumerate() {
             let after = host(&weights.groups[g]);

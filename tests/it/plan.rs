@@ -94,6 +94,13 @@ fn workers_get_several_chunks_each_when_there_is_enough() {
 }
 
 #[test]
+fn a_few_long_trials_are_spread_over_all_workers() {
+    let trials: Vec<Trial> = (0..32).map(|seed| trial(16, 256, seed)).collect();
+    let chunks = plan(&trials, 8, None).chunks;
+    assert!(chunks.len() >= 8 && chunks.iter().all(|c| c.trials.len() <= 4));
+}
+
+#[test]
 fn lanes_of_one_seed_stand_together() {
     let trials: Vec<Trial> = (0..60).map(|n| Trial { lr: n as f64, ..trial(2, 64, n % 3) }).collect();
     for chunk in plan(&trials, 1, Some(20)).chunks {
