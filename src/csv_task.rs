@@ -1,148 +1,204 @@
-//! A CSV file as a data set: bytes in, numbers out. Used when a spec is checked and again by the worker that trains on it.
+//! A CSV file as a data set: bytes to numbers, every cell checked. Opens no file and standardizes nothing; `spec` checks a file with it,
+//! the engine trains on what it returns.
 
+use csv::{ByteRecord, ReaderBuilder};
+use std::collections::BTreeMap;
 use std::fmt;
 
-/// The columns of a data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     /// `[sample, feature]`
     pub inputs: Vec<f64>,
     pub targets: Targets,
     pub samples: usize,
+    /// The columns of `inputs`, in their order.
     pub features: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
+    /// One number per sample.
     Values(Vec<f64>),
-    /// Indices into the sorted distinct values of the target.
-    Classes {
-        index: Vec<i64>,
-        classes: usize,
-    },
+    /// One class per sample: the position of its target among the sorted distinct ones (as numbers, if all are).
+    Classes { index: Vec<i64>, classes: usize },
 }
 
-/// What is wrong, and where.
+/// Why a file is no data set, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableError {
-    /// Of the file, from 1; None for the file as a whole.
-    pub line: Option<u64>,
-    pub column: Option<String>,
+    /// From 1, the header's; 0 if it is about the whole file.
+    pub line: u64,
+    /// Empty if it is about the whole line.
+    pub column_name: String,
     pub message: String,
 }
 
 impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}, ")?;
-        }
-        if let Some(column) = &self.column {
-            write!(f, "column `{column}`: ")?;
-        }
-        write!(f, "{}", self.message)
-    }
-}
-
-impl TableError {
-    fn whole(message: impl Into<String>) -> TableError {
-        TableError { line: None, column: None, message: message.into() }
-    }
-
-    pub fn hint(&self) -> &'static str {
-        if self.line.is_some() {
-            "every cell of a feature or a numeric target must be a finite number"
-        } else {
-            "the file needs a header line with the names of its columns, and at least two rows"
+        match (self.line, self.column_name.as_str()) {
+            (0, "") => write!(f, "{}", self.message),
+            (0, column) => write!(f, "column `{column}`: {}", self.message),
+            (line, "") => write!(f, "line {line}: {}", self.message),
+            (line, column) => write!(f, "line {line}, column `{column}`: {}", self.message),
         }
     }
 }
 
-/// Reads `target` and `features` (all other columns if empty) from CSV with a header.
+impl std::error::Error for TableError {}
+
+fn error(line: u64, column: &str, message: impl Into<String>) -> TableError {
+    TableError { line, column_name: column.to_owned(), message: message.into() }
+}
+
+/// Reads a file with a header. `features` are the input columns in order, empty for all but the target; with `as_classes` the target may
+/// be text.
 ///
 /// # Errors
-/// With line and column: a cell that is not a finite number, a row of another length. For the file: no such column, fewer than two rows.
+/// A missing or doubtful column, a ragged line, a cell that is not a finite number, no samples, a single class.
 pub fn table(bytes: &[u8], target: &str, features: &[String], as_classes: bool) -> Result<Table, TableError> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = ReaderBuilder::new().from_reader(bytes);
     let header: Vec<String> = match reader.byte_headers() {
-        Ok(header) => header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
-        Err(error) => return Err(TableError::whole(error.to_string())),
+        Ok(header) => header.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect(),
+        Err(source) => return Err(unreadable(&source)),
     };
-    let find = |name: &str| {
-        let message = || format!("there is no column `{name}`; it has: {}", header.join(", "));
-        header.iter().position(|h| h == name).ok_or_else(|| TableError::whole(message()))
+    let target_column = column(&header, target)?;
+    let features: Vec<String> = match features {
+        [] => header.iter().filter(|name| *name != target).cloned().collect(),
+        some => some.to_vec(),
     };
-    let target_at = find(target)?;
-    let feature_at: Vec<usize> = if features.is_empty() {
-        (0..header.len()).filter(|&at| at != target_at).collect()
-    } else {
-        features.iter().map(|name| find(name)).collect::<Result<_, _>>()?
-    };
-    if feature_at.is_empty() {
-        return Err(TableError::whole("there is no column beside the target"));
+    if features.is_empty() {
+        return Err(error(1, "", "there is no column beside the target"));
     }
-    let (mut inputs, mut texts) = (Vec::new(), Vec::new());
-    let mut values = Vec::new();
-    let mut record = csv::ByteRecord::new();
-    loop {
-        match reader.read_byte_record(&mut record) {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => {
-                let line = error.position().map(|p| p.line());
-                let message = match error.kind() {
-                    csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                        format!("{len} cells where the header has {expected_len}")
-                    }
-                    _ => error.to_string(),
-                };
-                return Err(TableError { line, column: None, message });
-            }
+    let columns = features.iter().map(|name| column(&header, name)).collect::<Result<Vec<usize>, _>>()?;
+    let (mut inputs, mut answers) = (Vec::new(), Vec::new());
+    let mut record = ByteRecord::new();
+    while reader.read_byte_record(&mut record).map_err(|source| unreadable(&source))? {
+        let line = record.position().map_or(0, csv::Position::line);
+        for (&column, name) in columns.iter().zip(&features) {
+            inputs.push(number(&text(&record, column), line, name)?);
         }
-        let line = record.position().map(|p| p.line());
-        let number = |at: usize| {
-            let text = String::from_utf8_lossy(&record[at]).into_owned();
-            match text.parse::<f64>() {
-                Ok(x) if x.is_finite() => Ok(x),
-                _ => {
-                    let message = format!("`{text}` is not a finite number");
-                    Err(TableError { line, column: Some(header[at].clone()), message })
-                }
-            }
-        };
-        for &at in &feature_at {
-            inputs.push(number(at)?);
-        }
-        if as_classes {
-            texts.push(String::from_utf8_lossy(&record[target_at]).into_owned());
-        } else {
-            values.push(number(target_at)?);
-        }
+        answers.push((text(&record, target_column), line));
     }
-    let samples = inputs.len() / feature_at.len();
-    if samples < 2 {
-        return Err(TableError::whole(format!("{samples} rows are too few to train on")));
+    if answers.is_empty() {
+        return Err(error(0, "", "there are no samples below the header"));
     }
-    let targets = if as_classes {
-        let (index, classes) = classes(&texts);
-        Targets::Classes { index, classes }
-    } else {
-        Targets::Values(values)
-    };
-    let features = feature_at.iter().map(|&at| header[at].clone()).collect();
+    let samples = answers.len();
+    let targets = if as_classes { classes(&answers, target)? } else { values(&answers, target)? };
     Ok(Table { inputs, targets, samples, features })
 }
 
-/// Numbers sort as numbers, other text as text.
-fn classes(texts: &[String]) -> (Vec<i64>, usize) {
-    let mut distinct: Vec<&String> = texts.iter().collect();
-    distinct.sort_by(|a, b| match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(x), Ok(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
-        (Ok(_), Err(_)) => std::cmp::Ordering::Less,
-        (Err(_), Ok(_)) => std::cmp::Ordering::Greater,
-        (Err(_), Err(_)) => a.cmp(b),
-    });
-    distinct.dedup();
-    let place: std::collections::HashMap<&String, i64> =
-        distinct.iter().enumerate().map(|(i, text)| (*text, i as i64)).collect();
-    (texts.iter().map(|text| place[text]).collect(), distinct.len())
+fn unreadable(source: &csv::Error) -> TableError {
+    let line = source.position().map_or(0, csv::Position::line);
+    match source.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            error(line, "", format!("{len} cells, but the header has {expected_len}"))
+        }
+        _ => error(line, "", source.to_string()),
+    }
+}
+
+/// The position of the one column of this name.
+fn column(header: &[String], name: &str) -> Result<usize, TableError> {
+    let mut found = (0..header.len()).filter(|&i| header[i] == name);
+    match (found.next(), found.next()) {
+        (Some(column), None) => Ok(column),
+        (Some(_), Some(_)) => Err(error(1, name, "two columns have this name")),
+        (None, _) => {
+            let known: Vec<&str> = header.iter().take(20).map(String::as_str).collect();
+            Err(error(1, name, format!("there is no such column; the header has: {}", known.join(", "))))
+        }
+    }
+}
+
+fn text(record: &ByteRecord, column: usize) -> String {
+    String::from_utf8_lossy(record.get(column).unwrap_or_default()).trim().to_owned()
+}
+
+fn number(text: &str, line: u64, column: &str) -> Result<f64, TableError> {
+    match text.parse::<f64>() {
+        Ok(x) if x.is_finite() => Ok(x),
+        _ if text.is_empty() => Err(error(line, column, "the cell is empty")),
+        _ => {
+            let shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+            Err(error(line, column, format!("`{shown}` is not a finite number")))
+        }
+    }
+}
+
+fn values(answers: &[(String, u64)], target: &str) -> Result<Targets, TableError> {
+    answers.iter().map(|(text, line)| number(text, *line, target)).collect::<Result<_, _>>().map(Targets::Values)
+}
+
+fn classes(answers: &[(String, u64)], target: &str) -> Result<Targets, TableError> {
+    if let Some((_, line)) = answers.iter().find(|(text, _)| text.is_empty()) {
+        return Err(error(*line, target, "the cell is empty"));
+    }
+    let numbers: Result<Vec<f64>, _> = answers.iter().map(|(text, line)| number(text, *line, target)).collect();
+    let (index, classes) = match numbers {
+        // The bits of a float, with the sign turned around, sort as the number does.
+        Ok(numbers) => positions(numbers.iter().map(|x| {
+            let bits = (x + 0.0).to_bits();
+            if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+        })),
+        Err(_) => positions(answers.iter().map(|(text, _)| text)),
+    };
+    if classes < 2 {
+        return Err(error(0, target, "it has the same value everywhere, so there is nothing to classify"));
+    }
+    Ok(Targets::Classes { index, classes })
+}
+
+/// The position of each key among the sorted distinct ones, and their number.
+fn positions<K: Ord + Clone>(keys: impl Iterator<Item = K> + Clone) -> (Vec<i64>, usize) {
+    let mut order: BTreeMap<K, i64> = keys.clone().map(|key| (key, 0)).collect();
+    order.values_mut().zip(0..).for_each(|(position, i)| *position = i);
+    (keys.map(|key| order[&key]).collect(), order.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8], features: &[&str], as_classes: bool) -> Result<Table, String> {
+        let features: Vec<String> = features.iter().map(|name| (*name).to_owned()).collect();
+        table(bytes, "y", &features, as_classes).map_err(|error| error.to_string())
+    }
+
+    fn check(bytes: &str, expected: &str) {
+        assert_eq!(read(bytes.as_bytes(), &[], false).unwrap_err(), expected, "{bytes}");
+    }
+
+    #[test]
+    fn a_table_has_its_features_in_order() {
+        let bytes = b"\xef\xbb\xbfa, y ,\"b\"\r\n1,2,3\r\n4,5e-1,-6.5\r\n";
+        let all = read(bytes, &[], false).unwrap();
+        assert_eq!((all.inputs, all.samples, all.features.join(" ").as_str()), (vec![1.0, 3.0, 4.0, -6.5], 2, "a b"));
+        assert_eq!(all.targets, Targets::Values(vec![2.0, 0.5]));
+        assert_eq!(read(bytes, &["b", "a"], false).unwrap().inputs, [3.0, 1.0, -6.5, 4.0]);
+    }
+
+    #[test]
+    fn classes_are_the_sorted_distinct_targets() {
+        let classes = |bytes: &[u8]| read(bytes, &[], true).map(|table| table.targets);
+        assert_eq!(classes(b"a,y\n0,b\n0,a\n0,b\n"), Ok(Targets::Classes { index: vec![1, 0, 1], classes: 2 }));
+        let numbers = classes(b"a,y\n0,10\n0,9\n0,-1\n0,9.0\n");
+        assert_eq!(numbers, Ok(Targets::Classes { index: vec![2, 1, 0, 1], classes: 3 }));
+        assert!(classes(b"a,y\n0,b\n0,b\n").unwrap_err().contains("nothing to classify"));
+        assert_eq!(classes(b"a,y\n0,b\n0,\n").unwrap_err(), "line 3, column `y`: the cell is empty");
+    }
+
+    #[test]
+    fn a_bad_cell_has_its_place() {
+        check("a,y\n1,2\nx,2\n", "line 3, column `a`: `x` is not a finite number");
+        check("a,y\n1,2\n1,inf\n", "line 3, column `y`: `inf` is not a finite number");
+        check("a,y\n\n1,2\n,3\n", "line 4, column `a`: the cell is empty");
+        check("a,y\n1,2\n1,2,3\n", "line 3: 3 cells, but the header has 2");
+        check("a,y\n", "there are no samples below the header");
+        check("", "line 1, column `y`: there is no such column; the header has: ");
+        check("a,b\n1,2\n", "line 1, column `y`: there is no such column; the header has: a, b");
+        check("a,y,y\n1,2,3\n", "line 1, column `y`: two columns have this name");
+        check("y\n1\n", "line 1: there is no column beside the target");
+        assert!(read(b"a,y\n\xff\xfe,2\n", &[], false).unwrap_err().starts_with("line 2, column `a`: "));
+    }
 }

@@ -1,77 +1,122 @@
-//! Spec -> trials in a fixed order, lazily: counting ten million points costs no memory.
+//! The trials of a spec in a fixed order, made one at a time: blocks as written, in each the product of its dials with the first
+//! outermost and the seed innermost. Equal trials come once, where they come first; excluded ones do not come.
 
-use crate::spec::Spec;
-use crate::spec::block::Block;
-use crate::spec::resolve;
+use crate::spec::filter::Filter;
+use crate::spec::{self, Block, NOTHING_SET};
 use crate::trial::{Trial, TrialId};
 use std::collections::HashSet;
 
-/// The points of a spec, in order: block by block, the last dial of a block fastest, the seed faster still.
 #[derive(Debug, Clone, Copy)]
 pub struct Grid<'a> {
-    spec: &'a Spec,
+    blocks: &'a [Block],
+    excludes: &'a [Filter],
 }
 
 impl<'a> Grid<'a> {
-    pub fn new(spec: &'a Spec) -> Grid<'a> {
-        Grid { spec }
+    pub(crate) fn new(blocks: &'a [Block], excludes: &'a [Filter]) -> Grid<'a> {
+        Grid { blocks, excludes }
     }
 
-    /// Points before excluded ones are dropped and equal ones merged: a product, nothing is enumerated.
+    /// The size of the product, before equal trials are merged and excluded ones dropped. Takes no memory and no time.
     pub fn points(&self) -> u128 {
-        let product = |block: &Block| {
-            let dials = block.dials.iter().map(|d| d.len() as u128);
-            dials.fold(block.seeds.len() as u128, u128::saturating_mul)
+        let size = |block: &Block| {
+            let dials = block.dials.iter().map(|dial| u128::from(dial.len()));
+            dials.fold(u128::from(block.seeds.len()), u128::saturating_mul)
         };
-        self.spec.blocks.iter().map(product).fold(0, u128::saturating_add)
+        self.blocks.iter().map(size).fold(0, u128::saturating_add)
     }
 
-    /// The trials: excluded points dropped, equal ones merged into the first. Ids of trials seen are kept only where two points could be
-    /// the same trial.
-    pub fn trials(&self) -> impl Iterator<Item = Trial> + use<'a> {
-        let spec = self.spec;
-        let distinct = spec.blocks.len() == 1 && spec.blocks[0].distinct;
-        let mut seen: HashSet<TrialId> = HashSet::new();
-        let points = spec.blocks.iter().flat_map(Points::new);
-        points.filter(move |trial| {
-            !spec.excludes.iter().any(|filter| filter.matches(trial)) && (distinct || seen.insert(trial.id()))
-        })
+    /// Every trial, in order. Remembers the ids only where two points could be the same trial.
+    pub fn trials(&self) -> Trials<'a> {
+        let distinct = self.blocks.iter().all(|block| block.distinct);
+        Trials { grid: *self, block: 0, walk: None, seen: (!distinct).then(HashSet::new) }
     }
-}
 
-/// An odometer over one block.
-struct Points<'a> {
-    block: &'a Block,
-    /// None when the last point was given.
-    at: Option<Vec<usize>>,
-    seed: usize,
-}
+    /// Whether none of the first `points` is left after the excludes.
+    pub(crate) fn is_empty_within(&self, points: u64) -> bool {
+        let mut trials = self.trials();
+        let mut looked_at = std::iter::from_fn(|| trials.point()).take(points as usize);
+        let mut all = 0;
+        let excluded = looked_at.by_ref().inspect(|_| all += 1).all(|trial| self.is_excluded(&trial));
+        excluded && all < points
+    }
 
-impl<'a> Points<'a> {
-    fn new(block: &'a Block) -> Points<'a> {
-        let empty = block.seeds.is_empty() || block.dials.iter().any(Vec::is_empty);
-        Points { block, at: (!empty).then(|| vec![0; block.dials.len()]), seed: 0 }
+    fn is_excluded(&self, trial: &Trial) -> bool {
+        self.excludes.iter().any(|exclude| exclude.matches(trial))
     }
 }
 
-impl Iterator for Points<'_> {
+/// See `Grid::trials`.
+#[derive(Debug)]
+pub struct Trials<'a> {
+    grid: Grid<'a>,
+    block: usize,
+    walk: Option<Walk>,
+    /// None if no two points can be the same trial.
+    seen: Option<HashSet<TrialId>>,
+}
+
+/// A position in a block.
+#[derive(Debug)]
+struct Walk {
+    /// One per dial.
+    positions: Vec<u64>,
+    /// Of the next seed.
+    seed: u64,
+    /// The configuration at `positions`, to be given its seeds.
+    trial: Trial,
+}
+
+impl Walk {
+    fn at(block: &Block, positions: Vec<u64>) -> Walk {
+        let mut point = NOTHING_SET;
+        block.dials.iter().zip(&positions).for_each(|(dial, &position)| dial.set(position, &mut point));
+        Walk { trial: spec::trial(block, &point), positions, seed: 0 }
+    }
+
+    /// The walk at the next configuration; none after the last.
+    fn next(mut self, block: &Block) -> Option<Walk> {
+        for (position, dial) in self.positions.iter_mut().zip(&block.dials).rev() {
+            *position += 1;
+            if *position < dial.len() {
+                return Some(Walk::at(block, self.positions));
+            }
+            *position = 0;
+        }
+        None
+    }
+}
+
+impl Trials<'_> {
+    /// The trial at the next point, whether or not it is excluded or came before.
+    fn point(&mut self) -> Option<Trial> {
+        loop {
+            let block = self.grid.blocks.get(self.block)?;
+            let mut walk = self.walk.take().unwrap_or_else(|| Walk::at(block, vec![0; block.dials.len()]));
+            if walk.seed < block.seeds.len() {
+                let trial = Trial { seed: block.seeds.at(walk.seed), ..walk.trial.clone() };
+                walk.seed += 1;
+                self.walk = Some(walk);
+                return Some(trial);
+            }
+            self.walk = walk.next(block);
+            if self.walk.is_none() {
+                self.block += 1;
+            }
+        }
+    }
+}
+
+impl Iterator for Trials<'_> {
     type Item = Trial;
 
     fn next(&mut self) -> Option<Trial> {
-        let at = self.at.as_mut()?;
-        let settings: Vec<_> = self.block.dials.iter().zip(at.iter()).map(|(dial, &i)| &dial[i]).collect();
-        let trial = resolve::trial(self.block, &settings, self.block.seeds[self.seed]);
-        self.seed += 1;
-        if self.seed == self.block.seeds.len() {
-            self.seed = 0;
-            let turned = (0..at.len()).rev().find(|&d| {
-                at[d] = (at[d] + 1) % self.block.dials[d].len();
-                at[d] != 0
-            });
-            if turned.is_none() {
-                self.at = None;
+        loop {
+            let trial = self.point()?;
+            let excluded = self.grid.is_excluded(&trial);
+            if !excluded && self.seen.as_mut().is_none_or(|seen| seen.insert(trial.id())) {
+                return Some(trial);
             }
         }
-        Some(trial)
     }
 }

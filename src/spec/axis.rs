@@ -1,19 +1,76 @@
-//! The table of axes: what values each takes and where it applies. Everything that `spec` knows of a single axis stands here.
+//! The table of axes: what values each takes, its default, where it applies and whether it is built. A new axis is a line here, a field
+//! of `Trial` and its use in `resolve`.
 
-use crate::axes::Value;
-use crate::trial::{Activation, Dtype, InitKind, Loss, NormPosition, Optimizer};
+use crate::axes::{self, Value};
+use crate::trial::{Activation, Optimizer};
+use std::fmt;
 
-/// An axis that can be set in `[base]` and `[[grid]]`.
-#[derive(Debug)]
-pub struct Axis {
-    pub name: &'static str,
-    pub kind: Kind,
-    /// Applies only where each of these axes has a value of which the condition holds.
-    pub needs: &'static [Need],
+/// The axes of the contract in the order of `axes::AXES`; an `Id` is an index into it and into `TABLE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Id {
+    Network,
+    Depth,
+    Width,
+    Activation,
+    NegativeSlope,
+    Init,
+    InitScale,
+    InitOffset,
+    RecurrentInit,
+    RecurrentInitScale,
+    ForgetBias,
+    Bias,
+    BiasStd,
+    Norm,
+    NormPosition,
+    Residual,
+    Parametrization,
+    Loss,
+    Optimizer,
+    Momentum,
+    Nesterov,
+    Beta1,
+    Beta2,
+    Eps,
+    Alpha,
+    Lr,
+    LrOutput,
+    Schedule,
+    Warmup,
+    Clip,
+    ClipThreshold,
+    WeightDecay,
+    Batch,
+    Sampling,
+    SequenceLength,
+    Dtype,
+    Seed,
+    DataSeed,
 }
 
-/// Another axis, and what must hold of its value.
-pub type Need = (&'static str, fn(Value) -> bool);
+pub const COUNT: usize = axes::AXES.len();
+
+impl Id {
+    pub fn name(self) -> &'static str {
+        axes::AXES[self as usize]
+    }
+
+    pub fn axis(self) -> &'static Axis {
+        &TABLE[self as usize]
+    }
+}
+
+#[derive(Debug)]
+pub struct Axis {
+    pub id: Id,
+    pub kind: Kind,
+    /// The value where a spec gives none. Empty if it must be given, does not exist before its network does, or depends on other axes.
+    pub default: Option<Value>,
+    /// Applies only where all of these hold.
+    pub needs: &'static [Need],
+    /// Otherwise only its default is accepted.
+    pub built: bool,
+}
 
 #[derive(Debug)]
 pub enum Kind {
@@ -21,25 +78,80 @@ pub enum Kind {
         names: &'static [&'static str],
         /// In the contract, but not built yet.
         later: &'static [&'static str],
-        /// The numeric axis that `name(number)` sets, and the names that take it.
-        short: Option<(&'static str, &'static [&'static str])>,
+        short: Option<Short>,
     },
     Integer {
         min: u64,
         max: u64,
     },
     Float {
-        /// What must hold of a value, in words and as a test.
-        range: (&'static str, fn(f64) -> bool),
+        range: Bounds,
     },
     Boolean,
-    /// In the contract, but not built yet; only this value, its default, is accepted.
-    Later {
-        default: Option<&'static str>,
-    },
 }
 
-pub const INITS: &[&str] = &[
+/// `name(number)` sets the numeric axis `sets` too, for these names.
+#[derive(Debug)]
+pub struct Short {
+    pub sets: Id,
+    pub names: &'static [&'static str],
+}
+
+/// What holds of a number, as a test and in words.
+#[derive(Debug)]
+pub struct Bounds {
+    pub holds: fn(f64) -> bool,
+    pub words: &'static str,
+}
+
+/// A condition on the value of another axis at the same point.
+#[derive(Debug)]
+pub struct Need {
+    pub axis: Id,
+    pub test: Test,
+}
+
+#[derive(Debug)]
+pub enum Test {
+    OneOf(&'static [&'static str]),
+    AtLeastOne,
+}
+
+impl Need {
+    pub fn holds(&self, value: Value) -> bool {
+        match (&self.test, value) {
+            (Test::OneOf(names), Value::Text(text)) => names.contains(&text),
+            (Test::AtLeastOne, Value::Integer(i)) => i >= 1,
+            (Test::OneOf(_) | Test::AtLeastOne, _) => false,
+        }
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.test {
+            Test::OneOf(names) => write!(f, "`{}` {}", self.axis.name(), names.join(" or ")),
+            Test::AtLeastOne => write!(f, "`{}` 1 or more", self.axis.name()),
+        }
+    }
+}
+
+impl Axis {
+    pub fn name(&self) -> &'static str {
+        self.id.name()
+    }
+
+    pub fn is_numeric(&self) -> bool {
+        matches!(self.kind, Kind::Integer { .. } | Kind::Float { .. })
+    }
+
+    /// The axis of this name, if there is one.
+    pub fn find(name: &str) -> Option<&'static Axis> {
+        TABLE.iter().find(|axis| axis.name() == name)
+    }
+}
+
+const INITS: &[&str] = &[
     "normal",
     "uniform",
     "xavier",
@@ -53,177 +165,142 @@ pub const INITS: &[&str] = &[
     "pytorch",
 ];
 
-const FINITE: (&str, fn(f64) -> bool) = ("a finite number", f64::is_finite);
-const NOT_NEGATIVE: (&str, fn(f64) -> bool) = ("a finite number, 0 or more", |x| x.is_finite() && x >= 0.0);
-const BELOW_ONE: (&str, fn(f64) -> bool) = ("a number from 0 to below 1", |x| (0.0..1.0).contains(&x));
-const THRESHOLD: (&str, fn(f64) -> bool) = ("a number above 0 (inf is no clipping)", |x| x > 0.0);
-
-fn is_text(value: Value, names: &[&str]) -> bool {
-    matches!(value, Value::Text(text) if names.contains(&text))
+/// The contract's name for a value that others call otherwise; `-` is read as `_`.
+pub fn canonical(id: Id, text: &str) -> String {
+    let name = text.trim().replace('-', "_");
+    if !matches!(id, Id::Init | Id::RecurrentInit) {
+        return name;
+    }
+    match name.as_str() {
+        "kaiming" | "kaiming_normal" | "he_normal" => "he".to_owned(),
+        "kaiming_uniform" => "he_uniform".to_owned(),
+        "glorot" | "glorot_normal" | "xavier_normal" => "xavier".to_owned(),
+        "glorot_uniform" => "xavier_uniform".to_owned(),
+        _ => name,
+    }
 }
 
-fn hidden(value: Value) -> bool {
-    !matches!(value, Value::Integer(0))
+const FINITE: Kind = float("a finite number", |x| x.is_finite());
+const NOT_NEGATIVE: Kind = float("a finite number, 0 or more", |x| x.is_finite() && x >= 0.0);
+const BELOW_ONE: Kind = float("a number from 0 to below 1", |x| (0.0..1.0).contains(&x));
+const THRESHOLD: Kind = float("a number above 0; inf means no clipping", |x| x > 0.0);
+
+const HIDDEN: Need = Need { axis: Id::Depth, test: Test::AtLeastOne };
+const LEARNED: Need = is(Id::Bias, &["learned"]);
+const MOMENTUM: Need = is(Id::Optimizer, &["sgd", "rmsprop"]);
+const SGD: Need = is(Id::Optimizer, &["sgd"]);
+const ADAMS: Need = is(Id::Optimizer, &["adam", "adamw"]);
+const ADAPTIVE: Need = is(Id::Optimizer, &["adam", "adamw", "rmsprop"]);
+
+const fn float(words: &'static str, holds: fn(f64) -> bool) -> Kind {
+    Kind::Float { range: Bounds { holds, words } }
 }
 
-/// In the order of the contract.
-pub const AXES: &[Axis] = &[
-    choice("network", &["mlp", "rnn"], &["lstm", "gru"], &[]),
-    Axis { name: "depth", kind: Kind::Integer { min: 0, max: 10_000 }, needs: &[] },
-    Axis { name: "width", kind: Kind::Integer { min: 1, max: 100_000 }, needs: &[("depth", hidden)] },
-    Axis {
-        name: "activation",
-        kind: Kind::Choice { names: Activation::NAMES, later: &[], short: Some(("negative_slope", &["leaky_relu"])) },
-        needs: &[("depth", hidden)],
-    },
-    Axis {
-        name: "negative_slope",
-        kind: Kind::Float { range: FINITE },
-        needs: &[("depth", hidden), ("activation", |v| is_text(v, &["leaky_relu"]))],
-    },
-    Axis {
-        name: "init",
-        kind: Kind::Choice { names: INITS, later: &[], short: Some(("init_scale", INITS)) },
-        needs: &[],
-    },
-    Axis { name: "init_scale", kind: Kind::Float { range: FINITE }, needs: &[] },
-    later("init_offset", Some("0")),
-    later("recurrent_init", None),
-    later("recurrent_init_scale", None),
-    later("forget_bias", None),
-    choice("bias", &["none", "learned"], &[], &[]),
-    Axis {
-        name: "bias_std",
-        kind: Kind::Float { range: NOT_NEGATIVE },
-        needs: &[("bias", |v| is_text(v, &["learned"]))],
-    },
-    choice("norm", &["none", "batch", "layer"], &["rms"], &[("depth", hidden)]),
-    choice(
-        "norm_position",
-        &["before", "after"],
-        &[],
-        &[("depth", hidden), ("norm", |v| is_text(v, &["batch", "layer"]))],
+const fn integer(min: u64, max: u64) -> Kind {
+    Kind::Integer { min, max }
+}
+
+const fn one_of(names: &'static [&'static str], later: &'static [&'static str]) -> Kind {
+    Kind::Choice { names, later, short: None }
+}
+
+const fn with_number(names: &'static [&'static str], sets: Id, takes: &'static [&'static str]) -> Kind {
+    Kind::Choice { names, later: &[], short: Some(Short { sets, names: takes }) }
+}
+
+const fn is(axis: Id, names: &'static [&'static str]) -> Need {
+    Need { axis, test: Test::OneOf(names) }
+}
+
+const fn axis(id: Id, kind: Kind, default: Option<Value>, needs: &'static [Need]) -> Axis {
+    Axis { id, kind, default, needs, built: true }
+}
+
+const fn later(id: Id, kind: Kind, default: Option<Value>) -> Axis {
+    Axis { id, kind, default, needs: &[], built: false }
+}
+
+const fn text(name: &'static str) -> Option<Value> {
+    Some(Value::Text(name))
+}
+
+const fn number(x: f64) -> Option<Value> {
+    Some(Value::Float(x))
+}
+
+/// In the order of `Id`.
+pub const TABLE: [Axis; COUNT] = [
+    axis(Id::Network, one_of(&["mlp", "rnn"], &["lstm", "gru"]), text("mlp"), &[]),
+    axis(Id::Depth, integer(0, 10_000), Some(Value::Integer(1)), &[]),
+    axis(Id::Width, integer(1, 1_000_000), Some(Value::Integer(64)), &[HIDDEN]),
+    axis(Id::Activation, with_number(Activation::NAMES, Id::NegativeSlope, &["leaky_relu"]), None, &[HIDDEN]),
+    axis(Id::NegativeSlope, FINITE, number(0.01), &[HIDDEN, is(Id::Activation, &["leaky_relu"])]),
+    axis(Id::Init, with_number(INITS, Id::InitScale, INITS), text("pytorch"), &[]),
+    axis(Id::InitScale, FINITE, number(1.0), &[]),
+    later(Id::InitOffset, FINITE, number(0.0)),
+    later(Id::RecurrentInit, with_number(INITS, Id::RecurrentInitScale, INITS), None),
+    later(Id::RecurrentInitScale, FINITE, None),
+    later(Id::ForgetBias, FINITE, None),
+    axis(Id::Bias, one_of(&["none", "learned"], &[]), text("learned"), &[]),
+    axis(Id::BiasStd, NOT_NEGATIVE, None, &[LEARNED]),
+    axis(Id::Norm, one_of(&["none", "batch", "layer"], &["rms"]), text("none"), &[HIDDEN]),
+    axis(
+        Id::NormPosition,
+        one_of(&["before", "after"], &[]),
+        text("before"),
+        &[HIDDEN, is(Id::Norm, &["batch", "layer"])],
     ),
-    later("residual", Some("false")),
-    later("parametrization", Some("standard")),
-    choice("loss", &["mse", "cross_entropy"], &[], &[]),
-    choice("optimizer", Optimizer::NAMES, &[], &[]),
-    Axis {
-        name: "momentum",
-        kind: Kind::Float { range: NOT_NEGATIVE },
-        needs: &[("optimizer", |v| is_text(v, &["sgd", "rmsprop"]))],
-    },
-    Axis { name: "nesterov", kind: Kind::Boolean, needs: &[("optimizer", |v| is_text(v, &["sgd"]))] },
-    Axis {
-        name: "beta1",
-        kind: Kind::Float { range: BELOW_ONE },
-        needs: &[("optimizer", |v| is_text(v, &["adam", "adamw"]))],
-    },
-    Axis {
-        name: "beta2",
-        kind: Kind::Float { range: BELOW_ONE },
-        needs: &[("optimizer", |v| is_text(v, &["adam", "adamw"]))],
-    },
-    Axis {
-        name: "eps",
-        kind: Kind::Float { range: NOT_NEGATIVE },
-        needs: &[("optimizer", |v| is_text(v, &["adam", "adamw", "rmsprop"]))],
-    },
-    Axis {
-        name: "alpha",
-        kind: Kind::Float { range: NOT_NEGATIVE },
-        needs: &[("optimizer", |v| is_text(v, &["rmsprop"]))],
-    },
-    Axis { name: "lr", kind: Kind::Float { range: NOT_NEGATIVE }, needs: &[] },
-    later("lr_output", None),
-    later("schedule", Some("constant")),
-    later("warmup", None),
-    Axis {
-        name: "clip",
-        kind: Kind::Choice {
-            names: &["none", "norm", "value"],
-            later: &[],
-            short: Some(("clip_threshold", &["norm", "value"])),
-        },
-        needs: &[],
-    },
-    Axis {
-        name: "clip_threshold",
-        kind: Kind::Float { range: THRESHOLD },
-        needs: &[("clip", |v| is_text(v, &["norm", "value"]))],
-    },
-    Axis { name: "weight_decay", kind: Kind::Float { range: NOT_NEGATIVE }, needs: &[] },
-    Axis { name: "batch", kind: Kind::Integer { min: 1, max: 1 << 40 }, needs: &[] },
-    choice("sampling", &["shuffle"], &["replacement"], &[]),
-    Axis {
-        name: "sequence_length",
-        kind: Kind::Integer { min: 1, max: 1_000_000 },
-        needs: &[("network", |v| is_text(v, &["rnn"]))],
-    },
-    choice("dtype", &["float32", "float64"], &["bfloat16", "float16"], &[]),
-    later("data_seed", None),
+    later(Id::Residual, Kind::Boolean, Some(Value::Boolean(false))),
+    axis(Id::Parametrization, one_of(&["standard"], &["ntk", "mean_field"]), text("standard"), &[]),
+    axis(Id::Loss, one_of(&["mse", "cross_entropy"], &[]), text("mse"), &[]),
+    axis(Id::Optimizer, one_of(Optimizer::NAMES, &[]), text("sgd"), &[]),
+    axis(Id::Momentum, NOT_NEGATIVE, number(0.0), &[MOMENTUM]),
+    axis(Id::Nesterov, Kind::Boolean, Some(Value::Boolean(false)), &[SGD]),
+    axis(Id::Beta1, BELOW_ONE, number(0.9), &[ADAMS]),
+    axis(Id::Beta2, BELOW_ONE, number(0.999), &[ADAMS]),
+    axis(Id::Eps, NOT_NEGATIVE, number(1e-8), &[ADAPTIVE]),
+    axis(Id::Alpha, NOT_NEGATIVE, number(0.99), &[is(Id::Optimizer, &["rmsprop"])]),
+    axis(Id::Lr, NOT_NEGATIVE, None, &[]),
+    later(Id::LrOutput, NOT_NEGATIVE, None),
+    axis(Id::Schedule, one_of(&["constant"], &["warmup", "cosine", "warmup_cosine"]), text("constant"), &[]),
+    later(Id::Warmup, integer(0, 1 << 50), None),
+    axis(Id::Clip, with_number(&["none", "norm", "value"], Id::ClipThreshold, &["norm", "value"]), text("none"), &[]),
+    axis(Id::ClipThreshold, THRESHOLD, number(f64::INFINITY), &[is(Id::Clip, &["norm", "value"])]),
+    axis(Id::WeightDecay, NOT_NEGATIVE, number(0.0), &[]),
+    axis(Id::Batch, integer(1, ALL_SAMPLES), Some(Value::Integer(ALL_SAMPLES)), &[]),
+    axis(Id::Sampling, one_of(&["shuffle"], &["replacement"]), text("shuffle"), &[]),
+    axis(Id::SequenceLength, integer(1, 10_000_000), None, &[is(Id::Network, &["rnn"])]),
+    axis(Id::Dtype, one_of(&["float32", "float64"], &["bfloat16", "float16"]), text("float32"), &[]),
+    // `seeds` sets it; it is an axis for filters.
+    axis(Id::Seed, integer(0, i64::MAX as u64), None, &[]),
+    later(Id::DataSeed, integer(0, i64::MAX as u64), None),
 ];
 
-const fn choice(
-    name: &'static str,
-    names: &'static [&'static str],
-    later: &'static [&'static str],
-    needs: &'static [Need],
-) -> Axis {
-    Axis { name, kind: Kind::Choice { names, later, short: None }, needs }
-}
+/// `batch = "all"`, and any batch that no task has.
+pub const ALL_SAMPLES: u64 = u64::MAX;
 
-const fn later(name: &'static str, default: Option<&'static str>) -> Axis {
-    Axis { name, kind: Kind::Later { default }, needs: &[] }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The axis of this name, if there is one.
-pub fn find(name: &str) -> Option<&'static Axis> {
-    AXES.iter().find(|axis| axis.name == name)
-}
+    #[test]
+    fn the_table_is_in_the_order_of_the_columns() {
+        for (i, axis) in TABLE.iter().enumerate() {
+            assert_eq!(axis.id as usize, i, "{}", axis.name());
+        }
+    }
 
-pub fn names() -> Vec<&'static str> {
-    AXES.iter().map(|axis| axis.name).collect()
-}
-
-/// The value of an axis that a spec leaves out. None where there is none to speak of (lr must be set; batch is all samples;
-/// activation depends on the network).
-pub fn default(name: &str) -> Option<Value> {
-    use Value::{Boolean, Float, Integer, Text};
-    Some(match name {
-        "network" => Text("mlp"),
-        "depth" => Integer(1),
-        "width" => Integer(64),
-        "negative_slope" => Float(0.01),
-        "init" => Text(InitKind::Pytorch.name()),
-        "init_scale" => Float(1.0),
-        "bias" => Text("learned"),
-        "norm" | "clip" => Text("none"),
-        "norm_position" => Text(NormPosition::Before.name()),
-        "loss" => Text(Loss::Mse.name()),
-        "optimizer" => Text("sgd"),
-        "momentum" | "weight_decay" => Float(0.0),
-        "nesterov" => Boolean(false),
-        "beta1" => Float(0.9),
-        "beta2" => Float(0.999),
-        "eps" => Float(1e-8),
-        "alpha" => Float(0.99),
-        "clip_threshold" => Float(f64::INFINITY),
-        "sampling" => Text("shuffle"),
-        "dtype" => Text(Dtype::Float32.name()),
-        _ => return None,
-    })
-}
-
-/// The contract's name for a name that others use.
-pub fn canonical(axis: &str, name: &str) -> String {
-    let name = name.trim().replace('-', "_");
-    let alias = match (axis, name.as_str()) {
-        ("init" | "recurrent_init", "kaiming" | "kaiming_normal" | "he_normal") => "he",
-        ("init" | "recurrent_init", "kaiming_uniform") => "he_uniform",
-        ("init" | "recurrent_init", "glorot" | "glorot_normal" | "xavier_normal") => "xavier",
-        ("init" | "recurrent_init", "glorot_uniform") => "xavier_uniform",
-        _ => return name,
-    };
-    alias.to_string()
+    #[test]
+    fn every_default_is_of_its_axis() {
+        for axis in &TABLE {
+            let fits = match (&axis.kind, axis.default) {
+                (_, None) | (Kind::Boolean, Some(Value::Boolean(_))) => true,
+                (Kind::Choice { names, .. }, Some(Value::Text(text))) => names.contains(&text),
+                (Kind::Integer { min, max }, Some(Value::Integer(i))) => (*min..=*max).contains(&i),
+                (Kind::Float { range }, Some(Value::Float(x))) => (range.holds)(x),
+                (_, Some(_)) => false,
+            };
+            assert!(fits, "{}", axis.name());
+        }
+    }
 }

@@ -1,208 +1,265 @@
-//! Filters on trials: `where`, `[[exclude]]` and `--where`.
+//! Conditions on trials: `[[exclude]]`, the `where` of a spec and `--where` of the command line. Reads trials, changes nothing.
 
-use super::axis::{self, Axis, Kind};
-use super::source::{Node, Problems, Raw, nearest};
-use super::value::{self, Cell};
+use super::axis::{ALL_SAMPLES, Axis, Id, Kind, TABLE};
+use super::report::{Mistake, Problems, excerpt};
+use super::source::{Entry, Node, Raw};
+use super::value;
 use crate::axes::{self, Value};
-use crate::trial::Trial;
+use crate::trial::{TaskKind, Trial};
 
-/// Holds of a trial if every test does.
+/// Holds of a trial if all its conditions do; without any it holds of every trial.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    tests: Vec<Test>,
+    conditions: Vec<Condition>,
+}
+
+/// One column and the values it may have.
+#[derive(Debug, Clone)]
+struct Condition {
+    column: Column,
+    any: Vec<Want>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Column {
+    Axis(&'static Axis),
+    Label,
+    Task,
 }
 
 #[derive(Debug, Clone)]
-enum Test {
-    Label(Vec<String>),
-    Task(Vec<String>),
-    /// Any of these; a short form asks for two axes at once.
-    Any(Vec<Vec<Cell>>),
-    Range {
-        axis: &'static str,
-        min: f64,
-        max: f64,
-    },
+enum Want {
+    Text(String),
+    /// A value, and the number of a short form.
+    Value(Value, Option<f64>),
+    /// Both ends included.
+    Between(f64, f64),
 }
 
-/// Axes that filters know beside those of `axis::AXES`.
-const EXTRA: [&str; 3] = ["label", "task", "seed"];
+const HINT: &str = "a value, a list of values, or { min = a, max = b }";
+
+impl Column {
+    fn find(name: &str) -> Result<Column, Mistake> {
+        let name = name.trim().replace('-', "_");
+        match name.as_str() {
+            "label" => Ok(Column::Label),
+            "task" => Ok(Column::Task),
+            name => Axis::find(name).map(Column::Axis).ok_or_else(|| {
+                let known: Vec<&str> = ["label", "task"].into_iter().chain(TABLE.iter().map(Axis::name)).collect();
+                Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known)
+            }),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Column::Axis(axis) => axis.name(),
+            Column::Label => "label",
+            Column::Task => "task",
+        }
+    }
+
+    /// A value as TOML has it.
+    fn want(&self, raw: &Raw) -> Result<Want, Mistake> {
+        match (self, raw) {
+            (Column::Axis(axis), _) => {
+                value::typed(axis, raw).map(|written| Want::Value(written.value, written.number))
+            }
+            (Column::Label, Raw::Text(text)) => Ok(Want::Text(text.clone())),
+            (Column::Task, Raw::Text(text)) => {
+                let name = text.replace('_', "-");
+                let known: Vec<&str> = TaskKind::ALL.iter().map(|kind| kind.name()).collect();
+                match known.contains(&name.as_str()) {
+                    true => Ok(Want::Text(name)),
+                    false => Err(Mistake::unknown(format!("`{}` is not a task", excerpt(text)), text, &known)),
+                }
+            }
+            (Column::Label | Column::Task, raw) => Err(Mistake::kind(self.name(), raw.kind(), "a string", HINT)),
+        }
+    }
+
+    fn between(&self, min: Option<f64>, max: Option<f64>) -> Result<Want, Mistake> {
+        match self {
+            Column::Axis(axis) if axis.is_numeric() => {}
+            Column::Axis(_) | Column::Label | Column::Task => {
+                let message = format!("`{}` is not numeric, so it has no range", self.name());
+                return Err(Mistake::new(message, "write a value or a list of values"));
+            }
+        }
+        match (min, max) {
+            (None, None) => Err(Mistake::new(format!("the range of `{}` has no end", self.name()), HINT)),
+            (min, max) => {
+                let (min, max) = (min.unwrap_or(f64::NEG_INFINITY), max.unwrap_or(f64::INFINITY));
+                match min <= max || close(min, max) {
+                    true => Ok(Want::Between(min, max)),
+                    false => Err(Mistake::new(
+                        format!("the range of `{}` from {min} to {max} is empty", self.name()),
+                        "the smaller end comes first",
+                    )),
+                }
+            }
+        }
+    }
+}
 
 impl Filter {
-    /// From the arguments of `--where AXIS=V[,V]` and `AXIS=A..B`; all of them must hold.
+    /// Reads the arguments of `--where`: `AXIS=V`, `AXIS=V,V` or `AXIS=A..B`.
     ///
     /// # Errors
-    /// A message with a hint for an unknown axis, a value of another type, an empty range.
-    pub fn parse(arguments: &[String]) -> Result<Filter, String> {
-        let mut tests = Vec::new();
-        for argument in arguments {
-            let Some((name, values)) = argument.split_once('=') else {
-                return Err(format!("`{argument}` is not a filter\nhint: --where AXIS=VALUE[,VALUE] or AXIS=MIN..MAX"));
-            };
-            let name = name.trim().replace('-', "_");
-            let texts = || values.split(',').map(|v| v.trim().to_string()).collect::<Vec<_>>();
-            match name.as_str() {
-                "label" => {
-                    tests.push(Test::Label(texts()));
-                    continue;
-                }
-                "task" => {
-                    tests.push(Test::Task(texts()));
-                    continue;
-                }
-                _ => {}
-            }
-            let axis = known(&name)?;
-            if let Some((low, high)) = values.split_once("..") {
-                let end = |text: &str, open: f64| match text.trim() {
-                    "" => Ok(open),
-                    text => text
-                        .parse::<f64>()
-                        .map_err(|_| format!("`{text}` in `{argument}` is not a number\nhint: --where {name}=0.1..1")),
-                };
-                let (min, max) = (end(low, f64::NEG_INFINITY)?, end(high, f64::INFINITY)?);
-                if matches!(axis.kind, Kind::Choice { .. } | Kind::Boolean) || min.is_nan() || max.is_nan() || min > max
-                {
-                    return Err(format!("`{argument}` is no range of numbers\nhint: --where lr=0.1..1"));
-                }
-                tests.push(Test::Range { axis: axis.name, min, max });
-                continue;
-            }
-            let mut any = Vec::new();
-            for text in values.split(',') {
-                any.push(from_text(axis, text.trim()).ok_or_else(|| {
-                    let hint = match &axis.kind {
-                        Kind::Choice { names, .. } => format!("one of: {}", names.join(", ")),
-                        _ => "a number, or for batch `all`".to_string(),
-                    };
-                    format!("`{text}` is no value of `{name}`\nhint: {hint}")
-                })?);
-            }
-            tests.push(Test::Any(any));
-        }
-        Ok(Filter { tests })
+    /// What is wrong with the first bad argument, with a hint.
+    pub fn parse(args: &[String]) -> Result<Filter, String> {
+        let conditions =
+            args.iter().map(|arg| condition(arg).map_err(|mistake| format!("`--where {}`: {mistake}", excerpt(arg))));
+        Ok(Filter { conditions: conditions.collect::<Result<_, _>>()? })
     }
 
-    /// From a table of a spec.
-    pub fn from_node(node: &Node, problems: &mut Problems) -> Filter {
-        let Raw::Table(entries) = &node.raw else {
-            problems.add(node.span.clone(), "a filter is a table of axes", "{ init = \"he\", lr = { max = 0.1 } }");
-            return Filter::default();
-        };
-        let mut tests = Vec::new();
+    /// Reads a table of conditions.
+    pub(super) fn read(entries: &[Entry], problems: &mut Problems) -> Filter {
+        let mut conditions = Vec::new();
         for entry in entries {
-            let value = &entry.value;
-            let items: &[Node] = match &value.raw {
-                Raw::List(items) => items,
-                _ => std::slice::from_ref(value),
-            };
-            if entry.key == "label" || entry.key == "task" {
-                let texts: Option<Vec<String>> = items
-                    .iter()
-                    .map(|i| if let Raw::Text(text) = &i.raw { Some(text.clone()) } else { None })
-                    .collect();
-                match texts {
-                    Some(texts) if entry.key == "label" => tests.push(Test::Label(texts)),
-                    Some(texts) => tests.push(Test::Task(texts)),
-                    None => problems.add(value.span.clone(), format!("`{}` is not a string", entry.key), "use quotes"),
-                }
-                continue;
+            if let Some(column) = problems.keep(&entry.key_span, Column::find(&entry.key)) {
+                conditions.push(Condition { column, any: wants(&column, &entry.value, problems) });
             }
-            let Ok(axis) = known(&entry.key) else {
-                let mut names = axis::names();
-                names.extend(EXTRA);
-                problems.unknown(entry.key_span.clone(), "axis", &entry.key, &names);
-                continue;
-            };
-            if let Raw::Table(bounds) = &value.raw {
-                let (mut min, mut max) = (f64::NEG_INFINITY, f64::INFINITY);
-                for bound in bounds {
-                    match (bound.key.as_str(), bound.value.number().filter(|x| !x.is_nan())) {
-                        ("min", Some(x)) => min = x,
-                        ("max", Some(x)) => max = x,
-                        ("min" | "max", None) => {
-                            problems.add(
-                                bound.value.span.clone(),
-                                "this bound is not a number",
-                                "{ min = 0.1, max = 1.0 }",
-                            );
-                        }
-                        (other, _) => problems.unknown(bound.key_span.clone(), "bound", other, &["min", "max"]),
-                    }
-                }
-                if min > max {
-                    problems.add(value.span.clone(), "this range is empty", "`min` is above `max`");
-                }
-                tests.push(Test::Range { axis: axis.name, min, max });
-                continue;
-            }
-            tests.push(Test::Any(items.iter().filter_map(|item| value::single(axis, item, problems)).collect()));
         }
-        Filter { tests }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.tests.is_empty()
+        Filter { conditions }
     }
 
     pub fn matches(&self, trial: &Trial) -> bool {
-        self.tests.iter().all(|test| match test {
-            Test::Label(labels) => labels.contains(&trial.label),
-            Test::Task(tasks) => tasks.iter().any(|t| t.replace('_', "-") == trial.task.kind.name()),
-            Test::Any(any) => any.iter().any(|cells| cells.iter().all(|cell| holds(trial, cell))),
-            Test::Range { axis, min, max } => match axes::value(trial, axis) {
-                Some(Value::Integer(i)) => within(i as f64, *min, *max),
-                Some(Value::Float(x)) => within(x, *min, *max),
-                Some(Value::Text(_) | Value::Boolean(_)) | None => false,
-            },
-        })
+        self.conditions.iter().all(|condition| condition.any.iter().any(|want| want.holds(&condition.column, trial)))
     }
 }
 
-fn within(x: f64, min: f64, max: f64) -> bool {
-    (x >= min || same(x, min)) && (x <= max || same(x, max))
-}
-
-/// Floats compare at relative 1e-9.
-fn same(a: f64, b: f64) -> bool {
-    a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
-}
-
-fn holds(trial: &Trial, cell: &Cell) -> bool {
-    match (axes::value(trial, cell.axis), cell.value) {
-        (Some(Value::Float(a)), Value::Float(b)) => same(a, b),
-        // `batch = "all"`
-        (Some(Value::Integer(n)), Value::Integer(u64::MAX)) => n == trial.task.samples as u64,
-        (Some(found), wanted) => found == wanted,
-        (None, _) => false,
-    }
-}
-
-/// `seed` is an axis of trials, but not one that a block can set.
-static SEED: Axis = Axis { name: "seed", kind: Kind::Integer { min: 0, max: i64::MAX as u64 }, needs: &[] };
-
-fn known(name: &str) -> Result<&'static Axis, String> {
-    if name == "seed" {
-        return Ok(&SEED);
-    }
-    axis::find(name).ok_or_else(|| {
-        let mut names = axis::names();
-        names.extend(EXTRA);
-        match nearest(name, &names) {
-            Some(near) => format!("unknown axis `{name}`\nhint: did you mean `{near}`?"),
-            None => format!("unknown axis `{name}`\nhint: known are: {}", names.join(", ")),
+fn wants(column: &Column, node: &Node, problems: &mut Problems) -> Vec<Want> {
+    match &node.raw {
+        Raw::List(items) if items.is_empty() => {
+            problems.add(&node.span, format!("the list of `{}` is empty", column.name()), HINT);
+            Vec::new()
         }
-    })
+        Raw::List(items) if !items.iter().any(|item| matches!(item.raw, Raw::List(_))) => {
+            items.iter().flat_map(|item| wants(column, item, problems)).collect()
+        }
+        Raw::Table(entries) => {
+            let (mut min, mut max) = (None, None);
+            for entry in entries {
+                let end = match entry.key.as_str() {
+                    "min" => &mut min,
+                    "max" => &mut max,
+                    other => {
+                        problems.push(
+                            &entry.key_span,
+                            Mistake::unknown(
+                                format!("a range has no key `{}`", excerpt(other)),
+                                other,
+                                &["min", "max"],
+                            ),
+                        );
+                        return Vec::new();
+                    }
+                };
+                match entry.value.raw.number().filter(|x| !x.is_nan()) {
+                    Some(x) => *end = Some(x),
+                    None => {
+                        problems.add(&entry.value.span, format!("`{}` is not a number", entry.key), HINT);
+                        return Vec::new();
+                    }
+                }
+            }
+            problems.keep(&node.span, column.between(min, max)).into_iter().collect()
+        }
+        raw => problems.keep(&node.span, column.want(raw)).into_iter().collect(),
+    }
 }
 
-/// A value from the command line, read as TOML would read it.
-fn from_text(axis: &'static Axis, text: &str) -> Option<Vec<Cell>> {
-    let raw = match &axis.kind {
-        Kind::Choice { .. } | Kind::Later { .. } => Raw::Text(text.to_string()),
-        Kind::Integer { .. } if text == "all" => Raw::Text(text.to_string()),
-        Kind::Integer { .. } => Raw::Integer(text.parse().ok()?),
-        Kind::Float { .. } => Raw::Float(text.parse().ok()?),
-        Kind::Boolean => Raw::Boolean(text.parse().ok()?),
+/// `AXIS=V[,V]` or `AXIS=A..B`, in which either end may be left out.
+fn condition(arg: &str) -> Result<Condition, Mistake> {
+    let Some((name, values)) = arg.split_once('=') else {
+        return Err(Mistake::new("there is no `=`", "AXIS=V, AXIS=V,V or AXIS=A..B, for example lr=1e-3..0.1"));
     };
-    value::single(axis, &Node { span: 0..0, raw }, &mut Problems::default())
+    let column = Column::find(name)?;
+    let numeric = matches!(column, Column::Axis(axis) if axis.is_numeric());
+    let any = match values.split_once("..") {
+        Some((min, max)) if numeric => {
+            let end = |text: &str| match text.trim() {
+                "" => Ok(None),
+                text => number(column.name(), text).map(Some),
+            };
+            vec![column.between(end(min)?, end(max)?)?]
+        }
+        _ => values.split(',').map(|text| want(&column, text.trim())).collect::<Result<_, _>>()?,
+    };
+    Ok(Condition { column, any })
+}
+
+fn number(name: &str, text: &str) -> Result<f64, Mistake> {
+    let found = text.parse::<f64>().ok().filter(|x| !x.is_nan());
+    found.ok_or_else(|| Mistake::new(format!("`{}` is not a value of `{name}`", excerpt(text)), "it takes numbers"))
+}
+
+/// A value as the command line has it: without quotes.
+fn want(column: &Column, text: &str) -> Result<Want, Mistake> {
+    let raw = match column {
+        Column::Axis(axis) => match axis.kind {
+            Kind::Integer { .. } if axis.id == Id::Batch && text == "all" => Raw::Text(text.to_owned()),
+            Kind::Integer { .. } => Raw::Integer(text.parse().map_err(|_| {
+                Mistake::new(format!("`{}` is not a value of `{}`", excerpt(text), axis.name()), "it takes integers")
+            })?),
+            Kind::Float { .. } => Raw::Float(number(axis.name(), text)?),
+            Kind::Boolean if text == "true" || text == "false" => Raw::Boolean(text == "true"),
+            Kind::Boolean | Kind::Choice { .. } => Raw::Text(text.to_owned()),
+        },
+        Column::Label | Column::Task => Raw::Text(text.to_owned()),
+    };
+    column.want(&raw)
+}
+
+impl Want {
+    fn is_text(&self, found: &str) -> bool {
+        matches!(self, Want::Text(text) if text == found)
+    }
+
+    fn holds(&self, column: &Column, trial: &Trial) -> bool {
+        let axis = match column {
+            Column::Label => return self.is_text(&trial.label),
+            Column::Task => return self.is_text(trial.task.kind.name()),
+            Column::Axis(axis) => axis,
+        };
+        let Some(found) = axes::value(trial, axis.name()) else { return false };
+        match self {
+            Want::Text(_) => false,
+            Want::Between(min, max) => {
+                let x = as_number(found);
+                (x >= *min || close(x, *min)) && (x <= *max || close(x, *max))
+            }
+            Want::Value(Value::Integer(ALL_SAMPLES), _) if axis.id == Id::Batch => trial.batch == trial.task.samples,
+            Want::Value(want, number) => {
+                same(found, *want) && number.is_none_or(|number| has_number(trial, axis, number))
+            }
+        }
+    }
+}
+
+/// Whether the numeric half of a short form holds too.
+fn has_number(trial: &Trial, axis: &Axis, number: f64) -> bool {
+    let Kind::Choice { short: Some(short), .. } = &axis.kind else { return false };
+    axes::value(trial, short.sets.name()).is_some_and(|found| same(found, Value::Float(number)))
+}
+
+fn same(found: Value, want: Value) -> bool {
+    match (found, want) {
+        (Value::Float(found), Value::Float(want)) => close(found, want),
+        (found, want) => found == want,
+    }
+}
+
+fn as_number(value: Value) -> f64 {
+    match value {
+        Value::Integer(i) => i as f64,
+        Value::Float(x) => x,
+        Value::Text(_) | Value::Boolean(_) => f64::NAN,
+    }
+}
+
+/// Equal at a relative 1e-9.
+fn close(a: f64, b: f64) -> bool {
+    a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()) && a.is_finite() && b.is_finite()
 }

@@ -1,50 +1,53 @@
-//! The spec: TOML as written -> a validated grid. Every mistake is found in one pass and reported with its place; nothing is read here but
-//! what `Files` hands over.
+//! The TOML as written to a validated `Spec`, every mistake reported at once with its place. Does no IO: the bytes of csv tasks come
+//! through a function. `grid` makes the trials.
 //!
-//! In reading order: `source` (text, places, report), `axis` (what each axis takes), `value` (lists, ranges, short forms), `task`,
-//! `block` (one `[[grid]]`), `resolve` (a point -> a trial), `filter`.
+//! The way of a value: `source` (where it stands) -> `value` and `range` (what it is, by the table in `axis`) -> `dial` (what an axis
+//! steps through) -> `block` and `draft` (base and block together) -> `check` (whether it makes sense) -> `resolve` (a trial).
 
-pub mod axis;
-pub mod block;
+mod axis;
+mod block;
+mod check;
+mod dial;
+mod draft;
 pub mod filter;
-pub mod resolve;
-pub mod source;
-pub mod task;
-pub mod value;
+mod range;
+mod report;
+mod resolve;
+mod settings;
+mod source;
+mod task;
+mod value;
+
+pub(crate) use block::Block;
+pub(crate) use dial::NOTHING_SET;
+pub use report::{Problem, Report};
+pub(crate) use resolve::trial;
 
 use crate::grid::Grid;
-use crate::trial::Budget;
+use crate::trial::Loss;
 use crate::verdict::Record;
-use block::Block;
+use block::{Axes, Key};
+use check::View;
+use draft::{Draft, Settings, Told};
 use filter::Filter;
-pub use source::Report;
-use source::{Entry, Node, Problems, Raw};
-use task::TaskSpec;
+use report::{Mistake, Problems, excerpt};
+use settings::Seeds;
+use source::{Entry, Span};
+use task::{Open, Plan, Tasks};
 
-/// Opens the file of a csv task: its path as written -> the path where workers find it, and its bytes.
-pub type Files<'a> = dyn Fn(&str) -> std::io::Result<(String, Vec<u8>)> + 'a;
-
-/// A valid spec.
-#[derive(Debug, Clone)]
+/// A sweep, checked: nothing below it can fail for what the user wrote.
+#[derive(Debug)]
 pub struct Spec {
     pub name: String,
     pub record: Record,
-    pub blocks: Vec<Block>,
-    pub excludes: Vec<Filter>,
+    blocks: Vec<Block>,
+    excludes: Vec<Filter>,
 }
 
-/// What blocks inherit from the top of the file.
-#[derive(Debug, Clone)]
-pub struct Run {
-    pub budget: Option<Budget>,
-    pub seeds: Vec<u64>,
-    pub task: Option<TaskSpec>,
-    /// There is a task, but it is wrong.
-    pub task_failed: bool,
-    pub loss_ratio: f64,
-}
+/// A loss above this multiple of the reference counts as diverged, where `[divergence]` does not say.
+const LOSS_RATIO: f64 = 1e6;
 
-const KEYS: [&str; 13] = [
+const KEYS: &[&str] = &[
     "name",
     "epochs",
     "steps",
@@ -61,14 +64,26 @@ const KEYS: [&str; 13] = [
 ];
 
 impl Spec {
-    /// Parses and checks a spec; `file` names it in messages.
+    /// Reads a spec. `file` is its name in messages; `open` gives, for the path of a csv task as written, the path at which workers open
+    /// it and its bytes.
     ///
     /// # Errors
-    /// Every mistake at once, each with line, column, text and hint.
-    pub fn parse(text: &str, file: &str, files: &Files) -> Result<Spec, Report> {
+    /// All mistakes, in the order of the text.
+    pub fn parse(text: &str, file: &str, open: Open) -> Result<Spec, Report> {
         let mut problems = Problems::default();
-        let entries = source::parse(text, &mut problems);
-        let spec = if problems.is_empty() { build(&entries, text.len(), files, &mut problems) } else { None };
+        let spec = match source::parse(text) {
+            Ok(entries) => {
+                for entry in source::repeats(&entries) {
+                    let message = format!("`{}` stands twice, `-` and `_` are the same", excerpt(&entry.key));
+                    problems.add(&entry.key_span, message, "keep one of them");
+                }
+                read(&entries, open, &mut problems)
+            }
+            Err((span, message)) => {
+                problems.add(&span, format!("this is not TOML: {message}"), "https://toml.io has the syntax");
+                None
+            }
+        };
         match spec {
             Some(spec) if problems.is_empty() => Ok(spec),
             _ => Err(problems.report(text, file)),
@@ -76,200 +91,102 @@ impl Spec {
     }
 
     pub fn grid(&self) -> Grid<'_> {
-        Grid::new(self)
+        Grid::new(&self.blocks, &self.excludes)
     }
 }
 
-fn build(entries: &[Entry], end: usize, files: &Files, problems: &mut Problems) -> Option<Spec> {
-    let get = |key: &str| entries.iter().find(|e| e.key == key).map(|e| &e.value);
-    for entry in entries.iter().filter(|e| !KEYS.contains(&e.key.as_str())) {
-        problems.unknown(entry.key_span.clone(), "key", &entry.key, &KEYS);
-    }
-    let name = name(get("name"), problems);
-    let task = get("task").and_then(|node| task::parse(node, problems));
-    let defaults = Run {
-        budget: None,
-        seeds: vec![0],
-        task_failed: get("task").is_some() && task.is_none(),
-        task,
-        loss_ratio: loss_ratio(get("divergence"), problems),
-    };
-    let defaults = run(entries, &defaults, problems);
-    let base = match get("base") {
-        Some(Node { raw: Raw::Table(table), .. }) => block::dials(table, true, problems),
-        Some(other) => {
-            problems.add(other.span.clone(), "`base` is not a table", "[base]");
-            Vec::new()
-        }
-        None => Vec::new(),
-    };
-    if let Some(map) = get("map") {
-        value::not_built(map, "[map]", problems);
-    }
-    let record = record(get("record"), problems);
-    let excludes = tables(get("exclude"), "exclude", problems)
-        .iter()
-        .map(|node| Filter::from_node(node, problems))
-        .collect::<Vec<_>>();
-    gate(get("expect"), get("baseline"), problems);
-    let grids = tables(get("grid"), "grid", problems);
-    if grids.is_empty() {
-        problems.add(
-            end..end,
-            "there is no grid",
-            "add a block: [[grid]], then lines like depth = [4, 16] and lr = 0.1",
-        );
-    }
-    let mut used = Vec::new();
-    let blocks: Vec<Option<Block>> =
-        grids.iter().map(|node| block::block(node, &base, &defaults, files, &mut used, problems)).collect();
-    if !grids.is_empty() {
-        block::unused(&base, &used, problems);
-    }
-    Some(Spec { name: name?, record, blocks: blocks.into_iter().collect::<Option<_>>()?, excludes })
-}
-
-fn name(node: Option<&Node>, problems: &mut Problems) -> Option<String> {
-    let hint = "letters, digits, `.`, `-` and `_`, not starting with `.`: it names the folder of the results";
-    match node {
-        None => {
-            problems.add(0..0, "`name` is missing", "add a line: name = \"grid\"");
-            None
-        }
-        Some(Node { raw: Raw::Text(text), span }) => {
-            let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-            if !plain || text.is_empty() || text.starts_with('.') || text.len() > 100 {
-                problems.add(span.clone(), format!("`name` cannot be {text:?}"), hint);
-                return None;
-            }
-            Some(text.clone())
-        }
-        Some(other) => {
-            problems.add(other.span.clone(), "`name` is not a string", hint);
-            None
-        }
-    }
-}
-
-/// `epochs` or `steps`, and `seeds`, of the file or of a block.
-pub fn run(entries: &[Entry], defaults: &Run, problems: &mut Problems) -> Run {
-    let get = |key: &str| entries.iter().find(|e| e.key == key);
-    let mut run = defaults.clone();
-    let budget = |key: &str, problems: &mut Problems| {
-        let entry = get(key)?;
-        match entry.value.raw {
-            Raw::Integer(n) if (0..=1_000_000_000).contains(&n) => Some(n as u64),
-            _ => {
-                let message = format!("`{key}` is not an integer from 0 to 1,000,000,000");
+fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> {
+    let mut plans = Vec::new();
+    let mut global = Settings::default();
+    let (mut name, mut record, mut loss_ratio) = (None, Record::default(), LOSS_RATIO);
+    let (mut base, mut grid, mut excludes) = (Axes::default(), None, Vec::new());
+    for entry in entries {
+        let node = &entry.value;
+        match entry.key.as_str() {
+            "name" => name = problems.keep(&node.span, settings::name(node)),
+            "base" => base = draft::base(node, problems),
+            "grid" => grid = Some(node),
+            "exclude" => excludes = settings::excludes(node, problems),
+            "divergence" => loss_ratio = settings::divergence(node, problems).unwrap_or(LOSS_RATIO),
+            "record" => record = settings::record(node, problems),
+            "expect" => settings::expects(node, problems),
+            "baseline" => settings::baseline(node, problems),
+            "map" => problems.push(&entry.key_span, value::not_built("[map]", "leave it out")),
+            _ if draft::setting(&mut global, entry, &mut plans, open, problems) => {}
+            key if axis::Axis::find(key).is_some() => {
                 problems.add(
-                    entry.value.span.clone(),
-                    message,
-                    format!("{key} = 100; 0 measures at initialization only"),
+                    &entry.key_span,
+                    format!("the axis `{key}` stands outside a block"),
+                    "put it below [base] or [[grid]]",
                 );
-                None
+            }
+            key => {
+                problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, KEYS))
             }
         }
+    }
+    if !entries.iter().any(|entry| entry.key == "name") {
+        problems.add(&(0..0), "the spec has no `name`", "for example name = \"grid\": the results go to results/grid");
+    }
+    let Some(grid) = grid else {
+        problems.add(
+            &(0..0),
+            "the spec has no [[grid]]",
+            "each [[grid]] is a block of trials, the product of its lists",
+        );
+        return None;
     };
-    let (epochs, steps) = (budget("epochs", problems), budget("steps", problems));
-    if let (Some(_), Some(entry)) = (get("epochs"), get("steps")) {
-        problems.add(entry.key_span.clone(), "`epochs` and `steps` are both given", "keep one of the two");
+    let drafts = draft::drafts(grid, &base, &global, &mut plans, open, problems);
+    check_all(&drafts, &base, &plans, problems);
+    let blocks = finish(drafts, &plans, loss_ratio, problems)?;
+    let spec = Spec { name: name?, record, blocks, excludes };
+    if problems.is_empty() {
+        left(&spec, &grid.span, problems);
     }
-    run.budget = epochs.map(Budget::Epochs).or(steps.map(Budget::Steps)).or(defaults.budget);
-    // A value that is wrong is reported once, not as missing too.
-    if run.budget.is_none() && (get("epochs").is_some() || get("steps").is_some()) {
-        run.budget = Some(Budget::Epochs(0));
-    }
-    if let Some(entry) = get("seeds") {
-        match &entry.value.raw {
-            Raw::Integer(n) if (1..=10_000_000).contains(n) => run.seeds = (0..*n as u64).collect(),
-            Raw::List(items) if !items.is_empty() => {
-                run.seeds = Vec::new();
-                for item in items {
-                    match item.raw {
-                        Raw::Integer(seed) if seed >= 0 => {
-                            if run.seeds.contains(&(seed as u64)) {
-                                let message = format!("the seed {seed} is listed twice");
-                                problems.add(item.span.clone(), message, "name each seed once");
-                            }
-                            run.seeds.push(seed as u64);
-                        }
-                        _ => problems.add(item.span.clone(), "a seed is an integer, 0 or more", "seeds = [0, 1, 2]"),
-                    }
-                }
-            }
-            _ => {
-                let message = "`seeds` is neither a number of seeds (1 or more) nor a list of them";
-                problems.add(entry.value.span.clone(), message, "seeds = 5, or seeds = [0, 7]");
-            }
-        }
-    }
-    run
+    Some(spec)
 }
 
-fn loss_ratio(node: Option<&Node>, problems: &mut Problems) -> f64 {
-    let mut ratio = 1e6;
-    for entry in table(node, "divergence", &["loss_ratio"], problems) {
-        match entry.value.number() {
-            Some(x) if x.is_finite() && x > 0.0 => ratio = x,
-            _ => {
-                let message = "`loss_ratio` is not a finite number above 0";
-                problems.add(entry.value.span.clone(), message, "loss_ratio = 1e6");
-            }
-        }
+fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], problems: &mut Problems) {
+    let views: Vec<View> = drafts.iter().map(|draft| draft.view(plans)).collect();
+    for (view, draft) in views.iter().zip(drafts) {
+        check::check(view, problems);
+        let keys: Vec<&Key> = draft.own.given.iter().flat_map(|given| &given.keys).collect();
+        check::applies(&keys, std::slice::from_ref(view), "this block", problems);
     }
-    ratio
+    let keys: Vec<&Key> = base.given.iter().flat_map(|given| &given.keys).collect();
+    check::applies(&keys, &views, "any block", problems);
 }
 
-fn record(node: Option<&Node>, problems: &mut Problems) -> Record {
-    let mut record = Record::default();
-    for entry in table(node, "record", &["epochs", "steps", "layers", "sharpness"], problems) {
-        let value = &entry.value;
-        match (entry.key.as_str(), &value.raw) {
-            ("epochs", Raw::Boolean(b)) => record.epochs = *b,
-            ("epochs", _) => problems.add(value.span.clone(), "`epochs` is not true or false", "epochs = true"),
-            ("steps", Raw::Integer(n)) if *n >= 0 => record.steps = *n as u64,
-            ("steps", _) => problems.add(value.span.clone(), "`steps` is not an integer, 0 or more", "steps = 20"),
-            ("sharpness", Raw::Boolean(false)) => {}
-            ("layers", Raw::List(items)) if items.is_empty() => {}
-            (other, _) => value::not_built(value, &format!("[record] `{other}`"), problems),
+/// Makes the tasks under the losses in use, and the blocks. None after a mistake.
+fn finish(drafts: Vec<Draft>, plans: &[Plan], loss_ratio: f64, problems: &mut Problems) -> Option<Vec<Block>> {
+    let mut losses: Vec<Vec<Loss>> = vec![Vec::new(); plans.len()];
+    for draft in &drafts {
+        if let Told::Is(i) = draft.settings.task {
+            losses[i].extend(draft.view(plans).losses());
         }
     }
-    record
-}
-
-/// `[[expect]]` and `[baseline]` may change freely and are used by the gate; here only their keys are checked.
-fn gate(expect: Option<&Node>, baseline: Option<&Node>, problems: &mut Problems) {
-    for node in tables(expect, "expect", problems) {
-        let keys = ["name", "where", "by", "metric", "min", "max", "value", "tolerance"];
-        for entry in table(Some(&node), "expect", &keys, problems).iter().filter(|e| e.key == "where") {
-            Filter::from_node(&entry.value, problems);
-        }
+    let tasks: Vec<Tasks> = plans.iter().zip(&losses).map(|(plan, losses)| plan.tasks(losses, problems)).collect();
+    if !problems.is_empty() {
+        return None;
     }
-    table(baseline, "baseline", &["by", "alpha", "direction", "max_changed"], problems);
-}
-
-/// The entries of a table whose keys must be known.
-fn table(node: Option<&Node>, name: &str, keys: &[&str], problems: &mut Problems) -> Vec<Entry> {
-    let Some(node) = node else { return Vec::new() };
-    let Raw::Table(entries) = &node.raw else {
-        problems.add(node.span.clone(), format!("`{name}` is not a table"), format!("[{name}]"));
-        return Vec::new();
+    let single = drafts.len() == 1;
+    let block = |draft: Draft| {
+        let tasks = tasks[draft.settings.task.clone().value()?].clone();
+        let distinct = single && draft.view(plans).is_distinct(tasks.any()?.samples);
+        let Settings { label, budget, seeds, task: _ } = draft.settings;
+        let seeds = seeds.value().unwrap_or(Seeds::First(1));
+        let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
+        Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct })
     };
-    let (known, unknown): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|e| keys.contains(&e.key.as_str()));
-    for entry in unknown {
-        problems.unknown(entry.key_span.clone(), &format!("key of [{name}]"), &entry.key, keys);
-    }
-    known.into_iter().cloned().collect()
+    drafts.into_iter().map(block).collect()
 }
 
-/// The tables of `[[name]]`.
-fn tables(node: Option<&Node>, name: &str, problems: &mut Problems) -> Vec<Node> {
-    match node {
-        None => Vec::new(),
-        Some(Node { raw: Raw::List(items), .. }) => items.clone(),
-        Some(other) => {
-            problems.add(other.span.clone(), format!("`{name}` is {}", other.kind()), format!("write [[{name}]]"));
-            Vec::new()
-        }
+/// Points that are looked at for one that no [[exclude]] drops.
+const LOOKED_AT: u64 = 1_000_000;
+
+/// A grid of which everything is excluded is a mistake. Looks at the first points only: a larger grid is not worth the wait.
+fn left(spec: &Spec, span: &Span, problems: &mut Problems) {
+    if !spec.excludes.is_empty() && spec.grid().is_empty_within(LOOKED_AT) {
+        problems.add(span, "every trial of the grid is excluded", "loosen the [[exclude]] tables");
     }
 }

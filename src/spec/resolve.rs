@@ -1,135 +1,153 @@
-//! One point of a block -> a `Trial`: defaults filled in, axes that do not apply dropped.
+//! A point of a block to a `Trial`: defaults filled in, axes that cannot apply dropped by construction. Everything was checked before;
+//! nothing fails here.
 
-use super::axis;
+use super::axis::Id;
 use super::block::Block;
-use super::value::{Cell, Setting};
+use super::dial::{Cell, Point};
 use crate::axes::Value;
-use crate::trial::*;
+use crate::trial::{
+    Activation, Bias, Clip, Dtype, Init, InitKind, Loss, Network, Norm, NormPosition, Optimizer, Trial,
+};
 
-/// The trial at a point: one setting per dial, and a seed.
-pub fn trial(block: &Block, point: &[&Setting], seed: u64) -> Trial {
-    let point = Point { cells: point };
-    let loss = Loss::from_name(point.text("loss")).expect("a checked name");
-    let task = &block.tasks.iter().find(|t| t.0 == loss).expect("a task for every loss of the block").1;
-    let depth = point.integer("depth") as usize;
-    let width = point.integer("width") as usize;
-    let recurrent = point.text("network") == "rnn";
-    let activation = point.value("activation").unwrap_or(Value::Text(if recurrent { "tanh" } else { "relu" }));
-    let Value::Text(activation) = activation else { unreachable!("activations are names") };
-    let activation = Activation::from_name(activation, point.float("negative_slope")).expect("a checked name");
-    let position = NormPosition::from_name(point.text("norm_position")).expect("a checked name");
-    let norm = match point.text("norm") {
+/// The trial of `block` at `point` with the block's first seed.
+pub fn trial(block: &Block, point: &Point) -> Trial {
+    let loss = Loss::from_name(text(point, Id::Loss)).unwrap_or(Loss::Mse);
+    let task = block.tasks.of(loss).clone();
+    let at = At { point, samples: task.samples };
+    let init = init(&at);
+    Trial {
+        label: block.label.clone(),
+        budget: block.budget,
+        loss_ratio: block.loss_ratio,
+        network: network(&at),
+        init,
+        bias: bias(&at, init.kind),
+        loss,
+        optimizer: optimizer(&at),
+        lr: at.float(Id::Lr),
+        clip: clip(&at),
+        weight_decay: at.float(Id::WeightDecay),
+        batch: at.integer(Id::Batch),
+        dtype: Dtype::from_name(text(point, Id::Dtype)).unwrap_or(Dtype::Float32),
+        seed: block.seeds.at(0),
+        task,
+    }
+}
+
+/// What an axis is at if a spec leaves it out.
+pub fn default(id: Id, network: &str) -> Option<Value> {
+    match id {
+        Id::Activation => Some(Value::Text(if network == "rnn" { "tanh" } else { "relu" })),
+        id => id.axis().default,
+    }
+}
+
+fn text(point: &Point, id: Id) -> &'static str {
+    let network = match point[Id::Network as usize].or_else(|| plain(default(Id::Network, "mlp"))) {
+        Some(Cell { value: Value::Text(network), .. }) => network,
+        _ => "mlp",
+    };
+    match point[id as usize].or_else(|| plain(default(id, network))) {
+        Some(Cell { value: Value::Text(text), .. }) => text,
+        _ => "",
+    }
+}
+
+fn plain(value: Option<Value>) -> Option<Cell> {
+    value.map(|value| Cell { value, per: None })
+}
+
+/// The numbers at a point.
+struct At<'a> {
+    point: &'a Point,
+    /// The largest batch.
+    samples: usize,
+}
+
+impl At<'_> {
+    /// The value of a numeric axis, divided if it is to be.
+    fn number(&self, id: Id) -> f64 {
+        let Some(Cell { value, per }) = self.point[id as usize].or_else(|| plain(default(id, ""))) else {
+            return f64::NAN;
+        };
+        let number = match value {
+            Value::Integer(i) if id == Id::Batch => i.min(self.samples as u64) as f64,
+            Value::Integer(i) => i as f64,
+            Value::Float(x) => x,
+            Value::Text(_) | Value::Boolean(_) => f64::NAN,
+        };
+        per.map_or(number, |other| number / self.number(other))
+    }
+
+    fn float(&self, id: Id) -> f64 {
+        self.number(id)
+    }
+
+    fn integer(&self, id: Id) -> usize {
+        let whole = self.number(id).round() as usize;
+        if id == Id::Batch { whole.min(self.samples) } else { whole }
+    }
+
+    fn text(&self, id: Id) -> &'static str {
+        text(self.point, id)
+    }
+
+    fn boolean(&self, id: Id) -> bool {
+        matches!(self.point[id as usize], Some(Cell { value: Value::Boolean(true), .. }))
+    }
+}
+
+fn network(at: &At) -> Network {
+    let (depth, width) = (at.integer(Id::Depth), at.integer(Id::Width));
+    if depth == 0 {
+        return Network::Linear;
+    }
+    let activation =
+        Activation::from_name(at.text(Id::Activation), at.float(Id::NegativeSlope)).unwrap_or(Activation::Relu);
+    let position = NormPosition::from_name(at.text(Id::NormPosition)).unwrap_or(NormPosition::Before);
+    let norm = match at.text(Id::Norm) {
         "batch" => Norm::Batch(position),
         "layer" => Norm::Layer(position),
         _ => Norm::None,
     };
-    let network = if recurrent {
-        let sequence_length = point.integer("sequence_length") as usize;
-        Network::Rnn { depth, width, activation, norm, sequence_length }
-    } else if depth == 0 {
-        Network::Linear
-    } else {
-        Network::Mlp { depth, width, activation, norm }
-    };
-    let kind = InitKind::from_name(point.text("init")).expect("a checked name");
-    let bias = match (point.text("bias"), point.value("bias_std")) {
-        ("none", _) => Bias::None,
-        (_, Some(Value::Float(std))) => Bias::Learned { std },
-        _ if kind == InitKind::Pytorch => Bias::LearnedPytorch,
-        _ => Bias::Learned { std: 0.0 },
-    };
-    Trial {
-        label: block.label.clone(),
-        task: task.clone(),
-        budget: block.budget,
-        loss_ratio: block.loss_ratio,
-        network,
-        init: Init { kind, scale: point.float("init_scale") },
-        bias,
-        loss,
-        optimizer: optimizer(&point),
-        lr: point.float("lr"),
-        clip: clip(&point),
-        weight_decay: point.float("weight_decay"),
-        batch: match point.value("batch") {
-            Some(Value::Integer(batch)) => batch.min(task.samples as u64) as usize,
-            _ => task.samples,
-        },
-        dtype: Dtype::from_name(point.text("dtype")).expect("a checked name"),
-        seed,
+    match at.text(Id::Network) {
+        "rnn" => Network::Rnn { depth, width, activation, norm, sequence_length: at.integer(Id::SequenceLength) },
+        _ => Network::Mlp { depth, width, activation, norm },
     }
 }
 
-fn optimizer(point: &Point) -> Optimizer {
-    let momentum = point.float("momentum");
-    let (beta1, beta2, eps) = (point.float("beta1"), point.float("beta2"), point.float("eps"));
-    match point.text("optimizer") {
+fn init(at: &At) -> Init {
+    let kind = InitKind::from_name(at.text(Id::Init)).unwrap_or(InitKind::Pytorch);
+    Init { kind, scale: at.float(Id::InitScale) }
+}
+
+fn bias(at: &At, init: InitKind) -> Bias {
+    let given = at.point[Id::BiasStd as usize].is_some();
+    match at.text(Id::Bias) {
+        "none" => Bias::None,
+        _ if given => Bias::Learned { std: at.float(Id::BiasStd) },
+        _ if init == InitKind::Pytorch => Bias::LearnedPytorch,
+        _ => Bias::Learned { std: 0.0 },
+    }
+}
+
+fn optimizer(at: &At) -> Optimizer {
+    let momentum = at.float(Id::Momentum);
+    let (beta1, beta2, eps) = (at.float(Id::Beta1), at.float(Id::Beta2), at.float(Id::Eps));
+    match at.text(Id::Optimizer) {
         "adam" => Optimizer::Adam { beta1, beta2, eps },
         "adamw" => Optimizer::Adamw { beta1, beta2, eps },
-        "rmsprop" => Optimizer::Rmsprop { alpha: point.float("alpha"), eps, momentum },
-        _ => {
-            // Without momentum there is nothing to look ahead with.
-            let nesterov = point.value("nesterov") == Some(Value::Boolean(true)) && momentum > 0.0;
-            Optimizer::Sgd { momentum, nesterov }
-        }
+        "rmsprop" => Optimizer::Rmsprop { alpha: at.float(Id::Alpha), eps, momentum },
+        // Without momentum there is nothing to look ahead with; PyTorch refuses the pair, here nesterov does not apply.
+        _ => Optimizer::Sgd { momentum, nesterov: momentum > 0.0 && at.boolean(Id::Nesterov) },
     }
 }
 
-fn clip(point: &Point) -> Clip {
-    let threshold = point.float("clip_threshold");
-    match point.text("clip") {
-        _ if threshold.is_infinite() => Clip::None,
-        "norm" => Clip::Norm(threshold),
-        "value" => Clip::Value(threshold),
+fn clip(at: &At) -> Clip {
+    let threshold = at.float(Id::ClipThreshold);
+    match at.text(Id::Clip) {
+        "norm" if threshold.is_finite() => Clip::Norm(threshold),
+        "value" if threshold.is_finite() => Clip::Value(threshold),
         _ => Clip::None,
-    }
-}
-
-struct Point<'a> {
-    cells: &'a [&'a Setting],
-}
-
-impl Point<'_> {
-    fn cell(&self, axis: &str) -> Option<&Cell> {
-        self.cells.iter().flat_map(|setting| setting.iter()).find(|cell| cell.axis == axis)
-    }
-
-    /// What the spec says, else the default, if there is one.
-    fn value(&self, axis: &str) -> Option<Value> {
-        let Some(cell) = self.cell(axis) else { return axis::default(axis) };
-        let Some(per) = cell.per else { return Some(cell.value) };
-        let divisor = match self.value(per) {
-            Some(Value::Integer(i)) => i as f64,
-            Some(Value::Float(x)) => x,
-            Some(Value::Text(_) | Value::Boolean(_)) | None => 1.0,
-        };
-        match cell.value {
-            Value::Float(x) if matches!(axis::find(axis), Some(a) if matches!(a.kind, axis::Kind::Integer { .. })) => {
-                Some(Value::Integer((x / divisor).round().max(1.0) as u64))
-            }
-            Value::Float(x) => Some(Value::Float(x / divisor)),
-            other => Some(other),
-        }
-    }
-
-    fn text(&self, axis: &str) -> &'static str {
-        match self.value(axis) {
-            Some(Value::Text(text)) => text,
-            _ => unreachable!("`{axis}` is a choice with a default"),
-        }
-    }
-
-    fn float(&self, axis: &str) -> f64 {
-        match self.value(axis) {
-            Some(Value::Float(x)) => x,
-            _ => unreachable!("`{axis}` is a number with a default, or was checked to be set"),
-        }
-    }
-
-    fn integer(&self, axis: &str) -> u64 {
-        match self.value(axis) {
-            Some(Value::Integer(i)) => i,
-            _ => unreachable!("`{axis}` is an integer with a default, or was checked to be set"),
-        }
     }
 }

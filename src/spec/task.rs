@@ -1,37 +1,66 @@
-//! `[task]` and `task = { ... }`: which keys each task takes, and their defaults.
+//! `[task]`, or the `task` of a block: the keys that its kind takes, and the file of a csv task checked cell by cell.
 
-use super::Files;
-use super::source::{Node, Problems, Raw};
-use crate::csv_task;
+use super::report::{Mistake, Problems, excerpt};
+use super::source::{Entry, Node, Raw, Span};
+use super::value::not_built;
+use crate::csv_task::{self, Targets};
 use crate::trial::{CsvFile, Loss, Task, TaskKind};
 use sha2::{Digest, Sha256};
-use std::ops::Range;
 
-/// A task as written, before the loss decides what its outputs are.
-#[derive(Debug, Clone)]
-pub struct TaskSpec {
+/// Gives, for the path of a csv task as the spec has it, the path at which workers open it and its bytes.
+pub type Open<'a> = &'a dyn Fn(&str) -> std::io::Result<(String, Vec<u8>)>;
+
+/// A task as written; its outputs wait for the loss.
+#[derive(Debug)]
+pub struct Plan {
     pub kind: TaskKind,
-    span: Range<usize>,
-    inputs: usize,
-    outputs: usize,
-    classes: usize,
-    samples: usize,
-    input_std: f64,
-    csv: Option<CsvSpec>,
+    inputs: Option<usize>,
+    outputs: Option<(usize, Span)>,
+    classes: Option<(usize, Span)>,
+    samples: Option<usize>,
+    input_std: Option<f64>,
+    file: Option<File>,
 }
 
-#[derive(Debug, Clone)]
-struct CsvSpec {
+#[derive(Debug)]
+struct File {
     path: String,
-    path_span: Range<usize>,
+    /// The path as the spec has it, for messages.
+    written: String,
+    span: Span,
+    bytes: Vec<u8>,
     target: String,
     features: Vec<String>,
     standardize: bool,
 }
 
-const LATER: [&str; 3] = ["digits", "copy", "temporal-order"];
+/// The task under each loss that a grid uses.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks {
+    pub mse: Option<Task>,
+    pub cross_entropy: Option<Task>,
+}
 
-/// The keys that a task takes beside `kind`.
+impl Tasks {
+    /// # Panics
+    /// If the loss was not among those that the tasks were made for.
+    pub fn of(&self, loss: Loss) -> &Task {
+        let task = match loss {
+            Loss::Mse => &self.mse,
+            Loss::CrossEntropy => &self.cross_entropy,
+        };
+        task.as_ref().expect("the tasks were made for every loss of the block")
+    }
+
+    /// Any of them: they differ in their outputs only.
+    pub fn any(&self) -> Option<&Task> {
+        self.mse.as_ref().or(self.cross_entropy.as_ref())
+    }
+}
+
+const LATER: &[&str] = &["digits", "copy", "temporal-order"];
+
+/// The keys of a kind beside `kind`.
 fn keys(kind: TaskKind) -> &'static [&'static str] {
     match kind {
         TaskKind::Teacher | TaskKind::Noise | TaskKind::FreshNoise | TaskKind::NoiseSequence => {
@@ -43,175 +72,237 @@ fn keys(kind: TaskKind) -> &'static [&'static str] {
     }
 }
 
-pub fn parse(node: &Node, problems: &mut Problems) -> Option<TaskSpec> {
+const KEYS: &[&str] =
+    &["kind", "inputs", "outputs", "classes", "samples", "input_std", "path", "target", "features", "standardize"];
+
+/// Reads the table of a task. None after a mistake that leaves no task to speak of.
+pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
     let Raw::Table(entries) = &node.raw else {
-        problems.add(node.span.clone(), "`task` is not a table", "task = { kind = \"teacher\", inputs = 10 }");
+        let hint = "for example task = { kind = \"teacher\", samples = 256 }";
+        problems.push(&node.span, Mistake::kind("task", node.raw.kind(), "a table", hint));
         return None;
     };
-    let names: Vec<&str> = TaskKind::ALL.iter().map(|k| k.name()).collect();
-    let Some(kind_entry) = entries.iter().find(|e| e.key == "kind") else {
-        problems.add(node.span.clone(), "`kind` is missing", format!("one of: {}", names.join(", ")));
-        return None;
+    let kind = kind(entries, &node.span, problems);
+    let mut plan = Plan {
+        kind: kind.unwrap_or(TaskKind::Teacher),
+        inputs: None,
+        outputs: None,
+        classes: None,
+        samples: None,
+        input_std: None,
+        file: None,
     };
-    let Raw::Text(text) = &kind_entry.value.raw else {
-        problems.add(kind_entry.value.span.clone(), "`kind` is not a string", format!("one of: {}", names.join(", ")));
-        return None;
-    };
-    let name = text.replace('_', "-");
-    let Some(kind) = TaskKind::from_name(&name) else {
-        if LATER.contains(&name.as_str()) {
-            super::value::not_built(&kind_entry.value, &format!("the task `{name}`"), problems);
+    for entry in entries.iter().filter(|entry| entry.key != "kind") {
+        let key = entry.key.as_str();
+        if !KEYS.contains(&key) {
+            problems
+                .push(&entry.key_span, Mistake::unknown(format!("a task has no key `{}`", excerpt(key)), key, KEYS));
+        } else if kind.is_some_and(|kind| !keys(kind).contains(&key)) {
+            let known = keys(plan.kind).join(", ");
+            let hint = if known.is_empty() { "it takes none".to_owned() } else { format!("it takes: {known}") };
+            let message = format!("`{key}` does not apply to the task `{}`", plan.kind.name());
+            problems.add(&entry.key_span, message, hint);
         } else {
-            problems.unknown(kind_entry.value.span.clone(), "task", text, &names);
+            fill(&mut plan, entry, problems);
         }
+    }
+    let kind = kind?;
+    if kind == TaskKind::Csv {
+        plan.file = Some(file(entries, &node.span, open, problems)?);
+    }
+    Some(plan)
+}
+
+fn kind(entries: &[Entry], span: &Span, problems: &mut Problems) -> Option<TaskKind> {
+    let names: Vec<&str> = TaskKind::ALL.iter().map(|kind| kind.name()).collect();
+    let Some(entry) = entries.iter().find(|entry| entry.key == "kind") else {
+        problems.add(span, "the task has no `kind`", format!("one of: {}", names.join(", ")));
         return None;
     };
-    let (inputs, outputs, samples) = match kind {
-        TaskKind::Scalar => (1, 1, 1),
-        TaskKind::Adding => (2, 1, 256),
-        TaskKind::NoiseSequence => (1, 1, 256),
-        TaskKind::Teacher | TaskKind::Noise | TaskKind::FreshNoise | TaskKind::Csv => (10, 1, 256),
+    let found = match entry.value.raw.text() {
+        Some(text) => {
+            let name = text.replace('_', "-");
+            let later = LATER.contains(&name.as_str());
+            TaskKind::from_name(&name).ok_or_else(|| match later {
+                true => not_built(&format!("kind = \"{name}\""), &format!("built: {}", names.join(", "))),
+                false => Mistake::unknown(format!("`{}` is not a kind of task", excerpt(&name)), &name, &names),
+            })
+        }
+        None => Err(Mistake::kind("kind", entry.value.raw.kind(), "a name", format!("one of: {}", names.join(", ")))),
     };
-    let span = node.span.clone();
-    let mut task = TaskSpec { kind, span, inputs, outputs, classes: 10, samples, input_std: 1.0, csv: None };
-    let mut csv = CsvSpec {
-        path: String::new(),
-        path_span: node.span.clone(),
-        target: String::new(),
-        features: Vec::new(),
-        standardize: true,
+    problems.keep(&entry.value.span, found)
+}
+
+/// Takes over a number of the table; the keys of a file are left to `file`.
+fn fill(plan: &mut Plan, entry: &Entry, problems: &mut Problems) {
+    let span = &entry.value.span;
+    let count = |min: i64, max: i64| match entry.value.raw {
+        Raw::Integer(i) if (min..=max).contains(&i) => Ok(i as usize),
+        _ => Err(Mistake::new(
+            format!("`{}` is not an integer from {min} to {max}", entry.key),
+            format!("for example {} = 10", entry.key),
+        )),
     };
-    for entry in entries.iter().filter(|e| e.key != "kind") {
-        let value = &entry.value;
-        if !keys(kind).contains(&entry.key.as_str()) {
-            let mut known = vec!["kind"];
-            known.extend(keys(kind));
-            problems.unknown(entry.key_span.clone(), &format!("key of the task `{}`", kind.name()), &entry.key, &known);
-            continue;
+    match entry.key.as_str() {
+        "inputs" => plan.inputs = problems.keep(span, count(1, 1_000_000)),
+        "outputs" => plan.outputs = problems.keep(span, count(1, 1_000_000)).map(|n| (n, entry.key_span.clone())),
+        "classes" => plan.classes = problems.keep(span, count(2, 1_000_000)).map(|n| (n, entry.key_span.clone())),
+        "samples" => plan.samples = problems.keep(span, count(1, 1_000_000_000)),
+        "input_std" => match entry.value.raw.number() {
+            Some(x) if x.is_finite() && x >= 0.0 => plan.input_std = Some(x + 0.0),
+            _ => problems.add(span, "`input_std` is not a finite number, 0 or more", "for example input_std = 1.0"),
+        },
+        _ => {}
+    }
+}
+
+fn file(entries: &[Entry], span: &Span, open: Open, problems: &mut Problems) -> Option<File> {
+    let find = |key: &str| entries.iter().find(|entry| entry.key == key);
+    let mut text = |key: &str, hint: &str| match find(key) {
+        Some(Entry { value: Node { raw: Raw::Text(text), span }, .. }) => Some((text.clone(), span.clone())),
+        Some(entry) => {
+            problems.push(&entry.value.span, Mistake::kind(key, entry.value.raw.kind(), "a string", hint));
+            None
         }
-        match entry.key.as_str() {
-            "inputs" => count(value, "inputs", 1_000_000, &mut task.inputs, problems),
-            "outputs" => count(value, "outputs", 1_000_000, &mut task.outputs, problems),
-            "classes" => count(value, "classes", 1_000_000, &mut task.classes, problems),
-            "samples" => count(value, "samples", 100_000_000, &mut task.samples, problems),
-            "input_std" => match value.number() {
-                Some(std) if std.is_finite() && std >= 0.0 => task.input_std = std,
-                _ => problems.add(value.span.clone(), "`input_std` is not a number of 0 or more", "input_std = 1.0"),
-            },
-            "path" => {
-                csv.path_span = value.span.clone();
-                string(value, "path", &mut csv.path, problems);
+        None => {
+            problems.add(span, format!("the csv task has no `{key}`"), hint);
+            None
+        }
+    };
+    let path = text("path", "path = \"data.csv\", relative to the spec");
+    let target = text("target", "target = \"name of the column to learn\"");
+    let features = features(find("features"), target.as_ref().map(|t| t.0.as_str()), problems);
+    let standardize = match find("standardize").map(|entry| (&entry.value.raw, &entry.value.span)) {
+        None => Some(true),
+        Some((Raw::Boolean(b), _)) => Some(*b),
+        Some((raw, span)) => {
+            problems.push(span, Mistake::kind("standardize", raw.kind(), "true or false", "standardize = true"));
+            None
+        }
+    };
+    let (written, span) = path?;
+    let opened = open(&written).map_err(|error| {
+        let message = format!("cannot read `{}`: {error}", excerpt(&written));
+        Mistake::new(message, "the path is relative to the folder of the spec")
+    });
+    let (path, bytes) = problems.keep(&span, opened)?;
+    Some(File { path, written, span, bytes, target: target?.0, features: features?, standardize: standardize? })
+}
+
+fn features(entry: Option<&Entry>, target: Option<&str>, problems: &mut Problems) -> Option<Vec<String>> {
+    let Some(entry) = entry else { return Some(Vec::new()) };
+    let hint = "features = [\"a\", \"b\"]; leave it out to take every column but the target";
+    let Raw::List(items) = &entry.value.raw else {
+        problems.push(&entry.value.span, Mistake::kind("features", entry.value.raw.kind(), "a list of columns", hint));
+        return None;
+    };
+    let mut names: Vec<String> = Vec::new();
+    for item in items {
+        let mistake = match item.raw.text() {
+            None => Mistake::kind("features", item.raw.kind(), "the name of a column", hint),
+            Some(name) if target == Some(name) => {
+                Mistake::new(format!("`{}` is the target", excerpt(name)), "a feature is another column")
             }
-            "target" => string(value, "target", &mut csv.target, problems),
-            "standardize" => match value.raw {
-                Raw::Boolean(b) => csv.standardize = b,
-                _ => problems.add(value.span.clone(), "`standardize` is not true or false", "standardize = true"),
-            },
-            "features" => match &value.raw {
-                Raw::List(items) if !items.is_empty() => {
-                    for item in items {
-                        let mut name = String::new();
-                        string(item, "features", &mut name, problems);
-                        csv.features.push(name);
-                    }
-                }
-                _ => {
-                    problems.add(value.span.clone(), "`features` is not a list of columns", "features = [\"a\", \"b\"]")
-                }
-            },
-            _ => unreachable!("keys() names them all"),
-        }
-    }
-    if kind == TaskKind::Csv {
-        for key in ["path", "target"] {
-            if !entries.iter().any(|e| e.key == key) {
-                let message = format!("the task `csv` needs `{key}`");
-                problems.add(
-                    node.span.clone(),
-                    message,
-                    "task = { kind = \"csv\", path = \"data.csv\", target = \"y\" }",
-                );
+            Some(name) if names.iter().any(|n| n == name) => {
+                Mistake::new(format!("the feature `{}` stands twice", excerpt(name)), hint)
             }
-        }
-        task.csv = Some(csv);
-    }
-    Some(task)
-}
-
-fn count(node: &Node, key: &str, max: i64, target: &mut usize, problems: &mut Problems) {
-    match node.raw {
-        Raw::Integer(i) if (1..=max).contains(&i) => *target = i as usize,
-        _ => {
-            let message = format!("`{key}` is not an integer from 1 to {max}");
-            problems.add(node.span.clone(), message, format!("for example {key} = {target}"));
-        }
-    }
-}
-
-fn string(node: &Node, key: &str, target: &mut String, problems: &mut Problems) {
-    match &node.raw {
-        Raw::Text(text) => target.clone_from(text),
-        _ => problems.add(node.span.clone(), format!("`{key}` is {}, not a string", node.kind()), "put it in quotes"),
-    }
-}
-
-impl TaskSpec {
-    pub fn has_classes(&self) -> bool {
-        !matches!(self.kind, TaskKind::Scalar | TaskKind::Adding)
-    }
-
-    /// The task under each of `losses`; the file of a csv task is read and checked here.
-    pub fn for_losses(&self, losses: &[Loss], files: &Files, problems: &mut Problems) -> Vec<(Loss, Task)> {
-        let mut tasks: Vec<(Loss, Task)> = Vec::new();
-        for &loss in losses {
-            if tasks.iter().any(|t| t.0 == loss) {
+            Some(name) => {
+                names.push(name.to_owned());
                 continue;
             }
-            let outputs = match loss {
-                Loss::Mse => self.outputs,
-                Loss::CrossEntropy => self.classes,
-            };
-            let (inputs, samples, input_std) = (self.inputs, self.samples, self.input_std);
-            let task = Task { kind: self.kind, inputs, outputs, samples, input_std, csv: None };
-            let task = match &self.csv {
-                None => Some(task),
-                Some(csv) if csv.path.is_empty() || csv.target.is_empty() => None,
-                Some(csv) => self.read(csv, loss, task, files, problems),
-            };
-            tasks.extend(task.map(|task| (loss, task)));
-        }
-        tasks
-    }
-
-    fn read(&self, csv: &CsvSpec, loss: Loss, task: Task, files: &Files, problems: &mut Problems) -> Option<Task> {
-        let (path, bytes) = match files(&csv.path) {
-            Ok(opened) => opened,
-            Err(error) => {
-                let message = format!("cannot read `{}`: {error}", csv.path);
-                problems.add(csv.path_span.clone(), message, "`path` is relative to the folder of this file");
-                return None;
-            }
         };
-        match csv_task::table(&bytes, &csv.target, &csv.features, loss == Loss::CrossEntropy) {
-            Err(error) => {
-                problems.add(csv.path_span.clone(), format!("in `{}`: {error}", csv.path), error.hint());
-                None
-            }
-            Ok(table) => {
-                let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-                let outputs = match &table.targets {
-                    csv_task::Targets::Values(_) => 1,
-                    csv_task::Targets::Classes { classes, .. } => *classes,
-                };
-                let (target, standardize) = (csv.target.clone(), csv.standardize);
-                let inputs = table.features.len();
-                let file = CsvFile { path, sha256, target, features: table.features, standardize };
-                Some(Task { inputs, outputs, samples: table.samples, csv: Some(file), ..task })
-            }
-        }
+        problems.push(&item.span, mistake);
+        return None;
+    }
+    if names.is_empty() {
+        problems.add(&entry.value.span, "`features` is empty", hint);
+        return None;
+    }
+    Some(names)
+}
+
+impl Plan {
+    /// Whether the task has targets for this loss.
+    pub fn takes(&self, loss: Loss) -> bool {
+        loss == Loss::Mse || !matches!(self.kind, TaskKind::Scalar | TaskKind::Adding)
     }
 
-    pub fn span(&self) -> Range<usize> {
-        self.span.clone()
+    /// The task under each of `losses`, those that the grid uses.
+    pub fn tasks(&self, losses: &[Loss], problems: &mut Problems) -> Tasks {
+        for (key, unused, loss) in
+            [("outputs", &self.outputs, Loss::Mse), ("classes", &self.classes, Loss::CrossEntropy)]
+        {
+            if let Some((_, span)) = unused
+                && !losses.is_empty()
+                && !losses.contains(&loss)
+            {
+                let other = if key == "outputs" { "classes" } else { "outputs" };
+                let message = format!("`{key}` applies under loss = \"{}\" only", loss.name());
+                problems.add(span, message, format!("set that loss, or write `{other}`"));
+            }
+        }
+        let mut task = |loss: Loss| match losses.contains(&loss) && self.takes(loss) {
+            true => self.task(loss, problems),
+            false => None,
+        };
+        Tasks { mse: task(Loss::Mse), cross_entropy: task(Loss::CrossEntropy) }
+    }
+
+    fn task(&self, loss: Loss, problems: &mut Problems) -> Option<Task> {
+        if let Some(file) = &self.file {
+            return file.task(loss, problems);
+        }
+        let (inputs, samples) = match self.kind {
+            TaskKind::Scalar => (1, 1),
+            TaskKind::Adding => (2, 256),
+            TaskKind::NoiseSequence => (1, 256),
+            TaskKind::Teacher | TaskKind::Noise | TaskKind::FreshNoise | TaskKind::Csv => (10, 256),
+        };
+        let outputs = match loss {
+            Loss::Mse => self.outputs.as_ref().map_or(1, |o| o.0),
+            Loss::CrossEntropy => self.classes.as_ref().map_or(10, |c| c.0),
+        };
+        Some(Task {
+            kind: self.kind,
+            inputs: self.inputs.unwrap_or(inputs),
+            outputs,
+            samples: self.samples.unwrap_or(samples),
+            input_std: self.input_std.unwrap_or(1.0),
+            csv: None,
+        })
+    }
+}
+
+impl File {
+    fn task(&self, loss: Loss, problems: &mut Problems) -> Option<Task> {
+        let table =
+            csv_task::table(&self.bytes, &self.target, &self.features, loss == Loss::CrossEntropy).map_err(|error| {
+                let hint = match loss {
+                    _ if error.line == 1 => "`target` and `features` are names of the header, which must not repeat",
+                    Loss::Mse => "every cell must be a finite number; a target of names needs loss = \"cross_entropy\"",
+                    Loss::CrossEntropy => "every feature must be a finite number, every target a name or a number",
+                };
+                Mistake::new(format!("`{}`: {error}", excerpt(&self.written)), hint)
+            });
+        let table = problems.keep(&self.span, table)?;
+        let outputs = match table.targets {
+            Targets::Values(_) => 1,
+            Targets::Classes { classes, .. } => classes,
+        };
+        let sha256 = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Some(Task {
+            kind: TaskKind::Csv,
+            inputs: table.features.len(),
+            outputs,
+            samples: table.samples,
+            input_std: 1.0,
+            csv: Some(CsvFile {
+                path: self.path.clone(),
+                sha256,
+                target: self.target.clone(),
+                features: table.features,
+                standardize: self.standardize,
+            }),
+        })
     }
 }

@@ -1,269 +1,278 @@
-//! Specs in, trials out.
+//! The order and the number of trials; equal ones merged, excluded ones dropped; the lazy walk against a naive one.
 
-use blowup::axes::{AXES, value};
+use blowup::axes::{self, Value};
 use blowup::spec::Spec;
-use blowup::spec::filter::Filter;
-use blowup::trial::*;
+use blowup::trial::Trial;
+use proptest::prelude::*;
+use std::collections::HashSet;
+use std::fmt::Write;
 
-pub fn parse(text: &str) -> Spec {
-    try_parse(text).unwrap_or_else(|report| panic!("{report}"))
+const TOP: &str = "name = \"t\"\nepochs = 1\n[task]\nkind = \"noise\"\nsamples = 32\n";
+
+fn spec(text: &str) -> Spec {
+    Spec::parse(text, "t.toml", &|_| Err(std::io::ErrorKind::NotFound.into()))
+        .unwrap_or_else(|report| panic!("{report}"))
 }
 
-pub fn try_parse(text: &str) -> Result<Spec, String> {
-    let files = |path: &str| match path {
-        "data.csv" => Ok((path.to_string(), b"a,b,y\n1,2,0.5\n3,4,1.5\n5,6,-1\n".to_vec())),
-        "bad.csv" => Ok((path.to_string(), b"a,b,y\n1,2,0.5\n3,oops,1.5\n".to_vec())),
-        _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
-    };
-    Spec::parse(text, "test.toml", &files).map_err(|report| report.to_string())
-}
-
-/// A spec around the lines of one block.
-pub fn around(block: &str) -> String {
-    format!("name = \"t\"\nepochs = 3\n[task]\nkind = \"noise\"\nsamples = 20\n[[grid]]\n{block}\n")
-}
-
-fn trials(block: &str) -> Vec<Trial> {
-    parse(&around(block)).grid().trials().collect()
-}
-
-fn column<T>(block: &str, get: impl Fn(&Trial) -> T) -> Vec<T> {
-    trials(block).iter().map(get).collect()
-}
-
-#[test]
-fn a_block_is_the_product_of_its_lists_with_the_seed_fastest() {
-    let spec = around("depth = [1, 2]\nlr = [0.1, 0.2]").replace("epochs", "seeds = 2\nepochs");
-    let all: Vec<_> = parse(&spec).grid().trials().map(|t| (t.network.depth(), t.lr, t.seed)).collect();
-    let expected =
-        [(1, 0.1, 0), (1, 0.1, 1), (1, 0.2, 0), (1, 0.2, 1), (2, 0.1, 0), (2, 0.1, 1), (2, 0.2, 0), (2, 0.2, 1)];
-    assert_eq!(all, expected);
-}
-
-#[test]
-fn ranges_have_exact_ends_and_twelve_digits_between() {
-    assert_eq!(column("lr = { log = [1e-3, 10.0], points = 5 }", |t| t.lr), [1e-3, 1e-2, 1e-1, 1.0, 10.0]);
-    assert_eq!(column("lr = { log = [1, 3], points = 3 }", |t| t.lr), [1.0, 1.73205080757, 3.0]);
-    assert_eq!(column("lr = { linear = [0, 1], points = 3 }", |t| t.lr), [0.0, 0.5, 1.0]);
-    assert_eq!(column("lr = [5.0, { linear = [0, 1], points = 2 }]", |t| t.lr), [5.0, 0.0, 1.0]);
-    let depths = column("lr = 1\ndepth = { log = [1, 8], points = 7 }", |t| t.network.depth());
-    assert_eq!(depths, [1, 2, 3, 4, 6, 8]);
-}
-
-#[test]
-fn a_range_can_be_divided_by_another_axis() {
-    let all = column("depth = [2, 4]\nlr = { linear = [1, 2], points = 2, per = \"depth\" }", |t| t.lr);
-    assert_eq!(all, [0.5, 1.0, 0.25, 0.5]);
-}
-
-#[test]
-fn zipped_axes_advance_together() {
-    let block = "zip = [[\"depth\", \"lr\"]]\ndepth = [5, 10]\ninit = [\"he\", \"xavier\"]\nlr = [0.1, 0.05]";
-    let all = column(block, |t| (t.network.depth(), t.init.kind.name(), t.lr));
-    assert_eq!(all, [(5, "he", 0.1), (5, "xavier", 0.1), (10, "he", 0.05), (10, "xavier", 0.05)]);
-}
-
-#[test]
-fn short_forms_and_pairs_are_the_same_trial() {
-    for (short, pair) in [
-        ("init = \"normal(0.1)\"", "init = \"normal\"\ninit_scale = 0.1"),
-        ("clip = \"norm(2)\"", "clip = \"norm\"\nclip-threshold = 2"),
-        ("activation = \"leaky_relu(0.2)\"", "activation = \"leaky-relu\"\nnegative_slope = 0.2"),
-        ("init = \"kaiming_uniform\"", "init = \"he-uniform\""),
-        ("init = \"glorot(1.5)\"", "init = \"xavier\"\ninit_scale = 1.5"),
-        ("clip = \"norm\"", "clip = \"none\""),
-    ] {
-        assert_eq!(trials(&format!("lr = 1\n{short}")), trials(&format!("lr = 1\n{pair}")), "{short}");
+fn cell(trial: &Trial, axis: &str) -> String {
+    match axes::value(trial, axis) {
+        None => "-".to_owned(),
+        Some(Value::Text(text)) => text.to_owned(),
+        Some(Value::Integer(i)) => i.to_string(),
+        Some(Value::Float(x)) => format!("{x:?}"),
+        Some(Value::Boolean(b)) => b.to_string(),
     }
 }
 
-#[test]
-fn axes_that_do_not_apply_are_dropped_and_equal_trials_are_one() {
-    assert_eq!(trials("lr = 1\noptimizer = [\"adam\", \"sgd\"]\nmomentum = [0.0, 0.5, 0.9]").len(), 4);
-    assert_eq!(trials("lr = 1\nclip = [\"none\", \"norm\"]\nclip_threshold = [1.0, inf]").len(), 2);
-    assert_eq!(trials("lr = 1\nclip = [\"none\", \"norm(1)\", \"norm(inf)\"]").len(), 2);
-    assert_eq!(trials("lr = 1\ndepth = [0, 1]\nwidth = [4, 8]\nactivation = [\"relu\", \"tanh\"]").len(), 5);
-    assert_eq!(trials("lr = 1\nbatch = [\"all\", 5, 20, 1000]").len(), 2);
-    assert_eq!(trials("lr = [1, 1.0]").len(), 1);
+/// The trials of blocks below a common top, as the values of these axes, `|` between trials.
+fn check(blocks: &str, columns: &str, expected: &str) {
+    let rows: Vec<String> = spec(&format!("{TOP}{blocks}"))
+        .grid()
+        .trials()
+        .map(|trial| columns.split(' ').map(|axis| cell(&trial, axis)).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(rows.join(" | "), expected, "{blocks}");
 }
 
 #[test]
-fn equal_trials_of_two_blocks_are_one_and_keep_the_first_label() {
-    let spec = around("label = \"a\"\nlr = [1, 2]") + "[[grid]]\nlabel = \"b\"\nlr = [2, 3]\n";
-    let all: Vec<_> = parse(&spec).grid().trials().map(|t| (t.label.clone(), t.lr)).collect();
-    assert_eq!(all, [("a".into(), 1.0), ("a".into(), 2.0), ("b".into(), 3.0)]);
+fn the_first_key_is_the_outermost_and_the_seed_the_innermost() {
+    check(
+        "[base]\nwidth = [8, 9]\n[[grid]]\nlr = [0.1, 0.2]\ndepth = [1, 2]\nseeds = 2",
+        "lr depth width seed",
+        "0.1 1 8 0 | 0.1 1 8 1 | 0.1 1 9 0 | 0.1 1 9 1 | 0.1 2 8 0 | 0.1 2 8 1 | 0.1 2 9 0 | 0.1 2 9 1 | \
+         0.2 1 8 0 | 0.2 1 8 1 | 0.2 1 9 0 | 0.2 1 9 1 | 0.2 2 8 0 | 0.2 2 8 1 | 0.2 2 9 0 | 0.2 2 9 1",
+    );
 }
 
 #[test]
-fn excluded_points_are_dropped() {
-    let spec = around("lr = [0.1, 1.0]\ninit = [\"he\", \"normal(0.1)\"]");
-    let count = |exclude: &str| parse(&format!("{spec}\n[[exclude]]\n{exclude}")).grid().trials().count();
-    assert_eq!(count("init = \"he\"\nlr = { min = 0.5 }"), 3);
-    assert_eq!(count("init = \"normal(0.1)\""), 2);
-    assert_eq!(count("init = \"normal(0.2)\""), 4);
-    assert_eq!(count("lr = [0.1000000000001, 7]"), 2);
+fn blocks_are_concatenated_and_equal_trials_come_once() {
+    check("[[grid]]\nlr = [0.1, 0.2]\n[[grid]]\nlr = [0.2, 0.3]", "lr", "0.1 | 0.2 | 0.3");
+    check("[[grid]]\nlr = [0.1, 0.2, 0.1, -0.0, 0]", "lr", "0.1 | 0.2 | 0.0");
 }
 
 #[test]
-fn base_values_hold_where_a_block_says_nothing() {
-    let spec = "name = \"t\"\nepochs = 1\n[task]\nkind = \"noise\"\n[base]\nwidth = 3\ninit = \"normal(0.5)\"\nlr = [1, 2]\n\
-                [[grid]]\n[[grid]]\ninit = \"he\"\nwidth = 5\nlr = 4\n";
-    let all: Vec<_> = parse(spec).grid().trials().map(|t| (t.network.width(), t.init.scale, t.lr)).collect();
-    assert_eq!(all, [(Some(3), 0.5, 1.0), (Some(3), 0.5, 2.0), (Some(5), 1.0, 4.0)]);
+fn an_axis_that_cannot_apply_is_dropped_for_the_trial() {
+    check(
+        "[[grid]]\nlr = 1\noptimizer = [\"sgd\", \"adam\"]\nmomentum = [0, 0.9]",
+        "optimizer momentum beta1",
+        "sgd 0.0 - | sgd 0.9 - | adam - 0.9",
+    );
+    check(
+        "[[grid]]\nlr = 1\nclip = [\"none\", \"norm\"]\nclip_threshold = [1.0, inf]",
+        "clip clip_threshold",
+        "none inf | norm 1.0",
+    );
+    check(
+        "[[grid]]\nlr = 1\ndepth = [0, 1]\nwidth = [4, 8]\nactivation = [\"relu\", \"tanh\"]",
+        "depth width activation",
+        "0 - - | 1 4 relu | 1 4 tanh | 1 8 relu | 1 8 tanh",
+    );
+    check(
+        "[[grid]]\nlr = 1\nnesterov = [false, true]\nmomentum = [0, 0.9]",
+        "nesterov momentum",
+        "false 0.0 | false 0.9 | true 0.9",
+    );
+    check("[[grid]]\nlr = 1\nbatch = [\"all\", 7, 32, 99]", "batch", "32 | 7");
 }
 
 #[test]
-fn blocks_have_their_own_task_epochs_and_seeds() {
-    let spec = around("lr = 1")
-        + "[[grid]]\nnetwork = \"rnn\"\nlr = 1\nsequence_length = 4\ntask = { kind = \"adding\" }\nsteps = 7\nseeds = [3, 9]\n";
-    let all: Vec<Trial> = parse(&spec).grid().trials().collect();
-    assert_eq!(all.len(), 3);
-    assert_eq!((all[0].budget, all[1].budget), (Budget::Epochs(3), Budget::Steps(7)));
-    assert_eq!((all[1].seed, all[2].seed), (3, 9));
-    assert_eq!(all[1].task.kind, TaskKind::Adding);
-    assert_eq!(all[1].network.activation(), Some(Activation::Tanh));
+fn short_forms_are_the_pair() {
+    check(
+        "[[grid]]\nlr = 1\ninit = [\"normal(0.1)\", \"kaiming-uniform\", \"glorot(2)\"]",
+        "init init_scale",
+        "normal 0.1 | he_uniform 1.0 | xavier 2.0",
+    );
+    let id =
+        |text: &str| spec(&format!("{TOP}[[grid]]\nlr = 1\n{text}")).grid().trials().next().map(|trial| trial.id());
+    assert_eq!(id("init = \"normal(0.1)\""), id("init = \"normal\"\ninit_scale = 0.1"));
+    assert_eq!(id("clip = \"norm(2)\""), id("clip = \"norm\"\nclip_threshold = 2.0"));
+    assert_eq!(id("activation = \"leaky-relu(0.2)\""), id("activation = \"leaky_relu\"\nnegative-slope = 0.2"));
+    assert_eq!(id("clip = \"norm\""), id(""));
 }
 
 #[test]
-fn defaults_are_those_of_the_contract() {
-    let [trial] = &trials("lr = 1")[..] else { panic!("one trial") };
-    let cells: Vec<String> = AXES.iter().map(|axis| format!("{axis}={:?}", value(trial, axis))).collect();
-    insta::assert_snapshot!(cells.join("\n"), @r#"
-    network=Some(Text("mlp"))
-    depth=Some(Integer(1))
-    width=Some(Integer(64))
-    activation=Some(Text("relu"))
-    negative_slope=None
-    init=Some(Text("pytorch"))
-    init_scale=Some(Float(1.0))
-    init_offset=Some(Float(0.0))
-    recurrent_init=None
-    recurrent_init_scale=None
-    forget_bias=None
-    bias=Some(Text("learned"))
-    bias_std=None
-    norm=Some(Text("none"))
-    norm_position=None
-    residual=Some(Boolean(false))
-    parametrization=Some(Text("standard"))
-    loss=Some(Text("mse"))
-    optimizer=Some(Text("sgd"))
-    momentum=Some(Float(0.0))
-    nesterov=Some(Boolean(false))
-    beta1=None
-    beta2=None
-    eps=None
-    alpha=None
-    lr=Some(Float(1.0))
-    lr_output=Some(Float(1.0))
-    schedule=Some(Text("constant"))
-    warmup=None
-    clip=Some(Text("none"))
-    clip_threshold=Some(Float(inf))
-    weight_decay=Some(Float(0.0))
-    batch=Some(Integer(20))
-    sampling=None
-    sequence_length=None
-    dtype=Some(Text("float32"))
-    seed=Some(Integer(0))
-    data_seed=Some(Integer(0))
-    "#);
+fn a_block_overrides_the_base() {
+    let base = |block: &str| format!("[base]\ninit = \"normal(0.5)\"\n[[grid]]\nlr = 1\n{block}");
+    check(&base(""), "init init_scale", "normal 0.5");
+    check(&base("init = \"he\""), "init init_scale", "he 1.0");
+    check(&base("init_scale = 0.1"), "init init_scale", "normal 0.1");
+    let pair = "[base]\ninit = \"normal\"\ninit_scale = 0.5\n[[grid]]\nlr = 1\n";
+    check(&format!("{pair}init = [\"uniform(0.1)\", \"he\"]"), "init init_scale", "uniform 0.1 | he 1.0");
+    check(&format!("{pair}init = \"uniform\""), "init init_scale", "uniform 0.5");
 }
 
 #[test]
-fn a_csv_task_takes_its_sizes_from_the_file() {
-    let task = |extra: &str| {
-        let task = format!("task = {{ kind = \"csv\", path = \"data.csv\", target = \"y\"{extra} }}");
-        trials(&format!("lr = 1\n{task}"))[0].task.clone()
-    };
-    assert_eq!((task("").inputs, task("").samples, task("").outputs), (2, 3, 1));
-    assert_eq!(task(", features = [\"b\"]").csv.unwrap().features, ["b"]);
+fn ranges_have_exact_ends_and_integers_stand_once() {
+    check("[[grid]]\nlr = { log = [1e-3, 10.0], points = 5 }", "lr", "0.001 | 0.01 | 0.1 | 1.0 | 10.0");
+    check("[[grid]]\nlr = [0.5, { linear = [1, 2], points = 3 }]", "lr", "0.5 | 1.0 | 1.5 | 2.0");
+    check("[[grid]]\nlr = 1\ndepth = { log = [1, 4], points = 9 }", "depth", "1 | 2 | 3 | 4");
 }
 
 #[test]
-fn ids_do_not_depend_on_the_label_and_do_on_everything_else() {
-    let id = |block: &str| trials(&format!("lr = 1\n{block}"))[0].id();
-    let plain = id("");
-    assert_eq!(plain, id("label = \"x\""));
-    assert_eq!(plain, id("momentum = 0.0\nwidth = 64\nresidual = false"));
-    for other in
-        ["seeds = [1]", "epochs = 4", "steps = 3", "width = 65", "momentum = 0.9", "bias = \"none\"", "bias_std = 0.0"]
-    {
-        assert_ne!(plain, id(other), "{other}");
-    }
-    let other = around("lr = 1").replace("samples = 20", "samples = 21");
-    assert_ne!(plain, parse(&other).grid().trials().next().unwrap().id());
-    let other = around("lr = 1") + "[divergence]\nloss_ratio = 10\n";
-    assert_ne!(plain, parse(&other).grid().trials().next().unwrap().id());
-    assert_eq!(TrialId::parse(&plain.to_string()), Some(plain));
-    assert_eq!(TrialId::parse("t12345678901"), None);
+fn zipped_lists_advance_together() {
+    check(
+        "[[grid]]\nzip = [[\"depth\", \"lr\"]]\ndepth = [5, 10, 10]\nwidth = [8, 9]\nlr = [0.1, 0.05, 0.01]",
+        "depth lr width",
+        "5 0.1 8 | 5 0.1 9 | 10 0.05 8 | 10 0.05 9 | 10 0.01 8 | 10 0.01 9",
+    );
 }
 
 #[test]
-fn ten_million_points_are_counted_without_enumerating_them() {
-    let block =
-        "lr = { log = [1e-3, 1], points = 100000 }\nmomentum = { linear = [0, 0.99], points = 100000 }\nseeds = 1000";
-    let spec = parse(&around(block));
-    assert_eq!(spec.grid().points(), 10_000_000_000_000);
-    assert_eq!(spec.grid().trials().nth(2000).unwrap().seed, 0);
+fn per_divides_by_another_axis() {
+    check(
+        "[[grid]]\ndepth = [2, 4]\nlr = { log = [0.1, 10.0], points = 3, per = \"depth\" }",
+        "depth lr",
+        "2 0.05 | 2 0.5 | 2 5.0 | 4 0.025 | 4 0.25 | 4 2.5",
+    );
+    check("[[grid]]\nlr = { linear = [64, 64], points = 1, per = \"batch\" }", "lr", "2.0");
+    let half = "{ linear = [2, 2], points = 1, per = \"depth\" }";
+    check(&format!("[[grid]]\ndepth = [1, 2]\nlr = [1.0, {half}]"), "depth lr", "1 1.0 | 1 2.0 | 2 1.0");
+    let width = "{ linear = [9, 9], points = 1, per = \"depth\" }";
+    check(&format!("[[grid]]\nlr = 1\ndepth = [1, 2]\nwidth = [5, {width}]"), "depth width", "1 5 | 1 9 | 2 5");
 }
 
 #[test]
-fn filters_of_the_command_line_take_values_lists_and_ranges() {
-    let all = trials("lr = [0.01, 0.1, 1.0]\ninit = [\"he\", \"normal(0.5)\"]\nseeds = 2");
-    let count = |filters: &[&str]| {
-        let filters: Vec<String> = filters.iter().map(|f| f.to_string()).collect();
-        Filter::parse(&filters).map(|f| all.iter().filter(|t| f.matches(t)).count())
-    };
-    assert_eq!(count(&["init=he"]), Ok(6));
-    assert_eq!(count(&["init=kaiming", "lr=0.1,1"]), Ok(4));
-    assert_eq!(count(&["lr=0.05..0.5", "seed=1"]), Ok(2));
-    assert_eq!(count(&["lr=..0.1"]), Ok(8));
-    assert_eq!(count(&["init=normal(0.5)"]), Ok(6));
-    assert_eq!(count(&["clip=norm"]), Ok(0));
-    assert!(count(&["lrr=1"]).unwrap_err().contains("did you mean `lr`?"));
-    assert!(count(&["lr=fast"]).is_err());
-    assert!(count(&["lr"]).is_err());
-    assert!(count(&["init=a..b"]).is_err());
+fn excluded_trials_do_not_come() {
+    check(
+        "[[grid]]\nlr = [0.01, 0.1, 1.0]\ninit = [\"he\", \"xavier\"]\n[[exclude]]\ninit = \"kaiming\"\nlr = { min = 0.1 }\n\
+         [[exclude]]\nlr = [0.0100000000001]\ninit = \"xavier\"",
+        "lr init",
+        "0.01 he | 0.1 xavier | 1.0 xavier",
+    );
 }
 
-proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
-    #[test]
-    fn lazy_enumeration_equals_a_naive_product(
-        depths in proptest::collection::vec(0..3u32, 1..4),
-        widths in proptest::collection::vec(1..3u32, 1..3),
-        clips in proptest::collection::vec(proptest::sample::select(vec!["none", "norm", "value"]), 1..3),
-        thresholds in proptest::collection::vec(proptest::sample::select(vec!["1.0", "2.0", "inf"]), 1..4),
-        seeds in 1..3u64,
-    ) {
-        let quoted: Vec<String> = clips.iter().map(|c| format!("\"{c}\"")).collect();
-        let threshold = if clips.iter().any(|c| *c != "none") { format!("clip_threshold = [{}]", thresholds.join(", ")) } else { String::new() };
-        let width = if depths.iter().any(|d| *d > 0) { format!("width = {widths:?}") } else { String::new() };
-        let block = format!("depth = {depths:?}\n{width}\nclip = [{}]\n{threshold}\nlr = 1\nseeds = {seeds}", quoted.join(", "));
-        let found: Vec<(usize, Option<usize>, String, u64)> =
-            trials(&block).iter().map(|t| (t.network.depth(), t.network.width(), format!("{:?}", t.clip), t.seed)).collect();
-        let mut expected = Vec::new();
-        for &depth in &depths {
-            for &width in if width.is_empty() { &[1][..] } else { &widths } {
-                for &clip in &clips {
-                    for &threshold in if threshold.is_empty() { &["inf"][..] } else { &thresholds } {
-                        for seed in 0..seeds {
-                            let width = (depth > 0).then_some(width as usize);
-                            let clip = match (clip, threshold) {
-                                (_, "inf") | ("none", _) => "None".to_string(),
-                                ("norm", t) => format!("Norm({t})"),
-                                (_, t) => format!("Value({t})"),
-                            };
-                            let point = (depth as usize, width, clip, seed);
-                            if !expected.contains(&point) {
-                                expected.push(point);
-                            }
-                        }
-                    }
-                }
-            }
+#[test]
+fn a_block_has_its_own_task_and_length() {
+    let text = format!(
+        "{TOP}[[grid]]\nlr = 1\n[[grid]]\nlr = 1\nnetwork = \"rnn\"\nsequence_length = 5\ntask = {{ kind = \"adding\" }}\nsteps = 7\n\
+         seeds = [9]\nlabel = \"rnn\""
+    );
+    let trials: Vec<Trial> = spec(&text).grid().trials().collect();
+    let shown: Vec<String> = trials
+        .iter()
+        .map(|t| format!("{:?} {} {} {:?} {}", t.label, t.task.kind.name(), t.task.samples, t.budget, t.seed))
+        .collect();
+    assert_eq!(shown, ["\"\" noise 32 Epochs(1) 0", "\"rnn\" adding 256 Steps(7) 9"]);
+    assert_eq!(cell(&trials[0], "activation"), "relu");
+    assert_eq!(cell(&trials[1], "activation"), "tanh");
+}
+
+#[test]
+fn a_huge_grid_is_counted_and_begun_at_once() {
+    let range = "{ log = [1e-6, 1.0], points = 1000000000 }";
+    let spec = spec(&format!("{TOP}[[grid]]\nlr = {range}\nweight_decay = {range}\nseeds = 9000000000000000000"));
+    assert_eq!(spec.grid().points(), 9_000_000_000_000_000_000_000_000_000_000_000_000);
+    assert_eq!(spec.grid().trials().take(3).map(|t| t.seed).collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+const RANGE: &str = "{ linear = [0.1, 0.3], points = 2 }";
+
+/// Pairs of a key and the texts that its value may be drawn from.
+const DIALS: &[(&str, &[&str])] = &[
+    ("depth", &["0", "1", "2"]),
+    ("width", &["4", "5"]),
+    ("activation", &["\"relu\"", "\"leaky_relu(0.2)\"", "\"leaky_relu\"", "\"tanh\""]),
+    ("init", &["\"he\"", "\"normal(0.1)\"", "\"normal(1)\"", "\"pytorch\""]),
+    ("bias", &["\"none\"", "\"learned\""]),
+    ("bias_std", &["0", "0.5"]),
+    ("norm", &["\"none\"", "\"batch\"", "\"layer\""]),
+    ("norm_position", &["\"before\"", "\"after\""]),
+    ("optimizer", &["\"sgd\"", "\"adam\"", "\"rmsprop\""]),
+    ("momentum", &["0", "0.9"]),
+    ("nesterov", &["true", "false"]),
+    ("beta1", &["0.5", "0.9"]),
+    ("lr", &["0.1", "0.2", RANGE]),
+    ("clip", &["\"none\"", "\"norm\"", "\"value\"", "\"norm(2)\""]),
+    ("clip_threshold", &["1.0", "2.0", "inf"]),
+    ("batch", &["\"all\"", "7", "32", "50"]),
+    ("weight_decay", &["0.0", "0.1"]),
+];
+
+/// The lines of a block, from random numbers.
+fn block(choices: &[(usize, Vec<usize>)]) -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut lines: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (dial, values) in choices {
+        let (key, texts) = DIALS[dial % DIALS.len()];
+        let values: Vec<&str> = values.iter().map(|v| texts[v % texts.len()]).collect();
+        let short = values.iter().any(|v| v.contains('('));
+        let clash = match key {
+            "clip" => short && lines.iter().any(|(k, _)| *k == "clip_threshold"),
+            "clip_threshold" => lines.iter().any(|(k, v)| *k == "clip" && v.iter().any(|v| v.contains('('))),
+            _ => false,
+        };
+        if !clash && lines.iter().all(|(k, _)| *k != key) {
+            lines.push((key, values));
         }
-        assert_eq!(found, expected);
+    }
+    if lines.iter().all(|(key, _)| *key != "lr") {
+        lines.push(("lr", vec!["0.1"]));
+    }
+    lines
+}
+
+fn parse(blocks: &[String]) -> Option<Spec> {
+    let text = blocks.iter().fold(TOP.to_owned(), |mut text, block| {
+        let _ = write!(text, "[[grid]]\n{block}");
+        text
+    });
+    Spec::parse(&text, "t.toml", &|_| Err(std::io::ErrorKind::NotFound.into())).ok()
+}
+
+/// Every point as a spec of its own, so with one value per axis; axes that apply nowhere are left out until it parses.
+fn naive(lines: &[(&'static str, Vec<&'static str>)]) -> Vec<Trial> {
+    let mut points: Vec<Vec<(&str, &str)>> = vec![Vec::new()];
+    for (key, values) in lines {
+        let listed = values.iter().flat_map(|v| if *v == RANGE { &["0.1", "0.3"] } else { std::slice::from_ref(v) });
+        let listed: Vec<&str> = listed.copied().collect();
+        points = points
+            .into_iter()
+            .flat_map(|point| listed.iter().map(|v| [point.clone(), vec![(*key, *v)]].concat()).collect::<Vec<_>>())
+            .collect();
+    }
+    points.iter().flat_map(|point| naive_point(point)).collect()
+}
+
+fn naive_point(point: &[(&str, &str)]) -> Vec<Trial> {
+    let get =
+        |key: &str, default: &'static str| point.iter().find(|(k, _)| *k == key).map_or(default, |(_, v)| v).to_owned();
+    let (depth, norm, optimizer) = (get("depth", "1"), get("norm", "\"none\""), get("optimizer", "\"sgd\""));
+    let momentum = get("momentum", "0") != "0";
+    let applies = |key: &str| match key {
+        "width" | "activation" | "norm" => depth != "0",
+        "norm_position" => depth != "0" && norm != "\"none\"",
+        "bias_std" => get("bias", "\"learned\"") == "\"learned\"",
+        "momentum" => optimizer != "\"adam\"",
+        "nesterov" => optimizer == "\"sgd\"" && (momentum || get("nesterov", "false") == "false"),
+        "beta1" => optimizer == "\"adam\"",
+        "clip_threshold" => get("clip", "\"none\"") != "\"none\"",
+        _ => true,
+    };
+    let kept: String = point.iter().filter(|(k, _)| applies(k)).map(|(k, v)| format!("{k} = {v}\n")).collect();
+    let spec = parse(std::slice::from_ref(&kept)).unwrap_or_else(|| panic!("{kept}"));
+    spec.grid().trials().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_lazy_walk_is_the_product_without_its_repeats(
+        choices in prop::collection::vec(
+            prop::collection::vec((0usize..100, prop::collection::vec(0usize..100, 1..4)), 1..6), 1..3),
+    ) {
+        let blocks: Vec<_> = choices.iter().map(|choices| block(choices)).collect();
+        let texts: Vec<String> = blocks
+            .iter()
+            .map(|lines| lines.iter().map(|(k, v)| format!("{k} = [{}]\n", v.join(", "))).collect())
+            .collect();
+        // A spec with an axis that applies nowhere is refused, rightly.
+        prop_assume!(parse(&texts).is_some());
+        let spec = parse(&texts).unwrap();
+        let mut seen = HashSet::new();
+        let expected: Vec<Trial> =
+            blocks.iter().flat_map(|lines| naive(lines)).filter(|trial| seen.insert(trial.id())).collect();
+        let found: Vec<Trial> = spec.grid().trials().collect();
+        prop_assert!(found.len() as u128 <= spec.grid().points());
+        prop_assert_eq!(found, expected);
     }
 }

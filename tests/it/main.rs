@@ -1,7 +1,8 @@
 //! The integration tests: one binary, one module per room.
 
+mod contract;
 mod grid;
-mod mistakes;
+mod spec;
 
 mod gradients;
 mod measurements;

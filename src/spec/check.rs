@@ -1,0 +1,289 @@
+//! Whether the dials of a block make sense together: axes that apply nowhere, networks without their task, divisions by zero. Looks at
+//! the values that each axis can have, never at the points, so it costs the same for a billion of them.
+
+use super::axis::{Id, Need};
+use super::block::{Axes, Given, Key};
+use super::dial::{self, Cell, Dial};
+use super::report::Problems;
+use super::resolve;
+use super::source::Span;
+use super::task::Plan;
+use super::value;
+use crate::axes::Value;
+use crate::trial::{Loss, TaskKind};
+
+/// A block with what it takes from `[base]`.
+pub struct View<'a> {
+    pub axes: &'a Axes,
+    pub task: Option<&'a Plan>,
+    /// Of the block's header.
+    pub span: &'a Span,
+}
+
+impl View<'_> {
+    /// The values that `id` can have in the block: of a range its ends, none if it has no default. Empty if they are not known, because of
+    /// a mistake or a division.
+    fn values(&self, id: Id) -> Option<Vec<Value>> {
+        if self.axes.broken.contains(&id) {
+            return None;
+        }
+        let Some(given) = self.given(id) else { return self.default(id) };
+        let mut values = Vec::new();
+        for cell in given.dial.cells(id) {
+            match cell {
+                Some(Cell { per: Some(_), .. }) => return None,
+                Some(Cell { value, per: None }) => values.push(value),
+                None => values.extend(self.default(id)?),
+            }
+        }
+        Some(values)
+    }
+
+    fn default(&self, id: Id) -> Option<Vec<Value>> {
+        if id != Id::Activation {
+            return Some(resolve::default(id, "").into_iter().collect());
+        }
+        let networks = self.values(Id::Network)?;
+        let names = networks.iter().map(|network| if let Value::Text(name) = network { name } else { "" });
+        Some(names.filter_map(|name| resolve::default(id, name)).collect())
+    }
+
+    fn given(&self, id: Id) -> Option<&Given> {
+        self.axes.given.iter().find(|given| given.dial.axes().contains(&id))
+    }
+
+    /// Where to point at when `id` is wrong.
+    fn place(&self, id: Id) -> &Span {
+        let keys = self.given(id).map(|given| &given.keys);
+        let key = keys.and_then(|keys| keys.iter().find(|key| key.axis.id == id).or(keys.first()));
+        key.map_or(self.span, |key| &key.span)
+    }
+
+    /// Whether some value of `id` is this text; false if unknown.
+    fn can_be(&self, id: Id, name: &'static str) -> bool {
+        self.values(id).is_some_and(|values| values.contains(&Value::Text(name)))
+    }
+
+    /// Losses that the block uses.
+    pub fn losses(&self) -> Vec<Loss> {
+        let all = [Loss::Mse, Loss::CrossEntropy];
+        all.into_iter().filter(|loss| self.can_be(Id::Loss, loss.name())).collect()
+    }
+
+    /// What an axis lacks to apply anywhere in the block.
+    pub fn lacks(&self, id: Id) -> Option<String> {
+        let never = |need: &&Need| self.values(need.axis).is_some_and(|v| !v.iter().any(|&value| need.holds(value)));
+        if let Some(need) = id.axis().needs.iter().find(never) {
+            return Some(need.to_string());
+        }
+        let looks_ahead = |value: &Value| *value == Value::Boolean(true);
+        if id == Id::Nesterov && self.values(id).is_some_and(|values| values.iter().any(looks_ahead)) {
+            let momentum = self.values(Id::Momentum)?;
+            let none = !momentum.iter().any(|value| matches!(value, Value::Float(x) if *x > 0.0));
+            return none.then(|| "`momentum` above 0".to_owned());
+        }
+        None
+    }
+
+    /// Whether some threshold of the block may be infinity, which is not to clip.
+    fn may_not_clip(&self) -> bool {
+        match self.given(Id::ClipThreshold) {
+            // A cell is empty where the clip of its row has no threshold.
+            Some(given) => given
+                .dial
+                .cells(Id::ClipThreshold)
+                .iter()
+                .flatten()
+                .any(|cell| cell.per.is_some() || cell.value == Value::Float(f64::INFINITY)),
+            None => true,
+        }
+    }
+
+    /// Whether the axis applies at every point.
+    fn applies_everywhere(&self, id: Id) -> bool {
+        id.axis().needs.iter().all(|need| {
+            let same_row = self.given(id).is_some_and(|given| given.dial.axes().contains(&need.axis));
+            let always = || self.values(need.axis).is_some_and(|v| v.iter().all(|&value| need.holds(value)));
+            // Within a dial, cells that cannot apply are empty already.
+            same_row || always()
+        })
+    }
+
+    /// Whether no two points can be the same trial of a task with this many samples.
+    pub fn is_distinct(&self, samples: usize) -> bool {
+        let varied = self.axes.given.iter().filter(|given| given.dial.len() > 1);
+        varied.into_iter().all(|given| {
+            let sound = match &given.dial {
+                Dial::Range { divided, .. } => divided.range.is_distinct(),
+                // Quotients may meet each other or plain values, whole numbers after rounding.
+                Dial::Rows { rows, .. } => !rows.iter().flatten().flatten().any(|cell| cell.per.is_some()),
+            };
+            sound && given.dial.axes().iter().all(|&id| self.applies_everywhere(id) && !self.may_coincide(id, samples))
+        })
+    }
+
+    /// Axes of which different values can mean the same, beyond those that do not apply.
+    fn may_coincide(&self, id: Id, samples: usize) -> bool {
+        match id {
+            Id::Batch => self.values(id).is_none_or(|sizes| {
+                let all = |size: &&Value| matches!(size, Value::Integer(size) if *size >= samples as u64);
+                sizes.iter().filter(all).count() > 1
+            }),
+            Id::Nesterov => true,
+            Id::Clip | Id::ClipThreshold => self.may_not_clip(),
+            _ => false,
+        }
+    }
+}
+
+/// Reports what is wrong with a block as a whole.
+pub fn check(view: &View, problems: &mut Problems) {
+    needed(view, problems);
+    task(view, problems);
+    recurrent(view, problems);
+    scale(view, problems);
+    for given in &view.axes.given {
+        for &id in given.dial.axes() {
+            divisions(view, given, id, problems);
+        }
+    }
+}
+
+/// Reports the keys of a table that apply in none of these blocks.
+pub fn applies(keys: &[&Key], views: &[View], place: &str, problems: &mut Problems) {
+    for key in keys {
+        let lacks: Vec<Option<String>> = views.iter().map(|view| view.lacks(key.axis.id)).collect();
+        if let Some(Some(lack)) = lacks.first()
+            && lacks.iter().all(Option::is_some)
+        {
+            let message = format!("`{}` applies nowhere in {place}", key.axis.name());
+            problems.add(&key.key_span, message, format!("it needs {lack}"));
+        }
+    }
+}
+
+fn needed(view: &View, problems: &mut Problems) {
+    if view.values(Id::Lr).is_some_and(|values| values.is_empty()) {
+        problems.add(view.span, "this block has no `lr`", "there is no default: for example lr = [1e-3, 1e-2]");
+    }
+    if view.can_be(Id::Network, "rnn") && view.values(Id::SequenceLength).is_some_and(|values| values.is_empty()) {
+        problems.add(view.span, "this rnn has no `sequence_length`", "for example sequence_length = [16, 64]");
+    }
+}
+
+fn task(view: &View, problems: &mut Problems) {
+    let Some(plan) = view.task else { return };
+    let name = plan.kind.name();
+    for (network, sequences) in [("mlp", false), ("rnn", true)] {
+        if view.can_be(Id::Network, network) && plan.kind.is_sequence() != sequences {
+            let kinds = TaskKind::ALL.iter().filter(|kind| kind.is_sequence() == sequences).map(|kind| kind.name());
+            let message = format!("the network `{network}` cannot learn the task `{name}`");
+            let hint = format!("an {network} takes: {}", kinds.collect::<Vec<_>>().join(", "));
+            problems.add(view.place(Id::Network), message, hint);
+        }
+    }
+    for loss in view.losses().into_iter().filter(|&loss| !plan.takes(loss)) {
+        let message = format!("the task `{name}` has no targets for the loss `{}`", loss.name());
+        problems.add(view.place(Id::Loss), message, "it takes mse");
+    }
+    let short = |value: &Value| matches!(value, Value::Integer(0 | 1));
+    if plan.kind == TaskKind::Adding && view.values(Id::SequenceLength).is_some_and(|v| v.iter().any(short)) {
+        let message = "the task `adding` needs a `sequence_length` of 2 or more";
+        problems.add(view.place(Id::SequenceLength), message, "it marks a step in each half of the sequence");
+    }
+}
+
+fn recurrent(view: &View, problems: &mut Problems) {
+    if !view.can_be(Id::Network, "rnn") {
+        return;
+    }
+    if view.can_be(Id::Norm, "batch") {
+        let message = "an rnn cannot have norm = \"batch\"";
+        problems.add(view.place(Id::Norm), message, "its statistics would differ at every time step; take \"layer\"");
+    }
+    if view.values(Id::Depth).is_some_and(|depths| depths.contains(&Value::Integer(0))) {
+        problems.add(
+            view.place(Id::Depth),
+            "an rnn cannot have depth 0",
+            "depth 0 is a linear model, of network mlp only",
+        );
+    }
+}
+
+fn scale(view: &View, problems: &mut Problems) {
+    // Short forms were checked one by one.
+    if view.given(Id::InitScale).is_none_or(|given| given.keys[0].axis.id != Id::InitScale && given.keys.len() == 1) {
+        return;
+    }
+    let negative = |value: &Value| matches!(value, Value::Float(x) if *x < 0.0);
+    let only_constant =
+        view.values(Id::Init).is_none_or(|inits| inits.iter().all(|init| *init == Value::Text("constant")));
+    if !only_constant && view.values(Id::InitScale).is_some_and(|scales| scales.iter().any(negative)) {
+        problems.push(view.place(Id::InitScale), dial::negative_scale());
+    }
+}
+
+/// Checks the values of `id` that are divided by another axis's.
+fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
+    let cells = given.dial.cells(id);
+    let mut divisors: Vec<Id> = cells.iter().flatten().filter_map(|cell| cell.per).collect();
+    divisors.dedup();
+    for per in divisors {
+        let (name, other) = (id.name(), per.name());
+        let place = view.place(id);
+        let known = match view.given(per).map(|given| given.dial.cells(per)) {
+            Some(cells) if cells.iter().flatten().any(|cell| cell.per.is_some()) => {
+                let message = format!("`{name}` is divided by `{other}`, which is itself divided");
+                problems.add(place, message, "divide by an axis that has plain values");
+                continue;
+            }
+            _ => view.values(per),
+        };
+        let Some(values) = known else { continue };
+        if let (_, Some(lack)) = (values.is_empty(), view.lacks(per)) {
+            problems.add(
+                place,
+                format!("`{name}` is divided by `{other}`, which does not apply"),
+                format!("it needs {lack}"),
+            );
+            continue;
+        }
+        let numbers: Vec<f64> = values.iter().filter_map(as_number).collect();
+        if numbers.is_empty() {
+            problems.add(
+                place,
+                format!("`{name}` is divided by `{other}`, which has no value"),
+                format!("set `{other}`"),
+            );
+        } else if numbers.iter().any(|x| !x.is_finite() || *x <= 0.0) {
+            let message = format!("`{name}` is divided by `{other}`, which is not above 0 everywhere");
+            problems.add(place, message, format!("give `{other}` positive values only"));
+        } else {
+            let ends = cells.iter().flatten().filter(|cell| cell.per == Some(per));
+            for quotient in ends.flat_map(|cell| numbers.iter().filter_map(|n| Some(as_number(&cell.value)? / n))) {
+                let value = match id.axis().kind {
+                    super::axis::Kind::Integer { .. } => Value::Integer(quotient.round() as u64),
+                    _ => Value::Float(quotient),
+                };
+                let least = match id {
+                    Id::Depth if view.can_be(Id::Network, "rnn") => 1,
+                    Id::SequenceLength if view.task.is_some_and(|plan| plan.kind == TaskKind::Adding) => 2,
+                    _ => 0,
+                };
+                if matches!(value, Value::Integer(i) if i < least) {
+                    let message = format!("`{name}` divided by `{other}` is below {least}");
+                    problems.add(place, message, format!("here it must be {least} or more"));
+                }
+                problems.keep(place, value::allowed(id.axis(), value));
+            }
+        }
+    }
+}
+
+fn as_number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(i) => Some(*i as f64),
+        Value::Float(x) => Some(*x),
+        Value::Text(_) | Value::Boolean(_) => None,
+    }
+}

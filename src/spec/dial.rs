@@ -1,0 +1,225 @@
+//! A dial of a grid block: the settings that one axis, or several that advance together, step through. Positions are made when asked
+//! for, so that a range of a billion points costs nothing until it is run.
+
+use super::axis::{Axis, COUNT, Id, Kind};
+use super::range::{self, Divided};
+use super::report::{Mistake, Problems};
+use super::source::{Node, Raw};
+use super::value::{self, Written};
+use crate::axes::Value;
+
+/// The value of an axis at a point, before the division by another axis's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cell {
+    pub value: Value,
+    pub per: Option<Id>,
+}
+
+/// What is set at one point of a block; the rest has its defaults. Indexed by `Id`.
+pub type Point = [Option<Cell>; COUNT];
+
+pub const NOTHING_SET: Point = [None; COUNT];
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dial {
+    /// A range of a float axis that stands alone.
+    Range { axis: Id, divided: Divided },
+    /// Rows of cells, one per axis of `axes`; an empty cell leaves its axis alone.
+    Rows { axes: Vec<Id>, rows: Vec<Vec<Option<Cell>>> },
+}
+
+/// Points that a list or an integer range may hold: these are kept in memory.
+pub const LISTED: u64 = 1_000_000;
+
+impl Dial {
+    pub fn len(&self) -> u64 {
+        match self {
+            Dial::Range { divided, .. } => divided.range.points,
+            Dial::Rows { rows, .. } => rows.len() as u64,
+        }
+    }
+
+    pub fn axes(&self) -> &[Id] {
+        match self {
+            Dial::Range { axis, .. } => std::slice::from_ref(axis),
+            Dial::Rows { axes, .. } => axes,
+        }
+    }
+
+    pub fn set(&self, position: u64, point: &mut Point) {
+        match self {
+            Dial::Range { axis, divided } => point[*axis as usize] = Some(range_cell(divided, position)),
+            Dial::Rows { axes, rows } => {
+                for (axis, cell) in axes.iter().zip(&rows[position as usize]) {
+                    point[*axis as usize] = *cell;
+                }
+            }
+        }
+    }
+
+    /// The cells of `axis`; of a range its ends, between which the others lie.
+    pub fn cells(&self, axis: Id) -> Vec<Option<Cell>> {
+        match self {
+            Dial::Range { axis: own, .. } if *own != axis => Vec::new(),
+            Dial::Range { divided, .. } => {
+                [0, divided.range.points - 1].iter().map(|&i| Some(range_cell(divided, i))).collect()
+            }
+            Dial::Rows { axes, rows } => match axes.iter().position(|&own| own == axis) {
+                Some(column) => rows.iter().map(|row| row[column]).collect(),
+                None => Vec::new(),
+            },
+        }
+    }
+
+    /// Without the axes that another table sets; none if nothing is left.
+    pub fn without(self, taken: &[Id]) -> Option<Dial> {
+        if !self.axes().iter().any(|axis| taken.contains(axis)) {
+            return Some(self);
+        }
+        let Dial::Rows { axes, rows } = self else { return None };
+        let kept: Vec<usize> = (0..axes.len()).filter(|&i| !taken.contains(&axes[i])).collect();
+        if kept.is_empty() {
+            return None;
+        }
+        let rows = rows.iter().map(|row| kept.iter().map(|&i| row[i]).collect()).collect();
+        Some(Dial::Rows { axes: kept.iter().map(|&i| axes[i]).collect(), rows }.distinct())
+    }
+
+    /// Clears cells that cannot apply beside the others of their row, then drops rows that came before.
+    pub fn distinct(self) -> Dial {
+        let Dial::Rows { axes, mut rows } = self else { return self };
+        for row in &mut rows {
+            for i in 0..axes.len() {
+                let idle = axes[i].axis().needs.iter().any(|need| {
+                    let other = axes.iter().position(|&axis| axis == need.axis).and_then(|j| row[j]);
+                    other.is_some_and(|cell| cell.per.is_none() && !need.holds(cell.value))
+                });
+                if idle {
+                    row[i] = None;
+                }
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        rows.retain(|row| seen.insert(row.iter().map(key).collect::<Vec<_>>()));
+        Dial::Rows { axes, rows }
+    }
+}
+
+fn range_cell(divided: &Divided, position: u64) -> Cell {
+    Cell { value: Value::Float(divided.range.at(position)), per: divided.per }
+}
+
+/// A cell as something that can be hashed.
+fn key(cell: &Option<Cell>) -> Option<(u8, u64, &'static str, Option<usize>)> {
+    cell.map(|Cell { value, per }| {
+        let per = per.map(|id| id as usize);
+        match value {
+            Value::Text(text) => (0, 0, text, per),
+            Value::Integer(i) => (1, i, "", per),
+            Value::Float(x) => (2, x.to_bits(), "", per),
+            Value::Boolean(b) => (3, u64::from(b), "", per),
+        }
+    })
+}
+
+/// Reads what a spec gives `axis`: a value, a list, a range, or a list that holds ranges. Equal rows are kept, for `zip`. None after a
+/// mistake.
+pub fn read(axis: &'static Axis, node: &Node, problems: &mut Problems) -> Option<Dial> {
+    if !axis.built {
+        not_built(axis, node, problems);
+        return None;
+    }
+    if let (Raw::Table(entries), Kind::Float { .. }) = (&node.raw, &axis.kind) {
+        let divided = range::read(axis, entries, &node.span, problems)?;
+        return Some(Dial::Range { axis: axis.id, divided });
+    }
+    let single = std::slice::from_ref(node);
+    let items = if let Raw::List(items) = &node.raw { items } else { single };
+    if items.is_empty() {
+        problems.add(&node.span, format!("`{}` has no values", axis.name()), "give it at least one, or leave it out");
+        return None;
+    }
+    let (mut cells, mut fine) = (Vec::new(), true);
+    for item in items {
+        match &item.raw {
+            Raw::Table(entries) => match range::read(axis, entries, &item.span, problems) {
+                Some(divided) if cells.len() as u64 + divided.range.points <= LISTED => {
+                    points(axis, divided, &mut cells)
+                }
+                Some(_) => {
+                    let message = format!("the values of `{}` are more than {LISTED}", axis.name());
+                    problems.add(
+                        &item.span,
+                        message,
+                        "take fewer points; only a range of decimals that stands alone may be longer",
+                    );
+                    fine = false;
+                }
+                None => fine = false,
+            },
+            raw => {
+                let written = value::typed(axis, raw).and_then(|written| checked(axis, written));
+                match problems.keep(&item.span, written) {
+                    Some(Written { value, number }) => cells.push((Some(Cell { value, per: None }), number)),
+                    None => fine = false,
+                }
+            }
+        }
+    }
+    fine.then(|| rows(axis, cells))
+}
+
+fn checked(axis: &Axis, written: Written) -> Result<Written, Mistake> {
+    value::allowed(axis, written.value)?;
+    if let (Kind::Choice { short: Some(short), .. }, Some(number)) = (&axis.kind, written.number) {
+        value::allowed(short.sets.axis(), Value::Float(number))?;
+        if written.value != Value::Text("constant") && short.sets == Id::InitScale && number < 0.0 {
+            return Err(negative_scale());
+        }
+    }
+    Ok(written)
+}
+
+pub fn negative_scale() -> Mistake {
+    Mistake::new("`init_scale` is below 0", "only init = \"constant\" may be negative")
+}
+
+/// Appends the points of a range; integers are rounded and each stands once.
+fn points(axis: &Axis, divided: Divided, cells: &mut Vec<(Option<Cell>, Option<f64>)>) {
+    let start = cells.len();
+    // Divided integers are rounded after the division.
+    let whole = matches!(axis.kind, Kind::Integer { .. }) && divided.per.is_none();
+    for i in 0..divided.range.points {
+        let mut cell = range_cell(&divided, i);
+        if let (true, Value::Float(x)) = (whole, cell.value) {
+            cell.value = Value::Integer(x.round() as u64);
+        }
+        if cells[start..].last() != Some(&(Some(cell), None)) {
+            cells.push((Some(cell), None));
+        }
+    }
+}
+
+/// One column, or two where a short form sets a second axis: then its default stands beside names without a number.
+fn rows(axis: &Axis, cells: Vec<(Option<Cell>, Option<f64>)>) -> Dial {
+    let short = match &axis.kind {
+        Kind::Choice { short: Some(short), .. } if cells.iter().any(|(_, number)| number.is_some()) => short,
+        _ => return Dial::Rows { axes: vec![axis.id], rows: cells.into_iter().map(|(cell, _)| vec![cell]).collect() },
+    };
+    let row = |(cell, number): (Option<Cell>, Option<f64>)| {
+        let value = number.map(Value::Float).or(short.sets.axis().default);
+        vec![cell, value.map(|value| Cell { value, per: None })]
+    };
+    Dial::Rows { axes: vec![axis.id, short.sets], rows: cells.into_iter().map(row).collect() }
+}
+
+/// Accepts the default of an axis that is not built, and nothing else.
+fn not_built(axis: &Axis, node: &Node, problems: &mut Problems) {
+    let single = std::slice::from_ref(node);
+    let items = if let Raw::List(items) = &node.raw { items } else { single };
+    let is_default =
+        |item: &Node| value::typed(axis, &item.raw).is_ok_and(|w| w.number.is_none() && Some(w.value) == axis.default);
+    if !items.iter().all(is_default) {
+        problems.push(&node.span, value::axis_not_built(axis));
+    }
+}

@@ -1,0 +1,180 @@
+//! `[base]` and `[[grid]]` as read, each block with what it takes from the base and from the top of the spec, before it is checked as
+//! a whole.
+
+use super::axis;
+use super::block::{self, Axes};
+use super::check::View;
+use super::report::{Mistake, Problems, excerpt};
+use super::settings::{self, Seeds};
+use super::source::{Entry, Node, Raw, Span};
+use super::task::{self, Open, Plan};
+use crate::trial::Budget;
+
+/// What the top of the spec or a block says beside its axes.
+#[derive(Debug, Default)]
+pub struct Settings {
+    pub label: String,
+    pub budget: Told<Budget>,
+    pub seeds: Told<Seeds>,
+    /// Index into the plans.
+    pub task: Told<usize>,
+}
+
+/// A setting may be there, or there with a mistake, which is not the same as missing.
+#[derive(Debug, Default, Clone)]
+pub enum Told<T> {
+    #[default]
+    Missing,
+    Broken,
+    Is(T),
+}
+
+impl<T: Clone> Told<T> {
+    pub fn of(value: Option<T>) -> Told<T> {
+        value.map_or(Told::Broken, Told::Is)
+    }
+
+    pub fn or(&self, other: &Told<T>) -> Told<T> {
+        match self {
+            Told::Missing => other.clone(),
+            Told::Broken | Told::Is(_) => self.clone(),
+        }
+    }
+
+    pub fn value(self) -> Option<T> {
+        match self {
+            Told::Is(value) => Some(value),
+            Told::Missing | Told::Broken => None,
+        }
+    }
+
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Told::Missing)
+    }
+}
+
+/// A block as read, before it is checked.
+pub struct Draft {
+    pub span: Span,
+    pub own: Axes,
+    /// With what it takes from `[base]`.
+    pub axes: Axes,
+    pub settings: Settings,
+}
+
+impl Draft {
+    pub fn view<'a>(&'a self, plans: &'a [Plan]) -> View<'a> {
+        let plan = match self.settings.task {
+            Told::Is(i) => Some(&plans[i]),
+            Told::Missing | Told::Broken => None,
+        };
+        View { axes: &self.axes, task: plan, span: &self.span }
+    }
+}
+
+/// Reads a key that the top of the spec and a block share. False if it is another key.
+pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: Open, problems: &mut Problems) -> bool {
+    let node = &entry.value;
+    match entry.key.as_str() {
+        key @ ("epochs" | "steps") => {
+            if !into.budget.is_missing() {
+                problems.add(&entry.key_span, "both `epochs` and `steps` are given", "keep one of them");
+                return true;
+            }
+            into.budget = Told::of(problems.keep(&node.span, settings::budget(key, node)));
+        }
+        "seeds" => into.seeds = Told::of(problems.keep(&node.span, settings::seeds(node))),
+        "task" => {
+            let plan = task::read(node, open, problems);
+            into.task = Told::of(plan.is_some().then_some(plans.len()));
+            plans.extend(plan);
+        }
+        "seed" => {
+            problems.add(&entry.key_span, "`seed` is set by `seeds`", "seeds = 5 for 0 to 4, or a list: seeds = [3]")
+        }
+        _ => return false,
+    }
+    true
+}
+
+pub fn base(node: &Node, problems: &mut Problems) -> Axes {
+    let Raw::Table(entries) = &node.raw else {
+        problems
+            .push(&node.span, Mistake::kind("base", node.raw.kind(), "a table", "write [base] and the axes below it"));
+        return Axes::default();
+    };
+    let (axes, others) = block::axes(entries, problems);
+    for entry in others {
+        match entry.key.as_str() {
+            key @ ("task" | "epochs" | "steps" | "seeds" | "seed" | "label") => {
+                let hint = "it stands at the top of the spec, or in a [[grid]]";
+                problems.add(&entry.key_span, format!("`{key}` is not an axis, so it cannot stand in [base]"), hint);
+            }
+            key => unknown_axis(entry, key, &[], problems),
+        }
+    }
+    axes
+}
+
+fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], problems: &mut Problems) {
+    let axes = axis::TABLE.iter().map(axis::Axis::name).filter(|name| *name != "seed");
+    let known: Vec<&str> = more.iter().copied().chain(axes).chain(["zip"]).collect();
+    problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &known));
+}
+
+pub fn drafts(
+    grid: &Node,
+    base: &Axes,
+    global: &Settings,
+    plans: &mut Vec<Plan>,
+    open: Open,
+    problems: &mut Problems,
+) -> Vec<Draft> {
+    let tables = settings::tables("grid", grid, problems);
+    let mut drafts = Vec::new();
+    for (span, entries) in tables {
+        let (own, others) = block::axes(entries, problems);
+        let mut settings = Settings::default();
+        for entry in others {
+            match entry.key.as_str() {
+                "label" => settings.label = problems.keep(&entry.value.span, label(&entry.value)).unwrap_or_default(),
+                _ if setting(&mut settings, entry, plans, open, problems) => {}
+                key => unknown_axis(entry, key, &["label", "task", "epochs", "steps", "seeds"], problems),
+            }
+        }
+        settings.budget = settings.budget.or(&global.budget);
+        settings.seeds = settings.seeds.or(&global.seeds);
+        settings.task = settings.task.or(&global.task);
+        drafts.push(Draft { axes: own.over(base), span, own, settings });
+    }
+    if drafts.is_empty() && problems.is_empty() {
+        problems.add(&grid.span, "the grid has no blocks", "write [[grid]] and its axes below it");
+    }
+    missing(&drafts, problems);
+    drafts
+}
+
+/// What neither the top of the spec nor a block says; pointed out at the first block that lacks it.
+fn missing(drafts: &[Draft], problems: &mut Problems) {
+    if let Some(draft) = drafts.iter().find(|draft| draft.settings.budget.is_missing()) {
+        let hint = "write epochs = 100 (or steps) at the top of the spec or here";
+        problems.add(&draft.span, "this block has no `epochs`", hint);
+    }
+    if let Some(draft) = drafts.iter().find(|draft| draft.settings.task.is_missing()) {
+        let hint = "write [task] with its `kind` at the top of the spec, or here: task = { kind = \"teacher\", samples = 256 }";
+        problems.add(&draft.span, "this block has no task", hint);
+    }
+}
+
+fn label(node: &Node) -> Result<String, Mistake> {
+    match node.raw.text() {
+        Some(text) if text.chars().any(char::is_control) => Err(Mistake::new(
+            format!("the label `{}` is not one plain line", excerpt(text)),
+            "it becomes a cell of runs.csv",
+        )),
+        Some(text) => Ok(text.to_owned()),
+        None => {
+            Err(Mistake::kind("label", node.raw.kind(), "a string", "label = \"a name for the rows of this block\""))
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Everything that is wrong with a spec, in one report: each mistake with its file, line, column, text and a hint.
+
+use super::source::Span;
+use std::fmt;
+
+/// What is wrong and what to do about it, without a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    pub message: String,
+    pub hint: String,
+}
+
+impl Mistake {
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Mistake {
+        Mistake { message: message.into(), hint: hint.into() }
+    }
+
+    /// A name that is not among `known`, which the message says; the hint names the nearest.
+    pub fn unknown(message: impl Into<String>, found: &str, known: &[&str]) -> Mistake {
+        let hint = match nearest(found, known) {
+            Some((near, true)) => format!("did you mean `{near}`?"),
+            Some((near, false)) => format!("the nearest is `{near}`; known here: {}", known.join(", ")),
+            None => format!("known here: {}", known.join(", ")),
+        };
+        Mistake::new(message, hint)
+    }
+
+    /// A value of the wrong type.
+    pub fn kind(key: &str, found: &str, wanted: &str, hint: impl Into<String>) -> Mistake {
+        Mistake::new(format!("`{key}` is {found}, not {wanted}"), hint)
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nhint: {}", self.message, self.hint)
+    }
+}
+
+/// What others call the keys of a spec.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("batch_size", "batch"),
+    ("betas", "beta1"),
+    ("hidden_size", "width"),
+    ("hidden", "width"),
+    ("layers", "depth"),
+    ("learning_rate", "lr"),
+    ("max_norm", "clip_threshold"),
+    ("num_layers", "depth"),
+    ("seq_len", "sequence_length"),
+];
+
+/// The known name most like `found`, and whether it is near. None for a name too long to be meant.
+fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<(&'a str, bool)> {
+    if found.len() > 64 {
+        return None;
+    }
+    let synonym = SYNONYMS.iter().find(|(other, _)| *other == found).map_or(found, |(_, name)| name);
+    let scored = known.iter().map(|&name| (strsim::damerau_levenshtein(synonym, name), name));
+    scored.min().map(|(distance, name)| (name, distance <= (name.len().max(found.len()) / 3).max(1)))
+}
+
+/// A user's text as it can stand in a message: short and on one line.
+pub fn excerpt(text: &str) -> String {
+    let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    if text.chars().nth(60).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Mistakes that a report lists; the others are counted.
+const LISTED: usize = 100;
+
+/// Mistakes as they are found, with their places.
+#[derive(Debug, Default)]
+pub struct Problems {
+    listed: Vec<(Span, Mistake)>,
+    more: usize,
+}
+
+impl Problems {
+    pub fn push(&mut self, span: &Span, mistake: Mistake) {
+        // What is wrong in [base] or [task] is met again by every block that uses it.
+        if self.listed.iter().any(|(s, m)| s == span && *m == mistake) {
+            return;
+        }
+        if self.listed.len() < LISTED {
+            self.listed.push((span.clone(), mistake));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub fn add(&mut self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(span, Mistake::new(message, hint));
+    }
+
+    /// Keeps the value, or the mistake.
+    pub fn keep<T>(&mut self, span: &Span, result: Result<T, Mistake>) -> Option<T> {
+        result.map_err(|mistake| self.push(span, mistake)).ok()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// The report, in the order of the text.
+    pub fn report(mut self, text: &str, file: &str) -> Report {
+        self.listed.sort_by_key(|(span, _)| span.start);
+        let problems = self.listed.into_iter().map(|(span, mistake)| Problem::new(text, file, span, mistake)).collect();
+        Report { problems, more: self.more }
+    }
+}
+
+/// Every mistake in a spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub problems: Vec<Problem>,
+    /// Mistakes beyond those listed.
+    pub more: usize,
+}
+
+/// One mistake with its place; lines and columns count from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    pub message: String,
+    pub hint: String,
+    source: String,
+    carets: String,
+}
+
+/// Characters of a source line that a report shows.
+const SHOWN: usize = 120;
+
+impl Problem {
+    fn new(text: &str, file: &str, span: Span, mistake: Mistake) -> Problem {
+        let start = boundary(text, span.start);
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line = text[line_start..].lines().next().unwrap_or("");
+        let before = text[line_start..start].chars().count();
+        let marked = text[start..boundary(text, span.end).max(start)].lines().next().unwrap_or("").chars().count();
+        // A long line is shown from a little before the mistake.
+        let skip = if before + marked.min(20) > SHOWN { before.saturating_sub(20) } else { 0 };
+        let shown: Vec<char> = line.chars().skip(skip).take(SHOWN).collect();
+        let pad = shown.iter().take(before - skip).map(|&c| if c == '\t' { '\t' } else { ' ' });
+        let carets = marked.min(SHOWN.saturating_sub(before - skip)).max(1);
+        Problem {
+            file: file.to_owned(),
+            line: text[..start].matches('\n').count() + 1,
+            column: before + 1,
+            message: mistake.message,
+            hint: mistake.hint,
+            source: shown.iter().collect(),
+            carets: pad.chain(std::iter::repeat_n('^', carets)).collect(),
+        }
+    }
+}
+
+/// The nearest character boundary at or below `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", self.message)?;
+        writeln!(f, "  --> {}:{}:{}", self.file, self.line, self.column)?;
+        writeln!(f, "   | {}", self.source)?;
+        writeln!(f, "   | {}", self.carets)?;
+        write!(f, "hint: {}", self.hint)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            f.write_str(if i > 0 { "\n\n" } else { "" })?;
+            problem.fmt(f)?;
+        }
+        if self.more > 0 {
+            write!(f, "\n\nand {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Report {}

@@ -1,0 +1,235 @@
+//! What stands beside the axes: the name, how long to train, the seeds, `[divergence]`, `[record]`; and the tables that only `check`
+//! reads, of which no more than the shape is looked at here.
+
+use super::filter::Filter;
+use super::report::{Mistake, Problems, excerpt};
+use super::source::{Entry, Node, Raw, Span};
+use super::value::not_built;
+use crate::trial::Budget;
+use crate::verdict::Record;
+
+/// The seeds of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seeds {
+    /// 0, 1, ... below this number.
+    First(u64),
+    List(Vec<u64>),
+}
+
+impl Seeds {
+    pub fn len(&self) -> u64 {
+        match self {
+            Seeds::First(n) => *n,
+            Seeds::List(seeds) => seeds.len() as u64,
+        }
+    }
+
+    pub fn at(&self, i: u64) -> u64 {
+        match self {
+            Seeds::First(_) => i,
+            Seeds::List(seeds) => seeds[i as usize],
+        }
+    }
+}
+
+/// The name is the folder of the results.
+pub fn name(node: &Node) -> Result<String, Mistake> {
+    let hint = "letters, digits, `.`, `_` and `-`, not first a `.`: it names the folder of the results";
+    let plain = |text: &str| {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        !text.is_empty() && text.len() <= 200 && !text.starts_with(['.', '-']) && text.chars().all(legal)
+    };
+    match node.raw.text() {
+        Some(text) if plain(text) => Ok(text.to_owned()),
+        Some(text) => Err(Mistake::new(format!("`{}` cannot be the name of a sweep", excerpt(text)), hint)),
+        None => Err(Mistake::kind("name", node.raw.kind(), "a string", hint)),
+    }
+}
+
+/// The value of `epochs` or `steps`.
+pub fn budget(key: &str, node: &Node) -> Result<Budget, Mistake> {
+    match node.raw {
+        Raw::Integer(n) if (0..=1_000_000_000).contains(&n) => {
+            Ok(if key == "epochs" { Budget::Epochs(n as u64) } else { Budget::Steps(n as u64) })
+        }
+        _ => Err(Mistake::new(
+            format!("`{key}` is not an integer from 0 to 1,000,000,000"),
+            "0 measures at initialization only",
+        )),
+    }
+}
+
+/// The value of `seeds`: a number of them, or a list.
+pub fn seeds(node: &Node) -> Result<Seeds, Mistake> {
+    let hint = "a number of seeds, 1 or more (5 is 0, 1, 2, 3, 4), or a list of distinct integers, 0 or more";
+    let items = match &node.raw {
+        Raw::Integer(n) if *n >= 1 => return Ok(Seeds::First(*n as u64)),
+        Raw::List(items) if !items.is_empty() => items,
+        Raw::List(_) => return Err(Mistake::new("`seeds` is empty", hint)),
+        Raw::Integer(n) => return Err(Mistake::new(format!("`seeds` cannot be {n}"), hint)),
+        other => return Err(Mistake::kind("seeds", other.kind(), "an integer or a list", hint)),
+    };
+    let mut seeds = Vec::with_capacity(items.len());
+    for item in items {
+        match item.raw {
+            Raw::Integer(seed) if seed >= 0 => seeds.push(seed as u64),
+            Raw::Integer(seed) => return Err(Mistake::new(format!("a seed cannot be {seed}"), hint)),
+            ref other => return Err(Mistake::kind("seeds", other.kind(), "a list of integers", hint)),
+        }
+    }
+    let mut sorted = seeds.clone();
+    sorted.sort_unstable();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Mistake::new(format!("the seed {} stands twice", pair[0]), hint)),
+        None => Ok(Seeds::List(seeds)),
+    }
+}
+
+/// The entries of a table that may hold these keys; others are mistakes.
+pub fn table<'a>(what: &str, node: &'a Node, known: &[&str], problems: &mut Problems) -> &'a [Entry] {
+    let Raw::Table(entries) = &node.raw else {
+        let hint = format!("write [{what}] and its keys below: {}", known.join(", "));
+        problems.push(&node.span, Mistake::kind(what, node.raw.kind(), "a table", hint));
+        return &[];
+    };
+    for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+        problems.push(
+            &entry.key_span,
+            Mistake::unknown(format!("`{what}` has no key `{}`", excerpt(&entry.key)), &entry.key, known),
+        );
+    }
+    entries
+}
+
+/// `[divergence]`: the loss ratio.
+pub fn divergence(node: &Node, problems: &mut Problems) -> Option<f64> {
+    let entries = table("divergence", node, &["loss_ratio"], problems);
+    let entry = entries.iter().find(|entry| entry.key == "loss_ratio")?;
+    match entry.value.raw.number() {
+        Some(x) if x.is_finite() && x > 0.0 => Some(x),
+        _ => {
+            let hint = "a loss above this multiple of the reference counts as diverged, for example 1e6";
+            problems.add(&entry.value.span, "`loss_ratio` is not a finite number above 0", hint);
+            None
+        }
+    }
+}
+
+pub fn record(node: &Node, problems: &mut Problems) -> Record {
+    let mut record = Record::default();
+    for entry in table("record", node, &["epochs", "layers", "steps", "sharpness"], problems) {
+        let span = &entry.value.span;
+        match (entry.key.as_str(), &entry.value.raw) {
+            ("epochs", Raw::Boolean(b)) => record.epochs = *b,
+            ("steps", Raw::Integer(n)) if (0..=1_000_000_000).contains(n) => record.steps = *n as u64,
+            ("steps", _) => {
+                problems.add(
+                    span,
+                    "`steps` is not an integer from 0 to 1,000,000,000",
+                    "steps.csv has the first `steps` updates",
+                );
+            }
+            ("sharpness", Raw::Boolean(false)) => {}
+            ("sharpness", Raw::Boolean(true)) => {
+                problems.push(&entry.key_span, not_built("sharpness = true", "leave it out"))
+            }
+            ("layers", _) => {
+                problems.push(&entry.key_span, not_built("layers", "leave it out; `epochs` and `steps` are"))
+            }
+            ("epochs" | "sharpness", raw) => {
+                problems.push(span, Mistake::kind(&entry.key, raw.kind(), "true or false", "write true or false"));
+            }
+            _ => {}
+        }
+    }
+    record
+}
+
+/// `[[exclude]]`: each table is a filter.
+pub fn excludes(node: &Node, problems: &mut Problems) -> Vec<Filter> {
+    tables("exclude", node, problems)
+        .iter()
+        .filter_map(|(span, entries)| {
+            if entries.is_empty() {
+                problems.add(
+                    span,
+                    "this [[exclude]] has no keys, so it would drop every trial",
+                    "for example init = \"he\"",
+                );
+                return None;
+            }
+            Some(Filter::read(entries, problems))
+        })
+        .collect()
+}
+
+/// `[[expect]]`: its keys and their types.
+pub fn expects(node: &Node, problems: &mut Problems) {
+    let known = ["name", "where", "by", "metric", "min", "max", "value", "tolerance"];
+    let Raw::List(items) = &node.raw else {
+        problems.push(&node.span, Mistake::kind("expect", node.raw.kind(), "a list of tables", "write [[expect]]"));
+        return;
+    };
+    for item in items {
+        for entry in table("expect", item, &known, problems) {
+            let (span, raw) = (&entry.value.span, &entry.value.raw);
+            match (entry.key.as_str(), raw) {
+                ("name" | "metric", Raw::Text(_)) => {}
+                ("where", Raw::Table(entries)) => drop(Filter::read(entries, problems)),
+                ("by", _) => names("by", &entry.value, problems),
+                ("min" | "max" | "value" | "tolerance", raw) if raw.number().is_some() => {}
+                (key @ ("name" | "metric"), raw) => {
+                    problems.push(span, Mistake::kind(key, raw.kind(), "a string", "write it in quotes"));
+                }
+                ("where", raw) => {
+                    let hint = "for example where = { network = \"mlp\", lr = { max = 0.1 } }";
+                    problems.push(span, Mistake::kind("where", raw.kind(), "a table", hint));
+                }
+                (key @ ("min" | "max" | "value" | "tolerance"), raw) => {
+                    problems.push(span, Mistake::kind(key, raw.kind(), "a number", "for example 0.05"));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// `[baseline]`: its keys and their types.
+pub fn baseline(node: &Node, problems: &mut Problems) {
+    for entry in table("baseline", node, &["by", "alpha", "direction", "max_changed"], problems) {
+        let (span, raw) = (&entry.value.span, &entry.value.raw);
+        match (entry.key.as_str(), raw) {
+            ("by", _) => names("by", &entry.value, problems),
+            ("direction", Raw::Text(text)) if ["worse", "any"].contains(&text.as_str()) => {}
+            ("direction", _) => problems.add(span, "`direction` is neither \"worse\" nor \"any\"", "write one of them"),
+            (key @ ("alpha" | "max_changed"), raw) if raw.number().is_none() => {
+                problems.push(span, Mistake::kind(key, raw.kind(), "a number", "for example 0.05"));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn names(key: &str, node: &Node, problems: &mut Problems) {
+    let fine = matches!(&node.raw, Raw::List(items) if items.iter().all(|item| item.raw.text().is_some()));
+    if !fine {
+        problems.add(&node.span, format!("`{key}` is not a list of names"), format!("for example {key} = [\"depth\"]"));
+    }
+}
+
+/// The items of `[[what]]`, each with its place.
+pub fn tables<'a>(what: &str, node: &'a Node, problems: &mut Problems) -> Vec<(Span, &'a [Entry])> {
+    let wrong = |raw: &Raw| Mistake::kind(what, raw.kind(), "a list of tables", format!("write [[{what}]]"));
+    let Raw::List(items) = &node.raw else {
+        problems.push(&node.span, wrong(&node.raw));
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for item in items {
+        match &item.raw {
+            Raw::Table(entries) => found.push((item.span.clone(), entries.as_slice())),
+            raw => problems.push(&item.span, wrong(raw)),
+        }
+    }
+    found
+}

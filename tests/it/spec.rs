@@ -1,0 +1,526 @@
+//! What a spec may say, and the report of what it may not.
+
+use blowup::spec::Spec;
+use blowup::spec::filter::Filter;
+use blowup::trial::{Bias, Loss, Network, Norm, NormPosition, Optimizer, Trial};
+use proptest::prelude::*;
+use std::io;
+
+const TOP: &str = "name = \"t\"\nepochs = 1\n[task]\nkind = \"noise\"\n";
+
+/// The only files there are.
+fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
+    let bytes: &[u8] = match path {
+        "good.csv" => b"a,b,y\n1,2,3\n4,5e0,6\n",
+        "bad.csv" => b"a,b,y\n1,2,3\n4,five,6\n",
+        "names.csv" => b"a,kind\n1,cat\n2,ant\n3,cat\n",
+        _ => return Err(io::ErrorKind::NotFound.into()),
+    };
+    Ok((format!("/data/{path}"), bytes.to_vec()))
+}
+
+fn parse(text: &str) -> Result<Spec, String> {
+    Spec::parse(text, "t.toml", &open).map_err(|report| report.to_string())
+}
+
+/// The only trial of a block below the common top.
+fn only(block: &str) -> Trial {
+    let spec = parse(&format!("{TOP}[[grid]]\nlr = 1\n{block}")).unwrap_or_else(|report| panic!("{report}"));
+    let mut trials = spec.grid().trials();
+    let trial = trials.next().expect("a trial");
+    assert_eq!(trials.next(), None);
+    trial
+}
+
+/// The messages and hints, one line each, of a spec that is refused.
+fn mistakes(text: &str) -> Vec<String> {
+    let Err(report) = Spec::parse(text, "t.toml", &open) else { panic!("this is accepted:\n{text}") };
+    report.problems.iter().map(|p| format!("{}:{} {} / {}", p.line, p.column, p.message, p.hint)).collect()
+}
+
+/// A block below the common top (its first line is line 6) has this one mistake.
+fn check(block: &str, expected: &str) {
+    assert_eq!(mistakes(&format!("{TOP}[[grid]]\n{block}")), [expected], "{block}");
+}
+
+#[test]
+fn defaults_are_those_of_pytorch() {
+    let trial = only("");
+    assert_eq!(trial.bias, Bias::LearnedPytorch);
+    assert_eq!(trial.optimizer, Optimizer::Sgd { momentum: 0.0, nesterov: false });
+    assert_eq!((trial.batch, trial.task.samples, trial.task.inputs, trial.task.outputs), (256, 256, 10, 1));
+    assert_eq!(only("optimizer = \"adamw\"").optimizer, Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 });
+    assert_eq!(only("optimizer = \"rmsprop\"").optimizer, Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.0 });
+    assert_eq!(only("optimizer = \"adamw\"").weight_decay, 0.0);
+    assert_eq!(only("init = \"he\"").bias, Bias::Learned { std: 0.0 });
+    assert_eq!(only("bias_std = 0").bias, Bias::Learned { std: 0.0 });
+    assert_eq!(only("depth = 0").network, Network::Linear);
+    assert_eq!(only("norm = \"layer\"").network.norm(), Some(Norm::Layer(NormPosition::Before)));
+    let classes = only("loss = \"cross-entropy\"");
+    assert_eq!((classes.loss, classes.task.outputs), (Loss::CrossEntropy, 10));
+}
+
+#[test]
+fn defaults_of_what_is_not_built_are_accepted() {
+    only(
+        "residual = false\nschedule = \"constant\"\nparametrization = \"standard\"\nsampling = \"shuffle\"\ninit_offset = 0",
+    );
+    parse(&format!("{TOP}[record]\nsharpness = false\n[[grid]]\nlr = 1")).unwrap();
+}
+
+#[test]
+fn what_is_not_built_is_refused_by_name() {
+    let refuse = |line: &str, what: &str, hint: &str| {
+        let at = line.find('=').unwrap() + 3;
+        check(&format!("{line}\nlr = 1"), &format!("6:{at} `{what}` is in the contract but not built yet / {hint}"));
+    };
+    refuse("network = \"lstm\"", "network = \"lstm\"", "built: mlp, rnn");
+    refuse("norm = \"rms\"", "norm = \"rms\"", "built: none, batch, layer");
+    refuse("dtype = \"bfloat16\"", "dtype = \"bfloat16\"", "built: float32, float64");
+    refuse("parametrization = \"ntk\"", "parametrization = \"ntk\"", "built: standard");
+    refuse("schedule = \"cosine\"", "schedule = \"cosine\"", "built: constant");
+    refuse("sampling = \"replacement\"", "sampling = \"replacement\"", "built: shuffle");
+    refuse("residual = [false, true]", "residual", "only false is, its default");
+    refuse("init_offset = [0.0, 0.1]", "init_offset", "only 0.0 is, its default");
+    refuse("recurrent_init = \"orthogonal\"", "recurrent_init", "leave it out");
+    refuse("lr_output = 0.1", "lr_output", "leave it out");
+    refuse("warmup = 10", "warmup", "leave it out");
+    refuse("forget_bias = 1.0", "forget_bias", "leave it out");
+    refuse("data_seed = 1", "data_seed", "leave it out");
+}
+
+#[test]
+fn every_mistake_is_in_one_report() {
+    let text = "\
+name = \"a/b\"
+epochs = -1
+[task]
+kind = \"teachr\"
+[base]
+widht = 64
+depth = 4
+[[grid]]
+lr = [1e-3, -1.0, nan]
+init = \"normal(0.1)\"
+init_scale = 2.0
+activation = [\"relu\", \"tahn\"]
+\tmomentum = \"é\"   # tab and accent
+[[exclude]]
+inti = \"he\"
+";
+    insta::assert_snapshot!(parse(text).unwrap_err(), @r#"
+error: `a/b` cannot be the name of a sweep
+  --> t.toml:1:8
+   | name = "a/b"
+   |        ^^^^^
+hint: letters, digits, `.`, `_` and `-`, not first a `.`: it names the folder of the results
+
+error: `epochs` is not an integer from 0 to 1,000,000,000
+  --> t.toml:2:10
+   | epochs = -1
+   |          ^^
+hint: 0 measures at initialization only
+
+error: `teachr` is not a kind of task
+  --> t.toml:4:8
+   | kind = "teachr"
+   |        ^^^^^^^^
+hint: did you mean `teacher`?
+
+error: unknown key `widht`
+  --> t.toml:6:1
+   | widht = 64
+   | ^^^^^
+hint: did you mean `width`?
+
+error: `lr` cannot be -1.0
+  --> t.toml:9:13
+   | lr = [1e-3, -1.0, nan]
+   |             ^^^^
+hint: it takes a finite number, 0 or more
+
+error: `lr` cannot be NaN
+  --> t.toml:9:19
+   | lr = [1e-3, -1.0, nan]
+   |                   ^^^
+hint: it takes a finite number, 0 or more
+
+error: `init_scale` is given twice: here and in the parentheses of `init`
+  --> t.toml:11:1
+   | init_scale = 2.0
+   | ^^^^^^^^^^
+hint: write either init = "normal(0.5)" or both keys without parentheses
+
+error: `tahn` is not a value of `activation`
+  --> t.toml:12:23
+   | activation = ["relu", "tahn"]
+   |                       ^^^^^^
+hint: did you mean `tanh`?
+
+error: `momentum` is a string, not a number
+  --> t.toml:13:13
+   | 	momentum = "é"   # tab and accent
+   | 	           ^^^
+hint: a number, a list of them, or a range { log = [1e-3, 1.0], points = 4 }
+
+error: `inti` is not an axis
+  --> t.toml:15:1
+   | inti = "he"
+   | ^^^^
+hint: did you mean `init`?
+"#);
+}
+
+#[test]
+fn a_syntax_error_has_its_place() {
+    insta::assert_snapshot!(parse("name = \"t\"\nepochs = = 3\n").unwrap_err(), @r#"
+error: this is not TOML: extra `=`, expected nothing
+  --> t.toml:2:10
+   | epochs = = 3
+   |          ^
+hint: https://toml.io has the syntax
+"#);
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    check("lr = -0.1", "6:6 `lr` cannot be -0.1 / it takes a finite number, 0 or more");
+    check("lr = inf", "6:6 `lr` cannot be inf / it takes a finite number, 0 or more");
+    check(
+        "lr = 1e999",
+        "6:6 `lr` is a number too large for 64 bits, not a number / a number, a list of them, or a range { log = [1e-3, 1.0], points = 4 }",
+    );
+    check("lr = 1\nwidth = 0", "7:9 `width` cannot be 0 / it takes an integer from 1 to 1000000");
+    check("lr = 1\ndepth = 10001", "7:9 `depth` cannot be 10001 / it takes an integer from 0 to 10000");
+    check(
+        "lr = 1\ndepth = 2.0",
+        "7:9 `depth` is a decimal number, not an integer / an integer, a list of them, or a range { log = [4, 64], points = 3 }",
+    );
+    check("lr = 1\nbatch = [4, 0]", "7:13 `batch` cannot be 0 / it takes an integer, 1 or more");
+    check(
+        "lr = 1\noptimizer = \"adam\"\nbeta1 = 1.0",
+        "8:9 `beta1` cannot be 1.0 / it takes a number from 0 to below 1",
+    );
+    check(
+        "lr = 1\nclip = \"norm(0)\"",
+        "7:8 `clip_threshold` cannot be 0.0 / it takes a number above 0; inf means no clipping",
+    );
+    check("lr = 1\ninit = \"he(-1)\"", "7:8 `init_scale` is below 0 / only init = \"constant\" may be negative");
+    check(
+        "lr = 1\ninit = [\"constant\", \"he\"]\ninit_scale = -1",
+        "8:14 `init_scale` is below 0 / only init = \"constant\" may be negative",
+    );
+    check(
+        "lr = { log = [0, 1], points = 3 }",
+        "6:14 the ends of a `log` range must be above 0 / for example { log = [1e-3, 10.0], points = 5 }",
+    );
+    check(
+        "lr = { log = [1, 2] }",
+        "6:6 this range of `lr` lacks its number of `points` / for example { log = [1e-3, 10.0], points = 5 }",
+    );
+    check("lr = []", "6:6 `lr` has no values / give it at least one, or leave it out");
+}
+
+#[test]
+fn an_axis_that_applies_nowhere_is_refused() {
+    check(
+        "lr = 1\noptimizer = \"adam\"\nmomentum = 0.9",
+        "8:1 `momentum` applies nowhere in this block / it needs `optimizer` sgd or rmsprop",
+    );
+    check(
+        "lr = 1\nclip_threshold = 1.0",
+        "7:1 `clip_threshold` applies nowhere in this block / it needs `clip` norm or value",
+    );
+    check(
+        "lr = 1\nsequence_length = 5",
+        "7:1 `sequence_length` applies nowhere in this block / it needs `network` rnn",
+    );
+    check("lr = 1\ndepth = 0\nwidth = 5", "8:1 `width` applies nowhere in this block / it needs `depth` 1 or more");
+    check("lr = 1\nnesterov = true", "7:1 `nesterov` applies nowhere in this block / it needs `momentum` above 0");
+    check(
+        "lr = 1\n[base]\nnegative_slope = 0.1",
+        "8:1 `negative_slope` applies nowhere in any block / it needs `activation` leaky_relu",
+    );
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    check(
+        "lr = 1\nnetwork = \"rnn\"\nsequence_length = 4",
+        "7:11 the network `rnn` cannot learn the task `noise` / an rnn takes: adding, noise-sequence",
+    );
+    check(
+        "lr = 1\nnetwork = \"rnn\"\nsequence_length = 1\ntask = { kind = \"adding\" }",
+        "8:19 the task `adding` needs a `sequence_length` of 2 or more / it marks a step in each half of the sequence",
+    );
+    check(
+        "lr = 1\nnetwork = \"rnn\"\ntask = { kind = \"adding\" }",
+        "5:1 this rnn has no `sequence_length` / for example sequence_length = [16, 64]",
+    );
+    check(
+        "lr = 1\nnetwork = \"rnn\"\nsequence_length = 4\nnorm = \"batch\"\ntask = { kind = \"adding\" }",
+        "9:8 an rnn cannot have norm = \"batch\" / its statistics would differ at every time step; take \"layer\"",
+    );
+    check(
+        "lr = 1\nloss = \"cross_entropy\"\ntask = { kind = \"scalar\" }",
+        "7:8 the task `scalar` has no targets for the loss `cross_entropy` / it takes mse",
+    );
+    check(
+        "lr = 1\ntask = { kind = \"scalar\", samples = 3 }",
+        "7:27 `samples` does not apply to the task `scalar` / it takes none",
+    );
+    check(
+        "lr = 1\ntask = { kind = \"teacher\", classes = 3 }",
+        "7:28 `classes` applies under loss = \"cross_entropy\" only / set that loss, or write `outputs`",
+    );
+    check(
+        "lr = { log = [1, 2], points = 2, per = \"depth\" }\ndepth = [0, 1]",
+        "6:6 `lr` is divided by `depth`, which is not above 0 everywhere / give `depth` positive values only",
+    );
+    check(
+        "lr = [1, 2]\ndepth = [1, 2, 3]\nzip = [[\"lr\", \"depth\"]]",
+        "8:8 the zipped lists differ in length / `lr` has 2, `depth` has 3",
+    );
+    check("lr = 1\nsteps = 3\nepochs = 3", "8:1 both `epochs` and `steps` are given / keep one of them");
+    check(
+        "lr = 1\nseeds = [1, 2, 1]",
+        "7:9 the seed 1 stands twice / a number of seeds, 1 or more (5 is 0, 1, 2, 3, 4), or a list of distinct integers, 0 or more",
+    );
+    check(
+        "lr = 1\ninit-scale = 1\ninit_scale = 2",
+        "8:1 `init_scale` stands twice, `-` and `_` are the same / keep one of them",
+    );
+    check(
+        "lr = [1, 2]\n[[exclude]]\nlr = { max = 2 }",
+        "5:1 every trial of the grid is excluded / loosen the [[exclude]] tables",
+    );
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    assert_eq!(
+        mistakes(""),
+        [
+            "1:1 the spec has no `name` / for example name = \"grid\": the results go to results/grid",
+            "1:1 the spec has no [[grid]] / each [[grid]] is a block of trials, the product of its lists"
+        ]
+    );
+    assert_eq!(
+        mistakes("name = \"t\"\n[[grid]]\ndepth = 1\n[[grid]]\nlr = 1"),
+        [
+            "2:1 this block has no `epochs` / write epochs = 100 (or steps) at the top of the spec or here",
+            "2:1 this block has no task / write [task] with its `kind` at the top of the spec, or here: task = { kind = \"teacher\", samples = 256 }",
+            "2:1 this block has no `lr` / there is no default: for example lr = [1e-3, 1e-2]"
+        ]
+    );
+}
+
+#[test]
+fn a_csv_task_is_read_and_checked() {
+    let csv = |task: &str| format!("name = \"t\"\nepochs = 1\n[task]\nkind = \"csv\"\n{task}\n[[grid]]\nlr = 1\n");
+    let spec = parse(&csv("path = \"good.csv\"\ntarget = \"y\"")).unwrap();
+    let task = spec.grid().trials().next().unwrap().task;
+    let file = task.csv.as_ref().unwrap();
+    assert_eq!((task.inputs, task.outputs, task.samples), (2, 1, 2));
+    assert_eq!(
+        (file.path.as_str(), file.features.join(" ").as_str(), file.standardize),
+        ("/data/good.csv", "a b", true)
+    );
+    assert_eq!(file.sha256.len(), 64);
+    let names = parse(&(csv("path = \"names.csv\"\ntarget = \"kind\"") + "loss = \"cross_entropy\"")).unwrap();
+    assert_eq!(names.grid().trials().next().unwrap().task.outputs, 2);
+    assert_eq!(
+        mistakes(&csv("path = \"bad.csv\"\ntarget = \"y\"")),
+        [
+            "5:8 `bad.csv`: line 3, column `b`: `five` is not a finite number / every cell must be a finite number; a target of names needs loss = \"cross_entropy\""
+        ]
+    );
+    assert_eq!(
+        mistakes(&csv("path = \"good.csv\"\ntarget = \"z\"")),
+        [
+            "5:8 `good.csv`: line 1, column `z`: there is no such column; the header has: a, b, y / `target` and `features` are names of the header, which must not repeat"
+        ]
+    );
+    assert_eq!(
+        mistakes(&csv("path = \"none.csv\"\ntarget = \"y\"")),
+        ["5:8 cannot read `none.csv`: entity not found / the path is relative to the folder of the spec"]
+    );
+    assert_eq!(
+        mistakes(&csv("path = \"names.csv\"\ntarget = \"kind\"")),
+        [
+            "5:8 `names.csv`: line 2, column `kind`: `cat` is not a finite number / every cell must be a finite number; a target of names needs loss = \"cross_entropy\""
+        ]
+    );
+}
+
+#[test]
+fn filters_of_the_command_line_choose_trials() {
+    let grid = "[[grid]]\nlabel = \"a b\"\nlr = [0.01, 0.1, 1]\ninit = [\"he\", \"normal(0.1)\"]\ndepth = [0, 2]\n";
+    let spec = parse(&format!("{TOP}{grid}")).unwrap();
+    let count = |args: &[&str]| {
+        let filter = Filter::parse(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())?;
+        Ok::<usize, String>(spec.grid().trials().filter(|trial| filter.matches(trial)).count())
+    };
+    assert_eq!(count(&[]), Ok(12));
+    assert_eq!(count(&["lr=0.01,1"]), Ok(8));
+    assert_eq!(count(&["lr=0.1..1.0"]), Ok(8));
+    assert_eq!(count(&["lr=..0.05"]), Ok(4));
+    assert_eq!(count(&["init=kaiming", "depth=2"]), Ok(3));
+    assert_eq!(count(&["init=normal(0.1)"]), Ok(6));
+    assert_eq!(count(&["init-scale=1"]), Ok(6));
+    assert_eq!(count(&["width=64"]), Ok(6));
+    assert_eq!(count(&["batch=all", "seed=0", "label=a b", "task=noise", "residual=false"]), Ok(6));
+    assert_eq!(count(&["network=lstm"]), Ok(0));
+    for (arg, message) in [
+        ("lr", "`--where lr`: there is no `=`\nhint: AXIS=V, AXIS=V,V or AXIS=A..B, for example lr=1e-3..0.1"),
+        ("lrr=1", "`--where lrr=1`: `lrr` is not an axis\nhint: did you mean `lr`?"),
+        ("lr=x", "`--where lr=x`: `x` is not a value of `lr`\nhint: it takes numbers"),
+        ("depth=1.5", "`--where depth=1.5`: `1.5` is not a value of `depth`\nhint: it takes integers"),
+        ("init=hee", "`--where init=hee`: `hee` is not a value of `init`\nhint: did you mean `he`?"),
+        (
+            "init=a..b",
+            "`--where init=a..b`: `a..b` is not a value of `init`\nhint: the nearest is `he`; known here: normal, uniform, xavier, xavier_uniform, he, he_uniform, lecun, orthogonal, scaled, constant, pytorch",
+        ),
+        ("lr=2..1", "`--where lr=2..1`: the range of `lr` from 2 to 1 is empty\nhint: the smaller end comes first"),
+    ] {
+        assert_eq!(count(&[arg]).unwrap_err(), message);
+    }
+}
+
+#[test]
+fn tables_of_check_are_looked_at_for_their_shape() {
+    let tables = "[[grid]]\nlr = 1\n[[expect]]\nname = \"x\"\nwhere = { lr = { max = 0.1 } }\nby = [\"depth\"]\nmetric = \"m\"\nmax = 0\n\
+                  [baseline]\nby = [\"init\"]\nalpha = 0.05\ndirection = \"worse\"\nmax_changed = 0.01\n";
+    parse(&format!("{TOP}{tables}")).unwrap();
+    let wrong = tables.replace("metric", "metrik").replace("\"worse\"", "\"better\"");
+    assert_eq!(
+        mistakes(&format!("{TOP}{wrong}")),
+        [
+            "11:1 `expect` has no key `metrik` / did you mean `metric`?",
+            "16:13 `direction` is neither \"worse\" nor \"any\" / write one of them"
+        ]
+    );
+}
+
+#[test]
+fn the_experiments_parse() {
+    for entry in std::fs::read_dir("experiments").into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        let spec = parse(&text).unwrap_or_else(|report| panic!("{report}"));
+        assert!(spec.grid().trials().count() > 0);
+    }
+}
+
+const RICH: &str = "\
+name = \"rich\"
+epochs = 3
+seeds = [0, 5]
+[task]
+kind = \"teacher\"
+inputs = 3
+samples = 20
+input_std = 0.5
+[base]
+width = [4, 8]
+init-scale = 0.5
+[[grid]]
+label = \"é\"
+zip = [[\"depth\", \"lr\"], [\"norm\", \"batch\"]]
+depth = [0, 1, { linear = [2, 4], points = 3 }]
+lr = { log = [1e-3, 1.0], points = 5 }
+norm = [\"none\", \"batch\"]
+batch = [\"all\", 7]
+momentum = { linear = [0, 0.9], points = 2, per = \"width\" }
+nesterov = [true, false]
+[[grid]]
+network = \"rnn\"
+lr = [0, 0.1, 1e-2]
+task = { kind = \"adding\", samples = 4 }
+sequence_length = { linear = [8, 16], points = 2, per = \"depth\" }
+clip = [\"norm(1.0)\", \"none\"]
+activation = [\"leaky-relu(0.1)\", \"tanh\"]
+[[grid]]
+lr = 1
+task = { kind = \"csv\", path = \"names.csv\", target = \"kind\", features = [\"a\"], standardize = true }
+loss = \"cross_entropy\"
+optimizer = [\"adam\", \"rmsprop\"]
+alpha = 0.5
+[[exclude]]
+lr = { min = 1e-3, max = 1e-2 }
+network = [\"mlp\"]
+[divergence]
+loss_ratio = 1e6
+[record]
+epochs = true
+steps = 3
+sharpness = false
+[[expect]]
+where = { init = \"he\" }
+by = [\"depth\"]
+[baseline]
+alpha = 0.05
+";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Words of a spec swapped, dropped and doubled: a trial or a report, never a panic.
+    #[test]
+    fn no_text_makes_it_panic(edits in prop::collection::vec((0usize..1000, 0usize..1000, 0u8..4), 0..6)) {
+        let mut words: Vec<&str> = RICH.split_inclusive([' ', '\n', ',', '[', '(', '"']).collect();
+        for (at, from, kind) in edits {
+            let (at, from) = (at % words.len(), from % words.len());
+            match kind {
+                0 => words[at] = words[from],
+                1 => drop(words.remove(at)),
+                2 => words.insert(at, words[from]),
+                _ => words.swap(at, from),
+            }
+        }
+        match Spec::parse(&words.concat(), "t.toml", &open) {
+            Ok(spec) => {
+                prop_assert!(spec.grid().points() > 0);
+                for trial in spec.grid().trials().take(200) {
+                    prop_assert!(trial.batch >= 1 && trial.batch <= trial.task.samples);
+                    prop_assert!(trial.lr.is_finite() && trial.lr >= 0.0);
+                    prop_assert!(trial.network.sequence_length().is_none_or(|t| t >= 2));
+                    prop_assert_eq!(trial.network.sequence_length().is_some(), trial.task.kind.is_sequence());
+                }
+            }
+            Err(report) => prop_assert!(report.problems.iter().all(|p| report.to_string().contains(&p.message))),
+        }
+    }
+}
+
+#[test]
+fn the_text_that_is_edited_is_a_spec() {
+    assert_eq!(parse(RICH).map(|spec| spec.grid().points()), Ok(264));
+}
+
+#[test]
+fn a_report_of_thousands_of_mistakes_is_short() {
+    let lines: String = (0..5000).map(|i| format!("x{i} = 1\n")).collect();
+    let report = parse(&format!("name = \"t\"\n{lines}")).unwrap_err();
+    assert!(report.ends_with("and 4901 more"), "{}", &report[report.len() - 100..]);
+}
+
+#[test]
+fn long_lines_and_strange_texts_are_shown_in_part() {
+    let long = "x".repeat(100_000);
+    let report = parse(&format!("name = \"t\"\n{long} = \"{long}\"\ndepth = \"\u{202e}\"\n")).unwrap_err();
+    assert!(report.len() < 2000, "{report}");
+    assert!(parse("\u{feff}name = 3").is_err());
+    assert!(parse("\0").is_err());
+    assert!(parse(&"[".repeat(100_000)).is_err());
+}
+
+#[test]
+fn what_depends_on_a_mistake_is_not_judged() {
+    check(
+        "lr = 1\nnetwork = \"rnm\"\nnegative_slope = 0.1\nsequence_length = 4",
+        "7:11 `rnm` is not a value of `network` / did you mean `rnn`?",
+    );
+    let both = mistakes(&format!("{TOP}[[grid]]\nlr = \"fast\"\noptimizer = \"adm\"\nmomentum = 0.9"));
+    assert_eq!(both.len(), 2, "{both:?}");
+    check("lr = 1\ninit = \"he\"\nbatch_size = 7", "8:1 unknown key `batch_size` / did you mean `batch`?");
+}
