@@ -4,9 +4,13 @@
 //!
 //! Nothing here parses, trains or writes; `spec` builds trials, `plan` groups them by `Shape`, `engine` trains them.
 
+mod identity;
+mod shape;
+
+pub use identity::TrialId;
+pub use shape::Shape;
+
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::fmt;
 
 /// Declares a closed enum whose variants have the names of the contract.
 macro_rules! named {
@@ -247,27 +251,6 @@ pub enum Clip {
     Value(f64),
 }
 
-/// `t` and 12 hexadecimal digits: a hash of everything that changes the meaning of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TrialId(u64);
-
-impl fmt::Display for TrialId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "t{:012x}", self.0)
-    }
-}
-
-impl TrialId {
-    pub fn parse(text: &str) -> Option<TrialId> {
-        let digits = text.strip_prefix('t')?;
-        let hexadecimal = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if digits.len() != 12 || !hexadecimal {
-            return None;
-        }
-        u64::from_str_radix(digits, 16).ok().map(TrialId)
-    }
-}
-
 impl Network {
     pub fn name(self) -> &'static str {
         match self {
@@ -313,13 +296,6 @@ impl Network {
 }
 
 impl Trial {
-    /// The hash of `identity`.
-    pub fn id(&self) -> TrialId {
-        let hash = Sha256::digest(self.identity().as_bytes());
-        let first: [u8; 8] = hash[..8].try_into().expect("a SHA-256 has 32 bytes");
-        TrialId(u64::from_be_bytes(first) >> 16)
-    }
-
     pub fn steps_per_epoch(&self) -> u64 {
         self.task.samples.div_ceil(self.batch) as u64
     }
@@ -336,90 +312,4 @@ impl Trial {
     pub fn epochs(&self) -> u64 {
         self.steps().div_ceil(self.steps_per_epoch())
     }
-
-    /// Every field that changes the run, as text. An axis added later is appended only where it is not at its default, so
-    /// the ids of existing sweeps stay.
-    fn identity(&self) -> String {
-        use fmt::Write;
-        let mut text = String::with_capacity(512);
-        let task = &self.task;
-        let csv = task.csv.as_ref().map(|c| (&c.sha256, &c.target, &c.features, c.standardize));
-        let _ = write!(
-            text,
-            "task={}/{}/{}/{}/{:?}/{csv:?};",
-            task.kind.name(),
-            task.inputs,
-            task.outputs,
-            task.samples,
-            task.input_std
-        );
-        let _ = write!(
-            text,
-            "{:?};loss_ratio={:?};{:?};{:?};{:?};{:?};{:?};lr={:?};{:?};weight_decay={:?};batch={};{:?};seed={}",
-            self.budget,
-            self.loss_ratio,
-            self.network,
-            self.init,
-            self.bias,
-            self.loss,
-            self.optimizer,
-            self.lr,
-            self.clip,
-            self.weight_decay,
-            self.batch,
-            self.dtype,
-            self.seed
-        );
-        text
-    }
-
-    /// What trials must share to train as lanes of one cohort.
-    pub fn shape(&self) -> Shape {
-        let activation = self.network.activation().map(|a| match a {
-            Activation::LeakyRelu { negative_slope } => ("leaky_relu", negative_slope.to_bits()),
-            other => (other.name(), 0),
-        });
-        Shape {
-            task: format!("{:?}", self.task),
-            network: self.network.name(),
-            depth: self.network.depth(),
-            width: self.network.width(),
-            activation,
-            norm: self.network.norm(),
-            sequence_length: self.network.sequence_length(),
-            bias: self.bias != Bias::None,
-            loss: self.loss,
-            optimizer: self.optimizer.name(),
-            momentum: self.optimizer.momentum().is_some_and(|m| m != 0.0),
-            nesterov: matches!(self.optimizer, Optimizer::Sgd { nesterov: true, .. }),
-            weight_decay: self.weight_decay != 0.0,
-            clip_value: matches!(self.clip, Clip::Value(_)),
-            batch: self.batch,
-            steps: self.steps(),
-            dtype: self.dtype,
-        }
-    }
-}
-
-/// The key of a cohort: everything that decides which kernels run and how large their tensors are. lr, thresholds, decay, momentum,
-/// initializer and seed are one value per lane and stay out of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Shape {
-    pub task: String,
-    pub network: &'static str,
-    pub depth: usize,
-    pub width: Option<usize>,
-    pub activation: Option<(&'static str, u64)>,
-    pub norm: Option<Norm>,
-    pub sequence_length: Option<usize>,
-    pub bias: bool,
-    pub loss: Loss,
-    pub optimizer: &'static str,
-    pub momentum: bool,
-    pub nesterov: bool,
-    pub weight_decay: bool,
-    pub clip_value: bool,
-    pub batch: usize,
-    pub steps: u64,
-    pub dtype: Dtype,
 }
