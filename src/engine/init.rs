@@ -38,7 +38,8 @@ fn fill(trials: &[&Trial], group: &Group, layer: usize, target: &Tensor) {
     for trial in trials {
         let (unit, factor) = recipe(trial, group, layer);
         let draws = units.entry((trial.seed, unit)).or_insert_with(|| unit.draw(trial.seed, group, layer));
-        values.extend(draws.iter().map(|x| x * factor));
+        let offset = if group.role == Role::Weight && layer == 0 { trial.init.offset } else { 0.0 };
+        values.extend(draws.iter().map(|x| x * factor + offset));
     }
     let lanes = trials.len() as i64;
     let source = Tensor::from_slice(&values).view([lanes, group.rows as i64, group.cols as i64]);

@@ -1,4 +1,5 @@
-//! Multilayer perceptron: h_l = x_{l-1} W_l + b_l, x_l = stage(h_l), output = x_L W + b.
+//! Multilayer perceptron: h_l = x_{l-1} W_l + b_l, x_l = stage(h_l), output = x_L W + b. With residual connections x_l = x_{l-1} + stage(h_l)
+//! for l = 2..depth.
 
 use super::network::{Network, Place, Watch, affine};
 use super::stage::{Slot, Stage};
@@ -9,27 +10,43 @@ pub struct Mlp {
     stage: Option<Stage>,
     /// One per hidden layer.
     slots: Vec<Slot>,
+    /// x_l of layers 2..depth, where they are residual; else empty.
+    sums: Vec<Tensor>,
     output: Tensor,
     /// The backprop signals of odd and even layers: each is needed only until the next is there.
     signals: [Tensor; 2],
+    /// dLoss/dx_l while dLoss/dh_l is computed from it; residual nets only.
+    skipped: Option<Tensor>,
 }
 
 impl Mlp {
     /// `size`: lanes, batch, width.
-    pub fn new(stage: Option<Stage>, depth: usize, size: [i64; 3], outputs: i64, kind: Kind) -> Mlp {
+    pub fn new(stage: Option<Stage>, depth: usize, residual: bool, size: [i64; 3], outputs: i64, kind: Kind) -> Mlp {
         let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, Device::Cpu));
         let slots = stage.iter().flat_map(|stage| (0..depth).map(|_| stage.slot(size, kind))).collect();
-        Mlp { stage, slots, output: zeros([size[0], size[1], outputs]), signals: [zeros(size), zeros(size)] }
+        let sums = if residual { (1..depth).map(|_| zeros(size)).collect() } else { Vec::new() };
+        let skipped = residual.then(|| zeros(size));
+        let output = zeros([size[0], size[1], outputs]);
+        Mlp { stage, slots, sums, output, signals: [zeros(size), zeros(size)], skipped }
+    }
+
+    /// x_{l+1}, what hidden layer `l` (from 0) hands on.
+    fn handed_on(&self, l: usize) -> &Tensor {
+        if l == 0 || self.sums.is_empty() { &self.slots[l].output } else { &self.sums[l - 1] }
     }
 }
 
 impl Network for Mlp {
     fn forward(&mut self, weights: &Weights, inputs: &Tensor) {
         let mut x = inputs.select(0, 0);
-        for (slot, layer) in self.slots.iter_mut().zip(&weights.layers) {
+        for l in 0..self.slots.len() {
+            let (slot, layer) = (&mut self.slots[l], &weights.layers[l]);
             affine(&x, &layer.weight, layer.bias.as_ref(), &slot.pre);
             self.stage.expect("a hidden layer has a stage").forward(slot, layer);
-            x = slot.output.shallow_clone();
+            if l > 0 && !self.sums.is_empty() {
+                drop(x.add_out(&self.sums[l - 1], &self.slots[l].output));
+            }
+            x = self.handed_on(l).shallow_clone();
         }
         let last = &weights.layers[self.slots.len()];
         affine(&x, &last.weight, last.bias.as_ref(), &self.output);
@@ -50,6 +67,10 @@ impl Network for Mlp {
         let mut delta = signal.shallow_clone();
         for l in (0..=self.slots.len()).rev() {
             let (layer, gradient) = (&weights.layers[l], &gradients.layers[l]);
+            let skip = self.skipped.as_ref().filter(|_| l > 0 && l < self.slots.len());
+            if let Some(skip) = skip {
+                skip.shallow_clone().copy_(&delta);
+            }
             if l < self.slots.len() {
                 self.stage.expect("a hidden layer has a stage").backward(
                     &self.slots[l],
@@ -62,7 +83,7 @@ impl Network for Mlp {
                     watch(Place { layer: l + 1, time: None }, &delta);
                 }
             }
-            let x = if l == 0 { inputs.select(0, 0) } else { self.slots[l - 1].output.shallow_clone() };
+            let x = if l == 0 { inputs.select(0, 0) } else { self.handed_on(l - 1).shallow_clone() };
             drop(x.transpose(1, 2).bmm_out(&gradient.weight, &delta));
             if let Some(bias) = &gradient.bias {
                 drop(delta.sum_intlist_out(bias, [1i64].as_slice(), true, None::<Kind>));
@@ -70,12 +91,15 @@ impl Network for Mlp {
             if l > 0 {
                 let below = &self.signals[l % 2];
                 drop(delta.bmm_out(below, &layer.weight.transpose(1, 2)));
+                if let Some(skip) = skip {
+                    drop(below.shallow_clone().g_add_(skip));
+                }
                 delta = below.shallow_clone();
             }
         }
     }
 
     fn activations(&self) -> Vec<(Place, &Tensor)> {
-        self.slots.iter().enumerate().map(|(l, slot)| (Place { layer: l + 1, time: None }, &slot.output)).collect()
+        (0..self.slots.len()).map(|l| (Place { layer: l + 1, time: None }, self.handed_on(l))).collect()
     }
 }

@@ -42,10 +42,10 @@ pub struct Place {
 pub fn new(trial: &Trial, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Network> {
     let outputs = trial.task.outputs as i64;
     match trial.network {
-        NetworkKind::Linear => Box::new(Mlp::new(None, 0, [lanes, batch, 0], outputs, kind)),
-        NetworkKind::Mlp { depth, width, activation, norm } => {
+        NetworkKind::Linear => Box::new(Mlp::new(None, 0, false, [lanes, batch, 0], outputs, kind)),
+        NetworkKind::Mlp { depth, width, activation, norm, residual } => {
             let stage = super::stage::Stage { activation, norm };
-            Box::new(Mlp::new(Some(stage), depth, [lanes, batch, width as i64], outputs, kind))
+            Box::new(Mlp::new(Some(stage), depth, residual, [lanes, batch, width as i64], outputs, kind))
         }
         NetworkKind::Rnn { depth, width, activation, norm, sequence_length } => {
             let stage = super::stage::Stage { activation, norm };

@@ -5,8 +5,13 @@ use super::weights::Layer;
 use crate::trial::{Activation, Norm, NormPosition};
 use tch::{Kind, Tensor};
 
-/// Added to variances, as in PyTorch.
+/// Added to variances, as in `torch.nn.BatchNorm1d` and `torch.nn.LayerNorm`.
 const EPS: f64 = 1e-5;
+
+/// Added to mean squares: `torch.nn.RMSNorm` takes the machine epsilon of the dtype.
+fn rms_eps(kind: Kind) -> f64 {
+    if kind == Kind::Double { f64::EPSILON } else { f64::from(f32::EPSILON) }
+}
 
 /// The same for every layer and time step of a network.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +53,7 @@ impl Stage {
                 let phi_input = pre.shallow_clone();
                 Slot { pre, phi_input, phi_output: output.shallow_clone(), normed: None, output }
             }
-            Norm::Batch(position) | Norm::Layer(position) => {
+            Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position) => {
                 let mut inverse_size = size;
                 inverse_size[self.dim() as usize] = 1;
                 let inverse_std = Tensor::zeros(inverse_size, (kind, tch::Device::Cpu));
@@ -75,14 +80,14 @@ impl Stage {
     fn dim(self) -> i64 {
         match self.norm {
             Norm::Batch(_) => 1,
-            Norm::Layer(_) | Norm::None => 2,
+            Norm::Layer(_) | Norm::Rms(_) | Norm::None => 2,
         }
     }
 
     fn position(self) -> Option<NormPosition> {
         match self.norm {
             Norm::None => None,
-            Norm::Batch(position) | Norm::Layer(position) => Some(position),
+            Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position) => Some(position),
         }
     }
 
@@ -104,13 +109,29 @@ impl Stage {
     fn normalize(self, slot: &Slot, layer: &Layer, input: &Tensor, output: &Tensor) {
         let normed = slot.normed.as_ref().expect("a stage with a norm has its buffers");
         let dim = [self.dim()];
-        let mean = input.mean_dim(dim.as_slice(), true, None::<Kind>);
-        drop(input.sub_out(&normed.standardized, &mean));
-        let variance = normed.standardized.square().mean_dim(dim.as_slice(), true, None::<Kind>);
-        drop((variance + EPS).rsqrt_out(&normed.inverse_std));
-        drop(normed.standardized.shallow_clone().g_mul_(&normed.inverse_std));
-        let (scale, shift) = learned(layer);
-        drop(shift.addcmul_out(output, &normed.standardized, scale));
+        if self.is_centred() {
+            let mean = input.mean_dim(dim.as_slice(), true, None::<Kind>);
+            drop(input.sub_out(&normed.standardized, &mean));
+            let variance = normed.standardized.square().mean_dim(dim.as_slice(), true, None::<Kind>);
+            drop((variance + EPS).rsqrt_out(&normed.inverse_std));
+            drop(normed.standardized.shallow_clone().g_mul_(&normed.inverse_std));
+        } else {
+            let square = input.square().mean_dim(dim.as_slice(), true, None::<Kind>);
+            drop((square + rms_eps(input.kind())).rsqrt_out(&normed.inverse_std));
+            drop(input.mul_out(&normed.standardized, &normed.inverse_std));
+        }
+        match (scale(layer), &layer.shift) {
+            (scale, Some(shift)) => drop(shift.addcmul_out(output, &normed.standardized, scale)),
+            (scale, None) => drop(normed.standardized.mul_out(output, scale)),
+        }
+    }
+
+    /// Whether the norm subtracts a mean.
+    fn is_centred(self) -> bool {
+        match self.norm {
+            Norm::Batch(_) | Norm::Layer(_) => true,
+            Norm::Rms(_) | Norm::None => false,
+        }
     }
 
     /// Turns `signal` from dLoss/doutput into dLoss/dh, in place, and writes (or adds, for a further time step) the gradients of the
@@ -129,31 +150,37 @@ impl Stage {
         }
     }
 
-    /// With y = scale * s + shift, s = (x - mean) / std and d = dLoss/dy * scale: dLoss/dx = (d - mean(d) - s mean(d s)) / std.
+    /// With y = scale * s + shift, s = (x - mean) / std and d = dLoss/dy * scale: dLoss/dx = (d - mean(d) - s mean(d s)) / std; an rms norm
+    /// has neither mean.
     fn denormalize(self, slot: &Slot, layer: &Layer, gradient: &Layer, signal: &Tensor, add: bool) {
         let Normed { standardized, inverse_std } = slot.normed.as_ref().expect("a stage with a norm has its buffers");
         let mut signal = signal.shallow_clone();
-        let (scale, _) = learned(layer);
-        let (scale_gradient, shift_gradient) = learned(gradient);
-        let batch = [1i64];
-        let product = &signal * standardized;
-        for (target, source) in [(scale_gradient, &product), (shift_gradient, &signal)] {
-            if add {
-                drop(target.shallow_clone().g_add_(&source.sum_dim_intlist(batch.as_slice(), true, None::<Kind>)));
-            } else {
-                drop(source.sum_intlist_out(target, batch.as_slice(), true, None::<Kind>));
-            }
+        sum_over_batch(&(&signal * standardized), scale(gradient), add);
+        if let Some(shift) = &gradient.shift {
+            sum_over_batch(&signal, shift, add);
         }
         let dim = [self.dim()];
-        drop(signal.g_mul_(scale));
-        let mean = signal.mean_dim(dim.as_slice(), true, None::<Kind>);
+        drop(signal.g_mul_(scale(layer)));
         let along = (&signal * standardized).mean_dim(dim.as_slice(), true, None::<Kind>);
-        drop(signal.g_sub_(&mean));
+        if self.is_centred() {
+            let mean = signal.mean_dim(dim.as_slice(), true, None::<Kind>);
+            drop(signal.g_sub_(&mean));
+        }
         drop(signal.g_sub_(&(standardized * along)));
         drop(signal.g_mul_(inverse_std));
     }
 }
 
-fn learned(layer: &Layer) -> (&Tensor, &Tensor) {
-    (layer.scale.as_ref().expect("a normalized layer has a scale"), layer.shift.as_ref().expect("and a shift"))
+/// target = or += source summed over the batch.
+fn sum_over_batch(source: &Tensor, target: &Tensor, add: bool) {
+    let batch = [1i64];
+    if add {
+        drop(target.shallow_clone().g_add_(&source.sum_dim_intlist(batch.as_slice(), true, None::<Kind>)));
+    } else {
+        drop(source.sum_intlist_out(target, batch.as_slice(), true, None::<Kind>));
+    }
+}
+
+fn scale(layer: &Layer) -> &Tensor {
+    layer.scale.as_ref().expect("a normalized layer has a scale")
 }

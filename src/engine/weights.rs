@@ -47,6 +47,7 @@ pub fn layout(trial: &Trial) -> Vec<Group> {
     let bias = usize::from(trial.bias != Bias::None);
     let recurrent = usize::from(matches!(trial.network, Network::Rnn { .. }));
     let norm = usize::from(trial.network.norm().is_some_and(|n| n != Norm::None));
+    let shift = usize::from(matches!(trial.network.norm(), Some(Norm::Batch(_) | Norm::Layer(_))));
     if depth > 0 {
         push(Role::Weight, 0, 1, inputs, width);
         push(Role::Weight, 1, depth - 1, width, width);
@@ -57,7 +58,7 @@ pub fn layout(trial: &Trial) -> Vec<Group> {
     push(Role::Bias, depth, bias, 1, outputs);
     push(Role::RecurrentBias, 0, depth * bias * recurrent, 1, width);
     push(Role::Scale, 0, depth * norm, 1, width);
-    push(Role::Shift, 0, depth * norm, 1, width);
+    push(Role::Shift, 0, depth * shift, 1, width);
     groups
 }
 

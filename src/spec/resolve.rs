@@ -108,17 +108,18 @@ fn network(at: &At) -> Network {
     let norm = match at.text(Id::Norm) {
         "batch" => Norm::Batch(position),
         "layer" => Norm::Layer(position),
+        "rms" => Norm::Rms(position),
         _ => Norm::None,
     };
     match at.text(Id::Network) {
         "rnn" => Network::Rnn { depth, width, activation, norm, sequence_length: at.integer(Id::SequenceLength) },
-        _ => Network::Mlp { depth, width, activation, norm },
+        _ => Network::Mlp { depth, width, activation, norm, residual: at.boolean(Id::Residual) },
     }
 }
 
 fn init(at: &At) -> Init {
     let kind = InitKind::from_name(at.text(Id::Init)).unwrap_or(InitKind::Pytorch);
-    Init { kind, scale: at.float(Id::InitScale) }
+    Init { kind, scale: at.float(Id::InitScale), offset: at.float(Id::InitOffset) }
 }
 
 fn bias(at: &At, init: InitKind) -> Bias {

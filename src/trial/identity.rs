@@ -96,6 +96,13 @@ impl Trial {
                 None => {}
             }
         }
+        // Axes that came later.
+        if self.network.residual() {
+            put("residual", &true);
+        }
+        if self.init.offset != 0.0 {
+            put("init_offset", &self.init.offset);
+        }
         put("seed", &self.seed);
         text
     }

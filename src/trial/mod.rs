@@ -115,7 +115,14 @@ pub enum Network {
     /// depth 0 is a linear model: no hidden layer, hence no activation, norm or width.
     Linear,
     /// `depth >= 1` hidden layers and a linear output layer.
-    Mlp { depth: usize, width: usize, activation: Activation, norm: Norm },
+    Mlp {
+        depth: usize,
+        width: usize,
+        activation: Activation,
+        norm: Norm,
+        /// x_l = x_{l-1} + f_l(x_{l-1}) for hidden layers 2..depth.
+        residual: bool,
+    },
     /// `depth >= 1` stacked plain recurrent layers, a linear output layer read at the last step. Never batch norm.
     Rnn { depth: usize, width: usize, activation: Activation, norm: Norm, sequence_length: usize },
 }
@@ -168,13 +175,15 @@ impl Activation {
     }
 }
 
-/// Normalization of each hidden layer, with learned scale and shift, eps 1e-5.
+/// Normalization of each hidden layer, with learned scale and shift, eps 1e-5 (but for rms).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Norm {
     None,
     /// Batch statistics (training mode).
     Batch(NormPosition),
     Layer(NormPosition),
+    /// `torch.nn.RMSNorm`: no mean, no shift, eps that of the dtype.
+    Rms(NormPosition),
 }
 
 named! {
@@ -187,6 +196,8 @@ pub struct Init {
     pub kind: InitKind,
     /// std of `normal`, bound of `uniform`, variance x fan_in of `scaled`, value of `constant`, else a gain.
     pub scale: f64,
+    /// Added to the first layer's weights.
+    pub offset: f64,
 }
 
 named! {
@@ -285,6 +296,10 @@ impl Network {
             Network::Linear => None,
             Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => Some(norm),
         }
+    }
+
+    pub fn residual(self) -> bool {
+        matches!(self, Network::Mlp { residual: true, .. })
     }
 
     pub fn sequence_length(self) -> Option<usize> {

@@ -64,7 +64,7 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
                 get(Role::Bias, layer, lane).map_or(h.shallow_clone(), |b| h + b)
             };
             let stage = |h: Tensor, layer: usize| {
-                let learned = get(Role::Scale, layer, lane).zip(get(Role::Shift, layer, lane));
+                let learned = get(Role::Scale, layer, lane).map(|scale| (scale, get(Role::Shift, layer, lane)));
                 reference_stage(&model.trial, h, learned)
             };
             let top = match model.trial.network {
@@ -87,9 +87,10 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
                     }
                     sequence.pop().unwrap()
                 }
-                Network::Linear | Network::Mlp { .. } => {
-                    (0..depth).fold(inputs.select(0, 0), |x, layer| stage(linear(&x, layer), layer))
-                }
+                Network::Linear | Network::Mlp { .. } => (0..depth).fold(inputs.select(0, 0), |x, layer| {
+                    let f = stage(linear(&x, layer), layer);
+                    if model.trial.network.residual() && layer > 0 { x + f } else { f }
+                }),
             };
             let output = linear(&top, depth);
             match model.trial.loss {
@@ -106,7 +107,7 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
     (losses.detach(), gradients)
 }
 
-fn reference_stage(trial: &Trial, h: Tensor, learned: Option<(Tensor, Tensor)>) -> Tensor {
+fn reference_stage(trial: &Trial, h: Tensor, learned: Option<(Tensor, Option<Tensor>)>) -> Tensor {
     let phi = |x: Tensor| match trial.network.activation().unwrap() {
         Activation::Linear => x,
         Activation::Relu => x.relu(),
@@ -119,19 +120,27 @@ fn reference_stage(trial: &Trial, h: Tensor, learned: Option<(Tensor, Tensor)>) 
     };
     let normalize = |x: Tensor| {
         let (scale, shift) = learned.as_ref().unwrap();
-        let (scale, shift) = (scale.view([-1]), shift.view([-1]));
+        let (scale, shift) = (scale.view([-1]), shift.as_ref().map(|s| s.view([-1])));
         match trial.network.norm().unwrap() {
             Norm::Batch(_) => {
-                x.batch_norm(Some(&scale), Some(&shift), None::<&Tensor>, None::<&Tensor>, true, 0.1, 1e-5, false)
+                x.batch_norm(Some(&scale), shift.as_ref(), None::<&Tensor>, None::<&Tensor>, true, 0.1, 1e-5, false)
             }
-            Norm::Layer(_) => x.layer_norm([x.size()[1]], Some(&scale), Some(&shift), 1e-5, false),
+            Norm::Layer(_) => x.layer_norm([x.size()[1]], Some(&scale), shift.as_ref(), 1e-5, false),
+            Norm::Rms(_) => {
+                let square = x.square().mean_dim([1i64].as_slice(), true, None::<Kind>);
+                &x * (square + f64::EPSILON).rsqrt() * scale
+            }
             Norm::None => unreachable!(),
         }
     };
     match trial.network.norm().unwrap() {
         Norm::None => phi(h),
-        Norm::Batch(NormPosition::Before) | Norm::Layer(NormPosition::Before) => phi(normalize(h)),
-        Norm::Batch(NormPosition::After) | Norm::Layer(NormPosition::After) => normalize(phi(h)),
+        Norm::Batch(NormPosition::Before) | Norm::Layer(NormPosition::Before) | Norm::Rms(NormPosition::Before) => {
+            phi(normalize(h))
+        }
+        Norm::Batch(NormPosition::After) | Norm::Layer(NormPosition::After) | Norm::Rms(NormPosition::After) => {
+            normalize(phi(h))
+        }
     }
 }
 
@@ -189,9 +198,24 @@ fn depths_from_zero_to_four_agree_with_autograd() {
         for sequence_length in [1, 2, 6] {
             let (width, activation) = (4, Activation::Tanh);
             let norm = Norm::Layer(NormPosition::Before);
-            check(&Trial { network: Network::Mlp { depth, width, activation, norm }, ..trials::mlp() });
+            check(&Trial {
+                network: Network::Mlp { depth, width, activation, norm, residual: false },
+                ..trials::mlp()
+            });
             let network = Network::Rnn { depth, width, activation, norm, sequence_length };
             check(&Trial { network, ..trials::rnn() });
+        }
+    }
+}
+
+#[test]
+fn residual_nets_agree_with_autograd_for_every_activation_and_norm() {
+    for depth in 1..=4 {
+        for activation in ACTIVATIONS {
+            for norm in NORMS {
+                let network = Network::Mlp { depth, width: 4, activation, norm, residual: true };
+                check(&Trial { network, ..trials::mlp() });
+            }
         }
     }
 }

@@ -31,8 +31,9 @@ fn every_initializer_has_the_spread_that_pytorch_documents() {
         (InitKind::Orthogonal, 1.5, 1.5 / 300f64.sqrt(), 1.5 / 300f64.sqrt()),
     ];
     for (kind, scale, first, hidden) in cases {
-        let network = Network::Mlp { depth: 2, width: 300, activation: Activation::Tanh, norm: Norm::None };
-        let mut trial = Trial { network, init: Init { kind, scale }, ..trials::mlp() };
+        let network =
+            Network::Mlp { depth: 2, width: 300, activation: Activation::Tanh, norm: Norm::None, residual: false };
+        let mut trial = Trial { network, init: Init { kind, scale, offset: 0.0 }, ..trials::mlp() };
         trial.task.inputs = 100;
         let weights = init::weights(&[&trial], 1, Kind::Double);
         for (layer, expected) in [first, hidden].into_iter().enumerate() {
@@ -49,7 +50,14 @@ fn every_initializer_has_the_spread_that_pytorch_documents() {
         }
         assert_eq!(host(&weights.groups[0].select(1, 1)).iter().map(|x| x.abs()).sum::<f64>(), 0.0, "pads are zero");
     }
-    let constant = Trial { init: Init { kind: InitKind::Constant, scale: 0.7 }, ..trials::mlp() };
+    let offset = Trial { init: Init { kind: InitKind::He, scale: 1.0, offset: 0.25 }, ..trials::mlp() };
+    let plain = Trial { init: Init { kind: InitKind::He, scale: 1.0, offset: 0.0 }, ..trials::mlp() };
+    let [offset, plain] = [offset, plain].map(|trial| init::weights(&[&trial], 1, Kind::Double));
+    for layer in 0..3 {
+        let [a, b] = [&offset, &plain].map(|w| host(&w.layers[layer].weight.select(0, 0)));
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b - if layer == 0 { 0.25 } else { 0.0 }).abs() < 1e-15));
+    }
+    let constant = Trial { init: Init { kind: InitKind::Constant, scale: 0.7, offset: 0.0 }, ..trials::mlp() };
     let weights = init::weights(&[&constant], 1, Kind::Double);
     assert!(host(&weights.layers[1].weight.select(0, 0)).iter().all(|&x| x == 0.7));
 }
@@ -58,7 +66,7 @@ fn every_initializer_has_the_spread_that_pytorch_documents() {
 fn orthogonal_matrices_are_orthogonal_whatever_their_shape() {
     blowup::engine::start();
     for inputs in [3, 5, 9] {
-        let mut trial = Trial { init: Init { kind: InitKind::Orthogonal, scale: 2.0 }, ..trials::mlp() };
+        let mut trial = Trial { init: Init { kind: InitKind::Orthogonal, scale: 2.0, offset: 0.0 }, ..trials::mlp() };
         trial.task.inputs = inputs;
         let w = init::weights(&[&trial], 1, Kind::Double).layers[0].weight.select(0, 0);
         let gram = if inputs >= 5 { w.transpose(0, 1).matmul(&w) } else { w.matmul(&w.transpose(0, 1)) };
@@ -107,7 +115,7 @@ fn fresh_noise_is_new_every_epoch_and_its_evaluation_draw_is_fixed() {
 
 /// A wide net measured at initialization only.
 fn at_start(activation: Activation, init: Init, depth: usize, width: usize) -> Trial {
-    let network = Network::Mlp { depth, width, activation, norm: Norm::None };
+    let network = Network::Mlp { depth, width, activation, norm: Norm::None, residual: false };
     let mut trial = Trial { network, init, bias: Bias::None, budget: Budget::Epochs(0), ..trials::mlp() };
     trial.task.inputs = width;
     trial.task.samples = 16;
@@ -119,7 +127,7 @@ fn at_start(activation: Activation, init: Init, depth: usize, width: usize) -> T
 fn the_backprop_signal_of_a_relu_net_grows_by_half_the_weight_variance_per_layer() {
     // He 2015: variance s2/fan_in gives a ratio of s2/2 per layer.
     for s2 in [1.0, 2.0] {
-        let trial = at_start(Activation::Relu, Init { kind: InitKind::Scaled, scale: s2 }, 20, 256);
+        let trial = at_start(Activation::Relu, Init { kind: InitKind::Scaled, scale: s2, offset: 0.0 }, 20, 256);
         let seeds: Vec<Trial> = (0..20).map(|seed| Trial { seed, ..trial.clone() }).collect();
         let ratios: Vec<f64> = train(&seeds).iter().map(|run| run.measured.backprop_ratio.unwrap()).collect();
         let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
@@ -131,7 +139,7 @@ fn the_backprop_signal_of_a_relu_net_grows_by_half_the_weight_variance_per_layer
 fn orthogonal_linear_nets_keep_or_scale_the_signal_exactly() {
     // Saxe 2013: ||delta_1|| / ||delta_L|| = gain^(L-1).
     for gain in [0.9, 1.0, 1.1] {
-        let trial = at_start(Activation::Linear, Init { kind: InitKind::Orthogonal, scale: gain }, 50, 32);
+        let trial = at_start(Activation::Linear, Init { kind: InitKind::Orthogonal, scale: gain, offset: 0.0 }, 50, 32);
         let run = &train(&[trial])[0].measured;
         assert!((run.backprop_ratio.unwrap() / (gain * gain) - 1.0).abs() < 1e-10);
         assert!((run.activation_ratio.unwrap() / (gain * gain) - 1.0).abs() < 1e-10);
@@ -144,7 +152,7 @@ fn an_orthogonal_linear_recurrent_net_scales_the_signal_by_its_gain_per_time_ste
     for gain in [0.9, 1.0, 1.1] {
         let network =
             Network::Rnn { depth: 1, width: 20, activation: Activation::Linear, norm: Norm::None, sequence_length: 50 };
-        let init = Init { kind: InitKind::Orthogonal, scale: gain };
+        let init = Init { kind: InitKind::Orthogonal, scale: gain, offset: 0.0 };
         let trial = Trial { network, init, budget: Budget::Epochs(0), ..trials::rnn() };
         let ratio = train(&[trial])[0].measured.backprop_ratio.unwrap();
         assert!((ratio / (gain * gain) - 1.0).abs() < 1e-10, "{gain}: {ratio}");
@@ -154,7 +162,7 @@ fn an_orthogonal_linear_recurrent_net_scales_the_signal_by_its_gain_per_time_ste
 #[test]
 fn activations_of_a_normal_net_overflow_in_f32_at_the_layer_that_arithmetic_says() {
     // N(0, 1) weights, width 256, relu: the norm grows by sqrt(128) per layer, and a square or a value leaves f32 at layer 36 or 37.
-    let init = Init { kind: InitKind::Normal, scale: 1.0 };
+    let init = Init { kind: InitKind::Normal, scale: 1.0, offset: 0.0 };
     let trial = Trial { dtype: Dtype::Float32, ..at_start(Activation::Relu, init, 50, 256) };
     let run = &train(&[trial])[0].measured;
     let site = run.site.unwrap();
@@ -170,7 +178,7 @@ fn a_loss_that_overflows_alone_is_located_at_the_loss() {
     let trial = Trial {
         task,
         network: Network::Linear,
-        init: Init { kind: InitKind::Constant, scale: 1e30 },
+        init: Init { kind: InitKind::Constant, scale: 1e30, offset: 0.0 },
         bias: Bias::None,
         batch: 1,
         dtype: Dtype::Float32,

@@ -75,13 +75,10 @@ fn what_is_not_built_is_refused_by_name() {
         check(&format!("{line}\nlr = 1"), &format!("6:{at} `{what}` is in the contract but not built yet / {hint}"));
     };
     refuse("network = \"lstm\"", "network = \"lstm\"", "built: mlp, rnn");
-    refuse("norm = \"rms\"", "norm = \"rms\"", "built: none, batch, layer");
     refuse("dtype = \"bfloat16\"", "dtype = \"bfloat16\"", "built: float32, float64");
     refuse("parametrization = \"ntk\"", "parametrization = \"ntk\"", "built: standard");
     refuse("schedule = \"cosine\"", "schedule = \"cosine\"", "built: constant");
     refuse("sampling = \"replacement\"", "sampling = \"replacement\"", "built: shuffle");
-    refuse("residual = [false, true]", "residual", "only false is, its default");
-    refuse("init_offset = [0.0, 0.1]", "init_offset", "only 0.0 is, its default");
     refuse("recurrent_init = \"orthogonal\"", "recurrent_init", "leave it out");
     refuse("lr_output = 0.1", "lr_output", "leave it out");
     refuse("warmup = 10", "warmup", "leave it out");

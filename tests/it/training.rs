@@ -18,7 +18,7 @@ fn scalar(lr: f64) -> Trial {
         task: Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None },
         budget: Budget::Steps(1000),
         network: Network::Linear,
-        init: Init { kind: InitKind::Constant, scale: 1.0 },
+        init: Init { kind: InitKind::Constant, scale: 1.0, offset: 0.0 },
         bias: Bias::None,
         lr,
         batch: 1,
@@ -83,7 +83,7 @@ fn neighbours(trial: &Trial) -> Vec<Trial> {
     (0..13)
         .map(|i| Trial {
             lr: lrs[i % lrs.len()],
-            init: Init { kind: inits[i % 3], scale: 1.0 },
+            init: Init { kind: inits[i % 3], scale: 1.0, offset: 0.0 },
             clip: clips[i / 3 % 2],
             seed: (i / 4) as u64,
             ..trial.clone()
@@ -111,7 +111,7 @@ fn a_trial_has_the_same_bits_whatever_its_neighbours() {
             for (i, activation) in ACTIVATIONS.into_iter().enumerate() {
                 for loss in [Loss::Mse, Loss::CrossEntropy] {
                     let norm = NORMS[(i + samples) % NORMS.len()];
-                    let network = Network::Mlp { depth: 3, width, activation, norm };
+                    let network = Network::Mlp { depth: 3, width, activation, norm, residual: false };
                     let mut trial = Trial { network, batch, loss, dtype, ..trials::mlp() };
                     trial.task.samples = samples;
                     trial.task.outputs = if loss == Loss::Mse { 1 } else { 3 };
@@ -126,13 +126,21 @@ fn a_trial_has_the_same_bits_whatever_its_neighbours() {
 fn a_recurrent_trial_has_the_same_bits_whatever_its_neighbours() {
     for dtype in [Dtype::Float32, Dtype::Float64] {
         for activation in ACTIVATIONS {
-            for norm in [Norm::None, Norm::Layer(NormPosition::Before)] {
+            for norm in [Norm::None, Norm::Layer(NormPosition::Before), Norm::Rms(NormPosition::After)] {
                 let network = Network::Rnn { depth: 2, width: 7, activation, norm, sequence_length: 9 };
                 let mut trial = Trial { network, batch: 7, dtype, ..trials::rnn() };
                 trial.task.samples = 17;
                 check_bits(&trial);
             }
         }
+    }
+}
+
+#[test]
+fn a_residual_trial_has_the_same_bits_whatever_its_neighbours() {
+    for norm in NORMS {
+        let network = Network::Mlp { depth: 4, width: 9, activation: Activation::Relu, norm, residual: true };
+        check_bits(&Trial { network, batch: 3, dtype: Dtype::Float32, ..trials::mlp() });
     }
 }
 
@@ -157,8 +165,11 @@ fn every_optimizer_has_the_same_bits_whatever_the_neighbours() {
 #[test]
 fn trials_of_one_seed_share_their_data_and_draws() {
     let slow = Trial { lr: 0.0, ..trials::mlp() };
-    let scaled =
-        Trial { init: Init { kind: InitKind::Xavier, scale: 2.0 }, bias: Bias::Learned { std: 0.6 }, ..slow.clone() };
+    let scaled = Trial {
+        init: Init { kind: InitKind::Xavier, scale: 2.0, offset: 0.0 },
+        bias: Bias::Learned { std: 0.6 },
+        ..slow.clone()
+    };
     let other = Trial { seed: 1, ..slow.clone() };
     let runs = train(&[slow, scaled, other]);
     let norm = |i: usize| runs[i].measured.weight_norm_initial;

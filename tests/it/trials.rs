@@ -9,8 +9,8 @@ pub fn mlp() -> Trial {
         task: Task { kind: TaskKind::Noise, inputs: 3, outputs: 2, samples: 7, input_std: 1.0, csv: None },
         budget: Budget::Epochs(3),
         loss_ratio: 1e6,
-        network: Network::Mlp { depth: 2, width: 5, activation: Activation::Tanh, norm: Norm::None },
-        init: Init { kind: InitKind::Xavier, scale: 1.0 },
+        network: Network::Mlp { depth: 2, width: 5, activation: Activation::Tanh, norm: Norm::None, residual: false },
+        init: Init { kind: InitKind::Xavier, scale: 1.0, offset: 0.0 },
         bias: Bias::Learned { std: 0.3 },
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
@@ -43,12 +43,14 @@ pub const ACTIVATIONS: [Activation; 8] = [
     Activation::Silu,
 ];
 
-pub const NORMS: [Norm; 5] = [
+pub const NORMS: [Norm; 7] = [
     Norm::None,
     Norm::Batch(NormPosition::Before),
     Norm::Batch(NormPosition::After),
     Norm::Layer(NormPosition::Before),
     Norm::Layer(NormPosition::After),
+    Norm::Rms(NormPosition::Before),
+    Norm::Rms(NormPosition::After),
 ];
 
 /// `trial` with another activation and norm.
