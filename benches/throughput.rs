@@ -28,6 +28,8 @@ fn trials(width: usize, lanes: usize, steps: u64) -> Vec<Trial> {
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
         lr: 10f64.powf(-4.0 + 5.0 * i as f64 / lanes as f64),
+        lr_output: None,
+        schedule: Schedule::Constant,
         clip: if i.is_multiple_of(2) { Clip::Norm(1.0) } else { Clip::None },
         weight_decay: 0.0,
         batch: 64,

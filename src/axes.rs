@@ -120,9 +120,10 @@ pub fn value(trial: &Trial, axis: &str) -> Option<Value> {
             Optimizer::Rmsprop { alpha, .. } => Some(Float(alpha)),
             Optimizer::Sgd { .. } | Optimizer::Adam { .. } | Optimizer::Adamw { .. } => None,
         },
-        "lr" | "lr_output" => Some(Float(trial.lr)),
-        "schedule" => Some(Text("constant")),
-        "warmup" => None,
+        "lr" => Some(Float(trial.lr)),
+        "lr_output" => Some(Float(trial.lr_output.unwrap_or(trial.lr))),
+        "schedule" => Some(Text(trial.schedule.name())),
+        "warmup" => trial.schedule.warmup().map(Integer),
         "clip" => Some(Text(match trial.clip {
             Clip::None => "none",
             Clip::Norm(_) => "norm",

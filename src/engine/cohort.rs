@@ -224,7 +224,7 @@ impl<'a> Cohort<'a> {
                 });
                 course.weighed(weight_norm);
                 if step.is_multiple_of(self.steps_per_epoch) || last {
-                    course.epoch_end(weight_norm);
+                    course.epoch_end(weight_norm, self.optimizer.lr(i));
                 }
             }
             let norm = self.readout.gradient_norm(i, &self.gradients);
@@ -256,7 +256,12 @@ impl<'a> Cohort<'a> {
             let loss_initial = self.initial.as_ref().map_or(self.readout.loss(i), |initial| initial[i]);
             let trivial = self.evaluation.as_ref().unwrap_or(&self.data).trivial_loss(trial.seed);
             let beginning = start.beginning(i, loss_initial, trivial, self.readout.weight_norm(i, &self.weights));
-            lane.course = Some(Course::new(beginning, trial.loss_ratio, trial.lr, self.record));
+            lane.course = Some(Course::new(
+                beginning,
+                trial.loss_ratio,
+                trial.lr * trial.schedule.factor(0, self.total.max(1)),
+                self.record,
+            ));
         }
     }
 

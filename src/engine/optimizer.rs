@@ -2,13 +2,20 @@
 
 use super::data::per_lane;
 use super::weights::Weights;
-use crate::trial::{Optimizer as Rule, Trial};
+use crate::trial::{Optimizer as Rule, Schedule, Trial};
 use tch::{Kind, Tensor};
 
 /// Hyperparameters `[1, lane, 1, 1]` and state of all lanes.
 pub struct Optimizer {
     kind: Kind,
     lr: Vec<f64>,
+    /// The output layer's, where it differs.
+    lr_output: Option<Vec<f64>>,
+    schedules: Vec<Schedule>,
+    /// Updates of the whole run.
+    total: u64,
+    /// `lr` under the schedules at the last update.
+    scheduled: Vec<f64>,
     decay: Option<Decay>,
     state: State,
     /// Updates done.
@@ -55,6 +62,39 @@ fn add(weights: &mut Weights, direction: &Weights, rate: &Tensor, updated: &dyn 
         drop(weights.slices[slice].addcmul_(d, rate));
         updated(weights, slice);
     }
+}
+
+/// See `Optimizer::stride`.
+struct Stride {
+    rate: Tensor,
+    keep: Option<Tensor>,
+    shrink: Option<Tensor>,
+}
+
+/// weights = weights x keep - direction x rate, with one stride for hidden layers and one for the output layer. The direction becomes the
+/// whole update.
+fn walk(
+    weights: &mut Weights,
+    direction: &mut Weights,
+    strides: [&Stride; 2],
+    updated: &dyn Fn(&Weights, usize),
+) -> UpdateNorm {
+    for (slice, d) in direction.slices.iter_mut().enumerate() {
+        let Stride { rate, keep, shrink } = strides[usize::from(weights.is_output[slice])];
+        let w = &mut weights.slices[slice];
+        drop(d.g_mul_(rate));
+        match (keep, shrink) {
+            (Some(keep), Some(shrink)) => {
+                let decayed = &*w * shrink;
+                drop(w.g_mul_(keep));
+                drop(w.g_sub_(d));
+                drop(d.g_add_(&decayed));
+            }
+            _ => drop(w.g_sub_(d)),
+        }
+        updated(weights, slice);
+    }
+    UpdateNorm::OfDirection(vec![1.0; weights.lanes as usize])
 }
 
 impl Optimizer {
@@ -118,7 +158,18 @@ impl Optimizer {
             let values = all(&|t| t.weight_decay, 0.0);
             Decay { rate: per_lane(&values, kind), values }
         });
-        Optimizer { kind, lr: all(&|t| t.lr, 0.0), decay, state, steps: 0 }
+        let lr = all(&|t| t.lr, 0.0);
+        Optimizer {
+            kind,
+            scheduled: lr.clone(),
+            lr,
+            lr_output: trials[0].lr_output.map(|_| all(&|t| t.lr_output.unwrap_or(t.lr), 0.0)),
+            schedules: trials.iter().map(|t| t.schedule).chain(std::iter::repeat_n(Schedule::Constant, pads)).collect(),
+            total: trials[0].steps(),
+            decay,
+            state,
+            steps: 0,
+        }
     }
 
     /// One update of `weights`. `clip`: the factor of each lane's gradient, or None where no lane is clipped in this step. The
@@ -130,12 +181,18 @@ impl Optimizer {
         clip: Option<&[f64]>,
         updated: &dyn Fn(&Weights, usize),
     ) -> UpdateNorm {
+        let schedule = |lr: &[f64]| -> Vec<f64> {
+            let factor = |s: &Schedule| s.factor(self.steps as u64, self.total);
+            lr.iter().zip(&self.schedules).map(|(lr, s)| lr * factor(s)).collect()
+        };
+        let output = self.lr_output.as_deref().map(schedule);
+        self.scheduled = schedule(&self.lr);
         self.steps += 1;
-        let plain = matches!(self.state, State::Sgd) && self.decay.is_none();
+        let plain = matches!(self.state, State::Sgd) && self.decay.is_none() && output.is_none();
         if plain {
             let rate: Vec<f64> = match clip {
-                Some(clip) => self.lr.iter().zip(clip).map(|(lr, c)| -(lr * c)).collect(),
-                None => self.lr.iter().map(|lr| -lr).collect(),
+                Some(clip) => self.scheduled.iter().zip(clip).map(|(lr, c)| -(lr * c)).collect(),
+                None => self.scheduled.iter().map(|lr| -lr).collect(),
             };
             add(weights, gradients, &per_lane(&rate, self.kind), updated);
             return UpdateNorm::OfGradient;
@@ -150,16 +207,22 @@ impl Optimizer {
                 drop(g.addcmul_(w, &decay.rate));
             }
         }
-        let factors = self.direct(gradients);
-        if let Some(decay) = self.decay.as_ref().filter(|_| decoupled) {
-            return self.decoupled(weights, gradients, &factors, &decay.values, updated);
+        let corrections = self.direct(gradients);
+        let rates = |lr: &[f64]| -> Vec<f64> { lr.iter().zip(&corrections).map(|(lr, c)| lr * c).collect() };
+        let factors = rates(&self.scheduled);
+        if decoupled || output.is_some() {
+            let output_lr = output.as_deref().unwrap_or(&self.scheduled);
+            let hidden = self.stride(&self.scheduled, &factors, decoupled);
+            let output = self.stride(output_lr, &rates(output_lr), decoupled);
+            return walk(weights, gradients, [&hidden, &output], updated);
         }
         let rate = per_lane(&factors.iter().map(|f| -f).collect::<Vec<_>>(), self.kind);
         add(weights, gradients, &rate, updated);
         UpdateNorm::OfDirection(factors)
     }
 
-    /// Turns gradients into the direction of the update, in place; returns what each lane's direction is to be multiplied with.
+    /// Turns gradients into the direction of the update, in place; returns what each lane's direction is to be multiplied with beside the
+    /// learning rate.
     fn direct(&mut self, gradients: &mut Weights) -> Vec<f64> {
         match &mut self.state {
             State::Sgd => {}
@@ -189,7 +252,7 @@ impl Optimizer {
                     drop(denominator.g_add_(&rates.eps));
                     drop(m.div_out(g, &denominator));
                 }
-                return self.lr.iter().zip(betas).map(|(lr, b)| lr / correction(b.0)).collect();
+                return betas.iter().map(|b| 1.0 / correction(b.0)).collect();
             }
             State::Rmsprop { rates, square, momentum } => {
                 for (i, (v, g)) in square.slices.iter_mut().zip(&mut gradients.slices).enumerate() {
@@ -206,35 +269,23 @@ impl Optimizer {
                 }
             }
         }
-        self.lr.clone()
+        vec![1.0; self.lr.len()]
     }
 
-    /// AdamW: the weights shrink by lr x decay before the step.
-    fn decoupled(
-        &self,
-        weights: &mut Weights,
-        gradients: &mut Weights,
-        factors: &[f64],
-        decay: &[f64],
-        updated: &dyn Fn(&Weights, usize),
-    ) -> UpdateNorm {
-        let shrink: Vec<f64> = self.lr.iter().zip(decay).map(|(lr, decay)| lr * decay).collect();
-        let keep = per_lane(&shrink.iter().map(|s| 1.0 - s).collect::<Vec<_>>(), self.kind);
-        let (shrink, rate) = (per_lane(&shrink, self.kind), per_lane(factors, self.kind));
-        for (slice, g) in gradients.slices.iter_mut().enumerate() {
-            let w = &mut weights.slices[slice];
-            drop(g.g_mul_(&rate));
-            let decayed = &*w * &shrink;
-            drop(w.g_mul_(&keep));
-            drop(w.g_sub_(g));
-            drop(g.g_add_(&decayed));
-            updated(weights, slice);
+    /// What one layer's update takes: its rate and, if weight decay is decoupled (AdamW), the share lr x decay by which its weights shrink first.
+    fn stride(&self, lr: &[f64], rate: &[f64], decoupled: bool) -> Stride {
+        let decay = self.decay.as_ref().filter(|_| decoupled);
+        let shrink = decay.map(|decay| lr.iter().zip(&decay.values).map(|(lr, d)| lr * d).collect::<Vec<f64>>());
+        Stride {
+            rate: per_lane(rate, self.kind),
+            keep: shrink.as_ref().map(|s| per_lane(&s.iter().map(|s| 1.0 - s).collect::<Vec<_>>(), self.kind)),
+            shrink: shrink.map(|s| per_lane(&s, self.kind)),
         }
-        UpdateNorm::OfDirection(vec![1.0; factors.len()])
     }
 
+    /// Of the last update, under the schedule.
     pub fn lr(&self, lane: usize) -> f64 {
-        self.lr[lane]
+        self.scheduled[lane]
     }
 
     /// Keeps the lanes of `index`, in that order.
@@ -243,6 +294,9 @@ impl Optimizer {
         let lanes = |t: &Tensor| t.index_select(1, &tensor);
         let values = |v: &[f64]| -> Vec<f64> { index.iter().map(|&i| v[i]).collect() };
         self.lr = values(&self.lr);
+        self.scheduled = values(&self.scheduled);
+        self.lr_output = self.lr_output.as_deref().map(values);
+        self.schedules = index.iter().map(|&i| self.schedules[i]).collect();
         if let Some(decay) = &mut self.decay {
             decay.values = values(&decay.values);
             decay.rate = lanes(&decay.rate);

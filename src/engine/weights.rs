@@ -85,6 +85,8 @@ pub struct Weights {
     /// The same memory in pieces that are passed over one after the other, `[layers, lane, rows, cols]`: whole groups while they are
     /// small, single layers where several passes over one piece (update, then norm) had better find it in the cache.
     pub slices: Vec<Tensor>,
+    /// Which slices belong to the output layer.
+    pub is_output: Vec<bool>,
     /// The slices as `[layers x lane, rows x cols]`.
     pub flat: Vec<Tensor>,
 }
@@ -122,7 +124,7 @@ impl Weights {
                 shift: view(Role::Shift, layer),
             })
             .collect();
-        let mut slices = Vec::new();
+        let (mut slices, mut is_output) = (Vec::new(), Vec::new());
         for (group, tensor) in layout.iter().zip(&groups) {
             let bytes = tensor.numel() / group.layers * tensor.kind().elt_size_in_bytes();
             if bytes < SLICE_BYTES {
@@ -130,9 +132,10 @@ impl Weights {
             } else {
                 slices.extend((0..group.layers as i64).map(|layer| tensor.narrow(0, layer, 1)));
             }
+            is_output.resize(slices.len(), group.first_layer + 1 == depth);
         }
         let flat = slices.iter().map(|t| t.view([t.size()[0] * lanes, t.size()[2] * t.size()[3]])).collect();
-        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, flat }
+        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, flat }
     }
 
     /// A copy with the lanes of `index` (int64, may repeat), in that order.

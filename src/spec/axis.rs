@@ -2,7 +2,7 @@
 //! of `Trial` and its use in `resolve`.
 
 use crate::axes::{self, Value};
-use crate::trial::{Activation, Optimizer};
+use crate::trial::{Activation, Optimizer, Schedule};
 use std::fmt;
 
 /// The axes of the contract in the order of `axes::AXES`; an `Id` is an index into it and into `TABLE`.
@@ -261,9 +261,9 @@ pub const TABLE: [Axis; COUNT] = [
     axis(Id::Eps, NOT_NEGATIVE, number(1e-8), &[ADAPTIVE]),
     axis(Id::Alpha, NOT_NEGATIVE, number(0.99), &[is(Id::Optimizer, &["rmsprop"])]),
     axis(Id::Lr, NOT_NEGATIVE, None, &[]),
-    later(Id::LrOutput, NOT_NEGATIVE, None),
-    axis(Id::Schedule, one_of(&["constant"], &["warmup", "cosine", "warmup_cosine"]), text("constant"), &[]),
-    later(Id::Warmup, integer(0, 1 << 50), None),
+    axis(Id::LrOutput, NOT_NEGATIVE, None, &[]),
+    axis(Id::Schedule, one_of(Schedule::NAMES, &[]), text("constant"), &[]),
+    axis(Id::Warmup, integer(1, 1 << 50), None, &[is(Id::Schedule, &["warmup", "warmup_cosine"])]),
     axis(Id::Clip, with_number(&["none", "norm", "value"], Id::ClipThreshold, &["norm", "value"]), text("none"), &[]),
     axis(Id::ClipThreshold, THRESHOLD, number(f64::INFINITY), &[is(Id::Clip, &["norm", "value"])]),
     axis(Id::WeightDecay, NOT_NEGATIVE, number(0.0), &[]),

@@ -166,6 +166,14 @@ fn needed(view: &View, problems: &mut Problems) {
     if view.values(Id::Lr).is_some_and(|values| values.is_empty()) {
         problems.add(view.span, "this block has no `lr`", "there is no default: for example lr = [1e-3, 1e-2]");
     }
+    let warms = view.can_be(Id::Schedule, "warmup") || view.can_be(Id::Schedule, "warmup_cosine");
+    if warms && view.values(Id::Warmup).is_some_and(|values| values.is_empty()) {
+        problems.add(
+            view.place(Id::Schedule),
+            "this schedule has no `warmup`",
+            "updates until the full rate: warmup = 100",
+        );
+    }
     if view.can_be(Id::Network, "rnn") && view.values(Id::SequenceLength).is_some_and(|values| values.is_empty()) {
         problems.add(view.span, "this rnn has no `sequence_length`", "for example sequence_length = [16, 64]");
     }

@@ -6,7 +6,7 @@ use super::block::Block;
 use super::dial::{Cell, Point};
 use crate::axes::Value;
 use crate::trial::{
-    Activation, Bias, Clip, Dtype, Init, InitKind, Loss, Network, Norm, NormPosition, Optimizer, Trial,
+    Activation, Bias, Clip, Dtype, Init, InitKind, Loss, Network, Norm, NormPosition, Optimizer, Schedule, Trial,
 };
 
 /// The trial of `block` at `point` with the block's first seed.
@@ -25,6 +25,8 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         loss,
         optimizer: optimizer(&at),
         lr: at.float(Id::Lr),
+        lr_output: point[Id::LrOutput as usize].map(|_| at.float(Id::LrOutput)).filter(|lr| *lr != at.float(Id::Lr)),
+        schedule: schedule(&at),
         clip: clip(&at),
         weight_decay: at.float(Id::WeightDecay),
         batch: at.integer(Id::Batch),
@@ -141,6 +143,16 @@ fn optimizer(at: &At) -> Optimizer {
         "rmsprop" => Optimizer::Rmsprop { alpha: at.float(Id::Alpha), eps, momentum },
         // Without momentum there is nothing to look ahead with; PyTorch refuses the pair, here nesterov does not apply.
         _ => Optimizer::Sgd { momentum, nesterov: momentum > 0.0 && at.boolean(Id::Nesterov) },
+    }
+}
+
+fn schedule(at: &At) -> Schedule {
+    let warmup = at.integer(Id::Warmup).max(1) as u64;
+    match at.text(Id::Schedule) {
+        "warmup" => Schedule::Warmup { warmup },
+        "cosine" => Schedule::Cosine,
+        "warmup_cosine" => Schedule::WarmupCosine { warmup },
+        _ => Schedule::Constant,
     }
 }
 

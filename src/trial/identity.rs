@@ -1,6 +1,6 @@
 //! What makes two trials the same run: a hash of every field that changes the meaning of a trial, and of nothing else.
 
-use super::{Budget, Trial};
+use super::{Budget, Schedule, Trial};
 use crate::axes::{self, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -102,6 +102,13 @@ impl Trial {
         }
         if self.init.offset != 0.0 {
             put("init_offset", &self.init.offset);
+        }
+        if let Some(lr) = self.lr_output {
+            put("lr_output", &lr);
+        }
+        if self.schedule != Schedule::Constant {
+            put("schedule", &self.schedule.name());
+            put("warmup", &self.schedule.warmup());
         }
         put("seed", &self.seed);
         text

@@ -49,6 +49,10 @@ pub struct Trial {
     pub loss: Loss,
     pub optimizer: Optimizer,
     pub lr: f64,
+    /// The output layer's learning rate, where it is another.
+    pub lr_output: Option<f64>,
+    /// What both rates are multiplied with, update by update.
+    pub schedule: Schedule,
     pub clip: Clip,
     /// The optimizer's `weight_decay` (L2 added to the gradient after clipping; decoupled for adamw).
     pub weight_decay: f64,
@@ -249,6 +253,49 @@ impl Optimizer {
             Optimizer::Sgd { momentum, .. } | Optimizer::Rmsprop { momentum, .. } => Some(momentum),
             Optimizer::Adam { .. } | Optimizer::Adamw { .. } => None,
         }
+    }
+}
+
+/// A factor on the learning rate; `warmup` counts updates and is at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Schedule {
+    Constant,
+    Warmup { warmup: u64 },
+    Cosine,
+    WarmupCosine { warmup: u64 },
+}
+
+impl Schedule {
+    pub const NAMES: &'static [&'static str] = &["constant", "warmup", "cosine", "warmup_cosine"];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Schedule::Constant => "constant",
+            Schedule::Warmup { .. } => "warmup",
+            Schedule::Cosine => "cosine",
+            Schedule::WarmupCosine { .. } => "warmup_cosine",
+        }
+    }
+
+    pub fn warmup(self) -> Option<u64> {
+        match self {
+            Schedule::Warmup { warmup } | Schedule::WarmupCosine { warmup } => Some(warmup),
+            Schedule::Constant | Schedule::Cosine => None,
+        }
+    }
+
+    /// For update `t` (from 0) of `total`: min(1, (t + 1) / warmup), and (1 + cos(pi t / T)) / 2 over the T updates after warmup.
+    pub fn factor(self, t: u64, total: u64) -> f64 {
+        let warmup = self.warmup().unwrap_or(0);
+        let rise = if t < warmup { (t + 1) as f64 / warmup as f64 } else { 1.0 };
+        let fall = match self {
+            Schedule::Cosine | Schedule::WarmupCosine { .. } if t >= warmup => {
+                let share = (t - warmup) as f64 / (total - warmup) as f64;
+                (1.0 + (std::f64::consts::PI * share).cos()) / 2.0
+            }
+            Schedule::Constant | Schedule::Warmup { .. } | Schedule::Cosine | Schedule::WarmupCosine { .. } => 1.0,
+        };
+        rise * fall
     }
 }
 

@@ -144,8 +144,8 @@ impl Course {
         self.weight_norm_max = larger(self.weight_norm_max, norm);
     }
 
-    /// The last step of an epoch was done. `weight_norm`: L2 over all parameters now.
-    pub fn epoch_end(&mut self, weight_norm: f64) {
+    /// The last step of an epoch was done. `weight_norm`: L2 over all parameters now; `lr`: of the last update.
+    pub fn epoch_end(&mut self, weight_norm: f64, lr: f64) {
         let fold = std::mem::take(&mut self.epoch);
         self.epochs += 1;
         let loss = fold.loss_sum / fold.samples as f64;
@@ -164,7 +164,7 @@ impl Course {
                 loss_max: fold.loss_max,
                 grad_norm_max: fold.grad_norm_max,
                 clipped_fraction: fold.clipped.map(share),
-                lr: self.lr,
+                lr,
                 weight_norm,
                 update_norm_max: fold.update_norm_max,
             });
@@ -196,7 +196,7 @@ impl Course {
     pub fn finish(mut self, loss_final: f64) -> Finished {
         if self.nan.is_some() && self.epoch.samples > 0 {
             // The epoch in which the NaN came is cut short; its row says how far it got.
-            self.epoch_end(f64::NAN);
+            self.epoch_end(f64::NAN, self.lr);
         }
         let measured = Measured {
             outcome: self.outcome(loss_final),

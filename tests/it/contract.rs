@@ -113,6 +113,18 @@ fn base_values_hold_where_a_block_says_nothing() {
 }
 
 #[test]
+fn schedules_and_the_output_rate_are_axes() {
+    let block = "lr = 0.1\nlr_output = [0.1, 0.2]\nschedule = [\"constant\", \"warmup\", \"cosine\"]\nwarmup = [5, 10]";
+    let all = column(block, |t| (t.lr_output, t.schedule));
+    let schedules =
+        [Schedule::Constant, Schedule::Warmup { warmup: 5 }, Schedule::Warmup { warmup: 10 }, Schedule::Cosine];
+    let expected: Vec<_> = [None, Some(0.2)].into_iter().flat_map(|lr| schedules.map(|s| (lr, s))).collect();
+    assert_eq!(all, expected);
+    assert!(try_parse(&around("lr = 1\nschedule = \"warmup\"")).unwrap_err().contains("has no `warmup`"));
+    assert!(try_parse(&around("lr = 1\nwarmup = 3")).unwrap_err().contains("`warmup`"));
+}
+
+#[test]
 fn blocks_have_their_own_task_epochs_and_seeds() {
     let spec = around("lr = 1")
         + "[[grid]]\nnetwork = \"rnn\"\nlr = 1\nsequence_length = 4\ntask = { kind = \"adding\" }\nsteps = 7\nseeds = [3, 9]\n";

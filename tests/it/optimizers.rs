@@ -5,7 +5,7 @@ use blowup::engine::clip;
 use blowup::engine::optimizer::{Optimizer, UpdateNorm};
 use blowup::engine::readout::Norm;
 use blowup::engine::{init, weights::host};
-use blowup::trial::{Clip, Dtype, Optimizer as Rule, Trial};
+use blowup::trial::{Budget, Clip, Dtype, Optimizer as Rule, Schedule, Trial};
 use tch::{Device, Kind, Tensor};
 
 /// One parameter under `torch.optim`'s documented rule.
@@ -17,9 +17,22 @@ struct Reference {
 }
 
 impl Reference {
-    fn step(&mut self, trial: &Trial, mut w: f64, mut g: f64) -> f64 {
+    /// `output`: a parameter of the output layer.
+    fn step(&mut self, trial: &Trial, output: bool, mut w: f64, mut g: f64) -> f64 {
+        let lr = if output { trial.lr_output.unwrap_or(trial.lr) } else { trial.lr };
+        let t = self.steps as f64;
+        let factor = match trial.schedule {
+            Schedule::Constant => 1.0,
+            Schedule::Warmup { warmup } => ((t + 1.0) / warmup as f64).min(1.0),
+            Schedule::Cosine => (1.0 + (std::f64::consts::PI * t / 5.0).cos()) / 2.0,
+            Schedule::WarmupCosine { warmup } if t < warmup as f64 => (t + 1.0) / warmup as f64,
+            Schedule::WarmupCosine { warmup } => {
+                let warmup = warmup as f64;
+                (1.0 + (std::f64::consts::PI * (t - warmup) / (5.0 - warmup)).cos()) / 2.0
+            }
+        };
         self.steps += 1;
-        let (lr, decay) = (trial.lr, trial.weight_decay);
+        let (lr, decay) = (lr * factor, trial.weight_decay);
         if !matches!(trial.optimizer, Rule::Adamw { .. }) {
             g += decay * w;
         }
@@ -49,12 +62,20 @@ impl Reference {
 }
 
 fn check(optimizers: [Rule; 2], weight_decays: [f64; 2]) {
+    check_with(optimizers, weight_decays, [None, None], [Schedule::Constant; 2]);
+}
+
+/// Five updates of two lanes.
+fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option<f64>; 2], schedules: [Schedule; 2]) {
     blowup::engine::start();
     tch::manual_seed(3);
     let lane = |i: usize| Trial {
         optimizer: optimizers[i],
         weight_decay: weight_decays[i],
         lr: [0.1, 0.003][i],
+        lr_output: lr_output[i],
+        schedule: schedules[i],
+        budget: Budget::Steps(5),
         ..trials::mlp()
     };
     let trials = [lane(0), lane(1)];
@@ -83,7 +104,12 @@ fn check(optimizers: [Rule; 2], weight_decays: [f64; 2]) {
                     continue;
                 }
                 let coefficient = if step > 1 { clip[lane] } else { 1.0 };
-                let expected = reference[g][i].step(&trials[lane], before[g][i], given[g][i] * coefficient);
+                let expected = reference[g][i].step(
+                    &trials[lane],
+                    group.first_layer == 2,
+                    before[g][i],
+                    given[g][i] * coefficient,
+                );
                 let error = (after[i] - expected).abs();
                 assert!(error <= 1e-10 * expected.abs().max(1e-3), "{:?} step {step}: off by {error:e}", trials[lane]);
                 moved[lane] += (expected - before[g][i]).powi(2);
@@ -112,6 +138,27 @@ fn every_optimizer_follows_its_published_rule_with_and_without_weight_decay() {
         check([adamw(0.9, 0.999), adamw(0.3, 0.9)], decays);
         check([rmsprop(0.99, 0.0), rmsprop(0.5, 0.0)], decays);
         check([rmsprop(0.99, 0.9), rmsprop(0.5, 0.3)], decays);
+    }
+}
+
+#[test]
+fn schedules_and_the_output_layers_own_rate_hold_under_every_optimizer() {
+    let optimizers = [
+        Rule::Sgd { momentum: 0.0, nesterov: false },
+        Rule::Sgd { momentum: 0.9, nesterov: true },
+        Rule::Adam { beta1: 0.9, beta2: 0.99, eps: 1e-3 },
+        Rule::Adamw { beta1: 0.9, beta2: 0.99, eps: 1e-3 },
+        Rule::Rmsprop { alpha: 0.9, eps: 1e-3, momentum: 0.5 },
+    ];
+    for optimizer in optimizers {
+        for decays in [[0.0, 0.0], [0.1, 0.02]] {
+            for lr_output in [[None, None], [Some(0.7), Some(0.0)]] {
+                let warmup = Schedule::Warmup { warmup: 3 };
+                check_with([optimizer; 2], decays, lr_output, [warmup, Schedule::Cosine]);
+                let both = Schedule::WarmupCosine { warmup: 2 };
+                check_with([optimizer; 2], decays, lr_output, [both, Schedule::Constant]);
+            }
+        }
     }
 }
 

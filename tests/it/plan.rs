@@ -17,6 +17,8 @@ pub fn trial(depth: usize, width: usize, seed: u64) -> Trial {
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
         lr: 0.1,
+        lr_output: None,
+        schedule: Schedule::Constant,
         clip: Clip::None,
         weight_decay: 0.0,
         batch: 64,

@@ -153,8 +153,17 @@ fn every_optimizer_has_the_same_bits_whatever_the_neighbours() {
         Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
         Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.9 },
     ] {
-        for weight_decay in [0.0, 0.01] {
-            let mut trial = Trial { optimizer, weight_decay, dtype: Dtype::Float32, batch: 3, ..trials::mlp() };
+        for (weight_decay, lr_output) in [(0.0, None), (0.01, None), (0.01, Some(0.5))] {
+            let schedule = Schedule::WarmupCosine { warmup: 2 };
+            let mut trial = Trial {
+                optimizer,
+                weight_decay,
+                lr_output,
+                schedule,
+                dtype: Dtype::Float32,
+                batch: 3,
+                ..trials::mlp()
+            };
             trial.task.kind = TaskKind::FreshNoise;
             trial.budget = Budget::Steps(5);
             check_bits(&trial);

@@ -18,7 +18,7 @@ fn run(losses: &[f64]) -> Measured {
         }
         course.updated(0.5);
         course.weighed(2.0);
-        course.epoch_end(2.0);
+        course.epoch_end(2.0, 0.1);
     }
     course.last_check(*last, *last);
     course.finish(*last).measured
@@ -110,7 +110,7 @@ fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
         course.updated(loss);
         course.weighed(1.0);
     }
-    course.epoch_end(1.0);
+    course.epoch_end(1.0, 0.1);
     course.last_check(1.5, 1.0);
     let Finished { measured, epochs, steps } = course.finish(1.5);
     assert_eq!(epochs[1].loss, 2.0);
