@@ -75,8 +75,8 @@ pub fn value(trial: &Trial, axis: &str) -> Option<Value> {
         "init" => Some(Text(trial.init.kind.name())),
         "init_scale" => Some(Float(trial.init.scale)),
         "init_offset" => Some(Float(trial.init.offset)),
-        "recurrent_init" => recurrent.then(|| Text(trial.init.kind.name())),
-        "recurrent_init_scale" => recurrent.then_some(Float(trial.init.scale)),
+        "recurrent_init" => recurrent.then(|| Text(trial.recurrent_init.unwrap_or(trial.init).kind.name())),
+        "recurrent_init_scale" => recurrent.then(|| Float(trial.recurrent_init.unwrap_or(trial.init).scale)),
         "forget_bias" => None,
         "bias" => Some(Text(if trial.bias == Bias::None { "none" } else { "learned" })),
         "bias_std" => match trial.bias {
@@ -135,10 +135,11 @@ pub fn value(trial: &Trial, axis: &str) -> Option<Value> {
         })),
         "weight_decay" => Some(Float(trial.weight_decay)),
         "batch" => Some(Integer(trial.batch as u64)),
-        "sampling" => (trial.batch < trial.task.samples).then_some(Text("shuffle")),
+        "sampling" => (trial.batch < trial.task.samples).then(|| Text(trial.sampling.name())),
         "sequence_length" => network.sequence_length().map(|t| Integer(t as u64)),
         "dtype" => Some(Text(trial.dtype.name())),
-        "seed" | "data_seed" => Some(Integer(trial.seed)),
+        "seed" => Some(Integer(trial.seed)),
+        "data_seed" => Some(Integer(trial.data_seed())),
         _ => unreachable!("`{axis}` is not in AXES"),
     }
 }

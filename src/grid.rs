@@ -94,7 +94,10 @@ impl Trials<'_> {
             let block = self.grid.blocks.get(self.block)?;
             let mut walk = self.walk.take().unwrap_or_else(|| Walk::at(block, vec![0; block.dials.len()]));
             if walk.seed < block.seeds.len() {
-                let trial = Trial { seed: block.seeds.at(walk.seed), ..walk.trial.clone() };
+                let seed = block.seeds.at(walk.seed);
+                // The default of the data's seed is the seed.
+                let data_seed = walk.trial.data_seed.filter(|data_seed| *data_seed != seed);
+                let trial = Trial { seed, data_seed, ..walk.trial.clone() };
                 walk.seed += 1;
                 self.walk = Some(walk);
                 return Some(trial);

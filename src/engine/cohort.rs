@@ -4,7 +4,7 @@
 //! weights' norm. A lane leaves at its first NaN loss; the tensors shrink when enough have left.
 
 use super::clip;
-use super::data::{Batch, Data, Order};
+use super::data::{Batch, Data, LaneSeeds, Order};
 use super::loss::loss;
 use super::network::{self, Network, Place};
 use super::optimizer::{Optimizer, UpdateNorm};
@@ -94,9 +94,7 @@ impl<'a> Cohort<'a> {
         let all: Vec<&Trial> = trials.iter().collect();
         let pads = lanes::pads(first, trials.len());
         let weights = init::weights(&all, pads, kind);
-        let mut seeds: Vec<u64> = trials.iter().map(|t| t.seed).collect();
-        seeds.sort_unstable();
-        seeds.dedup();
+        let seeds = distinct(trials.iter().map(Trial::data_seed));
         let fresh = task::is_fresh(&first.task);
         let full = first.batch == first.task.samples && !fresh;
         let data = Data::new(first, &seeds, Draw::Training(0), kind)?;
@@ -130,8 +128,9 @@ impl<'a> Cohort<'a> {
         Ok(cohort)
     }
 
-    fn seeds(&self) -> Vec<u64> {
-        self.lanes.iter().map(|lane| self.trials[lane.trial].seed).collect()
+    fn seeds(&self) -> Vec<LaneSeeds> {
+        let trials = self.lanes.iter().map(|lane| &self.trials[lane.trial]);
+        trials.map(|trial| LaneSeeds { data: trial.data_seed(), order: trial.seed }).collect()
     }
 
     fn workspace(&mut self, samples: usize) -> usize {
@@ -164,12 +163,12 @@ impl<'a> Cohort<'a> {
         let (epoch, within) = (step / self.steps_per_epoch, (step % self.steps_per_epoch) as usize);
         if within == 0 {
             if task::is_fresh(&first.task) && epoch > 0 {
-                let mut distinct = seeds.clone();
-                distinct.sort_unstable();
-                distinct.dedup();
-                self.data = Data::new(first, &distinct, Draw::Training(epoch), self.kind)?;
+                let seeds = distinct(seeds.iter().map(|lane| lane.data));
+                self.data = Data::new(first, &seeds, Draw::Training(epoch), self.kind)?;
             }
-            self.order = (size < self.data.samples()).then(|| self.data.shuffled(epoch));
+            let orders = || distinct(seeds.iter().map(|lane| lane.order));
+            let samples = self.data.samples();
+            self.order = (size < samples).then(|| Order::new(&orders(), first.sampling, epoch, samples));
         }
         let range = within * size..((within + 1) * size).min(self.data.samples());
         self.batch = Some(self.data.batch(&seeds, pads, range, self.order.as_ref()));
@@ -254,7 +253,7 @@ impl<'a> Cohort<'a> {
         for (i, lane) in self.lanes.iter_mut().enumerate() {
             let trial = &self.trials[lane.trial];
             let loss_initial = self.initial.as_ref().map_or(self.readout.loss(i), |initial| initial[i]);
-            let trivial = self.evaluation.as_ref().unwrap_or(&self.data).trivial_loss(trial.seed);
+            let trivial = self.evaluation.as_ref().unwrap_or(&self.data).trivial_loss(trial.data_seed());
             let beginning = start.beginning(i, loss_initial, trivial, self.readout.weight_norm(i, &self.weights));
             lane.course = Some(Course::new(
                 beginning,
@@ -367,4 +366,11 @@ impl<'a> Cohort<'a> {
         self.evaluation = Some(data);
         Some(sums.into_iter().map(|sum| sum / all).collect())
     }
+}
+
+fn distinct(seeds: impl Iterator<Item = u64>) -> Vec<u64> {
+    let mut seeds: Vec<u64> = seeds.collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    seeds
 }

@@ -2,7 +2,8 @@
 
 use super::draw::{Purpose, Stream};
 use super::task::{self, Draw, Samples};
-use crate::trial::Trial;
+use crate::trial::{Sampling, Trial};
+use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 /// Targets of a batch.
@@ -86,15 +87,13 @@ impl Data {
         self.seeds.iter().position(|&s| s == seed).expect("data was drawn for the seeds of all lanes")
     }
 
-    /// The batch `range` of samples for lanes with these seeds, in the order given (`order[seed slot]`) or as they are. Pad lanes follow,
-    /// with the first seed's data.
-    pub fn batch(&self, lanes: &[u64], pads: usize, range: std::ops::Range<usize>, order: Option<&Order>) -> Batch {
+    /// The batch `range` of samples for these lanes, in the order given or as they are. Pad lanes follow, with the first lane's data.
+    pub fn batch(&self, lanes: &[LaneSeeds], pads: usize, range: Range<usize>, order: Option<&Order>) -> Batch {
         let mut index: Vec<i64> = Vec::with_capacity((lanes.len() + pads) * range.len());
-        for &seed in lanes.iter().chain(std::iter::repeat_n(&self.seeds[0], pads)) {
-            let slot = self.slot(seed);
-            let start = slot * self.samples;
+        for lane in lanes.iter().chain(std::iter::repeat_n(&lanes[0], pads)) {
+            let start = self.slot(lane.data) * self.samples;
             match order {
-                Some(order) => index.extend(order.0[slot][range.clone()].iter().map(|&i| (start + i) as i64)),
+                Some(order) => index.extend(order.of(lane.order)[range.clone()].iter().map(|&i| (start + i) as i64)),
                 None => index.extend(range.clone().map(|i| (start + i) as i64)),
             }
         }
@@ -111,17 +110,40 @@ impl Data {
             samples: range.len(),
         }
     }
-
-    /// A new order of the samples for an epoch (from 0), one per seed.
-    pub fn shuffled(&self, epoch: u64) -> Order {
-        let one = |&seed: &u64| Stream::new(seed, Purpose::Order, epoch).permutation(self.samples);
-        Order(self.seeds.iter().map(one).collect())
-    }
 }
 
-/// An order of the samples per seed.
+/// Which data a lane trains on, and which seed its batches are drawn with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneSeeds {
+    pub data: u64,
+    pub order: u64,
+}
+
+/// The samples of an epoch in the order in which they are trained on, per seed.
 #[derive(Debug)]
-pub struct Order(Vec<Vec<usize>>);
+pub struct Order {
+    seeds: Vec<u64>,
+    orders: Vec<Vec<usize>>,
+}
+
+impl Order {
+    /// Draws the order of an epoch (from 0) for `seeds`: a permutation of the samples, or as many independent draws.
+    pub fn new(seeds: &[u64], sampling: Sampling, epoch: u64, samples: usize) -> Order {
+        let one = |&seed: &u64| {
+            let mut stream = Stream::new(seed, Purpose::Order, epoch);
+            match sampling {
+                Sampling::Shuffle => stream.permutation(samples),
+                Sampling::Replacement => (0..samples).map(|_| stream.index(0, samples)).collect(),
+            }
+        };
+        Order { seeds: seeds.to_vec(), orders: seeds.iter().map(one).collect() }
+    }
+
+    fn of(&self, seed: u64) -> &[usize] {
+        let at = self.seeds.iter().position(|&s| s == seed).expect("an order was drawn for the seeds of all lanes");
+        &self.orders[at]
+    }
+}
 
 /// A per-lane parameter as a tensor that broadcasts over `[layers, lane, rows, cols]`.
 pub fn per_lane(values: &[f64], kind: Kind) -> Tensor {

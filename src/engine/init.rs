@@ -2,7 +2,7 @@
 
 use super::draw::{Purpose, Stream};
 use super::weights::{Group, Layer, Role, Weights, layout};
-use crate::trial::{Bias, InitKind, Network, Trial};
+use crate::trial::{Bias, Init, InitKind, Network, Trial};
 use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
@@ -92,8 +92,9 @@ fn recipe(trial: &Trial, group: &Group, layer: usize) -> (Unit, f64) {
         },
         Role::Weight | Role::Recurrent => {
             let (rows, cols) = (group.rows as f64, group.cols as f64);
-            let scale = trial.init.scale;
-            match trial.init.kind {
+            let recurrent = trial.recurrent_init.filter(|_| group.role == Role::Recurrent);
+            let Init { kind, scale, .. } = recurrent.unwrap_or(trial.init);
+            match kind {
                 InitKind::Normal => (Unit::Normal, scale),
                 InitKind::Uniform => (Unit::Uniform, scale),
                 InitKind::Xavier => (Unit::Normal, scale * (2.0 / (rows + cols)).sqrt()),

@@ -186,6 +186,7 @@ const BELOW_ONE: Kind = float("a number from 0 to below 1", |x| (0.0..1.0).conta
 const THRESHOLD: Kind = float("a number above 0; inf means no clipping", |x| x > 0.0);
 
 const HIDDEN: Need = Need { axis: Id::Depth, test: Test::AtLeastOne };
+const RNN: Need = is(Id::Network, &["rnn"]);
 const LEARNED: Need = is(Id::Bias, &["learned"]);
 const MOMENTUM: Need = is(Id::Optimizer, &["sgd", "rmsprop"]);
 const SGD: Need = is(Id::Optimizer, &["sgd"]);
@@ -238,8 +239,8 @@ pub const TABLE: [Axis; COUNT] = [
     axis(Id::Init, with_number(INITS, Id::InitScale, INITS), text("pytorch"), &[]),
     axis(Id::InitScale, FINITE, number(1.0), &[]),
     axis(Id::InitOffset, FINITE, number(0.0), &[]),
-    later(Id::RecurrentInit, with_number(INITS, Id::RecurrentInitScale, INITS), None),
-    later(Id::RecurrentInitScale, FINITE, None),
+    axis(Id::RecurrentInit, with_number(INITS, Id::RecurrentInitScale, INITS), None, &[RNN]),
+    axis(Id::RecurrentInitScale, FINITE, None, &[RNN]),
     later(Id::ForgetBias, FINITE, None),
     axis(Id::Bias, one_of(&["none", "learned"], &[]), text("learned"), &[]),
     axis(Id::BiasStd, NOT_NEGATIVE, None, &[LEARNED]),
@@ -268,12 +269,12 @@ pub const TABLE: [Axis; COUNT] = [
     axis(Id::ClipThreshold, THRESHOLD, number(f64::INFINITY), &[is(Id::Clip, &["norm", "value"])]),
     axis(Id::WeightDecay, NOT_NEGATIVE, number(0.0), &[]),
     axis(Id::Batch, integer(1, ALL_SAMPLES), Some(Value::Integer(ALL_SAMPLES)), &[]),
-    axis(Id::Sampling, one_of(&["shuffle"], &["replacement"]), text("shuffle"), &[]),
+    axis(Id::Sampling, one_of(&["shuffle", "replacement"], &[]), text("shuffle"), &[]),
     axis(Id::SequenceLength, integer(1, 10_000_000), None, &[is(Id::Network, &["rnn"])]),
     axis(Id::Dtype, one_of(&["float32", "float64"], &["bfloat16", "float16"]), text("float32"), &[]),
     // `seeds` sets it; it is an axis for filters.
     axis(Id::Seed, integer(0, i64::MAX as u64), None, &[]),
-    later(Id::DataSeed, integer(0, i64::MAX as u64), None),
+    axis(Id::DataSeed, integer(0, i64::MAX as u64), None, &[]),
 ];
 
 /// `batch = "all"`, and any batch that no task has.

@@ -129,7 +129,7 @@ impl View<'_> {
                 let all = |size: &&Value| matches!(size, Value::Integer(size) if *size >= samples as u64);
                 sizes.iter().filter(all).count() > 1
             }),
-            Id::Nesterov => true,
+            Id::Nesterov | Id::Sampling | Id::RecurrentInit | Id::RecurrentInitScale => true,
             Id::Clip | Id::ClipThreshold => self.may_not_clip(),
             _ => false,
         }

@@ -6,7 +6,8 @@ use super::block::Block;
 use super::dial::{Cell, Point};
 use crate::axes::Value;
 use crate::trial::{
-    Activation, Bias, Clip, Dtype, Init, InitKind, Loss, Network, Norm, NormPosition, Optimizer, Schedule, Trial,
+    Activation, Bias, Clip, Dtype, Init, InitKind, Loss, Network, Norm, NormPosition, Optimizer, Sampling, Schedule,
+    Trial,
 };
 
 /// The trial of `block` at `point` with the block's first seed.
@@ -21,6 +22,7 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         loss_ratio: block.loss_ratio,
         network: network(&at),
         init,
+        recurrent_init: recurrent_init(&at, init),
         bias: bias(&at, init.kind),
         loss,
         optimizer: optimizer(&at),
@@ -30,6 +32,15 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         clip: clip(&at),
         weight_decay: at.float(Id::WeightDecay),
         batch: at.integer(Id::Batch),
+        sampling: if at.integer(Id::Batch) < task.samples && at.text(Id::Sampling) == "replacement" {
+            Sampling::Replacement
+        } else {
+            Sampling::Shuffle
+        },
+        data_seed: point[Id::DataSeed as usize].and_then(|cell| match cell.value {
+            Value::Integer(seed) => Some(seed),
+            Value::Text(_) | Value::Float(_) | Value::Boolean(_) => None,
+        }),
         dtype: Dtype::from_name(text(point, Id::Dtype)).unwrap_or(Dtype::Float32),
         seed: block.seeds.at(0),
         task,
@@ -122,6 +133,22 @@ fn network(at: &At) -> Network {
 fn init(at: &At) -> Init {
     let kind = InitKind::from_name(at.text(Id::Init)).unwrap_or(InitKind::Pytorch);
     Init { kind, scale: at.float(Id::InitScale), offset: at.float(Id::InitOffset) }
+}
+
+/// None where it is `init`, its default.
+fn recurrent_init(at: &At, init: Init) -> Option<Init> {
+    if at.text(Id::Network) != "rnn" {
+        return None;
+    }
+    let kind = InitKind::from_name(at.text(Id::RecurrentInit));
+    let scale = at.point[Id::RecurrentInitScale as usize].map(|_| at.float(Id::RecurrentInitScale));
+    let recurrent = Init {
+        kind: kind.unwrap_or(init.kind),
+        // A name without a number is that initializer at its default.
+        scale: scale.unwrap_or(if kind.is_some() { 1.0 } else { init.scale }),
+        offset: 0.0,
+    };
+    (recurrent != Init { offset: 0.0, ..init }).then_some(recurrent)
 }
 
 fn bias(at: &At, init: InitKind) -> Bias {

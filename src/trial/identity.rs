@@ -1,6 +1,6 @@
 //! What makes two trials the same run: a hash of every field that changes the meaning of a trial, and of nothing else.
 
-use super::{Budget, Schedule, Trial};
+use super::{Budget, Init, Sampling, Schedule, Trial};
 use crate::axes::{self, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -109,6 +109,15 @@ impl Trial {
         if self.schedule != Schedule::Constant {
             put("schedule", &self.schedule.name());
             put("warmup", &self.schedule.warmup());
+        }
+        if let Some(Init { kind, scale, .. }) = self.recurrent_init {
+            put("recurrent_init", &(kind.name(), scale));
+        }
+        if self.sampling != Sampling::Shuffle {
+            put("sampling", &self.sampling.name());
+        }
+        if let Some(seed) = self.data_seed {
+            put("data_seed", &seed);
         }
         put("seed", &self.seed);
         text

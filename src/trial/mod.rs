@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 /// Declares a closed enum whose variants have the names of the contract.
 macro_rules! named {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name { $($variant),+ }
+        pub enum $name { $($(#[$variant_meta])* $variant),+ }
 
         impl $name {
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
@@ -45,6 +45,8 @@ pub struct Trial {
     pub loss_ratio: f64,
     pub network: Network,
     pub init: Init,
+    /// Of the recurrent matrices, where it is another.
+    pub recurrent_init: Option<Init>,
     pub bias: Bias,
     pub loss: Loss,
     pub optimizer: Optimizer,
@@ -58,8 +60,11 @@ pub struct Trial {
     pub weight_decay: f64,
     /// Samples per update, at most the task's samples; equal to them means full batch, which is never shuffled.
     pub batch: usize,
+    pub sampling: Sampling,
     pub dtype: Dtype,
     pub seed: u64,
+    /// The seed of the data, where it is another.
+    pub data_seed: Option<u64>,
 }
 
 /// What is learned.
@@ -224,6 +229,15 @@ pub enum Bias {
     LearnedPytorch,
 }
 
+named! {
+    /// How mini-batches are drawn; a full batch is never shuffled.
+    Sampling {
+        /// Every sample once per epoch, in a new order.
+        Shuffle = "shuffle",
+        /// Each sample of each batch independently.
+        Replacement = "replacement",
+    }
+}
 named! { Loss { Mse = "mse", CrossEntropy = "cross_entropy" } }
 named! { Dtype { Float32 = "float32", Float64 = "float64" } }
 
@@ -358,6 +372,11 @@ impl Network {
 }
 
 impl Trial {
+    /// The seed that the data is drawn from.
+    pub fn data_seed(&self) -> u64 {
+        self.data_seed.unwrap_or(self.seed)
+    }
+
     pub fn steps_per_epoch(&self) -> u64 {
         self.task.samples.div_ceil(self.batch) as u64
     }

@@ -1,6 +1,6 @@
 //! Which trials can train together.
 
-use super::{Activation, Bias, Clip, Dtype, Loss, Norm, Optimizer, Trial};
+use super::{Activation, Bias, Clip, Dtype, Loss, Norm, Optimizer, Sampling, Trial};
 
 /// The key of a cohort: everything that decides which kernels run and how large their tensors are. lr, thresholds, decay, momentum,
 /// initializer and seed are one value per lane and stay out of it.
@@ -23,6 +23,7 @@ pub struct Shape {
     pub lr_output: bool,
     pub clip_value: bool,
     pub batch: usize,
+    pub sampling: Sampling,
     pub steps: u64,
     pub dtype: Dtype,
 }
@@ -52,6 +53,7 @@ impl Trial {
             lr_output: self.lr_output.is_some(),
             clip_value: matches!(self.clip, Clip::Value(_)),
             batch: self.batch,
+            sampling: self.sampling,
             steps: self.steps(),
             dtype: self.dtype,
         }

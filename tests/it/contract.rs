@@ -125,6 +125,35 @@ fn schedules_and_the_output_rate_are_axes() {
 }
 
 #[test]
+fn the_datas_own_seed_is_dropped_where_it_is_the_seed() {
+    let all = column("lr = 1\nseeds = 2\ndata_seed = [0, 7]", |t| (t.seed, t.data_seed));
+    assert_eq!(all, [(0, None), (1, Some(0)), (0, Some(7)), (1, Some(7))]);
+    assert_eq!(trials("lr = 1\ndata_seed = 0"), trials("lr = 1"));
+}
+
+#[test]
+fn sampling_applies_to_mini_batches_only() {
+    let all =
+        column("lr = 1\nbatch = [5, \"all\"]\nsampling = [\"shuffle\", \"replacement\"]", |t| (t.batch, t.sampling));
+    assert_eq!(all, [(5, Sampling::Shuffle), (5, Sampling::Replacement), (20, Sampling::Shuffle)]);
+}
+
+#[test]
+fn the_recurrent_matrices_may_have_their_own_initializer() {
+    let rnn = "lr = 1\nnetwork = \"rnn\"\nsequence_length = 3\ntask = { kind = \"adding\" }\ninit = \"he(0.5)\"";
+    let init = |extra: &str| {
+        let trial = trials(&format!("{rnn}\n{extra}"))[0].clone();
+        trial.recurrent_init.map(|init| (init.kind.name(), init.scale))
+    };
+    assert_eq!(init(""), None);
+    assert_eq!(init("recurrent_init = \"orthogonal\""), Some(("orthogonal", 1.0)));
+    assert_eq!(init("recurrent_init = \"normal(0.2)\""), Some(("normal", 0.2)));
+    assert_eq!(init("recurrent_init_scale = 0.9"), Some(("he", 0.9)));
+    assert_eq!(init("recurrent_init = \"he(0.5)\""), None);
+    assert!(try_parse(&around("lr = 1\nrecurrent_init = \"he\"")).unwrap_err().contains("`recurrent_init`"));
+}
+
+#[test]
 fn blocks_have_their_own_task_epochs_and_seeds() {
     let spec = around("lr = 1")
         + "[[grid]]\nnetwork = \"rnn\"\nlr = 1\nsequence_length = 4\ntask = { kind = \"adding\" }\nsteps = 7\nseeds = [3, 9]\n";

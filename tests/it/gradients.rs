@@ -1,7 +1,7 @@
 //! The written-out forward and backward passes against libtorch's autograd, in f64.
 
 use crate::trials::{self, ACTIVATIONS, NORMS};
-use blowup::engine::data::{Batch, Data};
+use blowup::engine::data::{Batch, Data, LaneSeeds};
 use blowup::engine::task::Draw;
 use blowup::engine::weights::{Layer, Weights};
 use blowup::engine::{init, loss, network};
@@ -26,7 +26,7 @@ fn model(trial: &Trial) -> Model {
         let _ = group.g_add_(&noise);
     }
     let data = Data::new(trial, &[0, 1], Draw::Training(0), Kind::Double).unwrap();
-    let batch = data.batch(&[0, 1], 1, 0..trial.task.samples, None);
+    let batch = data.batch(&[0, 1].map(|seed| LaneSeeds { data: seed, order: seed }), 1, 0..trial.task.samples, None);
     Model { trial: trial.clone(), weights, batch }
 }
 

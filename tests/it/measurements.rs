@@ -113,6 +113,55 @@ fn fresh_noise_is_new_every_epoch_and_its_evaluation_draw_is_fixed() {
     assert_eq!(draw(Draw::Evaluation).samples, 4096);
 }
 
+#[test]
+fn trials_of_one_data_seed_share_their_data_and_not_their_weights() {
+    let other = |seed| Trial { seed, data_seed: Some(5), ..trials::mlp() };
+    let own = Trial { seed: 5, ..trials::mlp() };
+    let [a, b, own] = [0, 1, 2].map(|i| train(&[other(1), other(2), own.clone()])[i].measured.clone());
+    assert_eq!(a.loss_trivial, b.loss_trivial);
+    assert_eq!(a.loss_trivial, own.loss_trivial);
+    assert!(a.weight_norm_initial != b.weight_norm_initial && a.weight_norm_initial != own.weight_norm_initial);
+}
+
+#[test]
+fn an_epoch_visits_every_sample_once_shuffled_and_draws_freely_with_replacement() {
+    use blowup::engine::data::{Data, LaneSeeds, Order};
+    let trial = trials::mlp();
+    let data = Data::new(&trial, &[0], Draw::Training(0), Kind::Double).unwrap();
+    let lane = LaneSeeds { data: 0, order: 3 };
+    let visited = |sampling, epoch| {
+        let order = Order::new(&[3], sampling, epoch, 7);
+        let batch = data.batch(&[lane], 0, 0..7, Some(&order));
+        let all = host(&data.batch(&[lane], 0, 0..7, None).inputs.select(3, 0));
+        let seen = host(&batch.inputs.select(3, 0));
+        let place = |x: &f64| all.iter().position(|y| y == x).unwrap();
+        seen.iter().map(place).collect::<Vec<usize>>()
+    };
+    let sorted = |mut order: Vec<usize>| {
+        order.sort_unstable();
+        order
+    };
+    assert_eq!(sorted(visited(Sampling::Shuffle, 0)), [0, 1, 2, 3, 4, 5, 6]);
+    assert_ne!(visited(Sampling::Shuffle, 0), visited(Sampling::Shuffle, 1));
+    let epochs: Vec<Vec<usize>> = (0..20).map(|epoch| sorted(visited(Sampling::Replacement, epoch))).collect();
+    // The chance that one epoch of seven free draws hits every sample once is 7!/7^7 = 0.6%.
+    assert!(epochs.iter().filter(|e| **e == [0, 1, 2, 3, 4, 5, 6]).count() < 3);
+}
+
+#[test]
+fn recurrent_matrices_take_their_own_initializer() {
+    let recurrent = Some(Init { kind: InitKind::Orthogonal, scale: 1.5, offset: 0.0 });
+    let trial = Trial { recurrent_init: recurrent, ..trials::rnn() };
+    let weights = init::weights(&[&trial], 1, Kind::Double);
+    let plain = init::weights(&[&trials::rnn()], 1, Kind::Double);
+    for layer in 0..2 {
+        let r = weights.layers[layer].recurrent.as_ref().unwrap().select(0, 0);
+        let error = r.transpose(0, 1).matmul(&r) - tch::Tensor::eye(5, (Kind::Double, tch::Device::Cpu)) * 2.25;
+        assert!(error.abs().max().double_value(&[]) < 1e-12);
+        assert_eq!(host(&weights.layers[layer].weight), host(&plain.layers[layer].weight));
+    }
+}
+
 /// A wide net measured at initialization only.
 fn at_start(activation: Activation, init: Init, depth: usize, width: usize) -> Trial {
     let network = Network::Mlp { depth, width, activation, norm: Norm::None, residual: false };

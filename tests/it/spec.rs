@@ -77,10 +77,7 @@ fn what_is_not_built_is_refused_by_name() {
     refuse("network = \"lstm\"", "network = \"lstm\"", "built: mlp, rnn");
     refuse("dtype = \"bfloat16\"", "dtype = \"bfloat16\"", "built: float32, float64");
     refuse("parametrization = \"ntk\"", "parametrization = \"ntk\"", "built: standard");
-    refuse("sampling = \"replacement\"", "sampling = \"replacement\"", "built: shuffle");
-    refuse("recurrent_init = \"orthogonal\"", "recurrent_init", "leave it out");
     refuse("forget_bias = 1.0", "forget_bias", "leave it out");
-    refuse("data_seed = 1", "data_seed", "leave it out");
 }
 
 #[test]
