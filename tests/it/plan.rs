@@ -1,33 +1,17 @@
 //! The plan is pure: trials in, chunks out.
 
+use crate::trials;
 use blowup::plan::{Cost, Plan, Planner, Sizes};
 use blowup::trial::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 pub fn trial(depth: usize, width: usize, seed: u64) -> Trial {
-    Trial {
-        label: "a label".to_owned(),
-        task: Task { kind: TaskKind::Noise, inputs: 3, outputs: 1, samples: 64, input_std: 1.0, csv: None },
-        budget: Budget::Epochs(100),
-        loss_ratio: 1e6,
-        network: Network::Mlp { depth, width, activation: Activation::Tanh, norm: Norm::None, residual: false },
-        init: Init { kind: InitKind::He, scale: 1.0, offset: 0.0 },
-        bias: Bias::Learned { std: 0.0 },
-        loss: Loss::Mse,
-        optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
-        lr: 0.1,
-        lr_output: None,
-        schedule: Schedule::Constant,
-        recurrent_init: None,
-        sampling: Sampling::Shuffle,
-        data_seed: None,
-        clip: Clip::None,
-        weight_decay: 0.0,
-        batch: 64,
-        dtype: Dtype::Float32,
-        seed,
-    }
+    let network = Network::Mlp { depth, width, activation: Activation::Tanh, norm: Norm::None, residual: false };
+    let mut trial = Trial { network, budget: Budget::Epochs(100), dtype: Dtype::Float32, seed, ..trials::mlp() };
+    trial.label = "a label".to_owned();
+    (trial.task.samples, trial.batch) = (64, 64);
+    trial
 }
 
 fn plan(trials: &[Trial], workers: usize, chunk: Option<usize>) -> Plan {
