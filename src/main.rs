@@ -3,6 +3,7 @@
 use blowup::cli::{Cli, Command};
 use blowup::command;
 use blowup::failure::{Exit, Failure};
+use blowup::progress::to_stderr;
 use clap::Parser;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ fn main() -> ExitCode {
     match run(cli.command) {
         Ok(exit) => ExitCode::from(exit.status()),
         Err(failure) => {
-            eprintln!("{failure}");
+            to_stderr(&failure.to_string());
             ExitCode::from(Failure::STATUS)
         }
     }
@@ -42,5 +43,6 @@ fn log_to_stderr() {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .with_target(false)
+        .log_internal_errors(false)
         .init();
 }

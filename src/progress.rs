@@ -4,7 +4,7 @@
 use crate::record::Verdict;
 use crate::store::Counts;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 pub struct Progress {
@@ -46,7 +46,7 @@ impl Progress {
     /// One line in the log of a batch job; on a terminal above the bar.
     pub fn say(&self, line: &str) {
         if self.plain {
-            eprintln!("{line}");
+            to_stderr(line);
         } else {
             self.bar.println(line);
         }
@@ -68,7 +68,8 @@ impl Progress {
         if self.plain {
             let end = if interrupted { "interrupted after" } else { "done in" };
             let seconds = self.started.elapsed().as_secs_f64();
-            eprintln!("{}/{} trials {end} {seconds:.1} s: {}", self.counts.trials, self.trials, counts(&self.counts));
+            let Progress { counts: all, trials, .. } = &self;
+            to_stderr(&format!("{}/{trials} trials {end} {seconds:.1} s: {}", all.trials, counts(all)));
         }
     }
 
@@ -80,6 +81,11 @@ impl Progress {
         let left = self.started.elapsed().as_secs_f64() * (self.work / self.work_done - 1.0).max(0.0);
         format!(", {} left", HumanDuration(Duration::from_secs_f64(left.min(1e9))))
     }
+}
+
+/// A line on stderr. A reader that went away (`2>&1 | head`) must not end the sweep.
+pub fn to_stderr(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// `3 converged, 1 lost`; what is 0 is left out.

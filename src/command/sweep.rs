@@ -147,7 +147,7 @@ impl Running<'_> {
         match ended {
             Ok(Ending::Done) => self.finish(),
             Ok(Ending::Interrupted) => {
-                eprintln!("interrupted; rows that were written are kept, the same command resumes");
+                progress::to_stderr("interrupted; rows that were written are kept, the same command resumes");
                 self.close(Status::Interrupted)?;
                 Ok(Exit::Interrupted)
             }

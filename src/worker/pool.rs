@@ -140,6 +140,7 @@ impl Pool<'_> {
         let sensible = match report {
             Report::Hello { version, fingerprint } if version == protocol::VERSION && !self.workers[at].ready => {
                 self.workers[at].ready = true;
+                tracing::info!("worker {id} is ready: {fingerprint}");
                 self.false_starts = 0;
                 (self.hear)(News::Ready { fingerprint: &fingerprint })?;
                 true
@@ -159,6 +160,7 @@ impl Pool<'_> {
             },
             Report::Done { chunk } => match self.workers[at].flights.front() {
                 Some(flight) if flight.number == chunk && flight.reported.iter().all(|r| *r) => {
+                    tracing::debug!("worker {id} finished chunk {chunk} of {} trials", flight.ids.len());
                     self.workers[at].flights.pop_front();
                     true
                 }

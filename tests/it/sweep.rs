@@ -228,6 +228,16 @@ fn a_second_sweep_on_the_same_folder_is_refused() {
 }
 
 #[test]
+fn readers_of_stderr_and_stdout_that_go_away_do_not_end_the_sweep() {
+    let place = Place::new(SPEC);
+    let mut command = place.command("sweep t.toml --out r");
+    let mut child = command.env("RUST_LOG", "debug").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert!(child.wait().unwrap().success());
+    assert_eq!(lines(&place.path("r/runs.csv")), 1 + 48);
+}
+
+#[test]
 fn a_dry_run_touches_nothing() {
     let place = Place::new(SPEC);
     let plan = place.ok("sweep t.toml --dry-run");
