@@ -13,6 +13,18 @@ fn main() {
         let lib = Path::new(&libtorch).join("lib");
         println!("cargo::rustc-link-arg=-Wl,-rpath,{}", lib.display());
     }
+    println!("cargo::rustc-env=BLOWUP_LIBTORCH={}", version());
     // The parent process calls nothing in libtorch, but the workers are the same program.
     println!("cargo::rustc-link-arg=-Wl,--no-as-needed");
+}
+
+/// What the libtorch linked against says of its own version: part of the fingerprint of every result.
+fn version() -> String {
+    let folder = std::env::var("LIBTORCH").unwrap_or_default();
+    let file = Path::new(&folder).join("build-version");
+    println!("cargo::rerun-if-changed={}", file.display());
+    match std::fs::read_to_string(&file) {
+        Ok(text) if !text.trim().is_empty() => text.trim().to_string(),
+        _ => "of unknown version".to_string(),
+    }
 }

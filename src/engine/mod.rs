@@ -43,8 +43,8 @@ pub const ENVIRONMENT: [(&str, &str); 3] =
 /// What changes which kernels run, and so the bits; taken out of a worker's environment.
 pub const FOREIGN_ENVIRONMENT: [&str; 3] = ["MKL_DYNAMIC", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY"];
 
-/// The libtorch that the binding was made for.
-pub const LIBTORCH: &str = "2.11.0";
+/// The version of the libtorch that the program was built against, as its `build-version` file says.
+pub const LIBTORCH: &str = env!("BLOWUP_LIBTORCH");
 
 /// Prepares this thread of a worker before its first tensor: libtorch runs on it alone, and denormal numbers are flushed to zero (a
 /// vanishing gradient would otherwise cost up to a hundred times the time of an ordinary one). The environment is the parent's part: see
