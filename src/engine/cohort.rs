@@ -5,6 +5,7 @@
 
 use super::clip;
 use super::data::{Batch, Data, LaneSeeds, Order};
+use super::effective::Effective;
 use super::loss::loss;
 use super::network::{self, Network, Place, Watch};
 use super::optimizer::{Optimizer, UpdateNorm};
@@ -52,6 +53,7 @@ struct Cohort<'a> {
     pads: usize,
     weights: Weights,
     gradients: Weights,
+    effective: Effective,
     optimizer: Optimizer,
     readout: Readout,
     /// One per batch size.
@@ -116,6 +118,7 @@ impl<'a> Cohort<'a> {
             lanes: (0..trials.len()).map(lane).collect(),
             pads,
             gradients: weights.zeros_like(),
+            effective: Effective::new(first, &weights),
             optimizer: Optimizer::new(&all, pads, &weights),
             readout: Readout::new(&weights),
             weights,
@@ -192,7 +195,8 @@ impl<'a> Cohort<'a> {
         let trial = &self.trials[0];
         let at_epoch = self.epoch_end(step).filter(|&epoch| self.record.layers.at(epoch));
         let Workspace { network, signal, .. } = &mut self.workspaces[at];
-        network.forward(&self.weights, &batch.inputs);
+        let weights = self.effective.of(&self.weights);
+        network.forward(weights, &batch.inputs);
         loss(trial.loss, network.output(), &batch.targets, self.readout.loss_target(), Some(signal));
         let mut start = (step == 0).then(|| Start::new(trial, &**network));
         let mut profile = at_epoch.map(|epoch| Profile::new(epoch, &**network, signal, &self.weights));
@@ -201,7 +205,8 @@ impl<'a> Cohort<'a> {
             profile.iter_mut().for_each(|profile| profile.watch(place, delta));
         };
         let watch: Option<Watch> = if step == 0 || at_epoch.is_some() { Some(&mut watch) } else { None };
-        network.backward(&self.weights, &self.gradients, &batch.inputs, signal, watch);
+        network.backward(weights, &self.gradients, &batch.inputs, signal, watch);
+        self.effective.pull_back(&mut self.gradients);
         profile.iter_mut().for_each(|profile| profile.finish(&self.gradients));
         (self.start, self.profile) = (start, profile);
         self.readout.measure_gradients(&self.gradients);
@@ -319,6 +324,7 @@ impl<'a> Cohort<'a> {
         self.workspaces.clear();
         self.weights = self.weights.gather(&tensor);
         self.gradients = self.gradients.gather(&tensor);
+        self.effective = Effective::new(&self.trials[0], &self.weights);
         self.optimizer.gather(&index);
         self.readout = Readout::new(&self.weights);
         self.batch = None;
@@ -372,7 +378,7 @@ impl<'a> Cohort<'a> {
             let batch = data.batch(&seeds, self.pads, from..(from + size).min(data.samples()), None);
             let at = self.workspace(batch.samples);
             let network = &mut self.workspaces[at].network;
-            network.forward(&self.weights, &batch.inputs);
+            network.forward(self.effective.of(&self.weights), &batch.inputs);
             loss(self.trials[0].loss, network.output(), &batch.targets, &losses, None);
             let read = super::weights::host(&losses);
             sums.iter_mut().zip(read).for_each(|(sum, loss)| *sum += loss * batch.samples as f64);
