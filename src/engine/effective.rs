@@ -36,7 +36,7 @@ impl Effective {
 }
 
 /// What the product with a parameter of this group is multiplied with; biases and norms keep 1.
-fn factor(parametrization: Parametrization, group: &Group, output: usize) -> f64 {
+pub fn factor(parametrization: Parametrization, group: &Group, output: usize) -> f64 {
     let fan_in = group.rows as f64;
     match (group.role, parametrization) {
         (Role::Bias | Role::RecurrentBias | Role::Scale | Role::Shift, _) | (_, Parametrization::Standard) => 1.0,

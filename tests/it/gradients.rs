@@ -12,13 +12,13 @@ use tch::{Device, Kind, Tensor};
 const LANES: i64 = 3;
 
 /// A model with random values everywhere, also in what starts at 0 or 1.
-struct Model {
-    trial: Trial,
-    weights: Weights,
+pub struct Model {
+    pub trial: Trial,
+    pub weights: Weights,
     batch: Batch,
 }
 
-fn model(trial: &Trial) -> Model {
+pub fn model(trial: &Trial) -> Model {
     tch::manual_seed(1);
     let lanes = [trial, &Trial { seed: 1, ..trial.clone() }];
     let mut weights = init::weights(&lanes, 1, Kind::Double);
@@ -32,7 +32,7 @@ fn model(trial: &Trial) -> Model {
 }
 
 /// Losses `[lane]` and gradients as the engine computes them.
-fn written_out(model: &Model) -> (Tensor, Weights) {
+pub fn written_out(model: &Model) -> (Tensor, Weights) {
     let samples = model.batch.samples as i64;
     let mut network = network::new(&model.trial, LANES, samples, Kind::Double);
     let mut gradients = model.weights.zeros_like();
@@ -192,7 +192,7 @@ fn check(trial: &Trial) {
 }
 
 /// Relative to the largest element: 1e-10.
-fn close(found: &Tensor, expected: &Tensor, what: &str) {
+pub fn close(found: &Tensor, expected: &Tensor, what: &str) {
     let scale = expected.abs().max().double_value(&[]).max(1e-3);
     let error = (found - expected).abs().max().double_value(&[]);
     assert!(error <= 1e-10 * scale, "{what}: off by {error:e} at scale {scale:e}");

@@ -8,6 +8,7 @@ mod gradients;
 mod layers;
 mod measurements;
 mod optimizers;
+mod sharpness;
 mod training;
 mod verdicts;
 
