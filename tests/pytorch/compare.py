@@ -27,16 +27,18 @@ PERTURBATIONS = 3
 FEWEST_TRIALS = 60
 
 REQUIRED = {
-    "network": ["mlp", "rnn"],
+    "network": ["mlp", "rnn", "lstm", "gru"],
     "depth": ["0", "1", "2 to 9", "10 and more"],
     "residual": ["true", "false"],
     "init": [
         "normal", "uniform", "xavier", "xavier_uniform", "he", "he_uniform", "lecun", "orthogonal", "scaled", "constant", "pytorch",
     ],
     "recurrent_init": ["its own"],
+    "forget_bias": ["0", "another"],
     "activation": ["linear", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "selu", "silu"],
     "bias": ["none", "learned"],
     "norm": ["none", "batch before", "batch after", "layer before", "layer after", "rms before", "rms after"],
+    "parametrization": ["standard", "ntk", "mean_field"],
     "loss": ["mse", "cross_entropy"],
     "optimizer": ["sgd", "sgd momentum", "sgd nesterov", "adam", "adamw", "rmsprop", "rmsprop momentum"],
     "weight_decay": ["0", "sgd", "adam", "adamw", "rmsprop"],
@@ -51,8 +53,6 @@ REQUIRED = {
 
 # In the contract, and not built yet.
 LATER = {
-    "network": ["lstm", "gru"],
-    "parametrization": ["ntk", "mean_field"],
     "task": ["digits", "copy", "temporal-order"],
     "dtype": ["bfloat16", "float16"],
 }
@@ -368,6 +368,7 @@ def values(trace):
         "residual": str(a["residual"]).lower() if "residual" in a else None,
         "init": a["init"],
         "recurrent_init": "its own" if "recurrent_init" in a and any(recurrent) else None,
+        "forget_bias": None if "forget_bias" not in a else "another" if a["forget_bias"] else "0",
         "activation": a.get("activation"),
         "bias": a["bias"],
         "norm": " ".join([a["norm"], *([a["norm_position"]] if "norm_position" in a else [])]) if "norm" in a else None,

@@ -1,7 +1,7 @@
 """The networks of a trace as plain PyTorch modules, with the weights of the trace, and what is looked at in them.
 
 Where PyTorch has the module it is used: nn.Linear, nn.RNN (tanh and relu without a norm), nn.LSTM, nn.GRU, nn.BatchNorm1d, nn.LayerNorm,
-nn.RMSNorm. A recurrent net with another activation or with a norm is two nn.Linear per layer. Recurrent modules are called time step by time
+nn.RMSNorm. A recurrent net with another activation, a norm or a parametrization is two nn.Linear per layer. Recurrent modules are called time step by time
 step, so that autograd has a tensor for every hidden state. Gradients are autograd's everywhere.
 """
 
@@ -9,6 +9,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 ACTIVATIONS = {
     "linear": lambda slope: nn.Identity(),
@@ -32,6 +33,15 @@ def norm(tensors):
     return (largest * (flat / largest).norm()).item()
 
 
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, weight):
+        return weight * self.factor
+
+
 class Model(nn.Module):
     """`perturbation`: the seed of a change of every initial weight by one unit in the last place."""
 
@@ -41,9 +51,11 @@ class Model(nn.Module):
         self.axes, self.depth = a, a["depth"]
         self.recurrent = "sequence_length" in a
         inputs, width, bias = trace.about["inputs"], a.get("width"), a["bias"] == "learned"
+        standard = a["parametrization"] == "standard"
         self.fused = a["network"] in ("lstm", "gru") or (
-            a["network"] == "rnn" and a["activation"] in ("tanh", "relu") and a["norm"] == "none"
+            a["network"] == "rnn" and a["activation"] in ("tanh", "relu") and a["norm"] == "none" and standard
         )
+        assert standard or a["network"] in ("mlp", "rnn"), "nn.LSTM and nn.GRU take no parametrization"
         self.layers, self.back, self.norms = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for layer in range(self.depth):
             size = width if layer else inputs
@@ -62,6 +74,8 @@ class Model(nn.Module):
         self.initial_findings = initial_findings(trace)
         if perturbation is not None:
             perturb(self, perturbation)
+        if not standard:
+            self.parametrize(a["parametrization"])
         # By (layer, time), time 0 where there is none: the tensor that the backprop signal belongs to, and what is handed on.
         self.signals, self.activations = {}, {}
 
@@ -98,6 +112,12 @@ class Model(nn.Module):
                     put(self.norms[layer - 1].bias, layer, "shift")
         given = {name for name in trace.tensors if name.startswith("layers.")}
         assert used == given, f"weights that no module takes: {given - used}"
+
+    def parametrize(self, name):
+        """Products are multiplied with 1/sqrt(fan_in); in the output layer of mean_field with 1/fan_in."""
+        for module in [*self.layers, *self.back, self.output]:
+            power = 1 if name == "mean_field" and module is self.output else 0.5
+            parametrize.register_parametrization(module, "weight", Times(module.in_features**-power))
 
     def hidden(self):
         """The parameters of all layers but the output."""
@@ -169,9 +189,9 @@ class Model(nn.Module):
         for place, values in self.activations.items():
             norms[*place, "activation_rms"] = norm([values]) / math.sqrt(values.numel())
             norms[*place, "backprop_norm"] = norm([self.signal(place)])
-        for layer in range(1, self.depth + 2):
-            norms[layer, 0, "weight_norm"] = norm(self.parts(layer))
-            norms[layer, 0, "weight_grad_norm"] = norm(p.grad for p in self.parts(layer))
+            matrices = [p for p in self.parts(place[0]) if p.dim() == 2]
+            norms[*place, "weight_norm"] = norm(matrices)
+            norms[*place, "weight_grad_norm"] = norm(p.grad for p in matrices)
         return norms
 
     def first_bad(self, loss):
@@ -218,9 +238,6 @@ def initial_findings(trace):
         own = "recurrent_" if role == "recurrent" else ""
         kind, scale = a[f"{own}init"], a[f"{own}init_scale"]
         rows, columns = values.shape
-        if a["network"] in ("lstm", "gru") and layer <= a["depth"]:
-            # One block of columns per gate.
-            columns = a["width"]
         if layer == 1 and not own:
             values = values - a["init_offset"]
         finding = wrong_draw(values, kind, scale, rows, columns, fan_in(trace, layer, rows))
@@ -254,11 +271,9 @@ def wrong_draw(values, kind, scale, rows, columns, width):
     if kind == "constant":
         return None if (values - scale).abs().max() <= off else "not constant"
     if kind == "orthogonal":
-        for block in values.split(columns, 1):
-            gram = block.T @ block if block.shape[0] >= block.shape[1] else block @ block.T
-            if (gram - scale**2 * torch.eye(len(gram), dtype=gram.dtype)).abs().max() > 1e-5 * max(1.0, scale**2):
-                return "not orthogonal"
-        return None
+        gram = values.T @ values if rows >= columns else values @ values.T
+        far = (gram - scale**2 * torch.eye(len(gram), dtype=gram.dtype)).abs().max()
+        return None if far <= 1e-5 * scale**2 else "not orthogonal"
     # Five standard errors of the root mean square: of a normal law 1/sqrt(2n), of a uniform one less.
     expected = deviation if deviation is not None else bound / math.sqrt(3)
     found = values.double().square().mean().sqrt().item()
