@@ -229,30 +229,38 @@ def perturb(model, seed):
 
 
 def initial_findings(trace):
-    """What the initial weights have that torch.nn.init's function of that name would not give."""
+    """What the initial weights have that torch.nn.init's function of that name, or PyTorch's own start, would not give."""
     a, findings = trace.axes, []
     for name, values in trace.tensors.items():
-        if not name.startswith("layers.") or values.dim() != 2:
+        if not name.startswith("layers."):
             continue
         layer, role = int(name.split(".")[1]), name.split(".")[2]
-        own = "recurrent_" if role == "recurrent" else ""
-        kind, scale = a[f"{own}init"], a[f"{own}init_scale"]
-        rows, columns = values.shape
-        if layer == 1 and not own:
-            values = values - a["init_offset"]
-        finding = wrong_draw(values, kind, scale, rows, columns, fan_in(trace, layer, rows))
+        gated = a["network"] in ("lstm", "gru") and layer <= a["depth"]
+        if role in ("weight", "recurrent"):
+            own = "recurrent_" if role == "recurrent" else ""
+            offset = a["init_offset"] if layer == 1 and role == "weight" else 0.0
+            finding = wrong_draw(values - offset, a[f"{own}init"], a[f"{own}init_scale"], *values.shape, fan_in(trace, layer))
+        elif role in ("bias", "recurrent_bias"):
+            if gated and role == "bias":
+                # The forget gate of i, f, g, o; the update gate of r, z, n.
+                values = values.clone()
+                values[a["width"] : 2 * a["width"]] -= a["forget_bias"]
+            kind, scale = ("normal", a["bias_std"]) if "bias_std" in a else ("pytorch", 1.0)
+            finding = wrong_draw(values, kind, scale, 1, len(values), fan_in(trace, layer))
+        else:
+            finding = wrong_draw(values, "constant", 1.0 if role == "scale" else 0.0, 1, len(values), 1)
         if finding:
             findings.append(f"initial {name}: {finding}")
     return findings
 
 
-def fan_in(trace, layer, rows):
-    """What PyTorch's own initializers take for it: nn.RNN, nn.LSTM and nn.GRU their width."""
+def fan_in(trace, layer):
+    """What PyTorch's own initializers take for it: nn.Linear its inputs, nn.RNN, nn.LSTM and nn.GRU their width."""
     recurrent = "sequence_length" in trace.axes and layer <= trace.axes["depth"]
-    return trace.axes["width"] if recurrent else rows
+    return trace.axes["width"] if recurrent or layer > 1 else trace.about["inputs"]
 
 
-def wrong_draw(values, kind, scale, rows, columns, width):
+def wrong_draw(values, kind, scale, rows, columns, fan_in):
     n = values.numel()
     deviation = {
         "normal": scale,
@@ -265,7 +273,7 @@ def wrong_draw(values, kind, scale, rows, columns, width):
         "uniform": scale,
         "xavier_uniform": scale * math.sqrt(6 / (rows + columns)),
         "he_uniform": scale * math.sqrt(6 / rows),
-        "pytorch": scale / math.sqrt(width),
+        "pytorch": scale / math.sqrt(fan_in),
     }.get(kind)
     off = 1e-6 if values.abs().max() == 0 else 1e-6 * values.abs().max().item()
     if kind == "constant":
