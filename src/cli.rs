@@ -11,10 +11,11 @@ Examples:
   blowup sweep experiments/grid.toml               train the whole grid; results in results/<name>/
   blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
   blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
+  blowup check results/grid                        the gate for CI: do the spec's expectations hold?
 
 Exit status:
-  0    done
-  1    a sweep ended with lost trials
+  0    done, or the gate passed
+  1    the gate failed, or a sweep ended with lost trials
   2    could not run: bad spec, bad folder, unreadable file, a filter that matches nothing
   130  interrupted; the same command resumes
 
@@ -32,10 +33,10 @@ pub struct Cli {
 pub enum Command {
     /// Train every trial of a spec's grid and write what diverged, when and where
     Sweep(Sweep),
+    /// Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
+    Check(Check),
     #[command(hide = true)]
     Worker,
-    #[command(hide = true)]
-    Check(Rest),
     #[command(hide = true)]
     Plot(Rest),
     #[command(hide = true)]
@@ -88,6 +89,16 @@ pub struct Sweep {
     /// Most trials that train together (the results do not depend on it)
     #[arg(long, value_name = "N", hide = true)]
     pub chunk: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The folder of a sweep's results
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+    /// The spec whose [[expect]] entries count; its grid must be that of the sweep [default: RUN_DIR/spec.toml]
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
 }
 
 /// Whatever follows a subcommand that is not built yet.

@@ -8,7 +8,7 @@
 //!                          |                                     |
 //!                          +<------------- rows <----------------+
 //!                          v
-//!                        store (runs.csv, ...) -> summary
+//!                        store (runs.csv, ...) -> summary | check
 //! ```
 
 pub mod cli;
@@ -31,6 +31,8 @@ pub mod verdict;
 pub mod record;
 pub mod store;
 pub mod summary;
+
+pub mod check;
 
 pub mod failure;
 pub mod progress;

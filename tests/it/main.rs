@@ -17,5 +17,8 @@ mod store;
 mod summary;
 mod sweep;
 
+mod check;
+mod metric;
+
 mod readers;
 mod trials;

@@ -278,6 +278,7 @@ fn help_teaches() {
 
     Commands:
       sweep  Train every trial of a spec's grid and write what diverged, when and where
+      check  Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
       help   Print this message or the help of the given subcommand(s)
 
     Options:
@@ -288,10 +289,11 @@ fn help_teaches() {
       blowup sweep experiments/grid.toml               train the whole grid; results in results/<name>/
       blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
       blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
+      blowup check results/grid                        the gate for CI: do the spec's expectations hold?
 
     Exit status:
-      0    done
-      1    a sweep ended with lost trials
+      0    done, or the gate passed
+      1    the gate failed, or a sweep ended with lost trials
       2    could not run: bad spec, bad folder, unreadable file, a filter that matches nothing
       130  interrupted; the same command resumes
 
