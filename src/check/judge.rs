@@ -1,38 +1,33 @@
 //! What was measured against what was expected.
 
-use super::measure::{Measured, measure};
+use super::baseline::compare;
+use super::measure::{Measured, Rows, measure};
 use super::roster::{Group, Roster};
-use super::run::{Rows, Run};
+use super::run::{Run, Seen};
 use super::{Case, Code, Finding, Gate};
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::expect::{Bound, Expect, Tolerance};
 
-pub fn judge(spec: &Spec, roster: &Roster, run: &Run) -> Gate {
-    let expects = spec.expects.iter().zip(&roster.expects);
+/// `earlier`: the rows of the baseline, if there is one.
+pub fn judge(spec: &Spec, rows: Rows<'_>, earlier: Option<&Run>) -> Gate {
+    let expects = spec.expects.iter().zip(&rows.roster.expects);
     Gate {
-        trials: roster.ids.len() as u64,
-        whole: whole(roster, run),
+        trials: rows.roster.ids.len() as u64,
+        whole: whole(rows.roster, rows.run),
         expectations: expects
-            .flat_map(|(expect, groups)| groups.iter().map(|group| expectation(expect, group, run)))
+            .flat_map(|(expect, groups)| groups.iter().map(|group| expectation(expect, group, rows)))
             .collect(),
+        baseline: earlier.map(|earlier| compare(&spec.baseline, rows, earlier)),
     }
 }
 
 /// Whether the rows are those of the grid, each once and with a verdict.
 fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
     let all = roster.ids.len() as u64;
-    let of = |code, count: u64, example: Option<String>, what: &str| Case {
-        name: code_name(code),
-        group: String::new(),
-        metric: code_name(code),
-        expected: "0".to_owned(),
-        measured: Some(count as f64),
-        interval: None,
-        n: all,
-        empty: 0,
-        finding: example.map(|example| Finding { code, message: format!("{count} {what}; the first is {example}") }),
-        place: None,
+    let of = |code, count: u64, example: Option<String>, what: &str| {
+        let message = |example| format!("{count} {what}; the first is {example}");
+        Case::counted(code, count, all, example.map(|example| Finding { code, message: message(example) }))
     };
     let first = |holds: fn(Option<Verdict>) -> bool| {
         let mut such = run.such(holds);
@@ -41,7 +36,7 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
     };
     let (missing, a_missing) = first(|verdict| verdict.is_none());
     let (lost, a_lost) = first(|verdict| matches!(verdict, Some(Verdict::Lost(_))));
-    let line = |rows: Rows| rows.first.map(|(trial, line)| format!("`{trial}` in line {line}"));
+    let line = |rows: Seen| rows.first.map(|(trial, line)| format!("`{trial}` in line {line}"));
     let of_grid = format!("of the grid's {all} trials have no row");
     vec![
         of(Code::MissingTrials, missing, a_missing, &of_grid),
@@ -56,12 +51,8 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
     ]
 }
 
-fn code_name(code: Code) -> String {
-    code.name().replace('-', " ")
-}
-
-fn expectation(expect: &Expect, group: &Group, run: &Run) -> Case {
-    let Measured { value, interval, n, empty } = measure(&expect.metric, &group.places, run);
+fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
+    let Measured { value, interval, n, empty } = measure(&expect.metric, &group.places, rows);
     let expected = expected(expect.bound);
     let metric = expect.metric.text.clone();
     let at = if group.name.is_empty() { String::new() } else { format!(" at {}", group.name) };
@@ -74,8 +65,9 @@ fn expectation(expect: &Expect, group: &Group, run: &Run) -> Case {
         None => Some(Finding {
             code: Code::NoValues,
             message: format!(
-                "{metric} has too few values{at}: {n}, and {empty} empty cells of {} trials",
-                group.places.len()
+                "{metric} has too few values{at}: {n}, and {empty} empty in {} trials{}",
+                group.places.len(),
+                lacking_time(expect, rows)
             ),
         }),
     };
@@ -90,6 +82,14 @@ fn expectation(expect: &Expect, group: &Group, run: &Run) -> Case {
         empty,
         finding,
         place: Some(expect.span.start),
+    }
+}
+
+/// Why layers of recurrent nets are not found.
+fn lacking_time(expect: &Expect, rows: Rows<'_>) -> &'static str {
+    match expect.metric.layers().iter().any(|layers| rows.layers.lacks_time(*layers)) {
+        true => "; layers.csv has them by time step: write [1, time 3] or [1, time 1..last]",
+        false => "",
     }
 }
 

@@ -1,16 +1,24 @@
 //! Whether a finished sweep is what it was expected to be: rows in, findings out. Reads no clock and opens no file; commands hand it
 //! readers. Unlike a sweep that resumes it tolerates nothing: a damaged row is an error, and a trial without a verdict fails the gate.
 //!
-//! `roster` (the grid: which trial belongs to which expectation and group) -> `sheet` and `run` (the rows, by the place of their trial in
-//! the grid) -> `measure` (a metric of a group) -> `judge` (cases that passed or have a finding) -> `text`.
+//! `roster` (the grid: which trial belongs to which expectation and group) -> `sheet`, `run` and `layers` (the rows, by the place of
+//! their trial in the grid) -> `measure` (a metric of a group) -> `judge` and `baseline` (cases that passed or
+//! have a finding) -> `text`, `junit`, `github`.
 
 pub mod aggregate;
+pub mod baseline;
+pub mod github;
 pub mod judge;
+pub mod junit;
+pub mod layers;
 pub mod measure;
 pub mod roster;
 pub mod run;
 pub mod sheet;
+pub mod statistics;
 pub mod text;
+
+use baseline::Comparison;
 
 /// Something that fails the gate. The codes are stable: scripts may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +29,12 @@ pub enum Code {
     ForeignTrials,
     ExpectationFailed,
     NoValues,
+    BaselineOtherGrid,
+    BaselineLostTrials,
+    BaselineDuplicateTrials,
+    BaselineRegressed,
+    BaselineEpoch,
+    BaselineChanged,
 }
 
 impl Code {
@@ -32,6 +46,12 @@ impl Code {
             Code::ForeignTrials => "foreign-trials",
             Code::ExpectationFailed => "expectation-failed",
             Code::NoValues => "no-values",
+            Code::BaselineOtherGrid => "baseline-other-grid",
+            Code::BaselineLostTrials => "baseline-lost-trials",
+            Code::BaselineDuplicateTrials => "baseline-duplicate-trials",
+            Code::BaselineRegressed => "baseline-regressed",
+            Code::BaselineEpoch => "baseline-epoch",
+            Code::BaselineChanged => "baseline-changed",
         }
     }
 }
@@ -64,6 +84,29 @@ pub struct Case {
     pub place: Option<usize>,
 }
 
+impl Case {
+    /// Of something that should be there 0 times.
+    fn counted(code: Code, count: u64, n: u64, finding: Option<Finding>) -> Case {
+        let name = code.name().replace('-', " ");
+        Case {
+            metric: name.clone(),
+            name,
+            group: String::new(),
+            expected: "0".to_owned(),
+            measured: Some(count as f64),
+            interval: None,
+            n,
+            empty: 0,
+            finding,
+            place: None,
+        }
+    }
+
+    fn has(&self, code: Code) -> bool {
+        self.finding.as_ref().is_some_and(|finding| finding.code == code)
+    }
+}
+
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
@@ -72,12 +115,14 @@ pub struct Gate {
     /// Whether the rows are those of the grid, each once and with a verdict.
     pub whole: Vec<Case>,
     pub expectations: Vec<Case>,
+    pub baseline: Option<Comparison>,
 }
 
 impl Gate {
     /// Every case, those about the rows first.
     pub fn cases(&self) -> impl Iterator<Item = &Case> {
-        self.whole.iter().chain(&self.expectations)
+        let baseline = self.baseline.iter().flat_map(|comparison| &comparison.cases);
+        self.whole.iter().chain(&self.expectations).chain(baseline)
     }
 
     pub fn findings(&self) -> impl Iterator<Item = (&Case, &Finding)> {

@@ -8,9 +8,21 @@ use std::collections::HashMap;
 /// The trials of the grid by their place in it.
 pub struct Roster {
     pub ids: Vec<TrialId>,
+    pub shapes: Vec<Shape>,
     places: HashMap<TrialId, u32>,
     /// Of each expectation, in the order of the spec.
     pub expects: Vec<Vec<Group>>,
+    /// Of `[baseline]`.
+    pub baseline: Vec<Group>,
+}
+
+/// What counts the layers and time steps of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Hidden layers.
+    pub depth: u64,
+    /// Time steps of a recurrent net, else 0.
+    pub steps: u64,
 }
 
 /// Trials that agree in the columns of `by`, in grid order.
@@ -23,17 +35,22 @@ pub struct Group {
 
 impl Roster {
     pub fn new(spec: &Spec) -> Roster {
-        let (mut ids, mut places) = (Vec::new(), HashMap::new());
+        let (mut ids, mut shapes, mut places) = (Vec::new(), Vec::new(), HashMap::new());
         let mut expects: Vec<Groups> = spec.expects.iter().map(|e| Groups::new(&e.filter, &e.by)).collect();
+        let everything = Filter::default();
+        let mut baseline = Groups::new(&everything, &spec.baseline.by);
         for trial in spec.grid().trials() {
             let (id, place) = (trial.id(), ids.len() as u32);
             ids.push(id);
+            let (depth, steps) = (trial.network.depth(), trial.network.sequence_length().unwrap_or(0));
+            shapes.push(Shape { depth: depth as u64, steps: steps as u64 });
             places.insert(id, place);
-            for groups in &mut expects {
+            for groups in expects.iter_mut().chain([&mut baseline]) {
                 groups.add(&trial, place);
             }
         }
-        Roster { ids, places, expects: expects.into_iter().map(|groups| groups.all).collect() }
+        let expects = expects.into_iter().map(|groups| groups.all).collect();
+        Roster { ids, shapes, places, expects, baseline: baseline.all }
     }
 
     pub fn place(&self, trial: TrialId) -> Option<u32> {

@@ -15,19 +15,19 @@ pub struct Run {
     verdicts: Vec<Option<Verdict>>,
     columns: Vec<(&'static str, Vec<Option<f64>>)>,
     /// Rows beyond the first of their trial, which is the one that counts.
-    pub duplicates: Rows,
+    pub duplicates: Seen,
     /// Rows whose trial is not in the grid.
-    pub foreign: Rows,
+    pub foreign: Seen,
 }
 
 /// How many rows, and the first of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rows {
+pub struct Seen {
     pub count: u64,
     pub first: Option<(TrialId, u64)>,
 }
 
-impl Rows {
+impl Seen {
     fn add(&mut self, trial: TrialId, line: u64) {
         self.count += 1;
         self.first = self.first.or(Some((trial, line)));
@@ -51,8 +51,8 @@ impl Run {
         let mut run = Run {
             verdicts: vec![None; roster.ids.len()],
             columns: Vec::new(),
-            duplicates: Rows::default(),
-            foreign: Rows::default(),
+            duplicates: Seen::default(),
+            foreign: Seen::default(),
         };
         let mut kept = Vec::new();
         for name in columns {

@@ -48,6 +48,9 @@ impl Header {
             ));
         }
         header.names = record::fields(line).iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        if header.names[0] != "trial" {
+            return Err(header.wrong(1, "the first column is not `trial`").hint(FOREIGN));
+        }
         let repeated = (1..header.names.len()).find(|i| header.names[..*i].contains(&header.names[*i]));
         match repeated {
             Some(i) => Err(header.wrong(1, &format!("the column `{}` stands twice", header.names[i])).hint(FOREIGN)),

@@ -1,10 +1,13 @@
 //! A gate for people: a table of what was looked at, then what failed, then one line to remember.
 
+use super::baseline::{Comparison, Group};
+use super::roster::Roster;
 use super::{Case, Gate};
+use crate::spec::expect::{Baseline, Direction};
 use std::fmt::Write;
 
-/// `spec`: the file in messages; `line`: of a byte of it.
-pub fn text(gate: &Gate, spec: &str, line: &dyn Fn(usize) -> usize) -> String {
+/// `between`: what stands between the table and the findings; `place`: file and line of a byte of the spec.
+pub fn text(gate: &Gate, between: &str, place: &dyn Fn(usize) -> String) -> String {
     let mut text = String::new();
     if gate.whole.iter().all(|case| case.finding.is_none()) {
         let _ = writeln!(text, "{} trials, each with one row and a verdict", gate.trials);
@@ -12,14 +15,93 @@ pub fn text(gate: &Gate, spec: &str, line: &dyn Fn(usize) -> usize) -> String {
     if !gate.expectations.is_empty() {
         let _ = writeln!(text, "\n{}", table(&gate.expectations));
     }
+    text.push_str(between);
     for (case, finding) in gate.findings() {
-        let place = case.place.map(|place| format!("{spec}:{}: ", line(place))).unwrap_or_default();
+        let at = case.place.map(|byte| format!("{}: ", place(byte))).unwrap_or_default();
         let named = case.place.is_some() && case.name != case.metric;
         let name = if named { format!("{}: ", case.name) } else { String::new() };
-        let _ = writeln!(text, "{}: {place}{name}{}", finding.code.name(), finding.message);
+        let _ = writeln!(text, "{}: {at}{name}{}", finding.code.name(), finding.message);
     }
     let _ = writeln!(text, "{}", verdict(gate));
     text
+}
+
+/// Changed outcomes that are listed; the others are counted.
+const LISTED: usize = 20;
+
+/// The comparison with a baseline. `file`: its name; `unchanged`: the two files have the same bytes.
+pub fn comparison(
+    comparison: &Comparison,
+    settings: &Baseline,
+    roster: &Roster,
+    file: &str,
+    unchanged: bool,
+) -> String {
+    let mut text = String::from("\n");
+    if unchanged {
+        let _ = writeln!(text, "unchanged: the same bytes as `{file}`");
+    }
+    if comparison.groups.is_empty() {
+        return text;
+    }
+    let (changed, pairs) = (comparison.changes.len(), comparison.pairs);
+    let share = 100.0 * changed as f64 / pairs.max(1) as f64;
+    let _ = writeln!(text, "baseline `{file}`: {pairs} pairs, {changed} changed outcomes ({share:.2}%)");
+    for change in comparison.changes.iter().take(LISTED) {
+        let (id, group) = (roster.ids[change.place as usize], &comparison.groups[change.group].name);
+        let _ = writeln!(text, "  {id}  {} -> {}  {group}", change.before.name(), change.now.name());
+    }
+    if changed > LISTED {
+        let _ = writeln!(text, "  and {} more", changed - LISTED);
+    }
+    let sides = match settings.direction {
+        Direction::Worse => "one-sided, for the worse",
+        Direction::Any => "two-sided",
+    };
+    let _ = writeln!(text, "\n{}", rates(comparison, settings.alpha));
+    let _ = write!(text, "{}", epochs(&comparison.groups, settings.alpha));
+    let _ = writeln!(
+        text,
+        "\np: exact McNemar, and signed-rank for the epoch of divergence, {sides}; Holm over {} at alpha {}",
+        if comparison.groups.len() == 1 { "1 group".to_owned() } else { format!("{} groups", comparison.groups.len()) },
+        settings.alpha
+    );
+    let _ = writeln!(
+        text,
+        "detectable: the fewest changes, all for the worse, that fail a group (p <= {})",
+        short(comparison.level)
+    );
+    let _ =
+        writeln!(text, "pairs that share a seed share their draws, so they are not independent: p can be too small");
+    text
+}
+
+fn rates(comparison: &Comparison, alpha: f64) -> String {
+    let head = ["", "group", "pairs", "blew up", "blow up now", "newly", "no longer", "p", "detectable"];
+    let rows = comparison.groups.iter().map(|group| {
+        let detectable = match comparison.detectable {
+            fewest if fewest > group.pairs => "none: too few pairs".to_owned(),
+            fewest => format!("{fewest} ({:.2}%)", 100.0 * fewest as f64 / group.pairs as f64),
+        };
+        let counts = [group.pairs, group.before, group.now, group.newly, group.no_longer].map(|n| n.to_string());
+        let [pairs, before, now, newly, no_longer] = counts;
+        let verdict = passed(group.p > alpha);
+        [verdict, group.name.clone(), pairs, before, now, newly, no_longer, short(group.p), detectable]
+    });
+    columns(&[head.map(str::to_owned)].into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+fn epochs(groups: &[Group], alpha: f64) -> String {
+    let head = ["", "group", "crossed in both", "earlier", "later", "p"];
+    let rows = groups.iter().map(|group| {
+        let [both, earlier, later] = [group.both, group.earlier, group.later].map(|n| n.to_string());
+        [passed(group.p_epoch > alpha), group.name.clone(), both, earlier, later, short(group.p_epoch)]
+    });
+    columns(&[head.map(str::to_owned)].into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+fn passed(passed: bool) -> String {
+    if passed { "PASS" } else { "FAIL" }.to_owned()
 }
 
 /// The last line.
@@ -28,8 +110,12 @@ fn verdict(gate: &Gate) -> String {
     if failed == 0 {
         return format!("gate passed: {all} checks");
     }
-    let mut codes: Vec<&str> = gate.findings().map(|(_, finding)| finding.code.name()).collect();
-    codes.dedup();
+    let mut codes: Vec<&str> = Vec::new();
+    for code in gate.findings().map(|(_, finding)| finding.code.name()) {
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
     format!("gate FAILED: {failed} of {all} checks ({})", codes.join(", "))
 }
 
@@ -38,7 +124,7 @@ fn table(cases: &[Case]) -> String {
     let rows = cases.iter().map(|case| {
         let empty = if case.empty > 0 { format!(" ({} empty)", case.empty) } else { String::new() };
         [
-            if case.finding.is_none() { "PASS" } else { "FAIL" }.to_owned(),
+            passed(case.finding.is_none()),
             shortened(&case.name),
             case.group.clone(),
             if case.name == case.metric { String::new() } else { case.metric.clone() },

@@ -174,15 +174,138 @@ fn what_cannot_be_checked_ends_with_2_and_a_place() {
     refused(&whole.replace("outcome", "outcame"), "`r/runs.csv`: line 1: there is no column `outcome`");
     refused(&whole.replacen("step_nan", "epoch_nan", 1), "line 1: the column `epoch_nan` stands twice");
     refused(&whole.replace('\n', "\r\n"), "`r/runs.csv`: line 1: the line ends are those of Windows");
-    refused("\u{0}\u{1}\n", "there is no column");
+    refused("\u{0}\u{1}\n", "line 1: the first column is not `trial`");
     let place = place(&spec, &whole);
     assert!(place.refused("check nowhere").contains("there is no folder `nowhere`"));
     assert!(place.refused("check r --spec none.toml").contains("cannot read the spec `none.toml`"));
     place.write("plain.toml", GRID);
-    assert!(place.refused("check r --spec plain.toml").contains("`plain.toml` expects nothing"));
+    assert!(place.refused("check r --spec plain.toml").contains("there is nothing to check: `plain.toml`"));
     place.write("empty.toml", &spec.replace("max = 0", "max = 0\nwhere = { depth = 7 }"));
     let error = place.refused("check r --spec empty.toml");
     assert!(error.contains("this filter matches none of the 8 trials\n  --> empty.toml:12:9"), "{error}");
     std::fs::remove_file(place.path("r/runs.csv")).unwrap();
     assert!(place.refused("check r").contains("cannot read `r/runs.csv`"));
+}
+
+#[test]
+fn a_sweep_refuses_a_broken_expectation_before_it_trains() {
+    let place = Place::new(&expecting("metric = \"mean(los_final)\"\nmax = 1"));
+    assert!(place.refused("sweep t.toml").contains("t.toml:10:16"));
+    assert!(!place.path("results").exists());
+}
+
+#[test]
+fn a_real_sweep_is_gated_and_a_part_of_it_is_not_enough() {
+    let place = Place::new(&format!("{}\n[[expect]]\nmetric = \"divergence_rate\"\nmax = 1\n", crate::sweep::SPEC));
+    place.ok("sweep t.toml --out r --quiet --where seed=0");
+    let (status, text) = gate(&place, "");
+    assert!(status == 1 && text.contains("missing-trials: 24 of the grid's 48 trials have no row"), "{text}");
+    place.ok("sweep t.toml --out r --quiet");
+    assert!(place.ok("check r").ends_with("gate passed: 5 checks\n"));
+}
+
+#[test]
+fn junit_has_a_case_with_its_numbers_per_expectation_and_group() {
+    let spec = expecting(
+        "name = \"<deep> & \\\"odd\\\" \\u0007é\"\nby = [\"depth\"]\nmetric = \"divergence_rate\"\nmax = 0.5",
+    );
+    let mut results = Results::of(&spec);
+    let place =
+        place(&spec, &results.column("outcome", |i| if i == 4 || i == 5 { "diverged" } else { "stalled" }).text());
+    let (status, _) = gate(&place, "--junit out.xml");
+    assert_eq!(status, 1);
+    let text = place.read("out.xml");
+    let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors), (8, 1, 0));
+    let case = &report.test_suites[1].test_cases[2];
+    assert_eq!(case.name.as_str(), "<deep> & \"odd\" é [depth=3]");
+    let quick_junit::TestCaseStatus::NonSuccess { message, ty, .. } = &case.status else { panic!("{text}") };
+    assert_eq!(ty.as_ref().unwrap().as_str(), "expectation-failed");
+    let expected = "expectation-failed: divergence_rate is 1 at depth=3 (n = 2), expected <= 0.5";
+    assert_eq!(message.as_ref().unwrap().as_str(), expected);
+    let properties: Vec<_> = case.properties.iter().map(|p| (p.name.as_str(), p.value.as_str())).collect();
+    let numbers = [
+        ("expect.group", "depth=3"),
+        ("expect.metric", "divergence_rate"),
+        ("expect.expected", "<= 0.5"),
+        ("expect.measured", "1.0"),
+        ("expect.n", "2"),
+        ("expect.empty", "0"),
+    ];
+    assert_eq!(properties[1..7], numbers);
+    // Again: the same bytes, in place of the old ones.
+    gate(&place, "--junit out.xml");
+    assert_eq!(place.read("out.xml"), text);
+}
+
+#[test]
+fn a_report_overwrites_nothing_but_a_report() {
+    let spec = expecting(NEVER);
+    let place = place(&spec, &Results::of(&spec).text());
+    let runs = place.read("r/runs.csv");
+    assert!(place.refused("check r --junit r/runs.csv").contains("`r/runs.csv` is there and is no XML"));
+    assert_eq!(place.read("r/runs.csv"), runs);
+    assert!(place.refused("check r --junit no/where.xml").contains("there is no folder `no`"));
+    place.write("out.xml", "<?xml version=\"1.0\"?><old/>");
+    place.write("r/runs.csv", &runs[..runs.len() - 1]);
+    place.refused("check r --junit out.xml");
+    assert!(place.read("out.xml").ends_with("<old/>"));
+}
+
+#[test]
+fn annotations_are_escaped_and_stand_at_their_line() {
+    let spec = expecting("name = \"50% of: a, b\\nc\"\nmetric = \"converged_rate\"\nmax = 0.5");
+    let place = place(&spec, &Results::of(&spec).text());
+    let (_, text) = gate(&place, "--github --spec t.toml");
+    let expected = "::error file=t.toml,line=9,title=expectation-failed%3A 50%25 of%3A a%2C b%0Ac::\
+                    converged_rate is 1 (n = 8), expected <= 0.5\n";
+    assert!(text.ends_with(expected), "{text}");
+    assert!(!gate(&place, "--spec t.toml").1.contains("::error"));
+}
+
+#[test]
+fn help_teaches() {
+    let place = Place::new(GRID);
+    insta::assert_snapshot!(place.ok("check -h"), @r##"
+    Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
+
+    Usage: blowup check [OPTIONS] <RUN_DIR>
+
+    Arguments:
+      <RUN_DIR>  The folder of a sweep's results
+
+    Options:
+          --spec <FILE>            The spec whose [[expect]] entries count; its grid must be that of the
+                                   sweep [default: RUN_DIR/spec.toml]
+          --baseline <DIR_OR_CSV>  The results of an earlier sweep of the same grid, to compare with: a
+                                   folder or its runs.csv
+          --junit <FILE>           Write the result as JUnit XML too
+          --github                 Print findings as annotations of GitHub Actions too
+      -h, --help                   Print help
+
+    Expectations stand in the spec, as many as you like:
+      [[expect]]
+      name   = "He keeps deep ReLU nets alive at small steps"
+      where  = { init = "he", activation = "relu", lr = { max = 0.1 } }   # the trials it is about
+      by     = ["depth"]                                                  # must hold at every depth
+      metric = "divergence_rate"
+      max    = 0.05                            # or min, or value with tolerance (0.01, or "5%")
+
+    Metrics:
+      divergence_rate, nonfinite_rate, converged_rate, stalled_rate, unsettled_rate
+      mean, geomean, median, min, max, std, var or count of a formula over columns of runs.csv
+                          mean(ln(activation_ratio) * 29)    max(sharpness_final * lr)
+      or of layers.csv    geomean((backprop_norm[5] / backprop_norm[25]) ^ (1/10))
+                          max(ln(activation_rms[2..last]))   mean(backprop_norm[1, time 3, epoch 10])
+
+    A gate never passes on missing, lost or duplicate trials. --baseline compares with an earlier sweep
+    of the same grid, trial by trial, as [baseline] in the spec says.
+
+    Examples:
+      blowup check results/grid
+      blowup check results/grid --spec experiments/grid.toml --junit report.xml --github
+      blowup check results/grid --baseline main/runs.csv
+
+    Exit status: 0 the gate passed, 1 it failed, 2 it could not run.
+    "##);
 }

@@ -17,8 +17,11 @@ mod store;
 mod summary;
 mod sweep;
 
+mod baseline;
 mod check;
+mod layers;
 mod metric;
+mod statistics;
 
 mod readers;
 mod trials;

@@ -3,7 +3,8 @@
 use crate::check::{GRID, Results, expecting, gate, place};
 use blowup::check::aggregate::aggregate;
 use blowup::spec::Spec;
-use blowup::spec::metric::Function;
+use blowup::spec::metric::{Expr, Function, What};
+use proptest::prelude::*;
 
 /// The messages and hints of a refused spec, one line each.
 fn mistakes(spec: &str) -> Vec<String> {
@@ -213,4 +214,74 @@ fn aggregates_are_honest_about_what_is_not_finite() {
         assert_eq!(of(function, &[]).is_some(), function == Function::Count, "{function:?}");
     }
     assert_eq!(of(Function::Std, &[1.0]), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Any tokens in any order: a metric or a mistake inside its text, never a panic.
+    #[test]
+    fn no_metric_makes_it_panic(tokens in prop::collection::vec(0usize..TOKENS.len(), 0..14), front in any::<bool>()) {
+        let inner: String = tokens.into_iter().map(|i| TOKENS[i]).collect();
+        let metric = if front { format!("mean(lr{inner})") } else { inner };
+        let spec = expecting(&format!("metric = '{metric}'\nmax = 1"));
+        let open = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+        if let Err(report) = Spec::parse(&spec, "t.toml", &open) {
+            prop_assert_eq!(report.problems.len(), 1);
+            let problem = &report.problems[0];
+            prop_assert!(problem.line == 10 && (11..=11 + metric.chars().count()).contains(&problem.column), "{}", report);
+        }
+    }
+
+    /// A sum of products without parentheses is what Rust makes of it.
+    #[test]
+    fn precedence_is_that_of_arithmetic(terms in prop::collection::vec((1u32..9, 1u32..9, 1u32..9), 1..6)) {
+        let text: Vec<String> = terms.iter().map(|(a, b, c)| format!("{a} * {b} / {c} - -{b}^2")).collect();
+        let expected: f64 = terms.iter().map(|(a, b, c)| f64::from(a * b) / f64::from(*c) + f64::from(b * b)).sum();
+        let spec = Spec::parse(
+            &expecting(&format!("metric = \"max({} + 0 * lr)\"\nmax = 1", text.join(" + "))),
+            "t.toml",
+            &|_: &str| Err(std::io::ErrorKind::NotFound.into()),
+        );
+        let What::Aggregate(_, formula) = &spec.unwrap().expects[0].metric.what else { panic!("a rate") };
+        let found = evaluate(&formula.root);
+        prop_assert!((found - expected).abs() <= 1e-12 * expected.abs(), "{} {}", found, expected);
+    }
+}
+
+const TOKENS: [&str; 24] = [
+    "lr",
+    "loss_final",
+    "ln(",
+    "mean(",
+    ")",
+    "(",
+    "+",
+    "-",
+    "*",
+    "/",
+    "^",
+    "2",
+    "0.5",
+    "1e-3",
+    " ",
+    "backprop_norm[",
+    "]",
+    "..",
+    "last",
+    "output",
+    ",",
+    "time ",
+    "epoch ",
+    "é",
+];
+
+/// Every column is 1.
+fn evaluate(expr: &Expr) -> f64 {
+    match expr {
+        Expr::Number(x) => *x,
+        Expr::Column(_) | Expr::Layers(_) => 1.0,
+        Expr::Apply(unary, inner) => unary.of(evaluate(inner)),
+        Expr::Operate(operator, a, b) => operator.of(evaluate(a), evaluate(b)),
+    }
 }
