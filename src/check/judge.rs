@@ -99,16 +99,16 @@ fn exact(x: f64) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
-/// `<= 0.05`, `0.1 to 0.2`, `1.0 +- 5%`
+/// `<= 0.05`, `0.1 to 0.2`, `1 +- 5%`
 fn expected(bound: Bound) -> String {
-    let infinite = |x: f64| x.is_infinite();
     match bound {
-        Bound::Between { min, max } if infinite(min) && min < 0.0 => format!("<= {max}"),
-        Bound::Between { min, max } if infinite(max) && max > 0.0 => format!(">= {min}"),
-        Bound::Between { min, max } => format!("{min} to {max}"),
-        Bound::Near { value, tolerance: Tolerance::Absolute(off) } => format!("{value} +- {off}"),
+        Bound::Between { min: f64::NEG_INFINITY, max } => format!("<= {}", exact(max)),
+        Bound::Between { min, max: f64::INFINITY } => format!(">= {}", exact(min)),
+        Bound::Between { min, max } => format!("{} to {}", exact(min), exact(max)),
+        Bound::Near { value, tolerance: Tolerance::Absolute(off) } => format!("{} +- {}", exact(value), exact(off)),
         Bound::Near { value, tolerance: Tolerance::Relative(share) } => {
-            format!("{value} +- {}%", (share * 1e14).round() / 1e12)
+            // Written as a percentage: 5% is not 5.000000000000001%.
+            format!("{} +- {}%", exact(value), exact((share * 1e14).round() / 1e12))
         }
     }
 }

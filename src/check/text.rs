@@ -8,22 +8,21 @@ use std::fmt::Write;
 
 /// `between`: what stands between the table and the findings; `place`: file and line of a byte of the spec.
 pub fn text(gate: &Gate, between: &str, place: &dyn Fn(usize) -> String) -> String {
-    let mut text = String::new();
-    if gate.whole.iter().all(|case| case.finding.is_none()) {
-        let _ = writeln!(text, "{} trials, each with one row and a verdict", gate.trials);
-    }
-    if !gate.expectations.is_empty() {
-        let _ = writeln!(text, "\n{}", table(&gate.expectations));
-    }
-    text.push_str(between);
+    let whole = match gate.whole.iter().all(|case| case.finding.is_none()) {
+        true => format!("{} trials, each with one row and a verdict\n", gate.trials),
+        false => String::new(),
+    };
+    let table = if gate.expectations.is_empty() { String::new() } else { table(&gate.expectations) };
+    let mut end = String::new();
     for (case, finding) in gate.findings() {
         let at = case.place.map(|byte| format!("{}: ", place(byte))).unwrap_or_default();
         let named = case.place.is_some() && case.name != case.metric;
         let name = if named { format!("{}: ", case.name) } else { String::new() };
-        let _ = writeln!(text, "{}: {at}{name}{}", finding.code.name(), finding.message);
+        let _ = writeln!(end, "{}: {at}{name}{}", finding.code.name(), finding.message);
     }
-    let _ = writeln!(text, "{}", verdict(gate));
-    text
+    let _ = writeln!(end, "{}", verdict(gate));
+    let parts = [&whole, &table, between, &end];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<&str>>().join("\n")
 }
 
 /// Changed outcomes that are listed; the others are counted.
@@ -37,7 +36,7 @@ pub fn comparison(
     file: &str,
     unchanged: bool,
 ) -> String {
-    let mut text = String::from("\n");
+    let mut text = String::new();
     if unchanged {
         let _ = writeln!(text, "unchanged: the same bytes as `{file}`");
     }

@@ -47,7 +47,7 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     let between = match (&gate.baseline, &earlier) {
         (Some(found), Some(earlier)) => {
             let file = earlier.path.display().to_string();
-            text::comparison(found, &spec.baseline, &roster, &file, earlier.unchanged) + "\n"
+            text::comparison(found, &spec.baseline, &roster, &file, earlier.unchanged)
         }
         (None, _) | (_, None) => String::new(),
     };

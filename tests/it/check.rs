@@ -205,6 +205,15 @@ fn a_real_sweep_is_gated_and_a_part_of_it_is_not_enough() {
 }
 
 #[test]
+fn the_smoke_experiment_is_as_expected() {
+    let place = Place::new(GRID);
+    let spec = concat!(env!("CARGO_MANIFEST_DIR"), "/experiments/smoke.toml");
+    place.ok(&format!("sweep {spec} --out r --quiet"));
+    let (status, text) = gate(&place, "");
+    assert!(status == 0 && text.contains("gate passed: 10 checks"), "{text}");
+}
+
+#[test]
 fn junit_has_a_case_with_its_numbers_per_expectation_and_group() {
     let spec = expecting(
         "name = \"<deep> & \\\"odd\\\" \\u0007é\"\nby = [\"depth\"]\nmetric = \"divergence_rate\"\nmax = 0.5",
