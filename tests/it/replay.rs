@@ -27,6 +27,7 @@ clip="norm(1e6)"
 task={kind="fresh-noise", inputs=2, classes=3, samples=5}
 loss="cross_entropy"
 depth=1
+dtype="bfloat16"
 [[grid]]
 network="rnn"
 task={kind="noise-sequence", inputs=2, samples=4}
