@@ -383,12 +383,11 @@ impl<'a> Cohort<'a> {
         }
         let coefficients: Vec<f64> = self.lanes.iter().map(|lane| lane.clip).chain(pads).collect();
         let clipped = coefficients.iter().any(|&c| c != 1.0);
-        let readout = &self.readout;
         let norm = self.optimizer.step(
             &mut self.weights,
             &mut self.gradients,
             clipped.then_some(&coefficients[..]),
-            &|w, slice| readout.measure_slice(w, slice),
+            &self.readout,
         );
         let factors = match norm {
             UpdateNorm::OfDirection(factors) => Some(factors),

@@ -42,8 +42,8 @@ impl Network for Mlp {
         let mut x = inputs.select(0, 0);
         for l in 0..self.slots.len() {
             let (slot, layer) = (&mut self.slots[l], &weights.layers[l]);
-            affine(&x, &layer.weight, layer.bias.as_ref(), &slot.pre);
-            self.stage.expect("a hidden layer has a stage").forward(slot, layer);
+            let stage = self.stage.expect("a hidden layer has a stage");
+            stage.forward(slot, layer, layer.bias.as_ref(), |bias, pre| affine(&x, &layer.weight, bias, pre));
             if l > 0 && !self.sums.is_empty() {
                 drop(x.add_out(&self.sums[l - 1], &self.slots[l].output));
             }
@@ -86,7 +86,7 @@ impl Network for Mlp {
             }
             let x = if l == 0 { inputs.select(0, 0) } else { self.handed_on(l - 1).shallow_clone() };
             multiply(&x.transpose(1, 2), &delta, &gradient.weight);
-            if let Some(bias) = &gradient.bias {
+            if let (true, Some(bias)) = (l == self.slots.len(), &gradient.bias) {
                 drop(delta.sum_intlist_out(bias, [1i64].as_slice(), true, None::<Kind>));
             }
             if l > 0 {

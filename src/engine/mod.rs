@@ -16,6 +16,7 @@ pub mod cohort;
 pub mod data;
 pub mod draw;
 pub mod effective;
+pub mod fused;
 pub mod init;
 pub mod lanes;
 pub mod locate;

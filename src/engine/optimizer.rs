@@ -1,7 +1,9 @@
 //! PyTorch's optimizers on stacked weights, with every hyperparameter one value per lane.
 
 use super::data::per_lane;
+use super::fused;
 use super::inner;
+use super::readout::Readout;
 use super::weights::Weights;
 use crate::trial::{Optimizer as Rule, Schedule, Trial};
 use tch::{Kind, Tensor};
@@ -32,7 +34,7 @@ struct Decay {
 enum State {
     Sgd,
     Momentum { nesterov: bool, momentum: Tensor, buffer: Weights },
-    Adam { decoupled: bool, betas: Vec<(f64, f64)>, rates: AdamRates, mean: Weights, square: Weights },
+    Adam { decoupled: bool, betas: Vec<(f64, f64)>, eps: Vec<f64>, rates: AdamRates, mean: Weights, square: Weights },
     Rmsprop { rates: RmspropRates, square: Weights, momentum: Option<(Tensor, Weights)> },
 }
 
@@ -57,11 +59,19 @@ pub enum UpdateNorm {
     OfDirection(Vec<f64>),
 }
 
-/// weights += direction x rate, slice by slice.
-fn add(weights: &mut Weights, direction: &Weights, rate: &Tensor, updated: &dyn Fn(&Weights, usize)) {
+/// weights += direction x rate (per lane), slice by slice.
+fn add(weights: &mut Weights, direction: &Weights, rate: &[f64], kind: Kind, readout: &Readout) {
+    if kind == Kind::Float {
+        let rates: Vec<f32> = rate.iter().map(|&rate| rate as f32).collect();
+        for (slice, d) in direction.flat.iter().enumerate() {
+            fused::add(&weights.flat[slice], d, &rates, readout.weight_norms(slice));
+        }
+        return;
+    }
+    let rate = per_lane(rate, kind);
     for (slice, d) in direction.slices.iter().enumerate() {
-        drop(weights.slices[slice].addcmul_(d, rate));
-        updated(weights, slice);
+        drop(weights.slices[slice].addcmul_(d, &rate));
+        readout.measure_slice(weights, slice);
     }
 }
 
@@ -74,12 +84,7 @@ struct Stride {
 
 /// weights = weights x keep - direction x rate, with one stride for hidden layers and one for the output layer. The direction becomes the
 /// whole update.
-fn walk(
-    weights: &mut Weights,
-    direction: &mut Weights,
-    strides: [&Stride; 2],
-    updated: &dyn Fn(&Weights, usize),
-) -> UpdateNorm {
+fn walk(weights: &mut Weights, direction: &mut Weights, strides: [&Stride; 2], readout: &Readout) -> UpdateNorm {
     for (slice, d) in direction.slices.iter_mut().enumerate() {
         let Stride { rate, keep, shrink } = strides[usize::from(weights.is_output[slice])];
         let w = &mut weights.slices[slice];
@@ -93,7 +98,7 @@ fn walk(
             }
             _ => drop(w.g_sub_(d)),
         }
-        updated(weights, slice);
+        readout.measure_slice(weights, slice);
     }
     UpdateNorm::OfDirection(vec![1.0; weights.lanes as usize])
 }
@@ -106,12 +111,11 @@ impl Optimizer {
             trials.iter().map(|t| value(t)).chain(std::iter::repeat_n(pad, pads)).collect()
         };
         let tensor = |value: &dyn Fn(&Trial) -> f64| per_lane(&all(value, 0.5), kind);
-        let eps = || {
-            tensor(&|t| match t.optimizer {
-                Rule::Adam { eps, .. } | Rule::Adamw { eps, .. } | Rule::Rmsprop { eps, .. } => eps,
-                Rule::Sgd { .. } => unreachable!("sgd has no eps"),
-            })
+        let eps_of = |t: &Trial| match t.optimizer {
+            Rule::Adam { eps, .. } | Rule::Adamw { eps, .. } | Rule::Rmsprop { eps, .. } => eps,
+            Rule::Sgd { .. } => unreachable!("sgd has no eps"),
         };
+        let eps = || tensor(&eps_of);
         let momentum = || tensor(&|t| t.optimizer.momentum().unwrap_or(0.0));
         let has_momentum = trials[0].optimizer.momentum().is_some_and(|m| m != 0.0);
         let state = match trials[0].optimizer {
@@ -126,6 +130,7 @@ impl Optimizer {
                 };
                 State::Adam {
                     decoupled: matches!(trials[0].optimizer, Rule::Adamw { .. }),
+                    eps: all(&eps_of, 0.5),
                     betas: trials.iter().map(|t| betas(t)).chain(std::iter::repeat_n((0.5, 0.5), pads)).collect(),
                     rates: AdamRates {
                         one_minus_beta1: tensor(&|t| 1.0 - betas(t).0),
@@ -174,13 +179,13 @@ impl Optimizer {
     }
 
     /// One update of `weights`. `clip`: the factor of each lane's gradient, or None where no lane is clipped in this step. The
-    /// gradients' memory is used for the update. `updated` is called for each slice while it is still in the cache.
+    /// gradients' memory is used for the update. The norms of the new weights go to `readout`, slice by slice, while they are in the cache.
     pub fn step(
         &mut self,
         weights: &mut Weights,
         gradients: &mut Weights,
         clip: Option<&[f64]>,
-        updated: &dyn Fn(&Weights, usize),
+        readout: &Readout,
     ) -> UpdateNorm {
         let schedule = |lr: &[f64]| -> Vec<f64> {
             let factor = |s: &Schedule| s.factor(self.steps as u64, self.total);
@@ -197,7 +202,7 @@ impl Optimizer {
                 Some(clip) => self.scheduled.iter().zip(clip).map(|(lr, c)| -(lr * c)).collect(),
                 None => self.scheduled.iter().map(|lr| -lr).collect(),
             };
-            add(weights, gradients, &per_lane(&rate, self.kind), updated);
+            add(weights, gradients, &rate, self.kind, readout);
             return UpdateNorm::OfGradient;
         }
         if let Some(clip) = clip {
@@ -217,10 +222,10 @@ impl Optimizer {
             let output_lr = output.as_deref().unwrap_or(&self.scheduled);
             let hidden = self.stride(&self.scheduled, &factors, decoupled);
             let output = self.stride(output_lr, &rates(output_lr), decoupled);
-            return walk(weights, gradients, [&hidden, &output], updated);
+            return walk(weights, gradients, [&hidden, &output], readout);
         }
-        let rate = per_lane(&factors.iter().map(|f| -f).collect::<Vec<_>>(), self.kind);
-        add(weights, gradients, &rate, updated);
+        let rate: Vec<f64> = factors.iter().map(|f| -f).collect();
+        add(weights, gradients, &rate, self.kind, readout);
         UpdateNorm::OfDirection(factors)
     }
 
@@ -240,9 +245,19 @@ impl Optimizer {
                     }
                 }
             }
-            State::Adam { betas, rates, mean, square, .. } => {
+            State::Adam { betas, eps: eps_values, rates, mean, square, .. } => {
                 let correction = |beta: f64| 1.0 - beta.powi(self.steps);
                 let root: Vec<f64> = betas.iter().map(|b| correction(b.1).sqrt()).collect();
+                if self.kind == Kind::Float {
+                    let rate = |((b, root), eps): ((&(f64, f64), &f64), &f64)| {
+                        [1.0 - b.0, b.1, 1.0 - b.1, *root, *eps].map(|x| x as f32)
+                    };
+                    let rates: Vec<[f32; 5]> = betas.iter().zip(&root).zip(&*eps_values).map(rate).collect();
+                    for ((m, v), g) in mean.flat.iter().zip(&square.flat).zip(&gradients.flat) {
+                        fused::adam(g, m, v, &rates, m.size()[0] as usize);
+                    }
+                    return betas.iter().map(|b| 1.0 / correction(b.0)).collect();
+                }
                 let root = per_lane(&root, self.kind);
                 for ((m, v), g) in mean.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices) {
                     let narrow = inner(self.kind) != self.kind;
@@ -316,7 +331,8 @@ impl Optimizer {
                 *momentum = lanes(momentum);
                 *buffer = buffer.gather(&tensor);
             }
-            State::Adam { betas, rates, mean, square, .. } => {
+            State::Adam { betas, eps, rates, mean, square, .. } => {
+                *eps = index.iter().map(|&i| eps[i]).collect();
                 *betas = index.iter().map(|&i| betas[i]).collect();
                 for rate in [&mut rates.one_minus_beta1, &mut rates.beta2, &mut rates.one_minus_beta2, &mut rates.eps] {
                     *rate = lanes(rate);

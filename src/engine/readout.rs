@@ -3,6 +3,7 @@
 //! Norms are taken in the training dtype (of 16-bit types in f32). An f32 norm overflows at 1.8e19 and underflows near 1e-20 while every element is finite, and an f64
 //! norm over f32 data costs several times as much; so a lane whose norm leaves the safe range is measured again in f64, on the host.
 
+use super::fused;
 use super::inner;
 use super::weights::{Weights, host};
 use std::ops::Range;
@@ -83,6 +84,11 @@ impl Readout {
 
     pub fn measure_weights(&self, weights: &Weights) {
         measure(&self.weights, weights);
+    }
+
+    /// Where the norms of one slice of the weights go, `[layers x lane]`.
+    pub fn weight_norms(&self, slice: usize) -> &Tensor {
+        &self.weights.views[slice]
     }
 
     /// The weights of one slice, right after its update.
@@ -172,7 +178,10 @@ fn measure(norms: &Norms, weights: &Weights) {
 
 /// The norm of each row. What has 16 bits is widened first: the kernel that does both overflows or not depending on the number of rows.
 fn norm_of(flat: &Tensor, target: &Tensor) {
-    drop(flat.to_kind(target.kind()).norm_out(target, 2.0, [1i64].as_slice(), false));
+    match flat.kind() {
+        Kind::Float => fused::norms(flat, target),
+        _ => drop(flat.to_kind(target.kind()).norm_out(target, 2.0, [1i64].as_slice(), false)),
+    }
 }
 
 /// To the nearest number of this kind.

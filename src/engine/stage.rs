@@ -1,6 +1,7 @@
 //! What a hidden layer does to its linear output h: normalization and activation, in either order, forward and backward.
 
 use super::activation;
+use super::fused::{self, Fused};
 use super::inner;
 use super::weights::Layer;
 use crate::trial::{Activation, Norm, NormPosition};
@@ -93,8 +94,25 @@ impl Stage {
         }
     }
 
-    /// From the linear output in `slot.pre` to `slot.output`.
-    pub fn forward(self, slot: &mut Slot, layer: &Layer) {
+    /// The single passes that take the place of bias, activation and bias gradient, if this stage has them.
+    pub fn fused(self, slot: &Slot) -> Option<Fused> {
+        Fused::of(self.activation, self.norm, slot.pre.kind())
+    }
+
+    /// From the layer's input to `slot.output`. `linear` writes the product with the weights, plus the bias that it is given (all of it or
+    /// none), to a tensor.
+    pub fn forward(
+        self,
+        slot: &mut Slot,
+        layer: &Layer,
+        bias: Option<&Tensor>,
+        linear: impl FnOnce(Option<&Tensor>, &Tensor),
+    ) {
+        if let Some(fused) = self.fused(slot) {
+            linear(None, &slot.pre);
+            return fused::forward(fused, &slot.pre, bias);
+        }
+        linear(bias, &slot.pre);
         match self.position() {
             None => activation::forward(self.activation, &slot.phi_input, &slot.phi_output),
             Some(NormPosition::Before) => {
@@ -138,9 +156,12 @@ impl Stage {
         }
     }
 
-    /// Turns `signal` from dLoss/doutput into dLoss/dh, in place, and writes (or adds, for a further time step) the gradients of the
-    /// norm's scale and shift.
+    /// Turns `signal` from dLoss/doutput into dLoss/dh, in place, and writes (or adds, for a further time step) the gradients of the bias
+    /// and of the norm's scale and shift.
     pub fn backward(self, slot: &Slot, layer: &Layer, gradient: &Layer, signal: &Tensor, add: bool) {
+        if let Some(fused) = self.fused(slot) {
+            return fused::backward(fused, &slot.phi_output, signal, gradient.bias.as_ref(), add);
+        }
         match self.position() {
             None => activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal),
             Some(NormPosition::Before) => {
@@ -151,6 +172,9 @@ impl Stage {
                 self.denormalize(slot, layer, gradient, signal, add);
                 activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal);
             }
+        }
+        if let Some(bias) = &gradient.bias {
+            sum_over_batch(signal, bias, add);
         }
     }
 

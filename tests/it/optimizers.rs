@@ -3,7 +3,7 @@
 use crate::trials;
 use blowup::engine::clip;
 use blowup::engine::optimizer::{Optimizer, UpdateNorm};
-use blowup::engine::readout::Norm;
+use blowup::engine::readout::{Norm, Readout};
 use blowup::engine::{init, weights::host};
 use blowup::trial::{Budget, Clip, Dtype, Optimizer as Rule, Schedule, Trial};
 use tch::{Device, Kind, Tensor};
@@ -91,7 +91,8 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
         let clip = [1.0, 0.25, 1.0];
         let before: Vec<Vec<f64>> = weights.groups.iter().map(host).collect();
         let given: Vec<Vec<f64>> = gradients.groups.iter().map(host).collect();
-        let norm = optimizer.step(&mut weights, &mut gradients, (step > 1).then_some(&clip), &|_, _| ());
+        let readout = Readout::new(&weights);
+        let norm = optimizer.step(&mut weights, &mut gradients, (step > 1).then_some(&clip), &readout);
         let mut moved = [0.0; 2];
         for (g, group) in weights.layout.clone().iter().enumerate() {
             let after = host(&weights.groups[g]);

@@ -101,6 +101,7 @@ impl Cell for Gru {
         self.recurrent_delta.copy_(&self.input_delta);
         let [_, _, through_reset] = self.views(&self.recurrent_delta);
         drop(d_candidate.mul_out(&through_reset, &reset));
-        Deltas { input: self.input_delta.shallow_clone(), recurrent: Some(self.recurrent_delta.shallow_clone()) }
+        let recurrent = Some(self.recurrent_delta.shallow_clone());
+        Deltas { input: self.input_delta.shallow_clone(), recurrent, bias_is_done: false }
     }
 }

@@ -118,6 +118,6 @@ impl Cell for Lstm {
         }
         drop(Tensor::sigmoid_backward_grad_input(forget, forget, &views.forget));
         drop(self.cell_signal.g_mul_(&views.forget));
-        Deltas { input: self.delta.shallow_clone(), recurrent: None }
+        Deltas { input: self.delta.shallow_clone(), recurrent: None, bias_is_done: false }
     }
 }

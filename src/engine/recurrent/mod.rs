@@ -36,6 +36,8 @@ pub struct Deltas {
     pub input: Tensor,
     /// From the state before: h R + r. None if it is the same.
     pub recurrent: Option<Tensor>,
+    /// Whether the gradient of the bias was written (or added to) on the way.
+    pub bias_is_done: bool,
 }
 
 pub struct Recurrent {
@@ -141,13 +143,13 @@ impl Recurrent {
                 None => {}
             }
             let add = later.is_some();
-            let Deltas { input, recurrent } = self.cells[l].backward(t, &signal, layer, gradient, add);
+            let Deltas { input, recurrent, bias_is_done } = self.cells[l].backward(t, &signal, layer, gradient, add);
             if let Some(watch) = watch.as_mut() {
                 watch(Place { layer: l + 1, time: Some(t + 1) }, &signal);
             }
             let x = self.input(inputs, l, t);
             product(&x.transpose(1, 2), &input, &gradient.weight, add);
-            if let Some(bias) = &gradient.bias {
+            if let (false, Some(bias)) = (bias_is_done, &gradient.bias) {
                 product(&self.ones, &input, bias, add);
             }
             if let (Some(recurrent), Some(bias)) = (&recurrent, &gradient.recurrent_bias) {

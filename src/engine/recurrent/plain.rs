@@ -30,8 +30,9 @@ impl Cell for Plain {
     fn forward(&mut self, t: usize, x: &Tensor, layer: &Layer) {
         let (past, now) = self.slots.split_at_mut(t);
         let slot = &mut now[0];
-        gate_inputs(x, past.last().map(|before| &before.output), layer, self.biases.as_ref(), &slot.pre);
-        self.stage.forward(slot, layer);
+        let before = past.last().map(|before| &before.output);
+        let linear = |bias: Option<&Tensor>, pre: &Tensor| gate_inputs(x, before, layer, bias, pre);
+        self.stage.forward(slot, layer, self.biases.as_ref(), linear);
     }
 
     fn state(&self, t: usize) -> &Tensor {
@@ -40,6 +41,6 @@ impl Cell for Plain {
 
     fn backward(&mut self, t: usize, signal: &Tensor, layer: &Layer, gradient: &Layer, add: bool) -> Deltas {
         self.stage.backward(&self.slots[t], layer, gradient, signal, add);
-        Deltas { input: signal.shallow_clone(), recurrent: None }
+        Deltas { input: signal.shallow_clone(), recurrent: None, bias_is_done: true }
     }
 }

@@ -1,0 +1,264 @@
+//! Passes over f32 tensors on the CPU that do at once what libtorch does in several: bias with activation, its derivative with the bias
+//! gradient, an update with the norm of what it leaves. Everything else (f64, 16 bits, other activations, norms) takes libtorch's own.
+//!
+//! Each element goes through the same operations in the same order wherever it stands and whatever vectors the CPU has, and each sum is taken in 16
+//! parts whatever their width: the bits depend on nothing else. All tensors are contiguous.
+
+mod tanh;
+
+use crate::trial::{Activation, Norm};
+pub use tanh::tanh;
+use tch::{Kind, Tensor};
+
+/// Parts of a sum.
+const PARTS: usize = 16;
+
+/// The activations that `forward` and `backward` know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fused {
+    Linear,
+    Relu,
+    Tanh,
+}
+
+impl Fused {
+    pub fn of(activation: Activation, norm: Norm, kind: Kind) -> Option<Fused> {
+        if kind != Kind::Float || norm != Norm::None {
+            return None;
+        }
+        match activation {
+            Activation::Linear => Some(Fused::Linear),
+            Activation::Relu => Some(Fused::Relu),
+            Activation::Tanh => Some(Fused::Tanh),
+            Activation::LeakyRelu { .. }
+            | Activation::Sigmoid
+            | Activation::Gelu
+            | Activation::Selu
+            | Activation::Silu => None,
+        }
+    }
+}
+
+/// Declares a function that is compiled for several instruction sets and calls the widest that the CPU has.
+macro_rules! vectorized {
+    ($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+        $(#[$meta])*
+        fn $name($($arg: $type),*) $(-> $result)? {
+            #[inline(always)]
+            fn body($($arg: $type),*) $(-> $result)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+                fn avx512($($arg: $type),*) $(-> $result)? {
+                    body($($arg),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $type),*) $(-> $result)? {
+                    body($($arg),*)
+                }
+                if is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512bw")
+                {
+                    // SAFETY: the CPU has what the function was compiled for.
+                    return unsafe { avx512($($arg),*) };
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: as above.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            body($($arg),*)
+        }
+    };
+}
+
+/// The elements of a contiguous f32 tensor.
+///
+/// # Panics
+/// If it is neither.
+#[allow(clippy::mut_from_ref)]
+fn elements(tensor: &Tensor) -> &mut [f32] {
+    assert!(tensor.kind() == Kind::Float && tensor.is_contiguous(), "a fused pass is for contiguous f32 tensors");
+    // SAFETY: the tensor lives as long as the slice, holds `numel` elements one after the other, and this module is single-threaded; each caller
+    // asks for tensors that do not overlap.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
+}
+
+/// x = phi(x + b), in place: `pre` `[lane, batch, width]`, `bias` `[lane, 1, width]`.
+pub fn forward(activation: Fused, pre: &Tensor, bias: Option<&Tensor>) {
+    let [_, batch, width] = size(pre);
+    let bias = bias.map(|bias| &*elements(bias));
+    match activation {
+        Fused::Linear if bias.is_none() => {}
+        Fused::Linear => forward_linear(elements(pre), bias, batch, width),
+        Fused::Relu => forward_relu(elements(pre), bias, batch, width),
+        Fused::Tanh => forward_tanh(elements(pre), bias, batch, width),
+    }
+}
+
+/// Turns `signal` from dLoss/dx into dLoss/dh, in place, where x = phi(h) is `output`, and writes (or adds) its sum over the batch to the
+/// bias gradient `[lane, 1, width]`.
+pub fn backward(activation: Fused, output: &Tensor, signal: &Tensor, bias: Option<&Tensor>, add: bool) {
+    let [_, batch, width] = size(signal);
+    let (output, signal, bias) = (&*elements(output), elements(signal), bias.map(elements));
+    match activation {
+        Fused::Linear => backward_linear(output, signal, bias, add, batch, width),
+        Fused::Relu => backward_relu(output, signal, bias, add, batch, width),
+        Fused::Tanh => backward_tanh(output, signal, bias, add, batch, width),
+    }
+}
+
+fn size(tensor: &Tensor) -> [usize; 3] {
+    let size = tensor.size();
+    [0, 1, 2].map(|dim| size[dim] as usize)
+}
+
+#[inline(always)]
+fn forward_with(x: &mut [f32], bias: Option<&[f32]>, batch: usize, width: usize, phi: impl Fn(f32) -> f32) {
+    match bias {
+        None => x.iter_mut().for_each(|x| *x = phi(*x)),
+        Some(bias) => {
+            for (lane, bias) in x.chunks_exact_mut(batch * width).zip(bias.chunks_exact(width)) {
+                for sample in lane.chunks_exact_mut(width) {
+                    sample.iter_mut().zip(bias).for_each(|(x, b)| *x = phi(*x + b));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn backward_with(
+    output: &[f32],
+    signal: &mut [f32],
+    bias: Option<&mut [f32]>,
+    add: bool,
+    batch: usize,
+    width: usize,
+    pull: impl Fn(f32, f32) -> f32,
+) {
+    let Some(bias) = bias else {
+        signal.iter_mut().zip(output).for_each(|(s, y)| *s = pull(*s, *y));
+        return;
+    };
+    let lanes = signal.chunks_exact_mut(batch * width).zip(output.chunks_exact(batch * width));
+    for ((signal, output), bias) in lanes.zip(bias.chunks_exact_mut(width)) {
+        if !add {
+            bias.fill(0.0);
+        }
+        for (signal, output) in signal.chunks_exact_mut(width).zip(output.chunks_exact(width)) {
+            for ((s, y), b) in signal.iter_mut().zip(output).zip(bias.iter_mut()) {
+                *s = pull(*s, *y);
+                *b += *s;
+            }
+        }
+    }
+}
+
+/// A NaN stays one, and so does -0.
+#[inline(always)]
+fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+vectorized! { fn forward_linear(x: &mut [f32], bias: Option<&[f32]>, batch: usize, width: usize) {
+    forward_with(x, bias, batch, width, |x| x)
+}}
+vectorized! { fn forward_relu(x: &mut [f32], bias: Option<&[f32]>, batch: usize, width: usize) {
+    forward_with(x, bias, batch, width, relu)
+}}
+vectorized! { fn forward_tanh(x: &mut [f32], bias: Option<&[f32]>, batch: usize, width: usize) {
+    forward_with(x, bias, batch, width, tanh)
+}}
+vectorized! { fn backward_linear(y: &[f32], s: &mut [f32], b: Option<&mut [f32]>, add: bool, batch: usize, width: usize) {
+    backward_with(y, s, b, add, batch, width, |s, _| s)
+}}
+vectorized! { fn backward_relu(y: &[f32], s: &mut [f32], b: Option<&mut [f32]>, add: bool, batch: usize, width: usize) {
+    backward_with(y, s, b, add, batch, width, |s, y| if y <= 0.0 { 0.0 } else { s })
+}}
+vectorized! { fn backward_tanh(y: &[f32], s: &mut [f32], b: Option<&mut [f32]>, add: bool, batch: usize, width: usize) {
+    backward_with(y, s, b, add, batch, width, |s, y| s * (1.0 - y * y))
+}}
+
+/// The L2 norm of each row of `rows` `[row, element]` into `target` `[row]`.
+pub fn norms(rows: &Tensor, target: &Tensor) {
+    let target = elements(target);
+    let length = rows.numel() / target.len();
+    row_norms(elements(rows), length, target);
+}
+
+/// w += rate x d, rounded once as in PyTorch's `add_` (where rate x d overflows the sum may not), and, of what it leaves, the norm of each row;
+/// `rates` are per lane, rows `[layer x lane]`.
+pub fn add(weights: &Tensor, direction: &Tensor, rates: &[f32], target: &Tensor) {
+    let target = elements(target);
+    let length = weights.numel() / target.len();
+    add_and_norm(elements(weights), elements(direction), rates, length, target);
+}
+
+/// Adam's direction, in place of the gradient: m = m + (g - m)(1 - beta1), v = beta2 v + (1 - beta2) g g, g = m / (sqrt(v) / root + eps).
+/// `rates`, per lane: 1 - beta1, beta2, 1 - beta2, root, eps.
+pub fn adam(gradient: &Tensor, mean: &Tensor, square: &Tensor, rates: &[[f32; 5]], rows: usize) {
+    let length = gradient.numel() / rows;
+    adam_rows(elements(gradient), elements(mean), elements(square), rates, length);
+}
+
+#[inline(always)]
+fn norm(parts: [f32; PARTS]) -> f32 {
+    parts.iter().sum::<f32>().sqrt()
+}
+
+/// parts += x x, one element after the other over the parts.
+#[inline(always)]
+fn add_squares(parts: &mut [f32; PARTS], row: &[f32]) {
+    let (chunks, rest) = row.as_chunks::<PARTS>();
+    for chunk in chunks {
+        for (part, x) in parts.iter_mut().zip(chunk) {
+            *part = x.mul_add(*x, *part);
+        }
+    }
+    for (part, x) in parts.iter_mut().zip(rest) {
+        *part = x.mul_add(*x, *part);
+    }
+}
+
+vectorized! { fn row_norms(rows: &[f32], length: usize, target: &mut [f32]) {
+    for (row, target) in rows.chunks_exact(length).zip(target) {
+        let mut parts = [0.0; PARTS];
+        add_squares(&mut parts, row);
+        *target = norm(parts);
+    }
+}}
+
+vectorized! { fn add_and_norm(weights: &mut [f32], direction: &[f32], rates: &[f32], length: usize, target: &mut [f32]) {
+    let rows = weights.chunks_exact_mut(length).zip(direction.chunks_exact(length));
+    for (((weights, direction), rate), target) in rows.zip(rates.iter().cycle()).zip(target) {
+        let mut parts = [0.0; PARTS];
+        let (w, w_rest) = weights.as_chunks_mut::<PARTS>();
+        let (d, d_rest) = direction.as_chunks::<PARTS>();
+        for (w, d) in w.iter_mut().zip(d) {
+            for ((w, d), part) in w.iter_mut().zip(d).zip(&mut parts) {
+                *w = rate.mul_add(*d, *w);
+                *part = w.mul_add(*w, *part);
+            }
+        }
+        for ((w, d), part) in w_rest.iter_mut().zip(d_rest).zip(&mut parts) {
+            *w = rate.mul_add(*d, *w);
+            *part = w.mul_add(*w, *part);
+        }
+        *target = norm(parts);
+    }
+}}
+
+vectorized! { fn adam_rows(gradient: &mut [f32], mean: &mut [f32], square: &mut [f32], rates: &[[f32; 5]], length: usize) {
+    let rows = gradient.chunks_exact_mut(length).zip(mean.chunks_exact_mut(length)).zip(square.chunks_exact_mut(length));
+    for (((g, m), v), [one_minus_beta1, beta2, one_minus_beta2, root, eps]) in rows.zip(rates.iter().cycle()) {
+        for ((g, m), v) in g.iter_mut().zip(m).zip(v) {
+            *m = (*g - *m).mul_add(*one_minus_beta1, *m);
+            *v = *v * beta2 + *g * *g * one_minus_beta2;
+            *g = *m / (v.sqrt() / root + eps);
+        }
+    }
+}}

@@ -1,0 +1,133 @@
+//! The fused f32 passes against libtorch's own operations.
+
+use blowup::engine::fused::{self, Fused};
+use blowup::engine::weights::host;
+use tch::{Device, Kind, Tensor};
+
+const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
+const ALL: [Fused; 3] = [Fused::Linear, Fused::Relu, Fused::Tanh];
+/// Lanes, batch and width that no vector divides, and one that it does.
+const SIZES: [[i64; 3]; 4] = [[2, 7, 5], [3, 33, 9], [2, 1, 1], [2, 64, 64]];
+
+/// Relative to the largest element.
+fn close(found: &Tensor, expected: &Tensor, tolerance: f64, what: &str) {
+    let scale = expected.abs().max().double_value(&[]).max(1e-2);
+    for (found, expected) in host(found).into_iter().zip(host(expected)) {
+        let error = (found - expected).abs();
+        assert!(error <= tolerance * scale, "{what}: {found} for {expected}");
+    }
+}
+
+fn phi(activation: Fused, h: &Tensor) -> Tensor {
+    match activation {
+        Fused::Linear => h.copy(),
+        Fused::Relu => h.relu(),
+        Fused::Tanh => h.tanh(),
+    }
+}
+
+#[test]
+fn a_pass_forward_and_back_is_bias_activation_and_their_gradients() {
+    tch::manual_seed(3);
+    for activation in ALL {
+        for size in SIZES {
+            let h = Tensor::randn(size, CPU) * 3.0;
+            let bias = Tensor::randn([size[0], 1, size[2]], CPU);
+            let leaves = [&h, &bias].map(|t| t.to_kind(Kind::Double).set_requires_grad(true));
+            let expected = phi(activation, &(&leaves[0] + &leaves[1]));
+            let output = h.copy();
+            fused::forward(activation, &output, Some(&bias));
+            close(&output, &expected.detach(), 1e-6, "forward");
+
+            let signal = Tensor::randn(size, CPU);
+            let loss = (&expected * signal.to_kind(Kind::Double)).sum(Kind::Double);
+            let gradients = Tensor::run_backward(&[loss], &leaves, false, false);
+            let (pulled, bias_gradient) = (signal.copy(), Tensor::full([size[0], 1, size[2]], 7.0, CPU));
+            fused::backward(activation, &output, &pulled, Some(&bias_gradient), false);
+            close(&pulled, &gradients[0], 2e-6, "backward");
+            close(&bias_gradient, &gradients[1], 2e-6, "bias");
+            fused::backward(activation, &output, &signal.copy(), Some(&bias_gradient), true);
+            close(&bias_gradient, &(&gradients[1] * 2.0), 2e-6, "added bias");
+
+            let plain = h.copy();
+            fused::forward(activation, &plain, None);
+            close(&plain, &phi(activation, &h), 1e-6, "without bias");
+            let pulled_without = signal.copy();
+            fused::backward(activation, &output, &pulled_without, None, false);
+            assert_eq!(host(&pulled_without), host(&pulled));
+        }
+    }
+}
+
+#[test]
+fn what_is_not_finite_goes_through_as_in_libtorch() {
+    let x = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e38, -1e38, -0.0];
+    let h = Tensor::from_slice(&x).view([1, 1, 6]);
+    for activation in ALL {
+        let (found, expected) = (h.copy(), phi(activation, &h));
+        fused::forward(activation, &found, None);
+        let signals = [f32::INFINITY, 1.0, f32::NAN, 2.0, 3.0, 4.0];
+        let signal = Tensor::from_slice(&signals).view([1, 1, 6]);
+        let theirs = match activation {
+            Fused::Linear => signal.copy(),
+            Fused::Relu => expected.threshold_backward(&signal, 0.0),
+            Fused::Tanh => Tensor::tanh_backward(&signal, &expected),
+        };
+        fused::backward(activation, &found, &signal, None, false);
+        for (found, expected) in [(&found, &expected), (&signal, &theirs)] {
+            assert_eq!(format!("{:?}", host(found)), format!("{:?}", host(expected)), "{activation:?}");
+        }
+    }
+}
+
+#[test]
+fn norms_and_updates_are_those_of_plain_operations() {
+    tch::manual_seed(4);
+    for length in [1, 5, 16, 39, 4096] {
+        // Two layers of three lanes.
+        let [w, d, m, v] = [0.5, 1.0, 0.3, 0.2].map(|scale| Tensor::randn([6, length], CPU) * scale);
+        let v = v.square();
+        let norms = Tensor::zeros([6], CPU);
+        fused::norms(&w, &norms);
+        let over = [1i64];
+        let exact = |t: &Tensor| t.to_kind(Kind::Double).norm_scalaropt_dim(2.0, over.as_slice(), false);
+        close(&norms, &exact(&w), 2e-6, "norm");
+
+        let rates = [0.1f32, -0.2, 0.0];
+        let column = |values: &[f32]| Tensor::from_slice(values).repeat([2]).view([6, 1]);
+        let expected = w.to_kind(Kind::Double) + d.to_kind(Kind::Double) * column(&rates);
+        let moved = w.copy();
+        fused::add(&moved, &d, &rates, &norms);
+        close(&moved, &expected, 1e-6, "update");
+        close(&norms, &exact(&moved), 2e-6, "norm after");
+
+        let adam = [[0.1f32, 0.999, 0.001, 0.5, 1e-8], [0.2, 0.9, 0.1, 0.9, 1e-3], [0.5, 0.5, 0.5, 0.7, 1e-8]];
+        let rate = |i: usize| column(&adam.map(|r| r[i])).to_kind(Kind::Double);
+        let [g64, m64, v64] = [&d, &m, &v].map(|t| t.to_kind(Kind::Double));
+        let mean = &m64 + (&g64 - &m64) * rate(0);
+        let square = &v64 * rate(1) + g64.square() * rate(2);
+        let direction = &mean / (square.sqrt() / rate(3) + rate(4));
+        let (g, m, v) = (d.copy(), m.copy(), v.copy());
+        fused::adam(&g, &m, &v, &adam, 6);
+        close(&m, &mean, 2e-6, "mean");
+        close(&v, &square, 2e-6, "square");
+        close(&g, &direction, 1e-5, "direction");
+    }
+}
+
+#[test]
+fn an_element_has_the_same_bits_wherever_it_stands() {
+    tch::manual_seed(5);
+    let [lanes, batch, width] = [5, 7, 9];
+    let h = Tensor::randn([lanes, batch, width], CPU);
+    let bias = Tensor::randn([lanes, 1, width], CPU);
+    for activation in ALL {
+        let together = h.copy();
+        fused::forward(activation, &together, Some(&bias));
+        for lane in 0..lanes {
+            let apart = h.narrow(0, lane, 1).copy();
+            fused::forward(activation, &apart, Some(&bias.narrow(0, lane, 1)));
+            assert_eq!(host(&apart), host(&together.narrow(0, lane, 1)));
+        }
+    }
+}
