@@ -78,7 +78,7 @@ fn manifest(spec: &Spec, store: &Store, survey: &Survey, workers: usize) -> Mani
         started: before.map_or_else(now, |m| m.started.clone()),
         updated: now(),
         wall_seconds: before.map_or(0.0, |m| m.wall_seconds),
-        record: spec.record.into(),
+        record: spec.record.clone(),
         counts: counts(store, survey),
     }
 }
@@ -124,10 +124,10 @@ impl Running<'_> {
     fn run(mut self, plan: Plan) -> Result<Exit, Failure> {
         self.warn_of_unrecorded();
         if plan.chunks.is_empty() {
-            if self.store.is_final(self.spec.record) && !self.changed && self.survey.foreign == 0 {
+            if self.store.is_final(&self.spec.record) && !self.changed && self.survey.foreign == 0 {
                 return self.show();
             }
-            self.store.begin(self.text.as_bytes(), self.spec.record, &self.manifest)?;
+            self.store.begin(self.text.as_bytes(), &self.spec.record, &self.manifest)?;
             return self.finish();
         }
         let trials = plan.pending.len() as u64;
@@ -141,7 +141,7 @@ impl Running<'_> {
             self.manifest.workers,
             self.store.dir.display()
         ));
-        let options = pool::Options { workers: self.manifest.workers as usize, record: self.spec.record };
+        let options = pool::Options { workers: self.manifest.workers as usize, record: self.spec.record.clone() };
         let ended = pool::run(plan.chunks, &plan.pending, options, &mut |news| self.hear(news, &mut progress));
         progress.finish(ended != Ok(Ending::Done));
         match ended {
@@ -164,7 +164,7 @@ impl Running<'_> {
             News::Ready { fingerprint } => match &self.begun {
                 None => {
                     self.check_fingerprint(fingerprint)?;
-                    self.store.begin(self.text.as_bytes(), self.spec.record, &self.manifest)?;
+                    self.store.begin(self.text.as_bytes(), &self.spec.record, &self.manifest)?;
                     self.begun = Some(fingerprint.to_owned());
                 }
                 Some(first) if first == fingerprint => {}
@@ -207,8 +207,8 @@ impl Running<'_> {
 
     /// Rows that are there stay as they were recorded.
     fn warn_of_unrecorded(&self) {
-        let before = self.store.manifest.as_ref().map(|m| m.record);
-        if before.is_some_and(|before| before != self.spec.record.into()) && !self.store.runs.is_empty() {
+        let before = self.store.manifest.as_ref().map(|m| &m.record);
+        if before.is_some_and(|before| *before != self.spec.record) && !self.store.runs.is_empty() {
             tracing::warn!("`[record]` has changed: trials that have a row keep what was recorded of them");
         }
     }

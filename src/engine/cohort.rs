@@ -6,8 +6,9 @@
 use super::clip;
 use super::data::{Batch, Data, LaneSeeds, Order};
 use super::loss::loss;
-use super::network::{self, Network, Place};
+use super::network::{self, Network, Place, Watch};
 use super::optimizer::{Optimizer, UpdateNorm};
+use super::profile::Profile;
 use super::readout::Readout;
 use super::start::Start;
 use super::task::{self, Draw};
@@ -21,7 +22,7 @@ use tch::{Device, Kind, Tensor};
 const COMPACT_AT: f64 = 0.25;
 
 /// Trains `trials` (of one shape) to their verdicts; see `engine::train`.
-pub fn train(trials: &[Trial], record: Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
+pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
     if trials.is_empty() {
         return Ok(());
     }
@@ -42,7 +43,7 @@ pub fn train(trials: &[Trial], record: Record, done: &mut dyn FnMut(usize, Finis
 
 struct Cohort<'a> {
     trials: &'a [Trial],
-    record: Record,
+    record: &'a Record,
     kind: Kind,
     /// Updates of the whole run.
     total: u64,
@@ -62,6 +63,8 @@ struct Cohort<'a> {
     /// The current batch; kept from step to step when every batch is the whole data.
     batch: Option<Batch>,
     start: Option<Start>,
+    /// Of this step's pass, if the record wants it.
+    profile: Option<Profile>,
     initial: Option<Vec<f64>>,
 }
 
@@ -88,7 +91,7 @@ struct Workspace {
 }
 
 impl<'a> Cohort<'a> {
-    fn new(trials: &'a [Trial], record: Record) -> Result<Cohort<'a>, String> {
+    fn new(trials: &'a [Trial], record: &'a Record) -> Result<Cohort<'a>, String> {
         let first = &trials[0];
         let kind = kind(first.dtype);
         let all: Vec<&Trial> = trials.iter().collect();
@@ -122,6 +125,7 @@ impl<'a> Cohort<'a> {
             order: None,
             batch: None,
             start: None,
+            profile: None,
             initial: None,
         };
         cohort.initial = cohort.evaluate();
@@ -175,22 +179,31 @@ impl<'a> Cohort<'a> {
         Ok(())
     }
 
+    /// The epoch that has just ended when `step` begins; 0 before the first.
+    fn epoch_end(&self, step: u64) -> Option<u64> {
+        let ends = step.is_multiple_of(self.steps_per_epoch) || step == self.total;
+        ends.then(|| step.div_ceil(self.steps_per_epoch))
+    }
+
     /// Forward and backward, and everything measured on the way.
     fn pass(&mut self, step: u64) {
         let batch = self.batch.take().expect("a batch was prepared");
         let at = self.workspace(batch.samples);
         let trial = &self.trials[0];
+        let at_epoch = self.epoch_end(step).filter(|&epoch| self.record.layers.at(epoch));
         let Workspace { network, signal, .. } = &mut self.workspaces[at];
         network.forward(&self.weights, &batch.inputs);
         loss(trial.loss, network.output(), &batch.targets, self.readout.loss_target(), Some(signal));
-        if step == 0 {
-            let mut start = Start::new(trial, &**network);
-            let mut watch = |place: Place, delta: &Tensor| start.watch(place, delta);
-            network.backward(&self.weights, &self.gradients, &batch.inputs, signal, Some(&mut watch));
-            self.start = Some(start);
-        } else {
-            network.backward(&self.weights, &self.gradients, &batch.inputs, signal, None);
-        }
+        let mut start = (step == 0).then(|| Start::new(trial, &**network));
+        let mut profile = at_epoch.map(|epoch| Profile::new(epoch, &**network, signal, &self.weights));
+        let mut watch = |place: Place, delta: &Tensor| {
+            start.iter_mut().for_each(|start| start.watch(place, delta));
+            profile.iter_mut().for_each(|profile| profile.watch(place, delta));
+        };
+        let watch: Option<Watch> = if step == 0 || at_epoch.is_some() { Some(&mut watch) } else { None };
+        network.backward(&self.weights, &self.gradients, &batch.inputs, signal, watch);
+        profile.iter_mut().for_each(|profile| profile.finish(&self.gradients));
+        (self.start, self.profile) = (start, profile);
         self.readout.measure_gradients(&self.gradients);
         if step == 0 {
             self.readout.measure_weights(&self.weights);
@@ -202,6 +215,7 @@ impl<'a> Cohort<'a> {
     /// Feeds what was read to the courses and decides about clipping. After the last update, returns the final losses.
     fn judge(&mut self, step: u64) -> Result<Option<Vec<f64>>, String> {
         let last = step == self.total;
+        let ends_epoch = self.epoch_end(step).is_some();
         let evaluated = if last { self.evaluate() } else { None };
         let largest = matches!(self.trials[0].clip, Clip::Value(_)).then(|| clip::largest(&self.gradients));
         let samples = self.batch.as_ref().map_or(0, |b| b.samples);
@@ -214,6 +228,7 @@ impl<'a> Cohort<'a> {
             let loss = self.readout.loss(i);
             finals.push(evaluated.as_ref().map_or(loss, |e| e[i]));
             let Some(course) = lane.course.as_mut() else { continue };
+            self.profile.iter().for_each(|profile| course.profiled(profile.rows(i)));
             let trial = &self.trials[lane.trial];
             if step > 0 {
                 let weight_norm = self.readout.weight_norm(i, &self.weights);
@@ -222,7 +237,7 @@ impl<'a> Cohort<'a> {
                     Update::Measured { factor } => factor * self.readout.update_norm(i),
                 });
                 course.weighed(weight_norm);
-                if step.is_multiple_of(self.steps_per_epoch) || last {
+                if ends_epoch {
                     course.epoch_end(weight_norm, self.optimizer.lr(i));
                 }
             }
@@ -259,7 +274,7 @@ impl<'a> Cohort<'a> {
                 beginning,
                 trial.loss_ratio,
                 trial.lr * trial.schedule.factor(0, self.total.max(1)),
-                self.record,
+                self.record.clone(),
             ));
         }
     }
@@ -283,7 +298,7 @@ impl<'a> Cohort<'a> {
         for (i, lane) in self.lanes.iter_mut().enumerate() {
             let ended = lane.course.as_ref().is_some_and(Course::has_ended);
             if let Some(course) = lane.course.take_if(|_| ended || finals.is_some()) {
-                done(lane.trial, course.finish(finals.map_or(f64::NAN, |finals| finals[i])));
+                done(lane.trial, course.finish(finals.map_or(f64::NAN, |finals| finals[i]), None));
             }
         }
     }

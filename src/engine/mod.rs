@@ -20,6 +20,7 @@ pub mod loss;
 pub mod mlp;
 pub mod network;
 pub mod optimizer;
+pub mod profile;
 pub mod readout;
 pub mod rnn;
 pub mod stage;
@@ -64,7 +65,7 @@ pub fn fingerprint() -> String {
 /// # Errors
 /// If a data file cannot be read or libtorch refuses an operation (out of memory, most likely): the text says which. Trials already handed
 /// over keep their results.
-pub fn train(trials: &[Trial], record: Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
+pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(|| tch::no_grad(|| cohort::train(trials, record, done)))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         Err(text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_string())

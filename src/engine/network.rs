@@ -32,7 +32,7 @@ pub trait Network {
 pub type Watch<'a> = &'a mut dyn FnMut(Place, &Tensor);
 
 /// Where in a network: layer from 1, time step from 1 in recurrent nets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place {
     pub layer: usize,
     pub time: Option<usize>,

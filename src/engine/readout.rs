@@ -3,7 +3,7 @@
 //! Norms are taken in the training dtype. An f32 norm overflows at 1.8e19 and underflows near 1e-20 while every element is finite, and an f64
 //! norm over f32 data costs several times as much; so a lane whose norm leaves the safe range is measured again in f64, on the host.
 
-use super::weights::Weights;
+use super::weights::{Weights, host};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
@@ -139,6 +139,24 @@ impl Readout {
     }
 }
 
+/// The L2 norm of each lane of `[lane, rows, cols]`, in f64 and within its whole range.
+pub fn lane_norms(values: &Tensor) -> Vec<f64> {
+    let over = [1i64, 2];
+    let double = values.to_kind(Kind::Double);
+    let norms = |scaled: &Tensor| host(&scaled.square().sum_dim_intlist(over.as_slice(), false, None::<Kind>).sqrt());
+    let plain = norms(&double);
+    let safe = |norm: f64| (1e-150..1e150).contains(&norm);
+    if plain.iter().all(|&norm| safe(norm)) {
+        return plain;
+    }
+    // Squares that leave the range of f64: by each lane's largest element first.
+    let largest = double.abs().amax(over.as_slice(), true);
+    let factor = largest.where_scalarother(&largest.isfinite().logical_and(&largest.gt(0.0)), 1.0);
+    let scaled = norms(&(double / &factor)).into_iter().zip(host(&factor)).map(|(norm, factor)| norm * factor);
+    // Each lane by its own norm alone: the neighbours decide nothing.
+    plain.into_iter().zip(scaled).map(|(plain, scaled)| if safe(plain) { plain } else { scaled }).collect()
+}
+
 fn measure(norms: &Norms, weights: &Weights) {
     for (view, flat) in norms.views.iter().zip(&weights.flat) {
         drop(flat.norm_out(view, 2.0, [1i64].as_slice(), false));
@@ -147,7 +165,7 @@ fn measure(norms: &Norms, weights: &Weights) {
 
 /// The norm of an f64 lane whose squares leave the range of f64: divided by its largest element first.
 fn scaled_norm(weights: &Weights, lane: i64) -> f64 {
-    let values: Vec<f64> = weights.groups.iter().flat_map(|g| super::weights::host(&g.select(1, lane))).collect();
+    let values: Vec<f64> = weights.groups.iter().flat_map(|g| host(&g.select(1, lane))).collect();
     let largest = values.iter().fold(0.0, |max: f64, x| if x.is_nan() { f64::NAN } else { max.max(x.abs()) });
     if largest == 0.0 || !largest.is_finite() || values.iter().any(|x| x.is_nan()) {
         return if values.iter().any(|x| x.is_nan()) { f64::NAN } else { largest };

@@ -1,12 +1,12 @@
 //! What is measured once, in the first pass before any update: how the backprop signal and the activations grow through the network.
 
 use super::network::{Network, Place};
-use super::weights::host;
+use super::readout::lane_norms;
 use crate::trial::Trial;
 use crate::verdict::Beginning;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-/// Squared norms per lane at both ends of the network: first and last hidden layer, or first and last time step (summed over layers).
+/// Norms per lane at both ends of the network: first and last hidden layer, or first and last time step (summed over layers).
 pub struct Start {
     ends: Ends,
     backprop: [Vec<f64>; 2],
@@ -60,26 +60,25 @@ impl Start {
         let backprop_ratio = self.ratio(first.get(lane), last.get(lane));
         let [first, last] = &self.activation;
         let activation_ratio = self.ratio(last.get(lane), first.get(lane));
-        Beginning { loss_initial, loss_trivial, weight_norm, backprop_ratio, activation_ratio }
+        Beginning { loss_initial, loss_trivial, weight_norm, backprop_ratio, activation_ratio, sharpness: None }
     }
 
-    /// (numerator / denominator)^(1/(last - 1)): the mean growth per layer or time step. None if undefined.
+    /// (numerator / denominator)^(2/(last - 1)): the mean growth of the squares per layer or time step. None if undefined.
     fn ratio(&self, numerator: Option<&f64>, denominator: Option<&f64>) -> Option<f64> {
         let gaps = self.ends.last().checked_sub(1).filter(|&gaps| gaps > 0)?;
-        let ratio = (numerator? / denominator?).powf(1.0 / gaps as f64);
+        let ratio = (numerator? / denominator?).powf(2.0 / gaps as f64);
         (!ratio.is_nan()).then_some(ratio)
     }
 }
 
-/// Adds each lane's sum of squares, in f64, to the ends that it belongs to.
-fn add(sums: &mut [Vec<f64>; 2], ends: [bool; 2], values: &Tensor) {
+/// Adds each lane's norm to the ends that it belongs to.
+fn add(norms: &mut [Vec<f64>; 2], ends: [bool; 2], values: &Tensor) {
     if !ends.contains(&true) {
         return;
     }
-    let squares = values.to_kind(Kind::Double).square().sum_dim_intlist([1i64, 2].as_slice(), false, None::<Kind>);
-    let squares = host(&squares);
-    for (sum, _) in sums.iter_mut().zip(ends).filter(|(_, end)| *end) {
-        sum.resize(squares.len(), 0.0);
-        sum.iter_mut().zip(&squares).for_each(|(sum, square)| *sum += square);
+    let new = lane_norms(values);
+    for (norm, _) in norms.iter_mut().zip(ends).filter(|(_, end)| *end) {
+        norm.resize(new.len(), 0.0);
+        norm.iter_mut().zip(&new).for_each(|(norm, new)| *norm = norm.hypot(*new));
     }
 }

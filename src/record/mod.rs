@@ -1,14 +1,14 @@
 //! The rows of the result files: which columns there are, how a cell is written, how a row is found again. The only module that knows the
-//! layout of `runs.csv`, `epochs.csv` and `steps.csv`; it touches no file.
+//! layout of `runs.csv` and of the files beside it; it touches no file.
 
 mod read;
 mod write;
 
 pub use read::{Piece, fields, scan};
-pub use write::{epoch_rows, float, line, lost_row, run_row, step_rows};
+pub use write::{float, line, lost_row, run_row, side_rows};
 
 use crate::axes::AXES;
-use crate::verdict::Outcome;
+use crate::verdict::{Layers, Outcome, Record};
 
 /// Raised when a column is added, removed or changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -49,6 +49,25 @@ const BACK: [&str; 31] = [
     "sharpness_final",
 ];
 
+/// A file beside `runs.csv`, with any number of rows per trial.
+#[derive(Debug)]
+pub struct Side {
+    pub file: &'static str,
+    pub columns: &'static [&'static str],
+}
+
+/// The files beside `runs.csv`; all that is said of them elsewhere is in this order.
+pub const SIDES: [Side; 3] = [
+    Side { file: "epochs.csv", columns: &EPOCHS },
+    Side { file: "layers.csv", columns: &LAYERS },
+    Side { file: "steps.csv", columns: &STEPS },
+];
+
+/// Which of `SIDES` are written.
+pub fn recorded(record: &Record) -> [bool; 3] {
+    [record.epochs, record.layers != Layers::Never, record.steps > 0]
+}
+
 /// The columns of `epochs.csv`.
 pub const EPOCHS: [&str; 10] = [
     "trial",
@@ -62,6 +81,10 @@ pub const EPOCHS: [&str; 10] = [
     "weight_norm",
     "update_norm_max",
 ];
+
+/// The columns of `layers.csv`.
+pub const LAYERS: [&str; 8] =
+    ["trial", "epoch", "layer", "time", "activation_rms", "backprop_norm", "weight_grad_norm", "weight_norm"];
 
 /// The columns of `steps.csv`.
 pub const STEPS: [&str; 6] = ["trial", "step", "loss", "grad_norm", "clipped", "update_norm"];

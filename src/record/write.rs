@@ -1,10 +1,10 @@
 //! From results to lines of CSV. Absent is empty, never 0; a float is its shortest exact form and always carries a `.` or an exponent;
 //! what is not finite is `inf`, `-inf` or `NaN`.
 
-use super::{EPOCHS, Lost, STEPS};
+use super::{EPOCHS, LAYERS, Lost, STEPS};
 use crate::axes::{self, AXES, Value};
 use crate::trial::Trial;
-use crate::verdict::{Finished, Measured, When};
+use crate::verdict::{EpochRow, Finished, LayerRow, Measured, StepRow, When};
 use std::fmt::Write;
 
 /// One CSV line with its line end; quoted where a field needs it.
@@ -38,51 +38,59 @@ pub fn lost_row(trial: &Trial, lost: Lost) -> Vec<u8> {
     cells.line()
 }
 
-/// The trial's lines of `epochs.csv`.
-pub fn epoch_rows(trial: &Trial, finished: &Finished) -> Vec<u8> {
-    if finished.epochs.is_empty() {
-        return Vec::new();
-    }
-    let (id, mut lines) = (trial.id().to_string(), Vec::new());
-    for row in &finished.epochs {
+/// The trial's lines of each of `SIDES`.
+pub fn side_rows(trial: &Trial, finished: &Finished) -> [Vec<u8>; 3] {
+    let id = trial.id().to_string();
+    [
+        lines(&id, &finished.epochs, EPOCHS.len(), epoch),
+        lines(&id, &finished.layers, LAYERS.len(), layer),
+        lines(&id, &finished.steps, STEPS.len(), step),
+    ]
+}
+
+fn lines<T>(id: &str, rows: &[T], columns: usize, put: fn(&mut Cells, &T)) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for row in rows {
         let mut cells = Cells::default();
-        cells.text(&id);
-        cells.integer(row.epoch);
-        cells.integer(row.steps);
-        cells.float(row.loss);
-        cells.maybe_float(row.loss_max);
-        cells.maybe_float(row.grad_norm_max);
-        cells.maybe_float(row.clipped_fraction);
-        cells.float(row.lr);
-        cells.float(row.weight_norm);
-        cells.maybe_float(row.update_norm_max);
-        debug_assert_eq!(cells.ends.len(), EPOCHS.len());
+        cells.text(id);
+        put(&mut cells, row);
+        debug_assert_eq!(cells.ends.len(), columns);
         lines.extend(cells.line());
     }
     lines
 }
 
-/// The trial's lines of `steps.csv`.
-pub fn step_rows(trial: &Trial, finished: &Finished) -> Vec<u8> {
-    if finished.steps.is_empty() {
-        return Vec::new();
+fn epoch(cells: &mut Cells, row: &EpochRow) {
+    cells.integer(row.epoch);
+    cells.integer(row.steps);
+    cells.float(row.loss);
+    cells.maybe_float(row.loss_max);
+    cells.maybe_float(row.grad_norm_max);
+    cells.maybe_float(row.clipped_fraction);
+    cells.float(row.lr);
+    cells.float(row.weight_norm);
+    cells.maybe_float(row.update_norm_max);
+}
+
+fn layer(cells: &mut Cells, row: &LayerRow) {
+    cells.integer(row.epoch);
+    cells.integer(row.layer as u64);
+    cells.maybe_integer(row.time.map(|time| time as u64));
+    cells.float(row.activation_rms);
+    cells.float(row.backprop_norm);
+    cells.float(row.weight_grad_norm);
+    cells.float(row.weight_norm);
+}
+
+fn step(cells: &mut Cells, row: &StepRow) {
+    cells.integer(row.step);
+    cells.float(row.loss);
+    cells.float(row.grad_norm);
+    match row.clipped {
+        Some(clipped) => cells.boolean(clipped),
+        None => cells.empty(),
     }
-    let (id, mut lines) = (trial.id().to_string(), Vec::new());
-    for row in &finished.steps {
-        let mut cells = Cells::default();
-        cells.text(&id);
-        cells.integer(row.step);
-        cells.float(row.loss);
-        cells.float(row.grad_norm);
-        match row.clipped {
-            Some(clipped) => cells.boolean(clipped),
-            None => cells.empty(),
-        }
-        cells.maybe_float(row.update_norm);
-        debug_assert_eq!(cells.ends.len(), STEPS.len());
-        lines.extend(cells.line());
-    }
-    lines
+    cells.maybe_float(row.update_norm);
 }
 
 fn configuration(trial: &Trial) -> Cells {
@@ -132,9 +140,8 @@ fn verdict(cells: &mut Cells, m: &Measured) {
     cells.maybe_float(m.weight_norm_max);
     cells.maybe_float(m.backprop_ratio);
     cells.maybe_float(m.activation_ratio);
-    // Sharpness is not measured yet.
-    cells.empty();
-    cells.empty();
+    cells.maybe_float(m.sharpness_initial);
+    cells.maybe_float(m.sharpness_final);
 }
 
 /// The fields of a row, one after the other in one buffer.

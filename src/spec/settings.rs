@@ -4,9 +4,8 @@
 use super::filter::Filter;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
-use super::value::not_built;
 use crate::trial::Budget;
-use crate::verdict::Record;
+use crate::verdict::{Layers, Record};
 
 /// The seeds of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,12 +128,11 @@ pub fn record(node: &Node, problems: &mut Problems) -> Record {
                     "steps.csv has the first `steps` updates",
                 );
             }
-            ("sharpness", Raw::Boolean(false)) => {}
-            ("sharpness", Raw::Boolean(true)) => {
-                problems.push(&entry.key_span, not_built("sharpness = true", "leave it out"))
-            }
+            ("sharpness", Raw::Boolean(b)) => record.sharpness = *b,
             ("layers", _) => {
-                problems.push(&entry.key_span, not_built("layers", "leave it out; `epochs` and `steps` are"))
+                if let Some(layers) = problems.keep(span, layers(&entry.value)) {
+                    record.layers = layers;
+                }
             }
             ("epochs" | "sharpness", raw) => {
                 problems.push(span, Mistake::kind(&entry.key, raw.kind(), "true or false", "write true or false"));
@@ -143,6 +141,26 @@ pub fn record(node: &Node, problems: &mut Problems) -> Record {
         }
     }
     record
+}
+
+/// At which epochs layers.csv has rows.
+fn layers(node: &Node) -> Result<Layers, Mistake> {
+    let hint = "epochs as in layers = [0, 10], \"all\", or { every = 10 }; 0 is before any update";
+    let epoch = |node: &Node, min: i64| match node.raw {
+        Raw::Integer(n) if n >= min => Some(n as u64),
+        _ => None,
+    };
+    let found = match &node.raw {
+        Raw::Boolean(false) => Some(Layers::Never),
+        Raw::Text(text) if text == "all" => Some(Layers::Always),
+        Raw::List(items) => items.iter().map(|item| epoch(item, 0)).collect::<Option<Vec<_>>>().map(Layers::At),
+        Raw::Table(entries) => match entries.as_slice() {
+            [entry] if entry.key == "every" => epoch(&entry.value, 1).map(Layers::Every),
+            _ => None,
+        },
+        Raw::Text(_) | Raw::Integer(_) | Raw::Float(_) | Raw::Boolean(true) | Raw::Other(_) => None,
+    };
+    found.ok_or_else(|| Mistake::new("`layers` does not say which epochs", hint))
 }
 
 /// `[[exclude]]`: each table is a filter.

@@ -21,7 +21,7 @@ pub struct Manifest {
     pub updated: String,
     /// Of all runs of this sweep together.
     pub wall_seconds: f64,
-    pub record: Recorded,
+    pub record: Record,
     pub counts: Counts,
 }
 
@@ -34,18 +34,6 @@ pub enum Status {
     /// What `--where` asked for is done, the rest of the grid is not.
     Partial,
     Interrupted,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recorded {
-    pub epochs: bool,
-    pub steps: u64,
-}
-
-impl From<Record> for Recorded {
-    fn from(record: Record) -> Recorded {
-        Recorded { epochs: record.epochs, steps: record.steps }
-    }
 }
 
 /// Trials of the grid by what became of them.

@@ -6,11 +6,11 @@
 mod manifest;
 mod table;
 
-pub use manifest::{Counts, Manifest, Recorded, Status};
+pub use manifest::{Counts, Manifest, Status};
 pub use table::{Change, Table};
 
 use crate::failure::Failure;
-use crate::record::{self, Verdict};
+use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
 use crate::verdict::Record;
 use crate::worker::protocol::Rows;
@@ -29,8 +29,8 @@ pub struct Store {
     pub dir: PathBuf,
     /// `runs.csv`
     pub runs: Table,
-    epochs: Table,
-    steps: Table,
+    /// Those of `record::SIDES`.
+    sides: [Table; 3],
     /// `spec.toml` as it lies there.
     pub spec: Option<String>,
     pub manifest: Option<Manifest>,
@@ -75,11 +75,11 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::io("read", &dir.join(name), &error)),
         };
+        let side = |i: usize| Table::read(dir.join(SIDES[i].file), SIDES[i].columns, false);
         Ok(Store {
             dir: dir.to_owned(),
             runs: Table::read(dir.join("runs.csv"), &record::runs(), true)?,
-            epochs: Table::read(dir.join("epochs.csv"), &record::EPOCHS, false)?,
-            steps: Table::read(dir.join("steps.csv"), &record::STEPS, false)?,
+            sides: [side(0)?, side(1)?, side(2)?],
             spec: text(SPEC)?,
             manifest: text(MANIFEST)?.and_then(|text| Manifest::parse(&text)),
             made: Vec::new(),
@@ -93,20 +93,19 @@ impl Store {
     }
 
     /// Whether all files are as the end of a sweep leaves them.
-    pub fn is_final(&self, record: Record) -> bool {
+    pub fn is_final(&self, record: &Record) -> bool {
         let ended = self.manifest.as_ref().is_some_and(|m| m.status == Status::Complete || m.status == Status::Partial);
         let there = |name: &str| self.dir.join(name).exists();
         ended
             && there(SUMMARY)
             && self.runs.is_clean()
-            && (!record.epochs || self.epochs.is_clean())
-            && (record.steps == 0 || self.steps.is_clean())
+            && self.sides.iter().zip(recorded(record)).all(|(side, recorded)| !recorded || side.is_clean())
     }
 
     /// Opens every file for writing; from here on the folder is this sweep's.
-    pub fn begin(&mut self, spec: &[u8], record: Record, manifest: &Manifest) -> Result<(), Failure> {
+    pub fn begin(&mut self, spec: &[u8], record: &Record, manifest: &Manifest) -> Result<(), Failure> {
         // Rows of trials that will run again: left by a sweep that died between two files.
-        for table in [&mut self.epochs, &mut self.steps] {
+        for table in &mut self.sides {
             let orphans = table.places().filter(|trial| !has_outcome(&self.runs, *trial)).count();
             if table.exists() && (orphans > 0 || !table.is_clean()) {
                 let mut kept: Vec<TrialId> = table.places().filter(|trial| has_outcome(&self.runs, *trial)).collect();
@@ -115,11 +114,10 @@ impl Store {
             }
         }
         self.runs.open()?;
-        if record.epochs {
-            self.epochs.open()?;
-        }
-        if record.steps > 0 {
-            self.steps.open()?;
+        for (side, recorded) in self.sides.iter_mut().zip(recorded(record)) {
+            if recorded {
+                side.open()?;
+            }
         }
         replace(&self.dir.join(SPEC), |to| to.write_all(spec))?;
         self.write_manifest(manifest)?;
@@ -129,8 +127,9 @@ impl Store {
 
     /// Appends finished trials. The other files come first: a row in `runs.csv` says that the trial's other rows are there.
     pub fn append(&mut self, trials: &[TrialId], rows: &Rows) -> Result<(), Failure> {
-        self.epochs.append(&rows.epochs, trials.iter().zip(&rows.trials).map(|(t, row)| (*t, row.epochs, None)))?;
-        self.steps.append(&rows.steps, trials.iter().zip(&rows.trials).map(|(t, row)| (*t, row.steps, None)))?;
+        for (i, side) in self.sides.iter_mut().enumerate() {
+            side.append(&rows.sides[i], trials.iter().zip(&rows.trials).map(|(t, row)| (*t, row.sides[i], None)))?;
+        }
         let runs = trials.iter().zip(&rows.trials);
         self.runs.append(&rows.runs, runs.map(|(t, row)| (*t, row.runs, Some(Verdict::Outcome(row.outcome)))))
     }
@@ -141,7 +140,7 @@ impl Store {
 
     /// Replaces the tables by themselves in the order given. `visit` sees each row of `runs.csv` and may change it.
     pub fn sort(&mut self, order: &[TrialId], visit: &mut Change<'_>) -> Result<(), Failure> {
-        for table in [&mut self.epochs, &mut self.steps] {
+        for table in &mut self.sides {
             if table.exists() {
                 table.replace(order.iter().copied(), &mut |_, _| None)?;
             }
@@ -159,8 +158,8 @@ impl Store {
 
     /// The files of the results, by name, that are there.
     pub fn files(&self) -> Vec<&'static str> {
-        let all = ["runs.csv", SUMMARY, "epochs.csv", "steps.csv", SPEC, MANIFEST];
-        all.into_iter().filter(|name| self.dir.join(name).exists()).collect()
+        let all = ["runs.csv", SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST]);
+        all.filter(|name| self.dir.join(name).exists()).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The trajectory of one trial, folded step by step into what its row says.
 
-use super::{Beginning, EpochRow, Finished, Measured, Next, Outcome, Probe, Record, Site, StepRow, When, reference};
+use super::{
+    Beginning, EpochRow, Finished, LayerRow, Measured, Next, Outcome, Probe, Record, Site, StepRow, When, reference,
+};
 
 /// The trajectory of one trial, folded as it comes.
 #[derive(Debug, Clone)]
@@ -27,6 +29,7 @@ pub struct Course {
     steps: u64,
     epochs: u64,
     epoch_rows: Vec<EpochRow>,
+    layer_rows: Vec<LayerRow>,
     step_rows: Vec<StepRow>,
 }
 
@@ -64,6 +67,7 @@ impl Course {
             steps: 0,
             epochs: 0,
             epoch_rows: Vec::new(),
+            layer_rows: Vec::new(),
             step_rows: Vec::new(),
             beginning,
         }
@@ -122,6 +126,11 @@ impl Course {
             self.nan = Some(now);
         }
         Next { locate: first, finished: loss.is_nan() }
+    }
+
+    /// The layers were measured.
+    pub fn profiled(&mut self, rows: Vec<LayerRow>) {
+        self.layer_rows.extend(rows);
     }
 
     /// Where the first non-finite value began; asked for by `Next::locate`.
@@ -192,8 +201,9 @@ impl Course {
         self.nan.is_some()
     }
 
-    /// The run is over: all its updates were done, or a step loss was NaN. `loss_final` is NaN in the latter case.
-    pub fn finish(mut self, loss_final: f64) -> Finished {
+    /// The run is over: all its updates were done, or a step loss was NaN. `loss_final` is NaN in the latter case, and so is the sharpness
+    /// of where it ended.
+    pub fn finish(mut self, loss_final: f64, sharpness_final: Option<f64>) -> Finished {
         if self.nan.is_some() && self.epoch.samples > 0 {
             // The epoch in which the NaN came is cut short; its row says how far it got.
             self.epoch_end(f64::NAN, self.lr);
@@ -222,8 +232,10 @@ impl Course {
             weight_norm_max: self.weight_norm_max,
             backprop_ratio: self.beginning.backprop_ratio,
             activation_ratio: self.beginning.activation_ratio,
+            sharpness_initial: self.beginning.sharpness,
+            sharpness_final,
         };
-        Finished { measured, epochs: self.epoch_rows, steps: self.step_rows }
+        Finished { measured, epochs: self.epoch_rows, layers: self.layer_rows, steps: self.step_rows }
     }
 
     fn outcome(&self, loss_final: f64) -> Outcome {

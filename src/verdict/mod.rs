@@ -128,6 +128,8 @@ pub struct Measured {
     pub weight_norm_max: Option<f64>,
     pub backprop_ratio: Option<f64>,
     pub activation_ratio: Option<f64>,
+    pub sharpness_initial: Option<f64>,
+    pub sharpness_final: Option<f64>,
 }
 
 /// One line of `epochs.csv`; epoch 0 is before any update.
@@ -156,6 +158,23 @@ pub struct StepRow {
     pub update_norm: Option<f64>,
 }
 
+/// One line of `layers.csv`: a layer (and time step of a recurrent net) at the end of an epoch; epoch 0 is before any update.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LayerRow {
+    pub epoch: u64,
+    /// From 1; the output layer is depth + 1.
+    pub layer: usize,
+    /// From 1; only in the hidden layers of recurrent nets.
+    pub time: Option<usize>,
+    /// Root mean square, over batch and width, of what the layer hands on.
+    pub activation_rms: f64,
+    /// L2 norm of the backprop signal over the batch.
+    pub backprop_norm: f64,
+    /// L2 norm over the layer's weight matrices (a recurrent layer has two), all time steps together.
+    pub weight_grad_norm: f64,
+    pub weight_norm: f64,
+}
+
 /// Measured once, before any update.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Beginning {
@@ -164,15 +183,44 @@ pub struct Beginning {
     pub weight_norm: f64,
     pub backprop_ratio: Option<f64>,
     pub activation_ratio: Option<f64>,
+    pub sharpness: Option<f64>,
 }
 
-/// What a course keeps for the optional files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What is kept beyond `runs.csv`, and what is measured only if asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Record {
     /// Keep a row per epoch.
     pub epochs: bool,
+    /// Keep a row per layer at these epochs.
+    #[serde(default)]
+    pub layers: Layers,
     /// Keep a row for each of the first `steps` updates.
     pub steps: u64,
+    /// Measure the top Hessian eigenvalue before and after training.
+    #[serde(default)]
+    pub sharpness: bool,
+}
+
+/// The epochs of `layers.csv`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layers {
+    #[default]
+    Never,
+    Always,
+    Every(u64),
+    At(Vec<u64>),
+}
+
+impl Layers {
+    pub fn at(&self, epoch: u64) -> bool {
+        match self {
+            Layers::Never => false,
+            Layers::Always => true,
+            Layers::Every(n) => epoch.is_multiple_of(*n),
+            Layers::At(epochs) => epochs.contains(&epoch),
+        }
+    }
 }
 
 /// What a step asks of the caller.
@@ -189,6 +237,7 @@ pub struct Next {
 pub struct Finished {
     pub measured: Measured,
     pub epochs: Vec<EpochRow>,
+    pub layers: Vec<LayerRow>,
     pub steps: Vec<StepRow>,
 }
 

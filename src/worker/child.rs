@@ -30,7 +30,7 @@ pub fn run() -> io::Result<()> {
     for order in orders {
         let Order::Train { chunk, record, trials } = order?;
         let mut outbox = Outbox { chunk, to: &mut out, rows: Rows::default(), last: Instant::now() - EVERY };
-        let trained = train(&trials, record, &drill, &mut outbox);
+        let trained = train(&trials, &record, &drill, &mut outbox);
         outbox.flush()?;
         let report = match trained {
             Ok(()) => Report::Done { chunk },
@@ -41,7 +41,7 @@ pub fn run() -> io::Result<()> {
     Ok(())
 }
 
-fn train(trials: &[Trial], record: Record, drill: &Drill, outbox: &mut Outbox) -> Result<(), String> {
+fn train(trials: &[Trial], record: &Record, drill: &Drill, outbox: &mut Outbox) -> Result<(), String> {
     let mut broken = None;
     let mut done = |index: usize, finished: Finished| {
         drill.finished(&trials[index], outbox.to);
@@ -71,19 +71,16 @@ struct Outbox<'a> {
 impl Outbox<'_> {
     fn put(&mut self, index: usize, trial: &Trial, finished: &Finished) -> io::Result<()> {
         let runs = record::run_row(trial, &finished.measured);
-        let epochs = record::epoch_rows(trial, finished);
-        let steps = record::step_rows(trial, finished);
+        let sides = record::side_rows(trial, finished);
         self.rows.trials.push(Row {
             index: index as u32,
             outcome: finished.measured.outcome,
             runs: runs.len() as u32,
-            epochs: epochs.len() as u32,
-            steps: steps.len() as u32,
+            sides: sides.each_ref().map(|rows| rows.len() as u32),
         });
         self.rows.runs.extend(runs);
-        self.rows.epochs.extend(epochs);
-        self.rows.steps.extend(steps);
-        let bytes = self.rows.runs.len() + self.rows.epochs.len() + self.rows.steps.len();
+        self.rows.sides.iter_mut().zip(sides).for_each(|(to, rows)| to.extend(rows));
+        let bytes = self.rows.runs.len() + self.rows.sides.iter().map(Vec::len).sum::<usize>();
         if bytes > MOST_BYTES || self.last.elapsed() > EVERY { self.flush() } else { Ok(()) }
     }
 

@@ -272,7 +272,7 @@ impl Pool<'_> {
         self.next_chunk += 1;
         let trials: Vec<Trial> = chunk.trials.iter().map(|trial| self.pending.get(*trial)).collect();
         let ids = chunk.trials.iter().map(|trial| self.pending.id(*trial)).collect();
-        let order = Order::Train { chunk: number, record: self.options.record, trials };
+        let order = Order::Train { chunk: number, record: self.options.record.clone(), trials };
         let worker = &mut self.workers[at];
         worker.flights.push_back(Flight { number, reported: vec![false; chunk.trials.len()], chunk, ids });
         // A worker that does not take it is dead; its reader will say so, and the chunk is in its flights.
@@ -285,7 +285,7 @@ impl Pool<'_> {
 impl Flight {
     /// Whether the rows are of this chunk, new, and whole.
     fn fits(&self, rows: &Rows) -> bool {
-        let (mut runs, mut epochs, mut steps) = (0, 0, 0);
+        let (mut runs, mut sides) = (0, [0; 3]);
         let mut reported = self.reported.clone();
         for row in &rows.trials {
             match reported.get_mut(row.index as usize) {
@@ -298,10 +298,9 @@ impl Flight {
                 return false;
             }
             runs = end;
-            epochs += row.epochs as usize;
-            steps += row.steps as usize;
+            sides.iter_mut().zip(row.sides).for_each(|(side, bytes)| *side += bytes as usize);
         }
-        (runs, epochs, steps) == (rows.runs.len(), rows.epochs.len(), rows.steps.len())
+        runs == rows.runs.len() && sides == rows.sides.each_ref().map(Vec::len)
     }
 }
 

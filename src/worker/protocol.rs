@@ -47,8 +47,8 @@ pub enum Report {
 pub struct Rows {
     pub trials: Vec<Row>,
     pub runs: Vec<u8>,
-    pub epochs: Vec<u8>,
-    pub steps: Vec<u8>,
+    /// Of each of `record::SIDES`.
+    pub sides: [Vec<u8>; 3],
 }
 
 /// One finished trial: where it stands in its chunk, and how many bytes of each file are its own.
@@ -57,8 +57,7 @@ pub struct Row {
     pub index: u32,
     pub outcome: Outcome,
     pub runs: u32,
-    pub epochs: u32,
-    pub steps: u32,
+    pub sides: [u32; 3],
 }
 
 /// Writes one frame; the caller flushes.

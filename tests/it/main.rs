@@ -5,6 +5,7 @@ mod grid;
 mod spec;
 
 mod gradients;
+mod layers;
 mod measurements;
 mod optimizers;
 mod training;

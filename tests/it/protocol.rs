@@ -2,7 +2,7 @@
 
 use crate::plan::trial;
 use blowup::trial::Trial;
-use blowup::verdict::{Outcome, Record};
+use blowup::verdict::{Layers, Outcome, Record};
 use blowup::worker::protocol::{Order, Report, Row, Rows, receive, send};
 use proptest::prelude::*;
 use std::io::ErrorKind;
@@ -11,7 +11,11 @@ use std::io::ErrorKind;
 fn an_order_comes_back_with_the_bits_of_its_floats() {
     let odd = [f64::INFINITY, f64::MIN_POSITIVE / 3.0, 0.1 + 0.2, -0.0];
     let trials: Vec<Trial> = odd.into_iter().map(|lr| Trial { lr, ..trial(2, 3, 4) }).collect();
-    let order = Order::Train { chunk: 7, record: Record { epochs: true, steps: 20 }, trials };
+    let order = Order::Train {
+        chunk: 7,
+        record: Record { epochs: true, layers: Layers::At(vec![0, 10]), steps: 20, sharpness: true },
+        trials,
+    };
     let mut pipe = Vec::new();
     send(&mut pipe, &order).unwrap();
     let Order::Train { trials, .. } = receive(&mut &pipe[..]).unwrap().unwrap();
@@ -27,7 +31,7 @@ fn frames_follow_each_other_until_the_stream_ends() {
         Report::Rows {
             chunk: 1,
             rows: Rows {
-                trials: vec![Row { index: 0, outcome: Outcome::Nonfinite, runs: 4, epochs: 0, steps: 0 }],
+                trials: vec![Row { index: 0, outcome: Outcome::Nonfinite, runs: 4, sides: [0, 2, 0] }],
                 runs: b"NaN\n".to_vec(),
                 ..Rows::default()
             },

@@ -31,6 +31,8 @@ pub fn measured() -> Measured {
         weight_norm_max: None,
         backprop_ratio: None,
         activation_ratio: Some(f64::MIN_POSITIVE),
+        sharpness_initial: None,
+        sharpness_final: Some(f64::NAN),
     }
 }
 
@@ -53,7 +55,7 @@ fn a_row_has_every_column_and_exact_floats() {
     assert_eq!(cells.len(), record::runs().len());
     assert_eq!(
         cells[record::OUTCOME..].join(","),
-        "nonfinite,,1,0,2,5,backprop signal,3,,,,2,6,1e16,NaN,1.0,1e-7,inf,2,-inf,123456789.125,,,0.0,0.30000000000000004,-0.0,,,2.2250738585072014e-308,,"
+        "nonfinite,,1,0,2,5,backprop signal,3,,,,2,6,1e16,NaN,1.0,1e-7,inf,2,-inf,123456789.125,,,0.0,0.30000000000000004,-0.0,,,2.2250738585072014e-308,,NaN"
     );
     assert_eq!(cells[record::column("clip_threshold")], "inf");
     assert_eq!(cells[record::column("nesterov")], "false");

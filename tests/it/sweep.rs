@@ -127,14 +127,14 @@ fn runs(pid: u32) -> bool {
 
 #[test]
 fn rows_do_not_depend_on_workers_or_chunks() {
-    let place = Place::new(&format!("{SPEC}[record]\nepochs=true\nsteps=4\n"));
+    let place = Place::new(&format!("{SPEC}[record]\nepochs=true\nsteps=4\nlayers=[0, 2]\n"));
     let expected = place.undisturbed();
     assert_eq!(expected.lines().count(), 1 + 48);
     for (n, options) in
         ["--workers 2", "--workers 4 --chunk 1", "--workers 2 --chunk 5", "--workers 1 --chunk 1000"].iter().enumerate()
     {
         place.ok(&format!("sweep t.toml --quiet --out r{n} {options}"));
-        for file in ["runs.csv", "summary.csv", "epochs.csv", "steps.csv", "spec.toml"] {
+        for file in ["runs.csv", "summary.csv", "epochs.csv", "layers.csv", "steps.csv", "spec.toml"] {
             assert_eq!(
                 place.read(&format!("r{n}/{file}")),
                 place.read(&format!("undisturbed/{file}")),

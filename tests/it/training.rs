@@ -3,13 +3,14 @@
 use crate::trials::{self, ACTIVATIONS, NORMS};
 use blowup::engine;
 use blowup::trial::*;
-use blowup::verdict::{Finished, Outcome, Record};
+use blowup::verdict::{Finished, Layers, Outcome, Record};
 
 /// Trains together; results in the order of `trials`.
 pub fn train(trials: &[Trial]) -> Vec<Finished> {
     engine::start();
     let mut results = vec![None; trials.len()];
-    engine::train(trials, Record { epochs: true, steps: 3 }, &mut |i, finished| results[i] = Some(finished)).unwrap();
+    let record = Record { epochs: true, layers: Layers::Always, steps: 3, sharpness: false };
+    engine::train(trials, &record, &mut |i, finished| results[i] = Some(finished)).unwrap();
     results.into_iter().map(Option::unwrap).collect()
 }
 

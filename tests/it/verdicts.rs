@@ -3,7 +3,14 @@
 use blowup::verdict::*;
 
 fn beginning(loss_initial: f64) -> Beginning {
-    Beginning { loss_initial, loss_trivial: 2.0, weight_norm: 1.0, backprop_ratio: None, activation_ratio: None }
+    Beginning {
+        loss_initial,
+        loss_trivial: 2.0,
+        weight_norm: 1.0,
+        backprop_ratio: None,
+        activation_ratio: None,
+        sharpness: None,
+    }
 }
 
 /// One step per epoch; the last number is the final loss.
@@ -14,14 +21,14 @@ fn run(losses: &[f64]) -> Measured {
         let next = course.step(Probe { loss, grad_norm: loss, samples: 4, clipped: None });
         assert_eq!(next.finished, loss.is_nan());
         if next.finished {
-            return course.finish(f64::NAN).measured;
+            return course.finish(f64::NAN, None).measured;
         }
         course.updated(0.5);
         course.weighed(2.0);
         course.epoch_end(2.0, 0.1);
     }
     course.last_check(*last, *last);
-    course.finish(*last).measured
+    course.finish(*last, None).measured
 }
 
 fn check(losses: &[f64], expected: Outcome) -> Measured {
@@ -90,11 +97,11 @@ fn a_start_that_is_not_finite_is_never_called_stalled() {
 
 #[test]
 fn without_an_update_the_last_check_is_the_whole_measurement() {
-    let record = Record { epochs: true, steps: 2 };
+    let record = Record { epochs: true, steps: 2, ..Record::default() };
     let mut course = Course::new(beginning(1.0), 1e6, 0.1, record);
     let next = course.last_check(1.0, INF);
     assert!(next.locate);
-    let finished = course.finish(1.0);
+    let finished = course.finish(1.0, None);
     assert_eq!(finished.measured.outcome, Outcome::Stalled);
     assert_eq!(finished.measured.nonfinite, Some(When { epoch: 1, step: 0 }));
     assert_eq!((finished.measured.epochs_run, finished.measured.steps_run), (0, 0));
@@ -104,7 +111,7 @@ fn without_an_update_the_last_check_is_the_whole_measurement() {
 
 #[test]
 fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
-    let mut course = Course::new(beginning(1.0), 1e6, 0.1, Record { epochs: true, steps: 1 });
+    let mut course = Course::new(beginning(1.0), 1e6, 0.1, Record { epochs: true, steps: 1, ..Record::default() });
     for (loss, samples, clipped) in [(1.0, 3, true), (5.0, 1, false)] {
         course.step(Probe { loss, grad_norm: loss, samples, clipped: Some(clipped) });
         course.updated(loss);
@@ -112,7 +119,7 @@ fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
     }
     course.epoch_end(1.0, 0.1);
     course.last_check(1.5, 1.0);
-    let Finished { measured, epochs, steps } = course.finish(1.5);
+    let Finished { measured, epochs, steps, .. } = course.finish(1.5, None);
     assert_eq!(epochs[1].loss, 2.0);
     assert_eq!((epochs[1].loss_max, epochs[1].steps), (Some(5.0), 2));
     assert_eq!((epochs[1].clipped_fraction, measured.clipped_fraction), (Some(0.5), Some(0.5)));

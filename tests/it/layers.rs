@@ -1,0 +1,82 @@
+//! `layers.csv` against laws that are exact, and against the global norms that are measured another way.
+
+use crate::training::train;
+use crate::trials;
+use blowup::trial::*;
+use blowup::verdict::LayerRow;
+
+/// Linear layers with orthogonal weights of this gain, in f64, without biases.
+fn orthogonal(trial: Trial, gain: f64) -> Trial {
+    let init = Init { kind: InitKind::Orthogonal, scale: gain, offset: 0.0 };
+    trials::with(&Trial { init, bias: Bias::None, ..trial }, Activation::Linear, Norm::None)
+}
+
+fn rows(trial: &Trial) -> Vec<LayerRow> {
+    train(std::slice::from_ref(trial)).remove(0).layers
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * b.abs()
+}
+
+#[test]
+fn orthogonal_layers_scale_signals_and_activations_by_their_gain() {
+    let mut trial = orthogonal(trials::mlp(), 1.1);
+    let Network::Mlp { depth, .. } = &mut trial.network else { unreachable!() };
+    *depth = 6;
+    let rows = rows(&trial);
+    let start: Vec<&LayerRow> = rows.iter().filter(|row| row.epoch == 0).collect();
+    assert_eq!(
+        start.iter().map(|row| (row.layer, row.time)).collect::<Vec<_>>(),
+        Vec::from_iter((1..=7).map(|l| (l, None)))
+    );
+    for (lower, upper) in start[..6].iter().zip(&start[1..6]) {
+        assert!(close(upper.activation_rms / lower.activation_rms, 1.1));
+        assert!(close(lower.backprop_norm / upper.backprop_norm, 1.1));
+    }
+    // 5 orthonormal columns times 1.1.
+    assert!(close(start[3].weight_norm, 1.1 * 5f64.sqrt()));
+}
+
+#[test]
+fn recurrent_layers_have_a_row_per_time_step() {
+    let mut trial = orthogonal(trials::rnn(), 0.9);
+    let Network::Rnn { depth, .. } = &mut trial.network else { unreachable!() };
+    *depth = 1;
+    let rows = rows(&trial);
+    let start: Vec<&LayerRow> = rows.iter().filter(|row| row.epoch == 0).collect();
+    let places: Vec<_> = start.iter().map(|row| (row.layer, row.time)).collect();
+    assert_eq!(places, [(1, Some(1)), (1, Some(2)), (1, Some(3)), (1, Some(4)), (1, Some(5)), (2, None)]);
+    for (earlier, later) in start[..5].iter().zip(&start[1..5]) {
+        assert!(close(earlier.backprop_norm / later.backprop_norm, 0.9));
+    }
+}
+
+#[test]
+fn norms_of_the_layers_add_up_to_the_global_norms() {
+    for trial in [trials::mlp(), trials::rnn()].map(|trial| Trial { bias: Bias::None, batch: 3, ..trial }) {
+        let finished = train(std::slice::from_ref(&trial)).remove(0);
+        let epochs: Vec<u64> = finished.epochs.iter().map(|row| row.epoch).collect();
+        assert_eq!(epochs, [0, 1, 2, 3]);
+        for (epoch, row) in finished.epochs.iter().enumerate() {
+            // Of the time steps of a layer any one has the layer's norms.
+            let mut layers: Vec<&LayerRow> = finished.layers.iter().filter(|r| r.epoch == epoch as u64).collect();
+            layers.dedup_by_key(|row| row.layer);
+            let total = |norm: fn(&LayerRow) -> f64| layers.iter().map(|r| norm(r).powi(2)).sum::<f64>().sqrt();
+            assert!(close(total(|r| r.weight_norm), row.weight_norm), "{epoch}");
+            if epoch == 0 {
+                assert!(close(total(|r| r.weight_grad_norm), finished.measured.grad_norm_initial));
+            }
+        }
+    }
+}
+
+#[test]
+fn norms_beyond_the_range_of_squares_are_exact() {
+    let mut trial = orthogonal(trials::mlp(), 1e-60);
+    let Network::Mlp { depth, .. } = &mut trial.network else { unreachable!() };
+    *depth = 4;
+    let finished = train(std::slice::from_ref(&trial)).remove(0);
+    assert!(close(finished.measured.backprop_ratio.unwrap(), 1e-120));
+    assert!(close(finished.measured.activation_ratio.unwrap(), 1e-120));
+}
