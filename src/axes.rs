@@ -1,7 +1,7 @@
 //! The axes by name, in the order of the columns of `runs.csv`, and the value that each has in a trial. Reading only: `spec` goes the
 //! other way, from names to a `Trial`.
 
-use crate::trial::{Activation, Bias, Clip, Norm, Optimizer, Trial};
+use crate::trial::{Activation, Bias, Clip, Network, Norm, Optimizer, Trial};
 
 /// Every axis of the contract, in column order.
 pub const AXES: [&str; 38] = [
@@ -77,7 +77,10 @@ pub fn value(trial: &Trial, axis: &str) -> Option<Value> {
         "init_offset" => Some(Float(trial.init.offset)),
         "recurrent_init" => recurrent.then(|| Text(trial.recurrent_init.unwrap_or(trial.init).kind.name())),
         "recurrent_init_scale" => recurrent.then(|| Float(trial.recurrent_init.unwrap_or(trial.init).scale)),
-        "forget_bias" => None,
+        "forget_bias" => match network {
+            Network::Gated { forget_bias, .. } if trial.bias != Bias::None => Some(Float(forget_bias)),
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } => None,
+        },
         "bias" => Some(Text(if trial.bias == Bias::None { "none" } else { "learned" })),
         "bias_std" => match trial.bias {
             Bias::Learned { std } => Some(Float(std)),
@@ -96,7 +99,7 @@ pub fn value(trial: &Trial, axis: &str) -> Option<Value> {
             Some(Norm::None) | None => None,
         },
         "residual" => (hidden && !recurrent).then_some(Boolean(network.residual())),
-        "parametrization" => Some(Text("standard")),
+        "parametrization" => Some(Text(trial.parametrization.name())),
         "loss" => Some(Text(trial.loss.name())),
         "optimizer" => Some(Text(trial.optimizer.name())),
         "momentum" => trial.optimizer.momentum().map(Float),

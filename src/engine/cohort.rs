@@ -5,17 +5,19 @@
 
 use super::clip;
 use super::data::{Batch, Data, LaneSeeds, Order};
+use super::effective::Effective;
 use super::loss::loss;
 use super::network::{self, Network, Place, Watch};
 use super::optimizer::{Optimizer, UpdateNorm};
 use super::profile::Profile;
 use super::readout::Readout;
+use super::sharpness::sharpness;
 use super::start::Start;
 use super::task::{self, Draw};
 use super::weights::Weights;
 use super::{init, kind, lanes, locate};
 use crate::trial::{Clip, Trial};
-use crate::verdict::{Course, Finished, Next, Probe, Record};
+use crate::verdict::{Beginning, Course, Finished, Next, Probe, Record};
 use tch::{Device, Kind, Tensor};
 
 /// The tensors shrink when at least this share of the lanes has left.
@@ -52,6 +54,7 @@ struct Cohort<'a> {
     pads: usize,
     weights: Weights,
     gradients: Weights,
+    effective: Effective,
     optimizer: Optimizer,
     readout: Readout,
     /// One per batch size.
@@ -75,6 +78,8 @@ struct Lane {
     update: Option<Update>,
     clip: f64,
     gradient_norm: f64,
+    /// After the last update, if the record wants it.
+    sharpness: Option<f64>,
 }
 
 /// The norm of the last update, known now or by a factor of what the next read brings.
@@ -106,7 +111,7 @@ impl<'a> Cohort<'a> {
             (false, true) => Some(Data::new(first, &seeds, Draw::Evaluation, kind)?),
             (false, false) => Some(Data::new(first, &seeds, Draw::Training(0), kind)?),
         };
-        let lane = |trial| Lane { trial, course: None, update: None, clip: 1.0, gradient_norm: 0.0 };
+        let lane = |trial| Lane { trial, course: None, update: None, clip: 1.0, gradient_norm: 0.0, sharpness: None };
         let mut cohort = Cohort {
             trials,
             record,
@@ -116,6 +121,7 @@ impl<'a> Cohort<'a> {
             lanes: (0..trials.len()).map(lane).collect(),
             pads,
             gradients: weights.zeros_like(),
+            effective: Effective::new(first, &weights),
             optimizer: Optimizer::new(&all, pads, &weights),
             readout: Readout::new(&weights),
             weights,
@@ -192,7 +198,8 @@ impl<'a> Cohort<'a> {
         let trial = &self.trials[0];
         let at_epoch = self.epoch_end(step).filter(|&epoch| self.record.layers.at(epoch));
         let Workspace { network, signal, .. } = &mut self.workspaces[at];
-        network.forward(&self.weights, &batch.inputs);
+        let weights = self.effective.of(&self.weights);
+        network.forward(weights, &batch.inputs);
         loss(trial.loss, network.output(), &batch.targets, self.readout.loss_target(), Some(signal));
         let mut start = (step == 0).then(|| Start::new(trial, &**network));
         let mut profile = at_epoch.map(|epoch| Profile::new(epoch, &**network, signal, &self.weights));
@@ -201,7 +208,8 @@ impl<'a> Cohort<'a> {
             profile.iter_mut().for_each(|profile| profile.watch(place, delta));
         };
         let watch: Option<Watch> = if step == 0 || at_epoch.is_some() { Some(&mut watch) } else { None };
-        network.backward(&self.weights, &self.gradients, &batch.inputs, signal, watch);
+        network.backward(weights, &self.gradients, &batch.inputs, signal, watch);
+        self.effective.pull_back(&mut self.gradients);
         profile.iter_mut().for_each(|profile| profile.finish(&self.gradients));
         (self.start, self.profile) = (start, profile);
         self.readout.measure_gradients(&self.gradients);
@@ -259,17 +267,24 @@ impl<'a> Cohort<'a> {
             }
         }
         self.find(&suspects);
+        if last {
+            let sharpness = self.sharpness();
+            self.lanes.iter_mut().zip(sharpness).for_each(|(lane, sharpness)| lane.sharpness = sharpness);
+        }
         Ok(last.then_some(finals))
     }
 
     /// Every lane gets its course, now that its beginning is measured.
     fn begin(&mut self) {
         let start = self.start.take().expect("the first pass was watched");
+        let sharpness = self.sharpness();
         for (i, lane) in self.lanes.iter_mut().enumerate() {
             let trial = &self.trials[lane.trial];
             let loss_initial = self.initial.as_ref().map_or(self.readout.loss(i), |initial| initial[i]);
             let trivial = self.evaluation.as_ref().unwrap_or(&self.data).trivial_loss(trial.data_seed());
-            let beginning = start.beginning(i, loss_initial, trivial, self.readout.weight_norm(i, &self.weights));
+            let weight_norm = self.readout.weight_norm(i, &self.weights);
+            let beginning = start.beginning(i, loss_initial, trivial, weight_norm);
+            let beginning = Beginning { sharpness: sharpness[i], ..beginning };
             lane.course = Some(Course::new(
                 beginning,
                 trial.loss_ratio,
@@ -277,6 +292,17 @@ impl<'a> Cohort<'a> {
                 self.record.clone(),
             ));
         }
+    }
+
+    /// Of each lane, as it stands now; None if the record does not want it.
+    fn sharpness(&self) -> Vec<Option<f64>> {
+        let data = self.evaluation.as_ref().unwrap_or(&self.data);
+        let of = |(i, seeds): (usize, LaneSeeds)| {
+            let trial = &self.trials[self.lanes[i].trial];
+            let batch = || data.batch(&[seeds], 0, 0..data.samples(), None);
+            self.record.sharpness.then(|| sharpness(trial, &self.weights, i, &batch()))
+        };
+        self.seeds().into_iter().enumerate().map(of).collect()
     }
 
     fn find(&mut self, suspects: &[usize]) {
@@ -298,7 +324,9 @@ impl<'a> Cohort<'a> {
         for (i, lane) in self.lanes.iter_mut().enumerate() {
             let ended = lane.course.as_ref().is_some_and(Course::has_ended);
             if let Some(course) = lane.course.take_if(|_| ended || finals.is_some()) {
-                done(lane.trial, course.finish(finals.map_or(f64::NAN, |finals| finals[i]), None));
+                // Where a trial ends at a NaN there is no curvature.
+                let sharpness = lane.sharpness.or(self.record.sharpness.then_some(f64::NAN));
+                done(lane.trial, course.finish(finals.map_or(f64::NAN, |finals| finals[i]), sharpness));
             }
         }
     }
@@ -319,6 +347,7 @@ impl<'a> Cohort<'a> {
         self.workspaces.clear();
         self.weights = self.weights.gather(&tensor);
         self.gradients = self.gradients.gather(&tensor);
+        self.effective = Effective::new(&self.trials[0], &self.weights);
         self.optimizer.gather(&index);
         self.readout = Readout::new(&self.weights);
         self.batch = None;
@@ -372,7 +401,7 @@ impl<'a> Cohort<'a> {
             let batch = data.batch(&seeds, self.pads, from..(from + size).min(data.samples()), None);
             let at = self.workspace(batch.samples);
             let network = &mut self.workspaces[at].network;
-            network.forward(&self.weights, &batch.inputs);
+            network.forward(self.effective.of(&self.weights), &batch.inputs);
             loss(self.trials[0].loss, network.output(), &batch.targets, &losses, None);
             let read = super::weights::host(&losses);
             sums.iter_mut().zip(read).for_each(|(sum, loss)| *sum += loss * batch.samples as f64);

@@ -23,6 +23,8 @@ pub enum Purpose {
     Recurrent,
     Bias,
     RecurrentBias,
+    /// Where the search for the top Hessian eigenvalue starts.
+    Sharpness,
 }
 
 impl Purpose {
@@ -36,6 +38,7 @@ impl Purpose {
             Purpose::Recurrent => "recurrent",
             Purpose::Bias => "bias",
             Purpose::RecurrentBias => "recurrent bias",
+            Purpose::Sharpness => "sharpness",
         }
     }
 }

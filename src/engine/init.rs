@@ -40,6 +40,13 @@ fn fill(trials: &[&Trial], group: &Group, layer: usize, target: &Tensor) {
         let draws = units.entry((trial.seed, unit)).or_insert_with(|| unit.draw(trial.seed, group, layer));
         let offset = if group.role == Role::Weight && layer == 0 { trial.init.offset } else { 0.0 };
         values.extend(draws.iter().map(|x| x * factor + offset));
+        if let (Role::Bias, Network::Gated { width, forget_bias, .. }) = (group.role, trial.network)
+            && layer < trial.network.depth()
+        {
+            // In lstm (i, f, g, o) as in gru (r, z, n) the second gate is the one that keeps the old state.
+            let start = values.len() - size + width;
+            values[start..start + width].iter_mut().for_each(|x| *x += forget_bias);
+        }
     }
     let lanes = trials.len() as i64;
     let source = Tensor::from_slice(&values).view([lanes, group.rows as i64, group.cols as i64]);
@@ -114,7 +121,7 @@ fn recipe(trial: &Trial, group: &Group, layer: usize) -> (Unit, f64) {
 /// The bound of `nn.Linear` (1/sqrt(fan_in)) and of `nn.RNN` (1/sqrt(width) for every parameter of a recurrent layer).
 fn pytorch_bound(trial: &Trial, layer: usize) -> f64 {
     let width = trial.network.width().unwrap_or(0);
-    let recurrent = matches!(trial.network, Network::Rnn { .. });
+    let recurrent = trial.network.sequence_length().is_some();
     let fan_in = if layer == 0 && !recurrent { trial.task.inputs } else { width };
     1.0 / (fan_in as f64).sqrt()
 }

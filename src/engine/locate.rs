@@ -1,6 +1,7 @@
 //! Finds where the first non-finite value of a step began, by running that step again for the lanes concerned.
 
 use super::data::Batch;
+use super::effective::Effective;
 use super::loss;
 use super::network::{self, Place};
 use super::weights::Weights;
@@ -18,7 +19,7 @@ pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights
     let count = index.len() as i64;
     let index = Tensor::from_slice(&index);
     let weights = weights.gather(&index);
-    let gradients = weights.zeros_like();
+    let mut gradients = weights.zeros_like();
     let inputs = batch.inputs.index_select(1, &index);
     let targets = super::data::Targets {
         values: batch.targets.values.index_select(0, &index),
@@ -26,8 +27,10 @@ pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights
     };
     let trial = trials[0];
     let kind = weights.groups[0].kind();
+    let mut effective = Effective::new(trial, &weights);
+    let matrices = effective.of(&weights);
     let mut network = network::new(trial, count, batch.samples as i64, kind);
-    network.forward(&weights, &inputs);
+    network.forward(matrices, &inputs);
     let output = network.output().shallow_clone();
     let (losses, signal) = (Tensor::zeros([count], (kind, tch::Device::Cpu)), output.zeros_like());
     loss::loss(trial.loss, &output, &targets, &losses, Some(&signal));
@@ -55,7 +58,8 @@ pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights
     see(Kind::Loss, None, None, &losses);
     see(Kind::BackpropSignal, Some(output_layer), None, &signal);
     let mut watch = |place: Place, values: &Tensor| see(Kind::BackpropSignal, Some(place.layer), place.time, values);
-    network.backward(&weights, &gradients, &inputs, &signal, Some(&mut watch));
+    network.backward(matrices, &gradients, &inputs, &signal, Some(&mut watch));
+    effective.pull_back(&mut gradients);
     for (l, layer) in gradients.layers.iter().enumerate().rev() {
         for part in parts(layer) {
             see(Kind::WeightGradient, Some(l + 1), None, part);

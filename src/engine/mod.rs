@@ -2,7 +2,8 @@
 //!
 //! A cohort stacks the trials of one shape as lanes of batched tensors `[lane, batch, width]`. Forward and backward passes are written
 //! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
-//! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `network` with `mlp`, `rnn`
+//! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
+//! parametrization), `network` with `mlp`, `recurrent`
 //! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `locate` (where the first NaN began).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
@@ -13,6 +14,7 @@ pub mod clip;
 pub mod cohort;
 pub mod data;
 pub mod draw;
+pub mod effective;
 pub mod init;
 pub mod lanes;
 pub mod locate;
@@ -20,9 +22,11 @@ pub mod loss;
 pub mod mlp;
 pub mod network;
 pub mod optimizer;
+pub mod plain_loss;
 pub mod profile;
 pub mod readout;
-pub mod rnn;
+pub mod recurrent;
+pub mod sharpness;
 pub mod stage;
 pub mod start;
 pub mod task;

@@ -1,9 +1,9 @@
-//! What the two kinds of network have in common: one forward and one backward pass over a batch, on buffers made once.
+//! What all networks have in common: one forward and one backward pass over a batch, on buffers made once.
 
 use super::mlp::Mlp;
-use super::rnn::Rnn;
+use super::recurrent::{Cell, Gru, Lstm, Plain, Recurrent};
 use super::weights::Weights;
-use crate::trial::{Network as NetworkKind, Trial};
+use crate::trial::{Gated, Network as NetworkKind, Trial};
 use tch::{Kind, Tensor};
 
 /// The buffers of a network for one lane count and batch size.
@@ -49,7 +49,17 @@ pub fn new(trial: &Trial, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Network
         }
         NetworkKind::Rnn { depth, width, activation, norm, sequence_length } => {
             let stage = super::stage::Stage { activation, norm };
-            Box::new(Rnn::new(stage, depth, sequence_length, [lanes, batch, width as i64], outputs, kind))
+            let size = [lanes, batch, width as i64];
+            let cell = |_| Box::new(Plain::new(stage, sequence_length, size, kind)) as Box<dyn Cell>;
+            Box::new(Recurrent::new((0..depth).map(cell).collect(), sequence_length, size, outputs, kind))
+        }
+        NetworkKind::Gated { cell, depth, width, sequence_length, .. } => {
+            let size = [lanes, batch, width as i64];
+            let cell = |_| match cell {
+                Gated::Lstm => Box::new(Lstm::new(sequence_length, size, kind)) as Box<dyn Cell>,
+                Gated::Gru => Box::new(Gru::new(sequence_length, size, kind)),
+            };
+            Box::new(Recurrent::new((0..depth).map(cell).collect(), sequence_length, size, outputs, kind))
         }
     }
 }

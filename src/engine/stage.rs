@@ -6,10 +6,10 @@ use crate::trial::{Activation, Norm, NormPosition};
 use tch::{Kind, Tensor};
 
 /// Added to variances, as in `torch.nn.BatchNorm1d` and `torch.nn.LayerNorm`.
-const EPS: f64 = 1e-5;
+pub const EPS: f64 = 1e-5;
 
 /// Added to mean squares: `torch.nn.RMSNorm` takes the machine epsilon of the dtype.
-fn rms_eps(kind: Kind) -> f64 {
+pub fn rms_eps(kind: Kind) -> f64 {
     if kind == Kind::Double { f64::EPSILON } else { f64::from(f32::EPSILON) }
 }
 

@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 pub enum Role {
     /// From the layer below, `[in, out]`.
     Weight,
-    /// From the same layer one step earlier, `[width, width]`.
+    /// From the same layer one step earlier, `[width, out]`; of gated cells out is gates x width.
     Recurrent,
     /// `[1, out]`
     Bias,
@@ -45,18 +45,23 @@ pub fn layout(trial: &Trial) -> Vec<Group> {
         }
     };
     let bias = usize::from(trial.bias != Bias::None);
-    let recurrent = usize::from(matches!(trial.network, Network::Rnn { .. }));
+    let recurrent = usize::from(trial.network.sequence_length().is_some());
+    // The gates of a recurrent layer stand side by side.
+    let columns = match trial.network {
+        Network::Gated { cell, .. } => cell.gates() * width,
+        Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => width,
+    };
     let norm = usize::from(trial.network.norm().is_some_and(|n| n != Norm::None));
     let shift = usize::from(matches!(trial.network.norm(), Some(Norm::Batch(_) | Norm::Layer(_))));
     if depth > 0 {
-        push(Role::Weight, 0, 1, inputs, width);
-        push(Role::Weight, 1, depth - 1, width, width);
+        push(Role::Weight, 0, 1, inputs, columns);
+        push(Role::Weight, 1, depth - 1, width, columns);
     }
     push(Role::Weight, depth, 1, if depth > 0 { width } else { inputs }, outputs);
-    push(Role::Recurrent, 0, depth * recurrent, width, width);
-    push(Role::Bias, 0, depth * bias, 1, width);
+    push(Role::Recurrent, 0, depth * recurrent, width, columns);
+    push(Role::Bias, 0, depth * bias, 1, columns);
     push(Role::Bias, depth, bias, 1, outputs);
-    push(Role::RecurrentBias, 0, depth * bias * recurrent, 1, width);
+    push(Role::RecurrentBias, 0, depth * bias * recurrent, 1, columns);
     push(Role::Scale, 0, depth * norm, 1, width);
     push(Role::Shift, 0, depth * shift, 1, width);
     groups

@@ -42,14 +42,18 @@ impl Cost {
         let depth = trial.network.depth() as f64;
         let width = trial.network.width().unwrap_or(0) as f64;
         let time = trial.network.sequence_length().unwrap_or(1) as f64;
+        let gates = match trial.network {
+            Network::Gated { cell, .. } => cell.gates() as f64,
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => 1.0,
+        };
         let (parameters, products) = match trial.network {
             Network::Linear => (inputs * outputs, inputs * outputs),
             Network::Mlp { .. } => {
                 let weights = inputs * width + (depth - 1.0) * width * width + width * outputs;
                 (weights, weights)
             }
-            Network::Rnn { .. } => {
-                let hidden = (inputs + width) * width + (depth - 1.0) * 2.0 * width * width;
+            Network::Rnn { .. } | Network::Gated { .. } => {
+                let hidden = gates * width * (inputs + width + (depth - 1.0) * 2.0 * width);
                 (hidden + width * outputs, hidden * time + width * outputs)
             }
         };
@@ -64,7 +68,7 @@ impl Cost {
         };
         let narrow = width.max(1.0);
         let rate = FLOPS_PER_SECOND / slower * narrow / (narrow + HALF_RATE_WIDTH);
-        let units = batch * (width * depth * time + outputs);
+        let units = batch * (gates * width * depth * time + outputs);
         let step = 6.0 * batch * products / rate
             + slower * (SECONDS_PER_UNIT * units + SECONDS_PER_PARAMETER * (2.0 + moments) * parameters);
         let data = trial.task.samples as f64 * (inputs * time + outputs);

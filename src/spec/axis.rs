@@ -186,7 +186,10 @@ const BELOW_ONE: Kind = float("a number from 0 to below 1", |x| (0.0..1.0).conta
 const THRESHOLD: Kind = float("a number above 0; inf means no clipping", |x| x > 0.0);
 
 const HIDDEN: Need = Need { axis: Id::Depth, test: Test::AtLeastOne };
-const RNN: Need = is(Id::Network, &["rnn"]);
+const RECURRENT: Need = is(Id::Network, &["rnn", "lstm", "gru"]);
+const GATED: Need = is(Id::Network, &["lstm", "gru"]);
+/// Their activation is one and has a place for a norm.
+const STAGED: Need = is(Id::Network, &["mlp", "rnn"]);
 const LEARNED: Need = is(Id::Bias, &["learned"]);
 const MOMENTUM: Need = is(Id::Optimizer, &["sgd", "rmsprop"]);
 const SGD: Need = is(Id::Optimizer, &["sgd"]);
@@ -231,28 +234,28 @@ const fn number(x: f64) -> Option<Value> {
 
 /// In the order of `Id`.
 pub const TABLE: [Axis; COUNT] = [
-    axis(Id::Network, one_of(&["mlp", "rnn"], &["lstm", "gru"]), text("mlp"), &[]),
+    axis(Id::Network, one_of(&["mlp", "rnn", "lstm", "gru"], &[]), text("mlp"), &[]),
     axis(Id::Depth, integer(0, 10_000), Some(Value::Integer(1)), &[]),
     axis(Id::Width, integer(1, 1_000_000), Some(Value::Integer(64)), &[HIDDEN]),
-    axis(Id::Activation, with_number(Activation::NAMES, Id::NegativeSlope, &["leaky_relu"]), None, &[HIDDEN]),
-    axis(Id::NegativeSlope, FINITE, number(0.01), &[HIDDEN, is(Id::Activation, &["leaky_relu"])]),
+    axis(Id::Activation, with_number(Activation::NAMES, Id::NegativeSlope, &["leaky_relu"]), None, &[HIDDEN, STAGED]),
+    axis(Id::NegativeSlope, FINITE, number(0.01), &[HIDDEN, STAGED, is(Id::Activation, &["leaky_relu"])]),
     axis(Id::Init, with_number(INITS, Id::InitScale, INITS), text("pytorch"), &[]),
     axis(Id::InitScale, FINITE, number(1.0), &[]),
     axis(Id::InitOffset, FINITE, number(0.0), &[]),
-    axis(Id::RecurrentInit, with_number(INITS, Id::RecurrentInitScale, INITS), None, &[RNN]),
-    axis(Id::RecurrentInitScale, FINITE, None, &[RNN]),
-    later(Id::ForgetBias, FINITE, None),
+    axis(Id::RecurrentInit, with_number(INITS, Id::RecurrentInitScale, INITS), None, &[RECURRENT]),
+    axis(Id::RecurrentInitScale, FINITE, None, &[RECURRENT]),
+    axis(Id::ForgetBias, FINITE, number(0.0), &[GATED, LEARNED]),
     axis(Id::Bias, one_of(&["none", "learned"], &[]), text("learned"), &[]),
     axis(Id::BiasStd, NOT_NEGATIVE, None, &[LEARNED]),
-    axis(Id::Norm, one_of(&["none", "batch", "layer", "rms"], &[]), text("none"), &[HIDDEN]),
+    axis(Id::Norm, one_of(&["none", "batch", "layer", "rms"], &[]), text("none"), &[HIDDEN, STAGED]),
     axis(
         Id::NormPosition,
         one_of(&["before", "after"], &[]),
         text("before"),
-        &[HIDDEN, is(Id::Norm, &["batch", "layer", "rms"])],
+        &[HIDDEN, STAGED, is(Id::Norm, &["batch", "layer", "rms"])],
     ),
     axis(Id::Residual, Kind::Boolean, Some(Value::Boolean(false)), &[HIDDEN, is(Id::Network, &["mlp"])]),
-    axis(Id::Parametrization, one_of(&["standard"], &["ntk", "mean_field"]), text("standard"), &[]),
+    axis(Id::Parametrization, one_of(&["standard", "ntk", "mean_field"], &[]), text("standard"), &[]),
     axis(Id::Loss, one_of(&["mse", "cross_entropy"], &[]), text("mse"), &[]),
     axis(Id::Optimizer, one_of(Optimizer::NAMES, &[]), text("sgd"), &[]),
     axis(Id::Momentum, NOT_NEGATIVE, number(0.0), &[MOMENTUM]),
@@ -270,7 +273,7 @@ pub const TABLE: [Axis; COUNT] = [
     axis(Id::WeightDecay, NOT_NEGATIVE, number(0.0), &[]),
     axis(Id::Batch, integer(1, ALL_SAMPLES), Some(Value::Integer(ALL_SAMPLES)), &[]),
     axis(Id::Sampling, one_of(&["shuffle", "replacement"], &[]), text("shuffle"), &[]),
-    axis(Id::SequenceLength, integer(1, 10_000_000), None, &[is(Id::Network, &["rnn"])]),
+    axis(Id::SequenceLength, integer(1, 10_000_000), None, &[RECURRENT]),
     axis(Id::Dtype, one_of(&["float32", "float64"], &["bfloat16", "float16"]), text("float32"), &[]),
     // `seeds` sets it; it is an axis for filters.
     axis(Id::Seed, integer(0, i64::MAX as u64), None, &[]),

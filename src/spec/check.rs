@@ -12,6 +12,9 @@ use super::value;
 use crate::axes::Value;
 use crate::trial::{Loss, TaskKind};
 
+/// The networks that read sequences.
+const RECURRENT: [&str; 3] = ["rnn", "lstm", "gru"];
+
 /// A block with what it takes from `[base]`.
 pub struct View<'a> {
     pub axes: &'a Axes,
@@ -179,19 +182,23 @@ fn needed(view: &View, problems: &mut Problems) {
             "updates until the full rate: warmup = 100",
         );
     }
-    if view.can_be(Id::Network, "rnn") && view.values(Id::SequenceLength).is_some_and(|values| values.is_empty()) {
-        problems.add(view.span, "this rnn has no `sequence_length`", "for example sequence_length = [16, 64]");
+    if let Some(network) = RECURRENT.into_iter().find(|network| view.can_be(Id::Network, network))
+        && view.values(Id::SequenceLength).is_some_and(|values| values.is_empty())
+    {
+        let message = format!("this {network} has no `sequence_length`");
+        problems.add(view.span, message, "for example sequence_length = [16, 64]");
     }
 }
 
 fn task(view: &View, problems: &mut Problems) {
     let Some(plan) = view.task else { return };
     let name = plan.kind.name();
-    for (network, sequences) in [("mlp", false), ("rnn", true)] {
+    let networks = std::iter::once(("mlp", false)).chain(RECURRENT.map(|network| (network, true)));
+    for (network, sequences) in networks {
         if view.can_be(Id::Network, network) && plan.kind.is_sequence() != sequences {
             let kinds = TaskKind::ALL.iter().filter(|kind| kind.is_sequence() == sequences).map(|kind| kind.name());
             let message = format!("the network `{network}` cannot learn the task `{name}`");
-            let hint = format!("an {network} takes: {}", kinds.collect::<Vec<_>>().join(", "));
+            let hint = format!("{network} takes: {}", kinds.collect::<Vec<_>>().join(", "));
             problems.add(view.place(Id::Network), message, hint);
         }
     }
@@ -209,17 +216,15 @@ fn task(view: &View, problems: &mut Problems) {
 }
 
 fn recurrent(view: &View, problems: &mut Problems) {
-    if !view.can_be(Id::Network, "rnn") {
-        return;
-    }
-    if view.can_be(Id::Norm, "batch") {
+    let Some(network) = RECURRENT.into_iter().find(|network| view.can_be(Id::Network, network)) else { return };
+    if view.can_be(Id::Network, "rnn") && view.can_be(Id::Norm, "batch") {
         let message = "an rnn cannot have norm = \"batch\"";
         problems.add(view.place(Id::Norm), message, "its statistics would differ at every time step; take \"layer\"");
     }
     if view.values(Id::Depth).is_some_and(|depths| depths.contains(&Value::Integer(0))) {
         problems.add(
             view.place(Id::Depth),
-            "an rnn cannot have depth 0",
+            format!("a recurrent net ({network}) cannot have depth 0"),
             "depth 0 is a linear model, of network mlp only",
         );
     }
@@ -281,7 +286,7 @@ fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
                     _ => Value::Float(quotient),
                 };
                 let least = match id {
-                    Id::Depth if view.can_be(Id::Network, "rnn") => 1,
+                    Id::Depth if RECURRENT.iter().any(|network| view.can_be(Id::Network, network)) => 1,
                     Id::SequenceLength if view.task.is_some_and(|plan| plan.kind.needs_two_steps().is_some()) => 2,
                     _ => 0,
                 };

@@ -6,8 +6,8 @@ use super::block::Block;
 use super::dial::{Cell, Point};
 use crate::axes::Value;
 use crate::trial::{
-    Activation, Bias, Clip, Dtype, Init, InitKind, Loss, Network, Norm, NormPosition, Optimizer, Sampling, Schedule,
-    Trial,
+    Activation, Bias, Clip, Dtype, Gated, Init, InitKind, Loss, Network, Norm, NormPosition, Optimizer,
+    Parametrization, Sampling, Schedule, Trial,
 };
 
 /// The trial of `block` at `point` with the block's first seed.
@@ -25,6 +25,7 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         init,
         recurrent_init: recurrent_init(&at, init),
         bias: bias(&at, init.kind),
+        parametrization: Parametrization::from_name(at.text(Id::Parametrization)).unwrap_or(Parametrization::Standard),
         loss,
         optimizer: optimizer(&at),
         lr: at.float(Id::Lr),
@@ -125,8 +126,13 @@ fn network(at: &At) -> Network {
         "rms" => Norm::Rms(position),
         _ => Norm::None,
     };
+    let sequence_length = at.integer(Id::SequenceLength);
+    if let Some(cell) = Gated::from_name(at.text(Id::Network)) {
+        let forget_bias = if at.text(Id::Bias) == "none" { 0.0 } else { at.float(Id::ForgetBias) };
+        return Network::Gated { cell, depth, width, forget_bias, sequence_length };
+    }
     match at.text(Id::Network) {
-        "rnn" => Network::Rnn { depth, width, activation, norm, sequence_length: at.integer(Id::SequenceLength) },
+        "rnn" => Network::Rnn { depth, width, activation, norm, sequence_length },
         _ => Network::Mlp { depth, width, activation, norm, residual: at.boolean(Id::Residual) },
     }
 }
@@ -138,7 +144,7 @@ fn init(at: &At) -> Init {
 
 /// None where it is `init`, its default.
 fn recurrent_init(at: &At, init: Init) -> Option<Init> {
-    if at.text(Id::Network) != "rnn" {
+    if at.text(Id::Network) == "mlp" {
         return None;
     }
     let kind = InitKind::from_name(at.text(Id::RecurrentInit));

@@ -1,6 +1,6 @@
 //! What makes two trials the same run: a hash of every field that changes the meaning of a trial, and of nothing else.
 
-use super::{Budget, Init, Sampling, Schedule, Trial};
+use super::{Budget, Init, Network, Parametrization, Sampling, Schedule, Trial};
 use crate::axes::{self, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -99,6 +99,14 @@ impl Trial {
         // Axes that came later.
         if self.network.residual() {
             put("residual", &true);
+        }
+        if let Network::Gated { forget_bias, .. } = self.network
+            && forget_bias != 0.0
+        {
+            put("forget_bias", &forget_bias);
+        }
+        if self.parametrization != Parametrization::Standard {
+            put("parametrization", &self.parametrization.name());
         }
         if self.init.offset != 0.0 {
             put("init_offset", &self.init.offset);

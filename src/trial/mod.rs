@@ -48,6 +48,7 @@ pub struct Trial {
     /// Of the recurrent matrices, where it is another.
     pub recurrent_init: Option<Init>,
     pub bias: Bias,
+    pub parametrization: Parametrization,
     pub loss: Loss,
     pub optimizer: Optimizer,
     pub lr: f64,
@@ -173,6 +174,27 @@ pub enum Network {
     },
     /// `depth >= 1` stacked plain recurrent layers, a linear output layer read at the last step. Never batch norm.
     Rnn { depth: usize, width: usize, activation: Activation, norm: Norm, sequence_length: usize },
+    /// As `torch.nn.LSTM` and `torch.nn.GRU`, with the same output layer. No norm; their activations are their own.
+    Gated {
+        cell: Gated,
+        depth: usize,
+        width: usize,
+        /// Added, at the start, to the bias of the gate that keeps the old state: lstm's forget gate, gru's update gate.
+        forget_bias: f64,
+        sequence_length: usize,
+    },
+}
+
+named! { Gated { Lstm = "lstm", Gru = "gru" } }
+
+impl Gated {
+    /// Blocks of a gate's rows that PyTorch stacks in one matrix.
+    pub fn gates(self) -> usize {
+        match self {
+            Gated::Lstm => 4,
+            Gated::Gru => 3,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -277,6 +299,11 @@ named! {
         Replacement = "replacement",
     }
 }
+named! {
+    /// What a layer's product is multiplied with, so that one learning rate serves every width: 1; 1/sqrt(fan_in) in every layer (Jacot 2018);
+    /// that in hidden layers and 1/fan_in in the output layer (Mei 2018).
+    Parametrization { Standard = "standard", Ntk = "ntk", MeanField = "mean_field" }
+}
 named! { Loss { Mse = "mse", CrossEntropy = "cross_entropy" } }
 named! { Dtype { Float32 = "float32", Float64 = "float64" } }
 
@@ -367,33 +394,34 @@ impl Network {
         match self {
             Network::Linear | Network::Mlp { .. } => "mlp",
             Network::Rnn { .. } => "rnn",
+            Network::Gated { cell, .. } => cell.name(),
         }
     }
 
     pub fn depth(self) -> usize {
         match self {
             Network::Linear => 0,
-            Network::Mlp { depth, .. } | Network::Rnn { depth, .. } => depth,
+            Network::Mlp { depth, .. } | Network::Rnn { depth, .. } | Network::Gated { depth, .. } => depth,
         }
     }
 
     pub fn width(self) -> Option<usize> {
         match self {
             Network::Linear => None,
-            Network::Mlp { width, .. } | Network::Rnn { width, .. } => Some(width),
+            Network::Mlp { width, .. } | Network::Rnn { width, .. } | Network::Gated { width, .. } => Some(width),
         }
     }
 
     pub fn activation(self) -> Option<Activation> {
         match self {
-            Network::Linear => None,
+            Network::Linear | Network::Gated { .. } => None,
             Network::Mlp { activation, .. } | Network::Rnn { activation, .. } => Some(activation),
         }
     }
 
     pub fn norm(self) -> Option<Norm> {
         match self {
-            Network::Linear => None,
+            Network::Linear | Network::Gated { .. } => None,
             Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => Some(norm),
         }
     }
@@ -405,7 +433,7 @@ impl Network {
     pub fn sequence_length(self) -> Option<usize> {
         match self {
             Network::Linear | Network::Mlp { .. } => None,
-            Network::Rnn { sequence_length, .. } => Some(sequence_length),
+            Network::Rnn { sequence_length, .. } | Network::Gated { sequence_length, .. } => Some(sequence_length),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which trials can train together.
 
-use super::{Activation, Bias, Clip, Dtype, Loss, Norm, Optimizer, Sampling, Trial};
+use super::{Activation, Bias, Clip, Dtype, Loss, Norm, Optimizer, Parametrization, Sampling, Trial};
 
 /// The key of a cohort: everything that decides which kernels run and how large their tensors are. lr, thresholds, decay, momentum,
 /// initializer and seed are one value per lane and stay out of it.
@@ -15,6 +15,7 @@ pub struct Shape {
     pub residual: bool,
     pub sequence_length: Option<usize>,
     pub bias: bool,
+    pub parametrization: Parametrization,
     pub loss: Loss,
     pub optimizer: &'static str,
     pub momentum: bool,
@@ -45,6 +46,7 @@ impl Trial {
             residual: self.network.residual(),
             sequence_length: self.network.sequence_length(),
             bias: self.bias != Bias::None,
+            parametrization: self.parametrization,
             loss: self.loss,
             optimizer: self.optimizer.name(),
             momentum: self.optimizer.momentum().is_some_and(|m| m != 0.0),

@@ -2,6 +2,7 @@
 
 use crate::trials::{self, ACTIVATIONS, NORMS};
 use blowup::engine::data::{Batch, Data, LaneSeeds};
+use blowup::engine::effective::Effective;
 use blowup::engine::task::Draw;
 use blowup::engine::weights::{Layer, Weights};
 use blowup::engine::{init, loss, network};
@@ -11,13 +12,13 @@ use tch::{Device, Kind, Tensor};
 const LANES: i64 = 3;
 
 /// A model with random values everywhere, also in what starts at 0 or 1.
-struct Model {
-    trial: Trial,
-    weights: Weights,
+pub struct Model {
+    pub trial: Trial,
+    pub weights: Weights,
     batch: Batch,
 }
 
-fn model(trial: &Trial) -> Model {
+pub fn model(trial: &Trial) -> Model {
     tch::manual_seed(1);
     let lanes = [trial, &Trial { seed: 1, ..trial.clone() }];
     let mut weights = init::weights(&lanes, 1, Kind::Double);
@@ -31,17 +32,20 @@ fn model(trial: &Trial) -> Model {
 }
 
 /// Losses `[lane]` and gradients as the engine computes them.
-fn written_out(model: &Model) -> (Tensor, Weights) {
+pub fn written_out(model: &Model) -> (Tensor, Weights) {
     let samples = model.batch.samples as i64;
     let mut network = network::new(&model.trial, LANES, samples, Kind::Double);
-    let gradients = model.weights.zeros_like();
+    let mut gradients = model.weights.zeros_like();
     // What an earlier step left behind must not matter.
     gradients.groups.iter().for_each(|g| drop(g.shallow_clone().fill_(7.0)));
-    network.forward(&model.weights, &model.batch.inputs);
+    let mut effective = Effective::new(&model.trial, &model.weights);
+    let matrices = effective.of(&model.weights);
+    network.forward(matrices, &model.batch.inputs);
     let losses = Tensor::zeros([LANES], (Kind::Double, Device::Cpu));
     let signal = network.output().zeros_like();
     loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
-    network.backward(&model.weights, &gradients, &model.batch.inputs, &signal, None);
+    network.backward(matrices, &gradients, &model.batch.inputs, &signal, None);
+    effective.pull_back(&mut gradients);
     (losses, gradients)
 }
 
@@ -53,7 +57,13 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
     let get = |role, layer: usize, lane: i64| {
         let at =
             layout.iter().position(|g| g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer))?;
-        Some(leaves[at].select(0, (layer - layout[at].first_layer) as i64).select(0, lane))
+        let leaf = leaves[at].select(0, (layer - layout[at].first_layer) as i64).select(0, lane);
+        let (is_matrix, fan_in) = (matches!(role, Role::Weight | Role::Recurrent), leaf.size()[0] as f64);
+        Some(match model.trial.parametrization {
+            Parametrization::MeanField if is_matrix && layer == depth => leaf / fan_in,
+            Parametrization::Ntk | Parametrization::MeanField if is_matrix => leaf / fan_in.sqrt(),
+            Parametrization::Standard | Parametrization::Ntk | Parametrization::MeanField => leaf,
+        })
     };
     use blowup::engine::weights::Role;
     let losses: Vec<Tensor> = (0..LANES)
@@ -87,6 +97,24 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
                     }
                     sequence.pop().unwrap()
                 }
+                // libtorch's own recurrent nets, on the weights as PyTorch stores them.
+                Network::Gated { cell, width, .. } => {
+                    let layers = 0..depth;
+                    let roles = [Role::Weight, Role::Recurrent, Role::Bias, Role::RecurrentBias];
+                    let of_layer = |layer: usize| roles.map(|role| get(role, layer, lane));
+                    let params: Vec<Tensor> = layers.flat_map(of_layer).flatten().map(stored).collect();
+                    let biases = model.trial.bias != Bias::None;
+                    let start =
+                        Tensor::zeros([depth as i64, inputs.size()[1], width as i64], (Kind::Double, Device::Cpu));
+                    let states = match cell {
+                        Gated::Lstm => {
+                            let hx = [start.shallow_clone(), start];
+                            inputs.lstm(&hx, &params, biases, depth as i64, 0.0, true, false, false).0
+                        }
+                        Gated::Gru => inputs.gru(&start, &params, biases, depth as i64, 0.0, true, false, false).0,
+                    };
+                    states.select(0, -1)
+                }
                 Network::Linear | Network::Mlp { .. } => (0..depth).fold(inputs.select(0, 0), |x, layer| {
                     let f = stage(linear(&x, layer), layer);
                     if model.trial.network.residual() && layer > 0 { x + f } else { f }
@@ -105,6 +133,11 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
     let losses = Tensor::stack(&losses, 0);
     let gradients = Tensor::run_backward(&[losses.sum(Kind::Double)], &leaves, false, false);
     (losses.detach(), gradients)
+}
+
+/// `[in, out]` and `[1, out]` as PyTorch has them.
+fn stored(tensor: Tensor) -> Tensor {
+    if tensor.size()[0] == 1 { tensor.squeeze_dim(0) } else { tensor.transpose(0, 1).contiguous() }
 }
 
 fn reference_stage(trial: &Trial, h: Tensor, learned: Option<(Tensor, Option<Tensor>)>) -> Tensor {
@@ -159,7 +192,7 @@ fn check(trial: &Trial) {
 }
 
 /// Relative to the largest element: 1e-10.
-fn close(found: &Tensor, expected: &Tensor, what: &str) {
+pub fn close(found: &Tensor, expected: &Tensor, what: &str) {
     let scale = expected.abs().max().double_value(&[]).max(1e-3);
     let error = (found - expected).abs().max().double_value(&[]);
     assert!(error <= 1e-10 * scale, "{what}: off by {error:e} at scale {scale:e}");
@@ -186,6 +219,34 @@ fn a_recurrent_net_agrees_with_autograd_for_every_activation_norm_and_loss() {
                 let trial = Trial { loss, ..trials::with(&trials::rnn(), activation, norm) };
                 check(&trial);
                 check(&Trial { bias: Bias::None, ..trial });
+            }
+        }
+    }
+}
+
+#[test]
+fn every_parametrization_agrees_with_autograd() {
+    let gated = Network::Gated { cell: Gated::Gru, depth: 2, width: 4, forget_bias: 0.0, sequence_length: 3 };
+    let linear = Trial { network: Network::Linear, ..trials::mlp() };
+    for trial in [trials::mlp(), trials::rnn(), Trial { network: gated, ..trials::rnn() }, linear] {
+        for parametrization in Parametrization::ALL.iter().copied() {
+            check(&Trial { parametrization, ..trial.clone() });
+        }
+    }
+}
+
+#[test]
+fn lstm_and_gru_agree_with_libtorchs_own() {
+    for cell in Gated::ALL.iter().copied() {
+        for depth in 1..=3 {
+            for sequence_length in [1, 2, 6] {
+                for loss in [Loss::Mse, Loss::CrossEntropy] {
+                    let network = Network::Gated { cell, depth, width: 4, forget_bias: 1.0, sequence_length };
+                    let trial = Trial { network, loss, ..trials::rnn() };
+                    check(&trial);
+                    let network = Network::Gated { cell, depth, width: 4, forget_bias: 0.0, sequence_length };
+                    check(&Trial { network, bias: Bias::None, ..trial });
+                }
             }
         }
     }

@@ -6,8 +6,10 @@ mod spec;
 
 mod gradients;
 mod layers;
+mod literature;
 mod measurements;
 mod optimizers;
+mod sharpness;
 mod training;
 mod verdicts;
 

@@ -315,3 +315,40 @@ fn a_loss_that_overflows_alone_is_located_at_the_loss() {
     assert!((run.grad_norm_initial / 2e30 - 1.0).abs() < 1e-6, "{}", run.grad_norm_initial);
     assert!((run.weight_norm_initial / 1e30 - 1.0).abs() < 1e-6);
 }
+
+#[test]
+fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
+    use blowup::engine::recurrent::{Cell, Gru, Lstm};
+    use blowup::engine::weights::Weights;
+    const TIMES: usize = 12;
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    for (cell, forget_bias) in [(Gated::Lstm, 0.0), (Gated::Lstm, 1.0), (Gated::Gru, 0.0), (Gated::Gru, 1.0)] {
+        let network = Network::Gated { cell, depth: 1, width: 5, forget_bias, sequence_length: TIMES };
+        let init = Init { kind: InitKind::Constant, scale: 0.0, offset: 0.0 };
+        let trial = Trial { network, init, bias: Bias::Learned { std: 0.0 }, ..trials::rnn() };
+        let weights = init::weights(&[&trial, &trial], 0, Kind::Double);
+        let gradients: Weights = weights.zeros_like();
+        let (layer, gradient) = (&weights.layers[0], &gradients.layers[0]);
+        let x = tch::Tensor::randn([2, 7, 3], (Kind::Double, tch::Device::Cpu));
+        let signal = tch::Tensor::ones([2, 7, 5], (Kind::Double, tch::Device::Cpu));
+        let size = [2, 7, 5];
+        let (mut lstm, mut gru) = (Lstm::new(TIMES, size, Kind::Double), Gru::new(TIMES, size, Kind::Double));
+        let net: &mut dyn Cell = if cell == Gated::Lstm { &mut lstm } else { &mut gru };
+        net.prepare(layer);
+        (0..TIMES).for_each(|t| net.forward(t, &x, layer));
+        for t in (0..TIMES).rev() {
+            let own = if t + 1 == TIMES { signal.copy() } else { signal.zeros_like() };
+            net.backward(t, &own, layer, gradient, t + 1 < TIMES);
+        }
+        // The output gate halves what enters the cell; then every step keeps the share of the forget (update) gate.
+        let (found, entered) = match cell {
+            Gated::Lstm => (lstm.cell_signal(), 0.5),
+            Gated::Gru => (gru.carried_signal(), 1.0),
+        };
+        let kept = found.get(0).get(0).double_value(&[0]) / entered;
+        let law = sigmoid(forget_bias).powi(TIMES as i32);
+        let result =
+            format!("A23: {}, zero weights, forget bias {forget_bias}: signal kept over {TIMES} steps", cell.name());
+        crate::literature::row(&result, "Hochreiter and Schmidhuber 1997; Cho 2014", law, 1e-12 * law, kept);
+    }
+}

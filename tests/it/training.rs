@@ -76,6 +76,20 @@ fn adam_and_rmsprop_take_a_first_step_of_the_size_that_their_rules_say() {
     }
 }
 
+#[test]
+fn the_ntk_parametrization_is_the_standard_one_at_a_learning_rate_divided_by_the_width() {
+    let network = Network::Mlp { depth: 3, width: 6, activation: Activation::Tanh, norm: Norm::None, residual: false };
+    let mut standard = Trial { network, bias: Bias::None, lr: 0.05, ..trials::mlp() };
+    (standard.task.inputs, standard.init.kind) = (6, InitKind::Scaled);
+    let mut ntk = Trial { parametrization: Parametrization::Ntk, lr: 0.05 * 6.0, ..standard.clone() };
+    ntk.init.kind = InitKind::Normal;
+    let [standard, ntk] = [standard, ntk].map(|trial| train(&[trial]).remove(0).measured);
+    for (a, b) in [(standard.loss_initial, ntk.loss_initial), (standard.loss_final, ntk.loss_final)] {
+        assert!((a - b).abs() < 1e-12 * b, "{a} {b}");
+    }
+    assert!(standard.loss_final < 0.99 * standard.loss_initial);
+}
+
 /// Trials of one shape that differ in everything that may differ within a cohort; some blow up.
 fn neighbours(trial: &Trial) -> Vec<Trial> {
     let lrs = [1e-3, 0.1, 3.0, 1e3, 1e6, 1e12];
@@ -131,6 +145,20 @@ fn a_recurrent_trial_has_the_same_bits_whatever_its_neighbours() {
                 let network = Network::Rnn { depth: 2, width: 7, activation, norm, sequence_length: 9 };
                 let mut trial = Trial { network, batch: 7, dtype, ..trials::rnn() };
                 trial.task.samples = 17;
+                check_bits(&trial);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gated_trial_has_the_same_bits_whatever_its_neighbours() {
+    for dtype in [Dtype::Float32, Dtype::Float64] {
+        for (cell, width) in [(Gated::Lstm, 7), (Gated::Gru, 9), (Gated::Lstm, 16)] {
+            for depth in [1, 2] {
+                let network = Network::Gated { cell, depth, width, forget_bias: 1.0, sequence_length: 5 };
+                let mut trial = Trial { network, batch: 7, dtype, ..trials::rnn() };
+                trial.task.samples = 19;
                 check_bits(&trial);
             }
         }

@@ -12,6 +12,7 @@ pub fn mlp() -> Trial {
         network: Network::Mlp { depth: 2, width: 5, activation: Activation::Tanh, norm: Norm::None, residual: false },
         init: Init { kind: InitKind::Xavier, scale: 1.0, offset: 0.0 },
         bias: Bias::Learned { std: 0.3 },
+        parametrization: Parametrization::Standard,
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
         lr: 0.1,
@@ -65,7 +66,7 @@ pub fn with(trial: &Trial, new_activation: Activation, new_norm: Norm) -> Trial 
         Network::Mlp { activation, norm, .. } | Network::Rnn { activation, norm, .. } => {
             (*activation, *norm) = (new_activation, new_norm);
         }
-        Network::Linear => {}
+        Network::Linear | Network::Gated { .. } => {}
     }
     trial
 }

@@ -1,0 +1,106 @@
+//! As `torch.nn.GRU`: with p = x_t W + b and q = h_{t-1} R + r, gates r = sigmoid(p_r + q_r) and z = sigmoid(p_z + q_z), candidate
+//! n = tanh(p_n + r q_n), h_t = (1 - z) n + z h_{t-1}. Its backprop signal is dLoss/dh_t.
+
+use super::{Cell, Deltas};
+use crate::engine::network::affine;
+use crate::engine::weights::Layer;
+use tch::{Device, Kind, Tensor};
+
+pub struct Gru {
+    steps: Vec<Step>,
+    width: i64,
+    input_delta: Tensor,
+    recurrent_delta: Tensor,
+    /// What of dLoss/dh_t reaches h_{t-1} directly.
+    carried: Tensor,
+}
+
+struct Step {
+    /// p, then the gates and the candidate, `[lane, batch, 3 width]`.
+    gates: Tensor,
+    /// q.
+    recurrent: Tensor,
+    /// h_{t-1} - n
+    difference: Tensor,
+    state: Tensor,
+}
+
+impl Gru {
+    /// `size`: lanes, batch, width.
+    pub fn new(times: usize, size: [i64; 3], kind: Kind) -> Gru {
+        let [lanes, batch, width] = size;
+        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, Device::Cpu));
+        let gates = || zeros([lanes, batch, 3 * width]);
+        let step = |_| Step { gates: gates(), recurrent: gates(), difference: zeros(size), state: zeros(size) };
+        Gru {
+            steps: (0..times).map(step).collect(),
+            width,
+            input_delta: gates(),
+            recurrent_delta: gates(),
+            carried: zeros(size),
+        }
+    }
+
+    /// After the backward call of a time step: what of dLoss/dh reaches the state before it directly.
+    pub fn carried_signal(&self) -> &Tensor {
+        &self.carried
+    }
+
+    /// Reset gate, update gate, candidate.
+    fn views(&self, gates: &Tensor) -> [Tensor; 3] {
+        [0, 1, 2].map(|gate| gates.narrow(2, gate * self.width, self.width))
+    }
+}
+
+impl Cell for Gru {
+    fn prepare(&mut self, _: &Layer) {}
+
+    fn forward(&mut self, t: usize, x: &Tensor, layer: &Layer) {
+        let Step { gates, recurrent, difference, state } = &self.steps[t];
+        affine(x, &layer.weight, layer.bias.as_ref(), gates);
+        let before = t.checked_sub(1).map(|before| &self.steps[before].state);
+        let matrix = layer.recurrent.as_ref().expect("a recurrent layer has a recurrent matrix");
+        match (before, &layer.recurrent_bias) {
+            (Some(before), bias) => affine(before, matrix, bias.as_ref(), recurrent),
+            (None, Some(bias)) => recurrent.shallow_clone().copy_(&bias.expand_as(recurrent)),
+            (None, None) => drop(recurrent.shallow_clone().zero_()),
+        }
+        let ([mut reset, mut update, mut candidate], [q_reset, q_update, q_candidate]) =
+            (self.views(gates), self.views(recurrent));
+        drop(reset.g_add_(&q_reset));
+        drop(reset.sigmoid_());
+        drop(update.g_add_(&q_update));
+        drop(update.sigmoid_());
+        drop(candidate.addcmul_(&reset, &q_candidate));
+        drop(candidate.tanh_());
+        match before {
+            Some(before) => drop(before.sub_out(difference, &candidate)),
+            None => drop(candidate.neg_out(difference)),
+        }
+        drop(candidate.addcmul_out(state, &update, difference));
+    }
+
+    fn state(&self, t: usize) -> &Tensor {
+        &self.steps[t].state
+    }
+
+    fn backward(&mut self, t: usize, signal: &Tensor, _: &Layer, _: &Layer, add: bool) -> Deltas {
+        let Step { gates, recurrent, difference, .. } = &self.steps[t];
+        if add {
+            drop(signal.shallow_clone().g_add_(&self.carried));
+        }
+        let ([reset, update, candidate], [_, _, q_candidate]) = (self.views(gates), self.views(recurrent));
+        let [d_reset, d_update, d_candidate] = self.views(&self.input_delta);
+        drop(signal.mul_out(&self.carried, &update));
+        drop(signal.sub_out(&d_candidate, &self.carried));
+        drop(Tensor::tanh_backward_grad_input(&d_candidate, &d_candidate, &candidate));
+        drop(signal.mul_out(&d_update, difference));
+        drop(Tensor::sigmoid_backward_grad_input(&d_update, &d_update, &update));
+        drop(d_candidate.mul_out(&d_reset, &q_candidate));
+        drop(Tensor::sigmoid_backward_grad_input(&d_reset, &d_reset, &reset));
+        self.recurrent_delta.copy_(&self.input_delta);
+        let [_, _, through_reset] = self.views(&self.recurrent_delta);
+        drop(d_candidate.mul_out(&through_reset, &reset));
+        Deltas { input: self.input_delta.shallow_clone(), recurrent: Some(self.recurrent_delta.shallow_clone()) }
+    }
+}
