@@ -1,7 +1,8 @@
 //! Gradient clipping, as `torch.nn.utils.clip_grad_norm_` and `clip_grad_value_` do it: also for norms that are NaN or infinite.
 
 use super::data::per_lane;
-use super::readout::Norm;
+use super::kind;
+use super::readout::{Norm, round};
 use super::weights::{Weights, host};
 use crate::trial::{Clip, Dtype};
 
@@ -12,6 +13,10 @@ pub fn coefficient(clip: Clip, norm: Norm, dtype: Dtype) -> f64 {
     let coefficient = match dtype {
         Dtype::Float32 => f64::from(threshold as f32 / (norm.in_dtype as f32 + 1e-6)),
         Dtype::Float64 => threshold / (norm.in_dtype + 1e-6),
+        Dtype::Bfloat16 | Dtype::Float16 => {
+            let rounded = |x: f64| round(x, kind(dtype));
+            rounded(threshold / rounded(norm.in_dtype + 1e-6))
+        }
     };
     // `min` would drop a NaN.
     if coefficient > 1.0 { 1.0 } else { coefficient }

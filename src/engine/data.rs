@@ -148,11 +148,12 @@ impl Order {
 /// A per-lane parameter as a tensor that broadcasts over `[layers, lane, rows, cols]`.
 pub fn per_lane(values: &[f64], kind: Kind) -> Tensor {
     let size = [1, values.len() as i64, 1, 1];
-    match kind {
+    // A number that a 16-bit tensor is multiplied with is not rounded to 16 bits first.
+    match super::inner(kind) {
         Kind::Float => {
             let values: Vec<f32> = values.iter().map(|&x| x as f32).collect();
             Tensor::from_slice(&values).view(size)
         }
-        _ => Tensor::from_slice(values).to_kind(kind).to_device(Device::Cpu).view(size),
+        kind => Tensor::from_slice(values).to_kind(kind).to_device(Device::Cpu).view(size),
     }
 }

@@ -5,6 +5,8 @@ use crate::trial::{Activation, Trial};
 
 /// Fewer elements than this at the very end of a tensor may be treated by scalar code.
 const TAIL: usize = 64;
+/// For elements of 16 bits, and whatever the activation: every kernel converts.
+const TAIL_16_BIT: usize = 128;
 
 /// Pad lanes at the end of every tensor of a cohort of `lanes` trials; nobody reads them.
 ///
@@ -13,15 +15,16 @@ const TAIL: usize = 64;
 /// vector's boundary; pads keep real lanes out of that tail. Measured with libtorch 2.11 on AVX2 and AVX-512; `tests/it/training.rs`
 /// watches it.
 pub fn pads(trial: &Trial, lanes: usize) -> usize {
-    let tail = match trial.network.activation() {
-        Some(Activation::Sigmoid | Activation::Silu | Activation::Gelu | Activation::Selu) => {
-            let width = trial.network.width().unwrap_or(1);
-            let sizes = batches(trial).map(|batch| batch * width);
-            sizes.filter(|size| !size.is_multiple_of(TAIL)).map(|size| TAIL.div_ceil(size)).max().unwrap_or(0)
-        }
-        Some(Activation::Linear | Activation::Relu | Activation::LeakyRelu { .. } | Activation::Tanh) | None => 0,
+    let elements = match trial.network.activation() {
+        _ if trial.dtype.is_16_bit() => TAIL_16_BIT,
+        Some(Activation::Sigmoid | Activation::Silu | Activation::Gelu | Activation::Selu) => TAIL,
+        Some(Activation::Linear | Activation::Relu | Activation::LeakyRelu { .. } | Activation::Tanh) | None => 1,
     };
-    tail.max(2usize.saturating_sub(lanes))
+    let width = trial.network.width().unwrap_or(1);
+    let width = if trial.dtype.is_16_bit() { width.min(trial.task.outputs) } else { width };
+    let sizes = batches(trial).map(|batch| batch * width);
+    let tail = sizes.filter(|size| !size.is_multiple_of(elements)).map(|size| elements.div_ceil(size)).max();
+    tail.unwrap_or(0).max(2usize.saturating_sub(lanes))
 }
 
 /// The sizes of all batches that the trial trains and is evaluated on.

@@ -1,7 +1,8 @@
 //! Multilayer perceptron: h_l = x_{l-1} W_l + b_l, x_l = stage(h_l), output = x_L W + b. With residual connections x_l = x_{l-1} + stage(h_l)
 //! for l = 2..depth.
 
-use super::network::{Network, Place, Watch, affine};
+use super::network::{Network, Place, Watch};
+use super::product::{affine, multiply};
 use super::stage::{Slot, Stage};
 use super::weights::Weights;
 use tch::{Device, Kind, Tensor};
@@ -84,13 +85,13 @@ impl Network for Mlp {
                 }
             }
             let x = if l == 0 { inputs.select(0, 0) } else { self.handed_on(l - 1).shallow_clone() };
-            drop(x.transpose(1, 2).bmm_out(&gradient.weight, &delta));
+            multiply(&x.transpose(1, 2), &delta, &gradient.weight);
             if let Some(bias) = &gradient.bias {
                 drop(delta.sum_intlist_out(bias, [1i64].as_slice(), true, None::<Kind>));
             }
             if l > 0 {
                 let below = &self.signals[l % 2];
-                drop(delta.bmm_out(below, &layer.weight.transpose(1, 2)));
+                multiply(&delta, &layer.weight.transpose(1, 2), below);
                 if let Some(skip) = skip {
                     drop(below.shallow_clone().g_add_(skip));
                 }

@@ -23,6 +23,7 @@ pub mod mlp;
 pub mod network;
 pub mod optimizer;
 pub mod plain_loss;
+pub mod product;
 pub mod profile;
 pub mod readout;
 pub mod recurrent;
@@ -80,7 +81,14 @@ pub(crate) fn kind(dtype: Dtype) -> Kind {
     match dtype {
         Dtype::Float32 => Kind::Float,
         Dtype::Float64 => Kind::Double,
+        Dtype::Bfloat16 => Kind::BFloat16,
+        Dtype::Float16 => Kind::Half,
     }
+}
+
+/// What is computed inside of an operation on tensors of this kind, as libtorch does it: one rounding, at its end.
+pub(crate) fn inner(kind: Kind) -> Kind {
+    if matches!(kind, Kind::Half | Kind::BFloat16) { Kind::Float } else { kind }
 }
 
 /// Sets the flush-to-zero and denormals-are-zero bits of this thread, as `torch.set_flush_denormal(True)` does.

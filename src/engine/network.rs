@@ -63,11 +63,3 @@ pub fn new(trial: &Trial, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Network
         }
     }
 }
-
-/// h = x W, plus b where there is one: `[lane, batch, in]` x `[lane, in, out]` + `[lane, 1, out]`.
-pub fn affine(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>, output: &Tensor) {
-    match bias {
-        Some(bias) => drop(bias.baddbmm_out(output, input, weight)),
-        None => drop(input.bmm_out(output, weight)),
-    }
-}

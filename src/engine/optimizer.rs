@@ -1,6 +1,7 @@
 //! PyTorch's optimizers on stacked weights, with every hyperparameter one value per lane.
 
 use super::data::per_lane;
+use super::inner;
 use super::weights::Weights;
 use crate::trial::{Optimizer as Rule, Schedule, Trial};
 use tch::{Kind, Tensor};
@@ -188,7 +189,9 @@ impl Optimizer {
         let output = self.lr_output.as_deref().map(schedule);
         self.scheduled = schedule(&self.lr);
         self.steps += 1;
-        let plain = matches!(self.state, State::Sgd) && self.decay.is_none() && output.is_none();
+        // In 16 bits the clipped gradient is rounded before the learning rate comes, so it is a direction of its own.
+        let rounds = inner(self.kind) != self.kind;
+        let plain = matches!(self.state, State::Sgd) && self.decay.is_none() && output.is_none() && !rounds;
         if plain {
             let rate: Vec<f64> = match clip {
                 Some(clip) => self.scheduled.iter().zip(clip).map(|(lr, c)| -(lr * c)).collect(),
@@ -242,11 +245,17 @@ impl Optimizer {
                 let root: Vec<f64> = betas.iter().map(|b| correction(b.1).sqrt()).collect();
                 let root = per_lane(&root, self.kind);
                 for ((m, v), g) in mean.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices) {
-                    drop(m.lerp_tensor_(g, &rates.one_minus_beta1));
+                    let narrow = inner(self.kind) != self.kind;
+                    if narrow {
+                        let wide = m.to_kind(Kind::Float).lerp_tensor(&g.to_kind(Kind::Float), &rates.one_minus_beta1);
+                        m.copy_(&wide);
+                    } else {
+                        drop(m.lerp_tensor_(g, &rates.one_minus_beta1));
+                    }
                     drop(v.g_mul_(&rates.beta2));
-                    let gg = g.square();
+                    let gg = g.to_kind(inner(self.kind)).square();
                     drop(v.addcmul_(&gg, &rates.one_minus_beta2));
-                    let mut denominator = gg;
+                    let mut denominator = if narrow { v.empty_like() } else { gg };
                     drop(v.sqrt_out(&denominator));
                     drop(denominator.g_div_(&root));
                     drop(denominator.g_add_(&rates.eps));
@@ -257,7 +266,7 @@ impl Optimizer {
             State::Rmsprop { rates, square, momentum } => {
                 for (i, (v, g)) in square.slices.iter_mut().zip(&mut gradients.slices).enumerate() {
                     drop(v.g_mul_(&rates.alpha));
-                    drop(v.addcmul_(&g.square(), &rates.one_minus_alpha));
+                    drop(v.addcmul_(&g.to_kind(inner(self.kind)).square(), &rates.one_minus_alpha));
                     let mut denominator = v.sqrt();
                     drop(denominator.g_add_(&rates.eps));
                     drop(g.g_div_(&denominator));

@@ -1,8 +1,9 @@
 //! What the host reads of a step, in one copy: every lane's loss and the norms of its gradients, weights and update.
 //!
-//! Norms are taken in the training dtype. An f32 norm overflows at 1.8e19 and underflows near 1e-20 while every element is finite, and an f64
+//! Norms are taken in the training dtype (of 16-bit types in f32). An f32 norm overflows at 1.8e19 and underflows near 1e-20 while every element is finite, and an f64
 //! norm over f32 data costs several times as much; so a lane whose norm leaves the safe range is measured again in f64, on the host.
 
+use super::inner;
 use super::weights::{Weights, host};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
@@ -44,7 +45,8 @@ impl Readout {
     pub fn new(weights: &Weights) -> Readout {
         let (lanes, kind) = (weights.lanes, weights.groups[0].kind());
         let rows = weights.rows();
-        let buffer = Tensor::zeros([1 + 3 * rows, lanes], (kind, Device::Cpu));
+        let buffer = Tensor::zeros([1 + 3 * rows, lanes], (inner(kind), Device::Cpu));
+        let first = buffer.select(0, 0);
         let norms = |set: i64| {
             let mut row = 1 + set * rows;
             let start = row as usize;
@@ -60,12 +62,12 @@ impl Readout {
         Readout {
             lanes: lanes as usize,
             kind,
-            loss: buffer.select(0, 0),
+            loss: if kind == inner(kind) { first } else { first.to_kind(kind) },
             gradients: norms(0),
             weights: norms(1),
             update: norms(2),
             host: vec![0.0; (1 + 3 * rows) as usize * lanes as usize],
-            single: if kind == Kind::Float { vec![0.0; buffer.numel()] } else { Vec::new() },
+            single: if inner(kind) == Kind::Float { vec![0.0; buffer.numel()] } else { Vec::new() },
             buffer,
         }
     }
@@ -85,7 +87,7 @@ impl Readout {
 
     /// The weights of one slice, right after its update.
     pub fn measure_slice(&self, weights: &Weights, slice: usize) {
-        drop(weights.flat[slice].norm_out(&self.weights.views[slice], 2.0, [1i64].as_slice(), false));
+        norm_of(&weights.flat[slice], &self.weights.views[slice]);
     }
 
     /// The norm of the update's direction, before the next backward pass overwrites it.
@@ -96,7 +98,10 @@ impl Readout {
     /// Copies everything measured to the host.
     pub fn read(&mut self) {
         let all = self.host.len();
-        if self.kind == Kind::Float {
+        if self.kind != inner(self.kind) {
+            self.buffer.select(0, 0).copy_(&self.loss);
+        }
+        if inner(self.kind) == Kind::Float {
             self.buffer.copy_data(&mut self.single, all);
             self.host.iter_mut().zip(&self.single).for_each(|(to, &from)| *to = f64::from(from));
         } else {
@@ -127,13 +132,14 @@ impl Readout {
 
     fn norm(&self, norms: &Norms, lane: usize, of: &Weights) -> Norm {
         let total = self.total(norms, lane);
-        if self.kind != Kind::Float {
+        if self.kind == Kind::Double {
             let finite_squares = total.is_finite() && total > 1e-150;
             let exact = if finite_squares || total == 0.0 { total } else { scaled_norm(of, lane as i64) };
             return Norm { in_dtype: total, exact };
         }
-        let squares = norms.rows.clone().map(|row| self.host[row * self.lanes + lane] as f32);
-        let in_dtype = f64::from(squares.map(|norm| norm * norm).sum::<f32>().sqrt());
+        // Each parameter's norm and their norm are rounded to the dtype.
+        let norms_in_dtype = norms.rows.clone().map(|row| round(self.host[row * self.lanes + lane], self.kind) as f32);
+        let in_dtype = round(f64::from(norms_in_dtype.map(|norm| norm * norm).sum::<f32>().sqrt()), self.kind);
         let exact = if SAFE.contains(&total) { total } else { of.squared_norm(lane as i64).sqrt() };
         Norm { in_dtype, exact }
     }
@@ -159,7 +165,22 @@ pub fn lane_norms(values: &Tensor) -> Vec<f64> {
 
 fn measure(norms: &Norms, weights: &Weights) {
     for (view, flat) in norms.views.iter().zip(&weights.flat) {
-        drop(flat.norm_out(view, 2.0, [1i64].as_slice(), false));
+        norm_of(flat, view);
+    }
+}
+
+/// The norm of each row. What has 16 bits is widened first: the kernel that does both overflows or not depending on the number of rows.
+fn norm_of(flat: &Tensor, target: &Tensor) {
+    drop(flat.to_kind(target.kind()).norm_out(target, 2.0, [1i64].as_slice(), false));
+}
+
+/// To the nearest number of this kind.
+pub fn round(x: f64, kind: Kind) -> f64 {
+    match kind {
+        Kind::Half => half::f16::from_f64(x).to_f64(),
+        Kind::BFloat16 => half::bf16::from_f64(x).to_f64(),
+        Kind::Float => f64::from(x as f32),
+        _ => x,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a hidden layer does to its linear output h: normalization and activation, in either order, forward and backward.
 
 use super::activation;
+use super::inner;
 use super::weights::Layer;
 use crate::trial::{Activation, Norm, NormPosition};
 use tch::{Kind, Tensor};
@@ -44,6 +45,7 @@ struct Normed {
 impl Stage {
     pub fn slot(self, size: [i64; 3], kind: Kind) -> Slot {
         let new = || Tensor::zeros(size, (kind, tch::Device::Cpu));
+        let wide = || Tensor::zeros(size, (inner(kind), tch::Device::Cpu));
         let in_place = activation::from_output(self.activation);
         let pre = new();
         let other = |tensor: &Tensor| if in_place { tensor.shallow_clone() } else { new() };
@@ -56,19 +58,19 @@ impl Stage {
             Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position) => {
                 let mut inverse_size = size;
                 inverse_size[self.dim() as usize] = 1;
-                let inverse_std = Tensor::zeros(inverse_size, (kind, tch::Device::Cpu));
+                let inverse_std = Tensor::zeros(inverse_size, (inner(kind), tch::Device::Cpu));
                 match position {
                     NormPosition::Before => {
                         let phi_input = new();
                         let output = other(&phi_input);
-                        let standardized = pre.shallow_clone();
+                        let standardized = if inner(kind) == kind { pre.shallow_clone() } else { wide() };
                         let phi_output = output.shallow_clone();
                         Slot { pre, phi_input, phi_output, normed: Some(Normed { standardized, inverse_std }), output }
                     }
                     NormPosition::After => {
                         let phi_output = other(&pre);
                         let phi_input = pre.shallow_clone();
-                        let normed = Some(Normed { standardized: new(), inverse_std });
+                        let normed = Some(Normed { standardized: wide(), inverse_std });
                         Slot { pre, phi_input, phi_output, normed, output: new() }
                     }
                 }
@@ -106,7 +108,9 @@ impl Stage {
         }
     }
 
+    /// Statistics of 16-bit inputs are f32, as in PyTorch: squares would overflow.
     fn normalize(self, slot: &Slot, layer: &Layer, input: &Tensor, output: &Tensor) {
+        let input = &input.to_kind(inner(input.kind()));
         let normed = slot.normed.as_ref().expect("a stage with a norm has its buffers");
         let dim = [self.dim()];
         if self.is_centred() {
@@ -154,7 +158,7 @@ impl Stage {
     /// has neither mean.
     fn denormalize(self, slot: &Slot, layer: &Layer, gradient: &Layer, signal: &Tensor, add: bool) {
         let Normed { standardized, inverse_std } = slot.normed.as_ref().expect("a stage with a norm has its buffers");
-        let mut signal = signal.shallow_clone();
+        let (narrow, mut signal) = (signal, signal.to_kind(inner(signal.kind())));
         sum_over_batch(&(&signal * standardized), scale(gradient), add);
         if let Some(shift) = &gradient.shift {
             sum_over_batch(&signal, shift, add);
@@ -168,16 +172,22 @@ impl Stage {
         }
         drop(signal.g_sub_(&(standardized * along)));
         drop(signal.g_mul_(inverse_std));
+        if signal.kind() != narrow.kind() {
+            narrow.shallow_clone().copy_(&signal);
+        }
     }
 }
 
 /// target = or += source summed over the batch.
 fn sum_over_batch(source: &Tensor, target: &Tensor, add: bool) {
     let batch = [1i64];
+    let mut target = target.shallow_clone();
     if add {
-        drop(target.shallow_clone().g_add_(&source.sum_dim_intlist(batch.as_slice(), true, None::<Kind>)));
+        drop(target.g_add_(&source.sum_dim_intlist(batch.as_slice(), true, None::<Kind>)));
+    } else if source.kind() != target.kind() {
+        target.copy_(&source.sum_dim_intlist(batch.as_slice(), true, None::<Kind>));
     } else {
-        drop(source.sum_intlist_out(target, batch.as_slice(), true, None::<Kind>));
+        drop(source.sum_intlist_out(&target, batch.as_slice(), true, None::<Kind>));
     }
 }
 

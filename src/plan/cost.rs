@@ -65,6 +65,8 @@ impl Cost {
         let (bytes, slower) = match trial.dtype {
             Dtype::Float32 => (4.0, 1.0),
             Dtype::Float64 => (8.0, 2.0),
+            // Converted on the way in and out of most kernels.
+            Dtype::Bfloat16 | Dtype::Float16 => (2.0, 4.0),
         };
         let narrow = width.max(1.0);
         let rate = FLOPS_PER_SECOND / slower * narrow / (narrow + HALF_RATE_WIDTH);

@@ -1,4 +1,4 @@
-//! The table of axes: what values each takes, its default, where it applies and whether it is built. A new axis is a line here, a field
+//! The table of axes: what values each takes, its default, and where it applies. A new axis is a line here, a field
 //! of `Trial` and its use in `resolve`.
 
 use crate::axes::{self, Value};
@@ -68,25 +68,13 @@ pub struct Axis {
     pub default: Option<Value>,
     /// Applies only where all of these hold.
     pub needs: &'static [Need],
-    /// Otherwise only its default is accepted.
-    pub built: bool,
 }
 
 #[derive(Debug)]
 pub enum Kind {
-    Choice {
-        names: &'static [&'static str],
-        /// In the contract, but not built yet.
-        later: &'static [&'static str],
-        short: Option<Short>,
-    },
-    Integer {
-        min: u64,
-        max: u64,
-    },
-    Float {
-        range: Bounds,
-    },
+    Choice { names: &'static [&'static str], short: Option<Short> },
+    Integer { min: u64, max: u64 },
+    Float { range: Bounds },
     Boolean,
 }
 
@@ -204,12 +192,12 @@ const fn integer(min: u64, max: u64) -> Kind {
     Kind::Integer { min, max }
 }
 
-const fn one_of(names: &'static [&'static str], later: &'static [&'static str]) -> Kind {
-    Kind::Choice { names, later, short: None }
+const fn one_of(names: &'static [&'static str]) -> Kind {
+    Kind::Choice { names, short: None }
 }
 
 const fn with_number(names: &'static [&'static str], sets: Id, takes: &'static [&'static str]) -> Kind {
-    Kind::Choice { names, later: &[], short: Some(Short { sets, names: takes }) }
+    Kind::Choice { names, short: Some(Short { sets, names: takes }) }
 }
 
 const fn is(axis: Id, names: &'static [&'static str]) -> Need {
@@ -217,11 +205,7 @@ const fn is(axis: Id, names: &'static [&'static str]) -> Need {
 }
 
 const fn axis(id: Id, kind: Kind, default: Option<Value>, needs: &'static [Need]) -> Axis {
-    Axis { id, kind, default, needs, built: true }
-}
-
-const fn later(id: Id, kind: Kind, default: Option<Value>) -> Axis {
-    Axis { id, kind, default, needs: &[], built: false }
+    Axis { id, kind, default, needs }
 }
 
 const fn text(name: &'static str) -> Option<Value> {
@@ -234,7 +218,7 @@ const fn number(x: f64) -> Option<Value> {
 
 /// In the order of `Id`.
 pub const TABLE: [Axis; COUNT] = [
-    axis(Id::Network, one_of(&["mlp", "rnn", "lstm", "gru"], &[]), text("mlp"), &[]),
+    axis(Id::Network, one_of(&["mlp", "rnn", "lstm", "gru"]), text("mlp"), &[]),
     axis(Id::Depth, integer(0, 10_000), Some(Value::Integer(1)), &[]),
     axis(Id::Width, integer(1, 1_000_000), Some(Value::Integer(64)), &[HIDDEN]),
     axis(Id::Activation, with_number(Activation::NAMES, Id::NegativeSlope, &["leaky_relu"]), None, &[HIDDEN, STAGED]),
@@ -245,19 +229,19 @@ pub const TABLE: [Axis; COUNT] = [
     axis(Id::RecurrentInit, with_number(INITS, Id::RecurrentInitScale, INITS), None, &[RECURRENT]),
     axis(Id::RecurrentInitScale, FINITE, None, &[RECURRENT]),
     axis(Id::ForgetBias, FINITE, number(0.0), &[GATED, LEARNED]),
-    axis(Id::Bias, one_of(&["none", "learned"], &[]), text("learned"), &[]),
+    axis(Id::Bias, one_of(&["none", "learned"]), text("learned"), &[]),
     axis(Id::BiasStd, NOT_NEGATIVE, None, &[LEARNED]),
-    axis(Id::Norm, one_of(&["none", "batch", "layer", "rms"], &[]), text("none"), &[HIDDEN, STAGED]),
+    axis(Id::Norm, one_of(&["none", "batch", "layer", "rms"]), text("none"), &[HIDDEN, STAGED]),
     axis(
         Id::NormPosition,
-        one_of(&["before", "after"], &[]),
+        one_of(&["before", "after"]),
         text("before"),
         &[HIDDEN, STAGED, is(Id::Norm, &["batch", "layer", "rms"])],
     ),
     axis(Id::Residual, Kind::Boolean, Some(Value::Boolean(false)), &[HIDDEN, is(Id::Network, &["mlp"])]),
-    axis(Id::Parametrization, one_of(&["standard", "ntk", "mean_field"], &[]), text("standard"), &[]),
-    axis(Id::Loss, one_of(&["mse", "cross_entropy"], &[]), text("mse"), &[]),
-    axis(Id::Optimizer, one_of(Optimizer::NAMES, &[]), text("sgd"), &[]),
+    axis(Id::Parametrization, one_of(&["standard", "ntk", "mean_field"]), text("standard"), &[]),
+    axis(Id::Loss, one_of(&["mse", "cross_entropy"]), text("mse"), &[]),
+    axis(Id::Optimizer, one_of(Optimizer::NAMES), text("sgd"), &[]),
     axis(Id::Momentum, NOT_NEGATIVE, number(0.0), &[MOMENTUM]),
     axis(Id::Nesterov, Kind::Boolean, Some(Value::Boolean(false)), &[SGD]),
     axis(Id::Beta1, BELOW_ONE, number(0.9), &[ADAMS]),
@@ -266,15 +250,15 @@ pub const TABLE: [Axis; COUNT] = [
     axis(Id::Alpha, NOT_NEGATIVE, number(0.99), &[is(Id::Optimizer, &["rmsprop"])]),
     axis(Id::Lr, NOT_NEGATIVE, None, &[]),
     axis(Id::LrOutput, NOT_NEGATIVE, None, &[]),
-    axis(Id::Schedule, one_of(Schedule::NAMES, &[]), text("constant"), &[]),
+    axis(Id::Schedule, one_of(Schedule::NAMES), text("constant"), &[]),
     axis(Id::Warmup, integer(1, 1 << 50), None, &[is(Id::Schedule, &["warmup", "warmup_cosine"])]),
     axis(Id::Clip, with_number(&["none", "norm", "value"], Id::ClipThreshold, &["norm", "value"]), text("none"), &[]),
     axis(Id::ClipThreshold, THRESHOLD, number(f64::INFINITY), &[is(Id::Clip, &["norm", "value"])]),
     axis(Id::WeightDecay, NOT_NEGATIVE, number(0.0), &[]),
     axis(Id::Batch, integer(1, ALL_SAMPLES), Some(Value::Integer(ALL_SAMPLES)), &[]),
-    axis(Id::Sampling, one_of(&["shuffle", "replacement"], &[]), text("shuffle"), &[]),
+    axis(Id::Sampling, one_of(&["shuffle", "replacement"]), text("shuffle"), &[]),
     axis(Id::SequenceLength, integer(1, 10_000_000), None, &[RECURRENT]),
-    axis(Id::Dtype, one_of(&["float32", "float64"], &["bfloat16", "float16"]), text("float32"), &[]),
+    axis(Id::Dtype, one_of(&["float32", "float64", "bfloat16", "float16"]), text("float32"), &[]),
     // `seeds` sets it; it is an axis for filters.
     axis(Id::Seed, integer(0, i64::MAX as u64), None, &[]),
     axis(Id::DataSeed, integer(0, i64::MAX as u64), None, &[]),

@@ -88,8 +88,7 @@ pub fn axes<'a>(entries: &'a [Entry], problems: &mut Problems) -> (Axes, Vec<&'a
                 let key = Key { axis, key_span: entry.key_span.clone(), span: entry.value.span.clone() };
                 axes.given.push(Given { keys: vec![key], dial });
             }
-            None if axis.built => axes.broken.push(axis.id),
-            None => {}
+            None => axes.broken.push(axis.id),
         }
     }
     conflicts(&mut axes, problems);

@@ -125,10 +125,6 @@ fn key(cell: &Option<Cell>) -> Option<(u8, u64, &'static str, Option<usize>)> {
 /// Reads what a spec gives `axis`: a value, a list, a range, or a list that holds ranges. Equal rows are kept, for `zip`. None after a
 /// mistake.
 pub fn read(axis: &'static Axis, node: &Node, problems: &mut Problems) -> Option<Dial> {
-    if !axis.built {
-        not_built(axis, node, problems);
-        return None;
-    }
     if let (Raw::Table(entries), Kind::Float { .. }) = (&node.raw, &axis.kind) {
         let divided = range::read(axis, entries, &node.span, problems)?;
         return Some(Dial::Range { axis: axis.id, divided });
@@ -211,15 +207,4 @@ fn rows(axis: &Axis, cells: Vec<(Option<Cell>, Option<f64>)>) -> Dial {
         vec![cell, value.map(|value| Cell { value, per: None })]
     };
     Dial::Rows { axes: vec![axis.id, short.sets], rows: cells.into_iter().map(row).collect() }
-}
-
-/// Accepts the default of an axis that is not built, and nothing else.
-fn not_built(axis: &Axis, node: &Node, problems: &mut Problems) {
-    let single = std::slice::from_ref(node);
-    let items = if let Raw::List(items) = &node.raw { items } else { single };
-    let is_default =
-        |item: &Node| value::typed(axis, &item.raw).is_ok_and(|w| w.number.is_none() && Some(w.value) == axis.default);
-    if !items.iter().all(is_default) {
-        problems.push(&node.span, value::axis_not_built(axis));
-    }
 }

@@ -130,7 +130,7 @@ fn divisor(axis: &Axis, raw: &Raw) -> Result<Id, Mistake> {
     let Some(name) = raw.text() else {
         return Err(Mistake::kind("per", raw.kind(), "the name of an axis", "for example per = \"depth\""));
     };
-    let numeric = |axis: &&Axis| axis.is_numeric() && axis.built && axis.id != Id::Seed;
+    let numeric = |axis: &&Axis| axis.is_numeric() && axis.id != Id::Seed;
     match Axis::find(&name.replace('-', "_")) {
         Some(other) if other.id == axis.id => {
             Err(Mistake::new(format!("`{name}` cannot be divided by itself"), "for example per = \"depth\""))

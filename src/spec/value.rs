@@ -12,14 +12,14 @@ pub struct Written {
     pub number: Option<f64>,
 }
 
-/// The value that `raw` gives `axis`; names that are not built yet are values too.
+/// The value that `raw` gives `axis`.
 ///
 /// # Errors
 /// If it is not of the axis's type.
 pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
     let plain = |value| Ok(Written { value, number: None });
     match (&axis.kind, raw) {
-        (Kind::Choice { names, later, short }, Raw::Text(text)) => choice(axis, names, later, short.as_ref(), text),
+        (Kind::Choice { names, short }, Raw::Text(text)) => choice(axis, names, short.as_ref(), text),
         (Kind::Integer { .. }, Raw::Integer(i)) => match u64::try_from(*i) {
             Ok(i) => plain(Value::Integer(i)),
             Err(_) => Err(out_of_range(axis, &i.to_string())),
@@ -48,19 +48,13 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
     }
 }
 
-fn choice(
-    axis: &Axis,
-    names: &[&'static str],
-    later: &[&'static str],
-    short: Option<&Short>,
-    text: &str,
-) -> Result<Written, Mistake> {
+fn choice(axis: &Axis, names: &[&'static str], short: Option<&Short>, text: &str) -> Result<Written, Mistake> {
     let (name, argument) = match text.trim_end().strip_suffix(')').and_then(|t| t.split_once('(')) {
         Some((name, argument)) => (name, Some(argument.trim())),
         None => (text, None),
     };
     let found = axis::canonical(axis.id, name);
-    let Some(&known) = names.iter().chain(later).find(|known| **known == found) else {
+    let Some(&known) = names.iter().find(|known| **known == found) else {
         return Err(Mistake::unknown(format!("`{}` is not a value of `{}`", excerpt(name), axis.name()), name, names));
     };
     let number = argument.map(|argument| short_number(axis, short, known, argument)).transpose()?;
@@ -84,30 +78,15 @@ fn short_number(axis: &Axis, short: Option<&Short>, known: &str, argument: &str)
 /// Whether a spec may give `axis` this value.
 ///
 /// # Errors
-/// If it is out of range or not built yet.
+/// If it is out of range.
 pub fn allowed(axis: &Axis, value: Value) -> Result<(), Mistake> {
     match (&axis.kind, value) {
-        _ if !axis.built && axis.default != Some(value) => Err(axis_not_built(axis)),
-        (Kind::Choice { names, later, .. }, Value::Text(text)) if later.contains(&text) => {
-            Err(not_built(&format!("{} = \"{text}\"", axis.name()), &format!("built: {}", names.join(", "))))
-        }
         (Kind::Integer { min, max }, Value::Integer(i)) if !(*min..=*max).contains(&i) => {
             Err(out_of_range(axis, &i.to_string()))
         }
         (Kind::Float { range }, Value::Float(x)) if !(range.holds)(x) => Err(out_of_range(axis, &format!("{x:?}"))),
         _ => Ok(()),
     }
-}
-
-pub fn axis_not_built(axis: &Axis) -> Mistake {
-    let default = match axis.default {
-        Some(Value::Text(text)) => format!("only \"{text}\" is, its default"),
-        Some(Value::Integer(i)) => format!("only {i} is, its default"),
-        Some(Value::Float(x)) => format!("only {x:?} is, its default"),
-        Some(Value::Boolean(b)) => format!("only {b} is, its default"),
-        None => "leave it out".to_owned(),
-    };
-    not_built(axis.name(), &default)
 }
 
 /// The contract names it, this version does not do it.

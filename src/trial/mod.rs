@@ -305,7 +305,19 @@ named! {
     Parametrization { Standard = "standard", Ntk = "ntk", MeanField = "mean_field" }
 }
 named! { Loss { Mse = "mse", CrossEntropy = "cross_entropy" } }
-named! { Dtype { Float32 = "float32", Float64 = "float64" } }
+named! {
+    /// Of weights, activations, gradients and optimizer states alike; the 16-bit types keep no copy in a wider one and scale no loss.
+    Dtype { Float32 = "float32", Float64 = "float64", Bfloat16 = "bfloat16", Float16 = "float16" }
+}
+
+impl Dtype {
+    pub fn is_16_bit(self) -> bool {
+        match self {
+            Dtype::Bfloat16 | Dtype::Float16 => true,
+            Dtype::Float32 | Dtype::Float64 => false,
+        }
+    }
+}
 
 /// PyTorch's optimizers and their parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -352,3 +352,40 @@ fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
         crate::literature::row(&result, "Hochreiter and Schmidhuber 1997; Cho 2014", law, 1e-12 * law, kept);
     }
 }
+
+/// A pass in 16 bits is near the pass in f64, and no nearer than 16 bits allow.
+#[test]
+fn sixteen_bits_are_what_their_names_say() {
+    let mut exact = trials::mlp();
+    exact.budget = Budget::Steps(1);
+    let reference = train(&[exact.clone()]).remove(0).measured;
+    for (dtype, roundoff) in [(Dtype::Bfloat16, 2f64.powi(-8)), (Dtype::Float16, 2f64.powi(-11))] {
+        let found = train(&[Trial { dtype, ..exact.clone() }]).remove(0).measured;
+        for (a, b) in [
+            (found.loss_initial, reference.loss_initial),
+            (found.grad_norm_initial, reference.grad_norm_initial),
+            (found.weight_norm_initial, reference.weight_norm_initial),
+            (found.update_norm_max.unwrap(), reference.update_norm_max.unwrap()),
+        ] {
+            let error = (a - b).abs() / b;
+            assert!(error < 8.0 * roundoff && error > roundoff / 1e3, "{dtype:?}: {a} for {b}");
+        }
+    }
+    // 65504 is the largest float16; its losses overflow where the others do not.
+    let large = Trial { lr: 30.0, ..exact };
+    let outcome = |dtype| train(&[Trial { dtype, budget: Budget::Steps(4), ..large.clone() }])[0].measured.nonfinite;
+    assert!(outcome(Dtype::Float16).is_some());
+    assert_eq!((outcome(Dtype::Bfloat16), outcome(Dtype::Float32)), (None, None));
+}
+
+/// PyTorch's rule in the training dtype: min(1, threshold / (norm + 1e-6)), each operation rounded.
+#[test]
+fn clipping_in_16_bits_sees_the_norm_in_16_bits() {
+    use blowup::engine::clip::coefficient;
+    use blowup::engine::readout::Norm;
+    let at = |in_dtype: f64, dtype| coefficient(Clip::Norm(1.0), Norm { in_dtype, exact: 70_000.0 }, dtype);
+    assert_eq!(at(f64::INFINITY, Dtype::Float16), 0.0);
+    assert!(at(f64::NAN, Dtype::Float16).is_nan());
+    assert_eq!(at(3.0, Dtype::Bfloat16), f64::from(half::bf16::from_f64(1.0 / 3.0)));
+    assert_eq!(at(3.0, Dtype::Float16), f64::from(half::f16::from_f64(1.0 / 3.0)));
+}

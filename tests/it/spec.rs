@@ -69,15 +69,6 @@ fn defaults_of_what_is_not_built_are_accepted() {
 }
 
 #[test]
-fn what_is_not_built_is_refused_by_name() {
-    let refuse = |line: &str, what: &str, hint: &str| {
-        let at = line.find('=').unwrap() + 3;
-        check(&format!("{line}\nlr = 1"), &format!("6:{at} `{what}` is in the contract but not built yet / {hint}"));
-    };
-    refuse("dtype = \"bfloat16\"", "dtype = \"bfloat16\"", "built: float32, float64");
-}
-
-#[test]
 fn every_mistake_is_in_one_report() {
     let text = "\
 name = \"a/b\"

@@ -121,8 +121,9 @@ fn check_bits(trial: &Trial) {
 
 #[test]
 fn a_trial_has_the_same_bits_whatever_its_neighbours() {
-    for dtype in [Dtype::Float32, Dtype::Float64] {
-        for (batch, samples, width) in [(7, 21, 7), (33, 70, 9), (8, 64, 16)] {
+    for dtype in Dtype::ALL.iter().copied() {
+        let sizes = [(7, 21, 7), (33, 70, 9), (8, 64, 16)];
+        for (batch, samples, width) in sizes.into_iter().take(if dtype.is_16_bit() { 1 } else { 3 }) {
             for (i, activation) in ACTIVATIONS.into_iter().enumerate() {
                 for loss in [Loss::Mse, Loss::CrossEntropy] {
                     let norm = NORMS[(i + samples) % NORMS.len()];
@@ -139,9 +140,10 @@ fn a_trial_has_the_same_bits_whatever_its_neighbours() {
 
 #[test]
 fn a_recurrent_trial_has_the_same_bits_whatever_its_neighbours() {
-    for dtype in [Dtype::Float32, Dtype::Float64] {
+    for dtype in Dtype::ALL.iter().copied() {
         for activation in ACTIVATIONS {
-            for norm in [Norm::None, Norm::Layer(NormPosition::Before), Norm::Rms(NormPosition::After)] {
+            let norms = [Norm::Layer(NormPosition::Before), Norm::None, Norm::Rms(NormPosition::After)];
+            for norm in norms.into_iter().take(if dtype.is_16_bit() { 1 } else { 3 }) {
                 let network = Network::Rnn { depth: 2, width: 7, activation, norm, sequence_length: 9 };
                 let mut trial = Trial { network, batch: 7, dtype, ..trials::rnn() };
                 trial.task.samples = 17;
@@ -153,7 +155,7 @@ fn a_recurrent_trial_has_the_same_bits_whatever_its_neighbours() {
 
 #[test]
 fn a_gated_trial_has_the_same_bits_whatever_its_neighbours() {
-    for dtype in [Dtype::Float32, Dtype::Float64] {
+    for dtype in Dtype::ALL.iter().copied() {
         for (cell, width) in [(Gated::Lstm, 7), (Gated::Gru, 9), (Gated::Lstm, 16)] {
             for depth in [1, 2] {
                 let network = Network::Gated { cell, depth, width, forget_bias: 1.0, sequence_length: 5 };
@@ -182,18 +184,18 @@ fn every_optimizer_has_the_same_bits_whatever_the_neighbours() {
         Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
         Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.9 },
     ] {
-        for (weight_decay, lr_output) in [(0.0, None), (0.01, None), (0.01, Some(0.5))] {
+        for (weight_decay, lr_output, dtype) in [
+            (0.0, None, Dtype::Float32),
+            (0.01, None, Dtype::Float32),
+            (0.01, Some(0.5), Dtype::Float32),
+            (0.01, Some(0.5), Dtype::Bfloat16),
+            (0.0, None, Dtype::Float16),
+        ] {
             let schedule = Schedule::WarmupCosine { warmup: 2 };
-            let mut trial = Trial {
-                optimizer,
-                weight_decay,
-                lr_output,
-                schedule,
-                dtype: Dtype::Float32,
-                batch: 3,
-                ..trials::mlp()
-            };
-            trial.task.kind = TaskKind::FreshNoise;
+            let mut trial = Trial { optimizer, weight_decay, lr_output, schedule, dtype, batch: 3, ..trials::mlp() };
+            if !dtype.is_16_bit() {
+                trial.task.kind = TaskKind::FreshNoise;
+            }
             trial.budget = Budget::Steps(5);
             check_bits(&trial);
         }

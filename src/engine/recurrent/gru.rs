@@ -2,7 +2,7 @@
 //! n = tanh(p_n + r q_n), h_t = (1 - z) n + z h_{t-1}. Its backprop signal is dLoss/dh_t.
 
 use super::{Cell, Deltas};
-use crate::engine::network::affine;
+use crate::engine::product::affine;
 use crate::engine::weights::Layer;
 use tch::{Device, Kind, Tensor};
 

@@ -9,7 +9,8 @@ pub use gru::Gru;
 pub use lstm::Lstm;
 pub use plain::Plain;
 
-use super::network::{Network, Place, Watch, affine};
+use super::network::{Network, Place, Watch};
+use super::product::{add_product, affine, multiply};
 use super::weights::{Layer, Weights};
 use tch::{Device, Kind, Tensor};
 
@@ -97,12 +98,12 @@ impl Network for Recurrent {
         let depth = self.cells.len();
         let top = self.cells[depth - 1].state(self.times - 1);
         let last = &gradients.layers[depth];
-        drop(top.transpose(1, 2).bmm_out(&last.weight, signal));
+        multiply(&top.transpose(1, 2), signal, &last.weight);
         if let Some(bias) = &last.bias {
             drop(signal.sum_intlist_out(bias, [1i64].as_slice(), true, None::<Kind>));
         }
         let read_out = weights.layers[depth].weight.transpose(1, 2);
-        drop(signal.bmm_out(&self.signals[(depth - 1) % 2][self.times - 1], &read_out));
+        multiply(signal, &read_out, &self.signals[(depth - 1) % 2][self.times - 1]);
         for l in (0..depth).rev() {
             self.layer_backward(l, &weights.layers[l], &gradients.layers[l], inputs, &mut watch);
         }
@@ -135,8 +136,8 @@ impl Recurrent {
             let signal = self.signals[l % 2][t].shallow_clone();
             match &later {
                 // Only the last state of the top layer is read by the output.
-                Some(later) if l + 1 == self.cells.len() => drop(later.bmm_out(&signal, &back)),
-                Some(later) => drop(signal.shallow_clone().baddbmm_(later, &back)),
+                Some(later) if l + 1 == self.cells.len() => multiply(later, &back, &signal),
+                Some(later) => add_product(later, &back, &signal),
                 None => {}
             }
             let add = later.is_some();
@@ -153,7 +154,7 @@ impl Recurrent {
                 product(&self.ones, recurrent, bias, add);
             }
             if l > 0 {
-                drop(input.bmm_out(&self.signals[(l - 1) % 2][t], &down));
+                multiply(&input, &down, &self.signals[(l - 1) % 2][t]);
             }
             if let (Some(bias), Some(other), None, 0) = (&gradient.bias, &gradient.recurrent_bias, &recurrent, t) {
                 other.shallow_clone().copy_(bias);
@@ -170,11 +171,7 @@ impl Recurrent {
 
 /// target = a b, or target += a b.
 fn product(a: &Tensor, b: &Tensor, target: &Tensor, add: bool) {
-    if add {
-        drop(target.shallow_clone().baddbmm_(a, b));
-    } else {
-        drop(a.bmm_out(target, b));
-    }
+    if add { add_product(a, b, target) } else { multiply(a, b, target) }
 }
 
 /// b + r, `[lane, 1, columns]`, into `target`; None without biases.
@@ -187,6 +184,6 @@ fn gate_inputs(x: &Tensor, before: Option<&Tensor>, layer: &Layer, biases: Optio
     affine(x, &layer.weight, biases, target);
     if let Some(before) = before {
         let recurrent = layer.recurrent.as_ref().expect("a recurrent layer has a recurrent matrix");
-        drop(target.shallow_clone().baddbmm_(before, recurrent));
+        add_product(before, recurrent, target);
     }
 }
