@@ -59,7 +59,7 @@ def from_library():
     with open(path, newline="", encoding="utf-8") as file:
         for result, source, expected, tolerance, measured in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
             holds = abs(float(measured) - float(expected)) <= float(tolerance)
-            bound = f"{number(expected)} ± {number(tolerance)}"
+            bound = f"{number(expected)} +- {number(tolerance)}"
             yield dict(result=result, source=source, expected=bound, measured=number(measured), holds=holds)
 
 
