@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test literature build libtorch bench clean
+.PHONY: sweep test literature build libtorch bench pytorch clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -26,3 +26,7 @@ libtorch:
 # The comparison with other ways to train many small networks; its Python packages go to .venv-bench/.
 bench: libtorch
 	sh scripts/bench.sh
+
+# Trains the trials of tests/pytorch/ in blowup and in PyTorch and compares every step; its Python packages go to .venv-pytorch/.
+pytorch: build
+	sh scripts/pytorch.sh

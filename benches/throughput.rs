@@ -24,6 +24,7 @@ fn trials(width: usize, lanes: usize, steps: u64) -> Vec<Trial> {
         loss_ratio: 1e6,
         network: Network::Mlp { depth: DEPTH, width, activation: Activation::Tanh, norm: Norm::None, residual: false },
         init: Init { kind: InitKind::Lecun, scale: 1.0, offset: 0.0 },
+        parametrization: Parametrization::Standard,
         bias: Bias::Learned { std: 0.0 },
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
@@ -46,7 +47,7 @@ fn trials(width: usize, lanes: usize, steps: u64) -> Vec<Trial> {
 fn seconds(width: usize, lanes: usize, steps: u64) -> f64 {
     let trials = trials(width, lanes, steps);
     let start = Instant::now();
-    engine::train(&trials, Record::default(), &mut |_, _| ()).expect("the benchmark's trials train");
+    engine::train(&trials, &Record::default(), &mut |_, _| ()).expect("the benchmark's trials train");
     start.elapsed().as_secs_f64()
 }
 

@@ -11,10 +11,11 @@ Examples:
   blowup sweep experiments/grid.toml               train the whole grid; results in results/<name>/
   blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
   blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
+  blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
 
 Exit status:
   0    done
-  1    a sweep ended with lost trials
+  1    a sweep ended with lost trials; a replay was not what was recorded
   2    could not run: bad spec, bad folder, unreadable file, a filter that matches nothing
   130  interrupted; the same command resumes
 
@@ -38,8 +39,8 @@ pub enum Command {
     Check(Rest),
     #[command(hide = true)]
     Plot(Rest),
-    #[command(hide = true)]
-    Replay(Rest),
+    /// Run one trial of a sweep again, show how it went and where it broke, check its row
+    Replay(Replay),
     #[command(hide = true)]
     Merge(Rest),
     #[command(hide = true)]
@@ -88,6 +89,34 @@ pub struct Sweep {
     /// Most trials that train together (the results do not depend on it)
     #[arg(long, value_name = "N", hide = true)]
     pub chunk: Option<NonZeroUsize>,
+}
+
+const REPLAY_HELP: &str = "\
+Examples:
+  blowup replay results/grid t5d1f0c3a9b27               its course, its first bad tensor, its row
+  blowup replay results/grid t5d1f                       the beginning of an id is enough
+  blowup replay results/grid t5d1f --trace traces/t5d1f  and what it started from, step by step
+
+A trace holds trace.toml (configuration and verdict), tensors.safetensors (initial weights, data,
+order of the samples), steps.csv (loss, gradient norm, update norm), layers.csv (norms of every
+layer at every step). `make pytorch` trains such traces again in PyTorch.
+
+Exit status: 0 the recorded row came out, 1 it did not, 2 could not run. Where libtorch, the CPU or
+the version of blowup is another than the sweep's, only the verdict must be the same.";
+
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_HELP)]
+pub struct Replay {
+    /// The folder of the results
+    pub run_dir: PathBuf,
+    /// The trial's id in runs.csv, or as much of it as is unique
+    pub trial: String,
+    /// Write a trace into this folder, which must not exist
+    #[arg(long, value_name = "DIR")]
+    pub trace: Option<PathBuf>,
+    /// The spec that was swept, for csv tasks: their paths are relative to it [default: RUN_DIR/spec.toml]
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
 }
 
 /// Whatever follows a subcommand that is not built yet.

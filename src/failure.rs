@@ -10,6 +10,8 @@ pub enum Exit {
     Done,
     /// The sweep ended, with trials that have no verdict.
     Lost,
+    /// A replay did not give what was recorded.
+    Differs,
     /// Stopped by a signal; the same command resumes.
     Interrupted,
 }
@@ -18,7 +20,7 @@ impl Exit {
     pub fn status(self) -> u8 {
         match self {
             Exit::Done => 0,
-            Exit::Lost => 1,
+            Exit::Lost | Exit::Differs => 1,
             Exit::Interrupted => 130,
         }
     }

@@ -29,6 +29,7 @@ pub mod engine;
 pub mod verdict;
 
 pub mod record;
+pub mod replay;
 pub mod store;
 pub mod summary;
 

@@ -29,7 +29,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Worker => command::worker::run(),
         Command::Check(_) => later("check"),
         Command::Plot(_) => later("plot"),
-        Command::Replay(_) => later("replay"),
+        Command::Replay(args) => command::replay::run(&args),
         Command::Merge(_) => later("merge"),
         Command::Slurm(_) => later("slurm"),
         Command::Map(_) => later("map"),

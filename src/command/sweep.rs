@@ -94,7 +94,7 @@ fn default_dir(name: &str) -> Result<PathBuf, Failure> {
 }
 
 /// `beside`: the file whose folder the paths in the spec are relative to.
-fn parse(text: &str, file: &Path, beside: &Path) -> Result<Spec, Failure> {
+pub(super) fn parse(text: &str, file: &Path, beside: &Path) -> Result<Spec, Failure> {
     let folder = beside.parent().unwrap_or(Path::new(""));
     let open = |path: &str| {
         let path = folder.join(path);
@@ -296,7 +296,7 @@ fn dry_run(points: u128, survey: &Survey, plan: &Plan, workers: usize) -> String
 }
 
 /// Data goes to stdout; a reader that went away (`| head`) is no error.
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 

@@ -14,6 +14,7 @@ use super::readout::Readout;
 use super::sharpness::sharpness;
 use super::start::Start;
 use super::task::{self, Draw};
+use super::trace::{Sink, Step};
 use super::weights::Weights;
 use super::{init, kind, lanes, locate};
 use crate::trial::{Clip, Trial};
@@ -23,12 +24,18 @@ use tch::{Device, Kind, Tensor};
 /// The tensors shrink when at least this share of the lanes has left.
 const COMPACT_AT: f64 = 0.25;
 
-/// Trains `trials` (of one shape) to their verdicts; see `engine::train`.
-pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
+/// Trains `trials` (of one shape) to their verdicts; see `engine::train`. `watch` sees every step of the first.
+pub fn train<'a>(
+    trials: &'a [Trial],
+    record: &'a Record,
+    watch: Option<Sink<'a>>,
+    done: &mut dyn FnMut(usize, Finished),
+) -> Result<(), String> {
     if trials.is_empty() {
         return Ok(());
     }
     let mut cohort = Cohort::new(trials, record)?;
+    cohort.watch = watch;
     for step in 0..=cohort.total {
         cohort.prepare(step)?;
         cohort.pass(step);
@@ -68,6 +75,7 @@ struct Cohort<'a> {
     start: Option<Start>,
     /// Of this step's pass, if the record wants it.
     profile: Option<Profile>,
+    watch: Option<Sink<'a>>,
     initial: Option<Vec<f64>>,
 }
 
@@ -132,6 +140,7 @@ impl<'a> Cohort<'a> {
             batch: None,
             start: None,
             profile: None,
+            watch: None,
             initial: None,
         };
         cohort.initial = cohort.evaluate();
@@ -202,21 +211,27 @@ impl<'a> Cohort<'a> {
         network.forward(weights, &batch.inputs);
         loss(trial.loss, network.output(), &batch.targets, self.readout.loss_target(), Some(signal));
         let mut start = (step == 0).then(|| Start::new(trial, &**network));
-        let mut profile = at_epoch.map(|epoch| Profile::new(epoch, &**network, signal, &self.weights));
+        let wanted = at_epoch.or_else(|| self.watch.is_some().then_some(0));
+        let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, signal, &self.weights));
         let mut watch = |place: Place, delta: &Tensor| {
             start.iter_mut().for_each(|start| start.watch(place, delta));
             profile.iter_mut().for_each(|profile| profile.watch(place, delta));
         };
-        let watch: Option<Watch> = if step == 0 || at_epoch.is_some() { Some(&mut watch) } else { None };
+        let watch: Option<Watch> = if step == 0 || wanted.is_some() { Some(&mut watch) } else { None };
         network.backward(weights, &self.gradients, &batch.inputs, signal, watch);
         self.effective.pull_back(&mut self.gradients);
         profile.iter_mut().for_each(|profile| profile.finish(&self.gradients));
-        (self.start, self.profile) = (start, profile);
+        self.start = start;
         self.readout.measure_gradients(&self.gradients);
         if step == 0 {
             self.readout.measure_weights(&self.weights);
         }
         self.readout.read();
+        if let (Some(watch), Some(profile)) = (&mut self.watch, &profile) {
+            let (loss, grad_norm) = (self.readout.loss(0), self.readout.gradient_norm(0, &self.gradients).exact);
+            watch(Step { step, loss, grad_norm, layers: &profile.rows(0) });
+        }
+        self.profile = profile.filter(|_| at_epoch.is_some());
         self.batch = Some(batch);
     }
 

@@ -139,7 +139,8 @@ impl Order {
         Order { seeds: seeds.to_vec(), orders: seeds.iter().map(one).collect() }
     }
 
-    fn of(&self, seed: u64) -> &[usize] {
+    /// Of one of the seeds that it was drawn for.
+    pub fn of(&self, seed: u64) -> &[usize] {
         let at = self.seeds.iter().position(|&s| s == seed).expect("an order was drawn for the seeds of all lanes");
         &self.orders[at]
     }

@@ -4,7 +4,8 @@
 //! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
 //! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
 //! parametrization), `network` with `mlp`, `recurrent`
-//! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `locate` (where the first NaN began).
+//! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `locate` (where the first NaN began),
+//! `trace` (what a replay sees).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
 //! reduced, ends in pad lanes (`lanes::pads`), and draws its random numbers from streams named by seed and purpose (`draw`).
@@ -31,6 +32,7 @@ pub mod sharpness;
 pub mod stage;
 pub mod start;
 pub mod task;
+pub mod trace;
 pub mod weights;
 
 use crate::trial::{Dtype, Trial};
@@ -71,7 +73,30 @@ pub fn fingerprint() -> String {
 /// If a data file cannot be read or libtorch refuses an operation (out of memory, most likely): the text says which. Trials already handed
 /// over keep their results.
 pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(|| tch::no_grad(|| cohort::train(trials, record, done)))).unwrap_or_else(|panic| {
+    caught(|| cohort::train(trials, record, None, done))
+}
+
+/// Trains one trial as `train` does, with the same bits, and shows `watch` the norms of every step.
+///
+/// # Errors
+/// As `train`.
+pub fn replay(trial: &Trial, record: &Record, watch: trace::Sink) -> Result<Finished, String> {
+    let mut result = None;
+    let trials = std::slice::from_ref(trial);
+    caught(|| cohort::train(trials, record, Some(&mut *watch), &mut |_, finished| result = Some(finished)))?;
+    result.ok_or_else(|| "the trial did not end".to_owned())
+}
+
+/// What training `trial` starts from; see `trace::start`.
+///
+/// # Errors
+/// As `train`.
+pub fn start_of(trial: &Trial) -> Result<Vec<trace::Array>, String> {
+    caught(|| trace::start(trial))
+}
+
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(|| tch::no_grad(work))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         Err(text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_string())
     })

@@ -133,8 +133,9 @@ impl Readout {
     fn norm(&self, norms: &Norms, lane: usize, of: &Weights) -> Norm {
         let total = self.total(norms, lane);
         if self.kind == Kind::Double {
-            let finite_squares = total.is_finite() && total > 1e-150;
-            let exact = if finite_squares || total == 0.0 { total } else { scaled_norm(of, lane as i64) };
+            // 0 may stand for a norm whose squares are below the range.
+            let squares_in_range = total.is_finite() && total > 1e-150;
+            let exact = if squares_in_range { total } else { scaled_norm(of, lane as i64) };
             return Norm { in_dtype: total, exact };
         }
         // Each parameter's norm and their norm are rounded to the dtype.

@@ -23,8 +23,9 @@ pub(crate) use dial::NOTHING_SET;
 pub use report::{Problem, Report};
 pub(crate) use resolve::trial;
 
+use crate::axes::{self, Value};
 use crate::grid::Grid;
-use crate::trial::Loss;
+use crate::trial::{Loss, Trial};
 use crate::verdict::Record;
 use block::{Axes, Key};
 use check::View;
@@ -87,6 +88,19 @@ impl Spec {
         match spec {
             Some(spec) if problems.is_empty() => Ok(spec),
             _ => Err(problems.report(text, file)),
+        }
+    }
+
+    /// What `axis` is in `trial` if a spec says nothing of it. None where it has no default, or does not apply.
+    pub fn default(axis: &str, trial: &Trial) -> Option<Value> {
+        match axis {
+            "recurrent_init" => axes::value(trial, "init"),
+            "recurrent_init_scale" => axes::value(trial, "init_scale"),
+            "lr_output" => axes::value(trial, "lr"),
+            "bias_std" => Some(Value::Float(0.0)),
+            "batch" => Some(Value::Integer(trial.task.samples as u64)),
+            "data_seed" => axes::value(trial, "seed"),
+            axis => resolve::default(axis::Axis::find(axis)?.id, trial.network.name()),
         }
     }
 

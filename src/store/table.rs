@@ -124,6 +124,17 @@ impl Table {
         self.places.get(&trial).and_then(|place| place.verdict)
     }
 
+    /// The trial's row (or block of rows) as it lies in the file, with its line end.
+    pub fn row(&self, trial: TrialId) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(place) = self.places.get(&trial) else {
+            return Ok(None);
+        };
+        let mut text = vec![0; place.length as usize];
+        let read = File::open(&self.path).and_then(|from| from.read_exact_at(&mut text, place.offset));
+        read.map_err(|error| Failure::io("read", &self.path, &error))?;
+        Ok(Some(text))
+    }
+
     pub fn contains(&self, trial: TrialId) -> bool {
         self.places.contains_key(&trial)
     }

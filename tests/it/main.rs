@@ -16,6 +16,7 @@ mod verdicts;
 mod plan;
 mod protocol;
 mod record;
+mod replay;
 mod store;
 mod summary;
 mod sweep;

@@ -389,3 +389,16 @@ fn clipping_in_16_bits_sees_the_norm_in_16_bits() {
     assert_eq!(at(3.0, Dtype::Bfloat16), f64::from(half::bf16::from_f64(1.0 / 3.0)));
     assert_eq!(at(3.0, Dtype::Float16), f64::from(half::f16::from_f64(1.0 / 3.0)));
 }
+
+#[test]
+fn a_gradient_whose_square_underflows_still_has_its_norm() {
+    for (dtype, weight) in [(Dtype::Float64, 1e-160), (Dtype::Float32, 1e-25)] {
+        let task = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None };
+        let init = Init { kind: InitKind::Constant, scale: weight, offset: 0.0 };
+        let trial = Trial { task, network: Network::Linear, init, bias: Bias::None, batch: 1, dtype, ..trials::mlp() };
+        let run = &train(&[trial])[0].measured;
+        assert!((run.grad_norm_initial / (2.0 * weight) - 1.0).abs() < 1e-6, "{}", run.grad_norm_initial);
+        assert!((run.weight_norm_initial / weight - 1.0).abs() < 1e-6, "{}", run.weight_norm_initial);
+        assert!((run.update_norm_max.unwrap() / (0.2 * weight) - 1.0).abs() < 1e-6);
+    }
+}

@@ -277,8 +277,9 @@ fn help_teaches() {
     Usage: blowup <COMMAND>
 
     Commands:
-      sweep  Train every trial of a spec's grid and write what diverged, when and where
-      help   Print this message or the help of the given subcommand(s)
+      sweep   Train every trial of a spec's grid and write what diverged, when and where
+      replay  Run one trial of a sweep again, show how it went and where it broke, check its row
+      help    Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -288,10 +289,11 @@ fn help_teaches() {
       blowup sweep experiments/grid.toml               train the whole grid; results in results/<name>/
       blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
       blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
+      blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
 
     Exit status:
       0    done
-      1    a sweep ended with lost trials
+      1    a sweep ended with lost trials; a replay was not what was recorded
       2    could not run: bad spec, bad folder, unreadable file, a filter that matches nothing
       130  interrupted; the same command resumes
 

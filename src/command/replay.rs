@@ -1,0 +1,129 @@
+//! `blowup replay`: one trial of a sweep, alone and watched. It only reads the sweep's folder, and trains in this process: a crash can lose
+//! no row.
+
+use super::sweep::{parse, print};
+use crate::cli::Replay;
+use crate::engine::{self, ENVIRONMENT, FOREIGN_ENVIRONMENT};
+use crate::failure::{Exit, Failure};
+use crate::record;
+use crate::replay::compare::{Comparison, compare};
+use crate::replay::trace::Folder;
+use crate::replay::{LeadUp, find, report};
+use crate::spec::Spec;
+use crate::store::Store;
+use crate::trial::Trial;
+use crate::verdict::Record;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+pub fn run(args: &Replay) -> Result<Exit, Failure> {
+    become_a_worker()?;
+    let store = Store::read(&args.run_dir)?;
+    let (spec, file) = spec(args, &store)?;
+    let trial = find::find(spec.grid(), &args.trial, &args.run_dir.join("runs.csv"))?;
+    let recorded = store.runs.row(trial.id())?;
+    let folder = args.trace.as_deref().map(Folder::make).transpose()?;
+    tracing::info!("{} of `{}`", trial.id(), file.display());
+
+    let fingerprint = engine::fingerprint();
+    engine::start();
+    let record = Record { epochs: true, steps: u64::MAX, ..spec.record.clone() };
+    let (lead_up, finished) = train(&trial, record, folder, &fingerprint)?;
+    let row = record::run_row(&trial, &finished.measured);
+    let comparison = compare(recorded.as_deref(), &row);
+    let elsewhere = elsewhere(&store, &fingerprint);
+    let mut text = report::configuration(&trial, &args.run_dir);
+    text.push_str(&report::course(&trial, &finished));
+    text.push_str(&report::first_bad(&trial, &finished, &lead_up));
+    text.push_str(&report::verdict(&finished.measured, &comparison, elsewhere.as_deref()));
+    if let Some(dir) = &args.trace {
+        text.push_str(&format!("trace: {}\n", dir.display()));
+    }
+    print(&text);
+    Ok(match comparison {
+        Comparison::Differs(cells) if cells.iter().any(|cell| cell.of_verdict || elsewhere.is_none()) => Exit::Differs,
+        Comparison::Differs(_) | Comparison::Missing | Comparison::Lost(_) => Exit::Done,
+    })
+}
+
+/// libtorch reads the environment when it is loaded, before `main`: unless this process has a worker's, it starts over with it.
+fn become_a_worker() -> Result<(), Failure> {
+    let right = ENVIRONMENT.iter().all(|(name, value)| std::env::var_os(name).is_some_and(|found| found == *value));
+    if right && FOREIGN_ENVIRONMENT.iter().all(|name| std::env::var_os(name).is_none()) {
+        return Ok(());
+    }
+    let program = std::env::current_exe();
+    let mut command = Command::new(program.map_err(|error| cannot_start(&error))?);
+    command.args(std::env::args_os().skip(1)).envs(ENVIRONMENT);
+    for name in FOREIGN_ENVIRONMENT {
+        command.env_remove(name);
+    }
+    // Returns only if it failed.
+    Err(cannot_start(&command.exec()))
+}
+
+fn cannot_start(error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot start the program again with the environment of a worker: {error}"))
+}
+
+/// The spec of the folder, or the one that was named, and its file.
+fn spec<'a>(args: &'a Replay, store: &Store) -> Result<(Spec, std::borrow::Cow<'a, Path>), Failure> {
+    if let Some(file) = &args.spec {
+        let text = std::fs::read_to_string(file).map_err(|error| Failure::io("read the spec", file, &error))?;
+        return Ok((parse(&text, file, file)?, file.into()));
+    }
+    let file = args.run_dir.join("spec.toml");
+    let Some(text) = &store.spec else {
+        return Err(Failure::new(format!("`{}` is no folder of results: it has no spec.toml", args.run_dir.display()))
+            .hint("`blowup sweep` makes one, in results/<name> or where --out says"));
+    };
+    let spec = parse(text, &file, &file).map_err(|failure| {
+        let has_file = text.contains("csv");
+        if has_file {
+            failure.hint("name the spec that was swept with `--spec`: data files lie beside it")
+        } else {
+            failure
+        }
+    })?;
+    Ok((spec, file.into()))
+}
+
+fn train(
+    trial: &Trial,
+    record: Record,
+    folder: Option<Folder>,
+    fingerprint: &str,
+) -> Result<(LeadUp, crate::verdict::Finished), Failure> {
+    let failed = |message: String| Failure::new(format!("trial {} cannot be trained: {message}", trial.id()));
+    let mut folder = folder;
+    if let Some(folder) = &folder {
+        folder.write_tensors(&engine::start_of(trial).map_err(failed)?)?;
+    }
+    let (id, mut lead_up) = (trial.id().to_string(), LeadUp::default());
+    let finished = engine::replay(trial, &record, &mut |seen| {
+        lead_up.see(seen);
+        if let Some(folder) = &mut folder {
+            folder.see(&id, seen);
+        }
+    })
+    .map_err(failed)?;
+    if let Some(folder) = folder {
+        folder.finish(trial, &finished, &record::run_row(trial, &finished.measured), fingerprint)?;
+    }
+    Ok((lead_up, finished))
+}
+
+/// Why the numbers may differ from the recorded ones, if they may.
+fn elsewhere(store: &Store, fingerprint: &str) -> Option<String> {
+    let Some(manifest) = &store.manifest else {
+        return Some("the folder does not say what computed the row".to_owned());
+    };
+    let here = env!("CARGO_PKG_VERSION");
+    if manifest.blowup != here {
+        return Some(format!("the row was computed by blowup {}, this is {here}", manifest.blowup));
+    }
+    let same = manifest.fingerprints.iter().all(|known| known == fingerprint);
+    (!same)
+        .then(|| format!("the row was computed by `{}`, this is `{fingerprint}`", manifest.fingerprints.join("` or `")))
+}

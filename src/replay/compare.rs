@@ -1,0 +1,51 @@
+//! The row of a replay against the row in `runs.csv`. Bytes in, findings out.
+
+use crate::record::{self, LABEL, OUTCOME, Verdict};
+
+/// A cell that is not the same in both rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub column: &'static str,
+    pub recorded: String,
+    pub replayed: String,
+    /// Whether it is one of the cells that say what happened, when and where.
+    pub of_verdict: bool,
+}
+
+/// What the recorded row says against the replayed one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Comparison {
+    /// There is no row.
+    Missing,
+    /// The row says that the trial was lost, for this reason.
+    Lost(&'static str),
+    /// The cells that differ; none if the rows have the same bytes.
+    Differs(Vec<Difference>),
+}
+
+/// Both with their line ends. The label is not compared: it may change freely.
+pub fn compare(recorded: Option<&[u8]>, replayed: &[u8]) -> Comparison {
+    let Some(recorded) = recorded else {
+        return Comparison::Missing;
+    };
+    let (old, new) = (cells(recorded), cells(replayed));
+    if let Some(Verdict::Lost(reason)) = Verdict::parse(old[OUTCOME].as_bytes(), old[OUTCOME + 1].as_bytes()) {
+        return Comparison::Lost(reason.name());
+    }
+    let verdict = OUTCOME..=record::column("step_nan");
+    let rows = record::runs().into_iter().zip(old.into_iter().zip(new)).enumerate();
+    Comparison::Differs(
+        rows.filter(|(at, (_, (recorded, replayed)))| *at != LABEL && recorded != replayed)
+            .map(|(at, (column, (recorded, replayed)))| {
+                let of_verdict = verdict.contains(&at);
+                Difference { column, recorded, replayed, of_verdict }
+            })
+            .collect(),
+    )
+}
+
+/// The cells of a row as text.
+pub fn cells(row: &[u8]) -> Vec<String> {
+    let row = row.strip_suffix(b"\n").unwrap_or(row);
+    record::fields(row).into_iter().map(|cell| String::from_utf8_lossy(&cell).into_owned()).collect()
+}

@@ -1,0 +1,168 @@
+//! The folder of a trace: what a trial starts from and what it did at every step, for a program that trains the same trial again.
+//!
+//! `trace.toml` the configuration and the verdict · `tensors.safetensors` initial weights, data, order · `steps.csv` a row per step ·
+//! `layers.csv` a row per step and layer. `trace.toml` is written last: a folder without it is incomplete.
+
+use super::compare;
+use crate::axes::AXES;
+use crate::engine::task;
+use crate::engine::trace::{Array, Step, Values};
+use crate::failure::Failure;
+use crate::record::{self, OUTCOME};
+use crate::trial::Trial;
+use crate::verdict::{Finished, LayerRow};
+use safetensors::tensor::{Dtype, TensorView};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The columns of a trace's `layers.csv`: those of a sweep's, with the step in the place of the epoch.
+pub const LAYERS: [&str; 8] =
+    ["trial", "step", "layer", "time", "activation_rms", "backprop_norm", "weight_grad_norm", "weight_norm"];
+
+const CONFIGURATION: &str = "trace.toml";
+const TENSORS: &str = "tensors.safetensors";
+const STEPS: &str = "steps.csv";
+const LAYER_ROWS: &str = "layers.csv";
+
+/// A folder made for one trace. Removed again if it is dropped before `finish`.
+pub struct Folder {
+    dir: PathBuf,
+    layers: BufWriter<File>,
+    /// The first error of writing; later ones follow from it.
+    broken: Option<io::Error>,
+    finished: bool,
+}
+
+impl Folder {
+    /// # Errors
+    /// If the folder exists, or cannot be made. Nothing that is there is changed.
+    pub fn make(dir: &Path) -> Result<Folder, Failure> {
+        fs::create_dir(dir).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Failure::new(format!("`{}` is there already", dir.display()))
+                .hint("a trace overwrites nothing; name a folder that does not exist"),
+            _ => Failure::io("make the folder", dir, &error),
+        })?;
+        let path = dir.join(LAYER_ROWS);
+        let file = File::create_new(&path).and_then(|file| {
+            let mut layers = BufWriter::new(file);
+            layers.write_all(&record::line(LAYERS))?;
+            Ok(layers)
+        });
+        match file {
+            Ok(layers) => Ok(Folder { dir: dir.to_owned(), layers, broken: None, finished: false }),
+            Err(error) => {
+                let _ = fs::remove_dir_all(dir);
+                Err(Failure::io("write", &path, &error))
+            }
+        }
+    }
+
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_tensors(&self, arrays: &[Array]) -> Result<(), Failure> {
+        let bytes: Vec<Vec<u8>> = arrays.iter().map(little_endian).collect();
+        let views = arrays.iter().zip(&bytes).map(|(array, bytes)| {
+            let dtype = match array.values {
+                Values::Float(_) => Dtype::F64,
+                Values::Integer(_) => Dtype::I64,
+            };
+            let view = TensorView::new(dtype, array.shape.clone(), bytes).expect("a shape holds its values");
+            (array.name.as_str(), view)
+        });
+        let file = safetensors::serialize(views, &None).expect("tensors can be serialized");
+        self.write(TENSORS, &file)
+    }
+
+    /// One step, as it is seen. An error is kept for `finish`.
+    pub fn see(&mut self, trial: &str, seen: Step<'_>) {
+        for row in seen.layers {
+            if self.broken.is_none() {
+                self.broken = self.layers.write_all(&line(trial, seen.step, row)).err();
+            }
+        }
+    }
+
+    /// Writes what is known at the end. `row`: the trial's line of `runs.csv`.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn finish(mut self, trial: &Trial, finished: &Finished, row: &[u8], fingerprint: &str) -> Result<(), Failure> {
+        let written = self.broken.take().map_or_else(|| self.layers.flush(), Err);
+        written.map_err(|error| Failure::io("write", &self.dir.join(LAYER_ROWS), &error))?;
+        let [_, _, steps] = record::side_rows(trial, finished);
+        self.write(STEPS, &[record::line(record::STEPS), steps].concat())?;
+        self.write(CONFIGURATION, configuration(trial, row, fingerprint).as_bytes())?;
+        self.finished = true;
+        Ok(())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let path = self.dir.join(name);
+        fs::write(&path, bytes).map_err(|error| Failure::io("write", &path, &error))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Everything in it is this trace's.
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+fn little_endian(array: &Array) -> Vec<u8> {
+    match &array.values {
+        Values::Float(values) => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Values::Integer(values) => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+    }
+}
+
+fn line(trial: &str, step: u64, row: &LayerRow) -> Vec<u8> {
+    let LayerRow { layer, time, activation_rms, backprop_norm, weight_grad_norm, weight_norm, epoch: _ } = *row;
+    let time = time.map(|time| time.to_string()).unwrap_or_default();
+    let norms = [activation_rms, backprop_norm, weight_grad_norm, weight_norm].map(record::float);
+    record::line([trial.to_owned(), step.to_string(), layer.to_string(), time].into_iter().chain(norms))
+}
+
+/// The trial as a TOML file: what is no axis first, then the axes that apply and what was measured, by the columns of `runs.csv`.
+fn configuration(trial: &Trial, row: &[u8], fingerprint: &str) -> String {
+    let names = record::runs();
+    let cells = compare::cells(row);
+    let table = |from: usize, to: usize| {
+        let pairs = names[from..to].iter().zip(&cells[from..to]).filter(|(_, cell)| !cell.is_empty());
+        toml::Value::Table(pairs.map(|(name, cell)| ((*name).to_owned(), value(cell))).collect())
+    };
+    let integer = |n: u64| toml::Value::Integer(n as i64);
+    let text = |text: &str| toml::Value::String(text.to_owned());
+    let file = toml::Table::from_iter([
+        ("trial".to_owned(), text(&trial.id().to_string())),
+        ("label".to_owned(), text(&trial.label)),
+        ("blowup".to_owned(), text(env!("CARGO_PKG_VERSION"))),
+        ("fingerprint".to_owned(), text(fingerprint)),
+        ("task".to_owned(), text(trial.task.kind.name())),
+        ("fresh".to_owned(), toml::Value::Boolean(task::is_fresh(&trial.task))),
+        ("inputs".to_owned(), integer(trial.task.inputs as u64)),
+        ("outputs".to_owned(), integer(trial.task.outputs as u64)),
+        ("samples".to_owned(), integer(trial.task.samples as u64)),
+        ("steps".to_owned(), integer(trial.steps())),
+        ("steps_per_epoch".to_owned(), integer(trial.steps_per_epoch())),
+        ("loss_ratio".to_owned(), toml::Value::Float(trial.loss_ratio)),
+        ("axes".to_owned(), table(OUTCOME - AXES.len(), OUTCOME)),
+        ("measured".to_owned(), table(OUTCOME, names.len())),
+    ]);
+    file.to_string()
+}
+
+/// A cell with its type back.
+fn value(cell: &str) -> toml::Value {
+    if let Ok(n) = cell.parse::<i64>() {
+        return toml::Value::Integer(n);
+    }
+    match (cell.parse::<f64>(), cell.parse::<bool>()) {
+        (Ok(x), _) => toml::Value::Float(x),
+        (_, Ok(b)) => toml::Value::Boolean(b),
+        _ => toml::Value::String(cell.to_owned()),
+    }
+}
