@@ -11,11 +11,12 @@ Examples:
   blowup sweep experiments/grid.toml               train the whole grid; results in results/<name>/
   blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
   blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
+  blowup check results/grid                        the gate for CI: do the spec's expectations hold?
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
 
 Exit status:
-  0    done
-  1    a sweep ended with lost trials; a replay was not what was recorded
+  0    done, or the gate passed
+  1    the gate failed; a sweep ended with lost trials; a replay was not what was recorded
   2    could not run: bad spec, bad folder, unreadable file, a filter that matches nothing
   130  interrupted; the same command resumes
 
@@ -33,10 +34,10 @@ pub struct Cli {
 pub enum Command {
     /// Train every trial of a spec's grid and write what diverged, when and where
     Sweep(Sweep),
+    /// Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
+    Check(Check),
     #[command(hide = true)]
     Worker,
-    #[command(hide = true)]
-    Check(Rest),
     #[command(hide = true)]
     Plot(Rest),
     /// Run one trial of a sweep again, show how it went and where it broke, check its row
@@ -53,8 +54,8 @@ const SWEEP_HELP: &str = "\
 The same command again resumes: trials that have a row in runs.csv do not run again. A changed
 spec is taken up if its grid contains the old one; otherwise give it a folder with --out.
 
-Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv and
-steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
+Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
+and steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
 depend on --workers.";
 
 #[derive(Debug, Args)]
@@ -117,6 +118,51 @@ pub struct Replay {
     /// The spec that was swept, for csv tasks: their paths are relative to it [default: RUN_DIR/spec.toml]
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
+}
+
+const CHECK_HELP: &str = r#"Expectations stand in the spec, as many as you like:
+  [[expect]]
+  name   = "He keeps deep ReLU nets alive at small steps"
+  where  = { init = "he", activation = "relu", lr = { max = 0.1 } }   # the trials it is about
+  by     = ["depth"]                                                  # must hold at every depth
+  metric = "divergence_rate"
+  max    = 0.05                            # or min, or value with tolerance (0.01, or "5%")
+
+Metrics:
+  divergence_rate, nonfinite_rate, converged_rate, stalled_rate, unsettled_rate
+  mean, geomean, median, min, max, std, var or count of a formula over columns of runs.csv
+                      mean(ln(activation_ratio) * 29)    max(sharpness_final * lr)
+  or of layers.csv    geomean((backprop_norm[5] / backprop_norm[25]) ^ (1/10))
+                      max(ln(activation_rms[2..last]))   mean(backprop_norm[1, time 3, epoch 10])
+
+A gate never passes on missing, lost or duplicate trials. --baseline compares with an earlier sweep
+of the same grid, trial by trial, as [baseline] in the spec says.
+
+Examples:
+  blowup check results/grid
+  blowup check results/grid --spec experiments/grid.toml --junit report.xml --github
+  blowup check results/grid --baseline main/runs.csv
+
+Exit status: 0 the gate passed, 1 it failed, 2 it could not run."#;
+
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_HELP)]
+pub struct Check {
+    /// The folder of a sweep's results
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+    /// The spec whose [[expect]] entries count; its grid must be that of the sweep [default: RUN_DIR/spec.toml]
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+    /// The results of an earlier sweep of the same grid, to compare with: a folder or its runs.csv
+    #[arg(long, value_name = "DIR_OR_CSV")]
+    pub baseline: Option<PathBuf>,
+    /// Write the result as JUnit XML too
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Print findings as annotations of GitHub Actions too
+    #[arg(long)]
+    pub github: bool,
 }
 
 /// Whatever follows a subcommand that is not built yet.

@@ -12,6 +12,8 @@ pub enum Exit {
     Lost,
     /// A replay did not give what was recorded.
     Differs,
+    /// `check` found something.
+    Failed,
     /// Stopped by a signal; the same command resumes.
     Interrupted,
 }
@@ -20,7 +22,7 @@ impl Exit {
     pub fn status(self) -> u8 {
         match self {
             Exit::Done => 0,
-            Exit::Lost | Exit::Differs => 1,
+            Exit::Lost | Exit::Differs | Exit::Failed => 1,
             Exit::Interrupted => 130,
         }
     }

@@ -8,7 +8,7 @@
 //!                          |                                     |
 //!                          +<------------- rows <----------------+
 //!                          v
-//!                        store (runs.csv, ...) -> summary
+//!                        store (runs.csv, ...) -> summary | check
 //! ```
 
 pub mod cli;
@@ -32,6 +32,8 @@ pub mod record;
 pub mod replay;
 pub mod store;
 pub mod summary;
+
+pub mod check;
 
 pub mod failure;
 pub mod progress;

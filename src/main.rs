@@ -26,8 +26,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
         |name: &str| Err(Failure::new(format!("`{name}` is not built yet")).hint("`blowup --help` lists what is"));
     match command {
         Command::Sweep(args) => command::sweep::run(&args),
+        Command::Check(args) => command::check::run(&args),
         Command::Worker => command::worker::run(),
-        Command::Check(_) => later("check"),
         Command::Plot(_) => later("plot"),
         Command::Replay(args) => command::replay::run(&args),
         Command::Merge(_) => later("merge"),

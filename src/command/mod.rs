@@ -1,5 +1,6 @@
 //! One file per subcommand: wiring only.
 
+pub mod check;
 pub mod replay;
 pub mod sweep;
 pub mod worker;

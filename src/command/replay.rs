@@ -3,34 +3,38 @@
 
 use super::sweep::{parse, print};
 use crate::cli::Replay;
+use crate::engine::trace::Step;
 use crate::engine::{self, ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use crate::failure::{Exit, Failure};
 use crate::record;
-use crate::replay::compare::{Comparison, compare};
+use crate::replay::compare::{Comparison, compare, has_sharpness};
 use crate::replay::trace::Folder;
 use crate::replay::{LeadUp, find, report};
 use crate::spec::Spec;
 use crate::store::Store;
 use crate::trial::Trial;
-use crate::verdict::Record;
+use crate::verdict::{Finished, Layers, Record};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 
 pub fn run(args: &Replay) -> Result<Exit, Failure> {
     become_a_worker()?;
     let store = Store::read(&args.run_dir)?;
-    let (spec, file) = spec(args, &store)?;
+    let spec = spec(args, &store)?;
     let trial = find::find(spec.grid(), &args.trial, &args.run_dir.join("runs.csv"))?;
     let recorded = store.runs.row(trial.id())?;
-    let folder = args.trace.as_deref().map(Folder::make).transpose()?;
-    tracing::info!("{} of `{}`", trial.id(), file.display());
+    let mut folder = args.trace.as_deref().map(Folder::make).transpose()?;
 
-    let fingerprint = engine::fingerprint();
+    // What was measured then is measured now, whatever the spec has come to say since.
+    let sharpness = recorded.as_deref().map_or(spec.record.sharpness, has_sharpness);
+    let record = Record { epochs: true, layers: Layers::Never, steps: u64::MAX, sharpness };
     engine::start();
-    let record = Record { epochs: true, steps: u64::MAX, ..spec.record.clone() };
-    let (lead_up, finished) = train(&trial, record, folder, &fingerprint)?;
+    let (lead_up, finished) = train(&trial, &record, folder.as_mut())?;
     let row = record::run_row(&trial, &finished.measured);
+    let fingerprint = engine::fingerprint();
+    if let Some(folder) = folder {
+        folder.finish(&trial, &finished, &row, &fingerprint)?;
+    }
     let comparison = compare(recorded.as_deref(), &row);
     let elsewhere = elsewhere(&store, &fingerprint);
     let mut text = report::configuration(&trial, &args.run_dir);
@@ -67,50 +71,34 @@ fn cannot_start(error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot start the program again with the environment of a worker: {error}"))
 }
 
-/// The spec of the folder, or the one that was named, and its file.
-fn spec<'a>(args: &'a Replay, store: &Store) -> Result<(Spec, std::borrow::Cow<'a, Path>), Failure> {
+/// The spec of the folder, or the one that was named.
+fn spec(args: &Replay, store: &Store) -> Result<Spec, Failure> {
     if let Some(file) = &args.spec {
         let text = std::fs::read_to_string(file).map_err(|error| Failure::io("read the spec", file, &error))?;
-        return Ok((parse(&text, file, file)?, file.into()));
+        return parse(&text, file, file);
     }
-    let file = args.run_dir.join("spec.toml");
     let Some(text) = &store.spec else {
         return Err(Failure::new(format!("`{}` is no folder of results: it has no spec.toml", args.run_dir.display()))
             .hint("`blowup sweep` makes one, in results/<name> or where --out says"));
     };
-    let spec = parse(text, &file, &file).map_err(|failure| {
-        let has_file = text.contains("csv");
-        if has_file {
-            failure.hint("name the spec that was swept with `--spec`: data files lie beside it")
-        } else {
-            failure
-        }
-    })?;
-    Ok((spec, file.into()))
+    let file = args.run_dir.join("spec.toml");
+    let hint = "name the spec that was swept with `--spec`: data files lie beside it";
+    parse(text, &file, &file).map_err(|failure| if text.contains("csv") { failure.hint(hint) } else { failure })
 }
 
-fn train(
-    trial: &Trial,
-    record: Record,
-    folder: Option<Folder>,
-    fingerprint: &str,
-) -> Result<(LeadUp, crate::verdict::Finished), Failure> {
+fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Result<(LeadUp, Finished), Failure> {
     let failed = |message: String| Failure::new(format!("trial {} cannot be trained: {message}", trial.id()));
-    let mut folder = folder;
     if let Some(folder) = &folder {
         folder.write_tensors(&engine::start_of(trial).map_err(failed)?)?;
     }
     let (id, mut lead_up) = (trial.id().to_string(), LeadUp::default());
-    let finished = engine::replay(trial, &record, &mut |seen| {
+    let mut watch = |seen: Step<'_>| {
         lead_up.see(seen);
         if let Some(folder) = &mut folder {
             folder.see(&id, seen);
         }
-    })
-    .map_err(failed)?;
-    if let Some(folder) = folder {
-        folder.finish(trial, &finished, &record::run_row(trial, &finished.measured), fingerprint)?;
-    }
+    };
+    let finished = engine::replay(trial, record, &mut watch).map_err(failed)?;
     Ok((lead_up, finished))
 }
 

@@ -44,6 +44,12 @@ pub fn compare(recorded: Option<&[u8]>, replayed: &[u8]) -> Comparison {
     )
 }
 
+/// Whether the sharpness was measured.
+pub fn has_sharpness(row: &[u8]) -> bool {
+    let cells = cells(row);
+    ["sharpness_initial", "sharpness_final"].iter().any(|column| !cells[record::column(column)].is_empty())
+}
+
 /// The cells of a row as text.
 pub fn cells(row: &[u8]) -> Vec<String> {
     let row = row.strip_suffix(b"\n").unwrap_or(row);

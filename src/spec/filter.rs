@@ -5,6 +5,7 @@ use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw};
 use super::value;
 use crate::axes::{self, Value};
+use crate::record;
 use crate::trial::{TaskKind, Trial};
 
 /// Holds of a trial if all its conditions do; without any it holds of every trial.
@@ -20,8 +21,9 @@ struct Condition {
     any: Vec<Want>,
 }
 
+/// What trials are chosen and grouped by.
 #[derive(Debug, Clone, Copy)]
-enum Column {
+pub enum Column {
     Axis(&'static Axis),
     Label,
     Task,
@@ -39,7 +41,7 @@ enum Want {
 const HINT: &str = "a value, a list of values, or { min = a, max = b }";
 
 impl Column {
-    fn find(name: &str) -> Result<Column, Mistake> {
+    pub(super) fn find(name: &str) -> Result<Column, Mistake> {
         let name = name.trim().replace('-', "_");
         match name.as_str() {
             "label" => Ok(Column::Label),
@@ -51,11 +53,26 @@ impl Column {
         }
     }
 
-    fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Column::Axis(axis) => axis.name(),
             Column::Label => "label",
             Column::Task => "task",
+        }
+    }
+
+    /// The cell of a trial as `runs.csv` has it; empty where the axis does not apply.
+    pub fn text(&self, trial: &Trial) -> String {
+        match self {
+            Column::Label => trial.label.clone(),
+            Column::Task => trial.task.kind.name().to_owned(),
+            Column::Axis(axis) => match axes::value(trial, axis.name()) {
+                None => String::new(),
+                Some(Value::Text(text)) => text.to_owned(),
+                Some(Value::Integer(n)) => n.to_string(),
+                Some(Value::Float(x)) => record::float(x),
+                Some(Value::Boolean(b)) => b.to_string(),
+            },
         }
     }
 

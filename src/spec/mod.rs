@@ -2,14 +2,18 @@
 //! through a function. `grid` makes the trials.
 //!
 //! The way of a value: `source` (where it stands) -> `value` and `range` (what it is, by the table in `axis`) -> `dial` (what an axis
-//! steps through) -> `block` and `draft` (base and block together) -> `check` (whether it makes sense) -> `resolve` (a trial).
+//! steps through) -> `block` and `draft` (base and block together) -> `check` (whether it makes sense) -> `resolve` (a trial). Beside it,
+//! for the gate: `expect`, whose `metric` is read by `formula`.
 
 mod axis;
 mod block;
 mod check;
 mod dial;
 mod draft;
+pub mod expect;
 pub mod filter;
+mod formula;
+pub mod metric;
 mod range;
 mod report;
 mod resolve;
@@ -20,6 +24,7 @@ mod value;
 
 pub(crate) use block::Block;
 pub(crate) use dial::NOTHING_SET;
+pub(crate) use report::{Mistake, Problems};
 pub use report::{Problem, Report};
 pub(crate) use resolve::trial;
 
@@ -30,8 +35,9 @@ use crate::verdict::Record;
 use block::{Axes, Key};
 use check::View;
 use draft::{Draft, Settings, Told};
+use expect::{Baseline, Expect};
 use filter::Filter;
-use report::{Mistake, Problems, excerpt};
+use report::excerpt;
 use settings::Seeds;
 use source::{Entry, Span};
 use task::{Open, Plan, Tasks};
@@ -43,6 +49,9 @@ pub struct Spec {
     pub record: Record,
     blocks: Vec<Block>,
     excludes: Vec<Filter>,
+    /// What `check` holds a finished sweep against.
+    pub expects: Vec<Expect>,
+    pub baseline: Baseline,
 }
 
 /// A loss above this multiple of the reference counts as diverged, where `[divergence]` does not say.
@@ -114,6 +123,7 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
     let mut global = Settings::default();
     let (mut name, mut record, mut loss_ratio) = (None, Record::default(), LOSS_RATIO);
     let (mut base, mut grid, mut excludes) = (Axes::default(), None, Vec::new());
+    let (mut expects, mut baseline) = (Vec::new(), Baseline::default());
     for entry in entries {
         let node = &entry.value;
         match entry.key.as_str() {
@@ -123,8 +133,8 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
             "exclude" => excludes = settings::excludes(node, problems),
             "divergence" => loss_ratio = settings::divergence(node, problems).unwrap_or(LOSS_RATIO),
             "record" => record = settings::record(node, problems),
-            "expect" => settings::expects(node, problems),
-            "baseline" => settings::baseline(node, problems),
+            "expect" => expects = expect::expects(node, problems),
+            "baseline" => baseline = expect::baseline(node, problems),
             "map" => problems.push(&entry.key_span, value::not_built("[map]", "leave it out")),
             _ if draft::setting(&mut global, entry, &mut plans, open, problems) => {}
             key if axis::Axis::find(key).is_some() => {
@@ -153,7 +163,7 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
     let drafts = draft::drafts(grid, &base, &global, &mut plans, open, problems);
     check_all(&drafts, &base, &plans, problems);
     let blocks = finish(drafts, &plans, loss_ratio, problems)?;
-    let spec = Spec { name: name?, record, blocks, excludes };
+    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline };
     if problems.is_empty() {
         left(&spec, &grid.span, problems);
     }

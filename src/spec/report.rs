@@ -105,6 +105,10 @@ impl Problems {
         self.listed.is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.listed.len() + self.more
+    }
+
     /// The report, in the order of the text.
     pub fn report(mut self, text: &str, file: &str) -> Report {
         self.listed.sort_by_key(|(span, _)| span.start);

@@ -1,5 +1,4 @@
-//! What stands beside the axes: the name, how long to train, the seeds, `[divergence]`, `[record]`; and the tables that only `check`
-//! reads, of which no more than the shape is looked at here.
+//! What stands beside the axes: the name, how long to train, the seeds, `[divergence]`, `[record]`, `[[exclude]]`.
 
 use super::filter::Filter;
 use super::report::{Mistake, Problems, excerpt};
@@ -179,60 +178,6 @@ pub fn excludes(node: &Node, problems: &mut Problems) -> Vec<Filter> {
             Some(Filter::read(entries, problems))
         })
         .collect()
-}
-
-/// `[[expect]]`: its keys and their types.
-pub fn expects(node: &Node, problems: &mut Problems) {
-    let known = ["name", "where", "by", "metric", "min", "max", "value", "tolerance"];
-    let Raw::List(items) = &node.raw else {
-        problems.push(&node.span, Mistake::kind("expect", node.raw.kind(), "a list of tables", "write [[expect]]"));
-        return;
-    };
-    for item in items {
-        for entry in table("expect", item, &known, problems) {
-            let (span, raw) = (&entry.value.span, &entry.value.raw);
-            match (entry.key.as_str(), raw) {
-                ("name" | "metric", Raw::Text(_)) => {}
-                ("where", Raw::Table(entries)) => drop(Filter::read(entries, problems)),
-                ("by", _) => names("by", &entry.value, problems),
-                ("min" | "max" | "value" | "tolerance", raw) if raw.number().is_some() => {}
-                (key @ ("name" | "metric"), raw) => {
-                    problems.push(span, Mistake::kind(key, raw.kind(), "a string", "write it in quotes"));
-                }
-                ("where", raw) => {
-                    let hint = "for example where = { network = \"mlp\", lr = { max = 0.1 } }";
-                    problems.push(span, Mistake::kind("where", raw.kind(), "a table", hint));
-                }
-                (key @ ("min" | "max" | "value" | "tolerance"), raw) => {
-                    problems.push(span, Mistake::kind(key, raw.kind(), "a number", "for example 0.05"));
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// `[baseline]`: its keys and their types.
-pub fn baseline(node: &Node, problems: &mut Problems) {
-    for entry in table("baseline", node, &["by", "alpha", "direction", "max_changed"], problems) {
-        let (span, raw) = (&entry.value.span, &entry.value.raw);
-        match (entry.key.as_str(), raw) {
-            ("by", _) => names("by", &entry.value, problems),
-            ("direction", Raw::Text(text)) if ["worse", "any"].contains(&text.as_str()) => {}
-            ("direction", _) => problems.add(span, "`direction` is neither \"worse\" nor \"any\"", "write one of them"),
-            (key @ ("alpha" | "max_changed"), raw) if raw.number().is_none() => {
-                problems.push(span, Mistake::kind(key, raw.kind(), "a number", "for example 0.05"));
-            }
-            _ => {}
-        }
-    }
-}
-
-fn names(key: &str, node: &Node, problems: &mut Problems) {
-    let fine = matches!(&node.raw, Raw::List(items) if items.iter().all(|item| item.raw.text().is_some()));
-    if !fine {
-        problems.add(&node.span, format!("`{key}` is not a list of names"), format!("for example {key} = [\"depth\"]"));
-    }
 }
 
 /// The items of `[[what]]`, each with its place.

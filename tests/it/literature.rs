@@ -2,6 +2,7 @@
 //! `experiments/literature/` hold the others. With `BLOWUP_LITERATURE` naming a file, each measurement is appended to it:
 //! `scripts/literature.py` makes them rows of `docs/literature.md`.
 
+use crate::sweep::Place;
 use crate::trials;
 use blowup::engine::data::{Data, LaneSeeds};
 use blowup::engine::effective::Effective;
@@ -266,4 +267,14 @@ fn the_rates_of_the_trainability_spec_are_one_percent_from_the_thresholds_of_its
         seen += 1;
     }
     assert!(seen >= 12 && wrong.is_empty(), "{seen} trials; the rates should be{wrong}");
+}
+
+#[test]
+fn the_quick_part_of_the_literature_holds_in_the_real_program() {
+    for name in ["saxe", "quadratic", "momentum", "two-cycle", "pascanu", "glorot", "tanh-gain", "adding", "lewkowycz"]
+    {
+        let place = Place::new(&std::fs::read_to_string(format!("experiments/literature/{name}.toml")).unwrap());
+        place.ok("sweep t.toml --out r --quiet");
+        place.ok("check r");
+    }
 }

@@ -21,5 +21,11 @@ mod store;
 mod summary;
 mod sweep;
 
+mod baseline;
+mod check;
+mod layer_metrics;
+mod metric;
+mod statistics;
+
 mod readers;
 mod trials;

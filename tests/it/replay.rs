@@ -27,6 +27,7 @@ clip="norm(1e6)"
 task={kind="fresh-noise", inputs=2, classes=3, samples=5}
 loss="cross_entropy"
 depth=1
+dtype="bfloat16"
 [[grid]]
 network="rnn"
 task={kind="noise-sequence", inputs=2, samples=4}
@@ -155,7 +156,8 @@ fn what_cannot_be_replayed_is_refused_and_nothing_is_overwritten() {
 
 #[test]
 fn a_csv_task_is_replayed_with_the_spec_that_lies_beside_its_file() {
-    let block = "epochs=2\n[task]\nkind=\"csv\"\npath=\"d.csv\"\ntarget=\"y\"\n[[grid]]\nlr=0.1\n";
+    let block =
+        "record.sharpness=true\nepochs=2\n[task]\nkind=\"csv\"\npath=\"d.csv\"\ntarget=\"y\"\n[[grid]]\nlr=0.1\n";
     let place = Place::new(&format!("name=\"t\"\n{block}"));
     place.write("d.csv", "a,y\n1,2\n2,3\n4,1\n");
     place.ok("sweep t.toml --out r --quiet");
@@ -163,6 +165,8 @@ fn a_csv_task_is_replayed_with_the_spec_that_lies_beside_its_file() {
     let error = place.refused(&format!("replay r {trial} --trace tr"));
     assert!(error.contains("r/spec.toml") && error.contains("with `--spec`"), "{error}");
     assert!(!place.path("tr").exists());
+    assert!(!rows(&place, &[])[0][record::column("sharpness_final")].is_empty());
+    place.write("t.toml", &place.read("t.toml").replace("sharpness=true", "sharpness=false"));
     let text = place.ok(&format!("replay r {trial} --trace tr --spec t.toml"));
     assert!(text.contains("the whole row has the same bytes"), "{text}");
 }

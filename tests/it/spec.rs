@@ -397,21 +397,6 @@ fn filters_of_the_command_line_choose_trials() {
 }
 
 #[test]
-fn tables_of_check_are_looked_at_for_their_shape() {
-    let tables = "[[grid]]\nlr = 1\n[[expect]]\nname = \"x\"\nwhere = { lr = { max = 0.1 } }\nby = [\"depth\"]\nmetric = \"m\"\nmax = 0\n\
-                  [baseline]\nby = [\"init\"]\nalpha = 0.05\ndirection = \"worse\"\nmax_changed = 0.01\n";
-    parse(&format!("{TOP}{tables}")).unwrap();
-    let wrong = tables.replace("metric", "metrik").replace("\"worse\"", "\"better\"");
-    assert_eq!(
-        mistakes(&format!("{TOP}{wrong}")),
-        [
-            "11:1 `expect` has no key `metrik` / did you mean `metric`?",
-            "16:13 `direction` is neither \"worse\" nor \"any\" / write one of them"
-        ]
-    );
-}
-
-#[test]
 fn the_experiments_parse() {
     let files = ["experiments", "experiments/literature"]
         .into_iter()
@@ -468,8 +453,13 @@ steps = 3
 sharpness = false
 [[expect]]
 where = { init = \"he\" }
-by = [\"depth\"]
+by = [\"depth\", \"label\"]
+metric = \"mean(ln(lr) ^ 2 / (backprop_norm[2..last-1, time 3, epoch 1] + 1e-3))\"
+value = 0.5
+tolerance = \"5%\"
 [baseline]
+by = [\"init\"]
+direction = \"any\"
 alpha = 0.05
 ";
 

@@ -278,6 +278,7 @@ fn help_teaches() {
 
     Commands:
       sweep   Train every trial of a spec's grid and write what diverged, when and where
+      check   Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
       replay  Run one trial of a sweep again, show how it went and where it broke, check its row
       help    Print this message or the help of the given subcommand(s)
 
@@ -289,11 +290,12 @@ fn help_teaches() {
       blowup sweep experiments/grid.toml               train the whole grid; results in results/<name>/
       blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
       blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
+      blowup check results/grid                        the gate for CI: do the spec's expectations hold?
       blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
 
     Exit status:
-      0    done
-      1    a sweep ended with lost trials; a replay was not what was recorded
+      0    done, or the gate passed
+      1    the gate failed; a sweep ended with lost trials; a replay was not what was recorded
       2    could not run: bad spec, bad folder, unreadable file, a filter that matches nothing
       130  interrupted; the same command resumes
 
@@ -322,8 +324,8 @@ fn help_teaches() {
     The same command again resumes: trials that have a row in runs.csv do not run again. A changed
     spec is taken up if its grid contains the old one; otherwise give it a folder with --out.
 
-    Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv and
-    steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
+    Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
+    and steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
     depend on --workers.
     "#);
 }

@@ -1,0 +1,221 @@
+//! A sweep against an earlier one, pair by pair: a trial's id stands for its configuration and seed, so the pairs are the rows of equal
+//! id. Per group, whether more trials blow up (exact McNemar) and whether those that do in both do so earlier (signed rank); each of
+//! the two is corrected over the groups by Holm, so each raises a false alarm with a chance of at most alpha.
+//!
+//! The tests take pairs as independent, which they are not where they share a seed: such trials share their draws.
+
+use super::measure::Rows;
+use super::run::Run;
+use super::statistics::{detectable, holm, mcnemar, signed_rank};
+use super::{Case, Code, Finding};
+use crate::record::Verdict;
+use crate::spec::expect::Baseline;
+use crate::verdict::Outcome;
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Trials with a verdict in both.
+    pub pairs: u64,
+    pub groups: Vec<Group>,
+    pub changes: Vec<Change>,
+    /// The level of the first test of Holm's, which is the strictest.
+    pub level: f64,
+    /// The fewest changes for the worse that would be found in a group.
+    pub detectable: u64,
+    pub cases: Vec<Case>,
+}
+
+/// The pairs of one group.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Group {
+    pub name: String,
+    pub pairs: u64,
+    /// Pairs that blew up before, and now.
+    pub before: u64,
+    pub now: u64,
+    /// Pairs that blow up now and did not, and the reverse.
+    pub newly: u64,
+    pub no_longer: u64,
+    /// Of McNemar's test, adjusted.
+    pub p: f64,
+    /// Pairs that crossed the divergence threshold in both, earlier or later than before.
+    pub both: u64,
+    pub earlier: u64,
+    pub later: u64,
+    /// Of the signed-rank test of the epochs, adjusted.
+    pub p_epoch: f64,
+}
+
+/// A pair whose outcomes differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    pub place: u32,
+    /// Of `Comparison::groups`.
+    pub group: usize,
+    pub before: Outcome,
+    pub now: Outcome,
+}
+
+/// The column that the comparison reads.
+pub const COLUMN: &str = "epoch_diverged";
+
+pub fn compare(settings: &Baseline, rows: Rows<'_>, earlier: &Run) -> Comparison {
+    let mut comparison =
+        Comparison { pairs: 0, groups: Vec::new(), changes: Vec::new(), level: 0.0, detectable: 0, cases: Vec::new() };
+    comparison.cases = same_grid(rows, earlier);
+    let other_grid = comparison.cases.iter().any(|case| case.has(Code::BaselineOtherGrid));
+    if other_grid {
+        return comparison;
+    }
+    let (mut rates, mut epochs) = (Vec::new(), Vec::new());
+    for members in &rows.roster.baseline {
+        let mut group = Group { name: members.name.clone(), ..Group::default() };
+        let sooner = pair(&members.places, rows.run, earlier, &mut group, &mut comparison);
+        rates.push(mcnemar(group.newly, group.no_longer, settings.direction));
+        epochs.push(signed_rank(&sooner, settings.direction));
+        comparison.pairs += group.pairs;
+        comparison.groups.push(group);
+    }
+    comparison.level = settings.alpha / comparison.groups.len().max(1) as f64;
+    comparison.detectable = detectable(comparison.level, settings.direction);
+    for ((group, p), p_epoch) in comparison.groups.iter_mut().zip(holm(&rates)).zip(holm(&epochs)) {
+        (group.p, group.p_epoch) = (p, p_epoch);
+        comparison.cases.extend([rate(group, settings), epoch(group, settings)]);
+    }
+    comparison.cases.push(changed(&comparison, settings));
+    comparison
+}
+
+/// Counts the pairs; by how many epochs each diverged sooner than before.
+fn pair(places: &[u32], run: &Run, earlier: &Run, group: &mut Group, comparison: &mut Comparison) -> Vec<f64> {
+    let mut sooner = Vec::new();
+    for place in places {
+        let (Some(before), Some(now)) = (earlier.outcome(*place), run.outcome(*place)) else {
+            continue;
+        };
+        group.pairs += 1;
+        group.before += u64::from(before.blew_up());
+        group.now += u64::from(now.blew_up());
+        group.newly += u64::from(now.blew_up() && !before.blew_up());
+        group.no_longer += u64::from(before.blew_up() && !now.blew_up());
+        if before != now {
+            comparison.changes.push(Change { place: *place, group: comparison.groups.len(), before, now });
+        }
+        let epochs = [earlier, run].map(|run| run.column(COLUMN)[*place as usize]);
+        if let [Some(before), Some(now)] = epochs {
+            sooner.push(before - now);
+        }
+    }
+    group.both = sooner.len() as u64;
+    group.earlier = sooner.iter().filter(|d| **d > 0.0).count() as u64;
+    group.later = sooner.iter().filter(|d| **d < 0.0).count() as u64;
+    sooner
+}
+
+/// Whether the earlier sweep is one of this grid, each trial once and with a verdict.
+fn same_grid(rows: Rows<'_>, earlier: &Run) -> Vec<Case> {
+    let all = rows.roster.ids.len() as u64;
+    let missing = earlier.such(|verdict| verdict.is_none()).count() as u64;
+    let lost = earlier.such(|verdict| matches!(verdict, Some(Verdict::Lost(_)))).count() as u64;
+    let foreign = earlier.foreign.count;
+    let case = |code, count: u64, message: String| {
+        let finding = (count > 0).then_some(Finding { code, message });
+        Case::counted(code, count, all, finding)
+    };
+    vec![
+        case(
+            Code::BaselineOtherGrid,
+            missing + foreign,
+            format!("the baseline lacks {missing} of the grid's {all} trials and has {foreign} that are not in it"),
+        ),
+        case(Code::BaselineLostTrials, lost, format!("{lost} trials of the baseline are lost: they have no verdict")),
+        case(
+            Code::BaselineDuplicateTrials,
+            earlier.duplicates.count,
+            format!("{} rows of the baseline are of trials that have one already", earlier.duplicates.count),
+        ),
+    ]
+}
+
+fn rate(group: &Group, settings: &Baseline) -> Case {
+    let message = format!(
+        "{} of {} trials blow up{}, {} did: {} newly, {} no longer; p = {:.2e}",
+        group.now,
+        group.pairs,
+        at(group),
+        group.before,
+        group.newly,
+        group.no_longer,
+        group.p
+    );
+    tested(
+        "divergence rate",
+        "McNemar p (Holm)",
+        group,
+        (group.p, group.pairs),
+        (settings, Code::BaselineRegressed),
+        message,
+    )
+}
+
+fn epoch(group: &Group, settings: &Baseline) -> Case {
+    let message = format!(
+        "of {} trials that cross the divergence threshold in both{}, {} do so earlier and {} later; p = {:.2e}",
+        group.both,
+        at(group),
+        group.earlier,
+        group.later,
+        group.p_epoch
+    );
+    let result = (group.p_epoch, group.both);
+    tested("epoch of divergence", "signed-rank p (Holm)", group, result, (settings, Code::BaselineEpoch), message)
+}
+
+/// A test of a group, which fails at or below alpha. `result`: p and the number of pairs.
+fn tested(
+    name: &str,
+    metric: &str,
+    group: &Group,
+    result: (f64, u64),
+    fails: (&Baseline, Code),
+    message: String,
+) -> Case {
+    let ((p, n), (settings, code)) = (result, fails);
+    Case {
+        name: format!("baseline: {name}"),
+        group: group.name.clone(),
+        metric: metric.to_owned(),
+        expected: format!("> {}", settings.alpha),
+        measured: Some(p),
+        interval: None,
+        n,
+        empty: 0,
+        finding: (p <= settings.alpha).then_some(Finding { code, message }),
+        place: Some(settings.span.start),
+    }
+}
+
+fn at(group: &Group) -> String {
+    if group.name.is_empty() { String::new() } else { format!(" at {}", group.name) }
+}
+
+fn changed(comparison: &Comparison, settings: &Baseline) -> Case {
+    let (count, pairs) = (comparison.changes.len() as u64, comparison.pairs);
+    // No pairs: their trials are missing or lost, which has a finding of its own.
+    let share = count as f64 / pairs.max(1) as f64;
+    let limit = settings.max_changed.unwrap_or(1.0);
+    let message = format!("{count} of {pairs} outcomes changed, a share of {share:.4}; `max_changed` is {limit}");
+    Case {
+        name: "baseline: changed outcomes".to_owned(),
+        group: String::new(),
+        metric: "share of changed outcomes".to_owned(),
+        expected: format!("<= {limit}"),
+        measured: Some(share),
+        interval: None,
+        n: pairs,
+        empty: 0,
+        finding: (share > limit).then_some(Finding { code: Code::BaselineChanged, message }),
+        place: Some(settings.span.start),
+    }
+}

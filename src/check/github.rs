@@ -1,0 +1,30 @@
+//! Findings as workflow commands of GitHub Actions, which shows them at their line of the spec.
+
+use super::Gate;
+use std::fmt::Write;
+
+/// `spec`: the file as the repository knows it; `line`: of a byte of it.
+pub fn github(gate: &Gate, spec: &str, line: &dyn Fn(usize) -> usize) -> String {
+    let mut text = String::new();
+    for (case, finding) in gate.findings() {
+        let at = case.place.map_or(1, line);
+        let code = finding.code.name();
+        let title = format!("{code}: {}", case.name);
+        let _ = writeln!(
+            text,
+            "::error file={},line={at},title={}::{}",
+            property(spec),
+            property(&title),
+            message(&finding.message)
+        );
+    }
+    text
+}
+
+fn message(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    message(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,114 @@
+//! What was measured against what was expected.
+
+use super::baseline::compare;
+use super::measure::{Measured, Rows, measure};
+use super::roster::{Group, Roster};
+use super::run::{Run, Seen};
+use super::{Case, Code, Finding, Gate};
+use crate::record::{self, Verdict};
+use crate::spec::Spec;
+use crate::spec::expect::{Bound, Expect, Tolerance};
+
+/// `earlier`: the rows of the baseline, if there is one.
+pub fn judge(spec: &Spec, rows: Rows<'_>, earlier: Option<&Run>) -> Gate {
+    let expects = spec.expects.iter().zip(&rows.roster.expects);
+    Gate {
+        trials: rows.roster.ids.len() as u64,
+        whole: whole(rows.roster, rows.run),
+        expectations: expects
+            .flat_map(|(expect, groups)| groups.iter().map(|group| expectation(expect, group, rows)))
+            .collect(),
+        baseline: earlier.map(|earlier| compare(&spec.baseline, rows, earlier)),
+    }
+}
+
+/// Whether the rows are those of the grid, each once and with a verdict.
+fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
+    let all = roster.ids.len() as u64;
+    let of = |code, count: u64, example: Option<String>, what: &str| {
+        let message = |example| format!("{count} {what}; the first is {example}");
+        Case::counted(code, count, all, example.map(|example| Finding { code, message: message(example) }))
+    };
+    let first = |holds: fn(Option<Verdict>) -> bool| {
+        let mut such = run.such(holds);
+        let first = such.next().map(|place| format!("`{}`", roster.ids[place as usize]));
+        (u64::from(first.is_some()) + such.count() as u64, first)
+    };
+    let (missing, a_missing) = first(|verdict| verdict.is_none());
+    let (lost, a_lost) = first(|verdict| matches!(verdict, Some(Verdict::Lost(_))));
+    let line = |rows: Seen| rows.first.map(|(trial, line)| format!("`{trial}` in line {line}"));
+    let of_grid = format!("of the grid's {all} trials have no row");
+    vec![
+        of(Code::MissingTrials, missing, a_missing, &of_grid),
+        of(Code::LostTrials, lost, a_lost, "trials are lost: they have no verdict"),
+        of(
+            Code::DuplicateTrials,
+            run.duplicates.count,
+            line(run.duplicates),
+            "rows are of trials that have one already",
+        ),
+        of(Code::ForeignTrials, run.foreign.count, line(run.foreign), "rows are of trials that are not in the grid"),
+    ]
+}
+
+fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
+    let Measured { value, interval, n, empty } = measure(&expect.metric, &group.places, rows);
+    let expected = expected(expect.bound);
+    let metric = expect.metric.text.clone();
+    let at = if group.name.is_empty() { String::new() } else { format!(" at {}", group.name) };
+    let finding = match value {
+        Some(value) if expect.bound.holds(value) => None,
+        Some(value) => Some(Finding {
+            code: Code::ExpectationFailed,
+            message: format!("{metric} is {}{at} (n = {n}), expected {expected}", exact(value)),
+        }),
+        None => Some(Finding {
+            code: Code::NoValues,
+            message: format!(
+                "{metric} has too few values{at}: {n}, and {empty} empty in {} trials{}",
+                group.places.len(),
+                lacking_time(expect, rows)
+            ),
+        }),
+    };
+    Case {
+        name: expect.name.clone(),
+        group: group.name.clone(),
+        metric,
+        expected,
+        measured: value,
+        interval,
+        n,
+        empty,
+        finding,
+        place: Some(expect.span.start),
+    }
+}
+
+/// Why layers of recurrent nets are not found.
+fn lacking_time(expect: &Expect, rows: Rows<'_>) -> &'static str {
+    match expect.metric.layers().iter().any(|layers| rows.layers.lacks_time(*layers)) {
+        true => "; layers.csv has them by time step: write [1, time 3] or [1, time 1..last]",
+        false => "",
+    }
+}
+
+/// All digits, but no `.0`: what is measured may be a count.
+fn exact(x: f64) -> String {
+    let text = record::float(x);
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+}
+
+/// `<= 0.05`, `0.1 to 0.2`, `1 +- 5%`
+fn expected(bound: Bound) -> String {
+    match bound {
+        Bound::Between { min: f64::NEG_INFINITY, max } => format!("<= {}", exact(max)),
+        Bound::Between { min, max: f64::INFINITY } => format!(">= {}", exact(min)),
+        Bound::Between { min, max } => format!("{} to {}", exact(min), exact(max)),
+        Bound::Near { value, tolerance: Tolerance::Absolute(off) } => format!("{} +- {}", exact(value), exact(off)),
+        Bound::Near { value, tolerance: Tolerance::Relative(share) } => {
+            // Written as a percentage: 5% is not 5.000000000000001%.
+            format!("{} +- {}%", exact(value), exact((share * 1e14).round() / 1e12))
+        }
+    }
+}

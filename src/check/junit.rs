@@ -1,0 +1,55 @@
+//! A gate as JUnit XML: one test case per expectation and group, and one for each thing that was looked at beside them. Every case has
+//! its numbers as properties, so that a script can make a table of them. No times stand in it: the same results give the same bytes.
+
+use super::{Case, Gate};
+use crate::record;
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+
+/// `place`: file and line of a byte of the spec.
+pub fn junit(gate: &Gate, place: &dyn Fn(usize) -> String) -> String {
+    let mut report = Report::new("blowup check");
+    let mut suite = |name: &str, cases: &[Case]| {
+        let mut suite = TestSuite::new(name);
+        suite.add_test_cases(cases.iter().map(|case| test_case(name, case, place)));
+        report.add_test_suite(suite);
+    };
+    suite("results", &gate.whole);
+    suite("expectations", &gate.expectations);
+    if let Some(comparison) = &gate.baseline {
+        suite("baseline", &comparison.cases);
+    }
+    report.to_string().expect("text in memory")
+}
+
+fn test_case(suite: &str, case: &Case, place: &dyn Fn(usize) -> String) -> TestCase {
+    let status = match &case.finding {
+        None => TestCaseStatus::success(),
+        Some(finding) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            let message = format!("{}: {}", finding.code.name(), finding.message);
+            status.set_type(finding.code.name()).set_message(message.as_str());
+            let at = case.place.map(|byte| format!("{}: ", place(byte))).unwrap_or_default();
+            status.set_description(format!("{at}{message}"));
+            status
+        }
+    };
+    let group = if case.group.is_empty() { String::new() } else { format!(" [{}]", case.group) };
+    let mut test = TestCase::new(format!("{}{group}", case.name), status);
+    test.set_classname(format!("blowup.{suite}"));
+    let number = |x: Option<f64>| x.map(record::float).unwrap_or_default();
+    let mut property = |name: &str, value: &str| {
+        test.add_property(Property::new(format!("expect.{name}"), value));
+    };
+    property("name", &case.name);
+    property("group", &case.group);
+    property("metric", &case.metric);
+    property("expected", &case.expected);
+    property("measured", &number(case.measured));
+    property("n", &case.n.to_string());
+    property("empty", &case.empty.to_string());
+    if let Some((low, high)) = case.interval {
+        property("low", &record::float(low));
+        property("high", &record::float(high));
+    }
+    test
+}

@@ -1,0 +1,185 @@
+//! The cells of `layers.csv` that metrics read, by the place of their trial in the grid, then by layer and time step.
+
+use super::roster::{Roster, Shape};
+use super::sheet::{Header, Row};
+use crate::failure::Failure;
+use crate::spec::Spec;
+use crate::spec::metric::Layers;
+use std::io::BufRead;
+use std::path::Path;
+
+/// For each thing that a metric reads of `layers.csv`, its cells.
+#[derive(Default)]
+pub struct LayerCells {
+    all: Vec<Cells>,
+}
+
+struct Cells {
+    layers: Layers,
+    /// The trials of the expectations that read it.
+    wanted: Vec<bool>,
+    /// Where the cells of each trial begin in `values`; `wanted` is by place, and so is this.
+    starts: Vec<usize>,
+    values: Vec<Option<f64>>,
+    /// There were rows of such layers, but with a time step, which was not asked for.
+    timed: bool,
+}
+
+/// Cells of all layers of all trials that one check keeps: 2 GiB of them.
+const MOST: usize = 1 << 27;
+
+impl LayerCells {
+    /// What the spec's expectations read; nothing has a value yet.
+    pub fn wanted(spec: &Spec, roster: &Roster) -> Result<LayerCells, Failure> {
+        let mut all: Vec<Cells> = Vec::new();
+        for (expect, groups) in spec.expects.iter().zip(&roster.expects) {
+            for layers in expect.metric.layers() {
+                let at = all.iter().position(|cells| cells.layers == *layers).unwrap_or(all.len());
+                if at == all.len() {
+                    let wanted = vec![false; roster.ids.len()];
+                    all.push(Cells { layers: *layers, wanted, starts: Vec::new(), values: Vec::new(), timed: false });
+                }
+                groups.iter().flat_map(|group| &group.places).for_each(|place| all[at].wanted[*place as usize] = true);
+            }
+        }
+        let mut left = MOST;
+        for cells in &mut all {
+            let mut end = 0;
+            for (wanted, shape) in cells.wanted.iter().zip(&roster.shapes) {
+                cells.starts.push(end);
+                end += if *wanted { area(cells.layers, *shape) } else { 0 };
+            }
+            left = left.checked_sub(end).ok_or_else(|| {
+                Failure::new("the metrics read more than a hundred million cells of layers.csv")
+                    .hint("narrow them with `where`, fewer layers or fewer time steps")
+            })?;
+            cells.values = vec![None; end];
+        }
+        Ok(LayerCells { all })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Reads a whole file. `path` is its name in messages.
+    ///
+    /// # Errors
+    /// The first row that is damaged, has a cell that is no number where one belongs, or says again what another row said; with its line.
+    pub fn read(&mut self, path: &Path, mut reader: impl BufRead, roster: &Roster) -> Result<(), Failure> {
+        let header = Header::read(path, &mut reader)?;
+        let key = [header.column("epoch")?, header.column("layer")?, header.column("time")?];
+        let numeric = header.columns(|name| Layers::COLUMNS.contains(&name));
+        let columns = self.all.iter().map(|cells| header.column(cells.layers.column));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        header.rows(path, reader, &mut |row| {
+            for column in &numeric {
+                header.number(&row, *column)?;
+            }
+            let [epoch, layer, time] = key.map(|column| whole(&header, &row, column));
+            let (Some(epoch), Some(layer), time) = (epoch?, layer?, time?) else {
+                let empty = if row.cell(key[0]).is_empty() { key[0] } else { key[1] };
+                return Err(header.wrong_cell(&row, empty, "not a whole number"));
+            };
+            let Some(place) = roster.place(row.trial) else {
+                return Ok(());
+            };
+            for (cells, column) in self.all.iter_mut().zip(&columns) {
+                if let Some(cell) = cells.cell(place as usize, roster, epoch, layer, time) {
+                    if cell.is_some() {
+                        return Err(header.wrong_cell(
+                            &row,
+                            key[1],
+                            "a layer that stood before, with the same epoch and time",
+                        ));
+                    }
+                    *cell = header.number(&row, *column)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// What was read for `layers`.
+    ///
+    /// # Panics
+    /// If no expectation of the spec reads it.
+    fn of(&self, layers: Layers) -> &Cells {
+        self.all.iter().find(|cells| cells.layers == layers).expect("cells that were asked for")
+    }
+
+    /// The cell at a position within its reach, counted from 0. A single layer or time step stands at every position.
+    pub fn value(&self, layers: Layers, place: u32, shape: Shape, position: (usize, usize)) -> Option<f64> {
+        let cells = self.of(layers);
+        let layer = if layers.layers.is_single() { 0 } else { position.0 };
+        let time = if layers.times.is_none_or(|times| times.is_single()) { 0 } else { position.1 };
+        cells.values[cells.starts[place as usize] + layer * times(layers, shape) + time]
+    }
+
+    /// Whether a metric missed rows only because it names no time step.
+    pub fn lacks_time(&self, layers: Layers) -> bool {
+        self.of(layers).timed
+    }
+}
+
+impl Cells {
+    fn cell(
+        &mut self,
+        place: usize,
+        roster: &Roster,
+        epoch: u64,
+        layer: u64,
+        time: Option<u64>,
+    ) -> Option<&mut Option<f64>> {
+        let (layers, shape) = (self.layers, roster.shapes[place]);
+        if !self.wanted[place] || epoch != layers.epoch {
+            return None;
+        }
+        let within = |first: i64, count: usize, number: u64| {
+            usize::try_from(number as i64 - first).ok().filter(|offset| *offset < count)
+        };
+        let (first, count) = layers.layers.of(shape.depth);
+        let layer = within(first, count, layer)?;
+        let time = match (layers.times, time) {
+            (None, None) => 0,
+            (Some(reach), Some(time)) => {
+                let (first, count) = reach.of(shape.steps);
+                within(first, count, time)?
+            }
+            (None, Some(_)) => {
+                self.timed = true;
+                return None;
+            }
+            (Some(_), None) => return None,
+        };
+        Some(&mut self.values[self.starts[place] + layer * times(layers, shape) + time])
+    }
+}
+
+/// Time steps of a trial that are read.
+fn times(layers: Layers, shape: Shape) -> usize {
+    layers.times.map_or(1, |reach| reach.of(shape.steps).1)
+}
+
+/// Cells of a trial that are read.
+fn area(layers: Layers, shape: Shape) -> usize {
+    layers.layers.of(shape.depth).1.saturating_mul(times(layers, shape))
+}
+
+/// Layers and time steps of one trial over which a formula goes: the longest of what it reads. One of each without layers.
+pub fn extent(all: &[Layers], shape: Shape) -> (usize, usize) {
+    let of = |lengths: &mut dyn Iterator<Item = usize>| lengths.reduce(|a, b| if a == 1 { b } else { a }).unwrap_or(1);
+    let layers = of(&mut all.iter().map(|layers| layers.layers.of(shape.depth).1));
+    (layers, of(&mut all.iter().map(|layers| times(*layers, shape))))
+}
+
+/// None if the cell is empty.
+fn whole(header: &Header, row: &Row<'_>, column: usize) -> Result<Option<u64>, Failure> {
+    let cell = row.cell(column);
+    let number = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<u32>().ok());
+    match number {
+        Some(number) => Ok(Some(number.into())),
+        None if cell.is_empty() => Ok(None),
+        None => Err(header.wrong_cell(row, column, "not a whole number")),
+    }
+}

@@ -1,0 +1,109 @@
+//! A metric of a group of trials. Trials without a verdict take no part; empty cells are left out and counted.
+
+use super::aggregate::aggregate;
+use super::layers::{LayerCells, extent};
+use super::roster::{Roster, Shape};
+use super::run::Run;
+use crate::spec::metric::{Expr, Formula, Function, Metric, Rate, What};
+use crate::summary::wilson;
+use crate::verdict::Outcome;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// None if there was nothing (or for a variance too little) to measure.
+    pub value: Option<f64>,
+    /// The 95% interval of a rate.
+    pub interval: Option<(f64, f64)>,
+    /// Values that went into it: trials, or trials and layers. Of a count: all that could have one.
+    pub n: u64,
+    /// Those left out because a cell is empty.
+    pub empty: u64,
+}
+
+/// The rows of a sweep.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    pub roster: &'a Roster,
+    pub run: &'a Run,
+    pub layers: &'a LayerCells,
+}
+
+pub fn measure(metric: &Metric, places: &[u32], rows: Rows<'_>) -> Measured {
+    match &metric.what {
+        What::Rate(rate) => measure_rate(*rate, places, rows.run),
+        What::Aggregate(function, formula) => {
+            let (mut values, mut empty) = (Vec::with_capacity(places.len()), 0);
+            let observed = Observed::new(formula, rows);
+            for place in places.iter().filter(|place| rows.run.outcome(**place).is_some()) {
+                observed.of(*place, &mut values, &mut empty);
+            }
+            // What is counted may be nothing at all, but not among no trials.
+            let n = values.len() as u64 + if *function == Function::Count { empty } else { 0 };
+            let value = if n == 0 { None } else { aggregate(*function, &values) };
+            Measured { value, interval: None, n, empty }
+        }
+    }
+}
+
+fn measure_rate(rate: Rate, places: &[u32], run: &Run) -> Measured {
+    let counts = |outcome: Outcome| match rate {
+        Rate::Divergence => outcome.blew_up(),
+        Rate::Nonfinite => outcome == Outcome::Nonfinite,
+        Rate::Converged => outcome == Outcome::Converged,
+        Rate::Stalled => outcome == Outcome::Stalled,
+        Rate::Unsettled => outcome == Outcome::Unsettled,
+    };
+    let (mut hits, mut n) = (0, 0);
+    for outcome in places.iter().filter_map(|place| run.outcome(*place)) {
+        n += 1;
+        hits += u64::from(counts(outcome));
+    }
+    let some = n > 0;
+    Measured { value: some.then(|| hits as f64 / n as f64), interval: some.then(|| wilson(hits, n)), n, empty: 0 }
+}
+
+/// A formula with what it reads.
+struct Observed<'a> {
+    formula: &'a Formula,
+    columns: Vec<&'a [Option<f64>]>,
+    rows: Rows<'a>,
+}
+
+/// A trial, and the position in its layers and time steps.
+#[derive(Clone, Copy)]
+struct At {
+    place: u32,
+    shape: Shape,
+    position: (usize, usize),
+}
+
+impl<'a> Observed<'a> {
+    fn new(formula: &'a Formula, rows: Rows<'a>) -> Observed<'a> {
+        let columns = formula.columns.iter().map(|name| rows.run.column(name)).collect();
+        Observed { formula, columns, rows }
+    }
+
+    /// The observations of a trial: one, or one per layer (and time step).
+    fn of(&self, place: u32, values: &mut Vec<f64>, empty: &mut u64) {
+        let shape = self.rows.roster.shapes[place as usize];
+        let (layers, times) = extent(&self.formula.layers, shape);
+        // The trial has no such layer.
+        *empty += u64::from(layers * times == 0);
+        for position in (0..layers).flat_map(|layer| (0..times).map(move |time| (layer, time))) {
+            match self.value(&self.formula.root, At { place, shape, position }) {
+                Some(x) => values.push(x),
+                None => *empty += 1,
+            }
+        }
+    }
+
+    fn value(&self, expr: &Expr, at: At) -> Option<f64> {
+        match expr {
+            Expr::Number(x) => Some(*x),
+            Expr::Column(i) => self.columns[*i][at.place as usize],
+            Expr::Layers(i) => self.rows.layers.value(self.formula.layers[*i], at.place, at.shape, at.position),
+            Expr::Apply(unary, inner) => self.value(inner, at).map(|x| unary.of(x)),
+            Expr::Operate(operator, a, b) => Some(operator.of(self.value(a, at)?, self.value(b, at)?)),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Whether a finished sweep is what it was expected to be: rows in, findings out. Reads no clock and opens no file; commands hand it
+//! readers. Unlike a sweep that resumes it tolerates nothing: a damaged row is an error, and a trial without a verdict fails the gate.
+//!
+//! `roster` (the grid: which trial belongs to which expectation and group) -> `sheet`, `run` and `layers` (the rows, by the place of
+//! their trial in the grid) -> `measure` (a metric of a group) -> `judge` and `baseline` (cases that passed or
+//! have a finding) -> `text`, `junit`, `github`.
+
+pub mod aggregate;
+pub mod baseline;
+pub mod github;
+pub mod judge;
+pub mod junit;
+pub mod layers;
+pub mod measure;
+pub mod roster;
+pub mod run;
+pub mod sheet;
+pub mod statistics;
+pub mod text;
+
+use baseline::Comparison;
+
+/// Something that fails the gate. The codes are stable: scripts may rely on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    MissingTrials,
+    LostTrials,
+    DuplicateTrials,
+    ForeignTrials,
+    ExpectationFailed,
+    NoValues,
+    BaselineOtherGrid,
+    BaselineLostTrials,
+    BaselineDuplicateTrials,
+    BaselineRegressed,
+    BaselineEpoch,
+    BaselineChanged,
+}
+
+impl Code {
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::MissingTrials => "missing-trials",
+            Code::LostTrials => "lost-trials",
+            Code::DuplicateTrials => "duplicate-trials",
+            Code::ForeignTrials => "foreign-trials",
+            Code::ExpectationFailed => "expectation-failed",
+            Code::NoValues => "no-values",
+            Code::BaselineOtherGrid => "baseline-other-grid",
+            Code::BaselineLostTrials => "baseline-lost-trials",
+            Code::BaselineDuplicateTrials => "baseline-duplicate-trials",
+            Code::BaselineRegressed => "baseline-regressed",
+            Code::BaselineEpoch => "baseline-epoch",
+            Code::BaselineChanged => "baseline-changed",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub code: Code,
+    /// What is wrong, with its numbers, on one line.
+    pub message: String,
+}
+
+/// One thing that was looked at. Without a finding it passed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    pub name: String,
+    /// `depth=4 init=he`; empty if all trials are one group.
+    pub group: String,
+    pub metric: String,
+    pub expected: String,
+    /// None if nothing could be measured.
+    pub measured: Option<f64>,
+    /// The 95% interval of a rate.
+    pub interval: Option<(f64, f64)>,
+    /// Values that went into it.
+    pub n: u64,
+    /// Trials (or layers) whose cells are empty.
+    pub empty: u64,
+    pub finding: Option<Finding>,
+    /// The byte of the spec that asks for it.
+    pub place: Option<usize>,
+}
+
+impl Case {
+    /// Of something that should be there 0 times.
+    fn counted(code: Code, count: u64, n: u64, finding: Option<Finding>) -> Case {
+        let name = code.name().replace('-', " ");
+        Case {
+            metric: name.clone(),
+            name,
+            group: String::new(),
+            expected: "0".to_owned(),
+            measured: Some(count as f64),
+            interval: None,
+            n,
+            empty: 0,
+            finding,
+            place: None,
+        }
+    }
+
+    fn has(&self, code: Code) -> bool {
+        self.finding.as_ref().is_some_and(|finding| finding.code == code)
+    }
+}
+
+/// The result of a check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    /// Trials of the grid.
+    pub trials: u64,
+    /// Whether the rows are those of the grid, each once and with a verdict.
+    pub whole: Vec<Case>,
+    pub expectations: Vec<Case>,
+    pub baseline: Option<Comparison>,
+}
+
+impl Gate {
+    /// Every case, those about the rows first.
+    pub fn cases(&self) -> impl Iterator<Item = &Case> {
+        let baseline = self.baseline.iter().flat_map(|comparison| &comparison.cases);
+        self.whole.iter().chain(&self.expectations).chain(baseline)
+    }
+
+    pub fn findings(&self) -> impl Iterator<Item = (&Case, &Finding)> {
+        self.cases().filter_map(|case| case.finding.as_ref().map(|finding| (case, finding)))
+    }
+
+    pub fn passed(&self) -> bool {
+        self.findings().next().is_none()
+    }
+}

@@ -1,0 +1,96 @@
+//! One pass over the grid: where every trial stands in it, and which trials each expectation is about, group by group.
+
+use crate::spec::filter::{Column, Filter};
+use crate::spec::{Mistake, Problems, Report, Spec};
+use crate::trial::{Trial, TrialId};
+use std::collections::HashMap;
+
+/// The trials of the grid by their place in it.
+pub struct Roster {
+    pub ids: Vec<TrialId>,
+    pub shapes: Vec<Shape>,
+    places: HashMap<TrialId, u32>,
+    /// Of each expectation, in the order of the spec.
+    pub expects: Vec<Vec<Group>>,
+    /// Of `[baseline]`.
+    pub baseline: Vec<Group>,
+}
+
+/// What counts the layers and time steps of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Hidden layers.
+    pub depth: u64,
+    /// Time steps of a recurrent net, else 0.
+    pub steps: u64,
+}
+
+/// Trials that agree in the columns of `by`, in grid order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// `depth=4 init=he`
+    pub name: String,
+    pub places: Vec<u32>,
+}
+
+impl Roster {
+    pub fn new(spec: &Spec) -> Roster {
+        let (mut ids, mut shapes, mut places) = (Vec::new(), Vec::new(), HashMap::new());
+        let mut expects: Vec<Groups> = spec.expects.iter().map(|e| Groups::new(&e.filter, &e.by)).collect();
+        let everything = Filter::default();
+        let mut baseline = Groups::new(&everything, &spec.baseline.by);
+        for trial in spec.grid().trials() {
+            let (id, place) = (trial.id(), ids.len() as u32);
+            ids.push(id);
+            let (depth, steps) = (trial.network.depth(), trial.network.sequence_length().unwrap_or(0));
+            shapes.push(Shape { depth: depth as u64, steps: steps as u64 });
+            places.insert(id, place);
+            for groups in expects.iter_mut().chain([&mut baseline]) {
+                groups.add(&trial, place);
+            }
+        }
+        let expects = expects.into_iter().map(|groups| groups.all).collect();
+        Roster { ids, shapes, places, expects, baseline: baseline.all }
+    }
+
+    pub fn place(&self, trial: TrialId) -> Option<u32> {
+        self.places.get(&trial).copied()
+    }
+
+    /// Refuses filters that match nothing: an expectation of no trial would always hold.
+    pub fn check_filters(&self, spec: &Spec, text: &str, file: &str) -> Result<(), Report> {
+        let mut problems = Problems::default();
+        for (expect, _) in spec.expects.iter().zip(&self.expects).filter(|(_, groups)| groups.is_empty()) {
+            let message = format!("this filter matches none of the {} trials", self.ids.len());
+            let hint = "an expectation of nothing would always hold; loosen `where`, or drop the expectation";
+            problems.push(&expect.where_span, Mistake::new(message, hint));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems.report(text, file)) }
+    }
+}
+
+struct Groups<'a> {
+    filter: &'a Filter,
+    by: &'a [Column],
+    at: HashMap<String, usize>,
+    all: Vec<Group>,
+}
+
+impl<'a> Groups<'a> {
+    fn new(filter: &'a Filter, by: &'a [Column]) -> Groups<'a> {
+        Groups { filter, by, at: HashMap::new(), all: Vec::new() }
+    }
+
+    fn add(&mut self, trial: &Trial, place: u32) {
+        if !self.filter.matches(trial) {
+            return;
+        }
+        let names = self.by.iter().map(|column| format!("{}={}", column.name(), column.text(trial)));
+        let name = names.collect::<Vec<_>>().join(" ");
+        let at = *self.at.entry(name).or_insert_with_key(|name| {
+            self.all.push(Group { name: name.clone(), places: Vec::new() });
+            self.all.len() - 1
+        });
+        self.all[at].places.push(place);
+    }
+}

@@ -1,0 +1,111 @@
+//! The rows of a `runs.csv`, by the place of their trial in the grid: its verdict and the columns that are asked for, as numbers. No text
+//! is kept, so a million rows take some tens of megabytes.
+
+use super::roster::Roster;
+use super::sheet::Header;
+use crate::failure::Failure;
+use crate::record::Verdict;
+use crate::spec::metric::is_numeric;
+use crate::trial::TrialId;
+use crate::verdict::Outcome;
+use std::io::BufRead;
+use std::path::Path;
+
+pub struct Run {
+    verdicts: Vec<Option<Verdict>>,
+    columns: Vec<(&'static str, Vec<Option<f64>>)>,
+    /// Rows beyond the first of their trial, which is the one that counts.
+    pub duplicates: Seen,
+    /// Rows whose trial is not in the grid.
+    pub foreign: Seen,
+}
+
+/// How many rows, and the first of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    pub count: u64,
+    pub first: Option<(TrialId, u64)>,
+}
+
+impl Seen {
+    fn add(&mut self, trial: TrialId, line: u64) {
+        self.count += 1;
+        self.first = self.first.or(Some((trial, line)));
+    }
+}
+
+impl Run {
+    /// Reads a whole file. `path` is its name in messages.
+    ///
+    /// # Errors
+    /// The first row that is damaged or has a cell that is no number where one belongs, with its line; a column that is not there.
+    pub fn read(
+        path: &Path,
+        mut reader: impl BufRead,
+        roster: &Roster,
+        columns: &[&'static str],
+    ) -> Result<Run, Failure> {
+        let header = Header::read(path, &mut reader)?;
+        let (outcome, lost) = (header.column("outcome")?, header.column("lost")?);
+        let numeric = header.columns(is_numeric);
+        let mut run = Run {
+            verdicts: vec![None; roster.ids.len()],
+            columns: Vec::new(),
+            duplicates: Seen::default(),
+            foreign: Seen::default(),
+        };
+        let mut kept = Vec::new();
+        for name in columns {
+            if !run.columns.iter().any(|(known, _)| known == name) {
+                kept.push(header.column(name)?);
+                run.columns.push((name, vec![None; roster.ids.len()]));
+            }
+        }
+        header.rows(path, reader, &mut |row| {
+            let Some(verdict) = Verdict::parse(row.cell(outcome), row.cell(lost)) else {
+                return Err(header.wrong_cell(&row, outcome, "not an outcome"));
+            };
+            for column in &numeric {
+                header.number(&row, *column)?;
+            }
+            let Some(place) = roster.place(row.trial) else {
+                run.foreign.add(row.trial, row.line);
+                return Ok(());
+            };
+            let place = place as usize;
+            if run.verdicts[place].is_some() {
+                run.duplicates.add(row.trial, row.line);
+                return Ok(());
+            }
+            run.verdicts[place] = Some(verdict);
+            for ((_, values), column) in run.columns.iter_mut().zip(&kept) {
+                values[place] = header.number(&row, *column)?;
+            }
+            Ok(())
+        })?;
+        Ok(run)
+    }
+
+    /// None if the trial has no row.
+    pub fn verdict(&self, place: u32) -> Option<Verdict> {
+        self.verdicts[place as usize]
+    }
+
+    /// None if the trial has no verdict.
+    pub fn outcome(&self, place: u32) -> Option<Outcome> {
+        self.verdict(place).and_then(Verdict::outcome)
+    }
+
+    /// A column by the place of the trials; `None` where the cell is empty.
+    ///
+    /// # Panics
+    /// If it was not asked for when the file was read.
+    pub fn column(&self, name: &str) -> &[Option<f64>] {
+        &self.columns.iter().find(|(known, _)| *known == name).expect("a column that was read").1
+    }
+
+    /// The places of trials whose verdict (or absence of one) is such.
+    pub fn such(&self, holds: impl Fn(Option<Verdict>) -> bool) -> impl Iterator<Item = u32> {
+        (0..self.verdicts.len() as u32).filter(move |place| holds(self.verdict(*place)))
+    }
+}

@@ -1,0 +1,150 @@
+//! A result file read strictly: by the names in its header, every row whole and every number a number. The first that is not ends the
+//! reading, with its line. Nothing is repaired here; `blowup sweep` does that.
+
+use crate::failure::Failure;
+use crate::record::{self, Piece};
+use crate::trial::TrialId;
+use std::borrow::Cow;
+use std::io::{self, BufRead};
+use std::path::Path;
+
+/// The columns of a file, by name.
+pub struct Header {
+    pub file: String,
+    names: Vec<String>,
+}
+
+/// A whole row; lines count from 1, the header's.
+pub struct Row<'a> {
+    pub line: u64,
+    pub trial: TrialId,
+    fields: &'a [Cow<'a, [u8]>],
+}
+
+enum Stop {
+    Io(io::Error),
+    Found(Failure),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        Stop::Io(error)
+    }
+}
+
+impl Header {
+    /// Reads the first line.
+    pub fn read(path: &Path, reader: &mut impl BufRead) -> Result<Header, Failure> {
+        let mut line = Vec::new();
+        reader.read_until(b'\n', &mut line).map_err(|error| Failure::io("read", path, &error))?;
+        let mut header = Header { file: path.display().to_string(), names: Vec::new() };
+        let Some(line) = line.strip_suffix(b"\n") else {
+            let what = if line.is_empty() { "the file is empty" } else { "the header ends without a line end" };
+            return Err(header.wrong(1, what).hint(REPAIR));
+        };
+        if line.ends_with(b"\r") {
+            return Err(header.wrong(1, "the line ends are those of Windows, blowup writes others").hint(
+                "another program has changed the file; git leaves it alone with `*.csv -text` in .gitattributes",
+            ));
+        }
+        header.names = record::fields(line).iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        if header.names[0] != "trial" {
+            return Err(header.wrong(1, "the first column is not `trial`").hint(FOREIGN));
+        }
+        let repeated = (1..header.names.len()).find(|i| header.names[..*i].contains(&header.names[*i]));
+        match repeated {
+            Some(i) => Err(header.wrong(1, &format!("the column `{}` stands twice", header.names[i])).hint(FOREIGN)),
+            None => Ok(header),
+        }
+    }
+
+    /// Where a column stands.
+    pub fn column(&self, name: &str) -> Result<usize, Failure> {
+        self.names
+            .iter()
+            .position(|column| column == name)
+            .ok_or_else(|| self.wrong(1, &format!("there is no column `{name}`")).hint(FOREIGN))
+    }
+
+    /// The columns of which `holds` is true.
+    pub fn columns(&self, holds: impl Fn(&str) -> bool) -> Vec<usize> {
+        (0..self.names.len()).filter(|i| holds(&self.names[*i])).collect()
+    }
+
+    /// Calls `each` with every row, in the order of the file. `reader`: after the header.
+    pub fn rows(
+        &self,
+        path: &Path,
+        reader: impl BufRead,
+        each: &mut dyn FnMut(Row<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut line = 2;
+        let ended = record::scan::<Stop>(reader, 0, self.names.len(), &mut |_, piece| {
+            let text = match piece {
+                Piece::Row { trial, text, fields } => {
+                    each(Row { line, trial, fields: &fields }).map_err(Stop::Found)?;
+                    text
+                }
+                Piece::Damaged { text } => return Err(Stop::Found(self.damaged(line, text))),
+                Piece::Torn { .. } => {
+                    return Err(Stop::Found(self.wrong(line, "the row ends without a line end").hint(REPAIR)));
+                }
+            };
+            line += text.iter().filter(|b| **b == b'\n').count() as u64;
+            Ok(())
+        });
+        match ended {
+            Ok(()) => Ok(()),
+            Err(Stop::Io(error)) => Err(Failure::io("read", path, &error)),
+            Err(Stop::Found(failure)) => Err(failure),
+        }
+    }
+
+    fn damaged(&self, line: u64, text: &[u8]) -> Failure {
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let fields = record::fields(text);
+        let what = if text.iter().filter(|b| **b == b'"').count() % 2 == 1 {
+            "a quote is not closed".to_owned()
+        } else if fields.len() != self.names.len() {
+            format!("the row has {} cells, the header {}", fields.len(), self.names.len())
+        } else {
+            format!("`{}` is not a trial", excerpt(&fields[0]))
+        };
+        self.wrong(line, &what).hint(REPAIR)
+    }
+
+    /// `file`: line N: what is wrong
+    fn wrong(&self, line: u64, what: &str) -> Failure {
+        Failure::new(format!("`{}`: line {line}: {what}", self.file))
+    }
+
+    pub fn wrong_cell(&self, row: &Row<'_>, column: usize, wanted: &str) -> Failure {
+        let (line, name, text) = (row.line, &self.names[column], excerpt(row.cell(column)));
+        let text = if text.is_empty() { "an empty cell".to_owned() } else { format!("`{text}`") };
+        Failure::new(format!("`{}`: line {line}, column `{name}`: {text} is {wanted}", self.file)).hint(REPAIR)
+    }
+
+    /// The number in a cell; none if it is empty.
+    pub fn number(&self, row: &Row<'_>, column: usize) -> Result<Option<f64>, Failure> {
+        let cell = row.cell(column);
+        if cell.is_empty() {
+            return Ok(None);
+        }
+        let number = std::str::from_utf8(cell).ok().and_then(|text| text.parse().ok());
+        number.map(Some).ok_or_else(|| self.wrong_cell(row, column, "not a number"))
+    }
+}
+
+impl Row<'_> {
+    pub fn cell(&self, column: usize) -> &[u8] {
+        &self.fields[column]
+    }
+}
+
+const FOREIGN: &str = "the file was written by another version, or changed by another program";
+const REPAIR: &str =
+    "the file is damaged or a sweep was stopped: the same `blowup sweep` again repairs it and runs what is missing";
+
+fn excerpt(cell: &[u8]) -> String {
+    String::from_utf8_lossy(cell).chars().take(40).flat_map(char::escape_debug).collect()
+}

@@ -1,0 +1,172 @@
+//! A gate for people: a table of what was looked at, then what failed, then one line to remember.
+
+use super::baseline::{Comparison, Group};
+use super::roster::Roster;
+use super::{Case, Gate};
+use crate::spec::expect::{Baseline, Direction};
+use std::fmt::Write;
+
+/// `between`: what stands between the table and the findings; `place`: file and line of a byte of the spec.
+pub fn text(gate: &Gate, between: &str, place: &dyn Fn(usize) -> String) -> String {
+    let whole = match gate.whole.iter().all(|case| case.finding.is_none()) {
+        true => format!("{} trials, each with one row and a verdict\n", gate.trials),
+        false => String::new(),
+    };
+    let table = if gate.expectations.is_empty() { String::new() } else { table(&gate.expectations) };
+    let mut end = String::new();
+    for (case, finding) in gate.findings() {
+        let at = case.place.map(|byte| format!("{}: ", place(byte))).unwrap_or_default();
+        let named = case.place.is_some() && case.name != case.metric;
+        let name = if named { format!("{}: ", case.name) } else { String::new() };
+        let _ = writeln!(end, "{}: {at}{name}{}", finding.code.name(), finding.message);
+    }
+    let _ = writeln!(end, "{}", verdict(gate));
+    let parts = [&whole, &table, between, &end];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<&str>>().join("\n")
+}
+
+/// Changed outcomes that are listed; the others are counted.
+const LISTED: usize = 20;
+
+/// The comparison with a baseline. `file`: its name; `unchanged`: the two files have the same bytes.
+pub fn comparison(
+    comparison: &Comparison,
+    settings: &Baseline,
+    roster: &Roster,
+    file: &str,
+    unchanged: bool,
+) -> String {
+    let mut text = String::new();
+    if unchanged {
+        let _ = writeln!(text, "unchanged: the same bytes as `{file}`");
+    }
+    if comparison.groups.is_empty() {
+        return text;
+    }
+    let (changed, pairs) = (comparison.changes.len(), comparison.pairs);
+    let share = 100.0 * changed as f64 / pairs.max(1) as f64;
+    let _ = writeln!(text, "baseline `{file}`: {pairs} pairs, {changed} changed outcomes ({share:.2}%)");
+    for change in comparison.changes.iter().take(LISTED) {
+        let (id, group) = (roster.ids[change.place as usize], &comparison.groups[change.group].name);
+        let _ = writeln!(text, "  {id}  {} -> {}  {group}", change.before.name(), change.now.name());
+    }
+    if changed > LISTED {
+        let _ = writeln!(text, "  and {} more", changed - LISTED);
+    }
+    let sides = match settings.direction {
+        Direction::Worse => "one-sided, for the worse",
+        Direction::Any => "two-sided",
+    };
+    let _ = writeln!(text, "\n{}", rates(comparison, settings.alpha));
+    let _ = write!(text, "{}", epochs(&comparison.groups, settings.alpha));
+    let _ = writeln!(
+        text,
+        "\np: exact McNemar, and signed-rank for the epoch of divergence, {sides}; Holm over {} at alpha {}",
+        if comparison.groups.len() == 1 { "1 group".to_owned() } else { format!("{} groups", comparison.groups.len()) },
+        settings.alpha
+    );
+    let _ = writeln!(
+        text,
+        "detectable: the fewest changes, all for the worse, that fail a group (p <= {})",
+        short(comparison.level)
+    );
+    let _ =
+        writeln!(text, "pairs that share a seed share their draws, so they are not independent: p can be too small");
+    text
+}
+
+fn rates(comparison: &Comparison, alpha: f64) -> String {
+    let head = ["", "group", "pairs", "blew up", "blow up now", "newly", "no longer", "p", "detectable"];
+    let rows = comparison.groups.iter().map(|group| {
+        let detectable = match comparison.detectable {
+            fewest if fewest > group.pairs => "none: too few pairs".to_owned(),
+            fewest => format!("{fewest} ({:.2}%)", 100.0 * fewest as f64 / group.pairs as f64),
+        };
+        let counts = [group.pairs, group.before, group.now, group.newly, group.no_longer].map(|n| n.to_string());
+        let [pairs, before, now, newly, no_longer] = counts;
+        let verdict = passed(group.p > alpha);
+        [verdict, group.name.clone(), pairs, before, now, newly, no_longer, short(group.p), detectable]
+    });
+    columns(&[head.map(str::to_owned)].into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+fn epochs(groups: &[Group], alpha: f64) -> String {
+    let head = ["", "group", "crossed in both", "earlier", "later", "p"];
+    let rows = groups.iter().map(|group| {
+        let [both, earlier, later] = [group.both, group.earlier, group.later].map(|n| n.to_string());
+        [passed(group.p_epoch > alpha), group.name.clone(), both, earlier, later, short(group.p_epoch)]
+    });
+    columns(&[head.map(str::to_owned)].into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+fn passed(passed: bool) -> String {
+    if passed { "PASS" } else { "FAIL" }.to_owned()
+}
+
+/// The last line.
+fn verdict(gate: &Gate) -> String {
+    let (all, failed) = (gate.cases().count(), gate.findings().count());
+    if failed == 0 {
+        return format!("gate passed: {all} checks");
+    }
+    let mut codes: Vec<&str> = Vec::new();
+    for code in gate.findings().map(|(_, finding)| finding.code.name()) {
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    format!("gate FAILED: {failed} of {all} checks ({})", codes.join(", "))
+}
+
+fn table(cases: &[Case]) -> String {
+    let head = ["", "expectation", "group", "metric", "measured", "95% interval", "n", "expected"].map(str::to_owned);
+    let rows = cases.iter().map(|case| {
+        let empty = if case.empty > 0 { format!(" ({} empty)", case.empty) } else { String::new() };
+        [
+            passed(case.finding.is_none()),
+            shortened(&case.name),
+            case.group.clone(),
+            if case.name == case.metric { String::new() } else { case.metric.clone() },
+            case.measured.map(short).unwrap_or_else(|| "none".to_owned()),
+            case.interval.map(|(low, high)| format!("{low:.3} to {high:.3}")).unwrap_or_default(),
+            format!("{}{empty}", case.n),
+            case.expected.clone(),
+        ]
+    });
+    columns(&[head].into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+/// Aligned; a column that is empty in all rows is left out.
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let used: Vec<usize> = (0..N).filter(|column| rows.iter().skip(1).any(|row| !row[*column].is_empty())).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = used.iter().map(|column| format!("{:<width$}", row[*column], width = widths[*column]));
+        let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+    text
+}
+
+fn shortened(name: &str) -> String {
+    const LONGEST: usize = 50;
+    match name.chars().count() {
+        0..=LONGEST => name.to_owned(),
+        _ => name.chars().take(LONGEST - 1).chain(['…']).collect(),
+    }
+}
+
+/// Six digits are enough to read.
+pub fn short(x: f64) -> String {
+    let magnitude = x.abs();
+    if x == 0.0 || !x.is_finite() || x.fract() == 0.0 && magnitude < 1e15 {
+        return format!("{x}");
+    }
+    if (1e-4..1e6).contains(&magnitude) {
+        let digits = (5 - magnitude.log10().floor() as i32).max(0) as usize;
+        let text = format!("{x:.digits$}");
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    format!("{x:.5e}")
+}

@@ -1,0 +1,266 @@
+//! `[[expect]]` and `[baseline]`: what `check` holds a finished sweep against. Read with the rest of the spec, so that a sweep refuses a
+//! broken expectation before it trains anything.
+
+use super::filter::{Column, Filter};
+use super::metric::Metric;
+use super::report::{Mistake, Problems};
+use super::settings::table;
+use super::source::{Entry, Node, Raw, Span};
+
+/// One `[[expect]]`.
+#[derive(Debug, Clone)]
+pub struct Expect {
+    /// The metric where the spec gives no name.
+    pub name: String,
+    pub filter: Filter,
+    /// Must hold in every group of trials that agree in these.
+    pub by: Vec<Column>,
+    pub metric: Metric,
+    pub bound: Bound,
+    /// The whole table.
+    pub span: Span,
+    /// Its `where`, if it has one.
+    pub where_span: Span,
+}
+
+/// What the metric must be. A NaN is within no bound.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    /// Both ends included.
+    Between { min: f64, max: f64 },
+    /// At most `tolerance` away.
+    Near { value: f64, tolerance: Tolerance },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Tolerance {
+    Absolute(f64),
+    /// A share of the size of the value.
+    Relative(f64),
+}
+
+impl Bound {
+    pub fn holds(self, measured: f64) -> bool {
+        match self {
+            Bound::Between { min, max } => min <= measured && measured <= max,
+            Bound::Near { value, tolerance: Tolerance::Absolute(off) } => (measured - value).abs() <= off,
+            Bound::Near { value, tolerance: Tolerance::Relative(share) } => {
+                (measured - value).abs() <= share * value.abs()
+            }
+        }
+    }
+}
+
+/// `[baseline]`: how a sweep is compared with an earlier one.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    /// One test per group.
+    pub by: Vec<Column>,
+    /// The chance of a false alarm over all groups.
+    pub alpha: f64,
+    pub direction: Direction,
+    /// Largest share of pairs whose outcome may differ.
+    pub max_changed: Option<f64>,
+    pub span: Span,
+}
+
+impl Default for Baseline {
+    fn default() -> Baseline {
+        Baseline { by: Vec::new(), alpha: 0.05, direction: Direction::Worse, max_changed: None, span: 0..0 }
+    }
+}
+
+/// Which differences fail the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// More trials that blow up, or earlier.
+    Worse,
+    /// Any, as after an upgrade that should change nothing.
+    Any,
+}
+
+const EXPECT: [&str; 8] = ["name", "where", "by", "metric", "min", "max", "value", "tolerance"];
+
+/// `[[expect]]`
+pub fn expects(node: &Node, problems: &mut Problems) -> Vec<Expect> {
+    let Raw::List(items) = &node.raw else {
+        problems.push(&node.span, Mistake::kind("expect", node.raw.kind(), "a list of tables", "write [[expect]]"));
+        return Vec::new();
+    };
+    items.iter().filter_map(|item| expect(item, problems)).collect()
+}
+
+fn expect(item: &Node, problems: &mut Problems) -> Option<Expect> {
+    let entries = table("expect", item, &EXPECT, problems);
+    let find = |key: &str| entries.iter().find(|entry| entry.key == key);
+    let by = find("by").map(|entry| columns(&entry.value, problems)).unwrap_or_default();
+    let filter = find("where").map(|entry| filter(&entry.value, problems)).unwrap_or_default();
+    let name = find("name").and_then(|entry| string(entry, problems));
+    let bound = bound(item, entries, problems);
+    let Some(entry) = find("metric") else {
+        if matches!(item.raw, Raw::Table(_)) {
+            problems.add(&item.span, "this [[expect]] has no `metric`", "for example metric = \"divergence_rate\"");
+        }
+        return None;
+    };
+    let metric = metric(entry, problems)?;
+    Some(Expect {
+        name: name.unwrap_or_else(|| metric.text.clone()),
+        filter,
+        by,
+        metric,
+        bound: bound?,
+        span: item.span.clone(),
+        where_span: find("where").map_or(item.span.clone(), |entry| entry.value.span.clone()),
+    })
+}
+
+fn string(entry: &Entry, problems: &mut Problems) -> Option<String> {
+    let text = entry.value.raw.text().map(str::to_owned);
+    if text.is_none() {
+        let kind = entry.value.raw.kind();
+        problems.push(&entry.value.span, Mistake::kind(&entry.key, kind, "a string", "write it in quotes"));
+    }
+    text
+}
+
+fn metric(entry: &Entry, problems: &mut Problems) -> Option<Metric> {
+    let text = string(entry, problems)?;
+    let span = &entry.value.span;
+    match Metric::parse(&text) {
+        Ok(metric) => Some(metric),
+        Err((place, mistake)) => {
+            // In quotes and without escapes, the text stands in the spec as it is.
+            let plain = span.len() == text.len() + 2;
+            let place = if plain { span.start + 1 + place.start..span.start + 1 + place.end } else { span.clone() };
+            problems.push(&place, mistake);
+            None
+        }
+    }
+}
+
+fn filter(node: &Node, problems: &mut Problems) -> Filter {
+    match &node.raw {
+        Raw::Table(entries) => Filter::read(entries, problems),
+        raw => {
+            let hint = "for example where = { network = \"mlp\", lr = { max = 0.1 } }";
+            problems.push(&node.span, Mistake::kind("where", raw.kind(), "a table", hint));
+            Filter::default()
+        }
+    }
+}
+
+/// The value of `by`.
+fn columns(node: &Node, problems: &mut Problems) -> Vec<Column> {
+    let hint = "for example by = [\"depth\"]";
+    let Raw::List(items) = &node.raw else {
+        problems.push(&node.span, Mistake::kind("by", node.raw.kind(), "a list of axes", hint));
+        return Vec::new();
+    };
+    let mut columns: Vec<Column> = Vec::new();
+    for item in items {
+        let found = match item.raw.text() {
+            Some(name) => Column::find(name),
+            None => Err(Mistake::kind("by", item.raw.kind(), "the name of an axis", hint)),
+        };
+        if let Some(column) = problems.keep(&item.span, found) {
+            if columns.iter().any(|known| known.name() == column.name()) {
+                problems.add(&item.span, format!("`{}` stands twice", column.name()), "keep one of them");
+            }
+            columns.push(column);
+        }
+    }
+    columns
+}
+
+fn bound(item: &Node, entries: &[Entry], problems: &mut Problems) -> Option<Bound> {
+    let find = |key: &str| entries.iter().find(|entry| entry.key == key);
+    let before = problems.len();
+    let mut end = |key: &str| find(key).and_then(|entry| number(entry, problems));
+    let (min, max, value) = (end("min"), end("max"), end("value"));
+    let tolerance = find("tolerance").and_then(|entry| tolerance(entry, problems));
+    if problems.len() > before || !matches!(item.raw, Raw::Table(_)) {
+        return None;
+    }
+    let (span, message, hint) = match (min, max, value, tolerance) {
+        (None, None, Some((value, _)), Some((tolerance, span))) => {
+            if value != 0.0 || matches!(tolerance, Tolerance::Absolute(_)) {
+                return Some(Bound::Near { value, tolerance });
+            }
+            (span, "a share of the value 0 is 0", "write the tolerance as a number")
+        }
+        (None, None, Some((_, span)), None) => {
+            (span, "`value` needs a `tolerance`", "for example tolerance = 0.01, or tolerance = \"5%\" of the value")
+        }
+        (_, _, None, Some((_, span))) => (span, "`tolerance` needs a `value`", "`min` and `max` are taken as they are"),
+        (_, _, Some((_, span)), _) => (span, "`value` stands beside `min` or `max`", "write one or the other"),
+        (None, None, None, None) => {
+            (&item.span, "this [[expect]] expects nothing", "it needs `min`, `max`, or `value` with `tolerance`")
+        }
+        (min, max, None, None) => {
+            let (low, high) = (min.map_or(f64::NEG_INFINITY, |m| m.0), max.map_or(f64::INFINITY, |m| m.0));
+            if low <= high {
+                return Some(Bound::Between { min: low, max: high });
+            }
+            (max.map_or(&item.span, |m| m.1), "`max` is below `min`", "nothing lies between them")
+        }
+    };
+    problems.add(span, message, hint);
+    None
+}
+
+fn number<'a>(entry: &'a Entry, problems: &mut Problems) -> Option<(f64, &'a Span)> {
+    let Some(x) = entry.value.raw.number() else {
+        let kind = entry.value.raw.kind();
+        problems.push(&entry.value.span, Mistake::kind(&entry.key, kind, "a number", "for example 0.05"));
+        return None;
+    };
+    if x.is_nan() || x.is_infinite() && entry.key == "value" {
+        let hint = "`min` and `max` may be inf; nan is within no bound";
+        problems.add(&entry.value.span, format!("`{}` cannot be {x}", entry.key), hint);
+        return None;
+    }
+    Some((x, &entry.value.span))
+}
+
+/// A number, or `"5%"` of the value.
+fn tolerance<'a>(entry: &'a Entry, problems: &mut Problems) -> Option<(Tolerance, &'a Span)> {
+    let span = &entry.value.span;
+    let percent = entry.value.raw.text().and_then(|text| text.trim().strip_suffix('%'));
+    let tolerance = match percent.map(|text| text.trim().parse::<f64>()) {
+        Some(Ok(percent)) => Some((percent, Tolerance::Relative(percent / 100.0))),
+        Some(Err(_)) => None,
+        None => entry.value.raw.number().map(|x| (x, Tolerance::Absolute(x))),
+    };
+    match tolerance {
+        Some((x, tolerance)) if x >= 0.0 && x.is_finite() => Some((tolerance, span)),
+        _ => {
+            problems.add(span, "`tolerance` is no number, 0 or more", "for example 0.01, or \"5%\" of the value");
+            None
+        }
+    }
+}
+
+/// `[baseline]`
+pub fn baseline(node: &Node, problems: &mut Problems) -> Baseline {
+    let mut baseline = Baseline { span: node.span.clone(), ..Baseline::default() };
+    for entry in table("baseline", node, &["by", "alpha", "direction", "max_changed"], problems) {
+        let (span, raw) = (&entry.value.span, &entry.value.raw);
+        match (entry.key.as_str(), raw.number(), raw.text()) {
+            ("by", _, _) => baseline.by = columns(&entry.value, problems),
+            ("direction", _, Some("worse")) => baseline.direction = Direction::Worse,
+            ("direction", _, Some("any")) => baseline.direction = Direction::Any,
+            ("direction", _, _) => {
+                problems.add(span, "`direction` is neither \"worse\" nor \"any\"", "write one of them");
+            }
+            ("alpha", Some(x), _) if x > 0.0 && x < 1.0 => baseline.alpha = x,
+            ("alpha", _, _) => problems.add(span, "`alpha` is no number between 0 and 1", "for example 0.05"),
+            ("max_changed", Some(x), _) if (0.0..=1.0).contains(&x) => baseline.max_changed = Some(x),
+            ("max_changed", _, _) => {
+                problems.add(span, "`max_changed` is no number from 0 to 1", "0.01 lets 1% of the outcomes differ");
+            }
+            _ => {}
+        }
+    }
+    baseline
+}

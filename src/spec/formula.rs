@@ -1,0 +1,315 @@
+//! Reads the text of a metric: tokens, then precedence climbing. Every mistake knows its bytes; the first one ends the reading.
+
+use super::metric::{End, Expr, Formula, Function, Layers, Operator, Rate, Reach, Unary, What};
+use super::metric::{is_numeric, numeric_columns};
+use super::report::{Mistake, excerpt};
+use super::source::Span;
+use crate::record;
+
+/// Bytes. A metric is a line for people to read; the bound also keeps the recursion below from running deep.
+const LONGEST: usize = 1000;
+
+/// A layer, time step or epoch is below this.
+const MOST: i64 = 1_000_000;
+
+const EXAMPLES: &str = "divergence_rate, mean(loss_final), max(ln(backprop_ratio))";
+
+type Wrong = (Span, Mistake);
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Token<'a> {
+    Number(f64),
+    Name(&'a str),
+    /// One of `< > + - * / ^ ( ) [ ] ,` or `..`.
+    Sign(&'static str),
+    End,
+}
+
+const SIGNS: [&str; 13] = ["..", "<", ">", "+", "-", "*", "/", "^", "(", ")", "[", "]", ","];
+
+pub fn metric(text: &str) -> Result<What, Wrong> {
+    if text.len() > LONGEST {
+        let message = format!("this metric has {} characters", text.len());
+        return Err((0..text.len(), Mistake::new(message, format!("it may have {LONGEST}"))));
+    }
+    let formula = Formula { root: Expr::Number(0.0), columns: Vec::new(), layers: Vec::new() };
+    let mut reader = Reader { text, tokens: tokens(text)?, at: 0, formula };
+    let (span, first) = reader.next();
+    let Token::Name(name) = first else {
+        let message = if text.trim().is_empty() { "this metric is empty" } else { "a metric begins with a name" };
+        return Err((span, Mistake::new(message, format!("for example {EXAMPLES}"))));
+    };
+    if let Some(rate) = Rate::ALL.into_iter().find(|rate| rate.name() == name) {
+        reader.end()?;
+        return Ok(What::Rate(rate));
+    }
+    let Some(function) = Function::ALL.into_iter().find(|function| function.name() == name) else {
+        return Err((span, not_a_metric(name)));
+    };
+    reader.expect("(", "a formula in parentheses follows it, for example mean(loss_final)")?;
+    let inside = reader.peek().0.start;
+    reader.formula.root = reader.sum(0)?;
+    let inside = inside..reader.peek().0.start;
+    reader.expect(")", "the parenthesis of the function is closed here")?;
+    reader.end()?;
+    if reader.formula.columns.is_empty() && reader.formula.layers.is_empty() {
+        return Err((inside, Mistake::new("this formula reads no column", format!("for example {EXAMPLES}"))));
+    }
+    Ok(What::Aggregate(function, reader.formula))
+}
+
+/// What is wrong with the name at the front of a metric.
+fn not_a_metric(name: &str) -> Mistake {
+    if numeric_columns().contains(&name) {
+        let message = format!("`{name}` is a column, one value per trial");
+        return Mistake::new(message, format!("say what to make of them, for example mean({name}) or max({name})"));
+    }
+    let rates = Rate::ALL.iter().map(|rate| rate.name());
+    let known: Vec<&str> = rates.chain(Function::ALL.iter().map(|function| function.name())).collect();
+    Mistake::unknown(format!("`{}` is neither a rate nor a function", excerpt(name)), name, &known)
+}
+
+fn tokens(text: &str) -> Result<Vec<(Span, Token<'_>)>, Wrong> {
+    let (mut tokens, mut at) = (Vec::new(), 0);
+    while let Some(first) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let length = |inside: fn(char) -> bool| rest.find(|c| !inside(c)).unwrap_or(rest.len());
+        let (length, token) = if first.is_whitespace() {
+            at += first.len_utf8();
+            continue;
+        } else if first.is_ascii_digit() || first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
+            let length = number(rest.as_bytes());
+            let wrong = || (at..at + length, Mistake::new("this is not a number", "for example 10, 0.5 or 1e-3"));
+            (length, Token::Number(rest[..length].parse().map_err(|_| wrong())?))
+        } else if first.is_ascii_alphabetic() || first == '_' {
+            let length = length(|c| c.is_ascii_alphanumeric() || c == '_');
+            (length, Token::Name(&rest[..length]))
+        } else if let Some(sign) = SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
+            (sign.len(), Token::Sign(sign))
+        } else {
+            let message = format!("`{}` has no meaning in a metric", excerpt(&first.to_string()));
+            let hint = "there are numbers, columns, < > + - * / ^, parentheses, ln, log10, sqrt and abs";
+            return Err((at..at + first.len_utf8(), Mistake::new(message, hint)));
+        };
+        tokens.push((at..at + length, token));
+        at += length;
+    }
+    Ok(tokens)
+}
+
+/// The length of the number that `text` begins with. `5..25` begins with 5.
+fn number(text: &[u8]) -> usize {
+    let digits = |from: usize| from + text[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let mut end = digits(0);
+    if text.get(end) == Some(&b'.') && text.get(end + 1) != Some(&b'.') {
+        end = digits(end + 1);
+    }
+    if matches!(text.get(end), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
+        let exponent = digits(end + 1 + sign);
+        end = if exponent > end + 1 + sign { exponent } else { end };
+    }
+    end
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    tokens: Vec<(Span, Token<'a>)>,
+    at: usize,
+    formula: Formula,
+}
+
+impl<'a> Reader<'a> {
+    fn peek(&self) -> (Span, Token<'a>) {
+        let end = self.text.len();
+        self.tokens.get(self.at).cloned().unwrap_or((end..end, Token::End))
+    }
+
+    fn next(&mut self) -> (Span, Token<'a>) {
+        let next = self.peek();
+        self.at += 1;
+        next
+    }
+
+    fn takes(&mut self, sign: &str) -> bool {
+        let found = matches!(self.peek().1, Token::Sign(s) if s == sign);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, sign: &str, hint: &str) -> Result<(), Wrong> {
+        if self.takes(sign) {
+            return Ok(());
+        }
+        Err((self.peek().0, Mistake::new(format!("there is no `{sign}` here"), hint)))
+    }
+
+    fn end(&self) -> Result<(), Wrong> {
+        match self.peek() {
+            (_, Token::End) => Ok(()),
+            (span, Token::Number(_) | Token::Name(_) | Token::Sign(_)) => {
+                let hint = "a metric is a rate, or one function of a formula: arithmetic goes inside, mean(2 * lr)";
+                Err((span.start..self.text.len(), Mistake::new("the metric is over before this", hint)))
+            }
+        }
+    }
+
+    /// Operators that bind at least as tightly as `least`.
+    fn sum(&mut self, least: u8) -> Result<Expr, Wrong> {
+        let mut left = self.atom()?;
+        while let (_, Token::Sign(sign)) = self.peek() {
+            // How tightly it binds, and how tightly what stands to its right must.
+            let (operator, tight, right) = match sign {
+                "<" => (Operator::Less, 0, 1),
+                ">" => (Operator::Greater, 0, 1),
+                "+" => (Operator::Add, 1, 2),
+                "-" => (Operator::Subtract, 1, 2),
+                "*" => (Operator::Multiply, 3, 4),
+                "/" => (Operator::Divide, 3, 4),
+                "^" => (Operator::Power, 7, 6),
+                _ => break,
+            };
+            if tight < least {
+                break;
+            }
+            self.at += 1;
+            left = Expr::Operate(operator, Box::new(left), Box::new(self.sum(right)?));
+            if let (0, (span, Token::Sign("<" | ">"))) = (tight, self.peek()) {
+                let hint = "write (a < b) * (b < c) for both";
+                return Err((span, Mistake::new("one comparison follows another", hint)));
+            }
+        }
+        Ok(left)
+    }
+
+    fn atom(&mut self) -> Result<Expr, Wrong> {
+        let (span, token) = self.next();
+        match token {
+            Token::Number(x) => Ok(Expr::Number(x)),
+            Token::Name(name) => self.named(span, name),
+            Token::Sign("-") => Ok(Expr::Apply(Unary::Negate, Box::new(self.sum(5)?))),
+            Token::Sign("(") => self.closed(),
+            Token::Sign(_) | Token::End => Err((
+                span,
+                Mistake::new("a number, a column or a `(` is missing here", format!("for example {EXAMPLES}")),
+            )),
+        }
+    }
+
+    fn closed(&mut self) -> Result<Expr, Wrong> {
+        let inner = self.sum(0)?;
+        self.expect(")", "each `(` has its `)`")?;
+        Ok(inner)
+    }
+
+    fn named(&mut self, span: Span, name: &str) -> Result<Expr, Wrong> {
+        if let Some((_, unary)) = Unary::NAMED.into_iter().find(|(known, _)| *known == name) {
+            self.expect("(", "its argument stands in parentheses, for example ln(loss_final)")?;
+            return Ok(Expr::Apply(unary, Box::new(self.closed()?)));
+        }
+        if let Some(column) = Layers::COLUMNS.into_iter().find(|column| *column == name) {
+            self.expect("[", &format!("it is a column of layers.csv: say which layers, {name}[1] or {name}[2..last]"))?;
+            let (layers, from) = (self.layers(column)?, span.start);
+            return self.checked(layers, from);
+        }
+        let column = record::runs().into_iter().find(|column| *column == name);
+        match column {
+            Some(column) if is_numeric(column) => {
+                let columns = &mut self.formula.columns;
+                let at = columns.iter().position(|known| *known == column).unwrap_or(columns.len());
+                if at == columns.len() {
+                    columns.push(column);
+                }
+                Ok(Expr::Column(at))
+            }
+            Some(column) => {
+                let hint = "a formula takes numbers; choose trials by text with `where` and `by`";
+                Err((span, Mistake::new(format!("the column `{column}` does not hold numbers"), hint)))
+            }
+            None => {
+                let mut known = numeric_columns();
+                known.extend(Layers::COLUMNS);
+                known.extend(Unary::NAMED.map(|(name, _)| name));
+                Err((span, Mistake::unknown(format!("there is no column `{}`", excerpt(name)), name, &known)))
+            }
+        }
+    }
+
+    /// What stands between the brackets, and the closing one.
+    fn layers(&mut self, column: &'static str) -> Result<Layers, Wrong> {
+        let mut layers = Layers { column, layers: self.reach(true)?, times: None, epoch: 0 };
+        let mut epoch = None;
+        while self.takes(",") {
+            let (span, key) = self.next();
+            match key {
+                Token::Name("time") if layers.times.is_none() => layers.times = Some(self.reach(false)?),
+                Token::Name("epoch") if epoch.is_none() => epoch = Some(self.integer(0)?),
+                Token::Name("time" | "epoch") => {
+                    return Err((span, Mistake::new("this stands twice", "keep one of them")));
+                }
+                Token::Name(_) | Token::Number(_) | Token::Sign(_) | Token::End => {
+                    let hint = "for example [5], [2..last], [1, time 3] or [5, epoch 10]";
+                    return Err((span, Mistake::new("neither `time` nor `epoch` stands here", hint)));
+                }
+            }
+        }
+        layers.epoch = epoch.unwrap_or(0) as u64;
+        self.expect("]", "for example [5], [2..last], [1, time 3] or [5, epoch 10]")?;
+        Ok(layers)
+    }
+
+    fn reach(&mut self, of_layers: bool) -> Result<Reach, Wrong> {
+        let start = self.peek().0.start;
+        let from = self.reach_end(of_layers)?;
+        let to = if self.takes("..") { self.reach_end(of_layers)? } else { from };
+        if from.from_last == to.from_last && from.number > to.number {
+            let end = self.tokens[self.at - 1].0.end;
+            return Err((start..end, Mistake::new("this range is empty", "the smaller end comes first")));
+        }
+        Ok(Reach { from, to })
+    }
+
+    fn reach_end(&mut self, of_layers: bool) -> Result<End, Wrong> {
+        match self.peek().1 {
+            Token::Name("last") => {
+                self.at += 1;
+                let back = if self.takes("-") { self.integer(0)? } else { 0 };
+                Ok(End { number: -back, from_last: true })
+            }
+            Token::Name("output") if of_layers => {
+                self.at += 1;
+                Ok(End { number: 1, from_last: true })
+            }
+            Token::Name(_) | Token::Number(_) | Token::Sign(_) | Token::End => {
+                Ok(End { number: self.integer(1)?, from_last: false })
+            }
+        }
+    }
+
+    fn integer(&mut self, least: i64) -> Result<i64, Wrong> {
+        let (span, token) = self.next();
+        match token {
+            Token::Number(x) if x.fract() == 0.0 && x >= least as f64 && x < MOST as f64 => Ok(x as i64),
+            Token::Number(_) | Token::Name(_) | Token::Sign(_) | Token::End => {
+                let hint = "layers and time steps count from 1; `last` is the last of them, `output` the output layer";
+                Err((span, Mistake::new(format!("this is not an integer from {least} to {}", MOST - 1), hint)))
+            }
+        }
+    }
+
+    /// Keeps what is read of layers.csv if it goes with what was read before.
+    fn checked(&mut self, layers: Layers, start: usize) -> Result<Expr, Wrong> {
+        let both = |a: Option<Reach>, b: Option<Reach>| match (a, b) {
+            (Some(a), Some(b)) => a.is_single() || b.is_single() || a.as_long_as(b),
+            (None, _) | (_, None) => true,
+        };
+        let fits = |other: &Layers| both(Some(other.layers), Some(layers.layers)) && both(other.times, layers.times);
+        if !self.formula.layers.iter().all(fits) {
+            let span = start..self.tokens[self.at - 1].0.end;
+            let hint = "ranges in one formula advance together, so they have as many layers: a[2..5] / a[1..4]";
+            return Err((span, Mistake::new("this range is not as long as the one before it", hint)));
+        }
+        self.formula.layers.push(layers);
+        Ok(Expr::Layers(self.formula.layers.len() - 1))
+    }
+}

@@ -1,0 +1,162 @@
+//! The comparison with an earlier sweep.
+
+use crate::check::{GRID, Results, expecting, gate, place};
+use crate::sweep::Place;
+
+/// 40 trials in two groups of 20.
+const WIDE: &str = "name = \"t\"\nepochs = 9\nseeds = 20\n[task]\nkind = \"noise\"\n[[grid]]\nlr = 0.1\ndepth = [1, 2]\n[baseline]\nby = [\"depth\"]\n";
+
+/// A sweep in `r` and an earlier one in `old`, whose trials all converged. In the later one the trials of `outcome` did not.
+fn folder(spec: &str, outcome: impl Fn(usize) -> &'static str) -> Place {
+    let mut results = Results::of(spec);
+    let old = results.text();
+    let place = place(spec, &results.column("outcome", outcome).text());
+    std::fs::create_dir(place.path("old")).unwrap();
+    place.write("old/runs.csv", &old);
+    place
+}
+
+fn blown(many: usize) -> impl Fn(usize) -> &'static str {
+    move |i| if i < many { "nonfinite" } else { "converged" }
+}
+
+#[test]
+fn more_divergence_than_chance_fails_the_gate() {
+    // Holm over two groups: 5 changes have p = 2/32, 6 have 2/64.
+    let (status, text) = gate(&folder(WIDE, blown(5)), "--baseline old");
+    assert_eq!(status, 0, "{text}");
+    let (status, text) = gate(&folder(WIDE, blown(6)), "--baseline old/runs.csv");
+    assert_eq!(status, 1, "{text}");
+    insta::assert_snapshot!(text, @r"
+    40 trials, each with one row and a verdict
+
+    baseline `old/runs.csv`: 40 pairs, 6 changed outcomes (15.00%)
+      tc7c95a38113e  converged -> nonfinite  depth=1
+      tfc6265f07607  converged -> nonfinite  depth=1
+      t56bb331417c6  converged -> nonfinite  depth=1
+      t6edb18424586  converged -> nonfinite  depth=1
+      te7cc9c3a1c02  converged -> nonfinite  depth=1
+      t36f3c5ce58e9  converged -> nonfinite  depth=1
+
+          group    pairs  blew up  blow up now  newly  no longer  p        detectable
+    FAIL  depth=1  20     0        6            6      0          0.03125  6 (30.00%)
+    PASS  depth=2  20     0        0            0      0          1        6 (30.00%)
+
+          group    crossed in both  earlier  later  p
+    PASS  depth=1  0                0        0      1
+    PASS  depth=2  0                0        0      1
+
+    p: exact McNemar, and signed-rank for the epoch of divergence, one-sided, for the worse; Holm over 2 groups at alpha 0.05
+    detectable: the fewest changes, all for the worse, that fail a group (p <= 0.025)
+    pairs that share a seed share their draws, so they are not independent: p can be too small
+
+    baseline-regressed: r/spec.toml:9: baseline: divergence rate: 6 of 20 trials blow up at depth=1, 0 did: 6 newly, 0 no longer; p = 3.13e-2
+    gate FAILED: 1 of 12 checks (baseline-regressed)
+    ");
+}
+
+#[test]
+fn the_direction_decides_what_counts() {
+    let recovered = |direction: &str| {
+        let spec = format!("{WIDE}direction = \"{direction}\"\n");
+        let place = folder(&spec, |_| "converged");
+        place.write("old/runs.csv", &Results::of(&spec).column("outcome", blown(9)).text());
+        gate(&place, "--baseline old")
+    };
+    assert_eq!(recovered("worse").0, 0);
+    let (status, text) = recovered("any");
+    assert!(status == 1 && text.contains("baseline-regressed") && text.contains("9 no longer"), "{text}");
+}
+
+#[test]
+fn too_many_changed_outcomes_fail_whatever_the_tests_say() {
+    let changed = |limit: &str| {
+        let spec = format!("{WIDE}max_changed = {limit}\n");
+        gate(&folder(&spec, |i| if i % 10 == 0 { "stalled" } else { "converged" }), "--baseline old")
+    };
+    let (status, text) = changed("0.1");
+    assert!(status == 0 && text.contains("40 pairs, 4 changed outcomes (10.00%)"), "{text}");
+    let (status, text) = changed("0.09");
+    assert!(status == 1 && text.contains("\nbaseline-changed: ") && text.contains("converged -> stalled"), "{text}");
+}
+
+#[test]
+fn an_earlier_divergence_fails_the_gate() {
+    let moved = |direction: &str, now: fn(usize) -> u64| {
+        let spec = format!("{WIDE}direction = \"{direction}\"\n");
+        let place = folder(&spec, |_| "nonfinite");
+        let mut results = Results::of(&spec);
+        results.column("outcome", |_| "nonfinite");
+        place.write("old/runs.csv", &results.column("epoch_diverged", |_| 5).text());
+        place.write("r/runs.csv", &results.column("epoch_diverged", now).text());
+        gate(&place, "--baseline old")
+    };
+    let (status, text) = moved("worse", |i| if i < 10 { 3 } else { 5 });
+    assert!(status == 1 && text.contains("baseline-epoch: "), "{text}");
+    assert!(
+        text.contains(
+            "of 20 trials that cross the divergence threshold in both at depth=1, 10 do so earlier and 0 later"
+        )
+    );
+    assert!(!text.contains("baseline-regressed"), "{text}");
+    assert_eq!(moved("worse", |i| if i < 10 { 7 } else { 5 }).0, 0);
+    assert_eq!(moved("any", |i| if i < 10 { 7 } else { 5 }).0, 1);
+    assert_eq!(moved("worse", |i| if i < 4 { 3 } else { 5 }).0, 0);
+}
+
+#[test]
+fn the_same_bytes_are_said_to_be_so() {
+    let (status, text) = gate(&folder(WIDE, |_| "converged"), "--baseline old");
+    assert!(status == 0 && text.contains("\nunchanged: the same bytes as `old/runs.csv`\n"), "{text}");
+    let (_, text) = gate(&folder(WIDE, blown(1)), "--baseline old");
+    assert!(!text.contains("unchanged"), "{text}");
+}
+
+#[test]
+fn a_baseline_of_another_grid_or_with_gaps_fails_the_gate() {
+    let place = folder(GRID, |_| "converged");
+    let whole = place.read("old/runs.csv");
+    let check = |text: &str, expected: &str| {
+        place.write("old/runs.csv", text);
+        let (status, text) = gate(&place, "--baseline old");
+        assert!(status == 1 && text.contains(expected), "{expected}\n{text}");
+    };
+    let lines: Vec<&str> = whole.lines().collect();
+    let without_last = lines[..8].join("\n") + "\n";
+    check(
+        &without_last,
+        "baseline-other-grid: the baseline lacks 1 of the grid's 8 trials and has 0 that are not in it",
+    );
+    let more = Results::of(&GRID.replace("seeds = 2", "seeds = 3")).text();
+    check(&more, "baseline-other-grid: the baseline lacks 0 of the grid's 8 trials and has 4 that are not in it");
+    check(&(whole.clone() + lines[3] + "\n"), "baseline-duplicate-trials: 1 rows");
+    check(&whole.replacen("converged,", ",memory", 1), "baseline-lost-trials: 1 trials");
+}
+
+#[test]
+fn a_baseline_that_cannot_be_read_ends_with_2() {
+    let place = folder(GRID, |_| "converged");
+    assert!(place.refused("check r --baseline none").contains("cannot read `none`"));
+    assert!(place.refused("check r --baseline r").contains("the baseline `r/runs.csv` is the sweep itself"));
+    place.write("old/runs.csv", "trial,outcome\n");
+    assert!(place.refused("check r --baseline old").contains("`old/runs.csv`: line 1: there is no column `lost`"));
+    place.write("old/runs.csv", &place.read("r/runs.csv").replacen(",0.1,", ",x,", 1));
+    assert!(
+        place.refused("check r --baseline old").contains("`old/runs.csv`: line 2, column `lr`: `x` is not a number")
+    );
+    assert!(place.refused("check r").contains("there is nothing to check: `r/spec.toml` has no [[expect]]"));
+}
+
+#[test]
+fn a_group_without_enough_pairs_says_so() {
+    let spec = format!("{GRID}[baseline]\nby = [\"depth\"]\n");
+    let (status, text) = gate(&folder(&spec, blown(2)), "--baseline old");
+    assert!(status == 0 && text.contains("none: too few pairs"), "{text}");
+}
+
+#[test]
+fn expectations_and_a_baseline_are_checked_together() {
+    let spec = expecting("metric = \"divergence_rate\"\nmax = 0.1");
+    let (status, text) = gate(&folder(&spec, blown(2)), "--baseline old");
+    assert!(status == 1 && text.ends_with("gate FAILED: 1 of 11 checks (expectation-failed)\n"), "{text}");
+}
