@@ -52,16 +52,17 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
 }
 
 fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
-    let Measured { value, interval, n, empty } = measure(&expect.metric, &group.places, rows);
+    let Measured { value, interval, n, empty, nan } = measure(&expect.metric, &group.places, rows);
     let expected = expected(expect.bound);
     let metric = expect.metric.text.clone();
     let at = if group.name.is_empty() { String::new() } else { format!(" at {}", group.name) };
     let finding = match value {
         Some(value) if expect.bound.holds(value) => None,
-        Some(value) => Some(Finding {
-            code: Code::ExpectationFailed,
-            message: format!("{metric} is {}{at} (n = {n}), expected {expected}", exact(value)),
-        }),
+        Some(value) => {
+            let of = if value.is_nan() && nan > 0 { format!("{nan} of n = {n} are NaN") } else { format!("n = {n}") };
+            let message = format!("{metric} is {}{at} ({of}), expected {expected}", exact(value));
+            Some(Finding { code: Code::ExpectationFailed, message })
+        }
         None => Some(Finding {
             code: Code::NoValues,
             message: format!(

@@ -18,6 +18,8 @@ pub struct Measured {
     pub n: u64,
     /// Those left out because a cell is empty.
     pub empty: u64,
+    /// Values that are NaN.
+    pub nan: u64,
 }
 
 /// The rows of a sweep.
@@ -40,7 +42,8 @@ pub fn measure(metric: &Metric, places: &[u32], rows: Rows<'_>) -> Measured {
             // What is counted may be nothing at all, but not among no trials.
             let n = values.len() as u64 + if *function == Function::Count { empty } else { 0 };
             let value = if n == 0 { None } else { aggregate(*function, &values) };
-            Measured { value, interval: None, n, empty }
+            let nan = values.iter().filter(|x| x.is_nan()).count() as u64;
+            Measured { value, interval: None, n, empty, nan }
         }
     }
 }
@@ -59,7 +62,13 @@ fn measure_rate(rate: Rate, places: &[u32], run: &Run) -> Measured {
         hits += u64::from(counts(outcome));
     }
     let some = n > 0;
-    Measured { value: some.then(|| hits as f64 / n as f64), interval: some.then(|| wilson(hits, n)), n, empty: 0 }
+    Measured {
+        value: some.then(|| hits as f64 / n as f64),
+        interval: some.then(|| wilson(hits, n)),
+        n,
+        empty: 0,
+        nan: 0,
+    }
 }
 
 /// A formula with what it reads.

@@ -26,7 +26,10 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     args.junit.as_deref().map_or(Ok(()), refuse_other)?;
     let file = args.spec.clone().unwrap_or_else(|| args.dir.join("spec.toml"));
     let name = file.display().to_string();
-    let written = fs::read_to_string(&file).map_err(|error| Failure::io("read the spec", &file, &error))?;
+    let written = fs::read_to_string(&file).map_err(|error| {
+        Failure::io("read the spec", &file, &error)
+            .hint("RUN_DIR is the folder of a sweep; `--spec` names another spec")
+    })?;
     let spec = read_spec(args, &written, &file)?;
     let roster = Roster::new(&spec);
     roster.check_filters(&spec, &written, &name).map_err(|report| Failure::new(report.to_string()))?;

@@ -136,7 +136,10 @@ fn a_nan_or_nothing_at_all_is_within_no_bound() {
     assert_eq!(measured("mean(loss_final)", |_| "1.0").0, 0);
     assert_eq!(measured("max(loss_final)", |i| if i == 3 { "inf" } else { "1.0" }).0, 0);
     let (status, text) = measured("max(loss_final)", |i| if i == 3 { "NaN" } else { "1.0" });
-    assert!(status == 1 && text.contains("expectation-failed") && text.contains("is NaN (n = 8)"), "{text}");
+    assert!(
+        status == 1 && text.contains("expectation-failed") && text.contains("is NaN (1 of n = 8 are NaN)"),
+        "{text}"
+    );
     let (status, text) = measured("mean(loss_final)", |_| "");
     assert!(status == 1 && text.contains("no-values"), "{text}");
     let (status, text) = measured("var(loss_final)", |i| if i == 0 { "1.0" } else { "" });

@@ -19,6 +19,17 @@ fn mcnemar_is_the_binomial_test_of_the_changes() {
     // scipy.stats.binomtest(300, 500, alternative="greater") and binomtest(60, 61), scipy 1.16.
     near(mcnemar(300, 200, Worse), 4.470033271126644e-06);
     near(mcnemar(60, 1, Any), 5.377642775528102e-17);
+    // scipy.stats.binom.sf(worse - 1, worse + better, 0.5). Many changes, where series that stop early would show.
+    for (worse, better, expected) in [
+        (520, 480, 0.10872414660207075),
+        (5_050, 4_950, 0.16108709989765543),
+        (50_000, 50_000, 0.5012615631070978),
+        (50_200, 49_800, 0.10351948588211125),
+        (500_600, 499_400, 0.11526396430185594),
+    ] {
+        let found = mcnemar(worse, better, Worse);
+        assert!((found / expected - 1.0).abs() < 1e-8, "{worse} {better}: {found:e}");
+    }
     for direction in [Worse, Any] {
         assert_eq!((mcnemar(0, 0, direction), mcnemar(7, 7, Any)), (1.0, 1.0));
     }
