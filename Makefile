@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test build libtorch bench pytorch clean
+.PHONY: sweep test literature build libtorch bench pytorch clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -12,6 +12,10 @@ test: libtorch
 	cargo fmt --all --check
 	cargo clippy --release --all-targets -- -D warnings
 	sh scripts/test.sh
+
+# What is known about exploding gradients, held against this program; writes docs/literature.md.
+literature: build
+	sh scripts/literature.sh
 
 build: libtorch
 	cargo build --release

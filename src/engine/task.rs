@@ -1,7 +1,7 @@
 //! The samples of each task, drawn on the host in f64: the same for every dtype.
 
 use super::draw::{Purpose, Stream};
-use crate::csv_task;
+use crate::csv_task::{self, DIGITS};
 use crate::trial::{Loss, Task, TaskKind};
 
 /// Inputs and targets of one seed.
@@ -69,7 +69,10 @@ pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> 
             Samples { samples: n, inputs, targets }
         }
         TaskKind::Scalar => Samples { samples: 1, inputs: vec![1.0], targets: Targets::Values(vec![0.0]) },
+        TaskKind::Digits => digits(n, loss),
         TaskKind::Adding => adding(&mut stream, n, times),
+        TaskKind::Copy => copy(&mut stream, task.outputs, loss, n, times),
+        TaskKind::TemporalOrder => temporal_order(&mut stream, loss, n, times),
         TaskKind::Csv => unreachable!("a csv task has its file"),
     })
 }
@@ -144,6 +147,68 @@ fn adding(stream: &mut Stream, n: usize, times: usize) -> Samples {
         }
     }
     Samples { samples: n, inputs, targets: Targets::Values(targets) }
+}
+
+/// The first `n` images, every pixel divided by 16: inputs from 0 to 1. The same for every seed.
+fn digits(n: usize, loss: Loss) -> Samples {
+    let table = &*DIGITS;
+    let csv_task::Targets::Classes { index, classes } = &table.targets else {
+        unreachable!("the digits were read as classes")
+    };
+    let inputs = table.inputs[..n * table.features.len()].iter().map(|pixel| pixel / 16.0).collect();
+    Samples { samples: n, inputs, targets: labels(index[..n].to_vec(), *classes, loss) }
+}
+
+/// Copy memory (Hochreiter and Schmidhuber 1997; Arjovsky, Shah and Bengio 2016) for a network that is read at the last step only: one of
+/// `symbols` symbols at the first step, a question mark at the last, blanks between; the target is the symbol. Where the original asks for
+/// ten symbols in a row after the delay, this asks for one. Inputs are one-hot: the symbols, then the blank, then the question.
+fn copy(stream: &mut Stream, symbols: usize, loss: Loss, n: usize, times: usize) -> Samples {
+    let shown: Vec<i64> = (0..n).map(|_| stream.index(0, symbols) as i64).collect();
+    let (blank, question) = (symbols, symbols + 1);
+    let at = |t: usize, i: usize| match t {
+        0 => shown[i] as usize,
+        t if t + 1 == times => question,
+        _ => blank,
+    };
+    let inputs = one_hot((0..times).flat_map(|t| (0..n).map(move |i| (t, i))).map(|(t, i)| at(t, i)), symbols + 2);
+    Samples { samples: n, inputs, targets: labels(shown, symbols, loss) }
+}
+
+/// Temporal order with two relevant symbols (Hochreiter and Schmidhuber 1997, task 6a): X or Y at one step of the second tenth of the
+/// sequence and again at one of the sixth, one of four distractors at every other step; the class is 2 [the first is Y] + [the second is
+/// Y]. There, a start and an end symbol stand around the sequence; here the last step is read, so they are left out. Inputs are one-hot: the
+/// distractors, then X, then Y. Where a tenth holds no step, the step at its start counts.
+fn temporal_order(stream: &mut Stream, loss: Loss, n: usize, times: usize) -> Samples {
+    const DISTRACTORS: usize = 4;
+    let mut symbols = vec![0; times * n];
+    let mut orders = vec![0; n];
+    for (i, order) in orders.iter_mut().enumerate() {
+        for t in 0..times {
+            symbols[t * n + i] = stream.index(0, DISTRACTORS);
+        }
+        for tenth in [1, 5] {
+            let start = tenth * times / 10;
+            let end = ((tenth + 1) * times / 10).max(start + 1);
+            let which = stream.index(0, 2);
+            symbols[stream.index(start, end) * n + i] = DISTRACTORS + which;
+            *order = 2 * *order + which as i64;
+        }
+    }
+    let inputs = one_hot(symbols.into_iter(), DISTRACTORS + 2);
+    Samples { samples: n, inputs, targets: labels(orders, 4, loss) }
+}
+
+/// Rows of zeros with a 1 at each index.
+fn one_hot(index: impl Iterator<Item = usize>, columns: usize) -> Vec<f64> {
+    index.flat_map(|one| (0..columns).map(move |c| f64::from(u8::from(c == one)))).collect()
+}
+
+/// Classes for cross-entropy, their one-hot rows for the squared error.
+fn labels(classes: Vec<i64>, outputs: usize, loss: Loss) -> Targets {
+    match loss {
+        Loss::CrossEntropy => Targets::Classes(classes),
+        Loss::Mse => Targets::Values(one_hot(classes.into_iter().map(|c| c as usize), outputs)),
+    }
 }
 
 fn read(task: &Task, file: &crate::trial::CsvFile, loss: Loss) -> Result<Samples, String> {

@@ -43,6 +43,11 @@ impl View<'_> {
     }
 
     fn default(&self, id: Id) -> Option<Vec<Value>> {
+        if id == Id::Loss
+            && let Some(plan) = self.task
+        {
+            return Some(vec![Value::Text(plan.kind.default_loss().name())]);
+        }
         if id != Id::Activation {
             return Some(resolve::default(id, "").into_iter().collect());
         }
@@ -202,9 +207,11 @@ fn task(view: &View, problems: &mut Problems) {
         problems.add(view.place(Id::Loss), message, "it takes mse");
     }
     let short = |value: &Value| matches!(value, Value::Integer(0 | 1));
-    if plan.kind == TaskKind::Adding && view.values(Id::SequenceLength).is_some_and(|v| v.iter().any(short)) {
-        let message = "the task `adding` needs a `sequence_length` of 2 or more";
-        problems.add(view.place(Id::SequenceLength), message, "it marks a step in each half of the sequence");
+    if let Some(why) = plan.kind.needs_two_steps()
+        && view.values(Id::SequenceLength).is_some_and(|v| v.iter().any(short))
+    {
+        let message = format!("the task `{name}` needs a `sequence_length` of 2 or more");
+        problems.add(view.place(Id::SequenceLength), message, why);
     }
 }
 
@@ -280,7 +287,7 @@ fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
                 };
                 let least = match id {
                     Id::Depth if RECURRENT.iter().any(|network| view.can_be(Id::Network, network)) => 1,
-                    Id::SequenceLength if view.task.is_some_and(|plan| plan.kind == TaskKind::Adding) => 2,
+                    Id::SequenceLength if view.task.is_some_and(|plan| plan.kind.needs_two_steps().is_some()) => 2,
                     _ => 0,
                 };
                 if matches!(value, Value::Integer(i) if i < least) {

@@ -20,12 +20,12 @@ type Wrong = (Span, Mistake);
 enum Token<'a> {
     Number(f64),
     Name(&'a str),
-    /// One of `+ - * / ^ ( ) [ ] ,` or `..`.
+    /// One of `< > + - * / ^ ( ) [ ] ,` or `..`.
     Sign(&'static str),
     End,
 }
 
-const SIGNS: [&str; 11] = ["..", "+", "-", "*", "/", "^", "(", ")", "[", "]", ","];
+const SIGNS: [&str; 13] = ["..", "<", ">", "+", "-", "*", "/", "^", "(", ")", "[", "]", ","];
 
 pub fn metric(text: &str) -> Result<What, Wrong> {
     if text.len() > LONGEST {
@@ -88,7 +88,7 @@ fn tokens(text: &str) -> Result<Vec<(Span, Token<'_>)>, Wrong> {
             (sign.len(), Token::Sign(sign))
         } else {
             let message = format!("`{}` has no meaning in a metric", excerpt(&first.to_string()));
-            let hint = "there are numbers, columns, + - * / ^, parentheses, ln, log10, sqrt and abs";
+            let hint = "there are numbers, columns, < > + - * / ^, parentheses, ln, log10, sqrt and abs";
             return Err((at..at + first.len_utf8(), Mistake::new(message, hint)));
         };
         tokens.push((at..at + length, token));
@@ -160,6 +160,8 @@ impl<'a> Reader<'a> {
         while let (_, Token::Sign(sign)) = self.peek() {
             // How tightly it binds, and how tightly what stands to its right must.
             let (operator, tight, right) = match sign {
+                "<" => (Operator::Less, 0, 1),
+                ">" => (Operator::Greater, 0, 1),
                 "+" => (Operator::Add, 1, 2),
                 "-" => (Operator::Subtract, 1, 2),
                 "*" => (Operator::Multiply, 3, 4),
@@ -172,6 +174,10 @@ impl<'a> Reader<'a> {
             }
             self.at += 1;
             left = Expr::Operate(operator, Box::new(left), Box::new(self.sum(right)?));
+            if let (0, (span, Token::Sign("<" | ">"))) = (tight, self.peek()) {
+                let hint = "write (a < b) * (b < c) for both";
+                return Err((span, Mistake::new("one comparison follows another", hint)));
+            }
         }
         Ok(left)
     }

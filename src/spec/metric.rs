@@ -5,14 +5,15 @@
 //! rate     = divergence_rate | nonfinite_rate | converged_rate | stalled_rate | unsettled_rate
 //! function = mean | geomean | median | min | max | std | var | count
 //! formula  = number | column | layers | "(" formula ")" | ("ln" | "log10" | "sqrt" | "abs") "(" formula ")"
-//!          | "-" formula | formula ("+" | "-" | "*" | "/" | "^") formula
+//!          | "-" formula | formula ("<" | ">" | "+" | "-" | "*" | "/" | "^") formula
 //! layers   = layer_column "[" range ["," "time" range] ["," "epoch" integer] "]"
 //! range    = end [".." end]
 //! end      = integer | "last" ["-" integer] | "output"
 //! ```
 //!
 //! A column is a numeric one of `runs.csv`, axes included; a layer column one of `layers.csv`. `^` binds tighter than a sign and to the
-//! right, as in Python: `-2 ^ 2` is -4. `std` and `var` divide by n - 1; `ln` is the natural logarithm.
+//! right, as in Python: `-2 ^ 2` is -4. `std` and `var` divide by n - 1; `ln` is the natural logarithm. `<` and `>`
+//! bind last and give 1 or 0, and 0 where a side is NaN, so that their mean is a share of trials.
 //!
 //! A range of layers includes both ends and makes one observation per layer; ranges in one formula advance together, so they must
 //! be equally long, and a single layer goes with each of them. `last` is the last hidden layer (or the last time step), `output` the
@@ -158,6 +159,9 @@ pub enum Operator {
     Multiply,
     Divide,
     Power,
+    /// 1 if it holds, else 0.
+    Less,
+    Greater,
 }
 
 impl Operator {
@@ -168,6 +172,8 @@ impl Operator {
             Operator::Multiply => a * b,
             Operator::Divide => a / b,
             Operator::Power => a.powf(b),
+            Operator::Less => f64::from(a < b),
+            Operator::Greater => f64::from(a > b),
         }
     }
 }

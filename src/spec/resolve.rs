@@ -12,7 +12,8 @@ use crate::trial::{
 
 /// The trial of `block` at `point` with the block's first seed.
 pub fn trial(block: &Block, point: &Point) -> Trial {
-    let loss = Loss::from_name(text(point, Id::Loss)).unwrap_or(Loss::Mse);
+    let given = point[Id::Loss as usize].and_then(|_| Loss::from_name(text(point, Id::Loss)));
+    let loss = given.unwrap_or_else(|| block.tasks.default_loss());
     let task = block.tasks.of(loss).clone();
     let at = At { point, samples: task.samples };
     let init = init(&at);

@@ -2,8 +2,7 @@
 
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
-use super::value::not_built;
-use crate::csv_task::{self, Targets};
+use crate::csv_task::{self, DIGITS, Targets};
 use crate::trial::{CsvFile, Loss, Task, TaskKind};
 use sha2::{Digest, Sha256};
 
@@ -52,13 +51,16 @@ impl Tasks {
         task.as_ref().expect("the tasks were made for every loss of the block")
     }
 
+    /// Where the grid names no loss.
+    pub fn default_loss(&self) -> Loss {
+        self.any().map_or(Loss::Mse, |task| task.kind.default_loss())
+    }
+
     /// Any of them: they differ in their outputs only.
     pub fn any(&self) -> Option<&Task> {
         self.mse.as_ref().or(self.cross_entropy.as_ref())
     }
 }
-
-const LATER: &[&str] = &["digits", "copy", "temporal-order"];
 
 /// The keys of a kind beside `kind`.
 fn keys(kind: TaskKind) -> &'static [&'static str] {
@@ -67,7 +69,8 @@ fn keys(kind: TaskKind) -> &'static [&'static str] {
             &["inputs", "outputs", "classes", "samples", "input_std"]
         }
         TaskKind::Scalar => &[],
-        TaskKind::Adding => &["samples"],
+        TaskKind::Digits | TaskKind::Adding | TaskKind::TemporalOrder => &["samples"],
+        TaskKind::Copy => &["classes", "samples"],
         TaskKind::Csv => &["path", "target", "features", "standardize"],
     }
 }
@@ -122,11 +125,8 @@ fn kind(entries: &[Entry], span: &Span, problems: &mut Problems) -> Option<TaskK
     let found = match entry.value.raw.text() {
         Some(text) => {
             let name = text.replace('_', "-");
-            let later = LATER.contains(&name.as_str());
-            TaskKind::from_name(&name).ok_or_else(|| match later {
-                true => not_built(&format!("kind = \"{name}\""), &format!("built: {}", names.join(", "))),
-                false => Mistake::unknown(format!("`{}` is not a kind of task", excerpt(&name)), &name, &names),
-            })
+            TaskKind::from_name(&name)
+                .ok_or_else(|| Mistake::unknown(format!("`{}` is not a kind of task", excerpt(&name)), &name, &names))
         }
         None => Err(Mistake::kind("kind", entry.value.raw.kind(), "a name", format!("one of: {}", names.join(", ")))),
     };
@@ -147,6 +147,9 @@ fn fill(plan: &mut Plan, entry: &Entry, problems: &mut Problems) {
         "inputs" => plan.inputs = problems.keep(span, count(1, 1_000_000)),
         "outputs" => plan.outputs = problems.keep(span, count(1, 1_000_000)).map(|n| (n, entry.key_span.clone())),
         "classes" => plan.classes = problems.keep(span, count(2, 1_000_000)).map(|n| (n, entry.key_span.clone())),
+        "samples" if plan.kind == TaskKind::Digits => {
+            plan.samples = problems.keep(span, count(1, DIGITS.samples as i64));
+        }
         "samples" => plan.samples = problems.keep(span, count(1, 1_000_000_000)),
         "input_std" => match entry.value.raw.number() {
             Some(x) if x.is_finite() && x >= 0.0 => plan.input_std = Some(x + 0.0),
@@ -233,6 +236,7 @@ impl Plan {
             [("outputs", &self.outputs, Loss::Mse), ("classes", &self.classes, Loss::CrossEntropy)]
         {
             if let Some((_, span)) = unused
+                && self.kind != TaskKind::Copy
                 && !losses.is_empty()
                 && !losses.contains(&loss)
             {
@@ -252,15 +256,24 @@ impl Plan {
         if let Some(file) = &self.file {
             return file.task(loss, problems);
         }
+        let symbols = self.classes.as_ref().map_or(8, |c| c.0);
         let (inputs, samples) = match self.kind {
             TaskKind::Scalar => (1, 1),
+            TaskKind::Digits => (DIGITS.features.len(), DIGITS.samples),
             TaskKind::Adding => (2, 256),
+            // The symbols, the blank and the question.
+            TaskKind::Copy => (symbols + 2, 256),
+            // Four distractors, X and Y.
+            TaskKind::TemporalOrder => (6, 256),
             TaskKind::NoiseSequence => (1, 256),
             TaskKind::Teacher | TaskKind::Noise | TaskKind::FreshNoise | TaskKind::Csv => (10, 256),
         };
-        let outputs = match loss {
-            Loss::Mse => self.outputs.as_ref().map_or(1, |o| o.0),
-            Loss::CrossEntropy => self.classes.as_ref().map_or(10, |c| c.0),
+        let outputs = match (self.kind, loss) {
+            (TaskKind::Digits, _) => 10,
+            (TaskKind::Copy, _) => symbols,
+            (TaskKind::TemporalOrder, _) => 4,
+            (_, Loss::Mse) => self.outputs.as_ref().map_or(1, |o| o.0),
+            (_, Loss::CrossEntropy) => self.classes.as_ref().map_or(10, |c| c.0),
         };
         Some(Task {
             kind: self.kind,

@@ -87,13 +87,52 @@ named! {
     /// The data sets; `fresh-noise` draws new data every epoch.
     TaskKind {
         Teacher = "teacher", Noise = "noise", FreshNoise = "fresh-noise", Scalar = "scalar", Csv = "csv",
-        Adding = "adding", NoiseSequence = "noise-sequence",
+        Digits = "digits", Adding = "adding", Copy = "copy", TemporalOrder = "temporal-order",
+        NoiseSequence = "noise-sequence",
     }
 }
 
 impl TaskKind {
     pub fn is_sequence(self) -> bool {
-        matches!(self, TaskKind::Adding | TaskKind::NoiseSequence)
+        match self {
+            TaskKind::Adding | TaskKind::Copy | TaskKind::TemporalOrder | TaskKind::NoiseSequence => true,
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Scalar
+            | TaskKind::Csv
+            | TaskKind::Digits => false,
+        }
+    }
+
+    /// The loss where a spec names none: tasks that can only be classified take cross-entropy.
+    pub fn default_loss(self) -> Loss {
+        match self {
+            TaskKind::Digits | TaskKind::Copy | TaskKind::TemporalOrder => Loss::CrossEntropy,
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Scalar
+            | TaskKind::Csv
+            | TaskKind::Adding
+            | TaskKind::NoiseSequence => Loss::Mse,
+        }
+    }
+
+    /// Why a sequence of one step is too short for it, if it is.
+    pub fn needs_two_steps(self) -> Option<&'static str> {
+        match self {
+            TaskKind::Adding => Some("it marks a step in each half of the sequence"),
+            TaskKind::Copy => Some("the symbol comes at the first step, the question at the last"),
+            TaskKind::TemporalOrder => Some("its two symbols stand at different steps"),
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Scalar
+            | TaskKind::Csv
+            | TaskKind::Digits
+            | TaskKind::NoiseSequence => None,
+        }
     }
 }
 

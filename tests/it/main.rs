@@ -7,6 +7,7 @@ mod spec;
 mod fused;
 mod gradients;
 mod layers;
+mod literature;
 mod measurements;
 mod optimizers;
 mod sharpness;

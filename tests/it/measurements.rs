@@ -92,6 +92,82 @@ fn the_adding_task_adds_two_marked_values_and_one_is_the_best_constant() {
     assert!((samples.trivial_loss(1) - 1.0 / 6.0).abs() < 0.006, "{}", samples.trivial_loss(1));
 }
 
+/// The one-hot column that is set at each step of a sequence.
+fn symbols(samples: &task::Samples, times: usize, columns: usize) -> Vec<Vec<usize>> {
+    let step = |t: usize, i: usize| {
+        let row = &samples.inputs[(t * samples.samples + i) * columns..][..columns];
+        assert_eq!((row.iter().sum::<f64>(), row.iter().filter(|x| **x == 1.0).count()), (1.0, 1));
+        row.iter().position(|x| *x == 1.0).unwrap()
+    };
+    (0..samples.samples).map(|i| (0..times).map(|t| step(t, i)).collect()).collect()
+}
+
+/// Every class has its share, within four standard errors, and the trivial loss is the entropy of even shares.
+fn is_balanced(samples: &task::Samples, classes: usize) {
+    let Targets::Classes(found) = &samples.targets else { panic!("a classification") };
+    let (n, p) = (found.len() as f64, 1.0 / classes as f64);
+    for class in 0..classes as i64 {
+        let share = found.iter().filter(|c| **c == class).count() as f64 / n;
+        assert!((share - p).abs() < 4.0 * (p * (1.0 - p) / n).sqrt(), "{class}: {share}");
+    }
+    let trivial = samples.trivial_loss(classes);
+    assert!((trivial - (classes as f64).ln()).abs() < 1e-2, "{trivial}");
+}
+
+#[test]
+fn the_digits_are_what_their_source_documents() {
+    let task = Task { kind: TaskKind::Digits, inputs: 64, outputs: 10, samples: 1797, input_std: 1.0, csv: None };
+    let samples = task::samples(&task, Loss::CrossEntropy, 1, 0, Draw::Training(0)).unwrap();
+    assert_eq!(samples.inputs.len(), 1797 * 64);
+    assert!(samples.inputs.iter().all(|x| (x * 16.0).fract() == 0.0 && (0.0..=1.0).contains(x)));
+    let Targets::Classes(classes) = &samples.targets else { panic!("digits are classes") };
+    let counts: Vec<usize> = (0..10).map(|d| classes.iter().filter(|c| **c == d).count()).collect();
+    assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
+    assert_eq!(&classes[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let few = Task { samples: 20, ..task.clone() };
+    let few = task::samples(&few, Loss::Mse, 1, 7, Draw::Training(0)).unwrap();
+    assert_eq!(few.inputs, samples.inputs[..20 * 64]);
+    let Targets::Values(rows) = &few.targets else { panic!("the squared error takes numbers") };
+    for (row, class) in rows.chunks(10).zip(classes) {
+        assert!((0..10).all(|c| row[c as usize] == f64::from(u8::from(c == *class))));
+    }
+}
+
+#[test]
+fn the_copy_task_asks_at_the_end_for_the_symbol_of_the_start() {
+    let task = Task { kind: TaskKind::Copy, inputs: 7, outputs: 5, samples: 20_000, input_std: 1.0, csv: None };
+    for times in [2, 6] {
+        let samples = task::samples(&task, Loss::CrossEntropy, times, 3, Draw::Training(0)).unwrap();
+        let Targets::Classes(classes) = &samples.targets else { panic!("copy is a classification") };
+        for (sequence, class) in symbols(&samples, times, 7).iter().zip(classes) {
+            assert_eq!(sequence[0] as i64, *class);
+            assert!(sequence[1..times - 1].iter().all(|s| *s == 5), "blanks between");
+            assert_eq!(sequence[times - 1], 6, "the question");
+        }
+        is_balanced(&samples, 5);
+    }
+}
+
+#[test]
+fn the_temporal_order_task_asks_for_the_order_of_two_symbols_among_distractors() {
+    let task =
+        Task { kind: TaskKind::TemporalOrder, inputs: 6, outputs: 4, samples: 20_000, input_std: 1.0, csv: None };
+    for (times, first, second) in [(2, 0..1, 1..2), (7, 0..1, 3..4), (40, 4..8, 20..24)] {
+        let samples = task::samples(&task, Loss::CrossEntropy, times, 3, Draw::Training(0)).unwrap();
+        let Targets::Classes(classes) = &samples.targets else { panic!("temporal-order is a classification") };
+        let mut starts = vec![false; times];
+        for (sequence, class) in symbols(&samples, times, 6).iter().zip(classes) {
+            let places: Vec<usize> = (0..times).filter(|&t| sequence[t] >= 4).collect();
+            let [a, b] = places[..] else { panic!("two relevant symbols: {sequence:?}") };
+            assert!(first.contains(&a) && second.contains(&b), "{a} {b} of {times}");
+            assert_eq!(2 * (sequence[a] - 4) + sequence[b] - 4, *class as usize);
+            starts[a] = true;
+        }
+        assert!(first.clone().all(|t| starts[t]), "every step of the tenth is used");
+        is_balanced(&samples, 4);
+    }
+}
+
 #[test]
 fn the_teacher_is_standardized_and_the_same_for_one_seed() {
     let task = Task { kind: TaskKind::Teacher, inputs: 4, outputs: 2, samples: 500, input_std: 0.5, csv: None };
@@ -271,7 +347,9 @@ fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
         };
         let kept = found.get(0).get(0).double_value(&[0]) / entered;
         let law = sigmoid(forget_bias).powi(TIMES as i32);
-        assert!((kept - law).abs() < 1e-12 * law, "{cell:?} {forget_bias}: {kept} for {law}");
+        let result =
+            format!("A23: {}, zero weights, forget bias {forget_bias}: signal kept over {TIMES} steps", cell.name());
+        crate::literature::row(&result, "Hochreiter and Schmidhuber 1997; Cho 2014", law, 1e-12 * law, kept);
     }
 }
 

@@ -59,6 +59,10 @@ fn metrics_measure_what_they_say() {
         ("max((1 + 2) * 3 + 0 * depth)", 9.0),
         ("max(sqrt(16) + abs(-3) + log10(1e-2) + ln(1) + 0 * depth)", 5.0),
         ("max(- - depth)", 4.0),
+        ("mean(loss_final < 2 + 1)", 0.25),
+        ("mean((depth > 1) * (loss_final < 5))", 0.25),
+        ("mean(3 - 2 > 0 * depth)", 1.0),
+        ("mean(ln(0 - depth) < 1)", 0.0),
     ];
     let found = measured(&expected.map(|(metric, _)| metric));
     assert_eq!(found.len(), expected.len());
@@ -98,8 +102,9 @@ fn wrong_metrics_are_shown_where_they_are_wrong() {
     );
     wrong(
         "mean(lr $ 2)",
-        "10:19 `$` has no meaning in a metric / there are numbers, columns, + - * / ^, parentheses, ln, log10, sqrt and abs",
+        "10:19 `$` has no meaning in a metric / there are numbers, columns, < > + - * / ^, parentheses, ln, log10, sqrt and abs",
     );
+    wrong("mean(1 < lr < 2)", "10:23 one comparison follows another / write (a < b) * (b < c) for both");
     wrong("mean(1.2.3 * lr)", "10:19 there is no `)` here / the parenthesis of the function is closed here");
     wrong("", "10:11 this metric is empty / for example divergence_rate, mean(loss_final), max(ln(backprop_ratio))");
     wrong(&format!("mean({}lr)", "(".repeat(1000)), "10:11 this metric has 1008 characters / it may have 1000");

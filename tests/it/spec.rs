@@ -226,7 +226,7 @@ fn an_axis_that_applies_nowhere_is_refused() {
 fn what_does_not_go_together_is_refused() {
     check(
         "lr = 1\nnetwork = \"rnn\"\nsequence_length = 4",
-        "7:11 the network `rnn` cannot learn the task `noise` / rnn takes: adding, noise-sequence",
+        "7:11 the network `rnn` cannot learn the task `noise` / rnn takes: adding, copy, temporal-order, noise-sequence",
     );
     check(
         "lr = 1\nnetwork = \"rnn\"\nsequence_length = 1\ntask = { kind = \"adding\" }",
@@ -273,6 +273,36 @@ fn what_does_not_go_together_is_refused() {
         "lr = [1, 2]\n[[exclude]]\nlr = { max = 2 }",
         "5:1 every trial of the grid is excluded / loosen the [[exclude]] tables",
     );
+}
+
+#[test]
+fn classification_tasks_take_cross_entropy_unless_told_otherwise() {
+    let shape = |task: &str| {
+        let trial = only(&format!("task = {task}"));
+        (trial.loss, trial.task.inputs, trial.task.outputs, trial.task.samples)
+    };
+    let sequence = |task: &str| shape(&format!("{task}\nnetwork = \"rnn\"\nsequence_length = 5"));
+    let classes = Loss::CrossEntropy;
+    assert_eq!(shape("{ kind = \"digits\" }"), (classes, 64, 10, 1797));
+    assert_eq!(shape("{ kind = \"digits\", samples = 100 }\nloss = \"mse\""), (Loss::Mse, 64, 10, 100));
+    assert_eq!(sequence("{ kind = \"copy\" }"), (classes, 10, 8, 256));
+    assert_eq!(sequence("{ kind = \"copy\", classes = 3 }\nloss = \"mse\""), (Loss::Mse, 5, 3, 256));
+    assert_eq!(sequence("{ kind = \"temporal-order\", samples = 9 }"), (classes, 6, 4, 9));
+    assert_eq!(shape("{ kind = \"teacher\" }").0, Loss::Mse);
+    check(
+        "lr = 1\ntask = { kind = \"digits\", samples = 1798 }",
+        "7:37 `samples` is not an integer from 1 to 1797 / for example samples = 10",
+    );
+    check(
+        "lr = 1\ntask = { kind = \"digits\", inputs = 3 }",
+        "7:27 `inputs` does not apply to the task `digits` / it takes: samples",
+    );
+    let short = |kind: &str, hint: &str| {
+        let block = format!("lr = 1\nnetwork = \"rnn\"\nsequence_length = 1\ntask = {{ kind = \"{kind}\" }}");
+        check(&block, &format!("8:19 the task `{kind}` needs a `sequence_length` of 2 or more / {hint}"));
+    };
+    short("copy", "the symbol comes at the first step, the question at the last");
+    short("temporal-order", "its two symbols stand at different steps");
 }
 
 #[test]
@@ -368,8 +398,11 @@ fn filters_of_the_command_line_choose_trials() {
 
 #[test]
 fn the_experiments_parse() {
-    for entry in std::fs::read_dir("experiments").into_iter().flatten().flatten() {
-        let text = std::fs::read_to_string(entry.path()).unwrap();
+    let files = ["experiments", "experiments/literature"]
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten());
+    for path in files.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml")) {
+        let text = std::fs::read_to_string(path).unwrap();
         let spec = parse(&text).unwrap_or_else(|report| panic!("{report}"));
         assert!(spec.grid().trials().count() > 0);
     }
