@@ -2,6 +2,9 @@
 //!
 //! What the host learns of a step it learns one step later from the same read as the next step's loss: the update's norm and the
 //! weights' norm. A lane leaves at its first NaN loss; the tensors shrink when enough have left.
+//!
+//! Trials that differ in nothing but the threshold of their norm clipping take the same steps until the first of them is clipped: they ride in one
+//! lane, which then forks.
 
 use super::clip;
 use super::data::{Batch, Data, LaneSeeds, Order};
@@ -19,6 +22,7 @@ use super::weights::Weights;
 use super::{init, kind, lanes, locate};
 use crate::trial::{Clip, Trial};
 use crate::verdict::{Beginning, Course, Finished, Next, Probe, Record};
+use std::collections::HashMap;
 use tch::{Device, Kind, Tensor};
 
 /// The tensors shrink when at least this share of the lanes has left.
@@ -41,10 +45,10 @@ pub fn train<'a>(
         cohort.pass(step);
         let losses = cohort.judge(step)?;
         cohort.release(losses.as_deref(), done);
-        if cohort.lanes.iter().all(|lane| lane.course.is_none()) {
+        if cohort.lanes.iter().all(Lane::has_left) {
             break;
         }
-        cohort.compact();
+        cohort.arrange();
         cohort.update();
     }
     Ok(())
@@ -80,14 +84,76 @@ struct Cohort<'a> {
 }
 
 struct Lane {
-    trial: usize,
-    /// None when the trial has its verdict.
-    course: Option<Course>,
+    /// At least one. They have had the same clip coefficient in every step so far.
+    riders: Vec<Rider>,
     update: Option<Update>,
-    clip: f64,
     gradient_norm: f64,
     /// After the last update, if the record wants it.
     sharpness: Option<f64>,
+}
+
+struct Rider {
+    trial: usize,
+    /// None when the trial has its verdict.
+    course: Option<Course>,
+    /// The clip coefficient of this step.
+    clip: f64,
+}
+
+impl Lane {
+    fn new(trials: Vec<usize>) -> Lane {
+        let rider = |trial| Rider { trial, course: None, clip: 1.0 };
+        let riders = trials.into_iter().map(rider).collect();
+        Lane { riders, update: None, gradient_norm: 0.0, sharpness: None }
+    }
+
+    /// What its riders have in common is that of any of them.
+    fn trial<'a>(&self, trials: &'a [Trial]) -> &'a Trial {
+        &trials[self.riders[0].trial]
+    }
+
+    fn has_left(&self) -> bool {
+        self.riders.iter().all(|rider| rider.course.is_none())
+    }
+
+    /// The riders still in training by their clip coefficient, in a lane for each.
+    fn fork(self) -> Vec<Lane> {
+        let mut lanes: Vec<Lane> = Vec::new();
+        for rider in self.riders.into_iter().filter(|rider| rider.course.is_some()) {
+            let same = |lane: &&mut Lane| lane.riders[0].clip.to_bits() == rider.clip.to_bits();
+            match lanes.iter_mut().find(same) {
+                Some(lane) => lane.riders.push(rider),
+                None => lanes.push(Lane { riders: vec![rider], ..self }),
+            }
+        }
+        lanes
+    }
+
+    fn forks(&self) -> bool {
+        let mut clips = self.riders.iter().filter(|rider| rider.course.is_some()).map(|rider| rider.clip.to_bits());
+        let first = clips.next();
+        clips.any(|clip| Some(clip) != first)
+    }
+}
+
+/// Trials that share a lane at the start: equal but for the threshold of norm clipping.
+fn siblings(trials: &[Trial]) -> Vec<Vec<usize>> {
+    let apart = |clip: Clip| matches!(clip, Clip::Value(_));
+    if trials.iter().all(|trial| trial.clip == trials[0].clip || apart(trial.clip)) {
+        return (0..trials.len()).map(|trial| vec![trial]).collect();
+    }
+    let (mut groups, mut known): (Vec<Vec<usize>>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
+    for (i, trial) in trials.iter().enumerate() {
+        let rest = format!("{:?}", Trial { clip: Clip::None, label: String::new(), ..trial.clone() });
+        match known.get(&rest) {
+            Some(&group) => groups[group].push(i),
+            None => {
+                known.insert(rest, groups.len());
+                groups.push(vec![i]);
+            }
+        }
+    }
+    groups
 }
 
 /// The norm of the last update, known now or by a factor of what the next read brings.
@@ -107,8 +173,9 @@ impl<'a> Cohort<'a> {
     fn new(trials: &'a [Trial], record: &'a Record) -> Result<Cohort<'a>, String> {
         let first = &trials[0];
         let kind = kind(first.dtype);
-        let all: Vec<&Trial> = trials.iter().collect();
-        let pads = lanes::pads(first, trials.len());
+        let lanes: Vec<Lane> = siblings(trials).into_iter().map(Lane::new).collect();
+        let all: Vec<&Trial> = lanes.iter().map(|lane| lane.trial(trials)).collect();
+        let pads = lanes::pads(first, lanes.len());
         let weights = init::weights(&all, pads, kind);
         let seeds = distinct(trials.iter().map(Trial::data_seed));
         let fresh = task::is_fresh(&first.task);
@@ -119,18 +186,17 @@ impl<'a> Cohort<'a> {
             (false, true) => Some(Data::new(first, &seeds, Draw::Evaluation, kind)?),
             (false, false) => Some(Data::new(first, &seeds, Draw::Training(0), kind)?),
         };
-        let lane = |trial| Lane { trial, course: None, update: None, clip: 1.0, gradient_norm: 0.0, sharpness: None };
         let mut cohort = Cohort {
             trials,
             record,
             kind,
             total: first.steps(),
             steps_per_epoch: first.steps_per_epoch(),
-            lanes: (0..trials.len()).map(lane).collect(),
             pads,
             gradients: weights.zeros_like(),
             effective: Effective::new(first, &weights),
             optimizer: Optimizer::new(&all, pads, &weights),
+            lanes,
             readout: Readout::new(&weights),
             weights,
             workspaces: Vec::new(),
@@ -148,7 +214,7 @@ impl<'a> Cohort<'a> {
     }
 
     fn seeds(&self) -> Vec<LaneSeeds> {
-        let trials = self.lanes.iter().map(|lane| &self.trials[lane.trial]);
+        let trials = self.lanes.iter().map(|lane| lane.trial(self.trials));
         trials.map(|trial| LaneSeeds { data: trial.data_seed(), order: trial.seed }).collect()
     }
 
@@ -250,34 +316,41 @@ impl<'a> Cohort<'a> {
         for (i, lane) in self.lanes.iter_mut().enumerate() {
             let loss = self.readout.loss(i);
             finals.push(evaluated.as_ref().map_or(loss, |e| e[i]));
-            let Some(course) = lane.course.as_mut() else { continue };
-            self.profile.iter().for_each(|profile| course.profiled(profile.rows(i)));
-            let trial = &self.trials[lane.trial];
-            if step > 0 {
-                let weight_norm = self.readout.weight_norm(i, &self.weights);
-                course.updated(match lane.update.take().expect("a lane in training was updated") {
-                    Update::Known(norm) => norm,
-                    Update::Measured { factor } => factor * self.readout.update_norm(i),
-                });
-                course.weighed(weight_norm);
-                if ends_epoch {
-                    course.epoch_end(weight_norm, self.optimizer.lr(i));
-                }
+            if lane.has_left() {
+                continue;
             }
+            let moved = lane.update.take().map(|update| match update {
+                Update::Known(norm) => norm,
+                Update::Measured { factor } => factor * self.readout.update_norm(i),
+            });
+            let weight_norm = moved.map(|_| self.readout.weight_norm(i, &self.weights));
             let norm = self.readout.gradient_norm(i, &self.gradients);
             lane.gradient_norm = norm.exact;
-            lane.clip = clip::coefficient(trial.clip, norm, trial.dtype);
-            let Next { locate, .. } = if last {
-                course.last_check(finals[i], norm.exact)
-            } else {
-                let clipped = match trial.clip {
-                    Clip::None => None,
-                    Clip::Norm(_) => Some(lane.clip < 1.0),
-                    Clip::Value(threshold) => largest.as_ref().map(|l| l[i] > threshold),
+            let mut suspect = false;
+            for Rider { trial, course, clip } in &mut lane.riders {
+                let (trial, Some(course)) = (&self.trials[*trial], course.as_mut()) else { continue };
+                self.profile.iter().for_each(|profile| course.profiled(profile.rows(i)));
+                if let (Some(moved), Some(weight_norm)) = (moved, weight_norm) {
+                    course.updated(moved);
+                    course.weighed(weight_norm);
+                    if ends_epoch {
+                        course.epoch_end(weight_norm, self.optimizer.lr(i));
+                    }
+                }
+                *clip = clip::coefficient(trial.clip, norm, trial.dtype);
+                let Next { locate, .. } = if last {
+                    course.last_check(finals[i], norm.exact)
+                } else {
+                    let clipped = match trial.clip {
+                        Clip::None => None,
+                        Clip::Norm(_) => Some(*clip < 1.0),
+                        Clip::Value(threshold) => largest.as_ref().map(|l| l[i] > threshold),
+                    };
+                    course.step(Probe { loss, grad_norm: norm.exact, samples, clipped })
                 };
-                course.step(Probe { loss, grad_norm: norm.exact, samples, clipped })
-            };
-            if locate {
+                suspect |= locate;
+            }
+            if suspect {
                 suspects.push(i);
             }
         }
@@ -294,18 +367,16 @@ impl<'a> Cohort<'a> {
         let start = self.start.take().expect("the first pass was watched");
         let sharpness = self.sharpness();
         for (i, lane) in self.lanes.iter_mut().enumerate() {
-            let trial = &self.trials[lane.trial];
+            let trial = lane.trial(self.trials);
             let loss_initial = self.initial.as_ref().map_or(self.readout.loss(i), |initial| initial[i]);
             let trivial = self.evaluation.as_ref().unwrap_or(&self.data).trivial_loss(trial.data_seed());
             let weight_norm = self.readout.weight_norm(i, &self.weights);
             let beginning = start.beginning(i, loss_initial, trivial, weight_norm);
             let beginning = Beginning { sharpness: sharpness[i], ..beginning };
-            lane.course = Some(Course::new(
-                beginning,
-                trial.loss_ratio,
-                trial.lr * trial.schedule.factor(0, self.total.max(1)),
-                self.record.clone(),
-            ));
+            let lr = trial.lr * trial.schedule.factor(0, self.total.max(1));
+            for rider in &mut lane.riders {
+                rider.course = Some(Course::new(beginning.clone(), trial.loss_ratio, lr, self.record.clone()));
+            }
         }
     }
 
@@ -313,7 +384,7 @@ impl<'a> Cohort<'a> {
     fn sharpness(&self) -> Vec<Option<f64>> {
         let data = self.evaluation.as_ref().unwrap_or(&self.data);
         let of = |(i, seeds): (usize, LaneSeeds)| {
-            let trial = &self.trials[self.lanes[i].trial];
+            let trial = self.lanes[i].trial(self.trials);
             let batch = || data.batch(&[seeds], 0, 0..data.samples(), None);
             self.record.sharpness.then(|| sharpness(trial, &self.weights, i, &batch()))
         };
@@ -324,37 +395,47 @@ impl<'a> Cohort<'a> {
         if suspects.is_empty() {
             return;
         }
-        let trials: Vec<&Trial> = suspects.iter().map(|&i| &self.trials[self.lanes[i].trial]).collect();
+        let trials: Vec<&Trial> = suspects.iter().map(|&i| self.lanes[i].trial(self.trials)).collect();
         let batch = self.batch.as_ref().expect("the batch of this step is kept");
         let sites = locate::locate(&trials, suspects, self.pads, &self.weights, batch);
         for (&i, site) in suspects.iter().zip(sites) {
-            if let Some(course) = self.lanes[i].course.as_mut() {
-                course.located(site);
-            }
+            let courses = self.lanes[i].riders.iter_mut().filter_map(|rider| rider.course.as_mut());
+            courses.for_each(|course| course.located(site));
         }
     }
 
     /// Hands over every trial that has its verdict: all of them after the last update, else those with a NaN loss.
     fn release(&mut self, finals: Option<&[f64]>, done: &mut dyn FnMut(usize, Finished)) {
-        for (i, lane) in self.lanes.iter_mut().enumerate() {
-            let ended = lane.course.as_ref().is_some_and(Course::has_ended);
-            if let Some(course) = lane.course.take_if(|_| ended || finals.is_some()) {
-                // Where a trial ends at a NaN there is no curvature.
-                let sharpness = lane.sharpness.or(self.record.sharpness.then_some(f64::NAN));
-                done(lane.trial, course.finish(finals.map_or(f64::NAN, |finals| finals[i]), sharpness));
+        let riders = |(i, lane)| -> Vec<_> {
+            let Lane { riders, sharpness, .. }: &mut Lane = lane;
+            // Where a trial ends at a NaN there is no curvature.
+            let sharpness = sharpness.or(self.record.sharpness.then_some(f64::NAN));
+            riders.iter_mut().map(|rider| (i, rider, sharpness)).collect()
+        };
+        for (i, rider, sharpness) in self.lanes.iter_mut().enumerate().flat_map(riders) {
+            let ended = rider.course.as_ref().is_some_and(Course::has_ended);
+            if let Some(course) = rider.course.take_if(|_| ended || finals.is_some()) {
+                done(rider.trial, course.finish(finals.map_or(f64::NAN, |finals| finals[i]), sharpness));
             }
         }
     }
 
-    /// Drops lanes that have left, if they are many.
-    fn compact(&mut self) {
-        let left = self.lanes.iter().filter(|lane| lane.course.is_none()).count();
-        if (left as f64) < COMPACT_AT * self.lanes.len() as f64 || left == 0 || left == self.lanes.len() {
+    /// Forks lanes whose riders part ways, and drops those that have left, if they are many.
+    fn arrange(&mut self) {
+        let left = self.lanes.iter().filter(|lane| lane.has_left()).count();
+        let few_left = (left as f64) < COMPACT_AT * self.lanes.len() as f64 || left == 0;
+        if few_left && !self.lanes.iter().any(Lane::forks) {
             return;
         }
-        let stay: Vec<usize> = (0..self.lanes.len()).filter(|&i| self.lanes[i].course.is_some()).collect();
+        let (mut stay, mut lanes) = (Vec::new(), Vec::new());
+        for (i, lane) in std::mem::take(&mut self.lanes).into_iter().enumerate() {
+            let forked = lane.fork();
+            stay.extend(std::iter::repeat_n(i, forked.len()));
+            lanes.extend(forked);
+        }
+        let old = self.weights.lanes as usize - self.pads;
         let pads = lanes::pads(&self.trials[0], stay.len());
-        let old_pads = self.lanes.len()..self.lanes.len() + self.pads;
+        let old_pads = old..old + self.pads;
         let index: Vec<usize> =
             stay.iter().copied().chain(old_pads.chain(std::iter::repeat(stay[0])).take(pads)).collect();
         self.pads = pads;
@@ -366,14 +447,14 @@ impl<'a> Cohort<'a> {
         self.optimizer.gather(&index);
         self.readout = Readout::new(&self.weights);
         self.batch = None;
-        self.lanes.retain(|lane| lane.course.is_some());
+        self.lanes = lanes;
     }
 
     fn update(&mut self) {
         let pads = std::iter::repeat_n(1.0, self.pads);
         let mut clamped = false;
         if matches!(self.trials[0].clip, Clip::Value(_)) {
-            let threshold = |lane: &Lane| match self.trials[lane.trial].clip {
+            let threshold = |lane: &Lane| match lane.trial(self.trials).clip {
                 Clip::Value(threshold) => threshold,
                 Clip::None | Clip::Norm(_) => f64::INFINITY,
             };
@@ -381,7 +462,7 @@ impl<'a> Cohort<'a> {
             clip::clamp(&mut self.gradients, &thresholds);
             clamped = true;
         }
-        let coefficients: Vec<f64> = self.lanes.iter().map(|lane| lane.clip).chain(pads).collect();
+        let coefficients: Vec<f64> = self.lanes.iter().map(|lane| lane.riders[0].clip).chain(pads).collect();
         let clipped = coefficients.iter().any(|&c| c != 1.0);
         let norm = self.optimizer.step(
             &mut self.weights,
@@ -400,7 +481,7 @@ impl<'a> Cohort<'a> {
         for (i, lane) in self.lanes.iter_mut().enumerate() {
             lane.update = Some(match &factors {
                 Some(factors) => Update::Measured { factor: factors[i] },
-                None => Update::Known(self.optimizer.lr(i) * lane.clip * lane.gradient_norm),
+                None => Update::Known(self.optimizer.lr(i) * lane.riders[0].clip * lane.gradient_norm),
             });
         }
     }

@@ -7,8 +7,9 @@ mod pending;
 pub use cost::Cost;
 pub use pending::Pending;
 
-use crate::trial::{Shape, Trial, TrialId};
+use crate::trial::{Init, Shape, Trial, TrialId};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What may be varied without changing a result.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +43,9 @@ pub struct Cohort {
     pub cost: Cost,
     /// Most lanes of a chunk.
     pub lanes: usize,
-    /// (seed, number in `Pending`); by seed, as lanes of one seed share their data.
-    members: Vec<(u64, u32)>,
+    /// (seed, hash of what may differ but clipping, number in `Pending`): lanes of one seed share their data, and trials that differ in clipping alone
+    /// share a lane for as long as they can.
+    members: Vec<(u64, u64, u32)>,
 }
 
 impl Cohort {
@@ -86,7 +88,7 @@ impl Planner {
             self.cohorts.push(Cohort { name: name(&trial), cost, lanes: cost.lanes(), members: Vec::new() });
             self.cohorts.len() - 1
         });
-        self.cohorts[cohort].members.push((trial.seed, number));
+        self.cohorts[cohort].members.push((trial.seed, siblings(&trial), number));
         self.pending.push(id, trial);
     }
 
@@ -109,7 +111,7 @@ impl Planner {
                 // Sizes that differ by at most one, instead of a rest of one or two lanes.
                 let members = &cohort.members[at * trials / count..(at + 1) * trials / count];
                 chunks.push(Chunk {
-                    trials: members.iter().map(|(_, number)| *number).collect(),
+                    trials: members.iter().map(|(_, _, number)| *number).collect(),
                     seconds_each: cohort.cost.seconds(members.len()) / members.len() as f64,
                     strikes: 0,
                 });
@@ -119,6 +121,17 @@ impl Planner {
         cohorts.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()).then_with(|| a.members.cmp(&b.members)));
         Plan { pending, cohorts, chunks }
     }
+}
+
+/// Equal for trials that differ in their clip threshold alone; another order of the lanes is all that a collision costs.
+fn siblings(trial: &Trial) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let Init { kind, scale, offset } = trial.init;
+    let recurrent = trial.recurrent_init.map(|init| (init.kind, init.scale.to_bits()));
+    let numbers = [scale, offset, trial.lr, trial.lr_output.unwrap_or(trial.lr), trial.weight_decay];
+    (kind, recurrent, numbers.map(f64::to_bits)).hash(&mut hasher);
+    trial.optimizer.momentum().map(f64::to_bits).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn name(trial: &Trial) -> String {

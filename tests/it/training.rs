@@ -176,6 +176,34 @@ fn a_residual_trial_has_the_same_bits_whatever_its_neighbours() {
 }
 
 #[test]
+fn trials_that_differ_in_their_clip_threshold_alone_have_the_bits_of_trials_apart() {
+    let clips = [Clip::None, Clip::Norm(1e-4), Clip::Norm(0.3), Clip::Norm(0.8), Clip::Norm(1e9)];
+    for optimizer in [
+        Optimizer::Sgd { momentum: 0.0, nesterov: false },
+        Optimizer::Sgd { momentum: 0.9, nesterov: false },
+        Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+        Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.9 },
+    ] {
+        for (batch, dtype) in [(7, Dtype::Float32), (3, Dtype::Float64), (7, Dtype::Bfloat16)] {
+            let base = Trial { optimizer, batch, dtype, budget: Budget::Epochs(12), ..trials::mlp() };
+            let lrs = [0.01, 0.3, 30.0, 1e12];
+            let all: Vec<Trial> = clips
+                .iter()
+                .flat_map(|&clip| lrs.map(|lr| Trial { clip, lr, label: format!("{clip:?}"), ..base.clone() }))
+                .collect();
+            let together = train(&all);
+            for (trial, together) in all.iter().zip(together) {
+                let apart = train(std::slice::from_ref(trial)).remove(0);
+                assert_eq!(format!("{apart:?}"), format!("{together:?}"), "{trial:?}");
+            }
+            // Some never reach the threshold, some do on their way.
+            let norms = train(&all[..1])[0].steps.iter().map(|step| step.grad_norm).collect::<Vec<_>>();
+            assert!(norms.iter().all(|norm| *norm < 1e9 && *norm > 1e-4), "{norms:?}");
+        }
+    }
+}
+
+#[test]
 fn every_optimizer_has_the_same_bits_whatever_the_neighbours() {
     for optimizer in [
         Optimizer::Sgd { momentum: 0.9, nesterov: false },
