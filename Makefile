@@ -19,9 +19,9 @@ build: libtorch
 libtorch:
 	@python3 scripts/libtorch.py
 
-# The comparison with other ways to train many small networks; its Python packages go to .venv-bench/.
-bench: libtorch
-	sh scripts/bench.sh
+# The step and its matrix products alone.
+bench: build
+	cargo bench --bench throughput
 
 # Trains the trials of tests/pytorch/ in blowup and in PyTorch and compares every step; its Python packages go to .venv-pytorch/.
 pytorch: build
