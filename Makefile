@@ -19,9 +19,10 @@ build: libtorch
 libtorch:
 	@python3 scripts/libtorch.py
 
-# The step and its matrix products alone.
+# The comparison with other ways to do the same; its Python packages go to .venv-bench/. ARGS=--quick for tiny sizes, ARGS="--only raw" for a part.
 bench: build
-	cargo bench --bench throughput
+	cargo bench --no-run
+	python3 benches/compare.py $(ARGS)
 
 # Trains the trials of tests/pytorch/ in blowup and in PyTorch and compares every step; its Python packages go to .venv-pytorch/.
 pytorch: build

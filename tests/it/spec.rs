@@ -367,8 +367,9 @@ fn filters_of_the_command_line_choose_trials() {
 }
 
 #[test]
-fn the_experiments_parse() {
-    for entry in std::fs::read_dir("experiments").into_iter().flatten().flatten() {
+fn the_experiments_and_the_specs_of_the_benchmarks_parse() {
+    for entry in ["experiments", "benches/specs"].iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).flatten()
+    {
         let text = std::fs::read_to_string(entry.path()).unwrap();
         let spec = parse(&text).unwrap_or_else(|report| panic!("{report}"));
         assert!(spec.grid().trials().count() > 0);
