@@ -23,9 +23,10 @@ build: libtorch
 libtorch:
 	@python3 scripts/libtorch.py
 
-# The comparison with other ways to train many small networks; its Python packages go to .venv-bench/.
-bench: libtorch
-	sh scripts/bench.sh
+# The comparison with other ways to do the same; its Python packages go to .venv-bench/. ARGS=--quick for tiny sizes, ARGS="--only raw" for a part.
+bench: build
+	cargo bench --no-run
+	python3 benches/compare.py $(ARGS)
 
 # Trains the trials of tests/pytorch/ in blowup and in PyTorch and compares every step; its Python packages go to .venv-pytorch/.
 pytorch: build

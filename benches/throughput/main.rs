@@ -1,0 +1,163 @@
+//! Microseconds per trial and step of one worker, and of its matrix products alone.
+//!
+//!     cargo bench --bench throughput                    the cases of CASES: the step, the products, their share of it
+//!     cargo bench --bench throughput -- --serve         answers one line per line of stdin; `benches/compare.py` asks
+//!
+//! A line is `step|products NETWORK ACTIVATION OPTIMIZER WIDTH LANES STEPS`, its answer a number. Every case: 16 hidden layers (an rnn: one, over
+//! 64 time steps), 64 samples of 10 inputs, full batch, mean squared error, f32; a learning rate for each trial and norm clip for every
+//! other; none diverges. A step includes all of blowup's probes.
+
+mod products;
+
+use blowup::engine;
+use blowup::trial::*;
+use blowup::verdict::Record;
+use std::io::{BufRead, Write};
+use std::time::Instant;
+
+const DEPTH: usize = 16;
+const TIMES: usize = 64;
+const SAMPLES: usize = 64;
+const INPUTS: usize = 10;
+const ROUNDS: usize = 5;
+/// The number of lanes keeps the working set near the cache.
+const CASES: [&str; 6] = [
+    "mlp tanh sgd 16 128 100",
+    "mlp tanh sgd 64 32 50",
+    "mlp relu adam 64 32 50",
+    "mlp tanh sgd 128 16 30",
+    "mlp tanh sgd 256 8 20",
+    "rnn tanh sgd 64 32 30",
+];
+
+struct Case {
+    recurrent: bool,
+    activation: Activation,
+    adam: bool,
+    width: usize,
+    lanes: usize,
+    steps: u64,
+}
+
+impl Case {
+    fn parse(text: &str) -> Option<Case> {
+        let [network, activation, optimizer, width, lanes, steps] = *text.split_whitespace().collect::<Vec<_>>() else {
+            return None;
+        };
+        Some(Case {
+            recurrent: network == "rnn",
+            activation: Activation::from_name(activation, 0.01)?,
+            adam: optimizer == "adam",
+            width: width.parse().ok()?,
+            lanes: lanes.parse().ok()?,
+            steps: steps.parse().ok()?,
+        })
+    }
+
+    fn trial(&self, lane: usize, steps: u64) -> Trial {
+        let Case { activation, width, .. } = *self;
+        let share = lane as f64 / self.lanes as f64;
+        Trial {
+            label: String::new(),
+            task: Task {
+                kind: if self.recurrent { TaskKind::NoiseSequence } else { TaskKind::Noise },
+                inputs: INPUTS,
+                outputs: 1,
+                samples: SAMPLES,
+                input_std: 1.0,
+                csv: None,
+            },
+            budget: Budget::Steps(steps),
+            loss_ratio: 1e6,
+            network: if self.recurrent {
+                Network::Rnn { depth: 1, width, activation, norm: Norm::None, sequence_length: TIMES }
+            } else {
+                Network::Mlp { depth: DEPTH, width, activation, norm: Norm::None, residual: false }
+            },
+            init: Init {
+                kind: if activation == Activation::Relu { InitKind::He } else { InitKind::Lecun },
+                scale: 1.0,
+                offset: 0.0,
+            },
+            parametrization: Parametrization::Standard,
+            bias: Bias::Learned { std: 0.0 },
+            loss: Loss::Mse,
+            optimizer: if self.adam {
+                Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+            } else {
+                Optimizer::Sgd { momentum: 0.0, nesterov: false }
+            },
+            lr: 10f64.powf(-5.0 + 2.0 * share),
+            lr_output: None,
+            schedule: Schedule::Constant,
+            recurrent_init: None,
+            sampling: Sampling::Shuffle,
+            data_seed: None,
+            clip: if lane.is_multiple_of(2) { Clip::Norm(1.0) } else { Clip::None },
+            weight_decay: 0.0,
+            batch: SAMPLES,
+            dtype: Dtype::Float32,
+            seed: 0,
+        }
+    }
+
+    /// Seconds to train the cohort to its end, with everything around the steps.
+    fn seconds(&self, steps: u64) -> f64 {
+        let trials: Vec<Trial> = (0..self.lanes).map(|lane| self.trial(lane, steps)).collect();
+        let start = Instant::now();
+        let mut whole = 0;
+        engine::train(&trials, &Record::default(), &mut |_, finished| {
+            whole += usize::from(finished.measured.steps_run == steps)
+        })
+        .expect("the benchmark's trials train");
+        assert_eq!(whole, self.lanes, "a trial of the benchmark diverged");
+        start.elapsed().as_secs_f64()
+    }
+
+    /// Microseconds per trial and step: the difference of a long and a short run, so that drawing weights and data does not count.
+    fn step(&self) -> f64 {
+        let short = self.seconds(3);
+        (self.seconds(3 + self.steps) - short) / (self.steps as f64 * self.lanes as f64) * 1e6
+    }
+
+    fn products(&self) -> f64 {
+        let times = if self.recurrent { TIMES } else { 1 };
+        let depth = if self.recurrent { 1 } else { DEPTH };
+        let sizes =
+            products::Sizes { depth, times, lanes: self.lanes, samples: SAMPLES, inputs: INPUTS, width: self.width };
+        products::seconds(sizes, self.recurrent, self.steps) / (self.steps as f64 * self.lanes as f64) * 1e6
+    }
+}
+
+fn answer(line: &str) -> Option<f64> {
+    let (what, case) = line.split_once(' ')?;
+    let case = Case::parse(case)?;
+    match what {
+        "step" => Some(case.step()),
+        "products" => Some(case.products()),
+        _ => None,
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn main() {
+    engine::start();
+    if std::env::args().any(|argument| argument == "--serve") {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            println!("{}", answer(&line).unwrap_or_else(|| panic!("not a case: {line}")));
+            std::io::stdout().flush().expect("stdout is open");
+        }
+        return;
+    }
+    println!("microseconds per trial and step, one core; medians of {ROUNDS} interleaved rounds");
+    for text in CASES {
+        let case = Case::parse(text).expect("the cases are well written");
+        let (steps, products) = (0..ROUNDS).map(|_| (case.step(), case.products())).unzip();
+        let (step, products) = (median(steps), median(products));
+        println!("{text:24} {step:8.1}   products {products:8.1} ({:.0}%)", products / step * 100.0);
+    }
+}
