@@ -6,9 +6,9 @@ from . import measure
 from .measure import Service, say
 from .peers import peer
 
-# Width -> lanes, which keep the working set near the cache, and steps, which make about a second.
-SIZES = {16: (128, 100), 64: (32, 50), 128: (16, 30), 256: (8, 20)}
-RNN = "rnn tanh sgd 64 32 30"
+# Width -> lanes, as many as a sweep takes to keep the working set near the cache, and steps, which make a good part of a second.
+SIZES = {16: (32, 300), 64: (4, 200), 128: (2, 100), 256: (2, 40)}
+RNN = "rnn tanh sgd 64 4 60"
 
 
 def cases(quick):

@@ -22,12 +22,12 @@ const INPUTS: usize = 10;
 const ROUNDS: usize = 5;
 /// The number of lanes keeps the working set near the cache.
 const CASES: [&str; 6] = [
-    "mlp tanh sgd 16 128 100",
-    "mlp tanh sgd 64 32 50",
-    "mlp relu adam 64 32 50",
-    "mlp tanh sgd 128 16 30",
-    "mlp tanh sgd 256 8 20",
-    "rnn tanh sgd 64 32 30",
+    "mlp tanh sgd 16 32 300",
+    "mlp tanh sgd 64 4 200",
+    "mlp relu adam 64 4 200",
+    "mlp tanh sgd 128 2 100",
+    "mlp tanh sgd 256 2 40",
+    "rnn tanh sgd 64 4 60",
 ];
 
 struct Case {

@@ -1,7 +1,7 @@
 //! What a trial will cost, predicted from its shape alone: never exact, good enough to order chunks and to say how long is left.
 //!
-//! The constants were measured on one core of an AVX-512 Xeon (16 hidden tanh layers, 64 samples: 430 us a step at width 64, 60 at width
-//! 16). Only their ratios matter for the plan.
+//! The constants were measured on one core of an AMD EPYC with AVX-512 (16 hidden tanh layers, 64 samples, f32: 340 us a step at width 64, 42
+//! at width 16, of which the chunk takes 100 once). Only their ratios matter for the plan.
 
 use crate::trial::{Dtype, Network, Optimizer, Trial};
 
@@ -10,16 +10,19 @@ const FLOPS_PER_SECOND: f64 = 1e11;
 /// At this width products reach half of it.
 const HALF_RATE_WIDTH: f64 = 16.0;
 /// Everything that is done once per hidden unit and sample: activation, its derivative, bias, norms.
-const SECONDS_PER_UNIT: f64 = 1.8e-9;
+const SECONDS_PER_UNIT: f64 = 0.6e-9;
 /// Update and norms, for each array that the optimizer goes through.
 const SECONDS_PER_PARAMETER: f64 = 0.3e-9;
 /// Dispatch of one libtorch call, shared by the lanes of a chunk.
-const SECONDS_PER_KERNEL: f64 = 2e-6;
-const KERNELS_PER_LAYER: f64 = 12.0;
+const SECONDS_PER_KERNEL: f64 = 0.7e-6;
+const KERNELS_PER_LAYER: f64 = 8.0;
+/// And time step.
+const KERNELS_PER_RECURRENT_LAYER: f64 = 20.0;
 const KERNELS_PER_STEP: f64 = 30.0;
 
-/// The working set of a chunk stays near the second and third level cache; the best number of lanes is flat around there.
-const CACHE_BYTES: f64 = 24.0 * MIB;
+/// The working set of a chunk stays near the second level cache (1 MiB) and a part of the third. Measured, us per trial and step: width 64 (1.2 MiB
+/// a lane) 322 with 4 lanes, 371 with 8, 439 with 32; width 128 (4 MiB) 1222 with 2, 1689 with 16; width 16 (0.2 MiB) 42 with 64, 49 with 256.
+const CACHE_BYTES: f64 = 6.0 * MIB;
 /// A worker stays below 400 MB, of which libtorch itself takes 115.
 const MEMORY_BYTES: f64 = 200.0 * MIB;
 const MIB: f64 = 1024.0 * 1024.0;
@@ -73,10 +76,12 @@ impl Cost {
         let units = batch * (gates * width * depth * time + outputs);
         let step = 6.0 * batch * products / rate
             + slower * (SECONDS_PER_UNIT * units + SECONDS_PER_PARAMETER * (2.0 + moments) * parameters);
+        let kernels =
+            if trial.network.sequence_length().is_some() { KERNELS_PER_RECURRENT_LAYER } else { KERNELS_PER_LAYER };
         let data = trial.task.samples as f64 * (inputs * time + outputs);
         Cost {
             seconds_per_lane: steps * step,
-            seconds_per_chunk: steps * SECONDS_PER_KERNEL * (KERNELS_PER_LAYER * depth * time + KERNELS_PER_STEP),
+            seconds_per_chunk: steps * SECONDS_PER_KERNEL * (kernels * depth * time + KERNELS_PER_STEP),
             bytes_per_lane: bytes * ((3.0 + moments) * parameters + 2.0 * units + data),
         }
     }
@@ -84,8 +89,10 @@ impl Cost {
     /// As many lanes as still run at full speed and fit.
     pub fn lanes(&self) -> usize {
         let fits = |bytes: f64| (bytes / self.bytes_per_lane) as usize;
-        // Below a handful of lanes the dispatch dominates; memory alone may force it.
-        fits(CACHE_BYTES).max(4).min(fits(MEMORY_BYTES)).clamp(1, MOST_LANES)
+        // Where dispatch would take more than a sixth of the time it costs more than the cache; memory alone may force it.
+        let enough = (5.0 * self.seconds_per_chunk / self.seconds_per_lane).ceil() as usize;
+        // A single lane would take a pad lane beside it: two trials are as cheap.
+        fits(CACHE_BYTES).max(enough).max(2).min(fits(MEMORY_BYTES)).clamp(1, MOST_LANES)
     }
 
     /// With fewer, dispatch would take a good part of the time; 8 are enough even where it dominates.

@@ -56,9 +56,9 @@ proptest! {
 #[test]
 fn lane_counts_are_near_what_was_measured_to_be_fast() {
     let lanes = |width| Cost::of(&trial(16, width, 0)).lanes();
-    assert!((100..=160).contains(&lanes(16)), "{}", lanes(16));
-    assert!((16..=32).contains(&lanes(64)), "{}", lanes(64));
-    assert!((4..=16).contains(&lanes(128)), "{}", lanes(128));
+    assert!((32..=128).contains(&lanes(16)), "{}", lanes(16));
+    assert!((4..=8).contains(&lanes(64)), "{}", lanes(64));
+    assert!((2..=4).contains(&lanes(128)), "{}", lanes(128));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn predicted_seconds_are_near_what_was_measured() {
         1e6 * cost.seconds(cost.lanes()) / cost.lanes() as f64 / 101.0
     };
     assert!((40.0..90.0).contains(&step(16)), "{}", step(16));
-    assert!((350.0..520.0).contains(&step(64)), "{}", step(64));
+    assert!((300.0..520.0).contains(&step(64)), "{}", step(64));
 }
 
 #[test]
