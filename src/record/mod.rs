@@ -89,6 +89,9 @@ pub const LAYERS: [&str; 8] =
 /// The columns of `steps.csv`.
 pub const STEPS: [&str; 6] = ["trial", "step", "loss", "grad_norm", "clipped", "update_norm"];
 
+/// How many columns `runs.csv` has.
+const COLUMNS: usize = FRONT.len() + AXES.len() + BACK.len();
+
 /// The columns of `runs.csv`.
 pub fn runs() -> Vec<&'static str> {
     [&FRONT[..], &AXES, &BACK].concat()
