@@ -17,6 +17,14 @@ impl fmt::Display for TrialId {
 }
 
 impl TrialId {
+    /// Of its text.
+    pub const LENGTH: usize = 13;
+
+    /// 48 bits, as good as random.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
     pub fn parse(text: &str) -> Option<TrialId> {
         let digits = text.strip_prefix('t')?;
         let hexadecimal = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

@@ -124,7 +124,8 @@ proptest! {
         let row = record::run_row(&trial, &measured());
         let mut found = Vec::new();
         record::scan::<std::io::Error>(&row[..], 0, record::runs().len(), &mut |_, piece| {
-            if let Piece::Row { trial, fields, .. } = piece {
+            if let Piece::Row { trial, text, .. } = piece {
+                let fields = record::fields(&text[..text.len() - 1]);
                 found.push((trial, fields[record::LABEL].to_vec()));
             }
             Ok(())
