@@ -2,6 +2,7 @@
 //! other way, from names to a `Trial`.
 
 use crate::trial::{Activation, Bias, Clip, Network, Norm, Optimizer, Trial};
+use std::io::Write as _;
 
 /// Every axis of the contract, in column order.
 pub const AXES: [&str; 38] = [
@@ -52,6 +53,23 @@ pub enum Value {
     Integer(u64),
     Float(f64),
     Boolean(bool),
+}
+
+impl Value {
+    /// Appends its text: floats as `{:?}` writes them.
+    pub fn put(self, to: &mut Vec<u8>) {
+        match self {
+            Value::Text(text) => to.extend_from_slice(text.as_bytes()),
+            Value::Integer(n) => to.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+            Value::Float(x) if x.fract() == 0.0 && x.abs() < 1e15 && (x != 0.0 || x.is_sign_positive()) => {
+                to.extend_from_slice(itoa::Buffer::new().format(x as i64).as_bytes());
+                to.extend_from_slice(b".0");
+            }
+            // Not ryu: of two texts of 16 digits that are equally near it takes the other one.
+            Value::Float(x) => write!(to, "{x:?}").expect("writing to memory"),
+            Value::Boolean(b) => to.extend_from_slice(if b { b"true" } else { b"false" }),
+        }
+    }
 }
 
 /// The value of `axis` in `trial`; `None` where the axis does not apply.

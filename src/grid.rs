@@ -2,7 +2,7 @@
 //! outermost and the seed innermost. Equal trials come once, where they come first; excluded ones do not come.
 
 use crate::spec::filter::Filter;
-use crate::spec::{self, Block, NOTHING_SET};
+use crate::spec::{self, Block, Dial, Id, NOTHING_SET};
 use crate::trial::{Trial, TrialId};
 use std::collections::HashSet;
 
@@ -26,10 +26,42 @@ impl<'a> Grid<'a> {
         self.blocks.iter().map(size).fold(0, u128::saturating_add)
     }
 
+    /// The trial at a point, from 0 to `points`.
+    pub fn at(&self, point: u64) -> Trial {
+        let mut rest = point;
+        for block in self.blocks {
+            // The seed is inside of all dials, the last dial inside of the others.
+            let seeds = block.seeds.len();
+            let size = block.dials.iter().map(Dial::len).fold(seeds, u64::saturating_mul);
+            if rest >= size {
+                rest -= size;
+                continue;
+            }
+            let seed = rest % seeds;
+            rest /= seeds;
+            let mut positions = vec![0; block.dials.len()];
+            for (position, dial) in positions.iter_mut().zip(&block.dials).rev() {
+                *position = rest % dial.len();
+                rest /= dial.len();
+            }
+            return Walk::at(block, positions).trial(block.seeds.at(seed));
+        }
+        panic!("the grid has no point {point}");
+    }
+
+    /// Whether the trials of a configuration (all but the seed) surely follow each other.
+    pub fn keeps_configurations_together(&self) -> bool {
+        let mut labels: Vec<&str> = self.blocks.iter().map(|block| block.label.as_str()).collect();
+        labels.sort_unstable();
+        // Where data has a seed of its own, a configuration is "the same as the seed" too.
+        let axes = || self.blocks.iter().flat_map(|block| &block.dials).flat_map(|dial| dial.axes());
+        labels.is_sorted_by(|a, b| a < b) && !axes().any(|id| *id == Id::DataSeed)
+    }
+
     /// Every trial, in order. Remembers the ids only where two points could be the same trial.
     pub fn trials(&self) -> Trials<'a> {
         let distinct = self.blocks.iter().all(|block| block.distinct);
-        Trials { grid: *self, block: 0, walk: None, seen: (!distinct).then(HashSet::new) }
+        Trials { grid: *self, block: 0, walk: None, points: 0, seen: (!distinct).then(HashSet::new) }
     }
 
     /// Whether none of the first `points` is left after the excludes.
@@ -52,6 +84,8 @@ pub struct Trials<'a> {
     grid: Grid<'a>,
     block: usize,
     walk: Option<Walk>,
+    /// How many were looked at.
+    points: u64,
     /// None if no two points can be the same trial.
     seen: Option<HashSet<TrialId>>,
 }
@@ -74,6 +108,12 @@ impl Walk {
         Walk { trial: spec::trial(block, &point), positions, seed: 0 }
     }
 
+    fn trial(&self, seed: u64) -> Trial {
+        // The default of the data's seed is the seed.
+        let data_seed = self.trial.data_seed.filter(|data_seed| *data_seed != seed);
+        Trial { seed, data_seed, ..self.trial.clone() }
+    }
+
     /// The walk at the next configuration; none after the last.
     fn next(mut self, block: &Block) -> Option<Walk> {
         for (position, dial) in self.positions.iter_mut().zip(&block.dials).rev() {
@@ -94,11 +134,9 @@ impl Trials<'_> {
             let block = self.grid.blocks.get(self.block)?;
             let mut walk = self.walk.take().unwrap_or_else(|| Walk::at(block, vec![0; block.dials.len()]));
             if walk.seed < block.seeds.len() {
-                let seed = block.seeds.at(walk.seed);
-                // The default of the data's seed is the seed.
-                let data_seed = walk.trial.data_seed.filter(|data_seed| *data_seed != seed);
-                let trial = Trial { seed, data_seed, ..walk.trial.clone() };
+                let trial = walk.trial(block.seeds.at(walk.seed));
                 walk.seed += 1;
+                self.points += 1;
                 self.walk = Some(walk);
                 return Some(trial);
             }
@@ -108,18 +146,26 @@ impl Trials<'_> {
             }
         }
     }
+
+    /// The next trial, with its point and its id.
+    pub fn advance(&mut self) -> Option<(u64, TrialId, Trial)> {
+        loop {
+            let trial = self.point()?;
+            if self.grid.is_excluded(&trial) {
+                continue;
+            }
+            let id = trial.id();
+            if self.seen.as_mut().is_none_or(|seen| seen.insert(id)) {
+                return Some((self.points - 1, id, trial));
+            }
+        }
+    }
 }
 
 impl Iterator for Trials<'_> {
     type Item = Trial;
 
     fn next(&mut self) -> Option<Trial> {
-        loop {
-            let trial = self.point()?;
-            let excluded = self.grid.is_excluded(&trial);
-            if !excluded && self.seen.as_mut().is_none_or(|seen| seen.insert(trial.id())) {
-                return Some(trial);
-            }
-        }
+        self.advance().map(|(_, _, trial)| trial)
     }
 }

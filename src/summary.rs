@@ -2,9 +2,8 @@
 
 use crate::record::{self, LABEL, OUTCOME, Verdict};
 use crate::store::Counts;
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::io::{self, Write};
 
 /// The columns after those of the configuration.
 const COUNTED: [&str; 12] = [
@@ -25,11 +24,16 @@ const COUNTED: [&str; 12] = [
 /// Fed with rows in grid order.
 pub struct Summary {
     columns: Columns,
+    /// Configurations follow each other: one is complete when the next begins.
+    together: bool,
     /// By the text of all cells that make a configuration.
-    configurations: Groups<Vec<u8>, Tally>,
-    /// By network, init and activation.
-    causes: Groups<[String; 3], Counts>,
+    configurations: Groups<Tally>,
+    /// By the text of network, init and activation.
+    causes: Groups<Counts>,
     pub all: Counts,
+    /// Of the row at hand: where each cell ends, and the text of its configuration.
+    ends: Vec<usize>,
+    key: Vec<u8>,
 }
 
 struct Columns {
@@ -47,34 +51,43 @@ struct Tally {
     epochs_nonfinite: Vec<u64>,
 }
 
-/// A map that remembers the order in which its keys came.
-struct Groups<K, V> {
-    at: HashMap<K, usize>,
+/// A map from texts that remembers the order in which they came.
+struct Groups<V> {
+    at: HashMap<Vec<u8>, usize>,
     values: Vec<V>,
 }
 
-impl<K: Hash + Eq, V: Default> Groups<K, V> {
-    fn new() -> Groups<K, V> {
+impl<V: Default> Groups<V> {
+    fn new() -> Groups<V> {
         Groups { at: HashMap::new(), values: Vec::new() }
     }
 
-    fn of(&mut self, key: K) -> &mut V {
-        let at = *self.at.entry(key).or_insert_with(|| {
+    fn of(&mut self, key: &[u8]) -> &mut V {
+        let at = self.at.get(key).copied().unwrap_or_else(|| {
             self.values.push(V::default());
+            self.at.insert(key.to_vec(), self.values.len() - 1);
             self.values.len() - 1
         });
         &mut self.values[at]
     }
 
-    fn in_order(&self) -> Vec<(&K, &V)> {
-        let mut keys: Vec<(&K, usize)> = self.at.iter().map(|(key, at)| (key, *at)).collect();
+    fn in_order(&self) -> Vec<(&[u8], &V)> {
+        let mut keys: Vec<(&[u8], usize)> = self.at.iter().map(|(key, at)| (&key[..], *at)).collect();
         keys.sort_unstable_by_key(|(_, at)| *at);
         keys.into_iter().map(|(key, at)| (key, &self.values[at])).collect()
     }
 }
 
-impl Default for Summary {
-    fn default() -> Summary {
+/// The first line of `summary.csv`.
+pub fn header() -> Vec<u8> {
+    let columns = record::runs();
+    let configuration = columns[LABEL..OUTCOME].iter().copied().filter(|name| *name != "seed");
+    record::line(configuration.chain(COUNTED))
+}
+
+impl Summary {
+    /// `together`: all rows of a configuration come one after the other.
+    pub fn new(together: bool) -> Summary {
         let columns = Columns {
             seed: record::column("seed"),
             data_seed: record::column("data_seed"),
@@ -82,44 +95,56 @@ impl Default for Summary {
             epoch_diverged: record::column("epoch_diverged"),
             epoch_nonfinite: record::column("epoch_nonfinite"),
         };
-        Summary { columns, configurations: Groups::new(), causes: Groups::new(), all: Counts::default() }
+        let (configurations, causes, all) = (Groups::new(), Groups::new(), Counts::default());
+        Summary { columns, together, configurations, causes, all, ends: Vec::new(), key: Vec::new() }
     }
-}
 
-impl Summary {
-    /// Counts a whole row of `runs.csv` for the table and for `csv`.
-    pub fn add(&mut self, fields: &[Cow<'_, [u8]>]) {
-        let Some(verdict) = Verdict::parse(&fields[OUTCOME], &fields[OUTCOME + 1]) else {
-            return;
+    /// Counts a whole row of `runs.csv` for the table and for `summary.csv`, whose complete lines go `to` there.
+    pub fn add(&mut self, row: &[u8], to: &mut impl Write) -> io::Result<()> {
+        let Some(verdict) = self.add_to_table(row) else {
+            return Ok(());
         };
-        self.add_to_table(fields);
-        let at = &self.columns;
-        // A seed of the data of its own makes a configuration; by default it is the seed, which does not.
-        let own_data = fields[at.data_seed] != fields[at.seed];
-        let cells = (LABEL..OUTCOME).filter(|column| *column != at.seed);
-        let key = record::line(cells.map(|c| if c == at.data_seed && !own_data { &b""[..] } else { &fields[c] }));
-        let tally = self.configurations.of(key);
+        let ends = &self.ends;
+        let cell = |column: usize| &row[ends[column - 1] + 1..ends[column]];
+        let Columns { seed, data_seed, epoch_diverged, epoch_nonfinite, .. } = self.columns;
+        self.key.clear();
+        for column in (LABEL..OUTCOME).filter(|column| *column != seed) {
+            // A seed of the data of its own makes a configuration; by default it is the seed, which does not.
+            if column != data_seed || cell(data_seed) != cell(seed) {
+                self.key.extend_from_slice(cell(column));
+            }
+            self.key.push(b',');
+        }
+        if self.together && !self.configurations.at.contains_key(&self.key) {
+            to.write_all(&self.rest())?;
+            self.configurations = Groups::new();
+        }
+        let tally = self.configurations.of(&self.key);
         tally.counts.add(verdict);
-        let number =
-            |column: usize| std::str::from_utf8(&fields[column]).ok().and_then(|text| text.parse::<u64>().ok());
-        tally.epochs_diverged.extend(number(at.epoch_diverged));
-        tally.epochs_nonfinite.extend(number(at.epoch_nonfinite));
+        let number = |column: usize| std::str::from_utf8(cell(column)).ok().and_then(|text| text.parse::<u64>().ok());
+        tally.epochs_diverged.extend(number(epoch_diverged));
+        tally.epochs_nonfinite.extend(number(epoch_nonfinite));
+        Ok(())
     }
 
     /// Counts a whole row of `runs.csv` for the table only, which is quicker.
-    pub fn add_to_table(&mut self, fields: &[Cow<'_, [u8]>]) {
-        if let Some(verdict) = Verdict::parse(&fields[OUTCOME], &fields[OUTCOME + 1]) {
-            let cause = self.columns.causes.map(|column| String::from_utf8_lossy(&fields[column]).into_owned());
-            self.causes.of(cause).add(verdict);
-            self.all.add(verdict);
+    pub fn add_to_table(&mut self, row: &[u8]) -> Option<Verdict> {
+        record::cells(row, &mut self.ends);
+        let cell = |column: usize| Some(&row[*self.ends.get(column - 1)? + 1..*self.ends.get(column)?]);
+        let verdict = Verdict::parse(cell(OUTCOME)?, cell(OUTCOME + 1)?)?;
+        self.key.clear();
+        for column in self.columns.causes {
+            self.key.extend_from_slice(cell(column)?);
+            self.key.push(b',');
         }
+        self.causes.of(&self.key).add(verdict);
+        self.all.add(verdict);
+        Some(verdict)
     }
 
-    /// `summary.csv`
-    pub fn csv(&self) -> Vec<u8> {
-        let columns = record::runs();
-        let configuration = columns[LABEL..OUTCOME].iter().copied().filter(|name| *name != "seed");
-        let mut csv = record::line(configuration.chain(COUNTED));
+    /// The lines of the configurations that were not complete before the last row.
+    pub fn rest(&self) -> Vec<u8> {
+        let mut csv = Vec::new();
         for (key, tally) in self.configurations.in_order() {
             let c = &tally.counts;
             let rate = rate(c);
@@ -130,8 +155,7 @@ impl Summary {
             let maybe = |x: Option<f64>| x.map(record::float).unwrap_or_default();
             cells.extend([rate.map(|r| r.0), rate.map(|r| r.1), rate.map(|r| r.2)].map(maybe));
             cells.extend([&tally.epochs_diverged, &tally.epochs_nonfinite].map(|epochs| maybe(median(epochs))));
-            csv.extend(&key[..key.len() - 1]);
-            csv.push(b',');
+            csv.extend_from_slice(key);
             csv.extend(record::line(&cells));
         }
         csv
@@ -143,7 +167,10 @@ impl Summary {
             "{:<8} {:<15} {:<12} {:>8} {:>8} {:>5}  {:<12} {:>4}\n",
             "network", "init", "activation", "trials", "diverged", "rate", "95% interval", "lost"
         );
-        for ([network, init, activation], c) in self.causes.in_order() {
+        for (cause, c) in self.causes.in_order() {
+            let cause = String::from_utf8_lossy(cause);
+            let mut names = cause.split(',');
+            let [network, init, activation] = [(); 3].map(|()| names.next().unwrap_or_default());
             let (rate, interval) = match rate(c) {
                 Some((rate, low, high)) => (format!("{rate:.2}"), format!("{low:.2} to {high:.2}")),
                 None => Default::default(),

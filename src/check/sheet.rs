@@ -81,7 +81,8 @@ impl Header {
         let mut line = 2;
         let ended = record::scan::<Stop>(reader, 0, self.names.len(), &mut |_, piece| {
             let text = match piece {
-                Piece::Row { trial, text, fields } => {
+                Piece::Row { trial, text, .. } => {
+                    let fields = record::fields(&text[..text.len() - 1]);
                     each(Row { line, trial, fields: &fields }).map_err(Stop::Found)?;
                     text
                 }

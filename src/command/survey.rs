@@ -3,18 +3,20 @@
 
 use crate::failure::Failure;
 use crate::plan::Planner;
+use crate::record::Verdict;
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
 use crate::store::Store;
 use crate::trial::TrialId;
-use std::collections::HashMap;
 use std::path::Path;
 
 pub struct Survey {
     /// The grid, filtered or not.
     pub order: Vec<TrialId>,
-    labels: Vec<String>,
-    label_of: Vec<u32>,
+    /// Where in the grid each stands.
+    pub points: Vec<u64>,
+    /// Each with the position from which on it holds.
+    labels: Vec<(usize, String)>,
     /// Trials that the filter lets through.
     pub selected: u64,
     /// Of those, the ones without a verdict.
@@ -25,40 +27,39 @@ pub struct Survey {
 
 impl Survey {
     pub fn new(spec: &Spec, filter: &Filter, store: &Store) -> Survey {
-        let (mut planner, mut known) = (Planner::default(), HashMap::new());
         let mut survey = Survey {
             order: Vec::new(),
+            points: Vec::new(),
             labels: Vec::new(),
-            label_of: Vec::new(),
             selected: 0,
             planner: Planner::default(),
             foreign: 0,
         };
         let mut rows = 0;
-        for trial in spec.grid().trials() {
-            let id = trial.id();
+        let mut trials = spec.grid().trials();
+        while let Some((point, id, trial)) = trials.advance() {
+            let position = survey.order.len();
             survey.order.push(id);
-            let label = *known.entry(trial.label.clone()).or_insert_with(|| {
-                survey.labels.push(trial.label.clone());
-                survey.labels.len() as u32 - 1
-            });
-            survey.label_of.push(label);
-            rows += usize::from(store.runs.contains(id));
+            survey.points.push(point);
+            if survey.labels.last().is_none_or(|(_, label)| *label != trial.label) {
+                survey.labels.push((position, trial.label.clone()));
+            }
+            let verdict = store.runs.verdict(id);
+            rows += usize::from(verdict.is_some());
             if filter.matches(&trial) {
                 survey.selected += 1;
-                if !store.done(id) {
-                    planner.push(id, trial);
+                if verdict.and_then(Verdict::outcome).is_none() {
+                    survey.planner.push(position as u32, &trial);
                 }
             }
         }
-        survey.planner = planner;
         survey.foreign = store.runs.len() - rows;
         survey
     }
 
     /// The label of the trial at this position of the grid.
     pub fn label(&self, at: usize) -> &str {
-        &self.labels[self.label_of[at] as usize]
+        &self.labels[self.labels.partition_point(|(from, _)| *from <= at) - 1].1
     }
 
     /// The spec is the one in the folder, so all rows should be its own. A few that are not were damaged and are dropped; many mean that
@@ -81,9 +82,10 @@ impl Survey {
     pub fn check_contains(&self, old: Option<&Spec>, spec: &Path, dir: &Path) -> Result<(), Failure> {
         let gone = match old {
             Some(old) => {
-                let mut sorted = self.order.clone();
+                let (mut sorted, mut trials) = (self.order.clone(), old.grid().trials());
                 sorted.sort_unstable();
-                old.grid().trials().filter(|trial| sorted.binary_search(&trial.id()).is_err()).count()
+                let ids = std::iter::from_fn(|| trials.advance()).map(|(_, id, _)| id);
+                ids.filter(|id| sorted.binary_search(id).is_err()).count()
             }
             None => self.foreign,
         };

@@ -3,13 +3,14 @@
 use super::survey::Survey;
 use crate::cli::{Device, Sweep};
 use crate::failure::{Exit, Failure};
-use crate::plan::{Plan, Sizes};
+use crate::plan::{Pending, Plan, Sizes};
 use crate::progress::{self, Progress};
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
 use crate::store::{Counts, Manifest, Status, Store};
-use crate::summary::Summary;
+use crate::summary::{self, Summary};
+use crate::trial::TrialId;
 use crate::worker::pool::{self, Ending, News};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -56,13 +57,15 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let sizes = Sizes { workers, chunk: args.chunk.map(usize::from) };
     let plan = std::mem::take(&mut survey.planner).plan(sizes);
+    let survey = &survey;
     if args.dry_run {
-        print(&dry_run(points, &survey, &plan, workers));
+        print(&dry_run(points, survey, &plan, workers));
         return Ok(Exit::Done);
     }
-    let manifest = manifest(&spec, &store, &survey, workers);
+    let manifest = manifest(&spec, &store, survey, workers);
     let started = Instant::now();
-    Running { args, text: &text, spec, store, survey, changed, manifest, started, begun: None, lost: 0 }.run(plan)
+    Running { args, text: &text, spec: &spec, store, survey, changed, manifest, started, begun: None, lost: 0 }
+        .run(plan)
 }
 
 /// As a sweep that starts now leaves it.
@@ -107,9 +110,9 @@ pub(super) fn parse(text: &str, file: &Path, beside: &Path) -> Result<Spec, Fail
 struct Running<'a> {
     args: &'a Sweep,
     text: &'a str,
-    spec: Spec,
+    spec: &'a Spec,
     store: Store,
-    survey: Survey,
+    survey: &'a Survey,
     /// The folder's spec is another than this one, which contains it.
     changed: bool,
     manifest: Manifest,
@@ -130,7 +133,7 @@ impl Running<'_> {
             self.store.begin(self.text.as_bytes(), &self.spec.record, &self.manifest)?;
             return self.finish();
         }
-        let trials = plan.pending.len() as u64;
+        let trials = plan.trials() as u64;
         let mut progress = Progress::start(trials, plan.seconds(), self.args.quiet);
         progress.say(&format!(
             "{}: {trials} trials to run ({} of {} are done) in {} chunks on {} workers, into `{}`",
@@ -142,7 +145,8 @@ impl Running<'_> {
             self.store.dir.display()
         ));
         let options = pool::Options { workers: self.manifest.workers as usize, record: self.spec.record.clone() };
-        let ended = pool::run(plan.chunks, &plan.pending, options, &mut |news| self.hear(news, &mut progress));
+        let pending = Pending { grid: self.spec.grid(), ids: &self.survey.order, points: &self.survey.points };
+        let ended = pool::run(plan.chunks, pending, options, &mut |news| self.hear(news, &mut progress));
         progress.finish(ended != Ok(Ending::Done));
         match ended {
             Ok(Ending::Done) => self.finish(),
@@ -215,17 +219,16 @@ impl Running<'_> {
 
     /// Every selected trial has a row: the files in grid order, the summary, the table.
     fn finish(mut self) -> Result<Exit, Failure> {
-        let (survey, mut summary) = (&self.survey, Summary::default());
+        let (survey, mut csv) = (self.survey, self.store.new_summary()?);
+        let mut summary = Summary::new(self.spec.grid().keeps_configurations_together());
+        csv.put(&summary::header())?;
         self.store.sort(&survey.order, &mut |at, row| {
-            let mut fields = record::fields(&row[..row.len() - 1]);
-            summary.add(&fields);
-            let label = survey.label(at).as_bytes();
-            (fields[record::LABEL] != label).then(|| {
-                fields[record::LABEL] = label.into();
-                record::line(&fields)
-            })
+            let relabelled = relabelled(row, survey.label(at));
+            summary.add(relabelled.as_deref().unwrap_or(row), &mut csv)?;
+            Ok(relabelled)
         })?;
-        self.store.write_summary(&summary.csv())?;
+        csv.put(&summary.rest())?;
+        csv.finish()?;
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
         self.report(&summary);
@@ -238,8 +241,10 @@ impl Running<'_> {
 
     /// A sweep that was finished before.
     fn show(&self) -> Result<Exit, Failure> {
-        let mut summary = Summary::default();
-        self.store.runs.rows(&mut |row| summary.add_to_table(&record::fields(&row[..row.len() - 1])))?;
+        let mut summary = Summary::new(false);
+        self.store.runs.rows(&mut |row| {
+            summary.add_to_table(row);
+        })?;
         self.report(&summary);
         Ok(Exit::Done)
     }
@@ -263,9 +268,23 @@ impl Running<'_> {
         self.manifest.status = status;
         self.manifest.updated = now();
         self.manifest.wall_seconds += self.started.elapsed().as_secs_f64();
-        self.manifest.counts = counts(&self.store, &self.survey);
+        self.manifest.counts = counts(&self.store, self.survey);
         self.store.write_manifest(&self.manifest)
     }
+}
+
+/// The row under the label that its trial has now, if that is another.
+fn relabelled(row: &[u8], label: &str) -> Option<Vec<u8>> {
+    let after = &row[TrialId::LENGTH + 1..];
+    let same = after.strip_prefix(label.as_bytes()).is_some_and(|rest| rest.starts_with(b","));
+    if same && !label.contains([',', '"']) {
+        return None;
+    }
+    let mut fields = record::fields(&row[..row.len() - 1]);
+    (fields[record::LABEL] != label.as_bytes()).then(|| {
+        fields[record::LABEL] = label.as_bytes().into();
+        record::line(&fields)
+    })
 }
 
 fn counts(store: &Store, survey: &Survey) -> Counts {
@@ -277,7 +296,7 @@ fn counts(store: &Store, survey: &Survey) -> Counts {
 
 fn dry_run(points: u128, survey: &Survey, plan: &Plan, workers: usize) -> String {
     const SHOWN: usize = 12;
-    let (trials, pending) = (survey.order.len(), plan.pending.len());
+    let (trials, pending) = (survey.order.len(), plan.trials());
     let mut text = format!("grid      {points} points, {trials} trials\n");
     let _ = writeln!(text, "selected  {}, of which {pending} are to run", survey.selected);
     let _ =

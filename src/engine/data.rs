@@ -40,7 +40,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// Draws the data of `seeds` (distinct) for the task of `trial`.
+    /// Draws the data of `seeds` (ascending, distinct) for the task of `trial`.
     pub fn new(trial: &Trial, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Data, String> {
         let times = trial.network.sequence_length().unwrap_or(1);
         let (inputs, outputs) = (trial.task.inputs as i64, trial.task.outputs as i64);
@@ -84,7 +84,7 @@ impl Data {
     }
 
     fn slot(&self, seed: u64) -> usize {
-        self.seeds.iter().position(|&s| s == seed).expect("data was drawn for the seeds of all lanes")
+        self.seeds.binary_search(&seed).expect("data was drawn for the seeds of all lanes")
     }
 
     /// The batch `range` of samples for these lanes, in the order given or as they are. Pad lanes follow, with the first lane's data.
@@ -127,7 +127,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// Draws the order of an epoch (from 0) for `seeds`: a permutation of the samples, or as many independent draws.
+    /// Draws the order of an epoch (from 0) for `seeds` (ascending, distinct): a permutation of the samples, or as many independent draws.
     pub fn new(seeds: &[u64], sampling: Sampling, epoch: u64, samples: usize) -> Order {
         let one = |&seed: &u64| {
             let mut stream = Stream::new(seed, Purpose::Order, epoch);
@@ -141,7 +141,7 @@ impl Order {
 
     /// Of one of the seeds that it was drawn for.
     pub fn of(&self, seed: u64) -> &[usize] {
-        let at = self.seeds.iter().position(|&s| s == seed).expect("an order was drawn for the seeds of all lanes");
+        let at = self.seeds.binary_search(&seed).expect("an order was drawn for the seeds of all lanes");
         &self.orders[at]
     }
 }

@@ -7,7 +7,7 @@ mod pending;
 pub use cost::Cost;
 pub use pending::Pending;
 
-use crate::trial::{Init, Shape, Trial, TrialId};
+use crate::trial::{Init, Shape, Trial};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -43,14 +43,12 @@ pub struct Cohort {
     pub cost: Cost,
     /// Most lanes of a chunk.
     pub lanes: usize,
-    /// (seed, hash of what may differ but clipping, number in `Pending`): lanes of one seed share their data, and trials that differ in clipping alone
-    /// share a lane for as long as they can.
-    members: Vec<(u64, u64, u32)>,
+    trials: usize,
 }
 
 impl Cohort {
     pub fn trials(&self) -> usize {
-        self.members.len()
+        self.trials
     }
 
     pub fn seconds(&self) -> f64 {
@@ -61,19 +59,26 @@ impl Cohort {
 /// Collects the trials to run, in grid order.
 #[derive(Default)]
 pub struct Planner {
-    pub pending: Pending,
     by_shape: HashMap<Shape, usize>,
-    cohorts: Vec<Cohort>,
+    last: Option<(Shape, usize)>,
+    cohorts: Vec<(Cohort, Members)>,
 }
+
+/// (seed, hash of what may differ but clipping, number in `Pending`): lanes of one seed share their data, and trials that differ in clipping alone
+/// share a lane for as long as they can.
+type Members = Vec<(u64, u64, u32)>;
 
 /// Cohorts by predicted work, and their chunks.
 pub struct Plan {
-    pub pending: Pending,
     pub cohorts: Vec<Cohort>,
     pub chunks: Vec<Chunk>,
 }
 
 impl Plan {
+    pub fn trials(&self) -> usize {
+        self.cohorts.iter().map(Cohort::trials).sum()
+    }
+
     /// Predicted, on one core.
     pub fn seconds(&self) -> f64 {
         self.chunks.iter().map(Chunk::seconds).sum()
@@ -81,45 +86,53 @@ impl Plan {
 }
 
 impl Planner {
-    pub fn push(&mut self, id: TrialId, trial: Trial) {
-        let number = self.pending.len() as u32;
-        let cohort = *self.by_shape.entry(trial.shape()).or_insert_with(|| {
-            let cost = Cost::of(&trial);
-            self.cohorts.push(Cohort { name: name(&trial), cost, lanes: cost.lanes(), members: Vec::new() });
-            self.cohorts.len() - 1
+    pub fn push(&mut self, number: u32, trial: &Trial) {
+        let shape = trial.shape();
+        // Neighbours in the grid mostly share it.
+        let cohort = self.last.take().filter(|(last, _)| *last == shape).map(|(_, cohort)| cohort);
+        let cohort = cohort.unwrap_or_else(|| {
+            *self.by_shape.entry(shape.clone()).or_insert_with(|| {
+                let cost = Cost::of(trial);
+                self.cohorts.push((Cohort { name: name(trial), cost, lanes: cost.lanes(), trials: 0 }, Vec::new()));
+                self.cohorts.len() - 1
+            })
         });
-        self.cohorts[cohort].members.push((trial.seed, siblings(&trial), number));
-        self.pending.push(id, trial);
+        self.last = Some((shape, cohort));
+        let (cohort, members) = &mut self.cohorts[cohort];
+        cohort.trials += 1;
+        members.push((trial.seed, siblings(trial), number));
     }
 
     pub fn plan(self, sizes: Sizes) -> Plan {
-        let Planner { pending, mut cohorts, .. } = self;
-        let all: f64 = cohorts.iter().map(Cohort::seconds).sum();
+        let all: f64 = self.cohorts.iter().map(|(cohort, _)| cohort.seconds()).sum();
         // Three chunks per worker let the last ones even out, as long as that leaves enough lanes to share the dispatch.
         let fair = all / (3 * sizes.workers.max(1)) as f64;
-        let mut chunks = Vec::new();
-        for cohort in &mut cohorts {
+        let (mut cohorts, mut chunks) = (Vec::new(), Vec::new());
+        for (mut cohort, mut members) in self.cohorts {
             let balanced = (fair / (cohort.seconds() / cohort.trials() as f64)) as usize;
             cohort.lanes = cohort
                 .lanes
                 .min(balanced.max(cohort.cost.fewest_lanes()))
                 .min(sizes.chunk.unwrap_or(usize::MAX))
                 .max(1);
-            cohort.members.sort_unstable();
+            members.sort_unstable();
             let (trials, count) = (cohort.trials(), cohort.trials().div_ceil(cohort.lanes));
             for at in 0..count {
                 // Sizes that differ by at most one, instead of a rest of one or two lanes.
-                let members = &cohort.members[at * trials / count..(at + 1) * trials / count];
+                let members = &members[at * trials / count..(at + 1) * trials / count];
                 chunks.push(Chunk {
                     trials: members.iter().map(|(_, _, number)| *number).collect(),
                     seconds_each: cohort.cost.seconds(members.len()) / members.len() as f64,
                     strikes: 0,
                 });
             }
+            cohorts.push((cohort, members[0]));
         }
         chunks.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()).then_with(|| a.trials.cmp(&b.trials)));
-        cohorts.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()).then_with(|| a.members.cmp(&b.members)));
-        Plan { pending, cohorts, chunks }
+        cohorts.sort_by(|(a, a_first), (b, b_first)| {
+            b.seconds().total_cmp(&a.seconds()).then_with(|| a_first.cmp(b_first))
+        });
+        Plan { cohorts: cohorts.into_iter().map(|(cohort, _)| cohort).collect(), chunks }
     }
 }
 

@@ -4,7 +4,7 @@
 mod read;
 mod write;
 
-pub use read::{Piece, fields, scan};
+pub use read::{Piece, cells, fields, row_id, scan};
 pub use write::{float, line, lost_row, run_row, side_rows};
 
 use crate::axes::AXES;
@@ -88,6 +88,9 @@ pub const LAYERS: [&str; 8] =
 
 /// The columns of `steps.csv`.
 pub const STEPS: [&str; 6] = ["trial", "step", "loss", "grad_norm", "clipped", "update_norm"];
+
+/// How many columns `runs.csv` has.
+const COLUMNS: usize = FRONT.len() + AXES.len() + BACK.len();
 
 /// The columns of `runs.csv`.
 pub fn runs() -> Vec<&'static str> {

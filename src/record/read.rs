@@ -8,8 +8,8 @@ use std::io::{self, BufRead};
 /// A stretch of a file after its header.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// A whole row with its line end, and its fields.
-    Row { trial: TrialId, text: &'a [u8], fields: Vec<Cow<'a, [u8]>> },
+    /// A whole row with its line end, and where each of its fields ends.
+    Row { trial: TrialId, text: &'a [u8], ends: &'a [usize] },
     /// A row that does not have the expected number of fields, or no trial.
     Damaged { text: &'a [u8] },
     /// The end of the file without a line end: a row that was being written.
@@ -23,7 +23,7 @@ pub fn scan<E: From<io::Error>>(
     columns: usize,
     each: &mut dyn FnMut(u64, Piece<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (mut offset, mut row, mut next) = (start, Vec::new(), Vec::new());
+    let (mut offset, mut row, mut next, mut ends) = (start, Vec::new(), Vec::new(), Vec::new());
     loop {
         if row.is_empty() && reader.read_until(b'\n', &mut row)? == 0 {
             return Ok(());
@@ -31,24 +31,26 @@ pub fn scan<E: From<io::Error>>(
         next.clear();
         // An open quote: the field goes on in the next line, unless that is a row of its own.
         let mut open = open_quote(&row);
-        while open && reader.read_until(b'\n', &mut next)? > 0 && !begins_row(&next) {
+        while open && reader.read_until(b'\n', &mut next)? > 0 && row_id(&next).is_none() {
             open ^= open_quote(&next);
             row.append(&mut next);
         }
-        each(offset, piece(&row, columns))?;
+        each(offset, piece(&row, columns, &mut ends))?;
         offset += row.len() as u64;
         std::mem::swap(&mut row, &mut next);
     }
 }
 
-fn piece(text: &[u8], columns: usize) -> Piece<'_> {
-    let Some(inner) = text.strip_suffix(b"\n") else {
+fn piece<'a>(text: &'a [u8], columns: usize, ends: &'a mut Vec<usize>) -> Piece<'a> {
+    if !text.ends_with(b"\n") {
         return Piece::Torn { text };
-    };
-    let fields = if open_quote(text) { Vec::new() } else { fields(inner) };
-    let trial = fields.first().and_then(|f| std::str::from_utf8(f).ok()).and_then(TrialId::parse);
-    match trial {
-        Some(trial) if fields.len() == columns => Piece::Row { trial, text, fields },
+    }
+    cells(text, ends);
+    match row_id(text) {
+        // With an open quote the line end is part of a field.
+        Some(trial) if ends.len() == columns && ends.last() == Some(&(text.len() - 1)) => {
+            Piece::Row { trial, text, ends }
+        }
         _ => Piece::Damaged { text },
     }
 }
@@ -71,6 +73,19 @@ pub fn fields(row: &[u8]) -> Vec<Cow<'_, [u8]>> {
     fields
 }
 
+/// Where each field of a whole row ends, quotes included.
+pub fn cells(row: &[u8], ends: &mut Vec<usize>) {
+    ends.clear();
+    let mut quoted = false;
+    for (at, byte) in row.iter().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b',' | b'\n' if !quoted => ends.push(at),
+            _ => {}
+        }
+    }
+}
+
 fn unquote(field: &[u8]) -> Cow<'_, [u8]> {
     let Some(inner) = field.strip_prefix(b"\"").and_then(|f| f.strip_suffix(b"\"")) else {
         return Cow::Borrowed(field);
@@ -90,7 +105,8 @@ fn open_quote(text: &[u8]) -> bool {
     text.iter().filter(|b| **b == b'"').count() % 2 == 1
 }
 
-fn begins_row(line: &[u8]) -> bool {
-    let id = line.get(..13).and_then(|id| std::str::from_utf8(id).ok());
-    id.and_then(TrialId::parse).is_some() && line.get(13) == Some(&b',')
+/// The trial that a line begins with.
+pub fn row_id(line: &[u8]) -> Option<TrialId> {
+    let (id, rest) = line.split_at_checked(TrialId::LENGTH)?;
+    std::str::from_utf8(id).ok().filter(|_| rest.starts_with(b",")).and_then(TrialId::parse)
 }

@@ -22,8 +22,9 @@ mod source;
 mod task;
 mod value;
 
+pub(crate) use axis::Id;
 pub(crate) use block::Block;
-pub(crate) use dial::NOTHING_SET;
+pub(crate) use dial::{Dial, NOTHING_SET};
 pub(crate) use report::{Mistake, Problems};
 pub use report::{Problem, Report};
 pub(crate) use resolve::trial;

@@ -4,6 +4,7 @@
 //! The only module that writes result files, and only one process does at a time: a lock, held by the operating system, dies with its owner.
 
 mod manifest;
+mod places;
 mod table;
 
 pub use manifest::{Counts, Manifest, Status};
@@ -87,11 +88,6 @@ impl Store {
         })
     }
 
-    /// Whether a trial needs no run.
-    pub fn done(&self, trial: TrialId) -> bool {
-        self.runs.verdict(trial).is_some_and(|verdict| verdict.outcome().is_some())
-    }
-
     /// Whether all files are as the end of a sweep leaves them.
     pub fn is_final(&self, record: &Record) -> bool {
         let ended = self.manifest.as_ref().is_some_and(|m| m.status == Status::Complete || m.status == Status::Partial);
@@ -104,13 +100,14 @@ impl Store {
 
     /// Opens every file for writing; from here on the folder is this sweep's.
     pub fn begin(&mut self, spec: &[u8], record: &Record, manifest: &Manifest) -> Result<(), Failure> {
+        self.runs.reserve(manifest.counts.trials as usize);
         // Rows of trials that will run again: left by a sweep that died between two files.
         for table in &mut self.sides {
             let orphans = table.places().filter(|trial| !has_outcome(&self.runs, *trial)).count();
             if table.exists() && (orphans > 0 || !table.is_clean()) {
                 let mut kept: Vec<TrialId> = table.places().filter(|trial| has_outcome(&self.runs, *trial)).collect();
                 table.sort_by_place(&mut kept);
-                table.replace(kept.into_iter(), &mut |_, _| None)?;
+                table.replace(kept.into_iter(), &mut |_, _| Ok(None))?;
             }
         }
         self.runs.open()?;
@@ -142,14 +139,15 @@ impl Store {
     pub fn sort(&mut self, order: &[TrialId], visit: &mut Change<'_>) -> Result<(), Failure> {
         for table in &mut self.sides {
             if table.exists() {
-                table.replace(order.iter().copied(), &mut |_, _| None)?;
+                table.replace(order.iter().copied(), &mut |_, _| Ok(None))?;
             }
         }
         self.runs.replace(order.iter().copied(), visit)
     }
 
-    pub fn write_summary(&self, csv: &[u8]) -> Result<(), Failure> {
-        replace(&self.dir.join(SUMMARY), |to| to.write_all(csv))
+    /// Begins to replace `summary.csv`.
+    pub fn new_summary(&self) -> Result<Replacement, Failure> {
+        Replacement::new(&self.dir.join(SUMMARY))
     }
 
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), Failure> {
@@ -188,19 +186,56 @@ fn has_outcome(runs: &Table, trial: TrialId) -> bool {
     runs.verdict(trial).is_some_and(|verdict| verdict.outcome().is_some())
 }
 
+/// What will replace a file, all or nothing: nothing if it is dropped before `finish`.
+pub struct Replacement {
+    path: PathBuf,
+    temporary: PathBuf,
+    to: io::BufWriter<File>,
+}
+
+impl Replacement {
+    fn new(path: &Path) -> Result<Replacement, Failure> {
+        let temporary = path.with_extension("tmp");
+        let file = File::create(&temporary).map_err(|error| Failure::io("write", path, &error))?;
+        Ok(Replacement { path: path.to_owned(), temporary, to: io::BufWriter::with_capacity(1 << 18, file) })
+    }
+
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.to.write_all(bytes).map_err(|error| Failure::io("write", &self.path, &error))
+    }
+
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let mut attempt = || {
+            self.to.flush()?;
+            self.to.get_ref().sync_all()?;
+            fs::rename(&self.temporary, &self.path)?;
+            // The rename itself must survive a power cut too.
+            self.path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+        };
+        attempt().map_err(|error| Failure::io("write", &self.path, &error))
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // Gone if it has become the file.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
 /// Replaces a file by what `write` writes, all or nothing.
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-    let temporary = path.with_extension("tmp");
-    let attempt = || {
-        let mut to = io::BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
-        write(&mut to)?;
-        to.into_inner()?.sync_all()?;
-        fs::rename(&temporary, path)?;
-        // The rename itself must survive a power cut too.
-        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-    };
-    attempt().map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        Failure::io("write", path, &error)
-    })
+    let mut to = Replacement::new(path)?;
+    write(&mut to).map_err(|error| Failure::io("write", path, &error))?;
+    to.finish()
 }

@@ -1,10 +1,10 @@
 //! One result file: where the rows of each trial are, appending to it, and replacing it by itself in another order. Of a row only its
-//! place is kept in memory, so a million rows cost 50 MB.
+//! place is kept in memory, so a million rows cost 32 MB.
 
+use super::places::{Place, Places};
 use crate::failure::Failure;
 use crate::record::{self, OUTCOME, Piece, Verdict};
 use crate::trial::TrialId;
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub struct Table {
     path: PathBuf,
     header: Vec<u8>,
-    places: HashMap<TrialId, Place>,
+    places: Places,
     /// Open for appending (and for reading when it is replaced).
     file: Option<File>,
     /// Where the next row goes; what lies beyond is torn.
@@ -24,20 +24,44 @@ pub struct Table {
 }
 
 /// Given a position and the row (or rows) that stand there; what takes their place, if anything does.
-pub type Change<'a> = dyn FnMut(usize, &[u8]) -> Option<Vec<u8>> + 'a;
+pub type Change<'a> = dyn FnMut(usize, &[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
 
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    offset: u64,
-    length: u32,
-    verdict: Option<Verdict>,
+/// Part of a file. Rows that will stand beside each other mostly did so before.
+struct Window {
+    from: File,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    const BYTES: usize = 16 * 1024;
+
+    fn read(&mut self, place: &Place) -> io::Result<&[u8]> {
+        let length = place.length as usize;
+        let inside = |window: &Window| {
+            let from = usize::try_from(place.offset.checked_sub(window.start)?).ok()?;
+            Some(from..from.checked_add(length)?).filter(|range| range.end <= window.bytes.len())
+        };
+        if let Some(range) = inside(self) {
+            return Ok(&self.bytes[range]);
+        }
+        self.start = place.offset;
+        self.bytes.resize(length.max(Self::BYTES), 0);
+        let more = self.from.read_at(&mut self.bytes, place.offset)?;
+        if more < length {
+            self.from.read_exact_at(&mut self.bytes[..length], place.offset)?;
+        }
+        self.bytes.truncate(more.max(length));
+        Ok(&self.bytes[..length])
+    }
 }
 
 impl Table {
     /// `verdicts`: whether rows carry one (`runs.csv`), one row per trial; else a trial has a block of rows.
     pub fn read(path: PathBuf, columns: &[&str], verdicts: bool) -> Result<Table, Failure> {
         let header = record::line(columns);
-        let mut table = Table { path, header, places: HashMap::new(), file: None, end: 0, there: false, clean: true };
+        let mut table =
+            Table { path, header, places: Places::default(), file: None, end: 0, there: false, clean: true };
         let file = match File::open(&table.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(table),
@@ -71,8 +95,8 @@ impl Table {
     }
 
     fn take(&mut self, offset: u64, piece: Piece<'_>, verdicts: bool, problems: &mut u64) {
-        let (trial, text, fields) = match piece {
-            Piece::Row { trial, text, fields } => (trial, text, fields),
+        let (trial, text, ends) = match piece {
+            Piece::Row { trial, text, ends } => (trial, text, ends),
             Piece::Damaged { text } => {
                 *problems += 1;
                 self.clean = false;
@@ -87,15 +111,16 @@ impl Table {
         self.end = offset + text.len() as u64;
         let mut place = Place { offset, length: text.len() as u32, verdict: None };
         if verdicts {
-            place.verdict = Verdict::parse(&fields[OUTCOME], &fields[OUTCOME + 1]);
+            let cell = |column: usize| &text[ends[column - 1] + 1..ends[column]];
+            place.verdict = Verdict::parse(cell(OUTCOME), cell(OUTCOME + 1));
             if place.verdict.is_none() {
                 *problems += 1;
                 self.clean = false;
                 return;
             }
         }
-        match self.places.get_mut(&trial) {
-            None => drop(self.places.insert(trial, place)),
+        match self.places.number(trial).map(|number| self.places.at(number)) {
+            None => self.places.insert(trial, place),
             // The trial's next line.
             Some(block) if !verdicts && block.offset + u64::from(block.length) == offset => {
                 block.length += place.length
@@ -121,12 +146,12 @@ impl Table {
     }
 
     pub fn verdict(&self, trial: TrialId) -> Option<Verdict> {
-        self.places.get(&trial).and_then(|place| place.verdict)
+        self.places.get(trial).and_then(|place| place.verdict)
     }
 
     /// The trial's row (or block of rows) as it lies in the file, with its line end.
     pub fn row(&self, trial: TrialId) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(place) = self.places.get(&trial) else {
+        let Some(place) = self.places.get(trial) else {
             return Ok(None);
         };
         let mut text = vec![0; place.length as usize];
@@ -135,25 +160,21 @@ impl Table {
         Ok(Some(text))
     }
 
-    pub fn contains(&self, trial: TrialId) -> bool {
-        self.places.contains_key(&trial)
-    }
-
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.len() == 0
     }
 
     /// The trials that have rows, in no order.
     pub fn places(&self) -> impl Iterator<Item = TrialId> + '_ {
-        self.places.keys().copied()
+        self.places.iter().map(|(trial, _)| *trial)
     }
 
     pub fn sort_by_place(&self, trials: &mut [TrialId]) {
-        trials.sort_by_key(|trial| self.places.get(trial).map(|place| place.offset));
+        trials.sort_by_key(|trial| self.places.get(*trial).map(|place| place.offset));
     }
 
     /// Opens the file for appending: makes it, or cuts what is torn at its end.
@@ -193,30 +214,41 @@ impl Table {
         Ok(())
     }
 
-    /// Replaces the file by the rows of the trials of `order` that have any. `change` is given the position in `order`.
+    /// Room for this many trials, made at once.
+    pub fn reserve(&mut self, trials: usize) {
+        self.places.reserve(trials);
+    }
+
+    /// Replaces the file by the rows of the trials of `order` that have any. `change` is given the position in `order`. After an error the
+    /// places are of no use any more, only the verdicts.
     pub fn replace(&mut self, order: impl Iterator<Item = TrialId>, change: &mut Change<'_>) -> Result<(), Failure> {
         let from = File::open(&self.path).map_err(|error| Failure::io("read", &self.path, &error))?;
-        let mut places = HashMap::with_capacity(self.places.len());
+        let mut window = Window { from, start: 0, bytes: Vec::new() };
+        // In place: a second map of a million rows would be the largest thing in this process.
+        let mut kept = vec![false; self.places.len()];
+        let places = &mut self.places;
         let mut end = self.header.len() as u64;
         super::replace(&self.path, |to| {
             to.write_all(&self.header)?;
-            let mut text = Vec::new();
             for (at, trial) in order.enumerate() {
-                let Some(place) = self.places.get(&trial) else {
+                // A place that was taken over already is of the new file.
+                let Some(number) = places.number(trial).filter(|number| !kept[*number]) else {
                     continue;
                 };
-                text.resize(place.length as usize, 0);
-                from.read_exact_at(&mut text, place.offset)?;
-                let changed = change(at, &text);
-                let text = changed.as_deref().unwrap_or(&text);
+                let place = places.at(number);
+                let text = window.read(place)?;
+                let changed = change(at, text)?;
+                let text = changed.as_deref().unwrap_or(text);
                 to.write_all(text)?;
-                places.insert(trial, Place { offset: end, length: text.len() as u32, verdict: place.verdict });
+                (place.offset, place.length) = (end, text.len() as u32);
+                kept[number] = true;
                 end += text.len() as u64;
             }
             Ok(())
         })?;
         let was_open = self.file.is_some();
-        (self.places, self.end, self.clean, self.file) = (places, end, true, None);
+        self.places.retain(&kept);
+        (self.end, self.clean, self.file) = (end, true, None);
         if was_open { self.open() } else { Ok(()) }
     }
 
@@ -224,7 +256,7 @@ impl Table {
     pub fn rows(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let mut attempt = || -> io::Result<()> {
             let from = File::open(&self.path)?;
-            let mut places: Vec<Place> = self.places.values().copied().collect();
+            let mut places: Vec<Place> = self.places.iter().map(|(_, place)| *place).collect();
             places.sort_unstable_by_key(|place| place.offset);
             let mut reader = BufReader::with_capacity(1 << 18, from);
             let (mut text, mut at) = (Vec::new(), 0);

@@ -17,6 +17,14 @@ impl fmt::Display for TrialId {
 }
 
 impl TrialId {
+    /// Of its text.
+    pub const LENGTH: usize = 13;
+
+    /// 48 bits, as good as random.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
     pub fn parse(text: &str) -> Option<TrialId> {
         let digits = text.strip_prefix('t')?;
         let hexadecimal = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -60,74 +68,82 @@ const IDENTITY: [&str; 26] = [
 impl Trial {
     /// The hash of `identity`.
     pub fn id(&self) -> TrialId {
-        let hash = Sha256::digest(self.identity().as_bytes());
+        let hash = Sha256::digest(self.identity());
         let first: [u8; 8] = hash[..8].try_into().expect("a SHA-256 has 32 bytes");
         TrialId(u64::from_be_bytes(first) >> 16)
     }
 
     /// Every field that changes the run, as text. Names and order are written out here, so that renaming a field changes no id. An axis added
     /// later is appended only where it is not at its default, so the ids of existing sweeps stay.
-    fn identity(&self) -> String {
-        use fmt::Write;
-        let mut text = String::with_capacity(512);
-        let mut put = |name: &str, value: &dyn fmt::Debug| {
-            let _ = write!(text, "{name}={value:?};");
-        };
+    fn identity(&self) -> Vec<u8> {
+        use Value::{Boolean, Float, Integer, Text};
+        let mut text = Vec::with_capacity(512);
         let task = &self.task;
-        put("task", &task.kind.name());
-        put("inputs", &task.inputs);
-        put("outputs", &task.outputs);
-        put("samples", &task.samples);
-        put("input_std", &task.input_std);
+        put(&mut text, "task", Text(task.kind.name()));
+        put(&mut text, "inputs", Integer(task.inputs as u64));
+        put(&mut text, "outputs", Integer(task.outputs as u64));
+        put(&mut text, "samples", Integer(task.samples as u64));
+        put(&mut text, "input_std", Float(task.input_std));
         if let Some(csv) = &task.csv {
-            put("csv", &(&csv.sha256, &csv.target, &csv.features, csv.standardize));
+            put_debug(&mut text, "csv", &(&csv.sha256, &csv.target, &csv.features, csv.standardize));
         }
         match self.budget {
-            Budget::Epochs(epochs) => put("epochs", &epochs),
-            Budget::Steps(steps) => put("steps", &steps),
+            Budget::Epochs(epochs) => put(&mut text, "epochs", Integer(epochs)),
+            Budget::Steps(steps) => put(&mut text, "steps", Integer(steps)),
         }
-        put("loss_ratio", &self.loss_ratio);
+        put(&mut text, "loss_ratio", Float(self.loss_ratio));
         for axis in IDENTITY {
-            match axes::value(self, axis) {
-                Some(Value::Text(value)) => put(axis, &value),
-                Some(Value::Integer(value)) => put(axis, &value),
-                Some(Value::Float(value)) => put(axis, &value),
-                Some(Value::Boolean(value)) => put(axis, &value),
-                None => {}
+            if let Some(value) = axes::value(self, axis) {
+                put(&mut text, axis, value);
             }
         }
         // Axes that came later.
         if self.network.residual() {
-            put("residual", &true);
+            put(&mut text, "residual", Boolean(true));
         }
         if let Network::Gated { forget_bias, .. } = self.network
             && forget_bias != 0.0
         {
-            put("forget_bias", &forget_bias);
+            put(&mut text, "forget_bias", Float(forget_bias));
         }
         if self.parametrization != Parametrization::Standard {
-            put("parametrization", &self.parametrization.name());
+            put(&mut text, "parametrization", Text(self.parametrization.name()));
         }
         if self.init.offset != 0.0 {
-            put("init_offset", &self.init.offset);
+            put(&mut text, "init_offset", Float(self.init.offset));
         }
         if let Some(lr) = self.lr_output {
-            put("lr_output", &lr);
+            put(&mut text, "lr_output", Float(lr));
         }
         if self.schedule != Schedule::Constant {
-            put("schedule", &self.schedule.name());
-            put("warmup", &self.schedule.warmup());
+            put(&mut text, "schedule", Text(self.schedule.name()));
+            put_debug(&mut text, "warmup", &self.schedule.warmup());
         }
         if let Some(Init { kind, scale, .. }) = self.recurrent_init {
-            put("recurrent_init", &(kind.name(), scale));
+            put_debug(&mut text, "recurrent_init", &(kind.name(), scale));
         }
         if self.sampling != Sampling::Shuffle {
-            put("sampling", &self.sampling.name());
+            put(&mut text, "sampling", Text(self.sampling.name()));
         }
         if let Some(seed) = self.data_seed {
-            put("data_seed", &seed);
+            put(&mut text, "data_seed", Integer(seed));
         }
-        put("seed", &self.seed);
+        put(&mut text, "seed", Integer(self.seed));
         text
     }
+}
+
+fn put(text: &mut Vec<u8>, name: &str, value: Value) {
+    text.extend_from_slice(name.as_bytes());
+    text.push(b'=');
+    let quote: &[u8] = if matches!(value, Value::Text(_)) { b"\"" } else { b"" };
+    text.extend_from_slice(quote);
+    value.put(text);
+    text.extend_from_slice(quote);
+    text.push(b';');
+}
+
+fn put_debug(text: &mut Vec<u8>, name: &str, value: &dyn fmt::Debug) {
+    use std::io::Write;
+    write!(text, "{name}={value:?};").expect("writing to memory");
 }

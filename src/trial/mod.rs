@@ -11,6 +11,7 @@ pub use identity::TrialId;
 pub use shape::Shape;
 
 use serde::{Deserialize, Serialize};
+use std::hash::{Hash, Hasher};
 
 /// Declares a closed enum whose variants have the names of the contract.
 macro_rules! named {
@@ -68,7 +69,7 @@ pub struct Trial {
     pub data_seed: Option<u64>,
 }
 
-/// What is learned.
+/// What is learned. Equal tasks are one key of a map: no field is ever NaN.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     pub kind: TaskKind,
@@ -136,8 +137,17 @@ impl TaskKind {
     }
 }
 
+impl Eq for Task {}
+
+impl Hash for Task {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        // Tasks that differ in `input_std` alone may share a hash.
+        (self.kind, self.inputs, self.outputs, self.samples, &self.csv).hash(to);
+    }
+}
+
 /// A CSV file as a data set; its content, not its path, is part of a trial's identity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CsvFile {
     /// Where the worker opens it (the spec's folder joined with `path`).
     pub path: String,

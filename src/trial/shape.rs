@@ -1,12 +1,12 @@
 //! Which trials can train together.
 
-use super::{Activation, Bias, Clip, Dtype, Loss, Norm, Optimizer, Parametrization, Sampling, Trial};
+use super::{Activation, Bias, Clip, Dtype, Loss, Norm, Optimizer, Parametrization, Sampling, Task, Trial};
 
 /// The key of a cohort: everything that decides which kernels run and how large their tensors are. lr, thresholds, decay, momentum,
 /// initializer and seed are one value per lane and stay out of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shape {
-    pub task: String,
+    pub task: Task,
     pub network: &'static str,
     pub depth: usize,
     pub width: Option<usize>,
@@ -37,7 +37,7 @@ impl Trial {
             other => (other.name(), 0),
         });
         Shape {
-            task: format!("{:?}", self.task),
+            task: self.task.clone(),
             network: self.network.name(),
             depth: self.network.depth(),
             width: self.network.width(),

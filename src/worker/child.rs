@@ -80,7 +80,7 @@ impl Outbox<'_> {
         });
         self.rows.runs.extend(runs);
         self.rows.sides.iter_mut().zip(sides).for_each(|(to, rows)| to.extend(rows));
-        let bytes = self.rows.runs.len() + self.rows.sides.iter().map(Vec::len).sum::<usize>();
+        let bytes = self.rows.runs.len() + self.rows.sides.iter().map(|rows| rows.len()).sum::<usize>();
         if bytes > MOST_BYTES || self.last.elapsed() > EVERY { self.flush() } else { Ok(()) }
     }
 

@@ -9,7 +9,7 @@ use super::protocol::{self, Order, Report, Rows};
 use crate::engine::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use crate::failure::Failure;
 use crate::plan::{Chunk, Pending};
-use crate::record::Lost;
+use crate::record::{self, Lost};
 use crate::trial::{Trial, TrialId};
 use crate::verdict::Record;
 use std::collections::VecDeque;
@@ -86,7 +86,7 @@ impl Drop for Worker {
 
 struct Pool<'a> {
     options: Options,
-    pending: &'a Pending,
+    pending: Pending<'a>,
     queue: VecDeque<Chunk>,
     workers: Vec<Worker>,
     next_worker: u64,
@@ -99,7 +99,7 @@ struct Pool<'a> {
 /// Trains all chunks. An error of `hear` ends the pool.
 pub fn run(
     chunks: Vec<Chunk>,
-    pending: &Pending,
+    pending: Pending<'_>,
     options: Options,
     hear: &mut dyn FnMut(News<'_>) -> Result<(), Failure>,
 ) -> Result<Ending, Failure> {
@@ -293,14 +293,14 @@ impl Flight {
                 _ => return false,
             }
             let end = runs + row.runs as usize;
-            let id = self.ids[row.index as usize].to_string();
-            if !rows.runs.get(runs..end).is_some_and(|text| text.starts_with(id.as_bytes()) && text.ends_with(b"\n")) {
+            let text = rows.runs.get(runs..end).filter(|text| text.ends_with(b"\n"));
+            if text.and_then(record::row_id) != Some(self.ids[row.index as usize]) {
                 return false;
             }
             runs = end;
             sides.iter_mut().zip(row.sides).for_each(|(side, bytes)| *side += bytes as usize);
         }
-        runs == rows.runs.len() && sides == rows.sides.each_ref().map(Vec::len)
+        runs == rows.runs.len() && sides == rows.sides.each_ref().map(|rows| rows.len())
     }
 }
 

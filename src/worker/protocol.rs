@@ -5,6 +5,7 @@ use crate::trial::Trial;
 use crate::verdict::{Outcome, Record};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use std::io::{self, Read, Write};
 
 /// Parent and worker are the same program; this catches a binary that was replaced in the middle of a sweep.
@@ -42,13 +43,13 @@ pub enum Report {
     },
 }
 
-/// Finished trials as lines of CSV, ready to be appended.
+/// Finished trials as lines of CSV, ready to be appended. (serde would go through a `Vec<u8>` byte by byte.)
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rows {
     pub trials: Vec<Row>,
-    pub runs: Vec<u8>,
+    pub runs: ByteBuf,
     /// Of each of `record::SIDES`.
-    pub sides: [Vec<u8>; 3],
+    pub sides: [ByteBuf; 3],
 }
 
 /// One finished trial: where it stands in its chunk, and how many bytes of each file are its own.

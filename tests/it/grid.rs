@@ -1,6 +1,6 @@
 //! The order and the number of trials; equal ones merged, excluded ones dropped; the lazy walk against a naive one.
 
-use blowup::axes::{self, Value};
+use blowup::axes::{self, AXES, Value};
 use blowup::spec::Spec;
 use blowup::trial::Trial;
 use proptest::prelude::*;
@@ -273,6 +273,19 @@ proptest! {
             blocks.iter().flat_map(|lines| naive(lines)).filter(|trial| seen.insert(trial.id())).collect();
         let found: Vec<Trial> = spec.grid().trials().collect();
         prop_assert!(found.len() as u128 <= spec.grid().points());
-        prop_assert_eq!(found, expected);
+        prop_assert_eq!(&found, &expected);
+
+        // Each comes back from its point, and configurations stand together where the grid says so.
+        let (mut trials, mut configurations) = (spec.grid().trials(), Vec::new());
+        for expected in expected {
+            let (point, id, trial) = trials.advance().unwrap();
+            prop_assert_eq!((id, &spec.grid().at(point)), (expected.id(), &expected));
+            let cells = AXES.iter().filter(|axis| **axis != "seed" && **axis != "data_seed");
+            configurations.push(cells.map(|axis| cell(&trial, axis)).collect::<Vec<_>>());
+        }
+        configurations.dedup();
+        let all = configurations.len();
+        let different: HashSet<_> = configurations.into_iter().collect();
+        prop_assert!(different.len() == all || !spec.grid().keeps_configurations_together());
     }
 }

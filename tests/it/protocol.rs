@@ -32,7 +32,7 @@ fn frames_follow_each_other_until_the_stream_ends() {
             chunk: 1,
             rows: Rows {
                 trials: vec![Row { index: 0, outcome: Outcome::Nonfinite, runs: 4, sides: [0, 2, 0] }],
-                runs: b"NaN\n".to_vec(),
+                runs: b"NaN\n".to_vec().into(),
                 ..Rows::default()
             },
         },

@@ -1,6 +1,7 @@
 //! Rows as text: which columns, how cells look, and how rows are found in a damaged file.
 
 use crate::plan::trial;
+use blowup::axes::Value;
 use blowup::record::{self, Lost, Piece};
 use blowup::trial::Trial;
 use blowup::verdict::{Measured, Outcome, Site, Tensor, When};
@@ -106,12 +107,25 @@ fn damage_stays_in_its_row() {
 
 proptest! {
     #[test]
+    fn a_float_is_written_as_rust_writes_it(bits in any::<u64>(), decimals in 0..20, digits in -1_000_000i64..1_000_000) {
+        let check = |x: f64| {
+            let mut written = Vec::new();
+            Value::Float(x).put(&mut written);
+            assert_eq!(text(&written), format!("{x:?}"));
+        };
+        check(f64::from_bits(bits));
+        check(f64::from(f32::from_bits(bits as u32)));
+        check(digits as f64 * 10f64.powi(10 - decimals));
+    }
+
+    #[test]
     fn any_label_comes_back(label in "(?s).{0,40}") {
         let mut trial = Trial { label: label.clone(), ..trial(1, 2, 3) };
         let row = record::run_row(&trial, &measured());
         let mut found = Vec::new();
         record::scan::<std::io::Error>(&row[..], 0, record::runs().len(), &mut |_, piece| {
-            if let Piece::Row { trial, fields, .. } = piece {
+            if let Piece::Row { trial, text, .. } = piece {
+                let fields = record::fields(&text[..text.len() - 1]);
                 found.push((trial, fields[record::LABEL].to_vec()));
             }
             Ok(())

@@ -101,6 +101,8 @@ fn a_label_may_change() {
     let labelled = place.read("r/runs.csv");
     assert!(labelled.lines().skip(1).all(|row| row.contains(",\"one, \"\"two\"\"\",noise,")), "{labelled}");
     assert_eq!(labelled.replace("\"one, \"\"two\"\"\"", ""), runs);
+    let summary = place.read("r/summary.csv");
+    assert!(summary.lines().skip(1).all(|row| row.starts_with("\"one, \"\"two\"\"\",noise,")), "{summary}");
 }
 
 #[test]

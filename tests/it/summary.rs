@@ -3,12 +3,12 @@
 use crate::plan::trial;
 use crate::record::measured;
 use blowup::record::{self, Lost};
-use blowup::summary::{Summary, wilson};
+use blowup::summary::{self, Summary, wilson};
 use blowup::trial::Trial;
 use blowup::verdict::{Measured, Outcome, When};
 
-fn summary() -> Summary {
-    let mut summary = Summary::default();
+fn summary(together: bool) -> (Summary, String) {
+    let (mut summary, mut csv) = (Summary::new(together), summary::header());
     let row = |seed, outcome, epoch: Option<u64>| {
         let diverged = epoch.map(|epoch| When { epoch, step: 0 });
         record::run_row(&trial(3, 7, seed), &Measured { outcome, diverged, nonfinite: None, ..measured() })
@@ -22,14 +22,15 @@ fn summary() -> Summary {
         record::lost_row(&trial(3, 7, 3), Lost::Crashed),
     ];
     for row in rows {
-        summary.add(&record::fields(&row[..row.len() - 1]));
+        summary.add(&row, &mut csv).unwrap();
     }
-    summary
+    csv.extend(summary.rest());
+    (summary, String::from_utf8(csv).unwrap())
 }
 
 #[test]
 fn a_configuration_is_one_row_and_lost_trials_are_outside_of_the_rate() {
-    let csv = String::from_utf8(summary().csv()).unwrap();
+    let (_, csv) = summary(false);
     let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(lines.len(), 3);
     let tail = |line: usize| lines[line][lines[line].len() - 12..].join(",");
@@ -41,8 +42,16 @@ fn a_configuration_is_one_row_and_lost_trials_are_outside_of_the_rate() {
 }
 
 #[test]
+fn configurations_that_stand_together_are_written_as_they_end() {
+    let (_, csv) = summary(true);
+    // The second configuration cuts the first one in two.
+    let trials = |line: &str| line.split(',').rev().nth(11).map(str::to_owned);
+    assert_eq!(csv.lines().skip(1).map(trials).collect::<Vec<_>>(), ["1", "1", "3"].map(|n| Some(n.to_owned())));
+}
+
+#[test]
 fn the_table_fits_a_terminal() {
-    let table = summary().table();
+    let table = summary(true).0.table();
     assert!(table.lines().all(|line| line.len() <= 80));
     insta::assert_snapshot!(table, @"
     network  init            activation     trials diverged  rate  95% interval lost

@@ -1,0 +1,91 @@
+//! Where the rows of each trial lie in a file: 24 bytes a trial, and 8 to 16 of an index.
+
+use crate::record::Verdict;
+use crate::trial::TrialId;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub offset: u64,
+    pub length: u32,
+    pub verdict: Option<Verdict>,
+}
+
+/// A hash map in the order of insertion. An id is a hash already.
+#[derive(Default)]
+pub struct Places {
+    entries: Vec<(TrialId, Place)>,
+    /// Numbers of entries, from 1; 0 is free. At most half are taken.
+    slots: Vec<u32>,
+}
+
+impl Places {
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &(TrialId, Place)> {
+        self.entries.iter()
+    }
+
+    /// The number of a trial's entry, in the order of insertion.
+    pub fn number(&self, trial: TrialId) -> Option<usize> {
+        let slot = self.slot(trial)?;
+        self.slots[slot].checked_sub(1).map(|number| number as usize)
+    }
+
+    pub fn at(&mut self, number: usize) -> &mut Place {
+        &mut self.entries[number].1
+    }
+
+    pub fn get(&self, trial: TrialId) -> Option<&Place> {
+        self.number(trial).map(|number| &self.entries[number].1)
+    }
+
+    /// Sets the place of a trial, which may have one.
+    pub fn insert(&mut self, trial: TrialId, place: Place) {
+        self.reserve(self.entries.len() + 1);
+        let slot = self.slot(trial).expect("there are slots");
+        match self.slots[slot] {
+            0 => {
+                self.entries.push((trial, place));
+                self.slots[slot] = self.entries.len() as u32;
+            }
+            number => self.entries[number as usize - 1].1 = place,
+        }
+    }
+
+    /// Room for this many trials in all.
+    pub fn reserve(&mut self, trials: usize) {
+        if 2 * trials > self.slots.len() {
+            self.index((2 * trials).next_power_of_two().max(64));
+        }
+    }
+
+    /// Forgets the entries whose number is not to be kept.
+    pub fn retain(&mut self, keep: &[bool]) {
+        if keep.contains(&false) {
+            let mut keep = keep.iter();
+            self.entries.retain(|_| keep.next() == Some(&true));
+            self.index(self.slots.len());
+        }
+    }
+
+    fn index(&mut self, slots: usize) {
+        self.slots.clear();
+        self.slots.resize(slots, 0);
+        for number in 0..self.entries.len() {
+            let slot = self.slot(self.entries[number].0).expect("there are slots");
+            self.slots[slot] = number as u32 + 1;
+        }
+    }
+
+    /// The slot of a trial, or the free one that would become its own.
+    fn slot(&self, trial: TrialId) -> Option<usize> {
+        let last = self.slots.len().checked_sub(1)?;
+        let mut slot = trial.bits() as usize & last;
+        while self.slots[slot] != 0 && self.entries[self.slots[slot] as usize - 1].0 != trial {
+            slot = (slot + 1) & last;
+        }
+        Some(slot)
+    }
+}
