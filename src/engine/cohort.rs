@@ -2,13 +2,11 @@
 //!
 //! What the host learns of a step it learns one step later from the same read as the next step's loss: the update's norm and the
 //! weights' norm. A lane leaves at its first NaN loss; the tensors shrink when enough have left.
-//!
-//! Trials that differ in nothing but the threshold of their norm clipping take the same steps until the first of them is clipped: they ride in one
-//! lane, which then forks.
 
 use super::clip;
 use super::data::{Batch, Data, LaneSeeds, Order};
 use super::effective::Effective;
+use super::lane::{Lane, Rider, Update, siblings};
 use super::loss::loss;
 use super::network::{self, Network, Place, Watch};
 use super::optimizer::{Optimizer, UpdateNorm};
@@ -22,7 +20,6 @@ use super::weights::Weights;
 use super::{init, kind, lanes, locate};
 use crate::trial::{Clip, Trial};
 use crate::verdict::{Beginning, Course, Finished, Next, Probe, Record};
-use std::collections::HashMap;
 use tch::{Device, Kind, Tensor};
 
 /// The tensors shrink when at least this share of the lanes has left.
@@ -81,86 +78,6 @@ struct Cohort<'a> {
     profile: Option<Profile>,
     watch: Option<Sink<'a>>,
     initial: Option<Vec<f64>>,
-}
-
-struct Lane {
-    /// At least one. They have had the same clip coefficient in every step so far.
-    riders: Vec<Rider>,
-    update: Option<Update>,
-    gradient_norm: f64,
-    /// After the last update, if the record wants it.
-    sharpness: Option<f64>,
-}
-
-struct Rider {
-    trial: usize,
-    /// None when the trial has its verdict.
-    course: Option<Course>,
-    /// The clip coefficient of this step.
-    clip: f64,
-}
-
-impl Lane {
-    fn new(trials: Vec<usize>) -> Lane {
-        let rider = |trial| Rider { trial, course: None, clip: 1.0 };
-        let riders = trials.into_iter().map(rider).collect();
-        Lane { riders, update: None, gradient_norm: 0.0, sharpness: None }
-    }
-
-    /// What its riders have in common is that of any of them.
-    fn trial<'a>(&self, trials: &'a [Trial]) -> &'a Trial {
-        &trials[self.riders[0].trial]
-    }
-
-    fn has_left(&self) -> bool {
-        self.riders.iter().all(|rider| rider.course.is_none())
-    }
-
-    /// The riders still in training by their clip coefficient, in a lane for each.
-    fn fork(self) -> Vec<Lane> {
-        let mut lanes: Vec<Lane> = Vec::new();
-        for rider in self.riders.into_iter().filter(|rider| rider.course.is_some()) {
-            let same = |lane: &&mut Lane| lane.riders[0].clip.to_bits() == rider.clip.to_bits();
-            match lanes.iter_mut().find(same) {
-                Some(lane) => lane.riders.push(rider),
-                None => lanes.push(Lane { riders: vec![rider], ..self }),
-            }
-        }
-        lanes
-    }
-
-    fn forks(&self) -> bool {
-        let mut clips = self.riders.iter().filter(|rider| rider.course.is_some()).map(|rider| rider.clip.to_bits());
-        let first = clips.next();
-        clips.any(|clip| Some(clip) != first)
-    }
-}
-
-/// Trials that share a lane at the start: equal but for the threshold of norm clipping.
-fn siblings(trials: &[Trial]) -> Vec<Vec<usize>> {
-    let apart = |clip: Clip| matches!(clip, Clip::Value(_));
-    if trials.iter().all(|trial| trial.clip == trials[0].clip || apart(trial.clip)) {
-        return (0..trials.len()).map(|trial| vec![trial]).collect();
-    }
-    let (mut groups, mut known): (Vec<Vec<usize>>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
-    for (i, trial) in trials.iter().enumerate() {
-        let rest = format!("{:?}", Trial { clip: Clip::None, label: String::new(), ..trial.clone() });
-        match known.get(&rest) {
-            Some(&group) => groups[group].push(i),
-            None => {
-                known.insert(rest, groups.len());
-                groups.push(vec![i]);
-            }
-        }
-    }
-    groups
-}
-
-/// The norm of the last update, known now or by a factor of what the next read brings.
-#[derive(Clone, Copy)]
-enum Update {
-    Known(f64),
-    Measured { factor: f64 },
 }
 
 struct Workspace {

@@ -18,6 +18,7 @@ pub mod draw;
 pub mod effective;
 pub mod fused;
 pub mod init;
+pub mod lane;
 pub mod lanes;
 pub mod locate;
 pub mod loss;

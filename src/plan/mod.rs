@@ -116,6 +116,13 @@ impl Planner {
                 .min(sizes.chunk.unwrap_or(usize::MAX))
                 .max(1);
             members.sort_unstable();
+            // Siblings where the first of them stands, not where their hash does: rows come in nearly the order of the grid, which is how they
+            // are read when the file is put in order.
+            for siblings in members.chunk_by_mut(|a, b| (a.0, a.1) == (b.0, b.1)) {
+                let first = siblings[0].2;
+                siblings.iter_mut().for_each(|member| member.1 = u64::from(first));
+            }
+            members.sort_unstable();
             let (trials, count) = (cohort.trials(), cohort.trials().div_ceil(cohort.lanes));
             for at in 0..count {
                 // Sizes that differ by at most one, instead of a rest of one or two lanes.

@@ -26,11 +26,13 @@ pub struct Table {
 /// Given a position and the row (or rows) that stand there; what takes their place, if anything does.
 pub type Change<'a> = dyn FnMut(usize, &[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
 
-/// Part of a file. Rows that will stand beside each other mostly did so before.
+/// Part of a file: rows that will stand beside each other mostly did so before.
 struct Window {
     from: File,
     start: u64,
     bytes: Vec<u8>,
+    /// Where the last row ended.
+    last: u64,
 }
 
 impl Window {
@@ -38,6 +40,8 @@ impl Window {
 
     fn read(&mut self, place: &Place) -> io::Result<&[u8]> {
         let length = place.length as usize;
+        let near = place.offset.checked_sub(self.last).is_some_and(|gap| gap < Self::BYTES as u64);
+        self.last = place.offset + u64::from(place.length);
         let inside = |window: &Window| {
             let from = usize::try_from(place.offset.checked_sub(window.start)?).ok()?;
             Some(from..from.checked_add(length)?).filter(|range| range.end <= window.bytes.len())
@@ -46,7 +50,8 @@ impl Window {
             return Ok(&self.bytes[range]);
         }
         self.start = place.offset;
-        self.bytes.resize(length.max(Self::BYTES), 0);
+        // Where rows are far from each other, more than a row would be read in vain.
+        self.bytes.resize(if near { length.max(Self::BYTES) } else { length }, 0);
         let more = self.from.read_at(&mut self.bytes, place.offset)?;
         if more < length {
             self.from.read_exact_at(&mut self.bytes[..length], place.offset)?;
@@ -223,7 +228,7 @@ impl Table {
     /// places are of no use any more, only the verdicts.
     pub fn replace(&mut self, order: impl Iterator<Item = TrialId>, change: &mut Change<'_>) -> Result<(), Failure> {
         let from = File::open(&self.path).map_err(|error| Failure::io("read", &self.path, &error))?;
-        let mut window = Window { from, start: 0, bytes: Vec::new() };
+        let mut window = Window { from, start: 0, bytes: Vec::new(), last: 0 };
         // In place: a second map of a million rows would be the largest thing in this process.
         let mut kept = vec![false; self.places.len()];
         let places = &mut self.places;

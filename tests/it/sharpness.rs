@@ -2,6 +2,7 @@
 //! the written-out gradients.
 
 use crate::gradients::{Model, close, model, written_out};
+use crate::training::scalar;
 use crate::trials::{self, ACTIVATIONS, NORMS};
 use blowup::engine::data::{Batch, Data, LaneSeeds};
 use blowup::engine::plain_loss::Leaves;
@@ -116,18 +117,7 @@ fn sharpness_is_the_top_eigenvalue_of_the_hessian() {
 
 #[test]
 fn the_curvature_of_a_quadratic_is_recorded_before_and_after_training() {
-    let task = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None };
-    let trial = |lr| Trial {
-        task: task.clone(),
-        budget: Budget::Steps(300),
-        network: Network::Linear,
-        init: Init { kind: InitKind::Constant, scale: 1.0, offset: 0.0 },
-        bias: Bias::None,
-        lr,
-        batch: 1,
-        dtype: Dtype::Float32,
-        ..trials::mlp()
-    };
+    let trial = |lr| Trial { budget: Budget::Steps(300), ..scalar(lr) };
     let record = blowup::verdict::Record { sharpness: true, ..Default::default() };
     let mut found = Vec::new();
     let trials = [trial(0.1), trial(1.5)];

@@ -14,7 +14,8 @@ pub fn train(trials: &[Trial]) -> Vec<Finished> {
     results.into_iter().map(Option::unwrap).collect()
 }
 
-fn scalar(lr: f64) -> Trial {
+/// One weight, loss w^2 from w = 1, in f32.
+pub fn scalar(lr: f64) -> Trial {
     Trial {
         task: Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None },
         budget: Budget::Steps(1000),
