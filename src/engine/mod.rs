@@ -22,6 +22,7 @@ pub mod lane;
 pub mod lanes;
 pub mod locate;
 pub mod loss;
+pub mod mkl;
 pub mod mlp;
 pub mod network;
 pub mod optimizer;
@@ -50,8 +51,9 @@ use tch::Kind;
 pub const ENVIRONMENT: [(&str, &str); 3] =
     [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("MKL_CBWR", "AUTO,STRICT")];
 
-/// What changes which kernels run, and so the bits; taken out of a worker's environment.
-pub const FOREIGN_ENVIRONMENT: [&str; 3] = ["MKL_DYNAMIC", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY"];
+/// What changes which kernels run, and so the bits, or writes into the pipe of the rows; taken out of a worker's environment.
+pub const FOREIGN_ENVIRONMENT: [&str; 4] =
+    ["MKL_DYNAMIC", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY", "MKL_VERBOSE"];
 
 /// The version of the libtorch that the program was built against, as its `build-version` file says.
 pub const LIBTORCH: &str = env!("BLOWUP_LIBTORCH");
@@ -66,7 +68,7 @@ pub fn start() {
 
 /// What would change the bits of the results: libtorch and the kernels that it chooses on this CPU.
 pub fn fingerprint() -> String {
-    format!("libtorch {LIBTORCH}, {}, MKL strict, denormals flushed", cpu_capability())
+    format!("libtorch {LIBTORCH}, {}, MKL strict by instruction set, denormals flushed", cpu_capability())
 }
 
 /// Trains trials of one `Shape` together and hands over each as it finishes, with its index.

@@ -26,6 +26,7 @@ mod baseline;
 mod check;
 mod layer_metrics;
 mod metric;
+mod mkl;
 mod statistics;
 
 mod readers;
