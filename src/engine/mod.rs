@@ -4,7 +4,7 @@
 //! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
 //! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
 //! parametrization), `network` with `mlp`, `recurrent`
-//! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `locate` (where the first NaN began),
+//! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `still` (lanes at rest), `locate` (where the first NaN began),
 //! `trace` (what a replay sees).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
@@ -34,6 +34,7 @@ pub mod recurrent;
 pub mod sharpness;
 pub mod stage;
 pub mod start;
+pub mod still;
 pub mod task;
 pub mod trace;
 pub mod weights;
@@ -77,7 +78,7 @@ pub fn fingerprint() -> String {
 /// If a data file cannot be read or libtorch refuses an operation (out of memory, most likely): the text says which. Trials already handed
 /// over keep their results.
 pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
-    caught(|| cohort::train(trials, record, None, done))
+    caught(|| cohort::train(trials, record, None, done)).map(drop)
 }
 
 /// Trains one trial as `train` does, with the same bits, and shows `watch` the norms of every step.
