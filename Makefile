@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test literature build libtorch bench pytorch clean
+.PHONY: sweep test literature notebook build libtorch bench pytorch clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -16,6 +16,10 @@ test: libtorch
 # What is known about exploding gradients, held against this program; writes docs/literature.md.
 literature: build
 	sh scripts/literature.sh
+
+# Executes notebooks/divergence.ipynb on a sweep of its own, or on RUN=results/mine; its Python packages go to .venv-notebook/.
+notebook: build
+	sh scripts/notebook.sh
 
 build: libtorch
 	cargo build --release

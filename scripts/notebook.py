@@ -53,7 +53,7 @@ def main(run, out):
     for name, image in pictures(notebook):
         (out / f"{name}.png").write_bytes(image)
     problems = ([failed] if failed else []) + warnings(notebook)
-    print(f"{out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
+    print(f"{out}: {' '.join(sorted(path.name for path in out.iterdir()))}")
     if problems:
         sys.exit("\n".join(problems))
 
