@@ -46,6 +46,8 @@ def warnings(notebook):
 
 
 def main(run, out):
+    if not (run / "runs.csv").exists():
+        sys.exit(f"`{run}` is not a run directory: it has no runs.csv\nhint: `blowup sweep SPEC` makes one")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     failed = execute(notebook, run.resolve())
     out.mkdir(parents=True, exist_ok=True)
