@@ -33,6 +33,8 @@ pub mod replay;
 pub mod store;
 pub mod summary;
 
+pub mod merge;
+
 pub mod check;
 
 pub mod failure;
