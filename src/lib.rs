@@ -34,6 +34,7 @@ pub mod store;
 pub mod summary;
 
 pub mod merge;
+pub mod slurm;
 
 pub mod check;
 
