@@ -19,6 +19,9 @@ fn main() {
     println!("cargo::rustc-env=BLOWUP_BUILD={:016x}", build());
     // The parent process calls nothing in libtorch, but the workers are the same program.
     println!("cargo::rustc-link-arg=-Wl,--no-as-needed");
+    // For libtorch's MKL to find it: see src/engine/mkl.rs.
+    println!("cargo::rustc-link-arg=-Wl,--undefined=mkl_serv_intel_cpu_true");
+    println!("cargo::rustc-link-arg=-Wl,--export-dynamic-symbol=mkl_serv_intel_cpu_true");
 }
 
 /// What the libtorch linked against says of its own version: part of the fingerprint of every result.

@@ -16,7 +16,7 @@ pub fn fingerprint() -> String {
     let version = env!("CARGO_PKG_VERSION");
     let libtorch = loaded("libtorch_cpu.so").map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default();
     format!(
-        "blowup {version} build {BUILD}, libtorch {LIBTORCH}{libtorch}, {}, {}, MKL strict, denormals flushed",
+        "blowup {version} build {BUILD}, libtorch {LIBTORCH}{libtorch}, {}, {}, MKL strict by instruction set, denormals flushed",
         c_library(),
         cpu()
     )

@@ -4,7 +4,7 @@
 //! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
 //! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
 //! parametrization), `network` with `mlp`, `recurrent`
-//! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `locate` (where the first NaN began),
+//! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `still` (lanes at rest), `locate` (where the first NaN began),
 //! `trace` (what a replay sees).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
@@ -23,6 +23,7 @@ pub mod lane;
 pub mod lanes;
 pub mod locate;
 pub mod loss;
+pub mod mkl;
 pub mod mlp;
 pub mod network;
 pub mod optimizer;
@@ -34,6 +35,7 @@ pub mod recurrent;
 pub mod sharpness;
 pub mod stage;
 pub mod start;
+pub mod still;
 pub mod task;
 pub mod trace;
 pub mod weights;
@@ -53,8 +55,10 @@ use tch::Kind;
 pub const ENVIRONMENT: [(&str, &str); 3] =
     [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("MKL_CBWR", "AUTO,STRICT")];
 
-/// What changes which kernels run (of MKL, oneDNN, libtorch and the C library), and so the bits; taken out of a worker's environment.
-pub const FOREIGN_ENVIRONMENT: [&str; 11] = [
+/// What changes which kernels run (of MKL, oneDNN, libtorch and the C library), and so the bits, or writes into the pipe of the rows; taken out
+/// of a worker's environment.
+pub const FOREIGN_ENVIRONMENT: [&str; 12] = [
+    "MKL_VERBOSE",
     "MKL_DYNAMIC",
     "MKL_ENABLE_INSTRUCTIONS",
     "MKL_DEBUG_CPU_TYPE",
@@ -85,7 +89,7 @@ pub fn start() {
 /// If a data file cannot be read or libtorch refuses an operation (out of memory, most likely): the text says which. Trials already handed
 /// over keep their results.
 pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
-    caught(|| cohort::train(trials, record, None, done))
+    caught(|| cohort::train(trials, record, None, done)).map(drop)
 }
 
 /// Trains one trial as `train` does, with the same bits, and shows `watch` the norms of every step.
