@@ -16,6 +16,7 @@ pub mod cohort;
 pub mod data;
 pub mod draw;
 pub mod effective;
+pub mod fingerprint;
 pub mod fused;
 pub mod init;
 pub mod lane;
@@ -39,6 +40,8 @@ pub mod task;
 pub mod trace;
 pub mod weights;
 
+pub use fingerprint::fingerprint;
+
 use crate::trial::{Dtype, Trial};
 use crate::verdict::{Finished, Record};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,9 +55,22 @@ use tch::Kind;
 pub const ENVIRONMENT: [(&str, &str); 3] =
     [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("MKL_CBWR", "AUTO,STRICT")];
 
-/// What changes which kernels run, and so the bits, or writes into the pipe of the rows; taken out of a worker's environment.
-pub const FOREIGN_ENVIRONMENT: [&str; 4] =
-    ["MKL_DYNAMIC", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY", "MKL_VERBOSE"];
+/// What changes which kernels run (of MKL, oneDNN, libtorch and the C library), and so the bits, or writes into the pipe of the rows; taken out
+/// of a worker's environment.
+pub const FOREIGN_ENVIRONMENT: [&str; 12] = [
+    "MKL_VERBOSE",
+    "MKL_DYNAMIC",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_DEBUG_CPU_TYPE",
+    "MKL_DOMAIN_NUM_THREADS",
+    "MKL_NUM_STRIPES",
+    "ATEN_CPU_CAPABILITY",
+    "DNNL_MAX_CPU_ISA",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "GLIBC_TUNABLES",
+];
 
 /// The version of the libtorch that the program was built against, as its `build-version` file says.
 pub const LIBTORCH: &str = env!("BLOWUP_LIBTORCH");
@@ -65,11 +81,6 @@ pub const LIBTORCH: &str = env!("BLOWUP_LIBTORCH");
 pub fn start() {
     tch::set_num_threads(1);
     flush_denormals();
-}
-
-/// What would change the bits of the results: libtorch and the kernels that it chooses on this CPU.
-pub fn fingerprint() -> String {
-    format!("libtorch {LIBTORCH}, {}, MKL strict by instruction set, denormals flushed", cpu_capability())
 }
 
 /// Trains trials of one `Shape` together and hands over each as it finishes, with its index.
@@ -133,17 +144,4 @@ fn flush_denormals() {
             std::arch::asm!("ldmxcsr [{}]", in(reg) &control, options(nostack));
         }
     }
-}
-
-fn cpu_capability() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "AVX-512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return "AVX2";
-        }
-    }
-    std::env::consts::ARCH
 }

@@ -18,6 +18,7 @@ mod plan;
 mod protocol;
 mod record;
 mod replay;
+mod shards;
 mod still;
 mod store;
 mod summary;
