@@ -215,6 +215,12 @@ impl Running<'_> {
         if before.is_some_and(|before| *before != self.spec.record) && !self.store.runs.is_empty() {
             tracing::warn!("`[record]` has changed: trials that have a row keep what was recorded of them");
         }
+        if self.store.runs.is_unguarded() {
+            tracing::warn!(
+                "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
+                self.store.dir.join("runs.csv").display()
+            );
+        }
     }
 
     /// Every selected trial has a row: the files in grid order, the summary, the table.

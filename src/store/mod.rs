@@ -5,6 +5,7 @@
 
 mod manifest;
 mod places;
+pub mod sums;
 mod table;
 
 pub use manifest::{Counts, Manifest, Status};
@@ -186,6 +187,11 @@ fn has_outcome(runs: &Table, trial: TrialId) -> bool {
     runs.verdict(trial).is_some_and(|verdict| verdict.outcome().is_some())
 }
 
+/// A row could not be added to a file.
+fn cannot_append(path: &Path, error: &io::Error) -> Failure {
+    Failure::io("write", path, error).hint("rows that were written are kept; the same command resumes")
+}
+
 /// What will replace a file, all or nothing: nothing if it is dropped before `finish`.
 pub struct Replacement {
     path: PathBuf,
@@ -195,7 +201,9 @@ pub struct Replacement {
 
 impl Replacement {
     fn new(path: &Path) -> Result<Replacement, Failure> {
-        let temporary = path.with_extension("tmp");
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let temporary = PathBuf::from(temporary);
         let file = File::create(&temporary).map_err(|error| Failure::io("write", path, &error))?;
         Ok(Replacement { path: path.to_owned(), temporary, to: io::BufWriter::with_capacity(1 << 18, file) })
     }
