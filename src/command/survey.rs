@@ -19,20 +19,24 @@ pub struct Survey {
     labels: Vec<(usize, String)>,
     /// Trials that the filter lets through.
     pub selected: u64,
-    /// Of those, the ones without a verdict.
+    /// Of those, the ones that are to run: without a verdict and not given up.
     pub planner: Planner,
+    /// Trials that were lost too often to be tried again.
+    pub given_up: u64,
     /// Rows in the folder whose trial is not in the grid.
     pub foreign: usize,
 }
 
 impl Survey {
-    pub fn new(spec: &Spec, filter: &Filter, store: &Store) -> Survey {
+    /// `retry`: whether a trial that was lost may be tried again.
+    pub fn new(spec: &Spec, filter: &Filter, store: &Store, retry: &dyn Fn(TrialId) -> bool) -> Survey {
         let mut survey = Survey {
             order: Vec::new(),
             points: Vec::new(),
             labels: Vec::new(),
             selected: 0,
             planner: Planner::default(),
+            given_up: 0,
             foreign: 0,
         };
         let mut rows = 0;
@@ -48,8 +52,10 @@ impl Survey {
             rows += usize::from(verdict.is_some());
             if filter.matches(&trial) {
                 survey.selected += 1;
-                if verdict.and_then(Verdict::outcome).is_none() {
-                    survey.planner.push(position as u32, &trial);
+                match verdict {
+                    Some(Verdict::Outcome(_)) => {}
+                    Some(Verdict::Lost(_)) if !retry(id) => survey.given_up += 1,
+                    Some(Verdict::Lost(_)) | None => survey.planner.push(position as u32, &trial),
                 }
             }
         }

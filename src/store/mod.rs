@@ -3,6 +3,7 @@
 //!
 //! The only module that writes result files, and only one process does at a time: a lock, held by the operating system, dies with its owner.
 
+pub mod losses;
 mod manifest;
 mod places;
 pub mod sums;
@@ -16,6 +17,7 @@ use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
 use crate::verdict::Record;
 use crate::worker::protocol::Rows;
+use losses::{Loss, Losses};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -33,6 +35,7 @@ pub struct Store {
     pub runs: Table,
     /// Those of `record::SIDES`.
     sides: [Table; 3],
+    pub losses: Losses,
     /// `spec.toml` as it lies there.
     pub spec: Option<String>,
     pub manifest: Option<Manifest>,
@@ -82,6 +85,7 @@ impl Store {
             dir: dir.to_owned(),
             runs: Table::read(dir.join("runs.csv"), &record::runs(), true)?,
             sides: [side(0)?, side(1)?, side(2)?],
+            losses: Losses::read(dir)?,
             spec: text(SPEC)?,
             manifest: text(MANIFEST)?.and_then(|text| Manifest::parse(&text)),
             made: Vec::new(),
@@ -132,7 +136,10 @@ impl Store {
         self.runs.append(&rows.runs, runs.map(|(t, row)| (*t, row.runs, Some(Verdict::Outcome(row.outcome)))))
     }
 
-    pub fn append_lost(&mut self, trial: TrialId, row: &[u8], verdict: Verdict) -> Result<(), Failure> {
+    /// The trial's row, which is lost, and the note that it was.
+    pub fn append_lost(&mut self, trial: TrialId, row: &[u8], loss: Loss, detail: &str) -> Result<(), Failure> {
+        self.losses.append(trial, loss, detail)?;
+        let verdict = Verdict::Lost(loss.lost);
         self.runs.append(row, [(trial, row.len() as u32, Some(verdict))].into_iter())
     }
 
