@@ -1,6 +1,7 @@
 //! The command line as it is written. No logic.
 
 use crate::plan::Shard;
+use crate::worker::limits::{self, Bytes};
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -39,7 +40,7 @@ pub enum Command {
     /// Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
     Check(Check),
     #[command(hide = true)]
-    Worker,
+    Worker(Worker),
     #[command(hide = true)]
     Plot(Rest),
     /// Run one trial of a sweep again, show how it went and where it broke, check its row
@@ -85,6 +86,18 @@ pub struct Sweep {
     /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
+    /// A trial that takes longer alone is lost [default: hundreds of times what is predicted]
+    #[arg(long, value_name = "S", value_parser = limits::seconds)]
+    pub timeout: Option<f64>,
+    /// What a worker may hold in RAM, as 512M or 2G; a trial that needs more alone is lost [default: its share of the machine]
+    #[arg(long, value_name = "BYTES")]
+    pub memory: Option<Bytes>,
+    /// Stop (status 1, resumable) when more than N trials are lost
+    #[arg(long, value_name = "N")]
+    pub max_lost: Option<u64>,
+    /// Try trials again that were lost in three sweeps under limits like these: see lost.csv
+    #[arg(long)]
+    pub retry_lost: bool,
     /// Print trials, cohorts and predicted work, and touch nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -174,6 +187,12 @@ pub struct Slurm {
     /// Options of sbatch for the array and the merge: account, partition, time, memory, CPUs
     #[arg(last = true, value_name = "SBATCH_OPTIONS")]
     pub sbatch: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Worker {
+    #[arg(long)]
+    pub memory: Option<u64>,
 }
 
 const REPLAY_HELP: &str = "\

@@ -21,7 +21,9 @@ pub fn run(args: &Merge) -> Result<Exit, Failure> {
     fit(&parts, Allowed { partial: args.partial, mixed: args.allow_mixed })?;
     let out = open(&args.out, &args.shards)?;
     let (text, file) = match &args.spec {
-        Some(file) => (std::fs::read_to_string(file).map_err(|error| Failure::io("read the spec", file, &error))?, file),
+        Some(file) => {
+            (std::fs::read_to_string(file).map_err(|error| Failure::io("read the spec", file, &error))?, file)
+        }
         None => (shards[0].spec.clone().unwrap_or_default(), &args.shards[0].join("spec.toml")),
     };
     let spec = parse(&text, file, file).map_err(|failure| {
@@ -62,7 +64,8 @@ fn part(store: &Store) -> Part<'_> {
 }
 
 fn open(out: &Path, shards: &[PathBuf]) -> Result<Store, Failure> {
-    let same = |shard: &PathBuf| shard.canonicalize().is_ok_and(|shard| out.canonicalize().is_ok_and(|out| out == shard));
+    let same =
+        |shard: &PathBuf| shard.canonicalize().is_ok_and(|shard| out.canonicalize().is_ok_and(|out| out == shard));
     if shards.iter().any(same) {
         return Err(Failure::new(format!("`{}` is a shard and the folder to write", out.display()))
             .hint("the first argument is the folder to write: blowup merge OUT SHARD_DIR..."));
@@ -219,7 +222,7 @@ impl Merged<'_> {
             each(row)?;
             let Verdict::Outcome(outcome) = verdict else {
                 batch.flush(to)?;
-                to.append_lost(id, row, verdict)?;
+                to.runs.append(row, [(id, row.len() as u32, Some(verdict))].into_iter())?;
                 continue;
             };
             let mut lengths = [0; 3];

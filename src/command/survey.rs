@@ -26,14 +26,23 @@ pub struct Survey {
     pub grid: String,
     /// Trials of `order` that the filter lets through.
     pub selected: u64,
-    /// Of those, the ones without a verdict.
+    /// Of those, the ones that are to run: without a verdict and not given up.
     pub planner: Planner,
+    /// Trials that were lost too often to be tried again.
+    pub given_up: u64,
     /// Rows in the folder whose trial is not in the grid.
     pub foreign: usize,
 }
 
 impl Survey {
-    pub fn new(spec: &Spec, filter: &Filter, store: &Store, shard: Option<Shard>) -> Survey {
+    /// `retry`: whether a trial that was lost may be tried again.
+    pub fn new(
+        spec: &Spec,
+        filter: &Filter,
+        store: &Store,
+        shard: Option<Shard>,
+        retry: &dyn Fn(TrialId) -> bool,
+    ) -> Survey {
         let mut survey = Survey {
             order: Vec::new(),
             points: Vec::new(),
@@ -43,6 +52,7 @@ impl Survey {
             grid: String::new(),
             selected: 0,
             planner: Planner::default(),
+            given_up: 0,
             foreign: 0,
         };
         let (mut rows, mut hash) = (0, GridHash::default());
@@ -65,8 +75,10 @@ impl Survey {
             rows += usize::from(verdict.is_some());
             if matches {
                 survey.selected += 1;
-                if verdict.and_then(Verdict::outcome).is_none() {
-                    survey.planner.push(position as u32, &trial);
+                match verdict {
+                    Some(Verdict::Outcome(_)) => {}
+                    Some(Verdict::Lost(_)) if !retry(id) => survey.given_up += 1,
+                    Some(Verdict::Lost(_)) | None => survey.planner.push(position as u32, &trial),
                 }
             }
         }
@@ -125,7 +137,9 @@ impl Survey {
         );
         Err(Failure::new(text).hint(match shard {
             None => "a grid may grow (more seeds, more values), not shrink or change; name another folder with `--out`",
-            Some(_) => "a grid that grew is split anew: merge the old shards into another folder and grow the sweep there",
+            Some(_) => {
+                "a grid that grew is split anew: merge the old shards into another folder and grow the sweep there"
+            }
         }))
     }
 }
@@ -137,7 +151,9 @@ pub fn check_shard(store: &Store, shard: Option<Shard>) -> Result<(), Failure> {
     };
     let dir = store.dir.display();
     let (text, hint) = match (manifest.shard, shard) {
-        (Some(there), Some(_)) => (format!("`{dir}` holds shard {there}"), "name another folder with `--out`".to_owned()),
+        (Some(there), Some(_)) => {
+            (format!("`{dir}` holds shard {there}"), "name another folder with `--out`".to_owned())
+        }
         (Some(there), None) => (
             format!("`{dir}` holds shard {there}, not a whole sweep"),
             format!("`--shard {there}` goes on with it, `blowup merge` puts the shards together"),

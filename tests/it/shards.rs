@@ -27,8 +27,10 @@ fn counted(trials: &[Trial], shards: &[u32], count: u32) -> Vec<f64> {
     }
     for ((shard, _), trials) in members {
         let cost = Cost::of(trials[0]);
-        seconds[shard as usize - 1] += trials.chunks(cost.lanes()).map(|chunk| cost.seconds(chunk.len())).sum::<f64>()
-            + (trials.len().div_ceil(cost.lanes()) - trials.chunks(cost.lanes()).len()) as f64;
+        seconds[shard as usize - 1] +=
+            trials.chunks(cost.lanes(f64::INFINITY)).map(|chunk| cost.seconds(chunk.len())).sum::<f64>()
+                + (trials.len().div_ceil(cost.lanes(f64::INFINITY)) - trials.chunks(cost.lanes(f64::INFINITY)).len())
+                    as f64;
     }
     seconds
 }
@@ -43,7 +45,9 @@ fn planned(trials: &[Trial], shards: &[u32], count: u32) -> Vec<f64> {
     for ((number, trial), shard) in (0..).zip(trials).zip(shards) {
         planners[*shard as usize - 1].push(number, trial);
     }
-    let plans = planners.into_iter().map(|planner| planner.plan(Sizes { workers: 1, chunk: None }));
+    let plans = planners
+        .into_iter()
+        .map(|planner| planner.plan(Sizes { workers: 1, chunk: None, seconds: None, bytes: f64::INFINITY }));
     plans.map(|plan: Plan| plan.seconds()).collect()
 }
 
@@ -53,7 +57,11 @@ fn the_main_grid_is_split_evenly_by_predicted_cost() {
     for count in [2, 7, 64] {
         let (shards, seconds) = deal(&trials, count);
         let (split, plan) = (worst_over_mean(&seconds), worst_over_mean(&planned(&trials, &shards, count)));
-        println!("{count}: {split} {plan} {} {}", seconds.iter().sum::<f64>(), planned(&trials, &shards, count).iter().sum::<f64>());
+        println!(
+            "{count}: {split} {plan} {} {}",
+            seconds.iter().sum::<f64>(),
+            planned(&trials, &shards, count).iter().sum::<f64>()
+        );
         assert!(split <= 1.1 && plan <= 1.1, "{count} shards: {split} by the split, {plan} by the plan");
     }
 }
