@@ -46,6 +46,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     if survey.order.is_empty() {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
+    survey.check_ids(spec.grid())?;
     if survey.selected == 0 {
         return Err(Failure::new(format!(
             "`--where {}` matches none of the {} trials",
