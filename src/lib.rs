@@ -8,7 +8,7 @@
 //!                          |                                     |
 //!                          +<------------- rows <----------------+
 //!                          v
-//!                        store (runs.csv, ...) -> summary | check
+//!                        store (runs.csv, ...) -> summary | check | figures
 //! ```
 
 pub mod cli;
@@ -34,6 +34,7 @@ pub mod store;
 pub mod summary;
 
 pub mod check;
+pub mod figures;
 
 pub mod failure;
 pub mod progress;

@@ -28,5 +28,7 @@ mod layer_metrics;
 mod metric;
 mod statistics;
 
+mod figures;
+
 mod readers;
 mod trials;
