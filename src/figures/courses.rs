@@ -1,7 +1,7 @@
 //! Single trials from `epochs.csv`: loss and gradient norm over the epochs, where updates were clipped, where a value stopped being finite.
 
 use super::palette::NAMED;
-use super::panel::{Ends, Entry, Form, Line, Panel, dashed, solid};
+use super::panel::{Ends, Entry, Form, Line, Panel, Scale, dashed, solid};
 use super::picture::Stroke;
 use super::plan::levels;
 use super::table::{Factor, Table};
@@ -82,25 +82,36 @@ impl Courses {
             points.filter(|(_, y)| y.is_finite() && *y > 0.0).collect::<Vec<_>>()
         };
         let (loss, norm) = (finite(|e| e.loss), finite(|e| e.grad_norm));
-        let y = Ends::decades(loss.iter().chain(&norm).map(|(_, y)| *y)).unwrap_or(Ends { low: 1.0, high: 10.0, log: true });
+        let y = Ends::decades(loss.iter().chain(&norm).map(|(_, y)| *y)).unwrap_or(Ends {
+            low: 1.0,
+            high: 10.0,
+            scale: Scale::Log,
+        });
         let end = course.iter().map(|e| e.epoch).fold(1.0, f64::max);
         let mut lines = vec![
             Line { points: norm, stroke: dashed(NAMED[1]), shape: Form::Line },
             Line { points: loss, stroke: solid(NAMED[0]), shape: Form::Line },
         ];
-        let mut legend = vec![Entry::line("loss", solid(NAMED[0])), Entry::line("gradient norm, largest", dashed(NAMED[1]))];
+        let mut legend =
+            vec![Entry::line("loss", solid(NAMED[0])), Entry::line("gradient norm, largest", dashed(NAMED[1]))];
         let clipped = course.iter().filter(|e| e.clipped > 0.0).map(|e| (e.epoch, y.low)).collect::<Vec<_>>();
         if !clipped.is_empty() {
             let share = course.iter().filter(|e| e.epoch > 0.0).map(|e| e.clipped).sum::<f64>() / end;
             let stroke = Stroke { width: 1.5, ..solid(NAMED[2]) };
             lines.push(Line { points: clipped, stroke, shape: Form::Ticks });
-            legend.push(Entry { text: format!("clipped: {:.0}% of updates", share * 100.0), stroke: Some((stroke, Form::Ticks)) });
+            legend.push(Entry {
+                text: format!("clipped: {:.0}% of updates", share * 100.0),
+                stroke: Some((stroke, Form::Ticks)),
+            });
         }
         let broken = course.iter().find(|e| [e.loss, e.grad_norm].iter().flatten().any(|x| !x.is_finite()));
         if let Some(epoch) = broken {
             let stroke = Stroke { width: 2.0, ..solid(NAMED[6]) };
             lines.push(Line { points: vec![(epoch.epoch, y.high)], stroke, shape: Form::Crosses });
-            legend.push(Entry { text: format!("not finite: epoch {}", epoch.epoch), stroke: Some((stroke, Form::Crosses)) });
+            legend.push(Entry {
+                text: format!("not finite: epoch {}", epoch.epoch),
+                stroke: Some((stroke, Form::Crosses)),
+            });
         }
         let outcome = table.verdicts[row as usize].outcome().map_or("lost", |outcome| outcome.name());
         let names = varying.iter().map(|f| match f.name {

@@ -44,7 +44,7 @@ pub fn draw(table: &Table, by: &[&Factor], rows: &[u32], title: &str) -> Option<
     let lost = if all.lost > 0 { format!(", {} lost", all.lost) } else { String::new() };
     let subtitle = format!(
         "Solid: share of trials that have not diverged yet. Dashed: share of trials whose loss and gradient are still finite. \
-         Estimator of Kaplan and Meier; a trial that comes through is censored at its last epoch (upright strokes). {}{lost}.",
+         Estimator of Kaplan and Meier; a trial that comes through is censored at its last epoch (upright strokes). Legend: the share left in the end, of so many. {}{lost}.",
         words::trials_of(all.trials)
     );
     Some(sheet(title, &subtitle, &panels))
@@ -70,8 +70,7 @@ pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
 fn panel(table: &Table, title: String, end: f64, shares: &[Share]) -> Panel {
     let (mut lines, mut legend) = (Vec::new(), Vec::new());
     for share in shares {
-        let (alive, finite) =
-            (curve(table, &share.rows, Event::Diverged), curve(table, &share.rows, Event::Nonfinite));
+        let (alive, finite) = (curve(table, &share.rows, Event::Diverged), curve(table, &share.rows, Event::Nonfinite));
         for (curve, stroke) in [(&finite, dashed(share.colour)), (&alive, solid(share.colour))] {
             lines.push(Line { points: steps(curve), stroke, shape: Form::Steps });
         }
@@ -79,17 +78,23 @@ fn panel(table: &Table, title: String, end: f64, shares: &[Share]) -> Panel {
         let points = censored.map(|point| (f64::from(point.epoch), point.survival)).collect();
         let stroke = Stroke { width: 1.2, ..solid(share.colour) };
         lines.push(Line { points, stroke, shape: Form::Ticks });
-        legend.push(Entry::line(format!("{} (n = {})", share.name, alive.trials), solid(share.colour)));
+        legend
+            .push(Entry::line(format!("{}: {:.2} of {}", share.name, last(&alive), alive.trials), solid(share.colour)));
     }
     Panel {
         title,
-        x: Ends::linear(0.0, end),
-        y: Ends::linear(0.0, 1.0),
+        x: Ends::epochs(end),
+        y: Ends::linear(-0.02, 1.02),
         x_title: "epoch".to_owned(),
         y_title: "share of trials".to_owned(),
         lines,
         legend,
     }
+}
+
+/// What is left at the end.
+fn last(curve: &Curve) -> f64 {
+    curve.points.last().map_or(1.0, |point| point.survival)
 }
 
 /// From everyone at epoch 0.

@@ -42,8 +42,15 @@ impl Range {
         if value.is_finite() { shade(self.place(value)) } else { NOT_FINITE }
     }
 
+    pub fn ends(self) -> (f64, f64) {
+        match self {
+            Range::Share => (0.0, 1.0),
+            Range::Linear(low, high) | Range::Log(low, high) => (low, high),
+        }
+    }
+
     /// From 0 to 1. A zero on a logarithmic scale is at its foot.
-    fn place(self, value: f64) -> f64 {
+    pub fn place(self, value: f64) -> f64 {
         match self {
             Range::Share => value,
             Range::Linear(low, high) => (value - low) / (high - low),
@@ -112,7 +119,11 @@ impl Marks {
             rows: Vec::new(),
         };
         let full = self.few_below.max(1);
-        let few = if self.few_below == 2 { "1 trial with a verdict".to_owned() } else { format!("fewer than {} trials with a verdict", self.few_below) };
+        let few = if self.few_below == 2 {
+            "1 trial with a verdict".to_owned()
+        } else {
+            format!("fewer than {} trials with a verdict", self.few_below)
+        };
         let all = [
             (self.lost, cell(full + 1, 1), "some trials lost".to_owned()),
             (self.few, cell(1, 0), few),

@@ -55,7 +55,13 @@ fn phi(activation: Activation, x: f64) -> f64 {
     match activation {
         Activation::Linear => x,
         Activation::Relu => x.max(0.0),
-        Activation::LeakyRelu { negative_slope } => if x > 0.0 { x } else { negative_slope * x },
+        Activation::LeakyRelu { negative_slope } => {
+            if x > 0.0 {
+                x
+            } else {
+                negative_slope * x
+            }
+        }
         Activation::Tanh => x.tanh(),
         Activation::Sigmoid => sigmoid(x),
         Activation::Gelu => x * normal(x),
@@ -68,7 +74,13 @@ fn slope(activation: Activation, x: f64) -> f64 {
     match activation {
         Activation::Linear => 1.0,
         Activation::Relu => f64::from(x > 0.0),
-        Activation::LeakyRelu { negative_slope } => if x > 0.0 { 1.0 } else { negative_slope },
+        Activation::LeakyRelu { negative_slope } => {
+            if x > 0.0 {
+                1.0
+            } else {
+                negative_slope
+            }
+        }
         Activation::Tanh => 1.0 - x.tanh().powi(2),
         Activation::Sigmoid => sigmoid(x) * (1.0 - sigmoid(x)),
         Activation::Gelu => normal(x) + x * (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt(),

@@ -1,23 +1,27 @@
 //! From the CSV files of a run directory to figures. Reads no spec and opens no file; commands hand it readers. A trial without a verdict
 //! is counted as lost and takes part in nothing else.
 //!
-//! `table` (`runs.csv` in memory, a column at a time) -> `design` (what varies, what depends on what, how values are spaced) ->
-//! `plan` (which diagrams) -> `cells` and `survival` (the numbers of a figure) -> `phase`, `rates`, `curves`, ... (their pictures) ->
-//! `picture` (SVG) and `raster` (PNG).
+//! `table` (`runs.csv` in memory, a column at a time) and `design` (what varies, what follows what, how values are spaced) ->
+//! `plan` (which diagrams) -> `cells` and `survival` (the numbers of a figure) -> `phase`, `rates`, `curves`, `profile` and `courses`
+//! (pictures) or `terminal` (text) -> `picture` (SVG) and `raster` (PNG). `gallery` draws all of a sweep.
 
-pub mod cells;
 pub mod design;
-pub mod plan;
-pub mod survival;
 pub mod table;
 
-pub mod legend;
-pub mod phase;
-pub mod rates;
-pub mod curves;
+pub mod cells;
+pub mod gallery;
+pub mod plan;
+pub mod survival;
+
 pub mod courses;
-pub mod profile;
+pub mod curves;
 pub mod meanfield;
+pub mod phase;
+pub mod profile;
+pub mod rates;
+pub mod terminal;
+
+pub mod legend;
 pub mod panel;
 pub mod scale;
 pub mod words;

@@ -23,7 +23,15 @@ pub struct Panel {
 pub struct Ends {
     pub low: f64,
     pub high: f64,
-    pub log: bool,
+    pub scale: Scale,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    Linear,
+    Log,
+    /// Of 1 + x: logarithmic, with a place for 0.
+    Log1p,
 }
 
 pub struct Line {
@@ -59,7 +67,7 @@ const KEY: f64 = 26.0;
 
 impl Ends {
     pub fn linear(low: f64, high: f64) -> Ends {
-        Ends { low, high, log: false }
+        Ends { low, high, scale: Scale::Linear }
     }
 
     /// Whole powers of ten around positive values; `None` if there is none.
@@ -69,25 +77,36 @@ impl Ends {
             .fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), x| (low.min(x), high.max(x)));
         let power = |exponent: f64| 10f64.powf(exponent.clamp(-307.0, 308.0));
         let (low, high) = (low <= high).then(|| (low.log10().floor(), high.log10().ceil()))?;
-        Some(Ends { low: power(low), high: power(if high > low { high } else { low + 1.0 }), log: true })
+        Some(Ends { low: power(low), high: power(if high > low { high } else { low + 1.0 }), scale: Scale::Log })
+    }
+
+    /// Epochs from 0: what happens in the first ones gets as much room as what happens later.
+    pub fn epochs(last: f64) -> Ends {
+        Ends { low: 0.0, high: last, scale: if last > 12.0 { Scale::Log1p } else { Scale::Linear } }
     }
 
     /// From 0 to 1 within the ends.
     fn place(self, value: f64) -> f64 {
-        match self.log {
-            true => (value.log10() - self.low.log10()) / (self.high.log10() - self.low.log10()),
-            false => (value - self.low) / (self.high - self.low),
-        }
+        let on = |x: f64| match self.scale {
+            Scale::Linear => x,
+            Scale::Log => x.log10(),
+            Scale::Log1p => x.ln_1p(),
+        };
+        (on(value) - on(self.low)) / (on(self.high) - on(self.low))
     }
 
     fn ticks(self) -> Vec<(f64, String)> {
-        let ticks = match self.log {
-            true => scale::decades(self.low, self.high, 6),
-            false if self.high <= 1.0 => vec![0.0, 0.25, 0.5, 0.75, 1.0],
-            false => scale::steps(self.low, self.high, 6),
+        let ticks = match self.scale {
+            Scale::Log => scale::decades(self.low, self.high, 6),
+            Scale::Log1p => {
+                let more = (1..9).flat_map(|power| [1.0, 3.0].map(|n| n * 10f64.powi(power)));
+                [0.0, 1.0, 3.0].into_iter().chain(more).take_while(|x| *x <= self.high).collect()
+            }
+            Scale::Linear if self.high < 1.5 => vec![0.0, 0.25, 0.5, 0.75, 1.0],
+            Scale::Linear => scale::steps(self.low, self.high, 6),
         };
         let inside = ticks.into_iter().filter(|x| (-1e-9..=1.0 + 1e-9).contains(&self.place(*x)));
-        inside.map(|x| (x, if self.log { scale::power(x) } else { scale::number(x) })).collect()
+        inside.map(|x| (x, if self.scale == Scale::Log { scale::power(x) } else { scale::number(x) })).collect()
     }
 }
 

@@ -1,23 +1,20 @@
 //! Phase diagrams: a cell for each pair of levels, coloured by a rate or a median; panels for the facets.
 
-use super::cells::{Cell, Metric, cells};
+use super::cells::{Cell, Metric};
 use super::font;
 use super::legend::{Legend, Marks, Range};
 use super::palette::{EMPTY, GRID, INK, NAMED, PALE_INK, PAPER, ink_on};
 use super::picture::{Anchor, Area, Picture, Stroke, Text};
-use super::plan::levels;
+use super::plan::{Axes, Frame, levels};
 use super::scale::{self, Track};
 use super::table::{Factor, Table};
 use super::words;
 use super::{Heading, PAD, TEXT};
 
-/// Axes and facets of a diagram, and what is drawn.
+/// What is drawn, over which axes.
 pub struct Phase<'a> {
     pub table: &'a Table,
-    pub x: &'a Factor,
-    pub y: &'a Factor,
-    pub columns: Option<&'a Factor>,
-    pub rows: Option<&'a Factor>,
+    pub axes: Axes<'a>,
     pub metric: Metric,
 }
 
@@ -53,27 +50,23 @@ impl Layout {
 }
 
 impl Phase<'_> {
-    fn by(&self) -> Vec<&Factor> {
-        [Some(self.x), Some(self.y), self.columns, self.rows].into_iter().flatten().collect()
-    }
-
-    /// The cells of these rows.
-    pub fn cells(&self, rows: &[u32]) -> Vec<Cell> {
-        cells(self.table, rows, &self.by())
-    }
-
     /// `all`: the rows of the family, so that its pages have the same axes.
     pub fn draw(&self, title: &str, subtitle: &str, cells: &[Cell], all: &[u32]) -> Picture {
         let of = |factor: Option<&Factor>| factor.map_or_else(|| vec![0], |factor| levels(factor, all));
-        let grid = Grid { x: of(Some(self.x)), y: of(Some(self.y)), columns: of(self.columns), rows: of(self.rows) };
+        let grid = Grid {
+            x: of(Some(self.axes.x)),
+            y: of(Some(self.axes.y)),
+            columns: of(self.axes.columns),
+            rows: of(self.axes.rows),
+        };
         let values: Vec<Option<f64>> = cells.iter().map(|cell| cell.value(self.table, self.metric)).collect();
         let (range, marks) = (Range::of(self.metric, &values), Marks::of(cells));
         let legend = Legend::new(self.metric, range, &marks);
         let mut layout = self.layout(&grid);
-        let right = layout.panel(grid.columns.len(), 0).0 - GAP + if self.rows.is_some() { 40.0 } else { 4.0 };
+        let right = layout.panel(grid.columns.len(), 0).0 - GAP + if self.axes.rows.is_some() { 40.0 } else { 4.0 };
         let width = (right + 24.0 + legend.width + PAD).max(480.0);
         let heading = Heading::new(title, subtitle, width);
-        let strip = if self.columns.is_some() { 40.0 } else { 6.0 };
+        let strip = if self.axes.columns.is_some() { 40.0 } else { 6.0 };
         layout.top = heading.height + strip;
         let bottom = layout.panel(0, grid.rows.len()).1 - GAP + 46.0;
         let height = bottom.max(layout.top + legend.height + 8.0) + PAD;
@@ -96,10 +89,12 @@ impl Phase<'_> {
         let each = |room: f64, panels: usize, cells: usize, most: f64, least: f64| {
             (room / (panels * cells) as f64).clamp(5.0, most).max(least / cells as f64)
         };
-        let x_each = each(860.0, grid.columns.len(), grid.x.len(), 44.0, widest(self.columns, &grid.columns).min(160.0));
-        let y_each = each(560.0, grid.rows.len(), grid.y.len(), 34.0, widest(self.rows, &grid.rows).min(160.0));
-        let (xs, ys) = (Track::new(self.x, &grid.x, x_each.floor()), Track::new(self.y, &grid.y, y_each.floor()));
-        let left = (PAD + 24.0 + widest(Some(self.y), &grid.y).min(180.0)).round();
+        let x_each =
+            each(860.0, grid.columns.len(), grid.x.len(), 44.0, widest(self.axes.columns, &grid.columns).min(160.0));
+        let y_each = each(560.0, grid.rows.len(), grid.y.len(), 34.0, widest(self.axes.rows, &grid.rows).min(160.0));
+        let (xs, ys) =
+            (Track::new(self.axes.x, &grid.x, x_each.floor()), Track::new(self.axes.y, &grid.y, y_each.floor()));
+        let left = (PAD + 24.0 + widest(Some(self.axes.y), &grid.y).min(180.0)).round();
         let (panel_width, panel_height) = (xs.length, ys.length);
         Layout { xs, ys, left, top: 0.0, panel_width, panel_height }
     }
@@ -124,17 +119,17 @@ impl Phase<'_> {
         range: Range,
         marks: &Marks,
     ) {
-        let by = self.by();
+        let by = Frame::Phase(self.axes).by();
         let place = |levels: &[u32], code: u32| levels.binary_search(&code).unwrap_or(0);
         for (cell, value) in cells.iter().zip(values) {
             let mut facets = cell.levels[2..].iter().copied();
-            let column = self.columns.map_or(0, |_| place(&grid.columns, facets.next().unwrap_or(0)));
-            let row = self.rows.map_or(0, |_| place(&grid.rows, facets.next().unwrap_or(0)));
+            let column = self.axes.columns.map_or(0, |_| place(&grid.columns, facets.next().unwrap_or(0)));
+            let row = self.axes.rows.map_or(0, |_| place(&grid.rows, facets.next().unwrap_or(0)));
             let (left, top) = layout.panel(column, row);
             let (x0, x1) = layout.xs.spans[place(&grid.x, cell.levels[0])];
             // Numbers grow upwards, names are read downwards.
             let (y0, y1) = layout.ys.spans[place(&grid.y, cell.levels[1])];
-            let below = if self.y.is_numeric() { layout.panel_height - y1 } else { y0 };
+            let below = if self.axes.y.is_numeric() { layout.panel_height - y1 } else { y0 };
             let area = Area::new(left + x0, top + below, x1 - x0, y1 - y0);
             let fill = value.map_or(EMPTY, |value| range.colour(value));
             if cells.len() <= MOST_NOTED {
@@ -153,8 +148,9 @@ impl Phase<'_> {
 
     fn draw_axes(&self, picture: &mut Picture, layout: &Layout, grid: &Grid) {
         let (columns, rows) = (grid.columns.len(), grid.rows.len());
-        let texts = |factor: &Factor, codes: &[u32]| codes.iter().map(|code| words::at(factor, *code)).collect::<Vec<_>>();
-        let (x_texts, y_texts) = (texts(self.x, &grid.x), texts(self.y, &grid.y));
+        let texts =
+            |factor: &Factor, codes: &[u32]| codes.iter().map(|code| words::at(factor, *code)).collect::<Vec<_>>();
+        let (x_texts, y_texts) = (texts(self.axes.x, &grid.x), texts(self.axes.y, &grid.y));
         let below = layout.panel(0, rows).1 - GAP;
         let shown = layout.xs.labelled(|at| scale::room(&x_texts[at], TEXT));
         for column in 0..columns {
@@ -166,25 +162,25 @@ impl Phase<'_> {
             }
         }
         let middle = layout.left + (columns as f64 * (layout.panel_width + GAP) - GAP) / 2.0;
-        picture.text(Text::new(middle, below + 36.0, axis_title(self.x), TEXT + 1.0).anchor(Anchor::Middle));
+        picture.text(Text::new(middle, below + 36.0, axis_title(self.axes.x), TEXT + 1.0).anchor(Anchor::Middle));
         let shown = layout.ys.labelled(|_| TEXT + 3.0);
         for row in 0..rows {
             let (left, top) = layout.panel(0, row);
             for at in &shown {
                 let middle = layout.ys.middle(*at);
-                let y = top + if self.y.is_numeric() { layout.panel_height - middle } else { middle };
+                let y = top + if self.axes.y.is_numeric() { layout.panel_height - middle } else { middle };
                 picture.line(vec![(left - 4.0, y), (left - 1.0, y)], TICK);
                 let text = font::fitted(&y_texts[*at], TEXT, 180.0);
                 picture.text(Text::new(left - 7.0, y + 4.0, text, TEXT).anchor(Anchor::End));
             }
         }
         let middle = layout.top + (rows as f64 * (layout.panel_height + GAP) - GAP) / 2.0;
-        let title = font::fitted(&axis_title(self.y), TEXT + 1.0, 2.0 * middle.min(picture.height - middle));
+        let title = font::fitted(&axis_title(self.axes.y), TEXT + 1.0, 2.0 * middle.min(picture.height - middle));
         picture.text(Text::new(PAD + 10.0, middle, title, TEXT + 1.0).anchor(Anchor::Middle).upwards());
     }
 
     fn draw_strips(&self, picture: &mut Picture, layout: &Layout, grid: &Grid) {
-        if let Some(factor) = self.columns {
+        if let Some(factor) = self.axes.columns {
             let middle = layout.left + (grid.columns.len() as f64 * (layout.panel_width + GAP) - GAP) / 2.0;
             let name = Text::new(middle, layout.top - 24.0, scale::title(factor.name), TEXT);
             picture.text(name.anchor(Anchor::Middle).colour(PALE_INK));
@@ -194,7 +190,7 @@ impl Phase<'_> {
                 picture.text(Text::new(x, layout.top - 7.0, text, TEXT).anchor(Anchor::Middle));
             }
         }
-        if let Some(factor) = self.rows {
+        if let Some(factor) = self.axes.rows {
             let right = layout.panel(grid.columns.len(), 0).0 - GAP;
             let middle = layout.top + (grid.rows.len() as f64 * (layout.panel_height + GAP) - GAP) / 2.0;
             let name = Text::new(right + 34.0, middle, scale::title(factor.name), TEXT);

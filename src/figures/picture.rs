@@ -154,9 +154,8 @@ impl Shape {
                 let fill = fill.map_or_else(|| "none".to_owned(), |colour| colour.to_string());
                 let stroke = stroke.map_or_else(String::new, |colour| format!(" stroke=\"{colour}\""));
                 let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(short);
-                let open = format!(
-                    "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{fill}\"{stroke}"
-                );
+                let open =
+                    format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{fill}\"{stroke}");
                 match note {
                     Some(note) => writeln!(svg, "{open}><title>{}</title></rect>", escaped(note)),
                     None => writeln!(svg, "{open}/>"),

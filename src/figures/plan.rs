@@ -24,13 +24,23 @@ pub struct Family {
     pub rows: Vec<u32>,
 }
 
+/// A cell for each pair of levels of x and y, a panel for each pair of levels of the facets.
+#[derive(Clone, Copy)]
+pub struct Axes<'a> {
+    pub x: &'a Factor,
+    pub y: &'a Factor,
+    pub columns: Option<&'a Factor>,
+    pub rows: Option<&'a Factor>,
+}
+
 /// What is where in a diagram.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub enum Frame<'a> {
-    /// A cell for each pair of levels, a panel for each pair of levels of the facets.
-    Phase { x: &'a Factor, y: &'a Factor, columns: Option<&'a Factor>, rows: Option<&'a Factor> },
+    Phase(Axes<'a>),
     /// A line for each level: there are no two axes.
-    Rates { by: &'a Factor },
+    Rates {
+        by: &'a Factor,
+    },
 }
 
 /// One diagram.
@@ -65,8 +75,7 @@ pub fn families(table: &Table, split: bool) -> Vec<Family> {
         let [label, network] = [label, network].map(|f| f.map_or("", |f| &*f.level(row).text));
         if label.is_empty() { network.to_owned() } else { label.to_owned() }
     };
-    let mut families: Vec<Family> =
-        several.into_iter().map(|(_, rows)| Family { name: name(rows[0]), rows }).collect();
+    let mut families: Vec<Family> = several.into_iter().map(|(_, rows)| Family { name: name(rows[0]), rows }).collect();
     for i in 0..families.len() {
         if families.iter().filter(|family| family.name == families[i].name).count() > 1 {
             let network = network.map_or("", |f| &f.level(families[i].rows[0]).text);
@@ -83,8 +92,19 @@ pub fn families(table: &Table, split: bool) -> Vec<Family> {
     families
 }
 
+impl<'a> Frame<'a> {
+    /// What its cells are grouped by, in this order.
+    pub fn by(&self) -> Vec<&'a Factor> {
+        match self {
+            Frame::Phase(axes) => [Some(axes.x), Some(axes.y), axes.columns, axes.rows].into_iter().flatten().collect(),
+            Frame::Rates { by } => vec![by],
+        }
+    }
+}
+
 impl Asked {
-    fn names(&self) -> impl Iterator<Item = &String> {
+    /// x, y, then the facets.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
         self.x.iter().chain(&self.y).chain(&self.facets)
     }
 
@@ -100,8 +120,9 @@ impl Asked {
         for (at, name) in self.names().enumerate() {
             let factor = find(table, name)?;
             if self.names().take(at).any(|earlier| earlier == name) {
-                return Err(Failure::new(format!("`{name}` is asked for twice"))
-                    .hint("x, y and the facets are different axes"));
+                return Err(
+                    Failure::new(format!("`{name}` is asked for twice")).hint("x, y and the facets are different axes")
+                );
             }
             if factor.levels.len() < 2 {
                 return Err(one_value(table, factor));
@@ -129,9 +150,8 @@ impl Asked {
         // Stable: of equally many levels the usual axis first, then the order of the columns.
         let usual = |factor: &&Factor| ["lr", "depth", "sequence_length"].iter().rev().position(|n| *n == factor.name);
         free.sort_by_key(|factor| std::cmp::Reverse((count(factor), usual(factor).map_or(0, |at| at + 1))));
-        let mut take = |holds: &dyn Fn(&Factor) -> bool| {
-            free.iter().position(|factor| holds(factor)).map(|at| free.remove(at))
-        };
+        let mut take =
+            |holds: &dyn Fn(&Factor) -> bool| free.iter().position(|factor| holds(factor)).map(|at| free.remove(at));
         let numeric = |factor: &Factor| is_axis(factor, &family.rows);
         let first = asked(&self.x).or_else(|| take(&numeric));
         let second = asked(&self.y).or_else(|| take(&numeric)).or_else(|| take(&|_| true));
@@ -147,7 +167,7 @@ impl Asked {
                 } else {
                     (facets.first().copied(), facets.get(1).copied())
                 };
-                Frame::Phase { x, y, columns, rows }
+                Frame::Phase(Axes { x, y, columns, rows })
             }
             (Some(by), None) | (None, Some(by)) => Frame::Rates { by },
             (None, None) => Frame::Rates { by: table.factor("label").expect("a column that is always there") },
@@ -171,7 +191,7 @@ fn split<'a>(family: &'a Family, frame: &Frame<'a>, mut rest: Vec<&'a Factor>, p
         }
         let page = |(codes, rows): (Vec<u32>, Vec<u32>)| Page {
             family,
-            frame: frame.clone(),
+            frame: *frame,
             fixed: rest.iter().copied().zip(codes).collect(),
             pooled: pooled.clone(),
             rows,
@@ -212,6 +232,10 @@ fn one_value(table: &Table, factor: &Factor) -> Failure {
     };
     let many = table.factors.iter().filter(|f| f.levels.len() > 1);
     let many: Vec<String> = many.map(|f| format!("{} ({})", f.name, f.levels.len())).collect();
-    let hint = if many.is_empty() { "nothing varies in these rows".to_owned() } else { format!("these vary: {}", many.join(", ")) };
+    let hint = if many.is_empty() {
+        "nothing varies in these rows".to_owned()
+    } else {
+        format!("these vary: {}", many.join(", "))
+    };
     Failure::new(format!("`{}` has {value}, so it is no axis of a figure", factor.name)).hint(hint)
 }

@@ -78,8 +78,25 @@ impl Profiles {
 
 /// What has no effect before the first update (or names other things).
 const LATER: [&str; 19] = [
-    "label", "epochs", "lr", "lr_output", "schedule", "warmup", "clip", "clip_threshold", "weight_decay", "optimizer", "momentum",
-    "nesterov", "beta1", "beta2", "eps", "alpha", "batch", "sampling", "samples",
+    "label",
+    "epochs",
+    "lr",
+    "lr_output",
+    "schedule",
+    "warmup",
+    "clip",
+    "clip_threshold",
+    "weight_decay",
+    "optimizer",
+    "momentum",
+    "nesterov",
+    "beta1",
+    "beta2",
+    "eps",
+    "alpha",
+    "batch",
+    "sampling",
+    "samples",
 ];
 
 /// The panels of a family: a curve for each level of the factor with most of them, a panel for each combination of the others.
@@ -96,9 +113,11 @@ pub fn panels(table: &Table, profiles: &Profiles, varying: &[&Factor], rows: &[u
     super::cells::cells(table, &rows, others)
         .iter()
         .flat_map(|cell| {
-            let names = others.iter().zip(&cell.levels).map(|(f, code)| format!("{} = {}", f.name, words::at(f, *code)));
+            let names =
+                others.iter().zip(&cell.levels).map(|(f, code)| format!("{} = {}", f.name, words::at(f, *code)));
             let title = names.collect::<Vec<_>>().join(", ");
-            let all = || Share { name: "all trials".to_owned(), colour: super::palette::NAMED[0], rows: cell.rows.clone() };
+            let all =
+                || Share { name: "all trials".to_owned(), colour: super::palette::NAMED[0], rows: cell.rows.clone() };
             let shares = main.map_or_else(|| vec![vec![all()]], |main| shares(main, &cell.rows));
             let shares = shares.into_iter().map(move |shares| (title.clone(), shares));
             shares.collect::<Vec<_>>()

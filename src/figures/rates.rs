@@ -1,6 +1,6 @@
 //! Where there are no two axes: a line for each level, with a rate and its 95% interval (or a median).
 
-use super::cells::{Metric, cells};
+use super::cells::{Cell, Metric};
 use super::font;
 use super::palette::{GRID, INK, NAMED, PALE_INK};
 use super::phase::TICK;
@@ -13,8 +13,8 @@ use super::{Heading, PAD, TEXT};
 const LINE: f64 = 22.0;
 const PLOT: f64 = 320.0;
 
-pub fn draw(table: &Table, by: &Factor, rows: &[u32], metric: Metric, title: &str, subtitle: &str) -> Picture {
-    let cells = cells(table, rows, &[by]);
+/// `cells`: of the levels of `by`.
+pub fn draw(table: &Table, by: &Factor, cells: &[Cell], metric: Metric, title: &str, subtitle: &str) -> Picture {
     let names: Vec<String> = cells.iter().map(|cell| words::at(by, cell.levels[0])).collect();
     let left = PAD + names.iter().map(|name| font::width(name, TEXT)).fold(40.0, f64::max).min(260.0) + 10.0;
     let width = left + PLOT + 110.0 + PAD;
@@ -23,7 +23,8 @@ pub fn draw(table: &Table, by: &Factor, rows: &[u32], metric: Metric, title: &st
     let mut picture = Picture::new(title, width.ceil(), (bottom + 52.0 + PAD).ceil());
     heading.draw(&mut picture);
     let name = font::fitted(&scale::title(by.name), TEXT, left + PLOT - PAD);
-    let (x, anchor) = if font::width(&name, TEXT) < left - 8.0 - PAD { (left - 8.0, Anchor::End) } else { (PAD, Anchor::Start) };
+    let (x, anchor) =
+        if font::width(&name, TEXT) < left - 8.0 - PAD { (left - 8.0, Anchor::End) } else { (PAD, Anchor::Start) };
     picture.text(Text::new(x, top - 8.0, name, TEXT).anchor(anchor).colour(PALE_INK));
     let values: Vec<Option<f64>> = cells.iter().map(|cell| cell.value(table, metric)).collect();
     let (low, high) = ends(metric, &values);
@@ -53,7 +54,8 @@ pub fn draw(table: &Table, by: &Factor, rows: &[u32], metric: Metric, title: &st
         if let Metric::Rate(rate) = metric
             && let Some((low, high)) = cell.interval(rate)
         {
-            picture.line(vec![(place(low), y), (place(high), y)], Stroke { colour: NAMED[0], width: 2.0, dashed: false });
+            picture
+                .line(vec![(place(low), y), (place(high), y)], Stroke { colour: NAMED[0], width: 2.0, dashed: false });
         }
         let x = place(value);
         picture.rect(Area::new(x - 4.0, y - 4.0, 8.0, 8.0), INK);

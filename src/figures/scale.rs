@@ -93,7 +93,14 @@ pub fn number(x: f64) -> String {
         return "0".to_owned();
     }
     if !x.is_finite() {
-        return if x.is_nan() { "NaN" } else if x > 0.0 { "∞" } else { "−∞" }.to_owned();
+        return if x.is_nan() {
+            "NaN"
+        } else if x > 0.0 {
+            "∞"
+        } else {
+            "−∞"
+        }
+        .to_owned();
     }
     if x.fract() == 0.0 && x.abs() < 1e5 {
         return format!("{x}");
@@ -141,7 +148,8 @@ pub fn decades(low: f64, high: f64, most: usize) -> Vec<f64> {
 pub fn steps(low: f64, high: f64, most: usize) -> Vec<f64> {
     let rough = (high - low).max(1.0) / most as f64;
     let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|n| n * power).into_iter().find(|step| *step >= rough).unwrap_or(rough).max(1.0);
+    let step =
+        [1.0, 2.0, 5.0, 10.0].map(|n| n * power).into_iter().find(|step| *step >= rough).unwrap_or(rough).max(1.0);
     let first = (low / step).ceil() as i64;
     (first..).map(|i| i as f64 * step).take_while(|x| *x <= high).collect()
 }
