@@ -118,8 +118,8 @@ impl Courses {
             "label" => words::at(f, f.code(row)),
             name => format!("{name} {}", words::at(f, f.code(row))),
         });
-        let title = [outcome.to_owned()].into_iter().chain(names).collect::<Vec<_>>().join(", ");
-        legend.push(Entry { text: table.trials[row as usize].to_string(), stroke: None });
+        legend.extend(names.map(|text| Entry { text, stroke: None }));
+        let title = format!("{outcome}: {}", table.trials[row as usize]);
         Some(Panel {
             title,
             x: Ends::linear(0.0, end),

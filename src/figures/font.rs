@@ -14,8 +14,11 @@ pub fn width(text: &str, size: f64) -> f64 {
     f64::from(units) * scale(size)
 }
 
+/// Given where a character begins and what draws it.
+type Each<'a> = dyn FnMut(f64, &dyn Fn(&mut dyn OutlineBuilder)) + 'a;
+
 /// Every character's outline, in units of the font with y upwards, and how many pixels after the first one it begins.
-pub fn outlines(text: &str, size: f64, each: &mut dyn FnMut(f64, &dyn Fn(&mut dyn OutlineBuilder))) {
+pub fn outlines(text: &str, size: f64, each: &mut Each<'_>) {
     let mut x = 0.0;
     for c in text.chars() {
         each(x, &|builder| {

@@ -28,7 +28,7 @@ pub fn chi_1(activation: Activation, weight_variance: f64, bias_variance: f64) -
         let next = weight_variance * mean(|z| phi(activation, z), q) + bias_variance;
         rests = (next - q).abs() <= 1e-9 * q || next < 1e-12;
         q = next;
-        if rests || !(q < 1e6) {
+        if rests || q > 1e6 || q.is_nan() {
             break;
         }
     }

@@ -117,7 +117,7 @@ pub fn sheet(title: &str, subtitle: &str, panels: &[Panel]) -> Picture {
         2 | 4 => 2,
         _ => 3,
     };
-    let legend = panels.iter().flat_map(|panel| &panel.legend).map(|entry| entry_width(entry)).fold(0.0, f64::max);
+    let legend = panels.iter().flat_map(|panel| &panel.legend).map(entry_width).fold(0.0, f64::max);
     let (width, height) = (LEFT + PLOT.0 + legend.min(230.0) + 30.0, TOP + PLOT.1 + BOTTOM + 10.0);
     let whole = (PAD + width * columns as f64).max(520.0);
     let heading = Heading::new(title, subtitle, whole);
