@@ -103,7 +103,8 @@ impl Ends {
                 [0.0, 1.0, 3.0].into_iter().chain(more).take_while(|x| *x <= self.high).collect()
             }
             Scale::Linear if self.high < 1.5 => vec![0.0, 0.25, 0.5, 0.75, 1.0],
-            Scale::Linear => scale::steps(self.low, self.high, 6),
+            // Epochs, layers and time steps are whole.
+            Scale::Linear => scale::steps(self.low, self.high, 6).into_iter().filter(|x| x.fract() == 0.0).collect(),
         };
         let inside = ticks.into_iter().filter(|x| (-1e-9..=1.0 + 1e-9).contains(&self.place(*x)));
         inside.map(|x| (x, if self.scale == Scale::Log { scale::power(x) } else { scale::number(x) })).collect()

@@ -152,25 +152,25 @@ impl Phase<'_> {
             |factor: &Factor, codes: &[u32]| codes.iter().map(|code| words::at(factor, *code)).collect::<Vec<_>>();
         let (x_texts, y_texts) = (texts(self.axes.x, &grid.x), texts(self.axes.y, &grid.y));
         let below = layout.panel(0, rows).1 - GAP;
-        let shown = layout.xs.labelled(|at| scale::room(&x_texts[at], TEXT));
+        let gap = (columns > 1).then_some(GAP);
+        let ticks = layout.xs.ticks(&x_texts, |text| scale::room(text, TEXT), gap);
         for column in 0..columns {
             let (left, _) = layout.panel(column, 0);
-            for at in &shown {
-                let x = left + layout.xs.middle(*at);
+            for (at, text) in &ticks {
+                let x = left + at;
                 picture.line(vec![(x, below + 1.0), (x, below + 4.0)], TICK);
-                picture.text(Text::new(x, below + 16.0, &*x_texts[*at], TEXT).anchor(Anchor::Middle));
+                picture.text(Text::new(x, below + 16.0, &**text, TEXT).anchor(Anchor::Middle));
             }
         }
         let middle = layout.left + (columns as f64 * (layout.panel_width + GAP) - GAP) / 2.0;
         picture.text(Text::new(middle, below + 36.0, axis_title(self.axes.x), TEXT + 1.0).anchor(Anchor::Middle));
-        let shown = layout.ys.labelled(|_| TEXT + 3.0);
+        let ticks = layout.ys.ticks(&y_texts, |_| TEXT + 3.0, (rows > 1).then_some(GAP));
         for row in 0..rows {
             let (left, top) = layout.panel(0, row);
-            for at in &shown {
-                let middle = layout.ys.middle(*at);
-                let y = top + if self.axes.y.is_numeric() { layout.panel_height - middle } else { middle };
+            for (at, text) in &ticks {
+                let y = top + if self.axes.y.is_numeric() { layout.panel_height - at } else { *at };
                 picture.line(vec![(left - 4.0, y), (left - 1.0, y)], TICK);
-                let text = font::fitted(&y_texts[*at], TEXT, 180.0);
+                let text = font::fitted(text, TEXT, 180.0);
                 picture.text(Text::new(left - 7.0, y + 4.0, text, TEXT).anchor(Anchor::End));
             }
         }

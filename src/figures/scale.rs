@@ -9,6 +9,9 @@ pub struct Track {
     /// From and to, in whole pixels, in the order of the levels asked for.
     pub spans: Vec<(f64, f64)>,
     pub length: f64,
+    spacing: Spacing,
+    /// On the scale (the logarithm, where it is one); none of what stands apart.
+    places: Vec<Option<f64>>,
 }
 
 /// Between the numbers of a scale and what has no place on it.
@@ -41,7 +44,7 @@ impl Track {
             at += width;
         }
         let spans: Vec<(f64, f64)> = spans.into_iter().map(|(a, b)| (a.round(), b.round())).collect();
-        Track { spans, length: at.round() }
+        Track { spans, length: at.round(), spacing, places }
     }
 
     pub fn middle(&self, at: usize) -> f64 {
@@ -49,16 +52,41 @@ impl Track {
         (from + to) / 2.0
     }
 
-    /// The levels whose text is written: all, or every second, third, ... so that none touches the next.
-    pub fn labelled(&self, room: impl Fn(usize) -> f64) -> Vec<usize> {
-        let free = |step: usize| {
-            let chosen: Vec<usize> = (0..self.spans.len()).step_by(step).collect();
-            chosen
-                .windows(2)
-                .all(|pair| self.middle(pair[1]) - self.middle(pair[0]) >= room(pair[0]) / 2.0 + room(pair[1]) / 2.0)
+    /// Where to write what: at every level; if that is too much, at round numbers of the scale; and of those again only every second,
+    /// third, ... so that none touches the next. `texts`: of the levels; `room`: what a text takes; `gap`: to the next panel, if there is one.
+    pub fn ticks(&self, texts: &[String], room: impl Fn(&str) -> f64, gap: Option<f64>) -> Vec<(f64, String)> {
+        let all: Vec<(f64, String)> =
+            texts.iter().enumerate().map(|(i, text)| (self.middle(i), text.clone())).collect();
+        let free = |ticks: &[(f64, String)]| {
+            let apart = |a: &(f64, String), b: &(f64, String), between: f64| between >= (room(&a.1) + room(&b.1)) / 2.0;
+            let wraps = ticks.first().zip(ticks.last()).zip(gap);
+            ticks.windows(2).all(|pair| apart(&pair[0], &pair[1], pair[1].0 - pair[0].0))
+                && wraps.is_none_or(|((first, last), gap)| apart(last, first, self.length - last.0 + gap + first.0))
         };
-        let step = (1..self.spans.len().max(2)).find(|step| free(*step)).unwrap_or(self.spans.len().max(1));
-        (0..self.spans.len()).step_by(step).collect()
+        let ticks = if free(&all) { all } else { self.round_ticks(&all).unwrap_or(all) };
+        let every = |step: usize| ticks.iter().step_by(step).cloned().collect::<Vec<_>>();
+        (1..=ticks.len().max(1)).map(every).find(|ticks| free(ticks)).unwrap_or_default()
+    }
+
+    /// Round numbers, and what stands apart. None if too few would be left.
+    fn round_ticks(&self, all: &[(f64, String)]) -> Option<Vec<(f64, String)>> {
+        const MOST: usize = 8;
+        let on_scale: Vec<(f64, f64)> =
+            self.places.iter().zip(all).filter_map(|(place, (x, _))| place.map(|place| (place, *x))).collect();
+        let (&(low, from), &(high, to)) = (on_scale.first()?, on_scale.last()?);
+        let round: Vec<(f64, String)> = match self.spacing {
+            Spacing::Ordinal => return None,
+            Spacing::Log => decades(low.exp(), high.exp(), MOST).into_iter().map(|x| (x.ln(), power(x))).collect(),
+            Spacing::Linear => steps(low, high, MOST).into_iter().map(|x| (x, number(x))).collect(),
+        };
+        // Powers of e are not exact.
+        let slack = 1e-9 * (high - low);
+        let inside = round.into_iter().filter(|(place, _)| (low - slack..=high + slack).contains(place));
+        let placed = inside.map(|(place, text)| (from + (place - low) / (high - low) * (to - from), text));
+        let apart = self.places.iter().zip(all).filter(|(place, _)| place.is_none()).map(|(_, tick)| tick.clone());
+        let mut ticks: Vec<(f64, String)> = placed.chain(apart).collect();
+        ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
+        (ticks.len() > 1).then_some(ticks)
     }
 }
 
@@ -144,9 +172,9 @@ pub fn decades(low: f64, high: f64, most: usize) -> Vec<f64> {
     (from..=to).filter(|power| power.rem_euclid(step) == 0).map(|power| 10f64.powi(power)).collect()
 }
 
-/// Whole numbers from `low` to `high`, round and not more than about `most`.
+/// Round numbers from `low` to `high`, not more than about `most`.
 pub fn steps(low: f64, high: f64, most: usize) -> Vec<f64> {
-    let rough = (high - low).max(1.0) / most as f64;
+    let rough = (high - low).max(f64::MIN_POSITIVE) / most as f64;
     let power = 10f64.powf(rough.log10().floor());
     let step =
         [1.0, 2.0, 5.0, 10.0].map(|n| n * power).into_iter().find(|step| *step >= rough).unwrap_or(rough).max(1.0);
