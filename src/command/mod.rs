@@ -1,8 +1,11 @@
 //! One file per subcommand: wiring only.
 
 pub mod check;
+pub mod merge;
 pub mod plot;
 pub mod replay;
+pub mod shard;
+pub mod slurm;
 pub mod sweep;
 pub mod worker;
 
