@@ -326,6 +326,9 @@ impl Running<'_> {
             let _ = writeln!(text, "{missing} of the {whose}'s {all} trials were not asked for yet");
         }
         let _ = writeln!(text, "{}: {}", self.store.dir.display(), self.store.files().join(" "));
+        if let Some(diagrams) = super::plot::glance(&self.store.dir, summary.all.trials).filter(|_| !self.args.quiet) {
+            let _ = write!(text, "\n{diagrams}");
+        }
         print(&text);
     }
 

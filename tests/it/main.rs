@@ -32,5 +32,7 @@ mod metric;
 mod mkl;
 mod statistics;
 
+mod figures;
+
 mod readers;
 mod trials;
