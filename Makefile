@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test literature build libtorch bench pytorch clean
+.PHONY: sweep test literature build libtorch bench pytorch fuzz clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -31,3 +31,7 @@ bench: build
 # Trains the trials of tests/pytorch/ in blowup and in PyTorch and compares every step; its Python packages go to .venv-pytorch/.
 pytorch: build
 	sh scripts/pytorch.sh
+
+# A million inputs for everything that reads what others wrote: specs, rows, messages. ARGS="--runs 20000 spec" for fewer and one of them.
+fuzz:
+	python3 scripts/fuzz.py $(ARGS)

@@ -36,4 +36,5 @@ pub mod summary;
 pub mod check;
 
 pub mod failure;
+pub mod input;
 pub mod progress;

@@ -3,10 +3,11 @@
 
 use super::places::{Place, Places};
 use crate::failure::Failure;
+use crate::input;
 use crate::record::{self, OUTCOME, Piece, Verdict};
 use crate::trial::TrialId;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
@@ -67,7 +68,7 @@ impl Table {
         let header = record::line(columns);
         let mut table =
             Table { path, header, places: Places::default(), file: None, end: 0, there: false, clean: true };
-        let file = match File::open(&table.path) {
+        let file = match input::open(&table.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(table),
             Err(error) => return Err(Failure::io("read", &table.path, &error)),
@@ -75,7 +76,12 @@ impl Table {
         table.there = true;
         let mut reader = BufReader::with_capacity(1 << 18, file);
         let mut first = Vec::new();
-        reader.read_until(b'\n', &mut first).map_err(|error| Failure::io("read", &table.path, &error))?;
+        let limit = table.header.len() as u64;
+        reader
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut first)
+            .map_err(|error| Failure::io("read", &table.path, &error))?;
         if table.header.starts_with(&first) && first != table.header {
             // Torn in the header itself: nothing was written yet.
             table.clean = false;
@@ -102,10 +108,10 @@ impl Table {
     fn take(&mut self, offset: u64, piece: Piece<'_>, verdicts: bool, problems: &mut u64) {
         let (trial, text, ends) = match piece {
             Piece::Row { trial, text, ends } => (trial, text, ends),
-            Piece::Damaged { text } => {
+            Piece::Damaged { length, .. } => {
                 *problems += 1;
                 self.clean = false;
-                self.end = offset + text.len() as u64;
+                self.end = offset + length;
                 return;
             }
             Piece::Torn { .. } => {
@@ -127,7 +133,11 @@ impl Table {
         match self.places.number(trial).map(|number| self.places.at(number)) {
             None => self.places.insert(trial, place),
             // The trial's next line.
-            Some(block) if !verdicts && block.offset + u64::from(block.length) == offset => {
+            Some(block)
+                if !verdicts
+                    && block.offset + u64::from(block.length) == offset
+                    && block.length.checked_add(place.length).is_some() =>
+            {
                 block.length += place.length
             }
             Some(first) => {

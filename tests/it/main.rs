@@ -28,5 +28,9 @@ mod layer_metrics;
 mod metric;
 mod statistics;
 
+mod damage;
+mod fuzz;
+mod hostile;
+
 mod readers;
 mod trials;
