@@ -25,8 +25,11 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::LazyLock;
 
+/// Panics where a reader breaks its word.
+pub type Target = fn(&[u8]);
+
 /// Every reader by name.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("spec", spec),
     ("metric", metric),
     ("filter", filter),
