@@ -20,6 +20,7 @@ pub mod plan;
 #[path = "../src/worker"]
 pub mod worker {
     //! What parent and worker say; not the processes.
+    pub mod limits;
     pub mod protocol;
 }
 

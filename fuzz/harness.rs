@@ -15,27 +15,30 @@ use blowup::plan::{Cost, Planner, Sizes};
 use blowup::record::{self, Lost, OUTCOME, Piece, SIDES};
 use blowup::spec::Spec;
 use blowup::spec::filter::Filter;
+use blowup::store::sums::{self, Known};
 use blowup::store::{Manifest, Table};
 use blowup::summary::Summary;
 use blowup::trial::{Trial, TrialId};
 use blowup::worker::protocol::{self, Order, Report};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::HashSet;
 use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// Panics where a reader breaks its word.
 pub type Target = fn(&[u8]);
 
 /// Every reader by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("spec", spec),
     ("metric", metric),
     ("filter", filter),
     ("data", data),
     ("rows", rows),
     ("journal", journal),
+    ("sums", sums),
     ("sheet", sheet),
     ("manifest", manifest),
     ("protocol", protocol),
@@ -87,7 +90,7 @@ fn grid(spec: &Spec) {
         let last = (points - 1).min(u128::from(u64::MAX) - 1) as u64;
         [0, 1, last / 2, last].iter().for_each(|point| whole(&grid.at(*point)));
     }
-    let plan = planner.plan(Sizes { workers: 2, chunk: None });
+    let plan = planner.plan(Sizes { workers: 2, chunk: None, bytes: f64::INFINITY, seconds: None });
     assert!(plan.chunks.iter().all(|chunk| !chunk.trials.is_empty() && chunk.seconds() >= 0.0));
     assert!(spec.expects.iter().all(|expect| !expect.metric.text.is_empty()));
 }
@@ -97,7 +100,7 @@ fn whole(trial: &Trial) {
     let id = trial.id();
     assert!(AXES.iter().filter_map(|axis| value(trial, axis)).count() >= 20);
     assert!(trial.batch >= 1 && trial.batch <= trial.task.samples && trial.epochs() <= trial.steps());
-    assert!(Cost::of(trial).lanes() >= 1);
+    assert!(Cost::of(trial).lanes(f64::INFINITY) >= 1);
     let row = record::lost_row(trial, Lost::Crashed);
     let mut found = Vec::new();
     scan(&row, record::runs().len(), &mut |piece| {
@@ -120,7 +123,7 @@ fn metric(bytes: &[u8]) {
         Ok(spec) => {
             let roster = Roster::new(&spec);
             let columns: Vec<_> = spec.expects[0].metric.columns().to_vec();
-            let run = Run::read(Path::new("runs.csv"), &finished(&spec)[..], &roster, &columns).unwrap();
+            let run = Run::read(Path::new("runs.csv"), &finished(&spec)[..], &roster, &columns, None).unwrap();
             let Ok(mut layers) = LayerCells::wanted(&spec, &roster) else { return };
             layers.read(Path::new("layers.csv"), &layer_rows(&spec)[..], &roster).unwrap();
             render(&spec, Measurable { roster: &roster, run: &run, layers: &layers });
@@ -255,18 +258,13 @@ fn rows(bytes: &[u8]) {
 
 /// A result file of a run directory: what is read of it survives being put in order, and then all is clean.
 fn journal(bytes: &[u8]) {
-    static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
-        let memory = Path::new("/dev/shm");
-        if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
-    });
     let Some((&first, bytes)) = bytes.split_first() else { return };
     let (file, columns, verdicts) = match first % 4 {
         0 => (SIDES[0].file, SIDES[0].columns.to_vec(), false),
         1 => (SIDES[1].file, SIDES[1].columns.to_vec(), false),
         _ => ("runs.csv", record::runs(), true),
     };
-    let thread = format!("{:?}-{file}", std::thread::current().id());
-    let path = FOLDER.path().join(thread);
+    let path = temporary(file);
     let with_header = [&record::line(&columns)[..], bytes].concat();
     std::fs::write(&path, if first & 16 == 0 { &with_header } else { bytes }).unwrap();
     let read = || Table::read(path.clone(), &columns, verdicts);
@@ -289,6 +287,30 @@ fn journal(bytes: &[u8]) {
     assert!(order.iter().zip(&texts).all(|(trial, text)| again.row(*trial).unwrap().as_deref() == Some(&text[..])));
 }
 
+/// A path in memory, if the system has such files; each thread has its own.
+fn temporary(file: &str) -> PathBuf {
+    static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+    });
+    FOLDER.path().join(format!("{:?}-{file}", std::thread::current().id()))
+}
+
+/// Checksums: those are known that have a line of their own, in whatever order they are asked for.
+fn sums(bytes: &[u8]) {
+    let path = temporary("sums.crc32");
+    std::fs::write(&path, bytes).unwrap();
+    let lines: HashSet<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let found = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(record::row_id);
+    let mut known = Known::open(path).unwrap().expect("it was written");
+    for trial in found.take(20) {
+        for sum in [0, 1, 0x89ab_cdef, u32::MAX] {
+            let line = sums::line(trial, sum);
+            assert_eq!(known.has(trial, sum).unwrap(), lines.contains(&line[..]), "{trial} {sum:08x}");
+        }
+    }
+}
+
 /// `runs.csv` and `layers.csv` as a gate reads them.
 fn sheet(bytes: &[u8]) {
     static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -303,10 +325,12 @@ fn sheet(bytes: &[u8]) {
     let path = Path::new("file.csv");
     let read = if first & 1 == 0 {
         let csv = [&header(&record::runs())[..], bytes].concat();
-        Run::read(path, &csv[..], &ROSTER, &["lr"])
+        Run::read(path, &csv[..], &ROSTER, &["lr"], None)
     } else {
         let csv = [&header(SIDES[1].columns)[..], bytes].concat();
-        layers.read(path, &csv[..], &ROSTER).and_then(|()| Run::read(path, &finished(&SPEC)[..], &ROSTER, &["lr"]))
+        layers
+            .read(path, &csv[..], &ROSTER)
+            .and_then(|()| Run::read(path, &finished(&SPEC)[..], &ROSTER, &["lr"], None))
     };
     match read {
         Ok(run) => render(&SPEC, Measurable { roster: &ROSTER, run: &run, layers: &layers }),

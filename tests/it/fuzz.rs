@@ -112,6 +112,7 @@ readers! {
     any_data_file_is_answered: "data",
     any_rows_are_told_apart: "rows",
     any_journal_can_be_put_in_order: "journal",
+    any_checksums_are_known_by_their_lines: "sums",
     any_sheet_is_answered: "sheet",
     any_manifest_is_answered: "manifest",
     anything_on_a_pipe_is_answered: "protocol",

@@ -18,6 +18,8 @@ mod plan;
 mod protocol;
 mod record;
 mod replay;
+mod shards;
+mod still;
 mod store;
 mod summary;
 mod sweep;
@@ -26,6 +28,7 @@ mod baseline;
 mod check;
 mod layer_metrics;
 mod metric;
+mod mkl;
 mod statistics;
 
 mod damage;
