@@ -32,7 +32,10 @@ mod metric;
 mod mkl;
 mod statistics;
 
+mod damage;
 mod figures;
+mod fuzz;
+mod hostile;
 
 mod readers;
 mod trials;
