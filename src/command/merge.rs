@@ -21,7 +21,9 @@ pub fn run(args: &Merge) -> Result<Exit, Failure> {
     fit(&parts, Allowed { partial: args.partial, mixed: args.allow_mixed })?;
     let out = open(&args.out, &args.shards)?;
     let (text, file) = match &args.spec {
-        Some(file) => (std::fs::read_to_string(file).map_err(|error| Failure::io("read the spec", file, &error))?, file),
+        Some(file) => {
+            (std::fs::read_to_string(file).map_err(|error| Failure::io("read the spec", file, &error))?, file)
+        }
         None => (shards[0].spec.clone().unwrap_or_default(), &args.shards[0].join("spec.toml")),
     };
     let spec = parse(&text, file, file).map_err(|failure| {
@@ -62,7 +64,8 @@ fn part(store: &Store) -> Part<'_> {
 }
 
 fn open(out: &Path, shards: &[PathBuf]) -> Result<Store, Failure> {
-    let same = |shard: &PathBuf| shard.canonicalize().is_ok_and(|shard| out.canonicalize().is_ok_and(|out| out == shard));
+    let same =
+        |shard: &PathBuf| shard.canonicalize().is_ok_and(|shard| out.canonicalize().is_ok_and(|out| out == shard));
     if shards.iter().any(same) {
         return Err(Failure::new(format!("`{}` is a shard and the folder to write", out.display()))
             .hint("the first argument is the folder to write: blowup merge OUT SHARD_DIR..."));
@@ -209,10 +212,10 @@ impl Merged<'_> {
         }
         let (mut batch, mut trials) = (Batch::default(), self.spec.grid().trials());
         while let Some((_, id, trial)) = trials.advance() {
-            let (Some(at), Some(verdict)) = (self.sources.owners.of(id), self.sources.verdict(id)) else {
+            let Some(at) = self.sources.owners.of(id).map(|at| at as usize) else {
                 continue;
             };
-            let at = at as usize;
+            let verdict = shards[at].runs.verdict(id).expect("the shard that has a trial has its row");
             let row = runs[at].as_mut().map(|runs| runs.row(id)).transpose()?.flatten().unwrap_or_default();
             let relabelled = relabelled(row, &trial.label);
             let row = relabelled.as_deref().unwrap_or(row);

@@ -40,7 +40,12 @@ pub fn resolve(arg: ShardArg, get: &dyn Fn(&str) -> Option<String>) -> Result<Sh
 }
 
 /// The shard of a task of an array without gaps, wherever it begins.
-fn slurm(task: u32, min: u32, max: u32, number: impl Fn(&'static str) -> Result<u32, Failure>) -> Result<Shard, Failure> {
+fn slurm(
+    task: u32,
+    min: u32,
+    max: u32,
+    number: impl Fn(&'static str) -> Result<u32, Failure>,
+) -> Result<Shard, Failure> {
     let count = number("SLURM_ARRAY_TASK_COUNT")?;
     let whole = max.checked_sub(min).and_then(|last| last.checked_add(1)) == Some(count);
     let shard = task.checked_sub(min).and_then(|at| at.checked_add(1)).and_then(|at| Shard::new(at, count));

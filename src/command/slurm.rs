@@ -61,7 +61,8 @@ fn refuse_own(options: &[String]) -> Result<(), Failure> {
     let own = ["--array", "-a", "--dependency", "-d", "--wrap", "--parsable", "--output", "-o"];
     let is_own = |option: &&String| {
         let name = option.split_once('=').map_or(option.as_str(), |(name, _)| name);
-        own.contains(&name) || (!option.starts_with("--") && own.iter().any(|own| own.len() == 2 && option.starts_with(own)))
+        own.contains(&name)
+            || (!option.starts_with("--") && own.iter().any(|own| own.len() == 2 && option.starts_with(own)))
     };
     match options.iter().find(is_own) {
         Some(option) => Err(Failure::new(format!("`{option}` is for `blowup slurm` to set"))
@@ -107,8 +108,11 @@ fn manifest(out: &Path, index: u32, count: u32) -> Option<(Manifest, Shard)> {
 
 /// In how many shards sweeps are that lie in a folder: those with a folder of a shard, and the one that `blowup slurm` wrote for.
 fn counts(out: &Path) -> Result<Vec<u32>, Failure> {
-    let mut counts: Vec<u32> =
-        fs::read_to_string(out.join("slurm").join("count")).ok().and_then(|text| text.trim().parse().ok()).into_iter().collect();
+    let mut counts: Vec<u32> = fs::read_to_string(out.join("slurm").join("count"))
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .into_iter()
+        .collect();
     match fs::read_dir(out) {
         Ok(entries) => {
             let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -135,7 +139,8 @@ fn write(args: &Slurm, spec: &Spec, out: &Path, count: u32, shards: &[u32]) -> R
             Failure::new(format!("`{}` is not UTF-8", path.to_string_lossy())).hint("sbatch would not find it")
         })
     };
-    let program = std::env::current_exe().map_err(|error| Failure::new(format!("this program is not found: {error}")))?;
+    let program =
+        std::env::current_exe().map_err(|error| Failure::new(format!("this program is not found: {error}")))?;
     let (program, file, out) = (absolute(&program)?, absolute(&args.target)?, absolute(out)?);
     let job = Job { name: &spec.name, program: &program, spec: &file, out: &out, shards: count, options: &args.sbatch };
     // Tasks are numbered from 1 to below MaxArraySize.

@@ -125,7 +125,9 @@ impl Survey {
         );
         Err(Failure::new(text).hint(match shard {
             None => "a grid may grow (more seeds, more values), not shrink or change; name another folder with `--out`",
-            Some(_) => "a grid that grew is split anew: merge the old shards into another folder and grow the sweep there",
+            Some(_) => {
+                "a grid that grew is split anew: merge the old shards into another folder and grow the sweep there"
+            }
         }))
     }
 }
@@ -137,7 +139,9 @@ pub fn check_shard(store: &Store, shard: Option<Shard>) -> Result<(), Failure> {
     };
     let dir = store.dir.display();
     let (text, hint) = match (manifest.shard, shard) {
-        (Some(there), Some(_)) => (format!("`{dir}` holds shard {there}"), "name another folder with `--out`".to_owned()),
+        (Some(there), Some(_)) => {
+            (format!("`{dir}` holds shard {there}"), "name another folder with `--out`".to_owned())
+        }
         (Some(there), None) => (
             format!("`{dir}` holds shard {there}, not a whole sweep"),
             format!("`--shard {there}` goes on with it, `blowup merge` puts the shards together"),

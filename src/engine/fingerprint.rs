@@ -25,9 +25,10 @@ pub fn fingerprint() -> String {
 /// The size of a library as this process has it.
 fn loaded(name: &str) -> Option<u64> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..])).find(|path| {
-        path.rsplit('/').next().is_some_and(|file| file == name)
-    })?;
+    let path = maps
+        .lines()
+        .filter_map(|line| line.find('/').map(|at| &line[at..]))
+        .find(|path| path.rsplit('/').next().is_some_and(|file| file == name))?;
     Some(std::fs::metadata(path).ok()?.len())
 }
 

@@ -72,8 +72,7 @@ const LISTED: usize = 50;
 /// `merged`: the status of the folder above, if it has one.
 pub fn text(dir: &str, shards: &[Facts], merged: Option<Status>) -> String {
     let count = |state: State| shards.iter().filter(|shard| shard.state() == state).count();
-    let counts: Vec<String> =
-        State::ALL.iter().map(|state| format!("{} {}", count(*state), state.name())).collect();
+    let counts: Vec<String> = State::ALL.iter().map(|state| format!("{} {}", count(*state), state.name())).collect();
     let merged = match merged {
         Some(Status::Complete) => "merged",
         Some(Status::Partial) => "merged in part",

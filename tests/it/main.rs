@@ -14,11 +14,13 @@ mod sharpness;
 mod training;
 mod verdicts;
 
+mod merge;
 mod plan;
 mod protocol;
 mod record;
 mod replay;
 mod shards;
+mod slurm;
 mod still;
 mod store;
 mod summary;

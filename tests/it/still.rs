@@ -50,7 +50,7 @@ fn resting() -> Vec<(&'static str, Trial)> {
             Trial {
                 network: relu,
                 init: init(InitKind::Constant, -1.0),
-            bias: Bias::Learned { std: 0.0 },
+                bias: Bias::Learned { std: 0.0 },
                 task: Task { input_std: 0.0, ..base.task.clone() },
                 dtype: Dtype::Float32,
                 lr: 0.25,
