@@ -16,7 +16,7 @@ Examples:
   blowup check results/grid                        the gate for CI: do the spec's expectations hold?
   blowup plot results/grid                         figures: where it blows up, how fast
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
-  blowup slurm experiments/grid.toml --shards 16 --submit    the same sweep as a Slurm job array
+  blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
 
 Exit status:
   0    done, or the gate passed
@@ -161,9 +161,9 @@ resume where they were, and one that the time limit stops is queued again. The s
 submits the shards that are not done, and the merge. What stands behind -- goes to sbatch.
 
 Examples:
-  blowup slurm experiments/grid.toml --shards 64 --submit -- --account=ab12 --partition=cpu --time=4:00:00 --cpus-per-task=8
-  blowup slurm experiments/grid.toml --shards 64         writes OUT/slurm/submit.sh only, to be read first
-  blowup slurm --status results/grid                     which shards are done, running, failed, missing
+  blowup slurm grid.toml --shards 64                writes results/grid/slurm/submit.sh, to be read
+  blowup slurm grid.toml --shards 64 --submit -- --account=ab12 --time=4:00:00 --cpus-per-task=8
+  blowup slurm --status results/grid                done, running, failed, missing
 
 Each task trains with as many workers as it has CPUs; a worker takes about 400 MB.";
 

@@ -212,10 +212,10 @@ impl Merged<'_> {
         }
         let (mut batch, mut trials) = (Batch::default(), self.spec.grid().trials());
         while let Some((_, id, trial)) = trials.advance() {
-            let (Some(at), Some(verdict)) = (self.sources.owners.of(id), self.sources.verdict(id)) else {
+            let Some(at) = self.sources.owners.of(id).map(|at| at as usize) else {
                 continue;
             };
-            let at = at as usize;
+            let verdict = shards[at].runs.verdict(id).expect("the shard that has a trial has its row");
             let row = runs[at].as_mut().map(|runs| runs.row(id)).transpose()?.flatten().unwrap_or_default();
             let relabelled = relabelled(row, &trial.label);
             let row = relabelled.as_deref().unwrap_or(row);

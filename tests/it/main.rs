@@ -15,11 +15,13 @@ mod training;
 mod verdicts;
 
 mod drill;
+mod merge;
 mod plan;
 mod protocol;
 mod record;
 mod replay;
 mod shards;
+mod slurm;
 mod still;
 mod store;
 mod summary;
