@@ -8,7 +8,7 @@
 //!                          |                                     |
 //!                          +<------------- rows <----------------+
 //!                          v
-//!                        store (runs.csv, ...) -> summary | check | figures
+//!                        store (runs.csv, ...) -> summary | check | figures | report
 //! ```
 
 pub mod cli;
@@ -35,6 +35,7 @@ pub mod summary;
 
 pub mod check;
 pub mod figures;
+pub mod report;
 
 pub mod failure;
 pub mod progress;

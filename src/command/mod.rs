@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod replay;
+pub mod report;
 pub mod sweep;
 pub mod worker;
 

@@ -8,7 +8,7 @@ use crate::progress::{self, Progress};
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
-use crate::store::{Counts, Manifest, Status, Store};
+use crate::store::{Counts, Manifest, REPORT, Status, Store};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
 use crate::worker::pool::{self, Ending, News};
@@ -231,6 +231,7 @@ impl Running<'_> {
         csv.finish()?;
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
+        self.write_page();
         self.report(&summary);
         if self.lost == 0 {
             return Ok(Exit::Done);
@@ -245,8 +246,18 @@ impl Running<'_> {
         self.store.runs.rows(&mut |row| {
             summary.add_to_table(row);
         })?;
+        if !self.store.dir.join(REPORT).exists() {
+            self.write_page();
+        }
         self.report(&summary);
         Ok(Exit::Done)
+    }
+
+    /// The results are whole without it.
+    fn write_page(&self) {
+        if let Err(failure) = super::report::write(&self.store.dir, Some(self.spec)) {
+            progress::to_stderr(&format!("{REPORT} was not written: {failure}"));
+        }
     }
 
     fn report(&self, summary: &Summary) {

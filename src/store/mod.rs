@@ -25,6 +25,8 @@ const LOCK: &str = ".lock";
 const SPEC: &str = "spec.toml";
 const MANIFEST: &str = "manifest.toml";
 const SUMMARY: &str = "summary.csv";
+/// The page of `report`.
+pub const REPORT: &str = "report.html";
 
 pub struct Store {
     pub dir: PathBuf,
@@ -156,7 +158,8 @@ impl Store {
 
     /// The files of the results, by name, that are there.
     pub fn files(&self) -> Vec<&'static str> {
-        let all = ["runs.csv", SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST]);
+        let all =
+            ["runs.csv", SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST, REPORT]);
         all.filter(|name| self.dir.join(name).exists()).collect()
     }
 }
@@ -234,7 +237,7 @@ impl Drop for Replacement {
 }
 
 /// Replaces a file by what `write` writes, all or nothing.
-fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut to = Replacement::new(path)?;
     write(&mut to).map_err(|error| Failure::io("write", path, &error))?;
     to.finish()
