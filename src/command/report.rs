@@ -27,7 +27,7 @@ use std::path::Path;
 pub fn write(dir: &Path, spec: Option<&Spec>) -> Result<(), Failure> {
     let path = dir.join("runs.csv");
     let rows = count_rows(&path)?;
-    let mask = sample::mask(rows, MOST_TRIALS);
+    let mask = sample::mask(rows);
     let kept: Vec<&str> = MEASURES.iter().copied().chain(["epochs_run"]).collect();
     let mut table = Table::read(&path, Sample::new(open(&path)?, mask), &kept, &Filter::default())?;
     design::shorten(&mut table);

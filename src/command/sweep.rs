@@ -231,6 +231,7 @@ impl Running<'_> {
         csv.finish()?;
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
+        self.store.forget_rows();
         self.write_page();
         self.report(&summary);
         if self.lost == 0 {

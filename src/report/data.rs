@@ -32,7 +32,7 @@ pub const MEASURES: [&str; 14] = [
 
 /// As `page/data.js` reads it.
 #[derive(Debug, Serialize)]
-pub struct Data {
+pub struct Data<'a> {
     pub name: String,
     version: &'static str,
     fingerprints: Vec<String>,
@@ -47,7 +47,7 @@ pub struct Data {
     verdicts: Vec<&'static str>,
     /// How many of these are outcomes.
     outcomes: usize,
-    axes: Vec<Axis>,
+    axes: Vec<Axis<'a>>,
     measures: Vec<Measure>,
     /// Six bytes for each row, the highest first.
     trial: String,
@@ -71,10 +71,10 @@ pub struct Sampled {
 }
 
 #[derive(Debug, Serialize)]
-struct Axis {
+struct Axis<'a> {
     name: &'static str,
     numeric: bool,
-    levels: Vec<String>,
+    levels: Vec<&'a str>,
     codes: Column,
     /// Another axis says what this one is.
     follows: bool,
@@ -113,9 +113,9 @@ pub struct Beside {
     pub checks: Option<Checks>,
 }
 
-impl Data {
+impl<'a> Data<'a> {
     /// `configurations`: of `configurations`; `table`: shortened.
-    pub fn new(table: &Table, configurations: &[u32], curves: Option<Curves>, beside: Beside) -> Data {
+    pub fn new(table: &'a Table, configurations: &[u32], curves: Option<Curves>, beside: Beside) -> Data<'a> {
         let counts = match &beside.manifest {
             Some(manifest) => manifest.counts,
             None => counted(table),
@@ -180,24 +180,24 @@ fn repeats(table: &Table, factor: &Factor) -> bool {
     }
 }
 
-/// What varies. That of the data counts as a cause where it is not the seed.
-fn axes(table: &Table) -> Vec<Axis> {
+/// What varies. A seed of the data is left out where it is the seed, and a cause of its own where it is not.
+fn axes<'a>(table: &'a Table) -> Vec<Axis<'a>> {
     let causes: Vec<&str> = design::varying(table, &table.rows()).iter().map(|factor| factor.name).collect();
     let several = table.factors.iter().filter(|factor| factor.levels.len() > 1);
-    let axis = |factor: &Factor| {
-        let same_seed = factor.name == "data_seed" && repeats(table, factor);
-        Axis {
-            name: factor.name,
-            numeric: factor.is_numeric(),
-            levels: factor.levels.iter().map(|level| level.text.clone()).collect(),
-            codes: integers((0..table.len()).map(|row| factor.code(row))),
-            follows: same_seed
-                || copies_init(table, factor)
-                || !matches!(factor.name, "seed" | "data_seed") && !causes.contains(&factor.name),
-            repeats: factor.name == "seed",
-        }
+    let own = several.filter(|factor| factor.name != "data_seed" || !repeats(table, factor));
+    let cause = |factor: &Factor| match factor.name {
+        "data_seed" => true,
+        name => causes.contains(&name) && !copies_init(table, factor),
     };
-    several.map(axis).collect()
+    let axis = |factor: &'a Factor| Axis {
+        name: factor.name,
+        numeric: factor.is_numeric(),
+        levels: factor.levels.iter().map(|level| &*level.text).collect(),
+        codes: integers((0..table.len()).map(|row| factor.code(row))),
+        follows: factor.name != "seed" && !cause(factor),
+        repeats: factor.name == "seed",
+    };
+    own.map(axis).collect()
 }
 
 /// The recurrent initializer, where it is that of the other weights in every recurrent net.

@@ -27,7 +27,7 @@ const SCRIPTS: [&str; 16] = [
 ];
 
 /// Writes the page.
-pub fn write(data: &Data, to: &mut dyn Write) -> io::Result<()> {
+pub fn write(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
     let mut rest = HTML;
     for (mark, part) in [("{{style}}", Part::Style), ("{{data}}", Part::Data), ("{{script}}", Part::Scripts)] {
         let (before, after) = rest.split_once(mark).expect("the page has its marks");

@@ -1,6 +1,7 @@
 //! The rows of a `runs.csv` that is too long for a page: those whose trial has an id that ends in zeros. An id is a hash, so such rows lie
 //! evenly over the grid, and another reader of the same rows takes the same ones. Rows are handed on as they are, not looked into.
 
+use super::{MOST_SAMPLED, MOST_TRIALS};
 use crate::record;
 use std::io::{self, BufRead, Read};
 
@@ -16,10 +17,10 @@ pub struct Sample<R> {
     kept: bool,
 }
 
-/// The bits of an id that must be 0 so that about half of `most` rows, up to `most`, are left of `rows`; no bit if all fit.
-pub fn mask(rows: u64, most: u64) -> u64 {
+/// The bits of an id that must be 0 to leave a page no more rows than it holds; none if it holds them all.
+pub fn mask(rows: u64) -> u64 {
     let mut mask = 0;
-    while rows > most * (mask + 1) {
+    while rows > MOST_TRIALS && rows > MOST_SAMPLED * (mask + 1) {
         mask = 2 * mask + 1;
     }
     mask

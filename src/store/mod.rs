@@ -156,6 +156,13 @@ impl Store {
         replace(&self.dir.join(MANIFEST), |to| to.write_all(manifest.render().as_bytes()))
     }
 
+    /// Forgets where rows lie, which is most of what a sweep keeps in memory. The folder stays locked.
+    pub fn forget_rows(&mut self) {
+        for table in self.sides.iter_mut().chain([&mut self.runs]) {
+            table.forget();
+        }
+    }
+
     /// The files of the results, by name, that are there.
     pub fn files(&self) -> Vec<&'static str> {
         let all =

@@ -18,6 +18,7 @@ mod plan;
 mod protocol;
 mod record;
 mod replay;
+mod report;
 mod store;
 mod summary;
 mod sweep;

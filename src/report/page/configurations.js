@@ -22,7 +22,7 @@ function tallyConfigurations(rows) {
     first: (id) => members(id)[0],
     trials: (id) => members(id).length,
     rate: (id) => (decided(of(id)) ? blownOf(of(id)) / decided(of(id)) : null),
-    epoch: (id) => median(Uint32Array.from(members(id), (row) => data.diverged[row]).filter((epoch) => epoch > 0).sort()),
+    epoch: (id) => median(gathered(members(id), data.diverged).filter((epoch) => epoch > 0).sort()),
   };
 }
 

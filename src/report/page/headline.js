@@ -82,8 +82,8 @@ function corner(title, found, id) {
 }
 
 function soonest(rows) {
-  const events = [...rows].map((row) => data.diverged[row]).filter((epoch) => epoch > 0);
-  const middle = median(Uint32Array.from(events).sort());
+  const events = gathered(rows, data.diverged).filter((epoch) => epoch > 0);
+  const middle = median(events.sort());
   const text = middle === null
     ? el("p", { class: "muted" }, "no trial crossed the threshold")
     : [el("p", { class: "corner" }, `epoch ${short(middle)}`),

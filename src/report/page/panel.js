@@ -52,6 +52,7 @@ function layoutPanel(panel) {
   const density = devicePixelRatio || 1;
   Object.assign(panel.canvas, { width: Math.round(width * density), height: Math.round(height * density) });
   panel.canvas.style.cssText = `width:${width}px;height:${height}px`;
+  panel.canvas.dataset.cells = JSON.stringify({ left, top, cw, ch, nx, ny });
   context.setTransform(density, 0, 0, density, 0, 0);
 }
 

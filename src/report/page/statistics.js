@@ -24,6 +24,13 @@ const decided = (counts, at = 0) => sum(counts, at, at + LOST);
 const lostOf = (counts, at = 0) => sum(counts, at + LOST, at + VERDICTS);
 const blownOf = (counts, at = 0) => counts[at + DIVERGED] + counts[at + NONFINITE];
 
+/** The values of these rows. */
+function gathered(rows, values) {
+  const found = new Uint32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) found[i] = values[rows[i]];
+  return found;
+}
+
 /** Rows by their group, one of `n`: those of group g are `sorted.subarray(starts[g], starts[g + 1])`. */
 function grouped(rows, groupOf, n) {
   const starts = new Uint32Array(n + 1);
