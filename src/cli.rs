@@ -12,6 +12,7 @@ Examples:
   blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
   blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
   blowup check results/grid                        the gate for CI: do the spec's expectations hold?
+  blowup plot results/grid                         figures: where it blows up, how fast
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
 
 Exit status:
@@ -38,8 +39,8 @@ pub enum Command {
     Check(Check),
     #[command(hide = true)]
     Worker,
-    #[command(hide = true)]
-    Plot(Rest),
+    /// Draw the results of a sweep: phase diagrams, survival curves, layers, single trials
+    Plot(Plot),
     /// Run one trial of a sweep again, show how it went and where it broke, check its row
     Replay(Replay),
     #[command(hide = true)]
@@ -55,7 +56,8 @@ The same command again resumes: trials that have a row in runs.csv do not run ag
 spec is taken up if its grid contains the old one; otherwise give it a folder with --out.
 
 Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
-and steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
+and steps.csv if the spec records them, spec.toml, manifest.toml, report.html (one page that opens
+offline: phase diagram, trials, survival, configurations, checks). The bytes of runs.csv do not
 depend on --workers.";
 
 #[derive(Debug, Args)]
@@ -163,6 +165,49 @@ pub struct Check {
     /// Print findings as annotations of GitHub Actions too
     #[arg(long)]
     pub github: bool,
+}
+
+const PLOT_HELP: &str = "\
+Written into RUN_DIR/figures/, each as SVG and PNG, and RUN_DIR/report.html anew; the names of the
+files go to stdout:
+  phase-*      divergence rate over two axes, in panels; a figure for each combination of the rest
+  survival-*   share of trials that have not blown up yet, by epoch, for the values of every axis
+  layers-*     backprop signal by layer, beside mean-field theory (if layers.csv was recorded)
+  trials-*     loss and gradient norm of single trials (if epochs.csv was recorded)
+
+By default x and y are the two numeric axes with most values, and the panels the two others with most
+values. With --facet, all other axes are pooled, which the figure says.
+
+Examples:
+  blowup plot results/grid
+  blowup plot results/grid --x lr --y depth --facet init,activation --where clip=none
+  blowup plot results/grid --metric grad_norm_max      the median of any numeric column of runs.csv
+  blowup plot results/grid --where label=mlp --terminal";
+
+#[derive(Debug, Args)]
+#[command(after_help = PLOT_HELP)]
+pub struct Plot {
+    /// The folder of a sweep's results
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+    /// The axis that goes to the right
+    #[arg(long, value_name = "AXIS")]
+    pub x: Option<String>,
+    /// The axis that goes up
+    #[arg(long, value_name = "AXIS")]
+    pub y: Option<String>,
+    /// The axes of the panels: columns, then rows
+    #[arg(long, value_name = "AXIS[,AXIS]", value_delimiter = ',')]
+    pub facet: Vec<String>,
+    /// divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a numeric column of runs.csv
+    #[arg(long, value_name = "COLUMN", default_value = "divergence_rate")]
+    pub metric: String,
+    /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Print the phase diagrams here, in 80 columns, and write no file
+    #[arg(long)]
+    pub terminal: bool,
 }
 
 /// Whatever follows a subcommand that is not built yet.

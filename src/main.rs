@@ -28,7 +28,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Sweep(args) => command::sweep::run(&args),
         Command::Check(args) => command::check::run(&args),
         Command::Worker => command::worker::run(),
-        Command::Plot(_) => later("plot"),
+        Command::Plot(args) => command::plot::run(&args),
         Command::Replay(args) => command::replay::run(&args),
         Command::Merge(_) => later("merge"),
         Command::Slurm(_) => later("slurm"),

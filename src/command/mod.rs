@@ -1,6 +1,7 @@
 //! One file per subcommand: wiring only.
 
 pub mod check;
+pub mod plot;
 pub mod replay;
 pub mod report;
 pub mod sweep;

@@ -269,6 +269,9 @@ impl Running<'_> {
             let _ = writeln!(text, "{missing} of the grid's {} trials were not asked for yet", self.survey.order.len());
         }
         let _ = writeln!(text, "{}: {}", self.store.dir.display(), self.store.files().join(" "));
+        if let Some(diagrams) = super::plot::glance(&self.store.dir, summary.all.trials).filter(|_| !self.args.quiet) {
+            let _ = write!(text, "\n{diagrams}");
+        }
         print(&text);
     }
 

@@ -1,11 +1,11 @@
 //! Trials, grouped and counted: the cells of a phase diagram. Counts, rates and intervals are those of `summary.csv`.
 
+use super::design::combinations;
 use super::table::{Factor, Table};
 use crate::check::aggregate::aggregate;
 use crate::spec::metric::{Function, Rate};
 use crate::store::Counts;
 use crate::summary;
-use std::collections::HashMap;
 
 /// The trials that agree in some factors.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,18 +27,15 @@ pub enum Metric {
 
 /// Groups rows by factors, in the order of their levels; only groups that have rows.
 pub fn cells(table: &Table, rows: &[u32], by: &[&Factor]) -> Vec<Cell> {
-    let mut at: HashMap<Vec<u32>, usize> = HashMap::new();
-    let (mut cells, mut key): (Vec<Cell>, Vec<u32>) = (Vec::new(), Vec::new());
-    for row in rows {
-        key.clear();
-        key.extend(by.iter().map(|factor| factor.code(*row)));
-        let found = at.get(&key).copied().unwrap_or_else(|| {
-            at.insert(key.clone(), cells.len());
-            cells.push(Cell { levels: key.clone(), counts: Counts::default(), rows: Vec::new() });
-            cells.len() - 1
-        });
-        cells[found].counts.add(table.verdicts[*row as usize]);
-        cells[found].rows.push(*row);
+    let mut cells: Vec<Cell> = Vec::new();
+    for (row, number) in rows.iter().zip(combinations(by, rows).0) {
+        let number = number as usize;
+        if number == cells.len() {
+            let levels = by.iter().map(|factor| factor.code(*row)).collect();
+            cells.push(Cell { levels, counts: Counts::default(), rows: Vec::new() });
+        }
+        cells[number].counts.add(table.verdicts[*row as usize]);
+        cells[number].rows.push(*row);
     }
     cells.sort_by(|a, b| a.levels.cmp(&b.levels));
     cells

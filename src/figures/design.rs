@@ -2,7 +2,7 @@
 
 use super::table::{Factor, Level, Table};
 use crate::spec::axis::{Axis, Kind};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Two factors that a short form like `normal(0.5)` joins.
 const PAIRS: [(&str, &str); 4] = [
@@ -44,10 +44,24 @@ fn form(axis: &str, name: &Level, number: &Level) -> String {
     }
 }
 
+/// For each row the number of its combination of levels, in the order in which they first appear; and how many combinations there are.
+pub fn combinations(factors: &[&Factor], rows: &[u32]) -> (Vec<u32>, usize) {
+    let (mut numbers, mut count) = (vec![0; rows.len()], usize::from(!rows.is_empty()));
+    for factor in factors.iter().filter(|factor| factor.levels.len() > 1) {
+        // Two at a time, so that no key is longer than 64 bits.
+        let mut seen: HashMap<(u32, u32), u32> = HashMap::new();
+        for (number, row) in numbers.iter_mut().zip(rows) {
+            let next = seen.len() as u32;
+            *number = *seen.entry((*number, factor.code(*row))).or_insert(next);
+        }
+        count = seen.len();
+    }
+    (numbers, count)
+}
+
 /// How many combinations of levels occur.
 pub fn distinct(factors: &[&Factor], rows: &[u32]) -> usize {
-    let key = |row: &u32| factors.iter().map(|factor| factor.code(*row)).collect::<Vec<u32>>();
-    rows.iter().map(key).collect::<HashSet<_>>().len()
+    combinations(factors, rows).1
 }
 
 /// The factors that have more than one level among these rows and do not follow another one, in the order of the columns. Seeds are
@@ -60,9 +74,14 @@ pub fn varying<'a>(table: &'a Table, rows: &[u32]) -> Vec<&'a Factor> {
     let candidates: Vec<&Factor> =
         table.factors.iter().filter(|factor| !matches!(factor.name, "seed" | "data_seed")).filter(several).collect();
     // One row for each configuration: what follows what is seen there.
-    let mut seen = HashSet::new();
-    let key = |row: &u32| candidates.iter().map(|factor| factor.code(*row)).collect::<Vec<u32>>();
-    let points: Vec<u32> = rows.iter().copied().filter(|row| seen.insert(key(row))).collect();
+    let (numbers, _) = combinations(&candidates, rows);
+    let mut next = 0;
+    let mut first = |number: u32| {
+        let new = number == next;
+        next += u32::from(new);
+        new
+    };
+    let points: Vec<u32> = rows.iter().zip(numbers).filter(|(_, number)| first(*number)).map(|(row, _)| *row).collect();
     let alone: Vec<usize> = candidates.iter().map(|factor| distinct(&[factor], &points)).collect();
     let follows = |a: usize, b: usize| distinct(&[candidates[a], candidates[b]], &points) == alone[b];
     let kept = |a: &usize| {

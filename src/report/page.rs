@@ -7,13 +7,14 @@ const HTML: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/style.css");
 
 /// One after the other in one function: each uses what stands before it.
-const SCRIPTS: [&str; 16] = [
+const SCRIPTS: [&str; 17] = [
     include_str!("page/dom.js"),
     include_str!("page/data.js"),
     include_str!("page/statistics.js"),
     include_str!("page/colour.js"),
     include_str!("page/state.js"),
     include_str!("page/filters.js"),
+    include_str!("page/corners.js"),
     include_str!("page/headline.js"),
     include_str!("page/phase.js"),
     include_str!("page/panel.js"),

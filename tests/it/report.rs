@@ -83,6 +83,18 @@ fn labels_that_are_markup_are_text() {
 }
 
 #[test]
+fn scripts_never_make_markup_of_text() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/page");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "srcdoc"]
+        {
+            assert!(!text.contains(way), "{way}");
+        }
+    }
+}
+
+#[test]
 fn lost_and_missing_trials_and_failed_checks_are_told() {
     let expect = "[[expect]]\nname = \"deep\"\nby = [\"depth\"]\nmetric = \"divergence_rate\"\nmax = 0.5\n";
     let spec = format!("{GRID}{expect}");

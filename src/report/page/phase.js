@@ -104,10 +104,16 @@ function drawPhase(rows) {
   host.replaceChildren(...panels.map((panel) => buildPanel(panel, { cells, values, scale, metric, width, ctxFont })));
   if (left > 0) host.append(el("p", { class: "hint" }, `${plural(left, "more panel")} left out: choose other facets or filter.`));
   if (rows.length === 0) host.replaceChildren(el("p", { class: "hint" }, "No trial passes the filters."));
-  drawLegend(metric, scale, cells);
+  drawLegend(metric, scale, cells, pooledIn(cells, rows));
 }
 
-function drawLegend(metric, scale, cells) {
+/** What varies within the cells: causes that are neither an axis nor a facet, and seeds. */
+function pooledIn(cells, rows) {
+  const varies = (axis) => !cells.axes.includes(axis) && !axis.follows && rows.some((row) => axis.codes[row] !== axis.codes[rows[0]]);
+  return data.axes.filter(varies).map((axis) => axis.name);
+}
+
+function drawLegend(metric, scale, cells, pooled) {
   const stops = scale.ramp.join(", ");
   const middle = scale.log ? Math.sqrt(scale.low * scale.high) : (scale.low + scale.high) / 2;
   const ends = [scale.low, middle, scale.high].map((x) => el("span", {}, short(x, 2)));
@@ -123,6 +129,7 @@ function drawLegend(metric, scale, cells) {
     el("span", { class: "ramp" }, el("span", { class: "title" }, metric.title + (scale.log ? ", log scale" : "")),
       el("span", { class: "strip", style: `background:linear-gradient(to right in srgb, ${stops})` }), el("span", { class: "ends" }, ends)),
     facets.length ? el("span", { class: "key" }, facets.join(" · ")) : "",
+    pooled.length ? el("span", { class: "key", id: "pooled" }, `pooled in a cell: ${pooled.join(", ")}`) : "",
     few ? el("span", { class: "key" }, el("span", { class: "sample few" }), `fewer than ${FEW} trials`) : "",
     lost ? el("span", { class: "key" }, el("span", { class: "sample lost-corner" }), "lost trials, not in the rate") : "",
   );
