@@ -8,6 +8,7 @@ use crate::figures::design::shorten;
 use crate::figures::gallery::{Figure, Gallery};
 use crate::figures::plan::Asked;
 use crate::figures::table::{Table, measures};
+use crate::figures::words;
 use crate::spec::Mistake;
 use crate::spec::filter::Filter;
 use crate::spec::metric::Rate;
@@ -87,11 +88,26 @@ fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure
     }
     shorten(&mut table);
     if table.is_empty() {
-        let filters = filters.join(" --where ");
-        let hint = "a `--where` must hold together with all others; an axis that does not apply matches nothing";
-        return Err(Failure::new(format!("`--where {filters}` matches none of the {} trials", table.read)).hint(hint));
+        return Err(matches_none(&path, filters, table.read));
     }
     Ok(table)
+}
+
+/// Names what there is of the first axis whose condition holds of no trial; else the conditions hold of none together.
+fn matches_none(path: &Path, filters: &[String], trials: u64) -> Failure {
+    let failure = Failure::new(format!("`--where {}` matches none of the {trials} trials", filters.join(" --where ")));
+    let read = |filters: &[String]| {
+        let filter = Filter::parse(filters).ok()?;
+        Table::read(path, BufReader::new(File::open(path).ok()?), &[], &filter).ok()
+    };
+    let alone = filters.iter().find(|filter| read(&[(*filter).clone()]).is_none_or(|table| table.is_empty()));
+    let Some((name, all)) = alone.and_then(|filter| filter.split('=').next()).zip(read(&[])) else {
+        return failure.hint("each holds of some trials, but they hold of none together; leave one out");
+    };
+    match all.factor(&name.trim().replace('-', "_")) {
+        Some(factor) => failure.hint(format!("`{}` here: {}", factor.name, words::values(factor))),
+        None => failure,
+    }
 }
 
 /// A rate, or a column of `runs.csv`.

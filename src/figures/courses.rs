@@ -77,21 +77,14 @@ impl Courses {
     /// One panel; none if nothing was recorded of the trial.
     pub fn panel(&self, table: &Table, varying: &[&Factor], row: u32) -> Option<Panel> {
         let course = self.of.get(&table.trials[row as usize]).filter(|course| !course.is_empty())?;
-        let finite = |of: fn(&Epoch) -> Option<f64>| {
-            let points = course.iter().filter_map(|e| of(e).map(|y| (e.epoch, y)));
-            points.filter(|(_, y)| y.is_finite() && *y > 0.0).collect::<Vec<_>>()
-        };
-        let (loss, norm) = (finite(|e| e.loss), finite(|e| e.grad_norm));
-        let y = Ends::decades(loss.iter().chain(&norm).map(|(_, y)| *y)).unwrap_or(Ends {
-            low: 1.0,
-            high: 10.0,
-            scale: Scale::Log,
-        });
+        let (loss, norm) = (pieces(course, |e| e.loss), pieces(course, |e| e.grad_norm));
+        let values = loss.iter().chain(&norm).flatten().map(|(_, y)| *y);
+        let y = Ends::decades(values).unwrap_or(Ends { low: 1.0, high: 10.0, scale: Scale::Log });
         let end = course.iter().map(|e| e.epoch).fold(1.0, f64::max);
-        let mut lines = vec![
-            Line { points: norm, stroke: dashed(NAMED[1]), shape: Form::Line },
-            Line { points: loss, stroke: solid(NAMED[0]), shape: Form::Line },
-        ];
+        let drawn = |pieces: Vec<Vec<(f64, f64)>>, stroke: Stroke| {
+            pieces.into_iter().map(move |points| Line { points, stroke, shape: Form::Line })
+        };
+        let mut lines: Vec<Line> = drawn(norm, dashed(NAMED[1])).chain(drawn(loss, solid(NAMED[0]))).collect();
         let mut legend =
             vec![Entry::line("loss", solid(NAMED[0])), Entry::line("gradient norm, largest", dashed(NAMED[1]))];
         let clipped = course.iter().filter(|e| e.clipped > 0.0).map(|e| (e.epoch, y.low)).collect::<Vec<_>>();
@@ -130,4 +123,11 @@ impl Courses {
             legend,
         })
     }
+}
+
+/// The stretches of epochs in which a value is a positive number: a line must not lead over what was infinite.
+fn pieces(course: &[Epoch], of: fn(&Epoch) -> Option<f64>) -> Vec<Vec<(f64, f64)>> {
+    let point = |e: &Epoch| of(e).filter(|y| y.is_finite() && *y > 0.0).map(|y| (e.epoch, y));
+    let stretches = course.chunk_by(|a, b| point(a).is_some() == point(b).is_some());
+    stretches.map(|part| part.iter().filter_map(point).collect()).filter(|part: &Vec<_>| !part.is_empty()).collect()
 }

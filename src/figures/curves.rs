@@ -10,8 +10,9 @@ use super::survival::{Curve, curve};
 use super::table::{Event, Factor, Table};
 use super::words;
 
-/// Curves of a panel that can be told apart.
-const MOST: usize = 7;
+/// Curves of a panel that can be told apart: shades of an order, and colours.
+const SHADES: usize = 7;
+const COLOURS: usize = NAMED.len();
 
 /// One curve of a panel: its level and rows.
 pub struct Share {
@@ -50,7 +51,7 @@ pub fn draw(table: &Table, by: &[&Factor], rows: &[u32], title: &str) -> Option<
     Some(sheet(title, &subtitle, &panels))
 }
 
-/// The curves of a factor, at most seven to a panel: of many numbers some, evenly chosen; many names take several panels.
+/// The curves of a factor, as many as a panel can show: of many numbers some, evenly chosen; many names take several panels.
 pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
     let all = levels(factor, rows);
     let numeric = factor.is_numeric();
@@ -60,11 +61,13 @@ pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
         rows: rows.iter().copied().filter(|row| factor.code(*row) == code).collect(),
     };
     if numeric {
-        let shown = all.len().min(MOST);
+        let shown = all.len().min(SHADES);
         let pick = |i: usize| all[if shown > 1 { (i * (all.len() - 1) + (shown - 1) / 2) / (shown - 1) } else { 0 }];
         return vec![(0..shown).map(|i| share(pick(i), step(i, shown))).collect()];
     }
-    all.chunks(MOST).map(|part| part.iter().zip(NAMED).map(|(code, colour)| share(*code, colour)).collect()).collect()
+    all.chunks(all.len().div_ceil(all.len().div_ceil(COLOURS)).max(1))
+        .map(|part| part.iter().zip(NAMED).map(|(code, colour)| share(*code, colour)).collect())
+        .collect()
 }
 
 fn panel(table: &Table, title: String, end: f64, shares: &[Share]) -> Panel {

@@ -12,8 +12,8 @@ const PAIRS: [(&str, &str); 4] = [
     ("clip", "clip_threshold"),
 ];
 
-/// More short forms than this are an axis of numbers.
-const MOST_FORMS: usize = 8;
+/// So many numbers of one name are an axis of their own.
+const SWEPT: usize = 3;
 
 /// Joins the name and the number of an initializer (activation, clip) where the two are not an axis each: `normal(0.5)`, `he`.
 pub fn shorten(table: &mut Table) {
@@ -22,13 +22,21 @@ pub fn shorten(table: &mut Table) {
         let (Some(names), Some(numbers)) = (table.factor(name), table.factor(number)) else { continue };
         let pairs = distinct(&[names, numbers], &table.rows());
         let crossed = numbers.levels.len() > 1 && pairs == names.levels.len() * numbers.levels.len();
-        if crossed || pairs > MOST_FORMS.max(names.levels.len()) {
+        if crossed || most_numbers(names, numbers, rows) >= SWEPT {
             continue;
         }
         let joined = names.paired(numbers, rows, |name_level, number_level| form(name, name_level, number_level));
         let at = table.factors.iter().position(|factor| factor.name == name).expect("it was found");
         table.factors[at] = joined;
     }
+}
+
+/// How many numbers the name with the most of them has.
+fn most_numbers(names: &Factor, numbers: &Factor, rows: u32) -> usize {
+    let mut pairs: Vec<(u32, u32)> = (0..rows).map(|row| (names.code(row), numbers.code(row))).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len).max().unwrap_or(0)
 }
 
 /// The short form; the number is left out where it is the usual one.

@@ -147,10 +147,10 @@ const BAR: f64 = 130.0;
 const LINE: f64 = 15.0;
 
 impl<'a> Legend<'a> {
-    pub fn new(metric: Metric, range: Range, marks: &'a Marks) -> Legend<'a> {
+    /// `not_finite`: there are such values.
+    pub fn new(metric: Metric, range: Range, not_finite: bool, marks: &'a Marks) -> Legend<'a> {
         let title = font::wrapped(&words::capital(&metric.title()), TEXT, WIDTH);
         let width = title.iter().map(|line| font::width(line, TEXT)).fold(WIDTH, f64::max);
-        let not_finite = range != Range::Share;
         let entries = marks.listed().iter().map(|(_, text)| lines(text).len() as f64 * LINE + 5.0).sum::<f64>();
         let swatch = if not_finite { 22.0 } else { 0.0 };
         let height = title.len() as f64 * LINE + 6.0 + BAR + 18.0 + swatch + entries;

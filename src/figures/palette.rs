@@ -3,7 +3,7 @@
 //! - `shade`: from little to much, YlOrRd of ColorBrewer (Harrower & Brewer 2003), which it marks as safe for the colour-blind; lightness
 //!   falls all the way, so it survives a black and white printer.
 //! - `step`: ordered lines, viridis (Smith & van der Walt 2015) without its yellow end, which white swallows.
-//! - `NAMED`: lines without an order, Okabe & Ito (2008).
+//! - `NAMED`: lines without an order, Okabe & Ito (2008), with a grey for their yellow.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub const GRID: Colour = Colour(225, 225, 225);
 /// Where there is nothing to show.
 pub const EMPTY: Colour = Colour(240, 240, 240);
 
-pub const NAMED: [Colour; 7] = [
+pub const NAMED: [Colour; 8] = [
     Colour(0, 114, 178),
     Colour(213, 94, 0),
     Colour(0, 158, 115),
@@ -26,6 +26,7 @@ pub const NAMED: [Colour; 7] = [
     Colour(230, 159, 0),
     Colour(86, 180, 233),
     Colour(0, 0, 0),
+    Colour(140, 140, 140),
 ];
 
 const YL_OR_RD: [Colour; 9] = [

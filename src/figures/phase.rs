@@ -52,16 +52,19 @@ impl Layout {
 impl Phase<'_> {
     /// `all`: the rows of the family, so that its pages have the same axes.
     pub fn draw(&self, title: &str, subtitle: &str, cells: &[Cell], all: &[u32]) -> Picture {
-        let of = |factor: Option<&Factor>| factor.map_or_else(|| vec![0], |factor| levels(factor, all));
-        let grid = Grid {
-            x: of(Some(self.axes.x)),
-            y: of(Some(self.axes.y)),
-            columns: of(self.axes.columns),
-            rows: of(self.axes.rows),
+        let axis = |factor| levels(factor, all);
+        let facets = self.facets();
+        let facet = |at: usize| {
+            let mut codes: Vec<u32> = cells.iter().map(|cell| facets[at].map_or(0, |at| cell.levels[at])).collect();
+            codes.sort_unstable();
+            codes.dedup();
+            codes
         };
+        let grid = Grid { x: axis(self.axes.x), y: axis(self.axes.y), columns: facet(0), rows: facet(1) };
         let values: Vec<Option<f64>> = cells.iter().map(|cell| cell.value(self.table, self.metric)).collect();
         let (range, marks) = (Range::of(self.metric, &values), Marks::of(cells));
-        let legend = Legend::new(self.metric, range, &marks);
+        let not_finite = values.iter().flatten().any(|value| !value.is_finite());
+        let legend = Legend::new(self.metric, range, not_finite, &marks);
         let mut layout = self.layout(&grid);
         let right = layout.panel(grid.columns.len(), 0).0 - GAP + if self.axes.rows.is_some() { 40.0 } else { 4.0 };
         let width = (right + 24.0 + legend.width + PAD).max(480.0);
@@ -72,11 +75,11 @@ impl Phase<'_> {
         let height = bottom.max(layout.top + legend.height + 8.0) + PAD;
         let mut picture = Picture::new(title, width.ceil(), height.ceil());
         heading.draw(&mut picture);
-        self.draw_panels(&mut picture, &layout, &grid);
-        self.draw_cells(&mut picture, &layout, &grid, cells, &values, range, &marks);
-        self.draw_axes(&mut picture, &layout, &grid);
-        self.draw_strips(&mut picture, &layout, &grid);
-        legend.draw(&mut picture, right + 24.0, layout.top);
+        let sheet = Sheet { axes: self.axes, metric: self.metric, layout, grid, cells, values, range, marks: &marks };
+        sheet.draw_cells(&mut picture, facets);
+        sheet.draw_axes(&mut picture);
+        sheet.draw_strips(&mut picture);
+        legend.draw(&mut picture, right + 24.0, sheet.layout.top);
         picture
     }
 
@@ -99,32 +102,47 @@ impl Phase<'_> {
         Layout { xs, ys, left, top: 0.0, panel_width, panel_height }
     }
 
-    fn draw_panels(&self, picture: &mut Picture, layout: &Layout, grid: &Grid) {
-        for row in 0..grid.rows.len() {
-            for column in 0..grid.columns.len() {
-                let (x, y) = layout.panel(column, row);
-                picture.frame(Area::new(x - 0.5, y - 0.5, layout.panel_width + 1.0, layout.panel_height + 1.0), GRID);
-            }
-        }
+    /// Where the level of each facet stands in that of a cell.
+    fn facets(&self) -> [Option<usize>; 2] {
+        [self.axes.columns.map(|_| 2), self.axes.rows.map(|_| 2 + usize::from(self.axes.columns.is_some()))]
     }
+}
 
-    #[allow(clippy::too_many_arguments)]
-    fn draw_cells(
-        &self,
-        picture: &mut Picture,
-        layout: &Layout,
-        grid: &Grid,
-        cells: &[Cell],
-        values: &[Option<f64>],
-        range: Range,
-        marks: &Marks,
-    ) {
+/// A diagram whose parts have their places.
+struct Sheet<'a> {
+    axes: Axes<'a>,
+    metric: Metric,
+    layout: Layout,
+    grid: Grid,
+    cells: &'a [Cell],
+    values: Vec<Option<f64>>,
+    range: Range,
+    marks: &'a Marks,
+}
+
+impl Sheet<'_> {
+    /// A panel without cells is not drawn.
+    fn draw_cells(&self, picture: &mut Picture, facets: [Option<usize>; 2]) {
+        let Sheet { layout, grid, cells, values, range, marks, .. } = self;
         let by = Frame::Phase(self.axes).by();
+        // In every cell or in none.
+        let narrowest = |track: &Track| track.spans.iter().map(|(from, to)| to - from).fold(f64::INFINITY, f64::min);
+        let widest = values.iter().flatten().map(|value| font::width(&range.text(*value), SMALL)).fold(0.0, f64::max);
+        let written = widest + 4.0 <= narrowest(&layout.xs) && narrowest(&layout.ys) >= 15.0;
         let place = |levels: &[u32], code: u32| levels.binary_search(&code).unwrap_or(0);
+        let panel_of = |cell: &Cell| {
+            let [column, row] = facets.map(|at| at.map_or(0, |at| cell.levels[at]));
+            (place(&grid.columns, column), place(&grid.rows, row))
+        };
+        let mut panels: Vec<(usize, usize)> = cells.iter().map(panel_of).collect();
+        panels.sort_unstable();
+        panels.dedup();
+        for (column, row) in panels {
+            let (x, y) = layout.panel(column, row);
+            picture.frame(Area::new(x - 0.5, y - 0.5, layout.panel_width + 1.0, layout.panel_height + 1.0), GRID);
+        }
         for (cell, value) in cells.iter().zip(values) {
-            let mut facets = cell.levels[2..].iter().copied();
-            let column = self.axes.columns.map_or(0, |_| place(&grid.columns, facets.next().unwrap_or(0)));
-            let row = self.axes.rows.map_or(0, |_| place(&grid.rows, facets.next().unwrap_or(0)));
+            let (column, row) = panel_of(cell);
             let (left, top) = layout.panel(column, row);
             let (x0, x1) = layout.xs.spans[place(&grid.x, cell.levels[0])];
             // Numbers grow upwards, names are read downwards.
@@ -137,16 +155,17 @@ impl Phase<'_> {
             } else {
                 picture.rect(area, fill);
             }
-            let text = value.map_or_else(String::new, |value| range.text(value));
-            if font::width(&text, SMALL) + 4.0 <= area.width && area.height >= 15.0 {
+            if let Some(value) = value.filter(|_| written) {
                 let (x, y) = (area.x + area.width / 2.0, area.y + area.height / 2.0 + 3.6);
-                picture.text(Text::new(x, y, text, SMALL).anchor(Anchor::Middle).colour(ink_on(fill)));
+                let text = Text::new(x, y, range.text(value), SMALL);
+                picture.text(text.anchor(Anchor::Middle).colour(ink_on(fill)));
             }
             mark(picture, area, cell, marks);
         }
     }
 
-    fn draw_axes(&self, picture: &mut Picture, layout: &Layout, grid: &Grid) {
+    fn draw_axes(&self, picture: &mut Picture) {
+        let Sheet { layout, grid, .. } = self;
         let (columns, rows) = (grid.columns.len(), grid.rows.len());
         let texts =
             |factor: &Factor, codes: &[u32]| codes.iter().map(|code| words::at(factor, *code)).collect::<Vec<_>>();
@@ -179,7 +198,8 @@ impl Phase<'_> {
         picture.text(Text::new(PAD + 10.0, middle, title, TEXT + 1.0).anchor(Anchor::Middle).upwards());
     }
 
-    fn draw_strips(&self, picture: &mut Picture, layout: &Layout, grid: &Grid) {
+    fn draw_strips(&self, picture: &mut Picture) {
+        let Sheet { layout, grid, .. } = self;
         if let Some(factor) = self.axes.columns {
             let middle = layout.left + (grid.columns.len() as f64 * (layout.panel_width + GAP) - GAP) / 2.0;
             let name = Text::new(middle, layout.top - 24.0, scale::title(factor.name), TEXT);

@@ -1,7 +1,7 @@
 //! Which figures a sweep gets: the rows of one kind of net together (a *family*: the blocks of one label), one diagram for each combination
 //! of what neither an axis nor a facet shows (a *page*). Nothing is averaged over silently: what is pooled is named.
 
-use super::design::varying;
+use super::design::{distinct, varying};
 use super::table::{Factor, Table};
 use crate::failure::Failure;
 use crate::spec::Mistake;
@@ -117,6 +117,11 @@ impl Asked {
     /// # Errors
     /// An unknown axis, one that is named twice, one with a single value.
     pub fn families(&self, table: &Table) -> Result<Vec<Family>, Failure> {
+        if self.facets.len() > 2 {
+            return Err(Failure::new(format!("`--facet {}` names more than two axes", self.facets.join(","))).hint(
+                "the first makes the columns, the second the rows; `--where` chooses among the values of others",
+            ));
+        }
         for (at, name) in self.names().enumerate() {
             let factor = find(table, name)?;
             if self.names().take(at).any(|earlier| earlier == name) {
@@ -162,8 +167,15 @@ impl Asked {
                 let (x, y) = if swap { (y, x) } else { (x, y) };
                 let (columns, rows) = if facets.is_empty() {
                     let few = |factor: &Factor| count(factor) <= MOST_PANELS;
-                    let mut facet = || take(&|f| few(f) && !numeric(f)).or_else(|| take(&few));
-                    (facet(), facet())
+                    let columns = take(&|f| few(f) && !numeric(f)).or_else(|| take(&few));
+                    // No panel may stay empty.
+                    let crossed = |rows: &Factor| {
+                        columns.is_some_and(|columns| {
+                            distinct(&[columns, rows], &family.rows) == count(columns) * count(rows)
+                        })
+                    };
+                    let fits = |f: &Factor| few(f) && crossed(f);
+                    (columns, take(&|f| fits(f) && !numeric(f)).or_else(|| take(&fits)))
                 } else {
                     (facets.first().copied(), facets.get(1).copied())
                 };

@@ -132,15 +132,14 @@ fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor
     if let Some(main) = main {
         legend.push(Entry { text: scale::title(main.name), stroke: None });
     }
-    let (mut theory, mut recurrent) = (false, false);
+    let (mut theory, mut recurrent) = (Theory::default(), false);
     for share in shares {
         let points = profiles.median(&share.rows);
         let Some(&(last, norm)) = points.last() else { continue };
         recurrent |= share.rows.iter().any(|row| is_recurrent(table, *row));
-        let chi = common(share.rows.iter().map(|row| theory_of(table, *row)));
+        let chi = common(share.rows.iter().map(|row| theory.of(table, *row)));
         let mut name = share.name.clone();
         if let Some(chi) = chi {
-            theory = true;
             let slope = |(x, _): &(f64, f64)| (*x, norm * chi.powf((last - x) / 2.0));
             let line = points.iter().map(slope).filter(|(_, y)| y.is_finite() && *y > 0.0).collect();
             lines.push(Line { points: line, stroke: dashed(share.colour), shape: Form::Line });
@@ -149,7 +148,7 @@ fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor
         lines.push(Line { points, stroke: solid(share.colour), shape: Form::Line });
         legend.push(Entry::line(name, solid(share.colour)));
     }
-    if theory {
+    if lines.iter().any(|line: &Line| line.stroke.dashed) {
         legend.push(Entry::line("mean field", dashed(super::palette::PALE_INK)));
     }
     // Theory may leave the range of what was measured, but does not decide it.
@@ -181,8 +180,34 @@ fn common(mut values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     values.all(|x| x == Some(first)).then_some(first)
 }
 
-/// chi_1 of the row's net, if it is one that mean-field theory is about: an mlp of independent weights and nothing between its layers.
+/// The parameters of the theory, or none where it says nothing.
+type Parameters = Option<(Activation, f64, f64)>;
+
+/// chi_1 of nets, each worked out once.
+#[derive(Default)]
+struct Theory {
+    known: Vec<(Parameters, Option<f64>)>,
+}
+
+impl Theory {
+    fn of(&mut self, table: &Table, row: u32) -> Option<f64> {
+        let parameters = parameters(table, row);
+        if let Some((_, chi)) = self.known.iter().find(|(known, _)| *known == parameters) {
+            return *chi;
+        }
+        let chi = parameters.and_then(|(activation, weights, biases)| chi_1(activation, weights, biases));
+        self.known.push((parameters, chi));
+        chi
+    }
+}
+
+/// chi_1 of the row's net, if it is one that mean-field theory is about and has one.
 pub fn theory_of(table: &Table, row: u32) -> Option<f64> {
+    Theory::default().of(table, row)
+}
+
+/// Of an mlp of independent weights and nothing between its layers.
+fn parameters(table: &Table, row: u32) -> Parameters {
     let number = |name: &str| table.factor(name)?.level(row).number;
     let plain = text(table, "network", row) == "mlp"
         && text(table, "norm", row) == "none"
@@ -193,9 +218,9 @@ pub fn theory_of(table: &Table, row: u32) -> Option<f64> {
         return None;
     }
     let (width, scale) = (number("width")?, number("init_scale")?);
-    let name = |name: &str| text(table, name, row).split('(').next().unwrap_or_default().to_owned();
+    let name = |name: &str| text(table, name, row).split('(').next().unwrap_or_default();
     // Variance times fan-in of a hidden layer, which is as wide as the one before it.
-    let weights = match &*name("init") {
+    let weights = match name("init") {
         "normal" => scale * scale * width,
         "uniform" => scale * scale / 3.0 * width,
         "xavier" | "xavier_uniform" | "lecun" | "orthogonal" => scale * scale,
@@ -204,16 +229,16 @@ pub fn theory_of(table: &Table, row: u32) -> Option<f64> {
         "pytorch" => scale * scale / 3.0,
         _ => return None,
     };
-    let biases = match (&*text(table, "bias", row), number("bias_std")) {
+    let biases = match (text(table, "bias", row), number("bias_std")) {
         ("learned", Some(std)) => std * std,
         // PyTorch's own, U(+-1/sqrt n).
         ("learned", None) => 1.0 / (3.0 * width),
         _ => 0.0,
     };
-    let activation = Activation::from_name(&name("activation"), number("negative_slope").unwrap_or(0.01))?;
-    chi_1(activation, weights, biases)
+    let activation = Activation::from_name(name("activation"), number("negative_slope").unwrap_or(0.01))?;
+    Some((activation, weights, biases))
 }
 
-fn text(table: &Table, name: &str, row: u32) -> String {
-    table.factor(name).map_or_else(String::new, |factor| factor.level(row).text.clone())
+fn text<'a>(table: &'a Table, name: &str, row: u32) -> &'a str {
+    table.factor(name).map_or("", |factor| &factor.level(row).text)
 }

@@ -37,8 +37,9 @@ pub fn draw(table: &Table, page: &Page<'_>, cells: &[Cell], metric: Metric, titl
 
 fn panels(text: &mut String, axes: Axes<'_>, page: &Page<'_>, cells: &[Cell], values: &[Option<f64>], shades: Shades) {
     let at: HashMap<&[u32], Option<f64>> = cells.iter().map(|cell| &*cell.levels).zip(values.iter().copied()).collect();
-    let of = |factor: Option<&Factor>| factor.map_or_else(|| vec![0], |factor| levels(factor, &page.family.rows));
-    let (xs, mut ys, columns, rows) = (of(Some(axes.x)), of(Some(axes.y)), of(axes.columns), of(axes.rows));
+    let facet = |factor: Option<&Factor>| factor.map_or_else(|| vec![0], |factor| levels(factor, &page.rows));
+    let (columns, rows) = (facet(axes.columns), facet(axes.rows));
+    let (xs, mut ys) = (levels(axes.x, &page.family.rows), levels(axes.y, &page.family.rows));
     if axes.y.is_numeric() {
         ys.reverse();
     }

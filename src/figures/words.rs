@@ -86,6 +86,17 @@ fn listed(factor: &Factor, rows: &[u32]) -> String {
     format!("{} ({})", factor.name, texts.join(", "))
 }
 
+/// Those that a factor has, as they are written in `runs.csv`: all, or both ends.
+pub fn values(factor: &Factor) -> String {
+    const SHOWN: usize = 12;
+    let texts: Vec<&str> = factor.levels.iter().map(|level| &*level.text).filter(|text| !text.is_empty()).collect();
+    match texts.len() {
+        0 => "nothing, it does not apply".to_owned(),
+        n if n > SHOWN => format!("{} values from {} to {}", n, texts[0], texts[n - 1]),
+        _ => texts.join(", "),
+    }
+}
+
 pub fn at(factor: &Factor, code: u32) -> String {
     scale::label(&factor.levels[code as usize])
 }
