@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test literature build libtorch bench pytorch clean
+.PHONY: sweep test slurm literature build libtorch bench pytorch clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -12,6 +12,10 @@ test: libtorch
 	cargo fmt --all --check
 	cargo clippy --release --all-targets -- -D warnings
 	sh scripts/test.sh
+
+# A job array on a real Slurm of one node, which it starts and stops; as root it installs Slurm where it is missing.
+slurm: build
+	sh scripts/slurm-test.sh
 
 # What is known about exploding gradients, held against this program; writes docs/literature.md.
 literature: build

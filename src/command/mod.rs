@@ -1,9 +1,12 @@
 //! One file per subcommand: wiring only.
 
 pub mod check;
+pub mod merge;
 pub mod plot;
 pub mod replay;
 pub mod report;
+pub mod shard;
+pub mod slurm;
 pub mod sweep;
 pub mod worker;
 

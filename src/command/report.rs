@@ -9,12 +9,14 @@ use crate::check::run::Run;
 use crate::failure::Failure;
 use crate::figures::design;
 use crate::figures::table::Table;
+use crate::progress::to_stderr;
 use crate::report::curves::{Curves, curves};
 use crate::report::data::{self, Beside, Checks, Data, MEASURES, Sampled};
 use crate::report::sample::{self, Sample};
 use crate::report::{MOST_TRIALS, page};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
+use crate::store::sums::{self, Known};
 use crate::store::{self, Manifest};
 use std::fs;
 use std::io::{self, BufRead};
@@ -39,6 +41,9 @@ pub fn write(dir: &Path, spec: Option<&Spec>) -> Result<(), Failure> {
         None => text.as_ref().map(|text| parse(text, &dir.join("spec.toml"), &dir.join("spec.toml"))),
     };
     let (name, checks) = match spec.map(Ok).or(read.as_ref().map(Result::as_ref)) {
+        Some(Ok(spec)) if manifest.as_ref().is_some_and(|manifest| manifest.shard.is_some()) => {
+            (spec.name.clone(), None)
+        }
         Some(Ok(spec)) => (spec.name.clone(), checks(dir, spec, rows)),
         Some(Err(failure)) => (
             folder_name(dir),
@@ -57,6 +62,13 @@ pub fn write(dir: &Path, spec: Option<&Spec>) -> Result<(), Failure> {
     let curves = read_curves(&dir.join("epochs.csv"), &table, &configurations)?;
     let data = Data::new(&table, &configurations, curves, beside);
     store::replace(&dir.join(store::REPORT), |to| page::write(&data, to))
+}
+
+/// For the end of a sweep, whose results are whole without a page.
+pub fn write_or_tell(dir: &Path, spec: Option<&Spec>) {
+    if let Err(failure) = write(dir, spec) {
+        to_stderr(&format!("{} was not written: {failure}", store::REPORT));
+    }
 }
 
 /// Lines after the header.
@@ -103,7 +115,8 @@ fn checks(dir: &Path, spec: &Spec, rows: u64) -> Option<Checks> {
         let roster = Roster::new(spec);
         let path = dir.join("runs.csv");
         let columns: Vec<_> = spec.expects.iter().flat_map(|expect| expect.metric.columns()).copied().collect();
-        let run = Run::read(&path, open(&path)?, &roster, &columns)?;
+        let (rows, known) = (open(&path)?, Known::open(sums::path(&path))?);
+        let run = Run::read(&path, rows, &roster, &columns, known)?;
         let layers = layers(spec, &roster, &dir.join("layers.csv"))?;
         Ok(Checks::of(&judge(spec, Rows { roster: &roster, run: &run, layers: &layers }, None)))
     };

@@ -1,16 +1,20 @@
 //! `blowup sweep`: spec -> grid minus rows -> plan -> pool -> store.
 
-use super::survey::Survey;
+use super::shard;
+use super::survey::{Survey, check_shard};
 use crate::cli::{Device, Sweep};
 use crate::failure::{Exit, Failure};
-use crate::plan::{Pending, Plan, Sizes};
+use crate::plan::{self, Pending, Plan, Shard, Sizes};
 use crate::progress::{self, Progress};
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
+use crate::store::losses::{self, Loss};
 use crate::store::{Counts, Manifest, REPORT, Status, Store};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
+use crate::worker::limits::{Limits, Shares, Wishes};
+use crate::worker::memory;
 use crate::worker::pool::{self, Ending, News};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -31,49 +35,79 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     if points > MANY_POINTS && !args.yes {
         return Err(Failure::new(format!("the grid has {points} points")).hint("`--yes` runs it all the same"));
     }
-    let dir = match &args.out {
-        Some(dir) => dir.clone(),
-        None => default_dir(&spec.name)?,
-    };
+    let shard = args.shard.map(|arg| shard::resolve(arg, &|name| std::env::var(name).ok())).transpose()?;
+    let whole = out_dir(args.out.as_deref(), &spec)?;
+    let dir = shard.map_or(whole.clone(), |shard| whole.join(shard.folder()));
     let store = if args.dry_run { Store::read(&dir)? } else { Store::open(&dir)? };
-    let mut survey = Survey::new(&spec, &filter, &store);
-    if survey.order.is_empty() {
+    check_shard(&store, shard)?;
+    let (timeout, memory) = (args.timeout, args.memory.map(|memory| memory.0));
+    let mut limits = Limits { timeout, memory, ceiling: u64::MAX };
+    let retry = |trial| args.retry_lost || !store.losses.is_given_up(trial, &limits);
+    let mut survey = Survey::new(&spec, &filter, &store, shard, &retry);
+    if survey.trials == 0 {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
-    if survey.selected == 0 {
+    if survey.matched == 0 {
         return Err(Failure::new(format!(
             "`--where {}` matches none of the {} trials",
             args.filters.join(" --where "),
-            survey.order.len()
+            survey.trials
         )));
     }
     let changed = store.spec.as_ref().is_some_and(|old| *old != text);
     if changed || store.spec.is_none() {
         let old = store.spec.as_ref().and_then(|old| parse(old, &dir.join("spec.toml"), &args.spec).ok());
-        survey.check_contains(old.as_ref(), &args.spec, &dir)?;
+        survey.check_contains(old.as_ref(), shard, &args.spec, &dir)?;
     } else {
         survey.check_same(store.runs.len(), &args.spec, &dir)?;
     }
-    let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
-    let sizes = Sizes { workers, chunk: args.chunk.map(usize::from) };
-    let plan = std::mem::take(&mut survey.planner).plan(sizes);
+    let planner = std::mem::take(&mut survey.planner);
+    let shares = shares(args, planner.fewest_bytes())?;
+    limits.ceiling = shares.ceiling;
+    let chunk = args.chunk.map(usize::from);
+    let Shares { workers, planned, .. } = shares;
+    let plan = planner.plan(Sizes { workers, chunk, seconds: limits.chunk_seconds(), bytes: planned });
     let survey = &survey;
     if args.dry_run {
-        print(&dry_run(points, survey, &plan, workers));
+        print(&dry_run(points, shard, survey, &plan, workers));
         return Ok(Exit::Done);
     }
-    let manifest = manifest(&spec, &store, survey, workers);
+    let manifest = manifest(&spec, &store, shard, survey, workers);
     let started = Instant::now();
-    Running { args, text: &text, spec: &spec, store, survey, changed, manifest, started, begun: None, lost: 0 }
+    Running { args, text: &text, spec: &spec, store, survey, changed, limits, manifest, started, begun: None, lost: 0 }
         .run(plan)
 }
 
+/// `fewest`: predicted bytes of a worker that trains the largest trial alone.
+fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (workers, memory) = (args.workers.map(usize::from), args.memory.map(|memory| memory.0));
+    let least = plan::WORKER_BYTES as u64;
+    if let Some(memory) = memory.filter(|memory| *memory < least) {
+        return Err(Failure::new(format!("`--memory` of {} MiB is too little for libtorch alone", memory >> 20))
+            .hint(format!("a worker needs {} MiB and what its trials need", least >> 20)));
+    }
+    let available = memory::available();
+    let shares = Wishes { workers, cores, memory, available, fewest }.shares();
+    if shares.crowded {
+        tracing::warn!(
+            "a worker is predicted to need {:.0} MiB, and {} workers have {} MiB together",
+            fewest / 1048576.0,
+            shares.workers,
+            available.unwrap_or(0) >> 20
+        );
+    }
+    Ok(shares)
+}
+
 /// As a sweep that starts now leaves it.
-fn manifest(spec: &Spec, store: &Store, survey: &Survey, workers: usize) -> Manifest {
+fn manifest(spec: &Spec, store: &Store, shard: Option<Shard>, survey: &Survey, workers: usize) -> Manifest {
     let before = store.manifest.as_ref();
     Manifest {
         format: record::FORMAT,
         status: Status::Running,
+        shard,
+        grid: survey.grid.clone(),
         blowup: env!("CARGO_PKG_VERSION").to_owned(),
         fingerprints: before.map(|m| m.fingerprints.clone()).unwrap_or_default(),
         device: "cpu".to_owned(),
@@ -83,7 +117,13 @@ fn manifest(spec: &Spec, store: &Store, survey: &Survey, workers: usize) -> Mani
         wall_seconds: before.map_or(0.0, |m| m.wall_seconds),
         record: spec.record.clone(),
         counts: counts(store, survey),
+        lengths: Default::default(),
     }
+}
+
+/// The folder of a sweep's results; those of its shards lie below it.
+pub(super) fn out_dir(out: Option<&Path>, spec: &Spec) -> Result<PathBuf, Failure> {
+    out.map_or_else(|| default_dir(&spec.name), |dir| Ok(dir.to_owned()))
 }
 
 /// The name must not lead anywhere else.
@@ -115,6 +155,7 @@ struct Running<'a> {
     survey: &'a Survey,
     /// The folder's spec is another than this one, which contains it.
     changed: bool,
+    limits: Limits,
     manifest: Manifest,
     started: Instant,
     /// The workers' fingerprint, as soon as one was ready and the folder was taken.
@@ -144,7 +185,12 @@ impl Running<'_> {
             self.manifest.workers,
             self.store.dir.display()
         ));
-        let options = pool::Options { workers: self.manifest.workers as usize, record: self.spec.record.clone() };
+        let options = pool::Options {
+            workers: self.manifest.workers as usize,
+            record: self.spec.record.clone(),
+            limits: self.limits,
+            max_lost: self.args.max_lost,
+        };
         let pending = Pending { grid: self.spec.grid(), ids: &self.survey.order, points: &self.survey.points };
         let ended = pool::run(plan.chunks, pending, options, &mut |news| self.hear(news, &mut progress));
         progress.finish(ended != Ok(Ending::Done));
@@ -154,6 +200,12 @@ impl Running<'_> {
                 progress::to_stderr("interrupted; rows that were written are kept, the same command resumes");
                 self.close(Status::Interrupted)?;
                 Ok(Exit::Interrupted)
+            }
+            Ok(Ending::Hopeless) => {
+                let text = format!("stopped: {} trials were lost; see lost.csv, the same command resumes", self.lost);
+                progress::to_stderr(&text);
+                self.close(Status::Interrupted)?;
+                Ok(Exit::Lost)
             }
             Err(failure) => {
                 // The first error is the one to show.
@@ -180,11 +232,11 @@ impl Running<'_> {
                     progress.done(Verdict::Outcome(row.outcome), seconds_each);
                 }
             }
-            News::Lost { trial, reason, seconds } => {
+            News::Lost { trial, reason, detail, seconds } => {
                 self.lost += 1;
-                let verdict = Verdict::Lost(reason);
-                self.store.append_lost(trial.id(), &record::lost_row(trial, reason), verdict)?;
-                progress.done(verdict, seconds);
+                let loss = Loss { lost: reason, limit: self.limits.of(reason) };
+                self.store.append_lost(trial.id(), &record::lost_row(trial, reason), loss, detail)?;
+                progress.done(Verdict::Lost(reason), seconds);
             }
         }
         Ok(())
@@ -215,6 +267,12 @@ impl Running<'_> {
         if before.is_some_and(|before| *before != self.spec.record) && !self.store.runs.is_empty() {
             tracing::warn!("`[record]` has changed: trials that have a row keep what was recorded of them");
         }
+        if self.store.runs.is_unguarded() {
+            tracing::warn!(
+                "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
+                self.store.dir.join("runs.csv").display()
+            );
+        }
     }
 
     /// Every selected trial has a row: the files in grid order, the summary, the table.
@@ -232,13 +290,22 @@ impl Running<'_> {
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
         self.store.forget_rows();
-        self.write_page();
+        super::report::write_or_tell(&self.store.dir, Some(self.spec));
         self.report(&summary);
-        if self.lost == 0 {
-            return Ok(Exit::Done);
+        Ok(self.exit())
+    }
+
+    /// Of a sweep that has nothing more to run.
+    fn exit(&self) -> Exit {
+        if self.lost > 0 {
+            tracing::warn!("{} lost: see lost.csv for the reasons; the same command runs them again", self.lost);
         }
-        tracing::warn!("{} lost: see `lost` in runs.csv; the same command runs them again", self.lost);
-        Ok(Exit::Lost)
+        let given_up = self.survey.given_up;
+        if given_up > 0 {
+            let hint = "`--retry-lost` does, and so do larger limits";
+            tracing::warn!("{given_up} were lost in {} sweeps and are not run again: {hint}", losses::MOST);
+        }
+        if self.lost + given_up == 0 { Exit::Done } else { Exit::Lost }
     }
 
     /// A sweep that was finished before.
@@ -248,17 +315,10 @@ impl Running<'_> {
             summary.add_to_table(row);
         })?;
         if !self.store.dir.join(REPORT).exists() {
-            self.write_page();
+            super::report::write_or_tell(&self.store.dir, Some(self.spec));
         }
         self.report(&summary);
-        Ok(Exit::Done)
-    }
-
-    /// The results are whole without it.
-    fn write_page(&self) {
-        if let Err(failure) = super::report::write(&self.store.dir, Some(self.spec)) {
-            progress::to_stderr(&format!("{REPORT} was not written: {failure}"));
-        }
+        Ok(self.exit())
     }
 
     fn report(&self, summary: &Summary) {
@@ -266,7 +326,8 @@ impl Running<'_> {
         let _ = writeln!(text, "\n{} trials: {}", summary.all.trials, progress::counts(&summary.all));
         let missing = self.survey.order.len() as u64 - summary.all.trials;
         if missing > 0 {
-            let _ = writeln!(text, "{missing} of the grid's {} trials were not asked for yet", self.survey.order.len());
+            let (whose, all) = (if self.manifest.shard.is_some() { "shard" } else { "grid" }, self.survey.order.len());
+            let _ = writeln!(text, "{missing} of the {whose}'s {all} trials were not asked for yet");
         }
         let _ = writeln!(text, "{}: {}", self.store.dir.display(), self.store.files().join(" "));
         if let Some(diagrams) = super::plot::glance(&self.store.dir, summary.all.trials).filter(|_| !self.args.quiet) {
@@ -284,12 +345,15 @@ impl Running<'_> {
         self.manifest.updated = now();
         self.manifest.wall_seconds += self.started.elapsed().as_secs_f64();
         self.manifest.counts = counts(&self.store, self.survey);
+        if status != Status::Interrupted {
+            self.manifest.lengths = self.store.lengths();
+        }
         self.store.write_manifest(&self.manifest)
     }
 }
 
 /// The row under the label that its trial has now, if that is another.
-fn relabelled(row: &[u8], label: &str) -> Option<Vec<u8>> {
+pub(super) fn relabelled(row: &[u8], label: &str) -> Option<Vec<u8>> {
     let after = &row[TrialId::LENGTH + 1..];
     let same = after.strip_prefix(label.as_bytes()).is_some_and(|rest| rest.starts_with(b","));
     if same && !label.contains([',', '"']) {
@@ -309,14 +373,18 @@ fn counts(store: &Store, survey: &Survey) -> Counts {
     Counts { missing: trials - counts.trials, trials, ..counts }
 }
 
-fn dry_run(points: u128, survey: &Survey, plan: &Plan, workers: usize) -> String {
+fn dry_run(points: u128, shard: Option<Shard>, survey: &Survey, plan: &Plan, workers: usize) -> String {
     const SHOWN: usize = 12;
-    let (trials, pending) = (survey.order.len(), plan.trials());
-    let mut text = format!("grid      {points} points, {trials} trials\n");
+    let pending = plan.trials();
+    let mut text = format!("grid      {points} points, {} trials\n", survey.trials);
+    if let Some(shard) = shard {
+        let _ = writeln!(text, "shard     {shard}, {} trials", survey.order.len());
+    }
     let _ = writeln!(text, "selected  {}, of which {pending} are to run", survey.selected);
     let _ =
         writeln!(text, "plan      {} cohorts, {} chunks on {workers} workers", plan.cohorts.len(), plan.chunks.len());
     let seconds = plan.seconds();
+    let _ = writeln!(text, "memory    {:.0} MiB predicted for a worker", plan.bytes() / 1048576.0);
     let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {:.1} s here\n", seconds / workers as f64);
     let _ = writeln!(text, "{:>8} {:>6} {:>10}  cohort", "trials", "lanes", "seconds");
     for cohort in plan.cohorts.iter().take(SHOWN) {
@@ -334,6 +402,6 @@ pub(super) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn now() -> String {
+pub(super) fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

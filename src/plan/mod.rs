@@ -3,9 +3,13 @@
 
 mod cost;
 mod pending;
+mod shard;
+mod split;
 
-pub use cost::Cost;
+pub use cost::{Cost, WORKER_BYTES};
 pub use pending::Pending;
+pub use shard::Shard;
+pub use split::Split;
 
 use crate::trial::{Init, Shape, Trial};
 use std::collections::HashMap;
@@ -17,21 +21,31 @@ pub struct Sizes {
     pub workers: usize,
     /// Most trials of a chunk; by default as many as run well.
     pub chunk: Option<usize>,
+    /// Most predicted seconds of a chunk.
+    pub seconds: Option<f64>,
+    /// Most predicted bytes of a worker. A trial that needs more stands alone.
+    pub bytes: f64,
 }
 
 /// Trials that train together as lanes; numbers of `Pending`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
     pub trials: Vec<u32>,
-    /// Predicted, of one trial on one core.
-    pub seconds_each: f64,
+    /// Of each of them.
+    pub cost: Cost,
     /// How often it took its worker down while it was a single trial.
     pub strikes: u32,
 }
 
 impl Chunk {
+    /// Predicted, on one core.
     pub fn seconds(&self) -> f64 {
-        self.seconds_each * self.trials.len() as f64
+        self.cost.seconds(self.trials.len())
+    }
+
+    /// The share of one trial.
+    pub fn seconds_each(&self) -> f64 {
+        self.seconds() / self.trials.len() as f64
     }
 }
 
@@ -59,9 +73,29 @@ impl Cohort {
 /// Collects the trials to run, in grid order.
 #[derive(Default)]
 pub struct Planner {
-    by_shape: HashMap<Shape, usize>,
-    last: Option<(Shape, usize)>,
+    by_shape: ByShape,
     cohorts: Vec<(Cohort, Members)>,
+}
+
+/// Numbers the shapes of trials, from 0, in the order in which they come.
+#[derive(Default)]
+struct ByShape {
+    numbers: HashMap<Shape, usize>,
+    /// Neighbours in the grid mostly share it.
+    last: Option<(Shape, usize)>,
+}
+
+impl ByShape {
+    fn number(&mut self, trial: &Trial) -> usize {
+        let shape = trial.shape();
+        let next = self.numbers.len();
+        let number = match self.last.take() {
+            Some((last, number)) if last == shape => number,
+            _ => *self.numbers.entry(shape.clone()).or_insert(next),
+        };
+        self.last = Some((shape, number));
+        number
+    }
 }
 
 /// (seed, hash of what may differ but clipping, number in `Pending`): lanes of one seed share their data, and trials that differ in clipping alone
@@ -79,6 +113,11 @@ impl Plan {
         self.cohorts.iter().map(Cohort::trials).sum()
     }
 
+    /// Predicted, of the largest worker.
+    pub fn bytes(&self) -> f64 {
+        self.cohorts.iter().map(|cohort| cohort.cost.bytes(cohort.lanes)).fold(0.0, f64::max)
+    }
+
     /// Predicted, on one core.
     pub fn seconds(&self) -> f64 {
         self.chunks.iter().map(Chunk::seconds).sum()
@@ -87,26 +126,26 @@ impl Plan {
 
 impl Planner {
     pub fn push(&mut self, number: u32, trial: &Trial) {
-        let shape = trial.shape();
-        // Neighbours in the grid mostly share it.
-        let cohort = self.last.take().filter(|(last, _)| *last == shape).map(|(_, cohort)| cohort);
-        let cohort = cohort.unwrap_or_else(|| {
-            *self.by_shape.entry(shape.clone()).or_insert_with(|| {
-                let cost = Cost::of(trial);
-                self.cohorts.push((Cohort { name: name(trial), cost, lanes: cost.lanes(), trials: 0 }, Vec::new()));
-                self.cohorts.len() - 1
-            })
-        });
-        self.last = Some((shape, cohort));
+        let cohort = self.by_shape.number(trial);
+        if cohort == self.cohorts.len() {
+            let cost = Cost::of(trial);
+            let lanes = cost.lanes(f64::INFINITY);
+            self.cohorts.push((Cohort { name: name(trial), cost, lanes, trials: 0 }, Vec::new()));
+        }
         let (cohort, members) = &mut self.cohorts[cohort];
         cohort.trials += 1;
         members.push((trial.seed, siblings(trial), number));
     }
 
+    /// Predicted, of a worker that trains the largest trial alone.
+    pub fn fewest_bytes(&self) -> f64 {
+        self.cohorts.iter().map(|(cohort, _)| cohort.cost.bytes(1)).fold(0.0, f64::max)
+    }
+
     pub fn plan(self, sizes: Sizes) -> Plan {
         let all: f64 = self.cohorts.iter().map(|(cohort, _)| cohort.seconds()).sum();
         // Three chunks per worker let the last ones even out, as long as that leaves enough lanes to share the dispatch.
-        let fair = all / (3 * sizes.workers.max(1)) as f64;
+        let fair = if sizes.workers > 1 { all / (3 * sizes.workers) as f64 } else { all };
         let (mut cohorts, mut chunks) = (Vec::new(), Vec::new());
         for (mut cohort, mut members) in self.cohorts {
             let balanced = (fair / (cohort.seconds() / cohort.trials() as f64)) as usize;
@@ -114,6 +153,8 @@ impl Planner {
                 .lanes
                 .min(balanced.max(cohort.cost.fewest_lanes()))
                 .min(sizes.chunk.unwrap_or(usize::MAX))
+                .min(sizes.seconds.map_or(usize::MAX, |seconds| cohort.cost.lanes_within(seconds)))
+                .min(cohort.cost.lanes(sizes.bytes))
                 .max(1);
             members.sort_unstable();
             // Siblings where the first of them stands, not where their hash does: rows come in nearly the order of the grid, which is how they
@@ -129,7 +170,7 @@ impl Planner {
                 let members = &members[at * trials / count..(at + 1) * trials / count];
                 chunks.push(Chunk {
                     trials: members.iter().map(|(_, _, number)| *number).collect(),
-                    seconds_each: cohort.cost.seconds(members.len()) / members.len() as f64,
+                    cost: cohort.cost,
                     strikes: 0,
                 });
             }

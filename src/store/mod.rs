@@ -3,25 +3,32 @@
 //!
 //! The only module that writes result files, and only one process does at a time: a lock, held by the operating system, dies with its owner.
 
+pub mod losses;
 mod manifest;
 mod places;
+mod stage;
+pub mod sums;
 mod table;
 
 pub use manifest::{Counts, Manifest, Status};
-pub use table::{Change, Table};
+pub use stage::Stage;
+pub use table::{Change, Reader, Table};
 
 use crate::failure::Failure;
 use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
 use crate::verdict::Record;
 use crate::worker::protocol::Rows;
+use losses::{Loss, Losses};
 use rustix::fs::{FlockOperation, flock};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
+const RUNS: &str = "runs.csv";
 const SPEC: &str = "spec.toml";
 const MANIFEST: &str = "manifest.toml";
 const SUMMARY: &str = "summary.csv";
@@ -33,7 +40,8 @@ pub struct Store {
     /// `runs.csv`
     pub runs: Table,
     /// Those of `record::SIDES`.
-    sides: [Table; 3],
+    pub sides: [Table; 3],
+    pub losses: Losses,
     /// `spec.toml` as it lies there.
     pub spec: Option<String>,
     pub manifest: Option<Manifest>,
@@ -81,8 +89,9 @@ impl Store {
         let side = |i: usize| Table::read(dir.join(SIDES[i].file), SIDES[i].columns, false);
         Ok(Store {
             dir: dir.to_owned(),
-            runs: Table::read(dir.join("runs.csv"), &record::runs(), true)?,
+            runs: Table::read(dir.join(RUNS), &record::runs(), true)?,
             sides: [side(0)?, side(1)?, side(2)?],
+            losses: Losses::read(dir)?,
             spec: text(SPEC)?,
             manifest: text(MANIFEST)?.and_then(|text| Manifest::parse(&text)),
             made: Vec::new(),
@@ -133,7 +142,10 @@ impl Store {
         self.runs.append(&rows.runs, runs.map(|(t, row)| (*t, row.runs, Some(Verdict::Outcome(row.outcome)))))
     }
 
-    pub fn append_lost(&mut self, trial: TrialId, row: &[u8], verdict: Verdict) -> Result<(), Failure> {
+    /// The trial's row, which is lost, and the note that it was.
+    pub fn append_lost(&mut self, trial: TrialId, row: &[u8], loss: Loss, detail: &str) -> Result<(), Failure> {
+        self.losses.append(trial, loss, detail)?;
+        let verdict = Verdict::Lost(loss.lost);
         self.runs.append(row, [(trial, row.len() as u32, Some(verdict))].into_iter())
     }
 
@@ -163,10 +175,22 @@ impl Store {
         }
     }
 
+    /// The lengths of the files with rows, by name, as they are now.
+    pub fn lengths(&self) -> BTreeMap<String, u64> {
+        let names = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file));
+        let length = |name| Some((String::from(name), fs::metadata(self.dir.join(name)).ok()?.len()));
+        names.filter_map(length).collect()
+    }
+
+    /// Whether another process holds the lock of the folder. Looks only, and for a moment.
+    pub fn is_running(dir: &Path) -> bool {
+        let lock = File::open(dir.join(LOCK));
+        lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK))
+    }
+
     /// The files of the results, by name, that are there.
     pub fn files(&self) -> Vec<&'static str> {
-        let all =
-            ["runs.csv", SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST, REPORT]);
+        let all = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST, REPORT]);
         all.filter(|name| self.dir.join(name).exists()).collect()
     }
 }
@@ -196,6 +220,11 @@ fn has_outcome(runs: &Table, trial: TrialId) -> bool {
     runs.verdict(trial).is_some_and(|verdict| verdict.outcome().is_some())
 }
 
+/// A row could not be added to a file.
+fn cannot_append(path: &Path, error: &io::Error) -> Failure {
+    Failure::io("write", path, error).hint("rows that were written are kept; the same command resumes")
+}
+
 /// What will replace a file, all or nothing: nothing if it is dropped before `finish`.
 pub struct Replacement {
     path: PathBuf,
@@ -205,7 +234,9 @@ pub struct Replacement {
 
 impl Replacement {
     fn new(path: &Path) -> Result<Replacement, Failure> {
-        let temporary = path.with_extension("tmp");
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let temporary = PathBuf::from(temporary);
         let file = File::create(&temporary).map_err(|error| Failure::io("write", path, &error))?;
         Ok(Replacement { path: path.to_owned(), temporary, to: io::BufWriter::with_capacity(1 << 18, file) })
     }

@@ -1,5 +1,7 @@
 //! The real program, end to end: processes, faults, exit statuses.
 
+use blowup::store::sums;
+use blowup::trial::TrialId;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -43,6 +45,15 @@ impl Place {
 
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Results as a sweep leaves them: rows and their checksums.
+    pub fn write_runs(&self, dir: &str, runs: &str) {
+        let trial = |row: &str| row.get(..TrialId::LENGTH).and_then(TrialId::parse);
+        let line = |row: &str| trial(row).map(|trial| sums::line(trial, sums::sum(row.as_bytes())));
+        let lines: Vec<u8> = runs.split_inclusive('\n').filter_map(line).flatten().collect();
+        std::fs::write(self.path(&format!("{dir}/runs.crc32")), lines).unwrap();
+        self.write(&format!("{dir}/runs.csv"), runs);
     }
 
     pub fn command(&self, args: &str) -> Command {

@@ -291,7 +291,7 @@ def part_of_a_grid(run_dir):
     """Swept with --where: what is missing is told."""
     with opened(run_dir) as page:
         alerts = " ".join(page.eval_on_selector_all("[role=alert]", "all => all.map(node => node.innerText)"))
-        assert "24 of the grid's 48 trials have no row yet" in alerts, alerts
+        assert "24 of the sweep's 48 trials have no row yet" in alerts, alerts
 
 
 def harmless(run_dir, text):

@@ -4,7 +4,7 @@ function drawNotices() {
   const { counts } = data;
   const notices = [];
   if (data.status === "interrupted" || data.status === "running") notices.push(["bad", `This sweep did not end (${data.status}); the same command resumes it.`]);
-  if (counts.missing > 0) notices.push(["bad", `${count(counts.missing)} of the grid's ${plural(counts.trials, "trial")} have no row yet: what is here is a part.`]);
+  if (counts.missing > 0) notices.push(["bad", `${count(counts.missing)} of the sweep's ${plural(counts.trials, "trial")} have no row yet: what is here is a part.`]);
   if (counts.lost > 0) notices.push(["bad", `${plural(counts.lost, "trial is", "trials are")} lost (${data.lost_text}): they have no verdict and are in no rate. The same command runs them again.`]);
   if (data.sampled) notices.push(["note", `A sample: this page holds ${count(data.rows)} of ${plural(data.sampled.of, "trial")}, chosen by the hash in their ids, so evenly over the grid. Counts here are counts of the sample; runs.csv and summary.csv have all.`]);
   byId("notices").replaceChildren(...notices.map(([kind, text]) => el("p", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "note" }, text)));
