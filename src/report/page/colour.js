@@ -31,7 +31,9 @@ const rateRamp = () => RATE[isDark() ? "dark" : "light"];
 
 /** Colours of the lines of `n` groups: in order for numbers, apart for names. */
 function lineColours(n, numeric) {
-  const apart = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f"];
+  const apart = isDark()
+    ? ["#4aa5e0", "#ff8149", "#2fc296", "#e394c3", "#f0b638", "#9fd6f7", "#b79fdb", "#a3a3a3"]
+    : ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f"];
   if (!numeric && n <= apart.length) return apart.slice(0, n);
   // Not the pale end of viridis on white, nor the dark end on black.
   const [from, to] = isDark() ? [0.28, 1] : [0, 0.86];

@@ -56,10 +56,11 @@ function drawCurves(chosen) {
   if (!all) return { root: el("p", { class: "hint" }, "No curves: epochs.csv was not recorded. [record] epochs = true in the spec records it."), highlight: null, draw() {} };
   const at = curvesOf();
   const there = chosen.filter((row) => at.has(row));
-  const drawn = there.slice(0, MOST_LINES);
+  const lines = Math.min(there.length, MOST_LINES);
+  const drawn = Array.from({ length: lines }, (_, i) => there[Math.floor((i * there.length) / lines)]);
   const root = el("div", { class: "curves" });
   const note = [`${count(drawn.length)} of ${plural(chosen.length, "trial")} drawn`];
-  if (there.length > drawn.length) note.push(`${count(there.length - drawn.length)} left out to stay readable`);
+  if (there.length > drawn.length) note.push(`${count(there.length - drawn.length)} left out to stay readable, evenly`);
   if (there.length < chosen.length) note.push(`${count(chosen.length - there.length)} whose curves are only in epochs.csv, not in this page`);
   if (all.thinned) note.push("long curves are thinned: every k-th epoch, the first crossing and the last one");
   note.push("a dot marks where a curve stops being finite");
