@@ -64,7 +64,8 @@ slurm/N the I alone: for arrays submitted in pieces or again in part. kubernetes
 JOB_COMPLETION_INDEX, which counts from 0; Kubernetes does not tell a pod how many there are.
 
 Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
-and steps.csv if the spec records them, spec.toml, manifest.toml; runs.crc32 (checksums of the
+and steps.csv if the spec records them, spec.toml, manifest.toml; report.html (one page that opens
+offline: phase diagram, trials, survival, configurations, checks); runs.crc32 (checksums of the
 rows), lost.csv (what was lost, and why). The bytes of runs.csv do not depend on --workers.
 
 A trial that breaks a limit or its worker is lost alone, with its reason in runs.csv; the next
@@ -273,7 +274,8 @@ pub struct Check {
 }
 
 const PLOT_HELP: &str = "\
-Written into RUN_DIR/figures/, each as SVG and PNG; the names of the files go to stdout:
+Written into RUN_DIR/figures/, each as SVG and PNG, and RUN_DIR/report.html anew; the names of the
+files go to stdout:
   phase-*      divergence rate over two axes, in panels; a figure for each combination of the rest
   survival-*   share of trials that have not blown up yet, by epoch, for the values of every axis
   layers-*     backprop signal by layer, beside mean-field theory (if layers.csv was recorded)

@@ -8,7 +8,7 @@
 //!                          |                                     |
 //!                          +<------------- rows <----------------+
 //!                          v
-//!                        store (runs.csv, ...) -> summary | check | figures
+//!                        store (runs.csv, ...) -> summary | check | figures | report
 //! ```
 
 pub mod cli;
@@ -38,6 +38,7 @@ pub mod slurm;
 
 pub mod check;
 pub mod figures;
+pub mod report;
 
 pub mod failure;
 pub mod input;

@@ -194,6 +194,7 @@ impl Merged<'_> {
         self.manifest.status = if missing == 0 { Status::Complete } else { Status::Partial };
         self.manifest.lengths = stage.store.lengths();
         stage.store.write_manifest(&self.manifest)?;
+        super::report::write_or_tell(&stage.store.dir, Some(self.spec));
         let place = format!("{}: {}", out.dir.display(), stage.store.files().join(" "));
         out.adopt(stage)?;
         print(&self.report(&summary, &place));

@@ -11,7 +11,7 @@ use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
 use crate::store::losses::{self, Loss};
-use crate::store::{Counts, Manifest, Status, Store};
+use crate::store::{Counts, Manifest, REPORT, Status, Store};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
 use crate::worker::limits::{Limits, Shares, Wishes};
@@ -309,6 +309,8 @@ impl Running<'_> {
         csv.finish()?;
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
+        self.store.forget_rows();
+        super::report::write_or_tell(&self.store.dir, Some(self.spec));
         self.report(&summary);
         Ok(self.exit())
     }
@@ -332,6 +334,9 @@ impl Running<'_> {
         self.store.runs.rows(&mut |row| {
             summary.add_to_table(row);
         })?;
+        if !self.store.dir.join(REPORT).exists() {
+            super::report::write_or_tell(&self.store.dir, Some(self.spec));
+        }
         self.report(&summary);
         Ok(self.exit())
     }

@@ -20,6 +20,7 @@ mod plan;
 mod protocol;
 mod record;
 mod replay;
+mod report;
 mod shards;
 mod slurm;
 mod still;
