@@ -15,6 +15,7 @@ pub mod cli;
 pub mod command;
 
 pub mod axes;
+pub mod device;
 pub mod trial;
 
 pub mod csv_task;

@@ -4,6 +4,7 @@ mod contract;
 mod grid;
 mod spec;
 
+mod device;
 mod fused;
 mod gradients;
 mod layers;
