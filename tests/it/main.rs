@@ -32,6 +32,7 @@ mod mkl;
 mod statistics;
 
 mod figures;
+mod pictures;
 
 mod readers;
 mod trials;
