@@ -40,6 +40,7 @@ mod damage;
 mod figures;
 mod fuzz;
 mod hostile;
+mod pictures;
 
 mod readers;
 mod trials;
