@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test literature build libtorch bench pytorch drill clean
+.PHONY: sweep test slurm literature notebook build libtorch bench pytorch drill clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -13,9 +13,17 @@ test: libtorch
 	cargo clippy --release --all-targets -- -D warnings
 	sh scripts/test.sh
 
+# A job array on a real Slurm of one node, which it starts and stops; as root it installs Slurm where it is missing.
+slurm: build
+	sh scripts/slurm-test.sh
+
 # What is known about exploding gradients, held against this program; writes docs/literature.md.
 literature: build
 	sh scripts/literature.sh
+
+# Executes notebooks/divergence.ipynb on a sweep of its own, or on RUN=results/mine; its Python packages go to .venv-notebook/.
+notebook: build
+	sh scripts/notebook.sh
 
 build: libtorch
 	cargo build --release

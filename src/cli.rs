@@ -1,9 +1,10 @@
 //! The command line as it is written. No logic.
 
+use crate::plan::Shard;
 use crate::worker::limits::{self, Bytes};
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -14,6 +15,7 @@ Examples:
   blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
   blowup check results/grid                        the gate for CI: do the spec's expectations hold?
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
+  blowup slurm experiments/grid.toml --shards 16 --submit    the same sweep as a Slurm job array
 
 Exit status:
   0    done, or the gate passed
@@ -43,10 +45,10 @@ pub enum Command {
     Plot(Rest),
     /// Run one trial of a sweep again, show how it went and where it broke, check its row
     Replay(Replay),
-    #[command(hide = true)]
-    Merge(Rest),
-    #[command(hide = true)]
-    Slurm(Rest),
+    /// Put the shards of a sweep together: the same files as the sweep in one piece
+    Merge(Merge),
+    /// Run a sweep in shards on a Slurm cluster, or tell how far its shards are
+    Slurm(Slurm),
     #[command(hide = true)]
     Map(Rest),
 }
@@ -54,6 +56,11 @@ pub enum Command {
 const SWEEP_HELP: &str = "\
 The same command again resumes: trials that have a row in runs.csv do not run again. A changed
 spec is taken up if its grid contains the old one; otherwise give it a folder with --out.
+
+A shard is trained into a folder of its own below that of the results, shard-I-of-N; `blowup merge`
+puts them together. I/N counts from 1. slurm takes both from the job array that this is a task of,
+slurm/N the I alone: for arrays submitted in pieces or again in part. kubernetes/N takes I from
+JOB_COMPLETION_INDEX, which counts from 0; Kubernetes does not tell a pod how many there are.
 
 Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
 and steps.csv if the spec records them, spec.toml, manifest.toml; runs.crc32 (checksums of the
@@ -76,6 +83,9 @@ pub struct Sweep {
     /// Where to train: cpu, cuda or cuda:K
     #[arg(long, default_value = "cpu")]
     pub device: Device,
+    /// Train one part of N of equal predicted cost: I/N, slurm, slurm/N or kubernetes/N
+    #[arg(long, value_name = "SHARD")]
+    pub shard: Option<ShardArg>,
     /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
@@ -106,6 +116,80 @@ pub struct Sweep {
     /// Most trials that train together (the results do not depend on it)
     #[arg(long, value_name = "N", hide = true)]
     pub chunk: Option<NonZeroUsize>,
+}
+
+const MERGE_HELP: &str = "\
+Refuses what does not fit together, with exit status 2, and says what: shards of different grids or
+of different builds (libtorch, CPU, blowup), the same shard twice, a shard that is missing or not
+finished, trials that two shards have or none. What it writes has the same bytes as the files of the
+sweep in one piece. OUT may hold an earlier merge of the same grid; no row in it is lost.
+
+With --partial it takes what there is: the manifest says `partial`, `blowup check` fails on the
+missing trials, and a merge into the same folder, or a sweep, completes it.
+
+Examples:
+  blowup merge results/grid results/grid/shard-*-of-8
+  blowup merge results/grid results/grid/shard-*-of-8 --partial    a look before all are done
+
+Exit status: 0 merged, 1 merged with lost trials among them, 2 refused or could not.";
+
+#[derive(Debug, Args)]
+#[command(after_help = MERGE_HELP)]
+pub struct Merge {
+    /// The folder to write; the folder above the shards will do
+    pub out: PathBuf,
+    /// The folders of all shards of one sweep, in any order
+    #[arg(required = true, value_name = "SHARD_DIR")]
+    pub shards: Vec<PathBuf>,
+    /// Take unfinished shards, and not all of them
+    #[arg(long)]
+    pub partial: bool,
+    /// Merge although libtorch, the CPU or blowup was not the same everywhere, so that rows are not
+    /// comparable bit by bit
+    #[arg(long)]
+    pub allow_mixed: bool,
+    /// The spec that was swept, for csv tasks: their paths are relative to it [default: spec.toml of the first shard]
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+}
+
+const SLURM_HELP: &str = "\
+Writes a job array with a task per shard and a merge job that follows it into OUT/slurm, and
+submits them with --submit. Tasks may be requeued, preempted or run into their time limit: they
+resume where they were, and one that the time limit stops is queued again. The same command again
+submits the shards that are not done, and the merge. What stands behind -- goes to sbatch.
+
+Examples:
+  blowup slurm experiments/grid.toml --shards 64 --submit -- --account=ab12 --partition=cpu --time=4:00:00 --cpus-per-task=8
+  blowup slurm experiments/grid.toml --shards 64         writes OUT/slurm/submit.sh only, to be read first
+  blowup slurm --status results/grid                     which shards are done, running, failed, missing
+
+Each task trains with as many workers as it has CPUs; a worker takes about 400 MB.";
+
+#[derive(Debug, Args)]
+#[command(after_help = SLURM_HELP)]
+pub struct Slurm {
+    /// The TOML file that declares the grid; with --status also the folder of the sweep
+    #[arg(value_name = "SPEC")]
+    pub target: PathBuf,
+    /// How many shards
+    #[arg(long, value_name = "N", required_unless_present = "status")]
+    pub shards: Option<NonZeroU32>,
+    /// The folder of the results [default: results/<name of the spec>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Submit with sbatch what was written
+    #[arg(long)]
+    pub submit: bool,
+    /// Tell from the files which shards are done, running, failed, missing
+    #[arg(long, conflicts_with = "submit")]
+    pub status: bool,
+    /// The site's MaxArraySize: larger arrays are split [default: what scontrol says, else 1001]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub max_array_size: Option<u32>,
+    /// Options of sbatch for the array and the merge: account, partition, time, memory, CPUs
+    #[arg(last = true, value_name = "SBATCH_OPTIONS")]
+    pub sbatch: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -185,6 +269,33 @@ pub struct Check {
     /// Print findings as annotations of GitHub Actions too
     #[arg(long)]
     pub github: bool,
+}
+
+/// Which shard: named, or to be found in the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShardArg {
+    Is(Shard),
+    /// A task of a Slurm job array; of so many shards, or as many as the array has tasks.
+    Slurm(Option<NonZeroU32>),
+    /// A pod of a Kubernetes indexed job.
+    Kubernetes(NonZeroU32),
+}
+
+impl FromStr for ShardArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ShardArg, String> {
+        let count = |text: &str| text.parse().map_err(|_| format!("`{text}` is no number of shards"));
+        match text.split_once('/') {
+            None if text == "slurm" => Ok(ShardArg::Slurm(None)),
+            None if text == "kubernetes" => {
+                Err("Kubernetes does not tell a pod how many there are: kubernetes/N, N as in `completions`".to_owned())
+            }
+            Some(("slurm", shards)) => Ok(ShardArg::Slurm(Some(count(shards)?))),
+            Some(("kubernetes", shards)) => Ok(ShardArg::Kubernetes(count(shards)?)),
+            _ => text.parse().map(ShardArg::Is),
+        }
+    }
 }
 
 /// Whatever follows a subcommand that is not built yet.

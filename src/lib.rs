@@ -33,6 +33,9 @@ pub mod replay;
 pub mod store;
 pub mod summary;
 
+pub mod merge;
+pub mod slurm;
+
 pub mod check;
 
 pub mod failure;

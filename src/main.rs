@@ -30,8 +30,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Worker(args) => command::worker::run(&args),
         Command::Plot(_) => later("plot"),
         Command::Replay(args) => command::replay::run(&args),
-        Command::Merge(_) => later("merge"),
-        Command::Slurm(_) => later("slurm"),
+        Command::Merge(args) => command::merge::run(&args),
+        Command::Slurm(args) => command::slurm::run(&args),
         Command::Map(_) => later("map"),
     }
 }

@@ -1,7 +1,10 @@
 //! One file per subcommand: wiring only.
 
 pub mod check;
+pub mod merge;
 pub mod replay;
+pub mod shard;
+pub mod slurm;
 pub mod sweep;
 pub mod worker;
 

@@ -1,25 +1,31 @@
-//! One pass over the grid, against the rows that are there: what is left to run, in which order the rows end up, and whether the folder
-//! belongs to this grid at all.
+//! One pass over the grid (or a shard of it), against the rows that are there: what is left to run, in which order the rows end up, and whether
+//! the folder belongs to this grid at all.
 
 use crate::axes::{self, AXES};
 use crate::failure::Failure;
-use crate::grid::Grid;
-use crate::plan::Planner;
+use crate::grid::{Grid, Trials};
+use crate::plan::{Planner, Shard, Split};
 use crate::record::Verdict;
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
 use crate::store::Store;
 use crate::trial::{Trial, TrialId};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 pub struct Survey {
-    /// The grid, filtered or not.
+    /// The grid or, of a shard, its part of it; filtered or not.
     pub order: Vec<TrialId>,
     /// Where in the grid each stands.
     pub points: Vec<u64>,
     /// Each with the position from which on it holds.
     labels: Vec<(usize, String)>,
-    /// Trials that the filter lets through.
+    /// Trials of the whole grid, and those of them that the filter lets through.
+    pub trials: u64,
+    pub matched: u64,
+    /// `GridHash` of the whole grid.
+    pub grid: String,
+    /// Trials of `order` that the filter lets through.
     pub selected: u64,
     /// Of those, the ones that are to run: without a verdict and not given up.
     pub planner: Planner,
@@ -33,20 +39,36 @@ pub struct Survey {
 
 impl Survey {
     /// `retry`: whether a trial that was lost may be tried again.
-    pub fn new(spec: &Spec, filter: &Filter, store: &Store, retry: &dyn Fn(TrialId) -> bool) -> Survey {
+    pub fn new(
+        spec: &Spec,
+        filter: &Filter,
+        store: &Store,
+        shard: Option<Shard>,
+        retry: &dyn Fn(TrialId) -> bool,
+    ) -> Survey {
         let mut survey = Survey {
             order: Vec::new(),
             points: Vec::new(),
             labels: Vec::new(),
+            trials: 0,
+            matched: 0,
+            grid: String::new(),
             selected: 0,
             planner: Planner::default(),
             given_up: 0,
             foreign: 0,
             collision: None,
         };
-        let mut rows = 0;
-        let mut trials = spec.grid().trials();
-        while let Some((point, id, trial)) = trials.advance() {
+        let (mut rows, mut hash) = (0, GridHash::default());
+        let mut part = Part::new(spec.grid(), shard);
+        while let Some((point, id, trial, inside)) = part.advance() {
+            hash.add(id);
+            survey.trials += 1;
+            let matches = filter.matches(&trial);
+            survey.matched += u64::from(matches);
+            if !inside {
+                continue;
+            }
             let position = survey.order.len();
             survey.order.push(id);
             survey.points.push(point);
@@ -55,7 +77,7 @@ impl Survey {
             }
             let verdict = store.runs.verdict(id);
             rows += usize::from(verdict.is_some());
-            if filter.matches(&trial) {
+            if matches {
                 survey.selected += 1;
                 match verdict {
                     Some(Verdict::Outcome(_)) => {}
@@ -65,16 +87,18 @@ impl Survey {
             }
         }
         survey.foreign = store.runs.len() - rows;
-        survey.collision = trials.collision();
+        survey.collision = part.trials.collision();
+        survey.grid = hash.finish();
         survey
     }
 
-    /// Refuses a grid in which two trials have one id: of both there could be only one row.
+    /// Refuses a grid in which two trials have one id: of both there could be only one row. (Of two in different shards, `merge` says that
+    /// the shards overlap, where the grid does not look at every id itself.)
     pub fn check_ids(&self, grid: Grid<'_>) -> Result<(), Failure> {
         let pair = match self.collision {
             Some(point) => {
-                let id = grid.at(point).id();
-                self.order.iter().position(|known| *known == id).map(|at| (self.points[at], point))
+                let (id, mut trials) = (grid.at(point).id(), grid.trials());
+                std::iter::from_fn(|| trials.advance()).find(|(_, known, _)| *known == id).map(|(at, ..)| (at, point))
             }
             None => self.doubled().map(|(a, b)| (self.points[a], self.points[b])),
         };
@@ -126,13 +150,19 @@ impl Survey {
     }
 
     /// Refuses a folder with another sweep in it: one that has trials which this grid does not have.
-    pub fn check_contains(&self, old: Option<&Spec>, spec: &Path, dir: &Path) -> Result<(), Failure> {
+    pub fn check_contains(
+        &self,
+        old: Option<&Spec>,
+        shard: Option<Shard>,
+        spec: &Path,
+        dir: &Path,
+    ) -> Result<(), Failure> {
         let gone = match old {
             Some(old) => {
-                let (mut sorted, mut trials) = (self.order.clone(), old.grid().trials());
+                let (mut sorted, mut part) = (self.order.clone(), Part::new(old.grid(), shard));
                 sorted.sort_unstable();
-                let ids = std::iter::from_fn(|| trials.advance()).map(|(_, id, _)| id);
-                ids.filter(|id| sorted.binary_search(id).is_err()).count()
+                let trials = std::iter::from_fn(|| part.advance()).filter(|(.., inside)| *inside);
+                trials.filter(|(_, id, ..)| sorted.binary_search(id).is_err()).count()
             }
             None => self.foreign,
         };
@@ -146,7 +176,64 @@ impl Survey {
             dir.join("spec.toml").display(),
             spec.display()
         );
-        Err(Failure::new(text)
-            .hint("a grid may grow (more seeds, more values), not shrink or change; name another folder with `--out`"))
+        Err(Failure::new(text).hint(match shard {
+            None => "a grid may grow (more seeds, more values), not shrink or change; name another folder with `--out`",
+            Some(_) => {
+                "a grid that grew is split anew: merge the old shards into another folder and grow the sweep there"
+            }
+        }))
+    }
+}
+
+/// A folder holds a shard or a whole sweep, and stays what it is.
+pub fn check_shard(store: &Store, shard: Option<Shard>) -> Result<(), Failure> {
+    let Some(manifest) = store.manifest.as_ref().filter(|manifest| manifest.shard != shard) else {
+        return Ok(());
+    };
+    let dir = store.dir.display();
+    let (text, hint) = match (manifest.shard, shard) {
+        (Some(there), Some(_)) => {
+            (format!("`{dir}` holds shard {there}"), "name another folder with `--out`".to_owned())
+        }
+        (Some(there), None) => (
+            format!("`{dir}` holds shard {there}, not a whole sweep"),
+            format!("`--shard {there}` goes on with it, `blowup merge` puts the shards together"),
+        ),
+        (None, Some(_)) => (format!("`{dir}` holds a whole sweep"), "name another folder with `--out`".to_owned()),
+        (None, None) => return Ok(()),
+    };
+    Err(Failure::new(text).hint(hint))
+}
+
+/// The trials of a grid, each with whether it is in the shard.
+struct Part<'a> {
+    trials: Trials<'a>,
+    shard: Option<(Split, Shard)>,
+}
+
+impl<'a> Part<'a> {
+    fn new(grid: Grid<'a>, shard: Option<Shard>) -> Part<'a> {
+        let shard = shard.map(|shard| (Split::new(grid.trials(), shard.count()), shard));
+        Part { trials: grid.trials(), shard }
+    }
+
+    fn advance(&mut self) -> Option<(u64, TrialId, Trial, bool)> {
+        let (point, id, trial) = self.trials.advance()?;
+        let inside = self.shard.as_mut().is_none_or(|(split, shard)| split.shard_of(&trial) == shard.index());
+        Some((point, id, trial, inside))
+    }
+}
+
+/// The ids of a grid in its order, as 16 hexadecimal digits of their SHA-256.
+#[derive(Default)]
+pub struct GridHash(Sha256);
+
+impl GridHash {
+    pub fn add(&mut self, id: TrialId) {
+        self.0.update(id.bits().to_be_bytes());
+    }
+
+    pub fn finish(self) -> String {
+        self.0.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -1,9 +1,10 @@
 //! `blowup sweep`: spec -> grid minus rows -> plan -> pool -> store.
 
-use super::survey::Survey;
+use super::shard;
+use super::survey::{Survey, check_shard};
 use crate::cli::{Device, Sweep};
 use crate::failure::{Exit, Failure};
-use crate::plan::{self, Pending, Plan, Sizes};
+use crate::plan::{self, Pending, Plan, Shard, Sizes};
 use crate::progress::{self, Progress};
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
@@ -34,30 +35,30 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     if points > MANY_POINTS && !args.yes {
         return Err(Failure::new(format!("the grid has {points} points")).hint("`--yes` runs it all the same"));
     }
-    let dir = match &args.out {
-        Some(dir) => dir.clone(),
-        None => default_dir(&spec.name)?,
-    };
+    let shard = args.shard.map(|arg| shard::resolve(arg, &|name| std::env::var(name).ok())).transpose()?;
+    let whole = out_dir(args.out.as_deref(), &spec)?;
+    let dir = shard.map_or(whole.clone(), |shard| whole.join(shard.folder()));
     let store = if args.dry_run { Store::read(&dir)? } else { Store::open(&dir)? };
+    check_shard(&store, shard)?;
     let (timeout, memory) = (args.timeout, args.memory.map(|memory| memory.0));
     let mut limits = Limits { timeout, memory, ceiling: u64::MAX };
     let retry = |trial| args.retry_lost || !store.losses.is_given_up(trial, &limits);
-    let mut survey = Survey::new(&spec, &filter, &store, &retry);
-    if survey.order.is_empty() {
+    let mut survey = Survey::new(&spec, &filter, &store, shard, &retry);
+    if survey.trials == 0 {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
     survey.check_ids(spec.grid())?;
-    if survey.selected == 0 {
+    if survey.matched == 0 {
         return Err(Failure::new(format!(
             "`--where {}` matches none of the {} trials",
             args.filters.join(" --where "),
-            survey.order.len()
+            survey.trials
         )));
     }
     let changed = store.spec.as_ref().is_some_and(|old| *old != text);
     if changed || store.spec.is_none() {
         let old = store.spec.as_ref().and_then(|old| parse(old, &dir.join("spec.toml"), &args.spec).ok());
-        survey.check_contains(old.as_ref(), &args.spec, &dir)?;
+        survey.check_contains(old.as_ref(), shard, &args.spec, &dir)?;
     } else {
         survey.check_same(store.runs.len(), &args.spec, &dir)?;
     }
@@ -69,10 +70,10 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let plan = planner.plan(Sizes { workers, chunk, seconds: limits.chunk_seconds(), bytes: planned });
     let survey = &survey;
     if args.dry_run {
-        print(&dry_run(points, survey, &plan, workers));
+        print(&dry_run(points, shard, survey, &plan, workers));
         return Ok(Exit::Done);
     }
-    let manifest = manifest(&spec, &store, survey, workers);
+    let manifest = manifest(&spec, &store, shard, survey, workers);
     let started = Instant::now();
     Running { args, text: &text, spec: &spec, store, survey, changed, limits, manifest, started, begun: None, lost: 0 }
         .run(plan)
@@ -101,11 +102,13 @@ fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
 }
 
 /// As a sweep that starts now leaves it.
-fn manifest(spec: &Spec, store: &Store, survey: &Survey, workers: usize) -> Manifest {
+fn manifest(spec: &Spec, store: &Store, shard: Option<Shard>, survey: &Survey, workers: usize) -> Manifest {
     let before = store.manifest.as_ref();
     Manifest {
         format: record::FORMAT,
         status: Status::Running,
+        shard,
+        grid: survey.grid.clone(),
         blowup: env!("CARGO_PKG_VERSION").to_owned(),
         fingerprints: before.map(|m| m.fingerprints.clone()).unwrap_or_default(),
         device: "cpu".to_owned(),
@@ -115,7 +118,13 @@ fn manifest(spec: &Spec, store: &Store, survey: &Survey, workers: usize) -> Mani
         wall_seconds: before.map_or(0.0, |m| m.wall_seconds),
         record: spec.record.clone(),
         counts: counts(store, survey),
+        lengths: Default::default(),
     }
+}
+
+/// The folder of a sweep's results; those of its shards lie below it.
+pub(super) fn out_dir(out: Option<&Path>, spec: &Spec) -> Result<PathBuf, Failure> {
+    out.map_or_else(|| default_dir(&spec.name), |dir| Ok(dir.to_owned()))
 }
 
 /// The name must not lead anywhere else.
@@ -313,7 +322,8 @@ impl Running<'_> {
         let _ = writeln!(text, "\n{} trials: {}", summary.all.trials, progress::counts(&summary.all));
         let missing = self.survey.order.len() as u64 - summary.all.trials;
         if missing > 0 {
-            let _ = writeln!(text, "{missing} of the grid's {} trials were not asked for yet", self.survey.order.len());
+            let (whose, all) = (if self.manifest.shard.is_some() { "shard" } else { "grid" }, self.survey.order.len());
+            let _ = writeln!(text, "{missing} of the {whose}'s {all} trials were not asked for yet");
         }
         let _ = writeln!(text, "{}: {}", self.store.dir.display(), self.store.files().join(" "));
         print(&text);
@@ -328,12 +338,15 @@ impl Running<'_> {
         self.manifest.updated = now();
         self.manifest.wall_seconds += self.started.elapsed().as_secs_f64();
         self.manifest.counts = counts(&self.store, self.survey);
+        if status != Status::Interrupted {
+            self.manifest.lengths = self.store.lengths();
+        }
         self.store.write_manifest(&self.manifest)
     }
 }
 
 /// The row under the label that its trial has now, if that is another.
-fn relabelled(row: &[u8], label: &str) -> Option<Vec<u8>> {
+pub(super) fn relabelled(row: &[u8], label: &str) -> Option<Vec<u8>> {
     let after = &row[TrialId::LENGTH + 1..];
     let same = after.strip_prefix(label.as_bytes()).is_some_and(|rest| rest.starts_with(b","));
     if same && !label.contains([',', '"']) {
@@ -353,10 +366,13 @@ fn counts(store: &Store, survey: &Survey) -> Counts {
     Counts { missing: trials - counts.trials, trials, ..counts }
 }
 
-fn dry_run(points: u128, survey: &Survey, plan: &Plan, workers: usize) -> String {
+fn dry_run(points: u128, shard: Option<Shard>, survey: &Survey, plan: &Plan, workers: usize) -> String {
     const SHOWN: usize = 12;
-    let (trials, pending) = (survey.order.len(), plan.trials());
-    let mut text = format!("grid      {points} points, {trials} trials\n");
+    let pending = plan.trials();
+    let mut text = format!("grid      {points} points, {} trials\n", survey.trials);
+    if let Some(shard) = shard {
+        let _ = writeln!(text, "shard     {shard}, {} trials", survey.order.len());
+    }
     let _ = writeln!(text, "selected  {}, of which {pending} are to run", survey.selected);
     let _ =
         writeln!(text, "plan      {} cohorts, {} chunks on {workers} workers", plan.cohorts.len(), plan.chunks.len());
@@ -379,6 +395,6 @@ pub(super) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn now() -> String {
+pub(super) fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

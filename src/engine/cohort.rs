@@ -14,41 +14,42 @@ use super::profile::Profile;
 use super::readout::Readout;
 use super::sharpness::sharpness;
 use super::start::Start;
+use super::still::{self, Rest};
 use super::task::{self, Draw};
 use super::trace::{Sink, Step};
 use super::weights::Weights;
 use super::{init, kind, lanes, locate};
 use crate::trial::{Clip, Trial};
-use crate::verdict::{Beginning, Course, Finished, Next, Probe, Record};
+use crate::verdict::{Beginning, Course, Finished, Layers, Next, Probe, Record};
 use tch::{Device, Kind, Tensor};
 
 /// The tensors shrink when at least this share of the lanes has left.
 const COMPACT_AT: f64 = 0.25;
 
-/// Trains `trials` (of one shape) to their verdicts; see `engine::train`. `watch` sees every step of the first.
+/// Trains `trials` (of one shape) to their verdicts; see `engine::train`. `watch` sees every step of the first. Returns how many passes it took:
+/// one more than updates, or fewer where every trial has left before.
 pub fn train<'a>(
     trials: &'a [Trial],
     record: &'a Record,
     watch: Option<Sink<'a>>,
     done: &mut dyn FnMut(usize, Finished),
-) -> Result<(), String> {
+) -> Result<u64, String> {
     if trials.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
-    let mut cohort = Cohort::new(trials, record)?;
-    cohort.watch = watch;
+    let mut cohort = Cohort::new(trials, record, watch)?;
     for step in 0..=cohort.total {
         cohort.prepare(step)?;
         cohort.pass(step);
         let losses = cohort.judge(step)?;
         cohort.release(losses.as_deref(), done);
         if cohort.lanes.iter().all(Lane::has_left) {
-            break;
+            return Ok(step + 1);
         }
         cohort.arrange();
         cohort.update();
     }
-    Ok(())
+    Ok(cohort.total + 1)
 }
 
 struct Cohort<'a> {
@@ -78,6 +79,8 @@ struct Cohort<'a> {
     profile: Option<Profile>,
     watch: Option<Sink<'a>>,
     initial: Option<Vec<f64>>,
+    /// Whether a lane at rest need not be trained on: every batch is the whole data and nothing is recorded that only a pass can tell.
+    rests: bool,
 }
 
 struct Workspace {
@@ -87,7 +90,7 @@ struct Workspace {
 }
 
 impl<'a> Cohort<'a> {
-    fn new(trials: &'a [Trial], record: &'a Record) -> Result<Cohort<'a>, String> {
+    fn new(trials: &'a [Trial], record: &'a Record, watch: Option<Sink<'a>>) -> Result<Cohort<'a>, String> {
         let first = &trials[0];
         let kind = kind(first.dtype);
         let lanes: Vec<Lane> = siblings(trials).into_iter().map(Lane::new).collect();
@@ -103,6 +106,7 @@ impl<'a> Cohort<'a> {
             (false, true) => Some(Data::new(first, &seeds, Draw::Evaluation, kind)?),
             (false, false) => Some(Data::new(first, &seeds, Draw::Training(0), kind)?),
         };
+        let rests = full && watch.is_none() && record.layers == Layers::Never && !record.sharpness;
         let mut cohort = Cohort {
             trials,
             record,
@@ -123,8 +127,9 @@ impl<'a> Cohort<'a> {
             batch: None,
             start: None,
             profile: None,
-            watch: None,
+            watch,
             initial: None,
+            rests,
         };
         cohort.initial = cohort.evaluate();
         Ok(cohort)
@@ -243,6 +248,9 @@ impl<'a> Cohort<'a> {
             let weight_norm = moved.map(|_| self.readout.weight_norm(i, &self.weights));
             let norm = self.readout.gradient_norm(i, &self.gradients);
             lane.gradient_norm = norm.exact;
+            if let Some(weight_norm) = weight_norm {
+                lane.still.note(loss, norm.exact, weight_norm);
+            }
             let mut suspect = false;
             for Rider { trial, course, clip } in &mut lane.riders {
                 let (trial, Some(course)) = (&self.trials[*trial], course.as_mut()) else { continue };
@@ -255,17 +263,19 @@ impl<'a> Cohort<'a> {
                     }
                 }
                 *clip = clip::coefficient(trial.clip, norm, trial.dtype);
-                let Next { locate, .. } = if last {
-                    course.last_check(finals[i], norm.exact)
-                } else {
-                    let clipped = match trial.clip {
-                        Clip::None => None,
-                        Clip::Norm(_) => Some(*clip < 1.0),
-                        Clip::Value(threshold) => largest.as_ref().map(|l| l[i] > threshold),
-                    };
-                    course.step(Probe { loss, grad_norm: norm.exact, samples, clipped })
+                let clipped = match trial.clip {
+                    Clip::None => None,
+                    Clip::Norm(_) => Some(*clip < 1.0),
+                    Clip::Value(threshold) => largest.as_ref().map(|l| l[i] > threshold),
                 };
+                let probe = Probe { loss, grad_norm: norm.exact, samples, clipped };
+                let Next { locate, .. } =
+                    if last { course.last_check(finals[i], norm.exact) } else { course.step(probe) };
                 suspect |= locate;
+                if let (true, false, Some(moved), Some(weight_norm)) = (lane.still.at_rest, last, moved, weight_norm) {
+                    let rest = Rest { probe, moved, weight_norm, lr: self.optimizer.lr(i) };
+                    rest.stay(course, step..self.total, self.steps_per_epoch);
+                }
             }
             if suspect {
                 suspects.push(i);
@@ -321,18 +331,19 @@ impl<'a> Cohort<'a> {
         }
     }
 
-    /// Hands over every trial that has its verdict: all of them after the last update, else those with a NaN loss.
+    /// Hands over every trial that has its verdict: all of them after the last update, else those with a NaN loss or at rest.
     fn release(&mut self, finals: Option<&[f64]>, done: &mut dyn FnMut(usize, Finished)) {
         let riders = |(i, lane)| -> Vec<_> {
-            let Lane { riders, sharpness, .. }: &mut Lane = lane;
+            let Lane { riders, sharpness, still, .. }: &mut Lane = lane;
             // Where a trial ends at a NaN there is no curvature.
             let sharpness = sharpness.or(self.record.sharpness.then_some(f64::NAN));
-            riders.iter_mut().map(|rider| (i, rider, sharpness)).collect()
+            let last = still.at_rest.then(|| self.readout.loss(i)).or(finals.map(|finals| finals[i]));
+            riders.iter_mut().map(|rider| (last, rider, sharpness)).collect()
         };
-        for (i, rider, sharpness) in self.lanes.iter_mut().enumerate().flat_map(riders) {
+        for (last, rider, sharpness) in self.lanes.iter_mut().enumerate().flat_map(riders) {
             let ended = rider.course.as_ref().is_some_and(Course::has_ended);
-            if let Some(course) = rider.course.take_if(|_| ended || finals.is_some()) {
-                done(rider.trial, course.finish(finals.map_or(f64::NAN, |finals| finals[i]), sharpness));
+            if let Some(course) = rider.course.take_if(|_| ended || last.is_some()) {
+                done(rider.trial, course.finish(last.unwrap_or(f64::NAN), sharpness));
             }
         }
     }
@@ -381,12 +392,16 @@ impl<'a> Cohort<'a> {
         }
         let coefficients: Vec<f64> = self.lanes.iter().map(|lane| lane.riders[0].clip).chain(pads).collect();
         let clipped = coefficients.iter().any(|&c| c != 1.0);
+        let watched = self.suspected_still();
         let norm = self.optimizer.step(
             &mut self.weights,
             &mut self.gradients,
             clipped.then_some(&coefficients[..]),
             &self.readout,
         );
+        for (i, before) in watched {
+            self.lanes[i].still.found(still::equal(&self.weights, i, &before));
+        }
         let factors = match norm {
             UpdateNorm::OfDirection(factors) => Some(factors),
             UpdateNorm::OfGradient if clamped => Some((0..self.lanes.len()).map(|i| self.optimizer.lr(i)).collect()),
@@ -401,6 +416,15 @@ impl<'a> Cohort<'a> {
                 None => Update::Known(self.optimizer.lr(i) * lane.riders[0].clip * lane.gradient_norm),
             });
         }
+    }
+
+    /// The lanes that may be at rest, with a copy of their weights.
+    fn suspected_still(&self) -> Vec<(usize, Vec<Tensor>)> {
+        let suspect = |(i, lane): (usize, &Lane)| {
+            let suspect = self.rests && lane.still.is_suspect() && !lane.has_left();
+            (suspect && still::can_rest(lane.trial(self.trials))).then(|| (i, still::copy(&self.weights, i)))
+        };
+        self.lanes.iter().enumerate().filter_map(suspect).collect()
     }
 
     /// Each lane's loss over the whole evaluation data, in their order, batch by batch; None where the training batch is all of it.

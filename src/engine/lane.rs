@@ -1,6 +1,7 @@
 //! The lanes of a cohort and the trials that ride in them: trials that differ in nothing but the threshold of their norm clipping take the same
 //! steps until the first of them is clipped, so they share a lane, which then forks. No tensors here.
 
+use super::still::Still;
 use crate::trial::{Clip, Trial};
 use crate::verdict::Course;
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ pub struct Lane {
     pub gradient_norm: f64,
     /// After the last update, if the record wants it.
     pub sharpness: Option<f64>,
+    pub still: Still,
 }
 
 pub struct Rider {
@@ -26,7 +28,7 @@ impl Lane {
     pub fn new(trials: Vec<usize>) -> Lane {
         let rider = |trial| Rider { trial, course: None, clip: 1.0 };
         let riders = trials.into_iter().map(rider).collect();
-        Lane { riders, update: None, gradient_norm: 0.0, sharpness: None }
+        Lane { riders, update: None, gradient_norm: 0.0, sharpness: None, still: Still::default() }
     }
 
     /// What its riders have in common is that of any of them.

@@ -4,7 +4,7 @@
 //! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
 //! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
 //! parametrization), `network` with `mlp`, `recurrent`
-//! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `locate` (where the first NaN began),
+//! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `still` (lanes at rest), `locate` (where the first NaN began),
 //! `trace` (what a replay sees).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
@@ -16,12 +16,14 @@ pub mod cohort;
 pub mod data;
 pub mod draw;
 pub mod effective;
+pub mod fingerprint;
 pub mod fused;
 pub mod init;
 pub mod lane;
 pub mod lanes;
 pub mod locate;
 pub mod loss;
+pub mod mkl;
 pub mod mlp;
 pub mod network;
 pub mod optimizer;
@@ -33,9 +35,12 @@ pub mod recurrent;
 pub mod sharpness;
 pub mod stage;
 pub mod start;
+pub mod still;
 pub mod task;
 pub mod trace;
 pub mod weights;
+
+pub use fingerprint::fingerprint;
 
 use crate::trial::{Dtype, Trial};
 use crate::verdict::{Finished, Record};
@@ -50,8 +55,22 @@ use tch::Kind;
 pub const ENVIRONMENT: [(&str, &str); 3] =
     [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("MKL_CBWR", "AUTO,STRICT")];
 
-/// What changes which kernels run, and so the bits; taken out of a worker's environment.
-pub const FOREIGN_ENVIRONMENT: [&str; 3] = ["MKL_DYNAMIC", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY"];
+/// What changes which kernels run (of MKL, oneDNN, libtorch and the C library), and so the bits, or writes into the pipe of the rows; taken out
+/// of a worker's environment.
+pub const FOREIGN_ENVIRONMENT: [&str; 12] = [
+    "MKL_VERBOSE",
+    "MKL_DYNAMIC",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_DEBUG_CPU_TYPE",
+    "MKL_DOMAIN_NUM_THREADS",
+    "MKL_NUM_STRIPES",
+    "ATEN_CPU_CAPABILITY",
+    "DNNL_MAX_CPU_ISA",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "GLIBC_TUNABLES",
+];
 
 /// The version of the libtorch that the program was built against, as its `build-version` file says.
 pub const LIBTORCH: &str = env!("BLOWUP_LIBTORCH");
@@ -64,18 +83,13 @@ pub fn start() {
     flush_denormals();
 }
 
-/// What would change the bits of the results: libtorch and the kernels that it chooses on this CPU.
-pub fn fingerprint() -> String {
-    format!("libtorch {LIBTORCH}, {}, MKL strict, denormals flushed", cpu_capability())
-}
-
 /// Trains trials of one `Shape` together and hands over each as it finishes, with its index.
 ///
 /// # Errors
 /// If a data file cannot be read or libtorch refuses an operation (out of memory, most likely): the text says which. Trials already handed
 /// over keep their results.
 pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
-    caught(|| cohort::train(trials, record, None, done))
+    caught(|| cohort::train(trials, record, None, done)).map(drop)
 }
 
 /// Trains one trial as `train` does, with the same bits, and shows `watch` the norms of every step.
@@ -130,17 +144,4 @@ fn flush_denormals() {
             std::arch::asm!("ldmxcsr [{}]", in(reg) &control, options(nostack));
         }
     }
-}
-
-fn cpu_capability() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "AVX-512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return "AVX2";
-        }
-    }
-    std::env::consts::ARCH
 }

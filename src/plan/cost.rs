@@ -1,18 +1,18 @@
 //! What a trial will cost, predicted from its shape alone: never exact, good enough to order chunks and to say how long is left.
 //!
-//! The constants were measured on one core of an AMD EPYC with AVX-512 (16 hidden tanh layers, 64 samples, f32: 340 us a step at width 64, 42
-//! at width 16, of which the chunk takes 100 once). Only their ratios matter for the plan.
+//! The constants were measured on one core of an AMD EPYC with AVX-512 (16 hidden tanh layers, 64 samples, f32: 150 us a step at width 64, 19
+//! at width 16, 1,900 at 256; of which the chunk takes 100 once). Only their ratios matter for the plan.
 
 use crate::trial::{Dtype, Network, Norm, Optimizer, Trial};
 
 /// Sustained rate of large batched products, one core.
-const FLOPS_PER_SECOND: f64 = 1e11;
+const FLOPS_PER_SECOND: f64 = 2.4e11;
 /// At this width products reach half of it.
 const HALF_RATE_WIDTH: f64 = 16.0;
 /// Everything that is done once per hidden unit and sample: activation, its derivative, bias, norms.
-const SECONDS_PER_UNIT: f64 = 0.6e-9;
+const SECONDS_PER_UNIT: f64 = 0.2e-9;
 /// Update and norms, for each array that the optimizer goes through.
-const SECONDS_PER_PARAMETER: f64 = 0.3e-9;
+const SECONDS_PER_PARAMETER: f64 = 0.1e-9;
 /// Dispatch of one libtorch call, shared by the lanes of a chunk.
 const SECONDS_PER_KERNEL: f64 = 0.7e-6;
 const KERNELS_PER_LAYER: f64 = 8.0;
@@ -20,9 +20,10 @@ const KERNELS_PER_LAYER: f64 = 8.0;
 const KERNELS_PER_RECURRENT_LAYER: f64 = 20.0;
 const KERNELS_PER_STEP: f64 = 30.0;
 
-/// The working set of a chunk stays near the second level cache (1 MiB) and a part of the third. Measured, us per trial and step: width 64 (1.2 MiB
-/// a lane) 322 with 4 lanes, 371 with 8, 439 with 32; width 128 (4 MiB) 1222 with 2, 1689 with 16; width 16 (0.2 MiB) 42 with 64, 49 with 256.
-const CACHE_BYTES: f64 = 6.0 * MIB;
+/// The working set of a chunk stays near the second level cache (1 MiB) and a part of the third. Measured, us per trial and step: width 16 (0.2 MiB a
+/// lane) 20.5 with 16 lanes, 18.6 with 64; width 64 (1.2 MiB) 178 with 2, 159 with 4, 151 with 8; width 128 (4 MiB) 493 with 2, 477 with 4, 517
+/// with 8; width 256 (16 MiB) 1874 with 2, 2101 with 4.
+const CACHE_BYTES: f64 = 10.0 * MIB;
 /// Of the lanes of a chunk; more would save no time.
 const MEMORY_BYTES: f64 = 200.0 * MIB;
 /// What a worker holds beside its lanes: libtorch.

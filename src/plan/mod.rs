@@ -3,9 +3,13 @@
 
 mod cost;
 mod pending;
+mod shard;
+mod split;
 
 pub use cost::{Cost, WORKER_BYTES};
 pub use pending::Pending;
+pub use shard::Shard;
+pub use split::Split;
 
 use crate::trial::{Init, Shape, Trial};
 use std::collections::HashMap;
@@ -69,9 +73,29 @@ impl Cohort {
 /// Collects the trials to run, in grid order.
 #[derive(Default)]
 pub struct Planner {
-    by_shape: HashMap<Shape, usize>,
-    last: Option<(Shape, usize)>,
+    by_shape: ByShape,
     cohorts: Vec<(Cohort, Members)>,
+}
+
+/// Numbers the shapes of trials, from 0, in the order in which they come.
+#[derive(Default)]
+struct ByShape {
+    numbers: HashMap<Shape, usize>,
+    /// Neighbours in the grid mostly share it.
+    last: Option<(Shape, usize)>,
+}
+
+impl ByShape {
+    fn number(&mut self, trial: &Trial) -> usize {
+        let shape = trial.shape();
+        let next = self.numbers.len();
+        let number = match self.last.take() {
+            Some((last, number)) if last == shape => number,
+            _ => *self.numbers.entry(shape.clone()).or_insert(next),
+        };
+        self.last = Some((shape, number));
+        number
+    }
 }
 
 /// (seed, hash of what may differ but clipping, number in `Pending`): lanes of one seed share their data, and trials that differ in clipping alone
@@ -102,20 +126,12 @@ impl Plan {
 
 impl Planner {
     pub fn push(&mut self, number: u32, trial: &Trial) {
-        let shape = trial.shape();
-        // Neighbours in the grid mostly share it.
-        let cohort = self.last.take().filter(|(last, _)| *last == shape).map(|(_, cohort)| cohort);
-        let cohort = cohort.unwrap_or_else(|| {
-            *self.by_shape.entry(shape.clone()).or_insert_with(|| {
-                let cost = Cost::of(trial);
-                self.cohorts.push((
-                    Cohort { name: name(trial), cost, lanes: cost.lanes(f64::INFINITY), trials: 0 },
-                    Vec::new(),
-                ));
-                self.cohorts.len() - 1
-            })
-        });
-        self.last = Some((shape, cohort));
+        let cohort = self.by_shape.number(trial);
+        if cohort == self.cohorts.len() {
+            let cost = Cost::of(trial);
+            let lanes = cost.lanes(f64::INFINITY);
+            self.cohorts.push((Cohort { name: name(trial), cost, lanes, trials: 0 }, Vec::new()));
+        }
         let (cohort, members) = &mut self.cohorts[cohort];
         cohort.trials += 1;
         members.push((trial.seed, siblings(trial), number));
@@ -129,7 +145,7 @@ impl Planner {
     pub fn plan(self, sizes: Sizes) -> Plan {
         let all: f64 = self.cohorts.iter().map(|(cohort, _)| cohort.seconds()).sum();
         // Three chunks per worker let the last ones even out, as long as that leaves enough lanes to share the dispatch.
-        let fair = all / (3 * sizes.workers.max(1)) as f64;
+        let fair = if sizes.workers > 1 { all / (3 * sizes.workers) as f64 } else { all };
         let (mut cohorts, mut chunks) = (Vec::new(), Vec::new());
         for (mut cohort, mut members) in self.cohorts {
             let balanced = (fair / (cohort.seconds() / cohort.trials() as f64)) as usize;

@@ -1,17 +1,25 @@
 //! `manifest.toml`: everything about a sweep that is not a result: which program on what machine, when, how far. The only file in which
 //! times and machines may stand.
 
+use crate::plan::Shard;
 use crate::record::Verdict;
 use crate::verdict::{Outcome, Record};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Of the columns; see `record::FORMAT`.
     pub format: u32,
     pub status: Status,
+    /// `I/N` if this folder is about a part of the grid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// A hash of the whole grid: the ids of its trials, in order.
+    #[serde(default)]
+    pub grid: String,
     pub blowup: String,
-    /// libtorch and the CPU's capability: what the bits of a row depend on. More than one only after `--allow-mixed`.
+    /// What the bits of a row depend on: `engine::fingerprint`. More than one only after `--allow-mixed`.
     pub fingerprints: Vec<String>,
     pub device: String,
     pub workers: u64,
@@ -23,20 +31,23 @@ pub struct Manifest {
     pub wall_seconds: f64,
     pub record: Record,
     pub counts: Counts,
+    /// Bytes of the finished files with rows; empty while they are not.
+    #[serde(default)]
+    pub lengths: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Running,
-    /// Every trial of the grid has a row, which may say that it was lost.
+    /// Every trial of the grid (or shard) has a row, which may say that it was lost.
     Complete,
-    /// What `--where` asked for is done, the rest of the grid is not.
+    /// What `--where` asked for is done, or what `merge --partial` found is here; the rest of the grid is not.
     Partial,
     Interrupted,
 }
 
-/// Trials of the grid by what became of them.
+/// Trials of the grid (or shard) by what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub trials: u64,

@@ -6,11 +6,13 @@
 pub mod losses;
 mod manifest;
 mod places;
+mod stage;
 pub mod sums;
 mod table;
 
 pub use manifest::{Counts, Manifest, Status};
-pub use table::{Change, Table};
+pub use stage::Stage;
+pub use table::{Change, Reader, Table};
 
 use crate::failure::Failure;
 use crate::record::{self, SIDES, Verdict, recorded};
@@ -19,12 +21,14 @@ use crate::verdict::Record;
 use crate::worker::protocol::Rows;
 use losses::{Loss, Losses};
 use rustix::fs::{FlockOperation, flock};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
+const RUNS: &str = "runs.csv";
 const SPEC: &str = "spec.toml";
 const MANIFEST: &str = "manifest.toml";
 const SUMMARY: &str = "summary.csv";
@@ -34,7 +38,7 @@ pub struct Store {
     /// `runs.csv`
     pub runs: Table,
     /// Those of `record::SIDES`.
-    sides: [Table; 3],
+    pub sides: [Table; 3],
     pub losses: Losses,
     /// `spec.toml` as it lies there.
     pub spec: Option<String>,
@@ -83,7 +87,7 @@ impl Store {
         let side = |i: usize| Table::read(dir.join(SIDES[i].file), SIDES[i].columns, false);
         Ok(Store {
             dir: dir.to_owned(),
-            runs: Table::read(dir.join("runs.csv"), &record::runs(), true)?,
+            runs: Table::read(dir.join(RUNS), &record::runs(), true)?,
             sides: [side(0)?, side(1)?, side(2)?],
             losses: Losses::read(dir)?,
             spec: text(SPEC)?,
@@ -162,9 +166,22 @@ impl Store {
         replace(&self.dir.join(MANIFEST), |to| to.write_all(manifest.render().as_bytes()))
     }
 
+    /// The lengths of the files with rows, by name, as they are now.
+    pub fn lengths(&self) -> BTreeMap<String, u64> {
+        let names = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file));
+        let length = |name| Some((String::from(name), fs::metadata(self.dir.join(name)).ok()?.len()));
+        names.filter_map(length).collect()
+    }
+
+    /// Whether another process holds the lock of the folder. Looks only, and for a moment.
+    pub fn is_running(dir: &Path) -> bool {
+        let lock = File::open(dir.join(LOCK));
+        lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK))
+    }
+
     /// The files of the results, by name, that are there.
     pub fn files(&self) -> Vec<&'static str> {
-        let all = ["runs.csv", SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST]);
+        let all = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST]);
         all.filter(|name| self.dir.join(name).exists()).collect()
     }
 }

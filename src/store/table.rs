@@ -356,3 +356,36 @@ impl Table {
         attempt().map_err(|error| Failure::io("read", &self.path, &error))
     }
 }
+
+/// Rows of a table, one after the other: quick where they lie near each other.
+pub struct Reader<'a> {
+    table: &'a Table,
+    window: Window,
+}
+
+impl Table {
+    pub fn reader(&self) -> Result<Reader<'_>, Failure> {
+        let from = File::open(&self.path).map_err(|error| Failure::io("read", &self.path, &error))?;
+        Ok(Reader { table: self, window: Window { from, start: 0, bytes: Vec::new(), last: 0 } })
+    }
+}
+
+impl Reader<'_> {
+    /// The trial's row (or block of rows) with its line end.
+    ///
+    /// # Errors
+    /// Also if another process has replaced the file in the meantime.
+    pub fn row(&mut self, trial: TrialId) -> Result<Option<&[u8]>, Failure> {
+        let path = &self.table.path;
+        let Some(place) = self.table.places.get(trial) else {
+            return Ok(None);
+        };
+        let text = self.window.read(&place).map_err(|error| Failure::io("read", path, &error))?;
+        let vouched = matches!(self.table.guard, Guard::No) || sums::sum(text) == place.sum;
+        if record::row_id(text) != Some(trial) || !text.ends_with(b"\n") || !vouched {
+            let text = format!("`{}` changed while it was read", path.display());
+            return Err(Failure::new(text).hint("a sweep is running there; try again"));
+        }
+        Ok(Some(text))
+    }
+}

@@ -19,6 +19,8 @@ mod plan;
 mod protocol;
 mod record;
 mod replay;
+mod shards;
+mod still;
 mod store;
 mod summary;
 mod sweep;
@@ -27,6 +29,7 @@ mod baseline;
 mod check;
 mod layer_metrics;
 mod metric;
+mod mkl;
 mod statistics;
 
 mod readers;

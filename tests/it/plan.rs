@@ -58,8 +58,8 @@ fn predicted_seconds_are_near_what_was_measured() {
         let cost = Cost::of(&trial(16, width, 0));
         1e6 * cost.seconds(cost.lanes(f64::INFINITY)) / cost.lanes(f64::INFINITY) as f64 / 101.0
     };
-    assert!((40.0..90.0).contains(&step(16)), "{}", step(16));
-    assert!((300.0..520.0).contains(&step(64)), "{}", step(64));
+    assert!((14.0..28.0).contains(&step(16)), "{}", step(16));
+    assert!((110.0..200.0).contains(&step(64)), "{}", step(64));
 }
 
 #[test]

@@ -1,0 +1,145 @@
+//! The shell scripts of a job array: `shards.sh` (a task), `merge.sh` (behind all of them), `submit.sh` (sbatch for both).
+
+use crate::merge::ranges;
+use std::fmt::Write as _;
+
+/// What the scripts are about. Paths are absolute: jobs start anywhere.
+pub struct Job<'a> {
+    /// Of the sweep.
+    pub name: &'a str,
+    pub program: &'a str,
+    pub spec: &'a str,
+    pub out: &'a str,
+    pub shards: u32,
+    /// For sbatch, as given.
+    pub options: &'a [String],
+}
+
+/// A text as one word of the shell.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+impl Job<'_> {
+    /// A task: the number of its shard is that of the task and the script's argument, added.
+    pub fn task(&self) -> String {
+        let Job { name, program, spec, out, shards, .. } = self;
+        let (program, spec, out) = (quoted(program), quoted(spec), quoted(out));
+        format!(
+            r#"#!/bin/sh
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --cpus-per-task=1
+#SBATCH --signal=B:USR1@120
+# One shard of the sweep {name}. Written by `blowup slurm`.
+set -u
+count={shards}
+out={out}
+shard=$((SLURM_ARRAY_TASK_ID + ${{1:-0}}))
+exec >>"$out/slurm/log/shard-$shard.log" 2>&1
+ended="$out/slurm/exit/shard-$shard"
+rm -f "$ended"
+rows() {{ wc -l <"$out/shard-$shard-of-$count/runs.csv" 2>/dev/null || echo 0; }}
+before=$(rows)
+
+# The time limit is near: stop, and be queued again. Cancelled or preempted: stop; Slurm has told the sweep too, as a rule.
+limit=
+trap 'limit=yes; kill -TERM "$sweep"' USR1
+trap 'sleep 3; kill -TERM "$sweep" 2>/dev/null' TERM INT
+{program} sweep {spec} --out "$out" --shard "$shard/$count" --workers "${{SLURM_CPUS_PER_TASK:-1}}" --quiet &
+sweep=$!
+while :; do
+    wait "$sweep"
+    status=$?
+    kill -0 "$sweep" 2>/dev/null || break
+done
+echo "$status" >"$ended.tmp" && mv "$ended.tmp" "$ended"
+
+# Without a new row the limit is too short, and would be the next time.
+if [ -n "$limit" ] && [ "$status" -eq 130 ] && [ "$(rows)" -gt "$before" ]; then
+    scontrol requeue "$SLURM_JOB_ID" && sleep 120
+fi
+exit "$status"
+"#
+        )
+    }
+
+    /// Refuses, and says why, unless all shards are there and finished.
+    pub fn merge(&self) -> String {
+        let Job { name, program, spec, out, shards, .. } = self;
+        let (program, spec, out) = (quoted(program), quoted(spec), quoted(out));
+        format!(
+            r#"#!/bin/sh
+#SBATCH --requeue
+#SBATCH --open-mode=append
+# The shards of the sweep {name}, put together. Written by `blowup slurm`.
+set -u
+out={out}
+exec >>"$out/slurm/log/merge.log" 2>&1
+rm -f "$out/slurm/exit/merge"
+{program} merge "$out" --spec {spec} "$out"/shard-*-of-{shards}
+status=$?
+echo "$status" >"$out/slurm/exit/merge"
+exit "$status"
+"#
+        )
+    }
+
+    /// Submits these shards, in arrays of at most `most` tasks, and the merge behind them.
+    pub fn submit(&self, shards: &[u32], most: u32) -> String {
+        let Job { name, out, options, .. } = self;
+        let options: String = options.iter().map(|option| format!(" {}", quoted(option))).collect();
+        let word = quoted(&format!("blowup-{name}"));
+        let mut text = format!(
+            r#"#!/bin/sh
+# Submits the shards of {name} that are not done, and the merge. Written by `blowup slurm`.
+set -eu
+out={}
+cd "$out/slurm"
+after=
+array() {{
+    job=$(sbatch --parsable --job-name={word} --output="$out/slurm/log/%A.out"{options} --array="$1" shards.sh "$2")
+    job=${{job%%;*}}
+    echo "$job" >>jobs
+    echo "array $job: shards $3"
+    after="$after:$job"
+}}
+"#,
+            quoted(out),
+        );
+        for Array { offset, tasks, shards } in arrays(shards, most) {
+            let _ = writeln!(text, "array {tasks} {offset} {shards}");
+        }
+        // When all have ended, however they did: the merge itself knows whether they are whole, says what is wanting, and does not wait for ever.
+        let _ = write!(
+            text,
+            r#"job=$(sbatch --parsable --job-name={word} --output="$out/slurm/log/%A.out"{options} --ntasks=1 --cpus-per-task=1 ${{after:+--dependency=afterany$after}} merge.sh)
+job=${{job%%;*}}
+echo "$job" >>jobs
+echo "merge $job"
+"#
+        );
+        text
+    }
+}
+
+/// A job array, its numbers as sbatch wants them: `1-5,7`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Array {
+    /// What a task adds to its number to have that of its shard.
+    pub offset: u32,
+    pub tasks: String,
+    pub shards: String,
+}
+
+/// Sorted shards in arrays of which no task's number is above `most`.
+pub fn arrays(shards: &[u32], most: u32) -> Vec<Array> {
+    let block = |shard: &u32| (shard - 1) / most;
+    let text = |numbers: &[u32]| ranges(numbers).replace(' ', "");
+    let array = |shards: &[u32]| {
+        let offset = block(&shards[0]) * most;
+        let tasks: Vec<u32> = shards.iter().map(|shard| shard - offset).collect();
+        Array { offset, tasks: text(&tasks), shards: text(shards) }
+    };
+    shards.chunk_by(|a, b| block(a) == block(b)).map(array).collect()
+}

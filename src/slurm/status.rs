@@ -1,0 +1,111 @@
+//! How far the shards of a sweep are, from what lies in their folders. Pure: facts in, text out.
+
+use crate::store::Status;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// What the files say of a shard.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub index: u32,
+    /// A process holds the lock of its folder.
+    pub locked: bool,
+    /// Of its manifest, if it has one.
+    pub status: Option<Status>,
+    pub trials: u64,
+    pub lost: u64,
+    pub rows: u64,
+    /// With which exit status its last task ended, if that is known.
+    pub exit: Option<i32>,
+    /// Since its last row.
+    pub quiet: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Done,
+    Running,
+    /// It has begun, is not done and does not run. It resumes where it was.
+    Failed,
+    Missing,
+}
+
+impl State {
+    const ALL: [State; 4] = [State::Done, State::Running, State::Failed, State::Missing];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Done => "done",
+            State::Running => "running",
+            State::Failed => "failed",
+            State::Missing => "missing",
+        }
+    }
+}
+
+impl Facts {
+    pub fn state(&self) -> State {
+        match (self.locked, self.status, self.exit) {
+            (true, ..) => State::Running,
+            (false, Some(Status::Complete), _) => State::Done,
+            (false, None, None) => State::Missing,
+            (false, _, _) => State::Failed,
+        }
+    }
+
+    fn why(&self) -> &'static str {
+        match (self.state(), self.exit) {
+            (State::Done, _) if self.lost > 0 => "with lost trials: they run again when the shard does",
+            (State::Done | State::Running, _) => "",
+            (State::Missing, _) => "has not begun",
+            (State::Failed, Some(130)) => "interrupted: cancelled, preempted or out of time",
+            (State::Failed, Some(2)) => "could not run: its log says why",
+            (State::Failed, Some(_)) => "ended early: its log says why",
+            (State::Failed, None) => "ended without a word: killed, or its node is gone",
+        }
+    }
+}
+
+/// Shards that the table lists.
+const LISTED: usize = 50;
+
+/// `merged`: the status of the folder above, if it has one.
+pub fn text(dir: &str, shards: &[Facts], merged: Option<Status>) -> String {
+    let count = |state: State| shards.iter().filter(|shard| shard.state() == state).count();
+    let counts: Vec<String> = State::ALL.iter().map(|state| format!("{} {}", count(*state), state.name())).collect();
+    let merged = match merged {
+        Some(Status::Complete) => "merged",
+        Some(Status::Partial) => "merged in part",
+        Some(Status::Running | Status::Interrupted) | None => "not merged",
+    };
+    let mut text = format!("{dir}: {} shards: {}; {merged}\n", shards.len(), counts.join(", "));
+    let open: Vec<&Facts> = shards.iter().filter(|shard| shard.state() != State::Done || shard.lost > 0).collect();
+    if open.is_empty() {
+        return text;
+    }
+    let _ = writeln!(text, "\n{:>6}  {:<8} {:>16}  {:>8}  why", "shard", "state", "trials", "last row");
+    for shard in open.iter().take(LISTED) {
+        let trials = match shard.status {
+            Some(_) => format!("{} of {}", shard.rows, shard.trials),
+            None => String::new(),
+        };
+        let ago = shard.quiet.map(ago).unwrap_or_default();
+        let line = format!("{:>6}  {:<8} {trials:>16}  {ago:>8}  {}", shard.index, shard.state().name(), shard.why());
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    if open.len() > LISTED {
+        let _ = writeln!(text, "and {} more", open.len() - LISTED);
+    }
+    text
+}
+
+/// `12 s`, `5 min`, `3 h`, `2 d`
+fn ago(since: Duration) -> String {
+    let seconds = since.as_secs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}

@@ -1,0 +1,28 @@
+//! MKL's question about the CPU's maker is answered by the program: see `engine::mkl`.
+
+use blowup::engine::mkl::mkl_serv_intel_cpu_true;
+use std::ffi::{CStr, c_char, c_void};
+
+unsafe extern "C" {
+    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+}
+
+/// Where calls from libtorch to this function end up.
+fn resolved(name: &CStr) -> *mut c_void {
+    // SAFETY: a null handle stands for the order in which the program's objects are searched; the name is a C string.
+    unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) }
+}
+
+#[test]
+fn mkl_asks_the_program_which_cpu_this_is() {
+    assert_eq!(resolved(c"mkl_serv_intel_cpu_true"), mkl_serv_intel_cpu_true as *mut c_void);
+    assert!(!resolved(c"cblas_sgemm_batch").is_null(), "this libtorch has no MKL: is the answer still needed?");
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn the_answer_is_yes_wherever_there_is_avx512() {
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        assert_eq!(mkl_serv_intel_cpu_true(), 1);
+    }
+}
