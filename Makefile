@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test slurm literature notebook build libtorch bench pytorch drill clean
+.PHONY: sweep test slurm literature notebook build libtorch bench pytorch drill fuzz clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -43,3 +43,7 @@ pytorch: build
 # A real sweep under every fault a machine can have; each must resume to the same bytes. ARGS=--quick for fewer times.
 drill: build
 	python3 scripts/drill.py $(ARGS)
+
+# A million inputs for everything that reads what others wrote: specs, rows, messages. ARGS="--runs 20000 spec" for fewer and one of them.
+fuzz:
+	python3 scripts/fuzz.py $(ARGS)

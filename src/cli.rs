@@ -14,8 +14,9 @@ Examples:
   blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
   blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
   blowup check results/grid                        the gate for CI: do the spec's expectations hold?
+  blowup plot results/grid                         figures: where it blows up, how fast
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
-  blowup slurm experiments/grid.toml --shards 16 --submit    the same sweep as a Slurm job array
+  blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
 
 Exit status:
   0    done, or the gate passed
@@ -41,8 +42,8 @@ pub enum Command {
     Check(Check),
     #[command(hide = true)]
     Worker(Worker),
-    #[command(hide = true)]
-    Plot(Rest),
+    /// Draw the results of a sweep: phase diagrams, survival curves, layers, single trials
+    Plot(Plot),
     /// Run one trial of a sweep again, show how it went and where it broke, check its row
     Replay(Replay),
     /// Put the shards of a sweep together: the same files as the sweep in one piece
@@ -63,7 +64,8 @@ slurm/N the I alone: for arrays submitted in pieces or again in part. kubernetes
 JOB_COMPLETION_INDEX, which counts from 0; Kubernetes does not tell a pod how many there are.
 
 Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
-and steps.csv if the spec records them, spec.toml, manifest.toml; runs.crc32 (checksums of the
+and steps.csv if the spec records them, spec.toml, manifest.toml; report.html (one page that opens
+offline: phase diagram, trials, survival, configurations, checks); runs.crc32 (checksums of the
 rows), lost.csv (what was lost, and why). The bytes of runs.csv do not depend on --workers.
 
 A trial that breaks a limit or its worker is lost alone, with its reason in runs.csv; the next
@@ -160,9 +162,9 @@ resume where they were, and one that the time limit stops is queued again. The s
 submits the shards that are not done, and the merge. What stands behind -- goes to sbatch.
 
 Examples:
-  blowup slurm experiments/grid.toml --shards 64 --submit -- --account=ab12 --partition=cpu --time=4:00:00 --cpus-per-task=8
-  blowup slurm experiments/grid.toml --shards 64         writes OUT/slurm/submit.sh only, to be read first
-  blowup slurm --status results/grid                     which shards are done, running, failed, missing
+  blowup slurm grid.toml --shards 64                writes results/grid/slurm/submit.sh, to be read
+  blowup slurm grid.toml --shards 64 --submit -- --account=ab12 --time=4:00:00 --cpus-per-task=8
+  blowup slurm --status results/grid                done, running, failed, missing
 
 Each task trains with as many workers as it has CPUs; a worker takes about 400 MB.";
 
@@ -269,6 +271,49 @@ pub struct Check {
     /// Print findings as annotations of GitHub Actions too
     #[arg(long)]
     pub github: bool,
+}
+
+const PLOT_HELP: &str = "\
+Written into RUN_DIR/figures/, each as SVG and PNG, and RUN_DIR/report.html anew; the names of the
+files go to stdout:
+  phase-*      divergence rate over two axes, in panels; a figure for each combination of the rest
+  survival-*   share of trials that have not blown up yet, by epoch, for the values of every axis
+  layers-*     backprop signal by layer, beside mean-field theory (if layers.csv was recorded)
+  trials-*     loss and gradient norm of single trials (if epochs.csv was recorded)
+
+By default x and y are the two numeric axes with most values, and the panels the two others with most
+values. With --facet, all other axes are pooled, which the figure says.
+
+Examples:
+  blowup plot results/grid
+  blowup plot results/grid --x lr --y depth --facet init,activation --where clip=none
+  blowup plot results/grid --metric grad_norm_max      the median of any numeric column of runs.csv
+  blowup plot results/grid --where label=mlp --terminal";
+
+#[derive(Debug, Args)]
+#[command(after_help = PLOT_HELP)]
+pub struct Plot {
+    /// The folder of a sweep's results
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+    /// The axis that goes to the right
+    #[arg(long, value_name = "AXIS")]
+    pub x: Option<String>,
+    /// The axis that goes up
+    #[arg(long, value_name = "AXIS")]
+    pub y: Option<String>,
+    /// The axes of the panels: columns, then rows
+    #[arg(long, value_name = "AXIS[,AXIS]", value_delimiter = ',')]
+    pub facet: Vec<String>,
+    /// divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a numeric column of runs.csv
+    #[arg(long, value_name = "COLUMN", default_value = "divergence_rate")]
+    pub metric: String,
+    /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Print the phase diagrams here, in 80 columns, and write no file
+    #[arg(long)]
+    pub terminal: bool,
 }
 
 /// Which shard: named, or to be found in the environment.

@@ -8,7 +8,7 @@
 //!                          |                                     |
 //!                          +<------------- rows <----------------+
 //!                          v
-//!                        store (runs.csv, ...) -> summary | check
+//!                        store (runs.csv, ...) -> summary | check | figures | report
 //! ```
 
 pub mod cli;
@@ -37,6 +37,9 @@ pub mod merge;
 pub mod slurm;
 
 pub mod check;
+pub mod figures;
+pub mod report;
 
 pub mod failure;
+pub mod input;
 pub mod progress;

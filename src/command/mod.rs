@@ -2,7 +2,9 @@
 
 pub mod check;
 pub mod merge;
+pub mod plot;
 pub mod replay;
+pub mod report;
 pub mod shard;
 pub mod slurm;
 pub mod sweep;

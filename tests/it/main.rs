@@ -15,11 +15,14 @@ mod training;
 mod verdicts;
 
 mod drill;
+mod merge;
 mod plan;
 mod protocol;
 mod record;
 mod replay;
+mod report;
 mod shards;
+mod slurm;
 mod still;
 mod store;
 mod summary;
@@ -31,6 +34,11 @@ mod layer_metrics;
 mod metric;
 mod mkl;
 mod statistics;
+
+mod damage;
+mod figures;
+mod fuzz;
+mod hostile;
 
 mod readers;
 mod trials;
