@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// Workers that die before they say hello, in a row, before the sweep gives up.
-const FALSE_STARTS: u32 = 3;
+const FALSE_STARTS: u32 = 10;
 /// libtorch may lie on a slow disk.
 const START: Duration = Duration::from_secs(300);
 /// How often the workers are looked at.
