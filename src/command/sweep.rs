@@ -47,6 +47,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     if survey.trials == 0 {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
+    survey.check_ids(spec.grid())?;
     if survey.matched == 0 {
         return Err(Failure::new(format!(
             "`--where {}` matches none of the {} trials",

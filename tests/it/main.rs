@@ -14,6 +14,7 @@ mod sharpness;
 mod training;
 mod verdicts;
 
+mod drill;
 mod plan;
 mod protocol;
 mod record;
