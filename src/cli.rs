@@ -64,8 +64,11 @@ slurm/N the I alone: for arrays submitted in pieces or again in part. kubernetes
 JOB_COMPLETION_INDEX, which counts from 0; Kubernetes does not tell a pod how many there are.
 
 Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
-and steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
-depend on --workers.";
+and steps.csv if the spec records them, spec.toml, manifest.toml; runs.crc32 (checksums of the
+rows), lost.csv (what was lost, and why). The bytes of runs.csv do not depend on --workers.
+
+A trial that breaks a limit or its worker is lost alone, with its reason in runs.csv; the next
+sweep tries it again, three times in all, or from the start under larger limits.";
 
 #[derive(Debug, Args)]
 #[command(after_help = SWEEP_HELP)]
@@ -75,7 +78,7 @@ pub struct Sweep {
     /// The folder of the results [default: results/<name of the spec>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Worker processes, one thread each [default: one per core]
+    /// Worker processes, one thread each [default: one per core, fewer if memory is short]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
     /// Where to train: cpu, cuda or cuda:K
@@ -87,16 +90,16 @@ pub struct Sweep {
     /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
-    /// A trial that takes longer alone is lost [default: hundreds of times what is predicted]
+    /// A trial that takes longer alone is lost [default: far beyond what is predicted]
     #[arg(long, value_name = "S", value_parser = limits::seconds)]
     pub timeout: Option<f64>,
-    /// What a worker may hold in RAM, as 512M or 2G; a trial that needs more alone is lost [default: its share of the machine]
+    /// A trial whose worker holds more is lost, as 512M or 2G [default: a share of the machine]
     #[arg(long, value_name = "BYTES")]
     pub memory: Option<Bytes>,
     /// Stop (status 1, resumable) when more than N trials are lost
     #[arg(long, value_name = "N")]
     pub max_lost: Option<u64>,
-    /// Try trials again that were lost in three sweeps under limits like these: see lost.csv
+    /// Try even trials again that were lost in three sweeps
     #[arg(long)]
     pub retry_lost: bool,
     /// Print trials, cohorts and predicted work, and touch nothing

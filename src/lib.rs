@@ -40,4 +40,5 @@ pub mod check;
 pub mod figures;
 
 pub mod failure;
+pub mod input;
 pub mod progress;

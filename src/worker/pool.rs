@@ -14,7 +14,7 @@ use crate::record::Lost;
 use crate::trial::{Trial, TrialId};
 use crate::verdict::Record;
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -317,29 +317,42 @@ impl Pool<'_> {
                 if !worker.ready || worker.flights.len() > ahead || (ahead == 1 && !plenty) {
                     continue;
                 }
-                if let Some(chunk) = self.queue.pop_front() {
-                    self.hand_over(at, chunk);
+                while let Some(chunk) = self.queue.pop_front() {
+                    if self.hand_over(at, chunk)? {
+                        break;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn hand_over(&mut self, at: usize, chunk: Chunk) {
+    /// False if the chunk could not be sent and its halves are in the queue.
+    fn hand_over(&mut self, at: usize, chunk: Chunk) -> Result<bool, Failure> {
         let number = self.next_chunk;
         self.next_chunk += 1;
         let trials: Vec<Trial> = chunk.trials.iter().map(|trial| self.pending.get(*trial)).collect();
         let ids = chunk.trials.iter().map(|trial| self.pending.id(*trial)).collect();
         let order = Order::Train { chunk: number, record: self.options.record.clone(), trials };
+        let flight = Flight { number, reported: vec![false; chunk.trials.len()], chunk, ids };
         let worker = &mut self.workers[at];
         if worker.flights.is_empty() {
             worker.since = self.clock;
         }
-        worker.flights.push_back(Flight { number, reported: vec![false; chunk.trials.len()], chunk, ids });
-        // A worker that does not take it is dead; its reader will say so, and the chunk is in its flights.
-        if let Err(error) = protocol::send(&mut worker.stdin, &order).and_then(|()| worker.stdin.flush()) {
-            tracing::debug!("worker {}: {error}", worker.id);
+        match protocol::send(&mut worker.stdin, &order).and_then(|()| worker.stdin.flush()) {
+            Ok(()) => worker.flights.push_back(flight),
+            // Nothing was sent and the worker lives: half of the chunk may fit (all names of columns stand in every trial).
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                self.failed(flight, &Fault { lost: Lost::Crashed, text: error.to_string() })?;
+                return Ok(false);
+            }
+            Err(error) => {
+                // A worker that does not take it is dead; its reader will say so, and the chunk is in its flights.
+                tracing::debug!("worker {}: {error}", worker.id);
+                worker.flights.push_back(flight);
+            }
         }
+        Ok(true)
     }
 }
 

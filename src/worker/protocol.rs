@@ -62,10 +62,14 @@ pub struct Row {
 }
 
 /// Writes one frame; the caller flushes.
+///
+/// # Errors
+/// `InvalidInput` for a message that is too long, of which nothing was written.
 pub fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
     let bytes = postcard::to_stdvec(message).map_err(io::Error::other)?;
     let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= LONGEST_FRAME);
-    let length = length.ok_or_else(|| io::Error::other("a message is longer than the protocol allows"))?;
+    let length = length
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a message is longer than the protocol allows"))?;
     to.write_all(&length.to_le_bytes())?;
     to.write_all(&bytes)
 }

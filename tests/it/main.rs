@@ -14,6 +14,7 @@ mod sharpness;
 mod training;
 mod verdicts;
 
+mod drill;
 mod plan;
 mod protocol;
 mod record;
@@ -31,7 +32,10 @@ mod metric;
 mod mkl;
 mod statistics;
 
+mod damage;
 mod figures;
+mod fuzz;
+mod hostile;
 mod pictures;
 
 mod readers;

@@ -51,7 +51,8 @@ impl Place {
     pub fn write_runs(&self, dir: &str, runs: &str) {
         let trial = |row: &str| row.get(..TrialId::LENGTH).and_then(TrialId::parse);
         let line = |row: &str| trial(row).map(|trial| sums::line(trial, sums::sum(row.as_bytes())));
-        let lines: Vec<u8> = runs.split_inclusive('\n').filter_map(line).flatten().collect();
+        let lines = runs.split_inclusive('\n').filter_map(line).flatten();
+        let lines: Vec<u8> = b"trial,crc32\n".iter().copied().chain(lines).collect();
         std::fs::write(self.path(&format!("{dir}/runs.crc32")), lines).unwrap();
         self.write(&format!("{dir}/runs.csv"), runs);
     }
@@ -59,10 +60,11 @@ impl Place {
     pub fn command(&self, args: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blowup"));
         command.current_dir(self.dir.path()).args(args.split_whitespace());
-        for name in
-            ["RUST_LOG", "COLUMNS", "BLOWUP_TEST_ABORT", "BLOWUP_TEST_GARBAGE", "BLOWUP_TEST_PANIC", "BLOWUP_TEST_SLOW"]
-        {
-            command.env_remove(name);
+        for name in std::env::vars_os().map(|(name, _)| name) {
+            let text = name.to_string_lossy();
+            if text == "RUST_LOG" || text == "COLUMNS" || text.starts_with("BLOWUP_TEST_") {
+                command.env_remove(name);
+            }
         }
         command
     }
@@ -322,9 +324,16 @@ fn help_teaches() {
 
     Options:
           --out <DIR>        The folder of the results [default: results/<name of the spec>]
-          --workers <N>      Worker processes, one thread each [default: one per core]
+          --workers <N>      Worker processes, one thread each [default: one per core, fewer if memory
+                             is short]
           --device <DEVICE>  Where to train: cpu, cuda or cuda:K [default: cpu]
           --where <FILTER>   Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
+          --timeout <S>      A trial that takes longer alone is lost [default: far beyond what is
+                             predicted]
+          --memory <BYTES>   A trial whose worker holds more is lost, as 512M or 2G [default: a share of
+                             the machine]
+          --max-lost <N>     Stop (status 1, resumable) when more than N trials are lost
+          --retry-lost       Try even trials again that were lost in three sweeps
           --dry-run          Print trials, cohorts and predicted work, and touch nothing
           --yes              Run even more than ten million trials
           --quiet            No progress on stderr
@@ -336,7 +345,10 @@ fn help_teaches() {
     spec is taken up if its grid contains the old one; otherwise give it a folder with --out.
 
     Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
-    and steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
-    depend on --workers.
+    and steps.csv if the spec records them, spec.toml, manifest.toml; runs.crc32 (checksums of the
+    rows), lost.csv (what was lost, and why). The bytes of runs.csv do not depend on --workers.
+
+    A trial that breaks a limit or its worker is lost alone, with its reason in runs.csv; the next
+    sweep tries it again, three times in all, or from the start under larger limits.
     "#);
 }
