@@ -2,7 +2,7 @@
 
 use super::sweep::print;
 use crate::cli::Plot;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, excerpt};
 use crate::figures::cells::Metric;
 use crate::figures::design::shorten;
 use crate::figures::gallery::{Figure, Gallery};
@@ -119,8 +119,8 @@ fn metric(name: &str) -> Result<Metric, Failure> {
     if let Some(column) = columns.iter().find(|column| **column == name) {
         return Ok(Metric::Median(column));
     }
-    let known: Vec<&str> = rates.into_iter().chain(columns).collect();
-    Err(Failure::new(Mistake::unknown(format!("`{name}` is not a metric"), name, &known).to_string()))
+    let known: Vec<&'static str> = rates.into_iter().chain(columns).collect();
+    Err(Failure::new(Mistake::unknown(format!("`{}` is not a metric", excerpt(name)), name, &known).to_string()))
 }
 
 /// The name of the folder, which is that of the sweep by default.
