@@ -15,6 +15,7 @@ pub mod cli;
 pub mod command;
 
 pub mod axes;
+pub mod device;
 pub mod trial;
 
 pub mod csv_task;
@@ -41,4 +42,5 @@ pub mod figures;
 pub mod report;
 
 pub mod failure;
+pub mod input;
 pub mod progress;

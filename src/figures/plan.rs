@@ -229,10 +229,10 @@ fn find<'a>(table: &'a Table, name: &str) -> Result<&'a Factor, Failure> {
         let known: Vec<&str> = table.factors.iter().filter(|f| f.levels.len() > 1).map(|f| f.name).collect();
         let all: Vec<&str> = table.factors.iter().map(|f| f.name).collect();
         let near = Mistake::unknown(format!("`{name}` is not an axis"), name, &all);
-        Failure::new(format!("`{name}` is not an axis")).hint(match near.hint.split_once("; known here") {
+        Failure::new(format!("`{name}` is not an axis")).hint(match near.hint().split_once("; known here") {
             Some((near, _)) => format!("{near}; those with several values: {}", known.join(", ")),
-            None if near.hint.starts_with("known here") => format!("those with several values: {}", known.join(", ")),
-            None => near.hint,
+            None if near.hint().starts_with("known here") => format!("those with several values: {}", known.join(", ")),
+            None => near.hint(),
         })
     })
 }

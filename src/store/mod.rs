@@ -15,6 +15,7 @@ pub use stage::Stage;
 pub use table::{Change, Reader, Table};
 
 use crate::failure::Failure;
+use crate::input;
 use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
 use crate::verdict::Record;
@@ -81,19 +82,14 @@ impl Store {
     /// What is there, for looking only. An absent folder is an empty one.
     pub fn read(dir: &Path) -> Result<Store, Failure> {
         refuse_file(dir)?;
-        let text = |name: &str| match fs::read_to_string(dir.join(name)) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Failure::io("read", &dir.join(name), &error)),
-        };
         let side = |i: usize| Table::read(dir.join(SIDES[i].file), SIDES[i].columns, false);
         Ok(Store {
             dir: dir.to_owned(),
             runs: Table::read(dir.join(RUNS), &record::runs(), true)?,
             sides: [side(0)?, side(1)?, side(2)?],
             losses: Losses::read(dir)?,
-            spec: text(SPEC)?,
-            manifest: text(MANIFEST)?.and_then(|text| Manifest::parse(&text)),
+            spec: input::text(&dir.join(SPEC))?,
+            manifest: input::text(&dir.join(MANIFEST))?.and_then(|text| Manifest::parse(&text)),
             made: Vec::new(),
             _lock: None,
         })

@@ -4,6 +4,7 @@ mod contract;
 mod grid;
 mod spec;
 
+mod device;
 mod fused;
 mod gradients;
 mod layers;
@@ -15,12 +16,14 @@ mod training;
 mod verdicts;
 
 mod drill;
+mod merge;
 mod plan;
 mod protocol;
 mod record;
 mod replay;
 mod report;
 mod shards;
+mod slurm;
 mod still;
 mod store;
 mod summary;
@@ -33,7 +36,11 @@ mod metric;
 mod mkl;
 mod statistics;
 
+mod damage;
 mod figures;
+mod fuzz;
+mod hostile;
+mod pictures;
 
 mod readers;
 mod trials;
