@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test slurm literature build libtorch bench pytorch clean
+.PHONY: sweep test slurm literature notebook build libtorch bench pytorch drill clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -21,6 +21,10 @@ slurm: build
 literature: build
 	sh scripts/literature.sh
 
+# Executes notebooks/divergence.ipynb on a sweep of its own, or on RUN=results/mine; its Python packages go to .venv-notebook/.
+notebook: build
+	sh scripts/notebook.sh
+
 build: libtorch
 	cargo build --release
 
@@ -35,3 +39,7 @@ bench: build
 # Trains the trials of tests/pytorch/ in blowup and in PyTorch and compares every step; its Python packages go to .venv-pytorch/.
 pytorch: build
 	sh scripts/pytorch.sh
+
+# A real sweep under every fault a machine can have; each must resume to the same bytes. ARGS=--quick for fewer times.
+drill: build
+	python3 scripts/drill.py $(ARGS)

@@ -1,6 +1,7 @@
 //! The command line as it is written. No logic.
 
 use crate::plan::Shard;
+use crate::worker::limits::{self, Bytes};
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -13,6 +14,7 @@ Examples:
   blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
   blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
   blowup check results/grid                        the gate for CI: do the spec's expectations hold?
+  blowup plot results/grid                         figures: where it blows up, how fast
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
   blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
 
@@ -39,9 +41,9 @@ pub enum Command {
     /// Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
     Check(Check),
     #[command(hide = true)]
-    Worker,
-    #[command(hide = true)]
-    Plot(Rest),
+    Worker(Worker),
+    /// Draw the results of a sweep: phase diagrams, survival curves, layers, single trials
+    Plot(Plot),
     /// Run one trial of a sweep again, show how it went and where it broke, check its row
     Replay(Replay),
     /// Put the shards of a sweep together: the same files as the sweep in one piece
@@ -62,8 +64,11 @@ slurm/N the I alone: for arrays submitted in pieces or again in part. kubernetes
 JOB_COMPLETION_INDEX, which counts from 0; Kubernetes does not tell a pod how many there are.
 
 Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
-and steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
-depend on --workers.";
+and steps.csv if the spec records them, spec.toml, manifest.toml; runs.crc32 (checksums of the
+rows), lost.csv (what was lost, and why). The bytes of runs.csv do not depend on --workers.
+
+A trial that breaks a limit or its worker is lost alone, with its reason in runs.csv; the next
+sweep tries it again, three times in all, or from the start under larger limits.";
 
 #[derive(Debug, Args)]
 #[command(after_help = SWEEP_HELP)]
@@ -73,7 +78,7 @@ pub struct Sweep {
     /// The folder of the results [default: results/<name of the spec>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Worker processes, one thread each [default: one per core]
+    /// Worker processes, one thread each [default: one per core, fewer if memory is short]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
     /// Where to train: cpu, cuda or cuda:K
@@ -85,6 +90,18 @@ pub struct Sweep {
     /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
+    /// A trial that takes longer alone is lost [default: far beyond what is predicted]
+    #[arg(long, value_name = "S", value_parser = limits::seconds)]
+    pub timeout: Option<f64>,
+    /// A trial whose worker holds more is lost, as 512M or 2G [default: a share of the machine]
+    #[arg(long, value_name = "BYTES")]
+    pub memory: Option<Bytes>,
+    /// Stop (status 1, resumable) when more than N trials are lost
+    #[arg(long, value_name = "N")]
+    pub max_lost: Option<u64>,
+    /// Try even trials again that were lost in three sweeps
+    #[arg(long)]
+    pub retry_lost: bool,
     /// Print trials, cohorts and predicted work, and touch nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -176,6 +193,12 @@ pub struct Slurm {
     pub sbatch: Vec<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct Worker {
+    #[arg(long)]
+    pub memory: Option<u64>,
+}
+
 const REPLAY_HELP: &str = "\
 Examples:
   blowup replay results/grid t5d1f0c3a9b27               its course, its first bad tensor, its row
@@ -247,6 +270,48 @@ pub struct Check {
     /// Print findings as annotations of GitHub Actions too
     #[arg(long)]
     pub github: bool,
+}
+
+const PLOT_HELP: &str = "\
+Written into RUN_DIR/figures/, each as SVG and PNG; the names of the files go to stdout:
+  phase-*      divergence rate over two axes, in panels; a figure for each combination of the rest
+  survival-*   share of trials that have not blown up yet, by epoch, for the values of every axis
+  layers-*     backprop signal by layer, beside mean-field theory (if layers.csv was recorded)
+  trials-*     loss and gradient norm of single trials (if epochs.csv was recorded)
+
+By default x and y are the two numeric axes with most values, and the panels the two others with most
+values. With --facet, all other axes are pooled, which the figure says.
+
+Examples:
+  blowup plot results/grid
+  blowup plot results/grid --x lr --y depth --facet init,activation --where clip=none
+  blowup plot results/grid --metric grad_norm_max      the median of any numeric column of runs.csv
+  blowup plot results/grid --where label=mlp --terminal";
+
+#[derive(Debug, Args)]
+#[command(after_help = PLOT_HELP)]
+pub struct Plot {
+    /// The folder of a sweep's results
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+    /// The axis that goes to the right
+    #[arg(long, value_name = "AXIS")]
+    pub x: Option<String>,
+    /// The axis that goes up
+    #[arg(long, value_name = "AXIS")]
+    pub y: Option<String>,
+    /// The axes of the panels: columns, then rows
+    #[arg(long, value_name = "AXIS[,AXIS]", value_delimiter = ',')]
+    pub facet: Vec<String>,
+    /// divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a numeric column of runs.csv
+    #[arg(long, value_name = "COLUMN", default_value = "divergence_rate")]
+    pub metric: String,
+    /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Print the phase diagrams here, in 80 columns, and write no file
+    #[arg(long)]
+    pub terminal: bool,
 }
 
 /// Which shard: named, or to be found in the environment.

@@ -4,7 +4,7 @@
 use crate::spec::filter::Filter;
 use crate::spec::{self, Block, Dial, Id, NOTHING_SET};
 use crate::trial::{Trial, TrialId};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Grid<'a> {
@@ -61,7 +61,7 @@ impl<'a> Grid<'a> {
     /// Every trial, in order. Remembers the ids only where two points could be the same trial.
     pub fn trials(&self) -> Trials<'a> {
         let distinct = self.blocks.iter().all(|block| block.distinct);
-        Trials { grid: *self, block: 0, walk: None, points: 0, seen: (!distinct).then(HashSet::new) }
+        Trials { grid: *self, block: 0, walk: None, points: 0, seen: (!distinct).then(HashMap::new), collision: None }
     }
 
     /// Whether none of the first `points` is left after the excludes.
@@ -86,8 +86,10 @@ pub struct Trials<'a> {
     walk: Option<Walk>,
     /// How many were looked at.
     points: u64,
-    /// None if no two points can be the same trial.
-    seen: Option<HashSet<TrialId>>,
+    /// Each with further bits of its hash; none if no two points can be the same trial.
+    seen: Option<HashMap<TrialId, u64>>,
+    /// The first point that is another trial than an earlier one and has its id.
+    collision: Option<u64>,
 }
 
 /// A position in a block.
@@ -147,6 +149,11 @@ impl Trials<'_> {
         }
     }
 
+    /// A point that was left out although it is a trial of its own: another one has its id, which is a hash of 48 bits.
+    pub fn collision(&self) -> Option<u64> {
+        self.collision
+    }
+
     /// The next trial, with its point and its id.
     pub fn advance(&mut self) -> Option<(u64, TrialId, Trial)> {
         loop {
@@ -154,9 +161,12 @@ impl Trials<'_> {
             if self.grid.is_excluded(&trial) {
                 continue;
             }
-            let id = trial.id();
-            if self.seen.as_mut().is_none_or(|seen| seen.insert(id)) {
-                return Some((self.points - 1, id, trial));
+            let (id, more) = trial.digest();
+            let point = self.points - 1;
+            match self.seen.as_mut().and_then(|seen| seen.insert(id, more)) {
+                None => return Some((point, id, trial)),
+                Some(earlier) if earlier == more => {}
+                Some(_) => self.collision = self.collision.or(Some(point)),
             }
         }
     }

@@ -8,7 +8,7 @@
 //!                          |                                     |
 //!                          +<------------- rows <----------------+
 //!                          v
-//!                        store (runs.csv, ...) -> summary | check
+//!                        store (runs.csv, ...) -> summary | check | figures
 //! ```
 
 pub mod cli;
@@ -37,6 +37,7 @@ pub mod merge;
 pub mod slurm;
 
 pub mod check;
+pub mod figures;
 
 pub mod failure;
 pub mod progress;

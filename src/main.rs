@@ -27,8 +27,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Sweep(args) => command::sweep::run(&args),
         Command::Check(args) => command::check::run(&args),
-        Command::Worker => command::worker::run(),
-        Command::Plot(_) => later("plot"),
+        Command::Worker(args) => command::worker::run(&args),
+        Command::Plot(args) => command::plot::run(&args),
         Command::Replay(args) => command::replay::run(&args),
         Command::Merge(args) => command::merge::run(&args),
         Command::Slurm(args) => command::slurm::run(&args),

@@ -190,7 +190,7 @@ impl Summary {
 
 /// Divergence rate of the trials with a verdict and its 95% interval.
 fn rate(counts: &Counts) -> Option<(f64, f64, f64)> {
-    let verdicts = counts.trials - counts.lost;
+    let verdicts = counts.verdicts();
     let blown = counts.diverged + counts.nonfinite;
     (verdicts > 0).then(|| {
         let (low, high) = wilson(blown, verdicts);

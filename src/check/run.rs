@@ -6,6 +6,7 @@ use super::sheet::Header;
 use crate::failure::Failure;
 use crate::record::Verdict;
 use crate::spec::metric::is_numeric;
+use crate::store::sums::{self, Known};
 use crate::trial::TrialId;
 use crate::verdict::Outcome;
 use std::io::BufRead;
@@ -35,15 +36,16 @@ impl Seen {
 }
 
 impl Run {
-    /// Reads a whole file. `path` is its name in messages.
+    /// Reads a whole file. `path` is its name in messages; `known`: the checksums of its rows, if there are any.
     ///
     /// # Errors
-    /// The first row that is damaged or has a cell that is no number where one belongs, with its line; a column that is not there.
+    /// The first row that is damaged, is not what was written or has a cell that is no number where one belongs, with its line; a column that is not there.
     pub fn read(
         path: &Path,
         mut reader: impl BufRead,
         roster: &Roster,
         columns: &[&'static str],
+        mut known: Option<Known>,
     ) -> Result<Run, Failure> {
         let header = Header::read(path, &mut reader)?;
         let (outcome, lost) = (header.column("outcome")?, header.column("lost")?);
@@ -62,6 +64,13 @@ impl Run {
             }
         }
         header.rows(path, reader, &mut |row| {
+            if let Some(known) = &mut known
+                && !known
+                    .has(row.trial, sums::sum(row.text))
+                    .map_err(|error| Failure::io("read", &sums::path(path), &error))?
+            {
+                return Err(header.wrong_sum(&row));
+            }
             let Some(verdict) = Verdict::parse(row.cell(outcome), row.cell(lost)) else {
                 return Err(header.wrong_cell(&row, outcome, "not an outcome"));
             };

@@ -18,6 +18,8 @@ pub struct Header {
 pub struct Row<'a> {
     pub line: u64,
     pub trial: TrialId,
+    /// All of it, with its line end.
+    pub text: &'a [u8],
     fields: &'a [Cow<'a, [u8]>],
 }
 
@@ -83,7 +85,7 @@ impl Header {
             let text = match piece {
                 Piece::Row { trial, text, .. } => {
                     let fields = record::fields(&text[..text.len() - 1]);
-                    each(Row { line, trial, fields: &fields }).map_err(Stop::Found)?;
+                    each(Row { line, trial, text, fields: &fields }).map_err(Stop::Found)?;
                     text
                 }
                 Piece::Damaged { text } => return Err(Stop::Found(self.damaged(line, text))),
@@ -117,6 +119,13 @@ impl Header {
     /// `file`: line N: what is wrong
     fn wrong(&self, line: u64, what: &str) -> Failure {
         Failure::new(format!("`{}`: line {line}: {what}", self.file))
+    }
+
+    /// A row that is whole to look at, and not what was written.
+    pub fn wrong_sum(&self, row: &Row<'_>) -> Failure {
+        self.wrong(row.line, "the row is not as it was written: `runs.crc32` has no such checksum for its trial").hint(
+            "the file is damaged or was edited: the same `blowup sweep` again trains such trials anew; where the rows are meant to be so, remove `runs.crc32`",
+        )
     }
 
     pub fn wrong_cell(&self, row: &Row<'_>, column: usize, wanted: &str) -> Failure {

@@ -13,8 +13,9 @@ use crate::check::text;
 use crate::cli::Check;
 use crate::failure::{Exit, Failure};
 use crate::spec::Spec;
+use crate::store::sums::{self, Known};
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +37,15 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     let path = args.dir.join("runs.csv");
     let mut columns: Vec<_> = spec.expects.iter().flat_map(|expect| expect.metric.columns()).copied().collect();
     columns.push(baseline::COLUMN);
-    let run = Run::read(&path, open(&path)?, &roster, &columns)?;
+    let rows = open(&path)?;
+    let known = Known::open(sums::path(&path))?;
+    if known.is_none() {
+        tracing::warn!(
+            "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
+            path.display()
+        );
+    }
+    let run = Run::read(&path, rows, &roster, &columns, known)?;
     let layers = layers(&spec, &roster, &args.dir.join("layers.csv"))?;
     let earlier = args.baseline.as_deref().map(|given| Earlier::read(given, &path, &roster)).transpose()?;
     let rows = Rows { roster: &roster, run: &run, layers: &layers };
@@ -95,7 +104,8 @@ impl Earlier {
             return Err(Failure::new(format!("the baseline `{}` is the sweep itself", path.display()))
                 .hint("name the results of an earlier sweep of the same grid"));
         }
-        let run = Run::read(&path, open(&path)?, roster, &[baseline::COLUMN])?;
+        let (rows, known) = (open(&path)?, Known::open(sums::path(&path))?);
+        let run = Run::read(&path, rows, roster, &[baseline::COLUMN], known)?;
         let unchanged = same_bytes(&path, now).map_err(|error| Failure::io("read", &path, &error))?;
         Ok(Earlier { path, run, unchanged })
     }
@@ -149,7 +159,6 @@ fn refuse_other(path: &Path) -> Result<(), Failure> {
     if folder.is_dir() { Ok(()) } else { Err(Failure::new(format!("there is no folder `{}`", folder.display()))) }
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::io("read", path, &error))?;
-    Ok(BufReader::with_capacity(1 << 18, file))
+fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {
+    sums::open_file(path).map_err(|error| Failure::io("read", path, &error))
 }

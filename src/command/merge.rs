@@ -222,7 +222,7 @@ impl Merged<'_> {
             each(row)?;
             let Verdict::Outcome(outcome) = verdict else {
                 batch.flush(to)?;
-                to.append_lost(id, row, verdict)?;
+                to.runs.append(row, [(id, row.len() as u32, Some(verdict))].into_iter())?;
                 continue;
             };
             let mut lengths = [0; 3];

@@ -1,6 +1,7 @@
 //! One pass over the grid (or a shard of it), against the rows that are there: what is left to run, in which order the rows end up, and whether
 //! the folder belongs to this grid at all.
 
+use crate::axes::{self, AXES};
 use crate::failure::Failure;
 use crate::grid::{Grid, Trials};
 use crate::plan::{Planner, Shard, Split};
@@ -26,14 +27,25 @@ pub struct Survey {
     pub grid: String,
     /// Trials of `order` that the filter lets through.
     pub selected: u64,
-    /// Of those, the ones without a verdict.
+    /// Of those, the ones that are to run: without a verdict and not given up.
     pub planner: Planner,
+    /// Trials that were lost too often to be tried again.
+    pub given_up: u64,
     /// Rows in the folder whose trial is not in the grid.
     pub foreign: usize,
+    /// A point whose trial was left out because another trial has its id.
+    collision: Option<u64>,
 }
 
 impl Survey {
-    pub fn new(spec: &Spec, filter: &Filter, store: &Store, shard: Option<Shard>) -> Survey {
+    /// `retry`: whether a trial that was lost may be tried again.
+    pub fn new(
+        spec: &Spec,
+        filter: &Filter,
+        store: &Store,
+        shard: Option<Shard>,
+        retry: &dyn Fn(TrialId) -> bool,
+    ) -> Survey {
         let mut survey = Survey {
             order: Vec::new(),
             points: Vec::new(),
@@ -43,7 +55,9 @@ impl Survey {
             grid: String::new(),
             selected: 0,
             planner: Planner::default(),
+            given_up: 0,
             foreign: 0,
+            collision: None,
         };
         let (mut rows, mut hash) = (0, GridHash::default());
         let mut part = Part::new(spec.grid(), shard);
@@ -65,14 +79,52 @@ impl Survey {
             rows += usize::from(verdict.is_some());
             if matches {
                 survey.selected += 1;
-                if verdict.and_then(Verdict::outcome).is_none() {
-                    survey.planner.push(position as u32, &trial);
+                match verdict {
+                    Some(Verdict::Outcome(_)) => {}
+                    Some(Verdict::Lost(_)) if !retry(id) => survey.given_up += 1,
+                    Some(Verdict::Lost(_)) | None => survey.planner.push(position as u32, &trial),
                 }
             }
         }
         survey.foreign = store.runs.len() - rows;
+        survey.collision = part.trials.collision();
         survey.grid = hash.finish();
         survey
+    }
+
+    /// Refuses a grid in which two trials have one id: of both there could be only one row.
+    pub fn check_ids(&self, grid: Grid<'_>) -> Result<(), Failure> {
+        let pair = match self.collision {
+            Some(point) => {
+                let id = grid.at(point).id();
+                self.order.iter().position(|known| *known == id).map(|at| (self.points[at], point))
+            }
+            None => self.doubled().map(|(a, b)| (self.points[a], self.points[b])),
+        };
+        let Some((a, b)) = pair.map(|(a, b)| (grid.at(a), grid.at(b))) else {
+            return Ok(());
+        };
+        let cell = |trial: &Trial, axis| {
+            let mut text = Vec::new();
+            axes::value(trial, axis).into_iter().for_each(|value| value.put(&mut text));
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        let cells = AXES.iter().map(|axis| (axis, cell(&a, axis), cell(&b, axis)));
+        let mut differing: Vec<String> = vec![format!("tasks `{}` and `{}`", a.task.kind.name(), b.task.kind.name())];
+        differing.extend(cells.filter(|(_, a, b)| a != b).map(|(axis, a, b)| format!("{axis} `{a}` and `{b}`")));
+        let text = format!("two trials of the grid share the id {}: {}", a.id(), differing.join(", "));
+        Err(Failure::new(text).hint(
+            "ids are hashes of 48 bits, so this happens by chance in large grids; leave one of the two out with [[exclude]], or change a seed",
+        ))
+    }
+
+    /// Two positions with the same id.
+    fn doubled(&self) -> Option<(usize, usize)> {
+        let mut sorted = self.order.clone();
+        sorted.sort_unstable();
+        let id = sorted.windows(2).find(|pair| pair[0] == pair[1])?[0];
+        let mut positions = (0..self.order.len()).filter(|at| self.order[*at] == id);
+        Some((positions.next()?, positions.next()?))
     }
 
     /// The label of the trial at this position of the grid.

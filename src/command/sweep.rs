@@ -4,14 +4,17 @@ use super::shard;
 use super::survey::{Survey, check_shard};
 use crate::cli::{Device, Sweep};
 use crate::failure::{Exit, Failure};
-use crate::plan::{Pending, Plan, Shard, Sizes};
+use crate::plan::{self, Pending, Plan, Shard, Sizes};
 use crate::progress::{self, Progress};
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
+use crate::store::losses::{self, Loss};
 use crate::store::{Counts, Manifest, Status, Store};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
+use crate::worker::limits::{Limits, Shares, Wishes};
+use crate::worker::memory;
 use crate::worker::pool::{self, Ending, News};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -37,10 +40,14 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let dir = shard.map_or(whole.clone(), |shard| whole.join(shard.folder()));
     let store = if args.dry_run { Store::read(&dir)? } else { Store::open(&dir)? };
     check_shard(&store, shard)?;
-    let mut survey = Survey::new(&spec, &filter, &store, shard);
+    let (timeout, memory) = (args.timeout, args.memory.map(|memory| memory.0));
+    let mut limits = Limits { timeout, memory, ceiling: u64::MAX };
+    let retry = |trial| args.retry_lost || !store.losses.is_given_up(trial, &limits);
+    let mut survey = Survey::new(&spec, &filter, &store, shard, &retry);
     if survey.trials == 0 {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
+    survey.check_ids(spec.grid())?;
     if survey.matched == 0 {
         return Err(Failure::new(format!(
             "`--where {}` matches none of the {} trials",
@@ -55,9 +62,12 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     } else {
         survey.check_same(store.runs.len(), &args.spec, &dir)?;
     }
-    let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
-    let sizes = Sizes { workers, chunk: args.chunk.map(usize::from) };
-    let plan = std::mem::take(&mut survey.planner).plan(sizes);
+    let planner = std::mem::take(&mut survey.planner);
+    let shares = shares(args, planner.fewest_bytes())?;
+    limits.ceiling = shares.ceiling;
+    let chunk = args.chunk.map(usize::from);
+    let Shares { workers, planned, .. } = shares;
+    let plan = planner.plan(Sizes { workers, chunk, seconds: limits.chunk_seconds(), bytes: planned });
     let survey = &survey;
     if args.dry_run {
         print(&dry_run(points, shard, survey, &plan, workers));
@@ -65,8 +75,30 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     }
     let manifest = manifest(&spec, &store, shard, survey, workers);
     let started = Instant::now();
-    Running { args, text: &text, spec: &spec, store, survey, changed, manifest, started, begun: None, lost: 0 }
+    Running { args, text: &text, spec: &spec, store, survey, changed, limits, manifest, started, begun: None, lost: 0 }
         .run(plan)
+}
+
+/// `fewest`: predicted bytes of a worker that trains the largest trial alone.
+fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (workers, memory) = (args.workers.map(usize::from), args.memory.map(|memory| memory.0));
+    let least = plan::WORKER_BYTES as u64;
+    if let Some(memory) = memory.filter(|memory| *memory < least) {
+        return Err(Failure::new(format!("`--memory` of {} MiB is too little for libtorch alone", memory >> 20))
+            .hint(format!("a worker needs {} MiB and what its trials need", least >> 20)));
+    }
+    let available = memory::available();
+    let shares = Wishes { workers, cores, memory, available, fewest }.shares();
+    if shares.crowded {
+        tracing::warn!(
+            "a worker is predicted to need {:.0} MiB, and {} workers have {} MiB together",
+            fewest / 1048576.0,
+            shares.workers,
+            available.unwrap_or(0) >> 20
+        );
+    }
+    Ok(shares)
 }
 
 /// As a sweep that starts now leaves it.
@@ -124,6 +156,7 @@ struct Running<'a> {
     survey: &'a Survey,
     /// The folder's spec is another than this one, which contains it.
     changed: bool,
+    limits: Limits,
     manifest: Manifest,
     started: Instant,
     /// The workers' fingerprint, as soon as one was ready and the folder was taken.
@@ -153,7 +186,12 @@ impl Running<'_> {
             self.manifest.workers,
             self.store.dir.display()
         ));
-        let options = pool::Options { workers: self.manifest.workers as usize, record: self.spec.record.clone() };
+        let options = pool::Options {
+            workers: self.manifest.workers as usize,
+            record: self.spec.record.clone(),
+            limits: self.limits,
+            max_lost: self.args.max_lost,
+        };
         let pending = Pending { grid: self.spec.grid(), ids: &self.survey.order, points: &self.survey.points };
         let ended = pool::run(plan.chunks, pending, options, &mut |news| self.hear(news, &mut progress));
         progress.finish(ended != Ok(Ending::Done));
@@ -163,6 +201,12 @@ impl Running<'_> {
                 progress::to_stderr("interrupted; rows that were written are kept, the same command resumes");
                 self.close(Status::Interrupted)?;
                 Ok(Exit::Interrupted)
+            }
+            Ok(Ending::Hopeless) => {
+                let text = format!("stopped: {} trials were lost; see lost.csv, the same command resumes", self.lost);
+                progress::to_stderr(&text);
+                self.close(Status::Interrupted)?;
+                Ok(Exit::Lost)
             }
             Err(failure) => {
                 // The first error is the one to show.
@@ -189,11 +233,11 @@ impl Running<'_> {
                     progress.done(Verdict::Outcome(row.outcome), seconds_each);
                 }
             }
-            News::Lost { trial, reason, seconds } => {
+            News::Lost { trial, reason, detail, seconds } => {
                 self.lost += 1;
-                let verdict = Verdict::Lost(reason);
-                self.store.append_lost(trial.id(), &record::lost_row(trial, reason), verdict)?;
-                progress.done(verdict, seconds);
+                let loss = Loss { lost: reason, limit: self.limits.of(reason) };
+                self.store.append_lost(trial.id(), &record::lost_row(trial, reason), loss, detail)?;
+                progress.done(Verdict::Lost(reason), seconds);
             }
         }
         Ok(())
@@ -224,6 +268,12 @@ impl Running<'_> {
         if before.is_some_and(|before| *before != self.spec.record) && !self.store.runs.is_empty() {
             tracing::warn!("`[record]` has changed: trials that have a row keep what was recorded of them");
         }
+        if self.store.runs.is_unguarded() {
+            tracing::warn!(
+                "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
+                self.store.dir.join("runs.csv").display()
+            );
+        }
     }
 
     /// Every selected trial has a row: the files in grid order, the summary, the table.
@@ -241,11 +291,20 @@ impl Running<'_> {
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
         self.report(&summary);
-        if self.lost == 0 {
-            return Ok(Exit::Done);
+        Ok(self.exit())
+    }
+
+    /// Of a sweep that has nothing more to run.
+    fn exit(&self) -> Exit {
+        if self.lost > 0 {
+            tracing::warn!("{} lost: see lost.csv for the reasons; the same command runs them again", self.lost);
         }
-        tracing::warn!("{} lost: see `lost` in runs.csv; the same command runs them again", self.lost);
-        Ok(Exit::Lost)
+        let given_up = self.survey.given_up;
+        if given_up > 0 {
+            let hint = "`--retry-lost` does, and so do larger limits";
+            tracing::warn!("{given_up} were lost in {} sweeps and are not run again: {hint}", losses::MOST);
+        }
+        if self.lost + given_up == 0 { Exit::Done } else { Exit::Lost }
     }
 
     /// A sweep that was finished before.
@@ -255,7 +314,7 @@ impl Running<'_> {
             summary.add_to_table(row);
         })?;
         self.report(&summary);
-        Ok(Exit::Done)
+        Ok(self.exit())
     }
 
     fn report(&self, summary: &Summary) {
@@ -267,6 +326,9 @@ impl Running<'_> {
             let _ = writeln!(text, "{missing} of the {whose}'s {all} trials were not asked for yet");
         }
         let _ = writeln!(text, "{}: {}", self.store.dir.display(), self.store.files().join(" "));
+        if let Some(diagrams) = super::plot::glance(&self.store.dir, summary.all.trials).filter(|_| !self.args.quiet) {
+            let _ = write!(text, "\n{diagrams}");
+        }
         print(&text);
     }
 
@@ -318,6 +380,7 @@ fn dry_run(points: u128, shard: Option<Shard>, survey: &Survey, plan: &Plan, wor
     let _ =
         writeln!(text, "plan      {} cohorts, {} chunks on {workers} workers", plan.cohorts.len(), plan.chunks.len());
     let seconds = plan.seconds();
+    let _ = writeln!(text, "memory    {:.0} MiB predicted for a worker", plan.bytes() / 1048576.0);
     let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {:.1} s here\n", seconds / workers as f64);
     let _ = writeln!(text, "{:>8} {:>6} {:>10}  cohort", "trials", "lanes", "seconds");
     for cohort in plan.cohorts.iter().take(SHOWN) {

@@ -1,10 +1,11 @@
 //! `blowup worker`: not for people; what `sweep` starts once per core.
 
+use crate::cli::Worker;
 use crate::failure::{Exit, Failure};
 use crate::worker::child;
 
-pub fn run() -> Result<Exit, Failure> {
-    match child::run() {
+pub fn run(args: &Worker) -> Result<Exit, Failure> {
+    match child::run(args.memory) {
         Ok(()) => Ok(Exit::Done),
         Err(error) => Err(Failure::new(format!("a worker cannot go on: {error}"))),
     }

@@ -1,18 +1,18 @@
 //! What a trial will cost, predicted from its shape alone: never exact, good enough to order chunks and to say how long is left.
 //!
-//! The constants were measured on one core of an AMD EPYC with AVX-512 (16 hidden tanh layers, 64 samples, f32: 340 us a step at width 64, 42
-//! at width 16, of which the chunk takes 100 once). Only their ratios matter for the plan.
+//! The constants were measured on one core of an AMD EPYC with AVX-512 (16 hidden tanh layers, 64 samples, f32: 150 us a step at width 64, 19
+//! at width 16, 1,900 at 256; of which the chunk takes 100 once). Only their ratios matter for the plan.
 
-use crate::trial::{Dtype, Network, Optimizer, Trial};
+use crate::trial::{Dtype, Network, Norm, Optimizer, Trial};
 
 /// Sustained rate of large batched products, one core.
-const FLOPS_PER_SECOND: f64 = 1e11;
+const FLOPS_PER_SECOND: f64 = 2.4e11;
 /// At this width products reach half of it.
 const HALF_RATE_WIDTH: f64 = 16.0;
 /// Everything that is done once per hidden unit and sample: activation, its derivative, bias, norms.
-const SECONDS_PER_UNIT: f64 = 0.6e-9;
+const SECONDS_PER_UNIT: f64 = 0.2e-9;
 /// Update and norms, for each array that the optimizer goes through.
-const SECONDS_PER_PARAMETER: f64 = 0.3e-9;
+const SECONDS_PER_PARAMETER: f64 = 0.1e-9;
 /// Dispatch of one libtorch call, shared by the lanes of a chunk.
 const SECONDS_PER_KERNEL: f64 = 0.7e-6;
 const KERNELS_PER_LAYER: f64 = 8.0;
@@ -20,11 +20,20 @@ const KERNELS_PER_LAYER: f64 = 8.0;
 const KERNELS_PER_RECURRENT_LAYER: f64 = 20.0;
 const KERNELS_PER_STEP: f64 = 30.0;
 
-/// The working set of a chunk stays near the second level cache (1 MiB) and a part of the third. Measured, us per trial and step: width 64 (1.2 MiB
-/// a lane) 322 with 4 lanes, 371 with 8, 439 with 32; width 128 (4 MiB) 1222 with 2, 1689 with 16; width 16 (0.2 MiB) 42 with 64, 49 with 256.
-const CACHE_BYTES: f64 = 6.0 * MIB;
-/// A worker stays below 400 MB, of which libtorch itself takes 115.
+/// The working set of a chunk stays near the second level cache (1 MiB) and a part of the third. Measured, us per trial and step: width 16 (0.2 MiB a
+/// lane) 20.5 with 16 lanes, 18.6 with 64; width 64 (1.2 MiB) 178 with 2, 159 with 4, 151 with 8; width 128 (4 MiB) 493 with 2, 477 with 4, 517
+/// with 8; width 256 (16 MiB) 1874 with 2, 2101 with 4.
+const CACHE_BYTES: f64 = 10.0 * MIB;
+/// Of the lanes of a chunk; more would save no time.
 const MEMORY_BYTES: f64 = 200.0 * MIB;
+/// What a worker holds beside its lanes: libtorch.
+pub const WORKER_BYTES: f64 = 130.0 * MIB;
+/// What a lane holds at most, in working sets: temporaries, and what the allocator keeps. Measured, 14 shapes: 0.9 to 1.5; up to 2.6 where a norm
+/// keeps more of its input or 16-bit tensors are widened.
+const PEAK: f64 = 1.5;
+const PEAK_WIDENED: f64 = 2.6;
+/// And in copies of the data: drawn in f64, kept for training and for evaluation.
+const PEAK_DATA: f64 = 5.0;
 const MIB: f64 = 1024.0 * 1024.0;
 /// More lanes save no dispatch worth having and take longer to hand over.
 const MOST_LANES: usize = 512;
@@ -35,7 +44,10 @@ pub struct Cost {
     pub seconds_per_lane: f64,
     /// What a chunk takes however few lanes it has.
     pub seconds_per_chunk: f64,
+    /// What it works on.
     pub bytes_per_lane: f64,
+    /// What it holds at most.
+    pub peak_per_lane: f64,
 }
 
 impl Cost {
@@ -79,26 +91,41 @@ impl Cost {
         let kernels =
             if trial.network.sequence_length().is_some() { KERNELS_PER_RECURRENT_LAYER } else { KERNELS_PER_LAYER };
         let data = trial.task.samples as f64 * (inputs * time + outputs);
+        let bytes_per_lane = bytes * ((3.0 + moments) * parameters + 2.0 * units + data);
+        let widened = bytes == 2.0 || trial.network.norm().is_some_and(|norm| norm != Norm::None);
+        let peak = if widened { PEAK_WIDENED } else { PEAK };
         Cost {
             seconds_per_lane: steps * step,
             seconds_per_chunk: steps * SECONDS_PER_KERNEL * (kernels * depth * time + KERNELS_PER_STEP),
-            bytes_per_lane: bytes * ((3.0 + moments) * parameters + 2.0 * units + data),
+            bytes_per_lane,
+            peak_per_lane: peak * bytes_per_lane + bytes * PEAK_DATA * data,
         }
     }
 
-    /// As many lanes as still run at full speed and fit.
-    pub fn lanes(&self) -> usize {
+    /// What a worker holds with so many lanes. A single one may have a pad lane beside it.
+    pub fn bytes(&self, lanes: usize) -> f64 {
+        WORKER_BYTES + self.peak_per_lane * lanes.max(2) as f64
+    }
+
+    /// As many lanes as still run at full speed, and fit into a worker of so many bytes.
+    pub fn lanes(&self, worker: f64) -> usize {
         let fits = |bytes: f64| (bytes / self.bytes_per_lane) as usize;
         // Where dispatch would take more than a sixth of the time it costs more than the cache; memory alone may force it.
         let enough = (5.0 * self.seconds_per_chunk / self.seconds_per_lane).ceil() as usize;
+        let held = ((worker - WORKER_BYTES) / self.peak_per_lane) as usize;
         // A single lane would take a pad lane beside it: two trials are as cheap.
-        fits(CACHE_BYTES).max(enough).max(2).min(fits(MEMORY_BYTES)).clamp(1, MOST_LANES)
+        fits(CACHE_BYTES).max(enough).max(2).min(fits(MEMORY_BYTES)).min(held).clamp(1, MOST_LANES)
     }
 
     /// With fewer, dispatch would take a good part of the time; 8 are enough even where it dominates.
     pub fn fewest_lanes(&self) -> usize {
         let lanes = 4.0 * self.seconds_per_chunk / self.seconds_per_lane;
         (lanes.ceil() as usize).clamp(1, 8)
+    }
+
+    /// As many lanes as should be done after so many seconds.
+    pub fn lanes_within(&self, seconds: f64) -> usize {
+        ((seconds - self.seconds_per_chunk) / self.seconds_per_lane) as usize
     }
 
     /// Of a chunk of `lanes`.

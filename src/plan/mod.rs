@@ -6,7 +6,7 @@ mod pending;
 mod shard;
 mod split;
 
-pub use cost::Cost;
+pub use cost::{Cost, WORKER_BYTES};
 pub use pending::Pending;
 pub use shard::Shard;
 pub use split::Split;
@@ -21,21 +21,31 @@ pub struct Sizes {
     pub workers: usize,
     /// Most trials of a chunk; by default as many as run well.
     pub chunk: Option<usize>,
+    /// Most predicted seconds of a chunk.
+    pub seconds: Option<f64>,
+    /// Most predicted bytes of a worker. A trial that needs more stands alone.
+    pub bytes: f64,
 }
 
 /// Trials that train together as lanes; numbers of `Pending`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
     pub trials: Vec<u32>,
-    /// Predicted, of one trial on one core.
-    pub seconds_each: f64,
+    /// Of each of them.
+    pub cost: Cost,
     /// How often it took its worker down while it was a single trial.
     pub strikes: u32,
 }
 
 impl Chunk {
+    /// Predicted, on one core.
     pub fn seconds(&self) -> f64 {
-        self.seconds_each * self.trials.len() as f64
+        self.cost.seconds(self.trials.len())
+    }
+
+    /// The share of one trial.
+    pub fn seconds_each(&self) -> f64 {
+        self.seconds() / self.trials.len() as f64
     }
 }
 
@@ -103,6 +113,11 @@ impl Plan {
         self.cohorts.iter().map(Cohort::trials).sum()
     }
 
+    /// Predicted, of the largest worker.
+    pub fn bytes(&self) -> f64 {
+        self.cohorts.iter().map(|cohort| cohort.cost.bytes(cohort.lanes)).fold(0.0, f64::max)
+    }
+
     /// Predicted, on one core.
     pub fn seconds(&self) -> f64 {
         self.chunks.iter().map(Chunk::seconds).sum()
@@ -114,11 +129,17 @@ impl Planner {
         let cohort = self.by_shape.number(trial);
         if cohort == self.cohorts.len() {
             let cost = Cost::of(trial);
-            self.cohorts.push((Cohort { name: name(trial), cost, lanes: cost.lanes(), trials: 0 }, Vec::new()));
+            let lanes = cost.lanes(f64::INFINITY);
+            self.cohorts.push((Cohort { name: name(trial), cost, lanes, trials: 0 }, Vec::new()));
         }
         let (cohort, members) = &mut self.cohorts[cohort];
         cohort.trials += 1;
         members.push((trial.seed, siblings(trial), number));
+    }
+
+    /// Predicted, of a worker that trains the largest trial alone.
+    pub fn fewest_bytes(&self) -> f64 {
+        self.cohorts.iter().map(|(cohort, _)| cohort.cost.bytes(1)).fold(0.0, f64::max)
     }
 
     pub fn plan(self, sizes: Sizes) -> Plan {
@@ -132,6 +153,8 @@ impl Planner {
                 .lanes
                 .min(balanced.max(cohort.cost.fewest_lanes()))
                 .min(sizes.chunk.unwrap_or(usize::MAX))
+                .min(sizes.seconds.map_or(usize::MAX, |seconds| cohort.cost.lanes_within(seconds)))
+                .min(cohort.cost.lanes(sizes.bytes))
                 .max(1);
             members.sort_unstable();
             // Siblings where the first of them stands, not where their hash does: rows come in nearly the order of the grid, which is how they
@@ -147,7 +170,7 @@ impl Planner {
                 let members = &members[at * trials / count..(at + 1) * trials / count];
                 chunks.push(Chunk {
                     trials: members.iter().map(|(_, _, number)| *number).collect(),
-                    seconds_each: cohort.cost.seconds(members.len()) / members.len() as f64,
+                    cost: cohort.cost,
                     strikes: 0,
                 });
             }

@@ -111,7 +111,7 @@ impl Cohort {
     fn new(cost: Cost) -> Cohort {
         let whole = |seconds: f64| (seconds * 1e9) as u64 + 1;
         let (per_chunk, per_lane) = (whole(cost.seconds_per_chunk), whole(cost.seconds_per_lane));
-        Cohort { lanes: cost.lanes() as u64, per_chunk, per_lane, trials: 0, at: BTreeMap::new() }
+        Cohort { lanes: cost.lanes(f64::INFINITY) as u64, per_chunk, per_lane, trials: 0, at: BTreeMap::new() }
     }
 
     /// Of a shard that has so many of its trials.

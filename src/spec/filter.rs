@@ -8,6 +8,33 @@ use crate::axes::{self, Value};
 use crate::record;
 use crate::trial::{TaskKind, Trial};
 
+/// What a filter reads: a trial of the grid, or a row of `runs.csv`.
+pub trait Cells {
+    /// `None` where the axis does not apply.
+    fn value(&self, axis: &'static str) -> Option<Value>;
+    fn label(&self) -> &str;
+    fn task(&self) -> &str;
+    fn samples(&self) -> u64;
+}
+
+impl Cells for Trial {
+    fn value(&self, axis: &'static str) -> Option<Value> {
+        axes::value(self, axis)
+    }
+
+    fn label(&self) -> &str {
+        &self.label
+    }
+
+    fn task(&self) -> &str {
+        self.task.kind.name()
+    }
+
+    fn samples(&self) -> u64 {
+        self.task.samples as u64
+    }
+}
+
 /// Holds of a trial if all its conditions do; without any it holds of every trial.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -141,7 +168,7 @@ impl Filter {
         Filter { conditions }
     }
 
-    pub fn matches(&self, trial: &Trial) -> bool {
+    pub fn matches(&self, trial: &impl Cells) -> bool {
         self.conditions.iter().all(|condition| condition.any.iter().any(|want| want.holds(&condition.column, trial)))
     }
 }
@@ -234,20 +261,22 @@ impl Want {
         matches!(self, Want::Text(text) if text == found)
     }
 
-    fn holds(&self, column: &Column, trial: &Trial) -> bool {
+    fn holds(&self, column: &Column, trial: &impl Cells) -> bool {
         let axis = match column {
-            Column::Label => return self.is_text(&trial.label),
-            Column::Task => return self.is_text(trial.task.kind.name()),
+            Column::Label => return self.is_text(trial.label()),
+            Column::Task => return self.is_text(trial.task()),
             Column::Axis(axis) => axis,
         };
-        let Some(found) = axes::value(trial, axis.name()) else { return false };
+        let Some(found) = trial.value(axis.name()) else { return false };
         match self {
             Want::Text(_) => false,
             Want::Between(min, max) => {
                 let x = as_number(found);
                 (x >= *min || close(x, *min)) && (x <= *max || close(x, *max))
             }
-            Want::Value(Value::Integer(ALL_SAMPLES), _) if axis.id == Id::Batch => trial.batch == trial.task.samples,
+            Want::Value(Value::Integer(ALL_SAMPLES), _) if axis.id == Id::Batch => {
+                found == Value::Integer(trial.samples())
+            }
             Want::Value(want, number) => {
                 same(found, *want) && number.is_none_or(|number| has_number(trial, axis, number))
             }
@@ -256,9 +285,9 @@ impl Want {
 }
 
 /// Whether the numeric half of a short form holds too.
-fn has_number(trial: &Trial, axis: &Axis, number: f64) -> bool {
+fn has_number(trial: &impl Cells, axis: &Axis, number: f64) -> bool {
     let Kind::Choice { short: Some(short), .. } = &axis.kind else { return false };
-    axes::value(trial, short.sets.name()).is_some_and(|found| same(found, Value::Float(number)))
+    trial.value(short.sets.name()).is_some_and(|found| same(found, Value::Float(number)))
 }
 
 fn same(found: Value, want: Value) -> bool {

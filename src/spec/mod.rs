@@ -5,7 +5,7 @@
 //! steps through) -> `block` and `draft` (base and block together) -> `check` (whether it makes sense) -> `resolve` (a trial). Beside it,
 //! for the gate: `expect`, whose `metric` is read by `formula`.
 
-mod axis;
+pub mod axis;
 mod block;
 mod check;
 mod dial;
@@ -20,7 +20,7 @@ mod resolve;
 mod settings;
 mod source;
 mod task;
-mod value;
+pub mod value;
 
 pub(crate) use axis::Id;
 pub(crate) use block::Block;

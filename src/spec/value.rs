@@ -48,6 +48,16 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
     }
 }
 
+/// The value that a cell of `runs.csv` that is not empty gives `axis`; none if it is not of the axis's type.
+pub fn recorded(axis: &Axis, cell: &str) -> Option<Value> {
+    match &axis.kind {
+        Kind::Choice { names, .. } => names.iter().find(|name| **name == cell).map(|name| Value::Text(name)),
+        Kind::Integer { .. } => cell.parse().ok().map(Value::Integer),
+        Kind::Float { .. } => cell.parse().ok().map(Value::Float),
+        Kind::Boolean => cell.parse().ok().map(Value::Boolean),
+    }
+}
+
 fn choice(axis: &Axis, names: &[&'static str], short: Option<&Short>, text: &str) -> Result<Written, Mistake> {
     let (name, argument) = match text.trim_end().strip_suffix(')').and_then(|t| t.split_once('(')) {
         Some((name, argument)) => (name, Some(argument.trim())),

@@ -71,6 +71,11 @@ impl Counts {
         }
     }
 
+    /// Trials with a verdict.
+    pub fn verdicts(&self) -> u64 {
+        self.trials - self.lost
+    }
+
     fn of(&mut self, outcome: Outcome) -> &mut u64 {
         match outcome {
             Outcome::Converged => &mut self.converged,

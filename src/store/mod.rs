@@ -3,9 +3,11 @@
 //!
 //! The only module that writes result files, and only one process does at a time: a lock, held by the operating system, dies with its owner.
 
+pub mod losses;
 mod manifest;
 mod places;
 mod stage;
+pub mod sums;
 mod table;
 
 pub use manifest::{Counts, Manifest, Status};
@@ -17,6 +19,7 @@ use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
 use crate::verdict::Record;
 use crate::worker::protocol::Rows;
+use losses::{Loss, Losses};
 use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -36,6 +39,7 @@ pub struct Store {
     pub runs: Table,
     /// Those of `record::SIDES`.
     pub sides: [Table; 3],
+    pub losses: Losses,
     /// `spec.toml` as it lies there.
     pub spec: Option<String>,
     pub manifest: Option<Manifest>,
@@ -85,6 +89,7 @@ impl Store {
             dir: dir.to_owned(),
             runs: Table::read(dir.join(RUNS), &record::runs(), true)?,
             sides: [side(0)?, side(1)?, side(2)?],
+            losses: Losses::read(dir)?,
             spec: text(SPEC)?,
             manifest: text(MANIFEST)?.and_then(|text| Manifest::parse(&text)),
             made: Vec::new(),
@@ -135,7 +140,10 @@ impl Store {
         self.runs.append(&rows.runs, runs.map(|(t, row)| (*t, row.runs, Some(Verdict::Outcome(row.outcome)))))
     }
 
-    pub fn append_lost(&mut self, trial: TrialId, row: &[u8], verdict: Verdict) -> Result<(), Failure> {
+    /// The trial's row, which is lost, and the note that it was.
+    pub fn append_lost(&mut self, trial: TrialId, row: &[u8], loss: Loss, detail: &str) -> Result<(), Failure> {
+        self.losses.append(trial, loss, detail)?;
+        let verdict = Verdict::Lost(loss.lost);
         self.runs.append(row, [(trial, row.len() as u32, Some(verdict))].into_iter())
     }
 
@@ -203,6 +211,11 @@ fn has_outcome(runs: &Table, trial: TrialId) -> bool {
     runs.verdict(trial).is_some_and(|verdict| verdict.outcome().is_some())
 }
 
+/// A row could not be added to a file.
+fn cannot_append(path: &Path, error: &io::Error) -> Failure {
+    Failure::io("write", path, error).hint("rows that were written are kept; the same command resumes")
+}
+
 /// What will replace a file, all or nothing: nothing if it is dropped before `finish`.
 pub struct Replacement {
     path: PathBuf,
@@ -212,7 +225,9 @@ pub struct Replacement {
 
 impl Replacement {
     fn new(path: &Path) -> Result<Replacement, Failure> {
-        let temporary = path.with_extension("tmp");
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let temporary = PathBuf::from(temporary);
         let file = File::create(&temporary).map_err(|error| Failure::io("write", path, &error))?;
         Ok(Replacement { path: path.to_owned(), temporary, to: io::BufWriter::with_capacity(1 << 18, file) })
     }

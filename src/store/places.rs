@@ -1,4 +1,4 @@
-//! Where the rows of each trial lie in a file: 24 bytes a trial, and 8 to 16 of an index.
+//! Where the rows of each trial lie in a file: 26 bytes a trial, and 8 to 16 of an index.
 
 use crate::record::Verdict;
 use crate::trial::TrialId;
@@ -7,13 +7,31 @@ use crate::trial::TrialId;
 pub struct Place {
     pub offset: u64,
     pub length: u32,
+    /// `sums::sum` of the row; 0 where sums are not kept.
+    pub sum: u32,
     pub verdict: Option<Verdict>,
+}
+
+struct Entry {
+    trial: TrialId,
+    offset: u64,
+    length: u32,
+    sum: u32,
+}
+
+impl Entry {
+    fn new(trial: TrialId, place: Place) -> Entry {
+        let Place { offset, length, sum, verdict: _ } = place;
+        Entry { trial, offset, length, sum }
+    }
 }
 
 /// A hash map in the order of insertion. An id is a hash already.
 #[derive(Default)]
 pub struct Places {
-    entries: Vec<(TrialId, Place)>,
+    entries: Vec<Entry>,
+    /// Of the entries; beside them, they would take 8 bytes each.
+    verdicts: Vec<Option<Verdict>>,
     /// Numbers of entries, from 1; 0 is free. At most half are taken.
     slots: Vec<u32>,
 }
@@ -23,8 +41,8 @@ impl Places {
         self.entries.len()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &(TrialId, Place)> {
-        self.entries.iter()
+    pub fn iter(&self) -> impl Iterator<Item = (TrialId, Place)> {
+        (0..self.len()).map(|number| (self.entries[number].trial, self.at(number)))
     }
 
     /// The number of a trial's entry, in the order of insertion.
@@ -33,12 +51,18 @@ impl Places {
         self.slots[slot].checked_sub(1).map(|number| number as usize)
     }
 
-    pub fn at(&mut self, number: usize) -> &mut Place {
-        &mut self.entries[number].1
+    pub fn at(&self, number: usize) -> Place {
+        let Entry { offset, length, sum, .. } = self.entries[number];
+        Place { offset, length, sum, verdict: self.verdicts[number] }
     }
 
-    pub fn get(&self, trial: TrialId) -> Option<&Place> {
-        self.number(trial).map(|number| &self.entries[number].1)
+    pub fn set(&mut self, number: usize, place: Place) {
+        self.entries[number] = Entry::new(self.entries[number].trial, place);
+        self.verdicts[number] = place.verdict;
+    }
+
+    pub fn get(&self, trial: TrialId) -> Option<Place> {
+        self.number(trial).map(|number| self.at(number))
     }
 
     /// Sets the place of a trial, which may have one.
@@ -47,10 +71,11 @@ impl Places {
         let slot = self.slot(trial).expect("there are slots");
         match self.slots[slot] {
             0 => {
-                self.entries.push((trial, place));
+                self.entries.push(Entry::new(trial, place));
+                self.verdicts.push(place.verdict);
                 self.slots[slot] = self.entries.len() as u32;
             }
-            number => self.entries[number as usize - 1].1 = place,
+            number => self.set(number as usize - 1, place),
         }
     }
 
@@ -64,8 +89,9 @@ impl Places {
     /// Forgets the entries whose number is not to be kept.
     pub fn retain(&mut self, keep: &[bool]) {
         if keep.contains(&false) {
-            let mut keep = keep.iter();
-            self.entries.retain(|_| keep.next() == Some(&true));
+            let (mut entries, mut verdicts) = (keep.iter(), keep.iter());
+            self.entries.retain(|_| entries.next() == Some(&true));
+            self.verdicts.retain(|_| verdicts.next() == Some(&true));
             self.index(self.slots.len());
         }
     }
@@ -74,7 +100,7 @@ impl Places {
         self.slots.clear();
         self.slots.resize(slots, 0);
         for number in 0..self.entries.len() {
-            let slot = self.slot(self.entries[number].0).expect("there are slots");
+            let slot = self.slot(self.entries[number].trial).expect("there are slots");
             self.slots[slot] = number as u32 + 1;
         }
     }
@@ -83,7 +109,7 @@ impl Places {
     fn slot(&self, trial: TrialId) -> Option<usize> {
         let last = self.slots.len().checked_sub(1)?;
         let mut slot = trial.bits() as usize & last;
-        while self.slots[slot] != 0 && self.entries[self.slots[slot] as usize - 1].0 != trial {
+        while self.slots[slot] != 0 && self.entries[self.slots[slot] as usize - 1].trial != trial {
             slot = (slot + 1) & last;
         }
         Some(slot)

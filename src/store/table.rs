@@ -2,6 +2,7 @@
 //! place is kept in memory, so a million rows cost 32 MB.
 
 use super::places::{Place, Places};
+use super::sums::{self, Known, Sums};
 use crate::failure::Failure;
 use crate::record::{self, OUTCOME, Piece, Verdict};
 use crate::trial::TrialId;
@@ -21,6 +22,17 @@ pub struct Table {
     there: bool,
     /// Bytes that are no row of any trial, or a row too many: the file must be rewritten once.
     clean: bool,
+    guard: Guard,
+}
+
+/// Whether rows have checksums beside them.
+enum Guard {
+    /// Not in this file.
+    No,
+    /// They should, but the file is not there: as an older version left it.
+    Missing,
+    There,
+    Open(Sums),
 }
 
 /// Given a position and the row (or rows) that stand there; what takes their place, if anything does.
@@ -65,15 +77,29 @@ impl Table {
     /// `verdicts`: whether rows carry one (`runs.csv`), one row per trial; else a trial has a block of rows.
     pub fn read(path: PathBuf, columns: &[&str], verdicts: bool) -> Result<Table, Failure> {
         let header = record::line(columns);
-        let mut table =
-            Table { path, header, places: Places::default(), file: None, end: 0, there: false, clean: true };
-        let file = match File::open(&table.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(table),
+        let mut table = Table {
+            path,
+            header,
+            places: Places::default(),
+            file: None,
+            end: 0,
+            there: false,
+            clean: true,
+            guard: Guard::No,
+        };
+        let file = match sums::open_file(&table.path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Failure::io("read", &table.path, &error)),
         };
+        let mut known = if verdicts { Known::open(sums::path(&table.path))? } else { None };
+        if verdicts {
+            table.guard = if known.is_some() { Guard::There } else { Guard::Missing };
+        }
+        let Some(mut reader) = file else {
+            return Ok(table);
+        };
         table.there = true;
-        let mut reader = BufReader::with_capacity(1 << 18, file);
         let mut first = Vec::new();
         reader.read_until(b'\n', &mut first).map_err(|error| Failure::io("read", &table.path, &error))?;
         if table.header.starts_with(&first) && first != table.header {
@@ -89,7 +115,7 @@ impl Table {
         let mut problems = 0;
         let start = table.end;
         record::scan::<io::Error>(reader, start, columns.len(), &mut |offset, piece| {
-            table.take(offset, piece, verdicts, &mut problems);
+            problems += u64::from(!table.take(offset, piece, verdicts, known.as_mut())?);
             Ok(())
         })
         .map_err(|error| Failure::io("read", &table.path, &error))?;
@@ -99,45 +125,50 @@ impl Table {
         Ok(table)
     }
 
-    fn take(&mut self, offset: u64, piece: Piece<'_>, verdicts: bool, problems: &mut u64) {
+    /// Whether the piece was a row, or a torn end.
+    fn take(&mut self, offset: u64, piece: Piece<'_>, verdicts: bool, known: Option<&mut Known>) -> io::Result<bool> {
         let (trial, text, ends) = match piece {
             Piece::Row { trial, text, ends } => (trial, text, ends),
             Piece::Damaged { text } => {
-                *problems += 1;
                 self.clean = false;
                 self.end = offset + text.len() as u64;
-                return;
+                return Ok(false);
             }
             Piece::Torn { .. } => {
                 self.clean = false;
-                return;
+                return Ok(true);
             }
         };
         self.end = offset + text.len() as u64;
-        let mut place = Place { offset, length: text.len() as u32, verdict: None };
+        let mut place = Place { offset, length: text.len() as u32, sum: 0, verdict: None };
         if verdicts {
             let cell = |column: usize| &text[ends[column - 1] + 1..ends[column]];
             place.verdict = Verdict::parse(cell(OUTCOME), cell(OUTCOME + 1));
-            if place.verdict.is_none() {
-                *problems += 1;
+            place.sum = sums::sum(text);
+            let vouched = known.map_or(Ok(true), |known| known.has(trial, place.sum))?;
+            if place.verdict.is_none() || !vouched {
                 self.clean = false;
-                return;
+                return Ok(false);
             }
         }
-        match self.places.number(trial).map(|number| self.places.at(number)) {
-            None => self.places.insert(trial, place),
+        self.keep(trial, place, verdicts);
+        Ok(true)
+    }
+
+    fn keep(&mut self, trial: TrialId, place: Place, verdicts: bool) {
+        let Some(number) = self.places.number(trial) else {
+            return self.places.insert(trial, place);
+        };
+        let first = self.places.at(number);
+        if !verdicts && first.offset + u64::from(first.length) == place.offset {
             // The trial's next line.
-            Some(block) if !verdicts && block.offset + u64::from(block.length) == offset => {
-                block.length += place.length
-            }
-            Some(first) => {
-                self.clean = false;
-                // A lost trial that was run again. Two verdicts are the same; the first stands.
-                let was_lost = matches!(first.verdict, Some(Verdict::Lost(_)));
-                if was_lost || !verdicts {
-                    *first = place;
-                }
-            }
+            return self.places.set(number, Place { length: first.length + place.length, ..first });
+        }
+        self.clean = false;
+        // A lost trial that was run again. Two verdicts are the same; the first stands.
+        let was_lost = matches!(first.verdict, Some(Verdict::Lost(_)));
+        if was_lost || !verdicts {
+            self.places.set(number, place);
         }
     }
 
@@ -147,7 +178,12 @@ impl Table {
 
     /// Whether the file is there with nothing in it but one row (or block) per trial.
     pub fn is_clean(&self) -> bool {
-        self.there && self.clean
+        self.there && self.clean && !matches!(self.guard, Guard::Missing)
+    }
+
+    /// Whether there are rows that should have checksums and have none.
+    pub fn is_unguarded(&self) -> bool {
+        matches!(self.guard, Guard::Missing) && !self.is_empty()
     }
 
     pub fn verdict(&self, trial: TrialId) -> Option<Verdict> {
@@ -175,7 +211,7 @@ impl Table {
 
     /// The trials that have rows, in no order.
     pub fn places(&self) -> impl Iterator<Item = TrialId> + '_ {
-        self.places.iter().map(|(trial, _)| *trial)
+        self.places.iter().map(|(trial, _)| trial)
     }
 
     pub fn sort_by_place(&self, trials: &mut [TrialId]) {
@@ -184,6 +220,7 @@ impl Table {
 
     /// Opens the file for appending: makes it, or cuts what is torn at its end.
     pub fn open(&mut self) -> Result<(), Failure> {
+        self.open_sums()?;
         let attempt = |table: &mut Table| {
             let mut file = OpenOptions::new().create(true).append(true).read(true).open(&table.path)?;
             file.set_len(table.end)?;
@@ -198,6 +235,20 @@ impl Table {
         attempt(self).map_err(|error| Failure::io("write", &self.path, &error))
     }
 
+    /// Before any row can be appended, every row that is there has its line.
+    fn open_sums(&mut self) -> Result<(), Failure> {
+        self.guard = match self.guard {
+            Guard::No => Guard::No,
+            // Without a row its lines are of rows that are no more.
+            Guard::There if !self.is_empty() => Guard::Open(Sums::open(sums::path(&self.path))?),
+            Guard::There | Guard::Missing | Guard::Open(_) => {
+                let rows = self.places.iter().map(|(trial, place)| (trial, place.sum));
+                Guard::Open(Sums::make(&self.path, rows)?)
+            }
+        };
+        Ok(())
+    }
+
     /// Appends the rows of several trials in one write. Does nothing if the table was not opened.
     pub fn append(
         &mut self,
@@ -207,14 +258,21 @@ impl Table {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
-        file.write_all(text).map_err(|error| {
-            Failure::io("write", &self.path, &error).hint("rows that were written are kept; the same command resumes")
-        })?;
-        let mut offset = self.end;
+        let (mut rows, mut lines, mut at) = (Vec::new(), Vec::new(), 0);
         for (trial, length, verdict) in trials.filter(|(_, length, _)| *length > 0) {
-            self.places.insert(trial, Place { offset, length, verdict });
-            offset += u64::from(length);
+            let mut place = Place { offset: self.end + at as u64, length, sum: 0, verdict };
+            if let Guard::Open(_) = self.guard {
+                place.sum = sums::sum(&text[at..at + length as usize]);
+                lines.extend_from_slice(&sums::line(trial, place.sum));
+            }
+            rows.push((trial, place));
+            at += length as usize;
         }
+        if let Guard::Open(sums) = &mut self.guard {
+            sums.append(&lines)?;
+        }
+        file.write_all(text).map_err(|error| super::cannot_append(&self.path, &error))?;
+        rows.into_iter().for_each(|(trial, place)| self.places.insert(trial, place));
         self.end += text.len() as u64;
         Ok(())
     }
@@ -231,8 +289,11 @@ impl Table {
         let mut window = Window { from, start: 0, bytes: Vec::new(), last: 0 };
         // In place: a second map of a million rows would be the largest thing in this process.
         let mut kept = vec![false; self.places.len()];
-        let places = &mut self.places;
+        let (places, guard) = (&mut self.places, &mut self.guard);
         let mut end = self.header.len() as u64;
+        let guarded = !matches!(guard, Guard::No);
+        let mut lines = guarded.then(|| sums::begin(&self.path)).transpose()?;
+        let mut changed_any = false;
         super::replace(&self.path, |to| {
             to.write_all(&self.header)?;
             for (at, trial) in order.enumerate() {
@@ -240,17 +301,35 @@ impl Table {
                 let Some(number) = places.number(trial).filter(|number| !kept[*number]) else {
                     continue;
                 };
-                let place = places.at(number);
-                let text = window.read(place)?;
+                let mut place = places.at(number);
+                let text = window.read(&place)?;
+                if guarded && sums::sum(text) != place.sum {
+                    return Err(io::Error::other(format!("the row of {trial} is not what it was a moment ago")));
+                }
                 let changed = change(at, text)?;
                 let text = changed.as_deref().unwrap_or(text);
                 to.write_all(text)?;
+                if let (Some(text), Guard::Open(open)) = (&changed, &mut *guard) {
+                    place.sum = sums::sum(text);
+                    open.append(&sums::line(trial, place.sum)).map_err(io::Error::other)?;
+                    changed_any = true;
+                }
+                if let Some(lines) = &mut lines {
+                    lines.write_all(&sums::line(trial, place.sum))?;
+                }
                 (place.offset, place.length) = (end, text.len() as u32);
+                places.set(number, place);
                 kept[number] = true;
                 end += text.len() as u64;
             }
-            Ok(())
+            // The lines of rows that changed are there before the rows.
+            if let (true, Guard::Open(open)) = (changed_any, &*guard) { open.sync() } else { Ok(()) }
         })?;
+        // The old lines hold for the new file too; the new ones are only fewer and in its order.
+        if let Some(lines) = lines {
+            lines.finish()?;
+            self.guard = Guard::There;
+        }
         let was_open = self.file.is_some();
         self.places.retain(&kept);
         (self.end, self.clean, self.file) = (end, true, None);
@@ -261,7 +340,7 @@ impl Table {
     pub fn rows(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let mut attempt = || -> io::Result<()> {
             let from = File::open(&self.path)?;
-            let mut places: Vec<Place> = self.places.iter().map(|(_, place)| *place).collect();
+            let mut places: Vec<Place> = self.places.iter().map(|(_, place)| place).collect();
             places.sort_unstable_by_key(|place| place.offset);
             let mut reader = BufReader::with_capacity(1 << 18, from);
             let (mut text, mut at) = (Vec::new(), 0);
@@ -301,8 +380,9 @@ impl Reader<'_> {
         let Some(place) = self.table.places.get(trial) else {
             return Ok(None);
         };
-        let text = self.window.read(place).map_err(|error| Failure::io("read", path, &error))?;
-        if record::row_id(text) != Some(trial) || !text.ends_with(b"\n") {
+        let text = self.window.read(&place).map_err(|error| Failure::io("read", path, &error))?;
+        let vouched = matches!(self.table.guard, Guard::No) || sums::sum(text) == place.sum;
+        if record::row_id(text) != Some(trial) || !text.ends_with(b"\n") || !vouched {
             let text = format!("`{}` changed while it was read", path.display());
             return Err(Failure::new(text).hint("a sweep is running there; try again"));
         }

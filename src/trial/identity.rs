@@ -68,9 +68,14 @@ const IDENTITY: [&str; 26] = [
 impl Trial {
     /// The hash of `identity`.
     pub fn id(&self) -> TrialId {
+        self.digest().0
+    }
+
+    /// The id, and 64 further bits of the same hash: two trials that share an id are the same trial only if they share these too.
+    pub fn digest(&self) -> (TrialId, u64) {
         let hash = Sha256::digest(self.identity());
-        let first: [u8; 8] = hash[..8].try_into().expect("a SHA-256 has 32 bytes");
-        TrialId(u64::from_be_bytes(first) >> 16)
+        let word = |at: usize| u64::from_be_bytes(hash[at..at + 8].try_into().expect("a SHA-256 has 32 bytes"));
+        (TrialId(word(0) >> 16), word(8))
     }
 
     /// Every field that changes the run, as text. Names and order are written out here, so that renaming a field changes no id. An axis added

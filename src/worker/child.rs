@@ -1,6 +1,7 @@
 //! The worker process: takes chunks from stdin, trains them, answers with rows on stdout. It touches no file and ends with its parent.
 
 use super::drill::Drill;
+use super::memory;
 use super::protocol::{self, Order, Report, Row, Rows};
 use crate::engine;
 use crate::record;
@@ -18,9 +19,13 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_millis(20);
 const MOST_BYTES: usize = 1 << 18;
 
-/// Runs until stdin closes.
-pub fn run() -> io::Result<()> {
+/// Runs until stdin closes. `memory`: bytes that the parent lets this process hold.
+pub fn run(memory: Option<u64>) -> io::Result<()> {
     die_with_parent();
+    if let Some(memory) = memory {
+        // The parent sees to it; this holds when it cannot, and must not come first.
+        memory::limit(memory.saturating_add(memory / 2).saturating_add(256 << 20));
+    }
     let mut out = keep_stdout()?;
     std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     engine::start();

@@ -5,27 +5,34 @@
 //! until the trial that does it stands alone. Alone it has two lives (the first may have been taken by somebody's kill -9), then it is lost.
 //! Workers end when the pool is dropped, when their stdin closes, and with this process.
 
+use super::limits::{Limits, Pace};
+use super::process::{Flight, Worker, spawn};
 use super::protocol::{self, Order, Report, Rows};
-use crate::engine::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use crate::failure::Failure;
 use crate::plan::{Chunk, Pending};
-use crate::record::{self, Lost};
+use crate::record::Lost;
 use crate::trial::{Trial, TrialId};
 use crate::verdict::Record;
 use std::collections::VecDeque;
-use std::io::{self, BufReader, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::io::Write;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
-/// A trial that takes its worker down this often while it is alone is lost.
-const LIVES: u32 = 2;
 /// Workers that die before they say hello, in a row, before the sweep gives up.
 const FALSE_STARTS: u32 = 3;
+/// libtorch may lie on a slow disk.
+const START: Duration = Duration::from_secs(300);
+/// How often the workers are looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// An idle worker that holds this share of its ceiling is replaced: the next chunk should not pay for the one before.
+const FULL: f64 = 0.75;
 
 pub struct Options {
     pub workers: usize,
     pub record: Record,
+    pub limits: Limits,
+    /// The sweep ends when more trials than this are lost.
+    pub max_lost: Option<u64>,
 }
 
 /// What the caller hears, in the order in which it happens.
@@ -43,6 +50,7 @@ pub enum News<'a> {
     Lost {
         trial: &'a Trial,
         reason: Lost,
+        detail: &'a str,
         seconds: f64,
     },
 }
@@ -51,37 +59,21 @@ pub enum News<'a> {
 pub enum Ending {
     Done,
     Interrupted,
+    /// More trials were lost than `max_lost`.
+    Hopeless,
 }
 
-enum Event {
+pub(super) enum Event {
     Heard(u64, Report),
     /// Its stream ended, or made no sense.
     Gone(u64, String),
     Interrupted,
 }
 
-struct Worker {
-    id: u64,
-    child: Child,
-    stdin: ChildStdin,
-    ready: bool,
-    /// Handed over and not done, oldest first.
-    flights: VecDeque<Flight>,
-}
-
-struct Flight {
-    number: u64,
-    chunk: Chunk,
-    ids: Vec<TrialId>,
-    reported: Vec<bool>,
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It holds nothing that is not in a file or will be done again.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Why a chunk did not end well.
+struct Fault {
+    lost: Lost,
+    text: String,
 }
 
 struct Pool<'a> {
@@ -92,6 +84,11 @@ struct Pool<'a> {
     next_worker: u64,
     next_chunk: u64,
     false_starts: u32,
+    /// Time during which this process was awake: a sweep that was stopped or suspended has not been waiting for its workers.
+    clock: Duration,
+    looked: Instant,
+    pace: Pace,
+    lost: u64,
     to: Sender<Event>,
     hear: &'a mut dyn FnMut(News<'_>) -> Result<(), Failure>,
 }
@@ -105,9 +102,21 @@ pub fn run(
 ) -> Result<Ending, Failure> {
     let (to, events) = channel();
     watch_signals(to.clone())?;
-    let queue = VecDeque::from(chunks);
-    let workers = Vec::new();
-    let mut pool = Pool { options, pending, queue, workers, next_worker: 0, next_chunk: 0, false_starts: 0, to, hear };
+    let mut pool = Pool {
+        options,
+        pending,
+        queue: VecDeque::from(chunks),
+        workers: Vec::new(),
+        next_worker: 0,
+        next_chunk: 0,
+        false_starts: 0,
+        clock: Duration::ZERO,
+        looked: Instant::now(),
+        pace: Pace::default(),
+        lost: 0,
+        to,
+        hear,
+    };
     pool.work(&events)
 }
 
@@ -115,22 +124,46 @@ impl Pool<'_> {
     fn work(&mut self, events: &Receiver<Event>) -> Result<Ending, Failure> {
         self.hire()?;
         while !self.queue.is_empty() || self.workers.iter().any(|w| !w.flights.is_empty()) {
-            match events.recv().expect("this thread holds a sender") {
-                Event::Heard(id, report) => self.heard(id, report)?,
-                Event::Gone(id, reason) => self.gone(id, &reason)?,
-                Event::Interrupted => {
-                    // What has arrived is kept; nothing more is handed out.
-                    self.queue.clear();
-                    for event in events.try_iter() {
-                        if let Event::Heard(id, report @ Report::Rows { .. }) = event {
-                            self.heard(id, report)?;
-                        }
-                    }
-                    return Ok(Ending::Interrupted);
-                }
+            match events.recv_timeout(TICK) {
+                Ok(Event::Heard(id, report)) => self.heard(id, report)?,
+                Ok(Event::Gone(id, text)) => self.died(id, text)?,
+                Ok(Event::Interrupted) => return self.stop(events, Ending::Interrupted),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => unreachable!("this thread holds a sender"),
             }
+            if self.options.max_lost.is_some_and(|most| self.lost > most) {
+                return self.stop(events, Ending::Hopeless);
+            }
+            self.watch()?;
         }
         Ok(Ending::Done)
+    }
+
+    /// What has arrived is kept; nothing more is handed out.
+    fn stop(&mut self, events: &Receiver<Event>, ending: Ending) -> Result<Ending, Failure> {
+        self.queue.clear();
+        for event in events.try_iter() {
+            if let Event::Heard(id, report @ Report::Rows { .. }) = event {
+                self.heard(id, report)?;
+            }
+        }
+        Ok(ending)
+    }
+
+    /// Ends workers that take too long or too much.
+    fn watch(&mut self) -> Result<(), Failure> {
+        let passed = self.looked.elapsed();
+        if passed < TICK {
+            return Ok(());
+        }
+        self.looked += passed;
+        self.clock += passed.min(2 * TICK);
+        let mut faults = Vec::new();
+        for worker in &mut self.workers {
+            worker.look();
+            faults.extend(fault(worker, self.clock, &self.options.limits, self.pace).map(|fault| (worker.id, fault)));
+        }
+        faults.into_iter().try_for_each(|(id, fault)| self.gone(id, fault))
     }
 
     fn heard(&mut self, id: u64, report: Report) -> Result<(), Failure> {
@@ -139,7 +172,7 @@ impl Pool<'_> {
         };
         let sensible = match report {
             Report::Hello { version, fingerprint } if version == protocol::VERSION && !self.workers[at].ready => {
-                self.workers[at].ready = true;
+                (self.workers[at].ready, self.workers[at].since) = (true, self.clock);
                 tracing::info!("worker {id} is ready: {fingerprint}");
                 self.false_starts = 0;
                 (self.hear)(News::Ready { fingerprint: &fingerprint })?;
@@ -152,7 +185,7 @@ impl Pool<'_> {
                         flight.reported[row.index as usize] = true;
                     }
                     let trials: Vec<TrialId> = rows.trials.iter().map(|row| flight.ids[row.index as usize]).collect();
-                    let seconds_each = flight.chunk.seconds_each;
+                    let seconds_each = flight.chunk.seconds_each();
                     (self.hear)(News::Rows { trials: &trials, rows: &rows, seconds_each })?;
                     true
                 }
@@ -161,39 +194,63 @@ impl Pool<'_> {
             Report::Done { chunk } => match self.workers[at].flights.front() {
                 Some(flight) if flight.number == chunk && flight.reported.iter().all(|r| *r) => {
                     tracing::debug!("worker {id} finished chunk {chunk} of {} trials", flight.ids.len());
-                    self.workers[at].flights.pop_front();
+                    let taken = self.clock.saturating_sub(self.workers[at].since).as_secs_f64();
+                    self.pace.learn(flight.chunk.seconds(), taken);
+                    self.landed(at);
+                    self.replace_if_full(at)?;
                     true
                 }
                 _ => false,
             },
-            Report::Failed { chunk, message } => match self.workers[at].flights.pop_front() {
+            Report::Failed { chunk, message: text } => match self.workers[at].flights.front() {
                 Some(flight) if flight.number == chunk => {
-                    self.failed(flight, &message)?;
+                    let lost = if is_out_of_memory(&text) { Lost::Memory } else { Lost::Crashed };
+                    let flight = self.landed(at).expect("it was there a line above");
+                    self.failed(flight, &Fault { lost, text })?;
                     true
                 }
-                Some(flight) => {
-                    self.workers[at].flights.push_front(flight);
-                    false
-                }
-                None => false,
+                Some(_) | None => false,
             },
         };
-        if sensible { self.feed() } else { self.gone(id, "what it said makes no sense") }
+        if sensible { self.feed() } else { self.died(id, "what it said makes no sense".to_owned()) }
+    }
+
+    /// The oldest flight of a worker is over.
+    fn landed(&mut self, at: usize) -> Option<Flight> {
+        self.workers[at].since = self.clock;
+        self.workers[at].flights.pop_front()
+    }
+
+    fn replace_if_full(&mut self, at: usize) -> Result<(), Failure> {
+        let worker = &self.workers[at];
+        if worker.flights.is_empty() && worker.resident as f64 > FULL * self.options.limits.ceiling as f64 {
+            tracing::debug!("worker {} holds {} MiB and is replaced", worker.id, worker.resident >> 20);
+            self.workers.swap_remove(at);
+            self.hire()?;
+        }
+        Ok(())
+    }
+
+    fn died(&mut self, id: u64, text: String) -> Result<(), Failure> {
+        let ceiling = self.options.limits.ceiling as f64;
+        // A process that cannot allocate aborts, without a word.
+        let full = self.workers.iter().any(|w| w.id == id && w.resident as f64 > FULL * ceiling);
+        self.gone(id, Fault { lost: if full { Lost::Memory } else { Lost::Crashed }, text })
     }
 
     /// A worker is no more, or must be no more.
-    fn gone(&mut self, id: u64, reason: &str) -> Result<(), Failure> {
+    fn gone(&mut self, id: u64, mut fault: Fault) -> Result<(), Failure> {
         let Some(at) = self.workers.iter().position(|w| w.id == id) else {
             return Ok(());
         };
         let mut worker = self.workers.swap_remove(at);
         let _ = worker.child.kill();
         let status = worker.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
-        let reason = format!("{reason} ({status})");
+        fault.text = format!("{} ({status})", fault.text);
         if !worker.ready {
             self.false_starts += 1;
             if self.false_starts >= FALSE_STARTS {
-                return Err(Failure::new(format!("a worker process died before it was ready: {reason}"))
+                return Err(Failure::new(format!("a worker process died before it was ready: {}", fault.text))
                     .hint("`RUST_LOG=debug` shows more; is the libtorch that blowup was built with still there?"));
             }
         }
@@ -204,33 +261,35 @@ impl Pool<'_> {
             self.queue.push_front(innocent.chunk);
         }
         if let Some(suspect) = suspect {
-            self.failed(suspect, &reason)?;
+            self.failed(suspect, &fault)?;
         }
         self.hire()?;
         self.feed()
     }
 
     /// What is left of a chunk that did not end well.
-    fn failed(&mut self, flight: Flight, reason: &str) -> Result<(), Failure> {
+    fn failed(&mut self, flight: Flight, fault: &Fault) -> Result<(), Failure> {
         let Flight { chunk, reported, .. } = flight;
+        let Fault { lost, text } = fault;
         let alone = chunk.trials.len() == 1;
         let rest: Vec<u32> =
             chunk.trials.iter().zip(&reported).filter(|(_, r)| !**r).map(|(trial, _)| *trial).collect();
-        let seconds_each = chunk.seconds_each;
         if rest.is_empty() {
             return Ok(());
         }
-        if alone && chunk.strikes + 1 >= LIVES {
-            let trial = self.pending.get(rest[0]);
-            tracing::warn!("trial {} is lost: {reason}", trial.id());
-            return (self.hear)(News::Lost { trial: &trial, reason: Lost::Crashed, seconds: seconds_each });
-        }
-        tracing::warn!("{} of the {} trials of a chunk are tried again: {reason}", rest.len(), chunk.trials.len());
         let strikes = if alone { chunk.strikes + 1 } else { 0 };
+        if alone && strikes >= self.options.limits.lives(*lost) {
+            let trial = self.pending.get(rest[0]);
+            tracing::warn!("trial {} is lost ({}): {text}", trial.id(), lost.name());
+            self.lost += 1;
+            let seconds = chunk.seconds_each();
+            return (self.hear)(News::Lost { trial: &trial, reason: *lost, detail: text, seconds });
+        }
+        tracing::info!("{} of the {} trials of a chunk are tried again: {text}", rest.len(), chunk.trials.len());
         let (first, second) = rest.split_at(rest.len().div_ceil(2));
         for half in [second, first] {
             if !half.is_empty() {
-                self.queue.push_front(Chunk { trials: half.to_vec(), seconds_each, strikes });
+                self.queue.push_front(Chunk { trials: half.to_vec(), cost: chunk.cost, strikes });
             }
         }
         Ok(())
@@ -241,11 +300,10 @@ impl Pool<'_> {
         while self.workers.len() < self.options.workers
             && self.workers.iter().filter(|w| !w.ready).count() < self.queue.len()
         {
-            let id = self.next_worker;
-            self.next_worker += 1;
-            let (child, stdin) = spawn(id, self.to.clone())
+            let worker = spawn(self.next_worker, self.options.limits.ceiling, self.clock, self.to.clone())
                 .map_err(|error| Failure::new(format!("cannot start a worker process: {error}")))?;
-            self.workers.push(Worker { id, child, stdin, ready: false, flights: VecDeque::new() });
+            self.next_worker += 1;
+            self.workers.push(worker);
         }
         Ok(())
     }
@@ -274,6 +332,9 @@ impl Pool<'_> {
         let ids = chunk.trials.iter().map(|trial| self.pending.id(*trial)).collect();
         let order = Order::Train { chunk: number, record: self.options.record.clone(), trials };
         let worker = &mut self.workers[at];
+        if worker.flights.is_empty() {
+            worker.since = self.clock;
+        }
         worker.flights.push_back(Flight { number, reported: vec![false; chunk.trials.len()], chunk, ids });
         // A worker that does not take it is dead; its reader will say so, and the chunk is in its flights.
         if let Err(error) = protocol::send(&mut worker.stdin, &order).and_then(|()| worker.stdin.flush()) {
@@ -282,55 +343,31 @@ impl Pool<'_> {
     }
 }
 
-impl Flight {
-    /// Whether the rows are of this chunk, new, and whole.
-    fn fits(&self, rows: &Rows) -> bool {
-        let (mut runs, mut sides) = (0, [0; 3]);
-        let mut reported = self.reported.clone();
-        for row in &rows.trials {
-            match reported.get_mut(row.index as usize) {
-                Some(reported) if !*reported => *reported = true,
-                _ => return false,
-            }
-            let end = runs + row.runs as usize;
-            let text = rows.runs.get(runs..end).filter(|text| text.ends_with(b"\n"));
-            if text.and_then(record::row_id) != Some(self.ids[row.index as usize]) {
-                return false;
-            }
-            runs = end;
-            sides.iter_mut().zip(row.sides).for_each(|(side, bytes)| *side += bytes as usize);
-        }
-        runs == rows.runs.len() && sides == rows.sides.each_ref().map(|rows| rows.len())
+/// What is wrong with a worker at this moment.
+fn fault(worker: &Worker, clock: Duration, limits: &Limits, pace: Pace) -> Option<Fault> {
+    let taken = clock.saturating_sub(worker.since);
+    if !worker.ready {
+        let text = || format!("it said nothing for {} s", taken.as_secs());
+        return (taken > START).then(|| Fault { lost: Lost::Timeout, text: text() });
     }
+    let Flight { chunk, .. } = worker.flights.front()?;
+    let (trials, seconds) = (chunk.trials.len(), limits.seconds(chunk.trials.len(), chunk.seconds(), pace));
+    if taken.as_secs_f64() > seconds {
+        let of = if trials == 1 { "one trial".to_owned() } else { format!("a chunk of {trials} trials") };
+        return Some(Fault { lost: Lost::Timeout, text: format!("{of} took longer than {seconds} s") });
+    }
+    if worker.resident > limits.ceiling {
+        let (held, most) = (worker.resident >> 20, limits.ceiling >> 20);
+        return Some(Fault { lost: Lost::Memory, text: format!("it held {held} MiB of {most}") });
+    }
+    None
 }
 
-/// A worker, and the thread that reads what it says. Called by the main thread only: a worker is ended with the thread that started it.
-fn spawn(id: u64, to: Sender<Event>) -> io::Result<(Child, ChildStdin)> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped());
-    command.envs(ENVIRONMENT);
-    for name in FOREIGN_ENVIRONMENT {
-        command.env_remove(name);
-    }
-    // Ctrl-C is for the parent, which ends the workers.
-    command.process_group(0);
-    let mut child = command.spawn()?;
-    let stdin = child.stdin.take().expect("piped above");
-    let mut from = BufReader::with_capacity(1 << 16, child.stdout.take().expect("piped above"));
-    std::thread::spawn(move || {
-        loop {
-            let event = match protocol::receive(&mut from) {
-                Ok(Some(report)) => Event::Heard(id, report),
-                Ok(None) => Event::Gone(id, "it exited".to_owned()),
-                Err(error) => Event::Gone(id, error.to_string()),
-            };
-            let last = matches!(event, Event::Gone(..));
-            if to.send(event).is_err() || last {
-                return;
-            }
-        }
-    });
-    Ok((child, stdin))
+/// What libtorch, C++ and Rust say when an allocation fails.
+fn is_out_of_memory(message: &str) -> bool {
+    ["can't allocate memory", "Cannot allocate memory", "bad_alloc", "memory allocation"]
+        .iter()
+        .any(|text| message.contains(text))
 }
 
 /// SIGINT, SIGTERM and SIGHUP stop the sweep; a second one stops it at once.

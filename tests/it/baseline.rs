@@ -88,7 +88,7 @@ fn an_earlier_divergence_fails_the_gate() {
         let mut results = Results::of(&spec);
         results.column("outcome", |_| "nonfinite");
         place.write("old/runs.csv", &results.column("epoch_diverged", |_| 5).text());
-        place.write("r/runs.csv", &results.column("epoch_diverged", now).text());
+        place.write_runs("r", &results.column("epoch_diverged", now).text());
         gate(&place, "--baseline old")
     };
     let (status, text) = moved("worse", |i| if i < 10 { 3 } else { 5 });

@@ -51,7 +51,7 @@ pub fn place(spec: &str, runs: &str) -> Place {
     let place = Place::new(spec);
     std::fs::create_dir(place.path("r")).unwrap();
     place.write("r/spec.toml", spec);
-    place.write("r/runs.csv", runs);
+    place.write_runs("r", runs);
     place
 }
 

@@ -14,6 +14,7 @@ mod sharpness;
 mod training;
 mod verdicts;
 
+mod drill;
 mod merge;
 mod plan;
 mod protocol;
@@ -32,6 +33,8 @@ mod layer_metrics;
 mod metric;
 mod mkl;
 mod statistics;
+
+mod figures;
 
 mod readers;
 mod trials;

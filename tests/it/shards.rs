@@ -25,7 +25,8 @@ fn counted(trials: &[Trial], shards: &[u32], count: u32) -> Vec<f64> {
     let mut seconds = vec![0.0; count as usize];
     for ((shard, _), trials) in members {
         let cost = Cost::of(trials[0]);
-        seconds[shard as usize - 1] += trials.chunks(cost.lanes()).map(|chunk| cost.seconds(chunk.len())).sum::<f64>();
+        seconds[shard as usize - 1] +=
+            trials.chunks(cost.lanes(f64::INFINITY)).map(|chunk| cost.seconds(chunk.len())).sum::<f64>();
     }
     seconds
 }
@@ -36,7 +37,10 @@ fn planned(trials: &[Trial], shards: &[u32], count: u32) -> Vec<f64> {
     for ((number, trial), shard) in (0..).zip(trials).zip(shards) {
         planners[*shard as usize - 1].push(number, trial);
     }
-    planners.into_iter().map(|planner| planner.plan(Sizes { workers: 1, chunk: None }).seconds()).collect()
+    planners
+        .into_iter()
+        .map(|planner| planner.plan(Sizes { workers: 1, chunk: None, seconds: None, bytes: f64::INFINITY }).seconds())
+        .collect()
 }
 
 fn worst(seconds: &[f64]) -> f64 {

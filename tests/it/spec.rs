@@ -397,8 +397,8 @@ fn filters_of_the_command_line_choose_trials() {
 }
 
 #[test]
-fn the_experiments_and_the_specs_of_the_benchmarks_parse() {
-    let files = ["experiments", "experiments/literature", "benches/specs"]
+fn the_experiments_and_the_specs_of_the_benchmarks_and_the_notebook_parse() {
+    let files = ["experiments", "experiments/literature", "benches/specs", "notebooks"]
         .into_iter()
         .flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten());
     for path in files.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml")) {

@@ -55,6 +55,41 @@ fn damaged_and_doubled_rows_are_repaired() {
 }
 
 #[test]
+fn a_number_that_changed_is_noticed_trained_again_and_fails_the_gate() {
+    let (place, runs) = finished();
+    let spec = format!("{SPEC}[[expect]]\nmetric=\"nonfinite_rate\"\nmax=1\n");
+    place.write("t.toml", &spec);
+    place.ok("check r --spec t.toml");
+    // One bit of one digit of a weight norm.
+    let at = runs.rfind(',').unwrap() - 9;
+    let mut bytes = runs.clone().into_bytes();
+    assert!(bytes[at].is_ascii_digit(), "{}", &runs[at..]);
+    bytes[at] ^= 1;
+    place.write("r/runs.csv", std::str::from_utf8(&bytes).unwrap());
+    let error = place.refused("check r --spec t.toml");
+    assert!(error.contains("line 49: the row is not as it was written"), "{error}");
+    let output = place.run("sweep t.toml --out r");
+    assert!(stderr(&output).contains("1 trials to run"), "{}", stderr(&output));
+    assert_eq!(place.read("r/runs.csv"), runs);
+    place.ok("check r");
+}
+
+#[test]
+fn rows_without_checksums_are_taken_as_they_are_and_get_some() {
+    let (place, runs) = finished();
+    let sums = place.read("r/runs.crc32");
+    assert_eq!(sums.lines().count(), 1 + 48);
+    std::fs::remove_file(place.path("r/runs.crc32")).unwrap();
+    let output = place.run("sweep t.toml --out r --quiet");
+    assert!(stderr(&output).contains("has no checksums"), "{}", stderr(&output));
+    assert_eq!((place.read("r/runs.csv"), place.read("r/runs.crc32")), (runs.clone(), sums.clone()));
+    // Torn, and with a damaged line: those rows are trained again.
+    place.write("r/runs.crc32", &sums.replacen(",0", ",x", 1)[..sums.len() - 30]);
+    place.ok("sweep t.toml --out r --quiet");
+    assert_eq!((place.read("r/runs.csv"), place.read("r/runs.crc32")), (runs, sums));
+}
+
+#[test]
 fn rows_of_other_files_without_a_run_are_dropped() {
     let place = Place::new(&format!("{SPEC}[record]\nepochs=true\nsteps=3\n"));
     place.ok("sweep t.toml --out r --quiet");
@@ -136,6 +171,7 @@ fn another_libtorch_is_refused_unless_asked_but_a_finished_sweep_is_shown() {
 #[test]
 fn rows_of_other_trials_under_the_same_spec_are_refused() {
     let (place, runs) = finished();
+    std::fs::remove_file(place.path("r/runs.crc32")).unwrap();
     place.write("r/runs.csv", &runs.replace("\nt0", "\ntf").replace("\nt1", "\nte").replace("\nt2", "\ntd"));
     let error = place.refused("sweep t.toml --out r");
     assert!(error.contains("not of `t.toml`"), "{error}");

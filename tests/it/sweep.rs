@@ -1,5 +1,7 @@
 //! The real program, end to end: processes, faults, exit statuses.
 
+use blowup::store::sums;
+use blowup::trial::TrialId;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -45,13 +47,24 @@ impl Place {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
+    /// Results as a sweep leaves them: rows and their checksums.
+    pub fn write_runs(&self, dir: &str, runs: &str) {
+        let trial = |row: &str| row.get(..TrialId::LENGTH).and_then(TrialId::parse);
+        let line = |row: &str| trial(row).map(|trial| sums::line(trial, sums::sum(row.as_bytes())));
+        let lines = runs.split_inclusive('\n').filter_map(line).flatten();
+        let lines: Vec<u8> = b"trial,crc32\n".iter().copied().chain(lines).collect();
+        std::fs::write(self.path(&format!("{dir}/runs.crc32")), lines).unwrap();
+        self.write(&format!("{dir}/runs.csv"), runs);
+    }
+
     pub fn command(&self, args: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blowup"));
         command.current_dir(self.dir.path()).args(args.split_whitespace());
-        for name in
-            ["RUST_LOG", "COLUMNS", "BLOWUP_TEST_ABORT", "BLOWUP_TEST_GARBAGE", "BLOWUP_TEST_PANIC", "BLOWUP_TEST_SLOW"]
-        {
-            command.env_remove(name);
+        for name in std::env::vars_os().map(|(name, _)| name) {
+            let text = name.to_string_lossy();
+            if text == "RUST_LOG" || text == "COLUMNS" || text.starts_with("BLOWUP_TEST_") {
+                command.env_remove(name);
+            }
         }
         command
     }
@@ -314,11 +327,18 @@ fn help_teaches() {
 
     Options:
           --out <DIR>        The folder of the results [default: results/<name of the spec>]
-          --workers <N>      Worker processes, one thread each [default: one per core]
+          --workers <N>      Worker processes, one thread each [default: one per core, fewer if memory
+                             is short]
           --device <DEVICE>  Where to train: cpu, cuda or cuda:K [default: cpu]
           --shard <SHARD>    Train one part of N of equal predicted cost: I/N, slurm, slurm/N or
                              kubernetes/N
           --where <FILTER>   Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
+          --timeout <S>      A trial that takes longer alone is lost [default: far beyond what is
+                             predicted]
+          --memory <BYTES>   A trial whose worker holds more is lost, as 512M or 2G [default: a share of
+                             the machine]
+          --max-lost <N>     Stop (status 1, resumable) when more than N trials are lost
+          --retry-lost       Try even trials again that were lost in three sweeps
           --dry-run          Print trials, cohorts and predicted work, and touch nothing
           --yes              Run even more than ten million trials
           --quiet            No progress on stderr
@@ -335,7 +355,10 @@ fn help_teaches() {
     JOB_COMPLETION_INDEX, which counts from 0; Kubernetes does not tell a pod how many there are.
 
     Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
-    and steps.csv if the spec records them, spec.toml, manifest.toml. The bytes of runs.csv do not
-    depend on --workers.
+    and steps.csv if the spec records them, spec.toml, manifest.toml; runs.crc32 (checksums of the
+    rows), lost.csv (what was lost, and why). The bytes of runs.csv do not depend on --workers.
+
+    A trial that breaks a limit or its worker is lost alone, with its reason in runs.csv; the next
+    sweep tries it again, three times in all, or from the start under larger limits.
     "#);
 }

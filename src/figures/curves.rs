@@ -1,0 +1,107 @@
+//! Survival curves: for every axis a panel, for every value of it a curve of trials that have not diverged yet, and one of those that are
+//! still finite.
+
+use super::palette::{Colour, NAMED, step};
+use super::panel::{Ends, Entry, Form, Line, Panel, dashed, sheet, solid};
+use super::picture::{Picture, Stroke};
+use super::plan::levels;
+use super::scale;
+use super::survival::{Curve, curve};
+use super::table::{Event, Factor, Table};
+use super::words;
+
+/// Curves of a panel that can be told apart: shades of an order, and colours.
+const SHADES: usize = 7;
+const COLOURS: usize = NAMED.len();
+
+/// One curve of a panel: its level and rows.
+pub struct Share {
+    pub name: String,
+    pub colour: Colour,
+    pub rows: Vec<u32>,
+}
+
+/// `by`: the axes. `None` if no trial was trained for an epoch.
+pub fn draw(table: &Table, by: &[&Factor], rows: &[u32], title: &str) -> Option<Picture> {
+    let budget = table.factor("epochs")?;
+    let end = rows.iter().filter_map(|row| budget.level(*row).number).fold(0.0, f64::max);
+    if end == 0.0 {
+        return None;
+    }
+    let mut panels = Vec::new();
+    for factor in by {
+        let shares = shares(factor, rows);
+        let parts = shares.len();
+        for (i, shares) in shares.into_iter().enumerate() {
+            let part = if parts > 1 { format!(", {} of {parts}", i + 1) } else { String::new() };
+            panels.push(panel(table, format!("by {}{part}", scale::title(factor.name)), end, &shares));
+        }
+    }
+    if by.is_empty() {
+        let all = Share { name: "all trials".to_owned(), colour: NAMED[0], rows: rows.to_vec() };
+        panels.push(panel(table, String::new(), end, &[all]));
+    }
+    let all = curve(table, rows, Event::Diverged);
+    let lost = if all.lost > 0 { format!(", {} lost", all.lost) } else { String::new() };
+    let subtitle = format!(
+        "Solid: share of trials that have not diverged yet. Dashed: share of trials whose loss and gradient are still finite. \
+         Estimator of Kaplan and Meier; a trial that comes through is censored at its last epoch (upright strokes). Legend: the share left in the end, of so many. {}{lost}.",
+        words::trials_of(all.trials)
+    );
+    Some(sheet(title, &subtitle, &panels))
+}
+
+/// The curves of a factor, as many as a panel can show: of many numbers some, evenly chosen; many names take several panels.
+pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
+    let all = levels(factor, rows);
+    let numeric = factor.is_numeric();
+    let share = |code: u32, colour: Colour| Share {
+        name: words::at(factor, code),
+        colour,
+        rows: rows.iter().copied().filter(|row| factor.code(*row) == code).collect(),
+    };
+    if numeric {
+        let shown = all.len().min(SHADES);
+        let pick = |i: usize| all[if shown > 1 { (i * (all.len() - 1) + (shown - 1) / 2) / (shown - 1) } else { 0 }];
+        return vec![(0..shown).map(|i| share(pick(i), step(i, shown))).collect()];
+    }
+    all.chunks(all.len().div_ceil(all.len().div_ceil(COLOURS)).max(1))
+        .map(|part| part.iter().zip(NAMED).map(|(code, colour)| share(*code, colour)).collect())
+        .collect()
+}
+
+fn panel(table: &Table, title: String, end: f64, shares: &[Share]) -> Panel {
+    let (mut lines, mut legend) = (Vec::new(), Vec::new());
+    for share in shares {
+        let (alive, finite) = (curve(table, &share.rows, Event::Diverged), curve(table, &share.rows, Event::Nonfinite));
+        for (curve, stroke) in [(&finite, dashed(share.colour)), (&alive, solid(share.colour))] {
+            lines.push(Line { points: steps(curve), stroke, shape: Form::Steps });
+        }
+        let censored = alive.points.iter().filter(|point| point.censored > 0);
+        let points = censored.map(|point| (f64::from(point.epoch), point.survival)).collect();
+        let stroke = Stroke { width: 1.2, ..solid(share.colour) };
+        lines.push(Line { points, stroke, shape: Form::Ticks });
+        legend
+            .push(Entry::line(format!("{}: {:.2} of {}", share.name, last(&alive), alive.trials), solid(share.colour)));
+    }
+    Panel {
+        title,
+        x: Ends::epochs(end),
+        y: Ends::linear(-0.02, 1.02),
+        x_title: "epoch".to_owned(),
+        y_title: "share of trials".to_owned(),
+        lines,
+        legend,
+    }
+}
+
+/// What is left at the end.
+fn last(curve: &Curve) -> f64 {
+    curve.points.last().map_or(1.0, |point| point.survival)
+}
+
+/// From everyone at epoch 0.
+fn steps(curve: &Curve) -> Vec<(f64, f64)> {
+    let first = (curve.trials > 0).then_some((0.0, 1.0));
+    first.into_iter().chain(curve.points.iter().map(|point| (f64::from(point.epoch), point.survival))).collect()
+}

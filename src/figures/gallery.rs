@@ -1,0 +1,181 @@
+//! All figures of a sweep, with the names of their files: for each family of trials phase diagrams (or rates), survival curves, and what was
+//! recorded of layers and epochs.
+
+use super::cells::{Cell, Metric, cells};
+use super::courses::{self, Courses};
+use super::curves;
+use super::design::varying;
+use super::panel::{Form, Panel, sheet};
+use super::phase::Phase;
+use super::picture::Picture;
+use super::plan::{Asked, Family, Frame, Page};
+use super::profile::{self, Profiles};
+use super::rates;
+use super::table::{Factor, Table};
+use super::terminal;
+use super::words;
+use crate::failure::Failure;
+use crate::spec::metric::Rate;
+use crate::trial::TrialId;
+use std::io::BufRead;
+use std::path::Path;
+
+/// A picture and the name of its file, without extension.
+pub struct Figure {
+    pub name: String,
+    pub picture: Picture,
+}
+
+pub struct Gallery<'a> {
+    pub table: &'a Table,
+    /// The name of the sweep.
+    pub source: String,
+    pub metric: Metric,
+    pub asked: &'a Asked,
+    pub families: Vec<Family>,
+}
+
+impl<'a> Gallery<'a> {
+    /// # Errors
+    /// An axis that is asked for and cannot be one.
+    pub fn new(table: &'a Table, source: String, metric: Metric, asked: &'a Asked) -> Result<Gallery<'a>, Failure> {
+        Ok(Gallery { table, source, metric, asked, families: asked.families(table)? })
+    }
+
+    pub fn pages(&self) -> impl Iterator<Item = Page<'_>> {
+        self.families.iter().flat_map(|family| self.asked.pages(self.table, family))
+    }
+
+    fn cells(&self, page: &Page<'_>) -> Vec<Cell> {
+        cells(self.table, &page.rows, &page.frame.by())
+    }
+
+    pub fn diagram(&self, page: &Page<'_>) -> Figure {
+        let title = words::title(&self.metric.title(), &self.source, page);
+        let cells = self.cells(page);
+        let subtitle = words::subtitle(self.metric, page, &cells);
+        let picture = match page.frame {
+            Frame::Phase(axes) => Phase { table: self.table, axes, metric: self.metric }.draw(
+                &title,
+                &subtitle,
+                &cells,
+                &page.family.rows,
+            ),
+            Frame::Rates { by } => rates::draw(self.table, by, &cells, self.metric, &title, &subtitle),
+        };
+        Figure { name: self.name(page), picture }
+    }
+
+    /// The diagram in text, at most 80 columns wide.
+    pub fn text(&self, page: &Page<'_>, coloured: bool) -> String {
+        let title = words::title(&self.metric.title(), &self.source, page);
+        terminal::draw(self.table, page, &self.cells(page), self.metric, &title, coloured)
+    }
+
+    fn name(&self, page: &Page<'_>) -> String {
+        let kind = match self.metric {
+            Metric::Rate(Rate::Divergence) => "phase",
+            Metric::Rate(rate) => rate.name(),
+            Metric::Median(column) => column,
+        };
+        let fixed = page.fixed.iter().map(|(factor, code)| format!("{} {}", factor.name, words::at(factor, *code)));
+        let parts = [kind.to_owned(), page.family.name.clone()].into_iter();
+        slug(&parts.chain(self.asked.names().cloned()).chain(fixed).collect::<Vec<_>>())
+    }
+
+    /// Of what is not a phase diagram.
+    fn figure(&self, kind: &str, family: &Family, picture: Picture) -> Figure {
+        Figure { name: slug(&[kind.to_owned(), family.name.clone()]), picture }
+    }
+
+    fn titled(&self, what: &str, family: &Family) -> String {
+        let name = if family.name.is_empty() { String::new() } else { format!(", {}", family.name) };
+        format!("{what}: {}{name}", self.source)
+    }
+
+    /// The axes of a family: those that are asked for, or all that vary.
+    fn axes(&self, family: &Family) -> Vec<&Factor> {
+        if self.asked.is_default() {
+            return varying(self.table, &family.rows);
+        }
+        self.asked.names().filter_map(|name| self.table.factor(name)).collect()
+    }
+
+    pub fn survival(&self) -> Vec<Figure> {
+        let draw = |family: &Family| {
+            let title = self.titled("Survival", family);
+            let picture = curves::draw(self.table, &self.axes(family), &family.rows, &title)?;
+            Some(self.figure("survival", family, picture))
+        };
+        self.families.iter().filter_map(draw).collect()
+    }
+
+    /// From `layers.csv`.
+    ///
+    /// # Errors
+    /// The first damaged row, with its line.
+    pub fn layers(&self, path: &Path, reader: impl BufRead) -> Result<Vec<Figure>, Failure> {
+        const PANELS: usize = 9;
+        let profiles = Profiles::read(path, reader, self.table)?;
+        let when = match profiles.epoch {
+            0 => "before any update".to_owned(),
+            epoch => format!("at epoch {epoch}"),
+        };
+        let measured = format!(
+            "Norm of the gradient of the loss by the input of each layer's activation, {when}; medians over trials."
+        );
+        let theory =
+            "Mean field: its square grows by the factor χ₁ per layer towards the input (Schoenholz et al. 2017).";
+        let mut figures = Vec::new();
+        for family in &self.families {
+            let panels = profile::panels(self.table, &profiles, &varying(self.table, &family.rows), &family.rows);
+            for panels in panels.chunks(PANELS) {
+                let has_theory = panels.iter().flat_map(|panel| &panel.lines).any(|line| line.stroke.dashed);
+                let subtitle = if has_theory { format!("{measured} {theory}") } else { measured.clone() };
+                let picture = sheet(&self.titled("Backprop signal", family), &subtitle, panels);
+                figures.push(self.figure("layers", family, picture));
+            }
+        }
+        Ok(figures)
+    }
+
+    /// From `epochs.csv`.
+    ///
+    /// # Errors
+    /// The first damaged row, with its line.
+    pub fn trials(&self, path: &Path, reader: impl BufRead) -> Result<Vec<Figure>, Failure> {
+        let choose = |family: &Family| {
+            let varying = varying(self.table, &family.rows);
+            let rows = courses::chosen(self.table, &varying, &family.rows);
+            (varying, rows)
+        };
+        let chosen: Vec<(Vec<&Factor>, Vec<u32>)> = self.families.iter().map(choose).collect();
+        let id = |row: &u32| self.table.trials[*row as usize];
+        let trials: Vec<TrialId> = chosen.iter().flat_map(|(_, rows)| rows).map(id).collect();
+        let courses = Courses::read(path, reader, &trials)?;
+        let mut figures = Vec::new();
+        for (family, (varying, rows)) in self.families.iter().zip(&chosen) {
+            let panels: Vec<Panel> = rows.iter().filter_map(|row| courses.panel(self.table, varying, *row)).collect();
+            if panels.is_empty() {
+                continue;
+            }
+            let clipped = panels.iter().flat_map(|panel| &panel.lines).any(|line| line.shape == Form::Ticks);
+            let marks = if clipped { " Upright strokes: epochs with clipped updates." } else { "" };
+            let subtitle =
+                format!("Mean loss and largest gradient norm, before clipping, of each epoch; a trial a panel.{marks}");
+            figures.push(self.figure(
+                "trials",
+                family,
+                sheet(&self.titled("Single trials", family), &subtitle, &panels),
+            ));
+        }
+        Ok(figures)
+    }
+}
+
+/// Lowercase letters, digits and dots, and one dash between them.
+fn slug(parts: &[String]) -> String {
+    let letters = parts.join(" ").to_lowercase();
+    let words = letters.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}

@@ -1,0 +1,199 @@
+//! The scale of colours beside a diagram, and the marks that its cells may have.
+
+use super::TEXT;
+use super::cells::{Cell, Metric};
+use super::font;
+use super::palette::{Colour, INK, PALE_INK, shade};
+use super::phase::{TICK, mark};
+use super::picture::{Area, Picture, Text};
+use super::scale;
+use super::words;
+use crate::store::Counts;
+
+/// From values to colours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Range {
+    /// A share, from 0 to 1.
+    Share,
+    Linear(f64, f64),
+    Log(f64, f64),
+}
+
+/// Of a median that is not finite.
+const NOT_FINITE: Colour = Colour(20, 20, 20);
+
+impl Range {
+    /// Over the values that are finite.
+    pub fn of(metric: Metric, values: &[Option<f64>]) -> Range {
+        let Metric::Median(_) = metric else { return Range::Share };
+        let finite = || values.iter().flatten().copied().filter(|x| x.is_finite());
+        let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+        let least = finite().filter(|x| *x > 0.0).fold(f64::INFINITY, f64::min);
+        if low > high {
+            Range::Linear(0.0, 1.0)
+        } else if low >= 0.0 && high / least > 50.0 {
+            Range::Log(least, high)
+        } else {
+            Range::Linear(low, if high > low { high } else { low + 1.0 })
+        }
+    }
+
+    pub fn colour(self, value: f64) -> Colour {
+        if value.is_finite() { shade(self.place(value)) } else { NOT_FINITE }
+    }
+
+    pub fn ends(self) -> (f64, f64) {
+        match self {
+            Range::Share => (0.0, 1.0),
+            Range::Linear(low, high) | Range::Log(low, high) => (low, high),
+        }
+    }
+
+    /// From 0 to 1. A zero on a logarithmic scale is at its foot.
+    pub fn place(self, value: f64) -> f64 {
+        match self {
+            Range::Share => value,
+            Range::Linear(low, high) => (value - low) / (high - low),
+            Range::Log(low, high) => ((value.max(low) / low).ln() / (high / low).ln()).clamp(0.0, 1.0),
+        }
+    }
+
+    /// Inside a cell.
+    pub fn text(self, value: f64) -> String {
+        match self {
+            Range::Share if value == 0.0 || value == 1.0 => format!("{value}"),
+            // A share that is not quite 0 or 1 is not written as such.
+            Range::Share => format!("{:.2}", value.clamp(0.01, 0.99)).trim_start_matches('0').to_owned(),
+            Range::Linear(..) | Range::Log(..) => scale::number(value),
+        }
+    }
+
+    fn ticks(self) -> Vec<(f64, String)> {
+        match self {
+            Range::Share => [0.0, 0.25, 0.5, 0.75, 1.0].map(|x| (x, format!("{x}"))).to_vec(),
+            Range::Linear(low, high) => {
+                [0.0, 0.5, 1.0].map(|part| (part, scale::number(low + part * (high - low)))).to_vec()
+            }
+            Range::Log(low, high) => {
+                let ticks = scale::decades(low, high, 6).into_iter().filter(|x| (low..=high).contains(x));
+                let ticks: Vec<_> = ticks.map(|x| (self.place(x), scale::power(x))).collect();
+                if ticks.len() > 1 {
+                    return ticks;
+                }
+                vec![(0.0, scale::number(low)), (1.0, scale::number(high))]
+            }
+        }
+    }
+}
+
+/// What is unusual about the cells of a diagram.
+pub struct Marks {
+    /// Fewer trials with a verdict than this are few: half of what is usual.
+    few_below: u64,
+    few: bool,
+    lost: bool,
+    none: bool,
+}
+
+impl Marks {
+    pub fn of(cells: &[Cell]) -> Marks {
+        let mut sizes: Vec<u64> = cells.iter().map(|cell| cell.counts.verdicts()).collect();
+        sizes.sort_unstable();
+        let few_below = sizes.get(sizes.len() / 2).map_or(0, |usual| usual.div_ceil(2));
+        let mut marks = Marks { few_below, few: false, lost: false, none: false };
+        marks.few = cells.iter().any(|cell| marks.is_few(cell));
+        marks.lost = cells.iter().any(|cell| cell.counts.lost > 0);
+        marks.none = cells.iter().any(|cell| cell.counts.verdicts() == 0);
+        marks
+    }
+
+    pub fn is_few(&self, cell: &Cell) -> bool {
+        (1..self.few_below).contains(&cell.counts.verdicts())
+    }
+
+    /// Each with a cell that has it.
+    fn listed(&self) -> Vec<(Cell, String)> {
+        let cell = |trials: u64, lost: u64| Cell {
+            levels: Vec::new(),
+            counts: Counts { trials, lost, ..Counts::default() },
+            rows: Vec::new(),
+        };
+        let full = self.few_below.max(1);
+        let few = if self.few_below == 2 {
+            "1 trial with a verdict".to_owned()
+        } else {
+            format!("fewer than {} trials with a verdict", self.few_below)
+        };
+        let all = [
+            (self.lost, cell(full + 1, 1), "some trials lost".to_owned()),
+            (self.few, cell(1, 0), few),
+            (self.none, cell(1, 1), "no verdict".to_owned()),
+        ];
+        all.into_iter().filter(|(there, ..)| *there).map(|(_, cell, text)| (cell, text)).collect()
+    }
+}
+
+pub struct Legend<'a> {
+    title: Vec<String>,
+    range: Range,
+    not_finite: bool,
+    marks: &'a Marks,
+    pub width: f64,
+    pub height: f64,
+}
+
+const WIDTH: f64 = 132.0;
+const BAR: f64 = 130.0;
+const LINE: f64 = 15.0;
+
+impl<'a> Legend<'a> {
+    /// `not_finite`: there are such values.
+    pub fn new(metric: Metric, range: Range, not_finite: bool, marks: &'a Marks) -> Legend<'a> {
+        let title = font::wrapped(&words::capital(&metric.title()), TEXT, WIDTH);
+        let width = title.iter().map(|line| font::width(line, TEXT)).fold(WIDTH, f64::max);
+        let entries = marks.listed().iter().map(|(_, text)| lines(text).len() as f64 * LINE + 5.0).sum::<f64>();
+        let swatch = if not_finite { 22.0 } else { 0.0 };
+        let height = title.len() as f64 * LINE + 6.0 + BAR + 18.0 + swatch + entries;
+        Legend { title, range, not_finite, marks, width, height }
+    }
+
+    pub fn draw(&self, picture: &mut Picture, x: f64, top: f64) {
+        let mut y = top + 10.0;
+        for line in &self.title {
+            picture.text(Text::new(x, y, &**line, TEXT));
+            y += LINE;
+        }
+        y -= 4.0;
+        const PARTS: usize = 65;
+        for part in 0..PARTS {
+            let share = 1.0 - part as f64 / (PARTS - 1) as f64;
+            let height = BAR / PARTS as f64;
+            picture.rect(Area::new(x, y + part as f64 * height, 14.0, height), shade(share));
+        }
+        for (place, text) in self.range.ticks() {
+            let at = y + BAR * (1.0 - place);
+            picture.line(vec![(x + 14.0, at), (x + 18.0, at)], TICK);
+            picture.text(Text::new(x + 22.0, at + 4.0, text, TEXT));
+        }
+        y += BAR + 18.0;
+        if self.not_finite {
+            picture.rect(Area::new(x, y - 4.0, 14.0, 14.0), NOT_FINITE);
+            picture.text(Text::new(x + 22.0, y + 7.0, "not finite", TEXT).colour(INK));
+            y += 22.0;
+        }
+        for (cell, text) in self.marks.listed() {
+            let area = Area::new(x, y - 4.0, 14.0, 14.0);
+            picture.frame(area, PALE_INK);
+            mark(picture, area, &cell, self.marks);
+            for line in lines(&text) {
+                picture.text(Text::new(x + 22.0, y + 7.0, line, TEXT));
+                y += LINE;
+            }
+            y += 5.0;
+        }
+    }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    font::wrapped(text, TEXT, WIDTH - 22.0)
+}

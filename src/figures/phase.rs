@@ -1,0 +1,251 @@
+//! Phase diagrams: a cell for each pair of levels, coloured by a rate or a median; panels for the facets.
+
+use super::cells::{Cell, Metric};
+use super::font;
+use super::legend::{Legend, Marks, Range};
+use super::palette::{EMPTY, GRID, INK, NAMED, PALE_INK, PAPER, ink_on};
+use super::picture::{Anchor, Area, Picture, Stroke, Text};
+use super::plan::{Axes, Frame, levels};
+use super::scale::{self, Track};
+use super::table::{Factor, Table};
+use super::words;
+use super::{Heading, PAD, TEXT};
+
+/// What is drawn, over which axes.
+pub struct Phase<'a> {
+    pub table: &'a Table,
+    pub axes: Axes<'a>,
+    pub metric: Metric,
+}
+
+/// Of labels inside cells, and the space between panels.
+const SMALL: f64 = 10.0;
+const GAP: f64 = 12.0;
+/// Cells beyond this get no words under the pointer: the file would grow with them.
+const MOST_NOTED: usize = 3000;
+
+/// The levels of each dimension that occur.
+struct Grid {
+    x: Vec<u32>,
+    y: Vec<u32>,
+    columns: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+/// Where everything stands.
+struct Layout {
+    xs: Track,
+    ys: Track,
+    /// Of the first panel.
+    left: f64,
+    top: f64,
+    panel_width: f64,
+    panel_height: f64,
+}
+
+impl Layout {
+    fn panel(&self, column: usize, row: usize) -> (f64, f64) {
+        (self.left + column as f64 * (self.panel_width + GAP), self.top + row as f64 * (self.panel_height + GAP))
+    }
+}
+
+impl Phase<'_> {
+    /// `all`: the rows of the family, so that its pages have the same axes.
+    pub fn draw(&self, title: &str, subtitle: &str, cells: &[Cell], all: &[u32]) -> Picture {
+        let axis = |factor| levels(factor, all);
+        let facets = self.facets();
+        let facet = |at: usize| {
+            let mut codes: Vec<u32> = cells.iter().map(|cell| facets[at].map_or(0, |at| cell.levels[at])).collect();
+            codes.sort_unstable();
+            codes.dedup();
+            codes
+        };
+        let grid = Grid { x: axis(self.axes.x), y: axis(self.axes.y), columns: facet(0), rows: facet(1) };
+        let values: Vec<Option<f64>> = cells.iter().map(|cell| cell.value(self.table, self.metric)).collect();
+        let (range, marks) = (Range::of(self.metric, &values), Marks::of(cells));
+        let not_finite = values.iter().flatten().any(|value| !value.is_finite());
+        let legend = Legend::new(self.metric, range, not_finite, &marks);
+        let mut layout = self.layout(&grid);
+        let right = layout.panel(grid.columns.len(), 0).0 - GAP + if self.axes.rows.is_some() { 40.0 } else { 4.0 };
+        let width = (right + 24.0 + legend.width + PAD).max(480.0);
+        let heading = Heading::new(title, subtitle, width);
+        let strip = if self.axes.columns.is_some() { 40.0 } else { 6.0 };
+        layout.top = heading.height + strip;
+        let bottom = layout.panel(0, grid.rows.len()).1 - GAP + 46.0;
+        let height = bottom.max(layout.top + legend.height + 8.0) + PAD;
+        let mut picture = Picture::new(title, width.ceil(), height.ceil());
+        heading.draw(&mut picture);
+        let sheet = Sheet { axes: self.axes, metric: self.metric, layout, grid, cells, values, range, marks: &marks };
+        sheet.draw_cells(&mut picture, facets);
+        sheet.draw_axes(&mut picture);
+        sheet.draw_strips(&mut picture);
+        legend.draw(&mut picture, right + 24.0, sheet.layout.top);
+        picture
+    }
+
+    fn layout(&self, grid: &Grid) -> Layout {
+        let widest = |factor: Option<&Factor>, levels: &[u32]| {
+            let texts = factor.into_iter().flat_map(|factor| levels.iter().map(|code| words::at(factor, *code)));
+            texts.map(|text| font::width(&text, TEXT) + 6.0).fold(0.0, f64::max)
+        };
+        // As large as the page allows, but never so narrow that the name of a panel is cut.
+        let each = |room: f64, panels: usize, cells: usize, most: f64, least: f64| {
+            (room / (panels * cells) as f64).clamp(5.0, most).max(least / cells as f64)
+        };
+        let x_each =
+            each(860.0, grid.columns.len(), grid.x.len(), 44.0, widest(self.axes.columns, &grid.columns).min(160.0));
+        let y_each = each(560.0, grid.rows.len(), grid.y.len(), 34.0, widest(self.axes.rows, &grid.rows).min(160.0));
+        let (xs, ys) =
+            (Track::new(self.axes.x, &grid.x, x_each.floor()), Track::new(self.axes.y, &grid.y, y_each.floor()));
+        let left = (PAD + 24.0 + widest(Some(self.axes.y), &grid.y).min(180.0)).round();
+        let (panel_width, panel_height) = (xs.length, ys.length);
+        Layout { xs, ys, left, top: 0.0, panel_width, panel_height }
+    }
+
+    /// Where the level of each facet stands in that of a cell.
+    fn facets(&self) -> [Option<usize>; 2] {
+        [self.axes.columns.map(|_| 2), self.axes.rows.map(|_| 2 + usize::from(self.axes.columns.is_some()))]
+    }
+}
+
+/// A diagram whose parts have their places.
+struct Sheet<'a> {
+    axes: Axes<'a>,
+    metric: Metric,
+    layout: Layout,
+    grid: Grid,
+    cells: &'a [Cell],
+    values: Vec<Option<f64>>,
+    range: Range,
+    marks: &'a Marks,
+}
+
+impl Sheet<'_> {
+    /// A panel without cells is not drawn.
+    fn draw_cells(&self, picture: &mut Picture, facets: [Option<usize>; 2]) {
+        let Sheet { layout, grid, cells, values, range, marks, .. } = self;
+        let by = Frame::Phase(self.axes).by();
+        // In every cell or in none.
+        let narrowest = |track: &Track| track.spans.iter().map(|(from, to)| to - from).fold(f64::INFINITY, f64::min);
+        let widest = values.iter().flatten().map(|value| font::width(&range.text(*value), SMALL)).fold(0.0, f64::max);
+        let written = widest + 4.0 <= narrowest(&layout.xs) && narrowest(&layout.ys) >= 15.0;
+        let place = |levels: &[u32], code: u32| levels.binary_search(&code).unwrap_or(0);
+        let panel_of = |cell: &Cell| {
+            let [column, row] = facets.map(|at| at.map_or(0, |at| cell.levels[at]));
+            (place(&grid.columns, column), place(&grid.rows, row))
+        };
+        let mut panels: Vec<(usize, usize)> = cells.iter().map(panel_of).collect();
+        panels.sort_unstable();
+        panels.dedup();
+        for (column, row) in panels {
+            let (x, y) = layout.panel(column, row);
+            picture.frame(Area::new(x - 0.5, y - 0.5, layout.panel_width + 1.0, layout.panel_height + 1.0), GRID);
+        }
+        for (cell, value) in cells.iter().zip(values) {
+            let (column, row) = panel_of(cell);
+            let (left, top) = layout.panel(column, row);
+            let (x0, x1) = layout.xs.spans[place(&grid.x, cell.levels[0])];
+            // Numbers grow upwards, names are read downwards.
+            let (y0, y1) = layout.ys.spans[place(&grid.y, cell.levels[1])];
+            let below = if self.axes.y.is_numeric() { layout.panel_height - y1 } else { y0 };
+            let area = Area::new(left + x0, top + below, x1 - x0, y1 - y0);
+            let fill = value.map_or(EMPTY, |value| range.colour(value));
+            if cells.len() <= MOST_NOTED {
+                picture.noted(area, fill, words::note(cell, &by, self.metric, *value));
+            } else {
+                picture.rect(area, fill);
+            }
+            if let Some(value) = value.filter(|_| written) {
+                let (x, y) = (area.x + area.width / 2.0, area.y + area.height / 2.0 + 3.6);
+                let text = Text::new(x, y, range.text(value), SMALL);
+                picture.text(text.anchor(Anchor::Middle).colour(ink_on(fill)));
+            }
+            mark(picture, area, cell, marks);
+        }
+    }
+
+    fn draw_axes(&self, picture: &mut Picture) {
+        let Sheet { layout, grid, .. } = self;
+        let (columns, rows) = (grid.columns.len(), grid.rows.len());
+        let texts =
+            |factor: &Factor, codes: &[u32]| codes.iter().map(|code| words::at(factor, *code)).collect::<Vec<_>>();
+        let (x_texts, y_texts) = (texts(self.axes.x, &grid.x), texts(self.axes.y, &grid.y));
+        let below = layout.panel(0, rows).1 - GAP;
+        let gap = (columns > 1).then_some(GAP);
+        let ticks = layout.xs.ticks(&x_texts, |text| scale::room(text, TEXT), gap);
+        for column in 0..columns {
+            let (left, _) = layout.panel(column, 0);
+            for (at, text) in &ticks {
+                let x = left + at;
+                picture.line(vec![(x, below + 1.0), (x, below + 4.0)], TICK);
+                picture.text(Text::new(x, below + 16.0, &**text, TEXT).anchor(Anchor::Middle));
+            }
+        }
+        let middle = layout.left + (columns as f64 * (layout.panel_width + GAP) - GAP) / 2.0;
+        picture.text(Text::new(middle, below + 36.0, axis_title(self.axes.x), TEXT + 1.0).anchor(Anchor::Middle));
+        let ticks = layout.ys.ticks(&y_texts, |_| TEXT + 3.0, (rows > 1).then_some(GAP));
+        for row in 0..rows {
+            let (left, top) = layout.panel(0, row);
+            for (at, text) in &ticks {
+                let y = top + if self.axes.y.is_numeric() { layout.panel_height - at } else { *at };
+                picture.line(vec![(left - 4.0, y), (left - 1.0, y)], TICK);
+                let text = font::fitted(text, TEXT, 180.0);
+                picture.text(Text::new(left - 7.0, y + 4.0, text, TEXT).anchor(Anchor::End));
+            }
+        }
+        let middle = layout.top + (rows as f64 * (layout.panel_height + GAP) - GAP) / 2.0;
+        let title = font::fitted(&axis_title(self.axes.y), TEXT + 1.0, 2.0 * middle.min(picture.height - middle));
+        picture.text(Text::new(PAD + 10.0, middle, title, TEXT + 1.0).anchor(Anchor::Middle).upwards());
+    }
+
+    fn draw_strips(&self, picture: &mut Picture) {
+        let Sheet { layout, grid, .. } = self;
+        if let Some(factor) = self.axes.columns {
+            let middle = layout.left + (grid.columns.len() as f64 * (layout.panel_width + GAP) - GAP) / 2.0;
+            let name = Text::new(middle, layout.top - 24.0, scale::title(factor.name), TEXT);
+            picture.text(name.anchor(Anchor::Middle).colour(PALE_INK));
+            for (column, code) in grid.columns.iter().enumerate() {
+                let x = layout.panel(column, 0).0 + layout.panel_width / 2.0;
+                let text = font::fitted(&words::at(factor, *code), TEXT, layout.panel_width + GAP - 4.0);
+                picture.text(Text::new(x, layout.top - 7.0, text, TEXT).anchor(Anchor::Middle));
+            }
+        }
+        if let Some(factor) = self.axes.rows {
+            let right = layout.panel(grid.columns.len(), 0).0 - GAP;
+            let middle = layout.top + (grid.rows.len() as f64 * (layout.panel_height + GAP) - GAP) / 2.0;
+            let name = Text::new(right + 34.0, middle, scale::title(factor.name), TEXT);
+            picture.text(name.anchor(Anchor::Middle).colour(PALE_INK).upwards());
+            for (row, code) in grid.rows.iter().enumerate() {
+                let y = layout.panel(0, row).1 + layout.panel_height / 2.0;
+                let text = font::fitted(&words::at(factor, *code), TEXT, layout.panel_height + GAP - 4.0);
+                picture.text(Text::new(right + 16.0, y, text, TEXT).anchor(Anchor::Middle).upwards());
+            }
+        }
+    }
+}
+
+pub const TICK: Stroke = Stroke { colour: PALE_INK, width: 1.0, dashed: false };
+
+fn axis_title(factor: &Factor) -> String {
+    scale::title(factor.name)
+}
+
+/// A corner where trials were lost, a stroke where there are few, a cross where no trial has a verdict.
+pub fn mark(picture: &mut Picture, area: Area, cell: &Cell, marks: &Marks) {
+    let stroke = Stroke { colour: INK, width: 1.0, dashed: false };
+    if cell.counts.verdicts() == 0 {
+        picture.line(vec![(area.x + 2.0, area.y + 2.0), (area.right() - 2.0, area.bottom() - 2.0)], stroke);
+        picture.line(vec![(area.x + 2.0, area.bottom() - 2.0), (area.right() - 2.0, area.y + 2.0)], stroke);
+    } else if marks.is_few(cell) {
+        let halo = Stroke { colour: PAPER, width: 3.0, dashed: false };
+        let side = (area.width.min(area.height) / 2.0).min(9.0);
+        let points = vec![(area.x + 1.0, area.bottom() - side), (area.x + side, area.bottom() - 1.0)];
+        picture.line(points.clone(), halo);
+        picture.line(points, stroke);
+    }
+    if cell.counts.lost > 0 {
+        let side = (area.width.min(area.height) / 2.0).min(9.0);
+        let (x, y) = (area.right(), area.y);
+        picture.polygon(vec![(x - side, y), (x, y), (x, y + side)], NAMED[0]);
+    }
+}

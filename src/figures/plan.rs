@@ -1,0 +1,253 @@
+//! Which figures a sweep gets: the rows of one kind of net together (a *family*: the blocks of one label), one diagram for each combination
+//! of what neither an axis nor a facet shows (a *page*). Nothing is averaged over silently: what is pooled is named.
+
+use super::design::{distinct, varying};
+use super::table::{Factor, Table};
+use crate::failure::Failure;
+use crate::spec::Mistake;
+use std::collections::BTreeMap;
+
+/// What the command line asks for, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    pub x: Option<String>,
+    pub y: Option<String>,
+    /// Columns, then rows of panels.
+    pub facets: Vec<String>,
+}
+
+/// Rows that make a figure together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// Empty if there is but one.
+    pub name: String,
+    pub rows: Vec<u32>,
+}
+
+/// A cell for each pair of levels of x and y, a panel for each pair of levels of the facets.
+#[derive(Clone, Copy)]
+pub struct Axes<'a> {
+    pub x: &'a Factor,
+    pub y: &'a Factor,
+    pub columns: Option<&'a Factor>,
+    pub rows: Option<&'a Factor>,
+}
+
+/// What is where in a diagram.
+#[derive(Clone, Copy)]
+pub enum Frame<'a> {
+    Phase(Axes<'a>),
+    /// A line for each level: there are no two axes.
+    Rates {
+        by: &'a Factor,
+    },
+}
+
+/// One diagram.
+pub struct Page<'a> {
+    pub family: &'a Family,
+    pub frame: Frame<'a>,
+    /// What all its rows have in common that the family has not.
+    pub fixed: Vec<(&'a Factor, u32)>,
+    /// What varies within a cell.
+    pub pooled: Vec<&'a Factor>,
+    pub rows: Vec<u32>,
+}
+
+/// More diagrams of a family than this would not be looked at.
+const MOST_PAGES: usize = 12;
+/// More panels side by side, or one above the other, than this would be too small.
+const MOST_PANELS: usize = 8;
+
+/// By label and network, where each has axes of its own; else all rows are one.
+pub fn families(table: &Table, split: bool) -> Vec<Family> {
+    let (label, network) = (table.factor("label"), table.factor("network"));
+    let mut by_name: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+    for row in table.rows() {
+        by_name.entry((label.map_or(0, |f| f.code(row)), network.map_or(0, |f| f.code(row)))).or_default().push(row);
+    }
+    if !split || by_name.len() == 1 {
+        return vec![Family { name: String::new(), rows: table.rows() }];
+    }
+    let (several, single): (Vec<_>, Vec<_>) =
+        by_name.into_iter().partition(|(_, rows)| !varying(table, rows).is_empty());
+    let name = |row: u32| {
+        let [label, network] = [label, network].map(|f| f.map_or("", |f| &*f.level(row).text));
+        if label.is_empty() { network.to_owned() } else { label.to_owned() }
+    };
+    let mut families: Vec<Family> = several.into_iter().map(|(_, rows)| Family { name: name(rows[0]), rows }).collect();
+    for i in 0..families.len() {
+        if families.iter().filter(|family| family.name == families[i].name).count() > 1 {
+            let network = network.map_or("", |f| &f.level(families[i].rows[0]).text);
+            families[i].name = format!("{} {network}", families[i].name);
+        }
+    }
+    // Blocks of one configuration each are compared with each other.
+    let mut rest: Vec<u32> = single.into_iter().flat_map(|(_, rows)| rows).collect();
+    if !rest.is_empty() {
+        rest.sort_unstable();
+        let name = if families.is_empty() { String::new() } else { "others".to_owned() };
+        families.push(Family { name, rows: rest });
+    }
+    families
+}
+
+impl<'a> Frame<'a> {
+    /// What its cells are grouped by, in this order.
+    pub fn by(&self) -> Vec<&'a Factor> {
+        match self {
+            Frame::Phase(axes) => [Some(axes.x), Some(axes.y), axes.columns, axes.rows].into_iter().flatten().collect(),
+            Frame::Rates { by } => vec![by],
+        }
+    }
+}
+
+impl Asked {
+    /// x, y, then the facets.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.x.iter().chain(&self.y).chain(&self.facets)
+    }
+
+    pub fn is_default(&self) -> bool {
+        self.names().next().is_none()
+    }
+
+    /// The families that have what is asked for.
+    ///
+    /// # Errors
+    /// An unknown axis, one that is named twice, one with a single value.
+    pub fn families(&self, table: &Table) -> Result<Vec<Family>, Failure> {
+        if self.facets.len() > 2 {
+            return Err(Failure::new(format!("`--facet {}` names more than two axes", self.facets.join(","))).hint(
+                "the first makes the columns, the second the rows; `--where` chooses among the values of others",
+            ));
+        }
+        for (at, name) in self.names().enumerate() {
+            let factor = find(table, name)?;
+            if self.names().take(at).any(|earlier| earlier == name) {
+                return Err(
+                    Failure::new(format!("`{name}` is asked for twice")).hint("x, y and the facets are different axes")
+                );
+            }
+            if factor.levels.len() < 2 {
+                return Err(one_value(table, factor));
+            }
+        }
+        let split = !self.names().any(|name| name == "label" || name == "network");
+        let mut families = families(table, split);
+        if self.is_default() {
+            return Ok(families);
+        }
+        families.retain(|family| {
+            self.names().all(|name| table.factor(name).is_some_and(|factor| levels(factor, &family.rows).len() > 1))
+        });
+        // What varies between families only is a comparison of them.
+        Ok(if families.is_empty() { self::families(table, false) } else { families })
+    }
+
+    /// The diagrams of a family.
+    pub fn pages<'a>(&self, table: &'a Table, family: &'a Family) -> Vec<Page<'a>> {
+        let asked = |name: &Option<String>| name.as_deref().and_then(|name| table.factor(name));
+        let facets: Vec<&Factor> = self.facets.iter().filter_map(|name| table.factor(name)).collect();
+        let mut free = varying(table, &family.rows);
+        free.retain(|factor| !self.names().any(|name| name == factor.name));
+        let count = |factor: &Factor| levels(factor, &family.rows).len();
+        // Stable: of equally many levels the usual axis first, then the order of the columns.
+        let usual = |factor: &&Factor| ["lr", "depth", "sequence_length"].iter().rev().position(|n| *n == factor.name);
+        free.sort_by_key(|factor| std::cmp::Reverse((count(factor), usual(factor).map_or(0, |at| at + 1))));
+        let mut take =
+            |holds: &dyn Fn(&Factor) -> bool| free.iter().position(|factor| holds(factor)).map(|at| free.remove(at));
+        let numeric = |factor: &Factor| is_axis(factor, &family.rows);
+        let first = asked(&self.x).or_else(|| take(&numeric));
+        let second = asked(&self.y).or_else(|| take(&numeric)).or_else(|| take(&|_| true));
+        let frame = match (first, second) {
+            (Some(x), Some(y)) => {
+                // Steps go to the right by habit.
+                let swap = self.x.is_none() && (self.y.is_none() && y.name == "lr" || !numeric(x) && numeric(y));
+                let (x, y) = if swap { (y, x) } else { (x, y) };
+                let (columns, rows) = if facets.is_empty() {
+                    let few = |factor: &Factor| count(factor) <= MOST_PANELS;
+                    let columns = take(&|f| few(f) && !numeric(f)).or_else(|| take(&few));
+                    // No panel may stay empty.
+                    let crossed = |rows: &Factor| {
+                        columns.is_some_and(|columns| {
+                            distinct(&[columns, rows], &family.rows) == count(columns) * count(rows)
+                        })
+                    };
+                    let fits = |f: &Factor| few(f) && crossed(f);
+                    (columns, take(&|f| fits(f) && !numeric(f)).or_else(|| take(&fits)))
+                } else {
+                    (facets.first().copied(), facets.get(1).copied())
+                };
+                Frame::Phase(Axes { x, y, columns, rows })
+            }
+            (Some(by), None) | (None, Some(by)) => Frame::Rates { by },
+            (None, None) => Frame::Rates { by: table.factor("label").expect("a column that is always there") },
+        };
+        split(family, &frame, free, !facets.is_empty())
+    }
+}
+
+/// A page for each combination of `rest`, or of as many of these factors as make not too many pages.
+fn split<'a>(family: &'a Family, frame: &Frame<'a>, mut rest: Vec<&'a Factor>, pool: bool) -> Vec<Page<'a>> {
+    let mut pooled = if pool { std::mem::take(&mut rest) } else { Vec::new() };
+    loop {
+        let mut pages: BTreeMap<Vec<u32>, Vec<u32>> = BTreeMap::new();
+        for row in &family.rows {
+            pages.entry(rest.iter().map(|factor| factor.code(*row)).collect()).or_default().push(*row);
+        }
+        if pages.len() > MOST_PAGES {
+            // The one with the most levels, as they are in that order.
+            pooled.push(rest.remove(0));
+            continue;
+        }
+        let page = |(codes, rows): (Vec<u32>, Vec<u32>)| Page {
+            family,
+            frame: *frame,
+            fixed: rest.iter().copied().zip(codes).collect(),
+            pooled: pooled.clone(),
+            rows,
+        };
+        return pages.into_iter().map(page).collect();
+    }
+}
+
+/// The levels that occur among these rows, in their order.
+pub fn levels(factor: &Factor, rows: &[u32]) -> Vec<u32> {
+    let mut seen = vec![false; factor.levels.len()];
+    rows.iter().for_each(|row| seen[factor.code(*row) as usize] = true);
+    (0..seen.len() as u32).filter(|code| seen[*code as usize]).collect()
+}
+
+/// At least two numbers, and the axis applies everywhere.
+fn is_axis(factor: &Factor, rows: &[u32]) -> bool {
+    factor.is_numeric() && levels(factor, rows).iter().all(|code| factor.levels[*code as usize].number.is_some())
+}
+
+fn find<'a>(table: &'a Table, name: &str) -> Result<&'a Factor, Failure> {
+    table.factor(name).ok_or_else(|| {
+        let known: Vec<&str> = table.factors.iter().filter(|f| f.levels.len() > 1).map(|f| f.name).collect();
+        let all: Vec<&str> = table.factors.iter().map(|f| f.name).collect();
+        let near = Mistake::unknown(format!("`{name}` is not an axis"), name, &all);
+        Failure::new(format!("`{name}` is not an axis")).hint(match near.hint.split_once("; known here") {
+            Some((near, _)) => format!("{near}; those with several values: {}", known.join(", ")),
+            None if near.hint.starts_with("known here") => format!("those with several values: {}", known.join(", ")),
+            None => near.hint,
+        })
+    })
+}
+
+fn one_value(table: &Table, factor: &Factor) -> Failure {
+    let value = match factor.levels.first() {
+        Some(level) if !level.text.is_empty() => format!("one value, {}", level.text),
+        Some(_) | None => "no value".to_owned(),
+    };
+    let many = table.factors.iter().filter(|f| f.levels.len() > 1);
+    let many: Vec<String> = many.map(|f| format!("{} ({})", f.name, f.levels.len())).collect();
+    let hint = if many.is_empty() {
+        "nothing varies in these rows".to_owned()
+    } else {
+        format!("these vary: {}", many.join(", "))
+    };
+    Failure::new(format!("`{}` has {value}, so it is no axis of a figure", factor.name)).hint(hint)
+}

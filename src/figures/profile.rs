@@ -1,0 +1,244 @@
+//! The backprop signal by layer (by time step in recurrent nets) before any update, from `layers.csv`, and the slope that mean-field theory
+//! gives it.
+
+use super::curves::{Share, shares};
+use super::meanfield::chi_1;
+use super::panel::{Ends, Entry, Form, Line, Panel, dashed, solid};
+use super::plan::levels;
+use super::scale;
+use super::table::{Factor, Table};
+use super::words;
+use crate::check::sheet::Header;
+use crate::failure::Failure;
+use crate::trial::Activation;
+use std::collections::HashMap;
+use std::io::BufRead;
+use std::path::Path;
+
+/// By row of the table: the norm of the backprop signal at each position, from 1; NaN where there is none.
+pub struct Profiles {
+    of: Vec<Vec<f64>>,
+    /// Before any update, or the first epoch that was recorded.
+    pub epoch: u64,
+}
+
+impl Profiles {
+    /// Reads `layers.csv`. Of the hidden layers all, of recurrent nets the time steps of the first layer.
+    ///
+    /// # Errors
+    /// The first damaged row, with its line.
+    pub fn read(path: &Path, mut reader: impl BufRead, table: &Table) -> Result<Profiles, Failure> {
+        let header = Header::read(path, &mut reader)?;
+        let [epoch, layer, time, norm] = ["epoch", "layer", "time", "backprop_norm"].map(|name| header.column(name));
+        let (epoch, layer, time, norm) = (epoch?, layer?, time?, norm?);
+        let rows: HashMap<_, _> = table.trials.iter().zip(0..).map(|(trial, row)| (*trial, row as usize)).collect();
+        let depth = table.factor("depth").expect("a column that is always there");
+        let mut profiles = Profiles { of: vec![Vec::new(); rows.len()], epoch: u64::MAX };
+        header.rows(path, reader, &mut |row| {
+            let whole = |column: usize| match header.number(&row, column)? {
+                Some(x) if x >= 0.0 && x.fract() == 0.0 => Ok(Some(x as u64)),
+                None => Ok(None),
+                Some(_) => Err(header.wrong_cell(&row, column, "not a whole number")),
+            };
+            let (at, time) = (whole(epoch)?.unwrap_or(0), whole(time)?);
+            let (layer, norm) = (whole(layer)?.unwrap_or(0), header.number(&row, norm)?);
+            let Some(of) = rows.get(&row.trial) else { return Ok(()) };
+            if at < profiles.epoch {
+                profiles.epoch = at;
+                profiles.of.iter_mut().for_each(Vec::clear);
+            }
+            let hidden = depth.level(*of as u32).number.is_some_and(|depth| (1.0..=depth).contains(&(layer as f64)));
+            let position = match time {
+                Some(time) if layer == 1 => time,
+                None if hidden => layer,
+                Some(_) | None => return Ok(()),
+            };
+            let (values, position) = (&mut profiles.of[*of], position as usize);
+            if at == profiles.epoch && (1..=1_000_000).contains(&position) {
+                values.resize(values.len().max(position), f64::NAN);
+                values[position - 1] = norm.unwrap_or(f64::NAN);
+            }
+            Ok(())
+        })?;
+        Ok(profiles)
+    }
+
+    /// The median over rows, by position, of the norms that are finite and not 0.
+    fn median(&self, rows: &[u32]) -> Vec<(f64, f64)> {
+        let length = rows.iter().map(|row| self.of[*row as usize].len()).max().unwrap_or(0);
+        let at = |position: usize| {
+            let norms = rows.iter().filter_map(|row| self.of[*row as usize].get(position));
+            let mut norms: Vec<f64> = norms.copied().filter(|x| x.is_finite() && *x > 0.0).collect();
+            norms.sort_unstable_by(f64::total_cmp);
+            (!norms.is_empty()).then(|| (position as f64 + 1.0, norms[norms.len() / 2]))
+        };
+        (0..length).filter_map(at).collect()
+    }
+}
+
+/// What has no effect before the first update (or names other things).
+const LATER: [&str; 19] = [
+    "label",
+    "epochs",
+    "lr",
+    "lr_output",
+    "schedule",
+    "warmup",
+    "clip",
+    "clip_threshold",
+    "weight_decay",
+    "optimizer",
+    "momentum",
+    "nesterov",
+    "beta1",
+    "beta2",
+    "eps",
+    "alpha",
+    "batch",
+    "sampling",
+    "samples",
+];
+
+/// The panels of a family: a curve for each level of the factor with most of them, a panel for each combination of the others.
+pub fn panels(table: &Table, profiles: &Profiles, varying: &[&Factor], rows: &[u32]) -> Vec<Panel> {
+    let rows: Vec<u32> = rows.iter().copied().filter(|row| !profiles.of[*row as usize].is_empty()).collect();
+    let mut factors: Vec<&Factor> = varying.iter().copied().filter(|factor| !LATER.contains(&factor.name)).collect();
+    let count = |factor: &Factor| levels(factor, &rows).len();
+    // Depth and length change where a curve ends, the others how it runs.
+    factors.sort_by_key(|f| (matches!(f.name, "depth" | "sequence_length"), std::cmp::Reverse(count(f))));
+    let (main, others) = match factors.split_first() {
+        Some((main, others)) => (Some(*main), others),
+        None => (None, &[][..]),
+    };
+    super::cells::cells(table, &rows, others)
+        .iter()
+        .flat_map(|cell| {
+            let names =
+                others.iter().zip(&cell.levels).map(|(f, code)| format!("{} = {}", f.name, words::at(f, *code)));
+            let title = names.collect::<Vec<_>>().join(", ");
+            let all =
+                || Share { name: "all trials".to_owned(), colour: super::palette::NAMED[0], rows: cell.rows.clone() };
+            let shares = main.map_or_else(|| vec![vec![all()]], |main| shares(main, &cell.rows));
+            let shares = shares.into_iter().map(move |shares| (title.clone(), shares));
+            shares.collect::<Vec<_>>()
+        })
+        .filter_map(|(title, shares)| panel(table, profiles, title, main, &shares))
+        .collect()
+}
+
+/// None if no signal is left to show.
+fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor>, shares: &[Share]) -> Option<Panel> {
+    let (mut lines, mut legend) = (Vec::new(), Vec::new());
+    if let Some(main) = main {
+        legend.push(Entry { text: scale::title(main.name), stroke: None });
+    }
+    let (mut theory, mut recurrent) = (Theory::default(), false);
+    for share in shares {
+        let points = profiles.median(&share.rows);
+        let Some(&(last, norm)) = points.last() else { continue };
+        recurrent |= share.rows.iter().any(|row| is_recurrent(table, *row));
+        let chi = common(share.rows.iter().map(|row| theory.of(table, *row)));
+        let mut name = share.name.clone();
+        if let Some(chi) = chi {
+            let slope = |(x, _): &(f64, f64)| (*x, norm * chi.powf((last - x) / 2.0));
+            let line = points.iter().map(slope).filter(|(_, y)| y.is_finite() && *y > 0.0).collect();
+            lines.push(Line { points: line, stroke: dashed(share.colour), shape: Form::Line });
+            name = format!("{name}, χ₁ = {}", scale::number(chi));
+        }
+        lines.push(Line { points, stroke: solid(share.colour), shape: Form::Line });
+        legend.push(Entry::line(name, solid(share.colour)));
+    }
+    if lines.iter().any(|line: &Line| line.stroke.dashed) {
+        legend.push(Entry::line("mean field", dashed(super::palette::PALE_INK)));
+    }
+    // Theory may leave the range of what was measured, but does not decide it.
+    let measured = lines.iter().filter(|line| !line.stroke.dashed).flat_map(|line| &line.points);
+    let y = Ends::decades(measured.clone().map(|(_, y)| *y))?;
+    let end = measured.map(|(x, _)| *x).fold(1.0, f64::max);
+    for line in lines.iter_mut().filter(|line| line.stroke.dashed) {
+        line.points.retain(|(_, norm)| (y.low..=y.high).contains(norm));
+    }
+    let x_title = if recurrent { "time step" } else { "layer (from the input)" };
+    Some(Panel {
+        title,
+        x: Ends::linear(1.0, end.max(2.0)),
+        y,
+        x_title: x_title.to_owned(),
+        y_title: "norm of the backprop signal".to_owned(),
+        lines,
+        legend,
+    })
+}
+
+fn is_recurrent(table: &Table, row: u32) -> bool {
+    text(table, "network", row) != "mlp"
+}
+
+/// The value that all have; none if one has none or they differ.
+fn common(mut values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let first = values.next()??;
+    values.all(|x| x == Some(first)).then_some(first)
+}
+
+/// The parameters of the theory, or none where it says nothing.
+type Parameters = Option<(Activation, f64, f64)>;
+
+/// chi_1 of nets, each worked out once.
+#[derive(Default)]
+struct Theory {
+    known: Vec<(Parameters, Option<f64>)>,
+}
+
+impl Theory {
+    fn of(&mut self, table: &Table, row: u32) -> Option<f64> {
+        let parameters = parameters(table, row);
+        if let Some((_, chi)) = self.known.iter().find(|(known, _)| *known == parameters) {
+            return *chi;
+        }
+        let chi = parameters.and_then(|(activation, weights, biases)| chi_1(activation, weights, biases));
+        self.known.push((parameters, chi));
+        chi
+    }
+}
+
+/// chi_1 of the row's net, if it is one that mean-field theory is about and has one.
+pub fn theory_of(table: &Table, row: u32) -> Option<f64> {
+    Theory::default().of(table, row)
+}
+
+/// Of an mlp of independent weights and nothing between its layers.
+fn parameters(table: &Table, row: u32) -> Parameters {
+    let number = |name: &str| table.factor(name)?.level(row).number;
+    let plain = text(table, "network", row) == "mlp"
+        && text(table, "norm", row) == "none"
+        && text(table, "residual", row) == "false"
+        && text(table, "parametrization", row) == "standard"
+        && number("depth")? >= 2.0;
+    if !plain {
+        return None;
+    }
+    let (width, scale) = (number("width")?, number("init_scale")?);
+    let name = |name: &str| text(table, name, row).split('(').next().unwrap_or_default();
+    // Variance times fan-in of a hidden layer, which is as wide as the one before it.
+    let weights = match name("init") {
+        "normal" => scale * scale * width,
+        "uniform" => scale * scale / 3.0 * width,
+        "xavier" | "xavier_uniform" | "lecun" | "orthogonal" => scale * scale,
+        "he" | "he_uniform" => 2.0 * scale * scale,
+        "scaled" => scale,
+        "pytorch" => scale * scale / 3.0,
+        _ => return None,
+    };
+    let biases = match (text(table, "bias", row), number("bias_std")) {
+        ("learned", Some(std)) => std * std,
+        // PyTorch's own, U(+-1/sqrt n).
+        ("learned", None) => 1.0 / (3.0 * width),
+        _ => 0.0,
+    };
+    let activation = Activation::from_name(name("activation"), number("negative_slope").unwrap_or(0.01))?;
+    Some((activation, weights, biases))
+}
+
+fn text<'a>(table: &'a Table, name: &str, row: u32) -> &'a str {
+    table.factor(name).map_or("", |factor| &factor.level(row).text)
+}

@@ -1,0 +1,128 @@
+//! A picture in pixels, as PNG: two for each of its own, so that it is sharp on today's screens. The font is the program's own, so it needs
+//! nothing of the machine.
+
+use super::font;
+use super::palette::{Colour, PAPER};
+use super::picture::{Picture, Shape, Text};
+use tiny_skia::{FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform};
+use ttf_parser::OutlineBuilder;
+
+/// Pixels per unit of the picture.
+const SCALE: f32 = 2.0;
+
+impl Picture {
+    /// The bytes of a PNG file.
+    ///
+    /// # Errors
+    /// If the picture is too large for memory.
+    pub fn png(&self) -> Result<Vec<u8>, String> {
+        let (width, height) = ((self.width as f32 * SCALE).ceil(), (self.height as f32 * SCALE).ceil());
+        let mut pixels = Pixmap::new(width as u32, height as u32)
+            .ok_or_else(|| format!("a picture of {width} x {height} pixels is too large"))?;
+        let Colour(r, g, b) = PAPER;
+        pixels.fill(tiny_skia::Color::from_rgba8(r, g, b, 255));
+        for shape in &self.shapes {
+            draw(shape, &mut pixels);
+        }
+        pixels.encode_png().map_err(|error| error.to_string())
+    }
+}
+
+fn draw(shape: &Shape, to: &mut Pixmap) {
+    let scaled = Transform::from_scale(SCALE, SCALE);
+    match shape {
+        Shape::Rect { area, fill, stroke, note: _ } => {
+            let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(|x| x as f32);
+            let Some(rect) = Rect::from_xywh(x, y, width, height) else { return };
+            if let Some(fill) = fill {
+                to.fill_rect(rect, &paint(*fill), scaled, None);
+            }
+            if let Some(colour) = stroke {
+                to.stroke_path(&PathBuilder::from_rect(rect), &paint(*colour), &Stroke::default(), scaled, None);
+            }
+        }
+        Shape::Line { points, stroke } => {
+            let Some(path) = path(points, false) else { return };
+            let dash = if stroke.dashed { StrokeDash::new(vec![5.0, 3.0], 0.0) } else { None };
+            let line = Stroke { width: stroke.width as f32, dash, ..Stroke::default() };
+            to.stroke_path(&path, &paint(stroke.colour), &line, scaled, None);
+        }
+        Shape::Polygon { points, fill } => {
+            if let Some(path) = path(points, true) {
+                to.fill_path(&path, &paint(*fill), FillRule::Winding, scaled, None);
+            }
+        }
+        Shape::Text(text) => write(text, to),
+    }
+}
+
+fn write(text: &Text, to: &mut Pixmap) {
+    let size = font::scale(text.size) as f32;
+    let mut outlines = Outlines { path: PathBuilder::new(), x: 0.0, scale: size };
+    font::outlines(&text.text, text.size, &mut |x, outline| {
+        outlines.x = (x - text.lead()) as f32;
+        outline(&mut outlines);
+    });
+    let turned = if text.upwards { Transform::from_rotate(-90.0) } else { Transform::identity() };
+    let placed = turned.post_translate(text.x as f32, text.y as f32).post_scale(SCALE, SCALE);
+    if let Some(path) = outlines.path.finish() {
+        to.fill_path(&path, &paint(text.colour), FillRule::Winding, placed, None);
+    }
+}
+
+/// From the units of a font, y upwards, to pixels, y downwards.
+struct Outlines {
+    path: PathBuilder,
+    x: f32,
+    scale: f32,
+}
+
+impl Outlines {
+    fn at(&self, x: f32, y: f32) -> (f32, f32) {
+        (self.x + x * self.scale, -y * self.scale)
+    }
+}
+
+impl OutlineBuilder for Outlines {
+    fn move_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.at(x, y);
+        self.path.move_to(x, y);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.at(x, y);
+        self.path.line_to(x, y);
+    }
+
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        let ((x1, y1), (x, y)) = (self.at(x1, y1), self.at(x, y));
+        self.path.quad_to(x1, y1, x, y);
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        let ((x1, y1), (x2, y2), (x, y)) = (self.at(x1, y1), self.at(x2, y2), self.at(x, y));
+        self.path.cubic_to(x1, y1, x2, y2, x, y);
+    }
+
+    fn close(&mut self) {
+        self.path.close();
+    }
+}
+
+fn path(points: &[(f64, f64)], closed: bool) -> Option<Path> {
+    let mut path = PathBuilder::new();
+    for (i, (x, y)) in points.iter().enumerate() {
+        if i == 0 { path.move_to(*x as f32, *y as f32) } else { path.line_to(*x as f32, *y as f32) }
+    }
+    if closed {
+        path.close();
+    }
+    path.finish()
+}
+
+fn paint(colour: Colour) -> Paint<'static> {
+    let mut paint = Paint::default();
+    paint.set_color_rgba8(colour.0, colour.1, colour.2, 255);
+    paint.anti_alias = true;
+    paint
+}

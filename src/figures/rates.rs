@@ -1,0 +1,78 @@
+//! Where there are no two axes: a line for each level, with a rate and its 95% interval (or a median).
+
+use super::cells::{Cell, Metric};
+use super::font;
+use super::palette::{GRID, INK, NAMED, PALE_INK};
+use super::phase::TICK;
+use super::picture::{Anchor, Area, Picture, Stroke, Text};
+use super::scale;
+use super::table::{Factor, Table};
+use super::words;
+use super::{Heading, PAD, TEXT};
+
+const LINE: f64 = 22.0;
+const PLOT: f64 = 320.0;
+
+/// `cells`: of the levels of `by`.
+pub fn draw(table: &Table, by: &Factor, cells: &[Cell], metric: Metric, title: &str, subtitle: &str) -> Picture {
+    let names: Vec<String> = cells.iter().map(|cell| words::at(by, cell.levels[0])).collect();
+    let left = PAD + names.iter().map(|name| font::width(name, TEXT)).fold(40.0, f64::max).min(260.0) + 10.0;
+    let width = left + PLOT + 110.0 + PAD;
+    let heading = Heading::new(title, subtitle, width);
+    let (top, bottom) = (heading.height + 18.0, heading.height + 18.0 + LINE * cells.len() as f64);
+    let mut picture = Picture::new(title, width.ceil(), (bottom + 52.0 + PAD).ceil());
+    heading.draw(&mut picture);
+    let name = font::fitted(&scale::title(by.name), TEXT, left + PLOT - PAD);
+    let (x, anchor) =
+        if font::width(&name, TEXT) < left - 8.0 - PAD { (left - 8.0, Anchor::End) } else { (PAD, Anchor::Start) };
+    picture.text(Text::new(x, top - 8.0, name, TEXT).anchor(anchor).colour(PALE_INK));
+    let values: Vec<Option<f64>> = cells.iter().map(|cell| cell.value(table, metric)).collect();
+    let (low, high) = ends(metric, &values);
+    let place = |x: f64| left + PLOT * ((x - low) / (high - low)).clamp(0.0, 1.0);
+    for x in ticks(metric, low, high) {
+        picture.line(vec![(place(x), top), (place(x), bottom)], Stroke { colour: GRID, ..TICK });
+        picture.line(vec![(place(x), bottom), (place(x), bottom + 4.0)], TICK);
+        picture.text(Text::new(place(x), bottom + 17.0, scale::number(x), TEXT).anchor(Anchor::Middle));
+    }
+    picture.frame(Area::new(left, top, PLOT, bottom - top), GRID);
+    let axis = match metric {
+        Metric::Rate(_) => format!("{}, with its 95% interval (Wilson)", metric.title()),
+        Metric::Median(_) => metric.title(),
+    };
+    picture.text(Text::new(left + PLOT / 2.0, bottom + 38.0, axis, TEXT + 1.0).anchor(Anchor::Middle));
+    for (i, cell) in cells.iter().enumerate() {
+        let y = top + LINE * (i as f64 + 0.5);
+        let name = font::fitted(&names[i], TEXT, 260.0);
+        picture.text(Text::new(left - 8.0, y + 4.0, name, TEXT).anchor(Anchor::End));
+        let count = match metric {
+            Metric::Rate(rate) => format!("{} of {}", super::cells::hits(&cell.counts, rate), cell.counts.verdicts()),
+            Metric::Median(_) => values[i].map_or_else(|| "no value".to_owned(), scale::number),
+        };
+        let lost = if cell.counts.lost > 0 { format!(", {} lost", cell.counts.lost) } else { String::new() };
+        picture.text(Text::new(left + PLOT + 10.0, y + 4.0, format!("{count}{lost}"), TEXT).colour(PALE_INK));
+        let Some(value) = values[i].filter(|x| x.is_finite()) else { continue };
+        if let Metric::Rate(rate) = metric
+            && let Some((low, high)) = cell.interval(rate)
+        {
+            picture
+                .line(vec![(place(low), y), (place(high), y)], Stroke { colour: NAMED[0], width: 2.0, dashed: false });
+        }
+        let x = place(value);
+        picture.rect(Area::new(x - 4.0, y - 4.0, 8.0, 8.0), INK);
+    }
+    picture
+}
+
+fn ends(metric: Metric, values: &[Option<f64>]) -> (f64, f64) {
+    let Metric::Median(_) = metric else { return (0.0, 1.0) };
+    let finite = || values.iter().flatten().copied().filter(|x| x.is_finite());
+    let (low, high) = (finite().fold(0.0, f64::min), finite().fold(0.0, f64::max));
+    if high > low { (low, high) } else { (low, low + 1.0) }
+}
+
+fn ticks(metric: Metric, low: f64, high: f64) -> Vec<f64> {
+    match metric {
+        Metric::Rate(_) => vec![0.0, 0.25, 0.5, 0.75, 1.0],
+        Metric::Median(_) => [0.0, 0.5, 1.0].map(|part| low + part * (high - low)).to_vec(),
+    }
+}

@@ -1,0 +1,366 @@
+//! `runs.csv` in memory, read strictly, a column at a time: every axis as a factor (which level each row has), the verdicts, the epochs of
+//! divergence, and the measures that are asked for. Of a factor with a single level nothing is kept per row, so a million rows of a
+//! grid take some tens of megabytes.
+
+use crate::axes::{AXES, Value};
+use crate::check::sheet::{Header, Row};
+use crate::failure::Failure;
+use crate::record::{self, LABEL, OUTCOME, Verdict};
+use crate::spec::axis::Axis;
+use crate::spec::filter::{Cells, Filter};
+use crate::spec::metric::is_numeric;
+use crate::spec::value;
+use crate::trial::TrialId;
+use std::collections::HashMap;
+use std::io::BufRead;
+use std::path::Path;
+
+/// The rows of a `runs.csv` that a filter lets through, each trial once. Rows are counted from 0, in the order of the file.
+pub struct Table {
+    pub trials: Vec<TrialId>,
+    pub verdicts: Vec<Verdict>,
+    /// `label`, `task`, `inputs`, `samples`, `epochs` and every axis, in the order of the columns.
+    pub factors: Vec<Factor>,
+    epochs_diverged: Vec<Option<u32>>,
+    epochs_nonfinite: Vec<Option<u32>>,
+    measures: Vec<(&'static str, Vec<Option<f64>>)>,
+    /// Rows of the file, those that the filter holds back too.
+    pub read: u64,
+}
+
+/// A column whose values are few.
+pub struct Factor {
+    pub name: &'static str,
+    /// In ascending order if they are numbers, else as they first appear; an empty cell comes last.
+    pub levels: Vec<Level>,
+    /// Of each row; empty if there is but one level.
+    codes: Vec<u32>,
+}
+
+/// A value of a factor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Level {
+    /// The cell as written; empty where the axis does not apply.
+    pub text: String,
+    /// Of a number.
+    pub number: Option<f64>,
+}
+
+/// What ends a trial's survival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A step loss above loss_ratio x reference, or not finite.
+    Diverged,
+    /// A loss or gradient that is not finite.
+    Nonfinite,
+}
+
+impl Factor {
+    /// The index of the row's level.
+    pub fn code(&self, row: u32) -> u32 {
+        self.codes.get(row as usize).copied().unwrap_or(0)
+    }
+
+    pub fn level(&self, row: u32) -> &Level {
+        &self.levels[self.code(row) as usize]
+    }
+
+    /// Every level but the empty one is a number.
+    pub fn is_numeric(&self) -> bool {
+        let mut some = self.levels.iter().filter(|level| !level.text.is_empty()).peekable();
+        some.peek().is_some() && some.all(|level| level.number.is_some())
+    }
+
+    /// A factor of the same rows with other levels: `merged` has a level for each pair of old ones that occurs, in their order.
+    pub(super) fn paired(&self, other: &Factor, rows: u32, text: impl Fn(&Level, &Level) -> String) -> Factor {
+        let pairs: Vec<(u32, u32)> = (0..rows).map(|row| (self.code(row), other.code(row))).collect();
+        let mut sorted = pairs.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let codes = pairs.iter().map(|pair| sorted.binary_search(pair).expect("it was sorted in") as u32).collect();
+        let level = |(a, b): &(u32, u32)| Level {
+            text: text(&self.levels[*a as usize], &other.levels[*b as usize]),
+            number: None,
+        };
+        Factor { name: self.name, levels: sorted.iter().map(level).collect(), codes }
+    }
+}
+
+impl Table {
+    /// Reads a whole file. `path` is its name in messages; `measures`: numeric columns of `runs.csv` to keep.
+    ///
+    /// # Errors
+    /// The first row that is damaged or has a cell of the wrong kind, with its line; a column that is not there.
+    pub fn read(
+        path: &Path,
+        mut reader: impl BufRead,
+        measures: &[&'static str],
+        filter: &Filter,
+    ) -> Result<Table, Failure> {
+        let header = Header::read(path, &mut reader)?;
+        let mut reading = Reading::new(&header, measures)?;
+        header.rows(path, reader, &mut |row| reading.add(&row, filter))?;
+        Ok(reading.finish())
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> u32 {
+        self.trials.len() as u32
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.trials.is_empty()
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> Vec<u32> {
+        (0..self.len()).collect()
+    }
+
+    /// `None` if there is no such column, or it is none of a configuration.
+    pub fn factor(&self, name: &str) -> Option<&Factor> {
+        self.factors.iter().find(|factor| factor.name == name)
+    }
+
+    /// The epoch of the event by row, from 1; `None` if it did not happen.
+    pub fn epochs_of(&self, event: Event) -> &[Option<u32>] {
+        match event {
+            Event::Diverged => &self.epochs_diverged,
+            Event::Nonfinite => &self.epochs_nonfinite,
+        }
+    }
+
+    /// A column by row; `None` where the cell is empty.
+    ///
+    /// # Panics
+    /// If it was not asked for when the file was read.
+    pub fn measure(&self, name: &str) -> &[Option<f64>] {
+        &self.measures.iter().find(|(known, _)| *known == name).expect("a measure that was read").1
+    }
+}
+
+/// The measured columns of `runs.csv` that hold numbers.
+pub fn measures() -> Vec<&'static str> {
+    record::runs()[OUTCOME..].iter().copied().filter(|name| is_numeric(name)).collect()
+}
+
+/// A factor that grows.
+struct Growing {
+    column: usize,
+    axis: Option<&'static Axis>,
+    factor: Factor,
+    values: Vec<Option<Value>>,
+    at: HashMap<Box<[u8]>, u32>,
+    /// The code of the row before and its cell: grids change slowly.
+    last: (u32, Vec<u8>),
+}
+
+impl Growing {
+    /// The code of this cell.
+    fn intern(&mut self, header: &Header, row: &Row<'_>) -> Result<u32, Failure> {
+        let cell = row.cell(self.column);
+        if cell == self.last.1 && !self.values.is_empty() {
+            return Ok(self.last.0);
+        }
+        let code = match self.at.get(cell) {
+            Some(code) => *code,
+            None => {
+                let wrong = || header.wrong_cell(row, self.column, &format!("not a value of `{}`", self.factor.name));
+                let text = std::str::from_utf8(cell).map_err(|_| wrong())?.to_owned();
+                let value = match (self.axis, self.factor.name) {
+                    _ if text.is_empty() => None,
+                    (Some(axis), _) => Some(value::recorded(axis, &text).ok_or_else(wrong)?),
+                    (None, "label" | "task") => None,
+                    (None, _) => Some(Value::Integer(text.parse().map_err(|_| wrong())?)),
+                };
+                let number = match value {
+                    Some(Value::Integer(n)) => Some(n as f64),
+                    Some(Value::Float(x)) => Some(x),
+                    Some(Value::Text(_) | Value::Boolean(_)) | None => None,
+                };
+                let code = self.values.len() as u32;
+                self.at.insert(cell.into(), code);
+                self.values.push(value);
+                self.factor.levels.push(Level { text, number });
+                code
+            }
+        };
+        self.last = (code, cell.to_vec());
+        Ok(code)
+    }
+
+    /// Notes the code of the row after the `rows` before it.
+    fn push(&mut self, code: u32, rows: usize) {
+        let codes = &mut self.factor.codes;
+        if codes.is_empty() && code != 0 {
+            codes.resize(rows, 0);
+        }
+        if code != 0 || !codes.is_empty() {
+            codes.push(code);
+        }
+    }
+
+    /// Brings the levels into their order. A level that only rows held back had is dropped.
+    fn finish(mut self, rows: usize) -> Factor {
+        let levels = std::mem::take(&mut self.factor.levels);
+        let mut used = vec![false; levels.len()];
+        if self.factor.codes.is_empty() && rows > 0 {
+            used[0] = true;
+        }
+        self.factor.codes.iter().for_each(|code| used[*code as usize] = true);
+        let mut order: Vec<usize> = (0..levels.len()).filter(|i| used[*i]).collect();
+        order.sort_by(|a, b| {
+            let (a, b) = (&levels[*a], &levels[*b]);
+            let numbers = a.number.zip(b.number).map(|(a, b)| a.total_cmp(&b));
+            a.text.is_empty().cmp(&b.text.is_empty()).then(numbers.unwrap_or(std::cmp::Ordering::Equal))
+        });
+        let mut new = vec![0; levels.len()];
+        order.iter().enumerate().for_each(|(to, from)| new[*from] = to as u32);
+        let mut codes = self.factor.codes;
+        if order.len() > 1 {
+            codes.iter_mut().for_each(|code| *code = new[*code as usize]);
+        } else {
+            codes = Vec::new();
+        }
+        let levels = order.iter().map(|i| levels[*i].clone()).collect();
+        Factor { name: self.factor.name, levels, codes }
+    }
+}
+
+/// Where the columns stand, and what was read so far.
+struct Reading<'a> {
+    header: &'a Header,
+    outcome: usize,
+    lost: usize,
+    epochs: [usize; 2],
+    numeric: Vec<usize>,
+    kept: Vec<usize>,
+    growing: Vec<Growing>,
+    at: HashMap<TrialId, u32>,
+    table: Table,
+}
+
+impl<'a> Reading<'a> {
+    fn new(header: &'a Header, measures: &[&'static str]) -> Result<Reading<'a>, Failure> {
+        let columns = record::runs();
+        let growing = columns[LABEL..OUTCOME].iter().map(|name| {
+            let factor = Factor { name, levels: Vec::new(), codes: Vec::new() };
+            let (column, axis) = (header.column(name)?, Axis::find(name));
+            Ok(Growing { column, axis, factor, values: Vec::new(), at: HashMap::new(), last: (0, Vec::new()) })
+        });
+        let known = self::measures();
+        Ok(Reading {
+            header,
+            outcome: header.column("outcome")?,
+            lost: header.column("lost")?,
+            epochs: [header.column("epoch_diverged")?, header.column("epoch_nonfinite")?],
+            numeric: header.columns(|name| known.contains(&name)),
+            kept: measures.iter().map(|name| header.column(name)).collect::<Result<_, _>>()?,
+            growing: growing.collect::<Result<_, Failure>>()?,
+            at: HashMap::new(),
+            table: Table {
+                trials: Vec::new(),
+                verdicts: Vec::new(),
+                factors: Vec::new(),
+                epochs_diverged: Vec::new(),
+                epochs_nonfinite: Vec::new(),
+                measures: measures.iter().map(|name| (*name, Vec::new())).collect(),
+                read: 0,
+            },
+        })
+    }
+
+    fn add(&mut self, row: &Row<'_>, filter: &Filter) -> Result<(), Failure> {
+        let header = self.header;
+        let Some(verdict) = Verdict::parse(row.cell(self.outcome), row.cell(self.lost)) else {
+            return Err(header.wrong_cell(row, self.outcome, "not an outcome"));
+        };
+        for column in &self.numeric {
+            header.number(row, *column)?;
+        }
+        let epoch = |column: usize| match row.cell(column) {
+            b"" => Ok(None),
+            cell => {
+                let number = std::str::from_utf8(cell).ok().and_then(|text| text.parse().ok());
+                number.map(Some).ok_or_else(|| header.wrong_cell(row, column, "not an epoch"))
+            }
+        };
+        let [diverged, nonfinite] = [epoch(self.epochs[0])?, epoch(self.epochs[1])?];
+        let mut codes = [0; AXES.len() + LABEL + 4];
+        for (growing, code) in self.growing.iter_mut().zip(&mut codes) {
+            *code = growing.intern(header, row)?;
+        }
+        self.table.read += 1;
+        if !filter.matches(&Seen { growing: &self.growing, codes: &codes }) {
+            return Ok(());
+        }
+        let table = &mut self.table;
+        let rows = table.trials.len();
+        let at = *self.at.entry(row.trial).or_insert(rows as u32) as usize;
+        if at == rows {
+            table.trials.push(row.trial);
+            table.verdicts.push(verdict);
+            table.epochs_diverged.push(None);
+            table.epochs_nonfinite.push(None);
+            table.measures.iter_mut().for_each(|(_, values)| values.push(None));
+            self.growing.iter_mut().zip(&codes).for_each(|(growing, code)| growing.push(*code, rows));
+        } else if table.verdicts[at].outcome().is_some() {
+            // The first row of a trial counts, unless it was lost then.
+            return Ok(());
+        }
+        table.verdicts[at] = verdict;
+        table.epochs_diverged[at] = diverged;
+        table.epochs_nonfinite[at] = nonfinite;
+        for ((_, values), column) in table.measures.iter_mut().zip(&self.kept) {
+            values[at] = header.number(row, *column)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Table {
+        let mut table = self.table;
+        let rows = table.trials.len();
+        table.factors = self.growing.into_iter().map(|growing| growing.finish(rows)).collect();
+        table
+    }
+}
+
+/// The configuration of a row, as a filter reads it.
+struct Seen<'a> {
+    growing: &'a [Growing],
+    codes: &'a [u32],
+}
+
+impl Seen<'_> {
+    fn level(&self, name: &str) -> (&Growing, usize) {
+        let at = self.growing.iter().position(|growing| growing.factor.name == name).expect("a factor");
+        (&self.growing[at], self.codes[at] as usize)
+    }
+
+    fn text(&self, name: &str) -> &str {
+        let (growing, code) = self.level(name);
+        &growing.factor.levels[code].text
+    }
+}
+
+impl Cells for Seen<'_> {
+    fn value(&self, axis: &'static str) -> Option<Value> {
+        let (growing, code) = self.level(axis);
+        growing.values[code]
+    }
+
+    fn label(&self) -> &str {
+        self.text("label")
+    }
+
+    fn task(&self) -> &str {
+        self.text("task")
+    }
+
+    fn samples(&self) -> u64 {
+        match self.value("samples") {
+            Some(Value::Integer(n)) => n,
+            Some(Value::Text(_) | Value::Float(_) | Value::Boolean(_)) | None => 0,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What figures say in words: titles and subtitles that stand without the text around them.
+
+use super::cells::{Cell, Metric};
+use super::plan::{Page, levels};
+use super::scale;
+use super::table::Factor;
+use crate::spec::metric::Rate;
+use crate::store::Counts;
+
+impl Metric {
+    /// In the title and beside the scale.
+    pub fn title(self) -> String {
+        match self {
+            Metric::Rate(Rate::Divergence) => "divergence rate".to_owned(),
+            Metric::Rate(Rate::Nonfinite) => "rate of non-finite trials".to_owned(),
+            Metric::Rate(Rate::Converged) => "rate of converged trials".to_owned(),
+            Metric::Rate(Rate::Stalled) => "rate of stalled trials".to_owned(),
+            Metric::Rate(Rate::Unsettled) => "rate of unsettled trials".to_owned(),
+            Metric::Median(column) => format!("median {column}"),
+        }
+    }
+
+    fn meaning(self) -> String {
+        match self {
+            Metric::Rate(Rate::Divergence) => "Share of trials that diverged or became non-finite".to_owned(),
+            Metric::Rate(rate) => format!("Share of trials that are {}", rate.name().trim_end_matches("_rate")),
+            Metric::Median(column) => format!("Median of {column} over the trials that have one"),
+        }
+    }
+}
+
+/// `Divergence rate: grid, mlp, clip = none`
+pub fn title(what: &str, source: &str, page: &Page<'_>) -> String {
+    let fixed = page.fixed.iter().map(|(factor, code)| format!("{} = {}", factor.name, at(factor, *code)));
+    let family = Some(page.family.name.clone()).filter(|name| !name.is_empty());
+    let parts: Vec<String> = family.into_iter().chain(fixed).collect();
+    let rest = if parts.is_empty() { String::new() } else { format!(", {}", parts.join(", ")) };
+    format!("{}: {source}{rest}", capital(what))
+}
+
+/// What a cell is, how many trials there are, what is pooled.
+pub fn subtitle(metric: Metric, page: &Page<'_>, cells: &[Cell]) -> String {
+    let all = |of: fn(&Counts) -> u64| cells.iter().map(|cell| of(&cell.counts)).sum::<u64>();
+    let (trials, lost) = (all(|c| c.trials), all(|c| c.lost));
+    let sizes = || cells.iter().map(|cell| cell.counts.trials);
+    let (least, most) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
+    let each = if least == most { format!("{most}") } else { format!("{least} to {most}") };
+    let mut text = format!("{}. {}, {each} a cell", metric.meaning(), trials_of(trials));
+    if lost > 0 {
+        text.push_str(&format!(", {lost} lost"));
+    }
+    if !page.pooled.is_empty() {
+        let names: Vec<String> = page.pooled.iter().map(|factor| listed(factor, &page.rows)).collect();
+        text.push_str(&format!(". Pooled over {}", names.join(", ")));
+    }
+    text + "."
+}
+
+/// What a browser shows of a cell.
+pub fn note(cell: &Cell, by: &[&Factor], metric: Metric, value: Option<f64>) -> String {
+    let place = by.iter().zip(&cell.levels).map(|(factor, code)| format!("{} {}", factor.name, at(factor, *code)));
+    let (place, n) = (place.collect::<Vec<_>>().join(", "), cell.counts.verdicts());
+    let mut text = match (metric, value) {
+        (_, None) => format!("{place}: no value"),
+        (Metric::Rate(rate), Some(value)) => {
+            let (low, high) = cell.interval(rate).unwrap_or((0.0, 1.0));
+            let hits = super::cells::hits(&cell.counts, rate);
+            format!("{place}: {hits} of {n}, {value:.2} (95% {low:.2} to {high:.2})")
+        }
+        (Metric::Median(_), Some(value)) => format!("{place}: {} ({n} trials)", scale::number(value)),
+    };
+    if cell.counts.lost > 0 {
+        text.push_str(&format!(", {} lost", cell.counts.lost));
+    }
+    text
+}
+
+/// `init (normal(0.5), he)`
+fn listed(factor: &Factor, rows: &[u32]) -> String {
+    const SHOWN: usize = 5;
+    let levels = levels(factor, rows);
+    let mut texts: Vec<String> = levels.iter().take(SHOWN).map(|code| at(factor, *code)).collect();
+    if levels.len() > SHOWN {
+        texts.push(format!("{} values in all", levels.len()));
+    }
+    format!("{} ({})", factor.name, texts.join(", "))
+}
+
+/// Those that a factor has, as they are written in `runs.csv`: all, or both ends.
+pub fn values(factor: &Factor) -> String {
+    const SHOWN: usize = 12;
+    let texts: Vec<&str> = factor.levels.iter().map(|level| &*level.text).filter(|text| !text.is_empty()).collect();
+    match texts.len() {
+        0 => "nothing, it does not apply".to_owned(),
+        n if n > SHOWN => format!("{} values from {} to {}", n, texts[0], texts[n - 1]),
+        _ => texts.join(", "),
+    }
+}
+
+pub fn at(factor: &Factor, code: u32) -> String {
+    scale::label(&factor.levels[code as usize])
+}
+
+pub fn trials_of(n: u64) -> String {
+    if n == 1 { "1 trial".to_owned() } else { format!("{n} trials") }
+}
+
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

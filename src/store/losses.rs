@@ -1,0 +1,102 @@
+//! `lost.csv`: every time a trial was lost, why and under which limit. Rows of lost trials in `runs.csv` come and go with each sweep; this
+//! file remembers, so that a trial that is lost again and again is not tried for ever. Removing it (or rows of it) makes a new start.
+
+use crate::failure::Failure;
+use crate::record::{self, Lost, Piece};
+use crate::trial::TrialId;
+use crate::worker::limits::Limits;
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "lost.csv";
+const COLUMNS: [&str; 4] = ["trial", "lost", "limit", "detail"];
+/// A trial that was lost so often is not tried again.
+pub const MOST: usize = 3;
+
+/// One time that a trial was lost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Loss {
+    pub lost: Lost,
+    /// Seconds or bytes, if the user had set a limit.
+    pub limit: Option<f64>,
+}
+
+impl Loss {
+    /// Whether it says that the trial would be lost under these limits too: not if they are larger than those it was lost under.
+    pub fn counts(self, now: &Limits) -> bool {
+        match (self.limit, now.of(self.lost)) {
+            (Some(then), Some(now)) => now <= then,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Losses {
+    path: PathBuf,
+    of: HashMap<TrialId, Vec<Loss>>,
+}
+
+impl Losses {
+    /// What is damaged is not counted.
+    pub fn read(dir: &Path) -> Result<Losses, Failure> {
+        let mut losses = Losses { path: dir.join(FILE), of: HashMap::new() };
+        let file = match File::open(&losses.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(losses),
+            Err(error) => return Err(Failure::io("read", &losses.path, &error)),
+        };
+        let scanned = record::scan::<io::Error>(BufReader::new(file), 0, COLUMNS.len(), &mut |_, piece| {
+            if let Piece::Row { trial, text, .. } = piece {
+                losses.of.entry(trial).or_default().extend(parse(text));
+            }
+            Ok(())
+        });
+        scanned.map_err(|error| Failure::io("read", &losses.path, &error))?;
+        Ok(losses)
+    }
+
+    /// Whether a trial was lost too often to be tried again under these limits.
+    pub fn is_given_up(&self, trial: TrialId, now: &Limits) -> bool {
+        self.of.get(&trial).is_some_and(|all| all.iter().filter(|loss| loss.counts(now)).count() >= MOST)
+    }
+
+    pub fn append(&mut self, trial: TrialId, loss: Loss, detail: &str) -> Result<(), Failure> {
+        let limit = loss.limit.map(record::float).unwrap_or_default();
+        let detail = detail.replace(['\n', '\r'], " ");
+        let row = record::line([trial.to_string().as_str(), loss.lost.name(), &limit, &detail]);
+        let attempt = || {
+            let mut file = OpenOptions::new().create(true).append(true).read(true).open(&self.path)?;
+            let first = match file.metadata()?.len() {
+                0 => record::line(COLUMNS),
+                // A row that was being written when the sweep was killed.
+                end if ends_torn(&file, end)? => b"\n".to_vec(),
+                _ => Vec::new(),
+            };
+            file.write_all(&[first, row].concat())
+        };
+        attempt().map_err(|error| super::cannot_append(&self.path, &error))?;
+        self.of.entry(trial).or_default().push(loss);
+        Ok(())
+    }
+}
+
+fn ends_torn(file: &File, end: u64) -> io::Result<bool> {
+    let mut last = [0];
+    file.read_exact_at(&mut last, end - 1)?;
+    Ok(last != *b"\n")
+}
+
+fn parse(row: &[u8]) -> Option<Loss> {
+    let fields = record::fields(&row[..row.len() - 1]);
+    let lost = Lost::ALL.into_iter().find(|lost| lost.name().as_bytes() == &*fields[1])?;
+    let limit = match &*fields[2] {
+        b"" => None,
+        text => Some(std::str::from_utf8(text).ok()?.parse().ok()?),
+    };
+    Some(Loss { lost, limit })
+}

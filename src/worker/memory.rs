@@ -1,0 +1,67 @@
+//! What the machine says about memory: how much is free, and how much a process holds. On systems without `/proc` nothing is known, and nothing
+//! is limited.
+//!
+//! A worker's limit is kept by watching what it holds in RAM, from the parent. A hard limit of the kernel (`RLIMIT_DATA`) stands behind it for a
+//! parent that is kept from looking. `RLIMIT_AS` would count address space, of which libtorch reserves gigabytes that it never touches; and control
+//! groups need rights that a user mostly does not have. Their limits are respected, though.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Bytes that processes can still take before this machine, or the control group we are in, is full.
+pub fn available() -> Option<u64> {
+    let machine = field(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:").map(|kib| kib * 1024)?;
+    Some(groups().iter().filter_map(|group| headroom(group)).fold(machine, u64::min))
+}
+
+/// Bytes in RAM of a process.
+pub fn resident(pid: u32) -> Option<u64> {
+    let pages: u64 = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// Lets this process allocate so much more than it has until now; a library that asks for more gets an error.
+pub fn limit(bytes: u64) {
+    let now = fs::read_to_string("/proc/self/status").ok().and_then(|status| field(&status, "VmData:"));
+    let Some(now) = now.map(|kib| kib * 1024) else {
+        return;
+    };
+    let Rlimit { maximum, .. } = getrlimit(Resource::Data);
+    let most = now.saturating_add(bytes).min(maximum.unwrap_or(u64::MAX));
+    if let Err(error) = setrlimit(Resource::Data, Rlimit { current: Some(most), maximum }) {
+        tracing::debug!("no limit on memory: {error}");
+    }
+}
+
+/// The number after a name at the start of a line.
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+}
+
+/// The folders of the control groups that limit our memory, of either version.
+fn groups() -> Vec<PathBuf> {
+    let ours = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mut groups = Vec::new();
+    for line in ours.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let root = match parts.next() {
+            Some("") => Path::new("/sys/fs/cgroup"),
+            Some(controllers) if controllers.split(',').any(|c| c == "memory") => Path::new("/sys/fs/cgroup/memory"),
+            _ => continue,
+        };
+        let path = root.join(parts.next().unwrap_or_default().trim_start_matches('/'));
+        groups.extend(path.ancestors().take_while(|folder| folder.starts_with(root)).map(Path::to_owned));
+    }
+    groups
+}
+
+/// None if the group has no limit. Cached files make room when they must.
+fn headroom(group: &Path) -> Option<u64> {
+    let read = |name: &str| fs::read_to_string(group.join(name)).ok();
+    let number = |names: [&str; 2]| names.into_iter().find_map(read)?.trim().parse::<u64>().ok();
+    let limit = number(["memory.max", "memory.limit_in_bytes"])?;
+    let used = number(["memory.current", "memory.usage_in_bytes"])?;
+    let cached = read("memory.stat").and_then(|stat| field(&stat, "inactive_file ")).unwrap_or(0);
+    Some(limit.saturating_sub(used.saturating_sub(cached)))
+}

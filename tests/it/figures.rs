@@ -1,0 +1,245 @@
+//! The numbers of figures: handwritten `runs.csv` in, counts and curves out, against a recomputation from the cells as text.
+
+use crate::check::Results;
+use blowup::figures::cells::{Metric, cells};
+use blowup::figures::design::{Spacing, shorten, varying};
+use blowup::figures::survival::curve;
+use blowup::figures::table::{Event, Table, measures};
+use blowup::record;
+use blowup::spec::filter::Filter;
+use blowup::spec::metric::Rate;
+use blowup::summary::wilson;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const MIXED: &str = r#"
+name = "t"
+epochs = 9
+seeds = 4
+[task]
+kind = "noise"
+samples = 8
+[[grid]]
+label = "a, b"
+depth = [2, 16, 4]
+init = ["normal(0.5)", "he", "xavier"]
+clip = ["none", "norm(1.0)"]
+lr = { log = [1e-3, 10.0], points = 5 }
+[[grid]]
+label = "recurrent"
+network = "rnn"
+task = { kind = "noise-sequence", samples = 8 }
+epochs = 3
+sequence_length = [16, 4]
+lr = [0.1, 1.0, 0.0]
+weight_decay = [0.0, 0.1]
+"#;
+
+/// Numbers without a pattern, the same at every run.
+fn scatter(i: usize, of: usize) -> usize {
+    ((i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % of
+}
+
+/// Every outcome, lost trials, epochs of divergence, NaN and empty cells.
+fn results() -> Results {
+    let mut results = Results::of(MIXED);
+    let outcomes = ["converged", "stalled", "unsettled", "diverged", "nonfinite", ""];
+    results
+        .column("outcome", |i| outcomes[scatter(i, 6)])
+        .column("lost", |i| if scatter(i, 6) == 5 { "timeout" } else { "" })
+        .column(
+            "epoch_diverged",
+            |i| if scatter(i, 3) == 0 { (1 + scatter(i + 7, 3)).to_string() } else { String::new() },
+        )
+        .column("epoch_nonfinite", |i| if scatter(i, 6) == 0 { "2" } else { "" })
+        .column("grad_norm_max", |i| ["1.5", "", "NaN", "inf", "0.25", "3.0"][scatter(i + 3, 6)]);
+    results
+}
+
+fn read(text: &str, filters: &[&str]) -> Table {
+    let filter = Filter::parse(&filters.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>()).unwrap();
+    Table::read(Path::new("runs.csv"), text.as_bytes(), &measures(), &filter).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The rows as text, by column.
+fn rows(text: &str) -> Vec<BTreeMap<&'static str, String>> {
+    let columns = record::runs();
+    let fields = |line: &str| {
+        record::fields(line.as_bytes()).iter().map(|f| String::from_utf8_lossy(f).into_owned()).collect::<Vec<_>>()
+    };
+    text.lines().skip(1).map(|line| columns.iter().copied().zip(fields(line)).collect()).collect()
+}
+
+#[test]
+fn cells_count_what_a_loop_over_the_text_counts() {
+    let text = results().text();
+    let (table, rows) = (read(&text, &[]), rows(&text));
+    let by = ["depth", "lr", "init"].map(|name| table.factor(name).unwrap());
+    let mut naive: BTreeMap<Vec<&str>, [u64; 4]> = BTreeMap::new();
+    for row in &rows {
+        let sums = naive.entry(by.iter().map(|factor| &*row[factor.name]).collect()).or_default();
+        let blown = matches!(&*row["outcome"], "diverged" | "nonfinite");
+        let each = [true, blown, row["outcome"] == "nonfinite", !row["lost"].is_empty()];
+        sums.iter_mut().zip(each).for_each(|(sum, it)| *sum += u64::from(it));
+    }
+    let found = cells(&table, &table.rows(), &by);
+    assert_eq!(found.len(), naive.len());
+    for cell in found {
+        let key: Vec<&str> = cell.levels.iter().zip(by).map(|(l, factor)| &*factor.levels[*l as usize].text).collect();
+        let [trials, blown, nonfinite, lost] = naive[&key];
+        let counts = cell.counts;
+        assert_eq!([counts.trials, counts.diverged + counts.nonfinite, counts.nonfinite, counts.lost], naive[&key]);
+        let n = trials - lost;
+        let rate = (n > 0).then(|| blown as f64 / n as f64);
+        assert_eq!(cell.value(&table, Metric::Rate(Rate::Divergence)), rate);
+        assert_eq!(cell.interval(Rate::Nonfinite), (n > 0).then(|| wilson(nonfinite, n)));
+    }
+}
+
+#[test]
+fn a_median_takes_what_is_there_and_a_nan_for_infinite() {
+    let text = results().text();
+    let table = read(&text, &[]);
+    for cell in cells(&table, &table.rows(), &[table.factor("lr").unwrap()]) {
+        let lr = &table.factor("lr").unwrap().levels[cell.levels[0] as usize].text;
+        let mut values: Vec<f64> = rows(&text)
+            .iter()
+            .filter(|row| row["lr"] == *lr && !row["grad_norm_max"].is_empty())
+            .map(|row| row["grad_norm_max"].parse().unwrap())
+            .map(|x: f64| if x.is_nan() { f64::INFINITY } else { x })
+            .collect();
+        values.sort_by(f64::total_cmp);
+        let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+        let median = if low == high { low } else { (low + high) / 2.0 };
+        assert_eq!(cell.value(&table, Metric::Median("grad_norm_max")), Some(median), "{lr}: {values:?}");
+    }
+}
+
+#[test]
+fn a_survival_curve_is_the_product_over_the_trials_still_at_risk() {
+    let text = results().text();
+    let (table, rows) = (read(&text, &[]), rows(&text));
+    for (event, column) in [(Event::Diverged, "epoch_diverged"), (Event::Nonfinite, "epoch_nonfinite")] {
+        let curve = curve(&table, &table.rows(), event);
+        let watched: Vec<(u32, bool)> = rows
+            .iter()
+            .filter(|row| !row["outcome"].is_empty())
+            .map(|row| match &*row[column] {
+                "" => (row["epochs"].parse().unwrap(), false),
+                epoch => (epoch.parse().unwrap(), true),
+            })
+            .collect();
+        assert_eq!((curve.trials, curve.lost), (watched.len() as u64, (rows.len() - watched.len()) as u64));
+        let mut survival = 1.0;
+        for epoch in 0..=9 {
+            let at_risk = watched.iter().filter(|(end, _)| *end >= epoch).count();
+            let events = watched.iter().filter(|(end, event)| *end == epoch && *event).count();
+            survival *= if at_risk == 0 { 1.0 } else { 1.0 - events as f64 / at_risk as f64 };
+            assert!((curve.at(epoch) - survival).abs() < 1e-12, "{column}, epoch {epoch}");
+        }
+        assert!(survival < 1.0 && survival > 0.0);
+    }
+}
+
+#[test]
+fn a_filter_on_rows_lets_through_what_it_lets_through_in_the_grid() {
+    let text = results().text();
+    let all = rows(&text);
+    let kept = |filters: &[&str], holds: &dyn Fn(&BTreeMap<&'static str, String>) -> bool| {
+        let ids: Vec<String> = read(&text, filters).trials.iter().map(ToString::to_string).collect();
+        let expected: Vec<&String> = all.iter().filter(|row| holds(row)).map(|row| &row["trial"]).collect();
+        assert_eq!(ids.iter().collect::<Vec<_>>(), expected, "{filters:?}");
+        assert!(!ids.is_empty() && ids.len() < all.len(), "{filters:?}");
+    };
+    kept(&["init=normal(0.5),he"], &|row| matches!(&*row["init"], "normal" | "he"));
+    kept(&["lr=0.01..1"], &|row| (0.01..=1.0).contains(&row["lr"].parse::<f64>().unwrap()));
+    kept(&["label=recurrent", "lr=0"], &|row| row["label"] == "recurrent" && row["lr"] == "0.0");
+    kept(&["sequence_length=16"], &|row| row["sequence_length"] == "16");
+    kept(&["clip=norm(1.0)", "depth=..4"], &|row| row["clip"] == "norm" && row["depth"] != "16");
+    assert!(read(&text, &["init=normal(0.25)"]).is_empty());
+    assert_eq!(read(&text, &["batch=all"]).len() as usize, all.len());
+}
+
+#[test]
+fn numbers_ascend_and_names_stand_as_they_came() {
+    let mut table = read(&results().text(), &[]);
+    let texts = |table: &Table, name: &str| {
+        table.factor(name).unwrap().levels.iter().map(|level| level.text.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(&table, "depth"), ["1", "2", "4", "16"]);
+    assert_eq!(texts(&table, "lr"), ["0.0", "0.001", "0.01", "0.1", "1.0", "10.0"]);
+    assert_eq!(texts(&table, "sequence_length"), ["4", "16", ""]);
+    assert_eq!(texts(&table, "label"), ["a, b", "recurrent"]);
+    shorten(&mut table);
+    assert_eq!(texts(&table, "init"), ["normal(0.5)", "he", "xavier", "pytorch"]);
+    assert_eq!(texts(&table, "clip"), ["none", "norm(1.0)"]);
+}
+
+#[test]
+fn what_follows_something_else_does_not_vary_of_its_own() {
+    let mut table = read(&results().text(), &["label=a, b"]);
+    assert!(table.is_empty(), "a comma separates values");
+    table = read(&results().text(), &["network=mlp"]);
+    shorten(&mut table);
+    let names = |table: &Table| varying(table, &table.rows()).iter().map(|f| f.name).collect::<Vec<_>>();
+    assert_eq!(names(&table), ["depth", "init", "lr", "clip"]);
+    assert_eq!(names(&read(&results().text(), &["network=rnn"])), ["lr", "weight_decay", "sequence_length"]);
+}
+
+#[test]
+fn spacing_is_read_off_the_values() {
+    let check = |numbers: &[f64], spacing: Spacing| assert_eq!(Spacing::of(numbers), spacing, "{numbers:?}");
+    check(&[1e-3, 1e-2, 1e-1, 1.0], Spacing::Log);
+    check(&[0.0, 1e-3, 1e-1], Spacing::Log);
+    check(&[0.1, 1.0, f64::INFINITY], Spacing::Log);
+    check(&[4.0, 16.0, 64.0], Spacing::Log);
+    check(&[10.0, 20.0, 50.0, 100.0], Spacing::Log);
+    check(&[1.0, 2.0, 3.0, 4.0], Spacing::Linear);
+    check(&[0.0, 0.5, 0.9], Spacing::Linear);
+    check(&[-1.0, 0.0, 1.0], Spacing::Linear);
+    check(&[1.0, 2.0], Spacing::Linear);
+    check(&[0.01, 1.0], Spacing::Log);
+    check(&[1.0, 2.0, 3.0, 1e6], Spacing::Ordinal);
+}
+
+#[test]
+fn of_two_rows_of_a_trial_the_first_with_a_verdict_counts() {
+    let lost = {
+        let mut r = Results::of(crate::check::GRID);
+        r.column("outcome", |_| "").column("lost", |_| "crashed");
+        r.text()
+    };
+    let done = {
+        let mut r = Results::of(crate::check::GRID);
+        r.column("outcome", |i| if i < 4 { "diverged" } else { "" })
+            .column("lost", |i| if i < 4 { "" } else { "memory" });
+        r.text()
+    };
+    let later = Results::of(crate::check::GRID).text();
+    let after = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+    let table = read(&(lost + &after(&done) + &after(&later)), &[]);
+    let outcomes: Vec<&str> = table.verdicts.iter().map(|v| v.outcome().map_or("", |o| o.name())).collect();
+    assert_eq!(outcomes, [["diverged"; 4], ["converged"; 4]].concat());
+    assert_eq!((table.len(), table.read), (8, 24));
+}
+
+#[test]
+fn a_damaged_cell_is_named_with_its_line() {
+    let check = |column: &str, cell: &str, words: &str| {
+        let mut results = Results::of(crate::check::GRID);
+        results.column(column, |i| if i == 4 { cell } else { "" });
+        if column != "outcome" {
+            let right = Results::of(crate::check::GRID).text();
+            let own = rows(&right)[0][column].clone();
+            results.column(column, |i| if i == 4 { cell.to_owned() } else { own.clone() });
+        }
+        let failed = Table::read(Path::new("r/runs.csv"), results.text().as_bytes(), &[], &Filter::default());
+        let error = failed.err().expect(column).to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    check("lr", "0.1x", "`r/runs.csv`: line 6, column `lr`: `0.1x` is not a value of `lr`");
+    check("init", "hex", "line 6, column `init`: `hex` is not a value of `init`");
+    check("epoch_diverged", "-3", "line 6, column `epoch_diverged`: `-3` is not an epoch");
+    check("loss_max", "much", "line 6, column `loss_max`: `much` is not a number");
+    check("epochs", "nine", "line 6, column `epochs`: `nine` is not a value of `epochs`");
+}
