@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test slurm literature notebook build libtorch bench pytorch drill clean
+.PHONY: sweep test slurm literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -31,10 +31,19 @@ build: libtorch
 libtorch:
 	@python3 scripts/libtorch.py
 
-# The comparison with other ways to do the same; its Python packages go to .venv-bench/. ARGS=--quick for tiny sizes, ARGS="--only raw" for a part.
+# What `--device cuda` loads at run time, into .libtorch/cuda/ (2.5 GB to fetch); the build stays as it is.
+libtorch-cuda:
+	@python3 scripts/libtorch.py cuda
+
+# The comparison with other ways to do the same; its Python packages go to .venv-bench/. ARGS=--quick for tiny sizes, ARGS="--only raw" for a part
+# (gpu: after `make libtorch-cuda`, where there is a GPU).
 bench: build
 	cargo bench --no-run
 	python3 benches/compare.py $(ARGS)
+
+# On a machine with a GPU: are its verdicts those of the CPU? `python3 tests/device/compare.py cpu:plain` rehearses it without one.
+cuda-check: build libtorch-cuda
+	python3 tests/device/compare.py cuda
 
 # Trains the trials of tests/pytorch/ in blowup and in PyTorch and compares every step; its Python packages go to .venv-pytorch/.
 pytorch: build
@@ -43,3 +52,7 @@ pytorch: build
 # A real sweep under every fault a machine can have; each must resume to the same bytes. ARGS=--quick for fewer times.
 drill: build
 	python3 scripts/drill.py $(ARGS)
+
+# A million inputs for everything that reads what others wrote: specs, rows, messages. ARGS="--runs 20000 spec" for fewer and one of them.
+fuzz:
+	python3 scripts/fuzz.py $(ARGS)

@@ -37,6 +37,10 @@ def grid():
     mlp = [t for t in all_trials if t["label"] == "mlp"]
     rnn = [t for t in all_trials if t["label"] == "rnn"]
     plain = lambda trials: [t for t in trials if t["clip"] == "none"]
+    print("At a glance, all learning rates, sizes and activations together:\n")
+    clips = lambda of_init: [rate([t for t in of_init if t["clip"] == clip]) for clip in ("none", "norm")]
+    lines = [[init, *clips(of_mlp), *clips(of_rnn)] for (init, of_mlp), (_, of_rnn) in zip(inits(mlp), inits(rnn))]
+    table(["init", "MLP", "with norm clip 1.0", "RNN", "with norm clip 1.0"], lines)
     for net, trials, axis in [("MLP", mlp, "depth"), ("RNN", rnn, "sequence_length")]:
         sizes = list(dict.fromkeys(t[axis] for t in trials))
         lines = []

@@ -1,8 +1,10 @@
 //! A CSV file as a data set: bytes to numbers, every cell checked. Opens no file and standardizes nothing; `spec` checks a file with it,
 //! the engine trains on what it returns. One file is built into the program: the handwritten digits.
 
+use crate::failure::excerpt;
 use csv::{ByteRecord, ReaderBuilder};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -54,7 +56,7 @@ impl fmt::Display for TableError {
 impl std::error::Error for TableError {}
 
 fn error(line: u64, column: &str, message: impl Into<String>) -> TableError {
-    TableError { line, column_name: column.to_owned(), message: message.into() }
+    TableError { line, column_name: excerpt(column), message: message.into() }
 }
 
 /// Reads a file with a header. `features` are the input columns in order, empty for all but the target; with `as_classes` the target may
@@ -69,7 +71,8 @@ pub fn table(bytes: &[u8], target: &str, features: &[String], as_classes: bool) 
         Ok(header) => header.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect(),
         Err(source) => return Err(unreadable(&source)),
     };
-    let target_column = column(&header, target)?;
+    let places = places(&header);
+    let target_column = column(&header, &places, target)?;
     let features: Vec<String> = match features {
         [] => header.iter().filter(|name| *name != target).cloned().collect(),
         some => some.to_vec(),
@@ -77,21 +80,26 @@ pub fn table(bytes: &[u8], target: &str, features: &[String], as_classes: bool) 
     if features.is_empty() {
         return Err(error(1, "", "there is no column beside the target"));
     }
-    let columns = features.iter().map(|name| column(&header, name)).collect::<Result<Vec<usize>, _>>()?;
-    let (mut inputs, mut answers) = (Vec::new(), Vec::new());
+    let columns = features.iter().map(|name| column(&header, &places, name)).collect::<Result<Vec<usize>, _>>()?;
+    let (mut inputs, mut values, mut names) = (Vec::new(), Vec::new(), Vec::new());
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(|source| unreadable(&source))? {
         let line = record.position().map_or(0, csv::Position::line);
         for (&column, name) in columns.iter().zip(&features) {
-            inputs.push(number(&text(&record, column), line, name)?);
+            inputs.push(number(text(&record, column).trim(), line, name)?);
         }
-        answers.push((text(&record, target_column), line));
+        let answer = text(&record, target_column);
+        match as_classes {
+            true if answer.trim().is_empty() => return Err(error(line, target, "the cell is empty")),
+            true => names.push(answer.trim().to_owned()),
+            false => values.push(number(answer.trim(), line, target)?),
+        }
     }
-    if answers.is_empty() {
+    let samples = values.len() + names.len();
+    if samples == 0 {
         return Err(error(0, "", "there are no samples below the header"));
     }
-    let samples = answers.len();
-    let targets = if as_classes { classes(&answers, target)? } else { values(&answers, target)? };
+    let targets = if as_classes { classes(&names, target)? } else { Targets::Values(values) };
     Ok(Table { inputs, targets, samples, features })
 }
 
@@ -101,54 +109,52 @@ fn unreadable(source: &csv::Error) -> TableError {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             error(line, "", format!("{len} cells, but the header has {expected_len}"))
         }
-        _ => error(line, "", source.to_string()),
+        _ => error(line, "", excerpt(&source.to_string())),
     }
 }
 
+/// Where the columns of each name stand: the first, and whether there are others.
+fn places(header: &[String]) -> HashMap<&str, (usize, bool)> {
+    let mut places = HashMap::new();
+    for (at, name) in header.iter().enumerate() {
+        places.entry(name.as_str()).and_modify(|(_, others)| *others = true).or_insert((at, false));
+    }
+    places
+}
+
 /// The position of the one column of this name.
-fn column(header: &[String], name: &str) -> Result<usize, TableError> {
-    let mut found = (0..header.len()).filter(|&i| header[i] == name);
-    match (found.next(), found.next()) {
-        (Some(column), None) => Ok(column),
-        (Some(_), Some(_)) => Err(error(1, name, "two columns have this name")),
-        (None, _) => {
-            let known: Vec<&str> = header.iter().take(20).map(String::as_str).collect();
+fn column(header: &[String], places: &HashMap<&str, (usize, bool)>, name: &str) -> Result<usize, TableError> {
+    match places.get(name) {
+        Some((column, false)) => Ok(*column),
+        Some((_, true)) => Err(error(1, name, "two columns have this name")),
+        None => {
+            let known: Vec<String> = header.iter().take(20).map(|name| excerpt(name)).collect();
             Err(error(1, name, format!("there is no such column; the header has: {}", known.join(", "))))
         }
     }
 }
 
-fn text(record: &ByteRecord, column: usize) -> String {
-    String::from_utf8_lossy(record.get(column).unwrap_or_default()).trim().to_owned()
+fn text(record: &ByteRecord, column: usize) -> Cow<'_, str> {
+    String::from_utf8_lossy(record.get(column).unwrap_or_default())
 }
 
 fn number(text: &str, line: u64, column: &str) -> Result<f64, TableError> {
     match text.parse::<f64>() {
         Ok(x) if x.is_finite() => Ok(x),
         _ if text.is_empty() => Err(error(line, column, "the cell is empty")),
-        _ => {
-            let shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-            Err(error(line, column, format!("`{shown}` is not a finite number")))
-        }
+        _ => Err(error(line, column, format!("`{}` is not a finite number", excerpt(text)))),
     }
 }
 
-fn values(answers: &[(String, u64)], target: &str) -> Result<Targets, TableError> {
-    answers.iter().map(|(text, line)| number(text, *line, target)).collect::<Result<_, _>>().map(Targets::Values)
-}
-
-fn classes(answers: &[(String, u64)], target: &str) -> Result<Targets, TableError> {
-    if let Some((_, line)) = answers.iter().find(|(text, _)| text.is_empty()) {
-        return Err(error(*line, target, "the cell is empty"));
-    }
-    let numbers: Result<Vec<f64>, _> = answers.iter().map(|(text, line)| number(text, *line, target)).collect();
+fn classes(names: &[String], target: &str) -> Result<Targets, TableError> {
+    let numbers: Result<Vec<f64>, _> = names.iter().map(|name| number(name, 0, target)).collect();
     let (index, classes) = match numbers {
         // The bits of a float, with the sign turned around, sort as the number does.
         Ok(numbers) => positions(numbers.iter().map(|x| {
             let bits = (x + 0.0).to_bits();
             if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
         })),
-        Err(_) => positions(answers.iter().map(|(text, _)| text)),
+        Err(_) => positions(names.iter()),
     };
     if classes < 2 {
         return Err(error(0, target, "it has the same value everywhere, so there is nothing to classify"));

@@ -48,10 +48,36 @@ impl Failure {
         self
     }
 
+    /// The hint where there is no better one.
+    pub fn or_hint(self, hint: impl Into<String>) -> Failure {
+        if self.hint.is_some() { self } else { self.hint(hint) }
+    }
+
     /// `cannot <action> <path>: <reason>`
     pub fn io(action: &str, path: &Path, error: &std::io::Error) -> Failure {
         Failure::new(format!("cannot {action} `{}`: {}", path.display(), reason(error)))
     }
+}
+
+/// A text of others as it can stand in a message: short and on one line.
+pub fn excerpt(text: &str) -> String {
+    let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    if text.chars().nth(60).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// A text without what a terminal would obey; only its lines are kept apart.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() && c != '\n' && c != '\t' => shown.extend(c.escape_debug()),
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// The system's words without Rust's `(os error N)`.
@@ -70,9 +96,9 @@ impl fmt::Display for Failure {
         if !self.text.starts_with("error:") {
             f.write_str("error: ")?;
         }
-        f.write_str(self.text.trim_end())?;
+        f.write_str(printable(self.text.trim_end()).as_str())?;
         match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
+            Some(hint) => write!(f, "\nhint: {}", printable(hint)),
             None => Ok(()),
         }
     }

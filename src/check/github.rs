@@ -1,6 +1,7 @@
 //! Findings as workflow commands of GitHub Actions, which shows them at their line of the spec.
 
 use super::Gate;
+use crate::failure::printable;
 use std::fmt::Write;
 
 /// `spec`: the file as the repository knows it; `line`: of a byte of it.
@@ -9,7 +10,7 @@ pub fn github(gate: &Gate, spec: &str, line: &dyn Fn(usize) -> usize) -> String 
     for (case, finding) in gate.findings() {
         let at = case.place.map_or(1, line);
         let code = finding.code.name();
-        let title = format!("{code}: {}", case.name);
+        let title = format!("{code}: {}", printable(&case.name));
         let _ = writeln!(
             text,
             "::error file={},line={at},title={}::{}",

@@ -1,11 +1,12 @@
 //! A result file read strictly: by the names in its header, every row whole and every number a number. The first that is not ends the
 //! reading, with its line. Nothing is repaired here; `blowup sweep` does that.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, excerpt};
 use crate::record::{self, Piece};
 use crate::trial::TrialId;
 use std::borrow::Cow;
-use std::io::{self, BufRead};
+use std::collections::HashSet;
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 /// The columns of a file, by name.
@@ -38,10 +39,18 @@ impl Header {
     /// Reads the first line.
     pub fn read(path: &Path, reader: &mut impl BufRead) -> Result<Header, Failure> {
         let mut line = Vec::new();
-        reader.read_until(b'\n', &mut line).map_err(|error| Failure::io("read", path, &error))?;
+        reader
+            .by_ref()
+            .take(record::LONGEST as u64)
+            .read_until(b'\n', &mut line)
+            .map_err(|error| Failure::io("read", path, &error))?;
         let mut header = Header { file: path.display().to_string(), names: Vec::new() };
         let Some(line) = line.strip_suffix(b"\n") else {
-            let what = if line.is_empty() { "the file is empty" } else { "the header ends without a line end" };
+            let what = match line.len() {
+                0 => "the file is empty",
+                record::LONGEST => "the header is longer than that of any result file",
+                _ => "the header ends without a line end",
+            };
             return Err(header.wrong(1, what).hint(REPAIR));
         };
         if line.ends_with(b"\r") {
@@ -53,9 +62,9 @@ impl Header {
         if header.names[0] != "trial" {
             return Err(header.wrong(1, "the first column is not `trial`").hint(FOREIGN));
         }
-        let repeated = (1..header.names.len()).find(|i| header.names[..*i].contains(&header.names[*i]));
-        match repeated {
-            Some(i) => Err(header.wrong(1, &format!("the column `{}` stands twice", header.names[i])).hint(FOREIGN)),
+        let mut seen = HashSet::new();
+        match header.names.iter().find(|name| !seen.insert(*name)) {
+            Some(name) => Err(header.wrong(1, &format!("the column `{}` stands twice", excerpt(name))).hint(FOREIGN)),
             None => Ok(header),
         }
     }
@@ -88,7 +97,11 @@ impl Header {
                     each(Row { line, trial, text, fields: &fields }).map_err(Stop::Found)?;
                     text
                 }
-                Piece::Damaged { text } => return Err(Stop::Found(self.damaged(line, text))),
+                Piece::Damaged { text, length } if length > text.len() as u64 => {
+                    let what = format!("the row is longer than {} bytes", record::LONGEST);
+                    return Err(Stop::Found(self.wrong(line, &what).hint(REPAIR)));
+                }
+                Piece::Damaged { text, .. } => return Err(Stop::Found(self.damaged(line, text))),
                 Piece::Torn { .. } => {
                     return Err(Stop::Found(self.wrong(line, "the row ends without a line end").hint(REPAIR)));
                 }
@@ -111,7 +124,7 @@ impl Header {
         } else if fields.len() != self.names.len() {
             format!("the row has {} cells, the header {}", fields.len(), self.names.len())
         } else {
-            format!("`{}` is not a trial", excerpt(&fields[0]))
+            format!("`{}` is not a trial", excerpt(&String::from_utf8_lossy(&fields[0])))
         };
         self.wrong(line, &what).hint(REPAIR)
     }
@@ -129,7 +142,7 @@ impl Header {
     }
 
     pub fn wrong_cell(&self, row: &Row<'_>, column: usize, wanted: &str) -> Failure {
-        let (line, name, text) = (row.line, &self.names[column], excerpt(row.cell(column)));
+        let (line, name, text) = (row.line, &self.names[column], excerpt(&String::from_utf8_lossy(row.cell(column))));
         let text = if text.is_empty() { "an empty cell".to_owned() } else { format!("`{text}`") };
         Failure::new(format!("`{}`: line {line}, column `{name}`: {text} is {wanted}", self.file)).hint(REPAIR)
     }
@@ -154,7 +167,3 @@ impl Row<'_> {
 const FOREIGN: &str = "the file was written by another version, or changed by another program";
 const REPAIR: &str =
     "the file is damaged or a sweep was stopped: the same `blowup sweep` again repairs it and runs what is missing";
-
-fn excerpt(cell: &[u8]) -> String {
-    String::from_utf8_lossy(cell).chars().take(40).flat_map(char::escape_debug).collect()
-}

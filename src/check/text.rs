@@ -3,6 +3,7 @@
 use super::baseline::{Comparison, Group};
 use super::roster::Roster;
 use super::{Case, Gate};
+use crate::failure::printable;
 use crate::spec::expect::{Baseline, Direction};
 use std::fmt::Write;
 
@@ -17,7 +18,7 @@ pub fn text(gate: &Gate, between: &str, place: &dyn Fn(usize) -> String) -> Stri
     for (case, finding) in gate.findings() {
         let at = case.place.map(|byte| format!("{}: ", place(byte))).unwrap_or_default();
         let named = case.place.is_some() && case.name != case.metric;
-        let name = if named { format!("{}: ", case.name) } else { String::new() };
+        let name = if named { format!("{}: ", line(&case.name)) } else { String::new() };
         let _ = writeln!(end, "{}: {at}{name}{}", finding.code.name(), finding.message);
     }
     let _ = writeln!(end, "{}", verdict(gate));
@@ -124,7 +125,7 @@ fn table(cases: &[Case]) -> String {
         let empty = if case.empty > 0 { format!(" ({} empty)", case.empty) } else { String::new() };
         [
             passed(case.finding.is_none()),
-            shortened(&case.name),
+            shortened(&line(&case.name)),
             case.group.clone(),
             if case.name == case.metric { String::new() } else { case.metric.clone() },
             case.measured.map(short).unwrap_or_else(|| "none".to_owned()),
@@ -147,6 +148,11 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
         let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
     text
+}
+
+/// A name may have lines, and what a terminal would obey.
+fn line(name: &str) -> String {
+    printable(name).replace(['\n', '\t'], " ")
 }
 
 fn shortened(name: &str) -> String {

@@ -1,6 +1,6 @@
 //! `blowup check`: spec -> roster -> rows -> gate -> the table, and the gate's other forms.
 
-use super::sweep::{parse, print};
+use super::sweep::{MANY_POINTS, parse, print, refuse_endless};
 use crate::check::baseline;
 use crate::check::github::github;
 use crate::check::judge::judge;
@@ -12,6 +12,7 @@ use crate::check::run::Run;
 use crate::check::text;
 use crate::cli::Check;
 use crate::failure::{Exit, Failure};
+use crate::input;
 use crate::spec::Spec;
 use crate::store::sums::{self, Known};
 use std::fs::{self, File};
@@ -27,14 +28,13 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     args.junit.as_deref().map_or(Ok(()), refuse_other)?;
     let file = args.spec.clone().unwrap_or_else(|| args.dir.join("spec.toml"));
     let name = file.display().to_string();
-    let written = fs::read_to_string(&file).map_err(|error| {
-        Failure::io("read the spec", &file, &error)
-            .hint("RUN_DIR is the folder of a sweep; `--spec` names another spec")
-    })?;
+    let written = input::spec(&file)
+        .map_err(|failure| failure.or_hint("RUN_DIR is the folder of a sweep; `--spec` names another spec"))?;
     let spec = read_spec(args, &written, &file)?;
+    let path = args.dir.join("runs.csv");
+    refuse_longer(&spec, &file, &path)?;
     let roster = Roster::new(&spec);
     roster.check_filters(&spec, &written, &name).map_err(|report| Failure::new(report.to_string()))?;
-    let path = args.dir.join("runs.csv");
     let mut columns: Vec<_> = spec.expects.iter().flat_map(|expect| expect.metric.columns()).copied().collect();
     columns.push(baseline::COLUMN);
     let rows = open(&path)?;
@@ -69,6 +69,20 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     }
     Ok(if gate.passed() { Exit::Done } else { Exit::Failed })
 }
+
+/// Going through more trials than there can be rows takes long and says what the sizes say.
+fn refuse_longer(spec: &Spec, file: &Path, runs: &Path) -> Result<(), Failure> {
+    refuse_endless(spec, file)?;
+    let (points, bytes) = (spec.grid().points(), fs::metadata(runs).map_or(0, |data| data.len()));
+    if points <= MANY_POINTS || u128::from(bytes) >= MANY_POINTS * LEAST_ROW {
+        return Ok(());
+    }
+    let text = format!("the grid of `{}` has {points} points, `{}` only {bytes} bytes", file.display(), runs.display());
+    Err(Failure::new(text).hint("is this the spec that was swept?"))
+}
+
+/// Bytes of the shortest row: its id, its commas and an outcome.
+const LEAST_ROW: u128 = 64;
 
 fn read_spec(args: &Check, written: &str, file: &Path) -> Result<Spec, Failure> {
     let spec = parse(written, file, file);
@@ -126,7 +140,7 @@ fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
 }
 
 /// Reads the file only if a metric does.
-fn layers(spec: &Spec, roster: &Roster, path: &Path) -> Result<LayerCells, Failure> {
+pub(super) fn layers(spec: &Spec, roster: &Roster, path: &Path) -> Result<LayerCells, Failure> {
     let mut cells = LayerCells::wanted(spec, roster)?;
     if cells.is_empty() {
         return Ok(cells);
@@ -159,6 +173,6 @@ fn refuse_other(path: &Path) -> Result<(), Failure> {
     if folder.is_dir() { Ok(()) } else { Err(Failure::new(format!("there is no folder `{}`", folder.display()))) }
 }
 
-fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {
+pub(super) fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {
     sums::open_file(path).map_err(|error| Failure::io("read", path, &error))
 }

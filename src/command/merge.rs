@@ -1,9 +1,10 @@
 //! `blowup merge`: the folders of shards -> proof that they are one sweep -> its files, as the sweep in one piece leaves them.
 
 use super::survey::GridHash;
-use super::sweep::{now, parse, print, relabelled};
+use super::sweep::{now, parse, print, refuse_endless, relabelled};
 use crate::cli::Merge;
 use crate::failure::{Exit, Failure};
+use crate::input;
 use crate::merge::{Allowed, Owners, Part, fit};
 use crate::progress;
 use crate::record::{EPOCHS, SIDES, Verdict, recorded};
@@ -21,14 +22,13 @@ pub fn run(args: &Merge) -> Result<Exit, Failure> {
     fit(&parts, Allowed { partial: args.partial, mixed: args.allow_mixed })?;
     let out = open(&args.out, &args.shards)?;
     let (text, file) = match &args.spec {
-        Some(file) => {
-            (std::fs::read_to_string(file).map_err(|error| Failure::io("read the spec", file, &error))?, file)
-        }
+        Some(file) => (input::spec(file)?, file),
         None => (shards[0].spec.clone().unwrap_or_default(), &args.shards[0].join("spec.toml")),
     };
     let spec = parse(&text, file, file).map_err(|failure| {
         failure.hint("if a data file is not found: name the spec that lies beside it with `--spec`")
     })?;
+    refuse_endless(&spec, file)?;
     if args.spec.is_none() && shards.iter().any(|shard| shard.spec.as_ref() != Some(&text)) {
         tracing::warn!("the specs of the shards differ in more than their grid: `{}` is kept", file.display());
     }
@@ -194,6 +194,7 @@ impl Merged<'_> {
         self.manifest.status = if missing == 0 { Status::Complete } else { Status::Partial };
         self.manifest.lengths = stage.store.lengths();
         stage.store.write_manifest(&self.manifest)?;
+        super::report::write_or_tell(&stage.store.dir, Some(self.spec));
         let place = format!("{}: {}", out.dir.display(), stage.store.files().join(" "));
         out.adopt(stage)?;
         print(&self.report(&summary, &place));

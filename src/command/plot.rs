@@ -1,8 +1,8 @@
-//! `blowup plot`: rows -> figures -> files, or text on the terminal.
+//! `blowup plot`: rows -> figures -> files and the report, or text on the terminal.
 
 use super::sweep::print;
 use crate::cli::Plot;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, excerpt};
 use crate::figures::cells::Metric;
 use crate::figures::design::shorten;
 use crate::figures::gallery::{Figure, Gallery};
@@ -12,6 +12,7 @@ use crate::figures::words;
 use crate::spec::Mistake;
 use crate::spec::filter::Filter;
 use crate::spec::metric::Rate;
+use crate::store::REPORT;
 use std::fs::{self, File};
 use std::io::{BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -37,7 +38,8 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
     if let Some(reader) = open_if_there(&epochs)? {
         folder.add(gallery.trials(&epochs, reader)?.into_iter())?;
     }
-    print(&folder.listed());
+    super::report::write(&args.dir, None)?;
+    print(&format!("{}{}\n", folder.listed(), args.dir.join(REPORT).display()));
     Ok(Exit::Done)
 }
 
@@ -117,8 +119,8 @@ fn metric(name: &str) -> Result<Metric, Failure> {
     if let Some(column) = columns.iter().find(|column| **column == name) {
         return Ok(Metric::Median(column));
     }
-    let known: Vec<&str> = rates.into_iter().chain(columns).collect();
-    Err(Failure::new(Mistake::unknown(format!("`{name}` is not a metric"), name, &known).to_string()))
+    let known: Vec<&'static str> = rates.into_iter().chain(columns).collect();
+    Err(Failure::new(Mistake::unknown(format!("`{}` is not a metric", excerpt(name)), name, &known).to_string()))
 }
 
 /// The name of the folder, which is that of the sweep by default.

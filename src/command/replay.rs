@@ -1,11 +1,12 @@
 //! `blowup replay`: one trial of a sweep, alone and watched. It only reads the sweep's folder, and trains in this process: a crash can lose
 //! no row.
 
-use super::sweep::{parse, print};
+use super::sweep::{parse, print, refuse_endless};
 use crate::cli::Replay;
 use crate::engine::trace::Step;
 use crate::engine::{self, ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use crate::failure::{Exit, Failure};
+use crate::input;
 use crate::record;
 use crate::replay::compare::{Comparison, compare, has_sharpness};
 use crate::replay::trace::Folder;
@@ -21,6 +22,7 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
     become_a_worker()?;
     let store = Store::read(&args.run_dir)?;
     let spec = spec(args, &store)?;
+    refuse_endless(&spec, args.spec.as_ref().unwrap_or(&args.run_dir.join("spec.toml")))?;
     let trial = find::find(spec.grid(), &args.trial, &args.run_dir.join("runs.csv"))?;
     let recorded = store.runs.row(trial.id())?;
     let mut folder = args.trace.as_deref().map(Folder::make).transpose()?;
@@ -74,8 +76,7 @@ fn cannot_start(error: &std::io::Error) -> Failure {
 /// The spec of the folder, or the one that was named.
 fn spec(args: &Replay, store: &Store) -> Result<Spec, Failure> {
     if let Some(file) = &args.spec {
-        let text = std::fs::read_to_string(file).map_err(|error| Failure::io("read the spec", file, &error))?;
-        return parse(&text, file, file);
+        return parse(&input::spec(file)?, file, file);
     }
     let Some(text) = &store.spec else {
         return Err(Failure::new(format!("`{}` is no folder of results: it has no spec.toml", args.run_dir.display()))

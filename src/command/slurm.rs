@@ -1,9 +1,10 @@
 //! `blowup slurm`: the scripts of a job array into OUT/slurm, sbatch, and how far its shards are.
 
 use super::survey::GridHash;
-use super::sweep::{out_dir, parse, print};
+use super::sweep::{out_dir, parse, print, refuse_endless};
 use crate::cli::Slurm;
 use crate::failure::{Exit, Failure};
+use crate::input;
 use crate::plan::Shard;
 use crate::progress::to_stderr;
 use crate::slurm::script::Job;
@@ -52,8 +53,8 @@ pub fn run(args: &Slurm) -> Result<Exit, Failure> {
 }
 
 fn read(file: &Path) -> Result<Spec, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| Failure::io("read the spec", file, &error))?;
-    parse(&text, file, file)
+    let spec = parse(&input::spec(file)?, file, file)?;
+    refuse_endless(&spec, file).map(|()| spec)
 }
 
 /// What `blowup slurm` sets itself.
@@ -102,7 +103,7 @@ fn pending(out: &Path, spec: &Spec, count: u32) -> Result<Vec<u32>, Failure> {
 
 fn manifest(out: &Path, index: u32, count: u32) -> Option<(Manifest, Shard)> {
     let shard = Shard::new(index, count)?;
-    let text = fs::read_to_string(out.join(shard.folder()).join("manifest.toml")).ok()?;
+    let text = input::text(&out.join(shard.folder()).join("manifest.toml")).ok()??;
     Some((Manifest::parse(&text)?, shard))
 }
 
@@ -201,7 +202,7 @@ fn status(out: &Path) -> Result<Exit, Failure> {
         }
     };
     let facts: Vec<Facts> = (1..=count).filter_map(|index| facts(out, index, count)).collect();
-    let merged = fs::read_to_string(out.join("manifest.toml")).ok().and_then(|text| Manifest::parse(&text));
+    let merged = input::text(&out.join("manifest.toml")).ok().flatten().and_then(|text| Manifest::parse(&text));
     print(&text(&out.display().to_string(), &facts, merged.map(|manifest| manifest.status)));
     Ok(Exit::Done)
 }

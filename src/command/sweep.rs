@@ -2,15 +2,16 @@
 
 use super::shard;
 use super::survey::{Survey, check_shard};
-use crate::cli::{Device, Sweep};
-use crate::failure::{Exit, Failure};
+use crate::cli::Sweep;
+use crate::failure::{Exit, Failure, excerpt};
+use crate::input;
 use crate::plan::{self, Pending, Plan, Shard, Sizes};
 use crate::progress::{self, Progress};
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
 use crate::store::losses::{self, Loss};
-use crate::store::{Counts, Manifest, Status, Store};
+use crate::store::{Counts, Manifest, REPORT, Status, Store};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
 use crate::worker::limits::{Limits, Shares, Wishes};
@@ -22,16 +23,17 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 /// A grid of more points than this runs only with `--yes`.
-const MANY_POINTS: u128 = 10_000_000;
+pub(super) const MANY_POINTS: u128 = 10_000_000;
+
+/// A grid of more points does not run at all: its trials have no numbers.
+const MOST_POINTS: u32 = u32::MAX;
 
 pub fn run(args: &Sweep) -> Result<Exit, Failure> {
-    if let Device::Cuda(_) = args.device {
-        return Err(Failure::new("`--device cuda` is not built yet").hint("leave it out to train on the CPU"));
-    }
-    let text = std::fs::read_to_string(&args.spec).map_err(|error| Failure::io("read the spec", &args.spec, &error))?;
+    let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
     let filter = Filter::parse(&args.filters).map_err(Failure::new)?;
     let points = spec.grid().points();
+    refuse_endless(&spec, &args.spec)?;
     if points > MANY_POINTS && !args.yes {
         return Err(Failure::new(format!("the grid has {points} points")).hint("`--yes` runs it all the same"));
     }
@@ -51,13 +53,15 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     if survey.matched == 0 {
         return Err(Failure::new(format!(
             "`--where {}` matches none of the {} trials",
-            args.filters.join(" --where "),
+            excerpt(&args.filters.join(" --where ")),
             survey.trials
         )));
     }
     let changed = store.spec.as_ref().is_some_and(|old| *old != text);
     if changed || store.spec.is_none() {
         let old = store.spec.as_ref().and_then(|old| parse(old, &dir.join("spec.toml"), &args.spec).ok());
+        // A grid without an end was never swept.
+        let old = old.filter(|old| refuse_endless(old, &args.spec).is_ok());
         survey.check_contains(old.as_ref(), shard, &args.spec, &dir)?;
     } else {
         survey.check_same(store.runs.len(), &args.spec, &dir)?;
@@ -67,13 +71,14 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     limits.ceiling = shares.ceiling;
     let chunk = args.chunk.map(usize::from);
     let Shares { workers, planned, .. } = shares;
-    let plan = planner.plan(Sizes { workers, chunk, seconds: limits.chunk_seconds(), bytes: planned });
+    let plan =
+        planner.plan(Sizes { workers, device: args.device, chunk, seconds: limits.chunk_seconds(), bytes: planned });
     let survey = &survey;
     if args.dry_run {
         print(&dry_run(points, shard, survey, &plan, workers));
         return Ok(Exit::Done);
     }
-    let manifest = manifest(&spec, &store, shard, survey, workers);
+    let manifest = manifest(args, &spec, &store, shard, survey, workers);
     let started = Instant::now();
     Running { args, text: &text, spec: &spec, store, survey, changed, limits, manifest, started, begun: None, lost: 0 }
         .run(plan)
@@ -81,7 +86,8 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
 
 /// `fewest`: predicted bytes of a worker that trains the largest trial alone.
 fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // A second process on a GPU would only take turns with the first.
+    let cores = if args.device.is_gpu() { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
     let (workers, memory) = (args.workers.map(usize::from), args.memory.map(|memory| memory.0));
     let least = plan::WORKER_BYTES as u64;
     if let Some(memory) = memory.filter(|memory| *memory < least) {
@@ -102,7 +108,14 @@ fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
 }
 
 /// As a sweep that starts now leaves it.
-fn manifest(spec: &Spec, store: &Store, shard: Option<Shard>, survey: &Survey, workers: usize) -> Manifest {
+fn manifest(
+    args: &Sweep,
+    spec: &Spec,
+    store: &Store,
+    shard: Option<Shard>,
+    survey: &Survey,
+    workers: usize,
+) -> Manifest {
     let before = store.manifest.as_ref();
     Manifest {
         format: record::FORMAT,
@@ -111,7 +124,7 @@ fn manifest(spec: &Spec, store: &Store, shard: Option<Shard>, survey: &Survey, w
         grid: survey.grid.clone(),
         blowup: env!("CARGO_PKG_VERSION").to_owned(),
         fingerprints: before.map(|m| m.fingerprints.clone()).unwrap_or_default(),
-        device: "cpu".to_owned(),
+        device: args.device.to_string(),
         workers: workers as u64,
         started: before.map_or_else(now, |m| m.started.clone()),
         updated: now(),
@@ -140,11 +153,18 @@ fn default_dir(name: &str) -> Result<PathBuf, Failure> {
 /// `beside`: the file whose folder the paths in the spec are relative to.
 pub(super) fn parse(text: &str, file: &Path, beside: &Path) -> Result<Spec, Failure> {
     let folder = beside.parent().unwrap_or(Path::new(""));
-    let open = |path: &str| {
-        let path = folder.join(path);
-        std::fs::read(&path).map(|bytes| (path.to_string_lossy().into_owned(), bytes))
-    };
+    let open = |path: &str| input::data(&folder.join(path));
     Spec::parse(text, &file.display().to_string(), &open).map_err(|report| Failure::new(report.to_string()))
+}
+
+/// A grid that no run directory could hold, and no command could go through.
+pub(super) fn refuse_endless(spec: &Spec, file: &Path) -> Result<(), Failure> {
+    let points = spec.grid().points();
+    if points <= u128::from(MOST_POINTS) {
+        return Ok(());
+    }
+    let text = format!("the grid of `{}` has {points} points, a sweep at most {MOST_POINTS}", file.display());
+    Err(Failure::new(text).hint("take fewer points, or several specs"))
 }
 
 /// A sweep whose folder is locked and whose grid is known.
@@ -188,6 +208,7 @@ impl Running<'_> {
         ));
         let options = pool::Options {
             workers: self.manifest.workers as usize,
+            device: self.args.device,
             record: self.spec.record.clone(),
             limits: self.limits,
             max_lost: self.args.max_lost,
@@ -248,6 +269,11 @@ impl Running<'_> {
         if self.store.runs.is_empty() {
             known.clear();
         }
+        if known.is_empty() && !self.store.runs.is_empty() && !self.args.allow_mixed {
+            let dir = self.store.dir.display();
+            return Err(Failure::new(format!("`{dir}/manifest.toml` does not say what computed the rows in `{dir}`"))
+                .hint("it is damaged or was removed; if it was this program on this machine, add `--allow-mixed`"));
+        }
         if known.iter().any(|k| k != fingerprint) && !self.args.allow_mixed {
             let text = format!(
                 "the rows in `{}` were computed by `{}`; this is `{fingerprint}`, whose bits may differ",
@@ -290,6 +316,8 @@ impl Running<'_> {
         csv.finish()?;
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
+        self.store.forget_rows();
+        super::report::write_or_tell(&self.store.dir, Some(self.spec));
         self.report(&summary);
         Ok(self.exit())
     }
@@ -313,6 +341,9 @@ impl Running<'_> {
         self.store.runs.rows(&mut |row| {
             summary.add_to_table(row);
         })?;
+        if !self.store.dir.join(REPORT).exists() {
+            super::report::write_or_tell(&self.store.dir, Some(self.spec));
+        }
         self.report(&summary);
         Ok(self.exit())
     }

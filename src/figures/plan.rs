@@ -3,7 +3,7 @@
 
 use super::design::{distinct, varying};
 use super::table::{Factor, Table};
-use crate::failure::Failure;
+use crate::failure::{Failure, excerpt};
 use crate::spec::Mistake;
 use std::collections::BTreeMap;
 
@@ -226,14 +226,8 @@ fn is_axis(factor: &Factor, rows: &[u32]) -> bool {
 
 fn find<'a>(table: &'a Table, name: &str) -> Result<&'a Factor, Failure> {
     table.factor(name).ok_or_else(|| {
-        let known: Vec<&str> = table.factors.iter().filter(|f| f.levels.len() > 1).map(|f| f.name).collect();
-        let all: Vec<&str> = table.factors.iter().map(|f| f.name).collect();
-        let near = Mistake::unknown(format!("`{name}` is not an axis"), name, &all);
-        Failure::new(format!("`{name}` is not an axis")).hint(match near.hint.split_once("; known here") {
-            Some((near, _)) => format!("{near}; those with several values: {}", known.join(", ")),
-            None if near.hint.starts_with("known here") => format!("those with several values: {}", known.join(", ")),
-            None => near.hint,
-        })
+        let known: Vec<&'static str> = table.factors.iter().map(|factor| factor.name).collect();
+        Failure::new(Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known).to_string())
     })
 }
 

@@ -185,5 +185,5 @@ pub fn steps(low: f64, high: f64, most: usize) -> Vec<f64> {
 /// A power of ten beside an axis.
 pub fn power(x: f64) -> String {
     let exponent = x.log10().round() as i32;
-    if (-2..=3).contains(&exponent) { number(x) } else { format!("1e{exponent}") }
+    if (-3..=3).contains(&exponent) { number(x) } else { format!("1e{exponent}") }
 }

@@ -4,7 +4,7 @@
 mod read;
 mod write;
 
-pub use read::{Piece, cells, fields, row_id, scan};
+pub use read::{LONGEST, Piece, cells, fields, row_id, scan};
 pub use write::{float, line, lost_row, run_row, side_rows};
 
 use crate::axes::AXES;

@@ -3,18 +3,21 @@
 
 use crate::trial::TrialId;
 use std::borrow::Cow;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 /// A stretch of a file after its header.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// A whole row with its line end, and where each of its fields ends.
     Row { trial: TrialId, text: &'a [u8], ends: &'a [usize] },
-    /// A row that does not have the expected number of fields, or no trial.
-    Damaged { text: &'a [u8] },
+    /// A row that does not have the expected number of fields, or no trial, or is too long: then `text` is its beginning.
+    Damaged { text: &'a [u8], length: u64 },
     /// The end of the file without a line end: a row that was being written.
     Torn { text: &'a [u8] },
 }
+
+/// Bytes of the longest row, with its line end. A row of any file has a few hundred; what is longer is not kept in memory.
+pub const LONGEST: usize = 1 << 16;
 
 /// Calls `each` with the byte offset of every piece, in order. `start`: the offset of the reader, at a line start.
 pub fn scan<E: From<io::Error>>(
@@ -23,35 +26,79 @@ pub fn scan<E: From<io::Error>>(
     columns: usize,
     each: &mut dyn FnMut(u64, Piece<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (mut offset, mut row, mut next, mut ends) = (start, Vec::new(), Vec::new(), Vec::new());
+    let (mut offset, mut row, mut next, mut ends) = (start, Line::default(), Line::default(), Vec::new());
     loop {
-        if row.is_empty() && reader.read_until(b'\n', &mut row)? == 0 {
+        if row.text.is_empty() && !row.read(&mut reader)? {
             return Ok(());
         }
-        next.clear();
+        next.text.clear();
         // An open quote: the field goes on in the next line, unless that is a row of its own.
-        let mut open = open_quote(&row);
-        while open && reader.read_until(b'\n', &mut next)? > 0 && row_id(&next).is_none() {
-            open ^= open_quote(&next);
+        let mut open = open_quote(&row.text);
+        while open && next.read(&mut reader)? && row_id(&next.text).is_none() {
+            if row.text.len() + next.text.len() > LONGEST {
+                break;
+            }
+            open ^= open_quote(&next.text);
             row.append(&mut next);
         }
         each(offset, piece(&row, columns, &mut ends))?;
-        offset += row.len() as u64;
+        offset += row.length;
         std::mem::swap(&mut row, &mut next);
     }
 }
 
-fn piece<'a>(text: &'a [u8], columns: usize, ends: &'a mut Vec<usize>) -> Piece<'a> {
-    if !text.ends_with(b"\n") {
+/// A line, or several that an open quote holds together.
+#[derive(Default)]
+struct Line {
+    /// Its first `LONGEST` bytes.
+    text: Vec<u8>,
+    length: u64,
+    /// Whether it has a line end.
+    ended: bool,
+}
+
+impl Line {
+    /// Reads a line; false at the end of the file.
+    fn read(&mut self, reader: &mut impl BufRead) -> io::Result<bool> {
+        self.text.clear();
+        self.length = reader.by_ref().take(LONGEST as u64).read_until(b'\n', &mut self.text)? as u64;
+        self.ended = self.text.ends_with(b"\n");
+        while !self.ended && self.length >= LONGEST as u64 {
+            let more = reader.fill_buf()?;
+            if more.is_empty() {
+                break;
+            }
+            let end = more.iter().position(|b| *b == b'\n');
+            let length = end.map_or(more.len(), |end| end + 1);
+            self.ended = end.is_some();
+            self.length += length as u64;
+            reader.consume(length);
+        }
+        Ok(self.length > 0)
+    }
+
+    fn append(&mut self, next: &mut Line) {
+        self.text.append(&mut next.text);
+        self.length += next.length;
+        self.ended = next.ended;
+    }
+}
+
+fn piece<'a>(line: &'a Line, columns: usize, ends: &'a mut Vec<usize>) -> Piece<'a> {
+    let text = &line.text[..];
+    if !line.ended {
         return Piece::Torn { text };
     }
-    cells(text, ends);
+    ends.clear();
+    if line.length == text.len() as u64 {
+        cells(text, ends);
+    }
     match row_id(text) {
         // With an open quote the line end is part of a field.
         Some(trial) if ends.len() == columns && ends.last() == Some(&(text.len() - 1)) => {
             Piece::Row { trial, text, ends }
         }
-        _ => Piece::Damaged { text },
+        _ => Piece::Damaged { text, length: line.length },
     }
 }
 

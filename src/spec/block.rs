@@ -46,6 +46,11 @@ pub struct Axes {
 }
 
 impl Axes {
+    /// Values that are kept in memory.
+    pub fn listed(&self) -> u64 {
+        self.given.iter().map(|given| given.dial.listed()).sum()
+    }
+
     /// Every axis that is set, with those that short forms set.
     pub fn taken(&self) -> Vec<Id> {
         let set = self.given.iter().flat_map(|given| given.dial.axes()).copied();

@@ -247,6 +247,7 @@ fn scale(view: &View, problems: &mut Problems) {
 fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
     let cells = given.dial.cells(id);
     let mut divisors: Vec<Id> = cells.iter().flatten().filter_map(|cell| cell.per).collect();
+    divisors.sort_unstable();
     divisors.dedup();
     for per in divisors {
         let (name, other) = (id.name(), per.name());
@@ -279,8 +280,10 @@ fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
             let message = format!("`{name}` is divided by `{other}`, which is not above 0 everywhere");
             problems.add(place, message, format!("give `{other}` positive values only"));
         } else {
-            let ends = cells.iter().flatten().filter(|cell| cell.per == Some(per));
-            for quotient in ends.flat_map(|cell| numbers.iter().filter_map(|n| Some(as_number(&cell.value)? / n))) {
+            let divided = cells.iter().flatten().filter(|cell| cell.per == Some(per));
+            let divided: Vec<f64> = divided.filter_map(|cell| as_number(&cell.value)).collect();
+            // What an axis takes is an interval: the others lie between these.
+            for quotient in ends(&divided).flat_map(|x| ends(&numbers).map(move |n| x / n)) {
                 let value = match id.axis().kind {
                     super::axis::Kind::Integer { .. } => Value::Integer(quotient.round() as u64),
                     _ => Value::Float(quotient),
@@ -298,6 +301,12 @@ fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
             }
         }
     }
+}
+
+/// The smallest and the largest; none of nothing.
+fn ends(numbers: &[f64]) -> impl Iterator<Item = f64> + use<> {
+    let least = numbers.iter().copied().reduce(f64::min);
+    least.into_iter().chain(numbers.iter().copied().reduce(f64::max))
 }
 
 fn as_number(value: &Value) -> Option<f64> {

@@ -39,6 +39,14 @@ impl Dial {
         }
     }
 
+    /// Rows that are kept in memory.
+    pub fn listed(&self) -> u64 {
+        match self {
+            Dial::Range { .. } => 0,
+            Dial::Rows { rows, .. } => rows.len() as u64,
+        }
+    }
+
     pub fn axes(&self) -> &[Id] {
         match self {
             Dial::Range { axis, .. } => std::slice::from_ref(axis),
@@ -135,6 +143,10 @@ pub fn read(axis: &'static Axis, node: &Node, problems: &mut Problems) -> Option
         problems.add(&node.span, format!("`{}` has no values", axis.name()), "give it at least one, or leave it out");
         return None;
     }
+    if items.len() as u64 > LISTED {
+        problems.push(&node.span, too_many(axis));
+        return None;
+    }
     let (mut cells, mut fine) = (Vec::new(), true);
     for item in items {
         match &item.raw {
@@ -143,12 +155,7 @@ pub fn read(axis: &'static Axis, node: &Node, problems: &mut Problems) -> Option
                     points(axis, divided, &mut cells)
                 }
                 Some(_) => {
-                    let message = format!("the values of `{}` are more than {LISTED}", axis.name());
-                    problems.add(
-                        &item.span,
-                        message,
-                        "take fewer points; only a range of decimals that stands alone may be longer",
-                    );
+                    problems.push(&item.span, too_many(axis));
                     fine = false;
                 }
                 None => fine = false,
@@ -163,6 +170,11 @@ pub fn read(axis: &'static Axis, node: &Node, problems: &mut Problems) -> Option
         }
     }
     fine.then(|| rows(axis, cells))
+}
+
+fn too_many(axis: &Axis) -> Mistake {
+    let message = format!("the values of `{}` are more than {LISTED}", axis.name());
+    Mistake::new(message, "take fewer points; only a range of decimals that stands alone may be longer")
 }
 
 fn checked(axis: &Axis, written: Written) -> Result<Written, Mistake> {

@@ -4,6 +4,7 @@
 use super::axis;
 use super::block::{self, Axes};
 use super::check::View;
+use super::dial::LISTED;
 use super::report::{Mistake, Problems, excerpt};
 use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
@@ -122,6 +123,9 @@ fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], problems: &mut 
     problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &known));
 }
 
+/// Values that the lists of all blocks may have.
+const MOST_LISTED: u64 = 4 * LISTED;
+
 pub fn drafts(
     grid: &Node,
     base: &Axes,
@@ -131,7 +135,7 @@ pub fn drafts(
     problems: &mut Problems,
 ) -> Vec<Draft> {
     let tables = settings::tables("grid", grid, problems);
-    let mut drafts = Vec::new();
+    let (mut drafts, mut listed) = (Vec::new(), 0);
     for (span, entries) in tables {
         let (own, others) = block::axes(entries, problems);
         let mut settings = Settings::default();
@@ -145,6 +149,12 @@ pub fn drafts(
         settings.budget = settings.budget.or(&global.budget);
         settings.seeds = settings.seeds.or(&global.seeds);
         settings.task = settings.task.or(&global.task);
+        listed += base.listed() + own.listed();
+        if listed > MOST_LISTED {
+            let message = format!("the lists of all blocks have more than {MOST_LISTED} values");
+            problems.add(&span, message, "those of [base] count in every block; take ranges, or several specs");
+            break;
+        }
         drafts.push(Draft { axes: own.over(base), span, own, settings });
     }
     if drafts.is_empty() && problems.is_empty() {
@@ -166,10 +176,13 @@ fn missing(drafts: &[Draft], problems: &mut Problems) {
     }
 }
 
+/// Bytes: a label stands in every row of its block.
+const LONGEST_LABEL: usize = 1000;
+
 fn label(node: &Node) -> Result<String, Mistake> {
     match node.raw.text() {
-        Some(text) if text.chars().any(char::is_control) => Err(Mistake::new(
-            format!("the label `{}` is not one plain line", excerpt(text)),
+        Some(text) if text.chars().any(char::is_control) || text.len() > LONGEST_LABEL => Err(Mistake::new(
+            format!("the label `{}` is not one plain line of at most {LONGEST_LABEL} bytes", excerpt(text)),
             "it becomes a cell of runs.csv",
         )),
         Some(text) => Ok(text.to_owned()),

@@ -4,7 +4,7 @@
 use super::filter::{Column, Filter};
 use super::metric::Metric;
 use super::report::{Mistake, Problems};
-use super::settings::table;
+use super::settings::{few, table};
 use super::source::{Entry, Node, Raw, Span};
 
 /// One `[[expect]]`.
@@ -87,6 +87,7 @@ pub fn expects(node: &Node, problems: &mut Problems) -> Vec<Expect> {
         problems.push(&node.span, Mistake::kind("expect", node.raw.kind(), "a list of tables", "write [[expect]]"));
         return Vec::new();
     };
+    let items = few("expect", items, &node.span, problems);
     items.iter().filter_map(|item| expect(item, problems)).collect()
 }
 

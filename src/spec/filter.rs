@@ -168,6 +168,11 @@ impl Filter {
         Filter { conditions }
     }
 
+    /// Values that a trial may be compared with.
+    pub(super) fn values(&self) -> u64 {
+        self.conditions.iter().map(|condition| condition.any.len() as u64).sum()
+    }
+
     pub fn matches(&self, trial: &impl Cells) -> bool {
         self.conditions.iter().all(|condition| condition.any.iter().any(|want| want.holds(&condition.column, trial)))
     }

@@ -30,7 +30,7 @@ use crate::record;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
-    /// As written.
+    /// As written, on one line.
     pub text: String,
     pub what: What,
 }
@@ -238,7 +238,8 @@ impl Metric {
     /// # Errors
     /// The first mistake and the bytes of `text` where it stands.
     pub(super) fn parse(text: &str) -> Result<Metric, (Span, Mistake)> {
-        formula::metric(text).map(|what| Metric { text: text.trim().to_owned(), what })
+        let line = || text.split_whitespace().collect::<Vec<_>>().join(" ");
+        formula::metric(text).map(|what| Metric { text: line(), what })
     }
 
     /// The columns of `runs.csv` that it reads, beside outcome and lost.

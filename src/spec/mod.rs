@@ -206,12 +206,15 @@ fn finish(drafts: Vec<Draft>, plans: &[Plan], loss_ratio: f64, problems: &mut Pr
     drafts.into_iter().map(block).collect()
 }
 
-/// Points that are looked at for one that no [[exclude]] drops.
+/// Points that are looked at for one that no [[exclude]] drops, and values they are compared with.
 const LOOKED_AT: u64 = 1_000_000;
+const COMPARED: u64 = 10_000_000;
 
 /// A grid of which everything is excluded is a mistake. Looks at the first points only: a larger grid is not worth the wait.
 fn left(spec: &Spec, span: &Span, problems: &mut Problems) {
-    if !spec.excludes.is_empty() && spec.grid().is_empty_within(LOOKED_AT) {
+    let values: u64 = spec.excludes.iter().map(Filter::values).sum();
+    let points = LOOKED_AT.min(COMPARED / values.max(1));
+    if !spec.excludes.is_empty() && spec.grid().is_empty_within(points) {
         problems.add(span, "every trial of the grid is excluded", "loosen the [[exclude]] tables");
     }
 }

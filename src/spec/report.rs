@@ -1,39 +1,59 @@
 //! Everything that is wrong with a spec, in one report: each mistake with its file, line, column, text and a hint.
 
 use super::source::Span;
+pub use crate::failure::excerpt;
+use crate::failure::printable;
 use std::fmt;
 
 /// What is wrong and what to do about it, without a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    pub message: String,
-    pub hint: String,
+    message: String,
+    hint: Hint,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Hint {
+    Text(String),
+    /// Names the nearest of `known` when it is shown: of a hundred thousand mistakes few are.
+    Nearest {
+        found: String,
+        known: Vec<&'static str>,
+    },
 }
 
 impl Mistake {
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Mistake {
-        Mistake { message: message.into(), hint: hint.into() }
+        Mistake { message: message.into(), hint: Hint::Text(hint.into()) }
     }
 
     /// A name that is not among `known`, which the message says; the hint names the nearest.
-    pub fn unknown(message: impl Into<String>, found: &str, known: &[&str]) -> Mistake {
-        let hint = match nearest(found, known) {
-            Some((near, true)) => format!("did you mean `{near}`?"),
-            Some((near, false)) => format!("the nearest is `{near}`; known here: {}", known.join(", ")),
-            None => format!("known here: {}", known.join(", ")),
-        };
-        Mistake::new(message, hint)
+    pub fn unknown(message: impl Into<String>, found: &str, known: &[&'static str]) -> Mistake {
+        // Beyond this a name is too long to be meant.
+        let found = found.chars().take(MEANT + 1).collect();
+        Mistake { message: message.into(), hint: Hint::Nearest { found, known: known.to_vec() } }
     }
 
     /// A value of the wrong type.
     pub fn kind(key: &str, found: &str, wanted: &str, hint: impl Into<String>) -> Mistake {
         Mistake::new(format!("`{key}` is {found}, not {wanted}"), hint)
     }
+
+    fn hint(&self) -> String {
+        match &self.hint {
+            Hint::Text(text) => text.clone(),
+            Hint::Nearest { found, known } => match nearest(found, known) {
+                Some((near, true)) => format!("did you mean `{near}`?"),
+                Some((near, false)) => format!("the nearest is `{near}`; known here: {}", known.join(", ")),
+                None => format!("known here: {}", known.join(", ")),
+            },
+        }
+    }
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\nhint: {}", self.message, self.hint)
+        write!(f, "{}\nhint: {}", self.message, self.hint())
     }
 }
 
@@ -50,23 +70,17 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("seq_len", "sequence_length"),
 ];
 
+/// Characters of a name that may be a known one, mistyped.
+const MEANT: usize = 64;
+
 /// The known name most like `found`, and whether it is near. None for a name too long to be meant.
 fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<(&'a str, bool)> {
-    if found.len() > 64 {
+    if found.chars().count() > MEANT {
         return None;
     }
     let synonym = SYNONYMS.iter().find(|(other, _)| *other == found).map_or(found, |(_, name)| name);
     let scored = known.iter().map(|&name| (strsim::damerau_levenshtein(synonym, name), name));
     scored.min().map(|(distance, name)| (name, distance <= (name.len().max(found.len()) / 3).max(1)))
-}
-
-/// A user's text as it can stand in a message: short and on one line.
-pub fn excerpt(text: &str) -> String {
-    let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
-    if text.chars().nth(60).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// Mistakes that a report lists; the others are counted.
@@ -149,15 +163,17 @@ impl Problem {
         let marked = text[start..boundary(text, span.end).max(start)].lines().next().unwrap_or("").chars().count();
         // A long line is shown from a little before the mistake.
         let skip = if before + marked.min(20) > SHOWN { before.saturating_sub(20) } else { 0 };
-        let shown: Vec<char> = line.chars().skip(skip).take(SHOWN).collect();
+        // A character as wide as the one that a terminal would obey.
+        let shown = line.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c });
+        let shown: Vec<char> = shown.skip(skip).take(SHOWN).collect();
         let pad = shown.iter().take(before - skip).map(|&c| if c == '\t' { '\t' } else { ' ' });
         let carets = marked.min(SHOWN.saturating_sub(before - skip)).max(1);
         Problem {
             file: file.to_owned(),
             line: text[..start].matches('\n').count() + 1,
             column: before + 1,
-            message: mistake.message,
-            hint: mistake.hint,
+            hint: printable(&mistake.hint()),
+            message: printable(&mistake.message),
             source: shown.iter().collect(),
             carets: pad.chain(std::iter::repeat_n('^', carets)).collect(),
         }

@@ -84,7 +84,7 @@ pub fn seeds(node: &Node) -> Result<Seeds, Mistake> {
 }
 
 /// The entries of a table that may hold these keys; others are mistakes.
-pub fn table<'a>(what: &str, node: &'a Node, known: &[&str], problems: &mut Problems) -> &'a [Entry] {
+pub fn table<'a>(what: &str, node: &'a Node, known: &[&'static str], problems: &mut Problems) -> &'a [Entry] {
     let Raw::Table(entries) = &node.raw else {
         let hint = format!("write [{what}] and its keys below: {}", known.join(", "));
         problems.push(&node.span, Mistake::kind(what, node.raw.kind(), "a table", hint));
@@ -152,7 +152,10 @@ fn layers(node: &Node) -> Result<Layers, Mistake> {
     let found = match &node.raw {
         Raw::Boolean(false) => Some(Layers::Never),
         Raw::Text(text) if text == "all" => Some(Layers::Always),
-        Raw::List(items) => items.iter().map(|item| epoch(item, 0)).collect::<Option<Vec<_>>>().map(Layers::At),
+        Raw::List(items) => items.iter().map(|item| epoch(item, 0)).collect::<Option<Vec<_>>>().map(|mut epochs| {
+            epochs.sort_unstable();
+            Layers::At(epochs)
+        }),
         Raw::Table(entries) => match entries.as_slice() {
             [entry] if entry.key == "every" => epoch(&entry.value, 1).map(Layers::Every),
             _ => None,
@@ -180,6 +183,19 @@ pub fn excludes(node: &Node, problems: &mut Problems) -> Vec<Filter> {
         .collect()
 }
 
+/// Each is held against every trial, or is a grid of its own.
+const MOST_TABLES: usize = 10_000;
+
+/// The items of `[[what]]`, none if they are too many.
+pub fn few<'a>(what: &str, items: &'a [Node], span: &Span, problems: &mut Problems) -> &'a [Node] {
+    if items.len() <= MOST_TABLES {
+        return items;
+    }
+    let message = format!("there are {} [[{what}]], more than {MOST_TABLES}", items.len());
+    problems.add(span, message, "one of them may hold lists and ranges");
+    &[]
+}
+
 /// The items of `[[what]]`, each with its place.
 pub fn tables<'a>(what: &str, node: &'a Node, problems: &mut Problems) -> Vec<(Span, &'a [Entry])> {
     let wrong = |raw: &Raw| Mistake::kind(what, raw.kind(), "a list of tables", format!("write [[{what}]]"));
@@ -188,7 +204,7 @@ pub fn tables<'a>(what: &str, node: &'a Node, problems: &mut Problems) -> Vec<(S
         return Vec::new();
     };
     let mut found = Vec::new();
-    for item in items {
+    for item in few(what, items, &node.span, problems) {
         match &item.raw {
             Raw::Table(entries) => found.push((item.span.clone(), entries.as_slice())),
             raw => problems.push(&item.span, wrong(raw)),

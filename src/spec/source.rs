@@ -24,7 +24,7 @@ pub enum Raw {
     Boolean(bool),
     List(Vec<Node>),
     Table(Vec<Entry>),
-    /// What no key of a spec takes, in words: a date, a number beyond the machine's.
+    /// What no key of a spec takes, in words: a date, a number beyond the machine's, a hundred brackets.
     Other(&'static str),
 }
 
@@ -74,7 +74,7 @@ impl Raw {
 /// The place and the message of the first syntax error.
 pub fn parse(text: &str) -> Result<Vec<Entry>, (Span, String)> {
     match DeTable::parse(text) {
-        Ok(table) => Ok(entries(table.get_ref())),
+        Ok(table) => Ok(entries(table.get_ref(), 0)),
         Err(error) => Err((error.span().unwrap_or(0..0), error.message().to_owned())),
     }
 }
@@ -94,18 +94,21 @@ pub fn repeats(entries: &[Entry]) -> Vec<&Entry> {
     found
 }
 
-fn entries(table: &DeTable) -> Vec<Entry> {
+/// Levels of tables and lists below the top. No value of a spec needs more than four; dotted keys could make thousands.
+const DEEPEST: u32 = 32;
+
+fn entries(table: &DeTable, depth: u32) -> Vec<Entry> {
     let entry = |(key, value): (&Spanned<Cow<str>>, &Spanned<DeValue>)| Entry {
         key: key.get_ref().replace('-', "_"),
         key_span: key.span(),
-        value: node(value),
+        value: node(value, depth),
     };
     let mut entries: Vec<Entry> = table.iter().map(entry).collect();
     entries.sort_by_key(|entry| entry.key_span.start);
     entries
 }
 
-fn node(value: &Spanned<DeValue>) -> Node {
+fn node(value: &Spanned<DeValue>, depth: u32) -> Node {
     let raw = match value.get_ref() {
         DeValue::String(text) => Raw::Text(text.to_string()),
         DeValue::Integer(i) => {
@@ -118,8 +121,9 @@ fn node(value: &Spanned<DeValue>) -> Node {
         },
         DeValue::Boolean(b) => Raw::Boolean(*b),
         DeValue::Datetime(_) => Raw::Other("a date"),
-        DeValue::Array(items) => Raw::List(items.iter().map(node).collect()),
-        DeValue::Table(table) => Raw::Table(entries(table)),
+        DeValue::Array(_) | DeValue::Table(_) if depth == DEEPEST => Raw::Other("nested too deeply"),
+        DeValue::Array(items) => Raw::List(items.iter().map(|item| node(item, depth + 1)).collect()),
+        DeValue::Table(table) => Raw::Table(entries(table, depth + 1)),
     };
     Node { span: value.span(), raw }
 }

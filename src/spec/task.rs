@@ -5,6 +5,7 @@ use super::source::{Entry, Node, Raw, Span};
 use crate::csv_task::{self, DIGITS, Targets};
 use crate::trial::{CsvFile, Loss, Task, TaskKind};
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 
 /// Gives, for the path of a csv task as the spec has it, the path at which workers open it and its bytes.
 pub type Open<'a> = &'a dyn Fn(&str) -> std::io::Result<(String, Vec<u8>)>;
@@ -199,14 +200,14 @@ fn features(entry: Option<&Entry>, target: Option<&str>, problems: &mut Problems
         problems.push(&entry.value.span, Mistake::kind("features", entry.value.raw.kind(), "a list of columns", hint));
         return None;
     };
-    let mut names: Vec<String> = Vec::new();
+    let (mut names, mut seen): (Vec<String>, HashSet<&str>) = Default::default();
     for item in items {
         let mistake = match item.raw.text() {
             None => Mistake::kind("features", item.raw.kind(), "the name of a column", hint),
             Some(name) if target == Some(name) => {
                 Mistake::new(format!("`{}` is the target", excerpt(name)), "a feature is another column")
             }
-            Some(name) if names.iter().any(|n| n == name) => {
+            Some(name) if !seen.insert(name) => {
                 Mistake::new(format!("the feature `{}` stands twice", excerpt(name)), hint)
             }
             Some(name) => {

@@ -2,6 +2,7 @@
 //! file remembers, so that a trial that is lost again and again is not tried for ever. Removing it (or rows of it) makes a new start.
 
 use crate::failure::Failure;
+use crate::input;
 use crate::record::{self, Lost, Piece};
 use crate::trial::TrialId;
 use crate::worker::limits::Limits;
@@ -45,7 +46,7 @@ impl Losses {
     /// What is damaged is not counted.
     pub fn read(dir: &Path) -> Result<Losses, Failure> {
         let mut losses = Losses { path: dir.join(FILE), of: HashMap::new() };
-        let file = match File::open(&losses.path) {
+        let file = match input::open(&losses.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(losses),
             Err(error) => return Err(Failure::io("read", &losses.path, &error)),

@@ -15,6 +15,7 @@ pub use stage::Stage;
 pub use table::{Change, Reader, Table};
 
 use crate::failure::Failure;
+use crate::input;
 use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
 use crate::verdict::Record;
@@ -32,6 +33,8 @@ const RUNS: &str = "runs.csv";
 const SPEC: &str = "spec.toml";
 const MANIFEST: &str = "manifest.toml";
 const SUMMARY: &str = "summary.csv";
+/// The page of `report`.
+pub const REPORT: &str = "report.html";
 
 pub struct Store {
     pub dir: PathBuf,
@@ -79,19 +82,14 @@ impl Store {
     /// What is there, for looking only. An absent folder is an empty one.
     pub fn read(dir: &Path) -> Result<Store, Failure> {
         refuse_file(dir)?;
-        let text = |name: &str| match fs::read_to_string(dir.join(name)) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Failure::io("read", &dir.join(name), &error)),
-        };
         let side = |i: usize| Table::read(dir.join(SIDES[i].file), SIDES[i].columns, false);
         Ok(Store {
             dir: dir.to_owned(),
             runs: Table::read(dir.join(RUNS), &record::runs(), true)?,
             sides: [side(0)?, side(1)?, side(2)?],
             losses: Losses::read(dir)?,
-            spec: text(SPEC)?,
-            manifest: text(MANIFEST)?.and_then(|text| Manifest::parse(&text)),
+            spec: input::text(&dir.join(SPEC))?,
+            manifest: input::text(&dir.join(MANIFEST))?.and_then(|text| Manifest::parse(&text)),
             made: Vec::new(),
             _lock: None,
         })
@@ -166,6 +164,13 @@ impl Store {
         replace(&self.dir.join(MANIFEST), |to| to.write_all(manifest.render().as_bytes()))
     }
 
+    /// Forgets where rows lie, which is most of what a sweep keeps in memory. The folder stays locked.
+    pub fn forget_rows(&mut self) {
+        for table in self.sides.iter_mut().chain([&mut self.runs]) {
+            table.forget();
+        }
+    }
+
     /// The lengths of the files with rows, by name, as they are now.
     pub fn lengths(&self) -> BTreeMap<String, u64> {
         let names = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file));
@@ -181,7 +186,7 @@ impl Store {
 
     /// The files of the results, by name, that are there.
     pub fn files(&self) -> Vec<&'static str> {
-        let all = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST]);
+        let all = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST, REPORT]);
         all.filter(|name| self.dir.join(name).exists()).collect()
     }
 }
@@ -266,7 +271,7 @@ impl Drop for Replacement {
 }
 
 /// Replaces a file by what `write` writes, all or nothing.
-fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut to = Replacement::new(path)?;
     write(&mut to).map_err(|error| Failure::io("write", path, &error))?;
     to.finish()

@@ -6,6 +6,7 @@
 
 use super::Replacement;
 use crate::failure::Failure;
+use crate::input;
 use crate::trial::TrialId;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
@@ -27,7 +28,7 @@ pub fn path(runs: &Path) -> PathBuf {
 
 /// A file of rows as it is now. Whoever opens it before the checksums finds one for each of its rows, even while a sweep is writing both.
 pub fn open_file(path: &Path) -> io::Result<impl BufRead + use<>> {
-    let file = File::open(path)?;
+    let file = input::open(path)?;
     let length = file.metadata()?.len();
     Ok(BufReader::with_capacity(1 << 18, file).take(length))
 }
@@ -43,7 +44,7 @@ pub fn line(trial: TrialId, sum: u32) -> [u8; LINE] {
 fn parse(line: &[u8]) -> Option<(TrialId, u32)> {
     let text = std::str::from_utf8(line).ok().filter(|text| text.len() == LINE)?;
     let (trial, sum) = text.strip_suffix('\n')?.split_once(',')?;
-    let digits = sum.len() == 8 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let digits = sum.len() == 8 && sum.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     Some((TrialId::parse(trial)?, u32::from_str_radix(sum, 16).ok().filter(|_| digits)?))
 }
 
@@ -60,7 +61,7 @@ impl Known {
     /// None if there is no file. A line that is damaged is none: its row will be taken for damaged, and its trial runs again.
     pub fn open(path: PathBuf) -> Result<Option<Known>, Failure> {
         let attempt = || -> io::Result<_> {
-            let mut from = BufReader::with_capacity(1 << 16, File::open(&path)?);
+            let mut from = BufReader::with_capacity(1 << 16, input::open(&path)?);
             let next = read(&mut from)?;
             Ok((from, next))
         };
@@ -92,11 +93,13 @@ impl Known {
 
 /// The next line that is one.
 fn read(from: &mut impl BufRead) -> io::Result<Option<(TrialId, u32)>> {
-    let mut text = Vec::with_capacity(LINE);
-    while from.read_until(b'\n', &mut text)? > 0 {
-        if let Some(line) = parse(&text) {
+    let (mut text, mut whole) = (Vec::with_capacity(LINE + 1), true);
+    // What is longer is no line, nor are its parts.
+    while from.by_ref().take(LINE as u64 + 1).read_until(b'\n', &mut text)? > 0 {
+        if let Some(line) = parse(&text).filter(|_| whole) {
             return Ok(Some(line));
         }
+        whole = text.ends_with(b"\n");
         text.clear();
     }
     Ok(None)

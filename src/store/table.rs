@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::record::{self, OUTCOME, Piece, Verdict};
 use crate::trial::TrialId;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
@@ -101,7 +101,12 @@ impl Table {
         };
         table.there = true;
         let mut first = Vec::new();
-        reader.read_until(b'\n', &mut first).map_err(|error| Failure::io("read", &table.path, &error))?;
+        let limit = table.header.len() as u64;
+        reader
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut first)
+            .map_err(|error| Failure::io("read", &table.path, &error))?;
         if table.header.starts_with(&first) && first != table.header {
             // Torn in the header itself: nothing was written yet.
             table.clean = false;
@@ -129,9 +134,9 @@ impl Table {
     fn take(&mut self, offset: u64, piece: Piece<'_>, verdicts: bool, known: Option<&mut Known>) -> io::Result<bool> {
         let (trial, text, ends) = match piece {
             Piece::Row { trial, text, ends } => (trial, text, ends),
-            Piece::Damaged { text } => {
+            Piece::Damaged { length, .. } => {
                 self.clean = false;
-                self.end = offset + text.len() as u64;
+                self.end = offset + length;
                 return Ok(false);
             }
             Piece::Torn { .. } => {
@@ -162,7 +167,10 @@ impl Table {
         let first = self.places.at(number);
         if !verdicts && first.offset + u64::from(first.length) == place.offset {
             // The trial's next line.
-            return self.places.set(number, Place { length: first.length + place.length, ..first });
+            let length = first.length.checked_add(place.length);
+            if let Some(length) = length {
+                return self.places.set(number, Place { length, ..first });
+            }
         }
         self.clean = false;
         // A lost trial that was run again. Two verdicts are the same; the first stands.
@@ -334,6 +342,10 @@ impl Table {
         self.places.retain(&kept);
         (self.end, self.clean, self.file) = (end, true, None);
         if was_open { self.open() } else { Ok(()) }
+    }
+
+    pub fn forget(&mut self) {
+        self.places = Places::default();
     }
 
     /// Calls `each` with the rows in the order of the file.

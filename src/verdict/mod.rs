@@ -209,6 +209,7 @@ pub enum Layers {
     Never,
     Always,
     Every(u64),
+    /// In ascending order.
     At(Vec<u64>),
 }
 
@@ -218,7 +219,7 @@ impl Layers {
             Layers::Never => false,
             Layers::Always => true,
             Layers::Every(n) => epoch.is_multiple_of(*n),
-            Layers::At(epochs) => epochs.contains(&epoch),
+            Layers::At(epochs) => epochs.binary_search(&epoch).is_ok(),
         }
     }
 }

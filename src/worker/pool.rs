@@ -8,18 +8,19 @@
 use super::limits::{Limits, Pace};
 use super::process::{Flight, Worker, spawn};
 use super::protocol::{self, Order, Report, Rows};
+use crate::device::Device;
 use crate::failure::Failure;
 use crate::plan::{Chunk, Pending};
 use crate::record::Lost;
 use crate::trial::{Trial, TrialId};
 use crate::verdict::Record;
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// Workers that die before they say hello, in a row, before the sweep gives up.
-const FALSE_STARTS: u32 = 3;
+const FALSE_STARTS: u32 = 10;
 /// libtorch may lie on a slow disk.
 const START: Duration = Duration::from_secs(300);
 /// How often the workers are looked at.
@@ -29,6 +30,7 @@ const FULL: f64 = 0.75;
 
 pub struct Options {
     pub workers: usize,
+    pub device: Device,
     pub record: Record,
     pub limits: Limits,
     /// The sweep ends when more trials than this are lost.
@@ -179,6 +181,7 @@ impl Pool<'_> {
                 true
             }
             Report::Hello { .. } => false,
+            Report::Unable { what, hint } => return Err(Failure::new(what).hint(hint)),
             Report::Rows { chunk, rows } => match self.workers[at].flights.front_mut() {
                 Some(flight) if flight.number == chunk && flight.fits(&rows) => {
                     for row in &rows.trials {
@@ -300,7 +303,8 @@ impl Pool<'_> {
         while self.workers.len() < self.options.workers
             && self.workers.iter().filter(|w| !w.ready).count() < self.queue.len()
         {
-            let worker = spawn(self.next_worker, self.options.limits.ceiling, self.clock, self.to.clone())
+            let Options { device, limits, .. } = &self.options;
+            let worker = spawn(self.next_worker, *device, limits.ceiling, self.clock, self.to.clone())
                 .map_err(|error| Failure::new(format!("cannot start a worker process: {error}")))?;
             self.next_worker += 1;
             self.workers.push(worker);
@@ -317,29 +321,42 @@ impl Pool<'_> {
                 if !worker.ready || worker.flights.len() > ahead || (ahead == 1 && !plenty) {
                     continue;
                 }
-                if let Some(chunk) = self.queue.pop_front() {
-                    self.hand_over(at, chunk);
+                while let Some(chunk) = self.queue.pop_front() {
+                    if self.hand_over(at, chunk)? {
+                        break;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn hand_over(&mut self, at: usize, chunk: Chunk) {
+    /// False if the chunk could not be sent and its halves are in the queue.
+    fn hand_over(&mut self, at: usize, chunk: Chunk) -> Result<bool, Failure> {
         let number = self.next_chunk;
         self.next_chunk += 1;
         let trials: Vec<Trial> = chunk.trials.iter().map(|trial| self.pending.get(*trial)).collect();
         let ids = chunk.trials.iter().map(|trial| self.pending.id(*trial)).collect();
         let order = Order::Train { chunk: number, record: self.options.record.clone(), trials };
+        let flight = Flight { number, reported: vec![false; chunk.trials.len()], chunk, ids };
         let worker = &mut self.workers[at];
         if worker.flights.is_empty() {
             worker.since = self.clock;
         }
-        worker.flights.push_back(Flight { number, reported: vec![false; chunk.trials.len()], chunk, ids });
-        // A worker that does not take it is dead; its reader will say so, and the chunk is in its flights.
-        if let Err(error) = protocol::send(&mut worker.stdin, &order).and_then(|()| worker.stdin.flush()) {
-            tracing::debug!("worker {}: {error}", worker.id);
+        match protocol::send(&mut worker.stdin, &order).and_then(|()| worker.stdin.flush()) {
+            Ok(()) => worker.flights.push_back(flight),
+            // Nothing was sent and the worker lives: half of the chunk may fit (all names of columns stand in every trial).
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                self.failed(flight, &Fault { lost: Lost::Crashed, text: error.to_string() })?;
+                return Ok(false);
+            }
+            Err(error) => {
+                // A worker that does not take it is dead; its reader will say so, and the chunk is in its flights.
+                tracing::debug!("worker {}: {error}", worker.id);
+                worker.flights.push_back(flight);
+            }
         }
+        Ok(true)
     }
 }
 
@@ -365,7 +382,7 @@ fn fault(worker: &Worker, clock: Duration, limits: &Limits, pace: Pace) -> Optio
 
 /// What libtorch, C++ and Rust say when an allocation fails.
 fn is_out_of_memory(message: &str) -> bool {
-    ["can't allocate memory", "Cannot allocate memory", "bad_alloc", "memory allocation"]
+    ["can't allocate memory", "Cannot allocate memory", "bad_alloc", "memory allocation", "CUDA out of memory"]
         .iter()
         .any(|text| message.contains(text))
 }

@@ -9,7 +9,7 @@ use serde_bytes::ByteBuf;
 use std::io::{self, Read, Write};
 
 /// Parent and worker are the same program; this catches a binary that was replaced in the middle of a sweep.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const LONGEST_FRAME: u32 = 1 << 28;
 
@@ -27,6 +27,11 @@ pub enum Report {
     Hello {
         version: u32,
         fingerprint: String,
+    },
+    /// Once, instead: this device cannot be trained on, and no other worker will fare better.
+    Unable {
+        what: String,
+        hint: String,
     },
     Rows {
         chunk: u64,
@@ -62,10 +67,14 @@ pub struct Row {
 }
 
 /// Writes one frame; the caller flushes.
+///
+/// # Errors
+/// `InvalidInput` for a message that is too long, of which nothing was written.
 pub fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
     let bytes = postcard::to_stdvec(message).map_err(io::Error::other)?;
     let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= LONGEST_FRAME);
-    let length = length.ok_or_else(|| io::Error::other("a message is longer than the protocol allows"))?;
+    let length = length
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a message is longer than the protocol allows"))?;
     to.write_all(&length.to_le_bytes())?;
     to.write_all(&bytes)
 }

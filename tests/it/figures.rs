@@ -41,7 +41,7 @@ fn scatter(i: usize, of: usize) -> usize {
 }
 
 /// Every outcome, lost trials, epochs of divergence, NaN and empty cells.
-fn results() -> Results {
+pub fn results() -> Results {
     let mut results = Results::of(MIXED);
     let outcomes = ["converged", "stalled", "unsettled", "diverged", "nonfinite", ""];
     results
@@ -56,7 +56,7 @@ fn results() -> Results {
     results
 }
 
-fn read(text: &str, filters: &[&str]) -> Table {
+pub fn read(text: &str, filters: &[&str]) -> Table {
     let filter = Filter::parse(&filters.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>()).unwrap();
     Table::read(Path::new("runs.csv"), text.as_bytes(), &measures(), &filter).unwrap_or_else(|e| panic!("{e}"))
 }

@@ -4,6 +4,7 @@ mod contract;
 mod grid;
 mod spec;
 
+mod device;
 mod fused;
 mod gradients;
 mod layers;
@@ -20,6 +21,7 @@ mod plan;
 mod protocol;
 mod record;
 mod replay;
+mod report;
 mod shards;
 mod slurm;
 mod still;
@@ -34,7 +36,11 @@ mod metric;
 mod mkl;
 mod statistics;
 
+mod damage;
 mod figures;
+mod fuzz;
+mod hostile;
+mod pictures;
 
 mod readers;
 mod trials;

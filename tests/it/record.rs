@@ -78,7 +78,7 @@ fn pieces(file: &[u8]) -> String {
     record::scan::<std::io::Error>(file, 0, 4, &mut |offset, piece| {
         let (letter, text) = match piece {
             Piece::Row { text, .. } => ('r', text),
-            Piece::Damaged { text } => ('d', text),
+            Piece::Damaged { text, .. } => ('d', text),
             Piece::Torn { text } => ('t', text),
         };
         assert_eq!(&file[offset as usize..][..text.len()], text);

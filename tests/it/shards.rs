@@ -4,6 +4,7 @@ use crate::contract::parse;
 use crate::plan::trial;
 use blowup::cli::ShardArg;
 use blowup::command::shard::resolve;
+use blowup::device::Device;
 use blowup::plan::{Cost, Planner, Shard, Sizes, Split};
 use blowup::trial::{Clip, Shape, Trial};
 use proptest::prelude::*;
@@ -39,7 +40,11 @@ fn planned(trials: &[Trial], shards: &[u32], count: u32) -> Vec<f64> {
     }
     planners
         .into_iter()
-        .map(|planner| planner.plan(Sizes { workers: 1, chunk: None, seconds: None, bytes: f64::INFINITY }).seconds())
+        .map(|planner| {
+            planner
+                .plan(Sizes { workers: 1, device: Device::Cpu, chunk: None, seconds: None, bytes: f64::INFINITY })
+                .seconds()
+        })
         .collect()
 }
 

@@ -1,0 +1,391 @@
+//! What a reader of the program owes any bytes at all: an answer or an error in words, and what it accepts must hold together. One function
+//! per reader; it panics where the reader breaks its word. Run by libFuzzer (`make fuzz`) and, with fewer inputs, by the tests.
+
+use blowup::axes::{AXES, value};
+use blowup::check::github::github;
+use blowup::check::judge::judge;
+use blowup::check::junit::junit;
+use blowup::check::layers::LayerCells;
+use blowup::check::measure::Rows as Measurable;
+use blowup::check::roster::Roster;
+use blowup::check::run::Run;
+use blowup::check::text;
+use blowup::csv_task::{self, Targets};
+use blowup::device::Device;
+use blowup::plan::{Cost, Planner, Sizes};
+use blowup::record::{self, Lost, OUTCOME, Piece, SIDES};
+use blowup::spec::Spec;
+use blowup::spec::filter::Filter;
+use blowup::store::sums::{self, Known};
+use blowup::store::{Manifest, Table};
+use blowup::summary::Summary;
+use blowup::trial::{Trial, TrialId};
+use blowup::worker::protocol::{self, Order, Report};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// Panics where a reader breaks its word.
+pub type Target = fn(&[u8]);
+
+/// Every reader by name.
+pub const TARGETS: [(&str, Target); 10] = [
+    ("spec", spec),
+    ("metric", metric),
+    ("filter", filter),
+    ("data", data),
+    ("rows", rows),
+    ("journal", journal),
+    ("sums", sums),
+    ("sheet", sheet),
+    ("manifest", manifest),
+    ("protocol", protocol),
+];
+
+/// A spec: all mistakes with their places, or trials that hold together.
+fn spec(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Spec::parse(text, "fuzz.toml", &open) {
+        Ok(spec) => grid(&spec),
+        Err(report) => {
+            assert!(!report.problems.is_empty());
+            for problem in &report.problems {
+                assert!((1..=text.matches('\n').count() + 1).contains(&problem.line) && problem.column > 0);
+                is_plain(&problem.message);
+                is_plain(&problem.hint);
+            }
+            is_lines(&report.to_string());
+        }
+    }
+}
+
+/// The files of csv tasks.
+fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
+    match path {
+        "a.csv" => Ok((path.to_owned(), b"a,b,y\n1,2,x\n3,4,z\n".to_vec())),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// Points beyond which a grid is looked at here and there only.
+const POINTS: u128 = 2_000;
+
+fn grid(spec: &Spec) {
+    let grid = spec.grid();
+    let points = grid.points();
+    let mut planner = Planner::default();
+    if points <= POINTS {
+        let (mut trials, mut number) = (grid.trials(), 0);
+        while let Some((point, id, trial)) = trials.advance() {
+            assert_eq!(grid.at(point).id(), id);
+            planner.push(number, &trial);
+            number += 1;
+            if number < 50 {
+                whole(&trial);
+            }
+        }
+    } else {
+        let last = (points - 1).min(u128::from(u64::MAX) - 1) as u64;
+        [0, 1, last / 2, last].iter().for_each(|point| whole(&grid.at(*point)));
+    }
+    let plan =
+        planner.plan(Sizes { workers: 2, device: Device::Cpu, chunk: None, bytes: f64::INFINITY, seconds: None });
+    assert!(plan.chunks.iter().all(|chunk| !chunk.trials.is_empty() && chunk.seconds() >= 0.0));
+    assert!(spec.expects.iter().all(|expect| !expect.metric.text.is_empty()));
+}
+
+/// A trial has its axes, its budget, its cost, and a row that is read back as its own.
+fn whole(trial: &Trial) {
+    let id = trial.id();
+    assert!(AXES.iter().filter_map(|axis| value(trial, axis)).count() >= 20);
+    assert!(trial.batch >= 1 && trial.batch <= trial.task.samples && trial.epochs() <= trial.steps());
+    assert!(Cost::of(trial).lanes(f64::INFINITY) >= 1);
+    let row = record::lost_row(trial, Lost::Crashed);
+    let mut found = Vec::new();
+    scan(&row, record::runs().len(), &mut |piece| {
+        if let Piece::Row { trial, .. } = piece {
+            found.push(trial);
+        }
+    });
+    assert_eq!(found, [id]);
+}
+
+/// Two shapes that metrics can be about.
+const GRID: &str = "name='t'\nepochs=2\nseeds=2\ntask={kind='noise-sequence',samples=3}\n[record]\nlayers=[0]\n[base]\nlr=1\n\
+    [[grid]]\nlabel='a'\nnetwork='rnn'\ndepth=2\nsequence_length=3\n[[grid]]\nnetwork='mlp'\ntask={kind='noise',samples=3}\ndepth=3\n";
+
+/// The text of a metric, and what it measures in rows with every kind of cell.
+fn metric(bytes: &[u8]) {
+    let Ok(metric) = std::str::from_utf8(bytes) else { return };
+    let text = format!("{GRID}[[expect]]\nmax=1\nmetric={}\n", toml::Value::from(metric));
+    match Spec::parse(&text, "fuzz.toml", &open) {
+        Ok(spec) => {
+            let roster = Roster::new(&spec);
+            let columns: Vec<_> = spec.expects[0].metric.columns().to_vec();
+            let run = Run::read(Path::new("runs.csv"), &finished(&spec)[..], &roster, &columns, None).unwrap();
+            let Ok(mut layers) = LayerCells::wanted(&spec, &roster) else { return };
+            layers.read(Path::new("layers.csv"), &layer_rows(&spec)[..], &roster).unwrap();
+            render(&spec, Measurable { roster: &roster, run: &run, layers: &layers });
+        }
+        Err(report) => is_lines(&report.to_string()),
+    }
+}
+
+fn render(spec: &Spec, rows: Measurable<'_>) {
+    let gate = judge(spec, rows, None);
+    let place = |byte: usize| format!("fuzz.toml:{byte}");
+    is_lines(&text::text(&gate, "", &place));
+    junit(&gate, &place);
+    is_lines(&github(&gate, "fuzz.toml", &|byte| byte));
+}
+
+/// A `runs.csv` in which every trial is done.
+fn finished(spec: &Spec) -> Vec<u8> {
+    let mut csv = record::line(record::runs());
+    for (number, trial) in spec.grid().trials().enumerate() {
+        let row = record::lost_row(&trial, Lost::Crashed);
+        let mut fields = record::fields(&row[..row.len() - 1]);
+        let cells = ["", "NaN", "inf", "-1.5", "0.0", "3"];
+        for (column, field) in fields.iter_mut().enumerate().skip(OUTCOME) {
+            let cell = cells[(number + column) % cells.len()];
+            *field = if column == OUTCOME { b"diverged"[..].into() } else { cell.as_bytes().into() };
+        }
+        fields[OUTCOME + 1] = b""[..].into();
+        fields[record::column("nonfinite_site")] = b"loss"[..].into();
+        csv.extend(record::line(&fields));
+    }
+    csv
+}
+
+/// A `layers.csv` of these trials.
+fn layer_rows(spec: &Spec) -> Vec<u8> {
+    let mut csv = record::line(SIDES[1].columns);
+    for trial in spec.grid().trials() {
+        for layer in 1..=trial.network.depth() + 1 {
+            let times = trial.network.sequence_length().filter(|_| layer <= trial.network.depth()).unwrap_or(0);
+            for time in times.min(1)..=times {
+                let time = if time == 0 { String::new() } else { time.to_string() };
+                csv.extend(format!("{},0,{layer},{time},1.5,inf,,NaN\n", trial.id()).bytes());
+            }
+        }
+    }
+    csv
+}
+
+/// The arguments of `--where`, a line each, on trials of all kinds.
+fn filter(bytes: &[u8]) {
+    static TRIALS: LazyLock<Vec<Trial>> = LazyLock::new(|| {
+        let text = format!(
+            "{GRID}activation=['relu','leaky_relu']\nclip=['none','norm(1.0)']\nbatch=['all',2]\nresidual=[true,false]\n\
+             optimizer=['sgd','adam']\n[[grid]]\nlabel='b'\nnetwork='gru'\nsequence_length=4\ninit=['he','normal(0.1)']\n"
+        );
+        Spec::parse(&text, "grid.toml", &open).unwrap_or_else(|report| panic!("{report}")).grid().trials().collect()
+    });
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let arguments: Vec<String> = text.lines().map(str::to_owned).collect();
+    match Filter::parse(&arguments) {
+        Ok(filter) => assert!(TRIALS.iter().filter(|trial| filter.matches(*trial)).count() <= TRIALS.len()),
+        Err(message) => is_lines(&message),
+    }
+}
+
+/// The file of a csv task. The first byte says what is asked of it.
+fn data(bytes: &[u8]) {
+    let Some((ask, bytes)) = bytes.split_first() else { return };
+    let features: Vec<String> = ["a", "b"].iter().take(usize::from(ask >> 1 & 3)).map(|f| (*f).to_owned()).collect();
+    match csv_task::table(bytes, "y", &features, ask & 1 == 1) {
+        Ok(table) => {
+            assert!(table.samples > 0 && !table.features.is_empty());
+            assert_eq!(table.inputs.len(), table.samples * table.features.len());
+            assert!(table.inputs.iter().all(|x| x.is_finite()));
+            match table.targets {
+                Targets::Values(values) => {
+                    assert!(values.len() == table.samples && values.iter().all(|x| x.is_finite()))
+                }
+                Targets::Classes { index, classes } => {
+                    assert!(index.len() == table.samples && (2..=table.samples).contains(&classes));
+                    assert!(index.iter().all(|i| (0..classes as i64).contains(i)));
+                }
+            }
+        }
+        Err(error) => is_plain(&error.to_string()),
+    }
+}
+
+fn scan(bytes: &[u8], columns: usize, each: &mut dyn FnMut(Piece<'_>)) {
+    let done = record::scan::<io::Error>(bytes, 0, columns, &mut |_, piece| {
+        each(piece);
+        Ok(())
+    });
+    done.expect("memory can be read");
+}
+
+/// Rows of result files: the pieces are the whole file, and a whole row has its cells, however the bytes arrive.
+fn rows(bytes: &[u8]) {
+    let Some((&first, bytes)) = bytes.split_first() else { return };
+    let columns = [1, 2, 6, 8, 10, record::runs().len()][usize::from(first) % 6];
+    let (mut end, mut seen) = (0, Vec::new());
+    let slow = BufReader::with_capacity(5, bytes);
+    let done = record::scan::<io::Error>(slow, 0, columns, &mut |offset, piece| {
+        assert_eq!(offset, end);
+        let (name, text) = match piece {
+            Piece::Row { trial, text, ends } => {
+                assert_eq!((ends.len(), record::fields(&text[..text.len() - 1]).len()), (columns, columns));
+                assert_eq!(record::row_id(text), (columns > 1).then_some(trial));
+                ("row", text)
+            }
+            Piece::Damaged { text, .. } => ("damaged", text),
+            Piece::Torn { text } => ("torn", text),
+        };
+        assert_eq!(text, &bytes[end as usize..][..text.len()]);
+        end += text.len() as u64;
+        seen.push((name, text.len()));
+        Ok(())
+    });
+    done.expect("memory can be read");
+    assert_eq!(end, bytes.len() as u64);
+    let mut again = Vec::new();
+    scan(bytes, columns, &mut |piece| {
+        again.push(match piece {
+            Piece::Row { text, .. } => ("row", text.len()),
+            Piece::Damaged { text, .. } => ("damaged", text.len()),
+            Piece::Torn { text } => ("torn", text.len()),
+        });
+    });
+    assert_eq!(seen, again);
+}
+
+/// A result file of a run directory: what is read of it survives being put in order, and then all is clean.
+fn journal(bytes: &[u8]) {
+    let Some((&first, bytes)) = bytes.split_first() else { return };
+    let (file, columns, verdicts) = match first % 4 {
+        0 => (SIDES[0].file, SIDES[0].columns.to_vec(), false),
+        1 => (SIDES[1].file, SIDES[1].columns.to_vec(), false),
+        _ => ("runs.csv", record::runs(), true),
+    };
+    let path = temporary(file);
+    let with_header = [&record::line(&columns)[..], bytes].concat();
+    std::fs::write(&path, if first & 16 == 0 { &with_header } else { bytes }).unwrap();
+    let read = || Table::read(path.clone(), &columns, verdicts);
+    let mut table = match read() {
+        Ok(table) => table,
+        Err(failure) => return is_lines(&failure.to_string()),
+    };
+    let mut order: Vec<TrialId> = table.places().collect();
+    order.sort_unstable();
+    let texts: Vec<Vec<u8>> = order.iter().map(|trial| table.row(*trial).unwrap().unwrap()).collect();
+    assert!(order.iter().zip(&texts).all(|(trial, text)| record::row_id(text) == Some(*trial)));
+    if verdicts {
+        let mut summary = Summary::new(false);
+        texts.iter().for_each(|text| summary.add(text, &mut io::sink()).unwrap());
+        assert_eq!(summary.all.trials, order.len() as u64);
+    }
+    table.replace(order.iter().copied(), &mut |_, _| Ok(None)).unwrap();
+    let again = read().unwrap();
+    assert!(again.is_clean() && again.len() == order.len());
+    assert!(order.iter().zip(&texts).all(|(trial, text)| again.row(*trial).unwrap().as_deref() == Some(&text[..])));
+}
+
+/// A path in memory, if the system has such files; each thread has its own.
+fn temporary(file: &str) -> PathBuf {
+    static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+    });
+    FOLDER.path().join(format!("{:?}-{file}", std::thread::current().id()))
+}
+
+/// Checksums: those are known that have a line of their own, in whatever order they are asked for.
+fn sums(bytes: &[u8]) {
+    let path = temporary("sums.crc32");
+    std::fs::write(&path, bytes).unwrap();
+    let lines: HashSet<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let found = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(record::row_id);
+    let mut known = Known::open(path).unwrap().expect("it was written");
+    for trial in found.take(20) {
+        for sum in [0, 1, 0x89ab_cdef, u32::MAX] {
+            let line = sums::line(trial, sum);
+            assert_eq!(known.has(trial, sum).unwrap(), lines.contains(&line[..]), "{trial} {sum:08x}");
+        }
+    }
+}
+
+/// `runs.csv` and `layers.csv` as a gate reads them.
+fn sheet(bytes: &[u8]) {
+    static SPEC: LazyLock<Spec> = LazyLock::new(|| {
+        let metric =
+            "[[expect]]\nmax=1\nmetric='mean(backprop_norm[1..2, time 1..last] * lr)'\nwhere={network='rnn'}\n";
+        Spec::parse(&format!("{GRID}{metric}"), "grid.toml", &open).unwrap_or_else(|report| panic!("{report}"))
+    });
+    static ROSTER: LazyLock<Roster> = LazyLock::new(|| Roster::new(&SPEC));
+    let Some((&first, bytes)) = bytes.split_first() else { return };
+    let header = |columns: &[&str]| if first & 2 == 0 { record::line(columns) } else { Vec::new() };
+    let mut layers = LayerCells::wanted(&SPEC, &ROSTER).unwrap();
+    let path = Path::new("file.csv");
+    let read = if first & 1 == 0 {
+        let csv = [&header(&record::runs())[..], bytes].concat();
+        Run::read(path, &csv[..], &ROSTER, &["lr"], None)
+    } else {
+        let csv = [&header(SIDES[1].columns)[..], bytes].concat();
+        layers
+            .read(path, &csv[..], &ROSTER)
+            .and_then(|()| Run::read(path, &finished(&SPEC)[..], &ROSTER, &["lr"], None))
+    };
+    match read {
+        Ok(run) => render(&SPEC, Measurable { roster: &ROSTER, run: &run, layers: &layers }),
+        Err(failure) => is_lines(&failure.to_string()),
+    }
+}
+
+/// A manifest that is taken for one is written as it was read.
+fn manifest(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Some(manifest) = Manifest::parse(text) {
+        let written = manifest.render();
+        assert_eq!(Manifest::parse(&written).expect("what was written is read").render(), written);
+    }
+}
+
+/// Hands out a few bytes at a time, as a pipe may.
+struct Pipe<'a>(&'a [u8]);
+
+impl Read for Pipe<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let few = to.len().min(3);
+        self.0.read(&mut to[..few])
+    }
+}
+
+/// What comes over a pipe, in both directions. The first byte says whether the rest is one message or a stream of frames.
+fn protocol(bytes: &[u8]) {
+    let Some((&first, bytes)) = bytes.split_first() else { return };
+    let framed = [&(bytes.len() as u32).to_le_bytes()[..], bytes].concat();
+    let stream = if first & 2 == 0 { &framed } else { bytes };
+    if first & 1 == 0 { messages::<Order>(stream) } else { messages::<Report>(stream) }
+}
+
+/// A message that is accepted keeps its bytes from then on.
+fn messages<T: Serialize + DeserializeOwned>(stream: &[u8]) {
+    let mut pipe = Pipe(stream);
+    while let Ok(Some(message)) = protocol::receive::<T>(&mut pipe) {
+        let send = |message: &T| {
+            let mut bytes = Vec::new();
+            protocol::send(&mut bytes, message).map(|()| bytes)
+        };
+        let sent = send(&message).unwrap();
+        let again = protocol::receive::<T>(&mut &sent[..]).unwrap().expect("what was sent arrives");
+        assert_eq!(send(&again).unwrap(), sent);
+    }
+}
+
+/// A message has something to say and nothing that a terminal would obey.
+fn is_plain(text: &str) {
+    assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");
+}
+
+fn is_lines(text: &str) {
+    text.lines().for_each(|line| assert!(!line.chars().any(|c| c.is_control() && c != '\t'), "{line:?}"));
+}

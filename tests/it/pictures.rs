@@ -1,0 +1,287 @@
+//! `blowup plot`: results in, figures out. The words and counts of a picture are read off its SVG.
+
+use crate::check::{GRID, Results, place};
+use crate::figures::{read, results};
+use crate::sweep::{Place, stderr};
+use blowup::figures::design::shorten;
+use blowup::figures::meanfield::chi_1;
+use blowup::figures::profile::theory_of;
+use blowup::trial::Activation;
+use std::collections::BTreeSet;
+
+/// A spec whose figures have everything: two axes, two facets and one factor more.
+const FULL: &str = r#"
+name = "full"
+epochs = 20
+seeds = 2
+[task]
+kind = "teacher"
+inputs = 3
+samples = 16
+[record]
+epochs = true
+layers = [0]
+[[grid]]
+label = "nets"
+width = 8
+depth = [2, 4]
+init = ["normal(2.0)", "he"]
+activation = ["relu", "tanh"]
+clip = ["none", "norm(1.0)"]
+lr = { log = [1e-2, 1e2], points = 3 }
+"#;
+
+fn swept(spec: &str) -> Place {
+    let place = Place::new(spec);
+    let output = place.run("sweep t.toml --out r --quiet");
+    assert!(output.status.success(), "{}", stderr(&output));
+    place
+}
+
+fn stdout(place: &Place, args: &str) -> String {
+    let output = place.run(args);
+    assert_eq!((output.status.code(), &*stderr(&output)), (Some(0), ""), "{args}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The texts of a picture, title and notes included.
+fn texts(svg: &str) -> Vec<String> {
+    let ends = svg.split('>').filter_map(|part| part.strip_suffix("</text").or_else(|| part.strip_suffix("</title")));
+    ends.map(ToOwned::to_owned).collect()
+}
+
+fn has(texts: &[String], wanted: &[&str]) {
+    for text in wanted {
+        assert!(texts.iter().any(|found| found == text), "`{text}` is not in {texts:#?}");
+    }
+}
+
+#[test]
+fn a_sweep_gets_every_kind_of_figure_and_its_files_are_told() {
+    let place = swept(FULL);
+    let told = stdout(&place, "plot r");
+    let names = ["phase-nets-clip-none", "phase-nets-clip-norm-1.0", "survival-nets", "layers-nets", "trials-nets"];
+    // With one label there is nothing to tell apart.
+    let names = names.map(|name| name.replace("-nets", ""));
+    let expected: String = names.iter().map(|name| format!("r/figures/{name}.svg\nr/figures/{name}.png\n")).collect();
+    assert_eq!(told, expected);
+    for name in &names {
+        let png = std::fs::read(place.path(&format!("r/figures/{name}.png"))).unwrap();
+        assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+        let svg = place.read(&format!("r/figures/{name}.svg"));
+        let size = |from: usize| u32::from_be_bytes(png[from..from + 4].try_into().unwrap());
+        assert!(svg.contains(&format!("width=\"{}\" height=\"{}\"", size(16) / 2, size(20) / 2)), "{name}");
+        inside(name, &svg);
+    }
+    let survival = texts(&place.read("r/figures/survival.svg"));
+    has(&survival, &["Survival: r", "by learning rate", "by clip", "by initialization", "by activation", "epoch"]);
+    let layers = texts(&place.read("r/figures/layers.svg"));
+    has(&layers, &["layer (from the input)", "norm of the backprop signal", "mean field"]);
+    let trials = texts(&place.read("r/figures/trials.svg"));
+    has(&trials, &["loss", "gradient norm, largest", "epoch"]);
+    assert!(trials.iter().any(|text| text.starts_with("clipped: ")), "{trials:#?}");
+    assert!(trials.iter().any(|text| text.starts_with("not finite: epoch ")), "{trials:#?}");
+}
+
+/// Every text lies within its picture. The anchor and an estimate of the width from below are enough to find one that is cut.
+fn inside(name: &str, svg: &str) {
+    let number = |text: &str, key: &str| -> f64 {
+        let from = text.find(&format!(" {key}=\"")).unwrap_or_else(|| panic!("{key} in {text}")) + key.len() + 3;
+        text[from..].split('"').next().unwrap().parse().unwrap()
+    };
+    let (width, height) = (number(svg, "width"), number(svg, "height"));
+    for line in svg.lines().filter(|line| line.starts_with("<text") && !line.contains("rotate")) {
+        let words = line.split('>').nth(1).unwrap().trim_end_matches("</text");
+        let long = blowup::figures::font::width(&words.replace("&lt;", "<"), number(line, "font-size"));
+        let lead = if line.contains("\"middle\"") {
+            0.5
+        } else if line.contains("\"end\"") {
+            1.0
+        } else {
+            0.0
+        };
+        let (x, y) = (number(line, "x") - lead * long, number(line, "y"));
+        assert!(x >= 0.0 && x + long <= width && (0.0..=height).contains(&y), "{name}: {line}");
+    }
+}
+
+#[test]
+fn a_phase_diagram_says_what_it_shows_and_counts_right() {
+    let place = place(GRID, &{
+        let mut results = Results::of(GRID);
+        results.column("outcome", |i| ["nonfinite", "converged", "diverged", ""][i % 4]);
+        results.column("lost", |i| if i % 4 == 3 { "crashed" } else { "" });
+        results.text()
+    });
+    // Eight trials: depth 1 and 3 have a non-finite and a converged one, depth 2 and 4 a diverged and a lost one.
+    stdout(&place, "plot r --x depth --y seed");
+    let shown = texts(&place.read("r/figures/phase-depth-seed.svg"));
+    has(
+        &shown,
+        &[
+            "Divergence rate: r",
+            "depth (hidden layers)",
+            "seed",
+            "depth 1, seed 0: 1 of 1, 1.00 (95% 0.21 to 1.00)",
+            "depth 3, seed 1: 0 of 1, 0.00 (95% 0.00 to 0.79)",
+            "depth 2, seed 1: no value, 1 lost",
+            "some trials lost",
+            "no verdict",
+        ],
+    );
+    let subtitle = shown.iter().find(|text| text.starts_with("Share of trials")).unwrap();
+    assert!(shown.join(" ").contains("8 trials, 1 a cell, 2 lost."), "{subtitle}");
+    stdout(&place, "plot r");
+    let rates = texts(&place.read("r/figures/phase.svg"));
+    has(
+        &rates,
+        &["depth (hidden layers)", "1 of 2", "1 of 1, 1 lost", "divergence rate, with its 95% interval (Wilson)"],
+    );
+}
+
+#[test]
+fn cells_with_few_trials_are_marked() {
+    let spec = GRID.replace("seeds = 2", "seeds = 6").replace("lr = 0.1", "lr = [0.1, 1.0]");
+    let mut results = Results::of(&spec);
+    // The first cell has two trials with a verdict, the others six.
+    results.column("outcome", |i| if i < 4 { "" } else { "converged" });
+    results.column("lost", |i| if i < 4 { "timeout" } else { "" });
+    let place = place(&spec, &results.text());
+    stdout(&place, "plot r");
+    let shown = texts(&place.read("r/figures/phase.svg")).join(" ");
+    assert!(shown.contains("some trials lost fewer than 3 trials with a verdict"), "{shown}");
+    results.column("outcome", |_| "converged").column("lost", |_| "");
+    place.write("r/runs.csv", &results.text());
+    stdout(&place, "plot r");
+    let shown = texts(&place.read("r/figures/phase.svg")).join(" ");
+    assert!(!shown.contains("fewer") && !shown.contains("lost"), "{shown}");
+}
+
+#[test]
+fn what_is_pooled_is_named_and_a_median_is_a_metric() {
+    let place = swept(FULL);
+    stdout(&place, "plot r --facet activation --metric grad_norm_max");
+    let shown = texts(&place.read("r/figures/grad-norm-max-activation.svg")).join("\n");
+    assert!(shown.contains("Median grad_norm_max: r"), "{shown}");
+    assert!(
+        shown.replace('\n', " ").contains("Pooled over init (normal(2.0), he), clip (none, norm(1.0))."),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_filter_limits_what_is_drawn() {
+    let place = swept(FULL);
+    stdout(&place, "plot r --where clip=none --where lr=0.5..");
+    let shown = texts(&place.read("r/figures/phase.svg")).join(" ");
+    assert!(shown.contains("32 trials, 2 a cell."), "{shown}");
+}
+
+#[test]
+fn without_a_terminal_no_colour_and_at_most_80_columns() {
+    let place = swept(FULL);
+    let text = stdout(&place, "plot r --terminal");
+    assert!(!text.contains('\x1b'), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert_eq!(text.matches("Divergence rate: r, clip = ").count(), 2, "{text}");
+    assert!(text.contains("across: learning rate, up: depth (hidden layers), panels: "), "{text}");
+    assert!(!place.path("r/figures").exists());
+    let again = place.run("sweep t.toml --out r");
+    assert!(!String::from_utf8(again.stdout).unwrap().contains("across:"), "diagrams are for terminals");
+}
+
+/// What a person sees: Python gives the program a terminal.
+#[test]
+fn on_a_terminal_there_is_colour_unless_it_is_not_wanted() {
+    let place = swept(FULL);
+    let program = env!("CARGO_BIN_EXE_blowup");
+    let seen = |command: &str, no_colour: &str| {
+        let mut terminal = std::process::Command::new("python3");
+        terminal.current_dir(place.dir.path()).args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])", program]);
+        terminal.args(command.split_whitespace()).env("NO_COLOR", no_colour).env("TERM", "xterm-256color");
+        let output = terminal.output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(seen("plot r --terminal", "").contains("\x1b[48;5;"));
+    assert!(!seen("plot r --terminal", "1").contains("\x1b[48;5;"));
+    let end = seen("sweep t.toml --out r", "1");
+    assert!(end.contains("across: learning rate") && !end.contains("\x1b[48;5;"), "{end}");
+}
+
+/// Exit status 2, nothing on stdout, these words on stderr.
+fn refused(place: &Place, args: &str, words: &[&str]) {
+    let output = place.run(args);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{args}");
+    let text = stderr(&output);
+    for words in words {
+        assert!(text.contains(words), "{args}: {text}");
+    }
+}
+
+#[test]
+fn bad_input_is_answered_with_what_there_is() {
+    let place = place(GRID, &Results::of(GRID).text());
+    refused(&place, "plot r --x dept", &["`dept` is not an axis", "did you mean `depth`?"]);
+    refused(&place, "plot r --y lr", &["`lr` has one value, 0.1", "these vary: depth (4), seed (2)"]);
+    refused(&place, "plot r --facet beta1", &["`beta1` has no value"]);
+    refused(&place, "plot r --x depth --facet depth", &["`depth` is asked for twice"]);
+    refused(&place, "plot r --facet depth,seed,lr", &["more than two axes"]);
+    refused(&place, "plot r --metric loss_fina", &["`loss_fina` is not a metric", "did you mean `loss_final`?"]);
+    refused(&place, "plot r --where depth=5", &["matches none of the 8 trials", "`depth` here: 1, 2, 3, 4"]);
+    refused(&place, "plot r --where dpth=1", &["`dpth` is not an axis", "did you mean `depth`?"]);
+    refused(&place, "plot s", &["there is no folder `s`"]);
+    assert!(!place.path("r/figures").exists());
+    std::fs::create_dir(place.path("s")).unwrap();
+    refused(&place, "plot s", &["cannot open `s/runs.csv`", "`blowup sweep` writes runs.csv"]);
+    let whole = place.read("r/runs.csv");
+    place.write("s/runs.csv", &whole[..whole.len() - 30]);
+    refused(&place, "plot s", &["`s/runs.csv`: line 9: the row ends without a line end"]);
+    place.write("s/runs.csv", &whole[..=whole.find('\n').unwrap()]);
+    refused(&place, "plot s", &["`s/runs.csv` has no rows"]);
+    place.write("s/runs.csv", "");
+    refused(&place, "plot s", &["`s/runs.csv`: line 1: the file is empty"]);
+    place.write("r/epochs.csv", "trial,epoch\nt5,3\n");
+    refused(&place, "plot r", &["`r/epochs.csv`: line 1: there is no column `loss`"]);
+}
+
+#[test]
+fn chi_1_is_that_of_the_literature() {
+    let check = |activation: Activation, weights: f64, biases: f64, expected: f64, tolerance: f64| {
+        let found = chi_1(activation, weights, biases).unwrap();
+        assert!((found - expected).abs() <= tolerance, "{activation:?} {weights} {biases}: {found}, not {expected}");
+    };
+    // He 2015: s2/2, and for leaky ReLU s2 (1 + a^2)/2; linear: s2. Exact.
+    for weights in [0.5, 1.0, 2.0, 3.0] {
+        check(Activation::Relu, weights, 0.0, weights / 2.0, 1e-12);
+        check(Activation::LeakyRelu { negative_slope: 0.2 }, weights, 0.0, weights * 1.04 / 2.0, 1e-12);
+        check(Activation::Linear, weights, 0.0, weights, 1e-12);
+    }
+    // Schoenholz 2017, as verified for A6: .759 at 1, the edge of chaos at 1.761.
+    check(Activation::Tanh, 1.0, 0.05, 0.759, 5e-4);
+    check(Activation::Tanh, 1.761, 0.05, 1.0, 5e-4);
+    // Glorot & Bengio 2010 (A9): variance 1/(3 n), small inputs: 1/6 and 1/3.
+    check(Activation::Relu, 1.0 / 3.0, 0.0, 1.0 / 6.0, 1e-12);
+    check(Activation::Tanh, 1.0 / 3.0, 0.0, 1.0 / 3.0, 1e-6);
+    // The edge of chaos of tanh without biases is at s2 = 1, where q dies out as 1/layer.
+    check(Activation::Tanh, 1.0, 0.0, 1.0, 2e-3);
+    // SELU keeps mean 0 and variance 1 with s2 = 1 (Klambauer 2017); its slope there: scale^2 (1/2 + alpha^2 e^2 Phi(-2)).
+    let alpha2 = 1.673_263_242_354_377_2_f64.powi(2);
+    let expected = 1.050_700_987_355_480_5_f64.powi(2) * (0.5 + alpha2 * 2f64.exp() * 0.022_750_131_948_179_2);
+    check(Activation::Selu, 1.0, 0.0, expected, 1e-6);
+    // Where q grows without end there is none.
+    assert_eq!(chi_1(Activation::Gelu, 16.0, 0.0), None);
+}
+
+#[test]
+fn chi_1_knows_which_weights_a_row_has() {
+    let mut table = read(&results().text(), &["network=mlp"]);
+    let before: Vec<_> = (0..table.len()).map(|row| theory_of(&table, row)).collect();
+    shorten(&mut table);
+    let after: Vec<_> = (0..table.len()).map(|row| theory_of(&table, row)).collect();
+    assert_eq!(before, after);
+    // ReLU nets of width 64: normal(0.5) has s2 = 16, He 2, Xavier 1; depth 2 and more.
+    let found: BTreeSet<String> = after.iter().map(|chi| format!("{:.3}", chi.unwrap())).collect();
+    assert_eq!(found, ["0.500", "1.000", "8.000"].map(ToOwned::to_owned).into());
+    let recurrent = read(&results().text(), &["network=rnn"]);
+    assert!((0..recurrent.len()).all(|row| theory_of(&recurrent, row).is_none()));
+}
