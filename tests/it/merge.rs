@@ -2,6 +2,7 @@
 
 use crate::sweep::{Place, SPEC, stderr};
 use blowup::merge::{Owners, ranges};
+use blowup::store::sums;
 use blowup::trial::TrialId;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -202,10 +203,18 @@ fn gaps_overlaps_and_foreign_rows_are_named() {
     let epochs = place.read("r/shard-1-of-2/epochs.csv");
     let cut = epochs[..epochs.len() - 200].rfind('\n').unwrap() + 1;
     check("epochs.csv", &epochs[..cut], &["`epochs.csv` of shard 1/2", "when the shard was finished"]);
-    // Beyond what lengths can tell.
+    // Beyond what lengths and checksums can tell.
+    let guard = |text: &str| {
+        let rows = text.split_inclusive('\n').skip(1);
+        let lines = rows.map(|row| sums::line(TrialId::parse(&row[..13]).unwrap(), sums::sum(row.as_bytes())));
+        let lines: Vec<u8> = lines.flatten().collect();
+        place.write("r/shard-1-of-2/runs.crc32", &format!("trial,crc32\n{}", String::from_utf8(lines).unwrap()));
+    };
     place.write("r/shard-1-of-2/manifest.toml", &manifest[..lengths]);
     let foreign = two.lines().last().unwrap();
+    guard(&format!("{one}{foreign}\n"));
     check("runs.csv", &format!("{one}{foreign}\n"), &["overlap: both have", "1 trials in all"]);
+    guard(&format!("{one}t0{}\n", &foreign[2..]));
     check("runs.csv", &format!("{one}t0{}\n", &foreign[2..]), &["which is not in the grid"]);
     let first = epochs.lines().nth(1).unwrap().split(',').next().unwrap();
     let without: String = epochs.lines().filter(|row| !row.starts_with(first)).map(|row| format!("{row}\n")).collect();
