@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test slurm literature notebook build libtorch bench pytorch drill fuzz clean
+.PHONY: sweep test slurm literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -31,10 +31,19 @@ build: libtorch
 libtorch:
 	@python3 scripts/libtorch.py
 
-# The comparison with other ways to do the same; its Python packages go to .venv-bench/. ARGS=--quick for tiny sizes, ARGS="--only raw" for a part.
+# What `--device cuda` loads at run time, into .libtorch/cuda/ (2.5 GB to fetch); the build stays as it is.
+libtorch-cuda:
+	@python3 scripts/libtorch.py cuda
+
+# The comparison with other ways to do the same; its Python packages go to .venv-bench/. ARGS=--quick for tiny sizes, ARGS="--only raw" for a part
+# (gpu: after `make libtorch-cuda`, where there is a GPU).
 bench: build
 	cargo bench --no-run
 	python3 benches/compare.py $(ARGS)
+
+# On a machine with a GPU: are its verdicts those of the CPU? `python3 tests/device/compare.py cpu:plain` rehearses it without one.
+cuda-check: build libtorch-cuda
+	python3 tests/device/compare.py cuda
 
 # Trains the trials of tests/pytorch/ in blowup and in PyTorch and compares every step; its Python packages go to .venv-pytorch/.
 pytorch: build

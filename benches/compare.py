@@ -11,10 +11,10 @@ import sys
 
 sys.dont_write_bytecode = True
 
-from comparison import growth, overhead, peers, raw, real, report
+from comparison import gpu, growth, overhead, peers, raw, real, report
 from comparison.measure import ROOT, SCRATCH, say
 
-SECTIONS = {"real": real, "raw": raw, "overhead": overhead, "growth": growth}
+SECTIONS = {"real": real, "raw": raw, "overhead": overhead, "growth": growth, "gpu": gpu}
 
 
 def main():
@@ -27,13 +27,16 @@ def main():
     whole = not options.quick and not options.only
 
     SCRATCH.mkdir(parents=True, exist_ok=True)
-    peers.set_up()
+    wanted = options.only or list(SECTIONS)
+    if wanted != ["gpu"]:
+        peers.set_up()
     results = {"quick": options.quick, "machine": peers.machine()}
-    for name, section in SECTIONS.items():
-        if not options.only or name in options.only:
-            results[name] = section.compare(options.quick, rounds, results["machine"]["peers"])
-            # What is measured is kept whatever happens to the sections that follow.
-            write(SCRATCH, results)
+    for name in (name for name in SECTIONS if name in wanted):
+        measured = SECTIONS[name].compare(options.quick, rounds, results["machine"]["peers"])
+        if measured is not None:
+            results[name] = measured
+        # What is measured is kept whatever happens to the sections that follow.
+        write(SCRATCH, results)
     if whole:
         write(ROOT / "benches", results)
         report.into_readme(results)

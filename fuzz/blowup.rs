@@ -4,6 +4,8 @@
 
 #[path = "../src/axes.rs"]
 pub mod axes;
+#[path = "../src/device.rs"]
+pub mod device;
 #[path = "../src/trial/mod.rs"]
 pub mod trial;
 

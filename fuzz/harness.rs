@@ -11,6 +11,7 @@ use blowup::check::roster::Roster;
 use blowup::check::run::Run;
 use blowup::check::text;
 use blowup::csv_task::{self, Targets};
+use blowup::device::Device;
 use blowup::plan::{Cost, Planner, Sizes};
 use blowup::record::{self, Lost, OUTCOME, Piece, SIDES};
 use blowup::spec::Spec;
@@ -90,7 +91,8 @@ fn grid(spec: &Spec) {
         let last = (points - 1).min(u128::from(u64::MAX) - 1) as u64;
         [0, 1, last / 2, last].iter().for_each(|point| whole(&grid.at(*point)));
     }
-    let plan = planner.plan(Sizes { workers: 2, chunk: None, bytes: f64::INFINITY, seconds: None });
+    let plan =
+        planner.plan(Sizes { workers: 2, device: Device::Cpu, chunk: None, bytes: f64::INFINITY, seconds: None });
     assert!(plan.chunks.iter().all(|chunk| !chunk.trials.is_empty() && chunk.seconds() >= 0.0));
     assert!(spec.expects.iter().all(|expect| !expect.metric.text.is_empty()));
 }

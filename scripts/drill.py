@@ -170,8 +170,9 @@ def workers_killed(d):
         if workers:
             os.kill(d.random.choice(workers), signal.SIGKILL)
             struck += 1
-        # A trial alone has two lives: who kills faster than it trains kills it.
-        time.sleep(d.random.uniform(0.5, 1.0))
+        # A trial alone has two lives: who kills faster than anything is trained takes them.
+        d.until_rows(out, process)
+        time.sleep(d.random.uniform(0.0, 0.5))
     d.end(process, 0)
     d.same(out)
     return struck, 0

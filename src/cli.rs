@@ -1,5 +1,6 @@
 //! The command line as it is written. No logic.
 
+use crate::device::Device;
 use crate::plan::Shard;
 use crate::worker::limits::{self, Bytes};
 use clap::{Args, Parser, Subcommand};
@@ -16,7 +17,7 @@ Examples:
   blowup check results/grid                        the gate for CI: do the spec's expectations hold?
   blowup plot results/grid                         figures: where it blows up, how fast
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
-  blowup slurm experiments/grid.toml --shards 16 --submit    the same sweep as a Slurm job array
+  blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
 
 Exit status:
   0    done, or the gate passed
@@ -64,11 +65,16 @@ slurm/N the I alone: for arrays submitted in pieces or again in part. kubernetes
 JOB_COMPLETION_INDEX, which counts from 0; Kubernetes does not tell a pod how many there are.
 
 Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
-and steps.csv if the spec records them, spec.toml, manifest.toml; runs.crc32 (checksums of the
+and steps.csv if the spec records them, spec.toml, manifest.toml; report.html (one page that opens
+offline: phase diagram, trials, survival, configurations, checks); runs.crc32 (checksums of the
 rows), lost.csv (what was lost, and why). The bytes of runs.csv do not depend on --workers.
 
 A trial that breaks a limit or its worker is lost alone, with its reason in runs.csv; the next
-sweep tries it again, three times in all, or from the start under larger limits.";
+sweep tries it again, three times in all, or from the start under larger limits.
+
+--device cuda trains thousands of trials at once in one worker, on an NVIDIA GPU. It takes the
+driver (580 or newer) and `make libtorch-cuda`; what is missing is said. Verdicts are the CPU's
+within a tolerance that the README states, bits are not. Written, not yet run on a GPU.";
 
 #[derive(Debug, Args)]
 #[command(after_help = SWEEP_HELP)]
@@ -78,11 +84,11 @@ pub struct Sweep {
     /// The folder of the results [default: results/<name of the spec>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Worker processes, one thread each [default: one per core, fewer if memory is short]
+    /// Worker processes, one thread each [default: one per core, fewer if memory is short; one for a GPU]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
-    /// Where to train: cpu, cuda or cuda:K
-    #[arg(long, default_value = "cpu")]
+    /// Where to train: cpu, cuda (the first GPU) or cuda:K
+    #[arg(long, default_value_t = Device::Cpu)]
     pub device: Device,
     /// Train one part of N of equal predicted cost: I/N, slurm, slurm/N or kubernetes/N
     #[arg(long, value_name = "SHARD")]
@@ -161,9 +167,9 @@ resume where they were, and one that the time limit stops is queued again. The s
 submits the shards that are not done, and the merge. What stands behind -- goes to sbatch.
 
 Examples:
-  blowup slurm experiments/grid.toml --shards 64 --submit -- --account=ab12 --partition=cpu --time=4:00:00 --cpus-per-task=8
-  blowup slurm experiments/grid.toml --shards 64         writes OUT/slurm/submit.sh only, to be read first
-  blowup slurm --status results/grid                     which shards are done, running, failed, missing
+  blowup slurm grid.toml --shards 64                writes results/grid/slurm/submit.sh, to be read
+  blowup slurm grid.toml --shards 64 --submit -- --account=ab12 --time=4:00:00 --cpus-per-task=8
+  blowup slurm --status results/grid                done, running, failed, missing
 
 Each task trains with as many workers as it has CPUs; a worker takes about 400 MB.";
 
@@ -195,6 +201,8 @@ pub struct Slurm {
 
 #[derive(Debug, Args)]
 pub struct Worker {
+    #[arg(long, default_value_t = Device::Cpu)]
+    pub device: Device,
     #[arg(long)]
     pub memory: Option<u64>,
 }
@@ -273,7 +281,8 @@ pub struct Check {
 }
 
 const PLOT_HELP: &str = "\
-Written into RUN_DIR/figures/, each as SVG and PNG; the names of the files go to stdout:
+Written into RUN_DIR/figures/, each as SVG and PNG, and RUN_DIR/report.html anew; the names of the
+files go to stdout:
   phase-*      divergence rate over two axes, in panels; a figure for each combination of the rest
   survival-*   share of trials that have not blown up yet, by epoch, for the values of every axis
   layers-*     backprop signal by layer, beside mean-field theory (if layers.csv was recorded)
@@ -346,23 +355,4 @@ impl FromStr for ShardArg {
 pub struct Rest {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub rest: Vec<OsString>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Device {
-    Cpu,
-    Cuda(u32),
-}
-
-impl FromStr for Device {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Device, &'static str> {
-        match text.split_once(':') {
-            None if text == "cpu" => Ok(Device::Cpu),
-            None if text == "cuda" => Ok(Device::Cuda(0)),
-            Some(("cuda", number)) => number.parse().map(Device::Cuda).map_err(|_| "the K of `cuda:K` is a number"),
-            _ => Err("expected cpu, cuda or cuda:K"),
-        }
-    }
 }

@@ -8,13 +8,14 @@
 //!                          |                                     |
 //!                          +<------------- rows <----------------+
 //!                          v
-//!                        store (runs.csv, ...) -> summary | check | figures
+//!                        store (runs.csv, ...) -> summary | check | figures | report
 //! ```
 
 pub mod cli;
 pub mod command;
 
 pub mod axes;
+pub mod device;
 pub mod trial;
 
 pub mod csv_task;
@@ -38,6 +39,7 @@ pub mod slurm;
 
 pub mod check;
 pub mod figures;
+pub mod report;
 
 pub mod failure;
 pub mod input;

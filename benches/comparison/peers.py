@@ -42,6 +42,8 @@ def peer(name, *arguments):
 def versions():
     """Package -> version; None for what is not there."""
     packages = [re.match("[A-Za-z0-9_-]+", line)[0] for line in REQUIREMENTS.read_text().splitlines()]
+    if not PYTHON.exists():
+        return {}
     code = (
         "import importlib.metadata as m, json, sys\n"
         "def version(name):\n"

@@ -10,7 +10,7 @@ MARKS = "<!-- speed: written by `make bench` -->", "<!-- /speed -->"
 
 def markdown(results):
     parts = [head(results), "## Figures to reach\n", goal_table(results)]
-    for name, section in (("real", real), ("raw", raw), ("overhead", overhead), ("growth", growth)):
+    for name, section in (("real", real), ("raw", raw), ("overhead", overhead), ("growth", growth), ("gpu", gpu)):
         if name in results:
             parts.append(section(results[name]))
     return "\n".join(parts)
@@ -102,6 +102,20 @@ def growth(part):
     header = ["trials", "workers", "seconds", "microseconds a trial", "parent's peak, MB", "a worker's peak, MB"]
     scan = f"Resume of {part['sizes'][-1]:,} finished rows ({part['bytes'] / 1e6:.0f} MB): {spread(seconds(part['resume']))} seconds.\n"
     return "## Growth\n\nTrivial trials, whole sweeps.\n\n" + table(header, rows) + "\n" + scan
+
+
+def gpu(part):
+    rows = []
+    for case, figures in part["cases"].items():
+        _, _, _, width, lanes, _ = case.split()
+        shown = [spread(figures[name], 3) if figures.get(name) else "does not fit" if name in figures else "not installed" for name in ("blowup", "jax")]
+        both = figures["blowup"] and figures.get("jax")
+        rows.append([width, f"{int(lanes):,}", *shown, f"{median(figures['jax']) / median(figures['blowup']):.2f}x" if both else ""])
+    about = (
+        f"Microseconds per trial and step on {part['gpu']} (JAX {part['jax']}), without start and compilation: 16 hidden tanh layers, 64 samples, full batch, f32, SGD, norm clip\n"
+        "for every other trial. blowup's step includes all its probes; JAX reads loss and gradient norm.\n"
+    )
+    return f"## GPU\n\n{about}\n" + table(["width", "lanes", "blowup", "JAX jit(vmap(scan))", "JAX / blowup"], rows)
 
 
 def into_readme(results):

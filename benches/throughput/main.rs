@@ -2,14 +2,17 @@
 //!
 //!     cargo bench --bench throughput                    the cases of CASES: the step, the products, their share of it
 //!     cargo bench --bench throughput -- --serve         answers one line per line of stdin; `benches/compare.py` asks
+//!     cargo bench --bench throughput -- --serve cuda    the same on a GPU
 //!
-//! A line is `step|products NETWORK ACTIVATION OPTIMIZER WIDTH LANES STEPS`, its answer a number. Every case: 16 hidden layers (an rnn: one, over
+//! A line is `step|products|within NETWORK ACTIVATION OPTIMIZER WIDTH LANES STEPS`, its answer a number. `within` is a step timed within one
+//! run, for so many lanes that drawing their weights would drown the difference of two. Every case: 16 hidden layers (an rnn: one, over
 //! 64 time steps), 64 samples of 10 inputs, full batch, mean squared error, f32; a learning rate for each trial and norm clip for every
 //! other; none diverges. A step includes all of blowup's probes.
 
 mod products;
 
-use blowup::engine;
+use blowup::device::Device;
+use blowup::engine::{self, device::Unusable};
 use blowup::trial::*;
 use blowup::verdict::Record;
 use std::io::{BufRead, Write};
@@ -120,6 +123,24 @@ impl Case {
         (self.seconds(3 + self.steps) - short) / (self.steps as f64 * self.lanes as f64) * 1e6
     }
 
+    /// Microseconds per trial and step from the moment when one more trial, that blows up at once, leaves: the others are in the midst of
+    /// their steps then.
+    fn within(&self) -> f64 {
+        let mut trials: Vec<Trial> = (0..self.lanes).map(|lane| self.trial(lane, self.steps)).collect();
+        trials.push(Trial { lr: 1e30, clip: Clip::None, ..self.trial(0, self.steps) });
+        let mut mark = None;
+        engine::train(&trials, &Record::default(), &mut |index, finished| {
+            let run = finished.measured.steps_run;
+            match mark {
+                None => mark = (index == self.lanes).then(|| (Instant::now(), self.steps - run)),
+                Some(_) => assert_eq!(run, self.steps, "a trial of the benchmark diverged"),
+            }
+        })
+        .unwrap_or_else(|error| panic!("the benchmark's trials do not train: {error}"));
+        let (mark, steps) = mark.expect("a learning rate of 1e30 blows up");
+        mark.elapsed().as_secs_f64() / (steps as f64 * trials.len() as f64) * 1e6
+    }
+
     fn products(&self) -> f64 {
         let times = if self.recurrent { TIMES } else { 1 };
         let depth = if self.recurrent { 1 } else { DEPTH };
@@ -134,6 +155,7 @@ fn answer(line: &str) -> Option<f64> {
     let case = Case::parse(case)?;
     match what {
         "step" => Some(case.step()),
+        "within" => Some(case.within()),
         "products" => Some(case.products()),
         _ => None,
     }
@@ -145,8 +167,14 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    engine::start();
+    let device = std::env::args().skip_while(|argument| argument != "--serve").nth(1);
+    let device = device.and_then(|device| device.parse().ok()).unwrap_or(Device::Cpu);
+    if let Err(Unusable { what, hint }) = engine::start_on(device) {
+        eprintln!("{what}\nhint: {hint}");
+        std::process::exit(2);
+    }
     if std::env::args().any(|argument| argument == "--serve") {
+        engine::device::gpu().iter().for_each(|name| eprintln!("{name}"));
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             println!("{}", answer(&line).unwrap_or_else(|| panic!("not a case: {line}")));
             std::io::stdout().flush().expect("stdout is open");

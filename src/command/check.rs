@@ -140,7 +140,7 @@ fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
 }
 
 /// Reads the file only if a metric does.
-fn layers(spec: &Spec, roster: &Roster, path: &Path) -> Result<LayerCells, Failure> {
+pub(super) fn layers(spec: &Spec, roster: &Roster, path: &Path) -> Result<LayerCells, Failure> {
     let mut cells = LayerCells::wanted(spec, roster)?;
     if cells.is_empty() {
         return Ok(cells);
@@ -173,6 +173,6 @@ fn refuse_other(path: &Path) -> Result<(), Failure> {
     if folder.is_dir() { Ok(()) } else { Err(Failure::new(format!("there is no folder `{}`", folder.display()))) }
 }
 
-fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {
+pub(super) fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {
     sums::open_file(path).map_err(|error| Failure::io("read", path, &error))
 }

@@ -194,6 +194,7 @@ impl Merged<'_> {
         self.manifest.status = if missing == 0 { Status::Complete } else { Status::Partial };
         self.manifest.lengths = stage.store.lengths();
         stage.store.write_manifest(&self.manifest)?;
+        super::report::write_or_tell(&stage.store.dir, Some(self.spec));
         let place = format!("{}: {}", out.dir.display(), stage.store.files().join(" "));
         out.adopt(stage)?;
         print(&self.report(&summary, &place));
@@ -212,10 +213,10 @@ impl Merged<'_> {
         }
         let (mut batch, mut trials) = (Batch::default(), self.spec.grid().trials());
         while let Some((_, id, trial)) = trials.advance() {
-            let (Some(at), Some(verdict)) = (self.sources.owners.of(id), self.sources.verdict(id)) else {
+            let Some(at) = self.sources.owners.of(id).map(|at| at as usize) else {
                 continue;
             };
-            let at = at as usize;
+            let verdict = shards[at].runs.verdict(id).expect("the shard that has a trial has its row");
             let row = runs[at].as_mut().map(|runs| runs.row(id)).transpose()?.flatten().unwrap_or_default();
             let relabelled = relabelled(row, &trial.label);
             let row = relabelled.as_deref().unwrap_or(row);

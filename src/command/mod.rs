@@ -4,6 +4,7 @@ pub mod check;
 pub mod merge;
 pub mod plot;
 pub mod replay;
+pub mod report;
 pub mod shard;
 pub mod slurm;
 pub mod sweep;

@@ -1,4 +1,4 @@
-//! `blowup plot`: rows -> figures -> files, or text on the terminal.
+//! `blowup plot`: rows -> figures -> files and the report, or text on the terminal.
 
 use super::sweep::print;
 use crate::cli::Plot;
@@ -12,6 +12,7 @@ use crate::figures::words;
 use crate::spec::Mistake;
 use crate::spec::filter::Filter;
 use crate::spec::metric::Rate;
+use crate::store::REPORT;
 use std::fs::{self, File};
 use std::io::{BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -37,7 +38,8 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
     if let Some(reader) = open_if_there(&epochs)? {
         folder.add(gallery.trials(&epochs, reader)?.into_iter())?;
     }
-    print(&folder.listed());
+    super::report::write(&args.dir, None)?;
+    print(&format!("{}{}\n", folder.listed(), args.dir.join(REPORT).display()));
     Ok(Exit::Done)
 }
 

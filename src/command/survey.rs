@@ -92,12 +92,13 @@ impl Survey {
         survey
     }
 
-    /// Refuses a grid in which two trials have one id: of both there could be only one row.
+    /// Refuses a grid in which two trials have one id: of both there could be only one row. (Of two in different shards, `merge` says that
+    /// the shards overlap, where the grid does not look at every id itself.)
     pub fn check_ids(&self, grid: Grid<'_>) -> Result<(), Failure> {
         let pair = match self.collision {
             Some(point) => {
-                let id = grid.at(point).id();
-                self.order.iter().position(|known| *known == id).map(|at| (self.points[at], point))
+                let (id, mut trials) = (grid.at(point).id(), grid.trials());
+                std::iter::from_fn(|| trials.advance()).find(|(_, known, _)| *known == id).map(|(at, ..)| (at, point))
             }
             None => self.doubled().map(|(a, b)| (self.points[a], self.points[b])),
         };

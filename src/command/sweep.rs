@@ -2,7 +2,7 @@
 
 use super::shard;
 use super::survey::{Survey, check_shard};
-use crate::cli::{Device, Sweep};
+use crate::cli::Sweep;
 use crate::failure::{Exit, Failure, excerpt};
 use crate::input;
 use crate::plan::{self, Pending, Plan, Shard, Sizes};
@@ -11,7 +11,7 @@ use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
 use crate::store::losses::{self, Loss};
-use crate::store::{Counts, Manifest, Status, Store};
+use crate::store::{Counts, Manifest, REPORT, Status, Store};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
 use crate::worker::limits::{Limits, Shares, Wishes};
@@ -29,9 +29,6 @@ pub(super) const MANY_POINTS: u128 = 10_000_000;
 const MOST_POINTS: u32 = u32::MAX;
 
 pub fn run(args: &Sweep) -> Result<Exit, Failure> {
-    if let Device::Cuda(_) = args.device {
-        return Err(Failure::new("`--device cuda` is not built yet").hint("leave it out to train on the CPU"));
-    }
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
     let filter = Filter::parse(&args.filters).map_err(Failure::new)?;
@@ -74,13 +71,14 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     limits.ceiling = shares.ceiling;
     let chunk = args.chunk.map(usize::from);
     let Shares { workers, planned, .. } = shares;
-    let plan = planner.plan(Sizes { workers, chunk, seconds: limits.chunk_seconds(), bytes: planned });
+    let plan =
+        planner.plan(Sizes { workers, device: args.device, chunk, seconds: limits.chunk_seconds(), bytes: planned });
     let survey = &survey;
     if args.dry_run {
         print(&dry_run(points, shard, survey, &plan, workers));
         return Ok(Exit::Done);
     }
-    let manifest = manifest(&spec, &store, shard, survey, workers);
+    let manifest = manifest(args, &spec, &store, shard, survey, workers);
     let started = Instant::now();
     Running { args, text: &text, spec: &spec, store, survey, changed, limits, manifest, started, begun: None, lost: 0 }
         .run(plan)
@@ -88,7 +86,8 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
 
 /// `fewest`: predicted bytes of a worker that trains the largest trial alone.
 fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // A second process on a GPU would only take turns with the first.
+    let cores = if args.device.is_gpu() { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
     let (workers, memory) = (args.workers.map(usize::from), args.memory.map(|memory| memory.0));
     let least = plan::WORKER_BYTES as u64;
     if let Some(memory) = memory.filter(|memory| *memory < least) {
@@ -109,7 +108,14 @@ fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
 }
 
 /// As a sweep that starts now leaves it.
-fn manifest(spec: &Spec, store: &Store, shard: Option<Shard>, survey: &Survey, workers: usize) -> Manifest {
+fn manifest(
+    args: &Sweep,
+    spec: &Spec,
+    store: &Store,
+    shard: Option<Shard>,
+    survey: &Survey,
+    workers: usize,
+) -> Manifest {
     let before = store.manifest.as_ref();
     Manifest {
         format: record::FORMAT,
@@ -118,7 +124,7 @@ fn manifest(spec: &Spec, store: &Store, shard: Option<Shard>, survey: &Survey, w
         grid: survey.grid.clone(),
         blowup: env!("CARGO_PKG_VERSION").to_owned(),
         fingerprints: before.map(|m| m.fingerprints.clone()).unwrap_or_default(),
-        device: "cpu".to_owned(),
+        device: args.device.to_string(),
         workers: workers as u64,
         started: before.map_or_else(now, |m| m.started.clone()),
         updated: now(),
@@ -202,6 +208,7 @@ impl Running<'_> {
         ));
         let options = pool::Options {
             workers: self.manifest.workers as usize,
+            device: self.args.device,
             record: self.spec.record.clone(),
             limits: self.limits,
             max_lost: self.args.max_lost,
@@ -309,6 +316,8 @@ impl Running<'_> {
         csv.finish()?;
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
+        self.store.forget_rows();
+        super::report::write_or_tell(&self.store.dir, Some(self.spec));
         self.report(&summary);
         Ok(self.exit())
     }
@@ -332,6 +341,9 @@ impl Running<'_> {
         self.store.runs.rows(&mut |row| {
             summary.add_to_table(row);
         })?;
+        if !self.store.dir.join(REPORT).exists() {
+            super::report::write_or_tell(&self.store.dir, Some(self.spec));
+        }
         self.report(&summary);
         Ok(self.exit())
     }

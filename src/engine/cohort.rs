@@ -5,6 +5,7 @@
 
 use super::clip;
 use super::data::{Batch, Data, LaneSeeds, Order};
+use super::device;
 use super::effective::Effective;
 use super::lane::{Lane, Rider, Update, siblings};
 use super::loss::loss;
@@ -21,7 +22,7 @@ use super::weights::Weights;
 use super::{init, kind, lanes, locate};
 use crate::trial::{Clip, Trial};
 use crate::verdict::{Beginning, Course, Finished, Layers, Next, Probe, Record};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// The tensors shrink when at least this share of the lanes has left.
 const COMPACT_AT: f64 = 0.25;
@@ -367,7 +368,7 @@ impl<'a> Cohort<'a> {
         let index: Vec<usize> =
             stay.iter().copied().chain(old_pads.chain(std::iter::repeat(stay[0])).take(pads)).collect();
         self.pads = pads;
-        let tensor = Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>());
+        let tensor = device::upload(Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>()));
         self.workspaces.clear();
         self.weights = self.weights.gather(&tensor);
         self.gradients = self.gradients.gather(&tensor);
@@ -432,7 +433,7 @@ impl<'a> Cohort<'a> {
         let data = self.evaluation.take()?;
         let (seeds, size) = (self.seeds(), self.trials[0].batch);
         let mut sums = vec![0.0; self.lanes.len()];
-        let losses = Tensor::zeros([self.weights.lanes], (self.kind, Device::Cpu));
+        let losses = Tensor::zeros([self.weights.lanes], (self.kind, device::current()));
         for from in (0..data.samples()).step_by(size) {
             let batch = data.batch(&seeds, self.pads, from..(from + size).min(data.samples()), None);
             let at = self.workspace(batch.samples);

@@ -1,10 +1,11 @@
 //! The data of a cohort as tensors: one copy per seed, gathered into batches with one row of lanes.
 
+use super::device::upload;
 use super::draw::{Purpose, Stream};
 use super::task::{self, Draw, Samples};
 use crate::trial::{Sampling, Trial};
 use std::ops::Range;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// Targets of a batch.
 #[derive(Debug)]
@@ -68,9 +69,9 @@ impl Data {
         Ok(Data {
             seeds: seeds.to_vec(),
             samples,
-            inputs: Tensor::cat(&parts, 1).to_kind(kind),
-            values: values.to_kind(kind),
-            classes,
+            inputs: upload(Tensor::cat(&parts, 1).to_kind(kind)),
+            values: upload(values.to_kind(kind)),
+            classes: classes.map(upload),
             trivial: all.iter().map(|s| s.trivial_loss(trial.task.outputs)).collect(),
         })
     }
@@ -99,7 +100,7 @@ impl Data {
         }
         let all = (lanes.len() + pads) as i64;
         let n = range.len() as i64;
-        let index = Tensor::from_slice(&index);
+        let index = upload(Tensor::from_slice(&index));
         let size = self.inputs.size();
         Batch {
             inputs: self.inputs.index_select(1, &index).view([size[0], all, n, size[2]]),
@@ -153,8 +154,8 @@ pub fn per_lane(values: &[f64], kind: Kind) -> Tensor {
     match super::inner(kind) {
         Kind::Float => {
             let values: Vec<f32> = values.iter().map(|&x| x as f32).collect();
-            Tensor::from_slice(&values).view(size)
+            upload(Tensor::from_slice(&values)).view(size)
         }
-        kind => Tensor::from_slice(values).to_kind(kind).to_device(Device::Cpu).view(size),
+        kind => upload(Tensor::from_slice(values).to_kind(kind)).view(size),
     }
 }

@@ -3,33 +3,36 @@
 //!
 //! It names: the sources that compute (with their dependencies and the compiler), libtorch (its version when blowup was built, and its size as
 //! loaded, which tells another build of that version), the C library (exp, log and cos come from it), the CPU's maker and the vector extensions by
-//! which libtorch and MKL choose their kernels, and the two modes that a worker sets. What else could choose kernels, variables of the
+//! which libtorch and MKL choose their kernels, the two modes that a worker sets, and a GPU with the library that drives it. What else could choose kernels, variables of the
 //! environment, is set or taken out (`ENVIRONMENT`, `FOREIGN_ENVIRONMENT`). It does not name what changes no bit: the number of cores, their clock and
 //! caches, the kernel, the host.
 
-use super::LIBTORCH;
+use super::{LIBTORCH, device};
+use std::path::{Path, PathBuf};
 
 /// A hash of everything at build time; see build.rs.
 const BUILD: &str = env!("BLOWUP_BUILD");
 
 pub fn fingerprint() -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let libtorch = loaded("libtorch_cpu.so").map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default();
+    let size = |name| loaded(name).and_then(|path| Some(std::fs::metadata(path).ok()?.len()));
+    let sized = |name| size(name).map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default();
+    let gpu =
+        device::gpu().map(|gpu| format!(", {gpu} by libtorch_cuda{}", sized("libtorch_cuda.so"))).unwrap_or_default();
     format!(
-        "blowup {version} build {BUILD}, libtorch {LIBTORCH}{libtorch}, {}, {}, MKL strict by instruction set, denormals flushed",
+        "blowup {version} build {BUILD}, libtorch {LIBTORCH}{}, {}, {}, MKL strict by instruction set, denormals flushed{gpu}{}",
+        sized("libtorch_cpu.so"),
         c_library(),
-        cpu()
+        cpu(),
+        if device::is_plain() { ", no fused passes" } else { "" },
     )
 }
 
-/// The size of a library as this process has it.
-fn loaded(name: &str) -> Option<u64> {
+/// The path of a library that this process has loaded.
+pub fn loaded(name: &str) -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps
-        .lines()
-        .filter_map(|line| line.find('/').map(|at| &line[at..]))
-        .find(|path| path.rsplit('/').next().is_some_and(|file| file == name))?;
-    Some(std::fs::metadata(path).ok()?.len())
+    let mut paths = maps.lines().filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
+    paths.find(|path| path.file_name().is_some_and(|file| file == name)).map(Path::to_owned)
 }
 
 fn c_library() -> String {

@@ -1,6 +1,7 @@
 //! Finds where the first non-finite value of a step began, by running that step again for the lanes concerned.
 
 use super::data::Batch;
+use super::device;
 use super::effective::Effective;
 use super::loss;
 use super::network::{self, Place};
@@ -17,7 +18,7 @@ pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights
     let twin = (lanes.len() + pads < 2).then_some(lanes[0]);
     let index: Vec<i64> = lanes.iter().copied().chain(all - pads..all).chain(twin).map(|i| i as i64).collect();
     let count = index.len() as i64;
-    let index = Tensor::from_slice(&index);
+    let index = device::upload(Tensor::from_slice(&index));
     let weights = weights.gather(&index);
     let mut gradients = weights.zeros_like();
     let inputs = batch.inputs.index_select(1, &index);
@@ -32,7 +33,7 @@ pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights
     let mut network = network::new(trial, count, batch.samples as i64, kind);
     network.forward(matrices, &inputs);
     let output = network.output().shallow_clone();
-    let (losses, signal) = (Tensor::zeros([count], (kind, tch::Device::Cpu)), output.zeros_like());
+    let (losses, signal) = (Tensor::zeros([count], (kind, device::current())), output.zeros_like());
     loss::loss(trial.loss, &output, &targets, &losses, Some(&signal));
 
     let output_layer = trial.network.depth() + 1;

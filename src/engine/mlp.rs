@@ -1,11 +1,12 @@
 //! Multilayer perceptron: h_l = x_{l-1} W_l + b_l, x_l = stage(h_l), output = x_L W + b. With residual connections x_l = x_{l-1} + stage(h_l)
 //! for l = 2..depth.
 
+use super::device;
 use super::network::{Network, Place, Watch};
 use super::product::{affine, multiply};
 use super::stage::{Slot, Stage};
 use super::weights::Weights;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 pub struct Mlp {
     stage: Option<Stage>,
@@ -23,7 +24,7 @@ pub struct Mlp {
 impl Mlp {
     /// `size`: lanes, batch, width.
     pub fn new(stage: Option<Stage>, depth: usize, residual: bool, size: [i64; 3], outputs: i64, kind: Kind) -> Mlp {
-        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, Device::Cpu));
+        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, device::current()));
         let slots = stage.iter().flat_map(|stage| (0..depth).map(|_| stage.slot(size, kind))).collect();
         let sums = if residual { (1..depth).map(|_| zeros(size)).collect() } else { Vec::new() };
         let skipped = residual.then(|| zeros(size));

@@ -5,7 +5,7 @@
 //! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
 //! parametrization), `network` with `mlp`, `recurrent`
 //! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `still` (lanes at rest), `locate` (where the first NaN began),
-//! `trace` (what a replay sees).
+//! `trace` (what a replay sees), `device` and `cuda` (where it happens).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
 //! reduced, ends in pad lanes (`lanes::pads`), and draws its random numbers from streams named by seed and purpose (`draw`).
@@ -13,7 +13,9 @@
 pub mod activation;
 pub mod clip;
 pub mod cohort;
+pub mod cuda;
 pub mod data;
+pub mod device;
 pub mod draw;
 pub mod effective;
 pub mod fingerprint;
@@ -42,8 +44,10 @@ pub mod weights;
 
 pub use fingerprint::fingerprint;
 
+use crate::device::Device;
 use crate::trial::{Dtype, Trial};
 use crate::verdict::{Finished, Record};
+use device::Unusable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tch::Kind;
 
@@ -55,9 +59,9 @@ use tch::Kind;
 pub const ENVIRONMENT: [(&str, &str); 3] =
     [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("MKL_CBWR", "AUTO,STRICT")];
 
-/// What changes which kernels run (of MKL, oneDNN, libtorch and the C library), and so the bits, or writes into the pipe of the rows; taken out
+/// What changes which kernels run (of MKL, oneDNN, libtorch, the C library and cuBLAS), and so the bits, or writes into the pipe of the rows; taken out
 /// of a worker's environment.
-pub const FOREIGN_ENVIRONMENT: [&str; 12] = [
+pub const FOREIGN_ENVIRONMENT: [&str; 14] = [
     "MKL_VERBOSE",
     "MKL_DYNAMIC",
     "MKL_ENABLE_INSTRUCTIONS",
@@ -70,6 +74,8 @@ pub const FOREIGN_ENVIRONMENT: [&str; 12] = [
     "DNNL_DEFAULT_FPMATH_MODE",
     "ONEDNN_DEFAULT_FPMATH_MODE",
     "GLIBC_TUNABLES",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "NVIDIA_TF32_OVERRIDE",
 ];
 
 /// The version of the libtorch that the program was built against, as its `build-version` file says.
@@ -81,6 +87,16 @@ pub const LIBTORCH: &str = env!("BLOWUP_LIBTORCH");
 pub fn start() {
     tch::set_num_threads(1);
     flush_denormals();
+}
+
+/// As `start`, for training on `device`.
+///
+/// # Errors
+/// If it is a GPU, and the library, the driver or the GPU is missing.
+pub fn start_on(device: Device) -> Result<(), Unusable> {
+    device::settle(device)?;
+    start();
+    Ok(())
 }
 
 /// Trains trials of one `Shape` together and hands over each as it finishes, with its index.

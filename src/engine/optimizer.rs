@@ -1,6 +1,7 @@
 //! PyTorch's optimizers on stacked weights, with every hyperparameter one value per lane.
 
 use super::data::per_lane;
+use super::device::{fuses, upload};
 use super::fused;
 use super::inner;
 use super::readout::Readout;
@@ -61,7 +62,7 @@ pub enum UpdateNorm {
 
 /// weights += direction x rate (per lane), slice by slice.
 fn add(weights: &mut Weights, direction: &Weights, rate: &[f64], kind: Kind, readout: &Readout) {
-    if kind == Kind::Float {
+    if fuses(kind) {
         let rates: Vec<f32> = rate.iter().map(|&rate| rate as f32).collect();
         for (slice, d) in direction.flat.iter().enumerate() {
             fused::add(&weights.flat[slice], d, &rates, readout.weight_norms(slice));
@@ -248,7 +249,7 @@ impl Optimizer {
             State::Adam { betas, eps: eps_values, rates, mean, square, .. } => {
                 let correction = |beta: f64| 1.0 - beta.powi(self.steps);
                 let root: Vec<f64> = betas.iter().map(|b| correction(b.1).sqrt()).collect();
-                if self.kind == Kind::Float {
+                if fuses(self.kind) {
                     let rate = |((b, root), eps): ((&(f64, f64), &f64), &f64)| {
                         [1.0 - b.0, b.1, 1.0 - b.1, *root, *eps].map(|x| x as f32)
                     };
@@ -314,7 +315,7 @@ impl Optimizer {
 
     /// Keeps the lanes of `index`, in that order.
     pub fn gather(&mut self, index: &[usize]) {
-        let tensor = Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>());
+        let tensor = upload(Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>()));
         let lanes = |t: &Tensor| t.index_select(1, &tensor);
         let values = |v: &[f64]| -> Vec<f64> { index.iter().map(|&i| v[i]).collect() };
         self.lr = values(&self.lr);

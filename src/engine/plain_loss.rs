@@ -5,7 +5,7 @@ use super::data::Batch;
 use super::effective;
 use super::weights::{Role, Weights};
 use crate::trial::{Activation, Gated, Loss, Network, Norm, NormPosition, Trial};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// One trial's parameters in f64, as leaves of autograd: one tensor per group of the layout, `[layers, rows, cols]`.
 pub struct Leaves<'a> {
@@ -14,9 +14,14 @@ pub struct Leaves<'a> {
     pub tensors: Vec<Tensor>,
 }
 
+/// In f64.
+fn on_cpu(tensor: &Tensor) -> Tensor {
+    tensor.to_device(Device::Cpu).to_kind(Kind::Double)
+}
+
 impl<'a> Leaves<'a> {
     pub fn new(trial: &'a Trial, weights: &'a Weights, lane: usize) -> Leaves<'a> {
-        let leaf = |group: &Tensor| group.select(1, lane as i64).to_kind(Kind::Double).copy().set_requires_grad(true);
+        let leaf = |group: &Tensor| on_cpu(&group.select(1, lane as i64)).copy().set_requires_grad(true);
         Leaves { trial, weights, tensors: weights.groups.iter().map(leaf).collect() }
     }
 
@@ -48,7 +53,7 @@ impl<'a> Leaves<'a> {
 
     /// The mean loss over a batch of this one lane.
     pub fn loss(&self, batch: &Batch) -> Tensor {
-        let inputs = batch.inputs.select(1, 0).to_kind(Kind::Double);
+        let inputs = on_cpu(&batch.inputs.select(1, 0));
         let depth = self.trial.network.depth();
         let top = match self.trial.network.sequence_length() {
             None => (0..depth).fold(inputs.select(0, 0), |x, layer| {
@@ -64,11 +69,12 @@ impl<'a> Leaves<'a> {
         let output = self.affine(&top, depth);
         let targets = &batch.targets;
         match (self.trial.loss, &targets.classes) {
-            (Loss::CrossEntropy, Some(classes)) => {
-                -output.log_softmax(1, None::<Kind>).gather(1, &classes.select(0, 0), false).mean(None::<Kind>)
-            }
+            (Loss::CrossEntropy, Some(classes)) => -output
+                .log_softmax(1, None::<Kind>)
+                .gather(1, &classes.select(0, 0).to_device(Device::Cpu), false)
+                .mean(None::<Kind>),
             (Loss::CrossEntropy | Loss::Mse, _) => {
-                (output - targets.values.select(0, 0).to_kind(Kind::Double)).square().mean(None::<Kind>)
+                (output - on_cpu(&targets.values.select(0, 0))).square().mean(None::<Kind>)
             }
         }
     }

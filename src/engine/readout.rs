@@ -3,11 +3,14 @@
 //! Norms are taken in the training dtype (of 16-bit types in f32). An f32 norm overflows at 1.8e19 and underflows near 1e-20 while every element is finite, and an f64
 //! norm over f32 data costs several times as much; so a lane whose norm leaves the safe range is measured again in f64, on the host.
 
+use super::device;
 use super::fused;
 use super::inner;
 use super::weights::{Weights, host};
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::ops::Range;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// f32 norms inside are exact enough; outside, squares may have left the range of f32.
 const SAFE: Range<f64> = 1e-15..1e18;
@@ -31,6 +34,8 @@ struct Norms {
     rows: Range<usize>,
     /// One view `[layers x lane]` per slice.
     views: Vec<Tensor>,
+    /// In f64, of the lanes that take it, once one of them was asked for since the last read; only where not the host measures again.
+    again: OnceCell<HashMap<usize, f64>>,
 }
 
 /// A global norm of one lane.
@@ -46,7 +51,7 @@ impl Readout {
     pub fn new(weights: &Weights) -> Readout {
         let (lanes, kind) = (weights.lanes, weights.groups[0].kind());
         let rows = weights.rows();
-        let buffer = Tensor::zeros([1 + 3 * rows, lanes], (inner(kind), Device::Cpu));
+        let buffer = Tensor::zeros([1 + 3 * rows, lanes], (inner(kind), device::current()));
         let first = buffer.select(0, 0);
         let norms = |set: i64| {
             let mut row = 1 + set * rows;
@@ -58,7 +63,7 @@ impl Readout {
                 view
             });
             let views = views.collect();
-            Norms { rows: start..row as usize, views }
+            Norms { rows: start..row as usize, views, again: OnceCell::new() }
         };
         Readout {
             lanes: lanes as usize,
@@ -104,6 +109,8 @@ impl Readout {
     /// Copies everything measured to the host.
     pub fn read(&mut self) {
         let all = self.host.len();
+        self.gradients.again.take();
+        self.weights.again.take();
         if self.kind != inner(self.kind) {
             self.buffer.select(0, 0).copy_(&self.loss);
         }
@@ -138,18 +145,56 @@ impl Readout {
 
     fn norm(&self, norms: &Norms, lane: usize, of: &Weights) -> Norm {
         let total = self.total(norms, lane);
+        let exact = if self.is_exact(total) { total } else { self.measure_again(norms, lane, of) };
         if self.kind == Kind::Double {
-            // 0 may stand for a norm whose squares are below the range.
-            let squares_in_range = total.is_finite() && total > 1e-150;
-            let exact = if squares_in_range { total } else { scaled_norm(of, lane as i64) };
             return Norm { in_dtype: total, exact };
         }
         // Each parameter's norm and their norm are rounded to the dtype.
         let norms_in_dtype = norms.rows.clone().map(|row| round(self.host[row * self.lanes + lane], self.kind) as f32);
         let in_dtype = round(f64::from(norms_in_dtype.map(|norm| norm * norm).sum::<f32>().sqrt()), self.kind);
-        let exact = if SAFE.contains(&total) { total } else { of.squared_norm(lane as i64).sqrt() };
         Norm { in_dtype, exact }
     }
+
+    /// Whether a norm taken in the dtype is one, and not what became of squares out of range.
+    fn is_exact(&self, total: f64) -> bool {
+        match self.kind {
+            // 0 may stand for a norm whose squares are below the range.
+            Kind::Double => total.is_finite() && total > 1e-150,
+            _ => SAFE.contains(&total),
+        }
+    }
+
+    /// In f64: this lane on the host, or, on a GPU, where each copy would make all lanes wait, every lane that takes it at once.
+    fn measure_again(&self, norms: &Norms, lane: usize, of: &Weights) -> f64 {
+        if device::measures_on_host() {
+            return match self.kind {
+                Kind::Double => scaled_norm(of, lane as i64),
+                _ => of.squared_norm(lane as i64).sqrt(),
+            };
+        }
+        let measure = || {
+            let lanes: Vec<usize> = (0..self.lanes).filter(|&lane| !self.is_exact(self.total(norms, lane))).collect();
+            lanes.iter().copied().zip(on_device(of, &lanes)).collect()
+        };
+        norms.again.get_or_init(measure)[&lane]
+    }
+}
+
+/// The L2 norms of these lanes over all parameters, in f64 and within its whole range, in one read.
+fn on_device(weights: &Weights, lanes: &[usize]) -> Vec<f64> {
+    let index = device::upload(Tensor::from_slice(&lanes.iter().map(|&lane| lane as i64).collect::<Vec<_>>()));
+    let over = [2i64];
+    let norms = |group: &Tensor| {
+        // [layers, lane, rows x cols], divided by its largest element first: squares may leave even the range of f64.
+        let values = group.index_select(1, &index).flatten(2, 3).to_kind(Kind::Double);
+        let largest = values.abs().amax(over.as_slice(), true);
+        let factor = largest.where_scalarother(&largest.isfinite().logical_and(&largest.gt(0.0)), 1.0);
+        let scaled = (values / &factor).square().sum_dim_intlist(over.as_slice(), true, None::<Kind>).sqrt();
+        (scaled * factor).squeeze_dim(2)
+    };
+    let rows = host(&Tensor::cat(&weights.groups.iter().map(norms).collect::<Vec<_>>(), 0));
+    let all = |lane| rows.iter().skip(lane).step_by(lanes.len()).fold(0.0, |all: f64, norm| all.hypot(*norm));
+    (0..lanes.len()).map(all).collect()
 }
 
 /// The L2 norm of each lane of `[lane, rows, cols]`, in f64 and within its whole range.
@@ -179,7 +224,7 @@ fn measure(norms: &Norms, weights: &Weights) {
 /// The norm of each row. What has 16 bits is widened first: the kernel that does both overflows or not depending on the number of rows.
 fn norm_of(flat: &Tensor, target: &Tensor) {
     match flat.kind() {
-        Kind::Float => fused::norms(flat, target),
+        kind if device::fuses(kind) => fused::norms(flat, target),
         _ => drop(flat.to_kind(target.kind()).norm_out(target, 2.0, [1i64].as_slice(), false)),
     }
 }

@@ -14,7 +14,8 @@ const TOLERANCE: f64 = 1e-7;
 /// Products after which the estimate stands as it is.
 const MOST_PRODUCTS: usize = 500;
 
-/// `batch`: all training data of this one lane. NaN where loss or gradient are not finite.
+/// `batch`: all training data of this one lane. NaN where loss or gradient are not finite. Computed on the CPU wherever the trial trains: its
+/// many small operations would mostly wait for a GPU.
 pub fn sharpness(trial: &Trial, weights: &Weights, lane: usize, batch: &Batch) -> f64 {
     tch::with_grad(|| {
         let leaves = Leaves::new(trial, weights, lane);

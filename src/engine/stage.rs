@@ -1,6 +1,7 @@
 //! What a hidden layer does to its linear output h: normalization and activation, in either order, forward and backward.
 
 use super::activation;
+use super::device;
 use super::fused::{self, Fused};
 use super::inner;
 use super::weights::Layer;
@@ -45,8 +46,8 @@ struct Normed {
 
 impl Stage {
     pub fn slot(self, size: [i64; 3], kind: Kind) -> Slot {
-        let new = || Tensor::zeros(size, (kind, tch::Device::Cpu));
-        let wide = || Tensor::zeros(size, (inner(kind), tch::Device::Cpu));
+        let new = || Tensor::zeros(size, (kind, device::current()));
+        let wide = || Tensor::zeros(size, (inner(kind), device::current()));
         let in_place = activation::from_output(self.activation);
         let pre = new();
         let other = |tensor: &Tensor| if in_place { tensor.shallow_clone() } else { new() };
@@ -59,7 +60,7 @@ impl Stage {
             Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position) => {
                 let mut inverse_size = size;
                 inverse_size[self.dim() as usize] = 1;
-                let inverse_std = Tensor::zeros(inverse_size, (inner(kind), tch::Device::Cpu));
+                let inverse_std = Tensor::zeros(inverse_size, (inner(kind), device::current()));
                 match position {
                     NormPosition::Before => {
                         let phi_input = new();

@@ -3,8 +3,9 @@
 //! Tensors of equal shape are stacked: all square hidden matrices of a cohort are one tensor `[layer, lane, in, out]`, contiguous per layer
 //! (a batched product on a strided view would run lane by lane), so that an optimizer step is a handful of operations for any depth.
 
+use super::device;
 use crate::trial::{Bias, Network, Norm, Trial};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// What a parameter does in its layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,8 +102,9 @@ const SLICE_BYTES: usize = 128 * 1024;
 
 impl Weights {
     pub fn zeros(layout: &[Group], lanes: i64, kind: Kind) -> Weights {
-        let zeros =
-            |g: &Group| Tensor::zeros([g.layers as i64, lanes, g.rows as i64, g.cols as i64], (kind, Device::Cpu));
+        let zeros = |g: &Group| {
+            Tensor::zeros([g.layers as i64, lanes, g.rows as i64, g.cols as i64], (kind, device::current()))
+        };
         Weights::of(layout, layout.iter().map(zeros).collect())
     }
 

@@ -26,6 +26,10 @@ const KERNELS_PER_STEP: f64 = 30.0;
 const CACHE_BYTES: f64 = 10.0 * MIB;
 /// Of the lanes of a chunk; more would save no time.
 const MEMORY_BYTES: f64 = 200.0 * MIB;
+/// On a GPU there is no cache to stay in, only memory: this much fits beside the copies that the engine makes on the way on every GPU of today. What
+/// does not fit after all is halved and tried again. Not measured: nobody has run it on a GPU yet.
+const GPU_BYTES: f64 = 3.0 * 1024.0 * MIB;
+const MOST_GPU_LANES: usize = 16 * 1024;
 /// What a worker holds beside its lanes: libtorch.
 pub const WORKER_BYTES: f64 = 130.0 * MIB;
 /// What a lane holds at most, in working sets: temporaries, and what the allocator keeps. Measured, 14 shapes: 0.9 to 1.5; up to 2.6 where a norm
@@ -115,6 +119,11 @@ impl Cost {
         let held = ((worker - WORKER_BYTES) / self.peak_per_lane) as usize;
         // A single lane would take a pad lane beside it: two trials are as cheap.
         fits(CACHE_BYTES).max(enough).max(2).min(fits(MEMORY_BYTES)).min(held).clamp(1, MOST_LANES)
+    }
+
+    /// On a GPU.
+    pub fn gpu_lanes(&self) -> usize {
+        ((GPU_BYTES / self.bytes_per_lane) as usize).clamp(2, MOST_GPU_LANES)
     }
 
     /// With fewer, dispatch would take a good part of the time; 8 are enough even where it dominates.

@@ -11,6 +11,7 @@ pub use pending::Pending;
 pub use shard::Shard;
 pub use split::Split;
 
+use crate::device::Device;
 use crate::trial::{Init, Shape, Trial};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,6 +20,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
     pub workers: usize,
+    pub device: Device,
     /// Most trials of a chunk; by default as many as run well.
     pub chunk: Option<usize>,
     /// Most predicted seconds of a chunk.
@@ -149,13 +151,16 @@ impl Planner {
         let (mut cohorts, mut chunks) = (Vec::new(), Vec::new());
         for (mut cohort, mut members) in self.cohorts {
             let balanced = (fair / (cohort.seconds() / cohort.trials() as f64)) as usize;
-            cohort.lanes = cohort
-                .lanes
-                .min(balanced.max(cohort.cost.fewest_lanes()))
-                .min(sizes.chunk.unwrap_or(usize::MAX))
-                .min(sizes.seconds.map_or(usize::MAX, |seconds| cohort.cost.lanes_within(seconds)))
-                .min(cohort.cost.lanes(sizes.bytes))
-                .max(1);
+            let lanes = match sizes.device {
+                Device::Cpu | Device::CpuPlain => cohort
+                    .lanes
+                    .min(balanced.max(cohort.cost.fewest_lanes()))
+                    .min(sizes.seconds.map_or(usize::MAX, |seconds| cohort.cost.lanes_within(seconds)))
+                    .min(cohort.cost.lanes(sizes.bytes)),
+                // Nobody waits for the last chunk, and a GPU is only busy with thousands of lanes.
+                Device::Cuda(_) => cohort.cost.gpu_lanes(),
+            };
+            cohort.lanes = lanes.min(sizes.chunk.unwrap_or(usize::MAX)).max(1);
             members.sort_unstable();
             // Siblings where the first of them stands, not where their hash does: rows come in nearly the order of the grid, which is how they
             // are read when the file is put in order.

@@ -80,17 +80,19 @@ struct Family {
 
 impl Walk {
     fn step(&mut self, trial: &Trial) -> (usize, u32) {
-        // Fractions of 2^64. The multiples of the two are spread evenly over the unit square (the R2 sequence: powers of the inverse of the
-        // plastic number), so any stretch of places has its share of every neighbourhood of the grid.
-        const FAMILY: u64 = 0xC13F_A9A9_02A6_328F;
-        const SEED: u64 = 0x91E1_0DA5_C79E_7B1D;
+        // Fractions of 2^64 whose multiples are spread evenly over the unit cube (powers of the inverse of the root of x^4 = x + 1), so any stretch
+        // of places has its share of every neighbourhood of the grid, and shares of cohorts that are built alike do not have the same.
+        const FAMILY: u64 = 0xD1B5_4A32_D192_ED03;
+        const SEED: u64 = 0xABC9_8388_FB8F_AC03;
+        const COHORT: u64 = 0x8CB9_2BA7_2F3D_8DD7;
         let (cohort, likeness) = (self.by_shape.number(trial), siblings(trial));
         match self.families.get_mut(cohort) {
             None => self.families.push(Family { likeness, number: 0 }),
             Some(family) if family.likeness == likeness => {}
             Some(family) => *family = Family { likeness, number: family.number + 1 },
         }
-        let at = self.families[cohort].number.wrapping_mul(FAMILY).wrapping_add(trial.seed.wrapping_mul(SEED));
+        let steps = [(self.families[cohort].number, FAMILY), (trial.seed, SEED), (cohort as u64, COHORT)];
+        let at = steps.iter().fold(0u64, |at, (number, step)| at.wrapping_add(number.wrapping_mul(*step)));
         (cohort, (at >> (64 - PLACES.ilog2())) as u32)
     }
 }

@@ -39,7 +39,7 @@ impl Mistake {
         Mistake::new(format!("`{key}` is {found}, not {wanted}"), hint)
     }
 
-    fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         match &self.hint {
             Hint::Text(text) => text.clone(),
             Hint::Nearest { found, known } => match nearest(found, known) {

@@ -33,6 +33,8 @@ const RUNS: &str = "runs.csv";
 const SPEC: &str = "spec.toml";
 const MANIFEST: &str = "manifest.toml";
 const SUMMARY: &str = "summary.csv";
+/// The page of `report`.
+pub const REPORT: &str = "report.html";
 
 pub struct Store {
     pub dir: PathBuf,
@@ -162,6 +164,13 @@ impl Store {
         replace(&self.dir.join(MANIFEST), |to| to.write_all(manifest.render().as_bytes()))
     }
 
+    /// Forgets where rows lie, which is most of what a sweep keeps in memory. The folder stays locked.
+    pub fn forget_rows(&mut self) {
+        for table in self.sides.iter_mut().chain([&mut self.runs]) {
+            table.forget();
+        }
+    }
+
     /// The lengths of the files with rows, by name, as they are now.
     pub fn lengths(&self) -> BTreeMap<String, u64> {
         let names = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file));
@@ -177,7 +186,7 @@ impl Store {
 
     /// The files of the results, by name, that are there.
     pub fn files(&self) -> Vec<&'static str> {
-        let all = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST]);
+        let all = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST, REPORT]);
         all.filter(|name| self.dir.join(name).exists()).collect()
     }
 }
@@ -262,7 +271,7 @@ impl Drop for Replacement {
 }
 
 /// Replaces a file by what `write` writes, all or nothing.
-fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut to = Replacement::new(path)?;
     write(&mut to).map_err(|error| Failure::io("write", path, &error))?;
     to.finish()

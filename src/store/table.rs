@@ -344,6 +344,10 @@ impl Table {
         if was_open { self.open() } else { Ok(()) }
     }
 
+    pub fn forget(&mut self) {
+        self.places = Places::default();
+    }
+
     /// Calls `each` with the rows in the order of the file.
     pub fn rows(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let mut attempt = || -> io::Result<()> {

@@ -3,7 +3,9 @@
 use super::drill::Drill;
 use super::memory;
 use super::protocol::{self, Order, Report, Row, Rows};
+use crate::device::Device;
 use crate::engine;
+use crate::engine::device::Unusable;
 use crate::record;
 use crate::trial::Trial;
 use crate::verdict::{Finished, Record};
@@ -19,16 +21,19 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_millis(20);
 const MOST_BYTES: usize = 1 << 18;
 
-/// Runs until stdin closes. `memory`: bytes that the parent lets this process hold.
-pub fn run(memory: Option<u64>) -> io::Result<()> {
+/// Runs until stdin closes, or only to say why it cannot. `memory`: bytes that the parent lets this process hold.
+pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     die_with_parent();
-    if let Some(memory) = memory {
+    // CUDA reserves what it does not use.
+    if let Some(memory) = memory.filter(|_| !device.is_gpu()) {
         // The parent sees to it; this holds when it cannot, and must not come first.
         memory::limit(memory.saturating_add(memory / 2).saturating_add(256 << 20));
     }
     let mut out = keep_stdout()?;
     std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
-    engine::start();
+    if let Err(Unusable { what, hint }) = engine::start_on(device) {
+        return protocol::send(&mut out, &Report::Unable { what, hint });
+    }
     let orders = listen();
     let drill = Drill::from_env();
     protocol::send(&mut out, &Report::Hello { version: protocol::VERSION, fingerprint: engine::fingerprint() })?;
@@ -39,6 +44,10 @@ pub fn run(memory: Option<u64>) -> io::Result<()> {
         outbox.flush()?;
         let report = match trained {
             Ok(()) => Report::Done { chunk },
+            // After an error of CUDA that is not about memory its state in this process is lost: another process goes on.
+            Err(message) if device.is_gpu() && !message.contains("out of memory") => {
+                return Err(io::Error::other(message));
+            }
             Err(message) => Report::Failed { chunk, message },
         };
         protocol::send(&mut out, &report)?;

@@ -8,6 +8,7 @@
 use super::limits::{Limits, Pace};
 use super::process::{Flight, Worker, spawn};
 use super::protocol::{self, Order, Report, Rows};
+use crate::device::Device;
 use crate::failure::Failure;
 use crate::plan::{Chunk, Pending};
 use crate::record::Lost;
@@ -19,7 +20,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// Workers that die before they say hello, in a row, before the sweep gives up.
-const FALSE_STARTS: u32 = 3;
+const FALSE_STARTS: u32 = 10;
 /// libtorch may lie on a slow disk.
 const START: Duration = Duration::from_secs(300);
 /// How often the workers are looked at.
@@ -29,6 +30,7 @@ const FULL: f64 = 0.75;
 
 pub struct Options {
     pub workers: usize,
+    pub device: Device,
     pub record: Record,
     pub limits: Limits,
     /// The sweep ends when more trials than this are lost.
@@ -179,6 +181,7 @@ impl Pool<'_> {
                 true
             }
             Report::Hello { .. } => false,
+            Report::Unable { what, hint } => return Err(Failure::new(what).hint(hint)),
             Report::Rows { chunk, rows } => match self.workers[at].flights.front_mut() {
                 Some(flight) if flight.number == chunk && flight.fits(&rows) => {
                     for row in &rows.trials {
@@ -300,7 +303,8 @@ impl Pool<'_> {
         while self.workers.len() < self.options.workers
             && self.workers.iter().filter(|w| !w.ready).count() < self.queue.len()
         {
-            let worker = spawn(self.next_worker, self.options.limits.ceiling, self.clock, self.to.clone())
+            let Options { device, limits, .. } = &self.options;
+            let worker = spawn(self.next_worker, *device, limits.ceiling, self.clock, self.to.clone())
                 .map_err(|error| Failure::new(format!("cannot start a worker process: {error}")))?;
             self.next_worker += 1;
             self.workers.push(worker);
@@ -378,7 +382,7 @@ fn fault(worker: &Worker, clock: Duration, limits: &Limits, pace: Pace) -> Optio
 
 /// What libtorch, C++ and Rust say when an allocation fails.
 fn is_out_of_memory(message: &str) -> bool {
-    ["can't allocate memory", "Cannot allocate memory", "bad_alloc", "memory allocation"]
+    ["can't allocate memory", "Cannot allocate memory", "bad_alloc", "memory allocation", "CUDA out of memory"]
         .iter()
         .any(|text| message.contains(text))
 }

@@ -3,6 +3,7 @@
 use super::memory;
 use super::pool::Event;
 use super::protocol::{self, Rows};
+use crate::device::Device;
 use crate::engine::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use crate::plan::Chunk;
 use crate::record;
@@ -70,11 +71,12 @@ impl Flight {
     }
 }
 
-/// A worker that may hold `ceiling` bytes, and the thread that reads what it says. Called by the main thread only: a worker is ended with the
+/// A worker on `device` that may hold `ceiling` bytes, and the thread that reads what it says. Called by the main thread only: a worker is ended with the
 /// thread that started it.
-pub fn spawn(id: u64, ceiling: u64, since: Duration, to: Sender<Event>) -> io::Result<Worker> {
+pub fn spawn(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<Event>) -> io::Result<Worker> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("worker").args(["--memory", &ceiling.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.arg("worker").args(["--device", &device.to_string(), "--memory", &ceiling.to_string()]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.envs(ENVIRONMENT);
     for name in FOREIGN_ENVIRONMENT {
         command.env_remove(name);

@@ -9,7 +9,7 @@ use serde_bytes::ByteBuf;
 use std::io::{self, Read, Write};
 
 /// Parent and worker are the same program; this catches a binary that was replaced in the middle of a sweep.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const LONGEST_FRAME: u32 = 1 << 28;
 
@@ -27,6 +27,11 @@ pub enum Report {
     Hello {
         version: u32,
         fingerprint: String,
+    },
+    /// Once, instead: this device cannot be trained on, and no other worker will fare better.
+    Unable {
+        what: String,
+        hint: String,
     },
     Rows {
         chunk: u64,

@@ -3,6 +3,7 @@
 use crate::check::{GRID, Results};
 use crate::plan::trial;
 use crate::sweep::{Place, SPEC, stderr};
+use blowup::device::Device;
 use blowup::plan::{Cost, Planner, Sizes};
 use blowup::record::Lost;
 use blowup::store::Store;
@@ -243,7 +244,7 @@ proptest! {
         let trials: Vec<Trial> = (0..count).map(|seed| trial(4, width, seed)).collect();
         let mut planner = Planner::default();
         (0..).zip(&trials).for_each(|(number, trial)| planner.push(number, trial));
-        let plan = planner.plan(Sizes { workers: 2, chunk: None, seconds: Some(seconds), bytes });
+        let plan = planner.plan(Sizes { workers: 2, device: Device::Cpu, chunk: None, seconds: Some(seconds), bytes });
         let cost = Cost::of(&trials[0]);
         for chunk in &plan.chunks {
             let lanes = chunk.trials.len();

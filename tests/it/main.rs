@@ -4,6 +4,7 @@ mod contract;
 mod grid;
 mod spec;
 
+mod device;
 mod fused;
 mod gradients;
 mod layers;
@@ -15,11 +16,14 @@ mod training;
 mod verdicts;
 
 mod drill;
+mod merge;
 mod plan;
 mod protocol;
 mod record;
 mod replay;
+mod report;
 mod shards;
+mod slurm;
 mod still;
 mod store;
 mod summary;

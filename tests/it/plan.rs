@@ -1,6 +1,7 @@
 //! The plan is pure: trials in, chunks out.
 
 use crate::trials;
+use blowup::device::Device;
 use blowup::plan::{Cost, Plan, Planner, Sizes};
 use blowup::trial::*;
 use proptest::prelude::*;
@@ -20,7 +21,7 @@ fn plan(trials: &[Trial], workers: usize, chunk: Option<usize>) -> Plan {
     for (number, trial) in (0..).zip(trials) {
         planner.push(number, trial);
     }
-    planner.plan(Sizes { workers, chunk, seconds: None, bytes: f64::INFINITY })
+    planner.plan(Sizes { workers, device: Device::Cpu, chunk, seconds: None, bytes: f64::INFINITY })
 }
 
 fn shapes() -> impl Strategy<Value = Vec<Trial>> {

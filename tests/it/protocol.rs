@@ -67,6 +67,14 @@ fn a_length_beyond_reason_is_an_error_and_allocates_nothing() {
     assert!(receive::<Report>(&mut &[0, 0, 0, 0x0f, 1, 2, 3][..]).is_err());
 }
 
+#[test]
+fn a_message_beyond_the_longest_frame_is_refused_before_a_byte_is_written() {
+    let rows = Rows { runs: vec![b'x'; 1 << 28].into(), ..Rows::default() };
+    let mut pipe = Vec::new();
+    let error = send(&mut pipe, &Report::Rows { chunk: 1, rows }).unwrap_err();
+    assert_eq!((error.kind(), pipe.len()), (ErrorKind::InvalidInput, 0));
+}
+
 proptest! {
     #[test]
     fn garbage_is_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {

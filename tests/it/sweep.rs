@@ -275,7 +275,7 @@ fn what_cannot_run_is_refused_and_leaves_nothing() {
     place.write("odd.toml", &SPEC.replace("name=\"t\"", "name=\"../t\""));
     check("sweep odd.toml", "../t");
     std::fs::remove_file(place.path("odd.toml")).unwrap();
-    check("plot r --x lr", "`plot` is not built yet");
+    check("map t.toml", "`map` is not built yet");
     let left: Vec<_> = std::fs::read_dir(place.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["t.toml"]);
 }
@@ -292,7 +292,10 @@ fn help_teaches() {
     Commands:
       sweep   Train every trial of a spec's grid and write what diverged, when and where
       check   Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
+      plot    Draw the results of a sweep: phase diagrams, survival curves, layers, single trials
       replay  Run one trial of a sweep again, show how it went and where it broke, check its row
+      merge   Put the shards of a sweep together: the same files as the sweep in one piece
+      slurm   Run a sweep in shards on a Slurm cluster, or tell how far its shards are
       help    Print this message or the help of the given subcommand(s)
 
     Options:
@@ -304,7 +307,9 @@ fn help_teaches() {
       blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
       blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
       blowup check results/grid                        the gate for CI: do the spec's expectations hold?
+      blowup plot results/grid                         figures: where it blows up, how fast
       blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
+      blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
 
     Exit status:
       0    done, or the gate passed
@@ -327,6 +332,8 @@ fn help_teaches() {
           --workers <N>      Worker processes, one thread each [default: one per core, fewer if memory
                              is short]
           --device <DEVICE>  Where to train: cpu, cuda or cuda:K [default: cpu]
+          --shard <SHARD>    Train one part of N of equal predicted cost: I/N, slurm, slurm/N or
+                             kubernetes/N
           --where <FILTER>   Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
           --timeout <S>      A trial that takes longer alone is lost [default: far beyond what is
                              predicted]
@@ -343,6 +350,11 @@ fn help_teaches() {
 
     The same command again resumes: trials that have a row in runs.csv do not run again. A changed
     spec is taken up if its grid contains the old one; otherwise give it a folder with --out.
+
+    A shard is trained into a folder of its own below that of the results, shard-I-of-N; `blowup merge`
+    puts them together. I/N counts from 1. slurm takes both from the job array that this is a task of,
+    slurm/N the I alone: for arrays submitted in pieces or again in part. kubernetes/N takes I from
+    JOB_COMPLETION_INDEX, which counts from 0; Kubernetes does not tell a pod how many there are.
 
     Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
     and steps.csv if the spec records them, spec.toml, manifest.toml; runs.crc32 (checksums of the

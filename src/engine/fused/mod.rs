@@ -6,9 +6,10 @@
 
 mod tanh;
 
+use super::device::fuses;
 use crate::trial::{Activation, Norm};
 pub use tanh::tanh;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Parts of a sum.
 const PARTS: usize = 16;
@@ -23,7 +24,7 @@ pub enum Fused {
 
 impl Fused {
     pub fn of(activation: Activation, norm: Norm, kind: Kind) -> Option<Fused> {
-        if kind != Kind::Float || norm != Norm::None {
+        if !fuses(kind) || norm != Norm::None {
             return None;
         }
         match activation {
@@ -78,10 +79,11 @@ macro_rules! vectorized {
 /// The elements of a contiguous f32 tensor.
 ///
 /// # Panics
-/// If it is neither.
+/// If it is not contiguous, not f32, or on a GPU.
 #[allow(clippy::mut_from_ref)]
 fn elements(tensor: &Tensor) -> &mut [f32] {
-    assert!(tensor.kind() == Kind::Float && tensor.is_contiguous(), "a fused pass is for contiguous f32 tensors");
+    let serves = tensor.kind() == Kind::Float && tensor.is_contiguous() && tensor.device() == Device::Cpu;
+    assert!(serves, "a fused pass is for contiguous f32 tensors on the CPU");
     // SAFETY: the tensor lives as long as the slice, holds `numel` elements one after the other, and this module is single-threaded; each caller
     // asks for tensors that do not overlap.
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }

@@ -2,9 +2,10 @@
 //! n = tanh(p_n + r q_n), h_t = (1 - z) n + z h_{t-1}. Its backprop signal is dLoss/dh_t.
 
 use super::{Cell, Deltas};
+use crate::engine::device;
 use crate::engine::product::affine;
 use crate::engine::weights::Layer;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 pub struct Gru {
     steps: Vec<Step>,
@@ -29,7 +30,7 @@ impl Gru {
     /// `size`: lanes, batch, width.
     pub fn new(times: usize, size: [i64; 3], kind: Kind) -> Gru {
         let [lanes, batch, width] = size;
-        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, Device::Cpu));
+        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, device::current()));
         let gates = || zeros([lanes, batch, 3 * width]);
         let step = |_| Step { gates: gates(), recurrent: gates(), difference: zeros(size), state: zeros(size) };
         Gru {

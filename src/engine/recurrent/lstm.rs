@@ -2,8 +2,9 @@
 //! dLoss/dh_t.
 
 use super::{Cell, Deltas, both_biases, gate_inputs};
+use crate::engine::device;
 use crate::engine::weights::Layer;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 pub struct Lstm {
     steps: Vec<Step>,
@@ -46,7 +47,7 @@ impl Lstm {
     /// `size`: lanes, batch, width.
     pub fn new(times: usize, size: [i64; 3], kind: Kind) -> Lstm {
         let [lanes, batch, width] = size;
-        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, Device::Cpu));
+        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, device::current()));
         let gates = || zeros([lanes, batch, 4 * width]);
         let step = |_| {
             let gates = gates();

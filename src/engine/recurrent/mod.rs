@@ -9,10 +9,11 @@ pub use gru::Gru;
 pub use lstm::Lstm;
 pub use plain::Plain;
 
+use super::device;
 use super::network::{Network, Place, Watch};
 use super::product::{add_product, affine, multiply};
 use super::weights::{Layer, Weights};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// One recurrent layer over all time steps (from 0). Its gates are stacked in the columns of its matrices, in PyTorch's order.
 pub trait Cell {
@@ -54,13 +55,13 @@ pub struct Recurrent {
 impl Recurrent {
     /// `size`: lanes, batch, width.
     pub fn new(cells: Vec<Box<dyn Cell>>, times: usize, size: [i64; 3], outputs: i64, kind: Kind) -> Recurrent {
-        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, Device::Cpu));
+        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, device::current()));
         let per_time = || (0..times).map(|_| zeros(size)).collect::<Vec<_>>();
         Recurrent {
             times,
             output: zeros([size[0], size[1], outputs]),
             signals: [per_time(), if cells.len() > 1 { per_time() } else { Vec::new() }],
-            ones: Tensor::ones([size[0], 1, size[1]], (kind, Device::Cpu)),
+            ones: Tensor::ones([size[0], 1, size[1]], (kind, device::current())),
             cells,
         }
     }

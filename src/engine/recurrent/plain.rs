@@ -1,9 +1,10 @@
 //! As `torch.nn.RNN`: h_t = x_t W + b + s_{t-1} R + r, s_t = stage(h_t). Its backprop signal is dLoss/dh_t, before the activation.
 
 use super::{Cell, Deltas, both_biases, gate_inputs};
+use crate::engine::device;
 use crate::engine::stage::{Slot, Stage};
 use crate::engine::weights::Layer;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 pub struct Plain {
     stage: Stage,
@@ -17,7 +18,7 @@ pub struct Plain {
 impl Plain {
     /// `size`: lanes, batch, width.
     pub fn new(stage: Stage, times: usize, size: [i64; 3], kind: Kind) -> Plain {
-        let sum = Tensor::zeros([size[0], 1, size[2]], (kind, Device::Cpu));
+        let sum = Tensor::zeros([size[0], 1, size[2]], (kind, device::current()));
         Plain { stage, slots: (0..times).map(|_| stage.slot(size, kind)).collect(), sum, biases: None }
     }
 }

@@ -1,0 +1,124 @@
+//! Writes `report.html` into a run directory: the rows, what lies beside them and what a check says of them, into one page.
+
+use super::check::{layers, open};
+use super::sweep::parse;
+use crate::check::judge::judge;
+use crate::check::measure::Rows;
+use crate::check::roster::Roster;
+use crate::check::run::Run;
+use crate::failure::Failure;
+use crate::figures::design;
+use crate::figures::table::Table;
+use crate::progress::to_stderr;
+use crate::report::curves::{Curves, curves};
+use crate::report::data::{self, Beside, Checks, Data, MEASURES, Sampled};
+use crate::report::sample::{self, Sample};
+use crate::report::{MOST_TRIALS, page};
+use crate::spec::Spec;
+use crate::spec::filter::Filter;
+use crate::store::sums::{self, Known};
+use crate::store::{self, Manifest};
+use std::fs;
+use std::io::{self, BufRead};
+use std::path::Path;
+
+/// Replaces the report of a run directory. `spec`: that of the sweep, if it is at hand; else it is read from the directory.
+///
+/// # Errors
+/// A `runs.csv` that is not there or damaged; a folder that cannot be written to.
+pub fn write(dir: &Path, spec: Option<&Spec>) -> Result<(), Failure> {
+    let path = dir.join("runs.csv");
+    let rows = count_rows(&path)?;
+    let mask = sample::mask(rows);
+    let kept: Vec<&str> = MEASURES.iter().copied().chain(["epochs_run"]).collect();
+    let mut table = Table::read(&path, Sample::new(open(&path)?, mask), &kept, &Filter::default())?;
+    design::shorten(&mut table);
+    let configurations = data::configurations(&table);
+    let manifest = fs::read_to_string(dir.join("manifest.toml")).ok().and_then(|text| Manifest::parse(&text));
+    let text = fs::read_to_string(dir.join("spec.toml")).ok();
+    let read = match spec {
+        Some(_) => None,
+        None => text.as_ref().map(|text| parse(text, &dir.join("spec.toml"), &dir.join("spec.toml"))),
+    };
+    let (name, checks) = match spec.map(Ok).or(read.as_ref().map(Result::as_ref)) {
+        Some(Ok(spec)) if manifest.as_ref().is_some_and(|manifest| manifest.shard.is_some()) => {
+            (spec.name.clone(), None)
+        }
+        Some(Ok(spec)) => (spec.name.clone(), checks(dir, spec, rows)),
+        Some(Err(failure)) => (
+            folder_name(dir),
+            Some(Checks::Problem(format!("the spec was not read, so nothing was checked. {failure}"))),
+        ),
+        None => (folder_name(dir), None),
+    };
+    let beside = Beside {
+        name,
+        sampled: (mask > 0)
+            .then(|| Sampled { of: manifest.as_ref().map_or(rows, |m| m.counts.trials - m.counts.missing) }),
+        manifest,
+        spec: text,
+        checks,
+    };
+    let curves = read_curves(&dir.join("epochs.csv"), &table, &configurations)?;
+    let data = Data::new(&table, &configurations, curves, beside);
+    store::replace(&dir.join(store::REPORT), |to| page::write(&data, to))
+}
+
+/// For the end of a sweep, whose results are whole without a page.
+pub fn write_or_tell(dir: &Path, spec: Option<&Spec>) {
+    if let Err(failure) = write(dir, spec) {
+        to_stderr(&format!("{} was not written: {failure}", store::REPORT));
+    }
+}
+
+/// Lines after the header.
+fn count_rows(path: &Path) -> Result<u64, Failure> {
+    let mut reader = open(path)?;
+    let mut count = || -> io::Result<u64> {
+        let mut lines = 0;
+        loop {
+            let bytes = reader.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(lines);
+            }
+            lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+            let read = bytes.len();
+            reader.consume(read);
+        }
+    };
+    let lines = count().map_err(|error| Failure::io("read", path, &error))?;
+    Ok(lines.saturating_sub(1))
+}
+
+fn read_curves(path: &Path, table: &Table, configurations: &[u32]) -> Result<Option<Curves>, Failure> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    curves(table, configurations, open(path)?).map_err(|error| Failure::io("read", path, &error))
+}
+
+fn folder_name(dir: &Path) -> String {
+    let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// None if nothing is expected. What keeps a check from running is told in the page and stops no report.
+fn checks(dir: &Path, spec: &Spec, rows: u64) -> Option<Checks> {
+    if spec.expects.is_empty() {
+        return None;
+    }
+    if rows > MOST_TRIALS {
+        let text = format!("expectations of more than {MOST_TRIALS} trials are not checked here: `blowup check` does");
+        return Some(Checks::Problem(text));
+    }
+    let found = || -> Result<Checks, Failure> {
+        let roster = Roster::new(spec);
+        let path = dir.join("runs.csv");
+        let columns: Vec<_> = spec.expects.iter().flat_map(|expect| expect.metric.columns()).copied().collect();
+        let (rows, known) = (open(&path)?, Known::open(sums::path(&path))?);
+        let run = Run::read(&path, rows, &roster, &columns, known)?;
+        let layers = layers(spec, &roster, &dir.join("layers.csv"))?;
+        Ok(Checks::of(&judge(spec, Rows { roster: &roster, run: &run, layers: &layers }, None)))
+    };
+    Some(found().unwrap_or_else(|failure| Checks::Problem(failure.to_string())))
+}

@@ -1,0 +1,48 @@
+//! Where trials are trained, as `--device` says it: what parent, worker and engine tell each other. What it takes to train there is
+//! `engine::device`'s part.
+
+use std::fmt;
+use std::str::FromStr;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Device {
+    Cpu,
+    /// The CPU, by the operations that a GPU takes: libtorch's own in the place of the fused passes, norms on the device. No faster; it is
+    /// there so that what a GPU will do can be held against the CPU without one.
+    CpuPlain,
+    /// The GPU of this number.
+    Cuda(u32),
+}
+
+impl Device {
+    pub fn is_gpu(self) -> bool {
+        match self {
+            Device::Cpu | Device::CpuPlain => false,
+            Device::Cuda(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Cpu => f.write_str("cpu"),
+            Device::CpuPlain => f.write_str("cpu:plain"),
+            Device::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Device, &'static str> {
+        match text.split_once(':') {
+            None if text == "cpu" => Ok(Device::Cpu),
+            Some(("cpu", "plain")) => Ok(Device::CpuPlain),
+            None if text == "cuda" => Ok(Device::Cuda(0)),
+            Some(("cuda", number)) => number.parse().map(Device::Cuda).map_err(|_| "the K of `cuda:K` is a number"),
+            _ => Err("expected cpu, cuda or cuda:K"),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Loss and gradient norm of single trials, from `epochs.csv`, as many as a page can hold. Which ones is settled before the file is read:
+//! of every configuration its first seed, then its second, and so on.
+
+use super::columns::{Column, floats, integers};
+use crate::figures::table::Table;
+use crate::record::{self, EPOCHS};
+use crate::trial::TrialId;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::io::{self, BufRead};
+
+/// Points of all curves of a page together, and of one of them.
+const MOST_POINTS: usize = 240_000;
+const MOST_OF_ONE: u64 = 100;
+
+/// Curves in the page: the points of the `i`th are `starts[i]..starts[i + 1]`.
+#[derive(Debug, Serialize)]
+pub struct Curves {
+    /// The row of each.
+    rows: Column,
+    starts: Column,
+    epoch: Column,
+    loss: Column,
+    gradient: Column,
+    /// Some are long and have not all of their epochs here.
+    thinned: bool,
+}
+
+struct Wanted {
+    row: u32,
+    /// Every so many epochs, and these two.
+    every: u64,
+    also: [u64; 2],
+    /// Epoch, loss, largest gradient norm.
+    points: Vec<(u64, f64, f64)>,
+}
+
+/// The curves that fit. `configurations`: that of each row; `reader`: of `epochs.csv`, whose damaged rows are passed over.
+pub fn curves(table: &Table, configurations: &[u32], reader: impl BufRead) -> io::Result<Option<Curves>> {
+    let mut wanted = choose(table, configurations);
+    if !fill(&mut wanted, table, reader)? {
+        return Ok(None);
+    }
+    wanted.retain(|curve| !curve.points.is_empty());
+    let mut starts = vec![0];
+    for curve in &wanted {
+        starts.push(starts.last().expect("it begins with one") + curve.points.len() as u32);
+    }
+    let points = || wanted.iter().flat_map(|curve| &curve.points);
+    Ok(Some(Curves {
+        rows: integers(wanted.iter().map(|curve| curve.row)),
+        starts: integers(starts.iter().copied()),
+        epoch: integers(points().map(|point| point.0 as u32)),
+        loss: floats(points().map(|point| point.1)),
+        gradient: floats(points().map(|point| point.2)),
+        thinned: wanted.iter().any(|curve| curve.every > 1),
+    }))
+}
+
+fn choose(table: &Table, configurations: &[u32]) -> Vec<Wanted> {
+    let trained = table.measure("epochs_run");
+    let mut seen: HashMap<u32, u32> = HashMap::new();
+    let mut rows: Vec<(u32, u32)> = Vec::new();
+    for (row, configuration) in configurations.iter().enumerate() {
+        if trained[row].is_some() {
+            let nth = seen.entry(*configuration).or_default();
+            rows.push((*nth, row as u32));
+            *nth += 1;
+        }
+    }
+    rows.sort_unstable();
+    let mut left = MOST_POINTS;
+    let mut wanted = Vec::new();
+    for (_, row) in rows {
+        let last = trained[row as usize].unwrap_or_default() as u64;
+        let every = (last + 1).div_ceil(MOST_OF_ONE);
+        let points = (last / every) as usize + 3;
+        if points > left {
+            break;
+        }
+        left -= points;
+        let crossing = table.epochs_of(crate::figures::table::Event::Diverged)[row as usize].map_or(last, u64::from);
+        wanted.push(Wanted { row, every, also: [last, crossing], points: Vec::new() });
+    }
+    wanted.sort_unstable_by_key(|curve| curve.row);
+    wanted
+}
+
+/// Whether the file has the columns that it should have.
+fn fill(wanted: &mut [Wanted], table: &Table, mut reader: impl BufRead) -> io::Result<bool> {
+    let at: HashMap<TrialId, usize> =
+        wanted.iter().enumerate().map(|(i, curve)| (table.trials[curve.row as usize], i)).collect();
+    let mut line = Vec::new();
+    reader.read_until(b'\n', &mut line)?;
+    if line != record::line(EPOCHS) {
+        return Ok(false);
+    }
+    // The rows of a trial stand together.
+    let (mut last, mut curve) = (None, None);
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', &mut line)? == 0 || !line.ends_with(b"\n") {
+            return Ok(true);
+        }
+        let trial = record::row_id(&line);
+        if trial != last {
+            (last, curve) = (trial, trial.and_then(|trial| at.get(&trial).copied()));
+        }
+        let Some(point) = curve.and_then(|_| point(&line)) else { continue };
+        let curve = &mut wanted[curve.expect("it was just there")];
+        if point.0 % curve.every == 0 || curve.also.contains(&point.0) {
+            curve.points.push(point);
+        }
+    }
+}
+
+/// Epoch, loss and largest gradient norm of a row.
+fn point(line: &[u8]) -> Option<(u64, f64, f64)> {
+    const LOSS: usize = 3;
+    const GRADIENT: usize = 5;
+    debug_assert_eq!((EPOCHS[LOSS], EPOCHS[GRADIENT]), ("loss", "grad_norm_max"));
+    let mut cells = std::str::from_utf8(line).ok()?.split(',');
+    let epoch = cells.nth(1)?.parse().ok()?;
+    let loss = cells.nth(LOSS - 2)?.parse().ok()?;
+    let gradient = cells.nth(GRADIENT - LOSS - 1)?.parse().unwrap_or(f64::NAN);
+    Some((epoch, loss, gradient))
+}

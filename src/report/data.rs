@@ -1,0 +1,250 @@
+//! Everything a page knows of a sweep.
+
+use super::columns::{Column, Measure, base64, integers, measure};
+use super::curves::Curves;
+use crate::check::Gate;
+use crate::check::text::short;
+use crate::figures::design;
+use crate::figures::table::{Event, Factor, Table};
+use crate::record::{Lost, Verdict};
+use crate::store::{Counts, Manifest, Status};
+use crate::verdict::Outcome;
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// What is shown of the measured columns, where they have values.
+pub const MEASURES: [&str; 14] = [
+    "loss_initial",
+    "loss_final",
+    "loss_max",
+    "loss_jump_max",
+    "grad_norm_initial",
+    "grad_norm_max",
+    "clipped_fraction",
+    "update_norm_max",
+    "weight_norm_max",
+    "backprop_ratio",
+    "activation_ratio",
+    "sharpness_initial",
+    "sharpness_final",
+    "nonfinite_layer",
+];
+
+/// As `page/data.js` reads it.
+#[derive(Debug, Serialize)]
+pub struct Data<'a> {
+    pub name: String,
+    version: &'static str,
+    fingerprints: Vec<String>,
+    status: Option<Status>,
+    /// Of the whole grid.
+    counts: Counts,
+    /// How many were lost for which reason.
+    lost_text: String,
+    /// There if the rows are only a part of those that are in `runs.csv`.
+    sampled: Option<Sampled>,
+    /// Outcomes, then reasons of loss: what the numbers in `verdict` stand for.
+    verdicts: Vec<&'static str>,
+    /// How many of these are outcomes.
+    outcomes: usize,
+    axes: Vec<Axis<'a>>,
+    measures: Vec<Measure>,
+    /// Six bytes for each row, the highest first.
+    trial: String,
+    verdict: Column,
+    /// Rows with the same number differ in their seed alone.
+    configuration: Column,
+    /// Epochs that each was to be trained.
+    budget: Column,
+    /// Of the first crossing; 0 if there was none.
+    diverged: Column,
+    nonfinite: Column,
+    curves: Option<Curves>,
+    spec: Option<String>,
+    checks: Option<Checks>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Sampled {
+    /// Rows that there are.
+    pub of: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Axis<'a> {
+    name: &'static str,
+    numeric: bool,
+    levels: Vec<&'a str>,
+    codes: Column,
+    /// Another axis says what this one is.
+    follows: bool,
+    /// A seed.
+    repeats: bool,
+}
+
+/// What `blowup check` says of the spec's expectations.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checks {
+    Cases(Vec<Case>),
+    /// Why there are none.
+    Problem(String),
+}
+
+#[derive(Debug, Serialize)]
+pub struct Case {
+    name: String,
+    group: String,
+    metric: String,
+    expected: String,
+    measured: String,
+    interval: String,
+    n: String,
+    code: Option<&'static str>,
+    finding: Option<String>,
+}
+
+/// What is known beside the rows.
+pub struct Beside {
+    pub name: String,
+    pub manifest: Option<Manifest>,
+    pub sampled: Option<Sampled>,
+    pub spec: Option<String>,
+    pub checks: Option<Checks>,
+}
+
+impl<'a> Data<'a> {
+    /// `configurations`: of `configurations`; `table`: shortened.
+    pub fn new(table: &'a Table, configurations: &[u32], curves: Option<Curves>, beside: Beside) -> Data<'a> {
+        let counts = match &beside.manifest {
+            Some(manifest) => manifest.counts,
+            None => counted(table),
+        };
+        let epochs = |event| integers(table.epochs_of(event).iter().map(|epoch| epoch.unwrap_or(0)));
+        let budget = table.factor("epochs").expect("a column that is always there");
+        let ids = table.trials.iter().flat_map(|trial| trial.bits().to_be_bytes().into_iter().skip(2));
+        Data {
+            name: beside.name,
+            version: env!("CARGO_PKG_VERSION"),
+            fingerprints: beside.manifest.as_ref().map(|manifest| manifest.fingerprints.clone()).unwrap_or_default(),
+            status: beside.manifest.as_ref().map(|manifest| manifest.status),
+            lost_text: lost_text(table, counts.lost),
+            counts,
+            sampled: beside.sampled,
+            verdicts: Outcome::ALL.iter().map(|o| o.name()).chain(Lost::ALL.iter().map(|l| l.name())).collect(),
+            outcomes: Outcome::ALL.len(),
+            axes: axes(table),
+            measures: MEASURES.iter().filter_map(|name| measure(name, table.measure(name))).collect(),
+            trial: base64(&ids.collect::<Vec<u8>>()),
+            verdict: integers(table.verdicts.iter().map(|verdict| number(*verdict))),
+            configuration: integers(configurations.iter().copied()),
+            budget: integers((0..table.len()).map(|row| budget.level(row).number.unwrap_or_default() as u32)),
+            diverged: epochs(Event::Diverged),
+            nonfinite: epochs(Event::Nonfinite),
+            curves,
+            spec: beside.spec,
+            checks: beside.checks,
+        }
+    }
+}
+
+/// The configuration of each row, numbered as they appear: as in `summary.csv`, all of it but the seed.
+pub fn configurations(table: &Table) -> Vec<u32> {
+    let causes: Vec<&Factor> =
+        table.factors.iter().filter(|factor| factor.levels.len() > 1 && !repeats(table, factor)).collect();
+    let (mut at, mut key) = (HashMap::new(), Vec::new());
+    let mut of = |row| {
+        key.clear();
+        key.extend(causes.iter().map(|factor| factor.code(row)));
+        match at.get(&key) {
+            Some(number) => *number,
+            None => {
+                let number = at.len() as u32;
+                at.insert(key.clone(), number);
+                number
+            }
+        }
+    };
+    (0..table.len()).map(&mut of).collect()
+}
+
+/// The seed, and that of the data where it is the same.
+fn repeats(table: &Table, factor: &Factor) -> bool {
+    match factor.name {
+        "seed" => true,
+        "data_seed" => {
+            let seed = table.factor("seed").expect("a column that is always there");
+            (0..table.len()).all(|row| seed.level(row).text == factor.level(row).text)
+        }
+        _ => false,
+    }
+}
+
+/// What varies. A seed of the data is left out where it is the seed, and a cause of its own where it is not.
+fn axes<'a>(table: &'a Table) -> Vec<Axis<'a>> {
+    let causes: Vec<&str> = design::varying(table, &table.rows()).iter().map(|factor| factor.name).collect();
+    let several = table.factors.iter().filter(|factor| factor.levels.len() > 1);
+    let own = several.filter(|factor| factor.name != "data_seed" || !repeats(table, factor));
+    let cause = |factor: &Factor| match factor.name {
+        "data_seed" => true,
+        name => causes.contains(&name) && !copies_init(table, factor),
+    };
+    let axis = |factor: &'a Factor| Axis {
+        name: factor.name,
+        numeric: factor.is_numeric(),
+        levels: factor.levels.iter().map(|level| &*level.text).collect(),
+        codes: integers((0..table.len()).map(|row| factor.code(row))),
+        follows: factor.name != "seed" && !cause(factor),
+        repeats: factor.name == "seed",
+    };
+    own.map(axis).collect()
+}
+
+/// The recurrent initializer, where it is that of the other weights in every recurrent net.
+fn copies_init(table: &Table, factor: &Factor) -> bool {
+    let init = table.factor("init").expect("a column that is always there");
+    let same = |row| matches!(&*factor.level(row).text, "") || factor.level(row).text == init.level(row).text;
+    factor.name == "recurrent_init" && (0..table.len()).all(same)
+}
+
+fn number(verdict: Verdict) -> u32 {
+    let place = match verdict {
+        Verdict::Outcome(outcome) => Outcome::ALL.iter().position(|o| *o == outcome),
+        Verdict::Lost(lost) => Lost::ALL.iter().position(|l| *l == lost).map(|at| Outcome::ALL.len() + at),
+    };
+    place.expect("all are listed") as u32
+}
+
+fn counted(table: &Table) -> Counts {
+    let mut counts = Counts::default();
+    table.verdicts.iter().for_each(|verdict| counts.add(*verdict));
+    counts
+}
+
+/// `2 crashed, 1 timeout`
+fn lost_text(table: &Table, lost: u64) -> String {
+    let of = |reason: &Lost| table.verdicts.iter().filter(|verdict| **verdict == Verdict::Lost(*reason)).count() as u64;
+    let reasons: Vec<(u64, &Lost)> = Lost::ALL.iter().map(|reason| (of(reason), reason)).collect();
+    if reasons.iter().map(|(n, _)| n).sum::<u64>() != lost {
+        return "the column `lost` of runs.csv says why".to_owned();
+    }
+    let some = reasons.iter().filter(|(n, _)| *n > 0);
+    some.map(|(n, reason)| format!("{n} {}", reason.name())).collect::<Vec<_>>().join(", ")
+}
+
+impl Checks {
+    pub fn of(gate: &Gate) -> Checks {
+        let case = |case: &crate::check::Case| Case {
+            name: case.name.clone(),
+            group: case.group.clone(),
+            metric: case.metric.clone(),
+            expected: case.expected.clone(),
+            measured: case.measured.map_or_else(|| "none".to_owned(), short),
+            interval: case.interval.map(|(low, high)| format!("{low:.3} to {high:.3}")).unwrap_or_default(),
+            n: if case.empty > 0 { format!("{} ({} empty)", case.n, case.empty) } else { case.n.to_string() },
+            code: case.finding.as_ref().map(|finding| finding.code.name()),
+            finding: case.finding.as_ref().map(|finding| finding.message.clone()),
+        };
+        Checks::Cases(gate.cases().map(case).collect())
+    }
+}

@@ -1,0 +1,70 @@
+//! The page around its data.
+
+use super::data::Data;
+use std::io::{self, Write};
+
+const HTML: &str = include_str!("page/index.html");
+const STYLE: &str = include_str!("page/style.css");
+
+/// One after the other in one function: each uses what stands before it.
+const SCRIPTS: [&str; 17] = [
+    include_str!("page/dom.js"),
+    include_str!("page/data.js"),
+    include_str!("page/statistics.js"),
+    include_str!("page/colour.js"),
+    include_str!("page/state.js"),
+    include_str!("page/filters.js"),
+    include_str!("page/corners.js"),
+    include_str!("page/headline.js"),
+    include_str!("page/phase.js"),
+    include_str!("page/panel.js"),
+    include_str!("page/chart.js"),
+    include_str!("page/survival.js"),
+    include_str!("page/table.js"),
+    include_str!("page/configurations.js"),
+    include_str!("page/trials.js"),
+    include_str!("page/sheets.js"),
+    include_str!("page/main.js"),
+];
+
+/// Writes the page.
+pub fn write(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
+    let mut rest = HTML;
+    for (mark, part) in [("{{style}}", Part::Style), ("{{data}}", Part::Data), ("{{script}}", Part::Scripts)] {
+        let (before, after) = rest.split_once(mark).expect("the page has its marks");
+        to.write_all(before.as_bytes())?;
+        match part {
+            Part::Style => to.write_all(STYLE.as_bytes())?,
+            Part::Data => serde_json::to_writer(Harmless(&mut *to), data)?,
+            Part::Scripts => SCRIPTS.iter().try_for_each(|script| to.write_all(script.as_bytes()))?,
+        }
+        rest = after;
+    }
+    to.write_all(rest.as_bytes())
+}
+
+enum Part {
+    Style,
+    Data,
+    Scripts,
+}
+
+/// JSON inside of a `script` element: no text of a user may end that element or begin a comment. A `<` stands in strings only, where it may be
+/// written as an escape.
+struct Harmless<'a>(&'a mut dyn Write);
+
+impl Write for Harmless<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for (i, piece) in bytes.split(|byte| *byte == b'<').enumerate() {
+            if i > 0 {
+                self.0.write_all(b"\\u003c")?;
+            }
+            self.0.write_all(piece)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

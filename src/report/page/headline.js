@@ -1,0 +1,52 @@
+// The first thing to read: how many trials blew up, in which corner most and in which least, and how soon.
+
+function drawHeadline(rows) {
+  const counts = tally(rows);
+  const [n, blown] = [decided(counts), blownOf(counts)];
+  const { worst, safest } = corners(rows);
+  const part = rows.length < data.rows ? "filtered " : data.sampled ? "sampled " : "";
+  const none = n === 0 ? `no ${part}trial has a verdict` : null;
+  byId("headline").replaceChildren(
+    el("div", { class: "lead" },
+      el("p", { class: "big" }, none ?? [el("strong", { id: "blown" }, count(blown)), ` of `, el("strong", { id: "decided" }, count(n)), ` ${part}trials blew up`]),
+      none ? "" : el("p", { class: "rate" }, `${percent(blown / n)} diverged or became non-finite`),
+      outcomeBar(counts),
+      outcomeList(counts)),
+    corner("Worst corner", worst, "worst"),
+    corner("Safest corner", safest, "safest"),
+    soonest(rows),
+  );
+}
+
+function corner(title, found, id) {
+  const text = found
+    ? [el("p", { class: "corner" }, described(found.levels)),
+       el("p", {}, `${count(found.hits)} of ${count(found.n)} blew up `, el("span", { class: "muted" }, `(95%: ${bound(found.low)} to ${bound(found.high)})`))]
+    : [el("p", { class: "muted" }, "no axis varies")];
+  const show = found && el("button", { type: "button", class: "link", onclick: () => choose(found.levels) }, "its trials");
+  return el("div", { class: "card", id }, el("h2", {}, title), text, show);
+}
+
+function soonest(rows) {
+  const events = gathered(rows, data.diverged).filter((epoch) => epoch > 0);
+  const middle = median(events.sort());
+  const text = middle === null
+    ? el("p", { class: "muted" }, "no trial crossed the threshold")
+    : [el("p", { class: "corner" }, `epoch ${short(middle)}`),
+       el("p", {}, `median first crossing, ${plural(events.length, "trial")} `, el("span", { class: "muted" }, "(some recover)"))];
+  return el("div", { class: "card" }, el("h2", {}, "How soon"), text);
+}
+
+/** The share of each verdict, as one bar. */
+function outcomeBar(counts, small = false) {
+  const all = sum(counts, 0, VERDICTS);
+  const parts = data.verdicts.map((name, i) => [name, counts[i]]).filter(([, n]) => n > 0);
+  const label = parts.map(([name, n]) => `${count(n)} ${name}`).join(", ");
+  return el("div", { class: small ? "bar small" : "bar", role: "img", "aria-label": label, title: label },
+    parts.map(([name, n]) => el("span", { class: `fill ${name}`, style: `flex-grow:${n / all}` })));
+}
+
+function outcomeList(counts) {
+  const item = (name, i) => counts[i] > 0 && el("li", {}, el("span", { class: `dot ${name}` }), ` ${count(counts[i])} ${name}`);
+  return el("ul", { class: "outcomes" }, data.verdicts.map((name, i) => item(name, i) || null));
+}

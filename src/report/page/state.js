@@ -1,0 +1,98 @@
+// What the reader has chosen, kept in the address after `#` so that a reload or a copied link shows the same.
+
+const RATES = [
+  { name: "divergence_rate", title: "divergence rate", unit: "blew up (diverged or non-finite)", hits: (c, at) => blownOf(c, at) },
+  ...data.verdicts.slice(0, LOST).map((name, i) => ({
+    name: `${name}_rate`,
+    title: `share ${name}`,
+    unit: `ended ${name}`,
+    hits: (c, at) => c[at + i],
+  })),
+];
+const EPOCHS = [
+  { name: "epoch_diverged", title: "epoch diverged (median)", values: data.diverged, empty: null, zeroIsEmpty: true },
+  { name: "epoch_nonfinite", title: "epoch non-finite (median)", values: data.nonfinite, empty: null, zeroIsEmpty: true },
+];
+const MEDIANS = [...EPOCHS, ...data.measures.map((measure) => ({ ...measure, title: `${measure.name} (median)` }))];
+
+/** As `blowup plot` chooses: the two numeric axes with most values, then the first axes of names. */
+function defaults() {
+  const numeric = causes.filter((axis) => axis.numeric);
+  const most = [...numeric].sort((a, b) => b.levels.length - a.levels.length).slice(0, 2);
+  if (most[1]?.name === "lr") most.reverse();
+  const x = most[0] ?? causes[0] ?? data.axes[0] ?? null;
+  const y = most[1] ?? causes.find((axis) => axis !== x) ?? null;
+  const names = causes.filter((axis) => axis !== x && axis !== y && !axis.numeric && axis.levels.length <= 8);
+  // A label says again what the other axes say, and an axis that applies to some trials only leaves the rest in a panel without a name.
+  const late = (axis) => (axis.name === "label" || axis.levels.includes("") ? 1 : 0);
+  names.sort((a, b) => late(a) - late(b));
+  const name = (axis) => axis?.name ?? "";
+  return { x: name(x), y: name(y), columns: name(names[0]), rows: name(names[1]), metric: "divergence_rate", by: name(names[0] ?? causes.find((axis) => axis.levels.length <= 8)) };
+}
+
+const state = {
+  ...defaults(),
+  logEpochs: Math.max(0, ...new Set(data.budget)) > 20,
+  /** By the name of an axis: the levels that are left out. */
+  hidden: new Map(),
+  /** The levels [axis, from, to] that the trials in the list share; null for no list. */
+  chosen: null,
+};
+
+function readAddress() {
+  const known = (name) => name === "" || axisNamed(name) !== null;
+  for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
+    if (["x", "y", "columns", "rows", "by"].includes(key) && known(value)) state[key] = value;
+    if (key === "metric" && [...RATES, ...MEDIANS].some((metric) => metric.name === value)) state.metric = value;
+    const axis = key.startsWith("not.") ? axisNamed(key.slice(4)) : null;
+    if (axis) {
+      const codes = value.split(".").map(Number).filter((code) => code < axis.levels.length);
+      state.hidden.set(axis.name, new Set(codes));
+    }
+  }
+}
+
+function writeAddress() {
+  const written = new URLSearchParams();
+  const usual = defaults();
+  for (const key of Object.keys(usual)) if (state[key] !== usual[key]) written.set(key, state[key]);
+  for (const [name, codes] of state.hidden) if (codes.size > 0) written.set(`not.${name}`, [...codes].join("."));
+  // An address without choices stays free for the links to sections.
+  const text = written.toString();
+  if (text || location.hash.includes("=")) history.replaceState(null, "", text ? `#${text}` : location.pathname);
+}
+
+/** The rows that the filters let through. */
+function filtered() {
+  const tests = [...state.hidden].filter(([, codes]) => codes.size > 0).map(([name, hidden]) => {
+    const { codes, levels } = axisNamed(name);
+    return { codes, keep: levels.map((_, code) => !hidden.has(code)) };
+  });
+  const rows = new Uint32Array(data.rows);
+  let n = 0;
+  for (let row = 0; row < data.rows; row++) {
+    let kept = true;
+    for (const { codes, keep } of tests) kept &&= keep[codes[row]];
+    if (kept) rows[n++] = row;
+  }
+  return rows.subarray(0, n);
+}
+
+/** The levels of an axis, adjacent ones joined where there are more than `most`. */
+function bins(axis, most) {
+  const values = axis.levels.filter((text) => text !== "").length;
+  const joined = axis.numeric && axis.levels.length > most ? Math.ceil(values / most) : 1;
+  const parts = [];
+  for (let from = 0; from < values; from += joined) parts.push({ from, to: Math.min(from + joined, values) - 1 });
+  if (values < axis.levels.length) parts.push({ from: values, to: values });
+  return parts.map((part) => ({ ...part, label: span(axis, part.from, part.to) }));
+}
+
+/** `4`, `0.1 to 10` */
+const span = (axis, from, to) => (from === to ? axis.labels[from] : `${axis.labels[from]} to ${axis.labels[to]}`);
+
+/** `depth 4, lr 0.1 to 10` */
+const described = (levels) => levels.map(([axis, from, to]) => `${axis.name} ${span(axis, from, to ?? from)}`).join(", ");
+
+/** The rows that have levels. */
+const having = (rows, levels) => Array.from(rows).filter((row) => levels.every(([axis, from, to]) => axis.codes[row] >= from && axis.codes[row] <= (to ?? from)));
