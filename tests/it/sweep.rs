@@ -275,7 +275,7 @@ fn what_cannot_run_is_refused_and_leaves_nothing() {
     place.write("odd.toml", &SPEC.replace("name=\"t\"", "name=\"../t\""));
     check("sweep odd.toml", "../t");
     std::fs::remove_file(place.path("odd.toml")).unwrap();
-    check("plot r --x lr", "`plot` is not built yet");
+    check("map t.toml", "`map` is not built yet");
     let left: Vec<_> = std::fs::read_dir(place.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["t.toml"]);
 }
@@ -292,6 +292,7 @@ fn help_teaches() {
     Commands:
       sweep   Train every trial of a spec's grid and write what diverged, when and where
       check   Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
+      plot    Draw the results of a sweep: phase diagrams, survival curves, layers, single trials
       replay  Run one trial of a sweep again, show how it went and where it broke, check its row
       merge   Put the shards of a sweep together: the same files as the sweep in one piece
       slurm   Run a sweep in shards on a Slurm cluster, or tell how far its shards are
@@ -306,6 +307,7 @@ fn help_teaches() {
       blowup sweep experiments/grid.toml --dry-run     how many trials, how much work; touches nothing
       blowup sweep experiments/grid.toml --where init=he --where lr=0.01..1
       blowup check results/grid                        the gate for CI: do the spec's expectations hold?
+      blowup plot results/grid                         figures: where it blows up, how fast
       blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
       blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
 
