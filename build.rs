@@ -37,7 +37,17 @@ fn version() -> String {
 
 /// What only looks at finished rows, or talks to people. Everything else in `src/` may change the bits of a row, or which trials a shard has.
 const HARMLESS: [&str; 12] = [
-    "check", "cli.rs", "command", "failure.rs", "figures", "main.rs", "merge.rs", "progress.rs", "replay", "report", "slurm",
+    "check",
+    "cli.rs",
+    "command",
+    "failure.rs",
+    "figures",
+    "main.rs",
+    "merge.rs",
+    "progress.rs",
+    "replay",
+    "report",
+    "slurm",
     "summary.rs",
 ];
 
