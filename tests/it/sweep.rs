@@ -268,7 +268,7 @@ fn what_cannot_run_is_refused_and_leaves_nothing() {
     check("sweep missing.toml", "`missing.toml`");
     check("sweep t.toml --out t.toml", "`t.toml` is not a folder");
     check("sweep t.toml --out t.toml/under", "`t.toml/under`");
-    check("sweep t.toml --device cuda:1", "not built yet");
+    check("sweep t.toml --device cuda:99", "cannot train on `cuda:99`");
     check("sweep t.toml --device gpu", "cuda:K");
     check("sweep t.toml --workers 0", "--workers");
     check("sweep t.toml --where seed=77", "matches none");
@@ -330,8 +330,8 @@ fn help_teaches() {
     Options:
           --out <DIR>        The folder of the results [default: results/<name of the spec>]
           --workers <N>      Worker processes, one thread each [default: one per core, fewer if memory
-                             is short]
-          --device <DEVICE>  Where to train: cpu, cuda or cuda:K [default: cpu]
+                             is short; one for a GPU]
+          --device <DEVICE>  Where to train: cpu, cuda (the first GPU) or cuda:K [default: cpu]
           --shard <SHARD>    Train one part of N of equal predicted cost: I/N, slurm, slurm/N or
                              kubernetes/N
           --where <FILTER>   Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
@@ -357,10 +357,15 @@ fn help_teaches() {
     JOB_COMPLETION_INDEX, which counts from 0; Kubernetes does not tell a pod how many there are.
 
     Files: runs.csv (a row per trial), summary.csv (a row per configuration), epochs.csv, layers.csv
-    and steps.csv if the spec records them, spec.toml, manifest.toml; runs.crc32 (checksums of the
+    and steps.csv if the spec records them, spec.toml, manifest.toml; report.html (one page that opens
+    offline: phase diagram, trials, survival, configurations, checks); runs.crc32 (checksums of the
     rows), lost.csv (what was lost, and why). The bytes of runs.csv do not depend on --workers.
 
     A trial that breaks a limit or its worker is lost alone, with its reason in runs.csv; the next
     sweep tries it again, three times in all, or from the start under larger limits.
+
+    --device cuda trains thousands of trials at once in one worker, on an NVIDIA GPU. It takes the
+    driver (580 or newer) and `make libtorch-cuda`; what is missing is said. Verdicts are the CPU's
+    within a tolerance that docs/gpu.md states, bits are not. Written, not yet run on a GPU.
     "#);
 }
