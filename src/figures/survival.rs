@@ -39,7 +39,8 @@ pub fn curve(table: &Table, rows: &[u32], event: Event) -> Curve {
         match ends[*row as usize] {
             Some(epoch) => by_epoch.entry(epoch).or_default().0 += 1,
             None => {
-                let end = budget.level(*row).number.unwrap_or_default() as u32;
+                // Measured at initialization only, a trial is looked at once, in what would be its first epoch: an event would say 1.
+                let end = (budget.level(*row).number.unwrap_or_default() as u32).max(1);
                 by_epoch.entry(end).or_default().1 += 1;
             }
         }

@@ -142,6 +142,19 @@ fn a_survival_curve_is_the_product_over_the_trials_still_at_risk() {
 }
 
 #[test]
+fn what_is_measured_at_initialization_only_survives_by_its_share() {
+    let spec = MIXED.replace("epochs = 9", "epochs = 0").replace("epochs = 3", "epochs = 0");
+    let mut results = Results::of(&spec);
+    results
+        .column("outcome", |i| if i % 3 == 0 { "nonfinite" } else { "unsettled" })
+        .column("epoch_diverged", |i| if i % 3 == 0 { "1" } else { "" });
+    let table = read(&results.text(), &[]);
+    let curve = curve(&table, &table.rows(), Event::Diverged);
+    let blown = table.rows().len().div_ceil(3) as f64;
+    assert!((curve.at(1) - (1.0 - blown / table.rows().len() as f64)).abs() < 1e-12, "{curve:?}");
+}
+
+#[test]
 fn a_filter_on_rows_lets_through_what_it_lets_through_in_the_grid() {
     let text = results().text();
     let all = rows(&text);
