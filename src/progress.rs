@@ -101,3 +101,20 @@ pub fn counts(counts: &Counts) -> String {
     let some: Vec<String> = all.iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")).collect();
     if some.is_empty() { "nothing yet".to_owned() } else { some.join(", ") }
 }
+
+/// `head: rest` in one line of 80 columns, or the rest below the head, broken between its words.
+pub fn folded(head: &str, rest: &str) -> String {
+    const WIDTH: usize = 80;
+    let mut text = format!("{head}: {rest}");
+    if text.chars().count() <= WIDTH {
+        return text + "\n";
+    }
+    (text, _) = rest.split(' ').fold((format!("{head}:"), WIDTH), |(mut text, used), word| {
+        let length = word.chars().count();
+        let fits = used + 1 + length <= WIDTH;
+        text.push_str(if fits { " " } else { "\n  " });
+        text.push_str(word);
+        (text, if fits { used + 1 + length } else { 2 + length })
+    });
+    text + "\n"
+}

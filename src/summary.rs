@@ -165,7 +165,7 @@ impl Summary {
     pub fn table(&self) -> String {
         let mut table = format!(
             "{:<8} {:<15} {:<12} {:>8} {:>8} {:>5}  {:<12} {:>4}\n",
-            "network", "init", "activation", "trials", "diverged", "rate", "95% interval", "lost"
+            "network", "init", "activation", "trials", "blew up", "rate", "95% interval", "lost"
         );
         for (cause, c) in self.causes.in_order() {
             let cause = String::from_utf8_lossy(cause);

@@ -195,7 +195,7 @@ impl Merged<'_> {
         self.manifest.lengths = stage.store.lengths();
         stage.store.write_manifest(&self.manifest)?;
         super::report::write_or_tell(&stage.store.dir, Some(self.spec));
-        let place = format!("{}: {}", out.dir.display(), stage.store.files().join(" "));
+        let place = progress::folded(&out.dir.display().to_string(), &stage.store.files().join(" "));
         out.adopt(stage)?;
         print(&self.report(&summary, &place));
         Ok(if missing == 0 && summary.all.lost > 0 { Exit::Lost } else { Exit::Done })
@@ -250,12 +250,13 @@ impl Merged<'_> {
 
     fn report(&self, summary: &Summary, place: &str) -> String {
         let mut text = summary.table();
-        let _ = writeln!(text, "\n{} trials: {}", summary.all.trials, progress::counts(&summary.all));
+        text.push('\n');
+        text.push_str(&progress::folded(&format!("{} trials", summary.all.trials), &progress::counts(&summary.all)));
         let Counts { trials, missing, .. } = self.manifest.counts;
         if missing > 0 {
             let _ = writeln!(text, "partial: {missing} of the grid's {trials} trials are missing");
         }
-        let _ = writeln!(text, "{place}");
+        text.push_str(place);
         text
     }
 }

@@ -350,13 +350,14 @@ impl Running<'_> {
 
     fn report(&self, summary: &Summary) {
         let mut text = summary.table();
-        let _ = writeln!(text, "\n{} trials: {}", summary.all.trials, progress::counts(&summary.all));
+        text.push('\n');
+        text.push_str(&progress::folded(&format!("{} trials", summary.all.trials), &progress::counts(&summary.all)));
         let missing = self.survey.order.len() as u64 - summary.all.trials;
         if missing > 0 {
             let (whose, all) = (if self.manifest.shard.is_some() { "shard" } else { "grid" }, self.survey.order.len());
             let _ = writeln!(text, "{missing} of the {whose}'s {all} trials were not asked for yet");
         }
-        let _ = writeln!(text, "{}: {}", self.store.dir.display(), self.store.files().join(" "));
+        text.push_str(&progress::folded(&self.store.dir.display().to_string(), &self.store.files().join(" ")));
         if let Some(diagrams) = super::plot::glance(&self.store.dir, summary.all.trials).filter(|_| !self.args.quiet) {
             let _ = write!(text, "\n{diagrams}");
         }

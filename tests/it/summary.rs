@@ -2,6 +2,7 @@
 
 use crate::plan::trial;
 use crate::record::measured;
+use blowup::progress::folded;
 use blowup::record::{self, Lost};
 use blowup::summary::{self, Summary, wilson};
 use blowup::trial::Trial;
@@ -54,7 +55,7 @@ fn the_table_fits_a_terminal() {
     let table = summary(true).0.table();
     assert!(table.lines().all(|line| line.len() <= 80));
     insta::assert_snapshot!(table, @"
-    network  init            activation     trials diverged  rate  95% interval lost
+    network  init            activation     trials  blew up  rate  95% interval lost
     mlp      he              tanh                5        3  0.75  0.30 to 0.95    1
     ");
 }
@@ -71,4 +72,14 @@ fn wilson_intervals_are_the_published_ones() {
     check(0, 20, 0.0, 0.1611);
     check(1, 29, 0.0061, 0.1718);
     check(29, 29, 0.8830, 1.0);
+}
+
+#[test]
+fn a_line_that_is_too_long_is_broken_between_words() {
+    assert_eq!(folded("3 trials", "1 converged, 2 diverged"), "3 trials: 1 converged, 2 diverged\n");
+    let counts = "723 converged, 39 stalled, 910 unsettled, 241 diverged, 1327 nonfinite";
+    assert_eq!(folded("3240 trials", counts), format!("3240 trials:\n  {counts}\n"));
+    let long = folded("results", &"runs.csv ".repeat(40));
+    assert!(long.lines().all(|line| line.len() <= 80));
+    assert_eq!(long.split_whitespace().count(), 41);
 }
