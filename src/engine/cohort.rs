@@ -9,6 +9,7 @@ use super::device;
 use super::effective::Effective;
 use super::lane::{Lane, Rider, Update, siblings};
 use super::loss::loss;
+use super::matrix::Matrix;
 use super::network::{self, Network, Place, Watch};
 use super::optimizer::{Optimizer, UpdateNorm};
 use super::profile::Profile;
@@ -87,7 +88,7 @@ struct Cohort<'a> {
 struct Workspace {
     samples: usize,
     network: Box<dyn Network>,
-    signal: Tensor,
+    signal: Matrix,
 }
 
 impl<'a> Cohort<'a> {
@@ -147,7 +148,7 @@ impl<'a> Cohort<'a> {
         }
         let lanes = self.weights.lanes;
         let network = network::new(&self.trials[0], lanes, samples as i64, self.kind);
-        let signal = network.output().zeros_like();
+        let signal = Matrix::of(network.output().zeros_like());
         self.workspaces.push(Workspace { samples, network, signal });
         self.workspaces.len() - 1
     }

@@ -2,6 +2,7 @@
 
 use super::device::upload;
 use super::draw::{Purpose, Stream};
+use super::matrix::Sequence;
 use super::task::{self, Draw, Samples};
 use crate::trial::{Sampling, Trial};
 use std::ops::Range;
@@ -20,7 +21,7 @@ pub struct Targets {
 #[derive(Debug)]
 pub struct Batch {
     /// `[time, lane, batch, inputs]`
-    pub inputs: Tensor,
+    pub inputs: Sequence,
     pub targets: Targets,
     pub samples: usize,
 }
@@ -103,7 +104,7 @@ impl Data {
         let index = upload(Tensor::from_slice(&index));
         let size = self.inputs.size();
         Batch {
-            inputs: self.inputs.index_select(1, &index).view([size[0], all, n, size[2]]),
+            inputs: Sequence::of(self.inputs.index_select(1, &index).view([size[0], all, n, size[2]])),
             targets: Targets {
                 values: self.values.index_select(0, &index).view([all, n, self.values.size()[1]]),
                 classes: self.classes.as_ref().map(|c| c.index_select(0, &index).view([all, n, 1])),

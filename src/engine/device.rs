@@ -47,18 +47,18 @@ pub fn gpu() -> Option<String> {
     GPU.with_borrow(Clone::clone)
 }
 
-/// Whether the fused passes (`engine::fused`) take tensors of this kind: f32 on the CPU.
-pub fn fuses(kind: Kind) -> bool {
-    kind == Kind::Float && measures_on_host()
-}
-
-/// Whether a single lane is looked at again on the host. On a GPU thousands of lanes would wait for each copy, so all are measured there at
-/// once.
-pub fn measures_on_host() -> bool {
+/// Whether tensors are worked on in the CPU's memory directly, beside what libtorch does: products by calls of MKL (`engine::blas`), fused passes, a single
+/// lane measured again. On a GPU thousands of lanes would wait for each copy.
+pub fn is_host() -> bool {
     match DEVICE.get() {
         Device::Cpu => true,
         Device::CpuPlain | Device::Cuda(_) => false,
     }
+}
+
+/// Whether the fused passes (`engine::fused`) take tensors of this kind.
+pub fn fuses(kind: Kind) -> bool {
+    kind == Kind::Float && is_host()
 }
 
 /// What plain operations differ in, for a fingerprint.

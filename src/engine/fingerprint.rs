@@ -20,7 +20,7 @@ pub fn fingerprint() -> String {
     let gpu =
         device::gpu().map(|gpu| format!(", {gpu} by libtorch_cuda{}", sized("libtorch_cuda.so"))).unwrap_or_default();
     format!(
-        "blowup {version} build {BUILD}, libtorch {LIBTORCH}{}, {}, {}, MKL strict by instruction set, denormals flushed{gpu}{}",
+        "blowup {version} build {BUILD}, libtorch {LIBTORCH}{}, {}, {}, MKL by instruction set, denormals flushed{gpu}{}",
         sized("libtorch_cpu.so"),
         c_library(),
         cpu(),

@@ -4,6 +4,7 @@ use super::data::Batch;
 use super::device;
 use super::effective::Effective;
 use super::loss;
+use super::matrix::{Matrix, Sequence};
 use super::network::{self, Place};
 use super::weights::Weights;
 use crate::trial::Trial;
@@ -14,14 +15,14 @@ use tch::Tensor;
 /// output..1, weight gradient. `weights` and `batch` are those of the whole cohort, before the update.
 pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights, batch: &Batch) -> Vec<Option<Site>> {
     let all = weights.lanes as usize;
-    // Pad lanes stand at the end of the cohort; never a single lane.
-    let twin = (lanes.len() + pads < 2).then_some(lanes[0]);
+    // Pad lanes stand at the end of the cohort.
+    let twin = (lanes.len() + pads < super::lanes::fewest()).then_some(lanes[0]);
     let index: Vec<i64> = lanes.iter().copied().chain(all - pads..all).chain(twin).map(|i| i as i64).collect();
     let count = index.len() as i64;
     let index = device::upload(Tensor::from_slice(&index));
     let weights = weights.gather(&index);
     let mut gradients = weights.zeros_like();
-    let inputs = batch.inputs.index_select(1, &index);
+    let inputs = Sequence::of(batch.inputs.index_select(1, &index));
     let targets = super::data::Targets {
         values: batch.targets.values.index_select(0, &index),
         classes: batch.targets.classes.as_ref().map(|c| c.index_select(0, &index)),
@@ -33,7 +34,7 @@ pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights
     let mut network = network::new(trial, count, batch.samples as i64, kind);
     network.forward(matrices, &inputs);
     let output = network.output().shallow_clone();
-    let (losses, signal) = (Tensor::zeros([count], (kind, device::current())), output.zeros_like());
+    let (losses, signal) = (Tensor::zeros([count], (kind, device::current())), Matrix::of(output.zeros_like()));
     loss::loss(trial.loss, &output, &targets, &losses, Some(&signal));
 
     let output_layer = trial.network.depth() + 1;
@@ -69,7 +70,7 @@ pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights
     found
 }
 
-fn parts(layer: &super::weights::Layer) -> impl Iterator<Item = &Tensor> {
+fn parts(layer: &super::weights::Layer) -> impl Iterator<Item = &Matrix> {
     let optional = [&layer.recurrent, &layer.bias, &layer.recurrent_bias, &layer.scale, &layer.shift];
     std::iter::once(&layer.weight).chain(optional.into_iter().flatten())
 }

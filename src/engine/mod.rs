@@ -4,13 +4,14 @@
 //! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
 //! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
 //! parametrization), `network` with `mlp`, `recurrent`
-//! and `stage` (forward and backward), `loss`, `readout` (norms, one read per step), `optimizer`, `still` (lanes at rest), `locate` (where the first NaN began),
+//! and `stage` (forward and backward), `product` with `matrix` and `blas`, `loss`, `readout` (norms, one read per step), `optimizer`, `still` (lanes at rest), `locate` (where the first NaN began),
 //! `trace` (what a replay sees), `device` and `cuda` (where it happens).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
 //! reduced, ends in pad lanes (`lanes::pads`), and draws its random numbers from streams named by seed and purpose (`draw`).
 
 pub mod activation;
+pub mod blas;
 pub mod clip;
 pub mod cohort;
 pub mod cuda;
@@ -25,6 +26,7 @@ pub mod lane;
 pub mod lanes;
 pub mod locate;
 pub mod loss;
+pub mod matrix;
 pub mod mkl;
 pub mod mlp;
 pub mod network;
@@ -53,11 +55,10 @@ use tch::Kind;
 
 /// What a worker's environment must say before libtorch loads (`.cargo/config.toml` says it for tests and benchmarks).
 ///
-/// One thread; and MKL's strict reproducibility mode. Without that mode a lane whose matrices start off a 16-byte boundary gets other bits
-/// than the same lane on one (measured on an AMD EPYC with AVX-512: f32, 33 x 9 matrices, every lane whose number is not a multiple of 4); with it
-/// none of 59 positions differs, at the same speed.
-pub const ENVIRONMENT: [(&str, &str); 3] =
-    [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("MKL_CBWR", "AUTO,STRICT")];
+/// One thread; and MKL's reproducibility mode, in which a product whose matrices start on a 64-byte boundary has the same bits at every call
+/// (`blas` sees to the boundaries). Its strict mode gives the same bits on any boundary, but by slower kernels: measured on an AMD EPYC with
+/// AVX-512, f32 products of 32 x 32 matrices at 150 Gflop/s in place of 222.
+pub const ENVIRONMENT: [(&str, &str); 3] = [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("MKL_CBWR", "AUTO")];
 
 /// What changes which kernels run (of MKL, oneDNN, libtorch, the C library and cuBLAS), and so the bits, or writes into the pipe of the rows; taken out
 /// of a worker's environment.

@@ -1,5 +1,6 @@
 //! What all networks have in common: one forward and one backward pass over a batch, on buffers made once.
 
+use super::matrix::{Matrix, Sequence};
 use super::mlp::Mlp;
 use super::recurrent::{Cell, Gru, Lstm, Plain, Recurrent};
 use super::weights::Weights;
@@ -9,9 +10,9 @@ use tch::{Kind, Tensor};
 /// The buffers of a network for one lane count and batch size.
 pub trait Network {
     /// From inputs `[time, lane, batch, inputs]` (time = 1 for an mlp) to outputs `[lane, batch, outputs]`, which `output` gives.
-    fn forward(&mut self, weights: &Weights, inputs: &Tensor);
+    fn forward(&mut self, weights: &Weights, inputs: &Sequence);
 
-    fn output(&self) -> &Tensor;
+    fn output(&self) -> &Matrix;
 
     /// From dLoss/doutput to the gradients of all weights. `watch` sees the backprop signal dLoss/dh of every hidden layer, from the output
     /// towards the input (and from the last time step to the first), as it is computed.
@@ -19,8 +20,8 @@ pub trait Network {
         &mut self,
         weights: &Weights,
         gradients: &Weights,
-        inputs: &Tensor,
-        signal: &Tensor,
+        inputs: &Sequence,
+        signal: &Matrix,
         watch: Option<Watch>,
     );
 

@@ -23,7 +23,7 @@ impl Profile {
         let output_layer = weights.layers.len();
         let output = Place { layer: output_layer, time: None };
         let hidden = network.activations().into_iter();
-        let activations = hidden.chain([(output, network.output())]).map(|(place, values)| (place, rms(values)));
+        let activations = hidden.chain([(output, &**network.output())]).map(|(place, values)| (place, rms(values)));
         Profile {
             epoch,
             activations: activations.collect(),

@@ -166,7 +166,7 @@ impl Readout {
 
     /// In f64: this lane on the host, or, on a GPU, where each copy would make all lanes wait, every lane that takes it at once.
     fn measure_again(&self, norms: &Norms, lane: usize, of: &Weights) -> f64 {
-        if device::measures_on_host() {
+        if device::is_host() {
             return match self.kind {
                 Kind::Double => scaled_norm(of, lane as i64),
                 _ => of.squared_norm(lane as i64).sqrt(),

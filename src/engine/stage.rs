@@ -4,6 +4,7 @@ use super::activation;
 use super::device;
 use super::fused::{self, Fused};
 use super::inner;
+use super::matrix::Matrix;
 use super::weights::Layer;
 use crate::trial::{Activation, Norm, NormPosition};
 use tch::{Kind, Tensor};
@@ -27,13 +28,13 @@ pub struct Stage {
 #[derive(Debug)]
 pub struct Slot {
     /// The linear output is written here. After `forward` it may hold something else.
-    pub pre: Tensor,
+    pub pre: Matrix,
     /// The activation's input and output.
-    phi_input: Tensor,
-    phi_output: Tensor,
+    phi_input: Matrix,
+    phi_output: Matrix,
     normed: Option<Normed>,
     /// What the next layer sees.
-    pub output: Tensor,
+    pub output: Matrix,
 }
 
 #[derive(Debug)]
@@ -46,16 +47,16 @@ struct Normed {
 
 impl Stage {
     pub fn slot(self, size: [i64; 3], kind: Kind) -> Slot {
-        let new = || Tensor::zeros(size, (kind, device::current()));
+        let new = || Matrix::zeros(size, kind);
         let wide = || Tensor::zeros(size, (inner(kind), device::current()));
         let in_place = activation::from_output(self.activation);
         let pre = new();
-        let other = |tensor: &Tensor| if in_place { tensor.shallow_clone() } else { new() };
+        let other = |matrix: &Matrix| if in_place { matrix.share() } else { new() };
         match self.norm {
             Norm::None => {
                 let output = other(&pre);
-                let phi_input = pre.shallow_clone();
-                Slot { pre, phi_input, phi_output: output.shallow_clone(), normed: None, output }
+                let phi_input = pre.share();
+                Slot { pre, phi_input, phi_output: output.share(), normed: None, output }
             }
             Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position) => {
                 let mut inverse_size = size;
@@ -66,12 +67,12 @@ impl Stage {
                         let phi_input = new();
                         let output = other(&phi_input);
                         let standardized = if inner(kind) == kind { pre.shallow_clone() } else { wide() };
-                        let phi_output = output.shallow_clone();
+                        let phi_output = output.share();
                         Slot { pre, phi_input, phi_output, normed: Some(Normed { standardized, inverse_std }), output }
                     }
                     NormPosition::After => {
                         let phi_output = other(&pre);
-                        let phi_input = pre.shallow_clone();
+                        let phi_input = pre.share();
                         let normed = Some(Normed { standardized: wide(), inverse_std });
                         Slot { pre, phi_input, phi_output, normed, output: new() }
                     }
@@ -104,10 +105,10 @@ impl Stage {
     /// none), to a tensor.
     pub fn forward(
         self,
-        slot: &mut Slot,
+        slot: &Slot,
         layer: &Layer,
-        bias: Option<&Tensor>,
-        linear: impl FnOnce(Option<&Tensor>, &Tensor),
+        bias: Option<&Matrix>,
+        linear: impl FnOnce(Option<&Matrix>, &Matrix),
     ) {
         if let Some(fused) = self.fused(slot) {
             linear(None, &slot.pre);
@@ -159,7 +160,7 @@ impl Stage {
 
     /// Turns `signal` from dLoss/doutput into dLoss/dh, in place, and writes (or adds, for a further time step) the gradients of the bias
     /// and of the norm's scale and shift.
-    pub fn backward(self, slot: &Slot, layer: &Layer, gradient: &Layer, signal: &Tensor, add: bool) {
+    pub fn backward(self, slot: &Slot, layer: &Layer, gradient: &Layer, signal: &Matrix, add: bool) {
         if let Some(fused) = self.fused(slot) {
             return fused::backward(fused, &slot.phi_output, signal, gradient.bias.as_ref(), add);
         }

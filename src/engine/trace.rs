@@ -2,6 +2,7 @@
 //! watched has the same bits.
 
 use super::data::{Batch, Data, LaneSeeds, Order};
+use super::matrix::Matrix;
 use super::task::{self, Draw};
 use super::weights::{Layer, host};
 use super::{init, kind, lanes};
@@ -23,7 +24,7 @@ pub struct Step<'a> {
 pub type Sink<'a> = &'a mut dyn FnMut(Step<'_>);
 
 /// The parameters of a layer and the names that they have in a trace.
-fn named(layer: &Layer) -> impl Iterator<Item = (&'static str, &Tensor)> {
+fn named(layer: &Layer) -> impl Iterator<Item = (&'static str, &Matrix)> {
     let optional = [
         ("recurrent", &layer.recurrent),
         ("bias", &layer.bias),

@@ -4,6 +4,7 @@
 //! (a batched product on a strided view would run lane by lane), so that an optimizer step is a handful of operations for any depth.
 
 use super::device;
+use super::matrix::Matrix;
 use crate::trial::{Bias, Network, Norm, Trial};
 use tch::{Kind, Tensor};
 
@@ -71,12 +72,12 @@ pub fn layout(trial: &Trial) -> Vec<Group> {
 /// The parameters of one layer as views `[lane, rows, cols]`.
 #[derive(Debug)]
 pub struct Layer {
-    pub weight: Tensor,
-    pub recurrent: Option<Tensor>,
-    pub bias: Option<Tensor>,
-    pub recurrent_bias: Option<Tensor>,
-    pub scale: Option<Tensor>,
-    pub shift: Option<Tensor>,
+    pub weight: Matrix,
+    pub recurrent: Option<Matrix>,
+    pub bias: Option<Matrix>,
+    pub recurrent_bias: Option<Matrix>,
+    pub scale: Option<Matrix>,
+    pub shift: Option<Matrix>,
 }
 
 /// One tensor per parameter of the layout.
@@ -119,7 +120,7 @@ impl Weights {
             let at = layout
                 .iter()
                 .position(|g| g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer))?;
-            Some(groups[at].select(0, (layer - layout[at].first_layer) as i64))
+            Some(Matrix::of(groups[at].select(0, (layer - layout[at].first_layer) as i64)))
         };
         let layers = (0..depth)
             .map(|layer| Layer {

@@ -1,6 +1,7 @@
 //! The fused f32 passes against libtorch's own operations.
 
 use blowup::engine::fused::{self, Fused};
+use blowup::engine::matrix::Matrix;
 use blowup::engine::weights::host;
 use tch::{Device, Kind, Tensor};
 
@@ -35,24 +36,24 @@ fn a_pass_forward_and_back_is_bias_activation_and_their_gradients() {
             let bias = Tensor::randn([size[0], 1, size[2]], CPU);
             let leaves = [&h, &bias].map(|t| t.to_kind(Kind::Double).set_requires_grad(true));
             let expected = phi(activation, &(&leaves[0] + &leaves[1]));
-            let output = h.copy();
-            fused::forward(activation, &output, Some(&bias));
+            let output = Matrix::of(h.copy());
+            fused::forward(activation, &output, Some(&Matrix::of(bias)));
             close(&output, &expected.detach(), 1e-6, "forward");
 
             let signal = Tensor::randn(size, CPU);
             let loss = (&expected * signal.to_kind(Kind::Double)).sum(Kind::Double);
             let gradients = Tensor::run_backward(&[loss], &leaves, false, false);
-            let (pulled, bias_gradient) = (signal.copy(), Tensor::full([size[0], 1, size[2]], 7.0, CPU));
+            let [pulled, again, pulled_without] = [(); 3].map(|()| Matrix::of(signal.copy()));
+            let bias_gradient = Matrix::of(Tensor::full([size[0], 1, size[2]], 7.0, CPU));
             fused::backward(activation, &output, &pulled, Some(&bias_gradient), false);
             close(&pulled, &gradients[0], 2e-6, "backward");
             close(&bias_gradient, &gradients[1], 2e-6, "bias");
-            fused::backward(activation, &output, &signal.copy(), Some(&bias_gradient), true);
+            fused::backward(activation, &output, &again, Some(&bias_gradient), true);
             close(&bias_gradient, &(&gradients[1] * 2.0), 2e-6, "added bias");
 
-            let plain = h.copy();
+            let plain = Matrix::of(h.copy());
             fused::forward(activation, &plain, None);
             close(&plain, &phi(activation, &h), 1e-6, "without bias");
-            let pulled_without = signal.copy();
             fused::backward(activation, &output, &pulled_without, None, false);
             assert_eq!(host(&pulled_without), host(&pulled));
         }
@@ -64,17 +65,17 @@ fn what_is_not_finite_goes_through_as_in_libtorch() {
     let x = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e38, -1e38, -0.0];
     let h = Tensor::from_slice(&x).view([1, 1, 6]);
     for activation in ALL {
-        let (found, expected) = (h.copy(), phi(activation, &h));
+        let (found, expected) = (Matrix::of(h.copy()), phi(activation, &h));
         fused::forward(activation, &found, None);
         let signals = [f32::INFINITY, 1.0, f32::NAN, 2.0, 3.0, 4.0];
-        let signal = Tensor::from_slice(&signals).view([1, 1, 6]);
+        let signal = Matrix::of(Tensor::from_slice(&signals).view([1, 1, 6]));
         let theirs = match activation {
             Fused::Linear => signal.copy(),
             Fused::Relu => expected.threshold_backward(&signal, 0.0),
             Fused::Tanh => Tensor::tanh_backward(&signal, &expected),
         };
         fused::backward(activation, &found, &signal, None, false);
-        for (found, expected) in [(&found, &expected), (&signal, &theirs)] {
+        for (found, expected) in [(&*found, &expected), (&*signal, &theirs)] {
             assert_eq!(format!("{:?}", host(found)), format!("{:?}", host(expected)), "{activation:?}");
         }
     }
@@ -122,11 +123,11 @@ fn an_element_has_the_same_bits_wherever_it_stands() {
     let h = Tensor::randn([lanes, batch, width], CPU);
     let bias = Tensor::randn([lanes, 1, width], CPU);
     for activation in ALL {
-        let together = h.copy();
-        fused::forward(activation, &together, Some(&bias));
+        let together = Matrix::of(h.copy());
+        fused::forward(activation, &together, Some(&Matrix::of(bias.copy())));
         for lane in 0..lanes {
-            let apart = h.narrow(0, lane, 1).copy();
-            fused::forward(activation, &apart, Some(&bias.narrow(0, lane, 1)));
+            let apart = Matrix::of(h.narrow(0, lane, 1).copy());
+            fused::forward(activation, &apart, Some(&Matrix::of(bias.narrow(0, lane, 1))));
             assert_eq!(host(&apart), host(&together.narrow(0, lane, 1)));
         }
     }

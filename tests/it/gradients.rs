@@ -3,6 +3,7 @@
 use crate::trials::{self, ACTIVATIONS, NORMS};
 use blowup::engine::data::{Batch, Data, LaneSeeds};
 use blowup::engine::effective::Effective;
+use blowup::engine::matrix::Matrix;
 use blowup::engine::task::Draw;
 use blowup::engine::weights::{Layer, Weights};
 use blowup::engine::{init, loss, network};
@@ -42,7 +43,7 @@ pub fn written_out(model: &Model) -> (Tensor, Weights) {
     let matrices = effective.of(&model.weights);
     network.forward(matrices, &model.batch.inputs);
     let losses = Tensor::zeros([LANES], (Kind::Double, Device::Cpu));
-    let signal = network.output().zeros_like();
+    let signal = Matrix::of(network.output().zeros_like());
     loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
     network.backward(matrices, &gradients, &model.batch.inputs, &signal, None);
     effective.pull_back(&mut gradients);
@@ -291,7 +292,7 @@ fn the_backprop_signal_of_a_layer_is_the_gradient_of_its_linear_output() {
     let gradients = model.weights.zeros_like();
     network.forward(&model.weights, &model.batch.inputs);
     let losses = Tensor::zeros([LANES], (Kind::Double, Device::Cpu));
-    let signal = network.output().zeros_like();
+    let signal = Matrix::of(network.output().zeros_like());
     loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
     let mut seen = Vec::new();
     let mut watch = |place: network::Place, delta: &Tensor| {

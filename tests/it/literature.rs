@@ -6,6 +6,7 @@ use crate::sweep::Place;
 use crate::trials;
 use blowup::engine::data::{Data, LaneSeeds};
 use blowup::engine::effective::Effective;
+use blowup::engine::matrix::Matrix;
 use blowup::engine::network::{self, Network as Passes};
 use blowup::engine::task::Draw;
 use blowup::engine::weights::{Weights, host};
@@ -47,7 +48,7 @@ fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Passes>, Weights) {
     let matrices = effective.of(weights);
     net.forward(matrices, &batch.inputs);
     let losses = Tensor::zeros([1], (Kind::Double, Device::Cpu));
-    let signal = net.output().zeros_like();
+    let signal = Matrix::of(net.output().zeros_like());
     loss::loss(trial.loss, net.output(), &batch.targets, &losses, Some(&signal));
     net.backward(matrices, &gradients, &batch.inputs, &signal, None);
     effective.pull_back(&mut gradients);
@@ -69,7 +70,7 @@ fn weights_times_their_gradients_are_the_same_number_in_every_layer_of_a_relu_ne
         let weights = drawn(&trial);
         let (_, gradients) = pass(&trial, &weights);
         let products: Vec<f64> = (weights.layers.iter().zip(&gradients.layers))
-            .map(|(w, g)| (&w.weight * &g.weight).sum(None::<Kind>).double_value(&[]))
+            .map(|(w, g)| (&*w.weight * &*g.weight).sum(None::<Kind>).double_value(&[]))
             .collect();
         let (low, high) = products.iter().fold((f64::MAX, f64::MIN), |(l, h), &p| (l.min(p), h.max(p)));
         let name = activation.name();

@@ -18,6 +18,7 @@ mod verdicts;
 mod drill;
 mod merge;
 mod plan;
+mod products;
 mod protocol;
 mod record;
 mod replay;

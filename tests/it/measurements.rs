@@ -318,6 +318,7 @@ fn a_loss_that_overflows_alone_is_located_at_the_loss() {
 
 #[test]
 fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
+    use blowup::engine::matrix::{Matrix, Sequence};
     use blowup::engine::recurrent::{Cell, Gru, Lstm};
     use blowup::engine::weights::Weights;
     const TIMES: usize = 12;
@@ -329,15 +330,15 @@ fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
         let weights = init::weights(&[&trial, &trial], 0, Kind::Double);
         let gradients: Weights = weights.zeros_like();
         let (layer, gradient) = (&weights.layers[0], &gradients.layers[0]);
-        let x = tch::Tensor::randn([2, 7, 3], (Kind::Double, tch::Device::Cpu));
+        let x = Sequence::of(tch::Tensor::randn([1, 2, 7, 3], (Kind::Double, tch::Device::Cpu)));
         let signal = tch::Tensor::ones([2, 7, 5], (Kind::Double, tch::Device::Cpu));
         let size = [2, 7, 5];
         let (mut lstm, mut gru) = (Lstm::new(TIMES, size, Kind::Double), Gru::new(TIMES, size, Kind::Double));
         let net: &mut dyn Cell = if cell == Gated::Lstm { &mut lstm } else { &mut gru };
         net.prepare(layer);
-        (0..TIMES).for_each(|t| net.forward(t, &x, layer));
+        (0..TIMES).for_each(|t| net.forward(t, x.at(0), layer));
         for t in (0..TIMES).rev() {
-            let own = if t + 1 == TIMES { signal.copy() } else { signal.zeros_like() };
+            let own = Matrix::of(if t + 1 == TIMES { signal.copy() } else { signal.zeros_like() });
             net.backward(t, &own, layer, gradient, t + 1 < TIMES);
         }
         // The output gate halves what enters the cell; then every step keeps the share of the forget (update) gate.

@@ -7,6 +7,7 @@
 mod tanh;
 
 use super::device::fuses;
+use super::matrix::Matrix;
 use crate::trial::{Activation, Norm};
 pub use tanh::tanh;
 use tch::{Device, Kind, Tensor};
@@ -89,23 +90,31 @@ fn elements(tensor: &Tensor) -> &mut [f32] {
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
 }
 
+/// The elements of a matrix, as above.
+#[allow(clippy::mut_from_ref)]
+fn all(matrix: &Matrix) -> &mut [f32] {
+    let (first, length) = matrix.f32s().expect("a fused pass is for contiguous f32 matrices on the CPU");
+    // SAFETY: as in `elements`.
+    unsafe { std::slice::from_raw_parts_mut(first, length) }
+}
+
 /// x = phi(x + b), in place: `pre` `[lane, batch, width]`, `bias` `[lane, 1, width]`.
-pub fn forward(activation: Fused, pre: &Tensor, bias: Option<&Tensor>) {
-    let [_, batch, width] = size(pre);
-    let bias = bias.map(|bias| &*elements(bias));
+pub fn forward(activation: Fused, pre: &Matrix, bias: Option<&Matrix>) {
+    let (batch, width) = size(pre);
+    let bias = bias.map(|bias| &*all(bias));
     match activation {
         Fused::Linear if bias.is_none() => {}
-        Fused::Linear => forward_linear(elements(pre), bias, batch, width),
-        Fused::Relu => forward_relu(elements(pre), bias, batch, width),
-        Fused::Tanh => forward_tanh(elements(pre), bias, batch, width),
+        Fused::Linear => forward_linear(all(pre), bias, batch, width),
+        Fused::Relu => forward_relu(all(pre), bias, batch, width),
+        Fused::Tanh => forward_tanh(all(pre), bias, batch, width),
     }
 }
 
 /// Turns `signal` from dLoss/dx into dLoss/dh, in place, where x = phi(h) is `output`, and writes (or adds) its sum over the batch to the
 /// bias gradient `[lane, 1, width]`.
-pub fn backward(activation: Fused, output: &Tensor, signal: &Tensor, bias: Option<&Tensor>, add: bool) {
-    let [_, batch, width] = size(signal);
-    let (output, signal, bias) = (&*elements(output), elements(signal), bias.map(elements));
+pub fn backward(activation: Fused, output: &Matrix, signal: &Matrix, bias: Option<&Matrix>, add: bool) {
+    let (batch, width) = size(signal);
+    let (output, signal, bias) = (&*all(output), all(signal), bias.map(all));
     match activation {
         Fused::Linear => backward_linear(output, signal, bias, add, batch, width),
         Fused::Relu => backward_relu(output, signal, bias, add, batch, width),
@@ -113,9 +122,10 @@ pub fn backward(activation: Fused, output: &Tensor, signal: &Tensor, bias: Optio
     }
 }
 
-fn size(tensor: &Tensor) -> [usize; 3] {
-    let size = tensor.size();
-    [0, 1, 2].map(|dim| size[dim] as usize)
+/// Rows and columns.
+fn size(matrix: &Matrix) -> (usize, usize) {
+    let lanes = matrix.lanes().expect("a fused pass is for matrices on the CPU");
+    (lanes.rows, lanes.cols)
 }
 
 #[inline(always)]
@@ -151,10 +161,25 @@ fn backward_with(
         if !add {
             bias.fill(0.0);
         }
+        // A few columns at a time, so that their sums stay in registers.
+        let (blocks, rest) = bias.as_chunks_mut::<PARTS>();
+        let whole = blocks.len() * PARTS;
+        for (block, bias) in blocks.iter_mut().enumerate() {
+            let mut sums = *bias;
+            for (signal, output) in signal.chunks_exact_mut(width).zip(output.chunks_exact(width)) {
+                let columns = block * PARTS..(block + 1) * PARTS;
+                let (signal, output) = (&mut signal[columns.clone()], &output[columns]);
+                for ((s, y), sum) in signal.iter_mut().zip(output).zip(&mut sums) {
+                    *s = pull(*s, *y);
+                    *sum += *s;
+                }
+            }
+            *bias = sums;
+        }
         for (signal, output) in signal.chunks_exact_mut(width).zip(output.chunks_exact(width)) {
-            for ((s, y), b) in signal.iter_mut().zip(output).zip(bias.iter_mut()) {
+            for ((s, y), sum) in signal[whole..].iter_mut().zip(&output[whole..]).zip(rest.iter_mut()) {
                 *s = pull(*s, *y);
-                *b += *s;
+                *sum += *s;
             }
         }
     }

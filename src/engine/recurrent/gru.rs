@@ -2,7 +2,7 @@
 //! n = tanh(p_n + r q_n), h_t = (1 - z) n + z h_{t-1}. Its backprop signal is dLoss/dh_t.
 
 use super::{Cell, Deltas};
-use crate::engine::device;
+use crate::engine::matrix::{Matrix, Operand};
 use crate::engine::product::affine;
 use crate::engine::weights::Layer;
 use tch::{Kind, Tensor};
@@ -10,27 +10,27 @@ use tch::{Kind, Tensor};
 pub struct Gru {
     steps: Vec<Step>,
     width: i64,
-    input_delta: Tensor,
-    recurrent_delta: Tensor,
+    input_delta: Matrix,
+    recurrent_delta: Matrix,
     /// What of dLoss/dh_t reaches h_{t-1} directly.
-    carried: Tensor,
+    carried: Matrix,
 }
 
 struct Step {
     /// p, then the gates and the candidate, `[lane, batch, 3 width]`.
-    gates: Tensor,
+    gates: Matrix,
     /// q.
-    recurrent: Tensor,
+    recurrent: Matrix,
     /// h_{t-1} - n
-    difference: Tensor,
-    state: Tensor,
+    difference: Matrix,
+    state: Matrix,
 }
 
 impl Gru {
     /// `size`: lanes, batch, width.
     pub fn new(times: usize, size: [i64; 3], kind: Kind) -> Gru {
         let [lanes, batch, width] = size;
-        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, device::current()));
+        let zeros = |size| Matrix::zeros(size, kind);
         let gates = || zeros([lanes, batch, 3 * width]);
         let step = |_| Step { gates: gates(), recurrent: gates(), difference: zeros(size), state: zeros(size) };
         Gru {
@@ -56,7 +56,7 @@ impl Gru {
 impl Cell for Gru {
     fn prepare(&mut self, _: &Layer) {}
 
-    fn forward(&mut self, t: usize, x: &Tensor, layer: &Layer) {
+    fn forward(&mut self, t: usize, x: Operand, layer: &Layer) {
         let Step { gates, recurrent, difference, state } = &self.steps[t];
         affine(x, &layer.weight, layer.bias.as_ref(), gates);
         let before = t.checked_sub(1).map(|before| &self.steps[before].state);
@@ -81,11 +81,11 @@ impl Cell for Gru {
         drop(candidate.addcmul_out(state, &update, difference));
     }
 
-    fn state(&self, t: usize) -> &Tensor {
+    fn state(&self, t: usize) -> &Matrix {
         &self.steps[t].state
     }
 
-    fn backward(&mut self, t: usize, signal: &Tensor, _: &Layer, _: &Layer, add: bool) -> Deltas {
+    fn backward<'a>(&'a self, t: usize, signal: &'a Matrix, _: &Layer, _: &Layer, add: bool) -> Deltas<'a> {
         let Step { gates, recurrent, difference, .. } = &self.steps[t];
         if add {
             drop(signal.shallow_clone().g_add_(&self.carried));
@@ -99,10 +99,9 @@ impl Cell for Gru {
         drop(Tensor::sigmoid_backward_grad_input(&d_update, &d_update, &update));
         drop(d_candidate.mul_out(&d_reset, &q_candidate));
         drop(Tensor::sigmoid_backward_grad_input(&d_reset, &d_reset, &reset));
-        self.recurrent_delta.copy_(&self.input_delta);
+        self.recurrent_delta.shallow_clone().copy_(&self.input_delta);
         let [_, _, through_reset] = self.views(&self.recurrent_delta);
         drop(d_candidate.mul_out(&through_reset, &reset));
-        let recurrent = Some(self.recurrent_delta.shallow_clone());
-        Deltas { input: self.input_delta.shallow_clone(), recurrent, bias_is_done: false }
+        Deltas { input: &self.input_delta, recurrent: Some(&self.recurrent_delta), bias_is_done: false }
     }
 }

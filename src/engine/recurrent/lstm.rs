@@ -2,30 +2,30 @@
 //! dLoss/dh_t.
 
 use super::{Cell, Deltas, both_biases, gate_inputs};
-use crate::engine::device;
+use crate::engine::matrix::{Matrix, Operand};
 use crate::engine::weights::Layer;
 use tch::{Kind, Tensor};
 
 pub struct Lstm {
     steps: Vec<Step>,
-    sum: Tensor,
-    biases: Option<Tensor>,
+    sum: Matrix,
+    biases: Option<Matrix>,
     /// dLoss by the gates' inputs, and by each gate a view.
-    delta: Tensor,
+    delta: Matrix,
     deltas: Views,
     /// dLoss/dc_t; between time steps what of it reaches c_{t-1} directly.
-    cell_signal: Tensor,
+    cell_signal: Matrix,
     /// What of it comes through h_t.
-    through_state: Tensor,
+    through_state: Matrix,
 }
 
 struct Step {
     /// `[lane, batch, 4 width]`
-    gates: Tensor,
+    gates: Matrix,
     views: Views,
-    cell: Tensor,
-    tanh_cell: Tensor,
-    state: Tensor,
+    cell: Matrix,
+    tanh_cell: Matrix,
+    state: Matrix,
 }
 
 struct Views {
@@ -47,7 +47,7 @@ impl Lstm {
     /// `size`: lanes, batch, width.
     pub fn new(times: usize, size: [i64; 3], kind: Kind) -> Lstm {
         let [lanes, batch, width] = size;
-        let zeros = |size: [i64; 3]| Tensor::zeros(size, (kind, device::current()));
+        let zeros = |size| Matrix::zeros(size, kind);
         let gates = || zeros([lanes, batch, 4 * width]);
         let step = |_| {
             let gates = gates();
@@ -76,7 +76,7 @@ impl Cell for Lstm {
         self.biases = both_biases(layer, &self.sum);
     }
 
-    fn forward(&mut self, t: usize, x: &Tensor, layer: &Layer) {
+    fn forward(&mut self, t: usize, x: Operand, layer: &Layer) {
         let (past, now) = self.steps.split_at_mut(t);
         let (before, step) = (past.last(), &mut now[0]);
         gate_inputs(x, before.map(|step| &step.state), layer, self.biases.as_ref(), &step.gates);
@@ -87,25 +87,26 @@ impl Cell for Lstm {
         drop(output.sigmoid_());
         drop(input.mul_out(&step.cell, candidate));
         if let Some(before) = before {
-            drop(step.cell.addcmul_(forget, &before.cell));
+            drop(step.cell.shallow_clone().addcmul_(forget, &before.cell));
         }
         drop(step.cell.tanh_out(&step.tanh_cell));
         drop(output.mul_out(&step.state, &step.tanh_cell));
     }
 
-    fn state(&self, t: usize) -> &Tensor {
+    fn state(&self, t: usize) -> &Matrix {
         &self.steps[t].state
     }
 
-    fn backward(&mut self, t: usize, signal: &Tensor, _: &Layer, _: &Layer, add: bool) -> Deltas {
+    fn backward<'a>(&'a self, t: usize, signal: &'a Matrix, _: &Layer, _: &Layer, add: bool) -> Deltas<'a> {
         let Step { views, tanh_cell, .. } = &self.steps[t];
         let Views { input, forget, candidate, output } = &self.deltas;
         drop(signal.mul_out(&self.through_state, &views.output));
         drop(Tensor::tanh_backward_grad_input(&self.through_state, &self.through_state, tanh_cell));
+        let mut cell_signal = self.cell_signal.shallow_clone();
         if add {
-            drop(self.cell_signal.g_add_(&self.through_state));
+            drop(cell_signal.g_add_(&self.through_state));
         } else {
-            self.cell_signal.copy_(&self.through_state);
+            cell_signal.copy_(&self.through_state);
         }
         drop(signal.mul_out(output, tanh_cell));
         drop(Tensor::sigmoid_backward_grad_input(output, output, &views.output));
@@ -118,7 +119,7 @@ impl Cell for Lstm {
             None => drop(self.cell_signal.mul_scalar_out(forget, 0.0)),
         }
         drop(Tensor::sigmoid_backward_grad_input(forget, forget, &views.forget));
-        drop(self.cell_signal.g_mul_(&views.forget));
-        Deltas { input: self.delta.shallow_clone(), recurrent: None, bias_is_done: false }
+        drop(cell_signal.g_mul_(&views.forget));
+        Deltas { input: &self.delta, recurrent: None, bias_is_done: false }
     }
 }
