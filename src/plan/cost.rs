@@ -1,24 +1,52 @@
 //! What a trial will cost, predicted from its shape alone: never exact, good enough to order chunks and to say how long is left.
 //!
-//! The constants were measured on one core of an AMD EPYC with AVX-512 (16 hidden tanh layers, 64 samples, f32: 150 us a step at width 64, 19
-//! at width 16, 1,900 at 256; of which the chunk takes 100 once). Only their ratios matter for the plan.
+//! The constants were measured on one core of an AMD EPYC with AVX-512, in 26 shapes with 2 to 64 lanes (us per trial and step, 16 hidden tanh
+//! layers, 64 samples, f32: 16 at width 16, 138 at width 64, 480 at width 128). Only their ratios matter for the plan.
 
-use crate::trial::{Dtype, Network, Norm, Optimizer, Trial};
+use crate::trial::{Activation, Dtype, Network, Norm, Optimizer, Trial};
 
-/// Sustained rate of large batched products, one core.
+/// Of f32 products, whatever their size, beside what each product takes.
 const FLOPS_PER_SECOND: f64 = 2.4e11;
-/// At this width products reach half of it.
-const HALF_RATE_WIDTH: f64 = 16.0;
-/// Everything that is done once per hidden unit and sample: activation, its derivative, bias, norms.
-const SECONDS_PER_UNIT: f64 = 0.2e-9;
+const SECONDS_PER_PRODUCT: f64 = 0.05e-6;
+const PRODUCTS_PER_LAYER: f64 = 3.0;
+/// A recurrent layer multiplies with its input, too.
+const PRODUCTS_PER_RECURRENT_LAYER: f64 = 5.0;
 /// Update and norms, for each array that the optimizer goes through.
 const SECONDS_PER_PARAMETER: f64 = 0.1e-9;
-/// Dispatch of one libtorch call, shared by the lanes of a chunk.
-const SECONDS_PER_KERNEL: f64 = 0.7e-6;
-const KERNELS_PER_LAYER: f64 = 8.0;
-/// And time step.
-const KERNELS_PER_RECURRENT_LAYER: f64 = 20.0;
-const KERNELS_PER_STEP: f64 = 30.0;
+const SECONDS_PER_STEP: f64 = 12e-6;
+/// Drawing a weight, once.
+const SECONDS_PER_DRAW: f64 = 15e-9;
+
+/// What a layer does beside its products.
+struct Passes {
+    /// For each hidden unit and sample.
+    seconds_per_unit: f64,
+    /// Dispatch, however many lanes.
+    seconds: f64,
+}
+
+/// The engine's own passes (`engine::fused`), and libtorch's.
+const FUSED: Passes = Passes { seconds_per_unit: 0.25e-9, seconds: 0.2e-6 };
+const PLAIN: Passes = Passes { seconds_per_unit: 1.5e-9, seconds: 10e-6 };
+const GATED: Passes = Passes { seconds_per_unit: 2.0e-9, seconds: 12e-6 };
+const NORMED: Passes = Passes { seconds_per_unit: 2.2e-9, seconds: 23e-6 };
+/// Converted on the way in and out of most kernels.
+const NARROW: Passes = Passes { seconds_per_unit: 3.0e-9, seconds: 50e-6 };
+
+impl Passes {
+    fn of(trial: &Trial) -> &'static Passes {
+        let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
+        let fused =
+            matches!(trial.network.activation(), None | Some(Activation::Linear | Activation::Relu | Activation::Tanh));
+        match trial.network {
+            _ if trial.dtype.is_16_bit() => &NARROW,
+            Network::Gated { .. } => &GATED,
+            _ if normed => &NORMED,
+            _ if fused && trial.dtype == Dtype::Float32 => &FUSED,
+            _ => &PLAIN,
+        }
+    }
+}
 
 /// The working set of a chunk stays near the second level cache (1 MiB) and a part of the third. Measured, us per trial and step: width 16 (0.2 MiB a
 /// lane) 20.5 with 16 lanes, 18.6 with 64; width 64 (1.2 MiB) 178 with 2, 159 with 4, 151 with 8; width 128 (4 MiB) 493 with 2, 477 with 4, 517
@@ -87,20 +115,24 @@ impl Cost {
             // Converted on the way in and out of most kernels.
             Dtype::Bfloat16 | Dtype::Float16 => (2.0, 4.0),
         };
-        let narrow = width.max(1.0);
-        let rate = FLOPS_PER_SECOND / slower * narrow / (narrow + HALF_RATE_WIDTH);
+        let passes = Passes::of(trial);
         let units = batch * (gates * width * depth * time + outputs);
-        let step = 6.0 * batch * products / rate
-            + slower * (SECONDS_PER_UNIT * units + SECONDS_PER_PARAMETER * (2.0 + moments) * parameters);
-        let kernels =
-            if trial.network.sequence_length().is_some() { KERNELS_PER_RECURRENT_LAYER } else { KERNELS_PER_LAYER };
+        let each = match trial.network.sequence_length() {
+            Some(_) => PRODUCTS_PER_RECURRENT_LAYER,
+            None => PRODUCTS_PER_LAYER,
+        };
+        let step = slower
+            * (6.0 * batch * products / FLOPS_PER_SECOND
+                + SECONDS_PER_PRODUCT * (each * depth * time + PRODUCTS_PER_LAYER)
+                + SECONDS_PER_PARAMETER * (4.0 + moments) * parameters)
+            + passes.seconds_per_unit * units;
         let data = trial.task.samples as f64 * (inputs * time + outputs);
         let bytes_per_lane = bytes * ((3.0 + moments) * parameters + 2.0 * units + data);
         let widened = bytes == 2.0 || trial.network.norm().is_some_and(|norm| norm != Norm::None);
         let peak = if widened { PEAK_WIDENED } else { PEAK };
         Cost {
-            seconds_per_lane: steps * step,
-            seconds_per_chunk: steps * SECONDS_PER_KERNEL * (kernels * depth * time + KERNELS_PER_STEP),
+            seconds_per_lane: steps * step + SECONDS_PER_DRAW * parameters,
+            seconds_per_chunk: steps * (SECONDS_PER_STEP + passes.seconds * depth * time),
             bytes_per_lane,
             peak_per_lane: peak * bytes_per_lane + bytes * PEAK_DATA * data,
         }
@@ -117,8 +149,7 @@ impl Cost {
         // Where dispatch would take more than a sixth of the time it costs more than the cache; memory alone may force it.
         let enough = (5.0 * self.seconds_per_chunk / self.seconds_per_lane).ceil() as usize;
         let held = ((worker - WORKER_BYTES) / self.peak_per_lane) as usize;
-        // A single lane would take a pad lane beside it: two trials are as cheap.
-        fits(CACHE_BYTES).max(enough).max(2).min(fits(MEMORY_BYTES)).min(held).clamp(1, MOST_LANES)
+        fits(CACHE_BYTES).max(enough).max(1).min(fits(MEMORY_BYTES)).min(held).clamp(1, MOST_LANES)
     }
 
     /// On a GPU.
@@ -126,10 +157,10 @@ impl Cost {
         ((GPU_BYTES / self.bytes_per_lane) as usize).clamp(2, MOST_GPU_LANES)
     }
 
-    /// With fewer, dispatch would take a good part of the time; 8 are enough even where it dominates.
+    /// With fewer, dispatch would take more than a fifth of the time; 16 are enough even where it dominates.
     pub fn fewest_lanes(&self) -> usize {
         let lanes = 4.0 * self.seconds_per_chunk / self.seconds_per_lane;
-        (lanes.ceil() as usize).clamp(1, 8)
+        (lanes.ceil() as usize).clamp(1, 16)
     }
 
     /// As many lanes as should be done after so many seconds.

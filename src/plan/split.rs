@@ -1,17 +1,18 @@
 //! Which trial of a grid belongs to which shard: parts of equal predicted cost, worked out from the whole grid and nothing else, so that every
 //! process that asks comes to the same answer, whatever rows exist. Pure.
 //!
-//! A cohort goes to as many shards as leave each at least a whole chunk, since a chunk of a few lanes costs nearly as much as one of many; it is
-//! cut finer only where the shards would come out uneven. Its share of a cohort is spread evenly over it: where training blows up early is known
-//! to nobody before, and neighbours of the grid do so together. Only trials that differ in clipping alone stay together, where they stand next to
-//! each other in the grid: they share a lane at first.
+//! Each cohort, the dearest first, is dealt a few trials at a time to whichever shard has the least to do, so that every shard
+//! gets some of every cohort and the cheap ones level out what the dear ones leave. In which order its trials are dealt spreads each shard's over
+//! the whole cohort: where training blows up early is known to nobody before, and neighbours of the grid do so together. Only trials that differ
+//! in clipping alone stay together, where they stand next to each other in the grid: they share a lane at first.
 //!
 //! Takes no memory per trial: of a cohort it keeps how many trials lie at each of `PLACES` places.
 
 use super::cost::Cost;
 use super::{ByShape, siblings};
 use crate::trial::Trial;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 /// Where a cohort can be cut.
 const PLACES: u32 = 1 << 20;
@@ -19,7 +20,7 @@ const PLACES: u32 = 1 << 20;
 /// Deals the trials of a grid, in grid order.
 pub struct Split {
     walk: Walk,
-    /// Of each cohort: the place where a share ends, and its shard from 0.
+    /// Of each cohort: the place where a hand ends, and its shard from 0.
     cuts: Vec<Vec<(u32, u32)>>,
     seconds: Vec<f64>,
 }
@@ -36,15 +37,7 @@ impl Split {
             cohorts[cohort].trials += 1;
             *cohorts[cohort].at.entry(place).or_default() += 1;
         }
-        let (mut cuts, mut nanoseconds) = (Vec::new(), vec![0; count as usize]);
-        for (cohort, shares) in cohorts.iter().zip(shares(&cohorts, count)) {
-            let mut ends = Vec::new();
-            for ((shard, _), (end, trials)) in shares.iter().zip(cohort.cut(&shares)) {
-                nanoseconds[*shard as usize] += cohort.cost(trials);
-                ends.push((end, *shard));
-            }
-            cuts.push(ends);
-        }
+        let (cuts, nanoseconds) = deal(&cohorts, count);
         let seconds = nanoseconds.into_iter().map(|nanoseconds| nanoseconds as f64 / 1e9).collect();
         Split { walk: Walk::default(), cuts, seconds }
     }
@@ -100,6 +93,8 @@ impl Walk {
 /// Costs in whole nanoseconds, so that sums and comparisons are exact.
 struct Cohort {
     lanes: u64,
+    /// Trials that had better be in one shard: fewer would take a chunk for themselves.
+    fewest: u64,
     per_chunk: u64,
     per_lane: u64,
     trials: u64,
@@ -110,8 +105,14 @@ struct Cohort {
 impl Cohort {
     fn new(cost: Cost) -> Cohort {
         let whole = |seconds: f64| (seconds * 1e9) as u64 + 1;
-        let (per_chunk, per_lane) = (whole(cost.seconds_per_chunk), whole(cost.seconds_per_lane));
-        Cohort { lanes: cost.lanes(f64::INFINITY) as u64, per_chunk, per_lane, trials: 0, at: BTreeMap::new() }
+        Cohort {
+            lanes: cost.lanes(f64::INFINITY) as u64,
+            fewest: cost.fewest_lanes() as u64,
+            per_chunk: whole(cost.seconds_per_chunk),
+            per_lane: whole(cost.seconds_per_lane),
+            trials: 0,
+            at: BTreeMap::new(),
+        }
     }
 
     /// Of a shard that has so many of its trials.
@@ -119,81 +120,56 @@ impl Cohort {
         trials.div_ceil(self.lanes) * self.per_chunk + trials * self.per_lane
     }
 
-    /// How many more fit into so much time where `held` are there already.
-    fn fits(&self, held: u64, gap: u64) -> u64 {
-        let begun = held.next_multiple_of(self.lanes) - held;
-        if gap <= begun * self.per_lane {
-            return gap / self.per_lane;
-        }
-        let gap = gap - begun * self.per_lane;
-        let (chunks, rest) = (gap / self.cost(self.lanes), gap % self.cost(self.lanes));
-        begun + chunks * self.lanes + rest.saturating_sub(self.per_chunk) / self.per_lane
+    /// How many trials are dealt at a time, at least. `share`: what a shard has to do in all.
+    fn least(&self, share: u64) -> u64 {
+        self.fewest.min(share.saturating_sub(self.per_chunk) / self.per_lane).max(1)
     }
 
-    /// Trials that mostly stand at one place.
-    fn together(&self) -> u64 {
-        self.trials.div_ceil(self.at.len() as u64)
-    }
-
-    /// The ends of these shares, and how many trials each has: near to what it should have.
-    fn cut(&self, shares: &[(u32, u64)]) -> Vec<(u32, u64)> {
+    /// What is dealt at a time: the place where it ends, and how many trials it has, all near to the same; as many for each of `count` shards, if
+    /// that leaves `least` trials to each.
+    fn hands(&self, least: u64, count: u64) -> Vec<(u32, u64)> {
+        let most = (self.trials / least).max(1);
+        let hands = if most > count { most - most % count } else { most };
         let mut places = self.at.iter().peekable();
-        let (mut wanted, mut before, mut sum) = (0, 0, 0);
-        let mut ends = Vec::new();
-        for (_, share) in shares {
-            wanted += share;
-            // A place belongs to the share in which more than half of it lies.
+        let (mut sum, mut before) = (0, 0);
+        let mut cuts = Vec::new();
+        for hand in 1..=hands {
+            let wanted = (u128::from(self.trials) * u128::from(hand) / u128::from(hands)) as u64;
+            // A place belongs to the hand in which more than half of it lies.
             while let Some((_, trials)) = places.next_if(|(_, trials)| sum + trials.div_ceil(2) <= wanted) {
                 sum += trials;
             }
-            ends.push((places.peek().map_or(PLACES, |(place, _)| **place), sum - before));
-            before = sum;
-        }
-        ends
-    }
-}
-
-/// Of each cohort: shards and how many of its trials they get, by shard.
-fn shares(cohorts: &[Cohort], count: u32) -> Vec<Vec<(u32, u64)>> {
-    let all: u64 = cohorts.iter().map(|cohort| cohort.cost(cohort.trials)).sum();
-    let dearest = cohorts.iter().map(|cohort| cohort.cost(cohort.together())).max();
-    // The least that every shard must be allowed to take; a percent more at a time until everything has a shard.
-    let mut most = (all / u64::from(count)).max(dearest.unwrap_or(0)).max(100);
-    loop {
-        match pour(cohorts, count, most) {
-            Some(shares) => return shares,
-            None => most += most / 100,
-        }
-    }
-}
-
-/// Gives every shard at most so much; none if something is left over.
-fn pour(cohorts: &[Cohort], count: u32, most: u64) -> Option<Vec<Vec<(u32, u64)>>> {
-    // Those that are hard to cut first, when there is room everywhere; the others level out what they leave.
-    let mut order: Vec<usize> = (0..cohorts.len()).collect();
-    order.sort_by_key(|number| std::cmp::Reverse(cohorts[*number].cost(1)));
-    // Shards by the time they have left, the lower number first where that is equal.
-    let mut gaps: BinaryHeap<(u64, std::cmp::Reverse<u32>)> =
-        (0..count).map(|shard| (most, std::cmp::Reverse(shard))).collect();
-    let mut shares: Vec<BTreeMap<u32, u64>> = vec![BTreeMap::new(); cohorts.len()];
-    for number in order {
-        let (cohort, shares) = (&cohorts[number], &mut shares[number]);
-        // An equal share for everyone, in whole chunks.
-        let fair = cohort.trials.div_ceil(u64::from(count)).next_multiple_of(cohort.lanes);
-        let mut left = cohort.trials;
-        while left > 0 {
-            let (gap, shard) = gaps.pop()?;
-            let held = shares.entry(shard.0).or_default();
-            let fits = cohort.fits(*held, gap).min(fair).min(left);
-            let fits = if fits < left { fits - fits % cohort.together() } else { fits };
-            if fits == 0 {
-                return None;
+            if sum > before {
+                cuts.push((places.peek().map_or(PLACES, |(place, _)| **place), sum - before));
+                before = sum;
             }
-            let took = cohort.cost(*held + fits) - cohort.cost(*held);
-            *held += fits;
-            left -= fits;
-            gaps.push((gap - took, shard));
+        }
+        cuts
+    }
+}
+
+/// Of each cohort: the place where a hand ends, and its shard from 0; and what each shard has to do.
+fn deal(cohorts: &[Cohort], count: u32) -> (Vec<Vec<(u32, u32)>>, Vec<u64>) {
+    let share = cohorts.iter().map(|cohort| cohort.cost(cohort.trials)).sum::<u64>() / u64::from(count);
+    let least: Vec<u64> = cohorts.iter().map(|cohort| cohort.least(share)).collect();
+    let mut order: Vec<usize> = (0..cohorts.len()).collect();
+    order.sort_by_key(|number| Reverse(cohorts[*number].cost(least[*number])));
+    // The least to do first, the lower number where that is equal.
+    let mut loads: BinaryHeap<Reverse<(u64, u32)>> = (0..count).map(|shard| Reverse((0, shard))).collect();
+    let mut cuts = vec![Vec::new(); cohorts.len()];
+    for number in order {
+        let cohort = &cohorts[number];
+        let mut held: HashMap<u32, u64> = HashMap::new();
+        for (end, trials) in cohort.hands(least[number], u64::from(count)) {
+            let Reverse((load, shard)) = loads.pop().expect("there is a shard");
+            let held = held.entry(shard).or_default();
+            let more = cohort.cost(*held + trials) - cohort.cost(*held);
+            *held += trials;
+            cuts[number].push((end, shard));
+            loads.push(Reverse((load + more, shard)));
         }
     }
-    Some(shares.into_iter().map(|shares| shares.into_iter().collect()).collect())
+    let mut nanoseconds = vec![0; count as usize];
+    loads.into_iter().for_each(|Reverse((load, shard))| nanoseconds[shard as usize] = load);
+    (cuts, nanoseconds)
 }
