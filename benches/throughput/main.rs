@@ -26,10 +26,10 @@ const ROUNDS: usize = 5;
 /// The number of lanes keeps the working set near the cache.
 const CASES: [&str; 6] = [
     "mlp tanh sgd 16 32 300",
-    "mlp tanh sgd 64 4 200",
-    "mlp relu adam 64 4 200",
+    "mlp tanh sgd 64 8 150",
+    "mlp relu adam 64 8 150",
     "mlp tanh sgd 128 2 100",
-    "mlp tanh sgd 256 2 40",
+    "mlp tanh sgd 256 1 60",
     "rnn tanh sgd 64 4 60",
 ];
 

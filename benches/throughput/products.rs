@@ -1,5 +1,7 @@
-//! The bound that no step of batched lanes goes below: its matrix products, the same calls on tensors of the same sizes, and nothing else.
+//! The bound that no step of batched lanes goes below: its matrix products, by the same calls on matrices of the same sizes, and nothing else.
 
+use blowup::engine::matrix::{Matrix, Sequence};
+use blowup::engine::product::{add_product, multiply};
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
@@ -24,78 +26,79 @@ pub fn seconds(sizes: Sizes, recurrent: bool, steps: u64) -> f64 {
     })
 }
 
-/// A weight matrix of every lane, its bias and its gradient.
+/// A weight matrix of every lane and its gradient.
 struct Layer {
-    weight: Tensor,
-    bias: Tensor,
-    gradient: Tensor,
+    weight: Matrix,
+    gradient: Matrix,
 }
 
 impl Layer {
     fn new(lanes: usize, rows: usize, columns: usize) -> Layer {
         Layer {
-            weight: random([lanes, rows, columns]) / (rows as f64).sqrt(),
-            bias: random([lanes, 1, columns]),
-            gradient: random([lanes, rows, columns]),
+            weight: Matrix::of(random(&[lanes, rows, columns]) / (rows as f64).sqrt()),
+            gradient: matrix([lanes, rows, columns]),
         }
     }
 }
 
-fn random(size: [usize; 3]) -> Tensor {
-    Tensor::randn(size.map(|n| n as i64), (Kind::Float, Device::Cpu))
+fn random(size: &[usize]) -> Tensor {
+    let size: Vec<i64> = size.iter().map(|n| *n as i64).collect();
+    Tensor::randn(size, (Kind::Float, Device::Cpu))
 }
 
-/// Per layer x W + b, x' delta, and but for the first delta W'.
+fn matrix(size: [usize; 3]) -> Matrix {
+    Matrix::of(random(&size))
+}
+
+/// Per layer x W, x' delta, and but for the first delta W'.
 fn mlp_step(sizes: Sizes) -> Box<dyn FnMut()> {
     let Sizes { depth, lanes, samples, inputs, width, .. } = sizes;
     let widths: Vec<usize> = [inputs].into_iter().chain(std::iter::repeat_n(width, depth)).chain([1]).collect();
     let layers: Vec<Layer> = widths.windows(2).map(|pair| Layer::new(lanes, pair[0], pair[1])).collect();
-    let activations: Vec<Tensor> = widths.iter().map(|&width| random([lanes, samples, width])).collect();
+    let activations: Vec<Matrix> = widths.iter().map(|&width| matrix([lanes, samples, width])).collect();
     // As in the engine, two signals serve all hidden layers.
-    let signals = [0, 1].map(|_| random([lanes, samples, width]));
-    let output = random([lanes, samples, 1]);
+    let signals = [0, 1].map(|_| matrix([lanes, samples, width]));
+    let output = matrix([lanes, samples, 1]);
     Box::new(move || {
         for (l, layer) in layers.iter().enumerate() {
-            drop(layer.bias.baddbmm_out(&activations[l + 1], &activations[l], &layer.weight));
+            multiply(&activations[l], &layer.weight, &activations[l + 1]);
         }
         for l in (0..=depth).rev() {
             let delta = if l == depth { &output } else { &signals[(l + 1) % 2] };
-            drop(activations[l].transpose(1, 2).bmm_out(&layers[l].gradient, delta));
+            multiply(activations[l].transposed(), delta, &layers[l].gradient);
             if l > 0 {
-                drop(delta.bmm_out(&signals[l % 2], &layers[l].weight.transpose(1, 2)));
+                multiply(delta, layers[l].weight.transposed(), &signals[l % 2]);
             }
         }
     })
 }
 
-/// Per time step x W + b, h R, delta R', x' delta and h' delta; the output layer once.
+/// Per time step x W, h R, delta R', x' delta and h' delta; the output layer once.
 fn recurrent_step(sizes: Sizes) -> Box<dyn FnMut()> {
     let Sizes { times, lanes, samples, inputs, width, .. } = sizes;
     let [read_in, hidden, read_out] =
         [(inputs, width), (width, width), (width, 1)].map(|(a, b)| Layer::new(lanes, a, b));
-    let each = |width: usize| (0..times).map(|_| random([lanes, samples, width])).collect::<Vec<_>>();
-    let (inputs, states, signals) = (each(inputs), each(width), each(width));
-    let output = random([lanes, samples, 1]);
+    let inputs = Sequence::of(random(&[times, lanes, samples, inputs]));
+    let each = || (0..times).map(|_| matrix([lanes, samples, width])).collect::<Vec<_>>();
+    let (states, signals) = (each(), each());
+    let output = matrix([lanes, samples, 1]);
     Box::new(move || {
         for t in 0..times {
-            drop(read_in.bias.baddbmm_out(&states[t], &inputs[t], &read_in.weight));
+            multiply(inputs.at(t), &read_in.weight, &states[t]);
             if t > 0 {
-                drop(states[t].shallow_clone().baddbmm_(&states[t - 1], &hidden.weight));
+                add_product(&states[t - 1], &hidden.weight, &states[t]);
             }
         }
         let top = &states[times - 1];
-        drop(read_out.bias.baddbmm_out(&output, top, &read_out.weight));
-        drop(top.transpose(1, 2).bmm_out(&read_out.gradient, &output));
-        drop(output.bmm_out(&signals[times - 1], &read_out.weight.transpose(1, 2)));
+        multiply(top, &read_out.weight, &output);
+        multiply(top.transposed(), &output, &read_out.gradient);
+        multiply(&output, read_out.weight.transposed(), &signals[times - 1]);
         for t in (0..times).rev() {
-            let add = |a: &Tensor, layer: &Layer| {
-                let (mut sum, a) = (layer.gradient.shallow_clone(), a.transpose(1, 2));
-                if t + 1 == times { drop(a.bmm_out(&sum, &signals[t])) } else { drop(sum.baddbmm_(&a, &signals[t])) }
-            };
-            add(&inputs[t], &read_in);
+            let product = if t + 1 == times { multiply } else { add_product };
+            product(inputs.at(t).transposed(), &signals[t], &read_in.gradient);
             if t > 0 {
-                add(&states[t - 1], &hidden);
-                drop(signals[t].bmm_out(&signals[t - 1], &hidden.weight.transpose(1, 2)));
+                product(states[t - 1].transposed(), &signals[t], &hidden.gradient);
+                multiply(&signals[t], hidden.weight.transposed(), &signals[t - 1]);
             }
         }
     })
