@@ -9,6 +9,7 @@ use crate::merge::{Allowed, Owners, Part, fit};
 use crate::progress;
 use crate::record::{EPOCHS, SIDES, Verdict, recorded};
 use crate::spec::Spec;
+use crate::store::losses;
 use crate::store::{Counts, Manifest, Reader, Status, Store, Table};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
@@ -194,6 +195,8 @@ impl Merged<'_> {
         self.manifest.status = if missing == 0 { Status::Complete } else { Status::Partial };
         self.manifest.lengths = stage.store.lengths();
         stage.store.write_manifest(&self.manifest)?;
+        let folders = self.sources.shards.iter().map(|shard| shard.dir.as_path());
+        losses::merge(folders, &out.dir, &stage.store.dir)?;
         super::report::write_or_tell(&stage.store.dir, Some(self.spec));
         let place = progress::folded(&out.dir.display().to_string(), &stage.store.files().join(" "));
         out.adopt(stage)?;

@@ -46,18 +46,7 @@ impl Losses {
     /// What is damaged is not counted.
     pub fn read(dir: &Path) -> Result<Losses, Failure> {
         let mut losses = Losses { path: dir.join(FILE), of: HashMap::new() };
-        let file = match input::open(&losses.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(losses),
-            Err(error) => return Err(Failure::io("read", &losses.path, &error)),
-        };
-        let scanned = record::scan::<io::Error>(BufReader::new(file), 0, COLUMNS.len(), &mut |_, piece| {
-            if let Piece::Row { trial, text, .. } = piece {
-                losses.of.entry(trial).or_default().extend(parse(text));
-            }
-            Ok(())
-        });
-        scanned.map_err(|error| Failure::io("read", &losses.path, &error))?;
+        rows(dir, &mut |trial, _, loss| losses.of.entry(trial).or_default().push(loss))?;
         Ok(losses)
     }
 
@@ -84,6 +73,43 @@ impl Losses {
         self.of.entry(trial).or_default().push(loss);
         Ok(())
     }
+}
+
+/// Writes what the folders `from` remember into `to`, a folder without losses: every time that a trial was lost, and of those that `before` knows (which
+/// `to` will replace, and which may be an earlier merge of the same folders) the ones that are not among them.
+pub fn merge<'a>(from: impl Iterator<Item = &'a Path>, before: &Path, to: &Path) -> Result<(), Failure> {
+    let (mut all, mut known) = (record::line(COLUMNS), HashMap::<Vec<u8>, usize>::new());
+    let header = all.len();
+    for dir in from {
+        rows(dir, &mut |_, row, _| {
+            all.extend_from_slice(row);
+            *known.entry(row.to_vec()).or_default() += 1;
+        })?;
+    }
+    rows(before, &mut |_, row, _| match known.get_mut(row).filter(|times| **times > 0) {
+        Some(times) => *times -= 1,
+        None => all.extend_from_slice(row),
+    })?;
+    if all.len() == header { Ok(()) } else { super::replace(&to.join(FILE), |file| file.write_all(&all)) }
+}
+
+/// Calls `each` with the whole rows of a folder's file, with their line ends. What is damaged is left out.
+fn rows(dir: &Path, each: &mut dyn FnMut(TrialId, &[u8], Loss)) -> Result<(), Failure> {
+    let path = dir.join(FILE);
+    let file = match input::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::io("read", &path, &error)),
+    };
+    let scanned = record::scan::<io::Error>(BufReader::new(file), 0, COLUMNS.len(), &mut |_, piece| {
+        if let Piece::Row { trial, text, .. } = piece
+            && let Some(loss) = parse(text)
+        {
+            each(trial, text, loss);
+        }
+        Ok(())
+    });
+    scanned.map_err(|error| Failure::io("read", &path, &error))
 }
 
 fn ends_torn(file: &File, end: u64) -> io::Result<bool> {

@@ -281,6 +281,16 @@ fn lost_trials_are_merged_as_lost_and_end_with_1() {
         assert!(row == whole || (row.starts_with(guilty) && row.contains(",,crashed,,,")), "{row}");
     }
     assert_eq!(merged.lines().count(), expected.lines().count());
+    // How often and why goes along, and a second merge does not count it twice.
+    let lost = place.read("m/lost.csv");
+    assert_eq!(lost.lines().filter(|row| row.starts_with(&format!("{guilty},crashed,"))).count(), 1, "{lost}");
+    assert_eq!(place.run(&format!("merge m{}", place.shards(2))).status.code(), Some(1));
+    assert_eq!(place.read("m/lost.csv"), lost);
+    // What the merged folder has seen since stays.
+    let own = format!("{lost}{guilty},timeout,3.0,\n");
+    place.write("m/lost.csv", &own);
+    assert_eq!(place.run(&format!("merge m{}", place.shards(2))).status.code(), Some(1));
+    assert_eq!(place.read("m/lost.csv"), own);
 }
 
 #[test]
