@@ -3,6 +3,7 @@
 use super::shard;
 use super::survey::{Survey, check_shard};
 use crate::cli::Sweep;
+use crate::device::Device;
 use crate::failure::{Exit, Failure, excerpt};
 use crate::input;
 use crate::plan::{self, Pending, Plan, Shard, Sizes};
@@ -14,6 +15,7 @@ use crate::store::losses::{self, Loss};
 use crate::store::{Counts, Manifest, REPORT, Status, Store};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
+use crate::worker::Spares;
 use crate::worker::limits::{Limits, Shares, Wishes};
 use crate::worker::memory;
 use crate::worker::pool::{self, Ending, News};
@@ -29,6 +31,8 @@ pub(super) const MANY_POINTS: u128 = 10_000_000;
 const MOST_POINTS: u32 = u32::MAX;
 
 pub fn run(args: &Sweep) -> Result<Exit, Failure> {
+    // Before there is a thread, a lock or an open file that they would share.
+    let spares = spares(args);
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
     let filter = Filter::parse(&args.filters).map_err(Failure::new)?;
@@ -81,13 +85,23 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let manifest = manifest(args, &spec, &store, shard, survey, workers);
     let started = Instant::now();
     Running { args, text: &text, spec: &spec, store, survey, changed, limits, manifest, started, begun: None, lost: 0 }
-        .run(plan)
+        .run(plan, spares)
+}
+
+/// For as many workers as the sweep may have.
+fn spares(args: &Sweep) -> Spares {
+    let forks = args.device == Device::Cpu && !args.dry_run;
+    Spares::fork(if forks { args.workers.map_or_else(cores, usize::from) } else { 0 })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// `fewest`: predicted bytes of a worker that trains the largest trial alone.
 fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
     // A second process on a GPU would only take turns with the first.
-    let cores = if args.device.is_gpu() { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+    let cores = if args.device.is_gpu() { 1 } else { cores() };
     let (workers, memory) = (args.workers.map(usize::from), args.memory.map(|memory| memory.0));
     let least = plan::WORKER_BYTES as u64;
     if let Some(memory) = memory.filter(|memory| *memory < least) {
@@ -186,7 +200,7 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    fn run(mut self, plan: Plan) -> Result<Exit, Failure> {
+    fn run(mut self, plan: Plan, spares: Spares) -> Result<Exit, Failure> {
         self.warn_of_unrecorded();
         if plan.chunks.is_empty() {
             if self.store.is_final(&self.spec.record) && !self.changed && self.survey.foreign == 0 {
@@ -212,6 +226,7 @@ impl Running<'_> {
             record: self.spec.record.clone(),
             limits: self.limits,
             max_lost: self.args.max_lost,
+            spares,
         };
         let pending = Pending { grid: self.spec.grid(), ids: &self.survey.order, points: &self.survey.points };
         let ended = pool::run(plan.chunks, pending, options, &mut |news| self.hear(news, &mut progress));

@@ -136,7 +136,7 @@ fn keep_stdout() -> io::Result<File> {
 }
 
 /// Asks the kernel to end this process with its parent, even a parent that was killed. Elsewhere than on Linux closing stdin does it.
-fn die_with_parent() {
+pub(super) fn die_with_parent() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
         tracing::debug!("no parent death signal: {error}");

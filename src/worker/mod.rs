@@ -1,5 +1,5 @@
 //! Training in child processes: what goes over the pipes (`protocol`), the child (`child`), the pool that owns the children (`pool`,
-//! `process`), and what they may take (`limits`, `memory`).
+//! `process`, `spare`), and what they may take (`limits`, `memory`).
 //! A child that dies takes nothing with it but the time of its chunk.
 
 pub mod child;
@@ -10,3 +10,6 @@ pub mod protocol;
 
 mod drill;
 mod process;
+mod spare;
+
+pub use spare::Spares;

@@ -5,8 +5,9 @@
 //! until the trial that does it stands alone. Alone it has two lives (the first may have been taken by somebody's kill -9), then it is lost.
 //! Workers end when the pool is dropped, when their stdin closes, and with this process.
 
+use super::Spares;
 use super::limits::{Limits, Pace};
-use super::process::{Flight, Worker, spawn};
+use super::process::{Flight, Worker, start};
 use super::protocol::{self, Order, Report, Rows};
 use crate::device::Device;
 use crate::failure::Failure;
@@ -35,6 +36,8 @@ pub struct Options {
     pub limits: Limits,
     /// The sweep ends when more trials than this are lost.
     pub max_lost: Option<u64>,
+    /// Processes to take before others are started.
+    pub spares: Spares,
 }
 
 /// What the caller hears, in the order in which it happens.
@@ -125,6 +128,7 @@ pub fn run(
 impl Pool<'_> {
     fn work(&mut self, events: &Receiver<Event>) -> Result<Ending, Failure> {
         self.hire()?;
+        self.options.spares = Spares::default();
         while !self.queue.is_empty() || self.workers.iter().any(|w| !w.flights.is_empty()) {
             match events.recv_timeout(TICK) {
                 Ok(Event::Heard(id, report)) => self.heard(id, report)?,
@@ -247,8 +251,8 @@ impl Pool<'_> {
             return Ok(());
         };
         let mut worker = self.workers.swap_remove(at);
-        let _ = worker.child.kill();
-        let status = worker.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        worker.process.kill();
+        let status = worker.process.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         fault.text = format!("{} ({status})", fault.text);
         if !worker.ready {
             self.false_starts += 1;
@@ -303,8 +307,8 @@ impl Pool<'_> {
         while self.workers.len() < self.options.workers
             && self.workers.iter().filter(|w| !w.ready).count() < self.queue.len()
         {
-            let Options { device, limits, .. } = &self.options;
-            let worker = spawn(self.next_worker, *device, limits.ceiling, self.clock, self.to.clone())
+            let Options { device, limits, spares, .. } = &mut self.options;
+            let worker = start(self.next_worker, *device, limits.ceiling, spares, self.clock, self.to.clone())
                 .map_err(|error| Failure::new(format!("cannot start a worker process: {error}")))?;
             self.next_worker += 1;
             self.workers.push(worker);

@@ -1,24 +1,28 @@
 //! One worker process as its parent sees it: starting it, what was handed to it, what it holds in memory, and its end.
 
-use super::memory;
 use super::pool::Event;
 use super::protocol::{self, Rows};
+use super::{Spares, memory};
 use crate::device::Device;
 use crate::engine::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use crate::plan::Chunk;
 use crate::record;
 use crate::trial::TrialId;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, BufReader};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 pub struct Worker {
     pub id: u64,
-    pub child: Child,
-    pub stdin: ChildStdin,
+    pub process: Process,
+    pub stdin: File,
     pub ready: bool,
     /// When it was started or began with its oldest flight, on the pool's clock.
     pub since: Duration,
@@ -38,14 +42,14 @@ pub struct Flight {
 impl Drop for Worker {
     fn drop(&mut self) {
         // It holds nothing that is not in a file or will be done again.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
 impl Worker {
     pub fn look(&mut self) {
-        self.resident = memory::resident(self.child.id()).unwrap_or(self.resident);
+        self.resident = memory::resident(self.process.id()).unwrap_or(self.resident);
     }
 }
 
@@ -71,21 +75,67 @@ impl Flight {
     }
 }
 
+/// A child process of this one.
+pub struct Process {
+    how: How,
+}
+
+enum How {
+    Started(Child),
+    Forked { pid: Pid, status: Option<ExitStatus> },
+}
+
+impl Process {
+    pub fn forked(pid: Pid) -> Process {
+        Process { how: How::Forked { pid, status: None } }
+    }
+
+    pub fn id(&self) -> u32 {
+        match &self.how {
+            How::Started(child) => child.id(),
+            How::Forked { pid, .. } => pid.as_raw_nonzero().get().cast_unsigned(),
+        }
+    }
+
+    /// Does nothing if it was waited for: its number may be another's by now.
+    pub fn kill(&mut self) {
+        let _ = match &mut self.how {
+            How::Started(child) => child.kill(),
+            How::Forked { pid, status: None } => kill_process(*pid, Signal::KILL).map_err(io::Error::from),
+            How::Forked { status: Some(_), .. } => Ok(()),
+        };
+    }
+
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        match &mut self.how {
+            How::Started(child) => child.wait(),
+            How::Forked { status: Some(status), .. } => Ok(*status),
+            How::Forked { pid, status } => loop {
+                match waitpid(Some(*pid), WaitOptions::empty()) {
+                    Ok(Some((_, ended))) => return Ok(*status.insert(ExitStatus::from_raw(ended.as_raw()))),
+                    Ok(None) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            },
+        }
+    }
+}
+
 /// A worker on `device` that may hold `ceiling` bytes, and the thread that reads what it says. Called by the main thread only: a worker is ended with the
 /// thread that started it.
-pub fn spawn(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<Event>) -> io::Result<Worker> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("worker").args(["--device", &device.to_string(), "--memory", &ceiling.to_string()]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    command.envs(ENVIRONMENT);
-    for name in FOREIGN_ENVIRONMENT {
-        command.env_remove(name);
-    }
-    // Ctrl-C is for the parent, which ends the workers.
-    command.process_group(0);
-    let mut child = command.spawn()?;
-    let stdin = child.stdin.take().expect("piped above");
-    let mut from = BufReader::with_capacity(1 << 16, child.stdout.take().expect("piped above"));
+pub fn start(
+    id: u64,
+    device: Device,
+    ceiling: u64,
+    spares: &mut Spares,
+    since: Duration,
+    to: Sender<Event>,
+) -> io::Result<Worker> {
+    let (process, stdin, stdout) = match spares.begin(ceiling) {
+        Some(begun) => begun,
+        None => spawn(device, ceiling)?,
+    };
+    let mut from = BufReader::with_capacity(1 << 16, stdout);
     std::thread::spawn(move || {
         loop {
             let event = match protocol::receive(&mut from) {
@@ -99,5 +149,21 @@ pub fn spawn(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<
             }
         }
     });
-    Ok(Worker { id, child, stdin, ready: false, since, resident: 0, flights: VecDeque::new() })
+    Ok(Worker { id, process, stdin, ready: false, since, resident: 0, flights: VecDeque::new() })
+}
+
+fn spawn(device: Device, ceiling: u64) -> io::Result<(Process, File, File)> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("worker").args(["--device", &device.to_string(), "--memory", &ceiling.to_string()]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.envs(ENVIRONMENT);
+    for name in FOREIGN_ENVIRONMENT {
+        command.env_remove(name);
+    }
+    // Ctrl-C is for the parent, which ends the workers.
+    command.process_group(0);
+    let mut child = command.spawn()?;
+    let stdin = File::from(OwnedFd::from(child.stdin.take().expect("piped above")));
+    let stdout = File::from(OwnedFd::from(child.stdout.take().expect("piped above")));
+    Ok((Process { how: How::Started(child) }, stdin, stdout))
 }

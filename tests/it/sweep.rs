@@ -97,8 +97,12 @@ impl Place {
 
     /// A sweep that takes seconds, in the background, with some of its rows written.
     fn start_slowly(&self) -> Child {
+        self.start_slowly_under("BLOWUP_TEST_SLOW", "80")
+    }
+
+    fn start_slowly_under(&self, variable: &str, value: &str) -> Child {
         let mut command = self.command("sweep t.toml --out r --workers 2 --chunk 4");
-        command.env("BLOWUP_TEST_SLOW", "80").stderr(Stdio::null()).stdout(Stdio::null());
+        command.env("BLOWUP_TEST_SLOW", "80").env(variable, value).stderr(Stdio::null()).stdout(Stdio::null());
         let before = lines(&self.path("r/runs.csv"));
         let child = command.spawn().unwrap();
         wait_for("some rows", || lines(&self.path("r/runs.csv")) > before + 3);
@@ -172,6 +176,44 @@ fn a_killed_sweep_resumes_to_the_same_bytes_and_leaves_no_process() {
     place.ok("sweep t.toml --out r --workers 2");
     assert_eq!(place.read("r/runs.csv"), expected);
     assert_eq!(place.read("r/epochs.csv"), place.read("undisturbed/epochs.csv"));
+}
+
+#[test]
+fn forked_workers_and_started_ones_write_the_same_bytes() {
+    let place = Place::new(SPEC);
+    let expected = place.undisturbed();
+    // A variable that no worker may inherit, set to its default: workers are started without it. Those that take the place of killed ones are, too.
+    for (variable, value, first, second) in
+        [("UNRELATED", "1", "sweep", "worker"), ("ATEN_CPU_CAPABILITY", "avx2", "worker", "worker")]
+    {
+        let mut sweep = place.start_slowly_under(variable, value);
+        let commands = |pids: &[u32]| -> Vec<String> {
+            let read = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            pids.iter().filter_map(|pid| read(pid).split('\0').nth(1).map(str::to_owned)).collect()
+        };
+        let workers = children(sweep.id());
+        assert_eq!(commands(&workers), [first; 2], "under {variable}");
+        workers.iter().for_each(|pid| signal(*pid, "KILL"));
+        wait_for("other workers", || {
+            let others: Vec<u32> = children(sweep.id()).into_iter().filter(|pid| !workers.contains(pid)).collect();
+            commands(&others) == [second; 2]
+        });
+        assert_eq!(sweep.wait().unwrap().code(), Some(0));
+        assert_eq!(place.read("r/runs.csv"), expected);
+        std::fs::remove_dir_all(place.path("r")).unwrap();
+    }
+}
+
+#[test]
+fn a_worker_that_nobody_needs_ends_before_the_sweep_trains() {
+    let place = Place::new(SPEC);
+    let mut command = place.command("sweep t.toml --out r --workers 9 --chunk 1000");
+    let mut sweep = command.env("BLOWUP_TEST_SLOW", "80").stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    wait_for("some rows", || lines(&place.path("r/runs.csv")) > 1);
+    let (chunks, workers) = (8, children(sweep.id()).len());
+    assert!((1..=chunks).contains(&workers), "{workers} workers");
+    sweep.kill().unwrap();
+    sweep.wait().unwrap();
 }
 
 #[test]
