@@ -61,14 +61,7 @@ fn cpu() -> String {
         (false, true) => "AVX2",
         (false, false) => "no AVX2",
     };
-    format!("{} {extensions}", maker())
-}
-
-#[cfg(target_arch = "x86_64")]
-fn maker() -> String {
-    let leaf = std::arch::x86_64::__cpuid(0);
-    let bytes = [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes).concat();
-    String::from_utf8_lossy(&bytes).into_owned()
+    format!("{} {extensions}", String::from_utf8_lossy(&super::mkl::cpu_maker()))
 }
 
 #[cfg(not(target_arch = "x86_64"))]

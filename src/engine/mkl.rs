@@ -10,7 +10,16 @@
 #[cfg(target_arch = "x86_64")]
 #[unsafe(no_mangle)]
 pub extern "C" fn mkl_serv_intel_cpu_true() -> std::ffi::c_int {
-    let vendor = std::arch::x86_64::__cpuid(0);
-    let intel = [vendor.ebx, vendor.edx, vendor.ecx] == [*b"Genu", *b"ineI", *b"ntel"].map(u32::from_le_bytes);
-    (intel || std::arch::is_x86_feature_detected!("avx512f")).into()
+    (cpu_maker() == *b"GenuineIntel" || std::arch::is_x86_feature_detected!("avx512f")).into()
+}
+
+/// Who made the CPU, as it says itself.
+#[cfg(target_arch = "x86_64")]
+pub fn cpu_maker() -> [u8; 12] {
+    let leaf = std::arch::x86_64::__cpuid(0);
+    let mut maker = [0; 12];
+    for (part, register) in maker.as_chunks_mut::<4>().0.iter_mut().zip([leaf.ebx, leaf.edx, leaf.ecx]) {
+        *part = register.to_le_bytes();
+    }
+    maker
 }

@@ -113,10 +113,15 @@ def sweep(name, device, blowup, scratch):
 
 
 def apart(a, b):
-    """The relative difference of two cells; infinite where one is absent or not finite and the other is not the same."""
+    """The relative difference of two cells; infinite where one is absent or not finite and the other is a number. Whether an overflow reads inf or
+    NaN depends on the order of summation."""
     if a == b:
         return 0.0
-    a, b = (float(x) if x else math.nan for x in (a, b))
+    if not (a and b):
+        return math.inf
+    a, b = float(a), float(b)
+    if not (math.isfinite(a) or math.isfinite(b)):
+        return 0.0
     return abs(a - b) / max(abs(a), abs(b)) if math.isfinite(a) and math.isfinite(b) else math.inf
 
 
