@@ -11,18 +11,18 @@ use tch::{Device, Kind, Tensor};
 pub struct Leaves<'a> {
     trial: &'a Trial,
     weights: &'a Weights,
+    kind: Kind,
     pub tensors: Vec<Tensor>,
 }
 
-/// In f64.
-fn on_cpu(tensor: &Tensor) -> Tensor {
-    tensor.to_device(Device::Cpu).to_kind(Kind::Double)
+fn on_cpu(tensor: &Tensor, kind: Kind) -> Tensor {
+    tensor.to_device(Device::Cpu).to_kind(kind)
 }
 
 impl<'a> Leaves<'a> {
-    pub fn new(trial: &'a Trial, weights: &'a Weights, lane: usize) -> Leaves<'a> {
-        let leaf = |group: &Tensor| on_cpu(&group.select(1, lane as i64)).copy().set_requires_grad(true);
-        Leaves { trial, weights, tensors: weights.groups.iter().map(leaf).collect() }
+    pub fn new(trial: &'a Trial, weights: &'a Weights, lane: usize, kind: Kind) -> Leaves<'a> {
+        let leaf = |group: &Tensor| on_cpu(&group.select(1, lane as i64), kind).copy().set_requires_grad(true);
+        Leaves { trial, weights, kind, tensors: weights.groups.iter().map(leaf).collect() }
     }
 
     /// A layer's parameter, `[rows, cols]`; layers count from 0.
@@ -53,7 +53,7 @@ impl<'a> Leaves<'a> {
 
     /// The mean loss over a batch of this one lane.
     pub fn loss(&self, batch: &Batch) -> Tensor {
-        let inputs = on_cpu(&batch.inputs.select(1, 0));
+        let inputs = on_cpu(&batch.inputs.select(1, 0), self.kind);
         let depth = self.trial.network.depth();
         let top = match self.trial.network.sequence_length() {
             None => (0..depth).fold(inputs.select(0, 0), |x, layer| {
@@ -74,7 +74,7 @@ impl<'a> Leaves<'a> {
                 .gather(1, &classes.select(0, 0).to_device(Device::Cpu), false)
                 .mean(None::<Kind>),
             (Loss::CrossEntropy | Loss::Mse, _) => {
-                (output - on_cpu(&targets.values.select(0, 0))).square().mean(None::<Kind>)
+                (output - on_cpu(&targets.values.select(0, 0), self.kind)).square().mean(None::<Kind>)
             }
         }
     }
@@ -82,7 +82,7 @@ impl<'a> Leaves<'a> {
     /// Turns the inputs of a recurrent layer into its states.
     fn recur(&self, sequence: &mut [Tensor], layer: usize) {
         let width = self.trial.network.width().unwrap_or(0) as i64;
-        let zeros = Tensor::zeros([sequence[0].size()[0], width], (Kind::Double, sequence[0].device()));
+        let zeros = Tensor::zeros([sequence[0].size()[0], width], (self.kind, sequence[0].device()));
         let (mut state, mut cell) = (zeros.shallow_clone(), zeros);
         for x in sequence {
             let p = self.affine(x, layer);

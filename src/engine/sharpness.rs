@@ -18,7 +18,7 @@ const MOST_PRODUCTS: usize = 500;
 /// many small operations would mostly wait for a GPU.
 pub fn sharpness(trial: &Trial, weights: &Weights, lane: usize, batch: &Batch) -> f64 {
     tch::with_grad(|| {
-        let leaves = Leaves::new(trial, weights, lane);
+        let leaves = Leaves::new(trial, weights, lane, Kind::Double);
         let loss = leaves.loss(batch);
         let gradient = flat(&Tensor::run_backward(&[loss], &leaves.tensors, true, true), &leaves.tensors);
         if gradient.isfinite().all().int64_value(&[]) == 0 {
