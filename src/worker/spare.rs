@@ -12,6 +12,9 @@ use crate::engine::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use std::fs::File;
 use std::io::{self, Write};
 
+/// A fork takes 2 ms, and they come one after the other before anything is known of the sweep; further workers load libtorch side by side.
+const MOST: usize = 16;
+
 /// Workers that have not begun. Those that are left when it is dropped end.
 #[derive(Default)]
 pub struct Spares(Vec<Spare>);
@@ -23,13 +26,13 @@ struct Spare {
 }
 
 impl Spares {
-    /// As many as asked for; none where forking is not safe. Called by the main thread, first of all.
+    /// As many as asked for, up to `MOST`; none where forking is not safe. Called by the main thread, first of all.
     pub fn fork(count: usize) -> Spares {
         let mut spares = Spares::default();
         if !is_safe() {
             return spares;
         }
-        while spares.0.len() < count {
+        while spares.0.len() < count.min(MOST) {
             match spares.fork_one() {
                 Ok(spare) => spares.0.push(spare),
                 Err(error) => {
