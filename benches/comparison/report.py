@@ -4,6 +4,7 @@ import re
 
 from .goals import OURS, goals, ratio, reached, share
 from .measure import ROOT, median, seconds
+from .raw import JAX_LANES
 
 MARKS = "<!-- speed: written by `make bench` -->", "<!-- /speed -->"
 
@@ -70,10 +71,12 @@ def raw(cases):
         jax = [spread(figures["jax"], 1), f"{ratio(figures):.2f}x"] if "jax" in figures else ["not installed", ""]
         what = [f"{network}, {activation}, {optimizer}", width, lanes]
         rows.append([*what, spread(figures["step"], 1), spread(figures["products"], 1), f"{share(figures):.0%}", *jax])
+    other = "".join(f", and takes {lanes} lanes at width {width}, where it is quicker with them" for width, lanes in JAX_LANES.items())
     about = (
         "Microseconds per trial and step on one core, without start and compilation: 16 hidden layers (the rnn: one, over 64 time steps), 64 samples, full\n"
         "batch, f32, norm clip for every other trial, none diverges. Products: the same batched matrix products and nothing else. blowup's step includes all\n"
-        "its probes; JAX reads loss and gradient norm.\n"
+        "its probes; JAX reads loss and gradient norm"
+        f"{other}.\n"
     )
     header = ["", "width", "lanes", "blowup", "products", "share", "JAX jit(vmap(scan))", "JAX / blowup"]
     return f"## Raw step\n\n{about}\n" + table(header, rows)

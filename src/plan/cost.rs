@@ -49,8 +49,8 @@ impl Passes {
 }
 
 /// The working set of a chunk stays near the second level cache (1 MiB) and a part of the third. Measured, us per trial and step: width 16 (0.2 MiB a
-/// lane) 20.5 with 16 lanes, 18.6 with 64; width 64 (1.2 MiB) 178 with 2, 159 with 4, 151 with 8; width 128 (4 MiB) 493 with 2, 477 with 4, 517
-/// with 8; width 256 (16 MiB) 1874 with 2, 2101 with 4.
+/// lane) 18.9 with 4 lanes, 16.3 with 16, 15.6 with 64; width 64 (1.2 MiB) 145 with 2, 140 with 4, 136 with 16, 142 with 64; width 128 (4 MiB) 484 with 2,
+/// 471 with 4, 481 with 16; width 256 (16 MiB) 1928 with 1, 2051 with 2, 2211 with 4.
 const CACHE_BYTES: f64 = 10.0 * MIB;
 /// Of the lanes of a chunk; more would save no time.
 const MEMORY_BYTES: f64 = 200.0 * MIB;

@@ -2,8 +2,8 @@
 //! started anew.
 //!
 //! They are forked before this process has a second thread or a file that they must not inherit. libtorch was loaded in the environment of the user,
-//! not in a worker's. What a worker sets (`ENVIRONMENT`) is read after the fork, at the first product; where a variable is set that a worker must not
-//! see (`FOREIGN_ENVIRONMENT`), there are no spares.
+//! not in a worker's. What a worker sets (`ENVIRONMENT`) is read after the fork, at the first product, or overruled by `engine::start` (the number of
+//! threads); where a variable is set that a worker must not see (`FOREIGN_ENVIRONMENT`), there are no spares.
 
 use super::process::Process;
 use super::{child, protocol};

@@ -2,6 +2,7 @@
 
 mod contract;
 mod grid;
+mod mistakes;
 mod spec;
 
 mod device;

@@ -1,15 +1,16 @@
-//! What a spec may say, and the report of what it may not.
+//! What a spec may say. What it may not: `mistakes`.
 
+use crate::mistakes::{check, mistakes};
 use blowup::spec::Spec;
 use blowup::spec::filter::Filter;
 use blowup::trial::{Bias, Loss, Network, Norm, NormPosition, Optimizer, Trial};
 use proptest::prelude::*;
 use std::io;
 
-const TOP: &str = "name = \"t\"\nepochs = 1\n[task]\nkind = \"noise\"\n";
+pub const TOP: &str = "name = \"t\"\nepochs = 1\n[task]\nkind = \"noise\"\n";
 
 /// The only files there are.
-fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
+pub fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
     let bytes: &[u8] = match path {
         "good.csv" => b"a,b,y\n1,2,3\n4,5e0,6\n",
         "bad.csv" => b"a,b,y\n1,2,3\n4,five,6\n",
@@ -19,7 +20,7 @@ fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
     Ok((format!("/data/{path}"), bytes.to_vec()))
 }
 
-fn parse(text: &str) -> Result<Spec, String> {
+pub fn parse(text: &str) -> Result<Spec, String> {
     Spec::parse(text, "t.toml", &open).map_err(|report| report.to_string())
 }
 
@@ -30,17 +31,6 @@ fn only(block: &str) -> Trial {
     let trial = trials.next().expect("a trial");
     assert_eq!(trials.next(), None);
     trial
-}
-
-/// The messages and hints, one line each, of a spec that is refused.
-fn mistakes(text: &str) -> Vec<String> {
-    let Err(report) = Spec::parse(text, "t.toml", &open) else { panic!("this is accepted:\n{text}") };
-    report.problems.iter().map(|p| format!("{}:{} {} / {}", p.line, p.column, p.message, p.hint)).collect()
-}
-
-/// A block below the common top (its first line is line 6) has this one mistake.
-fn check(block: &str, expected: &str) {
-    assert_eq!(mistakes(&format!("{TOP}[[grid]]\n{block}")), [expected], "{block}");
 }
 
 #[test]
@@ -66,213 +56,6 @@ fn defaults_of_what_is_not_built_are_accepted() {
         "residual = false\nschedule = \"constant\"\nparametrization = \"standard\"\nsampling = \"shuffle\"\ninit_offset = 0",
     );
     parse(&format!("{TOP}[record]\nsharpness = false\n[[grid]]\nlr = 1")).unwrap();
-}
-
-#[test]
-fn every_mistake_is_in_one_report() {
-    let text = "\
-name = \"a/b\"
-epochs = -1
-[task]
-kind = \"teachr\"
-[base]
-widht = 64
-depth = 4
-[[grid]]
-lr = [1e-3, -1.0, nan]
-init = \"normal(0.1)\"
-init_scale = 2.0
-activation = [\"relu\", \"tahn\"]
-\tmomentum = \"é\"   # tab and accent
-[[exclude]]
-inti = \"he\"
-";
-    insta::assert_snapshot!(parse(text).unwrap_err(), @r#"
-error: `a/b` cannot be the name of a sweep
-  --> t.toml:1:8
-   | name = "a/b"
-   |        ^^^^^
-hint: letters, digits, `.`, `_` and `-`, not first a `.`: it names the folder of the results
-
-error: `epochs` is not an integer from 0 to 1,000,000,000
-  --> t.toml:2:10
-   | epochs = -1
-   |          ^^
-hint: 0 measures at initialization only
-
-error: `teachr` is not a kind of task
-  --> t.toml:4:8
-   | kind = "teachr"
-   |        ^^^^^^^^
-hint: did you mean `teacher`?
-
-error: unknown key `widht`
-  --> t.toml:6:1
-   | widht = 64
-   | ^^^^^
-hint: did you mean `width`?
-
-error: `lr` cannot be -1.0
-  --> t.toml:9:13
-   | lr = [1e-3, -1.0, nan]
-   |             ^^^^
-hint: it takes a finite number, 0 or more
-
-error: `lr` cannot be NaN
-  --> t.toml:9:19
-   | lr = [1e-3, -1.0, nan]
-   |                   ^^^
-hint: it takes a finite number, 0 or more
-
-error: `init_scale` is given twice: here and in the parentheses of `init`
-  --> t.toml:11:1
-   | init_scale = 2.0
-   | ^^^^^^^^^^
-hint: write either init = "normal(0.5)" or both keys without parentheses
-
-error: `tahn` is not a value of `activation`
-  --> t.toml:12:23
-   | activation = ["relu", "tahn"]
-   |                       ^^^^^^
-hint: did you mean `tanh`?
-
-error: `momentum` is a string, not a number
-  --> t.toml:13:13
-   | 	momentum = "é"   # tab and accent
-   | 	           ^^^
-hint: a number, a list of them, or a range { log = [1e-3, 1.0], points = 4 }
-
-error: `inti` is not an axis
-  --> t.toml:15:1
-   | inti = "he"
-   | ^^^^
-hint: did you mean `init`?
-"#);
-}
-
-#[test]
-fn a_syntax_error_has_its_place() {
-    insta::assert_snapshot!(parse("name = \"t\"\nepochs = = 3\n").unwrap_err(), @r#"
-error: this is not TOML: extra `=`, expected nothing
-  --> t.toml:2:10
-   | epochs = = 3
-   |          ^
-hint: https://toml.io has the syntax
-"#);
-}
-
-#[test]
-fn values_out_of_range_are_refused() {
-    check("lr = -0.1", "6:6 `lr` cannot be -0.1 / it takes a finite number, 0 or more");
-    check("lr = inf", "6:6 `lr` cannot be inf / it takes a finite number, 0 or more");
-    check(
-        "lr = 1e999",
-        "6:6 `lr` is a number too large for 64 bits, not a number / a number, a list of them, or a range { log = [1e-3, 1.0], points = 4 }",
-    );
-    check("lr = 1\nwidth = 0", "7:9 `width` cannot be 0 / it takes an integer from 1 to 1000000");
-    check("lr = 1\ndepth = 10001", "7:9 `depth` cannot be 10001 / it takes an integer from 0 to 10000");
-    check(
-        "lr = 1\ndepth = 2.0",
-        "7:9 `depth` is a decimal number, not an integer / an integer, a list of them, or a range { log = [4, 64], points = 3 }",
-    );
-    check("lr = 1\nbatch = [4, 0]", "7:13 `batch` cannot be 0 / it takes an integer, 1 or more");
-    check(
-        "lr = 1\noptimizer = \"adam\"\nbeta1 = 1.0",
-        "8:9 `beta1` cannot be 1.0 / it takes a number from 0 to below 1",
-    );
-    check(
-        "lr = 1\nclip = \"norm(0)\"",
-        "7:8 `clip_threshold` cannot be 0.0 / it takes a number above 0; inf means no clipping",
-    );
-    check("lr = 1\ninit = \"he(-1)\"", "7:8 `init_scale` is below 0 / only init = \"constant\" may be negative");
-    check(
-        "lr = 1\ninit = [\"constant\", \"he\"]\ninit_scale = -1",
-        "8:14 `init_scale` is below 0 / only init = \"constant\" may be negative",
-    );
-    check(
-        "lr = { log = [0, 1], points = 3 }",
-        "6:14 the ends of a `log` range must be above 0 / for example { log = [1e-3, 10.0], points = 5 }",
-    );
-    check(
-        "lr = { log = [1, 2] }",
-        "6:6 this range of `lr` lacks its number of `points` / for example { log = [1e-3, 10.0], points = 5 }",
-    );
-    check("lr = []", "6:6 `lr` has no values / give it at least one, or leave it out");
-}
-
-#[test]
-fn an_axis_that_applies_nowhere_is_refused() {
-    check(
-        "lr = 1\noptimizer = \"adam\"\nmomentum = 0.9",
-        "8:1 `momentum` applies nowhere in this block / it needs `optimizer` sgd or rmsprop",
-    );
-    check(
-        "lr = 1\nclip_threshold = 1.0",
-        "7:1 `clip_threshold` applies nowhere in this block / it needs `clip` norm or value",
-    );
-    check(
-        "lr = 1\nsequence_length = 5",
-        "7:1 `sequence_length` applies nowhere in this block / it needs `network` rnn or lstm or gru",
-    );
-    check("lr = 1\ndepth = 0\nwidth = 5", "8:1 `width` applies nowhere in this block / it needs `depth` 1 or more");
-    check("lr = 1\nnesterov = true", "7:1 `nesterov` applies nowhere in this block / it needs `momentum` above 0");
-    check(
-        "lr = 1\n[base]\nnegative_slope = 0.1",
-        "8:1 `negative_slope` applies nowhere in any block / it needs `activation` leaky_relu",
-    );
-}
-
-#[test]
-fn what_does_not_go_together_is_refused() {
-    check(
-        "lr = 1\nnetwork = \"rnn\"\nsequence_length = 4",
-        "7:11 the network `rnn` cannot learn the task `noise` / rnn takes: adding, copy, temporal-order, noise-sequence",
-    );
-    check(
-        "lr = 1\nnetwork = \"rnn\"\nsequence_length = 1\ntask = { kind = \"adding\" }",
-        "8:19 the task `adding` needs a `sequence_length` of 2 or more / it marks a step in each half of the sequence",
-    );
-    check(
-        "lr = 1\nnetwork = \"rnn\"\ntask = { kind = \"adding\" }",
-        "5:1 this rnn has no `sequence_length` / for example sequence_length = [16, 64]",
-    );
-    check(
-        "lr = 1\nnetwork = \"rnn\"\nsequence_length = 4\nnorm = \"batch\"\ntask = { kind = \"adding\" }",
-        "9:8 an rnn cannot have norm = \"batch\" / its statistics would differ at every time step; take \"layer\"",
-    );
-    check(
-        "lr = 1\nloss = \"cross_entropy\"\ntask = { kind = \"scalar\" }",
-        "7:8 the task `scalar` has no targets for the loss `cross_entropy` / it takes mse",
-    );
-    check(
-        "lr = 1\ntask = { kind = \"scalar\", samples = 3 }",
-        "7:27 `samples` does not apply to the task `scalar` / it takes none",
-    );
-    check(
-        "lr = 1\ntask = { kind = \"teacher\", classes = 3 }",
-        "7:28 `classes` applies under loss = \"cross_entropy\" only / set that loss, or write `outputs`",
-    );
-    check(
-        "lr = { log = [1, 2], points = 2, per = \"depth\" }\ndepth = [0, 1]",
-        "6:6 `lr` is divided by `depth`, which is not above 0 everywhere / give `depth` positive values only",
-    );
-    check(
-        "lr = [1, 2]\ndepth = [1, 2, 3]\nzip = [[\"lr\", \"depth\"]]",
-        "8:8 the zipped lists differ in length / `lr` has 2, `depth` has 3",
-    );
-    check("lr = 1\nsteps = 3\nepochs = 3", "8:1 both `epochs` and `steps` are given / keep one of them");
-    check(
-        "lr = 1\nseeds = [1, 2, 1]",
-        "7:9 the seed 1 stands twice / a number of seeds, 1 or more (5 is 0, 1, 2, 3, 4), or a list of distinct integers, 0 or more",
-    );
-    check(
-        "lr = 1\ninit-scale = 1\ninit_scale = 2",
-        "8:1 `init_scale` stands twice, `-` and `_` are the same / keep one of them",
-    );
-    check(
-        "lr = [1, 2]\n[[exclude]]\nlr = { max = 2 }",
-        "5:1 every trial of the grid is excluded / loosen the [[exclude]] tables",
-    );
 }
 
 #[test]
@@ -303,25 +86,6 @@ fn classification_tasks_take_cross_entropy_unless_told_otherwise() {
     };
     short("copy", "the symbol comes at the first step, the question at the last");
     short("temporal-order", "its two symbols stand at different steps");
-}
-
-#[test]
-fn what_is_missing_is_named() {
-    assert_eq!(
-        mistakes(""),
-        [
-            "1:1 the spec has no `name` / for example name = \"grid\": the results go to results/grid",
-            "1:1 the spec has no [[grid]] / each [[grid]] is a block of trials, the product of its lists"
-        ]
-    );
-    assert_eq!(
-        mistakes("name = \"t\"\n[[grid]]\ndepth = 1\n[[grid]]\nlr = 1"),
-        [
-            "2:1 this block has no `epochs` / write epochs = 100 (or steps) at the top of the spec or here",
-            "2:1 this block has no task / write [task] with its `kind` at the top of the spec, or here: task = { kind = \"teacher\", samples = 256 }",
-            "2:1 this block has no `lr` / there is no default: for example lr = [1e-3, 1e-2]"
-        ]
-    );
 }
 
 #[test]
@@ -497,32 +261,4 @@ proptest! {
 #[test]
 fn the_text_that_is_edited_is_a_spec() {
     assert_eq!(parse(RICH).map(|spec| spec.grid().points()), Ok(264));
-}
-
-#[test]
-fn a_report_of_thousands_of_mistakes_is_short() {
-    let lines: String = (0..5000).map(|i| format!("x{i} = 1\n")).collect();
-    let report = parse(&format!("name = \"t\"\n{lines}")).unwrap_err();
-    assert!(report.ends_with("and 4901 more"), "{}", &report[report.len() - 100..]);
-}
-
-#[test]
-fn long_lines_and_strange_texts_are_shown_in_part() {
-    let long = "x".repeat(100_000);
-    let report = parse(&format!("name = \"t\"\n{long} = \"{long}\"\ndepth = \"\u{202e}\"\n")).unwrap_err();
-    assert!(report.len() < 2000, "{report}");
-    assert!(parse("\u{feff}name = 3").is_err());
-    assert!(parse("\0").is_err());
-    assert!(parse(&"[".repeat(100_000)).is_err());
-}
-
-#[test]
-fn what_depends_on_a_mistake_is_not_judged() {
-    check(
-        "lr = 1\nnetwork = \"rnm\"\nnegative_slope = 0.1\nsequence_length = 4",
-        "7:11 `rnm` is not a value of `network` / did you mean `rnn`?",
-    );
-    let both = mistakes(&format!("{TOP}[[grid]]\nlr = \"fast\"\noptimizer = \"adm\"\nmomentum = 0.9"));
-    assert_eq!(both.len(), 2, "{both:?}");
-    check("lr = 1\ninit = \"he\"\nbatch_size = 7", "8:1 unknown key `batch_size` / did you mean `batch`?");
 }
