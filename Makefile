@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test slurm literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz clean
+.PHONY: sweep test slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -16,6 +16,12 @@ test: libtorch
 # A job array on a real Slurm of one node, which it starts and stops; as root it installs Slurm where it is missing.
 slurm: build
 	sh scripts/slurm-test.sh
+
+# Sweeps the main grid and the usual example, and writes what they found into docs/findings.md and README.md.
+findings: build
+	target/release/blowup sweep experiments/grid.toml --quiet
+	target/release/blowup sweep experiments/article.toml --quiet
+	python3 scripts/tables.py write
 
 # What is known about exploding gradients, held against this program; writes docs/literature.md.
 literature: build

@@ -412,6 +412,7 @@ fn help_teaches() {
 
     --device cuda trains thousands of trials at once in one worker, on an NVIDIA GPU. It takes the
     driver (580 or newer) and `make libtorch-cuda`; what is missing is said. Verdicts are the CPU's
-    within a tolerance that docs/gpu.md states, bits are not. Written, not yet run on a GPU.
+    within a tolerance that docs/gpu.md states, bits are not. It is slower than the CPU today: an H100
+    takes 32.8 s for the main grid, the 16 CPU cores beside it 5.9 s.
     "#);
 }
