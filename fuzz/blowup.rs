@@ -43,3 +43,5 @@ pub mod check;
 pub mod failure;
 #[path = "../src/input.rs"]
 pub mod input;
+#[path = "../src/output.rs"]
+pub mod output;

@@ -273,7 +273,7 @@ pub struct Check {
     /// The results of an earlier sweep of the same grid, to compare with: a folder or its runs.csv
     #[arg(long, value_name = "DIR_OR_CSV")]
     pub baseline: Option<PathBuf>,
-    /// Write the result as JUnit XML too
+    /// Write the result as JUnit XML too; `-` writes it to stdout, and the table to stderr
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Print findings as annotations of GitHub Actions too

@@ -81,7 +81,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// The system's words without Rust's `(os error N)`.
-fn reason(error: &std::io::Error) -> String {
+pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     let mut text = text[..end].to_owned();

@@ -1,10 +1,12 @@
-//! Files that others wrote: what is no file is not waited for, and no file is read into memory without a bound, but for the data of csv
-//! tasks. What the bytes mean is for other rooms.
+//! Files that others wrote, or named: what is no file is not waited for, and no file is read into memory without a bound, but for the data
+//! of csv tasks. What the bytes mean is for other rooms. `clippy.toml` keeps all others from opening a file.
+#![expect(clippy::disallowed_methods, reason = "the room in which files are opened for reading")]
 
 use crate::failure::Failure;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::FileTypeExt;
+use rustix::fs::OFlags;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Bytes of the longest spec, and of the longest manifest.
@@ -39,12 +41,50 @@ fn not_utf8(path: &Path, bytes: &[u8], at: usize) -> Failure {
     Failure::new(format!("`{}` is not UTF-8: line {line}, column {column}", path.display())).hint(hint)
 }
 
+/// Whether a path that is there leads to a regular file.
+pub fn is_file(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.is_file())
+}
+
+/// Why a pipe, a device or a folder was not opened.
+pub fn no_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
+}
+
 /// Opens a regular file. A pipe or a device, which may never end, is an error.
 pub fn open(path: &Path) -> io::Result<File> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    // Looked at first, since opening a pipe tells its writer that it has a reader; and again, since it may have been replaced.
+    if !is_file(path)? {
+        return Err(no_file());
     }
-    File::open(path)
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
+}
+
+/// A regular file, to be read from its start to its end.
+pub fn buffered(path: &Path) -> io::Result<BufReader<File>> {
+    Ok(BufReader::with_capacity(1 << 16, open(path)?))
+}
+
+/// How many times a byte stands in a file.
+pub fn count(path: &Path, byte: u8) -> io::Result<u64> {
+    let mut reader = buffered(path)?;
+    let mut count = 0;
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(count);
+        }
+        count += bytes.iter().filter(|found| **found == byte).count() as u64;
+        let read = bytes.len();
+        reader.consume(read);
+    }
+}
+
+/// A file of the kernel's (below `/proc` or `/sys`), which is always there at once. None if it cannot be read.
+pub fn system(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok()
 }
 
 /// The text of a file of a run directory, if it is there. What is not UTF-8 or too long becomes text that nothing accepts.

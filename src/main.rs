@@ -3,6 +3,7 @@
 use blowup::cli::{Cli, Command};
 use blowup::command;
 use blowup::failure::{Exit, Failure};
+use blowup::output;
 use blowup::progress::to_stderr;
 use clap::Parser;
 use std::io::IsTerminal;
@@ -10,15 +11,25 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
     log_to_stderr();
-    match run(cli.command) {
+    match Cli::try_parse().map_or_else(answer, |cli| run(cli.command)) {
         Ok(exit) => ExitCode::from(exit.status()),
         Err(failure) => {
             to_stderr(&failure.to_string());
             ExitCode::from(Failure::STATUS)
         }
     }
+}
+
+/// What the command line asks for itself: `--help`, `--version`, or what is wrong with it.
+fn answer(error: clap::Error) -> Result<Exit, Failure> {
+    if error.use_stderr() {
+        error.exit();
+    }
+    // With the colours that a terminal is given.
+    let text = error.render();
+    let text = if output::is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    output::print(&text).map(|()| Exit::Done)
 }
 
 fn run(command: Command) -> Result<Exit, Failure> {

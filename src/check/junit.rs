@@ -21,6 +21,20 @@ pub fn junit(gate: &Gate, place: &dyn Fn(usize) -> String) -> String {
     report.to_string().expect("text in memory")
 }
 
+/// Whether a file that begins so is a JUnit report: its root is `testsuites` or `testsuite`.
+pub fn is_junit(start: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(start);
+    let mut rest = text.trim_start_matches('\u{feff}').trim_start();
+    // A declaration and comments may stand before the root.
+    for (opens, closes) in [("<?", "?>"), ("<!--", "-->"), ("<!--", "-->")] {
+        if rest.starts_with(opens) {
+            rest = rest.split_once(closes).map_or("", |(_, rest)| rest).trim_start();
+        }
+    }
+    let name = rest.strip_prefix('<').and_then(|rest| rest.split([' ', '\t', '\r', '\n', '>', '/']).next());
+    matches!(name, Some("testsuites" | "testsuite"))
+}
+
 fn test_case(suite: &str, case: &Case, place: &dyn Fn(usize) -> String) -> TestCase {
     let status = match &case.finding {
         None => TestCaseStatus::success(),

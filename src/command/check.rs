@@ -1,10 +1,10 @@
 //! `blowup check`: spec -> roster -> rows -> gate -> the table, and the gate's other forms.
 
-use super::sweep::{MANY_POINTS, parse, print, refuse_endless};
+use super::sweep::{MANY_POINTS, parse, refuse_endless};
 use crate::check::baseline;
 use crate::check::github::github;
 use crate::check::judge::judge;
-use crate::check::junit::junit;
+use crate::check::junit::{is_junit, junit};
 use crate::check::layers::LayerCells;
 use crate::check::measure::Rows;
 use crate::check::roster::Roster;
@@ -13,10 +13,12 @@ use crate::check::text;
 use crate::cli::Check;
 use crate::failure::{Exit, Failure};
 use crate::input;
+use crate::output::{self, print};
+use crate::progress::to_stderr;
 use crate::spec::Spec;
 use crate::store::sums::{self, Known};
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs;
+use std::io::{self, BufRead, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -53,9 +55,19 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
 
     let line = |byte: usize| written[..byte].matches('\n').count() + 1;
     let place = |byte: usize| format!("{name}:{}", line(byte));
+    // A report that goes to stdout is alone there, so that what reads it has nothing else to read.
+    let aside = args.junit.as_deref().is_some_and(output::is_stdout);
     if let Some(path) = &args.junit {
-        fs::write(path, junit(&gate, &place)).map_err(|error| Failure::io("write", path, &error))?;
+        let report = junit(&gate, &place);
+        if aside { print(&report) } else { output::write_anywhere(path, report.as_bytes()) }?;
     }
+    let tell = |text: &str| {
+        if !aside {
+            return print(text);
+        }
+        to_stderr(text.trim_end());
+        Ok(())
+    };
     let between = match (&gate.baseline, &earlier) {
         (Some(found), Some(earlier)) => {
             let file = earlier.path.display().to_string();
@@ -63,9 +75,9 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
         }
         (None, _) | (_, None) => String::new(),
     };
-    print(&text::text(&gate, &between, &place));
+    tell(&text::text(&gate, &between, &place))?;
     if args.github {
-        print(&github(&gate, &name, &line));
+        tell(&github(&gate, &name, &line))?;
     }
     Ok(if gate.passed() { Exit::Done } else { Exit::Failed })
 }
@@ -129,7 +141,7 @@ fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
     if fs::metadata(a)?.len() != fs::metadata(b)?.len() {
         return Ok(false);
     }
-    let (mut a, mut b) = (BufReader::new(File::open(a)?).bytes(), BufReader::new(File::open(b)?).bytes());
+    let (mut a, mut b) = (input::buffered(a)?.bytes(), input::buffered(b)?.bytes());
     loop {
         match (a.next().transpose()?, b.next().transpose()?) {
             (None, None) => return Ok(true),
@@ -153,24 +165,20 @@ pub(super) fn layers(spec: &Spec, roster: &Roster, path: &Path) -> Result<LayerC
     Ok(cells)
 }
 
-/// `--junit` replaces an earlier report, but no file of results or anything else.
+/// `--junit` replaces an earlier report, of whatever program, but no file of results or anything else.
 fn refuse_other(path: &Path) -> Result<(), Failure> {
-    let mut start = [0; 5];
-    match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Failure::io("read", path, &error)),
-        Ok(mut file) => match file.read(&mut start) {
-            Ok(0) => {}
-            Ok(_) if start == *b"<?xml" => {}
-            Ok(_) => {
-                let text = format!("`{}` is there and is no XML; it would be overwritten", path.display());
-                return Err(Failure::new(text).hint("name another file with `--junit`"));
-            }
-            Err(error) => return Err(Failure::io("read", path, &error)),
-        },
+    if output::is_stdout(path) {
+        return Ok(());
     }
+    output::refuse_other(path, "JUnit report", is_junit)
+        .map_err(|failure| failure.hint("name another file with `--junit`"))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if folder.is_dir() { Ok(()) } else { Err(Failure::new(format!("there is no folder `{}`", folder.display()))) }
+    match folder.is_dir() {
+        _ if path.is_dir() => Err(Failure::new(format!("`{}` is a folder", path.display()))
+            .hint("name a file in it with `--junit`")),
+        true => Ok(()),
+        false => Err(Failure::new(format!("there is no folder `{}`", folder.display()))),
+    }
 }
 
 pub(super) fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {

@@ -1,10 +1,11 @@
 //! `blowup merge`: the folders of shards -> proof that they are one sweep -> its files, as the sweep in one piece leaves them.
 
 use super::survey::GridHash;
-use super::sweep::{now, parse, print, refuse_endless, relabelled};
+use super::sweep::{now, parse, refuse_endless, relabelled};
 use crate::cli::Merge;
 use crate::failure::{Exit, Failure};
 use crate::input;
+use crate::output::print;
 use crate::merge::{Allowed, Owners, Part, fit};
 use crate::progress;
 use crate::record::{EPOCHS, SIDES, Verdict, recorded};
@@ -26,6 +27,7 @@ pub fn run(args: &Merge) -> Result<Exit, Failure> {
         Some(file) => (input::spec(file)?, file),
         None => (shards[0].spec.clone().unwrap_or_default(), &args.shards[0].join("spec.toml")),
     };
+    out.refuse_others(&text).map_err(|failure| failure.hint("name another folder to merge into"))?;
     let spec = parse(&text, file, file).map_err(|failure| {
         failure.hint("if a data file is not found: name the spec that lies beside it with `--spec`")
     })?;
@@ -200,7 +202,7 @@ impl Merged<'_> {
         super::report::write_or_tell(&stage.store.dir, Some(self.spec));
         let place = progress::folded(&out.dir.display().to_string(), &stage.store.files().join(" "));
         out.adopt(stage)?;
-        print(&self.report(&summary, &place));
+        print(&self.report(&summary, &place))?;
         Ok(if missing == 0 && summary.all.lost > 0 { Exit::Lost } else { Exit::Done })
     }
 

@@ -1,6 +1,5 @@
 //! `blowup plot`: rows -> figures -> files and the report, or text on the terminal.
 
-use super::sweep::print;
 use crate::cli::Plot;
 use crate::failure::{Exit, Failure, excerpt};
 use crate::figures::cells::Metric;
@@ -8,13 +7,17 @@ use crate::figures::design::shorten;
 use crate::figures::gallery::{Figure, Gallery};
 use crate::figures::plan::Asked;
 use crate::figures::table::{Table, measures};
+use crate::figures::picture::is_svg;
+use crate::figures::raster::is_png;
 use crate::figures::words;
 use crate::spec::Mistake;
 use crate::spec::filter::Filter;
 use crate::spec::metric::Rate;
+use crate::input;
+use crate::output::{self, print};
 use crate::store::REPORT;
 use std::fs::{self, File};
-use std::io::{BufReader, IsTerminal};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 pub fn run(args: &Plot) -> Result<Exit, Failure> {
@@ -25,7 +28,7 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
     if args.terminal {
         let coloured = coloured();
         let texts: Vec<String> = gallery.pages().map(|page| gallery.text(&page, coloured)).collect();
-        print(&texts.join("\n"));
+        print(&texts.join("\n"))?;
         return Ok(Exit::Done);
     }
     let mut folder = Folder::make(&args.dir)?;
@@ -39,7 +42,7 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
         folder.add(gallery.trials(&epochs, reader)?.into_iter())?;
     }
     super::report::write(&args.dir, None)?;
-    print(&format!("{}{}\n", folder.listed(), args.dir.join(REPORT).display()));
+    print(&format!("{}{}\n", folder.listed(), args.dir.join(REPORT).display()))?;
     Ok(Exit::Done)
 }
 
@@ -47,7 +50,7 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
 pub(super) fn glance(dir: &Path, trials: u64) -> Option<String> {
     const MOST_TRIALS: u64 = 100_000;
     const FIGURES: usize = 2;
-    if !std::io::stdout().is_terminal() || trials > MOST_TRIALS {
+    if !output::is_terminal() || trials > MOST_TRIALS {
         return None;
     }
     // A sweep that is done does not fail because of a picture.
@@ -62,7 +65,7 @@ pub(super) fn glance(dir: &Path, trials: u64) -> Option<String> {
 /// Colours are for terminals, and not for those who do not want them (no-color.org).
 fn coloured() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    std::io::stdout().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    output::is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// The rows of a run directory that the filters let through.
@@ -73,7 +76,7 @@ fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure
         return Err(Failure::new(format!("there is no folder `{}`", dir.display())).hint(hint));
     }
     let path = dir.join("runs.csv");
-    let file = File::open(&path).map_err(|error| {
+    let file = input::buffered(&path).map_err(|error| {
         Failure::io("open", &path, &error)
             .hint("RUN_DIR is the folder of a sweep: `blowup sweep` writes runs.csv into it")
     })?;
@@ -81,7 +84,7 @@ fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure
         Metric::Rate(_) => Vec::new(),
         Metric::Median(column) => vec![column],
     };
-    let mut table = Table::read(&path, BufReader::with_capacity(1 << 16, file), &columns, &filter)?;
+    let mut table = Table::read(&path, file, &columns, &filter)?;
     if table.read == 0 {
         return Err(Failure::new(format!("`{}` has no rows", path.display()))
             .hint("the sweep has not finished a trial yet; the same `blowup sweep` goes on with it"));
@@ -98,7 +101,7 @@ fn matches_none(path: &Path, filters: &[String], trials: u64) -> Failure {
     let failure = Failure::new(format!("`--where {}` matches none of the {trials} trials", filters.join(" --where ")));
     let read = |filters: &[String]| {
         let filter = Filter::parse(filters).ok()?;
-        Table::read(path, BufReader::new(File::open(path).ok()?), &[], &filter).ok()
+        Table::read(path, input::buffered(path).ok()?, &[], &filter).ok()
     };
     let alone = filters.iter().find(|filter| read(&[(*filter).clone()]).is_none_or(|table| table.is_empty()));
     let Some((name, all)) = alone.and_then(|filter| filter.split('=').next()).zip(read(&[])) else {
@@ -131,11 +134,19 @@ fn source(dir: &Path) -> String {
 
 /// A file that a sweep may not have recorded.
 fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>, Failure> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(BufReader::with_capacity(1 << 16, file))),
+    match input::buffered(path) {
+        Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::io("open", path, &error)),
     }
+}
+
+/// A file in the place of a figure that is none is the user's. PNG files of older versions do not say who wrote them: the SVG beside them does.
+fn refuse_other(path: &Path) -> Result<(), Failure> {
+    let beside = || input::buffered(&path.with_extension("svg")).and_then(|mut svg| Ok(is_svg(svg.fill_buf()?)));
+    let ours = |start: &[u8]| is_svg(start) || is_png(start) || beside().unwrap_or(false);
+    output::refuse_other(path, "figure of blowup's", ours)
+        .map_err(|failure| failure.hint("move it away, or give it another name"))
 }
 
 /// `RUN_DIR/figures`, and what was written there.
@@ -159,7 +170,8 @@ impl Folder {
             let png = picture.png().map_err(|error| Failure::new(format!("cannot draw `{name}.png`: {error}")))?;
             for (extension, bytes) in [("svg", picture.svg().into_bytes()), ("png", png)] {
                 let path = self.dir.join(format!("{name}.{extension}"));
-                fs::write(&path, bytes).map_err(|error| Failure::io("write", &path, &error))?;
+                refuse_other(&path)?;
+                output::write(&path, &bytes)?;
             }
             self.written.push(name);
         }

@@ -1,12 +1,13 @@
 //! `blowup replay`: one trial of a sweep, alone and watched. It only reads the sweep's folder, and trains in this process: a crash can lose
 //! no row.
 
-use super::sweep::{parse, print, refuse_endless};
+use super::sweep::{parse, refuse_endless};
 use crate::cli::Replay;
 use crate::engine::trace::Step;
 use crate::engine::{self, ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use crate::failure::{Exit, Failure};
 use crate::input;
+use crate::output::print;
 use crate::record;
 use crate::replay::compare::{Comparison, compare, has_sharpness};
 use crate::replay::trace::Folder;
@@ -46,7 +47,7 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
     if let Some(dir) = &args.trace {
         text.push_str(&format!("trace: {}\n", dir.display()));
     }
-    print(&text);
+    print(&text)?;
     Ok(match comparison {
         Comparison::Differs(cells) if cells.iter().any(|cell| cell.of_verdict || elsewhere.is_none()) => Exit::Differs,
         Comparison::Differs(_) | Comparison::Missing | Comparison::Lost(_) => Exit::Done,

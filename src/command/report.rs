@@ -9,6 +9,7 @@ use crate::check::run::Run;
 use crate::failure::Failure;
 use crate::figures::design;
 use crate::figures::table::Table;
+use crate::input;
 use crate::progress::to_stderr;
 use crate::report::curves::{Curves, curves};
 use crate::report::data::{self, Beside, Checks, Data, MEASURES, Sampled};
@@ -18,7 +19,6 @@ use crate::spec::Spec;
 use crate::spec::filter::Filter;
 use crate::store::sums::{self, Known};
 use crate::store::{self, Manifest};
-use std::fs;
 use std::io::{self, BufRead};
 use std::path::Path;
 
@@ -27,6 +27,7 @@ use std::path::Path;
 /// # Errors
 /// A `runs.csv` that is not there or damaged; a folder that cannot be written to.
 pub fn write(dir: &Path, spec: Option<&Spec>) -> Result<(), Failure> {
+    store::refuse_report(dir).map_err(|failure| failure.hint("move it away, or give it another name"))?;
     let path = dir.join("runs.csv");
     let rows = count_rows(&path)?;
     let mask = sample::mask(rows);
@@ -34,8 +35,8 @@ pub fn write(dir: &Path, spec: Option<&Spec>) -> Result<(), Failure> {
     let mut table = Table::read(&path, Sample::new(open(&path)?, mask), &kept, &Filter::default())?;
     design::shorten(&mut table);
     let configurations = data::configurations(&table);
-    let manifest = fs::read_to_string(dir.join("manifest.toml")).ok().and_then(|text| Manifest::parse(&text));
-    let text = fs::read_to_string(dir.join("spec.toml")).ok();
+    let manifest = input::text(&dir.join("manifest.toml"))?.and_then(|text| Manifest::parse(&text));
+    let text = input::text(&dir.join("spec.toml"))?;
     let read = match spec {
         Some(_) => None,
         None => text.as_ref().map(|text| parse(text, &dir.join("spec.toml"), &dir.join("spec.toml"))),

@@ -1,13 +1,14 @@
 //! `blowup slurm`: the scripts of a job array into OUT/slurm, sbatch, and how far its shards are.
 
 use super::survey::GridHash;
-use super::sweep::{out_dir, parse, print, refuse_endless};
+use super::sweep::{out_dir, parse, refuse_endless};
 use crate::cli::Slurm;
 use crate::failure::{Exit, Failure};
 use crate::input;
+use crate::output::{self, print};
 use crate::plan::Shard;
 use crate::progress::to_stderr;
-use crate::slurm::script::Job;
+use crate::slurm::script::{Job, WRITTEN_BY};
 use crate::slurm::status::{Facts, State, text};
 use crate::spec::Spec;
 use crate::store::{Manifest, Store};
@@ -37,13 +38,13 @@ pub fn run(args: &Slurm) -> Result<Exit, Failure> {
     let (done, all) = (count as usize - shards.len(), if count == 1 { "shard" } else { "shards" });
     to_stderr(&format!("{done} of {count} {all} done; {} to submit, then the merge", shards.len()));
     if !args.submit {
-        print(&format!("{}\n", folder.join("submit.sh").display()));
+        print(&format!("{}\n", folder.join("submit.sh").display()))?;
         return Ok(Exit::Done);
     }
     refuse_queued(&folder)?;
     let submitted = Command::new("sh").arg(folder.join("submit.sh")).output();
     let submitted = submitted.map_err(|error| Failure::new(format!("cannot run `sh`: {error}")))?;
-    print(&String::from_utf8_lossy(&submitted.stdout));
+    print(&String::from_utf8_lossy(&submitted.stdout))?;
     if submitted.status.success() {
         return Ok(Exit::Done);
     }
@@ -109,8 +110,7 @@ fn manifest(out: &Path, index: u32, count: u32) -> Option<(Manifest, Shard)> {
 
 /// In how many shards sweeps are that lie in a folder: those with a folder of a shard, and the one that `blowup slurm` wrote for.
 fn counts(out: &Path) -> Result<Vec<u32>, Failure> {
-    let mut counts: Vec<u32> = fs::read_to_string(out.join("slurm").join("count"))
-        .ok()
+    let mut counts: Vec<u32> = input::text(&out.join("slurm").join("count"))?
         .and_then(|text| text.trim().parse().ok())
         .into_iter()
         .collect();
@@ -154,9 +154,20 @@ fn write(args: &Slurm, spec: &Spec, out: &Path, count: u32, shards: &[u32]) -> R
     ];
     for (name, text) in files {
         let path = folder.join(name);
-        fs::write(&path, text).map_err(|error| Failure::io("write", &path, &error))?;
+        output::refuse_other(&path, "file of `blowup slurm`'s", |start| is_ours(name, start))
+            .map_err(|failure| failure.hint("move it away, or name another folder with `--out`"))?;
+        output::write(&path, text.as_bytes())?;
     }
     Ok(folder)
+}
+
+/// Whether a file below OUT/slurm that begins so was written by `write`.
+fn is_ours(name: &str, start: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(start);
+    match name {
+        "count" => text.trim().parse::<u32>().is_ok(),
+        _ => text.contains(WRITTEN_BY),
+    }
 }
 
 /// MaxArraySize of the Slurm that is here, if one is.
@@ -169,7 +180,7 @@ fn site_limit() -> Option<u32> {
 
 /// Jobs that were submitted for this folder and have not ended would be there twice.
 fn refuse_queued(folder: &Path) -> Result<(), Failure> {
-    let jobs = fs::read_to_string(folder.join("jobs")).unwrap_or_default();
+    let jobs = input::text(&folder.join("jobs"))?.unwrap_or_default();
     let jobs: Vec<&str> = jobs.split_whitespace().collect();
     if jobs.is_empty() {
         return Ok(());
@@ -203,13 +214,13 @@ fn status(out: &Path) -> Result<Exit, Failure> {
     };
     let facts: Vec<Facts> = (1..=count).filter_map(|index| facts(out, index, count)).collect();
     let merged = input::text(&out.join("manifest.toml")).ok().flatten().and_then(|text| Manifest::parse(&text));
-    print(&text(&out.display().to_string(), &facts, merged.map(|manifest| manifest.status)));
+    print(&text(&out.display().to_string(), &facts, merged.map(|manifest| manifest.status)))?;
     Ok(Exit::Done)
 }
 
 fn facts(out: &Path, index: u32, count: u32) -> Option<Facts> {
     let dir = out.join(Shard::new(index, count)?.folder());
-    let exit = fs::read_to_string(out.join("slurm").join("exit").join(format!("shard-{index}"))).ok();
+    let exit = input::text(&out.join("slurm").join("exit").join(format!("shard-{index}"))).ok().flatten();
     let mut facts = Facts { index, exit: exit.and_then(|text| text.trim().parse().ok()), ..Facts::default() };
     let Some((manifest, _)) = manifest(out, index, count) else {
         facts.locked = Store::is_running(&dir);
@@ -222,7 +233,7 @@ fn facts(out: &Path, index: u32, count: u32) -> Option<Facts> {
     }
     facts.locked = Store::is_running(&dir);
     let runs = dir.join("runs.csv");
-    let lines = fs::read(&runs).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count() as u64);
+    let lines = input::count(&runs, b'\n').unwrap_or(0);
     facts.rows = lines.saturating_sub(1);
     facts.quiet = fs::metadata(&runs).and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
     Some(facts)

@@ -6,6 +6,7 @@ use crate::cli::Sweep;
 use crate::device::Device;
 use crate::failure::{Exit, Failure, excerpt};
 use crate::input;
+use crate::output::print;
 use crate::plan::{self, Pending, Plan, Shard, Sizes};
 use crate::progress::{self, Progress};
 use crate::record::{self, Verdict};
@@ -20,7 +21,6 @@ use crate::worker::limits::{Limits, Shares, Wishes};
 use crate::worker::memory;
 use crate::worker::pool::{self, Ending, News};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
@@ -45,6 +45,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let whole = out_dir(args.out.as_deref(), &spec)?;
     let dir = shard.map_or(whole.clone(), |shard| whole.join(shard.folder()));
     let store = if args.dry_run { Store::read(&dir)? } else { Store::open(&dir)? };
+    store.refuse_others(&text).map_err(|failure| failure.hint("name another folder with `--out`"))?;
     check_shard(&store, shard)?;
     let (timeout, memory) = (args.timeout, args.memory.map(|memory| memory.0));
     let mut limits = Limits { timeout, memory, ceiling: u64::MAX };
@@ -79,7 +80,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
         planner.plan(Sizes { workers, device: args.device, chunk, seconds: limits.chunk_seconds(), bytes: planned });
     let survey = &survey;
     if args.dry_run {
-        print(&dry_run(points, shard, survey, &plan, workers));
+        print(&dry_run(points, shard, survey, &plan, workers))?;
         return Ok(Exit::Done);
     }
     let manifest = manifest(args, &spec, &store, shard, survey, workers);
@@ -333,7 +334,7 @@ impl Running<'_> {
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
         self.store.forget_rows();
         super::report::write_or_tell(&self.store.dir, Some(self.spec));
-        self.report(&summary);
+        self.report(&summary)?;
         Ok(self.exit())
     }
 
@@ -359,11 +360,11 @@ impl Running<'_> {
         if !self.store.dir.join(REPORT).exists() {
             super::report::write_or_tell(&self.store.dir, Some(self.spec));
         }
-        self.report(&summary);
+        self.report(&summary)?;
         Ok(self.exit())
     }
 
-    fn report(&self, summary: &Summary) {
+    fn report(&self, summary: &Summary) -> Result<(), Failure> {
         let mut text = summary.table();
         text.push('\n');
         text.push_str(&progress::folded(&format!("{} trials", summary.all.trials), &progress::counts(&summary.all)));
@@ -376,7 +377,7 @@ impl Running<'_> {
         if let Some(diagrams) = super::plot::glance(&self.store.dir, summary.all.trials).filter(|_| !self.args.quiet) {
             let _ = write!(text, "\n{diagrams}");
         }
-        print(&text);
+        print(&text)
     }
 
     fn close(&mut self, status: Status) -> Result<(), Failure> {
@@ -438,11 +439,6 @@ fn dry_run(points: u128, shard: Option<Shard>, survey: &Survey, plan: &Plan, wor
         let _ = writeln!(text, "{:>8} {:>6} {:>10}  and {more} smaller ones", "", "", "");
     }
     text
-}
-
-/// Data goes to stdout; a reader that went away (`| head`) is no error.
-pub(super) fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 pub(super) fn now() -> String {

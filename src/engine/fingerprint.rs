@@ -8,6 +8,7 @@
 //! caches, the kernel, the host.
 
 use super::{LIBTORCH, device};
+use crate::input;
 use std::path::{Path, PathBuf};
 
 /// A hash of everything at build time; see build.rs.
@@ -30,7 +31,7 @@ pub fn fingerprint() -> String {
 
 /// The path of a library that this process has loaded.
 pub fn loaded(name: &str) -> Option<PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let maps = input::system(Path::new("/proc/self/maps"))?;
     let mut paths = maps.lines().filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
     paths.find(|path| path.file_name().is_some_and(|file| file == name)).map(Path::to_owned)
 }

@@ -2,7 +2,9 @@
 
 use super::draw::{Purpose, Stream};
 use crate::csv_task::{self, DIGITS};
+use crate::input;
 use crate::trial::{Loss, Task, TaskKind};
+use std::path::Path;
 
 /// Inputs and targets of one seed.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,7 +215,7 @@ fn labels(classes: Vec<i64>, outputs: usize, loss: Loss) -> Targets {
 
 fn read(task: &Task, file: &crate::trial::CsvFile, loss: Loss) -> Result<Samples, String> {
     use sha2::{Digest, Sha256};
-    let bytes = std::fs::read(&file.path).map_err(|error| format!("cannot read `{}`: {error}", file.path))?;
+    let (_, bytes) = input::data(Path::new(&file.path)).map_err(|error| format!("cannot read `{}`: {error}", file.path))?;
     let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     if found != file.sha256 {
         return Err(format!("`{}` changed while the sweep was running", file.path));

@@ -5,6 +5,15 @@ use super::font;
 use super::palette::{Colour, INK, PAPER};
 use std::fmt::Write as _;
 
+/// How the first line of every picture ends: by it its file is known.
+const MARK: &str = "role=\"img\" font-family=\"'DejaVu Sans', Verdana, sans-serif\"";
+
+/// Whether a file that begins so is the SVG of a picture.
+pub fn is_svg(start: &[u8]) -> bool {
+    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.starts_with(b"<svg ") && String::from_utf8_lossy(line).ends_with(&format!("{MARK}>"))
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
     /// What a reader who does not see it is told.
@@ -134,7 +143,7 @@ impl Picture {
         let (width, height) = (self.width, self.height);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" \
-             role=\"img\" font-family=\"'DejaVu Sans', Verdana, sans-serif\">\n<title>{}</title>\n\
+             {MARK}>\n<title>{}</title>\n\
              <rect width=\"100%\" height=\"100%\" fill=\"{PAPER}\"/>\n",
             escaped(&self.title)
         );

@@ -24,8 +24,27 @@ impl Picture {
         for shape in &self.shapes {
             draw(shape, &mut pixels);
         }
-        pixels.encode_png().map_err(|error| error.to_string())
+        let mut png = pixels.encode_png().map_err(|error| error.to_string())?;
+        png.splice(HEAD..HEAD, chunk(b"tEXt", MARK));
+        Ok(png)
     }
+}
+
+/// What a file says of its origin, as the PNG specification has it: a keyword, a NUL, the text.
+const MARK: &[u8] = b"Software\0blowup";
+
+/// Bytes of a PNG file's signature and of its first chunk, which says the size of the picture.
+const HEAD: usize = 8 + 12 + 13;
+
+/// Whether a file that begins so is the PNG of a picture.
+pub fn is_png(start: &[u8]) -> bool {
+    start.starts_with(b"\x89PNG") && start.get(HEAD..).is_some_and(|rest| rest.starts_with(&chunk(b"tEXt", MARK)))
+}
+
+/// A chunk of a PNG file: its length, its kind, its bytes, the checksum of the last two.
+fn chunk(kind: &[u8; 4], bytes: &[u8]) -> Vec<u8> {
+    let body = [kind, bytes].concat();
+    [&(bytes.len() as u32).to_be_bytes()[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
 }
 
 fn draw(shape: &Shape, to: &mut Pixmap) {

@@ -8,6 +8,7 @@ use crate::axes::AXES;
 use crate::engine::task;
 use crate::engine::trace::{Array, Step, Values};
 use crate::failure::Failure;
+use crate::output;
 use crate::record::{self, OUTCOME};
 use crate::trial::Trial;
 use crate::verdict::{Finished, LayerRow};
@@ -44,7 +45,7 @@ impl Folder {
             _ => Failure::io("make the folder", dir, &error),
         })?;
         let path = dir.join(LAYER_ROWS);
-        let file = File::create_new(&path).and_then(|file| {
+        let file = output::create_new(&path).and_then(|file| {
             let mut layers = BufWriter::new(file);
             layers.write_all(&record::line(LAYERS))?;
             Ok(layers)
@@ -99,7 +100,7 @@ impl Folder {
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let path = self.dir.join(name);
-        fs::write(&path, bytes).map_err(|error| Failure::io("write", &path, &error))
+        output::write(&path, bytes)
     }
 }
 

@@ -3,6 +3,9 @@
 use crate::merge::ranges;
 use std::fmt::Write as _;
 
+/// Every script says so, by which it is known.
+pub const WRITTEN_BY: &str = "Written by `blowup slurm`.";
+
 /// What the scripts are about. Paths are absolute: jobs start anywhere.
 pub struct Job<'a> {
     /// Of the sweep.
@@ -31,7 +34,7 @@ impl Job<'_> {
 #SBATCH --open-mode=append
 #SBATCH --cpus-per-task=1
 #SBATCH --signal=B:USR1@120
-# One shard of the sweep {name}. Written by `blowup slurm`.
+# One shard of the sweep {name}. {WRITTEN_BY}
 set -u
 count={shards}
 out={out}
@@ -72,7 +75,7 @@ exit "$status"
             r#"#!/bin/sh
 #SBATCH --requeue
 #SBATCH --open-mode=append
-# The shards of the sweep {name}, put together. Written by `blowup slurm`.
+# The shards of the sweep {name}, put together. {WRITTEN_BY}
 set -u
 out={out}
 exec >>"$out/slurm/log/merge.log" 2>&1
@@ -92,7 +95,7 @@ exit "$status"
         let word = quoted(&format!("blowup-{name}"));
         let mut text = format!(
             r#"#!/bin/sh
-# Submits the shards of {name} that are not done, and the merge. Written by `blowup slurm`.
+# Submits the shards of {name} that are not done, and the merge. {WRITTEN_BY}
 set -eu
 out={}
 cd "$out/slurm"

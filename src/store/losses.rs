@@ -3,16 +3,17 @@
 
 use crate::failure::Failure;
 use crate::input;
+use crate::output;
 use crate::record::{self, Lost, Piece};
 use crate::trial::TrialId;
 use crate::worker::limits::Limits;
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-const FILE: &str = "lost.csv";
+pub(super) const FILE: &str = "lost.csv";
 const COLUMNS: [&str; 4] = ["trial", "lost", "limit", "detail"];
 /// A trial that was lost so often is not tried again.
 pub const MOST: usize = 3;
@@ -34,6 +35,11 @@ impl Loss {
             (Some(_), None) | (None, Some(_)) => false,
         }
     }
+}
+
+/// The first line of the file.
+pub(super) fn header() -> Vec<u8> {
+    record::line(COLUMNS)
 }
 
 #[derive(Debug, Default)]
@@ -60,9 +66,9 @@ impl Losses {
         let detail = detail.replace(['\n', '\r'], " ");
         let row = record::line([trial.to_string().as_str(), loss.lost.name(), &limit, &detail]);
         let attempt = || {
-            let mut file = OpenOptions::new().create(true).append(true).read(true).open(&self.path)?;
+            let mut file = output::append(&self.path)?;
             let first = match file.metadata()?.len() {
-                0 => record::line(COLUMNS),
+                0 => header(),
                 // A row that was being written when the sweep was killed.
                 end if ends_torn(&file, end)? => b"\n".to_vec(),
                 _ => Vec::new(),
@@ -78,8 +84,8 @@ impl Losses {
 /// Writes what the folders `from` remember into `to`, a folder without losses: every time that a trial was lost, and of those that `before` knows (which
 /// `to` will replace, and which may be an earlier merge of the same folders) the ones that are not among them.
 pub fn merge<'a>(from: impl Iterator<Item = &'a Path>, before: &Path, to: &Path) -> Result<(), Failure> {
-    let (mut all, mut known) = (record::line(COLUMNS), HashMap::<Vec<u8>, usize>::new());
-    let header = all.len();
+    let (mut all, mut known) = (header(), HashMap::<Vec<u8>, usize>::new());
+    let empty = all.len();
     for dir in from {
         rows(dir, &mut |_, row, _| {
             all.extend_from_slice(row);
@@ -90,7 +96,7 @@ pub fn merge<'a>(from: impl Iterator<Item = &'a Path>, before: &Path, to: &Path)
         Some(times) => *times -= 1,
         None => all.extend_from_slice(row),
     })?;
-    if all.len() == header { Ok(()) } else { super::replace(&to.join(FILE), |file| file.write_all(&all)) }
+    if all.len() == empty { Ok(()) } else { super::replace(&to.join(FILE), |file| file.write_all(&all)) }
 }
 
 /// Calls `each` with the whole rows of a folder's file, with their line ends. What is damaged is left out.

@@ -5,17 +5,20 @@
 
 pub mod losses;
 mod manifest;
+mod owner;
 mod places;
 mod stage;
 pub mod sums;
 mod table;
 
 pub use manifest::{Counts, Manifest, Status};
+pub use owner::refuse_report;
 pub use stage::Stage;
 pub use table::{Change, Reader, Table};
 
 use crate::failure::Failure;
 use crate::input;
+use crate::output;
 use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
 use crate::verdict::Record;
@@ -23,7 +26,7 @@ use crate::worker::protocol::Rows;
 use losses::{Loss, Losses};
 use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -62,7 +65,7 @@ impl Store {
         if !path.exists() {
             made.insert(0, path.clone());
         }
-        let lock = OpenOptions::new().create(true).append(true).open(&path);
+        let lock = output::append(&path);
         let lock = lock.map_err(|error| Failure::io("write to the folder", dir, &error))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             // A sweep that did not begin removes its lock file: holding that one means nothing.
@@ -180,7 +183,7 @@ impl Store {
 
     /// Whether another process holds the lock of the folder. Looks only, and for a moment.
     pub fn is_running(dir: &Path) -> bool {
-        let lock = File::open(dir.join(LOCK));
+        let lock = input::open(&dir.join(LOCK));
         lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK))
     }
 
@@ -233,7 +236,7 @@ impl Replacement {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
         let temporary = PathBuf::from(temporary);
-        let file = File::create(&temporary).map_err(|error| Failure::io("write", path, &error))?;
+        let file = output::create(&temporary).map_err(|error| Failure::io("write", path, &error))?;
         Ok(Replacement { path: path.to_owned(), temporary, to: io::BufWriter::with_capacity(1 << 18, file) })
     }
 
@@ -247,7 +250,7 @@ impl Replacement {
             self.to.get_ref().sync_all()?;
             fs::rename(&self.temporary, &self.path)?;
             // The rename itself must survive a power cut too.
-            self.path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+            self.path.parent().map_or(Ok(()), output::sync_folder)
         };
         attempt().map_err(|error| Failure::io("write", &self.path, &error))
     }

@@ -1,10 +1,13 @@
 //! The files of a folder, made aside and put in their places together, by one rename each.
 
+use super::owner::is_stage;
 use super::{LOCK, MANIFEST, RUNS, Store, has_outcome};
 use crate::failure::Failure;
+use crate::input;
+use crate::output;
 use crate::record::SIDES;
 use crate::trial::TrialId;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +25,10 @@ impl Store {
     pub fn stage(&self) -> Result<Stage, Failure> {
         let dir = self.dir.join(STAGE);
         if dir.exists() {
+            if !is_stage(&dir) {
+                return Err(Failure::new(format!("`{}` is no folder of an interrupted merge", dir.display()))
+                    .hint("a merge makes its files in a folder of that name; move it away"));
+            }
             fs::remove_dir_all(&dir).map_err(|error| Failure::io("remove", &dir, &error))?;
         }
         Ok(Stage { store: Store::open(&dir)?, dir })
@@ -47,7 +54,7 @@ impl Store {
                 }
             }
             last.iter().try_for_each(|name| put(&stage.dir.join(name), &self.dir.join(name)))?;
-            File::open(&self.dir)?.sync_all()
+            output::sync_folder(&self.dir)
         };
         attempt().map_err(|error| Failure::io("write to the folder", &self.dir, &error))
     }
@@ -61,7 +68,7 @@ impl Store {
 }
 
 fn put(from: &Path, to: &Path) -> io::Result<()> {
-    File::open(from)?.sync_all()?;
+    input::open(from)?.sync_all()?;
     fs::rename(from, to)
 }
 

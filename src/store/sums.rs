@@ -7,8 +7,9 @@
 use super::Replacement;
 use crate::failure::Failure;
 use crate::input;
+use crate::output;
 use crate::trial::TrialId;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -115,7 +116,7 @@ impl Sums {
     /// Opens the file as it is, less a torn end.
     pub fn open(path: PathBuf) -> Result<Sums, Failure> {
         let attempt = || {
-            let mut file = OpenOptions::new().append(true).read(true).open(&path)?;
+            let mut file = output::append_to(&path)?;
             file.set_len(whole_lines(&file)?)?;
             file.flush()?;
             Ok(file)

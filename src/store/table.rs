@@ -4,9 +4,11 @@
 use super::places::{Place, Places};
 use super::sums::{self, Known, Sums};
 use crate::failure::Failure;
+use crate::input;
+use crate::output;
 use crate::record::{self, OUTCOME, Piece, Verdict};
 use crate::trial::TrialId;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -204,7 +206,7 @@ impl Table {
             return Ok(None);
         };
         let mut text = vec![0; place.length as usize];
-        let read = File::open(&self.path).and_then(|from| from.read_exact_at(&mut text, place.offset));
+        let read = input::open(&self.path).and_then(|from| from.read_exact_at(&mut text, place.offset));
         read.map_err(|error| Failure::io("read", &self.path, &error))?;
         Ok(Some(text))
     }
@@ -230,7 +232,7 @@ impl Table {
     pub fn open(&mut self) -> Result<(), Failure> {
         self.open_sums()?;
         let attempt = |table: &mut Table| {
-            let mut file = OpenOptions::new().create(true).append(true).read(true).open(&table.path)?;
+            let mut file = output::append(&table.path)?;
             file.set_len(table.end)?;
             if table.end == 0 {
                 file.write_all(&table.header)?;
@@ -293,7 +295,7 @@ impl Table {
     /// Replaces the file by the rows of the trials of `order` that have any. `change` is given the position in `order`. After an error the
     /// places are of no use any more, only the verdicts.
     pub fn replace(&mut self, order: impl Iterator<Item = TrialId>, change: &mut Change<'_>) -> Result<(), Failure> {
-        let from = File::open(&self.path).map_err(|error| Failure::io("read", &self.path, &error))?;
+        let from = input::open(&self.path).map_err(|error| Failure::io("read", &self.path, &error))?;
         let mut window = Window { from, start: 0, bytes: Vec::new(), last: 0 };
         // In place: a second map of a million rows would be the largest thing in this process.
         let mut kept = vec![false; self.places.len()];
@@ -351,7 +353,7 @@ impl Table {
     /// Calls `each` with the rows in the order of the file.
     pub fn rows(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let mut attempt = || -> io::Result<()> {
-            let from = File::open(&self.path)?;
+            let from = input::open(&self.path)?;
             let mut places: Vec<Place> = self.places.iter().map(|(_, place)| place).collect();
             places.sort_unstable_by_key(|place| place.offset);
             let mut reader = BufReader::with_capacity(1 << 18, from);
@@ -377,7 +379,7 @@ pub struct Reader<'a> {
 
 impl Table {
     pub fn reader(&self) -> Result<Reader<'_>, Failure> {
-        let from = File::open(&self.path).map_err(|error| Failure::io("read", &self.path, &error))?;
+        let from = input::open(&self.path).map_err(|error| Failure::io("read", &self.path, &error))?;
         Ok(Reader { table: self, window: Window { from, start: 0, bytes: Vec::new(), last: 0 } })
     }
 }

@@ -129,6 +129,7 @@ fn listen() -> mpsc::Receiver<io::Result<Order>> {
 }
 
 /// The pipe that was stdout, for reports alone: what a library prints goes to stderr from here on.
+#[expect(clippy::disallowed_methods, reason = "no text is written there")]
 fn keep_stdout() -> io::Result<File> {
     let out = io::stdout().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdout(io::stderr())?;

@@ -5,25 +5,25 @@
 //! parent that is kept from looking. `RLIMIT_AS` would count address space, of which libtorch reserves gigabytes that it never touches; and control
 //! groups need rights that a user mostly does not have. Their limits are respected, though.
 
+use crate::input;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Bytes that processes can still take before this machine, or the control group we are in, is full.
 pub fn available() -> Option<u64> {
-    let machine = field(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:").map(|kib| kib * 1024)?;
+    let machine = field(&input::system(Path::new("/proc/meminfo"))?, "MemAvailable:").map(|kib| kib * 1024)?;
     Some(groups().iter().filter_map(|group| headroom(group)).fold(machine, u64::min))
 }
 
 /// Bytes in RAM of a process.
 pub fn resident(pid: u32) -> Option<u64> {
-    let pages: u64 = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?.split(' ').nth(1)?.parse().ok()?;
+    let pages: u64 = input::system(Path::new(&format!("/proc/{pid}/statm")))?.split(' ').nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }
 
 /// Lets this process allocate so much more than it has until now; a library that asks for more gets an error.
 pub fn limit(bytes: u64) {
-    let now = fs::read_to_string("/proc/self/status").ok().and_then(|status| field(&status, "VmData:"));
+    let now = input::system(Path::new("/proc/self/status")).and_then(|status| field(&status, "VmData:"));
     let Some(now) = now.map(|kib| kib * 1024) else {
         return;
     };
@@ -41,7 +41,7 @@ fn field(text: &str, name: &str) -> Option<u64> {
 
 /// The folders of the control groups that limit our memory, of either version.
 fn groups() -> Vec<PathBuf> {
-    let ours = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let ours = input::system(Path::new("/proc/self/cgroup")).unwrap_or_default();
     let mut groups = Vec::new();
     for line in ours.lines() {
         let mut parts = line.splitn(3, ':').skip(1);
@@ -58,7 +58,7 @@ fn groups() -> Vec<PathBuf> {
 
 /// None if the group has no limit. Cached files make room when they must.
 fn headroom(group: &Path) -> Option<u64> {
-    let read = |name: &str| fs::read_to_string(group.join(name)).ok();
+    let read = |name: &str| input::system(&group.join(name));
     let number = |names: [&str; 2]| names.into_iter().find_map(read)?.trim().parse::<u64>().ok();
     let limit = number(["memory.max", "memory.limit_in_bytes"])?;
     let used = number(["memory.current", "memory.usage_in_bytes"])?;
