@@ -94,7 +94,8 @@ pub struct Sweep {
     /// Train one part of N of equal predicted cost: I/N, slurm, slurm/N or kubernetes/N
     #[arg(long, value_name = "SHARD")]
     pub shard: Option<ShardArg>,
-    /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
+    /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a comma stands in quotes:
+    /// label="a, b"
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
     /// A trial that takes longer alone is lost [default: far beyond what is predicted]
@@ -251,8 +252,8 @@ Metrics:
   or of layers.csv    geomean((backprop_norm[5] / backprop_norm[25]) ^ (1/10))
                       max(ln(activation_rms[2..last]))   mean(backprop_norm[1, time 3, epoch 10])
 
-A gate never passes on missing, lost or duplicate trials. --baseline compares with an earlier sweep
-of the same grid, trial by trial, as [baseline] in the spec says.
+A gate never passes on missing, lost or duplicate trials. --baseline compares with an earlier sweep,
+trial by trial, as [baseline] in the spec says; trials that only one of the two has are told.
 
 Examples:
   blowup check results/grid
@@ -270,7 +271,7 @@ pub struct Check {
     /// The spec whose [[expect]] entries count; its grid must be that of the sweep [default: RUN_DIR/spec.toml]
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
-    /// The results of an earlier sweep of the same grid, to compare with: a folder or its runs.csv
+    /// The results of an earlier sweep, to compare the trials in common with: a folder or its runs.csv
     #[arg(long, value_name = "DIR_OR_CSV")]
     pub baseline: Option<PathBuf>,
     /// Write the result as JUnit XML too; `-` writes it to stdout, and the table to stderr
@@ -316,7 +317,8 @@ pub struct Plot {
     /// divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a numeric column of runs.csv
     #[arg(long, value_name = "COLUMN", default_value = "divergence_rate")]
     pub metric: String,
-    /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
+    /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a comma stands in quotes:
+    /// label="a, b"
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
     /// Print the phase diagrams here, in 80 columns, and write no file

@@ -68,12 +68,23 @@ pub fn excerpt(text: &str) -> String {
     shown
 }
 
+/// Whether a terminal shows what follows in another direction, so that a text reads as another one; or begins a line.
+pub fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text without the characters that XML does not have, not even as escapes.
+pub fn xml(text: &str) -> String {
+    text.chars().filter(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)).collect()
+}
+
 /// A text without what a terminal would obey; only its lines are kept apart.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             c if c.is_control() && c != '\n' && c != '\t' => shown.extend(c.escape_debug()),
+            c if turns(c) => shown.extend(c.escape_unicode()),
             c => shown.push(c),
         }
     }

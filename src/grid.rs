@@ -2,6 +2,7 @@
 //! outermost and the seed innermost. Equal trials come once, where they come first; excluded ones do not come.
 
 use crate::spec::filter::Filter;
+use crate::spec::unmet::{Tally, Unmet};
 use crate::spec::{self, Block, Dial, Id, NOTHING_SET};
 use crate::trial::{Trial, TrialId};
 use std::collections::HashMap;
@@ -61,7 +62,15 @@ impl<'a> Grid<'a> {
     /// Every trial, in order. Remembers the ids only where two points could be the same trial.
     pub fn trials(&self) -> Trials<'a> {
         let distinct = self.blocks.iter().all(|block| block.distinct);
-        Trials { grid: *self, block: 0, walk: None, points: 0, seen: (!distinct).then(HashMap::new), collision: None }
+        Trials {
+            grid: *self,
+            block: 0,
+            walk: None,
+            points: 0,
+            seen: (!distinct).then(HashMap::new),
+            collision: None,
+            excludes: self.excludes.iter().map(Filter::tally).collect(),
+        }
     }
 
     /// Whether none of the first `points` is left after the excludes.
@@ -90,6 +99,8 @@ pub struct Trials<'a> {
     seen: Option<HashMap<TrialId, u64>>,
     /// The first point that is another trial than an earlier one and has its id.
     collision: Option<u64>,
+    /// Which values of the excludes `advance` has met.
+    excludes: Vec<Tally<'a>>,
 }
 
 /// A position in a block.
@@ -154,10 +165,16 @@ impl Trials<'_> {
         self.collision
     }
 
+    /// Values of the excludes that no trial of those that `advance` has passed has.
+    pub fn unmet(&self) -> Vec<Unmet> {
+        self.excludes.iter().flat_map(Tally::unmet).collect()
+    }
+
     /// The next trial, with its point and its id.
     pub fn advance(&mut self) -> Option<(u64, TrialId, Trial)> {
         loop {
             let trial = self.point()?;
+            self.excludes.iter_mut().for_each(|exclude| exclude.see(&trial));
             if self.grid.is_excluded(&trial) {
                 continue;
             }

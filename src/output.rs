@@ -2,9 +2,10 @@
 //! whose a file is that is there already is for its writer to say (`refuse_other`).
 #![expect(clippy::disallowed_methods, reason = "the room in which files are opened for writing")]
 
-use crate::failure::{Failure, reason};
+use crate::failure::{Failure, reason, turns};
 use crate::input;
 use rustix::fs::OFlags;
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -16,12 +17,22 @@ use std::path::Path;
 /// If it cannot be written for any other reason, as on a full disk.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
+    let text = if out.is_terminal() { steady(text) } else { Cow::Borrowed(text) };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::new(format!("cannot write to standard output: {}", reason(&error)))
             .hint("a full disk, or a limit on the length of files, where it was redirected to")),
     }
+}
+
+/// A text that reads on a terminal as it is. Programs get it unchanged.
+fn steady(text: &str) -> Cow<'_, str> {
+    if !text.contains(turns) {
+        return Cow::Borrowed(text);
+    }
+    let shown = text.chars().map(|c| if turns(c) { c.escape_unicode().to_string() } else { c.to_string() });
+    Cow::Owned(shown.collect())
 }
 
 /// Whether standard output is a terminal.

@@ -17,6 +17,10 @@ use crate::verdict::Outcome;
 pub struct Comparison {
     /// Trials with a verdict in both.
     pub pairs: u64,
+    /// Trials of the grid without a row in the baseline, and rows of the baseline whose trial is not in the grid: a grid grows, and axes lose
+    /// values. They are told and not compared.
+    pub only_here: u64,
+    pub only_there: u64,
     pub groups: Vec<Group>,
     pub changes: Vec<Change>,
     /// The level of the first test of Holm's, which is the strictest.
@@ -51,8 +55,6 @@ pub struct Group {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     pub place: u32,
-    /// Of `Comparison::groups`.
-    pub group: usize,
     pub before: Outcome,
     pub now: Outcome,
 }
@@ -62,8 +64,17 @@ pub const COLUMN: &str = "epoch_diverged";
 
 pub fn compare(settings: &Baseline, rows: Rows<'_>, earlier: &Run) -> Comparison {
     let mut comparison =
-        Comparison { pairs: 0, groups: Vec::new(), changes: Vec::new(), level: 0.0, detectable: 0, cases: Vec::new() };
-    comparison.cases = same_grid(rows, earlier);
+        Comparison {
+            pairs: 0,
+            only_here: earlier.such(|verdict| verdict.is_none()).count() as u64,
+            only_there: earlier.foreign.count,
+            groups: Vec::new(),
+            changes: Vec::new(),
+            level: 0.0,
+            detectable: 0,
+            cases: Vec::new(),
+        };
+    comparison.cases = comparable(&comparison, rows, earlier);
     let other_grid = comparison.cases.iter().any(|case| case.has(Code::BaselineOtherGrid));
     if other_grid {
         return comparison;
@@ -100,7 +111,7 @@ fn pair(places: &[u32], run: &Run, earlier: &Run, group: &mut Group, comparison:
         group.newly += u64::from(now.blew_up() && !before.blew_up());
         group.no_longer += u64::from(before.blew_up() && !now.blew_up());
         if before != now {
-            comparison.changes.push(Change { place: *place, group: comparison.groups.len(), before, now });
+            comparison.changes.push(Change { place: *place, before, now });
         }
         let epochs = [earlier, run].map(|run| run.column(COLUMN)[*place as usize]);
         if let [Some(before), Some(now)] = epochs {
@@ -113,22 +124,26 @@ fn pair(places: &[u32], run: &Run, earlier: &Run, group: &mut Group, comparison:
     sooner
 }
 
-/// Whether the earlier sweep is one of this grid, each trial once and with a verdict.
-fn same_grid(rows: Rows<'_>, earlier: &Run) -> Vec<Case> {
+/// Whether the earlier sweep has trials of this grid, each once and with a verdict.
+fn comparable(comparison: &Comparison, rows: Rows<'_>, earlier: &Run) -> Vec<Case> {
     let all = rows.roster.ids.len() as u64;
-    let missing = earlier.such(|verdict| verdict.is_none()).count() as u64;
+    let common = all - comparison.only_here;
     let lost = earlier.such(|verdict| matches!(verdict, Some(Verdict::Lost(_)))).count() as u64;
-    let foreign = earlier.foreign.count;
     let case = |code, count: u64, message: String| {
         let finding = (count > 0).then_some(Finding { code, message });
         Case::counted(code, count, all, finding)
     };
     vec![
-        case(
-            Code::BaselineOtherGrid,
-            missing + foreign,
-            format!("the baseline lacks {missing} of the grid's {all} trials and has {foreign} that are not in it"),
-        ),
+        Case {
+            metric: "trials in common".to_owned(),
+            expected: ">= 1".to_owned(),
+            measured: Some(common as f64),
+            ..case(
+                Code::BaselineOtherGrid,
+                u64::from(common == 0),
+                format!("the baseline has none of the grid's {all} trials, and {} others", comparison.only_there),
+            )
+        },
         case(Code::BaselineLostTrials, lost, format!("{lost} trials of the baseline are lost: they have no verdict")),
         case(
             Code::BaselineDuplicateTrials,

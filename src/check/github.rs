@@ -14,9 +14,9 @@ pub fn github(gate: &Gate, spec: &str, line: &dyn Fn(usize) -> usize) -> String 
         let _ = writeln!(
             text,
             "::error file={},line={at},title={}::{}",
-            property(spec),
+            property(&printable(spec)),
             property(&title),
-            message(&finding.message)
+            message(&printable(&finding.message))
         );
     }
     text

@@ -2,6 +2,7 @@
 //! its numbers as properties, so that a script can make a table of them. No times stand in it: the same results give the same bytes.
 
 use super::{Case, Gate};
+use crate::failure::xml;
 use crate::record;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -40,19 +41,19 @@ fn test_case(suite: &str, case: &Case, place: &dyn Fn(usize) -> String) -> TestC
         None => TestCaseStatus::success(),
         Some(finding) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let message = format!("{}: {}", finding.code.name(), finding.message);
+            let message = xml(&format!("{}: {}", finding.code.name(), finding.message));
             status.set_type(finding.code.name()).set_message(message.as_str());
             let at = case.place.map(|byte| format!("{}: ", place(byte))).unwrap_or_default();
-            status.set_description(format!("{at}{message}"));
+            status.set_description(xml(&format!("{at}{message}")));
             status
         }
     };
     let group = if case.group.is_empty() { String::new() } else { format!(" [{}]", case.group) };
-    let mut test = TestCase::new(format!("{}{group}", case.name), status);
+    let mut test = TestCase::new(xml(&format!("{}{group}", case.name)), status);
     test.set_classname(format!("blowup.{suite}"));
     let number = |x: Option<f64>| x.map(record::float).unwrap_or_default();
     let mut property = |name: &str, value: &str| {
-        test.add_property(Property::new(format!("expect.{name}"), value));
+        test.add_property(Property::new(format!("expect.{name}"), xml(value).as_str()));
     };
     property("name", &case.name);
     property("group", &case.group);

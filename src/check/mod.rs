@@ -6,6 +6,7 @@
 //! have a finding) -> `text`, `junit`, `github`.
 
 pub mod aggregate;
+pub mod apart;
 pub mod baseline;
 pub mod github;
 pub mod judge;

@@ -1,6 +1,7 @@
 //! One pass over the grid: where every trial stands in it, and which trials each expectation is about, group by group.
 
 use crate::spec::filter::{Column, Filter};
+use crate::spec::unmet::{self, Tally, Unmet};
 use crate::spec::{Mistake, Problems, Report, Spec};
 use crate::trial::{Trial, TrialId};
 use std::collections::HashMap;
@@ -14,6 +15,8 @@ pub struct Roster {
     pub expects: Vec<Vec<Group>>,
     /// Of `[baseline]`.
     pub baseline: Vec<Group>,
+    /// Values of the spec's filters that no trial has.
+    unmet: Vec<Unmet>,
 }
 
 /// What counts the layers and time steps of a trial.
@@ -39,8 +42,11 @@ impl Roster {
         let mut expects: Vec<Groups> = spec.expects.iter().map(|e| Groups::new(&e.filter, &e.by)).collect();
         let everything = Filter::default();
         let mut baseline = Groups::new(&everything, &spec.baseline.by);
-        for trial in spec.grid().trials() {
-            let (id, place) = (trial.id(), ids.len() as u32);
+        let mut tallies: Vec<Tally<'_>> = spec.expects.iter().map(|expect| expect.filter.tally()).collect();
+        let mut trials = spec.grid().trials();
+        while let Some((_, id, trial)) = trials.advance() {
+            let place = ids.len() as u32;
+            tallies.iter_mut().for_each(|tally| tally.see(&trial));
             ids.push(id);
             let (depth, steps) = (trial.network.depth(), trial.network.sequence_length().unwrap_or(0));
             shapes.push(Shape { depth: depth as u64, steps: steps as u64 });
@@ -50,14 +56,15 @@ impl Roster {
             }
         }
         let expects = expects.into_iter().map(|groups| groups.all).collect();
-        Roster { ids, shapes, places, expects, baseline: baseline.all }
+        let unmet = tallies.iter().flat_map(Tally::unmet).chain(trials.unmet()).collect();
+        Roster { ids, shapes, places, expects, baseline: baseline.all, unmet }
     }
 
     pub fn place(&self, trial: TrialId) -> Option<u32> {
         self.places.get(&trial).copied()
     }
 
-    /// Refuses filters that match nothing: an expectation of no trial would always hold.
+    /// Refuses filters that match nothing, of which an expectation would always hold, and values in filters that no trial has.
     pub fn check_filters(&self, spec: &Spec, text: &str, file: &str) -> Result<(), Report> {
         let mut problems = Problems::default();
         for (expect, _) in spec.expects.iter().zip(&self.expects).filter(|(_, groups)| groups.is_empty()) {
@@ -65,7 +72,10 @@ impl Roster {
             let hint = "an expectation of nothing would always hold; loosen `where`, or drop the expectation";
             problems.push(&expect.where_span, Mistake::new(message, hint));
         }
-        if problems.is_empty() { Ok(()) } else { Err(problems.report(text, file)) }
+        if !problems.is_empty() {
+            return Err(problems.report(text, file));
+        }
+        unmet::refuse(&self.unmet, spec.grid(), text, file)
     }
 }
 

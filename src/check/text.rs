@@ -5,6 +5,7 @@ use super::roster::Roster;
 use super::{Case, Gate};
 use crate::failure::printable;
 use crate::spec::expect::{Baseline, Direction};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// `between`: what stands between the table and the findings; `place`: file and line of a byte of the spec.
@@ -23,20 +24,27 @@ pub fn text(gate: &Gate, between: &str, place: &dyn Fn(usize) -> String) -> Stri
     }
     let _ = writeln!(end, "{}", verdict(gate));
     let parts = [&whole, &table, between, &end];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<&str>>().join("\n")
+    printable(&parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<&str>>().join("\n"))
 }
 
 /// Changed outcomes that are listed; the others are counted.
-const LISTED: usize = 20;
+pub const LISTED: usize = 20;
 
-/// The comparison with a baseline. `file`: its name; `unchanged`: the two files have the same bytes.
-pub fn comparison(
-    comparison: &Comparison,
-    settings: &Baseline,
-    roster: &Roster,
-    file: &str,
-    unchanged: bool,
-) -> String {
+/// What a comparison is told with.
+pub struct Told<'a> {
+    pub settings: &'a Baseline,
+    pub roster: &'a Roster,
+    /// What tells the first `LISTED` changed trials from the others of the grid, by their places.
+    pub apart: &'a HashMap<u32, String>,
+    /// The name of the baseline's file.
+    pub file: &'a str,
+    /// The two files have the same bytes.
+    pub unchanged: bool,
+}
+
+/// The comparison with a baseline.
+pub fn comparison(comparison: &Comparison, told: &Told<'_>) -> String {
+    let Told { settings, roster, apart, file, unchanged } = *told;
     let mut text = String::new();
     if unchanged {
         let _ = writeln!(text, "unchanged: the same bytes as `{file}`");
@@ -47,9 +55,17 @@ pub fn comparison(
     let (changed, pairs) = (comparison.changes.len(), comparison.pairs);
     let share = 100.0 * changed as f64 / pairs.max(1) as f64;
     let _ = writeln!(text, "baseline `{file}`: {pairs} pairs, {changed} changed outcomes ({share:.2}%)");
+    if comparison.only_here > 0 {
+        let _ = writeln!(text, "not compared: {} that the baseline does not have", trials(comparison.only_here));
+    }
+    if comparison.only_there > 0 {
+        let _ = writeln!(text, "not compared: {} of the baseline that the grid does not have any more", trials(comparison.only_there));
+    }
     for change in comparison.changes.iter().take(LISTED) {
-        let (id, group) = (roster.ids[change.place as usize], &comparison.groups[change.group].name);
-        let _ = writeln!(text, "  {id}  {} -> {}  {group}", change.before.name(), change.now.name());
+        let id = roster.ids[change.place as usize];
+        let apart = apart.get(&change.place).map_or("", String::as_str);
+        let line = format!("  {id}  {} -> {}  {apart}", change.before.name(), change.now.name());
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     if changed > LISTED {
         let _ = writeln!(text, "  and {} more", changed - LISTED);
@@ -74,6 +90,10 @@ pub fn comparison(
     let _ =
         writeln!(text, "pairs that share a seed share their draws, so they are not independent: p can be too small");
     text
+}
+
+fn trials(count: u64) -> String {
+    if count == 1 { "1 trial".to_owned() } else { format!("{count} trials") }
 }
 
 fn rates(comparison: &Comparison, alpha: f64) -> String {

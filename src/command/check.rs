@@ -1,6 +1,7 @@
 //! `blowup check`: spec -> roster -> rows -> gate -> the table, and the gate's other forms.
 
 use super::sweep::{MANY_POINTS, parse, refuse_endless};
+use crate::check::apart::apart;
 use crate::check::baseline;
 use crate::check::github::github;
 use crate::check::judge::judge;
@@ -9,7 +10,7 @@ use crate::check::layers::LayerCells;
 use crate::check::measure::Rows;
 use crate::check::roster::Roster;
 use crate::check::run::Run;
-use crate::check::text;
+use crate::check::text::{self, Told};
 use crate::cli::Check;
 use crate::failure::{Exit, Failure};
 use crate::input;
@@ -71,7 +72,12 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     let between = match (&gate.baseline, &earlier) {
         (Some(found), Some(earlier)) => {
             let file = earlier.path.display().to_string();
-            text::comparison(found, &spec.baseline, &roster, &file, earlier.unchanged)
+            let changed: Vec<u32> = found.changes.iter().take(text::LISTED).map(|change| change.place).collect();
+            let (settings, apart) = (&spec.baseline, &apart(&spec, &changed));
+            text::comparison(
+                found,
+                &Told { settings, roster: &roster, apart, file: &file, unchanged: earlier.unchanged },
+            )
         }
         (None, _) | (_, None) => String::new(),
     };

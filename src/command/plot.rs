@@ -11,8 +11,9 @@ use crate::figures::picture::is_svg;
 use crate::figures::raster::is_png;
 use crate::figures::words;
 use crate::spec::Mistake;
-use crate::spec::filter::Filter;
+use crate::spec::filter::{Column, Filter};
 use crate::spec::metric::Rate;
+use crate::spec::unmet;
 use crate::input;
 use crate::output::{self, print};
 use crate::store::REPORT;
@@ -93,6 +94,12 @@ fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure
     if table.is_empty() {
         return Err(matches_none(&path, filters, table.read));
     }
+    let known = |column: &Column| {
+        let all = input::buffered(&path).ok().and_then(|file| Table::read(&path, file, &[], &Filter::default()).ok());
+        let levels = all.as_ref().and_then(|all| all.factor(column.name())).map(|factor| &factor.levels);
+        levels.into_iter().flatten().map(|level| level.text.clone()).filter(|text| !text.is_empty()).collect()
+    };
+    unmet::refuse_arguments(&table.unmet, &known, filters).map_err(Failure::new)?;
     Ok(table)
 }
 

@@ -2,12 +2,13 @@
 //! the folder belongs to this grid at all.
 
 use crate::axes::{self, AXES};
-use crate::failure::Failure;
+use crate::failure::{Failure, excerpt};
 use crate::grid::{Grid, Trials};
 use crate::plan::{Planner, Shard, Split};
 use crate::record::Verdict;
 use crate::spec::Spec;
-use crate::spec::filter::Filter;
+use crate::spec::filter::{Column, Filter};
+use crate::spec::unmet::{self, Tally, Unmet};
 use crate::store::Store;
 use crate::trial::{Trial, TrialId};
 use sha2::{Digest, Sha256};
@@ -35,6 +36,9 @@ pub struct Survey {
     pub foreign: usize,
     /// A point whose trial was left out because another trial has its id.
     collision: Option<u64>,
+    /// Values of the spec's filters, and of `--where`, that no trial of the grid has.
+    unmet: Vec<Unmet>,
+    unmet_here: Vec<Unmet>,
 }
 
 impl Survey {
@@ -58,12 +62,17 @@ impl Survey {
             given_up: 0,
             foreign: 0,
             collision: None,
+            unmet: Vec::new(),
+            unmet_here: Vec::new(),
         };
+        let mut expected: Vec<Tally<'_>> = spec.expects.iter().map(|expect| expect.filter.tally()).collect();
+        let mut asked = filter.tally();
         let (mut rows, mut hash) = (0, GridHash::default());
         let mut part = Part::new(spec.grid(), shard);
         while let Some((point, id, trial, inside)) = part.advance() {
             hash.add(id);
             survey.trials += 1;
+            expected.iter_mut().chain([&mut asked]).for_each(|tally| tally.see(&trial));
             let matches = filter.matches(&trial);
             survey.matched += u64::from(matches);
             if !inside {
@@ -88,6 +97,9 @@ impl Survey {
         }
         survey.foreign = store.runs.len() - rows;
         survey.collision = part.trials.collision();
+        survey.unmet = part.trials.unmet();
+        survey.unmet.extend(expected.iter().flat_map(Tally::unmet));
+        survey.unmet_here = asked.unmet();
         survey.grid = hash.finish();
         survey
     }
@@ -117,6 +129,22 @@ impl Survey {
         Err(Failure::new(text).hint(
             "ids are hashes of 48 bits, so this happens by chance in large grids; leave one of the two out with [[exclude]], or change a seed",
         ))
+    }
+
+    /// Refuses values in `where`, `[[exclude]]` and `--where` that no trial of the grid has, whatever part of it is to run.
+    pub fn check_values(&self, grid: Grid<'_>, text: &str, file: &Path, args: &[String]) -> Result<(), Failure> {
+        unmet::refuse(&self.unmet, grid, text, &file.display().to_string())
+            .map_err(|report| Failure::new(report.to_string()))?;
+        let known = |column: &Column| unmet::known(grid, column);
+        if self.matched > 0 {
+            return unmet::refuse_arguments(&self.unmet_here, &known, args).map_err(Failure::new);
+        }
+        let (filters, trials) = (excerpt(&args.join(" --where ")), self.trials);
+        let failure = Failure::new(format!("`--where {filters}` matches none of the {trials} trials"));
+        Err(match self.unmet_here.first() {
+            Some(first) => failure.hint(unmet::argument(first, &known, args).to_string().replacen("\nhint: ", "; ", 1)),
+            None => failure.hint("each value is there, but no trial has them together; leave one out"),
+        })
     }
 
     /// Two positions with the same id.

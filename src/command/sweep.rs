@@ -4,7 +4,7 @@ use super::shard;
 use super::survey::{Survey, check_shard};
 use crate::cli::Sweep;
 use crate::device::Device;
-use crate::failure::{Exit, Failure, excerpt};
+use crate::failure::{Exit, Failure};
 use crate::input;
 use crate::output::print;
 use crate::plan::{self, Pending, Plan, Shard, Sizes};
@@ -55,13 +55,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
     survey.check_ids(spec.grid())?;
-    if survey.matched == 0 {
-        return Err(Failure::new(format!(
-            "`--where {}` matches none of the {} trials",
-            excerpt(&args.filters.join(" --where ")),
-            survey.trials
-        )));
-    }
+    survey.check_values(spec.grid(), &text, &args.spec, &args.filters)?;
     let changed = store.spec.as_ref().is_some_and(|old| *old != text);
     if changed || store.spec.is_none() {
         let old = store.spec.as_ref().and_then(|old| parse(old, &dir.join("spec.toml"), &args.spec).ok());

@@ -3,6 +3,7 @@
 
 use super::font;
 use super::palette::{Colour, INK, PAPER};
+use crate::failure::xml;
 use std::fmt::Write as _;
 
 /// How the first line of every picture ends: by it its file is known.
@@ -209,5 +210,5 @@ fn short(x: f64) -> f64 {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    xml(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

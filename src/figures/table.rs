@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::record::{self, LABEL, OUTCOME, Verdict};
 use crate::spec::axis::Axis;
 use crate::spec::filter::{Cells, Filter};
+use crate::spec::unmet::{Tally, Unmet};
 use crate::spec::metric::is_numeric;
 use crate::spec::value;
 use crate::trial::TrialId;
@@ -26,6 +27,8 @@ pub struct Table {
     measures: Vec<(&'static str, Vec<Option<f64>>)>,
     /// Rows of the file, those that the filter holds back too.
     pub read: u64,
+    /// Values of the filter that no row of the file has.
+    pub unmet: Vec<Unmet>,
 }
 
 /// A column whose values are few.
@@ -99,8 +102,9 @@ impl Table {
     ) -> Result<Table, Failure> {
         let header = Header::read(path, &mut reader)?;
         let mut reading = Reading::new(&header, measures)?;
-        header.rows(path, reader, &mut |row| reading.add(&row, filter))?;
-        Ok(reading.finish())
+        let mut tally = filter.tally();
+        header.rows(path, reader, &mut |row| reading.add(&row, filter, &mut tally))?;
+        Ok(Table { unmet: tally.unmet(), ..reading.finish() })
     }
 
     /// How many rows there are.
@@ -266,11 +270,12 @@ impl<'a> Reading<'a> {
                 epochs_nonfinite: Vec::new(),
                 measures: measures.iter().map(|name| (*name, Vec::new())).collect(),
                 read: 0,
+                unmet: Vec::new(),
             },
         })
     }
 
-    fn add(&mut self, row: &Row<'_>, filter: &Filter) -> Result<(), Failure> {
+    fn add(&mut self, row: &Row<'_>, filter: &Filter, tally: &mut Tally<'_>) -> Result<(), Failure> {
         let header = self.header;
         let Some(verdict) = Verdict::parse(row.cell(self.outcome), row.cell(self.lost)) else {
             return Err(header.wrong_cell(row, self.outcome, "not an outcome"));
@@ -291,7 +296,9 @@ impl<'a> Reading<'a> {
             *code = growing.intern(header, row)?;
         }
         self.table.read += 1;
-        if !filter.matches(&Seen { growing: &self.growing, codes: &codes }) {
+        let seen = Seen { growing: &self.growing, codes: &codes };
+        tally.see(&seen);
+        if !filter.matches(&seen) {
             return Ok(());
         }
         let table = &mut self.table;

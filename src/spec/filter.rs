@@ -2,7 +2,8 @@
 
 use super::axis::{ALL_SAMPLES, Axis, Id, Kind, TABLE};
 use super::report::{Mistake, Problems, excerpt};
-use super::source::{Entry, Node, Raw};
+use super::source::{Entry, Node, Raw, Span};
+use super::unmet::Tally;
 use super::value;
 use crate::axes::{self, Value};
 use crate::record;
@@ -45,7 +46,14 @@ pub struct Filter {
 #[derive(Debug, Clone)]
 struct Condition {
     column: Column,
-    any: Vec<Want>,
+    any: Vec<Listed>,
+}
+
+/// A value, and where it stands in the spec or in the argument.
+#[derive(Debug, Clone)]
+struct Listed {
+    want: Want,
+    span: Span,
 }
 
 /// What trials are chosen and grouped by.
@@ -147,7 +155,7 @@ impl Column {
 }
 
 impl Filter {
-    /// Reads the arguments of `--where`: `AXIS=V`, `AXIS=V,V` or `AXIS=A..B`.
+    /// Reads the arguments of `--where`: `AXIS=V`, `AXIS=V,V` or `AXIS=A..B`. A value may stand in quotes, as one with a comma must.
     ///
     /// # Errors
     /// What is wrong with the first bad argument, with a hint.
@@ -168,17 +176,41 @@ impl Filter {
         Filter { conditions }
     }
 
+    /// Counts which of the values some trial has.
+    pub fn tally(&self) -> Tally<'_> {
+        Tally::new(self)
+    }
+
+    /// The values that are no ranges: condition and position in it.
+    pub(super) fn listed(&self) -> Vec<(usize, usize)> {
+        let all = self.conditions.iter().enumerate().flat_map(|(i, condition)| (0..condition.any.len()).map(move |k| (i, k)));
+        all.filter(|(i, k)| !matches!(self.conditions[*i].any[*k].want, Want::Between(..))).collect()
+    }
+
+    /// Whether a trial has a value of `listed`.
+    pub(super) fn has(&self, condition: usize, value: usize, trial: &impl Cells) -> bool {
+        let Condition { column, any } = &self.conditions[condition];
+        any[value].want.holds(column, trial)
+    }
+
+    /// The column of a value of `listed`, and where it stands.
+    pub(super) fn place(&self, condition: usize, value: usize) -> (Column, Span) {
+        let Condition { column, any } = &self.conditions[condition];
+        (*column, any[value].span.clone())
+    }
+
     /// Values that a trial may be compared with.
     pub(super) fn values(&self) -> u64 {
         self.conditions.iter().map(|condition| condition.any.len() as u64).sum()
     }
 
     pub fn matches(&self, trial: &impl Cells) -> bool {
-        self.conditions.iter().all(|condition| condition.any.iter().any(|want| want.holds(&condition.column, trial)))
+        self.conditions.iter().all(|condition| condition.any.iter().any(|listed| listed.want.holds(&condition.column, trial)))
     }
 }
 
-fn wants(column: &Column, node: &Node, problems: &mut Problems) -> Vec<Want> {
+fn wants(column: &Column, node: &Node, problems: &mut Problems) -> Vec<Listed> {
+    let listed = |want| Listed { want, span: node.span.clone() };
     match &node.raw {
         Raw::List(items) if items.is_empty() => {
             problems.add(&node.span, format!("the list of `{}` is empty", column.name()), HINT);
@@ -213,9 +245,9 @@ fn wants(column: &Column, node: &Node, problems: &mut Problems) -> Vec<Want> {
                     }
                 }
             }
-            problems.keep(&node.span, column.between(min, max)).into_iter().collect()
+            problems.keep(&node.span, column.between(min, max)).into_iter().map(listed).collect()
         }
-        raw => problems.keep(&node.span, column.want(raw)).into_iter().collect(),
+        raw => problems.keep(&node.span, column.want(raw)).into_iter().map(listed).collect(),
     }
 }
 
@@ -232,11 +264,54 @@ fn condition(arg: &str) -> Result<Condition, Mistake> {
                 "" => Ok(None),
                 text => number(column.name(), text).map(Some),
             };
-            vec![column.between(end(min)?, end(max)?)?]
+            vec![Listed { want: column.between(end(min)?, end(max)?)?, span: name.len() + 1..arg.len() }]
         }
-        _ => values.split(',').map(|text| want(&column, text.trim())).collect::<Result<_, _>>()?,
+        _ => {
+            let words = words(arg, name.len() + 1)?;
+            let listed = |span: Span| Ok(Listed { want: want(&column, &arg[span.clone()])?, span });
+            words.into_iter().map(listed).collect::<Result<_, _>>()?
+        }
     };
     Ok(Condition { column, any })
+}
+
+/// Where the values of a list stand in `arg`, from `at` on: apart by commas, without blanks around them. A value in quotes is without its
+/// quotes, and may have commas and blanks of its own.
+fn words(arg: &str, mut at: usize) -> Result<Vec<Span>, Mistake> {
+    let mut words = Vec::new();
+    loop {
+        let rest = &arg[at..];
+        let start = at + rest.len() - rest.trim_start().len();
+        let quote = arg[start..].chars().next().filter(|c| matches!(c, '"' | '\''));
+        let end = match quote {
+            None => {
+                let end = arg[start..].find(',').map_or(arg.len(), |comma| start + comma);
+                words.push(start..start + arg[start..end].trim_end().len());
+                end
+            }
+            Some(quote) => {
+                let Some(length) = arg[start + 1..].find(quote) else {
+                    return Err(Mistake::new(
+                        format!("the quote {quote} is not closed"),
+                        "a value that begins with a quote stands in the other one: label='\"so\"'",
+                    ));
+                };
+                let close = start + 1 + length;
+                words.push(start + 1..close);
+                let rest = &arg[close + 1..];
+                let end = arg.len() - rest.trim_start().len();
+                if end < arg.len() && !arg[end..].starts_with(',') {
+                    let message = format!("`{}` stands behind a value in quotes", excerpt(&arg[end..]));
+                    return Err(Mistake::new(message, "values are apart by commas: label=\"a, b\",c"));
+                }
+                end
+            }
+        };
+        if end == arg.len() {
+            return Ok(words);
+        }
+        at = end + 1;
+    }
 }
 
 fn number(name: &str, text: &str) -> Result<f64, Mistake> {

@@ -20,6 +20,7 @@ mod resolve;
 mod settings;
 mod source;
 mod task;
+pub mod unmet;
 pub mod value;
 
 pub(crate) use axis::Id;

@@ -1,7 +1,7 @@
 //! `lost.csv`: every time a trial was lost, why and under which limit. Rows of lost trials in `runs.csv` come and go with each sweep; this
 //! file remembers, so that a trial that is lost again and again is not tried for ever. Removing it (or rows of it) makes a new start.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, printable};
 use crate::input;
 use crate::output;
 use crate::record::{self, Lost, Piece};
@@ -63,7 +63,7 @@ impl Losses {
 
     pub fn append(&mut self, trial: TrialId, loss: Loss, detail: &str) -> Result<(), Failure> {
         let limit = loss.limit.map(record::float).unwrap_or_default();
-        let detail = detail.replace(['\n', '\r'], " ");
+        let detail = printable(&detail.replace(['\n', '\r'], " "));
         let row = record::line([trial.to_string().as_str(), loss.lost.name(), &limit, &detail]);
         let attempt = || {
             let mut file = output::append(&self.path)?;

@@ -1,0 +1,57 @@
+//! What tells the trials of a grid apart, in words: the axes that vary in it, without those that follow another one (`lr_output` is `lr` where a
+//! spec does not say otherwise).
+
+use crate::axes::{self, AXES, Value};
+use crate::spec::Spec;
+use crate::trial::Trial;
+use std::collections::HashMap;
+
+/// The trials at these places of the grid as `label=deep depth=4 seed=0`.
+pub fn apart(spec: &Spec, places: &[u32]) -> HashMap<u32, String> {
+    if places.is_empty() {
+        return HashMap::new();
+    }
+    let varying = varying(spec);
+    let at = |(place, trial): (u32, Trial)| places.contains(&place).then(|| (place, text(&trial, &varying)));
+    (0..).zip(spec.grid().trials()).filter_map(at).collect()
+}
+
+/// What varies: whether the label does, and which axes do of which some trial has another value than it would have without a word.
+struct Varying {
+    label: bool,
+    axes: Vec<&'static str>,
+}
+
+fn varying(spec: &Spec) -> Varying {
+    let mut trials = spec.grid().trials();
+    let Some(first) = trials.next() else {
+        return Varying { label: false, axes: Vec::new() };
+    };
+    let mut label = false;
+    let mut seen = AXES.map(|axis| (axis, axes::value(&first, axis), false, is_set(&first, axis)));
+    for trial in trials {
+        label |= trial.label != first.label;
+        for (axis, value, varies, set) in &mut seen {
+            *varies = *varies || axes::value(&trial, axis) != *value;
+            *set = *set || is_set(&trial, axis);
+        }
+    }
+    let axes = seen.into_iter().filter(|(_, _, varies, set)| *varies && *set).map(|(axis, ..)| axis).collect();
+    Varying { label, axes }
+}
+
+fn is_set(trial: &Trial, axis: &str) -> bool {
+    axes::value(trial, axis).is_some_and(|value| Spec::default(axis, trial) != Some(value))
+}
+
+fn text(trial: &Trial, varying: &Varying) -> String {
+    let label = varying.label.then(|| format!("label={}", trial.label));
+    let cell = |axis: &&str| axes::value(trial, axis).map(|value| format!("{axis}={}", written(value)));
+    label.into_iter().chain(varying.axes.iter().filter_map(cell)).collect::<Vec<_>>().join(" ")
+}
+
+fn written(value: Value) -> String {
+    let mut text = Vec::new();
+    value.put(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
