@@ -157,7 +157,7 @@ pub struct Merge {
     /// comparable bit by bit
     #[arg(long)]
     pub allow_mixed: bool,
-    /// The spec that was swept, for csv tasks: their paths are relative to it [default: spec.toml of the first shard]
+    /// The spec that was swept, to be kept in OUT [default: spec.toml of the first shard]
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
 }
@@ -232,7 +232,7 @@ pub struct Replay {
     /// Write a trace into this folder, which must not exist
     #[arg(long, value_name = "DIR")]
     pub trace: Option<PathBuf>,
-    /// The spec that was swept, for csv tasks: their paths are relative to it [default: RUN_DIR/spec.toml]
+    /// The spec that was swept, if the data of its csv tasks are not where they were [default: RUN_DIR/spec.toml]
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
 }

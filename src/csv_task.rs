@@ -3,6 +3,7 @@
 
 use crate::failure::excerpt;
 use csv::{ByteRecord, ReaderBuilder};
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -22,6 +23,23 @@ pub struct Table {
     pub samples: usize,
     /// The columns of `inputs`, in their order.
     pub features: Vec<String>,
+    /// What the classes of the targets are called, in their order; empty for values.
+    pub classes: Vec<String>,
+}
+
+/// How a file is laid out, and how much of it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Between cells.
+    pub separator: u8,
+    /// The first so many samples; else all.
+    pub samples: Option<usize>,
+}
+
+impl Default for Layout {
+    fn default() -> Layout {
+        Layout { separator: b',', samples: None }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +58,13 @@ pub struct TableError {
     /// Empty if it is about the whole line.
     pub column_name: String,
     pub message: String,
+    /// The first cell that is no value, where it is about cells.
+    pub cell: Option<String>,
+    pub of_target: bool,
+    /// The features of which every cell is a number, where others have such cells.
+    pub sound: Vec<String>,
+    /// A column of the header has no name.
+    pub nameless: bool,
 }
 
 impl fmt::Display for TableError {
@@ -56,23 +81,48 @@ impl fmt::Display for TableError {
 impl std::error::Error for TableError {}
 
 fn error(line: u64, column: &str, message: impl Into<String>) -> TableError {
-    TableError { line, column_name: excerpt(column), message: message.into() }
+    TableError {
+        line,
+        column_name: excerpt(column),
+        message: message.into(),
+        cell: None,
+        of_target: false,
+        sound: Vec::new(),
+        nameless: false,
+    }
 }
 
-/// Reads a file with a header. `features` are the input columns in order, empty for all but the target; with `as_classes` the target may
-/// be text.
+/// Reads a file with a header and commas. `features` are the input columns in order, empty for all but the target; with `as_classes` the
+/// target may be text.
 ///
 /// # Errors
-/// A missing or doubtful column, a ragged line, a cell that is not a finite number, no samples, a single class.
+/// As `table_of`.
 pub fn table(bytes: &[u8], target: &str, features: &[String], as_classes: bool) -> Result<Table, TableError> {
+    table_of(bytes, target, features, as_classes, Layout::default())
+}
+
+/// As `table`, of a file in any layout.
+///
+/// # Errors
+/// A missing or doubtful column, a ragged line, cells that are not finite numbers, no samples or too few, a single class.
+pub fn table_of(
+    bytes: &[u8],
+    target: &str,
+    features: &[String],
+    as_classes: bool,
+    layout: Layout,
+) -> Result<Table, TableError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = ReaderBuilder::new().from_reader(bytes);
+    let mut reader = ReaderBuilder::new().delimiter(layout.separator).from_reader(bytes);
     let header: Vec<String> = match reader.byte_headers() {
         Ok(header) => header.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect(),
         Err(source) => return Err(unreadable(&source)),
     };
     let places = places(&header);
     let target_column = column(&header, &places, target)?;
+    if features.is_empty() {
+        refuse_nameless(&header, target)?;
+    }
     let features: Vec<String> = match features {
         [] => header.iter().filter(|name| *name != target).cloned().collect(),
         some => some.to_vec(),
@@ -83,24 +133,115 @@ pub fn table(bytes: &[u8], target: &str, features: &[String], as_classes: bool) 
     let columns = features.iter().map(|name| column(&header, &places, name)).collect::<Result<Vec<usize>, _>>()?;
     let (mut inputs, mut values, mut names) = (Vec::new(), Vec::new(), Vec::new());
     let mut record = ByteRecord::new();
-    while reader.read_byte_record(&mut record).map_err(|source| unreadable(&source))? {
+    let (mut bad, mut samples) = (Bad::default(), 0);
+    while layout.samples.is_none_or(|most| samples < most) && reader.read_byte_record(&mut record).map_err(|source| unreadable(&source))? {
         let line = record.position().map_or(0, csv::Position::line);
-        for (&column, name) in columns.iter().zip(&features) {
-            inputs.push(number(text(&record, column).trim(), line, name)?);
+        samples += 1;
+        for (at, &column) in columns.iter().enumerate() {
+            inputs.push(bad.number(text(&record, column).trim(), line, at));
         }
         let answer = text(&record, target_column);
+        let answer = answer.trim();
         match as_classes {
-            true if answer.trim().is_empty() => return Err(error(line, target, "the cell is empty")),
-            true => names.push(answer.trim().to_owned()),
-            false => values.push(number(answer.trim(), line, target)?),
+            true if answer.is_empty() => bad.add(answer, line, features.len()),
+            true => names.push(answer.to_owned()),
+            false => values.push(bad.number(answer, line, features.len())),
         }
     }
-    let samples = values.len() + names.len();
+    bad.error(&features, target)?;
     if samples == 0 {
         return Err(error(0, "", "there are no samples below the header"));
     }
-    let targets = if as_classes { classes(&names, target)? } else { Targets::Values(values) };
-    Ok(Table { inputs, targets, samples, features })
+    if let Some(wanted) = layout.samples.filter(|wanted| samples < *wanted) {
+        return Err(error(0, "", format!("there are {samples} samples, fewer than `samples = {wanted}`")));
+    }
+    let (targets, classes) = if as_classes { classes(&names, target)? } else { (Targets::Values(values), Vec::new()) };
+    Ok(Table { inputs, targets, samples, features, classes })
+}
+
+/// Columns that an error lists, and lines of each.
+const COLUMNS: usize = 6;
+const LINES: usize = 4;
+
+/// The cells that are no values.
+#[derive(Default)]
+struct Bad(BTreeMap<usize, BadColumn>);
+
+struct BadColumn {
+    cell: String,
+    lines: Vec<u64>,
+    count: u64,
+}
+
+impl Bad {
+    /// The number in a cell of a column; the target is the column behind the features.
+    fn number(&mut self, text: &str, line: u64, column: usize) -> f64 {
+        match text.parse::<f64>() {
+            Ok(x) if x.is_finite() => x,
+            Ok(_) | Err(_) => {
+                self.add(text, line, column);
+                f64::NAN
+            }
+        }
+    }
+
+    fn add(&mut self, text: &str, line: u64, column: usize) {
+        let bad = self.0.entry(column).or_insert_with(|| BadColumn { cell: text.to_owned(), lines: Vec::new(), count: 0 });
+        bad.count += 1;
+        if bad.lines.len() < LINES {
+            bad.lines.push(line);
+        }
+    }
+
+    /// All of them in one error, at the place of the first.
+    fn error(&self, features: &[String], target: &str) -> Result<(), TableError> {
+        let Some((&column, first)) = self.0.iter().min_by_key(|(column, bad)| (bad.lines[0], **column)) else {
+            return Ok(());
+        };
+        let name = |column: usize| features.get(column).map_or(target, String::as_str);
+        let mut message = format!("{}{}", no_number(&first.cell), first.others());
+        let rest = self.0.iter().filter(|(other, _)| **other != column);
+        for (other, bad) in rest.clone().take(COLUMNS - 1) {
+            let (line, name) = (bad.lines[0], excerpt(name(*other)));
+            message.push_str(&format!("; line {line}, column `{name}`: {}{}", no_number(&bad.cell), bad.others()));
+        }
+        if let Some(more) = rest.count().checked_sub(COLUMNS - 1).filter(|more| *more > 0) {
+            message.push_str(&format!("; and {more} more columns"));
+        }
+        let sound = (0..features.len()).filter(|at| !self.0.contains_key(at)).map(|at| features[at].clone()).collect();
+        let (cell, of_target) = (Some(first.cell.clone()), column == features.len());
+        Err(TableError { cell, of_target, sound, ..error(first.lines[0], name(column), message) })
+    }
+}
+
+impl BadColumn {
+    /// Beyond the first.
+    fn others(&self) -> String {
+        let lines: Vec<String> = self.lines.iter().skip(1).map(u64::to_string).collect();
+        match self.count - 1 {
+            0 => String::new(),
+            1 => format!(" (nor is that in line {})", lines[0]),
+            n if n as usize == lines.len() => format!(" (nor are those in lines {})", lines.join(", ")),
+            n => format!(" (nor are {n} more, in lines {}, ...)", lines.join(", ")),
+        }
+    }
+}
+
+fn no_number(text: &str) -> String {
+    match text {
+        "" => "the cell is empty".to_owned(),
+        text => format!("`{}` is not a finite number", excerpt(text)),
+    }
+}
+
+/// Columns that nobody named are row numbers that were written along: they are learned from only if they are asked for.
+fn refuse_nameless(header: &[String], target: &str) -> Result<(), TableError> {
+    let nameless = |name: &String| (name.is_empty() || name.starts_with("Unnamed: ")) && name != target;
+    let Some(at) = header.iter().position(nameless) else {
+        return Ok(());
+    };
+    let what = if header[at].is_empty() { "has no name" } else { "had no name in another file" };
+    Err(TableError { nameless: true, ..error(1, &header[at], format!("column {} of the header {what}", at + 1)) })
 }
 
 fn unreadable(source: &csv::Error) -> TableError {
@@ -111,6 +252,11 @@ fn unreadable(source: &csv::Error) -> TableError {
         }
         _ => error(line, "", excerpt(&source.to_string())),
     }
+}
+
+/// The SHA-256 of a file's bytes, hexadecimal.
+pub fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Where the columns of each name stand: the first, and whether there are others.
@@ -129,37 +275,47 @@ fn column(header: &[String], places: &HashMap<&str, (usize, bool)>, name: &str) 
         Some((_, true)) => Err(error(1, name, "two columns have this name")),
         None => {
             let known: Vec<String> = header.iter().take(20).map(|name| excerpt(name)).collect();
-            Err(error(1, name, format!("there is no such column; the header has: {}", known.join(", "))))
+            let near = nearest(header, name).map(|near| format!("did you mean `{}`? ", excerpt(near))).unwrap_or_default();
+            Err(error(1, name, format!("there is no such column; {near}the header has: {}", known.join(", "))))
         }
     }
+}
+
+/// The column of the header that is meant, if one is so near.
+fn nearest<'a>(header: &'a [String], name: &str) -> Option<&'a String> {
+    const LOOKED_AT: usize = 1000;
+    let distance = |other: &&String| match other.to_lowercase() == name.to_lowercase() {
+        true => 0,
+        false => strsim::damerau_levenshtein(name, other),
+    };
+    let near = header.iter().take(LOOKED_AT).filter(|other| !other.is_empty()).min_by_key(distance)?;
+    (distance(&near) <= name.chars().count() / 3).then_some(near)
 }
 
 fn text(record: &ByteRecord, column: usize) -> Cow<'_, str> {
     String::from_utf8_lossy(record.get(column).unwrap_or_default())
 }
 
-fn number(text: &str, line: u64, column: &str) -> Result<f64, TableError> {
-    match text.parse::<f64>() {
-        Ok(x) if x.is_finite() => Ok(x),
-        _ if text.is_empty() => Err(error(line, column, "the cell is empty")),
-        _ => Err(error(line, column, format!("`{}` is not a finite number", excerpt(text)))),
-    }
-}
-
-fn classes(names: &[String], target: &str) -> Result<Targets, TableError> {
-    let numbers: Result<Vec<f64>, _> = names.iter().map(|name| number(name, 0, target)).collect();
+/// The classes of the targets, and their names.
+fn classes(names: &[String], target: &str) -> Result<(Targets, Vec<String>), TableError> {
+    let finite = |name: &String| name.parse::<f64>().ok().filter(|x| x.is_finite());
+    let numbers: Option<Vec<f64>> = names.iter().map(finite).collect();
     let (index, classes) = match numbers {
         // The bits of a float, with the sign turned around, sort as the number does.
-        Ok(numbers) => positions(numbers.iter().map(|x| {
+        Some(numbers) => positions(numbers.iter().map(|x| {
             let bits = (x + 0.0).to_bits();
             if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
         })),
-        Err(_) => positions(names.iter()),
+        None => positions(names.iter()),
     };
     if classes < 2 {
         return Err(error(0, target, "it has the same value everywhere, so there is nothing to classify"));
     }
-    Ok(Targets::Classes { index, classes })
+    let mut called = vec![String::new(); classes];
+    for (name, class) in names.iter().zip(&index).rev() {
+        called[*class as usize].clone_from(name);
+    }
+    Ok((Targets::Classes { index, classes }, called))
 }
 
 /// The position of each key among the sorted distinct ones, and their number.

@@ -21,8 +21,21 @@ pub fn spec(path: &Path) -> Result<String, Failure> {
     if fs::metadata(path).map_err(unreadable)?.file_type().is_fifo() {
         tracing::warn!("`{}` is a pipe: the spec is what comes until its writer ends", path.display());
     }
+    spec_of(path, File::open(path).map_err(unreadable)?)
+}
+
+/// The text of the spec that a folder of results keeps, which is a file.
+///
+/// # Errors
+/// As of `spec`; if it is no regular file.
+pub fn kept_spec(path: &Path) -> Result<String, Failure> {
+    spec_of(path, open(path).map_err(|error| Failure::io("read the spec", path, &error))?)
+}
+
+fn spec_of(path: &Path, file: File) -> Result<String, Failure> {
+    let unreadable = |error: io::Error| Failure::io("read the spec", path, &error);
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LONGEST {
         let text = format!("`{}` is longer than {} MiB, so it is no spec", path.display(), LONGEST >> 20);
         return Err(Failure::new(text).hint("a spec is a TOML file of a few lines; long lists may be ranges"));

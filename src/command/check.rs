@@ -1,6 +1,7 @@
 //! `blowup check`: spec -> roster -> rows -> gate -> the table, and the gate's other forms.
 
-use super::sweep::{MANY_POINTS, parse, refuse_endless};
+use super::origin::{in_repository, parse_kept, parse_or};
+use super::sweep::{MANY_POINTS, refuse_endless};
 use crate::check::apart::apart;
 use crate::check::baseline;
 use crate::check::github::github;
@@ -17,6 +18,7 @@ use crate::input;
 use crate::output::{self, print};
 use crate::progress::to_stderr;
 use crate::spec::Spec;
+use crate::store::Manifest;
 use crate::store::sums::{self, Known};
 use std::fs;
 use std::io::{self, BufRead, Read};
@@ -31,9 +33,13 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     args.junit.as_deref().map_or(Ok(()), refuse_other)?;
     let file = args.spec.clone().unwrap_or_else(|| args.dir.join("spec.toml"));
     let name = file.display().to_string();
-    let written = input::spec(&file)
-        .map_err(|failure| failure.or_hint("RUN_DIR is the folder of a sweep; `--spec` names another spec"))?;
-    let spec = read_spec(args, &written, &file)?;
+    let manifest = input::text(&args.dir.join("manifest.toml"))?.and_then(|text| Manifest::parse(&text));
+    let written = match &args.spec {
+        Some(file) => input::spec(file)?,
+        None => input::kept_spec(&file)
+            .map_err(|failure| failure.or_hint("RUN_DIR is the folder of a sweep; `--spec` names another spec"))?,
+    };
+    let spec = read_spec(args, &written, &file, manifest.as_ref())?;
     let path = args.dir.join("runs.csv");
     refuse_longer(&spec, &file, &path)?;
     let roster = Roster::new(&spec);
@@ -83,7 +89,8 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     };
     tell(&text::text(&gate, &between, &place))?;
     if args.github {
-        tell(&github(&gate, &name, &line))?;
+        let kept = manifest.as_ref().filter(|_| args.spec.is_none());
+        tell(&github(&gate, &in_repository(&file, &written, kept), &line))?;
     }
     Ok(if gate.passed() { Exit::Done } else { Exit::Failed })
 }
@@ -102,14 +109,10 @@ fn refuse_longer(spec: &Spec, file: &Path, runs: &Path) -> Result<(), Failure> {
 /// Bytes of the shortest row: its id, its commas and an outcome.
 const LEAST_ROW: u128 = 64;
 
-fn read_spec(args: &Check, written: &str, file: &Path) -> Result<Spec, Failure> {
-    let spec = parse(written, file, file);
+fn read_spec(args: &Check, written: &str, file: &Path, manifest: Option<&Manifest>) -> Result<Spec, Failure> {
     let spec = match &args.spec {
-        Some(_) => spec?,
-        // A path in the copy is relative to where the spec was.
-        None => spec.map_err(|failure| {
-            failure.hint("if a data file is not found: name the spec that lies beside it with `--spec`")
-        })?,
+        Some(_) => parse_or(written, file, file, manifest.map_or(&[][..], |manifest| &manifest.data))?,
+        None => parse_kept(&args.dir, written, manifest)?,
     };
     if spec.expects.is_empty() && args.baseline.is_none() {
         let text = format!("there is nothing to check: `{}` has no [[expect]]", file.display());

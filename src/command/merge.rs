@@ -1,7 +1,8 @@
 //! `blowup merge`: the folders of shards -> proof that they are one sweep -> its files, as the sweep in one piece leaves them.
 
 use super::survey::GridHash;
-use super::sweep::{now, parse, refuse_endless, relabelled};
+use super::origin::{parse_kept, parse_or};
+use super::sweep::{now, refuse_endless, relabelled};
 use crate::cli::Merge;
 use crate::failure::{Exit, Failure};
 use crate::input;
@@ -28,9 +29,11 @@ pub fn run(args: &Merge) -> Result<Exit, Failure> {
         None => (shards[0].spec.clone().unwrap_or_default(), &args.shards[0].join("spec.toml")),
     };
     out.refuse_others(&text).map_err(|failure| failure.hint("name another folder to merge into"))?;
-    let spec = parse(&text, file, file).map_err(|failure| {
-        failure.hint("if a data file is not found: name the spec that lies beside it with `--spec`")
-    })?;
+    let first = shards[0].manifest.as_ref();
+    let spec = match &args.spec {
+        Some(file) => parse_or(&text, file, file, first.map_or(&[][..], |manifest| &manifest.data))?,
+        None => parse_kept(&args.shards[0], &text, first)?,
+    };
     refuse_endless(&spec, file)?;
     if args.spec.is_none() && shards.iter().any(|shard| shard.spec.as_ref() != Some(&text)) {
         tracing::warn!("the specs of the shards differ in more than their grid: `{}` is kept", file.display());

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod merge;
+pub mod origin;
 pub mod plot;
 pub mod replay;
 pub mod report;

@@ -1,7 +1,8 @@
 //! `blowup replay`: one trial of a sweep, alone and watched. It only reads the sweep's folder, and trains in this process: a crash can lose
 //! no row.
 
-use super::sweep::{parse, refuse_endless};
+use super::origin::{self, parse, parse_kept};
+use super::sweep::refuse_endless;
 use crate::cli::Replay;
 use crate::engine::trace::Step;
 use crate::engine::{self, ENVIRONMENT, FOREIGN_ENVIRONMENT};
@@ -24,7 +25,10 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
     let store = Store::read(&args.run_dir)?;
     let spec = spec(args, &store)?;
     refuse_endless(&spec, args.spec.as_ref().unwrap_or(&args.run_dir.join("spec.toml")))?;
-    let trial = find::find(spec.grid(), &args.trial, &args.run_dir.join("runs.csv"))?;
+    let mut trial = find::find(spec.grid(), &args.trial, &args.run_dir.join("runs.csv"))?;
+    if let Some(csv) = &mut trial.task.csv {
+        origin::find(csv, &args.run_dir, store.manifest.as_ref())?;
+    }
     let recorded = store.runs.row(trial.id())?;
     let mut folder = args.trace.as_deref().map(Folder::make).transpose()?;
 
@@ -83,9 +87,7 @@ fn spec(args: &Replay, store: &Store) -> Result<Spec, Failure> {
         return Err(Failure::new(format!("`{}` is no folder of results: it has no spec.toml", args.run_dir.display()))
             .hint("`blowup sweep` makes one, in results/<name> or where --out says"));
     };
-    let file = args.run_dir.join("spec.toml");
-    let hint = "name the spec that was swept with `--spec`: data files lie beside it";
-    parse(text, &file, &file).map_err(|failure| if text.contains("csv") { failure.hint(hint) } else { failure })
+    parse_kept(&args.run_dir, text, store.manifest.as_ref())
 }
 
 fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Result<(LeadUp, Finished), Failure> {

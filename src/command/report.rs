@@ -1,7 +1,7 @@
 //! Writes `report.html` into a run directory: the rows, what lies beside them and what a check says of them, into one page.
 
 use super::check::{layers, open};
-use super::sweep::parse;
+use super::origin::parse_kept;
 use crate::check::judge::judge;
 use crate::check::measure::Rows;
 use crate::check::roster::Roster;
@@ -39,7 +39,7 @@ pub fn write(dir: &Path, spec: Option<&Spec>) -> Result<(), Failure> {
     let text = input::text(&dir.join("spec.toml"))?;
     let read = match spec {
         Some(_) => None,
-        None => text.as_ref().map(|text| parse(text, &dir.join("spec.toml"), &dir.join("spec.toml"))),
+        None => text.as_ref().map(|text| parse_kept(dir, text, manifest.as_ref())),
     };
     let (name, checks) = match spec.map(Ok).or(read.as_ref().map(Result::as_ref)) {
         Some(Ok(spec)) if manifest.as_ref().is_some_and(|manifest| manifest.shard.is_some()) => {

@@ -1,7 +1,8 @@
 //! `blowup slurm`: the scripts of a job array into OUT/slurm, sbatch, and how far its shards are.
 
 use super::survey::GridHash;
-use super::sweep::{out_dir, parse, refuse_endless};
+use super::origin::parse;
+use super::sweep::{out_dir, refuse_endless};
 use crate::cli::Slurm;
 use crate::failure::{Exit, Failure};
 use crate::input;
@@ -54,6 +55,10 @@ pub fn run(args: &Slurm) -> Result<Exit, Failure> {
 }
 
 fn read(file: &Path) -> Result<Spec, Failure> {
+    if !input::is_file(file).unwrap_or(true) && !file.is_dir() {
+        return Err(Failure::new(format!("`{}` is a pipe or a device, and every job reads the spec again", file.display()))
+            .hint("write the spec into a file"));
+    }
     let spec = parse(&input::spec(file)?, file, file)?;
     refuse_endless(&spec, file).map(|()| spec)
 }

@@ -1,5 +1,6 @@
 //! `blowup sweep`: spec -> grid minus rows -> plan -> pool -> store.
 
+use super::origin::{self, parse};
 use super::shard;
 use super::survey::{Survey, check_shard};
 use crate::cli::Sweep;
@@ -58,7 +59,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     survey.check_values(spec.grid(), &text, &args.spec, &args.filters)?;
     let changed = store.spec.as_ref().is_some_and(|old| *old != text);
     if changed || store.spec.is_none() {
-        let old = store.spec.as_ref().and_then(|old| parse(old, &dir.join("spec.toml"), &args.spec).ok());
+        let old = store.spec.as_ref().and_then(|old| old_spec(old, &dir, &args.spec, store.manifest.as_ref()));
         // A grid without an end was never swept.
         let old = old.filter(|old| refuse_endless(old, &args.spec).is_ok());
         survey.check_contains(old.as_ref(), shard, &args.spec, &dir)?;
@@ -74,13 +75,19 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
         planner.plan(Sizes { workers, device: args.device, chunk, seconds: limits.chunk_seconds(), bytes: planned });
     let survey = &survey;
     if args.dry_run {
-        print(&dry_run(points, shard, survey, &plan, workers))?;
+        print(&dry_run(&spec, shard, survey, &plan, workers))?;
         return Ok(Exit::Done);
     }
     let manifest = manifest(args, &spec, &store, shard, survey, workers);
     let started = Instant::now();
     Running { args, text: &text, spec: &spec, store, survey, changed, limits, manifest, started, begun: None, lost: 0 }
         .run(plan, spares)
+}
+
+/// The spec that a folder holds, if it can still be read. An older version kept nothing of its data, which lie where the new spec's do.
+fn old_spec(text: &str, dir: &Path, beside: &Path, manifest: Option<&Manifest>) -> Option<Spec> {
+    let kept = origin::parse_kept(dir, text, manifest).ok();
+    kept.or_else(|| parse(text, &dir.join("spec.toml"), beside).ok())
 }
 
 /// For as many workers as the sweep may have.
@@ -135,12 +142,14 @@ fn manifest(
         fingerprints: before.map(|m| m.fingerprints.clone()).unwrap_or_default(),
         device: args.device.to_string(),
         workers: workers as u64,
+        spec: origin::place(&args.spec),
         started: before.map_or_else(now, |m| m.started.clone()),
         updated: now(),
         wall_seconds: before.map_or(0.0, |m| m.wall_seconds),
         record: spec.record.clone(),
         counts: counts(store, survey),
         lengths: Default::default(),
+        data: origin::data(spec),
     }
 }
 
@@ -157,13 +166,6 @@ fn default_dir(name: &str) -> Result<PathBuf, Failure> {
         _ => Err(Failure::new(format!("`name = {name:?}` does not name a folder"))
             .hint("letters, digits, `-` and `_`; or choose the folder with `--out`")),
     }
-}
-
-/// `beside`: the file whose folder the paths in the spec are relative to.
-pub(super) fn parse(text: &str, file: &Path, beside: &Path) -> Result<Spec, Failure> {
-    let folder = beside.parent().unwrap_or(Path::new(""));
-    let open = |path: &str| input::data(&folder.join(path));
-    Spec::parse(text, &file.display().to_string(), &open).map_err(|report| Failure::new(report.to_string()))
 }
 
 /// A grid that no run directory could hold, and no command could go through.
@@ -215,6 +217,9 @@ impl Running<'_> {
             self.manifest.workers,
             self.store.dir.display()
         ));
+        for taken in &self.spec.data {
+            progress.say(&format!("data {}", taken.told()));
+        }
         let options = pool::Options {
             workers: self.manifest.workers as usize,
             device: self.args.device,
@@ -411,12 +416,15 @@ fn counts(store: &Store, survey: &Survey) -> Counts {
     Counts { missing: trials - counts.trials, trials, ..counts }
 }
 
-fn dry_run(points: u128, shard: Option<Shard>, survey: &Survey, plan: &Plan, workers: usize) -> String {
+fn dry_run(spec: &Spec, shard: Option<Shard>, survey: &Survey, plan: &Plan, workers: usize) -> String {
     const SHOWN: usize = 12;
-    let pending = plan.trials();
+    let (points, pending) = (spec.grid().points(), plan.trials());
     let mut text = format!("grid      {points} points, {} trials\n", survey.trials);
     if let Some(shard) = shard {
         let _ = writeln!(text, "shard     {shard}, {} trials", survey.order.len());
+    }
+    for taken in &spec.data {
+        let _ = writeln!(text, "data      {}", taken.told());
     }
     let _ = writeln!(text, "selected  {}, of which {pending} are to run", survey.selected);
     let _ =

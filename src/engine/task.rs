@@ -1,7 +1,7 @@
 //! The samples of each task, drawn on the host in f64: the same for every dtype.
 
 use super::draw::{Purpose, Stream};
-use crate::csv_task::{self, DIGITS};
+use crate::csv_task::{self, DIGITS, Layout};
 use crate::input;
 use crate::trial::{Loss, Task, TaskKind};
 use std::path::Path;
@@ -214,13 +214,12 @@ fn labels(classes: Vec<i64>, outputs: usize, loss: Loss) -> Targets {
 }
 
 fn read(task: &Task, file: &crate::trial::CsvFile, loss: Loss) -> Result<Samples, String> {
-    use sha2::{Digest, Sha256};
     let (_, bytes) = input::data(Path::new(&file.path)).map_err(|error| format!("cannot read `{}`: {error}", file.path))?;
-    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if found != file.sha256 {
-        return Err(format!("`{}` changed while the sweep was running", file.path));
+    if csv_task::hash(&bytes) != file.sha256 {
+        return Err(format!("`{}` is not what it was when the sweep began", file.path));
     }
-    let table = csv_task::table(&bytes, &file.target, &file.features, loss == Loss::CrossEntropy)
+    let layout = Layout { separator: file.separator as u8, samples: Some(task.samples) };
+    let table = csv_task::table_of(&bytes, &file.target, &file.features, loss == Loss::CrossEntropy, layout)
         .map_err(|error| format!("`{}`: {error}", file.path))?;
     let mut inputs = table.inputs;
     if file.standardize {

@@ -8,6 +8,7 @@
 pub mod axis;
 mod block;
 mod check;
+pub mod data;
 mod dial;
 mod draft;
 pub mod expect;
@@ -36,6 +37,7 @@ use crate::trial::{Loss, Trial};
 use crate::verdict::Record;
 use block::{Axes, Key};
 use check::View;
+use data::{Read, Sources, Taken};
 use draft::{Draft, Settings, Told};
 use expect::{Baseline, Expect};
 use filter::Filter;
@@ -54,6 +56,8 @@ pub struct Spec {
     /// What `check` holds a finished sweep against.
     pub expects: Vec<Expect>,
     pub baseline: Baseline,
+    /// What the csv tasks take of their files.
+    pub data: Vec<Taken>,
 }
 
 /// A loss above this multiple of the reference counts as diverged, where `[divergence]` does not say.
@@ -81,7 +85,15 @@ impl Spec {
     ///
     /// # Errors
     /// All mistakes, in the order of the text.
-    pub fn parse(text: &str, file: &str, open: Open) -> Result<Spec, Report> {
+    pub fn parse(text: &str, file: &str, open: Read) -> Result<Spec, Report> {
+        Spec::parse_with(text, file, Sources { read: open, taken: &[] })
+    }
+
+    /// As `parse`. What a sweep has taken of files stands in for those that cannot be read.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn parse_with(text: &str, file: &str, open: Open) -> Result<Spec, Report> {
         let mut problems = Problems::default();
         let spec = match source::parse(text) {
             Ok(entries) => {
@@ -164,8 +176,8 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
     };
     let drafts = draft::drafts(grid, &base, &global, &mut plans, open, problems);
     check_all(&drafts, &base, &plans, problems);
-    let blocks = finish(drafts, &plans, loss_ratio, problems)?;
-    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline };
+    let (blocks, data) = finish(drafts, &plans, loss_ratio, problems)?;
+    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data };
     if problems.is_empty() {
         left(&spec, &grid.span, problems);
     }
@@ -184,7 +196,7 @@ fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], problems: &mut Probl
 }
 
 /// Makes the tasks under the losses in use, and the blocks. None after a mistake.
-fn finish(drafts: Vec<Draft>, plans: &[Plan], loss_ratio: f64, problems: &mut Problems) -> Option<Vec<Block>> {
+fn finish(drafts: Vec<Draft>, plans: &[Plan], loss_ratio: f64, problems: &mut Problems) -> Option<(Vec<Block>, Vec<Taken>)> {
     let mut losses: Vec<Vec<Loss>> = vec![Vec::new(); plans.len()];
     for draft in &drafts {
         if let Told::Is(i) = draft.settings.task {
@@ -204,7 +216,13 @@ fn finish(drafts: Vec<Draft>, plans: &[Plan], loss_ratio: f64, problems: &mut Pr
         let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
         Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct })
     };
-    drafts.into_iter().map(block).collect()
+    let mut data: Vec<Taken> = Vec::new();
+    for taken in tasks.iter().filter_map(|task| task.taken.as_ref()) {
+        if !data.contains(taken) {
+            data.push(taken.clone());
+        }
+    }
+    Some((drafts.into_iter().map(block).collect::<Option<_>>()?, data))
 }
 
 /// Points that are looked at for one that no [[exclude]] drops, and values they are compared with.

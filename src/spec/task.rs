@@ -1,14 +1,14 @@
 //! `[task]`, or the `task` of a block: the keys that its kind takes, and the file of a csv task checked cell by cell.
 
+use super::data::{self, Asked, Sources, Taken};
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
-use crate::csv_task::{self, DIGITS, Targets};
+use crate::csv_task::{self, DIGITS, Layout};
 use crate::trial::{CsvFile, Loss, Task, TaskKind};
-use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
-/// Gives, for the path of a csv task as the spec has it, the path at which workers open it and its bytes.
-pub type Open<'a> = &'a dyn Fn(&str) -> std::io::Result<(String, Vec<u8>)>;
+/// Where the data come from.
+pub type Open<'a> = Sources<'a>;
 
 /// A task as written; its outputs wait for the loss.
 #[derive(Debug)]
@@ -28,10 +28,20 @@ struct File {
     /// The path as the spec has it, for messages.
     written: String,
     span: Span,
-    bytes: Vec<u8>,
+    content: Content,
     target: String,
     features: Vec<String>,
     standardize: bool,
+    separator: char,
+    samples: Option<usize>,
+}
+
+/// What is known of a file.
+#[derive(Debug)]
+enum Content {
+    Bytes(Vec<u8>),
+    /// What a sweep took of it.
+    Taken(Taken),
 }
 
 /// The task under each loss that a grid uses.
@@ -39,6 +49,8 @@ struct File {
 pub struct Tasks {
     pub mse: Option<Task>,
     pub cross_entropy: Option<Task>,
+    /// What they take of the file of a csv task.
+    pub taken: Option<Taken>,
 }
 
 impl Tasks {
@@ -72,12 +84,12 @@ fn keys(kind: TaskKind) -> &'static [&'static str] {
         TaskKind::Scalar => &[],
         TaskKind::Digits | TaskKind::Adding | TaskKind::TemporalOrder => &["samples"],
         TaskKind::Copy => &["classes", "samples"],
-        TaskKind::Csv => &["path", "target", "features", "standardize"],
+        TaskKind::Csv => &["path", "target", "features", "samples", "separator", "standardize"],
     }
 }
 
 const KEYS: &[&str] =
-    &["kind", "inputs", "outputs", "classes", "samples", "input_std", "path", "target", "features", "standardize"];
+    &["kind", "inputs", "outputs", "classes", "samples", "input_std", "path", "target", "features", "separator", "standardize"];
 
 /// Reads the table of a task. None after a mistake that leaves no task to speak of.
 pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
@@ -112,7 +124,7 @@ pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
     }
     let kind = kind?;
     if kind == TaskKind::Csv {
-        plan.file = Some(file(entries, &node.span, open, problems)?);
+        plan.file = Some(file(entries, (&node.span, plan.samples), open, problems)?);
     }
     Some(plan)
 }
@@ -160,7 +172,13 @@ fn fill(plan: &mut Plan, entry: &Entry, problems: &mut Problems) {
     }
 }
 
-fn file(entries: &[Entry], span: &Span, open: Open, problems: &mut Problems) -> Option<File> {
+/// `samples`: the key of that name.
+fn file(
+    entries: &[Entry],
+    (span, samples): (&Span, Option<usize>),
+    open: Open,
+    problems: &mut Problems,
+) -> Option<File> {
     let find = |key: &str| entries.iter().find(|entry| entry.key == key);
     let mut text = |key: &str, hint: &str| match find(key) {
         Some(Entry { value: Node { raw: Raw::Text(text), span }, .. }) => Some((text.clone(), span.clone())),
@@ -184,13 +202,32 @@ fn file(entries: &[Entry], span: &Span, open: Open, problems: &mut Problems) -> 
             None
         }
     };
+    let between = separator(find("separator"), problems);
     let (written, span) = path?;
-    let opened = open(&written).map_err(|error| {
-        let message = format!("cannot read `{}`: {error}", excerpt(&written));
-        Mistake::new(message, "the path is relative to the folder of the spec")
-    });
-    let (path, bytes) = problems.keep(&span, opened)?;
-    Some(File { path, written, span, bytes, target: target?.0, features: features?, standardize: standardize? })
+    let (target, features, separator) = (target?.0, features?, between?);
+    let asked = Asked { path: &written, target: &target, features: &features, samples, separator };
+    let opened = match ((open.read)(&written), asked.find(open.taken)) {
+        (Ok((path, bytes)), _) => data::other_format(&written, &bytes).map(|()| (path, Content::Bytes(bytes))),
+        (Err(_), Some(taken)) => Ok((taken.file.clone(), Content::Taken(taken.clone()))),
+        (Err(error), None) => {
+            let message = format!("cannot read `{}`: {error}", excerpt(&written));
+            Err(Mistake::new(message, "the path is relative to the folder of the spec"))
+        }
+    };
+    let (path, content) = problems.keep(&span, opened)?;
+    Some(File { path, written, span, content, target, features, standardize: standardize?, separator, samples })
+}
+
+/// The value of `separator`, a comma without a word.
+fn separator(entry: Option<&Entry>, problems: &mut Problems) -> Option<char> {
+    let Some(entry) = entry else { return Some(',') };
+    let hint = "separator = \";\", or \"\\t\" for a tab";
+    let found = match entry.value.raw.text().map(|text| text.as_bytes()) {
+        Some([byte]) if !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\n' | b'\r' | b'.' | b'-' | b'+' | 0) => Ok(char::from(*byte)),
+        Some(_) => Err(Mistake::new("`separator` is not one character that can stand between cells", hint)),
+        None => Err(Mistake::kind("separator", entry.value.raw.kind(), "a string", hint)),
+    };
+    problems.keep(&entry.value.span, found)
 }
 
 fn features(entry: Option<&Entry>, target: Option<&str>, problems: &mut Problems) -> Option<Vec<String>> {
@@ -246,17 +283,27 @@ impl Plan {
                 problems.add(span, message, format!("set that loss, or write `{other}`"));
             }
         }
-        let mut task = |loss: Loss| match losses.contains(&loss) && self.takes(loss) {
-            true => self.task(loss, problems),
-            false => None,
+        let mut taken: Option<Taken> = None;
+        let mut task = |loss: Loss| {
+            if !losses.contains(&loss) || !self.takes(loss) {
+                return None;
+            }
+            let Some(file) = &self.file else {
+                return Some(self.task(loss));
+            };
+            let (task, mut now) = file.task(loss, problems)?;
+            if now.classes.is_empty() {
+                now.classes = taken.take().map(|before| before.classes).unwrap_or_default();
+            }
+            taken = Some(now);
+            Some(task)
         };
-        Tasks { mse: task(Loss::Mse), cross_entropy: task(Loss::CrossEntropy) }
+        let (mse, cross_entropy) = (task(Loss::Mse), task(Loss::CrossEntropy));
+        Tasks { mse, cross_entropy, taken }
     }
 
-    fn task(&self, loss: Loss, problems: &mut Problems) -> Option<Task> {
-        if let Some(file) = &self.file {
-            return file.task(loss, problems);
-        }
+    /// Of every kind but csv.
+    fn task(&self, loss: Loss) -> Task {
         let symbols = self.classes.as_ref().map_or(8, |c| c.0);
         let (inputs, samples) = match self.kind {
             TaskKind::Scalar => (1, 1),
@@ -276,47 +323,58 @@ impl Plan {
             (_, Loss::Mse) => self.outputs.as_ref().map_or(1, |o| o.0),
             (_, Loss::CrossEntropy) => self.classes.as_ref().map_or(10, |c| c.0),
         };
-        Some(Task {
+        Task {
             kind: self.kind,
             inputs: self.inputs.unwrap_or(inputs),
             outputs,
             samples: self.samples.unwrap_or(samples),
             input_std: self.input_std.unwrap_or(1.0),
             csv: None,
-        })
+        }
     }
 }
 
 impl File {
-    fn task(&self, loss: Loss, problems: &mut Problems) -> Option<Task> {
-        let table =
-            csv_task::table(&self.bytes, &self.target, &self.features, loss == Loss::CrossEntropy).map_err(|error| {
-                let hint = match loss {
-                    _ if error.line == 1 => "`target` and `features` are names of the header, which must not repeat",
-                    Loss::Mse => "every cell must be a finite number; a target of names needs loss = \"cross_entropy\"",
-                    Loss::CrossEntropy => "every feature must be a finite number, every target a name or a number",
-                };
-                Mistake::new(format!("`{}`: {error}", excerpt(&self.written)), hint)
-            });
-        let table = problems.keep(&self.span, table)?;
-        let outputs = match table.targets {
-            Targets::Values(_) => 1,
-            Targets::Classes { classes, .. } => classes,
-        };
-        let sha256 = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(Task {
+    /// The task, and what it takes of the file.
+    fn task(&self, loss: Loss, problems: &mut Problems) -> Option<(Task, Taken)> {
+        let taken = problems.keep(&self.span, self.taken(loss))?;
+        let task = Task {
             kind: TaskKind::Csv,
-            inputs: table.features.len(),
-            outputs,
-            samples: table.samples,
+            inputs: taken.features.len(),
+            outputs: if loss == Loss::CrossEntropy { taken.classes.len() } else { 1 },
+            samples: taken.rows as usize,
             input_std: 1.0,
             csv: Some(CsvFile {
                 path: self.path.clone(),
-                sha256,
+                sha256: taken.sha256.clone(),
                 target: self.target.clone(),
-                features: table.features,
+                features: taken.features.clone(),
                 standardize: self.standardize,
+                separator: self.separator,
             }),
-        })
+        };
+        Some((task, taken))
+    }
+
+    fn taken(&self, loss: Loss) -> Result<Taken, Mistake> {
+        let bytes = match &self.content {
+            Content::Bytes(bytes) => bytes,
+            Content::Taken(taken) if loss == Loss::CrossEntropy && taken.classes.is_empty() => {
+                let message = format!("`{}` is not here, and its target was not learned as classes before", excerpt(&self.written));
+                return Err(Mistake::new(message, "the path is relative to the folder of the spec"));
+            }
+            Content::Taken(taken) => return Ok(taken.clone()),
+        };
+        let layout = Layout { separator: self.separator as u8, samples: self.samples };
+        let table = csv_task::table_of(bytes, &self.target, &self.features, loss == Loss::CrossEntropy, layout);
+        let table = table.map_err(|error| data::mistake(&self.written, bytes, &error, self.separator, loss))?;
+        let asked = Asked {
+            path: &self.written,
+            target: &self.target,
+            features: &self.features,
+            samples: self.samples,
+            separator: self.separator,
+        };
+        Ok(asked.taken(&table, &self.path, &csv_task::hash(bytes)))
     }
 }

@@ -98,7 +98,7 @@ fn none_has(column: &Column, written: &str, known: &[String]) -> Mistake {
     let message = format!("no trial has the `{name}` `{}`", excerpt(written));
     let distance = |value: &&String| strsim::damerau_levenshtein(written, value);
     let near = known.iter().min_by_key(distance).filter(|value| distance(value) <= (value.chars().count() / 3).max(1));
-    let mut listed: Vec<String> = known.iter().take(NAMED).map(|value| excerpt(value)).collect();
+    let mut listed: Vec<String> = known.iter().take(NAMED).map(|value| format!("`{}`", excerpt(value))).collect();
     if known.len() > NAMED {
         listed.push("...".to_owned());
     }

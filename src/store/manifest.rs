@@ -3,6 +3,7 @@
 
 use crate::plan::Shard;
 use crate::record::Verdict;
+use crate::spec::data::Taken;
 use crate::verdict::{Outcome, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub struct Manifest {
     pub fingerprints: Vec<String>,
     pub device: String,
     pub workers: u64,
+    /// The path of the spec that was swept, from the root; none if it came through a pipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<String>,
     /// Of the first run, UTC.
     pub started: String,
     /// When this file was last written, UTC.
@@ -34,6 +38,9 @@ pub struct Manifest {
     /// Bytes of the finished files with rows; empty while they are not.
     #[serde(default)]
     pub lengths: BTreeMap<String, u64>,
+    /// What csv tasks take of their files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<Taken>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

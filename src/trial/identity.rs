@@ -102,7 +102,10 @@ impl Trial {
                 put(&mut text, axis, value);
             }
         }
-        // Axes that came later.
+        // What came later.
+        if let Some(csv) = task.csv.as_ref().filter(|csv| csv.separator != ',') {
+            put_debug(&mut text, "separator", &csv.separator);
+        }
         if self.network.residual() {
             put(&mut text, "residual", Boolean(true));
         }

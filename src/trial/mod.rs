@@ -158,6 +158,8 @@ pub struct CsvFile {
     pub features: Vec<String>,
     /// Shift and scale features (and a regression target) to mean 0 and variance 1.
     pub standardize: bool,
+    /// Between the cells; ASCII.
+    pub separator: char,
 }
 
 /// How long to train.

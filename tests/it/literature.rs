@@ -151,6 +151,7 @@ fn one_weight(x: f64, optimizer: Optimizer, folder: &std::path::Path) -> Trial {
     let bytes = format!("x,y\n{x},0\n");
     std::fs::write(&path, &bytes).unwrap();
     let csv = CsvFile {
+        separator: ',',
         path: path.to_str().unwrap().to_owned(),
         sha256: Sha256::digest(bytes.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
         target: "y".to_owned(),

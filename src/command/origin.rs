@@ -1,0 +1,127 @@
+//! Where a sweep came from: its spec, and the data of its csv tasks. The folder of results keeps the spec byte for byte, whose paths are
+//! relative to where it lay; its manifest keeps that place and what was taken of the data, so that the folder can be looked at anywhere.
+
+use crate::failure::Failure;
+use crate::input;
+use crate::spec::Spec;
+use crate::spec::data::{Sources, Taken};
+use crate::store::Manifest;
+use crate::trial::CsvFile;
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path, PathBuf};
+
+/// Reads a spec, `beside`: the file whose folder its paths are relative to.
+pub fn parse(text: &str, file: &Path, beside: &Path) -> Result<Spec, Failure> {
+    parse_or(text, file, beside, &[])
+}
+
+/// As `parse`; what a sweep has taken stands in for data that cannot be read.
+pub fn parse_or(text: &str, file: &Path, beside: &Path, taken: &[Taken]) -> Result<Spec, Failure> {
+    let folder = beside.parent().unwrap_or(Path::new(""));
+    let read = |path: &str| input::data(&folder.join(path));
+    parse_with(text, file, Sources { read: &read, taken })
+}
+
+/// The spec of a folder of results, whose data need not be anywhere: what the sweep took of them is in the manifest. `text`: its `spec.toml`.
+pub fn parse_kept(dir: &Path, text: &str, manifest: Option<&Manifest>) -> Result<Spec, Failure> {
+    let taken = manifest.map_or(&[][..], |manifest| &manifest.data);
+    let read = |path: &str| {
+        if taken.iter().any(|taken| taken.path == path) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        // Older versions kept nothing of them.
+        let mut folders = folders(dir, manifest).into_iter();
+        folders.find_map(|folder| input::data(&folder.join(path)).ok()).ok_or_else(|| io::Error::from(ErrorKind::NotFound))
+    };
+    parse_with(text, &dir.join("spec.toml"), Sources { read: &read, taken })
+        .map_err(|failure| if text.contains("csv") { failure.hint(HINT) } else { failure })
+}
+
+const HINT: &str = "if a data file is not found: name the spec that lies beside it with `--spec`";
+
+fn parse_with(text: &str, file: &Path, sources: Sources<'_>) -> Result<Spec, Failure> {
+    Spec::parse_with(text, &file.display().to_string(), sources).map_err(|report| Failure::new(report.to_string()))
+}
+
+/// Where the paths of a folder's spec may lead from: the place of the original, and the folder itself.
+fn folders(dir: &Path, manifest: Option<&Manifest>) -> Vec<PathBuf> {
+    let spec = manifest.and_then(|manifest| manifest.spec.as_deref()).map(Path::new);
+    spec.and_then(Path::parent).map(Path::to_owned).into_iter().chain([dir.to_owned()]).collect()
+}
+
+/// The place of a spec, for the manifest. None of a pipe, and of a path that is no text.
+pub fn place(spec: &Path) -> Option<String> {
+    input::is_file(spec).ok().filter(|is_file| *is_file)?;
+    absolute(spec)?.into_os_string().into_string().ok()
+}
+
+/// What is taken of the data, for the manifest: with places that mean the same elsewhere.
+pub fn data(spec: &Spec) -> Vec<Taken> {
+    let file = |taken: &Taken| absolute(Path::new(&taken.file))?.into_os_string().into_string().ok();
+    spec.data.iter().map(|taken| Taken { file: file(taken).unwrap_or(taken.file.clone()), ..taken.clone() }).collect()
+}
+
+/// From the root, without `.` and `..`; links stay as they are.
+fn absolute(path: &Path) -> Option<PathBuf> {
+    let mut whole = PathBuf::new();
+    for part in std::path::absolute(path).ok()?.components() {
+        match part {
+            Component::ParentDir => {
+                whole.pop();
+            }
+            Component::CurDir => {}
+            part => whole.push(part),
+        }
+    }
+    Some(whole)
+}
+
+/// Finds the data that a trial of a folder was trained on, wherever they lie now.
+///
+/// # Errors
+/// If they are nowhere, with the places that were looked at.
+pub fn find(csv: &mut CsvFile, dir: &Path, manifest: Option<&Manifest>) -> Result<(), Failure> {
+    let mut places = vec![PathBuf::from(&csv.path)];
+    let taken = manifest.into_iter().flat_map(|manifest| &manifest.data).find(|taken| taken.file == csv.path);
+    if let Some(taken) = taken {
+        places.extend(folders(dir, manifest).into_iter().map(|folder| folder.join(&taken.path)));
+    }
+    places.dedup();
+    let mut seen = Vec::new();
+    for place in &places {
+        match input::data(place) {
+            Ok((path, bytes)) if crate::csv_task::hash(&bytes) == csv.sha256 => {
+                csv.path = path;
+                return Ok(());
+            }
+            Ok(_) => seen.push(format!("`{}` is another file than the sweep's", place.display())),
+            Err(_) => seen.push(format!("`{}` is not there", place.display())),
+        }
+    }
+    Err(Failure::new(format!("the data of the trial are not found: {}", seen.join(", ")))
+        .hint("name the spec that lies beside them with `--spec`"))
+}
+
+/// The name of a spec in its repository, for annotations. `file`: as it was named, or the copy in a folder of results, with its text.
+pub fn in_repository(file: &Path, text: &str, manifest: Option<&Manifest>) -> String {
+    let roots: Vec<PathBuf> = std::env::var_os("GITHUB_WORKSPACE")
+        .filter(|root| !root.is_empty())
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(std::env::current_dir())
+        .collect();
+    let kept = manifest.and_then(|manifest| manifest.spec.as_deref());
+    let Some(whole) = kept.map_or_else(|| absolute(file), |kept| Some(PathBuf::from(kept))) else {
+        return file.display().to_string();
+    };
+    let below = roots.iter().find_map(|root| whole.strip_prefix(root).ok().map(Path::to_owned));
+    // Swept in another checkout: the same text at the end of the same path.
+    let elsewhere = || {
+        let parts: Vec<&OsStr> = whole.iter().skip(1).collect();
+        let ends = (0..parts.len()).map(|from| parts[from..].iter().collect::<PathBuf>());
+        let same = |end: &PathBuf| roots.iter().any(|root| input::text(&root.join(end)).ok().flatten().as_deref() == Some(text));
+        ends.into_iter().find(same)
+    };
+    below.or_else(|| kept.and_then(|_| elsewhere())).unwrap_or_else(|| file.to_owned()).display().to_string()
+}

@@ -1,0 +1,205 @@
+//! The data of csv tasks, beside their bytes: what was taken of a file, to be told and kept, and what a file that is no data set looks like.
+
+use super::report::{Mistake, excerpt};
+use crate::csv_task::{Table, TableError};
+use crate::trial::Loss;
+use serde::{Deserialize, Serialize};
+
+/// Gives, for the path of a csv task as the spec has it, the path at which workers open it and its bytes.
+pub type Read<'a> = &'a dyn Fn(&str) -> std::io::Result<(String, Vec<u8>)>;
+
+/// Where the data of csv tasks come from. What a sweep has taken stands in for a file that cannot be read: it says all that a grid needs to know.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    pub read: Read<'a>,
+    pub taken: &'a [Taken],
+}
+
+/// What a task takes from its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// As the spec has it.
+    pub path: String,
+    /// Where it lay.
+    pub file: String,
+    /// Of the file's bytes, hexadecimal.
+    pub sha256: String,
+    pub rows: u64,
+    pub target: String,
+    pub features: Vec<String>,
+    /// Whether the spec names the features.
+    pub named: bool,
+    /// The key `samples`: the first so many rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u64>,
+    pub separator: char,
+    /// The values of the target, where it is learned as classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+}
+
+/// Names that a line lists; the others are counted.
+const LISTED: usize = 12;
+
+impl Taken {
+    /// On one line, for people.
+    pub fn told(&self) -> String {
+        let columns = if self.features.len() == 1 { "column" } else { "columns" };
+        let classes = match self.classes.len() {
+            0 => String::new(),
+            n => format!(", {n} classes ({})", list(&self.classes)),
+        };
+        format!(
+            "`{}`: {} rows, the {columns} {} for the target {}{classes}",
+            excerpt(&self.path),
+            self.rows,
+            list(&self.features),
+            excerpt(&self.target)
+        )
+    }
+}
+
+fn list(names: &[String]) -> String {
+    let mut listed: Vec<String> = names.iter().take(LISTED).map(|name| excerpt(name)).collect();
+    if let Some(more) = names.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        listed.push(format!("and {more} more"));
+    }
+    listed.join(", ")
+}
+
+/// How the bytes of files begin that are no text of ours, what they are, and what to do.
+const OTHERS: [(&[u8], &str, &str); 6] = [
+    (b"\x1f\x8b", "is compressed with gzip", "unpack it first: gunzip keeps the name without `.gz`"),
+    (b"PK\x03\x04", "is a zip archive, as spreadsheets (xlsx) are", "export a sheet of it as CSV"),
+    (b"PAR1", "is a Parquet file", "pandas.read_parquet(path).to_csv(\"data.csv\", index=False)"),
+    (b"\xff\xfe", "is in UTF-16", "save it as UTF-8, for example: iconv -f UTF-16 -t UTF-8"),
+    (b"\xfe\xff", "is in UTF-16", "save it as UTF-8, for example: iconv -f UTF-16 -t UTF-8"),
+    (b"\x28\xb5\x2f\xfd", "is compressed with zstd", "unpack it first: unzstd"),
+];
+
+/// What a file is that is no text.
+pub fn other_format(name: &str, bytes: &[u8]) -> Result<(), Mistake> {
+    match OTHERS.iter().find(|(start, ..)| bytes.starts_with(start)) {
+        Some((_, what, hint)) => Err(Mistake::new(format!("`{}` {what}", excerpt(name)), *hint)),
+        None => Ok(()),
+    }
+}
+
+/// A file that is no data set, as a mistake of the spec. `separator`: the one that it was read with.
+pub fn mistake(name: &str, bytes: &[u8], error: &TableError, separator: char, loss: Loss) -> Mistake {
+    let hint = match &error.cell {
+        Some(cell) if error.of_target => target_hint(cell, loss),
+        Some(cell) => feature_hint(cell, &error.sound),
+        None => layout_hint(bytes, separator).unwrap_or_else(|| match error.line {
+            1 if error.nameless => {
+                "pandas' to_csv() and R's write.csv() write row names so: leave them out (index=False, row.names = FALSE), or name the \
+                 columns to learn from: features = [\"a\", \"b\"]"
+                    .to_owned()
+            }
+            1 => "`target` and `features` are names of the header, which must not repeat".to_owned(),
+            _ => match loss {
+                Loss::Mse => "every cell must be a finite number; a target of names needs loss = \"cross_entropy\"".to_owned(),
+                Loss::CrossEntropy => "every feature must be a finite number, every target a name or a number".to_owned(),
+            },
+        }),
+    };
+    Mistake::new(format!("`{}`: {error}", excerpt(name)), hint)
+}
+
+/// What the first lines look like, if they look like another layout.
+fn layout_hint(bytes: &[u8], separator: char) -> Option<String> {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]).into_owned();
+    let mut lines = start.trim_start_matches('\u{feff}').lines();
+    let (header, row) = (lines.next()?, lines.next().unwrap_or_default());
+    let other = [';', '\t', '|', ','].into_iter().find(|other| {
+        *other != separator && header.contains(*other) && header.matches(*other).count() == row.matches(*other).count()
+    });
+    if let Some(other) = other.filter(|_| !header.contains(separator)) {
+        let comma = row.split(other).any(has_decimal_comma);
+        let points = if comma { "; and write its numbers with a point, not a comma: pandas.read_csv(path, sep=\";\", decimal=\",\") reads them" } else { "" };
+        return Some(format!("this looks as if `{}` were between its cells: separator = {other:?}{points}", other.escape_default()));
+    }
+    let numbers = header.split(separator).all(|cell| cell.trim().trim_matches('"').parse::<f64>().is_ok());
+    numbers.then(|| "its first line is numbers, so it seems to have no header: put the names of the columns into a line above".to_owned())
+}
+
+fn has_decimal_comma(cell: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let cell = cell.trim().trim_start_matches(['-', '+']);
+    cell.split_once(',').is_some_and(|(whole, rest)| digits(whole) && digits(rest))
+}
+
+fn is_missing(cell: &str) -> bool {
+    ["", "na", "n/a", "nan", "null", "none", "nil", "?", "-", "."].contains(&cell.to_ascii_lowercase().as_str())
+}
+
+fn is_date(cell: &str) -> bool {
+    let parts: Vec<&str> = cell.split(['-', '/', '.', ':', 'T', ' ']).collect();
+    parts.len() >= 3 && parts.iter().take(3).all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn feature_hint(cell: &str, sound: &[String]) -> String {
+    let rest = match sound.len() {
+        0 => "leave the column out: features = [...]".to_owned(),
+        n if n <= 8 => format!("leave the column out: features = {sound:?}"),
+        _ => "leave the column out: features = [...] with the names of the others".to_owned(),
+    };
+    let first = match cell {
+        cell if is_missing(cell) => "drop the rows with missing values (in pandas: df.dropna()) or fill them in",
+        cell if has_decimal_comma(cell) => "write numbers with a point: pandas.read_csv(path, decimal=\",\") reads these",
+        cell if cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false") => {
+            "write 1 and 0 for true and false (in pandas: df.astype(float))"
+        }
+        cell if is_date(cell) => "make a number of a date, for example days since the first one",
+        cell if cell.parse::<f64>().is_ok() => "numbers must be finite: drop these rows",
+        _ => "make columns of 0 and 1 of names (in pandas: pd.get_dummies(df, dtype=float))",
+    };
+    format!("{first}; or {rest}")
+}
+
+fn target_hint(cell: &str, loss: Loss) -> String {
+    match loss {
+        _ if is_missing(cell) => "drop the rows without a target (in pandas: df.dropna())".to_owned(),
+        Loss::Mse if has_decimal_comma(cell) => {
+            "write numbers with a point: pandas.read_csv(path, decimal=\",\") reads these".to_owned()
+        }
+        Loss::Mse => "every target must be a finite number; a target of names needs loss = \"cross_entropy\"".to_owned(),
+        Loss::CrossEntropy => "every target must be a name or a number".to_owned(),
+    }
+}
+
+/// Whether a task that says this of its file is the one that `taken` was taken for.
+pub struct Asked<'a> {
+    pub path: &'a str,
+    pub target: &'a str,
+    /// Empty for all.
+    pub features: &'a [String],
+    pub samples: Option<usize>,
+    pub separator: char,
+}
+
+impl Asked<'_> {
+    pub fn find<'a>(&self, all: &'a [Taken]) -> Option<&'a Taken> {
+        all.iter().find(|taken| {
+            let features = if taken.named { taken.features == self.features } else { self.features.is_empty() };
+            let same = taken.path == self.path && taken.target == self.target && taken.separator == self.separator;
+            same && features && taken.samples == self.samples.map(|samples| samples as u64)
+        })
+    }
+
+    /// What is taken: `table` of the file with this hash.
+    pub fn taken(&self, table: &Table, file: &str, sha256: &str) -> Taken {
+        Taken {
+            path: self.path.to_owned(),
+            file: file.to_owned(),
+            sha256: sha256.to_owned(),
+            rows: table.samples as u64,
+            target: self.target.to_owned(),
+            features: table.features.clone(),
+            named: !self.features.is_empty(),
+            samples: self.samples.map(|samples| samples as u64),
+            separator: self.separator,
+            classes: table.classes.clone(),
+        }
+    }
+}
