@@ -1,5 +1,9 @@
 //! Lets the program and its tests find libtorch without LD_LIBRARY_PATH.
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "cargo is told on stdout, and the files are the project's own")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "cargo is told on stdout, and the files are the project's own"
+)]
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};

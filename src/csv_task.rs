@@ -61,10 +61,12 @@ pub struct TableError {
     /// The first cell that is no value, where it is about cells.
     pub cell: Option<String>,
     pub of_target: bool,
-    /// The features of which every cell is a number, where others have such cells.
+    /// The features that could be taken, where others cannot.
     pub sound: Vec<String>,
     /// A column of the header has no name.
     pub nameless: bool,
+    /// There are fewer samples than were asked for.
+    pub short: bool,
 }
 
 impl fmt::Display for TableError {
@@ -89,6 +91,7 @@ fn error(line: u64, column: &str, message: impl Into<String>) -> TableError {
         of_target: false,
         sound: Vec::new(),
         nameless: false,
+        short: false,
     }
 }
 
@@ -134,7 +137,9 @@ pub fn table_of(
     let (mut inputs, mut values, mut names) = (Vec::new(), Vec::new(), Vec::new());
     let mut record = ByteRecord::new();
     let (mut bad, mut samples) = (Bad::default(), 0);
-    while layout.samples.is_none_or(|most| samples < most) && reader.read_byte_record(&mut record).map_err(|source| unreadable(&source))? {
+    while layout.samples.is_none_or(|most| samples < most)
+        && reader.read_byte_record(&mut record).map_err(|source| unreadable(&source))?
+    {
         let line = record.position().map_or(0, csv::Position::line);
         samples += 1;
         for (at, &column) in columns.iter().enumerate() {
@@ -153,7 +158,8 @@ pub fn table_of(
         return Err(error(0, "", "there are no samples below the header"));
     }
     if let Some(wanted) = layout.samples.filter(|wanted| samples < *wanted) {
-        return Err(error(0, "", format!("there are {samples} samples, fewer than `samples = {wanted}`")));
+        let message = format!("there are {samples} samples, fewer than `samples = {wanted}`");
+        return Err(TableError { short: true, ..error(0, "", message) });
     }
     let (targets, classes) = if as_classes { classes(&names, target)? } else { (Targets::Values(values), Vec::new()) };
     Ok(Table { inputs, targets, samples, features, classes })
@@ -186,7 +192,8 @@ impl Bad {
     }
 
     fn add(&mut self, text: &str, line: u64, column: usize) {
-        let bad = self.0.entry(column).or_insert_with(|| BadColumn { cell: text.to_owned(), lines: Vec::new(), count: 0 });
+        let bad =
+            self.0.entry(column).or_insert_with(|| BadColumn { cell: text.to_owned(), lines: Vec::new(), count: 0 });
         bad.count += 1;
         if bad.lines.len() < LINES {
             bad.lines.push(line);
@@ -241,7 +248,12 @@ fn refuse_nameless(header: &[String], target: &str) -> Result<(), TableError> {
         return Ok(());
     };
     let what = if header[at].is_empty() { "has no name" } else { "had no name in another file" };
-    Err(TableError { nameless: true, ..error(1, &header[at], format!("column {} of the header {what}", at + 1)) })
+    let sound = header.iter().filter(|name| !nameless(name) && *name != target).cloned().collect();
+    Err(TableError {
+        nameless: true,
+        sound,
+        ..error(1, &header[at], format!("column {} of the header {what}", at + 1))
+    })
 }
 
 fn unreadable(source: &csv::Error) -> TableError {
@@ -275,7 +287,8 @@ fn column(header: &[String], places: &HashMap<&str, (usize, bool)>, name: &str) 
         Some((_, true)) => Err(error(1, name, "two columns have this name")),
         None => {
             let known: Vec<String> = header.iter().take(20).map(|name| excerpt(name)).collect();
-            let near = nearest(header, name).map(|near| format!("did you mean `{}`? ", excerpt(near))).unwrap_or_default();
+            let near =
+                nearest(header, name).map(|near| format!("did you mean `{}`? ", excerpt(near))).unwrap_or_default();
             Err(error(1, name, format!("there is no such column; {near}the header has: {}", known.join(", "))))
         }
     }

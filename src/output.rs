@@ -42,7 +42,9 @@ pub fn is_terminal() -> bool {
 
 /// Whether a path stands for standard output: `-`, `/dev/stdout`, or the name of what it was redirected to.
 pub fn is_stdout(path: &Path) -> bool {
-    let same = |there: fs::Metadata| rustix::fs::fstat(io::stdout()).is_ok_and(|out| (out.st_dev, out.st_ino) == (there.dev(), there.ino()));
+    let same = |there: fs::Metadata| {
+        rustix::fs::fstat(io::stdout()).is_ok_and(|out| (out.st_dev, out.st_ino) == (there.dev(), there.ino()))
+    };
     path.as_os_str() == "-" || fs::metadata(path).is_ok_and(same)
 }
 
@@ -91,8 +93,10 @@ pub fn write_anywhere(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     // A pipe that nobody reads would be waited for; its reader may go away early.
     let opened = OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
     let file = opened.map_err(|error| match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::NXIO) => Failure::new(format!("cannot write `{}`: it is a pipe that nobody reads", path.display()))
-            .hint("begin to read it first, or name a file"),
+        Some(rustix::io::Errno::NXIO) => {
+            Failure::new(format!("cannot write `{}`: it is a pipe that nobody reads", path.display()))
+                .hint("begin to read it first, or name a file")
+        }
         Some(_) | None => Failure::io("write", path, &error),
     })?;
     let attempt = || {

@@ -63,17 +63,16 @@ pub struct Change {
 pub const COLUMN: &str = "epoch_diverged";
 
 pub fn compare(settings: &Baseline, rows: Rows<'_>, earlier: &Run) -> Comparison {
-    let mut comparison =
-        Comparison {
-            pairs: 0,
-            only_here: earlier.such(|verdict| verdict.is_none()).count() as u64,
-            only_there: earlier.foreign.count,
-            groups: Vec::new(),
-            changes: Vec::new(),
-            level: 0.0,
-            detectable: 0,
-            cases: Vec::new(),
-        };
+    let mut comparison = Comparison {
+        pairs: 0,
+        only_here: earlier.such(|verdict| verdict.is_none()).count() as u64,
+        only_there: earlier.foreign.count,
+        groups: Vec::new(),
+        changes: Vec::new(),
+        level: 0.0,
+        detectable: 0,
+        cases: Vec::new(),
+    };
     comparison.cases = comparable(&comparison, rows, earlier);
     let other_grid = comparison.cases.iter().any(|case| case.has(Code::BaselineOtherGrid));
     if other_grid {

@@ -59,7 +59,11 @@ pub fn comparison(comparison: &Comparison, told: &Told<'_>) -> String {
         let _ = writeln!(text, "not compared: {} that the baseline does not have", trials(comparison.only_here));
     }
     if comparison.only_there > 0 {
-        let _ = writeln!(text, "not compared: {} of the baseline that the grid does not have any more", trials(comparison.only_there));
+        let _ = writeln!(
+            text,
+            "not compared: {} of the baseline that the grid does not have any more",
+            trials(comparison.only_there)
+        );
     }
     for change in comparison.changes.iter().take(LISTED) {
         let id = roster.ids[change.place as usize];

@@ -183,8 +183,9 @@ fn refuse_other(path: &Path) -> Result<(), Failure> {
         .map_err(|failure| failure.hint("name another file with `--junit`"))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match folder.is_dir() {
-        _ if path.is_dir() => Err(Failure::new(format!("`{}` is a folder", path.display()))
-            .hint("name a file in it with `--junit`")),
+        _ if path.is_dir() => {
+            Err(Failure::new(format!("`{}` is a folder", path.display())).hint("name a file in it with `--junit`"))
+        }
         true => Ok(()),
         false => Err(Failure::new(format!("there is no folder `{}`", folder.display()))),
     }

@@ -1,13 +1,13 @@
 //! `blowup merge`: the folders of shards -> proof that they are one sweep -> its files, as the sweep in one piece leaves them.
 
-use super::survey::GridHash;
 use super::origin::{parse_kept, parse_or};
+use super::survey::GridHash;
 use super::sweep::{now, refuse_endless, relabelled};
 use crate::cli::Merge;
 use crate::failure::{Exit, Failure};
 use crate::input;
-use crate::output::print;
 use crate::merge::{Allowed, Owners, Part, fit};
+use crate::output::print;
 use crate::progress;
 use crate::record::{EPOCHS, SIDES, Verdict, recorded};
 use crate::spec::Spec;

@@ -32,7 +32,9 @@ pub fn parse_kept(dir: &Path, text: &str, manifest: Option<&Manifest>) -> Result
         }
         // Older versions kept nothing of them.
         let mut folders = folders(dir, manifest).into_iter();
-        folders.find_map(|folder| input::data(&folder.join(path)).ok()).ok_or_else(|| io::Error::from(ErrorKind::NotFound))
+        folders
+            .find_map(|folder| input::data(&folder.join(path)).ok())
+            .ok_or_else(|| io::Error::from(ErrorKind::NotFound))
     };
     parse_with(text, &dir.join("spec.toml"), Sources { read: &read, taken })
         .map_err(|failure| if text.contains("csv") { failure.hint(HINT) } else { failure })
@@ -120,7 +122,9 @@ pub fn in_repository(file: &Path, text: &str, manifest: Option<&Manifest>) -> St
     let elsewhere = || {
         let parts: Vec<&OsStr> = whole.iter().skip(1).collect();
         let ends = (0..parts.len()).map(|from| parts[from..].iter().collect::<PathBuf>());
-        let same = |end: &PathBuf| roots.iter().any(|root| input::text(&root.join(end)).ok().flatten().as_deref() == Some(text));
+        let same = |end: &PathBuf| {
+            roots.iter().any(|root| input::text(&root.join(end)).ok().flatten().as_deref() == Some(text))
+        };
         ends.into_iter().find(same)
     };
     below.or_else(|| kept.and_then(|_| elsewhere())).unwrap_or_else(|| file.to_owned()).display().to_string()

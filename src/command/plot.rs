@@ -5,17 +5,17 @@ use crate::failure::{Exit, Failure, excerpt};
 use crate::figures::cells::Metric;
 use crate::figures::design::shorten;
 use crate::figures::gallery::{Figure, Gallery};
-use crate::figures::plan::Asked;
-use crate::figures::table::{Table, measures};
 use crate::figures::picture::is_svg;
+use crate::figures::plan::Asked;
 use crate::figures::raster::is_png;
+use crate::figures::table::{Table, measures};
 use crate::figures::words;
+use crate::input;
+use crate::output::{self, print};
 use crate::spec::Mistake;
 use crate::spec::filter::{Column, Filter};
 use crate::spec::metric::Rate;
 use crate::spec::unmet;
-use crate::input;
-use crate::output::{self, print};
 use crate::store::REPORT;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -175,11 +175,10 @@ impl Folder {
             let mut names = std::iter::once(name.clone()).chain((2..).map(|n| format!("{name}-{n}")));
             let name = names.find(|name| !self.written.contains(name)).expect("numbers do not end");
             let png = picture.png().map_err(|error| Failure::new(format!("cannot draw `{name}.png`: {error}")))?;
-            for (extension, bytes) in [("svg", picture.svg().into_bytes()), ("png", png)] {
-                let path = self.dir.join(format!("{name}.{extension}"));
-                refuse_other(&path)?;
-                output::write(&path, &bytes)?;
-            }
+            let path = |extension: &str| self.dir.join(format!("{name}.{extension}"));
+            let files = [(path("svg"), picture.svg().into_bytes()), (path("png"), png)];
+            files.iter().try_for_each(|(path, _)| refuse_other(path))?;
+            files.iter().try_for_each(|(path, bytes)| output::write(path, bytes))?;
             self.written.push(name);
         }
         Ok(())

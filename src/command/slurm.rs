@@ -1,7 +1,7 @@
 //! `blowup slurm`: the scripts of a job array into OUT/slurm, sbatch, and how far its shards are.
 
-use super::survey::GridHash;
 use super::origin::parse;
+use super::survey::GridHash;
 use super::sweep::{out_dir, refuse_endless};
 use crate::cli::Slurm;
 use crate::failure::{Exit, Failure};
@@ -56,8 +56,11 @@ pub fn run(args: &Slurm) -> Result<Exit, Failure> {
 
 fn read(file: &Path) -> Result<Spec, Failure> {
     if !input::is_file(file).unwrap_or(true) && !file.is_dir() {
-        return Err(Failure::new(format!("`{}` is a pipe or a device, and every job reads the spec again", file.display()))
-            .hint("write the spec into a file"));
+        return Err(Failure::new(format!(
+            "`{}` is a pipe or a device, and every job reads the spec again",
+            file.display()
+        ))
+        .hint("write the spec into a file"));
     }
     let spec = parse(&input::spec(file)?, file, file)?;
     refuse_endless(&spec, file).map(|()| spec)
@@ -115,10 +118,8 @@ fn manifest(out: &Path, index: u32, count: u32) -> Option<(Manifest, Shard)> {
 
 /// In how many shards sweeps are that lie in a folder: those with a folder of a shard, and the one that `blowup slurm` wrote for.
 fn counts(out: &Path) -> Result<Vec<u32>, Failure> {
-    let mut counts: Vec<u32> = input::text(&out.join("slurm").join("count"))?
-        .and_then(|text| text.trim().parse().ok())
-        .into_iter()
-        .collect();
+    let mut counts: Vec<u32> =
+        input::text(&out.join("slurm").join("count"))?.and_then(|text| text.trim().parse().ok()).into_iter().collect();
     match fs::read_dir(out) {
         Ok(entries) => {
             let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());

@@ -214,7 +214,8 @@ fn labels(classes: Vec<i64>, outputs: usize, loss: Loss) -> Targets {
 }
 
 fn read(task: &Task, file: &crate::trial::CsvFile, loss: Loss) -> Result<Samples, String> {
-    let (_, bytes) = input::data(Path::new(&file.path)).map_err(|error| format!("cannot read `{}`: {error}", file.path))?;
+    let (_, bytes) =
+        input::data(Path::new(&file.path)).map_err(|error| format!("cannot read `{}`: {error}", file.path))?;
     if csv_task::hash(&bytes) != file.sha256 {
         return Err(format!("`{}` is not what it was when the sweep began", file.path));
     }

@@ -50,7 +50,7 @@ impl Taken {
             n => format!(", {n} classes ({})", list(&self.classes)),
         };
         format!(
-            "`{}`: {} rows, the {columns} {} for the target {}{classes}",
+            "`{}`: {} rows, the {columns} {} for the target `{}`{classes}",
             excerpt(&self.path),
             self.rows,
             list(&self.features),
@@ -60,7 +60,7 @@ impl Taken {
 }
 
 fn list(names: &[String]) -> String {
-    let mut listed: Vec<String> = names.iter().take(LISTED).map(|name| excerpt(name)).collect();
+    let mut listed: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{}`", excerpt(name))).collect();
     if let Some(more) = names.len().checked_sub(LISTED).filter(|more| *more > 0) {
         listed.push(format!("and {more} more"));
     }
@@ -92,10 +92,13 @@ pub fn mistake(name: &str, bytes: &[u8], error: &TableError, separator: char, lo
         Some(cell) => feature_hint(cell, &error.sound),
         None => layout_hint(bytes, separator).unwrap_or_else(|| match error.line {
             1 if error.nameless => {
-                "pandas' to_csv() and R's write.csv() write row names so: leave them out (index=False, row.names = FALSE), or name the \
-                 columns to learn from: features = [\"a\", \"b\"]"
-                    .to_owned()
+                format!(
+                    "pandas' to_csv() and R's write.csv() write row names so: leave them out (index=False, row.names = FALSE), or name \
+                     the columns to learn from: {}",
+                    others(&error.sound)
+                )
             }
+            _ if error.short => "`samples` takes the first so many rows of the file".to_owned(),
             1 => "`target` and `features` are names of the header, which must not repeat".to_owned(),
             _ => match loss {
                 Loss::Mse => "every cell must be a finite number; a target of names needs loss = \"cross_entropy\"".to_owned(),
@@ -116,11 +119,19 @@ fn layout_hint(bytes: &[u8], separator: char) -> Option<String> {
     });
     if let Some(other) = other.filter(|_| !header.contains(separator)) {
         let comma = row.split(other).any(has_decimal_comma);
-        let points = if comma { "; and write its numbers with a point, not a comma: pandas.read_csv(path, sep=\";\", decimal=\",\") reads them" } else { "" };
-        return Some(format!("this looks as if `{}` were between its cells: separator = {other:?}{points}", other.escape_default()));
+        let points = if comma {
+            "; and write its numbers with a point, not a comma: pandas.read_csv(path, sep=\";\", decimal=\",\") reads them"
+        } else {
+            ""
+        };
+        let other = other.escape_default();
+        return Some(format!("it looks as if its cells were separated by `{other}`: separator = \"{other}\"{points}"));
     }
     let numbers = header.split(separator).all(|cell| cell.trim().trim_matches('"').parse::<f64>().is_ok());
-    numbers.then(|| "its first line is numbers, so it seems to have no header: put the names of the columns into a line above".to_owned())
+    numbers.then(|| {
+        "its first line is numbers, so it seems to have no header: put the names of the columns into a line above"
+            .to_owned()
+    })
 }
 
 fn has_decimal_comma(cell: &str) -> bool {
@@ -135,18 +146,25 @@ fn is_missing(cell: &str) -> bool {
 
 fn is_date(cell: &str) -> bool {
     let parts: Vec<&str> = cell.split(['-', '/', '.', ':', 'T', ' ']).collect();
-    parts.len() >= 3 && parts.iter().take(3).all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    parts.len() >= 3
+        && parts.iter().take(3).all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The key that names these columns.
+fn others(names: &[String]) -> String {
+    match names.len() {
+        1..=8 => format!("features = {names:?}"),
+        _ => "features = [...]".to_owned(),
+    }
 }
 
 fn feature_hint(cell: &str, sound: &[String]) -> String {
-    let rest = match sound.len() {
-        0 => "leave the column out: features = [...]".to_owned(),
-        n if n <= 8 => format!("leave the column out: features = {sound:?}"),
-        _ => "leave the column out: features = [...] with the names of the others".to_owned(),
-    };
+    let rest = others(sound);
     let first = match cell {
         cell if is_missing(cell) => "drop the rows with missing values (in pandas: df.dropna()) or fill them in",
-        cell if has_decimal_comma(cell) => "write numbers with a point: pandas.read_csv(path, decimal=\",\") reads these",
+        cell if has_decimal_comma(cell) => {
+            "write numbers with a point: pandas.read_csv(path, decimal=\",\") reads these"
+        }
         cell if cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false") => {
             "write 1 and 0 for true and false (in pandas: df.astype(float))"
         }
@@ -154,7 +172,7 @@ fn feature_hint(cell: &str, sound: &[String]) -> String {
         cell if cell.parse::<f64>().is_ok() => "numbers must be finite: drop these rows",
         _ => "make columns of 0 and 1 of names (in pandas: pd.get_dummies(df, dtype=float))",
     };
-    format!("{first}; or {rest}")
+    format!("{first}; or leave the column out: {rest}")
 }
 
 fn target_hint(cell: &str, loss: Loss) -> String {
@@ -163,7 +181,9 @@ fn target_hint(cell: &str, loss: Loss) -> String {
         Loss::Mse if has_decimal_comma(cell) => {
             "write numbers with a point: pandas.read_csv(path, decimal=\",\") reads these".to_owned()
         }
-        Loss::Mse => "every target must be a finite number; a target of names needs loss = \"cross_entropy\"".to_owned(),
+        Loss::Mse => {
+            "every target must be a finite number; a target of names needs loss = \"cross_entropy\"".to_owned()
+        }
         Loss::CrossEntropy => "every target must be a name or a number".to_owned(),
     }
 }

@@ -183,7 +183,8 @@ impl Filter {
 
     /// The values that are no ranges: condition and position in it.
     pub(super) fn listed(&self) -> Vec<(usize, usize)> {
-        let all = self.conditions.iter().enumerate().flat_map(|(i, condition)| (0..condition.any.len()).map(move |k| (i, k)));
+        let all =
+            self.conditions.iter().enumerate().flat_map(|(i, condition)| (0..condition.any.len()).map(move |k| (i, k)));
         all.filter(|(i, k)| !matches!(self.conditions[*i].any[*k].want, Want::Between(..))).collect()
     }
 
@@ -205,7 +206,9 @@ impl Filter {
     }
 
     pub fn matches(&self, trial: &impl Cells) -> bool {
-        self.conditions.iter().all(|condition| condition.any.iter().any(|listed| listed.want.holds(&condition.column, trial)))
+        self.conditions
+            .iter()
+            .all(|condition| condition.any.iter().any(|listed| listed.want.holds(&condition.column, trial)))
     }
 }
 

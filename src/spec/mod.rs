@@ -196,7 +196,12 @@ fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], problems: &mut Probl
 }
 
 /// Makes the tasks under the losses in use, and the blocks. None after a mistake.
-fn finish(drafts: Vec<Draft>, plans: &[Plan], loss_ratio: f64, problems: &mut Problems) -> Option<(Vec<Block>, Vec<Taken>)> {
+fn finish(
+    drafts: Vec<Draft>,
+    plans: &[Plan],
+    loss_ratio: f64,
+    problems: &mut Problems,
+) -> Option<(Vec<Block>, Vec<Taken>)> {
     let mut losses: Vec<Vec<Loss>> = vec![Vec::new(); plans.len()];
     for draft in &drafts {
         if let Told::Is(i) = draft.settings.task {

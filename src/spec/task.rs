@@ -88,8 +88,19 @@ fn keys(kind: TaskKind) -> &'static [&'static str] {
     }
 }
 
-const KEYS: &[&str] =
-    &["kind", "inputs", "outputs", "classes", "samples", "input_std", "path", "target", "features", "separator", "standardize"];
+const KEYS: &[&str] = &[
+    "kind",
+    "inputs",
+    "outputs",
+    "classes",
+    "samples",
+    "input_std",
+    "path",
+    "target",
+    "features",
+    "separator",
+    "standardize",
+];
 
 /// Reads the table of a task. None after a mistake that leaves no task to speak of.
 pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
@@ -223,7 +234,11 @@ fn separator(entry: Option<&Entry>, problems: &mut Problems) -> Option<char> {
     let Some(entry) = entry else { return Some(',') };
     let hint = "separator = \";\", or \"\\t\" for a tab";
     let found = match entry.value.raw.text().map(|text| text.as_bytes()) {
-        Some([byte]) if !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\n' | b'\r' | b'.' | b'-' | b'+' | 0) => Ok(char::from(*byte)),
+        Some([byte])
+            if !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\n' | b'\r' | b'.' | b'-' | b'+' | 0) =>
+        {
+            Ok(char::from(*byte))
+        }
         Some(_) => Err(Mistake::new("`separator` is not one character that can stand between cells", hint)),
         None => Err(Mistake::kind("separator", entry.value.raw.kind(), "a string", hint)),
     };
@@ -360,7 +375,10 @@ impl File {
         let bytes = match &self.content {
             Content::Bytes(bytes) => bytes,
             Content::Taken(taken) if loss == Loss::CrossEntropy && taken.classes.is_empty() => {
-                let message = format!("`{}` is not here, and its target was not learned as classes before", excerpt(&self.written));
+                let message = format!(
+                    "`{}` is not here, and its target was not learned as classes before",
+                    excerpt(&self.written)
+                );
                 return Err(Mistake::new(message, "the path is relative to the folder of the spec"));
             }
             Content::Taken(taken) => return Ok(taken.clone()),

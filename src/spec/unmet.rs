@@ -65,7 +65,11 @@ pub fn refuse(unmet: &[Unmet], grid: Grid<'_>, text: &str, file: &str) -> Result
 }
 
 /// Refuses arguments of `--where` of which these values are met by nothing.
-pub fn refuse_arguments(unmet: &[Unmet], known: &dyn Fn(&Column) -> Vec<String>, args: &[String]) -> Result<(), String> {
+pub fn refuse_arguments(
+    unmet: &[Unmet],
+    known: &dyn Fn(&Column) -> Vec<String>,
+    args: &[String],
+) -> Result<(), String> {
     match unmet.first() {
         None => Ok(()),
         Some(first) => Err(format!("`--where {}`: {}", excerpt(&args[first.condition]), argument(first, known, args))),
@@ -97,7 +101,10 @@ fn none_has(column: &Column, written: &str, known: &[String]) -> Mistake {
     let name = column.name();
     let message = format!("no trial has the `{name}` `{}`", excerpt(written));
     let distance = |value: &&String| strsim::damerau_levenshtein(written, value);
-    let near = known.iter().min_by_key(distance).filter(|value| distance(value) <= (value.chars().count() / 3).max(1));
+    // Another number is not what was meant.
+    let is_word = written.parse::<f64>().is_err();
+    let near =
+        known.iter().min_by_key(distance).filter(|value| is_word && distance(value) <= value.chars().count() / 3);
     let mut listed: Vec<String> = known.iter().take(NAMED).map(|value| format!("`{}`", excerpt(value))).collect();
     if known.len() > NAMED {
         listed.push("...".to_owned());

@@ -76,7 +76,11 @@ impl Store {
             }
             Err(error) => return Err(Failure::io("lock", &path, &error.into())),
         }
-        let mut store = Store::read(dir)?;
+        let read = Store::read(dir);
+        if read.is_err() {
+            remove(&made);
+        }
+        let mut store = read?;
         store.made = made;
         store._lock = Some(lock);
         Ok(store)
@@ -197,9 +201,13 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         // A sweep that could not begin leaves nothing. A folder with something in it stays.
-        for path in &self.made {
-            let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
-        }
+        remove(&self.made);
+    }
+}
+
+fn remove(made: &[PathBuf]) {
+    for path in made {
+        let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
     }
 }
 

@@ -15,7 +15,8 @@ impl Store {
     pub fn refuse_others(&self, spec: &str) -> Result<(), Failure> {
         let at = |name: &str| self.dir.join(name);
         // Rows, or a manifest, are written by sweeps alone, and checked where they are read.
-        let begun = [at(RUNS), sums::path(&at(RUNS))].iter().any(|path| fs::metadata(path).is_ok_and(|data| data.len() > 0));
+        let begun =
+            [at(RUNS), sums::path(&at(RUNS))].iter().any(|path| fs::metadata(path).is_ok_and(|data| data.len() > 0));
         if self.manifest.is_some() || begun {
             return Ok(());
         }

@@ -31,12 +31,12 @@ fn more_divergence_than_chance_fails_the_gate() {
     40 trials, each with one row and a verdict
 
     baseline `old/runs.csv`: 40 pairs, 6 changed outcomes (15.00%)
-      tc7c95a38113e  converged -> nonfinite  depth=1
-      tfc6265f07607  converged -> nonfinite  depth=1
-      t56bb331417c6  converged -> nonfinite  depth=1
-      t6edb18424586  converged -> nonfinite  depth=1
-      te7cc9c3a1c02  converged -> nonfinite  depth=1
-      t36f3c5ce58e9  converged -> nonfinite  depth=1
+      tc7c95a38113e  converged -> nonfinite  depth=1 seed=0
+      tfc6265f07607  converged -> nonfinite  depth=1 seed=1
+      t56bb331417c6  converged -> nonfinite  depth=1 seed=2
+      t6edb18424586  converged -> nonfinite  depth=1 seed=3
+      te7cc9c3a1c02  converged -> nonfinite  depth=1 seed=4
+      t36f3c5ce58e9  converged -> nonfinite  depth=1 seed=5
 
           group    pairs  blew up  blow up now  newly  no longer  p        detectable
     FAIL  depth=1  20     0        6            6      0          0.03125  6 (30.00%)
@@ -113,7 +113,7 @@ fn the_same_bytes_are_said_to_be_so() {
 }
 
 #[test]
-fn a_baseline_of_another_grid_or_with_gaps_fails_the_gate() {
+fn a_baseline_of_another_grid_or_without_verdicts_fails_the_gate() {
     let place = folder(GRID, |_| "converged");
     let whole = place.read("old/runs.csv");
     let check = |text: &str, expected: &str| {
@@ -122,15 +122,59 @@ fn a_baseline_of_another_grid_or_with_gaps_fails_the_gate() {
         assert!(status == 1 && text.contains(expected), "{expected}\n{text}");
     };
     let lines: Vec<&str> = whole.lines().collect();
-    let without_last = lines[..8].join("\n") + "\n";
+    let other = Results::of(&GRID.replace("lr = 0.1", "lr = 0.2")).text();
+    check(&other, "baseline-other-grid: the baseline has none of the grid's 8 trials, and 8 others");
     check(
-        &without_last,
-        "baseline-other-grid: the baseline lacks 1 of the grid's 8 trials and has 0 that are not in it",
+        &format!("{}\n", lines[0]),
+        "baseline-other-grid: the baseline has none of the grid's 8 trials, and 0 others",
     );
-    let more = Results::of(&GRID.replace("seeds = 2", "seeds = 3")).text();
-    check(&more, "baseline-other-grid: the baseline lacks 0 of the grid's 8 trials and has 4 that are not in it");
     check(&(whole.clone() + lines[3] + "\n"), "baseline-duplicate-trials: 1 rows");
     check(&whole.replacen("converged,", ",memory", 1), "baseline-lost-trials: 1 trials");
+}
+
+#[test]
+fn a_grid_that_grew_or_shrank_is_compared_in_what_is_common_and_the_rest_is_told() {
+    let place = folder(GRID, |_| "converged");
+    let compare = |old: &str, told: &[&str]| {
+        place.write("old/runs.csv", &Results::of(old).text());
+        let (status, text) = gate(&place, "--baseline old");
+        assert!(status == 0 && told.iter().all(|told| text.contains(told)), "{told:?}\n{text}");
+        text
+    };
+    // Fewer seeds before, then fewer depths.
+    let here = "not compared: 4 trials that the baseline does not have\n";
+    compare(&GRID.replace("seeds = 2", "seeds = 1"), &["4 pairs, 0 changed", here]);
+    compare(&GRID.replace(", 3, 4]", "]"), &["4 pairs, 0 changed", here]);
+    // More seeds before, and one value that was replaced by another.
+    let there = "not compared: 4 trials of the baseline that the grid does not have any more\n";
+    compare(&GRID.replace("seeds = 2", "seeds = 3"), &["8 pairs, 0 changed", there]);
+    let text = compare(
+        &GRID.replace("4]", "5]"),
+        &["6 pairs, 0 changed", "not compared: 2 trials that the baseline", "not compared: 2 trials of the baseline"],
+    );
+    assert!(text.ends_with("gate passed: 10 checks\n"), "{text}");
+    assert!(!compare(GRID, &["8 pairs"]).contains("not compared"));
+    // What is common is judged as ever.
+    let grown = WIDE.replace("seeds = 20", "seeds = 25");
+    let place = folder(&grown, blown(6));
+    place.write("old/runs.csv", &Results::of(WIDE).text());
+    let (status, text) = gate(&place, "--baseline old");
+    assert!(status == 1 && text.contains("\nbaseline-regressed: "), "{text}");
+}
+
+#[test]
+fn changed_outcomes_are_listed_with_the_axes_that_vary() {
+    let spec = "name='t'\nepochs=9\nseeds=2\n[task]\nkind='noise'\n[[grid]]\nlabel='shallow'\nlr=0.1\n[[grid]]\nlabel='deep'\nlr={linear=[0.1,0.2],points=2}\n\
+                depth=4\nclip=['none','norm(1.0)']\n";
+    let (_, text) = gate(&folder(spec, |i| if i == 0 || i == 9 { "stalled" } else { "converged" }), "--baseline old");
+    assert!(
+        text.contains("  converged -> stalled  label=shallow depth=1 lr=0.1 clip=none clip_threshold=inf seed=0\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("  converged -> stalled  label=deep depth=4 lr=0.2 clip=norm clip_threshold=1.0 seed=1\n"),
+        "{text}"
+    );
 }
 
 #[test]

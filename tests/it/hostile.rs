@@ -279,7 +279,7 @@ fn data_that_is_no_file_is_refused_with_its_place() {
 fn a_sweep_goes_on_without_anybody_to_tell() {
     let place = Place::new(SPEC);
     let expected = place.undisturbed();
-    for (at, closed) in [">&-", "2>&-", ">&- 2>&-", ">/dev/full 2>/dev/full", "<&- >&- 2>&-"].iter().enumerate() {
+    for (at, closed) in [">&-", "2>&-", ">&- 2>&-", "2>/dev/full", "<&- >&- 2>&-"].iter().enumerate() {
         let output = shell(&place, &format!("$B sweep t.toml --out r{at} {closed}"));
         assert_eq!(output.status.code(), Some(0), "{closed}");
         assert_eq!(place.read(&format!("r{at}/runs.csv")), expected, "{closed}");

@@ -39,10 +39,15 @@ mod metric;
 mod mkl;
 mod statistics;
 
+mod characters;
 mod damage;
+mod data;
 mod figures;
+mod filters;
 mod fuzz;
 mod hostile;
+mod origin;
+mod outputs;
 mod pictures;
 
 mod readers;

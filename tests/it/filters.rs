@@ -1,0 +1,98 @@
+//! Filters say what they let through: values with commas, and values that no trial has.
+
+use crate::check::{Results, expecting, gate, place};
+use crate::sweep::{Place, stderr};
+
+const LABELS: &str = "name='t'\nepochs=1\nseeds=2\n[task]\nkind='teacher'\nsamples=16\n[[grid]]\nlabel='article'\nlr=0.1\n[[grid]]\n\
+                      label='article, no clipping'\nlr=1e30\n";
+
+fn sweep(place: &Place, filter: &str) -> (i32, String) {
+    let output = place.command("sweep t.toml --out r --quiet --where").arg(filter).output().unwrap();
+    (output.status.code().unwrap(), stderr(&output))
+}
+
+#[test]
+fn a_value_with_a_comma_stands_in_quotes() {
+    let place = Place::new(LABELS);
+    let (status, error) = sweep(&place, "label=article, no clipping");
+    assert_eq!(status, 2);
+    let expected = "`--where label=article, no clipping`: no trial has the `label` `no clipping`\nhint: ";
+    assert!(error.contains(expected) && error.contains("--where 'label=\"article, no clipping\"'"), "{error}");
+    assert!(!place.path("r").exists());
+    for filter in ["label=\"article, no clipping\"", "label='article, no clipping'", "label= 'article, no clipping' "] {
+        let _ = std::fs::remove_dir_all(place.path("r"));
+        assert_eq!(sweep(&place, filter).0, 0, "{filter}");
+        let runs = place.read("r/runs.csv");
+        assert_eq!(runs.matches(",\"article, no clipping\",").count(), 2, "{runs}");
+        assert_eq!(runs.lines().count(), 3);
+    }
+    assert_eq!(sweep(&place, "label=article,\"article, no clipping\"").0, 0);
+    assert_eq!(place.read("r/runs.csv").lines().count(), 5);
+    let output = place.command("plot r --terminal --where").arg("label=\"article, no clipping\"").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for (filter, expected) in
+        [("label=\"article", "the quote \" is not closed"), ("label=\"a\" b", "`b` stands behind a value in quotes")]
+    {
+        assert!(sweep(&place, filter).1.contains(expected), "{filter}");
+    }
+}
+
+#[test]
+fn a_listed_value_that_no_trial_has_is_told_with_the_nearest() {
+    let place = Place::new(LABELS);
+    for (filter, expected) in [
+        (
+            "label=artcle",
+            "matches none of the 4 trials\nhint: no trial has the `label` `artcle`; did you mean `article`?",
+        ),
+        ("label=article,artcle", "no trial has the `label` `artcle`\nhint: did you mean `article`?"),
+        ("seed=0,7", "no trial has the `seed` `7`\nhint: `seed` here: `0`, `1`"),
+        ("seed=7", "matches none of the 4 trials\nhint: no trial has the `seed` `7`"),
+        ("init=he,pytorch", "no trial has the `init` `he`\nhint: `init` here: `pytorch`"),
+    ] {
+        let (status, error) = sweep(&place, filter);
+        assert!(status == 2 && error.contains(expected), "{filter}\n{error}");
+    }
+    // A range may reach beyond what there is.
+    assert_eq!(sweep(&place, "lr=0.01..1").0, 0);
+    let output = place.command("plot r --terminal --where label=article,artcle").output().unwrap();
+    let error = stderr(&output);
+    assert!(output.status.code() == Some(2) && error.contains("no trial has the `label` `artcle`"), "{error}");
+}
+
+#[test]
+fn a_value_in_the_spec_that_no_trial_has_is_a_mistake_with_its_place() {
+    let where_ =
+        |values: &str| expecting(&format!("metric = \"divergence_rate\"\nmax = 0\nwhere = {{ depth = {values} }}"));
+    let exclude = |values: &str| {
+        format!(
+            "name='t'\nepochs=1\nseeds=2\ntask={{kind='noise'}}\n[[grid]]\nlr=0.1\ndepth=[1,2,3]\n[[exclude]]\ndepth={values}\n"
+        )
+    };
+    for (spec, expected) in [
+        (where_("[1, 7]"), "no trial has the `depth` `7`\n  --> t.toml:12:23\n"),
+        (exclude("[1, 7]"), "no trial has the `depth` `7`\n  --> t.toml:9:11\n"),
+        // What is excluded is there to be excluded, but not for an expectation.
+        (
+            exclude("[1, 2]") + "[[expect]]\nmetric='divergence_rate'\nmax=0\nwhere.depth=[2,3]\n",
+            "no trial has the `depth` `2`\n  --> t.toml:13:14\n",
+        ),
+    ] {
+        let error = Place::new(&spec).refused("sweep t.toml --out r");
+        assert!(error.contains(expected) && error.contains("hint: `depth` here: "), "{error}");
+    }
+    // Which trials run now does not change what the spec is about.
+    let place = Place::new(&where_("[1, 2]"));
+    place.ok("sweep t.toml --out r --quiet --where depth=3");
+    Place::new(&exclude("{ min = 3, max = 99 }")).ok("sweep t.toml --out r --quiet");
+}
+
+#[test]
+fn check_tells_a_value_that_no_trial_has() {
+    let spec = expecting("metric = \"divergence_rate\"\nmax = 0\nwhere = { depth = [1, 2] }");
+    let place = place(&spec, &Results::of(&spec).text());
+    assert_eq!(gate(&place, "").0, 0);
+    place.write("other.toml", &spec.replace("[1, 2] }", "[1, 9] }"));
+    let error = place.refused("check r --spec other.toml");
+    assert!(error.contains("no trial has the `depth` `9`\n  --> other.toml:12:23\n"), "{error}");
+}
