@@ -8,7 +8,11 @@
 //! run, for so many lanes that drawing their weights would drown the difference of two. Every case: 16 hidden layers (an rnn: one, over
 //! 64 time steps), 64 samples of 10 inputs, full batch, mean squared error, f32; a learning rate for each trial and norm clip for every
 //! other; none diverges. A step includes all of blowup's probes.
-#![allow(clippy::disallowed_macros, reason = "numbers for people, and answers for the program that asks")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "numbers for people, and answers for the program that asks"
+)]
 
 mod products;
 

@@ -255,13 +255,13 @@ fn a_report_overwrites_nothing_but_a_report() {
     let spec = expecting(NEVER);
     let place = place(&spec, &Results::of(&spec).text());
     let runs = place.read("r/runs.csv");
-    assert!(place.refused("check r --junit r/runs.csv").contains("`r/runs.csv` is there and is no XML"));
+    assert!(place.refused("check r --junit r/runs.csv").contains("`r/runs.csv` is there and is no JUnit report"));
     assert_eq!(place.read("r/runs.csv"), runs);
     assert!(place.refused("check r --junit no/where.xml").contains("there is no folder `no`"));
-    place.write("out.xml", "<?xml version=\"1.0\"?><old/>");
+    place.write("out.xml", "<?xml version=\"1.0\"?><testsuites name=\"old\"/>");
     place.write("r/runs.csv", &runs[..runs.len() - 1]);
     place.refused("check r --junit out.xml");
-    assert!(place.read("out.xml").ends_with("<old/>"));
+    assert!(place.read("out.xml").ends_with("<testsuites name=\"old\"/>"));
 }
 
 #[test]
@@ -289,9 +289,10 @@ fn help_teaches() {
     Options:
           --spec <FILE>            The spec whose [[expect]] entries count; its grid must be that of the
                                    sweep [default: RUN_DIR/spec.toml]
-          --baseline <DIR_OR_CSV>  The results of an earlier sweep of the same grid, to compare with: a
-                                   folder or its runs.csv
-          --junit <FILE>           Write the result as JUnit XML too
+          --baseline <DIR_OR_CSV>  The results of an earlier sweep, to compare the trials in common
+                                   with: a folder or its runs.csv
+          --junit <FILE>           Write the result as JUnit XML too; `-` writes it to stdout, and the
+                                   table to stderr
           --github                 Print findings as annotations of GitHub Actions too
       -h, --help                   Print help
 
@@ -310,8 +311,8 @@ fn help_teaches() {
       or of layers.csv    geomean((backprop_norm[5] / backprop_norm[25]) ^ (1/10))
                           max(ln(activation_rms[2..last]))   mean(backprop_norm[1, time 3, epoch 10])
 
-    A gate never passes on missing, lost or duplicate trials. --baseline compares with an earlier sweep
-    of the same grid, trial by trial, as [baseline] in the spec says.
+    A gate never passes on missing, lost or duplicate trials. --baseline compares with an earlier sweep,
+    trial by trial, as [baseline] in the spec says; trials that only one of the two has are told.
 
     Examples:
       blowup check results/grid

@@ -319,7 +319,7 @@ fn a_grid_with_equal_trials_labels_and_excludes_is_split_and_merged() {
 }
 
 #[test]
-fn a_csv_task_is_found_beside_the_spec() {
+fn a_csv_task_is_merged_with_and_without_its_spec() {
     let place = Place::new("");
     std::fs::create_dir(place.path("data")).unwrap();
     place.write("data/x.csv", "a,y\n1,2\n2,3\n3,5\n");
@@ -329,8 +329,8 @@ fn a_csv_task_is_found_beside_the_spec() {
     place.write("data/t.toml", &spec);
     place.ok("sweep data/t.toml --quiet --out undisturbed");
     (1..=2).for_each(|index| drop(place.ok(&format!("sweep data/t.toml --quiet --out r --shard {index}/2"))));
-    let error = place.refused(&format!("merge m{}", place.shards(2)));
-    assert!(error.contains("name the spec that lies beside it with `--spec`"), "{error}");
+    place.ok(&format!("merge n{}", place.shards(2)));
+    place.same_files("n", "undisturbed");
     place.ok(&format!("merge m --spec data/t.toml{}", place.shards(2)));
     place.same_files("m", "undisturbed");
 }

@@ -164,12 +164,16 @@ fn a_csv_task_is_replayed_with_the_spec_that_lies_beside_its_file() {
     place.write("d.csv", "a,y\n1,2\n2,3\n4,1\n");
     place.ok("sweep t.toml --out r --quiet");
     let trial = id(&place, &[]);
+    std::fs::create_dir(place.path("moved")).unwrap();
+    for file in ["d.csv", "t.toml"] {
+        std::fs::rename(place.path(file), place.path("moved").join(file)).unwrap();
+    }
     let error = place.refused(&format!("replay r {trial} --trace tr"));
-    assert!(error.contains("r/spec.toml") && error.contains("with `--spec`"), "{error}");
+    assert!(error.contains("/d.csv` is not there") && error.contains("with `--spec`"), "{error}");
     assert!(!place.path("tr").exists());
     assert!(!rows(&place, &[])[0][record::column("sharpness_final")].is_empty());
-    place.write("t.toml", &place.read("t.toml").replace("sharpness=true", "sharpness=false"));
-    let text = place.ok(&format!("replay r {trial} --trace tr --spec t.toml"));
+    place.write("moved/t.toml", &place.read("moved/t.toml").replace("sharpness=true", "sharpness=false"));
+    let text = place.ok(&format!("replay r {trial} --trace tr --spec moved/t.toml"));
     assert!(text.contains("the whole row has the same bytes"), "{text}");
 }
 
@@ -295,7 +299,7 @@ fn help_teaches_replay() {
 
     Options:
           --trace <DIR>  Write a trace into this folder, which must not exist
-          --spec <FILE>  The spec that was swept, for csv tasks: their paths are relative to it
+          --spec <FILE>  The spec that was swept, if the data of its csv tasks are not where they were
                          [default: RUN_DIR/spec.toml]
       -h, --help         Print help
 

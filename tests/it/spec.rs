@@ -105,7 +105,7 @@ fn a_csv_task_is_read_and_checked() {
     assert_eq!(
         mistakes(&csv("path = \"bad.csv\"\ntarget = \"y\"")),
         [
-            "5:8 `bad.csv`: line 3, column `b`: `five` is not a finite number / every cell must be a finite number; a target of names needs loss = \"cross_entropy\""
+            "5:8 `bad.csv`: line 3, column `b`: `five` is not a finite number / make columns of 0 and 1 of names (in pandas: pd.get_dummies(df, dtype=float)); or leave the column out: features = [\"a\"]"
         ]
     );
     assert_eq!(
@@ -121,7 +121,7 @@ fn a_csv_task_is_read_and_checked() {
     assert_eq!(
         mistakes(&csv("path = \"names.csv\"\ntarget = \"kind\"")),
         [
-            "5:8 `names.csv`: line 2, column `kind`: `cat` is not a finite number / every cell must be a finite number; a target of names needs loss = \"cross_entropy\""
+            "5:8 `names.csv`: line 2, column `kind`: `cat` is not a finite number / every target must be a finite number; a target of names needs loss = \"cross_entropy\""
         ]
     );
 }

@@ -380,7 +380,8 @@ fn help_teaches() {
           --device <DEVICE>  Where to train: cpu, cuda (the first GPU) or cuda:K [default: cpu]
           --shard <SHARD>    Train one part of N of equal predicted cost: I/N, slurm, slurm/N or
                              kubernetes/N
-          --where <FILTER>   Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow
+          --where <FILTER>   Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow;
+                             a value with a comma stands in quotes: label="a, b"
           --timeout <S>      A trial that takes longer alone is lost [default: far beyond what is
                              predicted]
           --memory <BYTES>   A trial whose worker holds more is lost, as 512M or 2G [default: a share of
