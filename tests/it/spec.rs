@@ -121,7 +121,7 @@ fn a_csv_task_is_read_and_checked() {
     assert_eq!(
         mistakes(&csv("path = \"names.csv\"\ntarget = \"kind\"")),
         [
-            "5:8 `names.csv`: line 2, column `kind`: `cat` is not a finite number / every target must be a finite number; a target of names needs loss = \"cross_entropy\""
+            "5:8 `names.csv`: line 2, column `kind`: `cat` is not a finite number (nor are those in lines 3, 4) / every target must be a finite number; a target of names needs loss = \"cross_entropy\""
         ]
     );
 }
