@@ -16,6 +16,7 @@ pub mod command;
 
 pub mod axes;
 pub mod device;
+pub mod mean;
 pub mod trial;
 
 pub mod csv_task;

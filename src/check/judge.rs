@@ -60,6 +60,7 @@ fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
         Some(value) if expect.bound.holds(value) => None,
         Some(value) => {
             let of = if value.is_nan() && nan > 0 { format!("{nan} of n = {n} are NaN") } else { format!("n = {n}") };
+            let of = if empty > 0 { format!("{of}, {empty} more are empty") } else { of };
             let message = format!("{metric} is {}{at} ({of}), expected {expected}", exact(value));
             Some(Finding { code: Code::ExpectationFailed, message })
         }

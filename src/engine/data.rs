@@ -148,6 +148,14 @@ impl Order {
     }
 }
 
+/// As `per_lane`, of a number that is the `alpha` of an addition, which PyTorch does round to 16 bits first.
+pub fn per_lane_alpha(values: &[f64], kind: Kind) -> Tensor {
+    match super::inner(kind) == kind {
+        true => per_lane(values, kind),
+        false => per_lane(&values.iter().map(|&x| super::readout::round(x, kind)).collect::<Vec<_>>(), kind),
+    }
+}
+
 /// A per-lane parameter as a tensor that broadcasts over `[layers, lane, rows, cols]`.
 pub fn per_lane(values: &[f64], kind: Kind) -> Tensor {
     let size = [1, values.len() as i64, 1, 1];

@@ -4,13 +4,14 @@
 //! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
 //! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
 //! parametrization), `network` with `mlp`, `recurrent`
-//! and `stage` (forward and backward), `product` with `matrix` and `blas`, `loss`, `readout` (norms, one read per step), `optimizer`, `still` (lanes at rest), `locate` (where the first NaN began),
+//! and `stage` (forward and backward), `product` with `matrix` and `blas`, `loss`, `readout` (norms, one read per step), `optimizer` with `apply`, `still` (lanes at rest), `locate` (where the first NaN began),
 //! `trace` (what a replay sees), `device` and `cuda` (where it happens).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
 //! reduced, ends in pad lanes (`lanes::pads`), and draws its random numbers from streams named by seed and purpose (`draw`).
 
 pub mod activation;
+pub mod apply;
 pub mod blas;
 pub mod clip;
 pub mod cohort;

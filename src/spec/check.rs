@@ -4,6 +4,7 @@
 use super::axis::{Id, Need};
 use super::block::{Axes, Given, Key};
 use super::dial::{self, Cell, Dial};
+use super::held;
 use super::report::Problems;
 use super::resolve;
 use super::source::Span;
@@ -26,7 +27,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// The values that `id` can have in the block: of a range its ends, none if it has no default. Empty if they are not known, because of
     /// a mistake or a division.
-    fn values(&self, id: Id) -> Option<Vec<Value>> {
+    pub fn values(&self, id: Id) -> Option<Vec<Value>> {
         if self.axes.broken.contains(&id) {
             return None;
         }
@@ -56,19 +57,19 @@ impl View<'_> {
         Some(names.filter_map(|name| resolve::default(id, name)).collect())
     }
 
-    fn given(&self, id: Id) -> Option<&Given> {
+    pub fn given(&self, id: Id) -> Option<&Given> {
         self.axes.given.iter().find(|given| given.dial.axes().contains(&id))
     }
 
     /// Where to point at when `id` is wrong.
-    fn place(&self, id: Id) -> &Span {
+    pub fn place(&self, id: Id) -> &Span {
         let keys = self.given(id).map(|given| &given.keys);
         let key = keys.and_then(|keys| keys.iter().find(|key| key.axis.id == id).or(keys.first()));
         key.map_or(self.span, |key| &key.span)
     }
 
     /// Whether some value of `id` is this text; false if unknown.
-    fn can_be(&self, id: Id, name: &'static str) -> bool {
+    pub fn can_be(&self, id: Id, name: &'static str) -> bool {
         self.values(id).is_some_and(|values| values.contains(&Value::Text(name)))
     }
 
@@ -150,6 +151,7 @@ pub fn check(view: &View, problems: &mut Problems) {
     task(view, problems);
     recurrent(view, problems);
     scale(view, problems);
+    held::check(view, problems);
     for given in &view.axes.given {
         for &id in given.dial.axes() {
             divisions(view, given, id, problems);

@@ -13,6 +13,7 @@ mod draft;
 pub mod expect;
 pub mod filter;
 mod formula;
+mod held;
 pub mod metric;
 mod range;
 mod report;

@@ -1,10 +1,12 @@
 //! `[task]`, or the `task` of a block: the keys that its kind takes, and the file of a csv task checked cell by cell.
 
+use super::held;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use crate::csv_task::{self, DIGITS, Targets};
-use crate::trial::{CsvFile, Loss, Task, TaskKind};
+use crate::trial::{CsvFile, Dtype, Loss, Task, TaskKind};
 use sha2::{Digest, Sha256};
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 /// Gives, for the path of a csv task as the spec has it, the path at which workers open it and its bytes.
@@ -18,7 +20,7 @@ pub struct Plan {
     outputs: Option<(usize, Span)>,
     classes: Option<(usize, Span)>,
     samples: Option<usize>,
-    input_std: Option<f64>,
+    input_std: Option<(f64, Span)>,
     file: Option<File>,
 }
 
@@ -32,6 +34,8 @@ struct File {
     target: String,
     features: Vec<String>,
     standardize: bool,
+    /// The largest magnitude of each feature, and last that of the target if it is a number.
+    columns: OnceCell<Vec<(String, f64)>>,
 }
 
 /// The task under each loss that a grid uses.
@@ -153,7 +157,7 @@ fn fill(plan: &mut Plan, entry: &Entry, problems: &mut Problems) {
         }
         "samples" => plan.samples = problems.keep(span, count(1, 1_000_000_000)),
         "input_std" => match entry.value.raw.number() {
-            Some(x) if x.is_finite() && x >= 0.0 => plan.input_std = Some(x + 0.0),
+            Some(x) if x.is_finite() && x >= 0.0 => plan.input_std = Some((x + 0.0, span.clone())),
             _ => problems.add(span, "`input_std` is not a finite number, 0 or more", "for example input_std = 1.0"),
         },
         _ => {}
@@ -190,7 +194,8 @@ fn file(entries: &[Entry], span: &Span, open: Open, problems: &mut Problems) -> 
         Mistake::new(message, "the path is relative to the folder of the spec")
     });
     let (path, bytes) = problems.keep(&span, opened)?;
-    Some(File { path, written, span, bytes, target: target?.0, features: features?, standardize: standardize? })
+    let (target, features, standardize) = (target?.0, features?, standardize?);
+    Some(File { path, written, span, bytes, target, features, standardize, columns: OnceCell::new() })
 }
 
 fn features(entry: Option<&Entry>, target: Option<&str>, problems: &mut Problems) -> Option<Vec<String>> {
@@ -226,6 +231,18 @@ fn features(entry: Option<&Entry>, target: Option<&str>, problems: &mut Problems
 }
 
 impl Plan {
+    /// Why no trial of this dtype can start from the data, and where that stands.
+    pub fn beyond(&self, dtype: Dtype, learns_numbers: bool) -> Option<(&Span, Mistake)> {
+        if let Some((std, span)) = &self.input_std {
+            return held::input_std(dtype, *std).map(|mistake| (span, mistake));
+        }
+        let file = self.file.as_ref().filter(|file| !file.standardize)?;
+        let columns = file.columns();
+        let features = columns.len() - usize::from(columns.last().is_some_and(|(name, _)| *name == file.target));
+        let columns = if learns_numbers { columns } else { &columns[..features] };
+        held::column(dtype, &file.written, columns).map(|mistake| (&file.span, mistake))
+    }
+
     /// Whether the task has targets for this loss.
     pub fn takes(&self, loss: Loss) -> bool {
         loss == Loss::Mse || !matches!(self.kind, TaskKind::Scalar | TaskKind::Adding)
@@ -281,13 +298,30 @@ impl Plan {
             inputs: self.inputs.unwrap_or(inputs),
             outputs,
             samples: self.samples.unwrap_or(samples),
-            input_std: self.input_std.unwrap_or(1.0),
+            input_std: self.input_std.as_ref().map_or(1.0, |std| std.0),
             csv: None,
         })
     }
 }
 
 impl File {
+    /// See the field. None of them if the file is no table, which is said elsewhere.
+    fn columns(&self) -> &[(String, f64)] {
+        self.columns.get_or_init(|| {
+            let table = |as_classes| csv_task::table(&self.bytes, &self.target, &self.features, as_classes);
+            let Ok(table) = table(false).or_else(|_| table(true)) else { return Vec::new() };
+            let mut columns: Vec<(String, f64)> = table.features.iter().map(|name| (name.clone(), 0.0)).collect();
+            for row in table.inputs.chunks_exact(columns.len()) {
+                columns.iter_mut().zip(row).for_each(|((_, largest), x)| *largest = largest.max(x.abs()));
+            }
+            if let Targets::Values(values) = &table.targets {
+                let largest = values.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+                columns.push((self.target.clone(), largest));
+            }
+            columns
+        })
+    }
+
     fn task(&self, loss: Loss, problems: &mut Problems) -> Option<Task> {
         let table =
             csv_task::table(&self.bytes, &self.target, &self.features, loss == Loss::CrossEntropy).map_err(|error| {
