@@ -12,6 +12,7 @@ mod layers;
 mod literature;
 mod measurements;
 mod optimizers;
+mod range;
 mod sharpness;
 mod training;
 mod verdicts;

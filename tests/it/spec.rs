@@ -14,6 +14,7 @@ pub fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
     let bytes: &[u8] = match path {
         "good.csv" => b"a,b,y\n1,2,3\n4,5e0,6\n",
         "bad.csv" => b"a,b,y\n1,2,3\n4,five,6\n",
+        "huge.csv" => b"a,b,y\n1e-30,1,0\n2e-30,-1e200,1\n",
         "names.csv" => b"a,kind\n1,cat\n2,ant\n3,cat\n",
         _ => return Err(io::ErrorKind::NotFound.into()),
     };

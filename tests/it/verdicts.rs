@@ -110,6 +110,23 @@ fn without_an_update_the_last_check_is_the_whole_measurement() {
 }
 
 #[test]
+fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
+    let beginning = Beginning { loss_trivial: 0.0, ..beginning(1e308) };
+    let mut course = Course::new(beginning, 1e6, 0.1, Record { epochs: true, ..Record::default() });
+    for _ in 0..20 {
+        for loss in [1e308, 1.5e308, 0.5e308] {
+            course.step(Probe { loss, grad_norm: 1.0, samples: 100, clipped: None });
+            course.updated(0.5);
+        }
+        course.epoch_end(2.0, 0.1);
+    }
+    course.last_check(1e308, 1.0);
+    let run = course.finish(1e308, None);
+    assert_eq!((run.epochs[1].loss, run.measured.loss_max), (1e308, Some(1e308)));
+    assert_eq!(run.measured.outcome, Outcome::Stalled);
+}
+
+#[test]
 fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
     let mut course = Course::new(beginning(1.0), 1e6, 0.1, Record { epochs: true, steps: 1, ..Record::default() });
     for (loss, samples, clipped) in [(1.0, 3, true), (5.0, 1, false)] {
