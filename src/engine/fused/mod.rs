@@ -79,7 +79,7 @@ macro_rules! vectorized {
     };
 }
 
-use vectorized;
+pub(super) use vectorized;
 
 /// The elements of a contiguous f32 tensor.
 ///
