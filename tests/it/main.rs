@@ -11,6 +11,7 @@ mod gradients;
 mod layers;
 mod literature;
 mod measurements;
+mod norms;
 mod optimizers;
 mod range;
 mod sharpness;
