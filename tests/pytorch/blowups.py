@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the trials of traces again in plain PyTorch and compares how they blow up.
 
-usage: blowups.py TRACES        a folder of folders that `blowup replay RUN_DIR TRIAL --trace DIR` wrote
+usage: blowups.py TRACES...     folders of folders that `blowup replay RUN_DIR TRIAL --trace DIR` wrote
 
 A verdict is an outcome, the first non-finite step, the tensor in which it began and the NaN step. Each trial is trained in PyTorch several times
 more, from initial weights that are off by one unit in the last place: a part of the verdict that one of these runs changes is PyTorch's own chance
@@ -64,7 +64,7 @@ def compare(folder):
 
 
 def main():
-    folders = sorted(str(path.parent) for path in Path(sys.argv[1]).glob("*/trace.toml"))
+    folders = [str(path.parent) for traces in sys.argv[1:] for path in sorted(Path(traces).glob("*/trace.toml"))]
     with multiprocessing.Pool(os.cpu_count()) as pool:
         results = pool.map(compare, folders, chunksize=4)
     wrong = 0

@@ -18,6 +18,8 @@ pub struct Forward<'a, F> {
     pub inverse: &'a mut [F],
     pub scale: &'a [F],
     pub shift: &'a [F],
+    /// To the dtype in which statistics are kept.
+    pub keep: fn(F) -> F,
     pub batch: usize,
     pub width: usize,
 }
@@ -84,7 +86,7 @@ fn narrowed<F: Float>(x: f64) -> F {
 
 #[inline(always)]
 fn batch_forward<F: Float>(pass: Forward<'_, F>, eps: f64) {
-    let Forward { input, output, mean, inverse, scale, shift, batch, width } = pass;
+    let Forward { input, output, mean, inverse, scale, shift, keep, batch, width } = pass;
     let n = count::<F>(batch);
     let (mut slope, mut offset) = (vec![F::zero(); width], vec![F::zero(); width]);
     let columns = mean.chunks_exact_mut(width).zip(inverse.chunks_exact_mut(width));
@@ -95,7 +97,7 @@ fn batch_forward<F: Float>(pass: Forward<'_, F>, eps: f64) {
         for row in input.chunks_exact(width) {
             mean.iter_mut().zip(row).for_each(|(m, &x)| *m = *m + x);
         }
-        mean.iter_mut().for_each(|m| *m = *m / n);
+        mean.iter_mut().for_each(|m| *m = keep(*m / n));
         inverse.fill(F::zero());
         for row in input.chunks_exact(width) {
             for ((square, &m), &x) in inverse.iter_mut().zip(&*mean).zip(row) {
@@ -104,7 +106,7 @@ fn batch_forward<F: Float>(pass: Forward<'_, F>, eps: f64) {
         }
         for i in 0..width {
             let variance = (inverse[i] / n).to_f64().unwrap_or(f64::NAN);
-            inverse[i] = narrowed(1.0 / (variance + eps).sqrt());
+            inverse[i] = keep(narrowed(1.0 / (variance + eps).sqrt()));
             slope[i] = inverse[i] * scale[i];
             offset[i] = (-mean[i]).mul_add(slope[i], shift[i]);
         }

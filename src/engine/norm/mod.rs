@@ -24,7 +24,8 @@ pub fn rms_eps(kind: Kind) -> f64 {
 #[derive(Debug)]
 pub struct Statistics {
     of: Of,
-    /// 1 long in the dimension of the mean, as the other; of 16-bit inputs f32. An rms norm has none.
+    kind: Kind,
+    /// 1 long in the dimension of the mean, as the other. An rms norm has none.
     mean: Option<Tensor>,
     /// 1 / sqrt(variance + eps)
     inverse: Tensor,
@@ -46,9 +47,9 @@ impl Statistics {
         let per_column = || zeros([lanes, 1, width]);
         match norm {
             Norm::None => None,
-            Norm::Batch(_) => Some(Statistics { of: Of::Batch, mean: Some(per_column()), inverse: per_column() }),
-            Norm::Layer(_) => Some(Statistics { of: Of::Layer, mean: Some(per_row()), inverse: per_row() }),
-            Norm::Rms(_) => Some(Statistics { of: Of::Rms, mean: None, inverse: per_row() }),
+            Norm::Batch(_) => Some(Statistics { of: Of::Batch, kind, mean: Some(per_column()), inverse: per_column() }),
+            Norm::Layer(_) => Some(Statistics { of: Of::Layer, kind, mean: Some(per_row()), inverse: per_row() }),
+            Norm::Rms(_) => Some(Statistics { of: Of::Rms, kind, mean: None, inverse: per_row() }),
         }
     }
 
@@ -56,7 +57,8 @@ impl Statistics {
         self.mean.as_ref().expect("a norm that centres has a mean")
     }
 
-    /// Statistics of 16-bit inputs are computed in f32, as in PyTorch: squares would overflow.
+    /// Of 16-bit inputs statistics are computed in f32, where squares do not overflow; those of batch and layer norm are kept in 16 bits,
+    /// and layer norm alone uses them before they are rounded. All as in PyTorch.
     pub fn forward(&self, layer: &Layer, input: &Matrix, output: &Matrix) {
         let wide = wide(input);
         match self.of {
@@ -64,8 +66,7 @@ impl Statistics {
             Of::Layer => {
                 let (standardized, mean, inverse) =
                     wide.native_layer_norm([wide.size()[2]], None::<Tensor>, None::<Tensor>, EPS);
-                self.mean().shallow_clone().copy_(&mean);
-                self.inverse.shallow_clone().copy_(&inverse);
+                self.keep(&mean, &inverse);
                 drop(shift(layer).addcmul_out(output, &standardized, scale(layer)));
             }
             Of::Rms => {
@@ -76,26 +77,43 @@ impl Statistics {
         }
     }
 
+    fn keep(&self, mean: &Tensor, inverse: &Tensor) {
+        self.mean().shallow_clone().copy_(&mean.to_kind(self.kind));
+        self.inverse.shallow_clone().copy_(&inverse.to_kind(self.kind));
+    }
+
     fn batch_forward(&self, layer: &Layer, input: &Tensor, output: &Matrix) {
         let (scale, shift) = (self::wide(scale(layer)), self::wide(shift(layer)));
         if !is_host() {
-            let [mean, inverse, normed] = plain::batch_forward(input, &scale, &shift, EPS);
-            self.mean().shallow_clone().copy_(&mean);
-            self.inverse.shallow_clone().copy_(&inverse);
-            return output.shallow_clone().copy_(&normed);
+            let [mean, inverse] = plain::batch_statistics(input, EPS);
+            self.keep(&mean, &inverse);
+            return output.shallow_clone().copy_(&plain::batch_forward(
+                input,
+                self.mean(),
+                &self.inverse,
+                &scale,
+                &shift,
+            ));
         }
         let direct = input.kind() == output.kind();
         let target = if direct { output.shallow_clone() } else { input.empty_like() };
         match input.kind() {
-            Kind::Double => self.batch_pass::<f64>(input, &target, &scale, &shift),
-            _ => self.batch_pass::<f32>(input, &target, &scale, &shift),
+            Kind::Double => self.batch_pass::<f64>(input, &target, &scale, &shift, |x| x),
+            _ => self.batch_pass::<f32>(input, &target, &scale, &shift, keep(self.kind)),
         }
         if !direct {
             output.shallow_clone().copy_(&target);
         }
     }
 
-    fn batch_pass<F: Element>(&self, input: &Tensor, output: &Tensor, scale: &Tensor, shift: &Tensor) {
+    fn batch_pass<F: Element>(
+        &self,
+        input: &Tensor,
+        output: &Tensor,
+        scale: &Tensor,
+        shift: &Tensor,
+        keep: fn(F) -> F,
+    ) {
         let [_, batch, width] = sizes(input);
         let pass = Forward {
             input: elements::<F>(input),
@@ -104,6 +122,7 @@ impl Statistics {
             inverse: elements(&self.inverse),
             scale: elements(scale),
             shift: elements(shift),
+            keep,
             batch,
             width,
         };
@@ -172,6 +191,15 @@ impl Statistics {
                 (below, [Some(scale), None])
             }
         }
+    }
+}
+
+/// To the nearest number of this kind, as f32.
+fn keep(kind: Kind) -> fn(f32) -> f32 {
+    match kind {
+        Kind::BFloat16 => |x| half::bf16::from_f32(x).to_f32(),
+        Kind::Half => |x| half::f16::from_f32(x).to_f32(),
+        _ => |x| x,
     }
 }
 

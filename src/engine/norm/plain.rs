@@ -10,14 +10,16 @@ fn sum(x: &Tensor, dim: i64) -> Tensor {
     x.sum_dim_intlist([dim].as_slice(), true, None::<Kind>)
 }
 
-/// Mean, inverse deviation and output.
-pub fn batch_forward(input: &Tensor, scale: &Tensor, shift: &Tensor, eps: f64) -> [Tensor; 3] {
+/// Mean and inverse deviation.
+pub fn batch_statistics(input: &Tensor, eps: f64) -> [Tensor; 2] {
     let centre = mean(input, 1);
     let inverse = (mean(&(input - &centre).square(), 1) + eps).rsqrt();
-    let slope = &inverse * scale;
-    let offset = shift - &centre * &slope;
-    let output = offset.addcmul(input, &slope);
-    [centre, inverse, output]
+    [centre, inverse]
+}
+
+pub fn batch_forward(input: &Tensor, centre: &Tensor, inverse: &Tensor, scale: &Tensor, shift: &Tensor) -> Tensor {
+    let slope = inverse * scale;
+    (shift - centre * &slope).addcmul(input, &slope)
 }
 
 /// dLoss/dinput and the gradients of scale and shift.
