@@ -52,7 +52,8 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
 }
 
 fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
-    let Measured { value, interval, n, empty, nan, recordable, unrecorded } = measure(&expect.metric, &group.places, rows);
+    let Measured { value, interval, n, empty, nan, recordable, unrecorded } =
+        measure(&expect.metric, &group.places, rows);
     let expected = expected(expect.bound);
     let metric = expect.metric.text.clone();
     let at = if group.name.is_empty() { String::new() } else { format!(" at {}", group.name) };

@@ -4,8 +4,9 @@ use super::aggregate::aggregate;
 use super::layers::{LayerCells, extent};
 use super::roster::{Roster, Shape};
 use super::run::Run;
-use crate::spec::metric::{Expr, Formula, Function, Metric, Rate, What};
+use crate::record::is_recorded;
 use crate::spec::Spec;
+use crate::spec::metric::{Expr, Formula, Function, Metric, Rate, What};
 use crate::summary::wilson;
 use crate::verdict::Outcome;
 
@@ -92,11 +93,6 @@ pub fn columns(spec: &Spec) -> Vec<&'static str> {
         columns.extend(COURSE);
     }
     columns
-}
-
-/// Whether a column of `runs.csv` has values only if `[record]` asks for it.
-fn is_recorded(column: &str) -> bool {
-    column.starts_with("sharpness_")
 }
 
 /// A formula with what it reads.

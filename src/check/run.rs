@@ -69,7 +69,11 @@ impl Run {
         header.rows(path, reader, &mut |row| {
             let place = roster.place(row.trial);
             if let Some(known) = &mut known {
-                let found = known.find(row.trial, sums::sum(row.text), beside.zip(place).map(|(beside, place)| beside.of(place)));
+                let found = known.find(
+                    row.trial,
+                    sums::sum(row.text),
+                    beside.zip(place).map(|(beside, place)| beside.of(place)),
+                );
                 match found.map_err(|error| Failure::io("read", &sums::path(path), &error))? {
                     Found::Written(_) => {}
                     Found::Nothing => return Err(header.wrong_sum(&row)),

@@ -50,13 +50,7 @@ pub struct Again<'a> {
 }
 
 impl Survey {
-    pub fn new(
-        spec: &Spec,
-        filter: &Filter,
-        store: &Store,
-        shard: Option<Shard>,
-        again: &Again<'_>,
-    ) -> Survey {
+    pub fn new(spec: &Spec, filter: &Filter, store: &Store, shard: Option<Shard>, again: &Again<'_>) -> Survey {
         let mut survey = Survey {
             order: Vec::new(),
             points: Vec::new(),

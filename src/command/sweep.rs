@@ -89,8 +89,21 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let mut manifest = manifest(args, &spec, &store, shard, survey, workers);
     let recorded = manifest.name(&spec.record);
     let started = Instant::now();
-    Running { args, text: &text, spec: &spec, store, survey, changed, limits, manifest, recorded, started, begun: None, lost: 0 }
-        .run(plan, spares)
+    Running {
+        args,
+        text: &text,
+        spec: &spec,
+        store,
+        survey,
+        changed,
+        limits,
+        manifest,
+        recorded,
+        started,
+        begun: None,
+        lost: 0,
+    }
+    .run(plan, spares)
 }
 
 /// For as many workers as the sweep may have.
@@ -320,12 +333,15 @@ impl Running<'_> {
         for (trial, row) in trials.iter().zip(&rows.trials) {
             let (from, until) = (at, at + row.runs as usize);
             at = until;
-            if self.args.allow_mixed || self.store.runs.verdict(*trial).is_none_or(|verdict| verdict.outcome().is_none()) {
+            if self.args.allow_mixed
+                || self.store.runs.verdict(*trial).is_none_or(|verdict| verdict.outcome().is_none())
+            {
                 continue;
             }
             let before = self.store.runs.row(*trial)?.unwrap_or_default();
             if let Some(column) = record::differing(&before, &rows.runs[from..until]) {
-                let text = format!("{trial} was trained again and has another `{column}` than the row it has from before");
+                let text =
+                    format!("{trial} was trained again and has another `{column}` than the row it has from before");
                 return Err(Failure::new(text).hint(
                     "the rows were changed, or another machine computed them; `--allow-mixed` takes the new ones, another `--out` keeps both",
                 ));
@@ -352,6 +368,7 @@ impl Running<'_> {
 
     /// Every selected trial has a row: the files in grid order, the summary, the table.
     fn finish(mut self) -> Result<Exit, Failure> {
+        self.store.check_lock()?;
         let (survey, mut csv) = (self.survey, self.store.new_summary()?);
         let mut summary = Summary::new(self.spec.grid().keeps_configurations_together());
         csv.put(&summary::header())?;

@@ -64,7 +64,9 @@ impl Lock {
         }
         if !self.whole && !self.folder.is_same(LOCK, &self.file) {
             let text = format!("`{name}/{LOCK}` was removed while the sweep was running: another sweep can write here");
-            return Err(Failure::new(text).hint("see that no other sweep is running on the folder; the same command resumes"));
+            return Err(
+                Failure::new(text).hint("see that no other sweep is running on the folder; the same command resumes")
+            );
         }
         Ok(())
     }

@@ -113,7 +113,8 @@ impl Store {
     fn look(folder: Folder) -> Result<Store, Failure> {
         // In this order each row of `runs.csv` finds what was written before it, even while a sweep is writing.
         let from = folder.snapshot(RUNS)?;
-        let side = |i: usize| Table::read(&folder, SIDES[i].file, SIDES[i].columns, folder.snapshot(SIDES[i].file)?, None);
+        let side =
+            |i: usize| Table::read(&folder, SIDES[i].file, SIDES[i].columns, folder.snapshot(SIDES[i].file)?, None);
         let sides = [side(0)?, side(1)?, side(2)?];
         let known = folder.read_if_there(sums::FILE)?.map(Known::new).transpose();
         let mut known = known.map_err(|error| Failure::io("read", &folder.name(sums::FILE), &error))?;
@@ -136,7 +137,7 @@ impl Store {
         let damaged = runs.damaged + unknown;
         if damaged > 0 {
             let file = folder.name(RUNS);
-            tracing::warn!("`{}` has {damaged} damaged rows: their trials count as not run", file.display());
+            tracing::warn!("`{}` has {}, which count as not run", file.display(), counted(damaged, "damaged row"));
         }
         for (side, incomplete) in sides.iter().zip(incomplete) {
             side.warn(incomplete);
@@ -177,11 +178,15 @@ impl Store {
 
     /// Whether a trial that has an outcome was trained before this `[record]` asked for all that it asks for.
     pub fn lacks(&self, trial: TrialId, asked: &Record) -> bool {
+        if *asked == Record::default() {
+            return false;
+        }
         let Some(under) = self.runs.recorded(trial).filter(|_| has_outcome(&self.runs, trial)) else {
             return false;
         };
+        let nothing = Record::default();
         let known = match under {
-            Recorded::Nothing => Some(&Record { epochs: false, layers: crate::verdict::Layers::Never, steps: 0, sharpness: false }),
+            Recorded::Nothing => Some(&nothing),
             under => self.manifest.as_ref().and_then(|manifest| manifest.records.get(&under.name())),
         };
         match known {
@@ -418,6 +423,11 @@ fn refuse_file(dir: &Path) -> Result<(), Failure> {
 
 fn has_outcome(runs: &Table, trial: TrialId) -> bool {
     runs.verdict(trial).is_some_and(|verdict| verdict.outcome().is_some())
+}
+
+/// `1 row`, `2 rows`
+fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// A row could not be added to a file.

@@ -131,8 +131,9 @@ impl Table {
             return Ok(table);
         }
         if first != table.header {
-            return Err(Failure::new(format!("`{}` has other columns than this version writes", path.display()))
-                .hint("it was written by another version, or changed by another program; name another folder with `--out`"));
+            return Err(Failure::new(format!("`{}` has other columns than this version writes", path.display())).hint(
+                "it was written by another version, or changed by another program; name another folder with `--out`",
+            ));
         }
         table.end = first.len() as u64;
         let start = table.end;
@@ -282,9 +283,11 @@ impl Table {
         let (file, damaged) = (self.folder.name(self.name), self.damaged);
         let file = file.display();
         if incomplete > 0 {
-            tracing::warn!("`{file}` does not have the rows that were written of {incomplete} trials: they count as not run");
+            let trials = super::counted(incomplete, "trial");
+            tracing::warn!("`{file}` does not have the rows that were written of {trials}, which count as not run");
         } else if damaged > 0 {
-            tracing::warn!("`{file}` has {damaged} damaged rows that no trial is known to need: they are dropped");
+            let rows = super::counted(damaged, "damaged row");
+            tracing::warn!("`{file}` has {rows} that no trial is known to need: nothing runs again for them");
         }
     }
 

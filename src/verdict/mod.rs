@@ -205,10 +205,7 @@ impl Record {
     /// Whether a trial that was trained under this has all that `asked` asks for.
     pub fn includes(&self, asked: &Record) -> bool {
         let Record { epochs, layers, steps, sharpness } = asked;
-        self.epochs >= *epochs
-            && self.layers.includes(layers)
-            && self.steps >= *steps
-            && self.sharpness >= *sharpness
+        self.epochs >= *epochs && self.layers.includes(layers) && self.steps >= *steps && self.sharpness >= *sharpness
     }
 }
 

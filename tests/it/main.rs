@@ -16,7 +16,9 @@ mod sharpness;
 mod training;
 mod verdicts;
 
+mod cover;
 mod drill;
+mod held;
 mod merge;
 mod plan;
 mod products;
