@@ -109,6 +109,9 @@ pub struct Sweep {
     /// Try even trials again that were lost in three sweeps
     #[arg(long)]
     pub retry_lost: bool,
+    /// Train finished trials again of which `[record]` asks for more than was recorded; their rows in runs.csv must come out the same
+    #[arg(long)]
+    pub refill: bool,
     /// Print trials, cohorts and predicted work, and touch nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -52,11 +52,19 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
 }
 
 fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
-    let Measured { value, interval, n, empty, nan } = measure(&expect.metric, &group.places, rows);
+    let Measured { value, interval, n, empty, nan, recordable, unrecorded } =
+        measure(&expect.metric, &group.places, rows);
     let expected = expected(expect.bound);
     let metric = expect.metric.text.clone();
     let at = if group.name.is_empty() { String::new() } else { format!(" at {}", group.name) };
     let finding = match value {
+        _ if unrecorded > 0 => Some(Finding {
+            code: Code::NoValues,
+            message: format!(
+                "{metric} speaks of {recordable} trials{at}, and only {} of them have the values: they were not recorded of the others",
+                recordable - unrecorded
+            ),
+        }),
         Some(value) if expect.bound.holds(value) => None,
         Some(value) => {
             let of = if value.is_nan() && nan > 0 { format!("{nan} of n = {n} are NaN") } else { format!("n = {n}") };

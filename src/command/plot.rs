@@ -12,10 +12,10 @@ use crate::figures::words;
 use crate::spec::Mistake;
 use crate::spec::filter::Filter;
 use crate::spec::metric::Rate;
-use crate::store::REPORT;
+use crate::store::{self, REPORT};
 use std::fs::{self, File};
 use std::io::{BufReader, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub fn run(args: &Plot) -> Result<Exit, Failure> {
     let asked = Asked { x: args.x.clone(), y: args.y.clone(), facets: args.facet.clone() };
@@ -28,7 +28,8 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
         print(&texts.join("\n"));
         return Ok(Exit::Done);
     }
-    let mut folder = Folder::make(&args.dir)?;
+    let run = store::Folder::open(&args.dir).map_err(|error| Failure::io("open the folder", &args.dir, &error))?;
+    let mut folder = Folder::make(&run)?;
     folder.add(gallery.pages().map(|page| gallery.diagram(&page)))?;
     folder.add(gallery.survival().into_iter())?;
     let (layers, epochs) = (args.dir.join("layers.csv"), args.dir.join("epochs.csv"));
@@ -38,7 +39,7 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
     if let Some(reader) = open_if_there(&epochs)? {
         folder.add(gallery.trials(&epochs, reader)?.into_iter())?;
     }
-    super::report::write(&args.dir, None)?;
+    super::report::write(&run, None)?;
     print(&format!("{}{}\n", folder.listed(), args.dir.join(REPORT).display()));
     Ok(Exit::Done)
 }
@@ -140,15 +141,15 @@ fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>, Failure> {
 
 /// `RUN_DIR/figures`, and what was written there.
 struct Folder {
-    dir: PathBuf,
+    held: store::Folder,
     written: Vec<String>,
 }
 
 impl Folder {
-    fn make(run: &Path) -> Result<Folder, Failure> {
-        let dir = run.join("figures");
-        fs::create_dir_all(&dir).map_err(|error| Failure::io("make the folder", &dir, &error))?;
-        Ok(Folder { dir, written: Vec::new() })
+    fn make(run: &store::Folder) -> Result<Folder, Failure> {
+        let held = run.below("figures");
+        let held = held.map_err(|error| Failure::io("make the folder", &run.name("figures"), &error))?;
+        Ok(Folder { held, written: Vec::new() })
     }
 
     /// As SVG and as PNG. Two figures never share a name.
@@ -158,8 +159,7 @@ impl Folder {
             let name = names.find(|name| !self.written.contains(name)).expect("numbers do not end");
             let png = picture.png().map_err(|error| Failure::new(format!("cannot draw `{name}.png`: {error}")))?;
             for (extension, bytes) in [("svg", picture.svg().into_bytes()), ("png", png)] {
-                let path = self.dir.join(format!("{name}.{extension}"));
-                fs::write(&path, bytes).map_err(|error| Failure::io("write", &path, &error))?;
+                self.held.replace(&format!("{name}.{extension}"), |to| to.write_all(&bytes))?;
             }
             self.written.push(name);
         }
@@ -167,7 +167,7 @@ impl Folder {
     }
 
     fn listed(&self) -> String {
-        let line = |name: &String| format!("{0}.svg\n{0}.png\n", self.dir.join(name).display());
+        let line = |name: &String| format!("{0}.svg\n{0}.png\n", self.held.name(name).display());
         self.written.iter().map(line).collect()
     }
 }

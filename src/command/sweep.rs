@@ -1,7 +1,7 @@
 //! `blowup sweep`: spec -> grid minus rows -> plan -> pool -> store.
 
 use super::shard;
-use super::survey::{Survey, check_shard};
+use super::survey::{Again, Survey, check_shard};
 use crate::cli::Sweep;
 use crate::device::Device;
 use crate::failure::{Exit, Failure, excerpt};
@@ -12,6 +12,7 @@ use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
 use crate::store::losses::{self, Loss};
+use crate::store::sums::Recorded;
 use crate::store::{Counts, Manifest, REPORT, Status, Store};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
@@ -19,6 +20,7 @@ use crate::worker::Spares;
 use crate::worker::limits::{Limits, Shares, Wishes};
 use crate::worker::memory;
 use crate::worker::pool::{self, Ending, News};
+use crate::worker::protocol::Rows;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
@@ -49,7 +51,9 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let (timeout, memory) = (args.timeout, args.memory.map(|memory| memory.0));
     let mut limits = Limits { timeout, memory, ceiling: u64::MAX };
     let retry = |trial| args.retry_lost || !store.losses.is_given_up(trial, &limits);
-    let mut survey = Survey::new(&spec, &filter, &store, shard, &retry);
+    let lacks = |trial| store.lacks(trial, &spec.record);
+    let again = Again { retry: &retry, lacks: &lacks, refill: args.refill };
+    let mut survey = Survey::new(&spec, &filter, &store, shard, &again);
     if survey.trials == 0 {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
@@ -82,10 +86,24 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
         print(&dry_run(points, shard, survey, &plan, workers));
         return Ok(Exit::Done);
     }
-    let manifest = manifest(args, &spec, &store, shard, survey, workers);
+    let mut manifest = manifest(args, &spec, &store, shard, survey, workers);
+    let recorded = manifest.name(&spec.record);
     let started = Instant::now();
-    Running { args, text: &text, spec: &spec, store, survey, changed, limits, manifest, started, begun: None, lost: 0 }
-        .run(plan, spares)
+    Running {
+        args,
+        text: &text,
+        spec: &spec,
+        store,
+        survey,
+        changed,
+        limits,
+        manifest,
+        recorded,
+        started,
+        begun: None,
+        lost: 0,
+    }
+    .run(plan, spares)
 }
 
 /// For as many workers as the sweep may have.
@@ -144,6 +162,7 @@ fn manifest(
         updated: now(),
         wall_seconds: before.map_or(0.0, |m| m.wall_seconds),
         record: spec.record.clone(),
+        records: before.map(|m| m.records.clone()).unwrap_or_default(),
         counts: counts(store, survey),
         lengths: Default::default(),
     }
@@ -192,6 +211,8 @@ struct Running<'a> {
     changed: bool,
     limits: Limits,
     manifest: Manifest,
+    /// What `[record]` is called beside the rows.
+    recorded: Recorded,
     started: Instant,
     /// The workers' fingerprint, as soon as one was ready and the folder was taken.
     begun: Option<String>,
@@ -218,7 +239,7 @@ impl Running<'_> {
             self.survey.selected,
             plan.chunks.len(),
             self.manifest.workers,
-            self.store.dir.display()
+            self.store.dir().display()
         ));
         let options = pool::Options {
             workers: self.manifest.workers as usize,
@@ -264,7 +285,9 @@ impl Running<'_> {
                 Some(_) => return Err(Failure::new("the program or its libtorch changed while the sweep was running")),
             },
             News::Rows { trials, rows, seconds_each } => {
-                self.store.append(trials, rows)?;
+                self.check_same_rows(trials, rows)?;
+                let trials: Vec<_> = trials.iter().map(|trial| (*trial, self.recorded)).collect();
+                self.store.append(&trials, rows)?;
                 for row in &rows.trials {
                     progress.done(Verdict::Outcome(row.outcome), seconds_each);
                 }
@@ -272,7 +295,8 @@ impl Running<'_> {
             News::Lost { trial, reason, detail, seconds } => {
                 self.lost += 1;
                 let loss = Loss { lost: reason, limit: self.limits.of(reason) };
-                self.store.append_lost(trial.id(), &record::lost_row(trial, reason), loss, detail)?;
+                let row = record::lost_row(trial, reason);
+                self.store.append_lost((trial.id(), self.recorded), &row, loss, detail)?;
                 progress.done(Verdict::Lost(reason), seconds);
             }
         }
@@ -285,14 +309,14 @@ impl Running<'_> {
             known.clear();
         }
         if known.is_empty() && !self.store.runs.is_empty() && !self.args.allow_mixed {
-            let dir = self.store.dir.display();
+            let dir = self.store.dir().display();
             return Err(Failure::new(format!("`{dir}/manifest.toml` does not say what computed the rows in `{dir}`"))
                 .hint("it is damaged or was removed; if it was this program on this machine, add `--allow-mixed`"));
         }
         if known.iter().any(|k| k != fingerprint) && !self.args.allow_mixed {
             let text = format!(
                 "the rows in `{}` were computed by `{}`; this is `{fingerprint}`, whose bits may differ",
-                self.store.dir.display(),
+                self.store.dir().display(),
                 known.join("`, `")
             );
             return Err(Failure::new(text).hint("name another folder with `--out`, or mix them with `--allow-mixed`"));
@@ -303,22 +327,48 @@ impl Running<'_> {
         Ok(())
     }
 
+    /// A trial that is trained once more, for what is recorded now, must come out as it did.
+    fn check_same_rows(&self, trials: &[TrialId], rows: &Rows) -> Result<(), Failure> {
+        let mut at = 0;
+        for (trial, row) in trials.iter().zip(&rows.trials) {
+            let (from, until) = (at, at + row.runs as usize);
+            at = until;
+            if self.args.allow_mixed
+                || self.store.runs.verdict(*trial).is_none_or(|verdict| verdict.outcome().is_none())
+            {
+                continue;
+            }
+            let before = self.store.runs.row(*trial)?.unwrap_or_default();
+            if let Some(column) = record::differing(&before, &rows.runs[from..until]) {
+                let text =
+                    format!("{trial} was trained again and has another `{column}` than the row it has from before");
+                return Err(Failure::new(text).hint(
+                    "the rows were changed, or another machine computed them; `--allow-mixed` takes the new ones, another `--out` keeps both",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Rows that are there stay as they were recorded.
     fn warn_of_unrecorded(&self) {
-        let before = self.store.manifest.as_ref().map(|m| &m.record);
-        if before.is_some_and(|before| *before != self.spec.record) && !self.store.runs.is_empty() {
-            tracing::warn!("`[record]` has changed: trials that have a row keep what was recorded of them");
+        let lacking = self.survey.lacking;
+        if lacking > 0 && !self.args.refill {
+            tracing::warn!(
+                "{lacking} finished trials were trained before `[record]` asked for all that it asks for now, and keep what was recorded of them; `--refill` trains them again"
+            );
         }
-        if self.store.runs.is_unguarded() {
+        if self.store.is_unguarded() {
             tracing::warn!(
                 "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
-                self.store.dir.join("runs.csv").display()
+                self.store.folder.name("runs.csv").display()
             );
         }
     }
 
     /// Every selected trial has a row: the files in grid order, the summary, the table.
     fn finish(mut self) -> Result<Exit, Failure> {
+        self.store.check_lock()?;
         let (survey, mut csv) = (self.survey, self.store.new_summary()?);
         let mut summary = Summary::new(self.spec.grid().keeps_configurations_together());
         csv.put(&summary::header())?;
@@ -332,7 +382,8 @@ impl Running<'_> {
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
         self.store.forget_rows();
-        super::report::write_or_tell(&self.store.dir, Some(self.spec));
+        super::report::write_or_tell(&self.store.folder, Some(self.spec));
+        self.store.check_lock()?;
         self.report(&summary);
         Ok(self.exit())
     }
@@ -356,8 +407,8 @@ impl Running<'_> {
         self.store.runs.rows(&mut |row| {
             summary.add_to_table(row);
         })?;
-        if !self.store.dir.join(REPORT).exists() {
-            super::report::write_or_tell(&self.store.dir, Some(self.spec));
+        if !self.store.folder.has(REPORT) {
+            super::report::write_or_tell(&self.store.folder, Some(self.spec));
         }
         self.report(&summary);
         Ok(self.exit())
@@ -372,8 +423,8 @@ impl Running<'_> {
             let (whose, all) = (if self.manifest.shard.is_some() { "shard" } else { "grid" }, self.survey.order.len());
             let _ = writeln!(text, "{missing} of the {whose}'s {all} trials were not asked for yet");
         }
-        text.push_str(&progress::folded(&self.store.dir.display().to_string(), &self.store.files().join(" ")));
-        if let Some(diagrams) = super::plot::glance(&self.store.dir, summary.all.trials).filter(|_| !self.args.quiet) {
+        text.push_str(&progress::folded(&self.store.dir().display().to_string(), &self.store.files().join(" ")));
+        if let Some(diagrams) = super::plot::glance(self.store.dir(), summary.all.trials).filter(|_| !self.args.quiet) {
             let _ = write!(text, "\n{diagrams}");
         }
         print(&text);
@@ -384,6 +435,7 @@ impl Running<'_> {
             // Nothing was written, nothing is to be said.
             return Ok(());
         }
+        self.store.sync()?;
         self.manifest.status = status;
         self.manifest.updated = now();
         self.manifest.wall_seconds += self.started.elapsed().as_secs_f64();

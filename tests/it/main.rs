@@ -18,7 +18,9 @@ mod sharpness;
 mod training;
 mod verdicts;
 
+mod cover;
 mod drill;
+mod held;
 mod merge;
 mod plan;
 mod products;

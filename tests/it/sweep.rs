@@ -50,7 +50,7 @@ impl Place {
     /// Results as a sweep leaves them: rows and their checksums.
     pub fn write_runs(&self, dir: &str, runs: &str) {
         let trial = |row: &str| row.get(..TrialId::LENGTH).and_then(TrialId::parse);
-        let line = |row: &str| trial(row).map(|trial| sums::line(trial, sums::sum(row.as_bytes())));
+        let line = |row: &str| trial(row).map(|trial| sums::line(trial, sums::sum(row.as_bytes()), None));
         let lines = runs.split_inclusive('\n').filter_map(line).flatten();
         let lines: Vec<u8> = b"trial,crc32\n".iter().copied().chain(lines).collect();
         std::fs::write(self.path(&format!("{dir}/runs.crc32")), lines).unwrap();
