@@ -210,7 +210,7 @@ impl Running<'_> {
             return self.finish();
         }
         let trials = plan.trials() as u64;
-        let mut progress = Progress::start(trials, plan.seconds(), self.args.quiet);
+        let mut progress = Progress::start(trials, plan.seconds(), self.manifest.workers, self.args.quiet);
         progress.say(&format!(
             "{}: {trials} trials to run ({} of {} are done) in {} chunks on {} workers, into `{}`",
             self.spec.name,
@@ -269,6 +269,7 @@ impl Running<'_> {
                     progress.done(Verdict::Outcome(row.outcome), seconds_each);
                 }
             }
+            News::Tick => progress.tick(),
             News::Lost { trial, reason, detail, seconds } => {
                 self.lost += 1;
                 let loss = Loss { lost: reason, limit: self.limits.of(reason) };
