@@ -1,6 +1,7 @@
 //! What a person sees while a sweep runs, on stderr: a bar on a terminal, otherwise a line at the start, one now and then, and one at the end. Nothing
 //! else in the program depends on it.
 
+use crate::plan::Plan;
 use crate::record::Verdict;
 use crate::stderr;
 use crate::store::Counts;
@@ -20,7 +21,8 @@ pub struct Progress {
     /// Predicted, on one core: of everything, and of what is done.
     work: f64,
     work_done: f64,
-    workers: u64,
+    /// Predicted, of this sweep.
+    predicted: f64,
     /// When the bar was drawn, or when the next line is due, since the start.
     next: Duration,
 }
@@ -33,8 +35,8 @@ enum How {
 }
 
 impl Progress {
-    /// `trials` are to run now, with `work` predicted seconds on one core.
-    pub fn start(trials: u64, work: f64, workers: u64, quiet: bool) -> Progress {
+    /// `trials` are to run now, as planned.
+    pub fn start(trials: u64, plan: &Plan, workers: usize, quiet: bool) -> Progress {
         let how = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => How::Quiet,
             (false, true) => How::Bar,
@@ -49,8 +51,17 @@ impl Progress {
         // Without a thread for it, this one writes.
         let _ = stderr::detach(bar);
         let next = if how == How::Bar { Duration::ZERO } else { FIRST };
-        let counts = Counts::default();
-        Progress { how, started: Instant::now(), trials, counts, work, work_done: 0.0, workers, next }
+        let (work, predicted) = (plan.seconds(), plan.seconds_on(workers));
+        Progress {
+            how,
+            started: Instant::now(),
+            trials,
+            counts: Counts::default(),
+            work,
+            work_done: 0.0,
+            predicted,
+            next,
+        }
     }
 
     /// One line in the log of a batch job; on a terminal above the bar.
@@ -102,7 +113,7 @@ impl Progress {
     fn left(&self) -> String {
         let passed = self.started.elapsed().as_secs_f64();
         let (left, word) = match self.work_done {
-            0.0 => ((self.work / self.workers as f64 - passed).max(0.0), "predicted"),
+            0.0 => ((self.predicted - passed).max(0.0), "predicted"),
             done => (passed * (self.work / done - 1.0).max(0.0), "left"),
         };
         format!(", {} {word}", HumanDuration(Duration::from_secs_f64(left.min(1e9))))

@@ -109,7 +109,9 @@ fn write(messages: &Receiver<Message>, bar: &ProgressBar) {
         }
         match LEFT_OUT.swap(0, Ordering::Relaxed) {
             0 => {}
-            lines => text(format!("{lines} lines were left out: nobody read what was written before them\n").as_bytes()),
+            lines => {
+                text(format!("{lines} lines were left out: nobody read what was written before them\n").as_bytes())
+            }
         }
     }
 }

@@ -16,10 +16,11 @@ const PLACE: f64 = 16.0;
 /// A number of the data as it is drawn; a cell of a csv file with its text.
 const DRAWN: f64 = 8.0;
 const CELL: f64 = 40.0;
+/// What the network behind `teacher` has at its hidden units, for each sample.
+const TAUGHT: f64 = 64.0 * 8.0;
 /// The tensors of one layer (at one time step) beside their numbers.
 const LAYER: f64 = 4096.0;
-/// Differentiating twice keeps so many f64 numbers for each unit and sample. Measured, see `tests/it/plan.rs` for the shapes: 8 to 9 for relu; 27 with a
-/// norm; 11 for each gate.
+/// Differentiating twice keeps so many f64 numbers for each unit and sample. Measured: 8 to 9 for relu, 27 with a norm, 11 for each gate.
 const CURVED: f64 = 10.0;
 const CURVED_NORMED: f64 = 30.0;
 const CURVED_GATED: f64 = 12.0;
@@ -32,6 +33,8 @@ const STEP_TEXT: f64 = 90.0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Held {
     per_lane: f64,
+    /// What is recorded of it; a pad lane has nothing.
+    per_trial: f64,
     /// Of data.
     per_seed: f64,
     per_chunk: f64,
@@ -58,6 +61,7 @@ impl Held {
         let (per_seed, data) = match trial.task.kind {
             TaskKind::Csv => (0.0, m.bytes * m.numbers * m.samples + CELL * drawn),
             TaskKind::Digits => (0.0, m.bytes * m.numbers * m.samples + DRAWN * drawn),
+            TaskKind::Teacher => (m.bytes * m.numbers * kept_samples, DRAWN * drawn + TAUGHT * m.samples),
             _ => (m.bytes * m.numbers * kept_samples, DRAWN * drawn),
         };
         let kept_per_unit = match trial.network {
@@ -70,7 +74,8 @@ impl Held {
             * m.evaluated()
             * (kept_per_unit * m.units_of(1.0) + m.numbers);
         Held {
-            per_lane: peak * m.working_set() + PLACE * m.batch + kept + late,
+            per_lane: peak * m.working_set() + PLACE * m.batch,
+            per_trial: kept + late,
             per_seed,
             // Data is there before anything is curved, and text is made when nothing is any more.
             per_chunk: LAYER * layers + data.max(curved).max(text),
@@ -79,12 +84,16 @@ impl Held {
 
     /// A single lane may have a pad lane beside it.
     pub fn bytes(&self, lanes: usize, seeds: f64) -> f64 {
-        WORKER_BYTES + self.per_chunk + self.per_seed * seeds + self.per_lane * lanes.max(2) as f64
+        WORKER_BYTES
+            + self.per_chunk
+            + self.per_seed * seeds
+            + self.per_trial * lanes as f64
+            + self.per_lane * lanes.max(2) as f64
     }
 
     /// As many lanes as fit into a worker of so many bytes, where each but the first brings `share` of a seed with it.
     pub fn lanes(&self, worker: f64, share: f64) -> usize {
         let first = WORKER_BYTES + self.per_chunk + self.per_seed * (1.0 - share);
-        ((worker - first) / (self.per_lane + self.per_seed * share)) as usize
+        ((worker - first) / (self.per_lane + self.per_trial + self.per_seed * share)) as usize
     }
 }

@@ -137,6 +137,12 @@ impl Plan {
         // A sum of nothing would be -0.
         self.chunks.iter().map(Chunk::seconds).fold(0.0, |all, chunk| all + chunk)
     }
+
+    /// Predicted, on so many cores as fast: no sweep is faster than its longest chunk.
+    pub fn seconds_on(&self, workers: usize) -> f64 {
+        let longest = self.chunks.first().map_or(0.0, Chunk::seconds);
+        longest.max(self.seconds() / workers as f64)
+    }
 }
 
 impl Planner {
@@ -183,7 +189,7 @@ impl Planner {
                 // Nobody waits for the last chunk, and a GPU is only busy with thousands of lanes.
                 Device::Cuda(_) => cohort.cost.gpu_lanes(),
             };
-            cohort.lanes = lanes.min(sizes.chunk.unwrap_or(usize::MAX)).max(1);
+            cohort.lanes = lanes.min(sizes.chunk.unwrap_or(usize::MAX)).min(cohort.trials).max(1);
             // Siblings where the first of them stands, not where their hash does: rows come in nearly the order of the grid, which is how they
             // are read when the file is put in order.
             for siblings in members.chunk_by_mut(|a, b| (a.0, a.1) == (b.0, b.1)) {

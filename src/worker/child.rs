@@ -4,8 +4,8 @@ use super::drill::Drill;
 use super::memory;
 use super::protocol::{self, Order, Report, Row, Rows};
 use crate::device::Device;
-use crate::engine::{self, Trouble};
 use crate::engine::device::Unusable;
+use crate::engine::{self, Trouble};
 use crate::record;
 use crate::trial::Trial;
 use crate::verdict::{Finished, Record};
@@ -63,6 +63,9 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
 fn train(trials: &[Trial], record: &Record, drill: &mut Drill, outbox: &mut Outbox) -> Result<(), Trouble> {
     let mut broken = None;
     let mut done = |index: usize, finished: Finished| {
+        if drill.waits() {
+            drop(outbox.flush());
+        }
         drill.finished(&trials[index], outbox.to);
         if let Err(error) = outbox.put(index, &trials[index], &finished) {
             broken.get_or_insert(error);

@@ -65,12 +65,15 @@ impl Drill {
         }
     }
 
+    /// Whether the next trial is held back: those before it are to be reported first.
+    pub fn waits(&self) -> bool {
+        self.wait.as_ref().is_some_and(|(trials, file)| self.finished >= *trials && !file.exists())
+    }
+
     /// Called when a trial is finished, before it is reported.
     pub fn finished(&mut self, trial: &Trial, pipe: &mut impl Write) {
-        if let Some((_, file)) = self.wait.as_ref().filter(|(trials, _)| self.finished >= *trials) {
-            while !file.exists() {
-                std::thread::sleep(Duration::from_millis(5));
-            }
+        while self.waits() {
+            std::thread::sleep(Duration::from_millis(5));
         }
         self.finished += 1;
         if !self.slow.is_zero() {

@@ -46,3 +46,4 @@ mod pictures;
 
 mod readers;
 mod trials;
+mod workers;
