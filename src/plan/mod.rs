@@ -159,7 +159,7 @@ impl Planner {
         }
         let (cohort, members) = &mut self.cohorts[cohort];
         cohort.trials += 1;
-        members.push((trial.data_seed(), siblings(trial), number));
+        members.push((trial.data_seed(), siblings(trial).wrapping_add(trial.seed), number));
     }
 
     /// Predicted, of a worker that trains the largest trial alone.
@@ -225,7 +225,7 @@ fn siblings(trial: &Trial) -> u64 {
     let Init { kind, scale, offset } = trial.init;
     let recurrent = trial.recurrent_init.map(|init| (init.kind, init.scale.to_bits()));
     let numbers = [scale, offset, trial.lr, trial.lr_output.unwrap_or(trial.lr), trial.weight_decay];
-    (trial.seed, kind, recurrent, numbers.map(f64::to_bits)).hash(&mut hasher);
+    (kind, recurrent, numbers.map(f64::to_bits)).hash(&mut hasher);
     trial.optimizer.momentum().map(f64::to_bits).hash(&mut hasher);
     hasher.finish()
 }
