@@ -57,10 +57,12 @@ class Drill:
 
     def start(self, out, *args, faults=None, log="log", **more):
         """A sweep in the background; stdout and stderr go to a file."""
+        return self.start_command(self.command(out, *args), faults or {}, log, **more)
+
+    def start_command(self, command, faults, log="log", **more):
         log = open(self.scratch / log, "w+b")
         env = {name: text for name, text in os.environ.items() if not name.startswith("BLOWUP_TEST_")}
-        env |= faults or {}
-        process = subprocess.Popen(self.command(out, *args), stdout=log, stderr=log, env=env, **more)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=env | faults, **more)
         process.log = log
         return process
 
@@ -122,11 +124,22 @@ def children(parent):
         return []
 
 
-def running(pid):
+def state(pid):
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] not in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0]
     except (OSError, IndexError):
-        return False
+        return "X"
+
+
+def running(pid):
+    return state(pid) not in "ZX"
+
+
+def until(holds, what):
+    began = time.monotonic()
+    while not holds():
+        check(time.monotonic() - began < 120, what)
+        time.sleep(0.005)
 
 
 def no_orphans(pids):
@@ -220,6 +233,51 @@ def stopped_worker(d):
     no_orphans([pid])
     d.same("stopped")
     return 1, 0
+
+
+def stopped_with_large_order(d):
+    """Stopped before it reads an order that is longer than a pipe holds: the sweep must neither hang in handing it over nor ignore a signal."""
+    spec, out = d.scratch / "large.toml", d.scratch / "large"
+    spec.write_text(
+        f'name = "large"\nepochs = 1\nseeds = 200\n[task]\nkind = "scalar"\n[[grid]]\nlabel = "{"l" * 1000}"\ndepth = 0\nlr = 0.1\n'
+    )
+    runs = []
+    for args, faults in [([], {}), (["--timeout", "5"], {"BLOWUP_TEST_STOP": str(d.scratch / "large.stopped")})]:
+        process = d.start_command([BLOWUP, "sweep", spec, "--out", out, "--workers", "1", "--chunk", "200", *args], faults)
+        d.end(process, 0)
+        runs.append((out / "runs.csv").read_bytes())
+        shutil.rmtree(out)
+    check(runs[0] == runs[1], "other rows than without the stop")
+    (d.scratch / "large.stopped").unlink()
+    process = d.start_command(
+        [BLOWUP, "sweep", spec, "--out", out, "--workers", "1", "--chunk", "200"], {"BLOWUP_TEST_STOP": str(d.scratch / "large.stopped")}
+    )
+    until(lambda: (out / "manifest.toml").exists() and any(state(pid) == "T" for pid in children(process.pid)), "the worker did not stop")
+    process.send_signal(signal.SIGTERM)
+    d.end(process, 130)
+    for left in (spec, d.scratch / "large.stopped"):
+        left.unlink()
+    return 2, 0
+
+
+def replaced(d):
+    """The program's file is removed, or another takes its place; then a worker dies."""
+    program, times = d.scratch / "program", 0
+    for other in (None, "/bin/true"):
+        shutil.copy(BLOWUP, program)
+        library = Path(os.environ.get("LIBTORCH", ROOT / ".libtorch")) / "lib"
+        faults = {"BLOWUP_TEST_SLOW": "10", "LD_LIBRARY_PATH": str(library)}
+        process = d.start_command([program, *d.command("replaced")[1:]], faults)
+        d.until_rows("replaced", process)
+        program.unlink()
+        if other is not None:
+            shutil.copy(other, program)
+        os.kill(d.random.choice(children(process.pid)), signal.SIGKILL)
+        d.end(process, 0)
+        d.same("replaced")
+        program.unlink(missing_ok=True)
+        times += 1
+    return times, 0
 
 
 def signalled(name):
@@ -495,6 +553,8 @@ FAULTS = {
     "SIGKILL of random workers": workers_killed,
     "a worker that hangs": guilty("HANG", "timeout", "--timeout", "2"),
     "a worker that is stopped (SIGSTOP)": stopped_worker,
+    "a worker stopped before a large order": stopped_with_large_order,
+    "the program removed, then replaced": replaced,
     "a worker that writes garbage": guilty("GARBAGE", "crashed"),
     "a worker that exits in the middle of a row": guilty("TORN", "crashed"),
     "a worker that aborts": guilty("ABORT", "crashed"),

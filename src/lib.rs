@@ -45,3 +45,5 @@ pub mod report;
 pub mod failure;
 pub mod input;
 pub mod progress;
+pub mod signals;
+pub mod stderr;

@@ -4,21 +4,25 @@ use blowup::cli::{Cli, Command};
 use blowup::command;
 use blowup::failure::{Exit, Failure};
 use blowup::progress::to_stderr;
+use blowup::{signals, stderr};
 use clap::Parser;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    signals::let_writes_fail();
     let cli = Cli::parse();
     log_to_stderr();
-    match run(cli.command) {
+    let status = match run(cli.command) {
         Ok(exit) => ExitCode::from(exit.status()),
         Err(failure) => {
             to_stderr(&failure.to_string());
             ExitCode::from(Failure::STATUS)
         }
-    }
+    };
+    stderr::flush();
+    status
 }
 
 fn run(command: Command) -> Result<Exit, Failure> {
@@ -41,7 +45,7 @@ fn log_to_stderr() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_writer(|| stderr::Log)
         .with_target(false)
         .log_internal_errors(false)
         .init();

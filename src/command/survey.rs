@@ -59,7 +59,7 @@ impl Survey {
             matched: 0,
             grid: String::new(),
             selected: 0,
-            planner: Planner::default(),
+            planner: Planner::new(&spec.record),
             given_up: 0,
             lacking: 0,
             foreign: 0,

@@ -231,7 +231,7 @@ impl Running<'_> {
             return self.finish();
         }
         let trials = plan.trials() as u64;
-        let mut progress = Progress::start(trials, plan.seconds(), self.args.quiet);
+        let mut progress = Progress::start(trials, &plan, self.manifest.workers as usize, self.args.quiet);
         progress.say(&format!(
             "{}: {trials} trials to run ({} of {} are done) in {} chunks on {} workers, into `{}`",
             self.spec.name,
@@ -292,6 +292,7 @@ impl Running<'_> {
                     progress.done(Verdict::Outcome(row.outcome), seconds_each);
                 }
             }
+            News::Tick => progress.tick(),
             News::Lost { trial, reason, detail, seconds } => {
                 self.lost += 1;
                 let loss = Loss { lost: reason, limit: self.limits.of(reason) };
@@ -480,7 +481,7 @@ fn dry_run(points: u128, shard: Option<Shard>, survey: &Survey, plan: &Plan, wor
         writeln!(text, "plan      {} cohorts, {} chunks on {workers} workers", plan.cohorts.len(), plan.chunks.len());
     let seconds = plan.seconds();
     let _ = writeln!(text, "memory    {:.0} MiB predicted for a worker", plan.bytes() / 1048576.0);
-    let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {:.1} s here\n", seconds / workers as f64);
+    let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {:.1} s here\n", plan.seconds_on(workers));
     let _ = writeln!(text, "{:>8} {:>6} {:>10}  cohort", "trials", "lanes", "seconds");
     for cohort in plan.cohorts.iter().take(SHOWN) {
         let _ =

@@ -17,7 +17,7 @@ use super::readout::Readout;
 use super::sharpness::sharpness;
 use super::start::Start;
 use super::still::{self, Rest};
-use super::task::{self, Draw};
+use super::task::Draw;
 use super::trace::{Sink, Step};
 use super::weights::Weights;
 use super::{init, kind, lanes, locate};
@@ -101,13 +101,13 @@ impl<'a> Cohort<'a> {
         let pads = lanes::pads(first, lanes.len());
         let weights = init::weights(&all, pads, kind);
         let seeds = distinct(trials.iter().map(Trial::data_seed));
-        let fresh = task::is_fresh(&first.task);
+        let fresh = first.task.is_fresh();
         let full = first.batch == first.task.samples && !fresh;
         let data = Data::new(first, &seeds, Draw::Training(0), kind)?;
         let evaluation = match (full, fresh) {
             (true, _) => None,
             (false, true) => Some(Data::new(first, &seeds, Draw::Evaluation, kind)?),
-            (false, false) => Some(Data::new(first, &seeds, Draw::Training(0), kind)?),
+            (false, false) => Some(data.share()),
         };
         let rests = full && watch.is_none() && record.layers == Layers::Never && !record.sharpness;
         let mut cohort = Cohort {
@@ -172,7 +172,7 @@ impl<'a> Cohort<'a> {
         }
         let (epoch, within) = (step / self.steps_per_epoch, (step % self.steps_per_epoch) as usize);
         if within == 0 {
-            if task::is_fresh(&first.task) && epoch > 0 {
+            if first.task.is_fresh() && epoch > 0 {
                 let seeds = distinct(seeds.iter().map(|lane| lane.data));
                 self.data = Data::new(first, &seeds, Draw::Training(epoch), self.kind)?;
             }

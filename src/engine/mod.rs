@@ -102,12 +102,28 @@ pub fn start_on(device: Device) -> Result<(), Unusable> {
     Ok(())
 }
 
+/// Why trials could not be trained, in words that name the thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Their data: a file that cannot be read or is no longer what the spec was checked against.
+    Data(String),
+    /// libtorch refused an operation (out of memory, most likely).
+    Engine(String),
+}
+
+impl Trouble {
+    fn text(self) -> String {
+        match self {
+            Trouble::Data(text) | Trouble::Engine(text) => text,
+        }
+    }
+}
+
 /// Trains trials of one `Shape` together and hands over each as it finishes, with its index.
 ///
 /// # Errors
-/// If a data file cannot be read or libtorch refuses an operation (out of memory, most likely): the text says which. Trials already handed
-/// over keep their results.
-pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
+/// See `Trouble`. Trials already handed over keep their results.
+pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), Trouble> {
     caught(|| cohort::train(trials, record, None, done)).map(drop)
 }
 
@@ -118,7 +134,8 @@ pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Fini
 pub fn replay(trial: &Trial, record: &Record, watch: trace::Sink) -> Result<Finished, String> {
     let mut result = None;
     let trials = std::slice::from_ref(trial);
-    caught(|| cohort::train(trials, record, Some(&mut *watch), &mut |_, finished| result = Some(finished)))?;
+    caught(|| cohort::train(trials, record, Some(&mut *watch), &mut |_, finished| result = Some(finished)))
+        .map_err(Trouble::text)?;
     result.ok_or_else(|| "the trial did not end".to_owned())
 }
 
@@ -127,13 +144,16 @@ pub fn replay(trial: &Trial, record: &Record, watch: trace::Sink) -> Result<Fini
 /// # Errors
 /// As `train`.
 pub fn start_of(trial: &Trial) -> Result<Vec<trace::Array>, String> {
-    caught(|| trace::start(trial))
+    caught(|| trace::start(trial)).map_err(Trouble::text)
 }
 
-fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(|| tch::no_grad(work))).unwrap_or_else(|panic| {
+/// `work` says what is wrong with the data; everything else panics.
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, Trouble> {
+    let done = catch_unwind(AssertUnwindSafe(|| tch::no_grad(work)));
+    done.map(|result| result.map_err(Trouble::Data)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
-        Err(text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_string())
+        let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message");
+        Err(Trouble::Engine(text.to_owned()))
     })
 }
 

@@ -31,14 +31,6 @@ pub enum Draw {
     Evaluation,
 }
 
-/// Samples of the evaluation draw.
-pub const EVALUATION_SAMPLES: usize = 4096;
-
-/// Whether every epoch has its own data.
-pub fn is_fresh(task: &Task) -> bool {
-    task.kind == TaskKind::FreshNoise
-}
-
 /// Width of the fixed network behind `teacher`.
 const TEACHER_WIDTH: usize = 64;
 
@@ -51,8 +43,8 @@ pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> 
         return read(task, file, loss);
     }
     let (index, purpose, n) = match draw {
-        Draw::Training(epoch) => (if is_fresh(task) { epoch } else { 0 }, Purpose::Data, task.samples),
-        Draw::Evaluation => (0, Purpose::Evaluation, EVALUATION_SAMPLES),
+        Draw::Training(epoch) => (if task.is_fresh() { epoch } else { 0 }, Purpose::Data, task.samples),
+        Draw::Evaluation => (0, Purpose::Evaluation, Task::EVALUATION_SAMPLES),
     };
     let mut stream = Stream::new(seed, purpose, index);
     Ok(match task.kind {

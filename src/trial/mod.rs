@@ -84,6 +84,30 @@ pub struct Task {
     pub csv: Option<CsvFile>,
 }
 
+impl Task {
+    /// What initial and final losses of a task with fresh data are taken over: a draw that is never trained on.
+    pub const EVALUATION_SAMPLES: usize = 4096;
+
+    /// Whether every epoch has its own data.
+    pub fn is_fresh(&self) -> bool {
+        self.kind == TaskKind::FreshNoise
+    }
+
+    /// Whether every seed has its own data.
+    pub fn is_drawn(&self) -> bool {
+        match self.kind {
+            TaskKind::Csv | TaskKind::Digits | TaskKind::Scalar => false,
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence => true,
+        }
+    }
+}
+
 named! {
     /// The data sets; `fresh-noise` draws new data every epoch.
     TaskKind {

@@ -4,6 +4,7 @@ use super::{
     Beginning, EpochRow, Finished, LayerRow, Measured, Next, Outcome, Probe, Record, Site, StepRow, When, reference,
 };
 use crate::mean::{Mean, mean};
+use std::collections::VecDeque;
 
 /// The trajectory of one trial, folded as it comes.
 #[derive(Debug, Clone)]
@@ -13,7 +14,8 @@ pub struct Course {
     lr: f64,
     record: Record,
     epoch: EpochFold,
-    epoch_losses: Vec<f64>,
+    /// Of the last tenth of the epochs so far, rounded up: an earlier one will never be in it again.
+    late_losses: VecDeque<f64>,
     loss_previous: Option<f64>,
     loss_jump_max: Option<f64>,
     loss_min: Option<f64>,
@@ -50,7 +52,7 @@ impl Course {
             lr,
             record,
             epoch: EpochFold::default(),
-            epoch_losses: Vec::new(),
+            late_losses: VecDeque::new(),
             loss_previous: None,
             loss_jump_max: None,
             loss_min: None,
@@ -157,7 +159,10 @@ impl Course {
         let fold = std::mem::take(&mut self.epoch);
         self.epochs += 1;
         let loss = fold.loss.value();
-        self.epoch_losses.push(loss);
+        self.late_losses.push_back(loss);
+        if self.late_losses.len() as u64 > self.epochs.div_ceil(10) {
+            self.late_losses.pop_front();
+        }
         if !loss.is_nan() {
             self.loss_min = Some(self.loss_min.map_or(loss, |m| m.min(loss)));
             if self.loss_max.is_none_or(|(max, _)| loss > max) {
@@ -255,11 +260,11 @@ impl Course {
 
     /// The mean epoch loss of the last tenth, rounded up; without any epoch, the final loss.
     fn late_mean(&self, loss_final: f64) -> f64 {
-        let all = self.epoch_losses.len();
-        if all == 0 {
+        let last = &self.late_losses;
+        if last.is_empty() {
             return loss_final;
         }
-        mean(self.epoch_losses[all - all.div_ceil(10)..].iter().copied())
+        mean(last.iter().copied())
     }
 }
 

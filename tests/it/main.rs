@@ -50,3 +50,4 @@ mod pictures;
 
 mod readers;
 mod trials;
+mod workers;

@@ -161,3 +161,15 @@ proptest::proptest! {
         assert_eq!(m.nan.is_some() || !m.loss_final.is_finite(), losses.iter().any(|l| l.is_nan()) || !losses[losses.len() - 1].is_finite());
     }
 }
+
+#[test]
+fn the_late_mean_is_of_the_last_tenth_rounded_up_of_any_number_of_epochs() {
+    for epochs in 2usize..64 {
+        for peak in 1..epochs {
+            let mut losses = vec![0.1; epochs + 1];
+            (losses[0], losses[peak]) = (1.0, 1e9);
+            let late = peak >= epochs - epochs.div_ceil(10);
+            check(&losses, if late { Outcome::Diverged } else { Outcome::Converged });
+        }
+    }
+}
