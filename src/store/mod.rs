@@ -220,11 +220,16 @@ impl Store {
         self.write_manifest(manifest)?;
         let files = self.written().map(fs::File::try_clone).collect::<io::Result<_>>();
         self.syncer = Some(Syncer::start(files.map_err(|error| Failure::io("sync", self.dir(), &error))?));
+        self.keep();
+        Ok(())
+    }
+
+    /// The folder holds results now: what was made for them stays.
+    fn keep(&mut self) {
         self.made.clear();
         if let Some(lock) = &mut self.lock {
             lock.made = false;
         }
-        Ok(())
     }
 
     /// Before any row can be appended, every row that is there has its line.

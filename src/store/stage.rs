@@ -29,7 +29,7 @@ impl Store {
     /// at the very end.
     pub fn adopt(mut self, stage: Stage) -> Result<(), Failure> {
         self.check_lock()?;
-        self.made.clear();
+        self.keep();
         let from = &stage.store.folder;
         let attempt = || -> io::Result<()> {
             let last = [RUNS, MANIFEST];
