@@ -30,12 +30,11 @@ pub enum Draw {
     Evaluation,
 }
 
-/// Samples of the evaluation draw.
-pub const EVALUATION_SAMPLES: usize = 4096;
+pub use crate::trial::EVALUATION_SAMPLES;
 
 /// Whether every epoch has its own data.
 pub fn is_fresh(task: &Task) -> bool {
-    task.kind == TaskKind::FreshNoise
+    task.kind.is_fresh()
 }
 
 /// Width of the fixed network behind `teacher`.

@@ -106,6 +106,25 @@ impl TaskKind {
         }
     }
 
+    /// Whether every epoch has data of its own.
+    pub fn is_fresh(self) -> bool {
+        self == TaskKind::FreshNoise
+    }
+
+    /// Whether its data are drawn, from the data's seed.
+    pub fn is_drawn(self) -> bool {
+        match self {
+            TaskKind::Scalar | TaskKind::Csv | TaskKind::Digits => false,
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence => true,
+        }
+    }
+
     /// The loss where a spec names none: tasks that can only be classified take cross-entropy.
     pub fn default_loss(self) -> Loss {
         match self {
@@ -136,6 +155,9 @@ impl TaskKind {
         }
     }
 }
+
+/// Samples of the draw on which tasks with fresh data are evaluated.
+pub const EVALUATION_SAMPLES: usize = 4096;
 
 impl Eq for Task {}
 
@@ -358,6 +380,13 @@ impl Optimizer {
     }
 }
 
+/// A pass over data that has a batch of one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lone {
+    Training,
+    Evaluation,
+}
+
 /// A factor on the learning rate; `warmup` counts updates and is at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Schedule {
@@ -475,6 +504,17 @@ impl Trial {
         match self.budget {
             Budget::Epochs(epochs) => epochs * self.steps_per_epoch(),
             Budget::Steps(steps) => steps,
+        }
+    }
+
+    /// What batch norm would take the statistics of a single sample of, which have no variance: the training data or the evaluation's draw.
+    /// None with another norm, and where every batch has two samples or more.
+    pub fn lone_sample(&self) -> Option<Lone> {
+        let lone = |samples: usize| self.batch == 1 || samples % self.batch == 1;
+        match self.network.norm() {
+            Some(Norm::Batch(_)) if lone(self.task.samples) => Some(Lone::Training),
+            Some(Norm::Batch(_)) if self.task.kind.is_fresh() && lone(EVALUATION_SAMPLES) => Some(Lone::Evaluation),
+            Some(Norm::None | Norm::Batch(_) | Norm::Layer(_) | Norm::Rms(_)) | None => None,
         }
     }
 
