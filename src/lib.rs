@@ -43,4 +43,5 @@ pub mod report;
 
 pub mod failure;
 pub mod input;
+pub mod log;
 pub mod progress;

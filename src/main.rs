@@ -3,15 +3,14 @@
 use blowup::cli::{Cli, Command};
 use blowup::command;
 use blowup::failure::{Exit, Failure};
+use blowup::log;
 use blowup::progress::to_stderr;
 use clap::Parser;
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr();
+    log::to_stderr();
     match run(cli.command) {
         Ok(exit) => ExitCode::from(exit.status()),
         Err(failure) => {
@@ -34,15 +33,4 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Slurm(args) => command::slurm::run(&args),
         Command::Map(_) => later("map"),
     }
-}
-
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .log_internal_errors(false)
-        .init();
 }

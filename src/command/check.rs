@@ -41,6 +41,7 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     let known = Known::open(sums::path(&path))?;
     if known.is_none() {
         tracing::warn!(
+            hint = "`runs.crc32` lies beside the file that a sweep writes; copy both",
             "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
             path.display()
         );

@@ -26,13 +26,13 @@ pub fn check(spec: &Spec, places: &[Span], problems: &mut Problems) {
         let grid = Grid::new(std::slice::from_ref(&suspects), &spec.excludes);
         let mut told: Vec<usize> = Vec::new();
         for (looked_at, (trial, excluded)) in grid.all_points().enumerate() {
-            // Beyond so many points that an exclude names, a spec is not waited for.
-            let given_up = looked_at == LOOKED_AT;
+            // What an exclude drops is not looked for without end.
+            let given_up = looked_at >= LOOKED_AT;
             if told.len() == TOLD || given_up && !told.is_empty() {
                 break;
             }
             if let Some(lone) = trial.lone_sample()
-                && (!excluded || given_up)
+                && (given_up || !excluded)
                 && !told.contains(&trial.batch)
             {
                 told.push(trial.batch);

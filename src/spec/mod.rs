@@ -117,9 +117,22 @@ impl Spec {
         }
     }
 
+    /// How many seeds there are and which, for each block that has others: `seeds = 42` is a number of them.
+    pub fn seeds(&self) -> String {
+        let mut all: Vec<String> = self.blocks.iter().map(|block| block.seeds.told()).collect();
+        all.dedup();
+        all.join("; ")
+    }
+
     pub fn grid(&self) -> Grid<'_> {
         Grid::new(&self.blocks, &self.excludes)
     }
+}
+
+/// The name in a spec, which need not be right in anything else.
+pub fn name(text: &str) -> Option<String> {
+    let entries = source::parse(text).ok()?;
+    settings::name(&entries.iter().find(|entry| entry.key == "name")?.value).ok()
 }
 
 fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> {

@@ -23,6 +23,20 @@ impl Seeds {
         }
     }
 
+    /// `5: 0 to 4`
+    pub fn told(&self) -> String {
+        const SHOWN: usize = 8;
+        let which = match self {
+            Seeds::First(1) => "0".to_owned(),
+            Seeds::First(n) => format!("0 to {}", n - 1),
+            Seeds::List(seeds) => {
+                let shown: Vec<String> = seeds.iter().take(SHOWN).map(u64::to_string).collect();
+                shown.join(", ") + if seeds.len() > SHOWN { ", ..." } else { "" }
+            }
+        };
+        format!("{}: {which}", self.len())
+    }
+
     pub fn at(&self, i: u64) -> u64 {
         match self {
             Seeds::First(_) => i,
