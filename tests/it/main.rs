@@ -3,6 +3,7 @@
 mod contract;
 mod grid;
 mod mistakes;
+mod nowhere;
 mod spec;
 
 mod device;
