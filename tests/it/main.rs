@@ -2,6 +2,7 @@
 
 mod contract;
 mod grid;
+mod messages;
 mod mistakes;
 mod nowhere;
 mod spec;
@@ -45,5 +46,7 @@ mod fuzz;
 mod hostile;
 mod pictures;
 
+mod columns;
 mod readers;
+mod readme;
 mod trials;

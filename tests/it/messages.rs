@@ -4,6 +4,8 @@ use crate::check::{GRID, Results, gate, place};
 use crate::mistakes::{check, mistakes};
 use crate::spec::TOP;
 use crate::sweep::{Place, stderr};
+use std::path::Path;
+use std::process::Command;
 
 /// The hint of the only mistake.
 fn hint(text: &str) -> String {
@@ -132,22 +134,36 @@ fn one_is_no_plural() {
 
 #[test]
 fn a_finding_has_as_many_digits_as_can_be_read() {
-    let spec = format!("{GRID}[[expect]]\nmetric = \"mean(loss_final)\"\nmax = 0.05\n");
+    let spec = format!("{GRID}[[expect]]\nmetric = \"max(loss_final)\"\nmax = 0.05\n");
     let found = |value: &'static str| gate(&place(&spec, &Results::of(&spec).column("loss_final", |_| value).text()), "").1;
-    assert!(found("0.07066666666666667").contains("mean(loss_final) is 0.0706667 (n = 8), expected <= 0.05"));
+    assert!(found("0.07066666666666667").contains("max(loss_final) is 0.0706667 (n = 8), expected <= 0.05"));
     // Not so few that it would read as within the bound.
-    assert!(found("0.05000000000001").contains("mean(loss_final) is 0.05000000000001 (n = 8), expected <= 0.05"));
+    assert!(found("0.05000000000001").contains("max(loss_final) is 0.05000000000001 (n = 8), expected <= 0.05"));
 }
 
 #[test]
-fn a_script_without_its_results_says_so() {
+fn a_script_without_its_results_says_so_and_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir(dir.path().join("scripts")).unwrap();
-    let script = dir.path().join("scripts/tables.py");
-    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/tables.py"), &script).unwrap();
-    for (argument, words) in [("article", "hint: `blowup sweep experiments/article.toml`"), ("none", "grid"), ("", "grid")] {
-        let output = std::process::Command::new("python3").arg(&script).args(argument.split_whitespace()).output().unwrap();
-        let text = stderr(&output);
-        assert!(!output.status.success() && !text.contains("Traceback") && text.contains(words), "{argument}: {text}");
+    for folder in ["scripts", "docs"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
     }
+    let page = dir.path().join("docs/literature.md");
+    std::fs::write(&page, "as measured").unwrap();
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
+    for (script, argument, words) in [
+        ("tables.py", "article", "hint: target/release/blowup sweep experiments/article.toml"),
+        ("tables.py", "grid", "hint: target/release/blowup sweep experiments/grid.toml"),
+        ("tables.py", "none", "usage: tables.py [grid | article"),
+        ("tables.py", "", "usage: tables.py [grid | article"),
+        ("literature.py", "", "hint: `make literature`"),
+        ("notebook.py", "nowhere", "notebook.py RUN_DIR OUT|hint: `make notebook`"),
+    ] {
+        let path = dir.path().join("scripts").join(script);
+        std::fs::copy(Path::new(sources).join(script), &path).unwrap();
+        let output = Command::new("python3").arg(&path).args(argument.split_whitespace()).output().unwrap();
+        let text = stderr(&output);
+        assert!(!output.status.success() && !text.contains("Traceback"), "{script} {argument}: {text}");
+        assert!(words.split('|').any(|words| text.contains(words)), "{script} {argument}: {text}");
+    }
+    assert_eq!(std::fs::read_to_string(page).unwrap(), "as measured");
 }

@@ -133,7 +133,7 @@ fn batch_norm_over_one_sample_is_refused_at_the_batch() {
     assert_eq!(found(17, deep), [""; 0]);
     let divided = "norm = \"batch\"\nwidth = [2, 4]\nbatch = { linear = [8, 16], points = 2, per = \"width\" }";
     assert_eq!(found(17, divided).len(), 3);
-    assert_eq!(found(19, divided), [""; 0]);
+    assert_eq!(found(18, divided), [""; 0]);
 }
 
 #[test]
