@@ -294,7 +294,8 @@ files go to stdout:
   trials-*     loss and gradient norm of single trials (if epochs.csv was recorded)
 
 By default x and y are the two numeric axes with most values, and the panels the two others with most
-values. With --facet, all other axes are pooled, which the figure says.
+values. With --facet, all other axes are pooled, which the figure says. A --where stands in the titles
+and in the names of the files.
 
 Examples:
   blowup plot results/grid

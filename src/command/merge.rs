@@ -31,7 +31,11 @@ pub fn run(args: &Merge) -> Result<Exit, Failure> {
     })?;
     refuse_endless(&spec, file)?;
     if args.spec.is_none() && shards.iter().any(|shard| shard.spec.as_ref() != Some(&text)) {
-        tracing::warn!(hint = "`--spec` names another", "the specs of the shards differ in more than their grid: `{}` is kept", file.display());
+        tracing::warn!(
+            hint = "`--spec` names another",
+            "the specs of the shards differ in more than their grid: `{}` is kept",
+            file.display()
+        );
     }
     let sources = Sources { shards: &shards, owners: owners(&shards)? };
     let trials = prove(&spec, file, &sources, args.partial)?;

@@ -310,7 +310,10 @@ impl Running<'_> {
     fn warn_of_unrecorded(&self) {
         let before = self.store.manifest.as_ref().map(|m| &m.record);
         if before.is_some_and(|before| *before != self.spec.record) && !self.store.runs.is_empty() {
-            tracing::warn!(hint = "another folder, with `--out`, records it of all", "`[record]` has changed: trials that have a row keep what was recorded of them");
+            tracing::warn!(
+                hint = "another folder, with `--out`, records it of all",
+                "`[record]` has changed: trials that have a row keep what was recorded of them"
+            );
         }
         if self.store.runs.is_unguarded() {
             tracing::warn!(

@@ -47,7 +47,7 @@ impl Source {
         if self.filters.is_empty() {
             return None;
         }
-        let text = slug(&self.filters);
+        let text = slug(&self.filters.iter().map(|filter| filter.replace("..", " to ")).collect::<Vec<_>>());
         let told = text.len() <= LONGEST && self.filters.iter().all(|filter| survives(filter));
         let start: String = text.chars().take(LONGEST).collect();
         let hash = || -> String {

@@ -189,7 +189,13 @@ fn folded(title: &str) -> String {
     for word in title.split(' ').map(|word| cut(word, WIDTH)) {
         let length = word.chars().count();
         let fits = used > 0 && used + 1 + length <= WIDTH;
-        text.push_str(if fits { " " } else if used > 0 { "\n" } else { "" });
+        text.push_str(if fits {
+            " "
+        } else if used > 0 {
+            "\n"
+        } else {
+            ""
+        });
         text.push_str(&word);
         used = if fits { used + 1 + length } else { length };
     }

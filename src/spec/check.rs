@@ -135,7 +135,8 @@ impl View<'_> {
             Budget::Epochs(epochs) => Some(epochs),
             Budget::Steps(steps) => {
                 let (samples, batches) = (self.samples? as u64, self.values(Id::Batch)?);
-                let sizes = batches.iter().filter_map(|batch| if let Value::Integer(n) = batch { Some(*n) } else { None });
+                let sizes =
+                    batches.iter().filter_map(|batch| if let Value::Integer(n) = batch { Some(*n) } else { None });
                 Some(steps.div_ceil(samples.div_ceil(sizes.max()?.min(samples))))
             }
         }

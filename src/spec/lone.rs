@@ -76,7 +76,8 @@ fn suspects(block: &Block, excludes: &[Filter]) -> Option<Block> {
             let lone = |n: usize| batch == 1 || n as u64 % batch == 1 || batch >= n as u64 && n == 1;
             // A batch of all samples is as large as they are.
             let batch = batch.min(samples as u64);
-            lone(samples) || block.tasks.any().is_some_and(|task| task.kind.is_fresh()) && EVALUATION_SAMPLES as u64 % batch == 1
+            lone(samples)
+                || block.tasks.any().is_some_and(|task| task.kind.is_fresh()) && EVALUATION_SAMPLES as u64 % batch == 1
         }
         _ => true,
     };

@@ -84,7 +84,8 @@ fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     };
     let scored = known.iter().map(|&name| (distance(name), name));
     // A third of the letters: `sep` is not `eps`, and a name of two letters is not another one.
-    let near = |&(distance, name): &(usize, &str)| 3 * distance <= name.chars().count().min(meant.chars().count()).max(3);
+    let near =
+        |&(distance, name): &(usize, &str)| 3 * distance <= name.chars().count().min(meant.chars().count()).max(3);
     scored.min().filter(near).map(|(_, name)| name)
 }
 

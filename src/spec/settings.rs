@@ -198,11 +198,13 @@ pub fn unreached(record: &Node, longest: u64, problems: &mut Problems) {
                 problems.add(&value.span, "`steps` records nothing: no trial is updated", hint);
             }
             ("layers", Raw::List(items)) => {
-                let beyond = |item: &&Node| matches!(item.raw, Raw::Integer(epoch) if epoch >= 0 && epoch as u64 > longest);
+                let beyond =
+                    |item: &&Node| matches!(item.raw, Raw::Integer(epoch) if epoch >= 0 && epoch as u64 > longest);
                 let hint = format!("0 is before any update, the last epoch is {longest}");
                 let Some(first) = items.iter().find(beyond) else { continue };
                 if items.iter().all(|item| beyond(&item)) {
-                    let text = format!("`layers` records nothing: no trial has more than {}", counted(longest, "epoch"));
+                    let text =
+                        format!("`layers` records nothing: no trial has more than {}", counted(longest, "epoch"));
                     problems.add(&value.span, text, hint);
                 } else {
                     let text = format!("`layers` names an epoch that no trial reaches: all have at most {longest}");

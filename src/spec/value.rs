@@ -36,7 +36,13 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
             let (wanted, hint) = match kind {
                 Kind::Choice { names, short: Some(short) } if raw.number().is_some() => {
                     let form = format!("{} = \"{}({:?})\"", axis.name(), short.names[0], raw.number().unwrap_or(1.0));
-                    ("a name", format!("a number stands in the parentheses of a name, as in {form}; one of: {}", names.join(", ")))
+                    (
+                        "a name",
+                        format!(
+                            "a number stands in the parentheses of a name, as in {form}; one of: {}",
+                            names.join(", ")
+                        ),
+                    )
                 }
                 Kind::Choice { names, .. } => ("a name", format!("one of: {}", names.join(", "))),
                 Kind::Integer { .. } => {

@@ -80,9 +80,10 @@ fn every_axis_and_every_task_is_described_and_no_other() {
     }
     let schedules: Vec<&str> = rows(tables.next().unwrap()).into_iter().map(|row| row[0]).collect();
     assert_eq!(schedules, Schedule::NAMES);
-    let mut tasks: Vec<String> = rows(tables.next().unwrap()).iter().flat_map(|row| {
-        row[0].split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect::<Vec<_>>()
-    }).collect();
+    let mut tasks: Vec<String> = rows(tables.next().unwrap())
+        .iter()
+        .flat_map(|row| row[0].split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect::<Vec<_>>())
+        .collect();
     let mut known: Vec<String> = TaskKind::ALL.iter().map(|kind| kind.name().to_owned()).collect();
     tasks.sort_unstable();
     known.sort_unstable();

@@ -42,7 +42,10 @@ fn a_task_suggests_its_own_keys_only() {
     let csv = "kind = \"csv\"\npath = \"good.csv\"\ntarget = \"y\"\nsep = \";\"";
     let found = mistakes(&format!("name = \"t\"\nepochs = 1\n[task]\n{csv}\n[[grid]]\nlr = 1\n"));
     assert_eq!(found.len(), 1);
-    assert!(found[0].starts_with("7:1 the task `csv` has no key `sep` / known here: kind, path, target, "), "{found:?}");
+    assert!(
+        found[0].starts_with("7:1 the task `csv` has no key `sep` / known here: kind, path, target, "),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -51,13 +54,16 @@ fn a_number_where_a_name_belongs_is_shown_in_its_short_form() {
         "lr = 1\nclip = 1.0",
         "7:8 `clip` is a decimal number, not a name / a number stands in the parentheses of a name, as in clip = \"norm(1.0)\"; one of: none, norm, value",
     );
-    assert!(hint(&format!("{TOP}[[grid]]\nlr = 1\ninit = 0.1")).contains("as in init = \"normal(0.1)\"; one of: normal, "));
+    assert!(
+        hint(&format!("{TOP}[[grid]]\nlr = 1\ninit = 0.1")).contains("as in init = \"normal(0.1)\"; one of: normal, ")
+    );
     assert_eq!(hint(&format!("{TOP}[[grid]]\nlr = 1\nnorm = 1")), "one of: none, batch, layer, rms");
 }
 
 #[test]
 fn the_limit_of_a_name_is_said() {
-    let name = |name: &str| mistakes(&format!("name = \"{name}\"\nepochs = 1\n[task]\nkind = \"noise\"\n[[grid]]\nlr = 1\n"));
+    let name =
+        |name: &str| mistakes(&format!("name = \"{name}\"\nepochs = 1\n[task]\nkind = \"noise\"\n[[grid]]\nlr = 1\n"));
     assert_eq!(
         name(&"n".repeat(256)),
         ["1:8 the name of the sweep is 256 bytes long, more than 200 / it names the folder of the results"]
@@ -125,9 +131,16 @@ fn one_is_no_plural() {
         "name = \"t\"\nepochs = 1\n[task]\nkind = \"noise\"\nsamples = 4\n[[grid]]\ndepth = 1\nwidth = 2\nlr = 0.1\n",
     );
     let text = place.ok("sweep t.toml --dry-run");
-    assert!(text.starts_with("grid      1 point, 1 trial\n") && text.contains("plan      1 cohort, 1 chunk on "), "{text}");
+    assert!(
+        text.starts_with("grid      1 point, 1 trial\n") && text.contains("plan      1 cohort, 1 chunk on "),
+        "{text}"
+    );
     let output = place.run("sweep t.toml --out r --workers 1");
-    assert!(stderr(&output).starts_with("t: 1 trial to run (0 of 1 are done) in 1 chunk on 1 worker, into `r`\n"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).starts_with("t: 1 trial to run (0 of 1 are done) in 1 chunk on 1 worker, into `r`\n"),
+        "{}",
+        stderr(&output)
+    );
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("\n1 trial: ") && !text.contains("1 trials"), "{text}");
 }
@@ -135,7 +148,8 @@ fn one_is_no_plural() {
 #[test]
 fn a_finding_has_as_many_digits_as_can_be_read() {
     let spec = format!("{GRID}[[expect]]\nmetric = \"max(loss_final)\"\nmax = 0.05\n");
-    let found = |value: &'static str| gate(&place(&spec, &Results::of(&spec).column("loss_final", |_| value).text()), "").1;
+    let found =
+        |value: &'static str| gate(&place(&spec, &Results::of(&spec).column("loss_final", |_| value).text()), "").1;
     assert!(found("0.07066666666666667").contains("max(loss_final) is 0.0706667 (n = 8), expected <= 0.05"));
     // Not so few that it would read as within the bound.
     assert!(found("0.05000000000001").contains("max(loss_final) is 0.05000000000001 (n = 8), expected <= 0.05"));

@@ -56,7 +56,8 @@ fn every_axis_is_refused_where_it_applies_nowhere_in_its_block_or_in_any() {
     for (axis, given, nowhere) in EVERY {
         let Some((block, needs)) = nowhere else {
             let lr = if axis == "lr" { "" } else { "lr = 1\n" };
-            let spec = parse(&format!("{TOP}[[grid]]\n{lr}{axis} = {given}\n")).unwrap_or_else(|report| panic!("{report}"));
+            let spec =
+                parse(&format!("{TOP}[[grid]]\n{lr}{axis} = {given}\n")).unwrap_or_else(|report| panic!("{report}"));
             assert!(spec.grid().trials().any(|trial| value(&trial, axis).is_some()), "{axis}");
             continue;
         };
@@ -129,7 +130,8 @@ fn batch_norm_over_one_sample_is_refused_at_the_batch() {
     let zipped = "zip = [[\"norm\", \"batch\"]]\nnorm = [\"batch\", \"layer\"]\nbatch = ";
     assert_eq!(found(17, &format!("{zipped}[15, 16]")), [""; 0]);
     assert_eq!(found(17, &format!("{zipped}[16, 15]")), [format!("10:9 {one}: 17 samples in batches of 16 leave one")]);
-    let deep = "zip = [[\"norm\", \"batch\", \"depth\"]]\nnorm = [\"batch\", \"batch\"]\nbatch = [16, 15]\ndepth = [0, 1]";
+    let deep =
+        "zip = [[\"norm\", \"batch\", \"depth\"]]\nnorm = [\"batch\", \"batch\"]\nbatch = [16, 15]\ndepth = [0, 1]";
     assert_eq!(found(17, deep), [""; 0]);
     let divided = "norm = \"batch\"\nwidth = [2, 4]\nbatch = { linear = [8, 16], points = 2, per = \"width\" }";
     assert_eq!(found(17, divided).len(), 3);
@@ -140,7 +142,9 @@ fn batch_norm_over_one_sample_is_refused_at_the_batch() {
 fn the_evaluation_of_fresh_data_counts_too() {
     assert_eq!(
         normalized(10, "fresh-noise", "norm = \"batch\"\nbatch = 5"),
-        ["9:9 norm = \"batch\" would normalize one sample alone: the 4096 samples of the evaluation in batches of 5 leave one"]
+        [
+            "9:9 norm = \"batch\" would normalize one sample alone: the 4096 samples of the evaluation in batches of 5 leave one"
+        ]
     );
     assert_eq!(normalized(10, "noise", "norm = \"batch\"\nbatch = 5"), [""; 0]);
     assert_eq!(normalized(15, "fresh-noise", "norm = \"batch\"").len(), 1);
@@ -162,7 +166,8 @@ fn batch_norm_over_one_sample_may_be_excluded() {
     let both = "[[exclude]]\nnorm = \"batch\"\nbatch = 2\ninit = \"he\"\n[[exclude]]\nnorm = \"batch\"\nbatch = 2\ninit = \"xavier\"\n";
     assert_eq!(found(&format!("{rest}{both}")), 0);
     // As many points as there may be, none of which is gone through.
-    let large = "norm = [\"none\", \"batch\"]\nbatch = [2, 4]\nseeds = 1000000\nlr_output = { log = [1, 2], points = 1000 }\n";
+    let large =
+        "norm = [\"none\", \"batch\"]\nbatch = [2, 4]\nseeds = 1000000\nlr_output = { log = [1, 2], points = 1000 }\n";
     let excluded = format!("{large}[[exclude]]\nnorm = \"batch\"\n");
     assert_eq!(normalized(17, "noise", &excluded), [""; 0]);
 }
@@ -170,15 +175,20 @@ fn batch_norm_over_one_sample_may_be_excluded() {
 #[test]
 fn what_a_record_asks_for_and_no_trial_gives_is_a_mistake() {
     let mistakes = |budget: &str, record: &str| {
-        let text = format!("name = \"t\"\n{budget}\ntask = {{ kind = \"noise\" }}\n[record]\n{record}\n[[grid]]\nlr = 1\n");
+        let text =
+            format!("name = \"t\"\n{budget}\ntask = {{ kind = \"noise\" }}\n[record]\n{record}\n[[grid]]\nlr = 1\n");
         match parse(&text) {
-            Ok(spec) => spec.warnings.iter().map(|w| format!("warning {}:{} {}", w.line, w.column, w.message)).collect(),
+            Ok(spec) => {
+                spec.warnings.iter().map(|w| format!("warning {}:{} {}", w.line, w.column, w.message)).collect()
+            }
             Err(_) => crate::mistakes::mistakes(&text),
         }
     };
     assert_eq!(
         mistakes("epochs = 5", "layers = [1000]"),
-        ["5:10 `layers` records nothing: no trial has more than 5 epochs / 0 is before any update, the last epoch is 5"]
+        [
+            "5:10 `layers` records nothing: no trial has more than 5 epochs / 0 is before any update, the last epoch is 5"
+        ]
     );
     assert_eq!(
         mistakes("epochs = 5", "layers = [0, 10]"),

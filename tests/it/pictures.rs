@@ -173,10 +173,14 @@ fn what_is_pooled_is_named_and_a_median_is_a_metric() {
 fn a_filter_limits_what_is_drawn_and_stands_in_every_title_and_file_name() {
     let place = swept(FULL);
     let whole = stdout(&place, "plot r");
-    let before: Vec<(&str, Vec<u8>)> =
-        whole.lines().filter(|file| file.ends_with("svg")).map(|file| (file, std::fs::read(place.path(file)).unwrap())).collect();
+    let before: Vec<(&str, Vec<u8>)> = whole
+        .lines()
+        .filter(|file| file.ends_with("svg"))
+        .map(|file| (file, std::fs::read(place.path(file)).unwrap()))
+        .collect();
     let told = stdout(&place, "plot r --where clip=none --where lr=0.5..");
-    let names = ["phase", "survival", "layers", "trials"].map(|kind| format!("r/figures/{kind}-where-clip-none-lr-0.5.."));
+    let names =
+        ["phase", "survival", "layers", "trials"].map(|kind| format!("r/figures/{kind}-where-clip-none-lr-0.5-to"));
     let expected: String = names.iter().map(|name| format!("{name}.svg\n{name}.png\n")).collect();
     assert_eq!(told, expected + "r/report.html\n");
     for name in &names {
@@ -215,7 +219,10 @@ fn figures_of_other_questions_have_other_names() {
     ] {
         let told = stdout(&place, &format!("plot r {asked}"));
         let phases: Vec<&str> = told.lines().filter(|file| file.contains("/phase") && file.ends_with("svg")).collect();
-        assert!(!phases.is_empty() && phases.iter().all(|file| seen.insert((*file).to_owned())), "{asked}: {phases:?} of {seen:?}");
+        assert!(
+            !phases.is_empty() && phases.iter().all(|file| seen.insert((*file).to_owned())),
+            "{asked}: {phases:?} of {seen:?}"
+        );
     }
     let labelled = |label: &str| {
         let mut command = place.command("plot r --where");

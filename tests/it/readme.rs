@@ -134,7 +134,11 @@ fn compare(command: &str, shown: &[String], found: &str) {
             skips = true;
             continue;
         }
-        let there = if skips { found_lines.any(|found| alike(line, found)) } else { found_lines.next().is_some_and(|found| alike(line, found)) };
+        let there = if skips {
+            found_lines.any(|found| alike(line, found))
+        } else {
+            found_lines.next().is_some_and(|found| alike(line, found))
+        };
         assert!(there, "{command}\nthe README shows\n{line}\nwhich is not (or not there) in\n{found}");
         skips = false;
     }
@@ -158,7 +162,8 @@ max = 0
 fn its_commands_run_in_a_clean_shell_and_print_what_it_shows() {
     let text = readme();
     let lines = lines(&text);
-    let path = lines.iter().find(|line| line.command.starts_with("export PATH=")).expect("how `blowup` gets on the PATH");
+    let path =
+        lines.iter().find(|line| line.command.starts_with("export PATH=")).expect("how `blowup` gets on the PATH");
     let checkout = Checkout::new(&path.command);
     // What the commands read, of few trials.
     for few in [

@@ -52,9 +52,7 @@ fn defaults_are_those_of_pytorch() {
 
 #[test]
 fn defaults_of_what_is_not_built_are_accepted() {
-    only(
-        "residual = false\nschedule = \"constant\"\nparametrization = \"standard\"\ninit_offset = 0",
-    );
+    only("residual = false\nschedule = \"constant\"\nparametrization = \"standard\"\ninit_offset = 0");
     parse(&format!("{TOP}[record]\nsharpness = false\n[[grid]]\nlr = 1")).unwrap();
 }
 
