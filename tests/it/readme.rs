@@ -67,7 +67,10 @@ fn stand_in(command: &str) -> String {
     match command {
         _ if command.starts_with("cargo ") => format!("{command} --help > /dev/null"),
         _ if command.contains("--device cuda") => format!("{command} --dry-run"),
-        _ if command.contains(" --submit") => command.replace(" --submit", ""),
+        _ if command.contains(" --submit") => {
+            // Of the sweep in 8 shards that stands before it, there is nothing left.
+            format!("rm -r results/t && {}", command.replace(" --submit", ""))
+        }
         _ => panic!("nothing stands in for `{command}`: run it, or say here how it is checked"),
     }
 }
