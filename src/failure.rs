@@ -68,6 +68,11 @@ pub fn excerpt(text: &str) -> String {
     shown
 }
 
+/// `1 trial`, `2 trials`.
+pub fn counted(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// A text without what a terminal would obey; only its lines are kept apart.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

@@ -44,6 +44,7 @@ pub mod report;
 
 pub mod failure;
 pub mod input;
+pub mod log;
 pub mod progress;
 pub mod signals;
 pub mod stderr;

@@ -3,17 +3,16 @@
 use blowup::cli::{Cli, Command};
 use blowup::command;
 use blowup::failure::{Exit, Failure};
+use blowup::log;
 use blowup::progress::to_stderr;
 use blowup::{signals, stderr};
 use clap::Parser;
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     signals::let_writes_fail();
     let cli = Cli::parse();
-    log_to_stderr();
+    log::to_stderr();
     let status = match run(cli.command) {
         Ok(exit) => ExitCode::from(exit.status()),
         Err(failure) => {
@@ -38,15 +37,4 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Slurm(args) => command::slurm::run(&args),
         Command::Map(_) => later("map"),
     }
-}
-
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(|| stderr::Log)
-        .with_target(false)
-        .log_internal_errors(false)
-        .init();
 }

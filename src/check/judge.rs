@@ -4,6 +4,7 @@ use super::baseline::compare;
 use super::measure::{Measured, Rows, measure};
 use super::roster::{Group, Roster};
 use super::run::{Run, Seen};
+use super::text::short;
 use super::{Case, Code, Finding, Gate};
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
@@ -69,7 +70,7 @@ fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
         Some(value) => {
             let of = if value.is_nan() && nan > 0 { format!("{nan} of n = {n} are NaN") } else { format!("n = {n}") };
             let of = if empty > 0 { format!("{of}, {empty} more are empty") } else { of };
-            let message = format!("{metric} is {}{at} ({of}), expected {expected}", exact(value));
+            let message = format!("{metric} is {}{at} ({of}), expected {expected}", readable(value, expect.bound));
             Some(Finding { code: Code::ExpectationFailed, message })
         }
         None => Some(Finding {
@@ -93,6 +94,12 @@ fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
         finding,
         place: Some(expect.span.start),
     }
+}
+
+/// As few digits as will do: those that show that it is out of bounds, too.
+fn readable(value: f64, bound: Bound) -> String {
+    let short = short(value);
+    if short.parse().is_ok_and(|shown| bound.holds(shown)) { exact(value) } else { short }
 }
 
 /// Why layers of recurrent nets are not found.

@@ -3,7 +3,7 @@
 use super::survey::GridHash;
 use super::sweep::{now, parse, print, refuse_endless, relabelled};
 use crate::cli::Merge;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, counted};
 use crate::input;
 use crate::merge::{Allowed, Owners, Part, fit};
 use crate::progress;
@@ -32,7 +32,11 @@ pub fn run(args: &Merge) -> Result<Exit, Failure> {
     })?;
     refuse_endless(&spec, file)?;
     if args.spec.is_none() && shards.iter().any(|shard| shard.spec.as_ref() != Some(&text)) {
-        tracing::warn!("the specs of the shards differ in more than their grid: `{}` is kept", file.display());
+        tracing::warn!(
+            hint = "`--spec` names another",
+            "the specs of the shards differ in more than their grid: `{}` is kept",
+            file.display()
+        );
     }
     let sources = Sources { shards: &shards, owners: owners(&shards)? };
     let trials = prove(&spec, file, &sources, args.partial)?;
@@ -257,7 +261,7 @@ impl Merged<'_> {
     fn report(&self, summary: &Summary, place: &str) -> String {
         let mut text = summary.table();
         text.push('\n');
-        text.push_str(&progress::folded(&format!("{} trials", summary.all.trials), &progress::counts(&summary.all)));
+        text.push_str(&progress::folded(&counted(summary.all.trials, "trial"), &progress::counts(&summary.all)));
         let Counts { trials, missing, .. } = self.manifest.counts;
         if missing > 0 {
             let _ = writeln!(text, "partial: {missing} of the grid's {trials} trials are missing");

@@ -5,13 +5,14 @@ use crate::cli::Plot;
 use crate::failure::{Exit, Failure, excerpt};
 use crate::figures::cells::Metric;
 use crate::figures::design::shorten;
-use crate::figures::gallery::{Figure, Gallery};
+use crate::figures::gallery::{Figure, Gallery, Source};
 use crate::figures::plan::Asked;
 use crate::figures::table::{Table, measures};
 use crate::figures::words;
-use crate::spec::Mistake;
+use crate::input;
 use crate::spec::filter::Filter;
 use crate::spec::metric::Rate;
+use crate::spec::{self, Mistake};
 use crate::store::{self, REPORT};
 use std::fs::{self, File};
 use std::io::{BufReader, IsTerminal};
@@ -21,7 +22,7 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
     let asked = Asked { x: args.x.clone(), y: args.y.clone(), facets: args.facet.clone() };
     let metric = metric(&args.metric)?;
     let table = read(&args.dir, &args.filters, metric)?;
-    let gallery = Gallery::new(&table, source(&args.dir), metric, &asked)?;
+    let gallery = Gallery::new(&table, source(&args.dir, &args.filters), metric, &asked)?;
     if args.terminal {
         let coloured = coloured();
         let texts: Vec<String> = gallery.pages().map(|page| gallery.text(&page, coloured)).collect();
@@ -54,7 +55,7 @@ pub(super) fn glance(dir: &Path, trials: u64) -> Option<String> {
     // A sweep that is done does not fail because of a picture.
     let (metric, asked) = (Metric::Rate(Rate::Divergence), Asked::default());
     let table = read(dir, &[], metric).ok()?;
-    let gallery = Gallery::new(&table, source(dir), metric, &asked).ok()?;
+    let gallery = Gallery::new(&table, source(dir, &[]), metric, &asked).ok()?;
     let first =
         gallery.families.iter().take(FIGURES).filter_map(|family| asked.pages(&table, family).into_iter().next());
     Some(first.map(|page| gallery.text(&page, coloured())).collect::<Vec<_>>().join("\n"))
@@ -124,10 +125,14 @@ fn metric(name: &str) -> Result<Metric, Failure> {
     Err(Failure::new(Mistake::unknown(format!("`{}` is not a metric", excerpt(name)), name, &known).to_string()))
 }
 
-/// The name of the folder, which is that of the sweep by default.
-fn source(dir: &Path) -> String {
-    let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    full.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
+/// The name in the spec; without a spec, that of the folder.
+fn source(dir: &Path, filters: &[String]) -> Source {
+    let folder = || {
+        let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+        full.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
+    };
+    let named = input::spec(&dir.join("spec.toml")).ok().and_then(|text| spec::name(&text));
+    Source { name: named.unwrap_or_else(folder), filters: filters.to_vec() }
 }
 
 /// A file that a sweep may not have recorded.

@@ -2,7 +2,7 @@
 //! the folder belongs to this grid at all.
 
 use crate::axes::{self, AXES};
-use crate::failure::Failure;
+use crate::failure::{Failure, counted};
 use crate::grid::{Grid, Trials};
 use crate::plan::{Planner, Shard, Split};
 use crate::record::Verdict;
@@ -156,7 +156,8 @@ impl Survey {
             ));
         }
         if self.foreign > 0 {
-            tracing::warn!("`{}` has {} rows of no trial of the grid; they are dropped", runs.display(), self.foreign);
+            let rows = counted(self.foreign as u64, "row");
+            tracing::warn!("`{}` has {rows} of no trial of the grid, dropped now", runs.display());
         }
         Ok(())
     }
@@ -181,7 +182,7 @@ impl Survey {
         if gone == 0 {
             return Ok(());
         }
-        let trials = if gone == 1 { "1 trial".to_owned() } else { format!("{gone} trials") };
+        let trials = counted(gone as u64, "trial");
         let text = format!(
             "`{}` holds another sweep: `{}` has {trials} that `{}` does not have",
             dir.display(),

@@ -4,7 +4,7 @@ use super::shard;
 use super::survey::{Again, Survey, check_shard};
 use crate::cli::Sweep;
 use crate::device::Device;
-use crate::failure::{Exit, Failure, excerpt};
+use crate::failure::{Exit, Failure, counted, excerpt};
 use crate::input;
 use crate::plan::{self, Pending, Plan, Shard, Sizes};
 use crate::progress::{self, Progress};
@@ -37,6 +37,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let spares = spares(args);
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
+    spec.warnings.iter().for_each(|warning| progress::to_stderr(&warning.to_string()));
     let filter = Filter::parse(&args.filters).map_err(Failure::new)?;
     let points = spec.grid().points();
     refuse_endless(&spec, &args.spec)?;
@@ -83,7 +84,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
         planner.plan(Sizes { workers, device: args.device, chunk, seconds: limits.chunk_seconds(), bytes: planned });
     let survey = &survey;
     if args.dry_run {
-        print(&dry_run(points, shard, survey, &plan, workers));
+        print(&dry_run(&spec, points, shard, survey, &plan, workers));
         return Ok(Exit::Done);
     }
     let mut manifest = manifest(args, &spec, &store, shard, survey, workers);
@@ -130,6 +131,7 @@ fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
     let shares = Wishes { workers, cores, memory, available, fewest }.shares();
     if shares.crowded {
         tracing::warn!(
+            hint = "fewer `--workers` leave more for each",
             "a worker is predicted to need {:.0} MiB, and {} workers have {} MiB together",
             fewest / 1048576.0,
             shares.workers,
@@ -233,12 +235,13 @@ impl Running<'_> {
         let trials = plan.trials() as u64;
         let mut progress = Progress::start(trials, &plan, self.manifest.workers as usize, self.args.quiet);
         progress.say(&format!(
-            "{}: {trials} trials to run ({} of {} are done) in {} chunks on {} workers, into `{}`",
+            "{}: {} to run ({} of {} are done) in {} on {}, into `{}`",
             self.spec.name,
+            counted(trials, "trial"),
             self.survey.selected - trials,
             self.survey.selected,
-            plan.chunks.len(),
-            self.manifest.workers,
+            counted(plan.chunks.len() as u64, "chunk"),
+            counted(self.manifest.workers, "worker"),
             self.store.dir().display()
         ));
         let options = pool::Options {
@@ -260,7 +263,7 @@ impl Running<'_> {
                 Ok(Exit::Interrupted)
             }
             Ok(Ending::Hopeless) => {
-                let text = format!("stopped: {} trials were lost; see lost.csv, the same command resumes", self.lost);
+                let text = format!("stopped: {} lost; see lost.csv, the same command resumes", text_of(self.lost));
                 progress::to_stderr(&text);
                 self.close(Status::Interrupted)?;
                 Ok(Exit::Lost)
@@ -356,11 +359,18 @@ impl Running<'_> {
         let lacking = self.survey.lacking;
         if lacking > 0 && !self.args.refill {
             tracing::warn!(
-                "{lacking} finished trials were trained before `[record]` asked for all that it asks for now, and keep what was recorded of them; `--refill` trains them again"
+                hint = "`--refill` trains them again",
+                "{} trained before `[record]` asked for all that it asks for now: what was recorded then is kept",
+                if lacking == 1 {
+                    "1 finished trial was".to_owned()
+                } else {
+                    format!("{lacking} finished trials were")
+                },
             );
         }
         if self.store.is_unguarded() {
             tracing::warn!(
+                hint = "`runs.crc32` lies beside the file that a sweep writes; copy both",
                 "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
                 self.store.folder.name("runs.csv").display()
             );
@@ -392,12 +402,13 @@ impl Running<'_> {
     /// Of a sweep that has nothing more to run.
     fn exit(&self) -> Exit {
         if self.lost > 0 {
-            tracing::warn!("{} lost: see lost.csv for the reasons; the same command runs them again", self.lost);
+            let hint = "lost.csv has the reasons; the same command runs them again";
+            tracing::warn!(hint, "{} lost: without a verdict", text_of(self.lost));
         }
         let given_up = self.survey.given_up;
         if given_up > 0 {
-            let hint = "`--retry-lost` does, and so do larger limits";
-            tracing::warn!("{given_up} were lost in {} sweeps and are not run again: {hint}", losses::MOST);
+            let hint = "`--retry-lost` runs them again, and so do larger limits";
+            tracing::warn!(hint, "{} lost in {} sweeps: not run again", text_of(given_up), losses::MOST);
         }
         if self.lost + given_up == 0 { Exit::Done } else { Exit::Lost }
     }
@@ -418,7 +429,7 @@ impl Running<'_> {
     fn report(&self, summary: &Summary) {
         let mut text = summary.table();
         text.push('\n');
-        text.push_str(&progress::folded(&format!("{} trials", summary.all.trials), &progress::counts(&summary.all)));
+        text.push_str(&progress::folded(&counted(summary.all.trials, "trial"), &progress::counts(&summary.all)));
         let missing = self.survey.order.len() as u64 - summary.all.trials;
         if missing > 0 {
             let (whose, all) = (if self.manifest.shard.is_some() { "shard" } else { "grid" }, self.survey.order.len());
@@ -448,6 +459,11 @@ impl Running<'_> {
     }
 }
 
+/// `1 trial was`, `2 trials were`.
+fn text_of(trials: u64) -> String {
+    format!("{} {}", counted(trials, "trial"), if trials == 1 { "was" } else { "were" })
+}
+
 /// The row under the label that its trial has now, if that is another.
 pub(super) fn relabelled(row: &[u8], label: &str) -> Option<Vec<u8>> {
     let after = &row[TrialId::LENGTH + 1..];
@@ -469,16 +485,19 @@ fn counts(store: &Store, survey: &Survey) -> Counts {
     Counts { missing: trials - counts.trials, trials, ..counts }
 }
 
-fn dry_run(points: u128, shard: Option<Shard>, survey: &Survey, plan: &Plan, workers: usize) -> String {
+fn dry_run(spec: &Spec, points: u128, shard: Option<Shard>, survey: &Survey, plan: &Plan, workers: usize) -> String {
     const SHOWN: usize = 12;
     let pending = plan.trials();
-    let mut text = format!("grid      {points} points, {} trials\n", survey.trials);
+    let many = |n: usize, what: &str| counted(n as u64, what);
+    let points = if points == 1 { "1 point".to_owned() } else { format!("{points} points") };
+    let mut text = format!("grid      {points}, {}\n", counted(survey.trials, "trial"));
+    let _ = writeln!(text, "seeds     {}", spec.seeds());
     if let Some(shard) = shard {
-        let _ = writeln!(text, "shard     {shard}, {} trials", survey.order.len());
+        let _ = writeln!(text, "shard     {shard}, {}", many(survey.order.len(), "trial"));
     }
     let _ = writeln!(text, "selected  {}, of which {pending} are to run", survey.selected);
-    let _ =
-        writeln!(text, "plan      {} cohorts, {} chunks on {workers} workers", plan.cohorts.len(), plan.chunks.len());
+    let (cohorts, chunks) = (many(plan.cohorts.len(), "cohort"), many(plan.chunks.len(), "chunk"));
+    let _ = writeln!(text, "plan      {cohorts}, {chunks} on {}", many(workers, "worker"));
     let seconds = plan.seconds();
     let _ = writeln!(text, "memory    {:.0} MiB predicted for a worker", plan.bytes() / 1048576.0);
     let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {:.1} s here\n", plan.seconds_on(workers));

@@ -103,8 +103,13 @@ pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
     for entry in entries.iter().filter(|entry| entry.key != "kind") {
         let key = entry.key.as_str();
         if !KEYS.contains(&key) {
-            problems
-                .push(&entry.key_span, Mistake::unknown(format!("a task has no key `{}`", excerpt(key)), key, KEYS));
+            // Of a task whose kind is known, what would not apply is no suggestion.
+            let message = match kind {
+                Some(kind) => format!("the task `{}` has no key `{}`", kind.name(), excerpt(key)),
+                None => format!("a task has no key `{}`", excerpt(key)),
+            };
+            let known: Vec<&'static str> = kind.map_or(KEYS.to_vec(), |kind| [&["kind"], keys(kind)].concat());
+            problems.push(&entry.key_span, Mistake::unknown(message, key, &known));
         } else if kind.is_some_and(|kind| !keys(kind).contains(&key)) {
             let known = keys(plan.kind).join(", ");
             let hint = if known.is_empty() { "it takes none".to_owned() } else { format!("it takes: {known}") };

@@ -2,7 +2,9 @@
 
 mod contract;
 mod grid;
+mod messages;
 mod mistakes;
+mod nowhere;
 mod spec;
 
 mod device;
@@ -48,6 +50,8 @@ mod fuzz;
 mod hostile;
 mod pictures;
 
+mod columns;
 mod readers;
+mod readme;
 mod trials;
 mod workers;

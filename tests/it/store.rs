@@ -69,7 +69,7 @@ fn a_number_that_changed_is_noticed_trained_again_and_fails_the_gate() {
     let error = place.refused("check r --spec t.toml");
     assert!(error.contains("line 49: the row is not as it was written"), "{error}");
     let output = place.run("sweep t.toml --out r");
-    assert!(stderr(&output).contains("1 trials to run"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 trial to run"), "{}", stderr(&output));
     assert_eq!(place.read("r/runs.csv"), runs);
     place.ok("check r");
 }
