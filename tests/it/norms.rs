@@ -135,3 +135,35 @@ fn a_norm_whose_variance_overflows_is_not_finite_in_the_first_step() {
         assert_eq!(train(&[large(norm, Dtype::Float64)])[0].measured.nonfinite, None, "{norm:?}");
     }
 }
+
+/// As the trials of tests/pytorch/blowups.toml: relu, width 16, 32 samples of a teacher with 10 inputs and 2 outputs, f32.
+fn blowup(depth: usize, norm: Norm, kind: InitKind, scale: f64, lr: f64) -> Trial {
+    let network = Network::Mlp { depth, width: 16, activation: Activation::Relu, norm, residual: false };
+    let task = Task { kind: TaskKind::Teacher, inputs: 10, outputs: 2, samples: 32, input_std: 1.0, csv: None };
+    let (init, bias) = (Init { kind, scale, offset: 0.0 }, Bias::Learned { std: 0.0 });
+    let budget = Budget::Steps(24);
+    Trial { task, budget, network, init, bias, lr, batch: 32, dtype: Dtype::Float32, ..trials::mlp() }
+}
+
+#[test]
+fn nets_with_norms_blow_up_when_and_where_pytorchs_do() {
+    let (before, after) = (NormPosition::Before, NormPosition::After);
+    let (he, normal) = ((InitKind::He, 1.0), (InitKind::Normal, 0.5));
+    // Of PyTorch 2.11 on a CPU: first non-finite step, where it began, NaN step.
+    for (norm, (kind, scale), lr, step, tensor, layer, nan) in [
+        (Norm::Layer(before), (InitKind::Normal, 1e19), 0.01, 0, Where::Activation, 1, 0),
+        (Norm::Layer(before), he, 300.0, 2, Where::Activation, 4, 2),
+        (Norm::Layer(before), he, 30.0, 2, Where::BackpropSignal, 4, 3),
+        (Norm::Layer(before), normal, 300.0, 2, Where::Activation, 4, 2),
+        (Norm::Layer(after), normal, 30.0, 2, Where::BackpropSignal, 4, 3),
+        (Norm::Rms(before), normal, 30.0, 2, Where::BackpropSignal, 4, 3),
+        (Norm::Rms(after), he, 30.0, 2, Where::BackpropSignal, 4, 3),
+        (Norm::Rms(after), normal, 300.0, 2, Where::BackpropSignal, 4, 3),
+    ] {
+        let run = &train(&[blowup(4, norm, kind, scale, lr)])[0];
+        let name = format!("{norm:?} {kind:?} {lr}");
+        assert_eq!(run.measured.outcome, Outcome::Nonfinite, "{name}");
+        assert_eq!(first_bad(run), (step, Some(Site { tensor, layer: Some(layer), time: None })), "{name}");
+        assert_eq!(run.measured.nan.unwrap().step, nan, "{name}");
+    }
+}
