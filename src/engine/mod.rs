@@ -119,6 +119,16 @@ impl Trouble {
     }
 }
 
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Trouble::Data(text) | Trouble::Engine(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
 /// Trains trials of one `Shape` together and hands over each as it finishes, with its index.
 ///
 /// # Errors
