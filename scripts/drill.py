@@ -3,16 +3,18 @@ to that of an undisturbed sweep, or name exactly the trials that had to be lost.
 
     python3 scripts/drill.py [--quick] [--seed N] [--only NAME]...
 
-Uses the standard library alone. Two faults need a file system of their own (a full one, one that turns read-only): they are mounted as root or in
-a user namespace, and said to be skipped where neither is allowed.
+Uses the standard library alone. Some faults need a file system of their own: one that is full and one that turns read-only are mounted as root or in
+a user namespace, one whose power is cut (ext4 in a loop device) as root; they are said to be skipped where that is not allowed.
 """
 
 import argparse
+import fcntl
 import os
 import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BLOWUP = Path(os.environ.get("BLOWUP", ROOT / "target/release/blowup"))
 SPEC = ROOT / "scripts/drill.toml"
-FILES = ["runs.csv", "runs.crc32", "epochs.csv", "summary.csv"]
+SIDES = ["epochs.csv", "layers.csv", "steps.csv"]
+FILES = ["runs.csv", "runs.crc32", *SIDES, "summary.csv"]
 
 
 class Wrong(Exception):
@@ -52,12 +55,14 @@ class Drill:
     def command(self, out, *args):
         return [BLOWUP, "sweep", SPEC, "--out", self.scratch / out, "--workers", "2", *args]
 
-    def start(self, out, *args, faults=None, **more):
+    def start(self, out, *args, faults=None, log="log", **more):
         """A sweep in the background; stdout and stderr go to a file."""
-        log = open(self.scratch / "log", "w+b")
+        return self.start_command(self.command(out, *args), faults or {}, log, **more)
+
+    def start_command(self, command, faults, log="log", **more):
+        log = open(self.scratch / log, "w+b")
         env = {name: text for name, text in os.environ.items() if not name.startswith("BLOWUP_TEST_")}
-        env |= faults or {}
-        process = subprocess.Popen(self.command(out, *args), stdout=log, stderr=log, env=env, **more)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=env | faults, **more)
         process.log = log
         return process
 
@@ -78,8 +83,8 @@ class Drill:
     def run(self, out, *args, status=0, **more):
         return self.end(self.start(out, *args, **more), status)
 
-    def sweep(self, out):
-        self.run(out)
+    def sweep(self, out, **more):
+        self.run(out, **more)
         return {name: (self.scratch / out / name).read_bytes() for name in FILES}
 
     def same(self, out):
@@ -119,11 +124,22 @@ def children(parent):
         return []
 
 
-def running(pid):
+def state(pid):
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] not in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0]
     except (OSError, IndexError):
-        return False
+        return "X"
+
+
+def running(pid):
+    return state(pid) not in "ZX"
+
+
+def until(holds, what):
+    began = time.monotonic()
+    while not holds():
+        check(time.monotonic() - began < 120, what)
+        time.sleep(0.005)
 
 
 def no_orphans(pids):
@@ -219,6 +235,51 @@ def stopped_worker(d):
     return 1, 0
 
 
+def stopped_with_large_order(d):
+    """Stopped before it reads an order that is longer than a pipe holds: the sweep must neither hang in handing it over nor ignore a signal."""
+    spec, out = d.scratch / "large.toml", d.scratch / "large"
+    spec.write_text(
+        f'name = "large"\nepochs = 1\nseeds = 200\n[task]\nkind = "scalar"\n[[grid]]\nlabel = "{"l" * 1000}"\ndepth = 0\nlr = 0.1\n'
+    )
+    runs = []
+    for args, faults in [([], {}), (["--timeout", "5"], {"BLOWUP_TEST_STOP": str(d.scratch / "large.stopped")})]:
+        process = d.start_command([BLOWUP, "sweep", spec, "--out", out, "--workers", "1", "--chunk", "200", *args], faults)
+        d.end(process, 0)
+        runs.append((out / "runs.csv").read_bytes())
+        shutil.rmtree(out)
+    check(runs[0] == runs[1], "other rows than without the stop")
+    (d.scratch / "large.stopped").unlink()
+    process = d.start_command(
+        [BLOWUP, "sweep", spec, "--out", out, "--workers", "1", "--chunk", "200"], {"BLOWUP_TEST_STOP": str(d.scratch / "large.stopped")}
+    )
+    until(lambda: (out / "manifest.toml").exists() and any(state(pid) == "T" for pid in children(process.pid)), "the worker did not stop")
+    process.send_signal(signal.SIGTERM)
+    d.end(process, 130)
+    for left in (spec, d.scratch / "large.stopped"):
+        left.unlink()
+    return 2, 0
+
+
+def replaced(d):
+    """The program's file is removed, or another takes its place; then a worker dies."""
+    program, times = d.scratch / "program", 0
+    for other in (None, "/bin/true"):
+        shutil.copy(BLOWUP, program)
+        library = Path(os.environ.get("LIBTORCH", ROOT / ".libtorch")) / "lib"
+        faults = {"BLOWUP_TEST_SLOW": "10", "LD_LIBRARY_PATH": str(library)}
+        process = d.start_command([program, *d.command("replaced")[1:]], faults)
+        d.until_rows("replaced", process)
+        program.unlink()
+        if other is not None:
+            shutil.copy(other, program)
+        os.kill(d.random.choice(children(process.pid)), signal.SIGKILL)
+        d.end(process, 0)
+        d.same("replaced")
+        program.unlink(missing_ok=True)
+        times += 1
+    return times, 0
+
+
 def signalled(name):
     def fault(d):
         for _ in range(2 if d.quick else 10):
@@ -297,6 +358,129 @@ def mount(*args):
     return subprocess.run(["mount", *args], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
+def damaged_side(change):
+    """`change` of each file beside runs.csv: its new bytes, or none to remove it."""
+
+    def fault(d):
+        for name in SIDES:
+            d.sweep("side")
+            path = d.scratch / "side" / name
+            found = change(d, path.read_bytes())
+            path.unlink() if found is None else path.write_bytes(found)
+            d.same("side")
+        return len(SIDES), 0
+
+    return fault
+
+
+def removed(d, text):
+    return None
+
+
+def without_rows(d, text):
+    """All rows of some trials are gone."""
+    rows = text.splitlines(keepends=True)
+    gone = {trial(row) for row in d.random.sample(rows[1:], 5)}
+    return b"".join(row for row in rows if trial(row) not in gone)
+
+
+def zeros(d, text):
+    at = d.random.randrange(len(text))
+    return text[:at] + bytes(len(text) - at)
+
+
+def swept_anew(take_away):
+    """A sweep whose folder is taken away and swept anew under the same name: it ends with an error and leaves the new one's files alone."""
+
+    def fault(d):
+        times = 1 if d.quick else 3
+        for _ in range(times):
+            first = d.start("anew", faults={"BLOWUP_TEST_SLOW": "5"})
+            d.until_rows("anew", first)
+            first.send_signal(signal.SIGSTOP)
+            take_away(d.scratch / "anew", d.scratch / "taken")
+            found = d.sweep("anew", log="log2")
+            first.send_signal(signal.SIGCONT)
+            said = d.end(first, 2)
+            check("is no longer the folder that this sweep locked" in said, said)
+            check(found == d.expected, "the second sweep was disturbed")
+            d.same("anew")
+            if (d.scratch / "taken").exists():
+                d.same("taken")
+        return times, 0
+
+    return fault
+
+
+def lock_removed(d):
+    """`rm .lock`, as people do with what looks stale: the second sweep is let in no more than before, and the first goes on."""
+    times = 1 if d.quick else 3
+    for _ in range(times):
+        first = d.start("lock", faults={"BLOWUP_TEST_SLOW": "5"})
+        d.until_rows("lock", first)
+        (d.scratch / "lock/.lock").unlink()
+        said = d.run("lock", status=2, log="log2")
+        check("another sweep is running in" in said, said)
+        d.end(first, 0)
+        d.same("lock")
+    return times, 0
+
+
+def power_cut(d):
+    """An ext4 file system that is shut down without a flush, and mounted again. Half of the times the kernel had written back runs.csv and its
+    checksums by itself, and the files beside them not."""
+    image, disk = d.scratch / "image", d.scratch / "disk"
+    times = 2 if d.quick else 10
+    with open(image, "wb") as file:
+        file.truncate(64 << 20)
+    made = subprocess.run(["mkfs.ext4", "-q", "-F", image], stderr=subprocess.DEVNULL, check=False).returncode == 0 if shutil.which("mkfs.ext4") else False
+    disk.mkdir()
+    if not made or not mount("-o", "loop", image, disk):
+        return None
+    try:
+        for n in range(times):
+            process = d.start("disk/r", faults={"BLOWUP_TEST_SLOW": "2"})
+            d.until_rows("disk/r", process)
+            time.sleep(d.random.uniform(0, 2))
+            if n % 2:
+                for name in ["runs.crc32", "runs.csv"]:
+                    with open(disk / "r" / name, "rb") as file:
+                        os.fdatasync(file.fileno())
+            if not shut_down(disk):
+                process.kill()
+                process.wait()
+                process.log.close()
+                return None
+            process.kill()
+            process.wait()
+            process.log.close()
+            unmount(disk)
+            check(mount("-o", "loop", image, disk), "cannot mount the disk again")
+            d.same("disk/r")
+    finally:
+        unmount(disk)
+    return times, 0
+
+
+def shut_down(folder):
+    """EXT4_IOC_SHUTDOWN, with neither data nor journal flushed. Whether the kernel let us."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.ioctl(fd, 0x8004587D, struct.pack("I", 2))
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def unmount(folder):
+    began = time.monotonic()
+    while subprocess.run(["umount", folder], stderr=subprocess.DEVNULL, check=False).returncode and os.path.ismount(folder):
+        check(time.monotonic() - began < 60, "cannot unmount the disk")
+        time.sleep(0.05)
+
+
 def disk_full(d):
     sizes = [len(d.expected["runs.csv"]) * share // 100 for share in ([40] if d.quick else [3, 20, 40, 60, 80])]
     for size in sizes:
@@ -369,6 +553,8 @@ FAULTS = {
     "SIGKILL of random workers": workers_killed,
     "a worker that hangs": guilty("HANG", "timeout", "--timeout", "2"),
     "a worker that is stopped (SIGSTOP)": stopped_worker,
+    "a worker stopped before a large order": stopped_with_large_order,
+    "the program removed, then replaced": replaced,
     "a worker that writes garbage": guilty("GARBAGE", "crashed"),
     "a worker that exits in the middle of a row": guilty("TORN", "crashed"),
     "a worker that aborts": guilty("ABORT", "crashed"),
@@ -385,6 +571,16 @@ FAULTS = {
     "runs.csv truncated": damaged(truncated),
     "a bit of runs.csv flipped": damaged(flipped),
     "a row of runs.csv duplicated": damaged(duplicated),
+    "a file beside runs.csv truncated": damaged_side(truncated),
+    "a bit of a file beside runs.csv flipped": damaged_side(flipped),
+    "a row of a file beside runs.csv duplicated": damaged_side(duplicated),
+    "rows of a file beside runs.csv missing": damaged_side(without_rows),
+    "zeros at the end of a file beside runs.csv": damaged_side(zeros),
+    "a file beside runs.csv removed": damaged_side(removed),
+    "the folder moved and swept anew": swept_anew(lambda folder, to: folder.rename(to)),
+    "the folder removed and swept anew": swept_anew(lambda folder, to: shutil.rmtree(folder)),
+    "the lock file removed": lock_removed,
+    "a power cut": power_cut,
 }
 
 
@@ -421,7 +617,7 @@ def main():
                 wrong.append(f"{name}: {error}")
             for left in Path(scratch).iterdir():
                 if left.name not in ("undisturbed", "log"):
-                    shutil.rmtree(left, ignore_errors=True)
+                    shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
             times, lost, changed = cells
             print(f"| {name:42} | {times:>5} | {lost:>9} | {changed:>12} | {time.monotonic() - began:>7.0f} |", flush=True)
     print("\nrows lost: in the disturbed sweep, each named in runs.csv with its reason; rows changed: after the resume, against the undisturbed sweep")

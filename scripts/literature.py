@@ -77,6 +77,8 @@ def table(rows):
 
 
 def main():
+    if not RESULTS.is_dir():
+        sys.exit(f"error: there is no {RESULTS.relative_to(ROOT)}, so docs/literature.md is left as it is\nhint: `make literature` measures it")
     rows = sorted([*from_specs(), *from_library()], key=order)
     published = [row for row in rows if "at other values" not in row["result"]]
     others = [row for row in rows if "at other values" in row["result"]]

@@ -11,9 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+try:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+except ModuleNotFoundError as error:
+    sys.exit(f"error: this Python has no {error.name}\nhint: `make notebook` sets one up, in .venv-notebook/")
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "divergence.ipynb"
 
@@ -61,4 +64,6 @@ def main(run, out):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: notebook.py RUN_DIR OUT")
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -12,15 +12,22 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export scratch
-mkdir "$scratch/traces"
-for spec in tests/pytorch/trials.toml; do
-    export spec run="$scratch/$(basename "$spec" .toml)"
+# A worker's environment: without it every replay would load libtorch, see that it lacks it, and start over.
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MKL_CBWR=AUTO
+for spec in tests/pytorch/trials.toml tests/pytorch/blowups.toml tests/pytorch/halves.toml; do
+    name=$(basename "$spec" .toml)
+    export spec run="$scratch/$name" traces="$scratch/traces/$name"
+    mkdir -p "$traces"
     target/release/blowup sweep "$spec" --out "$run" --quiet > "$scratch/out" || { cat "$scratch/out"; exit 1; }
     echo "$spec: $(tail -n 2 "$scratch/out" | head -n 1)"
     # A replay that does not give its row ends everything.
     tail -n +2 "$run/runs.csv" | cut -d , -f 1 | xargs -P "$(nproc)" -I TRIAL sh -c \
-        'target/release/blowup replay "$run" TRIAL --spec "$spec" --trace "$scratch/traces/TRIAL" > "$scratch/TRIAL" || { cat "$scratch/TRIAL"; exit 255; }'
+        'target/release/blowup replay "$run" TRIAL --spec "$spec" --trace "$traces/TRIAL" > "$scratch/TRIAL" || { cat "$scratch/TRIAL"; exit 255; }'
 done
 # The same kernels on both sides, where MKL would choose others for PyTorch: what is compared is the rules, not the order of additions.
 cc -shared -fPIC -O2 -o "$scratch/mkl.so" tests/pytorch/mkl.c
-LD_PRELOAD="$scratch/mkl.so" "$venv/bin/python" tests/pytorch/compare.py "$scratch/traces"
+python() { LD_PRELOAD="$scratch/mkl.so" "$venv/bin/python" "$@"; }
+status=0
+python tests/pytorch/compare.py "$scratch/traces/trials" || status=1
+python tests/pytorch/blowups.py "$scratch/traces/blowups" "$scratch/traces/halves" || status=1
+exit $status

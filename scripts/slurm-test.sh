@@ -85,8 +85,8 @@ SPEC
 "$program" sweep spec.toml --out local --quiet >/dev/null
 "$scripts/slurm-local.sh" start "$place/slurm"
 
-# Every trial takes a little longer, so that there is a middle.
-export BLOWUP_TEST_SLOW=150
+# Every worker waits after four trials, so that there is a middle.
+export BLOWUP_TEST_WAIT="4,$place/go"
 submit() {
     "$program" slurm spec.toml --shards 8 --out sweep --submit -- --partition=main --time=10 --mem=0
 }
@@ -114,6 +114,7 @@ scontrol requeue "${array}_3"
 wait_for "rows of shard 4" rows 4
 scancel --batch --signal=USR1 "${array}_4"
 says "running"
+touch "$place/go"
 wait_for "the end of all jobs" idle
 
 for task in 3 4; do

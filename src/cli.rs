@@ -27,9 +27,13 @@ Exit status:
 
 RUST_LOG=info (or debug) logs to stderr.";
 
+/// The last two tell results apart that may differ in their bits: see `fingerprints` in manifest.toml.
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (libtorch ", env!("BLOWUP_LIBTORCH"), ", build ", env!("BLOWUP_BUILD"), ")");
+
 /// Sweeps training runs on libtorch and measures where they blow up: exploding gradients, divergence, NaN.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(version = VERSION, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -86,7 +90,7 @@ pub struct Sweep {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Worker processes, one thread each [default: one per core, fewer if memory is short; one for a GPU]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>)]
     pub workers: Option<NonZeroUsize>,
     /// Where to train: cpu, cuda (the first GPU) or cuda:K
     #[arg(long, default_value_t = Device::Cpu)]
@@ -105,11 +109,14 @@ pub struct Sweep {
     #[arg(long, value_name = "BYTES")]
     pub memory: Option<Bytes>,
     /// Stop (status 1, resumable) when more than N trials are lost
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub max_lost: Option<u64>,
     /// Try even trials again that were lost in three sweeps
     #[arg(long)]
     pub retry_lost: bool,
+    /// Train finished trials again of which `[record]` asks for more than was recorded; their rows in runs.csv must come out the same
+    #[arg(long)]
+    pub refill: bool,
     /// Print trials, cohorts and predicted work, and touch nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -123,7 +130,7 @@ pub struct Sweep {
     #[arg(long)]
     pub allow_mixed: bool,
     /// Most trials that train together (the results do not depend on it)
-    #[arg(long, value_name = "N", hide = true)]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>, hide = true)]
     pub chunk: Option<NonZeroUsize>,
 }
 
@@ -182,7 +189,7 @@ pub struct Slurm {
     #[arg(value_name = "SPEC")]
     pub target: PathBuf,
     /// How many shards
-    #[arg(long, value_name = "N", required_unless_present = "status")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroU32>, required_unless_present = "status")]
     pub shards: Option<NonZeroU32>,
     /// The folder of the results [default: results/<name of the spec>]
     #[arg(long, value_name = "DIR")]
@@ -194,7 +201,7 @@ pub struct Slurm {
     #[arg(long, conflicts_with = "submit")]
     pub status: bool,
     /// The site's MaxArraySize: larger arrays are split [default: what scontrol says, else 1001]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", value_parser = at_least_two)]
     pub max_array_size: Option<u32>,
     /// Options of sbatch for the array and the merge: account, partition, time, memory, CPUs
     #[arg(last = true, value_name = "SBATCH_OPTIONS")]
@@ -291,7 +298,8 @@ files go to stdout:
   trials-*     loss and gradient norm of single trials (if epochs.csv was recorded)
 
 By default x and y are the two numeric axes with most values, and the panels the two others with most
-values. With --facet, all other axes are pooled, which the figure says.
+values. With --facet, all other axes are pooled, which the figure says. A --where stands in the titles
+and in the names of the files.
 
 Examples:
   blowup plot results/grid
@@ -324,6 +332,19 @@ pub struct Plot {
     /// Print the phase diagrams here, in 80 columns, and write no file
     #[arg(long)]
     pub terminal: bool,
+}
+
+/// In words: those of the standard library speak of types and digits.
+fn at_least_one<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| "expected a whole number, 1 or more")
+}
+
+fn at_least_two(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|n| *n >= 2).ok_or("expected a whole number, 2 or more")
+}
+
+fn whole(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "expected a whole number, 0 or more")
 }
 
 /// Which shard: named, or to be found in the environment.

@@ -78,6 +78,11 @@ pub fn xml(text: &str) -> String {
     text.chars().filter(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)).collect()
 }
 
+/// `1 trial`, `2 trials`.
+pub fn counted(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// A text without what a terminal would obey; only its lines are kept apart.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

@@ -73,6 +73,15 @@ impl<'a> Grid<'a> {
         }
     }
 
+    /// The trial at every point, excluded ones and repeats too, and whether it is excluded.
+    pub(crate) fn all_points(&self) -> impl Iterator<Item = (Trial, bool)> {
+        let mut trials = self.trials();
+        std::iter::from_fn(move || trials.point()).map(|trial| {
+            let excluded = self.is_excluded(&trial);
+            (trial, excluded)
+        })
+    }
+
     /// Whether none of the first `points` is left after the excludes.
     pub(crate) fn is_empty_within(&self, points: u64) -> bool {
         let mut trials = self.trials();

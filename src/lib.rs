@@ -16,6 +16,7 @@ pub mod command;
 
 pub mod axes;
 pub mod device;
+pub mod mean;
 pub mod trial;
 
 pub mod csv_task;
@@ -43,5 +44,8 @@ pub mod report;
 
 pub mod failure;
 pub mod input;
+pub mod log;
 pub mod output;
 pub mod progress;
+pub mod signals;
+pub mod stderr;

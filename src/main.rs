@@ -3,22 +3,25 @@
 use blowup::cli::{Cli, Command};
 use blowup::command;
 use blowup::failure::{Exit, Failure};
+use blowup::log;
 use blowup::output;
 use blowup::progress::to_stderr;
+use blowup::{signals, stderr};
 use clap::Parser;
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    log_to_stderr();
-    match Cli::try_parse().map_or_else(answer, |cli| run(cli.command)) {
+    signals::let_writes_fail();
+    log::to_stderr();
+    let status = match Cli::try_parse().map_or_else(answer, |cli| run(cli.command)) {
         Ok(exit) => ExitCode::from(exit.status()),
         Err(failure) => {
             to_stderr(&failure.to_string());
             ExitCode::from(Failure::STATUS)
         }
-    }
+    };
+    stderr::flush();
+    status
 }
 
 /// What the command line asks for itself: `--help`, `--version`, or what is wrong with it.
@@ -45,15 +48,4 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Slurm(args) => command::slurm::run(&args),
         Command::Map(_) => later("map"),
     }
-}
-
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .log_internal_errors(false)
-        .init();
 }

@@ -115,16 +115,20 @@ fn finished(part: &Part, shard: Shard) -> Result<(), Failure> {
         let text = format!("{name} is not finished: {} of its {trials} trials have a row", part.rows);
         return Err(Failure::new(text).hint(hint));
     }
+    let changed = |(file, length): (&String, &u64)| {
+        let now = part.lengths.get(file).copied().unwrap_or(0);
+        let text = format!("`{file}` of {name} has {now} bytes, and had {length} when the shard was finished");
+        (now != *length).then(|| Failure::new(text).hint(&hint))
+    };
+    if let Some(failure) = manifest.lengths.iter().filter(|(file, _)| *file != "runs.csv").find_map(changed) {
+        return Err(failure);
+    }
     if part.rows < trials {
         let text = format!("{name} was finished with {trials} rows and has {} now", part.rows);
         return Err(Failure::new(text).hint(hint));
     }
-    for (file, length) in &manifest.lengths {
-        let now = part.lengths.get(file).copied().unwrap_or(0);
-        if now != *length {
-            let text = format!("`{file}` of {name} has {now} bytes, and had {length} when the shard was finished");
-            return Err(Failure::new(text).hint("the file was changed or damaged; run the shard again from nothing"));
-        }
+    if let Some(failure) = manifest.lengths.iter().find_map(changed) {
+        return Err(failure);
     }
     if !part.is_final {
         return Err(Failure::new(format!("{name} has damaged rows")).hint(hint));

@@ -1,54 +1,73 @@
-//! What a person sees while a sweep runs, on stderr: a bar on a terminal, otherwise a line at the start and one at the end. Nothing else
-//! in the program depends on it.
+//! What a person sees while a sweep runs, on stderr: a bar on a terminal, otherwise a line at the start, one now and then, and one at the end. Nothing
+//! else in the program depends on it.
 
+use crate::plan::Plan;
 use crate::record::Verdict;
+use crate::stderr;
 use crate::store::Counts;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+/// Where stderr is no terminal: the first line comes after this time, others as often as `pause` says. Systems that run jobs end those that are silent
+/// for some minutes.
+const FIRST: Duration = Duration::from_secs(10);
+
 pub struct Progress {
-    bar: ProgressBar,
-    plain: bool,
+    how: How,
     started: Instant,
     trials: u64,
     counts: Counts,
     /// Predicted, on one core: of everything, and of what is done.
     work: f64,
     work_done: f64,
-    shown: Instant,
+    /// Predicted, of this sweep.
+    predicted: f64,
+    /// When the bar was drawn, or when the next line is due, since the start.
+    next: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    Bar,
+    Lines,
+    Quiet,
 }
 
 impl Progress {
-    /// `trials` are to run now, with `work` predicted seconds on one core.
-    pub fn start(trials: u64, work: f64, quiet: bool) -> Progress {
-        let terminal = std::io::stderr().is_terminal();
-        let bar = if terminal && !quiet { ProgressBar::new(trials) } else { ProgressBar::hidden() };
-        if terminal && !quiet {
+    /// `trials` are to run now, as planned.
+    pub fn start(trials: u64, plan: &Plan, workers: usize, quiet: bool) -> Progress {
+        let how = match (quiet, std::io::stderr().is_terminal()) {
+            (true, _) => How::Quiet,
+            (false, true) => How::Bar,
+            (false, false) => How::Lines,
+        };
+        let bar = if how == How::Bar { ProgressBar::new(trials) } else { ProgressBar::hidden() };
+        if how == How::Bar {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
             let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}").expect("a valid template");
             bar.set_style(style);
-            bar.enable_steady_tick(Duration::from_secs(1));
         }
-        let now = Instant::now();
+        // Without a thread for it, this one writes.
+        let _ = stderr::detach(bar);
+        let next = if how == How::Bar { Duration::ZERO } else { FIRST };
+        let (work, predicted) = (plan.seconds(), plan.seconds_on(workers));
         Progress {
-            bar,
-            plain: !terminal && !quiet,
-            started: now,
+            how,
+            started: Instant::now(),
             trials,
             counts: Counts::default(),
             work,
             work_done: 0.0,
-            shown: now - Duration::from_secs(1),
+            predicted,
+            next,
         }
     }
 
     /// One line in the log of a batch job; on a terminal above the bar.
     pub fn say(&self, line: &str) {
-        if self.plain {
+        if self.how != How::Quiet {
             to_stderr(line);
-        } else {
-            self.bar.println(line);
         }
     }
 
@@ -56,16 +75,33 @@ impl Progress {
     pub fn done(&mut self, verdict: Verdict, seconds: f64) {
         self.counts.add(verdict);
         self.work_done += seconds;
-        if !self.bar.is_hidden() && (self.shown.elapsed() > Duration::from_millis(100)) {
-            self.shown = Instant::now();
-            self.bar.set_position(self.counts.trials);
-            self.bar.set_message(format!("{}{}", counts(&self.counts), self.left()));
+    }
+
+    /// Time passes.
+    pub fn tick(&mut self) {
+        let passed = self.started.elapsed();
+        if passed < self.next {
+            return;
+        }
+        match self.how {
+            How::Bar => {
+                self.next = passed + Duration::from_millis(100);
+                stderr::show(self.counts.trials, format!("{}{}", counts(&self.counts), self.left()));
+            }
+            How::Lines => {
+                self.next = passed + pause(passed);
+                let Progress { counts: all, trials, .. } = &*self;
+                let seconds = passed.as_secs();
+                let text = format!("{}/{trials} trials after {seconds} s: {}{}", all.trials, counts(all), self.left());
+                to_stderr(&text);
+            }
+            How::Quiet => {}
         }
     }
 
     pub fn finish(self, interrupted: bool) {
-        self.bar.finish_and_clear();
-        if self.plain {
+        stderr::clear();
+        if self.how == How::Lines {
             let end = if interrupted { "interrupted after" } else { "done in" };
             let seconds = self.started.elapsed().as_secs_f64();
             let Progress { counts: all, trials, .. } = &self;
@@ -75,17 +111,23 @@ impl Progress {
 
     /// From predicted work, as the first chunks are the longest.
     fn left(&self) -> String {
-        if self.work_done <= 0.0 {
-            return String::new();
-        }
-        let left = self.started.elapsed().as_secs_f64() * (self.work / self.work_done - 1.0).max(0.0);
-        format!(", {} left", HumanDuration(Duration::from_secs_f64(left.min(1e9))))
+        let passed = self.started.elapsed().as_secs_f64();
+        let (left, word) = match self.work_done {
+            0.0 => ((self.predicted - passed).max(0.0), "predicted"),
+            done => (passed * (self.work / done - 1.0).max(0.0), "left"),
+        };
+        format!(", {} {word}", HumanDuration(Duration::from_secs_f64(left.min(1e9))))
     }
 }
 
-/// A line on stderr. A reader that went away (`2>&1 | head`) must not end the sweep.
+/// Between two lines.
+fn pause(passed: Duration) -> Duration {
+    Duration::from_secs(if passed.as_secs() < 600 { 30 } else { 60 })
+}
+
+/// A line on stderr, which waits for nobody while a sweep runs.
 pub fn to_stderr(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    stderr::line(line);
 }
 
 /// `3 converged, 1 lost`; what is 0 is left out.

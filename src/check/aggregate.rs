@@ -1,6 +1,7 @@
 //! Observations -> one number. A NaN among them makes the result NaN, except that of `count`. Infinities are taken as numbers: they
 //! are minimum, maximum and mean where they should be, and leave `var` and `std` NaN.
 
+use crate::mean::mean;
 use crate::spec::metric::Function;
 
 /// None if there are too few values: none at all, or one for `std` and `var`.
@@ -16,30 +17,19 @@ pub fn aggregate(function: Function, values: &[f64]) -> Option<f64> {
     }
     match function {
         Function::Count => None,
-        Function::Mean => Some(mean(values)),
+        Function::Mean => Some(mean(values.iter().copied())),
         Function::Geomean => Some(geomean(values)),
         Function::Median => Some(median(values)),
         Function::Min => values.iter().copied().reduce(f64::min),
         Function::Max => values.iter().copied().reduce(f64::max),
         Function::Var => var(values),
-        Function::Std => var(values).map(f64::sqrt),
+        Function::Std => std(values),
     }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    let n = values.len() as f64;
-    let sum: f64 = values.iter().sum();
-    if sum.is_finite() || values.iter().any(|x| x.is_infinite()) {
-        return sum / n;
-    }
-    // The sum overflowed, the mean does not.
-    values.iter().map(|x| x / n).sum()
 }
 
 /// exp(mean(ln x)): 0 if a value is 0, NaN if one is negative.
 fn geomean(values: &[f64]) -> f64 {
-    let logarithms: Vec<f64> = values.iter().map(|x| x.ln()).collect();
-    mean(&logarithms).exp()
+    mean(values.iter().map(|x| x.ln())).exp()
 }
 
 fn median(values: &[f64]) -> f64 {
@@ -56,8 +46,19 @@ fn median(values: &[f64]) -> f64 {
 /// In two passes, with the rounding error of the mean taken out again.
 fn var(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
-    let mean = mean(values);
+    let mean = mean(values.iter().copied());
     let squares: f64 = values.iter().map(|x| (x - mean) * (x - mean)).sum();
     let drift: f64 = values.iter().map(|x| x - mean).sum();
     (values.len() > 1).then(|| (squares - drift * drift / n) / (n - 1.0))
+}
+
+/// The root of the variance, also where that leaves the range of f64.
+fn std(values: &[f64]) -> Option<f64> {
+    let plain = var(values)?;
+    let largest = values.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+    if plain.is_normal() || largest == 0.0 || !largest.is_finite() {
+        return Some(plain.sqrt());
+    }
+    let scaled: Vec<f64> = values.iter().map(|x| x / largest).collect();
+    var(&scaled).map(|var| var.sqrt() * largest)
 }

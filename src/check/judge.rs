@@ -4,6 +4,7 @@ use super::baseline::compare;
 use super::measure::{Measured, Rows, measure};
 use super::roster::{Group, Roster};
 use super::run::{Run, Seen};
+use super::text::short;
 use super::{Case, Code, Finding, Gate};
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
@@ -52,15 +53,24 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
 }
 
 fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
-    let Measured { value, interval, n, empty, nan } = measure(&expect.metric, &group.places, rows);
+    let Measured { value, interval, n, empty, nan, recordable, unrecorded } =
+        measure(&expect.metric, &group.places, rows);
     let expected = expected(expect.bound);
     let metric = expect.metric.text.clone();
     let at = if group.name.is_empty() { String::new() } else { format!(" at {}", group.name) };
     let finding = match value {
+        _ if unrecorded > 0 => Some(Finding {
+            code: Code::NoValues,
+            message: format!(
+                "{metric} speaks of {recordable} trials{at}, and only {} of them have the values: they were not recorded of the others",
+                recordable - unrecorded
+            ),
+        }),
         Some(value) if expect.bound.holds(value) => None,
         Some(value) => {
             let of = if value.is_nan() && nan > 0 { format!("{nan} of n = {n} are NaN") } else { format!("n = {n}") };
-            let message = format!("{metric} is {}{at} ({of}), expected {expected}", exact(value));
+            let of = if empty > 0 { format!("{of}, {empty} more are empty") } else { of };
+            let message = format!("{metric} is {}{at} ({of}), expected {expected}", readable(value, expect.bound));
             Some(Finding { code: Code::ExpectationFailed, message })
         }
         None => Some(Finding {
@@ -84,6 +94,12 @@ fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
         finding,
         place: Some(expect.span.start),
     }
+}
+
+/// As few digits as will do: those that show that it is out of bounds, too.
+fn readable(value: f64, bound: Bound) -> String {
+    let short = short(value);
+    if short.parse().is_ok_and(|shown| bound.holds(shown)) { exact(value) } else { short }
 }
 
 /// Why layers of recurrent nets are not found.

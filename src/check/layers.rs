@@ -18,6 +18,8 @@ struct Cells {
     layers: Layers,
     /// The trials of the expectations that read it.
     wanted: Vec<bool>,
+    /// Of those, the ones with a row of the epoch.
+    recorded: Vec<bool>,
     /// Where the cells of each trial begin in `values`; `wanted` is by place, and so is this.
     starts: Vec<usize>,
     values: Vec<Option<f64>>,
@@ -37,7 +39,15 @@ impl LayerCells {
                 let at = all.iter().position(|cells| cells.layers == *layers).unwrap_or(all.len());
                 if at == all.len() {
                     let wanted = vec![false; roster.ids.len()];
-                    all.push(Cells { layers: *layers, wanted, starts: Vec::new(), values: Vec::new(), timed: false });
+                    let recorded = wanted.clone();
+                    all.push(Cells {
+                        layers: *layers,
+                        wanted,
+                        recorded,
+                        starts: Vec::new(),
+                        values: Vec::new(),
+                        timed: false,
+                    });
                 }
                 groups.iter().flat_map(|group| &group.places).for_each(|place| all[at].wanted[*place as usize] = true);
             }
@@ -116,6 +126,11 @@ impl LayerCells {
         cells.values[cells.starts[place as usize] + layer * times(layers, shape) + time]
     }
 
+    /// Whether there are rows of the trial at the epoch that is read.
+    pub fn has(&self, layers: Layers, place: u32) -> bool {
+        self.of(layers).recorded[place as usize]
+    }
+
     /// Whether a metric missed rows only because it names no time step.
     pub fn lacks_time(&self, layers: Layers) -> bool {
         self.of(layers).timed
@@ -135,6 +150,7 @@ impl Cells {
         if !self.wanted[place] || epoch != layers.epoch {
             return None;
         }
+        self.recorded[place] = true;
         let within = |first: i64, count: usize, number: u64| {
             usize::try_from(number as i64 - first).ok().filter(|offset| *offset < count)
         };

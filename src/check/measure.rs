@@ -4,6 +4,8 @@ use super::aggregate::aggregate;
 use super::layers::{LayerCells, extent};
 use super::roster::{Roster, Shape};
 use super::run::Run;
+use crate::record::is_recorded;
+use crate::spec::Spec;
 use crate::spec::metric::{Expr, Formula, Function, Metric, Rate, What};
 use crate::summary::wilson;
 use crate::verdict::Outcome;
@@ -20,6 +22,9 @@ pub struct Measured {
     pub empty: u64,
     /// Values that are NaN.
     pub nan: u64,
+    /// Trials with a verdict that should have what the metric reads, and those of them that have not: it was not recorded.
+    pub recordable: u64,
+    pub unrecorded: u64,
 }
 
 /// The rows of a sweep.
@@ -36,14 +41,18 @@ pub fn measure(metric: &Metric, places: &[u32], rows: Rows<'_>) -> Measured {
         What::Aggregate(function, formula) => {
             let (mut values, mut empty) = (Vec::with_capacity(places.len()), 0);
             let observed = Observed::new(formula, rows);
+            let (mut recordable, mut unrecorded) = (0, 0);
             for place in places.iter().filter(|place| rows.run.outcome(**place).is_some()) {
                 observed.of(*place, &mut values, &mut empty);
+                let lacks = observed.lacks(*place);
+                recordable += u64::from(lacks.is_some());
+                unrecorded += u64::from(lacks == Some(true));
             }
             // What is counted may be nothing at all, but not among no trials.
             let n = values.len() as u64 + if *function == Function::Count { empty } else { 0 };
             let value = if n == 0 { None } else { aggregate(*function, &values) };
             let nan = values.iter().filter(|x| x.is_nan()).count() as u64;
-            Measured { value, interval: None, n, empty, nan }
+            Measured { value, interval: None, n, empty, nan, recordable, unrecorded }
         }
     }
 }
@@ -68,13 +77,30 @@ fn measure_rate(rate: Rate, places: &[u32], run: &Run) -> Measured {
         n,
         empty: 0,
         nan: 0,
+        recordable: 0,
+        unrecorded: 0,
     }
+}
+
+/// What is needed where layers are read: see `Observed::reached`.
+const COURSE: [&str; 2] = ["epochs", "epoch_nan"];
+
+/// The columns of `runs.csv` that the expectations of a spec need.
+pub fn columns(spec: &Spec) -> Vec<&'static str> {
+    let metrics = || spec.expects.iter().map(|expect| &expect.metric);
+    let mut columns: Vec<_> = metrics().flat_map(Metric::columns).copied().collect();
+    if metrics().any(|metric| !metric.layers().is_empty()) {
+        columns.extend(COURSE);
+    }
+    columns
 }
 
 /// A formula with what it reads.
 struct Observed<'a> {
     formula: &'a Formula,
     columns: Vec<&'a [Option<f64>]>,
+    /// Of trials whose layers are read: the epochs they were to train, and the one in which the first NaN loss ended them.
+    course: Option<[&'a [Option<f64>]; 2]>,
     rows: Rows<'a>,
 }
 
@@ -89,7 +115,25 @@ struct At {
 impl<'a> Observed<'a> {
     fn new(formula: &'a Formula, rows: Rows<'a>) -> Observed<'a> {
         let columns = formula.columns.iter().map(|name| rows.run.column(name)).collect();
-        Observed { formula, columns, rows }
+        let course = !formula.layers.is_empty();
+        Observed { formula, columns, course: course.then(|| COURSE.map(|name| rows.run.column(name))), rows }
+    }
+
+    /// Whether something that was to be measured in the trial was not recorded of it; none if all that the formula reads is there of every trial, or
+    /// cannot be of this one.
+    fn lacks(&self, place: u32) -> Option<bool> {
+        let at = place as usize;
+        let columns = self.formula.columns.iter().zip(&self.columns).filter(|(name, _)| is_recorded(name));
+        let columns = columns.map(|(_, values)| values[at].is_none());
+        let layers = self.formula.layers.iter().filter(|layers| self.reached(layers.epoch, at));
+        let layers = layers.map(|layers| !self.rows.layers.has(*layers, place));
+        columns.chain(layers).reduce(|a, b| a || b)
+    }
+
+    /// Whether the trial came to the end of this epoch. In the one in which its loss became NaN it ended.
+    fn reached(&self, epoch: u64, place: usize) -> bool {
+        let Some([epochs, nan]) = self.course else { return true };
+        epochs[place].is_some_and(|epochs| epoch as f64 <= epochs) && nan[place].is_none_or(|nan| (epoch as f64) < nan)
     }
 
     /// The observations of a trial: one, or one per layer (and time step).

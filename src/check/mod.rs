@@ -1,13 +1,14 @@
 //! Whether a finished sweep is what it was expected to be: rows in, findings out. Reads no clock and opens no file; commands hand it
 //! readers. Unlike a sweep that resumes it tolerates nothing: a damaged row is an error, and a trial without a verdict fails the gate.
 //!
-//! `roster` (the grid: which trial belongs to which expectation and group) -> `sheet`, `run` and `layers` (the rows, by the place of
+//! `roster` (the grid: which trial belongs to which expectation and group) -> `sheet`, `run`, `layers` and `beside` (the rows, by the place of
 //! their trial in the grid) -> `measure` (a metric of a group) -> `judge` and `baseline` (cases that passed or
 //! have a finding) -> `text`, `junit`, `github`.
 
 pub mod aggregate;
 pub mod apart;
 pub mod baseline;
+pub mod beside;
 pub mod github;
 pub mod judge;
 pub mod junit;

@@ -1,12 +1,13 @@
 //! The rows of a `runs.csv`, by the place of their trial in the grid: its verdict and the columns that are asked for, as numbers. No text
 //! is kept, so a million rows take some tens of megabytes.
 
+use super::beside::Beside;
 use super::roster::Roster;
 use super::sheet::Header;
 use crate::failure::Failure;
 use crate::record::Verdict;
 use crate::spec::metric::is_numeric;
-use crate::store::sums::{self, Known};
+use crate::store::sums::{self, Found, Known};
 use crate::trial::TrialId;
 use crate::verdict::Outcome;
 use std::io::BufRead;
@@ -36,7 +37,8 @@ impl Seen {
 }
 
 impl Run {
-    /// Reads a whole file. `path` is its name in messages; `known`: the checksums of its rows, if there are any.
+    /// Reads a whole file. `path` is its name in messages; `known`: the checksums of its rows, if there are any; `beside`: what lies beside it, if that
+    /// is to be held against them too.
     ///
     /// # Errors
     /// The first row that is damaged, is not what was written or has a cell that is no number where one belongs, with its line; a column that is not there.
@@ -46,6 +48,7 @@ impl Run {
         roster: &Roster,
         columns: &[&'static str],
         mut known: Option<Known>,
+        beside: Option<&Beside>,
     ) -> Result<Run, Failure> {
         let header = Header::read(path, &mut reader)?;
         let (outcome, lost) = (header.column("outcome")?, header.column("lost")?);
@@ -64,12 +67,21 @@ impl Run {
             }
         }
         header.rows(path, reader, &mut |row| {
-            if let Some(known) = &mut known
-                && !known
-                    .has(row.trial, sums::sum(row.text))
-                    .map_err(|error| Failure::io("read", &sums::path(path), &error))?
-            {
-                return Err(header.wrong_sum(&row));
+            let place = roster.place(row.trial);
+            if let Some(known) = &mut known {
+                let found = known.find(
+                    row.trial,
+                    sums::sum(row.text),
+                    beside.zip(place).map(|(beside, place)| beside.of(place)),
+                );
+                match found.map_err(|error| Failure::io("read", &sums::path(path), &error))? {
+                    Found::Written(_) => {}
+                    Found::Nothing => return Err(header.wrong_sum(&row)),
+                    Found::Other(side, written) => {
+                        let (beside, place) = beside.zip(place).expect("they were held against the line");
+                        return Err(beside.wrong(side, &row, written, place));
+                    }
+                }
             }
             let Some(verdict) = Verdict::parse(row.cell(outcome), row.cell(lost)) else {
                 return Err(header.wrong_cell(&row, outcome, "not an outcome"));
@@ -77,7 +89,7 @@ impl Run {
             for column in &numeric {
                 header.number(&row, *column)?;
             }
-            let Some(place) = roster.place(row.trial) else {
+            let Some(place) = place else {
                 run.foreign.add(row.trial, row.line);
                 return Ok(());
             };

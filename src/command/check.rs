@@ -4,11 +4,12 @@ use super::origin::{in_repository, parse_kept, parse_or};
 use super::sweep::{MANY_POINTS, refuse_endless};
 use crate::check::apart::apart;
 use crate::check::baseline;
+use crate::check::beside::Beside;
 use crate::check::github::github;
 use crate::check::judge::judge;
 use crate::check::junit::{is_junit, junit};
 use crate::check::layers::LayerCells;
-use crate::check::measure::Rows;
+use crate::check::measure::{self, Rows};
 use crate::check::roster::Roster;
 use crate::check::run::Run;
 use crate::check::text::{self, Told};
@@ -40,21 +41,13 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
             .map_err(|failure| failure.or_hint("RUN_DIR is the folder of a sweep; `--spec` names another spec"))?,
     };
     let spec = read_spec(args, &written, &file, manifest.as_ref())?;
-    let path = args.dir.join("runs.csv");
+    let path = args.dir.join(RUNS);
     refuse_longer(&spec, &file, &path)?;
     let roster = Roster::new(&spec);
     roster.check_filters(&spec, &written, &name).map_err(|report| Failure::new(report.to_string()))?;
-    let mut columns: Vec<_> = spec.expects.iter().flat_map(|expect| expect.metric.columns()).copied().collect();
+    let mut columns = measure::columns(&spec);
     columns.push(baseline::COLUMN);
-    let rows = open(&path)?;
-    let known = Known::open(sums::path(&path))?;
-    if known.is_none() {
-        tracing::warn!(
-            "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
-            path.display()
-        );
-    }
-    let run = Run::read(&path, rows, &roster, &columns, known)?;
+    let run = run_of(&args.dir, &roster, &columns)?;
     let layers = layers(&spec, &roster, &args.dir.join("layers.csv"))?;
     let earlier = args.baseline.as_deref().map(|given| Earlier::read(given, &path, &roster)).transpose()?;
     let rows = Rows { roster: &roster, run: &run, layers: &layers };
@@ -94,6 +87,25 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     }
     Ok(if gate.passed() { Exit::Done } else { Exit::Failed })
 }
+
+/// The rows of a run directory, held against everything that was written with them.
+pub(super) fn run_of(dir: &Path, roster: &Roster, columns: &[&'static str]) -> Result<Run, Failure> {
+    let path = dir.join(RUNS);
+    // In this order each row finds what was written before it, even while a sweep is writing.
+    let rows = open(&path)?;
+    let mut beside = Beside::new(dir);
+    beside.read(roster, &|path| if path.exists() { open(path).map(Some) } else { Ok(None) })?;
+    let known = Known::open(sums::path(&path))?;
+    if known.is_none() {
+        tracing::warn!(
+            "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
+            path.display()
+        );
+    }
+    Run::read(&path, rows, roster, columns, known, Some(&beside))
+}
+
+const RUNS: &str = "runs.csv";
 
 /// Going through more trials than there can be rows takes long and says what the sizes say.
 fn refuse_longer(spec: &Spec, file: &Path, runs: &Path) -> Result<(), Failure> {
@@ -140,7 +152,7 @@ impl Earlier {
                 .hint("name the results of an earlier sweep of the same grid"));
         }
         let (rows, known) = (open(&path)?, Known::open(sums::path(&path))?);
-        let run = Run::read(&path, rows, roster, &[baseline::COLUMN], known)?;
+        let run = Run::read(&path, rows, roster, &[baseline::COLUMN], known, None)?;
         let unchanged = same_bytes(&path, now).map_err(|error| Failure::io("read", &path, &error))?;
         Ok(Earlier { path, run, unchanged })
     }

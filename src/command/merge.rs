@@ -4,7 +4,7 @@ use super::origin::{parse_kept, parse_or};
 use super::survey::GridHash;
 use super::sweep::{now, refuse_endless, relabelled};
 use crate::cli::Merge;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, counted};
 use crate::input;
 use crate::merge::{Allowed, Owners, Part, fit};
 use crate::output::print;
@@ -12,6 +12,7 @@ use crate::progress;
 use crate::record::{EPOCHS, SIDES, Verdict, recorded};
 use crate::spec::Spec;
 use crate::store::losses;
+use crate::store::sums::Recorded;
 use crate::store::{Counts, Manifest, Reader, Status, Store, Table};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
@@ -36,7 +37,11 @@ pub fn run(args: &Merge) -> Result<Exit, Failure> {
     };
     refuse_endless(&spec, file)?;
     if args.spec.is_none() && shards.iter().any(|shard| shard.spec.as_ref() != Some(&text)) {
-        tracing::warn!("the specs of the shards differ in more than their grid: `{}` is kept", file.display());
+        tracing::warn!(
+            hint = "`--spec` names another",
+            "the specs of the shards differ in more than their grid: `{}` is kept",
+            file.display()
+        );
     }
     let sources = Sources { shards: &shards, owners: owners(&shards)? };
     let trials = prove(&spec, file, &sources, args.partial)?;
@@ -61,7 +66,7 @@ fn read(dir: &Path) -> Result<Store, Failure> {
 fn part(store: &Store) -> Part<'_> {
     let manifest = store.manifest.as_ref().expect("a shard was read");
     Part {
-        dir: &store.dir,
+        dir: store.dir(),
         manifest,
         rows: store.runs.len() as u64,
         lengths: store.lengths(),
@@ -82,7 +87,7 @@ fn open(out: &Path, shards: &[PathBuf]) -> Result<Store, Failure> {
 /// Nothing that the folder holds may be lost.
 fn check_out(out: &Store, sources: &Sources) -> Result<(), Failure> {
     let refuse = |text: String| Err(Failure::new(text).hint("name another folder to merge into"));
-    let dir = out.dir.display();
+    let dir = out.dir().display();
     if let Some(shard) = out.manifest.as_ref().and_then(|manifest| manifest.shard) {
         return refuse(format!("`{dir}` holds shard {shard} of a sweep"));
     }
@@ -113,7 +118,7 @@ impl Sources<'_> {
 fn owners(shards: &[Store]) -> Result<Owners, Failure> {
     let rows = (0..).zip(shards).flat_map(|(at, shard)| shard.runs.places().map(move |trial| (trial, at)));
     Owners::new(rows).map_err(|(trial, [a, b], count)| {
-        let dir = |at: u32| shards[at as usize].dir.display();
+        let dir = |at: u32| shards[at as usize].dir().display();
         Failure::new(format!("`{}` and `{}` overlap: both have {trial}, {count} trials in all", dir(a), dir(b)))
             .hint("the shards were split by different versions of blowup, or rows were copied between them")
     })
@@ -142,7 +147,7 @@ fn prove(spec: &Spec, file: &Path, sources: &Sources, partial: bool) -> Result<u
     if found < sources.owners.len() as u64
         && let Some((trial, at)) = sources.owners.foreign(ids())
     {
-        let dir = sources.shards[at as usize].dir.display();
+        let dir = sources.shards[at as usize].dir().display();
         return Err(Failure::new(format!("`{dir}` has a row of {trial}, which is not in the grid"))
             .hint("the file was changed or damaged; run the shard again from nothing"));
     }
@@ -169,6 +174,7 @@ fn manifest(shards: &[Store], trials: u64) -> Manifest {
         started: manifests.iter().map(|m| m.started.clone()).min().unwrap_or_default(),
         updated: now(),
         wall_seconds: manifests.iter().map(|m| m.wall_seconds).sum(),
+        records: manifests.iter().flat_map(|m| m.records.clone()).collect(),
         counts: Counts { trials, ..Counts::default() },
         lengths: Default::default(),
         ..manifests[0].clone()
@@ -190,7 +196,7 @@ impl Merged<'_> {
         let mut csv = stage.store.new_summary()?;
         csv.put(&summary::header())?;
         self.rows(&mut stage.store, &mut |row| {
-            summary.add(row, &mut csv).map_err(|error| Failure::io("write", &out.dir, &error))
+            summary.add(row, &mut csv).map_err(|error| Failure::io("write", out.dir(), &error))
         })?;
         csv.put(&summary.rest())?;
         csv.finish()?;
@@ -200,10 +206,10 @@ impl Merged<'_> {
         self.manifest.status = if missing == 0 { Status::Complete } else { Status::Partial };
         self.manifest.lengths = stage.store.lengths();
         stage.store.write_manifest(&self.manifest)?;
-        let folders = self.sources.shards.iter().map(|shard| shard.dir.as_path());
-        losses::merge(folders, &out.dir, &stage.store.dir)?;
-        super::report::write_or_tell(&stage.store.dir, Some(self.spec));
-        let place = progress::folded(&out.dir.display().to_string(), &stage.store.files().join(" "));
+        let folders = self.sources.shards.iter().map(|shard| &shard.folder);
+        losses::merge(folders, &out.folder, &stage.store.folder)?;
+        super::report::write_or_tell(&stage.store.folder, Some(self.spec));
+        let place = progress::folded(&out.dir().display().to_string(), &stage.store.files().join(" "));
         out.adopt(stage)?;
         print(&self.report(&summary, &place))?;
         Ok(if missing == 0 && summary.all.lost > 0 { Exit::Lost } else { Exit::Done })
@@ -229,9 +235,10 @@ impl Merged<'_> {
             let relabelled = relabelled(row, &trial.label);
             let row = relabelled.as_deref().unwrap_or(row);
             each(row)?;
+            let recorded = shards[at].runs.recorded(id).unwrap_or(Recorded::Unknown);
             let Verdict::Outcome(outcome) = verdict else {
                 batch.flush(to)?;
-                to.runs.append(row, [(id, row.len() as u32, Some(verdict))].into_iter())?;
+                to.append_unfinished((id, recorded), row, verdict)?;
                 continue;
             };
             let mut lengths = [0; 3];
@@ -239,7 +246,7 @@ impl Merged<'_> {
                 let block = side[at].as_mut().map(|side| side.row(id)).transpose()?.flatten().unwrap_or_default();
                 // Of every trial epoch 0 is recorded at least.
                 if block.is_empty() && SIDES[i].columns == EPOCHS && self.spec.record.epochs {
-                    let dir = shards[at].dir.display();
+                    let dir = shards[at].dir().display();
                     return Err(Failure::new(format!("`{dir}/{}` has no rows of {id}", SIDES[i].file))
                         .hint("the file was changed or damaged; run the shard again from nothing"));
                 }
@@ -248,7 +255,7 @@ impl Merged<'_> {
             }
             batch.rows.runs.extend_from_slice(row);
             batch.rows.trials.push(Row { index: 0, outcome, runs: row.len() as u32, sides: lengths });
-            batch.trials.push(id);
+            batch.trials.push((id, recorded));
             if batch.is_full() {
                 batch.flush(to)?;
             }
@@ -259,7 +266,7 @@ impl Merged<'_> {
     fn report(&self, summary: &Summary, place: &str) -> String {
         let mut text = summary.table();
         text.push('\n');
-        text.push_str(&progress::folded(&format!("{} trials", summary.all.trials), &progress::counts(&summary.all)));
+        text.push_str(&progress::folded(&counted(summary.all.trials, "trial"), &progress::counts(&summary.all)));
         let Counts { trials, missing, .. } = self.manifest.counts;
         if missing > 0 {
             let _ = writeln!(text, "partial: {missing} of the grid's {trials} trials are missing");
@@ -276,7 +283,7 @@ fn readers<'a>(tables: impl Iterator<Item = Option<&'a Table>>) -> Result<Vec<Op
 /// Rows on their way to the files.
 #[derive(Default)]
 struct Batch {
-    trials: Vec<TrialId>,
+    trials: Vec<(TrialId, Recorded)>,
     rows: Rows,
 }
 

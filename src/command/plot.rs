@@ -4,7 +4,7 @@ use crate::cli::Plot;
 use crate::failure::{Exit, Failure, excerpt};
 use crate::figures::cells::Metric;
 use crate::figures::design::shorten;
-use crate::figures::gallery::{Figure, Gallery};
+use crate::figures::gallery::{Figure, Gallery, Source};
 use crate::figures::picture::is_svg;
 use crate::figures::plan::Asked;
 use crate::figures::raster::is_png;
@@ -12,27 +12,28 @@ use crate::figures::table::{Table, measures};
 use crate::figures::words;
 use crate::input;
 use crate::output::{self, print};
-use crate::spec::Mistake;
 use crate::spec::filter::{Column, Filter};
 use crate::spec::metric::Rate;
 use crate::spec::unmet;
-use crate::store::REPORT;
+use crate::spec::{self, Mistake};
+use crate::store::{self, REPORT};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub fn run(args: &Plot) -> Result<Exit, Failure> {
     let asked = Asked { x: args.x.clone(), y: args.y.clone(), facets: args.facet.clone() };
     let metric = metric(&args.metric)?;
     let table = read(&args.dir, &args.filters, metric)?;
-    let gallery = Gallery::new(&table, source(&args.dir), metric, &asked)?;
+    let gallery = Gallery::new(&table, source(&args.dir, &args.filters), metric, &asked)?;
     if args.terminal {
         let coloured = coloured();
         let texts: Vec<String> = gallery.pages().map(|page| gallery.text(&page, coloured)).collect();
         print(&texts.join("\n"))?;
         return Ok(Exit::Done);
     }
-    let mut folder = Folder::make(&args.dir)?;
+    let run = store::Folder::open(&args.dir).map_err(|error| Failure::io("open the folder", &args.dir, &error))?;
+    let mut folder = Folder::make(&run)?;
     folder.add(gallery.pages().map(|page| gallery.diagram(&page)))?;
     folder.add(gallery.survival().into_iter())?;
     let (layers, epochs) = (args.dir.join("layers.csv"), args.dir.join("epochs.csv"));
@@ -42,7 +43,7 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
     if let Some(reader) = open_if_there(&epochs)? {
         folder.add(gallery.trials(&epochs, reader)?.into_iter())?;
     }
-    super::report::write(&args.dir, None)?;
+    super::report::write(&run, None)?;
     print(&format!("{}{}\n", folder.listed(), args.dir.join(REPORT).display()))?;
     Ok(Exit::Done)
 }
@@ -57,7 +58,7 @@ pub(super) fn glance(dir: &Path, trials: u64) -> Option<String> {
     // A sweep that is done does not fail because of a picture.
     let (metric, asked) = (Metric::Rate(Rate::Divergence), Asked::default());
     let table = read(dir, &[], metric).ok()?;
-    let gallery = Gallery::new(&table, source(dir), metric, &asked).ok()?;
+    let gallery = Gallery::new(&table, source(dir, &[]), metric, &asked).ok()?;
     let first =
         gallery.families.iter().take(FIGURES).filter_map(|family| asked.pages(&table, family).into_iter().next());
     Some(first.map(|page| gallery.text(&page, coloured())).collect::<Vec<_>>().join("\n"))
@@ -133,10 +134,14 @@ fn metric(name: &str) -> Result<Metric, Failure> {
     Err(Failure::new(Mistake::unknown(format!("`{}` is not a metric", excerpt(name)), name, &known).to_string()))
 }
 
-/// The name of the folder, which is that of the sweep by default.
-fn source(dir: &Path) -> String {
-    let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    full.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
+/// The name in the spec; without a spec, that of the folder.
+fn source(dir: &Path, filters: &[String]) -> Source {
+    let folder = || {
+        let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+        full.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
+    };
+    let named = input::spec(&dir.join("spec.toml")).ok().and_then(|text| spec::name(&text));
+    Source { name: named.unwrap_or_else(folder), filters: filters.to_vec() }
 }
 
 /// A file that a sweep may not have recorded.
@@ -158,15 +163,15 @@ fn refuse_other(path: &Path) -> Result<(), Failure> {
 
 /// `RUN_DIR/figures`, and what was written there.
 struct Folder {
-    dir: PathBuf,
+    held: store::Folder,
     written: Vec<String>,
 }
 
 impl Folder {
-    fn make(run: &Path) -> Result<Folder, Failure> {
-        let dir = run.join("figures");
-        fs::create_dir_all(&dir).map_err(|error| Failure::io("make the folder", &dir, &error))?;
-        Ok(Folder { dir, written: Vec::new() })
+    fn make(run: &store::Folder) -> Result<Folder, Failure> {
+        let held = run.below("figures");
+        let held = held.map_err(|error| Failure::io("make the folder", &run.name("figures"), &error))?;
+        Ok(Folder { held, written: Vec::new() })
     }
 
     /// As SVG and as PNG. Two figures never share a name.
@@ -175,17 +180,17 @@ impl Folder {
             let mut names = std::iter::once(name.clone()).chain((2..).map(|n| format!("{name}-{n}")));
             let name = names.find(|name| !self.written.contains(name)).expect("numbers do not end");
             let png = picture.png().map_err(|error| Failure::new(format!("cannot draw `{name}.png`: {error}")))?;
-            let path = |extension: &str| self.dir.join(format!("{name}.{extension}"));
-            let files = [(path("svg"), picture.svg().into_bytes()), (path("png"), png)];
-            files.iter().try_for_each(|(path, _)| refuse_other(path))?;
-            files.iter().try_for_each(|(path, bytes)| output::write(path, bytes))?;
+            let file = |extension: &str| format!("{name}.{extension}");
+            let files = [(file("svg"), picture.svg().into_bytes()), (file("png"), png)];
+            files.iter().try_for_each(|(file, _)| refuse_other(&self.held.name(file)))?;
+            files.iter().try_for_each(|(file, bytes)| self.held.replace(file, |to| to.write_all(bytes)))?;
             self.written.push(name);
         }
         Ok(())
     }
 
     fn listed(&self) -> String {
-        let line = |name: &String| format!("{0}.svg\n{0}.png\n", self.dir.join(name).display());
+        let line = |name: &String| format!("{0}.svg\n{0}.png\n", self.held.name(name).display());
         self.written.iter().map(line).collect()
     }
 }

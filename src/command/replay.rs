@@ -17,8 +17,8 @@ use crate::spec::Spec;
 use crate::store::Store;
 use crate::trial::Trial;
 use crate::verdict::{Finished, Layers, Record};
+use crate::worker::this_program;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 pub fn run(args: &Replay) -> Result<Exit, Failure> {
     become_a_worker()?;
@@ -64,8 +64,7 @@ fn become_a_worker() -> Result<(), Failure> {
     if right && FOREIGN_ENVIRONMENT.iter().all(|name| std::env::var_os(name).is_none()) {
         return Ok(());
     }
-    let program = std::env::current_exe();
-    let mut command = Command::new(program.map_err(|error| cannot_start(&error))?);
+    let mut command = this_program();
     command.args(std::env::args_os().skip(1)).envs(ENVIRONMENT);
     for name in FOREIGN_ENVIRONMENT {
         command.env_remove(name);

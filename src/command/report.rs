@@ -1,11 +1,10 @@
 //! Writes `report.html` into a run directory: the rows, what lies beside them and what a check says of them, into one page.
 
-use super::check::{layers, open};
+use super::check::{layers, open, run_of};
 use super::origin::parse_kept;
 use crate::check::judge::judge;
-use crate::check::measure::Rows;
+use crate::check::measure::{self, Rows};
 use crate::check::roster::Roster;
-use crate::check::run::Run;
 use crate::failure::Failure;
 use crate::figures::design;
 use crate::figures::table::Table;
@@ -17,8 +16,7 @@ use crate::report::sample::{self, Sample};
 use crate::report::{MOST_TRIALS, page};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
-use crate::store::sums::{self, Known};
-use crate::store::{self, Manifest};
+use crate::store::{self, Folder, Manifest};
 use std::io::{self, BufRead};
 use std::path::Path;
 
@@ -26,7 +24,8 @@ use std::path::Path;
 ///
 /// # Errors
 /// A `runs.csv` that is not there or damaged; a folder that cannot be written to.
-pub fn write(dir: &Path, spec: Option<&Spec>) -> Result<(), Failure> {
+pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
+    let dir = folder.path();
     store::refuse_report(dir).map_err(|failure| failure.hint("move it away, or give it another name"))?;
     let path = dir.join("runs.csv");
     let rows = count_rows(&path)?;
@@ -62,12 +61,12 @@ pub fn write(dir: &Path, spec: Option<&Spec>) -> Result<(), Failure> {
     };
     let curves = read_curves(&dir.join("epochs.csv"), &table, &configurations)?;
     let data = Data::new(&table, &configurations, curves, beside);
-    store::replace(&dir.join(store::REPORT), |to| page::write(&data, to))
+    folder.replace(store::REPORT, |to| page::write(&data, to))
 }
 
 /// For the end of a sweep, whose results are whole without a page.
-pub fn write_or_tell(dir: &Path, spec: Option<&Spec>) {
-    if let Err(failure) = write(dir, spec) {
+pub fn write_or_tell(folder: &Folder, spec: Option<&Spec>) {
+    if let Err(failure) = write(folder, spec) {
         to_stderr(&format!("{} was not written: {failure}", store::REPORT));
     }
 }
@@ -114,10 +113,7 @@ fn checks(dir: &Path, spec: &Spec, rows: u64) -> Option<Checks> {
     }
     let found = || -> Result<Checks, Failure> {
         let roster = Roster::new(spec);
-        let path = dir.join("runs.csv");
-        let columns: Vec<_> = spec.expects.iter().flat_map(|expect| expect.metric.columns()).copied().collect();
-        let (rows, known) = (open(&path)?, Known::open(sums::path(&path))?);
-        let run = Run::read(&path, rows, &roster, &columns, known)?;
+        let run = run_of(dir, &roster, &measure::columns(spec))?;
         let layers = layers(spec, &roster, &dir.join("layers.csv"))?;
         Ok(Checks::of(&judge(spec, Rows { roster: &roster, run: &run, layers: &layers }, None)))
     };

@@ -2,7 +2,7 @@
 //! the folder belongs to this grid at all.
 
 use crate::axes::{self, AXES};
-use crate::failure::{Failure, excerpt};
+use crate::failure::{Failure, counted, excerpt};
 use crate::grid::{Grid, Trials};
 use crate::plan::{Planner, Shard, Split};
 use crate::record::Verdict;
@@ -28,10 +28,12 @@ pub struct Survey {
     pub grid: String,
     /// Trials of `order` that the filter lets through.
     pub selected: u64,
-    /// Of those, the ones that are to run: without a verdict and not given up.
+    /// Of those, the ones that are to run: without a verdict and not given up, or lacking and to be refilled.
     pub planner: Planner,
     /// Trials that were lost too often to be tried again.
     pub given_up: u64,
+    /// Trials that the filter lets through and that were trained before `[record]` asked for all that it asks for.
+    pub lacking: u64,
     /// Rows in the folder whose trial is not in the grid.
     pub foreign: usize,
     /// A point whose trial was left out because another trial has its id.
@@ -41,15 +43,18 @@ pub struct Survey {
     unmet_here: Vec<Unmet>,
 }
 
+/// Which trials run that have a row.
+pub struct Again<'a> {
+    /// Whether a trial that was lost may be tried again.
+    pub retry: &'a dyn Fn(TrialId) -> bool,
+    /// Whether something that is to be recorded was not recorded of a trial.
+    pub lacks: &'a dyn Fn(TrialId) -> bool,
+    /// Whether those are trained again.
+    pub refill: bool,
+}
+
 impl Survey {
-    /// `retry`: whether a trial that was lost may be tried again.
-    pub fn new(
-        spec: &Spec,
-        filter: &Filter,
-        store: &Store,
-        shard: Option<Shard>,
-        retry: &dyn Fn(TrialId) -> bool,
-    ) -> Survey {
+    pub fn new(spec: &Spec, filter: &Filter, store: &Store, shard: Option<Shard>, again: &Again<'_>) -> Survey {
         let mut survey = Survey {
             order: Vec::new(),
             points: Vec::new(),
@@ -58,8 +63,9 @@ impl Survey {
             matched: 0,
             grid: String::new(),
             selected: 0,
-            planner: Planner::default(),
+            planner: Planner::new(&spec.record),
             given_up: 0,
+            lacking: 0,
             foreign: 0,
             collision: None,
             unmet: Vec::new(),
@@ -89,8 +95,14 @@ impl Survey {
             if matches {
                 survey.selected += 1;
                 match verdict {
-                    Some(Verdict::Outcome(_)) => {}
-                    Some(Verdict::Lost(_)) if !retry(id) => survey.given_up += 1,
+                    Some(Verdict::Outcome(_)) if !(again.lacks)(id) => {}
+                    Some(Verdict::Outcome(_)) => {
+                        survey.lacking += 1;
+                        if again.refill {
+                            survey.planner.push(position as u32, &trial);
+                        }
+                    }
+                    Some(Verdict::Lost(_)) if !(again.retry)(id) => survey.given_up += 1,
                     Some(Verdict::Lost(_)) | None => survey.planner.push(position as u32, &trial),
                 }
             }
@@ -172,7 +184,8 @@ impl Survey {
             ));
         }
         if self.foreign > 0 {
-            tracing::warn!("`{}` has {} rows of no trial of the grid; they are dropped", runs.display(), self.foreign);
+            let rows = counted(self.foreign as u64, "row");
+            tracing::warn!("`{}` has {rows} of no trial of the grid, dropped now", runs.display());
         }
         Ok(())
     }
@@ -197,7 +210,7 @@ impl Survey {
         if gone == 0 {
             return Ok(());
         }
-        let trials = if gone == 1 { "1 trial".to_owned() } else { format!("{gone} trials") };
+        let trials = counted(gone as u64, "trial");
         let text = format!(
             "`{}` holds another sweep: `{}` has {trials} that `{}` does not have",
             dir.display(),
@@ -218,7 +231,7 @@ pub fn check_shard(store: &Store, shard: Option<Shard>) -> Result<(), Failure> {
     let Some(manifest) = store.manifest.as_ref().filter(|manifest| manifest.shard != shard) else {
         return Ok(());
     };
-    let dir = store.dir.display();
+    let dir = store.dir().display();
     let (text, hint) = match (manifest.shard, shard) {
         (Some(there), Some(_)) => {
             (format!("`{dir}` holds shard {there}"), "name another folder with `--out`".to_owned())

@@ -2,10 +2,10 @@
 
 use super::origin::{self, parse};
 use super::shard;
-use super::survey::{Survey, check_shard};
+use super::survey::{Again, Survey, check_shard};
 use crate::cli::Sweep;
 use crate::device::Device;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, counted};
 use crate::input;
 use crate::output::print;
 use crate::plan::{self, Pending, Plan, Shard, Sizes};
@@ -14,6 +14,7 @@ use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::filter::Filter;
 use crate::store::losses::{self, Loss};
+use crate::store::sums::Recorded;
 use crate::store::{Counts, Manifest, REPORT, Status, Store};
 use crate::summary::{self, Summary};
 use crate::trial::TrialId;
@@ -21,6 +22,7 @@ use crate::worker::Spares;
 use crate::worker::limits::{Limits, Shares, Wishes};
 use crate::worker::memory;
 use crate::worker::pool::{self, Ending, News};
+use crate::worker::protocol::Rows;
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -36,6 +38,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let spares = spares(args);
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
+    spec.warnings.iter().for_each(|warning| progress::to_stderr(&warning.to_string()));
     let filter = Filter::parse(&args.filters).map_err(Failure::new)?;
     let points = spec.grid().points();
     refuse_endless(&spec, &args.spec)?;
@@ -51,7 +54,9 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let (timeout, memory) = (args.timeout, args.memory.map(|memory| memory.0));
     let mut limits = Limits { timeout, memory, ceiling: u64::MAX };
     let retry = |trial| args.retry_lost || !store.losses.is_given_up(trial, &limits);
-    let mut survey = Survey::new(&spec, &filter, &store, shard, &retry);
+    let lacks = |trial| store.lacks(trial, &spec.record);
+    let again = Again { retry: &retry, lacks: &lacks, refill: args.refill };
+    let mut survey = Survey::new(&spec, &filter, &store, shard, &again);
     if survey.trials == 0 {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
@@ -78,10 +83,24 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
         print(&dry_run(&spec, shard, survey, &plan, workers))?;
         return Ok(Exit::Done);
     }
-    let manifest = manifest(args, &spec, &store, shard, survey, workers);
+    let mut manifest = manifest(args, &spec, &store, shard, survey, workers);
+    let recorded = manifest.name(&spec.record);
     let started = Instant::now();
-    Running { args, text: &text, spec: &spec, store, survey, changed, limits, manifest, started, begun: None, lost: 0 }
-        .run(plan, spares)
+    Running {
+        args,
+        text: &text,
+        spec: &spec,
+        store,
+        survey,
+        changed,
+        limits,
+        manifest,
+        recorded,
+        started,
+        begun: None,
+        lost: 0,
+    }
+    .run(plan, spares)
 }
 
 /// The spec that a folder holds, if it can still be read. An older version kept nothing of its data, which lie where the new spec's do.
@@ -114,6 +133,7 @@ fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
     let shares = Wishes { workers, cores, memory, available, fewest }.shares();
     if shares.crowded {
         tracing::warn!(
+            hint = "fewer `--workers` leave more for each",
             "a worker is predicted to need {:.0} MiB, and {} workers have {} MiB together",
             fewest / 1048576.0,
             shares.workers,
@@ -147,6 +167,7 @@ fn manifest(
         updated: now(),
         wall_seconds: before.map_or(0.0, |m| m.wall_seconds),
         record: spec.record.clone(),
+        records: before.map(|m| m.records.clone()).unwrap_or_default(),
         counts: counts(store, survey),
         lengths: Default::default(),
         data: origin::data(spec),
@@ -189,6 +210,8 @@ struct Running<'a> {
     changed: bool,
     limits: Limits,
     manifest: Manifest,
+    /// What `[record]` is called beside the rows.
+    recorded: Recorded,
     started: Instant,
     /// The workers' fingerprint, as soon as one was ready and the folder was taken.
     begun: Option<String>,
@@ -207,15 +230,16 @@ impl Running<'_> {
             return self.finish();
         }
         let trials = plan.trials() as u64;
-        let mut progress = Progress::start(trials, plan.seconds(), self.args.quiet);
+        let mut progress = Progress::start(trials, &plan, self.manifest.workers as usize, self.args.quiet);
         progress.say(&format!(
-            "{}: {trials} trials to run ({} of {} are done) in {} chunks on {} workers, into `{}`",
+            "{}: {} to run ({} of {} are done) in {} on {}, into `{}`",
             self.spec.name,
+            counted(trials, "trial"),
             self.survey.selected - trials,
             self.survey.selected,
-            plan.chunks.len(),
-            self.manifest.workers,
-            self.store.dir.display()
+            counted(plan.chunks.len() as u64, "chunk"),
+            counted(self.manifest.workers, "worker"),
+            self.store.dir().display()
         ));
         for taken in &self.spec.data {
             progress.say(&format!("data {}", taken.told()));
@@ -239,7 +263,7 @@ impl Running<'_> {
                 Ok(Exit::Interrupted)
             }
             Ok(Ending::Hopeless) => {
-                let text = format!("stopped: {} trials were lost; see lost.csv, the same command resumes", self.lost);
+                let text = format!("stopped: {} lost; see lost.csv, the same command resumes", text_of(self.lost));
                 progress::to_stderr(&text);
                 self.close(Status::Interrupted)?;
                 Ok(Exit::Lost)
@@ -264,15 +288,19 @@ impl Running<'_> {
                 Some(_) => return Err(Failure::new("the program or its libtorch changed while the sweep was running")),
             },
             News::Rows { trials, rows, seconds_each } => {
-                self.store.append(trials, rows)?;
+                self.check_same_rows(trials, rows)?;
+                let trials: Vec<_> = trials.iter().map(|trial| (*trial, self.recorded)).collect();
+                self.store.append(&trials, rows)?;
                 for row in &rows.trials {
                     progress.done(Verdict::Outcome(row.outcome), seconds_each);
                 }
             }
+            News::Tick => progress.tick(),
             News::Lost { trial, reason, detail, seconds } => {
                 self.lost += 1;
                 let loss = Loss { lost: reason, limit: self.limits.of(reason) };
-                self.store.append_lost(trial.id(), &record::lost_row(trial, reason), loss, detail)?;
+                let row = record::lost_row(trial, reason);
+                self.store.append_lost((trial.id(), self.recorded), &row, loss, detail)?;
                 progress.done(Verdict::Lost(reason), seconds);
             }
         }
@@ -285,14 +313,14 @@ impl Running<'_> {
             known.clear();
         }
         if known.is_empty() && !self.store.runs.is_empty() && !self.args.allow_mixed {
-            let dir = self.store.dir.display();
+            let dir = self.store.dir().display();
             return Err(Failure::new(format!("`{dir}/manifest.toml` does not say what computed the rows in `{dir}`"))
                 .hint("it is damaged or was removed; if it was this program on this machine, add `--allow-mixed`"));
         }
         if known.iter().any(|k| k != fingerprint) && !self.args.allow_mixed {
             let text = format!(
                 "the rows in `{}` were computed by `{}`; this is `{fingerprint}`, whose bits may differ",
-                self.store.dir.display(),
+                self.store.dir().display(),
                 known.join("`, `")
             );
             return Err(Failure::new(text).hint("name another folder with `--out`, or mix them with `--allow-mixed`"));
@@ -303,22 +331,55 @@ impl Running<'_> {
         Ok(())
     }
 
+    /// A trial that is trained once more, for what is recorded now, must come out as it did.
+    fn check_same_rows(&self, trials: &[TrialId], rows: &Rows) -> Result<(), Failure> {
+        let mut at = 0;
+        for (trial, row) in trials.iter().zip(&rows.trials) {
+            let (from, until) = (at, at + row.runs as usize);
+            at = until;
+            if self.args.allow_mixed
+                || self.store.runs.verdict(*trial).is_none_or(|verdict| verdict.outcome().is_none())
+            {
+                continue;
+            }
+            let before = self.store.runs.row(*trial)?.unwrap_or_default();
+            if let Some(column) = record::differing(&before, &rows.runs[from..until]) {
+                let text =
+                    format!("{trial} was trained again and has another `{column}` than the row it has from before");
+                return Err(Failure::new(text).hint(
+                    "the rows were changed, or another machine computed them; `--allow-mixed` takes the new ones, another `--out` keeps both",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Rows that are there stay as they were recorded.
     fn warn_of_unrecorded(&self) {
-        let before = self.store.manifest.as_ref().map(|m| &m.record);
-        if before.is_some_and(|before| *before != self.spec.record) && !self.store.runs.is_empty() {
-            tracing::warn!("`[record]` has changed: trials that have a row keep what was recorded of them");
-        }
-        if self.store.runs.is_unguarded() {
+        let lacking = self.survey.lacking;
+        if lacking > 0 && !self.args.refill {
             tracing::warn!(
+                hint = "`--refill` trains them again",
+                "{} trained before `[record]` asked for all that it asks for now: what was recorded then is kept",
+                if lacking == 1 {
+                    "1 finished trial was".to_owned()
+                } else {
+                    format!("{lacking} finished trials were")
+                },
+            );
+        }
+        if self.store.is_unguarded() {
+            tracing::warn!(
+                hint = "`runs.crc32` lies beside the file that a sweep writes; copy both",
                 "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
-                self.store.dir.join("runs.csv").display()
+                self.store.folder.name("runs.csv").display()
             );
         }
     }
 
     /// Every selected trial has a row: the files in grid order, the summary, the table.
     fn finish(mut self) -> Result<Exit, Failure> {
+        self.store.check_lock()?;
         let (survey, mut csv) = (self.survey, self.store.new_summary()?);
         let mut summary = Summary::new(self.spec.grid().keeps_configurations_together());
         csv.put(&summary::header())?;
@@ -332,7 +393,8 @@ impl Running<'_> {
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
         self.store.forget_rows();
-        super::report::write_or_tell(&self.store.dir, Some(self.spec));
+        super::report::write_or_tell(&self.store.folder, Some(self.spec));
+        self.store.check_lock()?;
         self.report(&summary)?;
         Ok(self.exit())
     }
@@ -340,12 +402,13 @@ impl Running<'_> {
     /// Of a sweep that has nothing more to run.
     fn exit(&self) -> Exit {
         if self.lost > 0 {
-            tracing::warn!("{} lost: see lost.csv for the reasons; the same command runs them again", self.lost);
+            let hint = "lost.csv has the reasons; the same command runs them again";
+            tracing::warn!(hint, "{} lost: without a verdict", text_of(self.lost));
         }
         let given_up = self.survey.given_up;
         if given_up > 0 {
-            let hint = "`--retry-lost` does, and so do larger limits";
-            tracing::warn!("{given_up} were lost in {} sweeps and are not run again: {hint}", losses::MOST);
+            let hint = "`--retry-lost` runs them again, and so do larger limits";
+            tracing::warn!(hint, "{} lost in {} sweeps: not run again", text_of(given_up), losses::MOST);
         }
         if self.lost + given_up == 0 { Exit::Done } else { Exit::Lost }
     }
@@ -356,8 +419,8 @@ impl Running<'_> {
         self.store.runs.rows(&mut |row| {
             summary.add_to_table(row);
         })?;
-        if !self.store.dir.join(REPORT).exists() {
-            super::report::write_or_tell(&self.store.dir, Some(self.spec));
+        if !self.store.folder.has(REPORT) {
+            super::report::write_or_tell(&self.store.folder, Some(self.spec));
         }
         self.report(&summary)?;
         Ok(self.exit())
@@ -366,14 +429,14 @@ impl Running<'_> {
     fn report(&self, summary: &Summary) -> Result<(), Failure> {
         let mut text = summary.table();
         text.push('\n');
-        text.push_str(&progress::folded(&format!("{} trials", summary.all.trials), &progress::counts(&summary.all)));
+        text.push_str(&progress::folded(&counted(summary.all.trials, "trial"), &progress::counts(&summary.all)));
         let missing = self.survey.order.len() as u64 - summary.all.trials;
         if missing > 0 {
             let (whose, all) = (if self.manifest.shard.is_some() { "shard" } else { "grid" }, self.survey.order.len());
             let _ = writeln!(text, "{missing} of the {whose}'s {all} trials were not asked for yet");
         }
-        text.push_str(&progress::folded(&self.store.dir.display().to_string(), &self.store.files().join(" ")));
-        if let Some(diagrams) = super::plot::glance(&self.store.dir, summary.all.trials).filter(|_| !self.args.quiet) {
+        text.push_str(&progress::folded(&self.store.dir().display().to_string(), &self.store.files().join(" ")));
+        if let Some(diagrams) = super::plot::glance(self.store.dir(), summary.all.trials).filter(|_| !self.args.quiet) {
             let _ = write!(text, "\n{diagrams}");
         }
         print(&text)
@@ -384,6 +447,7 @@ impl Running<'_> {
             // Nothing was written, nothing is to be said.
             return Ok(());
         }
+        self.store.sync()?;
         self.manifest.status = status;
         self.manifest.updated = now();
         self.manifest.wall_seconds += self.started.elapsed().as_secs_f64();
@@ -393,6 +457,11 @@ impl Running<'_> {
         }
         self.store.write_manifest(&self.manifest)
     }
+}
+
+/// `1 trial was`, `2 trials were`.
+fn text_of(trials: u64) -> String {
+    format!("{} {}", counted(trials, "trial"), if trials == 1 { "was" } else { "were" })
 }
 
 /// The row under the label that its trial has now, if that is another.
@@ -419,19 +488,22 @@ fn counts(store: &Store, survey: &Survey) -> Counts {
 fn dry_run(spec: &Spec, shard: Option<Shard>, survey: &Survey, plan: &Plan, workers: usize) -> String {
     const SHOWN: usize = 12;
     let (points, pending) = (spec.grid().points(), plan.trials());
-    let mut text = format!("grid      {points} points, {} trials\n", survey.trials);
+    let many = |n: usize, what: &str| counted(n as u64, what);
+    let points = if points == 1 { "1 point".to_owned() } else { format!("{points} points") };
+    let mut text = format!("grid      {points}, {}\n", counted(survey.trials, "trial"));
+    let _ = writeln!(text, "seeds     {}", spec.seeds());
     if let Some(shard) = shard {
-        let _ = writeln!(text, "shard     {shard}, {} trials", survey.order.len());
+        let _ = writeln!(text, "shard     {shard}, {}", many(survey.order.len(), "trial"));
     }
     for taken in &spec.data {
         let _ = writeln!(text, "data      {}", taken.told());
     }
     let _ = writeln!(text, "selected  {}, of which {pending} are to run", survey.selected);
-    let _ =
-        writeln!(text, "plan      {} cohorts, {} chunks on {workers} workers", plan.cohorts.len(), plan.chunks.len());
+    let (cohorts, chunks) = (many(plan.cohorts.len(), "cohort"), many(plan.chunks.len(), "chunk"));
+    let _ = writeln!(text, "plan      {cohorts}, {chunks} on {}", many(workers, "worker"));
     let seconds = plan.seconds();
     let _ = writeln!(text, "memory    {:.0} MiB predicted for a worker", plan.bytes() / 1048576.0);
-    let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {:.1} s here\n", seconds / workers as f64);
+    let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {:.1} s here\n", plan.seconds_on(workers));
     let _ = writeln!(text, "{:>8} {:>6} {:>10}  cohort", "trials", "lanes", "seconds");
     for cohort in plan.cohorts.iter().take(SHOWN) {
         let _ =

@@ -17,10 +17,11 @@ use super::readout::Readout;
 use super::sharpness::sharpness;
 use super::start::Start;
 use super::still::{self, Rest};
-use super::task::{self, Draw};
+use super::task::Draw;
 use super::trace::{Sink, Step};
 use super::weights::Weights;
 use super::{init, kind, lanes, locate};
+use crate::mean::Mean;
 use crate::trial::{Clip, Trial};
 use crate::verdict::{Beginning, Course, Finished, Layers, Next, Probe, Record};
 use tch::{Kind, Tensor};
@@ -100,13 +101,13 @@ impl<'a> Cohort<'a> {
         let pads = lanes::pads(first, lanes.len());
         let weights = init::weights(&all, pads, kind);
         let seeds = distinct(trials.iter().map(Trial::data_seed));
-        let fresh = task::is_fresh(&first.task);
+        let fresh = first.task.is_fresh();
         let full = first.batch == first.task.samples && !fresh;
         let data = Data::new(first, &seeds, Draw::Training(0), kind)?;
         let evaluation = match (full, fresh) {
             (true, _) => None,
             (false, true) => Some(Data::new(first, &seeds, Draw::Evaluation, kind)?),
-            (false, false) => Some(Data::new(first, &seeds, Draw::Training(0), kind)?),
+            (false, false) => Some(data.share()),
         };
         let rests = full && watch.is_none() && record.layers == Layers::Never && !record.sharpness;
         let mut cohort = Cohort {
@@ -171,7 +172,7 @@ impl<'a> Cohort<'a> {
         }
         let (epoch, within) = (step / self.steps_per_epoch, (step % self.steps_per_epoch) as usize);
         if within == 0 {
-            if task::is_fresh(&first.task) && epoch > 0 {
+            if first.task.is_fresh() && epoch > 0 {
                 let seeds = distinct(seeds.iter().map(|lane| lane.data));
                 self.data = Data::new(first, &seeds, Draw::Training(epoch), self.kind)?;
             }
@@ -268,7 +269,9 @@ impl<'a> Cohort<'a> {
                 let clipped = match trial.clip {
                     Clip::None => None,
                     Clip::Norm(_) => Some(*clip < 1.0),
-                    Clip::Value(threshold) => largest.as_ref().map(|l| l[i] > threshold),
+                    Clip::Value(threshold) => {
+                        largest.as_ref().map(|largest| clip::exceeds(largest[i], threshold, trial.dtype))
+                    }
                 };
                 let probe = Probe { loss, grad_norm: norm.exact, samples, clipped };
                 let Next { locate, .. } =
@@ -404,18 +407,24 @@ impl<'a> Cohort<'a> {
         for (i, before) in watched {
             self.lanes[i].still.found(still::equal(&self.weights, i, &before));
         }
-        let factors = match norm {
-            UpdateNorm::OfDirection(factors) => Some(factors),
-            UpdateNorm::OfGradient if clamped => Some((0..self.lanes.len()).map(|i| self.optimizer.lr(i)).collect()),
-            UpdateNorm::OfGradient => None,
+        let norm = match norm {
+            UpdateNorm::OfGradient if clamped => {
+                UpdateNorm::OfDirection((0..self.lanes.len()).map(|i| self.optimizer.lr(i)).collect())
+            }
+            norm => norm,
         };
-        if factors.is_some() {
-            self.readout.measure_update(&self.gradients);
+        match norm {
+            UpdateNorm::OfGradient => {}
+            UpdateNorm::OfDirection(_) => self.readout.measure_update(&self.gradients),
+            UpdateNorm::Measured => self.readout.settle_update(&self.gradients),
         }
         for (i, lane) in self.lanes.iter_mut().enumerate() {
-            lane.update = Some(match &factors {
-                Some(factors) => Update::Measured { factor: factors[i] },
-                None => Update::Known(self.optimizer.lr(i) * lane.riders[0].clip * lane.gradient_norm),
+            lane.update = Some(match &norm {
+                UpdateNorm::OfGradient => {
+                    Update::Known(length(self.optimizer.lr(i), lane.riders[0].clip, lane.gradient_norm))
+                }
+                UpdateNorm::OfDirection(factors) => Update::Measured { factor: factors[i] },
+                UpdateNorm::Measured => Update::Measured { factor: 1.0 },
             });
         }
     }
@@ -433,7 +442,7 @@ impl<'a> Cohort<'a> {
     fn evaluate(&mut self) -> Option<Vec<f64>> {
         let data = self.evaluation.take()?;
         let (seeds, size) = (self.seeds(), self.trials[0].batch);
-        let mut sums = vec![0.0; self.lanes.len()];
+        let mut means = vec![Mean::default(); self.lanes.len()];
         let losses = Tensor::zeros([self.weights.lanes], (self.kind, device::current()));
         for from in (0..data.samples()).step_by(size) {
             let batch = data.batch(&seeds, self.pads, from..(from + size).min(data.samples()), None);
@@ -442,12 +451,17 @@ impl<'a> Cohort<'a> {
             network.forward(self.effective.of(&self.weights), &batch.inputs);
             loss(self.trials[0].loss, network.output(), &batch.targets, &losses, None);
             let read = super::weights::host(&losses);
-            sums.iter_mut().zip(read).for_each(|(sum, loss)| *sum += loss * batch.samples as f64);
+            means.iter_mut().zip(read).for_each(|(mean, loss)| mean.add(loss, batch.samples as f64));
         }
-        let all = data.samples() as f64;
         self.evaluation = Some(data);
-        Some(sums.into_iter().map(|sum| sum / all).collect())
+        Some(means.iter().map(Mean::value).collect())
     }
+}
+
+/// lr x coefficient x norm. The first two alone may be below the range of f64.
+fn length(lr: f64, clip: f64, norm: f64) -> f64 {
+    let factor = lr * clip;
+    if factor.is_normal() { factor * norm } else { lr * (clip * norm) }
 }
 
 fn distinct(seeds: impl Iterator<Item = u64>) -> Vec<u64> {

@@ -3,10 +3,10 @@
 use super::device::upload;
 use super::draw::{Purpose, Stream};
 use super::matrix::Sequence;
-use super::task::{self, Draw, Samples};
+use super::task::{self, Draw};
 use crate::trial::{Sampling, Trial};
 use std::ops::Range;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Targets of a batch.
 #[derive(Debug)]
@@ -42,39 +42,58 @@ pub struct Data {
 }
 
 impl Data {
-    /// Draws the data of `seeds` (ascending, distinct) for the task of `trial`.
+    /// Draws the data of `seeds` (ascending, distinct) for the task of `trial`, one after the other: in f64 there is only one of them at a time.
     pub fn new(trial: &Trial, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Data, String> {
         let times = trial.network.sequence_length().unwrap_or(1);
-        let (inputs, outputs) = (trial.task.inputs as i64, trial.task.outputs as i64);
-        let all: Vec<Samples> = seeds
-            .iter()
-            .map(|&seed| task::samples(&trial.task, trial.loss, times, seed, draw))
-            .collect::<Result<_, _>>()?;
-        let samples = all[0].samples;
-        let parts: Vec<Tensor> =
-            all.iter().map(|s| Tensor::from_slice(&s.inputs).view([times as i64, samples as i64, inputs])).collect();
-        let mut index: Vec<i64> = Vec::new();
-        let mut values: Vec<f64> = Vec::new();
-        for s in &all {
-            match &s.targets {
-                task::Targets::Values(v) => values.extend(v),
-                task::Targets::Classes(c) => index.extend(c),
+        let (inputs, outputs) = (trial.task.inputs, trial.task.outputs);
+        // Where it is not drawn it is the same for all.
+        let seeds = if trial.task.is_drawn() { seeds } else { &seeds[..1] };
+        let mut data: Option<Data> = None;
+        for (slot, &seed) in seeds.iter().enumerate() {
+            let drawn = task::samples(&trial.task, trial.loss, times, seed, draw)?;
+            let trivial = drawn.trivial_loss(outputs);
+            let data = data.get_or_insert_with(|| {
+                let all = (seeds.len() * drawn.samples) as i64;
+                let classes = matches!(drawn.targets, task::Targets::Classes(_));
+                Data {
+                    seeds: seeds.to_vec(),
+                    samples: drawn.samples,
+                    inputs: Tensor::empty([times as i64, all, inputs as i64], (kind, Device::Cpu)),
+                    values: Tensor::empty([all, outputs as i64], (kind, Device::Cpu)),
+                    classes: classes.then(|| Tensor::empty([all, 1], (Kind::Int64, Device::Cpu))),
+                    trivial: Vec::new(),
+                }
+            });
+            data.trivial.push(trivial);
+            let samples = drawn.samples;
+            for (t, step) in drawn.inputs.chunks(samples * inputs).enumerate() {
+                fill(&data.inputs.select(0, t as i64), slot * samples, step, inputs);
+            }
+            match (&drawn.targets, &data.classes) {
+                (task::Targets::Classes(index), Some(classes)) => {
+                    let (index, at) = (Tensor::from_slice(index), (slot * samples) as i64);
+                    classes.narrow(0, at, samples as i64).copy_(&index.view([-1, 1]));
+                    data.values.narrow(0, at, samples as i64).copy_(&index.one_hot(outputs as i64));
+                }
+                (task::Targets::Values(values), None) => fill(&data.values, slot * samples, values, outputs),
+                _ => unreachable!("all seeds of a task have one kind of targets"),
             }
         }
-        let (values, classes) = if index.is_empty() {
-            (Tensor::from_slice(&values).view([-1, outputs]), None)
-        } else {
-            let index = Tensor::from_slice(&index);
-            (index.one_hot(outputs), Some(index.view([-1, 1])))
-        };
-        Ok(Data {
-            seeds: seeds.to_vec(),
-            samples,
-            inputs: upload(Tensor::cat(&parts, 1).to_kind(kind)),
-            values: upload(values.to_kind(kind)),
-            classes: classes.map(upload),
-            trivial: all.iter().map(|s| s.trivial_loss(trial.task.outputs)).collect(),
-        })
+        let data = data.expect("there is a seed");
+        let Data { inputs, values, classes, .. } = data;
+        Ok(Data { inputs: upload(inputs), values: upload(values), classes: classes.map(upload), ..data })
+    }
+
+    /// The same, not copied: nothing writes to it.
+    pub fn share(&self) -> Data {
+        Data {
+            seeds: self.seeds.clone(),
+            samples: self.samples,
+            inputs: self.inputs.shallow_clone(),
+            values: self.values.shallow_clone(),
+            classes: self.classes.as_ref().map(Tensor::shallow_clone),
+            trivial: self.trivial.clone(),
+        }
     }
 
     pub fn samples(&self) -> usize {
@@ -86,7 +105,10 @@ impl Data {
     }
 
     fn slot(&self, seed: u64) -> usize {
-        self.seeds.binary_search(&seed).expect("data was drawn for the seeds of all lanes")
+        match self.trivial.len() {
+            1 => 0,
+            _ => self.seeds.binary_search(&seed).expect("data was drawn for the seeds of all lanes"),
+        }
     }
 
     /// The batch `range` of samples for these lanes, in the order given or as they are. Pad lanes follow, with the first lane's data.
@@ -111,6 +133,16 @@ impl Data {
             },
             samples: range.len(),
         }
+    }
+}
+
+/// Writes rows of `columns` numbers to a matrix, from row `at` on, a part at a time: there is no second copy of all in f64.
+fn fill(matrix: &Tensor, at: usize, numbers: &[f64], columns: usize) {
+    const NUMBERS: usize = 1 << 18;
+    let some = (NUMBERS / columns).max(1);
+    for (n, rows) in numbers.chunks(some * columns).enumerate() {
+        let rows = Tensor::from_slice(rows).view([-1, columns as i64]);
+        matrix.narrow(0, (at + n * some) as i64, rows.size()[0]).copy_(&rows);
     }
 }
 
@@ -145,6 +177,14 @@ impl Order {
     pub fn of(&self, seed: u64) -> &[usize] {
         let at = self.seeds.binary_search(&seed).expect("an order was drawn for the seeds of all lanes");
         &self.orders[at]
+    }
+}
+
+/// As `per_lane`, of a number that is the `alpha` of an addition, which PyTorch does round to 16 bits first.
+pub fn per_lane_alpha(values: &[f64], kind: Kind) -> Tensor {
+    match super::inner(kind) == kind {
+        true => per_lane(values, kind),
+        false => per_lane(&values.iter().map(|&x| super::readout::round(x, kind)).collect::<Vec<_>>(), kind),
     }
 }
 

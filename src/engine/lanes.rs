@@ -1,7 +1,7 @@
 //! How many lanes a cohort's tensors have, so that a trial's bits do not depend on how many neighbours it has.
 
-use super::{blas, task};
-use crate::trial::{Activation, Trial};
+use super::blas;
+use crate::trial::{Activation, Task, Trial};
 
 /// Fewer elements than this at the very end of a tensor may be treated by scalar code.
 const TAIL: usize = 64;
@@ -34,7 +34,7 @@ pub fn fewest() -> usize {
 
 /// The sizes of all batches that the trial trains and is evaluated on.
 fn batches(trial: &Trial) -> impl Iterator<Item = usize> {
-    let fresh = task::is_fresh(&trial.task).then_some(task::EVALUATION_SAMPLES);
+    let fresh = trial.task.is_fresh().then_some(Task::EVALUATION_SAMPLES);
     let rests = fresh.into_iter().chain([trial.task.samples]).map(|samples| samples % trial.batch);
     rests.filter(|&rest| rest > 0).chain([trial.batch])
 }

@@ -4,13 +4,14 @@
 //! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
 //! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
 //! parametrization), `network` with `mlp`, `recurrent`
-//! and `stage` (forward and backward), `product` with `matrix` and `blas`, `loss`, `readout` (norms, one read per step), `optimizer`, `still` (lanes at rest), `locate` (where the first NaN began),
+//! and `stage` with `norm` (forward and backward), `product` with `matrix` and `blas`, `loss`, `readout` (norms, one read per step), `optimizer` with `apply`, `still` (lanes at rest), `locate` (where the first NaN began),
 //! `trace` (what a replay sees), `device` and `cuda` (where it happens).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
 //! reduced, ends in pad lanes (`lanes::pads`), and draws its random numbers from streams named by seed and purpose (`draw`).
 
 pub mod activation;
+pub mod apply;
 pub mod blas;
 pub mod clip;
 pub mod cohort;
@@ -30,6 +31,7 @@ pub mod matrix;
 pub mod mkl;
 pub mod mlp;
 pub mod network;
+pub mod norm;
 pub mod optimizer;
 pub mod plain_loss;
 pub mod product;
@@ -100,12 +102,38 @@ pub fn start_on(device: Device) -> Result<(), Unusable> {
     Ok(())
 }
 
+/// Why trials could not be trained, in words that name the thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Their data: a file that cannot be read or is no longer what the spec was checked against.
+    Data(String),
+    /// libtorch refused an operation (out of memory, most likely).
+    Engine(String),
+}
+
+impl Trouble {
+    fn text(self) -> String {
+        match self {
+            Trouble::Data(text) | Trouble::Engine(text) => text,
+        }
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Trouble::Data(text) | Trouble::Engine(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
 /// Trains trials of one `Shape` together and hands over each as it finishes, with its index.
 ///
 /// # Errors
-/// If a data file cannot be read or libtorch refuses an operation (out of memory, most likely): the text says which. Trials already handed
-/// over keep their results.
-pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), String> {
+/// See `Trouble`. Trials already handed over keep their results.
+pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), Trouble> {
     caught(|| cohort::train(trials, record, None, done)).map(drop)
 }
 
@@ -116,7 +144,8 @@ pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Fini
 pub fn replay(trial: &Trial, record: &Record, watch: trace::Sink) -> Result<Finished, String> {
     let mut result = None;
     let trials = std::slice::from_ref(trial);
-    caught(|| cohort::train(trials, record, Some(&mut *watch), &mut |_, finished| result = Some(finished)))?;
+    caught(|| cohort::train(trials, record, Some(&mut *watch), &mut |_, finished| result = Some(finished)))
+        .map_err(Trouble::text)?;
     result.ok_or_else(|| "the trial did not end".to_owned())
 }
 
@@ -125,13 +154,16 @@ pub fn replay(trial: &Trial, record: &Record, watch: trace::Sink) -> Result<Fini
 /// # Errors
 /// As `train`.
 pub fn start_of(trial: &Trial) -> Result<Vec<trace::Array>, String> {
-    caught(|| trace::start(trial))
+    caught(|| trace::start(trial)).map_err(Trouble::text)
 }
 
-fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(|| tch::no_grad(work))).unwrap_or_else(|panic| {
+/// `work` says what is wrong with the data; everything else panics.
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, Trouble> {
+    let done = catch_unwind(AssertUnwindSafe(|| tch::no_grad(work)));
+    done.map(|result| result.map_err(Trouble::Data)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
-        Err(text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_string())
+        let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message");
+        Err(Trouble::Engine(text.to_owned()))
     })
 }
 

@@ -1,10 +1,11 @@
 //! PyTorch's optimizers on stacked weights, with every hyperparameter one value per lane.
 
-use super::data::per_lane;
+use super::apply::{Stride, add, add_square, divide};
+use super::data::{per_lane, per_lane_alpha};
 use super::device::{fuses, upload};
 use super::fused;
 use super::inner;
-use super::readout::Readout;
+use super::readout::{Readout, round};
 use super::weights::Weights;
 use crate::trial::{Optimizer as Rule, Schedule, Trial};
 use tch::{Kind, Tensor};
@@ -34,7 +35,7 @@ struct Decay {
 
 enum State {
     Sgd,
-    Momentum { nesterov: bool, momentum: Tensor, buffer: Weights },
+    Momentum { momentum: Tensor, nesterov: Option<Tensor>, buffer: Weights },
     Adam { decoupled: bool, betas: Vec<(f64, f64)>, eps: Vec<f64>, rates: AdamRates, mean: Weights, square: Weights },
     Rmsprop { rates: RmspropRates, square: Weights, momentum: Option<(Tensor, Weights)> },
 }
@@ -52,56 +53,24 @@ struct RmspropRates {
     eps: Tensor,
 }
 
-/// How long an update was, per lane: known on the host, or a direction (in the gradients' memory) whose norm times the factor it is.
+/// How long an update was, per lane: what is added to the weights, before the sum is rounded to their dtype.
 pub enum UpdateNorm {
     /// lr x |coefficient x gradient|: plain SGD.
     OfGradient,
-    /// The gradients now hold the direction; the factors are per lane.
+    /// The gradients now hold the direction, still to be measured; the factors are per lane.
     OfDirection(Vec<f64>),
+    /// The gradients now hold the update, which the step has measured on its way.
+    Measured,
 }
 
-/// weights += direction x rate (per lane), slice by slice.
-fn add(weights: &mut Weights, direction: &Weights, rate: &[f64], kind: Kind, readout: &Readout) {
-    if fuses(kind) {
-        let rates: Vec<f32> = rate.iter().map(|&rate| rate as f32).collect();
-        for (slice, d) in direction.flat.iter().enumerate() {
-            fused::add(&weights.flat[slice], d, &rates, readout.weight_norms(slice));
-        }
-        return;
+impl RmspropRates {
+    /// Takes a gradient into the mean of squares, and returns what it is divided by.
+    fn denominator(&self, square: &mut Tensor, gradient: &Tensor) -> Tensor {
+        add_square(square, gradient, &self.alpha, &self.one_minus_alpha);
+        let mut denominator = square.sqrt();
+        drop(denominator.g_add_(&self.eps));
+        denominator
     }
-    let rate = per_lane(rate, kind);
-    for (slice, d) in direction.slices.iter().enumerate() {
-        drop(weights.slices[slice].addcmul_(d, &rate));
-        readout.measure_slice(weights, slice);
-    }
-}
-
-/// See `Optimizer::stride`.
-struct Stride {
-    rate: Tensor,
-    keep: Option<Tensor>,
-    shrink: Option<Tensor>,
-}
-
-/// weights = weights x keep - direction x rate, with one stride for hidden layers and one for the output layer. The direction becomes the
-/// whole update.
-fn walk(weights: &mut Weights, direction: &mut Weights, strides: [&Stride; 2], readout: &Readout) -> UpdateNorm {
-    for (slice, d) in direction.slices.iter_mut().enumerate() {
-        let Stride { rate, keep, shrink } = strides[usize::from(weights.is_output[slice])];
-        let w = &mut weights.slices[slice];
-        drop(d.g_mul_(rate));
-        match (keep, shrink) {
-            (Some(keep), Some(shrink)) => {
-                let decayed = &*w * shrink;
-                drop(w.g_mul_(keep));
-                drop(w.g_sub_(d));
-                drop(d.g_add_(&decayed));
-            }
-            _ => drop(w.g_sub_(d)),
-        }
-        readout.measure_slice(weights, slice);
-    }
-    UpdateNorm::OfDirection(vec![1.0; weights.lanes as usize])
 }
 
 impl Optimizer {
@@ -116,12 +85,15 @@ impl Optimizer {
             Rule::Adam { eps, .. } | Rule::Adamw { eps, .. } | Rule::Rmsprop { eps, .. } => eps,
             Rule::Sgd { .. } => unreachable!("sgd has no eps"),
         };
-        let eps = || tensor(&eps_of);
+        // Added to a tensor, so rounded to its dtype.
+        let eps = || per_lane_alpha(&all(&eps_of, 0.5), kind);
         let momentum = || tensor(&|t| t.optimizer.momentum().unwrap_or(0.0));
         let has_momentum = trials[0].optimizer.momentum().is_some_and(|m| m != 0.0);
         let state = match trials[0].optimizer {
             Rule::Sgd { nesterov, .. } if has_momentum => {
-                State::Momentum { nesterov, momentum: momentum(), buffer: weights.zeros_like() }
+                let values = all(&|t| t.optimizer.momentum().unwrap_or(0.0), 0.5);
+                let nesterov = nesterov.then(|| per_lane_alpha(&values, kind));
+                State::Momentum { momentum: momentum(), nesterov, buffer: weights.zeros_like() }
             }
             Rule::Sgd { .. } => State::Sgd,
             Rule::Adam { .. } | Rule::Adamw { .. } => {
@@ -163,7 +135,7 @@ impl Optimizer {
         };
         let decay = (trials[0].weight_decay != 0.0).then(|| {
             let values = all(&|t| t.weight_decay, 0.0);
-            Decay { rate: per_lane(&values, kind), values }
+            Decay { rate: per_lane_alpha(&values, kind), values }
         });
         let lr = all(&|t| t.lr, 0.0);
         Optimizer {
@@ -195,20 +167,20 @@ impl Optimizer {
         let output = self.lr_output.as_deref().map(schedule);
         self.scheduled = schedule(&self.lr);
         self.steps += 1;
+        let output_lr = output.as_deref().unwrap_or(&self.scheduled);
         // In 16 bits the clipped gradient is rounded before the learning rate comes, so it is a direction of its own.
         let rounds = inner(self.kind) != self.kind;
         let plain = matches!(self.state, State::Sgd) && self.decay.is_none() && output.is_none() && !rounds;
-        if plain {
-            let rate: Vec<f64> = match clip {
-                Some(clip) => self.scheduled.iter().zip(clip).map(|(lr, c)| -(lr * c)).collect(),
-                None => self.scheduled.iter().map(|lr| -lr).collect(),
-            };
-            add(weights, gradients, &rate, self.kind, readout);
-            return UpdateNorm::OfGradient;
-        }
-        if let Some(clip) = clip {
+        let on_the_way = clip.filter(|_| plain && fuses(self.kind));
+        if let (Some(clip), None) = (clip, on_the_way) {
             let clip = per_lane(clip, self.kind);
             gradients.slices.iter_mut().for_each(|g| drop(g.g_mul_(&clip)));
+        }
+        let minus = |lr: &[f64]| lr.iter().map(|lr| -lr).collect::<Vec<f64>>();
+        let rates = [minus(&self.scheduled), minus(output_lr)];
+        if plain {
+            add(weights, gradients, [&rates[0], &rates[1]], on_the_way, readout);
+            return UpdateNorm::OfGradient;
         }
         let decoupled = matches!(self.state, State::Adam { decoupled: true, .. });
         if let Some(decay) = self.decay.as_ref().filter(|_| !decoupled) {
@@ -216,95 +188,117 @@ impl Optimizer {
                 drop(g.addcmul_(w, &decay.rate));
             }
         }
-        let corrections = self.direct(gradients);
-        let rates = |lr: &[f64]| -> Vec<f64> { lr.iter().zip(&corrections).map(|(lr, c)| lr * c).collect() };
-        let factors = rates(&self.scheduled);
-        if decoupled || output.is_some() {
-            let output_lr = output.as_deref().unwrap_or(&self.scheduled);
-            let hidden = self.stride(&self.scheduled, &factors, decoupled);
-            let output = self.stride(output_lr, &rates(output_lr), decoupled);
-            return walk(weights, gradients, [&hidden, &output], readout);
+        if self.divides() {
+            let output_lr = output_lr.to_vec();
+            self.quotient(weights, gradients, [&self.scheduled.clone(), &output_lr], readout);
+            return UpdateNorm::Measured;
         }
-        let rate: Vec<f64> = factors.iter().map(|f| -f).collect();
-        add(weights, gradients, &rate, self.kind, readout);
-        UpdateNorm::OfDirection(factors)
+        self.direct(gradients);
+        add(weights, gradients, [&rates[0], &rates[1]], None, readout);
+        if output.is_none() {
+            let factor = |lr: &f64| if rounds { round(*lr, self.kind) } else { *lr };
+            return UpdateNorm::OfDirection(self.scheduled.iter().map(factor).collect());
+        }
+        let rates = rates.map(|rate| per_lane_alpha(&rate, self.kind));
+        for (slice, d) in gradients.slices.iter_mut().enumerate() {
+            let change = d.to_kind(inner(self.kind)) * &rates[usize::from(weights.is_output[slice])];
+            readout.measure_change(slice, &change.view_as(&weights.flat[slice]));
+            d.copy_(&change);
+        }
+        UpdateNorm::Measured
     }
 
-    /// Turns gradients into the direction of the update, in place; returns what each lane's direction is to be multiplied with beside the
-    /// learning rate.
-    fn direct(&mut self, gradients: &mut Weights) -> Vec<f64> {
+    /// Whether the update is a quotient (`addcdiv_`) and not a direction times the learning rate (`add_`).
+    fn divides(&self) -> bool {
+        matches!(self.state, State::Adam { .. } | State::Rmsprop { momentum: None, .. })
+    }
+
+    /// Turns gradients into the direction of the update, in place.
+    fn direct(&mut self, gradients: &mut Weights) {
         match &mut self.state {
             State::Sgd => {}
             State::Momentum { nesterov, momentum, buffer } => {
                 for (b, g) in buffer.slices.iter_mut().zip(&mut gradients.slices) {
                     drop(b.g_mul_(momentum));
                     drop(b.g_add_(g));
-                    if *nesterov {
-                        drop(g.addcmul_(b, momentum));
-                    } else {
-                        g.copy_(b);
+                    match nesterov {
+                        Some(alpha) => drop(g.addcmul_(b, alpha)),
+                        None => g.copy_(b),
                     }
                 }
             }
-            State::Adam { betas, eps: eps_values, rates, mean, square, .. } => {
-                let correction = |beta: f64| 1.0 - beta.powi(self.steps);
-                let root: Vec<f64> = betas.iter().map(|b| correction(b.1).sqrt()).collect();
+            State::Rmsprop { rates, square, momentum } => {
+                let Some((momentum, buffer)) = momentum else { unreachable!("an update that is a quotient") };
+                for ((b, v), g) in buffer.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices) {
+                    let denominator = rates.denominator(v, g);
+                    drop(b.g_mul_(momentum));
+                    drop(b.addcdiv_(g, &denominator));
+                    g.copy_(b);
+                }
+            }
+            State::Adam { .. } => unreachable!("an update that is a quotient"),
+        }
+    }
+
+    /// A step whose update is a quotient. `lr`: of the hidden layers and of the output layer.
+    fn quotient(&mut self, weights: &mut Weights, gradients: &mut Weights, lr: [&[f64]; 2], readout: &Readout) {
+        let decay = self.decay.as_ref().map(|decay| &decay.values[..]);
+        match &mut self.state {
+            State::Adam { decoupled, betas, eps, rates, mean, square } => {
+                let decay = decay.filter(|_| *decoupled);
+                let steps = f64::from(self.steps);
+                let size = |lr: &[f64]| -> Vec<f64> {
+                    lr.iter().zip(&*betas).map(|(lr, betas)| -(lr / (1.0 - betas.0.powf(steps)))).collect()
+                };
+                let root: Vec<f64> = betas.iter().map(|betas| (1.0 - betas.1.powf(steps)).sqrt()).collect();
                 if fuses(self.kind) {
-                    let rate = |((b, root), eps): ((&(f64, f64), &f64), &f64)| {
-                        [1.0 - b.0, b.1, 1.0 - b.1, *root, *eps].map(|x| x as f32)
+                    let lane = |lr: &[f64], size: &[f64], i: usize| fused::AdamRates {
+                        weight: (1.0 - betas[i].0) as f32,
+                        beta2: betas[i].1 as f32,
+                        one_minus_beta2: (1.0 - betas[i].1) as f32,
+                        root: root[i] as f32,
+                        eps: eps[i] as f32,
+                        rate: size[i] as f32,
+                        decay: decay.map(|decay| lr[i] * decay[i]).map(|lost| ((1.0 - lost) as f32, lost as f32)),
                     };
-                    let rates: Vec<[f32; 5]> = betas.iter().zip(&root).zip(&*eps_values).map(rate).collect();
-                    for ((m, v), g) in mean.flat.iter().zip(&square.flat).zip(&gradients.flat) {
-                        fused::adam(g, m, v, &rates, m.size()[0] as usize);
+                    let lanes = lr.map(|lr| {
+                        let size = size(lr);
+                        (0..lr.len()).map(|i| lane(lr, &size, i)).collect::<Vec<_>>()
+                    });
+                    for (slice, flat) in weights.flat.iter().enumerate() {
+                        let (gradient, mean, square) = (&gradients.flat[slice], &mean.flat[slice], &square.flat[slice]);
+                        let rates = &lanes[usize::from(weights.is_output[slice])];
+                        let slices = fused::AdamSlice { weights: flat, gradient, mean, square };
+                        fused::adam(&slices, rates, readout.weight_norms(slice), readout.update_norms(slice));
                     }
-                    return betas.iter().map(|b| 1.0 / correction(b.0)).collect();
+                    return;
                 }
                 let root = per_lane(&root, self.kind);
-                for ((m, v), g) in mean.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices) {
-                    let narrow = inner(self.kind) != self.kind;
-                    if narrow {
+                let strides = lr.map(|lr| Stride::new(&size(lr), decay.map(|decay| (lr, decay)), self.kind));
+                let states = mean.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices);
+                for (slice, ((m, v), g)) in states.enumerate() {
+                    if inner(self.kind) != self.kind {
                         let wide = m.to_kind(Kind::Float).lerp_tensor(&g.to_kind(Kind::Float), &rates.one_minus_beta1);
                         m.copy_(&wide);
                     } else {
                         drop(m.lerp_tensor_(g, &rates.one_minus_beta1));
                     }
-                    drop(v.g_mul_(&rates.beta2));
-                    let gg = g.to_kind(inner(self.kind)).square();
-                    drop(v.addcmul_(&gg, &rates.one_minus_beta2));
-                    let mut denominator = if narrow { v.empty_like() } else { gg };
-                    drop(v.sqrt_out(&denominator));
+                    add_square(v, g, &rates.beta2, &rates.one_minus_beta2);
+                    let mut denominator = v.sqrt();
                     drop(denominator.g_div_(&root));
                     drop(denominator.g_add_(&rates.eps));
-                    drop(m.div_out(g, &denominator));
-                }
-                return betas.iter().map(|b| 1.0 / correction(b.0)).collect();
-            }
-            State::Rmsprop { rates, square, momentum } => {
-                for (i, (v, g)) in square.slices.iter_mut().zip(&mut gradients.slices).enumerate() {
-                    drop(v.g_mul_(&rates.alpha));
-                    drop(v.addcmul_(&g.to_kind(inner(self.kind)).square(), &rates.one_minus_alpha));
-                    let mut denominator = v.sqrt();
-                    drop(denominator.g_add_(&rates.eps));
-                    drop(g.g_div_(&denominator));
-                    if let Some((momentum, buffer)) = momentum {
-                        drop(buffer.slices[i].g_mul_(momentum));
-                        drop(buffer.slices[i].g_add_(g));
-                        g.copy_(&buffer.slices[i]);
-                    }
+                    divide(weights, g, slice, m, &denominator, &strides, readout);
                 }
             }
-        }
-        vec![1.0; self.lr.len()]
-    }
-
-    /// What one layer's update takes: its rate and, if weight decay is decoupled (AdamW), the share lr x decay by which its weights shrink first.
-    fn stride(&self, lr: &[f64], rate: &[f64], decoupled: bool) -> Stride {
-        let decay = self.decay.as_ref().filter(|_| decoupled);
-        let shrink = decay.map(|decay| lr.iter().zip(&decay.values).map(|(lr, d)| lr * d).collect::<Vec<f64>>());
-        Stride {
-            rate: per_lane(rate, self.kind),
-            keep: shrink.as_ref().map(|s| per_lane(&s.iter().map(|s| 1.0 - s).collect::<Vec<_>>(), self.kind)),
-            shrink: shrink.map(|s| per_lane(&s, self.kind)),
+            State::Rmsprop { rates, square, .. } => {
+                let minus = |lr: &[f64]| lr.iter().map(|lr| -lr).collect::<Vec<f64>>();
+                let strides = lr.map(|lr| Stride::new(&minus(lr), None, self.kind));
+                for (slice, (v, g)) in square.slices.iter_mut().zip(&mut gradients.slices).enumerate() {
+                    let (numerator, denominator) = (g.shallow_clone(), rates.denominator(v, g));
+                    divide(weights, g, slice, &numerator, &denominator, &strides, readout);
+                }
+            }
+            State::Sgd | State::Momentum { .. } => unreachable!("an update that is no quotient"),
         }
     }
 
@@ -328,8 +322,9 @@ impl Optimizer {
         }
         match &mut self.state {
             State::Sgd => {}
-            State::Momentum { momentum, buffer, .. } => {
+            State::Momentum { momentum, nesterov, buffer } => {
                 *momentum = lanes(momentum);
+                *nesterov = nesterov.as_ref().map(lanes);
                 *buffer = buffer.gather(&tensor);
             }
             State::Adam { betas, eps, rates, mean, square, .. } => {

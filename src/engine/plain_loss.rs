@@ -121,12 +121,12 @@ impl<'a> Leaves<'a> {
         let mean = |x: &Tensor, dim: i64| x.mean_dim([dim].as_slice(), true, None::<Kind>);
         let centred = |dim: i64| {
             let x = &x - mean(&x, dim);
-            &x * (mean(&x.square(), dim) + super::stage::EPS).rsqrt()
+            &x * (mean(&x.square(), dim) + super::norm::EPS).rsqrt()
         };
         let standardized = match norm {
             Norm::Batch(_) => centred(0),
             Norm::Layer(_) => centred(1),
-            Norm::Rms(_) => &x * (mean(&x.square(), 1) + super::stage::rms_eps(self.weights.groups[0].kind())).rsqrt(),
+            Norm::Rms(_) => &x * (mean(&x.square(), 1) + super::norm::rms_eps(self.weights.groups[0].kind())).rsqrt(),
             Norm::None => return x,
         };
         self.plus(standardized * self.weight(Role::Scale, layer), Role::Shift, layer)

@@ -1,7 +1,7 @@
 //! What `layers.csv` says of one pass: for each layer how large its activations, its backprop signal and its weights are.
 
 use super::network::{Network, Place};
-use super::readout::lane_norms;
+use super::readout::{lane_norms, lane_rms};
 use super::weights::{Layer, Weights};
 use crate::verdict::LayerRow;
 use std::collections::HashMap;
@@ -23,7 +23,8 @@ impl Profile {
         let output_layer = weights.layers.len();
         let output = Place { layer: output_layer, time: None };
         let hidden = network.activations().into_iter();
-        let activations = hidden.chain([(output, &**network.output())]).map(|(place, values)| (place, rms(values)));
+        let activations =
+            hidden.chain([(output, &**network.output())]).map(|(place, values)| (place, lane_rms(values)));
         Profile {
             epoch,
             activations: activations.collect(),
@@ -59,12 +60,6 @@ impl Profile {
         };
         self.activations.iter().map(row).collect()
     }
-}
-
-fn rms(values: &Tensor) -> Vec<f64> {
-    let size = values.size();
-    let elements = (size[1] * size[2]) as f64;
-    lane_norms(values).into_iter().map(|norm| norm / elements.sqrt()).collect()
 }
 
 /// The norm over a layer's weight matrices.

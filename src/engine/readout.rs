@@ -1,7 +1,8 @@
 //! What the host reads of a step, in one copy: every lane's loss and the norms of its gradients, weights and update.
 //!
 //! Norms are taken in the training dtype (of 16-bit types in f32). An f32 norm overflows at 1.8e19 and underflows near 1e-20 while every element is finite, and an f64
-//! norm over f32 data costs several times as much; so a lane whose norm leaves the safe range is measured again in f64, on the host.
+//! norm over f32 data costs several times as much; so a lane whose norm leaves the safe range is measured again in f64, on the host. An update is gone when its norm is
+//! read, so it is measured right at once: an f32 row again while it is in the cache, 16 bits in f64, an f64 lane again before the next pass.
 
 use super::device;
 use super::fused;
@@ -25,6 +26,8 @@ pub struct Readout {
     gradients: Norms,
     weights: Norms,
     update: Norms,
+    /// Update norms of lanes that were measured again, since the next pass overwrites what they are measured on.
+    settled: HashMap<usize, f64>,
     host: Vec<f64>,
     single: Vec<f32>,
 }
@@ -72,6 +75,7 @@ impl Readout {
             gradients: norms(0),
             weights: norms(1),
             update: norms(2),
+            settled: HashMap::new(),
             host: vec![0.0; (1 + 3 * rows) as usize * lanes as usize],
             single: if inner(kind) == Kind::Float { vec![0.0; buffer.numel()] } else { Vec::new() },
             buffer,
@@ -102,8 +106,38 @@ impl Readout {
     }
 
     /// The norm of the update's direction, before the next backward pass overwrites it.
-    pub fn measure_update(&self, direction: &Weights) {
-        measure(&self.update, direction);
+    pub fn measure_update(&mut self, direction: &Weights) {
+        for (slice, flat) in direction.flat.iter().enumerate() {
+            self.measure_change(slice, flat);
+        }
+        self.settle_update(direction);
+    }
+
+    /// What the weights of one slice are changed by, `[layers x lane, element]`.
+    pub fn measure_change(&self, slice: usize, change: &Tensor) {
+        exact_norm_of(change, &self.update.views[slice]);
+    }
+
+    /// Where the norms of what one slice of the weights is changed by go, `[layers x lane]`; `settle_update` follows.
+    pub fn update_norms(&self, slice: usize) -> &Tensor {
+        &self.update.views[slice]
+    }
+
+    /// Of the lanes whose update was measured and left the range of what it was measured in, the norm again, from the update itself.
+    pub fn settle_update(&mut self, update: &Weights) {
+        self.settled.clear();
+        if !device::is_host() {
+            return;
+        }
+        let rows = &self.update.rows;
+        let measured = host(&self.buffer.narrow(0, rows.start as i64, rows.len() as i64));
+        for lane in 0..self.lanes {
+            let total = measured.iter().skip(lane).step_by(self.lanes).map(|norm| norm.powi(2)).sum::<f64>().sqrt();
+            let holds = if self.kind == Kind::Double { self.is_exact(total) } else { total.is_finite() };
+            if !holds {
+                self.settled.insert(lane, self.on_host(lane, update));
+            }
+        }
     }
 
     /// Copies everything measured to the host.
@@ -123,7 +157,8 @@ impl Readout {
     }
 
     pub fn loss(&self, lane: usize) -> f64 {
-        self.host[lane]
+        // A cross-entropy of nothing is -0 in libtorch.
+        self.host[lane] + 0.0
     }
 
     pub fn gradient_norm(&self, lane: usize, gradients: &Weights) -> Norm {
@@ -134,9 +169,8 @@ impl Readout {
         self.norm(&self.weights, lane, weights).exact
     }
 
-    /// In f64 over norms in the dtype: an update beyond the dtype's range reads as infinite.
     pub fn update_norm(&self, lane: usize) -> f64 {
-        self.total(&self.update, lane)
+        self.settled.get(&lane).copied().unwrap_or_else(|| self.total(&self.update, lane))
     }
 
     fn total(&self, norms: &Norms, lane: usize) -> f64 {
@@ -167,10 +201,7 @@ impl Readout {
     /// In f64: this lane on the host, or, on a GPU, where each copy would make all lanes wait, every lane that takes it at once.
     fn measure_again(&self, norms: &Norms, lane: usize, of: &Weights) -> f64 {
         if device::is_host() {
-            return match self.kind {
-                Kind::Double => scaled_norm(of, lane as i64),
-                _ => of.squared_norm(lane as i64).sqrt(),
-            };
+            return self.on_host(lane, of);
         }
         let measure = || {
             let lanes: Vec<usize> = (0..self.lanes).filter(|&lane| !self.is_exact(self.total(norms, lane))).collect();
@@ -178,41 +209,62 @@ impl Readout {
         };
         norms.again.get_or_init(measure)[&lane]
     }
+
+    /// In f64, of one lane, whose elements are copied to the host.
+    fn on_host(&self, lane: usize, of: &Weights) -> f64 {
+        match self.kind {
+            Kind::Double => scaled_norm(of, lane as i64),
+            _ => of.squared_norm(lane as i64).sqrt(),
+        }
+    }
 }
 
 /// The L2 norms of these lanes over all parameters, in f64 and within its whole range, in one read.
 fn on_device(weights: &Weights, lanes: &[usize]) -> Vec<f64> {
     let index = device::upload(Tensor::from_slice(&lanes.iter().map(|&lane| lane as i64).collect::<Vec<_>>()));
-    let over = [2i64];
-    let norms = |group: &Tensor| {
-        // [layers, lane, rows x cols], divided by its largest element first: squares may leave even the range of f64.
-        let values = group.index_select(1, &index).flatten(2, 3).to_kind(Kind::Double);
-        let largest = values.abs().amax(over.as_slice(), true);
-        let factor = largest.where_scalarother(&largest.isfinite().logical_and(&largest.gt(0.0)), 1.0);
-        let scaled = (values / &factor).square().sum_dim_intlist(over.as_slice(), true, None::<Kind>).sqrt();
-        (scaled * factor).squeeze_dim(2)
-    };
+    let norms = |group: &Tensor| scaled_norms(&group.index_select(1, &index).flatten(2, 3));
     let rows = host(&Tensor::cat(&weights.groups.iter().map(norms).collect::<Vec<_>>(), 0));
     let all = |lane| rows.iter().skip(lane).step_by(lanes.len()).fold(0.0, |all: f64, norm| all.hypot(*norm));
     (0..lanes.len()).map(all).collect()
 }
 
+/// The L2 norms over the last dimension, in f64 and within its whole range: divided by the largest element first, since squares may leave even that.
+fn scaled_norms(values: &Tensor) -> Tensor {
+    let over = [-1i64];
+    let values = values.to_kind(Kind::Double);
+    let largest = values.abs().amax(over.as_slice(), true);
+    let factor = largest.where_scalarother(&largest.isfinite().logical_and(&largest.gt(0.0)), 1.0);
+    let scaled = (values / &factor).square().sum_dim_intlist(over.as_slice(), true, None::<Kind>).sqrt();
+    (scaled * factor).squeeze_dim(-1)
+}
+
 /// The L2 norm of each lane of `[lane, rows, cols]`, in f64 and within its whole range.
 pub fn lane_norms(values: &Tensor) -> Vec<f64> {
+    lane_norms_over(values, 1.0)
+}
+
+/// The root mean square of each lane, as above.
+pub fn lane_rms(values: &Tensor) -> Vec<f64> {
+    let size = values.size();
+    lane_norms_over(values, ((size[1] * size[2]) as f64).sqrt())
+}
+
+fn lane_norms_over(values: &Tensor, divisor: f64) -> Vec<f64> {
     let over = [1i64, 2];
     let double = values.to_kind(Kind::Double);
     let norms = |scaled: &Tensor| host(&scaled.square().sum_dim_intlist(over.as_slice(), false, None::<Kind>).sqrt());
     let plain = norms(&double);
     let safe = |norm: f64| (1e-150..1e150).contains(&norm);
     if plain.iter().all(|&norm| safe(norm)) {
-        return plain;
+        return plain.into_iter().map(|norm| norm / divisor).collect();
     }
     // Squares that leave the range of f64: by each lane's largest element first.
     let largest = double.abs().amax(over.as_slice(), true);
     let factor = largest.where_scalarother(&largest.isfinite().logical_and(&largest.gt(0.0)), 1.0);
-    let scaled = norms(&(double / &factor)).into_iter().zip(host(&factor)).map(|(norm, factor)| norm * factor);
+    let scaled =
+        norms(&(double / &factor)).into_iter().zip(host(&factor)).map(|(norm, factor)| norm / divisor * factor);
     // Each lane by its own norm alone: the neighbours decide nothing.
-    plain.into_iter().zip(scaled).map(|(plain, scaled)| if safe(plain) { plain } else { scaled }).collect()
+    plain.into_iter().zip(scaled).map(|(plain, scaled)| if safe(plain) { plain / divisor } else { scaled }).collect()
 }
 
 fn measure(norms: &Norms, weights: &Weights) {
@@ -226,6 +278,19 @@ fn norm_of(flat: &Tensor, target: &Tensor) {
     match flat.kind() {
         kind if device::fuses(kind) => fused::norms(flat, target),
         _ => drop(flat.to_kind(target.kind()).norm_out(target, 2.0, [1i64].as_slice(), false)),
+    }
+}
+
+/// The norm of each row, right wherever `target` holds it; but for f64 on the host, where `settle_update` sees to what leaves its range.
+fn exact_norm_of(flat: &Tensor, target: &Tensor) {
+    match flat.kind() {
+        kind if device::fuses(kind) => fused::exact_norms(flat, target),
+        Kind::Double if device::is_host() => norm_of(flat, target),
+        Kind::Double => target.shallow_clone().copy_(&scaled_norms(flat)),
+        _ => {
+            let norms = flat.to_kind(Kind::Double).norm_scalaropt_dim(2.0, [1i64].as_slice(), false);
+            target.shallow_clone().copy_(&norms);
+        }
     }
 }
 

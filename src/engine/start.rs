@@ -66,7 +66,13 @@ impl Start {
     /// (numerator / denominator)^(2/(last - 1)): the mean growth of the squares per layer or time step. None if undefined.
     fn ratio(&self, numerator: Option<&f64>, denominator: Option<&f64>) -> Option<f64> {
         let gaps = self.ends.last().checked_sub(1).filter(|&gaps| gaps > 0)?;
-        let ratio = (numerator? / denominator?).powf(2.0 / gaps as f64);
+        let (numerator, denominator, power) = (numerator?, denominator?, 2.0 / gaps as f64);
+        let quotient = numerator / denominator;
+        // A quotient may leave the range of f64 whose root does not.
+        let ratio = match quotient {
+            _ if quotient.is_normal() => quotient.powf(power),
+            _ => numerator.powf(power) / denominator.powf(power),
+        };
         (!ratio.is_nan()).then_some(ratio)
     }
 }

@@ -3,6 +3,7 @@
 use super::draw::{Purpose, Stream};
 use crate::csv_task::{self, DIGITS, Layout};
 use crate::input;
+use crate::mean::mean;
 use crate::trial::{Loss, Task, TaskKind};
 use std::path::Path;
 
@@ -32,14 +33,6 @@ pub enum Draw {
     Evaluation,
 }
 
-/// Samples of the evaluation draw.
-pub const EVALUATION_SAMPLES: usize = 4096;
-
-/// Whether every epoch has its own data.
-pub fn is_fresh(task: &Task) -> bool {
-    task.kind == TaskKind::FreshNoise
-}
-
 /// Width of the fixed network behind `teacher`.
 const TEACHER_WIDTH: usize = 64;
 
@@ -52,8 +45,8 @@ pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> 
         return read(task, file, loss);
     }
     let (index, purpose, n) = match draw {
-        Draw::Training(epoch) => (if is_fresh(task) { epoch } else { 0 }, Purpose::Data, task.samples),
-        Draw::Evaluation => (0, Purpose::Evaluation, EVALUATION_SAMPLES),
+        Draw::Training(epoch) => (if task.is_fresh() { epoch } else { 0 }, Purpose::Data, task.samples),
+        Draw::Evaluation => (0, Purpose::Evaluation, Task::EVALUATION_SAMPLES),
     };
     let mut stream = Stream::new(seed, purpose, index);
     Ok(match task.kind {
@@ -124,13 +117,31 @@ fn product(left: &[f64], right: &[f64], n: usize, tanh: bool) -> Vec<f64> {
 
 /// Shifts and scales each column of `[n, columns]` to mean 0 and variance 1; a constant column becomes 0.
 fn standardize(values: &mut [f64], columns: usize) {
-    let n = (values.len() / columns) as f64;
     for c in 0..columns {
-        let mean = values.iter().skip(c).step_by(columns).sum::<f64>() / n;
-        let variance = values.iter().skip(c).step_by(columns).map(|x| (x - mean).powi(2)).sum::<f64>() / n;
-        let factor = if variance > 0.0 { 1.0 / variance.sqrt() } else { 0.0 };
-        values.iter_mut().skip(c).step_by(columns).for_each(|x| *x = (*x - mean) * factor);
+        let mut column: Vec<f64> = values.iter().skip(c).step_by(columns).copied().collect();
+        if column.iter().all(|x| *x == column[0]) {
+            column.fill(0.0);
+        } else if !standardize_column(&mut column) {
+            // The squares leave the range of f64. A power of two brings the largest near 1 and changes no digit.
+            let largest = column.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+            let half = 2.0f64.powi(-(largest.log2() / 2.0).round() as i32);
+            column.iter_mut().for_each(|x| *x = *x * half * half);
+            standardize_column(&mut column);
+        }
+        values.iter_mut().skip(c).step_by(columns).zip(column).for_each(|(x, standard)| *x = standard);
     }
+}
+
+/// False, with nothing done, where the variance leaves the range of f64.
+fn standardize_column(column: &mut [f64]) -> bool {
+    let middle = mean(column.iter().copied());
+    let variance = mean(column.iter().map(|x| (x - middle).powi(2)));
+    if !variance.is_normal() {
+        return false;
+    }
+    let factor = 1.0 / variance.sqrt();
+    column.iter_mut().for_each(|x| *x = (*x - middle) * factor);
+    true
 }
 
 /// The adding problem (Hochreiter and Schmidhuber 1997): two channels, values U(0, 1) and marks; one mark in each half of the sequence;
@@ -246,16 +257,17 @@ impl Samples {
             Targets::Values(values) => {
                 let variance = |c: usize| {
                     let column = || values.iter().skip(c).step_by(outputs);
-                    let mean = column().sum::<f64>() / n;
-                    column().map(|y| (y - mean).powi(2)).sum::<f64>() / n
+                    let middle = mean(column().copied());
+                    mean(column().map(|y| (y - middle).powi(2)))
                 };
-                (0..outputs).map(variance).sum::<f64>() / outputs as f64
+                mean((0..outputs).map(variance))
             }
             Targets::Classes(classes) => {
                 let mut counts = vec![0usize; outputs];
                 classes.iter().for_each(|&c| counts[c as usize] += 1);
                 let shares = counts.into_iter().filter(|&c| c > 0).map(|c| c as f64 / n);
-                shares.map(|p| -p * p.ln()).sum()
+                // A single class: -1 x ln(1) is -0.
+                shares.map(|p| -p * p.ln()).sum::<f64>() + 0.0
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use super::data::{Batch, Data, LaneSeeds, Order};
 use super::matrix::Matrix;
-use super::task::{self, Draw};
+use super::task::Draw;
 use super::weights::{Layer, host};
 use super::{init, kind, lanes};
 use crate::trial::Trial;
@@ -73,7 +73,7 @@ pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
         }
     }
     let epochs = trial.epochs().max(1);
-    let fresh = task::is_fresh(&trial.task);
+    let fresh = trial.task.is_fresh();
     let draws = if fresh { epochs } else { 1 };
     let drawn = (0..draws).map(|epoch| batch(trial, Draw::Training(epoch))).collect::<Result<Vec<_>, _>>()?;
     arrays.extend(data("data", trial, &drawn, fresh));

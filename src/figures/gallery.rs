@@ -17,6 +17,7 @@ use super::words;
 use crate::failure::Failure;
 use crate::spec::metric::Rate;
 use crate::trial::TrialId;
+use sha2::{Digest, Sha256};
 use std::io::BufRead;
 use std::path::Path;
 
@@ -26,10 +27,52 @@ pub struct Figure {
     pub picture: Picture,
 }
 
+/// Whose trials are drawn, and which of them.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// Of the sweep.
+    pub name: String,
+    /// As `--where` has them; they stand in every title and in the name of every file, so that no figure of some trials is taken for one of all.
+    pub filters: Vec<String>,
+}
+
+impl Source {
+    fn titled(&self, title: String) -> String {
+        if self.filters.is_empty() { title } else { format!("{title} (only {})", self.filters.join(", ")) }
+    }
+
+    /// What the names of the files end in.
+    fn suffix(&self) -> Option<String> {
+        const LONGEST: usize = 80;
+        if self.filters.is_empty() {
+            return None;
+        }
+        let text = slug(&self.filters.iter().map(|filter| filter.replace("..", " to ")).collect::<Vec<_>>());
+        let told = text.len() <= LONGEST && self.filters.iter().all(|filter| survives(filter));
+        let start: String = text.chars().take(LONGEST).collect();
+        let hash = || -> String {
+            let digest = Sha256::digest(self.filters.join("\n"));
+            digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        };
+        Some(format!("where {start}{}", if told { String::new() } else { format!(" {}", hash()) }))
+    }
+}
+
+/// Whether no other filter looks the same in the name of a file, where only letters, digits and dots are left.
+fn survives(filter: &str) -> bool {
+    let (name, values) = filter.split_once('=').unwrap_or(("", filter));
+    if name.trim() == "label" {
+        return values.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    }
+    let bytes = values.as_bytes();
+    // A sign would be lost, but for that of an exponent.
+    let sign = |at: usize| bytes[at] == b'-' && bytes.get(at + 1).is_some_and(|c| c.is_ascii_digit() || *c == b'.');
+    !(0..bytes.len()).any(|at| sign(at) && !(at > 0 && bytes[at - 1].eq_ignore_ascii_case(&b'e')))
+}
+
 pub struct Gallery<'a> {
     pub table: &'a Table,
-    /// The name of the sweep.
-    pub source: String,
+    pub source: Source,
     pub metric: Metric,
     pub asked: &'a Asked,
     pub families: Vec<Family>,
@@ -38,7 +81,7 @@ pub struct Gallery<'a> {
 impl<'a> Gallery<'a> {
     /// # Errors
     /// An axis that is asked for and cannot be one.
-    pub fn new(table: &'a Table, source: String, metric: Metric, asked: &'a Asked) -> Result<Gallery<'a>, Failure> {
+    pub fn new(table: &'a Table, source: Source, metric: Metric, asked: &'a Asked) -> Result<Gallery<'a>, Failure> {
         Ok(Gallery { table, source, metric, asked, families: asked.families(table)? })
     }
 
@@ -51,7 +94,7 @@ impl<'a> Gallery<'a> {
     }
 
     pub fn diagram(&self, page: &Page<'_>) -> Figure {
-        let title = words::title(&self.metric.title(), &self.source, page);
+        let title = self.source.titled(words::title(&self.metric.title(), &self.source.name, page));
         let cells = self.cells(page);
         let subtitle = words::subtitle(self.metric, page, &cells);
         let picture = match page.frame {
@@ -68,7 +111,7 @@ impl<'a> Gallery<'a> {
 
     /// The diagram in text, at most 80 columns wide.
     pub fn text(&self, page: &Page<'_>, coloured: bool) -> String {
-        let title = words::title(&self.metric.title(), &self.source, page);
+        let title = self.source.titled(words::title(&self.metric.title(), &self.source.name, page));
         terminal::draw(self.table, page, &self.cells(page), self.metric, &title, coloured)
     }
 
@@ -80,17 +123,20 @@ impl<'a> Gallery<'a> {
         };
         let fixed = page.fixed.iter().map(|(factor, code)| format!("{} {}", factor.name, words::at(factor, *code)));
         let parts = [kind.to_owned(), page.family.name.clone()].into_iter();
-        slug(&parts.chain(self.asked.names().cloned()).chain(fixed).collect::<Vec<_>>())
+        slug(&parts.chain(self.asked.words()).chain(fixed).chain(self.source.suffix()).collect::<Vec<_>>())
     }
 
     /// Of what is not a phase diagram.
     fn figure(&self, kind: &str, family: &Family, picture: Picture) -> Figure {
-        Figure { name: slug(&[kind.to_owned(), family.name.clone()]), picture }
+        // Survival curves show the axes that are asked for; the other kinds have their own.
+        let asked = self.asked.words().filter(|_| kind == "survival");
+        let parts = [kind.to_owned(), family.name.clone()].into_iter().chain(asked).chain(self.source.suffix());
+        Figure { name: slug(&parts.collect::<Vec<_>>()), picture }
     }
 
     fn titled(&self, what: &str, family: &Family) -> String {
         let name = if family.name.is_empty() { String::new() } else { format!(", {}", family.name) };
-        format!("{what}: {}{name}", self.source)
+        self.source.titled(format!("{what}: {}{name}", self.source.name))
     }
 
     /// The axes of a family: those that are asked for, or all that vary.

@@ -71,17 +71,21 @@ pub fn families(table: &Table, split: bool) -> Vec<Family> {
     }
     let (several, single): (Vec<_>, Vec<_>) =
         by_name.into_iter().partition(|(_, rows)| !varying(table, rows).is_empty());
-    let name = |row: u32| {
-        let [label, network] = [label, network].map(|f| f.map_or("", |f| &*f.level(row).text));
-        if label.is_empty() { network.to_owned() } else { label.to_owned() }
+    let texts = |rows: &[u32]| [label, network].map(|factor| factor.map_or("", |f| &*f.level(rows[0]).text));
+    let short = |rows: &[u32]| match texts(rows) {
+        ["", network] => network.to_owned(),
+        [label, _] => label.to_owned(),
     };
-    let mut families: Vec<Family> = several.into_iter().map(|(_, rows)| Family { name: name(rows[0]), rows }).collect();
-    for i in 0..families.len() {
-        if families.iter().filter(|family| family.name == families[i].name).count() > 1 {
-            let network = network.map_or("", |f| &f.level(families[i].rows[0]).text);
-            families[i].name = format!("{} {network}", families[i].name);
-        }
-    }
+    let long = |rows: &[u32]| match texts(rows) {
+        ["", network] => format!("{network}, no label"),
+        [label, network] => format!("{label}, {network}"),
+    };
+    let shorts: Vec<String> = several.iter().map(|(_, rows)| short(rows)).collect();
+    let family = |(i, (_, rows)): (usize, (_, Vec<u32>))| {
+        let alone = shorts.iter().filter(|name| **name == shorts[i]).count() == 1;
+        Family { name: if alone { shorts[i].clone() } else { long(&rows) }, rows }
+    };
+    let mut families: Vec<Family> = several.into_iter().enumerate().map(family).collect();
     // Blocks of one configuration each are compared with each other.
     let mut rest: Vec<u32> = single.into_iter().flat_map(|(_, rows)| rows).collect();
     if !rest.is_empty() {
@@ -106,6 +110,17 @@ impl Asked {
     /// x, y, then the facets.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.x.iter().chain(&self.y).chain(&self.facets)
+    }
+
+    /// For the name of a file: `lr depth by init`, or `x lr` where the other axis is chosen here.
+    pub fn words(&self) -> impl Iterator<Item = String> {
+        let lead = |word: &str, axis: &String| format!("{word} {axis}");
+        let axes = match (&self.x, &self.y) {
+            (Some(x), Some(y)) => Some(format!("{x} {y}")),
+            (x, y) => x.as_ref().map(|x| lead("x", x)).or(y.as_ref().map(|y| lead("y", y))),
+        };
+        let facets = (!self.facets.is_empty()).then(|| format!("by {}", self.facets.join(" ")));
+        axes.into_iter().chain(facets)
     }
 
     pub fn is_default(&self) -> bool {
@@ -236,7 +251,9 @@ fn one_value(table: &Table, factor: &Factor) -> Failure {
         Some(level) if !level.text.is_empty() => format!("one value, {}", level.text),
         Some(_) | None => "no value".to_owned(),
     };
-    let many = table.factors.iter().filter(|f| f.levels.len() > 1);
+    // Not what only follows another axis, as `lr_output` follows `lr`.
+    let seeds = table.factor("seed").filter(|f| f.levels.len() > 1);
+    let many = varying(table, &table.rows()).into_iter().chain(seeds);
     let many: Vec<String> = many.map(|f| format!("{} ({})", f.name, f.levels.len())).collect();
     let hint = if many.is_empty() {
         "nothing varies in these rows".to_owned()

@@ -19,7 +19,7 @@ const GAP: usize = 2;
 pub fn draw(table: &Table, page: &Page<'_>, cells: &[Cell], metric: Metric, title: &str, coloured: bool) -> String {
     let values: Vec<Option<f64>> = cells.iter().map(|cell| cell.value(table, metric)).collect();
     let range = Range::of(metric, &values);
-    let mut text = format!("{}\n", cut(title, WIDTH));
+    let mut text = folded(title);
     match page.frame {
         Frame::Phase(axes) => {
             let shades = Shades { range, coloured };
@@ -181,6 +181,25 @@ fn ends(first: &str, last: &str, width: usize) -> String {
 
 fn padded(text: &str, width: usize) -> String {
     format!("{:<width$}", cut(text, width))
+}
+
+/// Broken between its words.
+fn folded(title: &str) -> String {
+    let (mut text, mut used) = (String::new(), 0);
+    for word in title.split(' ').map(|word| cut(word, WIDTH)) {
+        let length = word.chars().count();
+        let fits = used > 0 && used + 1 + length <= WIDTH;
+        text.push_str(if fits {
+            " "
+        } else if used > 0 {
+            "\n"
+        } else {
+            ""
+        });
+        text.push_str(&word);
+        used = if fits { used + 1 + length } else { length };
+    }
+    text + "\n"
 }
 
 fn cut(text: &str, width: usize) -> String {

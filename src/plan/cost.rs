@@ -1,9 +1,13 @@
-//! What a trial will cost, predicted from its shape alone: never exact, good enough to order chunks and to say how long is left.
+//! What a trial will cost in time and memory, predicted from its shape and from what is recorded of it: never exact, good enough to order chunks, to say
+//! how long is left, and to tell a trial that hangs or grows from one that is large.
 //!
 //! The constants were measured on one core of an AMD EPYC with AVX-512, in 26 shapes with 2 to 64 lanes (us per trial and step, 16 hidden tanh
 //! layers, 64 samples, f32: 16 at width 16, 138 at width 64, 480 at width 128). Only their ratios matter for the plan.
 
-use crate::trial::{Activation, Dtype, Network, Norm, Optimizer, Trial};
+use super::held::{self, Held};
+use super::measure::Measure;
+use crate::trial::{Activation, Dtype, Network, Norm, TaskKind, Trial};
+use crate::verdict::Record;
 
 /// Of f32 products, whatever their size, beside what each product takes.
 const FLOPS_PER_SECOND: f64 = 2.4e11;
@@ -14,8 +18,24 @@ const PRODUCTS_PER_RECURRENT_LAYER: f64 = 5.0;
 /// Update and norms, for each array that the optimizer goes through.
 const SECONDS_PER_PARAMETER: f64 = 0.1e-9;
 const SECONDS_PER_STEP: f64 = 12e-6;
-/// Drawing a weight, once.
-const SECONDS_PER_DRAW: f64 = 15e-9;
+/// Drawing a weight or a number of the data, once.
+const SECONDS_PER_DRAW: f64 = 20e-9;
+/// Taking a number of the data into a batch, and a sample into the order of an epoch.
+const SECONDS_PER_NUMBER: f64 = 2e-9;
+const SECONDS_PER_PLACE: f64 = 5e-9;
+/// Reading a cell of a csv file: its checksum, the text, its column standardized.
+const SECONDS_PER_CELL: f64 = 100e-9;
+/// The fixed network behind `teacher`, for each of its 64 hidden units: a product for every input and output, and a tanh.
+const TEACHER_UNITS: f64 = 64.0;
+const SECONDS_PER_TEACHER_PRODUCT: f64 = 0.5e-9;
+const SECONDS_PER_TEACHER_TANH: f64 = 10e-9;
+/// Norms of one layer (at one time step) for layers.csv, all lanes together.
+const SECONDS_PER_PROFILE: f64 = 30e-6;
+/// Of a Hessian's largest eigenvalue, how many products with it are taken mostly; what each takes beside its floating-point operations, for each hidden
+/// unit and sample, and for each layer (at one time step).
+const HESSIAN_PRODUCTS: f64 = 40.0;
+const SECONDS_PER_HESSIAN_UNIT: f64 = 5e-9;
+const SECONDS_PER_HESSIAN_LAYER: f64 = 100e-6;
 
 /// What a layer does beside its products.
 struct Passes {
@@ -58,15 +78,7 @@ const MEMORY_BYTES: f64 = 200.0 * MIB;
 /// does not fit after all is halved and tried again. Not measured: nobody has run it on a GPU yet.
 const GPU_BYTES: f64 = 3.0 * 1024.0 * MIB;
 const MOST_GPU_LANES: usize = 16 * 1024;
-/// What a worker holds beside its lanes: libtorch.
-pub const WORKER_BYTES: f64 = 130.0 * MIB;
-/// What a lane holds at most, in working sets: temporaries, and what the allocator keeps. Measured, 14 shapes: 0.9 to 1.5; up to 2.6 where a norm
-/// keeps more of its input or 16-bit tensors are widened.
-const PEAK: f64 = 1.5;
-const PEAK_WIDENED: f64 = 2.6;
-/// And in copies of the data: drawn in f64, kept for training and for evaluation.
-const PEAK_DATA: f64 = 5.0;
-const MIB: f64 = 1024.0 * 1024.0;
+const MIB: f64 = held::MIB;
 /// More lanes save no dispatch worth having and take longer to hand over.
 const MOST_LANES: usize = 512;
 
@@ -74,73 +86,89 @@ const MOST_LANES: usize = 512;
 pub struct Cost {
     /// What every lane adds.
     pub seconds_per_lane: f64,
+    /// What every seed of the data adds.
+    pub seconds_per_seed: f64,
     /// What a chunk takes however few lanes it has.
     pub seconds_per_chunk: f64,
-    /// What it works on.
+    /// What a lane works on.
     pub bytes_per_lane: f64,
-    /// What it holds at most.
-    pub peak_per_lane: f64,
+    /// What is held at most.
+    held: Held,
+    /// How many seeds a further lane brings with it: 0 where all lanes share one.
+    share: f64,
 }
 
 impl Cost {
+    /// Of a trial of which nothing is recorded.
     pub fn of(trial: &Trial) -> Cost {
-        let (inputs, outputs) = (trial.task.inputs as f64, trial.task.outputs as f64);
-        let (batch, steps) = (trial.batch as f64, trial.steps() as f64 + 1.0);
-        let depth = trial.network.depth() as f64;
-        let width = trial.network.width().unwrap_or(0) as f64;
-        let time = trial.network.sequence_length().unwrap_or(1) as f64;
-        let gates = match trial.network {
-            Network::Gated { cell, .. } => cell.gates() as f64,
-            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => 1.0,
-        };
-        let (parameters, products) = match trial.network {
-            Network::Linear => (inputs * outputs, inputs * outputs),
-            Network::Mlp { .. } => {
-                let weights = inputs * width + (depth - 1.0) * width * width + width * outputs;
-                (weights, weights)
-            }
-            Network::Rnn { .. } | Network::Gated { .. } => {
-                let hidden = gates * width * (inputs + width + (depth - 1.0) * 2.0 * width);
-                (hidden + width * outputs, hidden * time + width * outputs)
-            }
-        };
-        let moments = match trial.optimizer {
-            Optimizer::Sgd { momentum, .. } => f64::from(momentum != 0.0),
-            Optimizer::Rmsprop { momentum, .. } => 1.0 + f64::from(momentum != 0.0),
-            Optimizer::Adam { .. } | Optimizer::Adamw { .. } => 2.0,
-        };
-        let (bytes, slower) = match trial.dtype {
-            Dtype::Float32 => (4.0, 1.0),
-            Dtype::Float64 => (8.0, 2.0),
+        Cost::recorded(trial, &Record::default())
+    }
+
+    pub fn recorded(trial: &Trial, record: &Record) -> Cost {
+        let m = Measure::of(trial);
+        let slower = match trial.dtype {
+            Dtype::Float32 => 1.0,
+            Dtype::Float64 => 2.0,
             // Converted on the way in and out of most kernels.
-            Dtype::Bfloat16 | Dtype::Float16 => (2.0, 4.0),
+            Dtype::Bfloat16 | Dtype::Float16 => 4.0,
         };
         let passes = Passes::of(trial);
-        let units = batch * (gates * width * depth * time + outputs);
-        let each = match trial.network.sequence_length() {
-            Some(_) => PRODUCTS_PER_RECURRENT_LAYER,
-            None => PRODUCTS_PER_LAYER,
-        };
+        let each = if m.is_recurrent { PRODUCTS_PER_RECURRENT_LAYER } else { PRODUCTS_PER_LAYER };
+        let layers = m.depth * m.time;
+        // Of `batch` samples: a step, and a pass forward alone.
         let step = slower
-            * (6.0 * batch * products / FLOPS_PER_SECOND
-                + SECONDS_PER_PRODUCT * (each * depth * time + PRODUCTS_PER_LAYER)
-                + SECONDS_PER_PARAMETER * (4.0 + moments) * parameters)
-            + passes.seconds_per_unit * units;
-        let data = trial.task.samples as f64 * (inputs * time + outputs);
-        let bytes_per_lane = bytes * ((3.0 + moments) * parameters + 2.0 * units + data);
-        let widened = bytes == 2.0 || trial.network.norm().is_some_and(|norm| norm != Norm::None);
-        let peak = if widened { PEAK_WIDENED } else { PEAK };
+            * (6.0 * m.batch * m.products / FLOPS_PER_SECOND
+                + SECONDS_PER_PRODUCT * (each * layers + PRODUCTS_PER_LAYER)
+                + SECONDS_PER_PARAMETER * (4.0 + m.moments) * m.parameters)
+            + passes.seconds_per_unit * m.units
+            + SECONDS_PER_NUMBER * m.batch * m.numbers;
+        let forward = slower
+            * (2.0 * m.batch * m.products / FLOPS_PER_SECOND
+                + SECONDS_PER_PRODUCT * (each / PRODUCTS_PER_LAYER * layers + 1.0))
+            + passes.seconds_per_unit * m.units / 2.0
+            + SECONDS_PER_NUMBER * m.batch * m.numbers;
+        let dispatch = SECONDS_PER_STEP + passes.seconds * layers;
+        let (steps, evaluated) = (m.steps + 1.0, m.evaluation_passes());
+        let drawn = m.draws() * m.samples + m.fresh_evaluation();
+        let per_sample = SECONDS_PER_DRAW * m.numbers
+            + match trial.task.kind {
+                TaskKind::Teacher => {
+                    TEACHER_UNITS * (SECONDS_PER_TEACHER_PRODUCT * m.numbers + SECONDS_PER_TEACHER_TANH)
+                }
+                _ => 0.0,
+            };
+        let (read, drawn) = match trial.task.kind {
+            TaskKind::Csv => (SECONDS_PER_CELL * m.samples * m.numbers, 0.0),
+            TaskKind::Digits => (SECONDS_PER_NUMBER * m.samples * m.numbers, 0.0),
+            _ => (0.0, per_sample * drawn),
+        };
+        let ordered = if trial.batch < trial.task.samples { m.epochs * m.samples } else { 0.0 };
+        let profiles = SECONDS_PER_PROFILE * m.profiles(record) * (layers + 1.0);
         Cost {
-            seconds_per_lane: steps * step + SECONDS_PER_DRAW * parameters,
-            seconds_per_chunk: steps * (SECONDS_PER_STEP + passes.seconds * depth * time),
-            bytes_per_lane,
-            peak_per_lane: peak * bytes_per_lane + bytes * PEAK_DATA * data,
+            seconds_per_lane: steps * step
+                + evaluated * forward
+                + SECONDS_PER_DRAW * m.parameters
+                + if record.sharpness { 2.0 * sharpness(&m) } else { 0.0 },
+            seconds_per_seed: drawn + SECONDS_PER_PLACE * ordered,
+            seconds_per_chunk: (steps + evaluated / 2.0) * dispatch + read + profiles,
+            bytes_per_lane: m.working_set(),
+            held: Held::of(trial, &m, record),
+            share: 0.0,
         }
     }
 
-    /// What a worker holds with so many lanes. A single one may have a pad lane beside it.
+    /// Where `trials` of this cost have so many seeds of data among them.
+    pub fn among(self, seeds: usize, trials: usize) -> Cost {
+        Cost { share: seeds.saturating_sub(1) as f64 / trials.max(1) as f64, ..self }
+    }
+
+    fn seeds(&self, lanes: usize) -> f64 {
+        1.0 + self.share * (lanes as f64 - 1.0).max(0.0)
+    }
+
+    /// What a worker holds with so many lanes.
     pub fn bytes(&self, lanes: usize) -> f64 {
-        WORKER_BYTES + self.peak_per_lane * lanes.max(2) as f64
+        self.held.bytes(lanes, self.seeds(lanes))
     }
 
     /// As many lanes as still run at full speed, and fit into a worker of so many bytes.
@@ -148,7 +176,7 @@ impl Cost {
         let fits = |bytes: f64| (bytes / self.bytes_per_lane) as usize;
         // Where dispatch would take more than a sixth of the time it costs more than the cache; memory alone may force it.
         let enough = (5.0 * self.seconds_per_chunk / self.seconds_per_lane).ceil() as usize;
-        let held = ((worker - WORKER_BYTES) / self.peak_per_lane) as usize;
+        let held = self.held.lanes(worker, self.share);
         fits(CACHE_BYTES).max(enough).max(1).min(fits(MEMORY_BYTES)).min(held).clamp(1, MOST_LANES)
     }
 
@@ -165,11 +193,21 @@ impl Cost {
 
     /// As many lanes as should be done after so many seconds.
     pub fn lanes_within(&self, seconds: f64) -> usize {
-        ((seconds - self.seconds_per_chunk) / self.seconds_per_lane) as usize
+        let first = self.seconds_per_chunk + self.seconds_per_seed * (1.0 - self.share);
+        ((seconds - first) / (self.seconds_per_lane + self.seconds_per_seed * self.share)) as usize
     }
 
     /// Of a chunk of `lanes`.
     pub fn seconds(&self, lanes: usize) -> f64 {
-        self.seconds_per_chunk + self.seconds_per_lane * lanes as f64
+        self.seconds_per_chunk + self.seconds_per_seed * self.seeds(lanes) + self.seconds_per_lane * lanes as f64
     }
+}
+
+/// Once, of one lane: in f64, over all of its data.
+fn sharpness(m: &Measure) -> f64 {
+    let units = m.units_of(m.evaluated());
+    let product = 2.0 * 6.0 * m.evaluated() * m.products * 2.0 / FLOPS_PER_SECOND
+        + SECONDS_PER_HESSIAN_UNIT * units
+        + SECONDS_PER_HESSIAN_LAYER * m.depth * m.time;
+    HESSIAN_PRODUCTS * product
 }

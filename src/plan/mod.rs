@@ -2,17 +2,21 @@
 //! deterministic; the chunks a trial shares change nothing in its row.
 
 mod cost;
+mod held;
+mod measure;
 mod pending;
 mod shard;
 mod split;
 
-pub use cost::{Cost, WORKER_BYTES};
+pub use cost::Cost;
+pub use held::WORKER_BYTES;
 pub use pending::Pending;
 pub use shard::Shard;
 pub use split::Split;
 
 use crate::device::Device;
 use crate::trial::{Init, Shape, Trial};
+use crate::verdict::Record;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -60,6 +64,7 @@ pub struct Cohort {
     /// Most lanes of a chunk.
     pub lanes: usize,
     trials: usize,
+    seconds: f64,
 }
 
 impl Cohort {
@@ -67,14 +72,21 @@ impl Cohort {
         self.trials
     }
 
+    /// Predicted, on one core.
     pub fn seconds(&self) -> f64 {
-        self.cost.seconds(self.lanes) / self.lanes as f64 * self.trials() as f64
+        self.seconds
+    }
+
+    /// Before it is cut: of chunks as large as run well.
+    fn estimate(&mut self) {
+        self.seconds = self.cost.seconds(self.lanes) / self.lanes as f64 * self.trials as f64;
     }
 }
 
 /// Collects the trials to run, in grid order.
 #[derive(Default)]
 pub struct Planner {
+    record: Record,
     by_shape: ByShape,
     cohorts: Vec<(Cohort, Members)>,
 }
@@ -100,7 +112,7 @@ impl ByShape {
     }
 }
 
-/// (seed, hash of what may differ but clipping, number in `Pending`): lanes of one seed share their data, and trials that differ in clipping alone
+/// (seed of the data, hash of what may differ but clipping, number in `Pending`): lanes of one seed share their data, and trials that differ in clipping alone
 /// share a lane for as long as they can.
 type Members = Vec<(u64, u64, u32)>;
 
@@ -122,21 +134,32 @@ impl Plan {
 
     /// Predicted, on one core.
     pub fn seconds(&self) -> f64 {
-        self.chunks.iter().map(Chunk::seconds).sum()
+        // A sum of nothing would be -0.
+        self.chunks.iter().map(Chunk::seconds).fold(0.0, |all, chunk| all + chunk)
+    }
+
+    /// Predicted, on so many cores as fast: no sweep is faster than its longest chunk.
+    pub fn seconds_on(&self, workers: usize) -> f64 {
+        let longest = self.chunks.first().map_or(0.0, Chunk::seconds);
+        longest.max(self.seconds() / workers as f64)
     }
 }
 
 impl Planner {
+    /// For trials of which so much is recorded.
+    pub fn new(record: &Record) -> Planner {
+        Planner { record: record.clone(), ..Planner::default() }
+    }
+
     pub fn push(&mut self, number: u32, trial: &Trial) {
         let cohort = self.by_shape.number(trial);
         if cohort == self.cohorts.len() {
-            let cost = Cost::of(trial);
-            let lanes = cost.lanes(f64::INFINITY);
-            self.cohorts.push((Cohort { name: name(trial), cost, lanes, trials: 0 }, Vec::new()));
+            let cost = Cost::recorded(trial, &self.record);
+            self.cohorts.push((Cohort { name: name(trial), cost, lanes: 1, trials: 0, seconds: 0.0 }, Vec::new()));
         }
         let (cohort, members) = &mut self.cohorts[cohort];
         cohort.trials += 1;
-        members.push((trial.seed, siblings(trial), number));
+        members.push((trial.data_seed(), siblings(trial).wrapping_add(trial.seed), number));
     }
 
     /// Predicted, of a worker that trains the largest trial alone.
@@ -144,7 +167,13 @@ impl Planner {
         self.cohorts.iter().map(|(cohort, _)| cohort.cost.bytes(1)).fold(0.0, f64::max)
     }
 
-    pub fn plan(self, sizes: Sizes) -> Plan {
+    pub fn plan(mut self, sizes: Sizes) -> Plan {
+        for (cohort, members) in &mut self.cohorts {
+            members.sort_unstable();
+            cohort.cost = cohort.cost.among(members.chunk_by(|a, b| a.0 == b.0).count(), members.len());
+            cohort.lanes = cohort.cost.lanes(f64::INFINITY);
+            cohort.estimate();
+        }
         let all: f64 = self.cohorts.iter().map(|(cohort, _)| cohort.seconds()).sum();
         // Three chunks per worker let the last ones even out, as long as that leaves enough lanes to share the dispatch.
         let fair = if sizes.workers > 1 { all / (3 * sizes.workers) as f64 } else { all };
@@ -160,8 +189,7 @@ impl Planner {
                 // Nobody waits for the last chunk, and a GPU is only busy with thousands of lanes.
                 Device::Cuda(_) => cohort.cost.gpu_lanes(),
             };
-            cohort.lanes = lanes.min(sizes.chunk.unwrap_or(usize::MAX)).max(1);
-            members.sort_unstable();
+            cohort.lanes = lanes.min(sizes.chunk.unwrap_or(usize::MAX)).min(cohort.trials).max(1);
             // Siblings where the first of them stands, not where their hash does: rows come in nearly the order of the grid, which is how they
             // are read when the file is put in order.
             for siblings in members.chunk_by_mut(|a, b| (a.0, a.1) == (b.0, b.1)) {
@@ -170,6 +198,7 @@ impl Planner {
             }
             members.sort_unstable();
             let (trials, count) = (cohort.trials(), cohort.trials().div_ceil(cohort.lanes));
+            let first_chunk = chunks.len();
             for at in 0..count {
                 // Sizes that differ by at most one, instead of a rest of one or two lanes.
                 let members = &members[at * trials / count..(at + 1) * trials / count];
@@ -179,6 +208,7 @@ impl Planner {
                     strikes: 0,
                 });
             }
+            cohort.seconds = chunks[first_chunk..].iter().map(Chunk::seconds).sum();
             cohorts.push((cohort, members[0]));
         }
         chunks.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()).then_with(|| a.trials.cmp(&b.trials)));

@@ -108,7 +108,7 @@ impl Cohort {
         Cohort {
             lanes: cost.lanes(f64::INFINITY) as u64,
             fewest: cost.fewest_lanes() as u64,
-            per_chunk: whole(cost.seconds_per_chunk),
+            per_chunk: whole(cost.seconds_per_chunk + cost.seconds_per_seed),
             per_lane: whole(cost.seconds_per_lane),
             trials: 0,
             at: BTreeMap::new(),

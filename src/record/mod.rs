@@ -105,6 +105,22 @@ pub fn column(name: &str) -> usize {
     runs().iter().position(|column| *column == name).expect("a column of `runs.csv`")
 }
 
+/// Whether a column of `runs.csv` has values only where `[record]` asks for it.
+pub fn is_recorded(column: &str) -> bool {
+    column.starts_with("sharpness_")
+}
+
+/// The first column in which two rows of a trial differ, of those that say what became of it. The sharpness may be in one of them alone.
+pub fn differing(a: &[u8], b: &[u8]) -> Option<&'static str> {
+    let cells = |row: &[u8]| -> Vec<Vec<u8>> {
+        fields(row.strip_suffix(b"\n").unwrap_or(row)).into_iter().map(|cell| cell.into_owned()).collect()
+    };
+    let (a, b) = (cells(a), cells(b));
+    let empty = |at: usize| [&a, &b].iter().any(|row| row.get(at).is_none_or(Vec::is_empty));
+    let mut columns = runs().into_iter().enumerate().filter(|(at, _)| *at != LABEL);
+    columns.find(|(at, name)| a.get(*at) != b.get(*at) && !(is_recorded(name) && empty(*at))).map(|(_, name)| name)
+}
+
 /// The column of the label, the one cell of a row that may change after it was written.
 pub const LABEL: usize = 1;
 /// The column of the outcome; that of `lost` follows.

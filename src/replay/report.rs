@@ -3,6 +3,7 @@
 use super::LeadUp;
 use super::compare::Comparison;
 use crate::axes::{self, AXES, Value};
+use crate::failure::counted;
 use crate::spec::Spec;
 use crate::trial::Trial;
 use crate::verdict::{Finished, LayerRow, Measured, Site, StepRow, When};
@@ -23,16 +24,15 @@ pub fn configuration(trial: &Trial, dir: &Path) -> String {
         let _ = write!(text, ", {}", trial.label);
     }
     let task = &trial.task;
-    let plural = |n: u64, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
     let _ = write!(
         text,
         "\n\ntask      {}: {}, {}, {}\nbudget    {} in {} of {}\n",
         task.kind.name(),
-        plural(task.inputs as u64, "input"),
-        plural(task.outputs as u64, "output"),
-        plural(task.samples as u64, "sample"),
-        plural(trial.steps(), "update"),
-        plural(trial.epochs(), "epoch"),
+        counted(task.inputs as u64, "input"),
+        counted(task.outputs as u64, "output"),
+        counted(task.samples as u64, "sample"),
+        counted(trial.steps(), "update"),
+        counted(trial.epochs(), "epoch"),
         trial.steps_per_epoch(),
     );
     let (mut set, mut defaults) = (Vec::new(), Vec::new());

@@ -5,7 +5,6 @@
 
 use super::compare;
 use crate::axes::AXES;
-use crate::engine::task;
 use crate::engine::trace::{Array, Step, Values};
 use crate::failure::Failure;
 use crate::output;
@@ -143,7 +142,7 @@ fn configuration(trial: &Trial, row: &[u8], fingerprint: &str) -> String {
         ("blowup".to_owned(), text(env!("CARGO_PKG_VERSION"))),
         ("fingerprint".to_owned(), text(fingerprint)),
         ("task".to_owned(), text(trial.task.kind.name())),
-        ("fresh".to_owned(), toml::Value::Boolean(task::is_fresh(&trial.task))),
+        ("fresh".to_owned(), toml::Value::Boolean(trial.task.is_fresh())),
         ("inputs".to_owned(), integer(trial.task.inputs as u64)),
         ("outputs".to_owned(), integer(trial.task.outputs as u64)),
         ("samples".to_owned(), integer(trial.task.samples as u64)),

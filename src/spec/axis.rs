@@ -58,6 +58,34 @@ impl Id {
     pub fn axis(self) -> &'static Axis {
         &TABLE[self as usize]
     }
+
+    /// The axis whose value this one has where a spec gives none.
+    pub fn follows(self) -> Option<Id> {
+        match self {
+            Id::RecurrentInit => Some(Id::Init),
+            Id::RecurrentInitScale => Some(Id::InitScale),
+            Id::LrOutput => Some(Id::Lr),
+            Id::DataSeed => Some(Id::Seed),
+            _ => None,
+        }
+    }
+
+    /// Every axis that decides what this one is in a trial, itself included.
+    pub fn depends_on(self) -> Vec<Id> {
+        let short = match &self.axis().kind {
+            Kind::Choice { short: Some(short), .. } => Some(short.sets),
+            Kind::Choice { short: None, .. } | Kind::Integer { .. } | Kind::Float { .. } | Kind::Boolean => None,
+        };
+        let beside = match self {
+            Id::RecurrentInitScale => Some(Id::RecurrentInit),
+            Id::BiasStd => Some(Id::Init),
+            Id::Nesterov => Some(Id::Momentum),
+            Id::Sampling => Some(Id::Batch),
+            _ => None,
+        };
+        let needs = self.axis().needs.iter().map(|need| need.axis);
+        [self].into_iter().chain(needs).chain(short).chain(self.follows()).chain(beside).collect()
+    }
 }
 
 #[derive(Debug)]

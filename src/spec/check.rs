@@ -4,13 +4,14 @@
 use super::axis::{Id, Need};
 use super::block::{Axes, Given, Key};
 use super::dial::{self, Cell, Dial};
+use super::held;
 use super::report::Problems;
 use super::resolve;
 use super::source::Span;
 use super::task::Plan;
 use super::value;
 use crate::axes::Value;
-use crate::trial::{Loss, TaskKind};
+use crate::trial::{Budget, Loss, TaskKind};
 
 /// The networks that read sequences.
 const RECURRENT: [&str; 3] = ["rnn", "lstm", "gru"];
@@ -19,6 +20,8 @@ const RECURRENT: [&str; 3] = ["rnn", "lstm", "gru"];
 pub struct View<'a> {
     pub axes: &'a Axes,
     pub task: Option<&'a Plan>,
+    /// Of the task; none after a mistake in it.
+    pub samples: Option<usize>,
     /// Of the block's header.
     pub span: &'a Span,
 }
@@ -26,7 +29,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// The values that `id` can have in the block: of a range its ends, none if it has no default. Empty if they are not known, because of
     /// a mistake or a division.
-    fn values(&self, id: Id) -> Option<Vec<Value>> {
+    pub fn values(&self, id: Id) -> Option<Vec<Value>> {
         if self.axes.broken.contains(&id) {
             return None;
         }
@@ -56,19 +59,19 @@ impl View<'_> {
         Some(names.filter_map(|name| resolve::default(id, name)).collect())
     }
 
-    fn given(&self, id: Id) -> Option<&Given> {
+    pub fn given(&self, id: Id) -> Option<&Given> {
         self.axes.given.iter().find(|given| given.dial.axes().contains(&id))
     }
 
     /// Where to point at when `id` is wrong.
-    fn place(&self, id: Id) -> &Span {
+    pub fn place(&self, id: Id) -> &Span {
         let keys = self.given(id).map(|given| &given.keys);
         let key = keys.and_then(|keys| keys.iter().find(|key| key.axis.id == id).or(keys.first()));
         key.map_or(self.span, |key| &key.span)
     }
 
     /// Whether some value of `id` is this text; false if unknown.
-    fn can_be(&self, id: Id, name: &'static str) -> bool {
+    pub fn can_be(&self, id: Id, name: &'static str) -> bool {
         self.values(id).is_some_and(|values| values.contains(&Value::Text(name)))
     }
 
@@ -81,16 +84,68 @@ impl View<'_> {
     /// What an axis lacks to apply anywhere in the block.
     pub fn lacks(&self, id: Id) -> Option<String> {
         let never = |need: &&Need| self.values(need.axis).is_some_and(|v| !v.iter().any(|&value| need.holds(value)));
-        if let Some(need) = id.axis().needs.iter().find(never) {
+        let needs = id.axis().needs;
+        if let Some(need) = needs.iter().find(never) {
             return Some(need.to_string());
         }
-        let looks_ahead = |value: &Value| *value == Value::Boolean(true);
-        if id == Id::Nesterov && self.values(id).is_some_and(|values| values.iter().any(looks_ahead)) {
-            let momentum = self.values(Id::Momentum)?;
-            let none = !momentum.iter().any(|value| matches!(value, Value::Float(x) if *x > 0.0));
-            return none.then(|| "`momentum` above 0".to_owned());
+        if !self.axes.given.iter().all(|given| self.hold_together(given, needs)) {
+            let all: Vec<String> = needs.iter().map(Need::to_string).collect();
+            return Some(format!("{} at once", all.join(" and ")));
         }
-        None
+        let is_true = || self.values(id).is_some_and(|values| values.contains(&Value::Boolean(true)));
+        match id {
+            Id::Nesterov if is_true() => {
+                let momentum = self.values(Id::Momentum)?;
+                let none = !momentum.iter().any(|value| matches!(value, Value::Float(x) if *x > 0.0));
+                none.then(|| "`momentum` above 0".to_owned())
+            }
+            // The first layer has nothing to add to.
+            Id::Residual if is_true() => {
+                let depths = self.values(Id::Depth)?;
+                let none = !depths.iter().any(|depth| matches!(depth, Value::Integer(depth) if *depth > 1));
+                none.then(|| "`depth` 2 or more".to_owned())
+            }
+            Id::Sampling => {
+                let (samples, batches) = (self.samples?, self.values(Id::Batch)?);
+                let none = !batches.iter().any(|batch| matches!(batch, Value::Integer(n) if *n < samples as u64));
+                none.then(|| format!("a `batch` below {samples}, the samples of the task"))
+            }
+            Id::DataSeed if !self.task?.kind.is_drawn() => Some("a task that draws its data".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Whether some row of a dial fulfils what it says of these needs.
+    fn hold_together(&self, given: &Given, needs: &[Need]) -> bool {
+        let Dial::Rows { axes, rows } = &given.dial else { return true };
+        let here = |need: &&Need| axes.contains(&need.axis);
+        let holds = |row: &Vec<Option<Cell>>, need: &Need| {
+            let cell = axes.iter().position(|&axis| axis == need.axis).and_then(|at| row[at]);
+            match cell {
+                Some(Cell { value, per }) => per.is_some() || need.holds(value),
+                None => self.default(need.axis).is_none_or(|values| values.iter().any(|&value| need.holds(value))),
+            }
+        };
+        let here: Vec<&Need> = needs.iter().filter(here).collect();
+        here.len() < 2 || rows.iter().any(|row| here.iter().all(|need| holds(row, need)))
+    }
+
+    /// Epochs of the longest trial; none if that is not known.
+    pub fn epochs(&self, budget: Budget) -> Option<u64> {
+        match budget {
+            Budget::Epochs(epochs) => Some(epochs),
+            Budget::Steps(steps) => {
+                let (samples, batches) = (self.samples? as u64, self.values(Id::Batch)?);
+                let sizes =
+                    batches.iter().filter_map(|batch| if let Value::Integer(n) = batch { Some(*n) } else { None });
+                Some(steps.div_ceil(samples.div_ceil(sizes.max()?.min(samples))))
+            }
+        }
+    }
+
+    /// Where to point at when batches of `batch` samples are wrong under a norm.
+    pub fn place_of_batch(&self) -> &Span {
+        if self.given(Id::Batch).is_some() { self.place(Id::Batch) } else { self.place(Id::Norm) }
     }
 
     /// Whether some threshold of the block may be infinity, which is not to clip.
@@ -150,6 +205,8 @@ pub fn check(view: &View, problems: &mut Problems) {
     task(view, problems);
     recurrent(view, problems);
     scale(view, problems);
+    held::check(view, problems);
+    threshold(view, problems);
     for given in &view.axes.given {
         for &id in given.dial.axes() {
             divisions(view, given, id, problems);
@@ -227,6 +284,15 @@ fn recurrent(view: &View, problems: &mut Problems) {
             format!("a recurrent net ({network}) cannot have depth 0"),
             "depth 0 is a linear model, of network mlp only",
         );
+    }
+}
+
+fn threshold(view: &View, problems: &mut Problems) {
+    let clips = |given: &Given| given.dial.cells(Id::Clip).into_iter().any(dial::clips);
+    // The items of a list with short forms were looked at one by one.
+    let somewhere = view.axes.broken.contains(&Id::ClipThreshold) || view.given(Id::ClipThreshold).is_some();
+    if !somewhere && view.given(Id::Clip).is_some_and(clips) {
+        dial::clips_nothing(view.place(Id::Clip), problems);
     }
 }
 

@@ -4,7 +4,7 @@
 use super::axis::{Axis, COUNT, Id, Kind};
 use super::range::{self, Divided};
 use super::report::{Mistake, Problems};
-use super::source::{Node, Raw};
+use super::source::{Node, Raw, Span};
 use super::value::{self, Written};
 use crate::axes::Value;
 
@@ -77,6 +77,14 @@ impl Dial {
                 None => Vec::new(),
             },
         }
+    }
+
+    /// Its first position alone.
+    pub fn first(&self) -> Dial {
+        let axes = self.axes().to_vec();
+        let mut point = NOTHING_SET;
+        self.set(0, &mut point);
+        Dial::Rows { rows: vec![axes.iter().map(|&id| point[id as usize]).collect()], axes }
     }
 
     /// Without the axes that another table sets; none if nothing is left.
@@ -169,7 +177,23 @@ pub fn read(axis: &'static Axis, node: &Node, problems: &mut Problems) -> Option
             }
         }
     }
+    // Beside a short form no `clip_threshold` can be given.
+    if axis.id == Id::Clip && cells.iter().any(|(_, number)| number.is_some()) {
+        for (item, _) in items.iter().zip(&cells).filter(|(_, (cell, number))| number.is_none() && clips(*cell)) {
+            clips_nothing(&item.span, problems);
+        }
+    }
     fine.then(|| rows(axis, cells))
+}
+
+/// Whether a cell of `clip` is a kind of clipping.
+pub fn clips(cell: Option<Cell>) -> bool {
+    matches!(cell, Some(Cell { value: Value::Text("norm" | "value"), .. }))
+}
+
+pub fn clips_nothing(span: &Span, problems: &mut Problems) {
+    let hint = "write clip = \"norm(1.0)\", or set `clip_threshold`; its default, inf, is no clipping";
+    problems.warn(span, "`clip` has no threshold here, so it clips nothing", hint);
 }
 
 fn too_many(axis: &Axis) -> Mistake {

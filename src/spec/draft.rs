@@ -64,12 +64,13 @@ pub struct Draft {
 }
 
 impl Draft {
-    pub fn view<'a>(&'a self, plans: &'a [Plan]) -> View<'a> {
-        let plan = match self.settings.task {
-            Told::Is(i) => Some(&plans[i]),
-            Told::Missing | Told::Broken => None,
+    /// `samples`: of each plan, as far as they are known.
+    pub fn view<'a>(&'a self, plans: &'a [Plan], samples: &[Option<usize>]) -> View<'a> {
+        let (task, samples) = match self.settings.task {
+            Told::Is(i) => (Some(&plans[i]), samples.get(i).copied().flatten()),
+            Told::Missing | Told::Broken => (None, None),
         };
-        View { axes: &self.axes, task: plan, span: &self.span }
+        View { axes: &self.axes, task, samples, span: &self.span }
     }
 }
 

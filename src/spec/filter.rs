@@ -200,6 +200,11 @@ impl Filter {
         (*column, any[value].span.clone())
     }
 
+    /// What its conditions are about.
+    pub(super) fn columns(&self) -> impl Iterator<Item = Column> {
+        self.conditions.iter().map(|condition| condition.column)
+    }
+
     /// Values that a trial may be compared with.
     pub(super) fn values(&self) -> u64 {
         self.conditions.iter().map(|condition| condition.any.len() as u64).sum()

@@ -14,6 +14,8 @@ mod draft;
 pub mod expect;
 pub mod filter;
 mod formula;
+mod held;
+mod lone;
 pub mod metric;
 mod range;
 mod report;
@@ -58,6 +60,8 @@ pub struct Spec {
     pub baseline: Baseline,
     /// What the csv tasks take of their files.
     pub data: Vec<Taken>,
+    /// What is legal and hardly meant.
+    pub warnings: Vec<Problem>,
 }
 
 /// A loss above this multiple of the reference counts as diverged, where `[divergence]` does not say.
@@ -109,22 +113,29 @@ impl Spec {
             }
         };
         match spec {
-            Some(spec) if problems.is_empty() => Ok(spec),
+            Some(spec) if problems.is_empty() => Ok(Spec { warnings: problems.into_warnings(text, file), ..spec }),
             _ => Err(problems.report(text, file)),
         }
     }
 
     /// What `axis` is in `trial` if a spec says nothing of it. None where it has no default, or does not apply.
     pub fn default(axis: &str, trial: &Trial) -> Option<Value> {
-        match axis {
-            "recurrent_init" => axes::value(trial, "init"),
-            "recurrent_init_scale" => axes::value(trial, "init_scale"),
-            "lr_output" => axes::value(trial, "lr"),
-            "bias_std" => Some(Value::Float(0.0)),
-            "batch" => Some(Value::Integer(trial.task.samples as u64)),
-            "data_seed" => axes::value(trial, "seed"),
-            axis => resolve::default(axis::Axis::find(axis)?.id, trial.network.name()),
+        let id = axis::Axis::find(axis)?.id;
+        if let Some(other) = id.follows() {
+            return axes::value(trial, other.name());
         }
+        match id {
+            Id::BiasStd => Some(Value::Float(0.0)),
+            Id::Batch => Some(Value::Integer(trial.task.samples as u64)),
+            id => resolve::default(id, trial.network.name()),
+        }
+    }
+
+    /// How many seeds there are and which, for each block that has others: `seeds = 42` is a number of them.
+    pub fn seeds(&self) -> String {
+        let mut all: Vec<String> = self.blocks.iter().map(|block| block.seeds.told()).collect();
+        all.dedup();
+        all.join("; ")
     }
 
     pub fn grid(&self) -> Grid<'_> {
@@ -132,12 +143,18 @@ impl Spec {
     }
 }
 
+/// The name in a spec, which need not be right in anything else.
+pub fn name(text: &str) -> Option<String> {
+    let entries = source::parse(text).ok()?;
+    settings::name(&entries.iter().find(|entry| entry.key == "name")?.value).ok()
+}
+
 fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> {
     let mut plans = Vec::new();
     let mut global = Settings::default();
     let (mut name, mut record, mut loss_ratio) = (None, Record::default(), LOSS_RATIO);
     let (mut base, mut grid, mut excludes) = (Axes::default(), None, Vec::new());
-    let (mut expects, mut baseline) = (Vec::new(), Baseline::default());
+    let (mut expects, mut baseline, mut recorded) = (Vec::new(), Baseline::default(), None);
     for entry in entries {
         let node = &entry.value;
         match entry.key.as_str() {
@@ -146,7 +163,10 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
             "grid" => grid = Some(node),
             "exclude" => excludes = settings::excludes(node, problems),
             "divergence" => loss_ratio = settings::divergence(node, problems).unwrap_or(LOSS_RATIO),
-            "record" => record = settings::record(node, problems),
+            "record" => {
+                record = settings::record(node, problems);
+                recorded = Some(node);
+            }
             "expect" => expects = expect::expects(node, problems),
             "baseline" => baseline = expect::baseline(node, problems),
             "map" => problems.push(&entry.key_span, value::not_built("[map]", "leave it out")),
@@ -175,17 +195,26 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
         return None;
     };
     let drafts = draft::drafts(grid, &base, &global, &mut plans, open, problems);
-    check_all(&drafts, &base, &plans, problems);
-    let (blocks, data) = finish(drafts, &plans, loss_ratio, problems)?;
-    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data };
-    if problems.is_empty() {
-        left(&spec, &grid.span, problems);
+    let tasks = tasks(&drafts, &plans, problems);
+    let samples: Vec<Option<usize>> = tasks.iter().map(|tasks| Some(tasks.any()?.samples)).collect();
+    check_all(&drafts, &base, &plans, &samples, problems);
+    if let Some((node, longest)) = recorded.zip(longest(&drafts, &plans, &samples)) {
+        settings::unreached(node, longest, problems);
     }
+    if !problems.is_empty() {
+        return None;
+    }
+    let places: Vec<Span> = drafts.iter().map(|draft| draft.view(&plans, &samples).place_of_batch().clone()).collect();
+    let blocks = finish(drafts, &plans, &tasks, &samples, loss_ratio)?;
+    let (data, warnings) = (taken(&tasks), Vec::new());
+    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, warnings };
+    left(&spec, &grid.span, problems);
+    lone::check(&spec, &places, problems);
     Some(spec)
 }
 
-fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], problems: &mut Problems) {
-    let views: Vec<View> = drafts.iter().map(|draft| draft.view(plans)).collect();
+fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], samples: &[Option<usize>], problems: &mut Problems) {
+    let views: Vec<View> = drafts.iter().map(|draft| draft.view(plans, samples)).collect();
     for (view, draft) in views.iter().zip(drafts) {
         check::check(view, problems);
         let keys: Vec<&Key> = draft.own.given.iter().flat_map(|given| &given.keys).collect();
@@ -195,39 +224,52 @@ fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], problems: &mut Probl
     check::applies(&keys, &views, "any block", problems);
 }
 
-/// Makes the tasks under the losses in use, and the blocks. None after a mistake.
-fn finish(
-    drafts: Vec<Draft>,
-    plans: &[Plan],
-    loss_ratio: f64,
-    problems: &mut Problems,
-) -> Option<(Vec<Block>, Vec<Taken>)> {
-    let mut losses: Vec<Vec<Loss>> = vec![Vec::new(); plans.len()];
-    for draft in &drafts {
-        if let Told::Is(i) = draft.settings.task {
-            losses[i].extend(draft.view(plans).losses());
-        }
-    }
-    let tasks: Vec<Tasks> = plans.iter().zip(&losses).map(|(plan, losses)| plan.tasks(losses, problems)).collect();
-    if !problems.is_empty() {
-        return None;
-    }
-    let single = drafts.len() == 1;
-    let block = |draft: Draft| {
-        let tasks = tasks[draft.settings.task.clone().value()?].clone();
-        let distinct = single && draft.view(plans).is_distinct(tasks.any()?.samples);
-        let Settings { label, budget, seeds, task: _ } = draft.settings;
-        let seeds = seeds.value().unwrap_or(Seeds::First(1));
-        let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
-        Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct })
-    };
+/// What the tasks take of their files, each file once.
+fn taken(tasks: &[Tasks]) -> Vec<Taken> {
     let mut data: Vec<Taken> = Vec::new();
     for taken in tasks.iter().filter_map(|task| task.taken.as_ref()) {
         if !data.contains(taken) {
             data.push(taken.clone());
         }
     }
-    Some((drafts.into_iter().map(block).collect::<Option<_>>()?, data))
+    data
+}
+
+/// The tasks under the losses in use, one for each plan.
+fn tasks(drafts: &[Draft], plans: &[Plan], problems: &mut Problems) -> Vec<Tasks> {
+    let mut losses: Vec<Vec<Loss>> = vec![Vec::new(); plans.len()];
+    for draft in drafts {
+        if let Told::Is(i) = draft.settings.task {
+            losses[i].extend(draft.view(plans, &[]).losses());
+        }
+    }
+    plans.iter().zip(&losses).map(|(plan, losses)| plan.tasks(losses, problems)).collect()
+}
+
+/// Epochs of the longest trial of all blocks; none if that is not known.
+fn longest(drafts: &[Draft], plans: &[Plan], samples: &[Option<usize>]) -> Option<u64> {
+    let epochs = |draft: &Draft| draft.view(plans, samples).epochs(draft.settings.budget.clone().value()?);
+    drafts.iter().map(epochs).collect::<Option<Vec<u64>>>()?.into_iter().max()
+}
+
+/// Makes the blocks, none of which has a mistake.
+fn finish(
+    drafts: Vec<Draft>,
+    plans: &[Plan],
+    tasks: &[Tasks],
+    samples: &[Option<usize>],
+    loss_ratio: f64,
+) -> Option<Vec<Block>> {
+    let single = drafts.len() == 1;
+    let block = |draft: Draft| {
+        let tasks = tasks[draft.settings.task.clone().value()?].clone();
+        let distinct = single && draft.view(plans, samples).is_distinct(tasks.any()?.samples);
+        let Settings { label, budget, seeds, task: _ } = draft.settings;
+        let seeds = seeds.value().unwrap_or(Seeds::First(1));
+        let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
+        Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct })
+    };
+    drafts.into_iter().map(block).collect()
 }
 
 /// Points that are looked at for one that no [[exclude]] drops, and values they are compared with.

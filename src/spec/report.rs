@@ -15,7 +15,7 @@ pub struct Mistake {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hint {
     Text(String),
-    /// Names the nearest of `known` when it is shown: of a hundred thousand mistakes few are.
+    /// Names a near one of `known` when it is shown: of a hundred thousand mistakes few are.
     Nearest {
         found: String,
         known: Vec<&'static str>,
@@ -27,7 +27,7 @@ impl Mistake {
         Mistake { message: message.into(), hint: Hint::Text(hint.into()) }
     }
 
-    /// A name that is not among `known`, which the message says; the hint names the nearest.
+    /// A name that is not among `known`, which the message says; the hint names one that is near, or all.
     pub fn unknown(message: impl Into<String>, found: &str, known: &[&'static str]) -> Mistake {
         // Beyond this a name is too long to be meant.
         let found = found.chars().take(MEANT + 1).collect();
@@ -43,8 +43,7 @@ impl Mistake {
         match &self.hint {
             Hint::Text(text) => text.clone(),
             Hint::Nearest { found, known } => match nearest(found, known) {
-                Some((near, true)) => format!("did you mean `{near}`?"),
-                Some((near, false)) => format!("the nearest is `{near}`; known here: {}", known.join(", ")),
+                Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known here: {}", known.join(", ")),
             },
         }
@@ -73,14 +72,28 @@ const SYNONYMS: &[(&str, &str)] = &[
 /// Characters of a name that may be a known one, mistyped.
 const MEANT: usize = 64;
 
-/// The known name most like `found`, and whether it is near. None for a name too long to be meant.
-fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<(&'a str, bool)> {
+/// The known name that `found` was probably meant to be: few letters differ, or only the order of its words does.
+fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     if found.chars().count() > MEANT {
         return None;
     }
-    let synonym = SYNONYMS.iter().find(|(other, _)| *other == found).map_or(found, |(_, name)| name);
-    let scored = known.iter().map(|&name| (strsim::damerau_levenshtein(synonym, name), name));
-    scored.min().map(|(distance, name)| (name, distance <= (name.len().max(found.len()) / 3).max(1)))
+    let meant = SYNONYMS.iter().find(|(other, _)| *other == found).map_or(found, |(_, name)| name);
+    let distance = |name: &str| {
+        let reordered = strsim::damerau_levenshtein(&in_order(meant), &in_order(name));
+        strsim::damerau_levenshtein(meant, name).min(reordered)
+    };
+    let scored = known.iter().map(|&name| (distance(name), name));
+    // A third of the letters: `sep` is not `eps`, and a name of two letters is not another one.
+    let near =
+        |&(distance, name): &(usize, &str)| 3 * distance <= name.chars().count().min(meant.chars().count()).max(3);
+    scored.min().filter(near).map(|(_, name)| name)
+}
+
+/// The words of a name in the order of the alphabet: `final_loss` and `loss_final` are alike.
+fn in_order(name: &str) -> String {
+    let mut words: Vec<&str> = name.split('_').collect();
+    words.sort_unstable();
+    words.join("_")
 }
 
 /// Mistakes that a report lists; the others are counted.
@@ -91,6 +104,7 @@ const LISTED: usize = 100;
 pub struct Problems {
     listed: Vec<(Span, Mistake)>,
     more: usize,
+    warnings: Vec<(Span, Mistake)>,
 }
 
 impl Problems {
@@ -110,6 +124,14 @@ impl Problems {
         self.push(span, Mistake::new(message, hint));
     }
 
+    /// What a spec may say, though it is hardly meant.
+    pub fn warn(&mut self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
+        let warning = (span.clone(), Mistake::new(message, hint));
+        if self.warnings.len() < LISTED && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
     /// Keeps the value, or the mistake.
     pub fn keep<T>(&mut self, span: &Span, result: Result<T, Mistake>) -> Option<T> {
         result.map_err(|mistake| self.push(span, mistake)).ok()
@@ -126,8 +148,15 @@ impl Problems {
     /// The report, in the order of the text.
     pub fn report(mut self, text: &str, file: &str) -> Report {
         self.listed.sort_by_key(|(span, _)| span.start);
-        let problems = self.listed.into_iter().map(|(span, mistake)| Problem::new(text, file, span, mistake)).collect();
-        Report { problems, more: self.more }
+        let error = |(span, mistake)| Problem::new(Severity::Error, text, file, span, mistake);
+        Report { problems: self.listed.into_iter().map(error).collect(), more: self.more }
+    }
+
+    /// The warnings alone, in the order of the text.
+    pub fn into_warnings(mut self, text: &str, file: &str) -> Vec<Problem> {
+        self.warnings.sort_by_key(|(span, _)| span.start);
+        let warning = |(span, mistake)| Problem::new(Severity::Warning, text, file, span, mistake);
+        self.warnings.into_iter().map(warning).collect()
     }
 }
 
@@ -139,9 +168,16 @@ pub struct Report {
     pub more: usize,
 }
 
-/// One mistake with its place; lines and columns count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// One mistake, or a warning, with its place; lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    severity: Severity,
     pub file: String,
     pub line: usize,
     pub column: usize,
@@ -155,7 +191,7 @@ pub struct Problem {
 const SHOWN: usize = 120;
 
 impl Problem {
-    fn new(text: &str, file: &str, span: Span, mistake: Mistake) -> Problem {
+    fn new(severity: Severity, text: &str, file: &str, span: Span, mistake: Mistake) -> Problem {
         let start = boundary(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line = text[line_start..].lines().next().unwrap_or("");
@@ -169,6 +205,7 @@ impl Problem {
         let pad = shown.iter().take(before - skip).map(|&c| if c == '\t' { '\t' } else { ' ' });
         let carets = marked.min(SHOWN.saturating_sub(before - skip)).max(1);
         Problem {
+            severity,
             file: file.to_owned(),
             line: text[..start].matches('\n').count() + 1,
             column: before + 1,
@@ -188,7 +225,11 @@ fn boundary(text: &str, at: usize) -> usize {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", self.message)?;
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        writeln!(f, "{severity}: {}", self.message)?;
         writeln!(f, "  --> {}:{}:{}", self.file, self.line, self.column)?;
         writeln!(f, "   | {}", self.source)?;
         writeln!(f, "   | {}", self.carets)?;

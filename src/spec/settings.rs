@@ -3,6 +3,7 @@
 use super::filter::Filter;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
+use crate::failure::counted;
 use crate::trial::Budget;
 use crate::verdict::{Layers, Record};
 
@@ -22,6 +23,20 @@ impl Seeds {
         }
     }
 
+    /// `5: 0 to 4`
+    pub fn told(&self) -> String {
+        const SHOWN: usize = 8;
+        let which = match self {
+            Seeds::First(1) => "0".to_owned(),
+            Seeds::First(n) => format!("0 to {}", n - 1),
+            Seeds::List(seeds) => {
+                let shown: Vec<String> = seeds.iter().take(SHOWN).map(u64::to_string).collect();
+                shown.join(", ") + if seeds.len() > SHOWN { ", ..." } else { "" }
+            }
+        };
+        format!("{}: {which}", self.len())
+    }
+
     pub fn at(&self, i: u64) -> u64 {
         match self {
             Seeds::First(_) => i,
@@ -32,12 +47,17 @@ impl Seeds {
 
 /// The name is the folder of the results.
 pub fn name(node: &Node) -> Result<String, Mistake> {
+    const LONGEST: usize = 200;
     let hint = "letters, digits, `.`, `_` and `-`, not first a `.`: it names the folder of the results";
     let plain = |text: &str| {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        !text.is_empty() && text.len() <= 200 && !text.starts_with(['.', '-']) && text.chars().all(legal)
+        !text.is_empty() && !text.starts_with(['.', '-']) && text.chars().all(legal)
     };
     match node.raw.text() {
+        Some(text) if text.len() > LONGEST => Err(Mistake::new(
+            format!("the name of the sweep is {} bytes long, more than {LONGEST}", text.len()),
+            "it names the folder of the results",
+        )),
         Some(text) if plain(text) => Ok(text.to_owned()),
         Some(text) => Err(Mistake::new(format!("`{}` cannot be the name of a sweep", excerpt(text)), hint)),
         None => Err(Mistake::kind("name", node.raw.kind(), "a string", hint)),
@@ -152,6 +172,9 @@ fn layers(node: &Node) -> Result<Layers, Mistake> {
     let found = match &node.raw {
         Raw::Boolean(false) => Some(Layers::Never),
         Raw::Text(text) if text == "all" => Some(Layers::Always),
+        Raw::List(items) if items.is_empty() => {
+            return Err(Mistake::new("`layers` names no epoch", hint));
+        }
         Raw::List(items) => items.iter().map(|item| epoch(item, 0)).collect::<Option<Vec<_>>>().map(|mut epochs| {
             epochs.sort_unstable();
             Layers::At(epochs)
@@ -163,6 +186,34 @@ fn layers(node: &Node) -> Result<Layers, Mistake> {
         Raw::Text(_) | Raw::Integer(_) | Raw::Float(_) | Raw::Boolean(true) | Raw::Other(_) => None,
     };
     found.ok_or_else(|| Mistake::new("`layers` does not say which epochs", hint))
+}
+
+/// What `[record]` asks for and no trial gives: the longest is of so many epochs.
+pub fn unreached(record: &Node, longest: u64, problems: &mut Problems) {
+    let Raw::Table(entries) = &record.raw else { return };
+    for Entry { key, value, .. } in entries {
+        match (key.as_str(), &value.raw) {
+            ("steps", Raw::Integer(steps)) if *steps > 0 && longest == 0 => {
+                let hint = "steps.csv has a row for each of the first updates; leave `steps` out";
+                problems.add(&value.span, "`steps` records nothing: no trial is updated", hint);
+            }
+            ("layers", Raw::List(items)) => {
+                let beyond =
+                    |item: &&Node| matches!(item.raw, Raw::Integer(epoch) if epoch >= 0 && epoch as u64 > longest);
+                let hint = format!("0 is before any update, the last epoch is {longest}");
+                let Some(first) = items.iter().find(beyond) else { continue };
+                if items.iter().all(|item| beyond(&item)) {
+                    let text =
+                        format!("`layers` records nothing: no trial has more than {}", counted(longest, "epoch"));
+                    problems.add(&value.span, text, hint);
+                } else {
+                    let text = format!("`layers` names an epoch that no trial reaches: all have at most {longest}");
+                    problems.warn(&first.span, text, hint);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// `[[exclude]]`: each table is a filter.

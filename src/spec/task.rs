@@ -1,10 +1,12 @@
 //! `[task]`, or the `task` of a block: the keys that its kind takes, and the file of a csv task checked cell by cell.
 
 use super::data::{self, Asked, Sources, Taken};
+use super::held;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
-use crate::csv_task::{self, DIGITS, Layout};
-use crate::trial::{CsvFile, Loss, Task, TaskKind};
+use crate::csv_task::{self, DIGITS, Layout, Targets};
+use crate::trial::{CsvFile, Dtype, Loss, Task, TaskKind};
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 /// Where the data come from.
@@ -18,7 +20,7 @@ pub struct Plan {
     outputs: Option<(usize, Span)>,
     classes: Option<(usize, Span)>,
     samples: Option<usize>,
-    input_std: Option<f64>,
+    input_std: Option<(f64, Span)>,
     file: Option<File>,
 }
 
@@ -34,6 +36,8 @@ struct File {
     standardize: bool,
     separator: char,
     samples: Option<usize>,
+    /// The largest magnitude of each feature, and last that of the target if it is a number.
+    columns: OnceCell<Vec<(String, f64)>>,
 }
 
 /// What is known of a file.
@@ -122,8 +126,13 @@ pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
     for entry in entries.iter().filter(|entry| entry.key != "kind") {
         let key = entry.key.as_str();
         if !KEYS.contains(&key) {
-            problems
-                .push(&entry.key_span, Mistake::unknown(format!("a task has no key `{}`", excerpt(key)), key, KEYS));
+            // Of a task whose kind is known, what would not apply is no suggestion.
+            let message = match kind {
+                Some(kind) => format!("the task `{}` has no key `{}`", kind.name(), excerpt(key)),
+                None => format!("a task has no key `{}`", excerpt(key)),
+            };
+            let known: Vec<&'static str> = kind.map_or(KEYS.to_vec(), |kind| [&["kind"], keys(kind)].concat());
+            problems.push(&entry.key_span, Mistake::unknown(message, key, &known));
         } else if kind.is_some_and(|kind| !keys(kind).contains(&key)) {
             let known = keys(plan.kind).join(", ");
             let hint = if known.is_empty() { "it takes none".to_owned() } else { format!("it takes: {known}") };
@@ -176,7 +185,7 @@ fn fill(plan: &mut Plan, entry: &Entry, problems: &mut Problems) {
         }
         "samples" => plan.samples = problems.keep(span, count(1, 1_000_000_000)),
         "input_std" => match entry.value.raw.number() {
-            Some(x) if x.is_finite() && x >= 0.0 => plan.input_std = Some(x + 0.0),
+            Some(x) if x.is_finite() && x >= 0.0 => plan.input_std = Some((x + 0.0, span.clone())),
             _ => problems.add(span, "`input_std` is not a finite number, 0 or more", "for example input_std = 1.0"),
         },
         _ => {}
@@ -226,7 +235,8 @@ fn file(
         }
     };
     let (path, content) = problems.keep(&span, opened)?;
-    Some(File { path, written, span, content, target, features, standardize: standardize?, separator, samples })
+    let (standardize, columns) = (standardize?, OnceCell::new());
+    Some(File { path, written, span, content, target, features, standardize, separator, samples, columns })
 }
 
 /// The value of `separator`, a comma without a word.
@@ -278,6 +288,18 @@ fn features(entry: Option<&Entry>, target: Option<&str>, problems: &mut Problems
 }
 
 impl Plan {
+    /// Why no trial of this dtype can start from the data, and where that stands.
+    pub fn beyond(&self, dtype: Dtype, learns_numbers: bool) -> Option<(&Span, Mistake)> {
+        if let Some((std, span)) = &self.input_std {
+            return held::input_std(dtype, *std).map(|mistake| (span, mistake));
+        }
+        let file = self.file.as_ref().filter(|file| !file.standardize)?;
+        let columns = file.columns();
+        let features = columns.len() - usize::from(columns.last().is_some_and(|(name, _)| *name == file.target));
+        let columns = if learns_numbers { columns } else { &columns[..features] };
+        held::column(dtype, &file.written, columns).map(|mistake| (&file.span, mistake))
+    }
+
     /// Whether the task has targets for this loss.
     pub fn takes(&self, loss: Loss) -> bool {
         loss == Loss::Mse || !matches!(self.kind, TaskKind::Scalar | TaskKind::Adding)
@@ -343,13 +365,31 @@ impl Plan {
             inputs: self.inputs.unwrap_or(inputs),
             outputs,
             samples: self.samples.unwrap_or(samples),
-            input_std: self.input_std.unwrap_or(1.0),
+            input_std: self.input_std.as_ref().map_or(1.0, |std| std.0),
             csv: None,
         }
     }
 }
 
 impl File {
+    /// See the field. None of them if the file is no table, which is said elsewhere, or if it is not here.
+    fn columns(&self) -> &[(String, f64)] {
+        self.columns.get_or_init(|| {
+            let Content::Bytes(bytes) = &self.content else { return Vec::new() };
+            let table = |as_classes| csv_task::table_of(bytes, &self.target, &self.features, as_classes, self.layout());
+            let Ok(table) = table(false).or_else(|_| table(true)) else { return Vec::new() };
+            let mut columns: Vec<(String, f64)> = table.features.iter().map(|name| (name.clone(), 0.0)).collect();
+            for row in table.inputs.chunks_exact(columns.len()) {
+                columns.iter_mut().zip(row).for_each(|((_, largest), x)| *largest = largest.max(x.abs()));
+            }
+            if let Targets::Values(values) = &table.targets {
+                let largest = values.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+                columns.push((self.target.clone(), largest));
+            }
+            columns
+        })
+    }
+
     /// The task, and what it takes of the file.
     fn task(&self, loss: Loss, problems: &mut Problems) -> Option<(Task, Taken)> {
         let taken = problems.keep(&self.span, self.taken(loss))?;
@@ -371,6 +411,10 @@ impl File {
         Some((task, taken))
     }
 
+    fn layout(&self) -> Layout {
+        Layout { separator: self.separator as u8, samples: self.samples }
+    }
+
     fn taken(&self, loss: Loss) -> Result<Taken, Mistake> {
         let bytes = match &self.content {
             Content::Bytes(bytes) => bytes,
@@ -383,8 +427,7 @@ impl File {
             }
             Content::Taken(taken) => return Ok(taken.clone()),
         };
-        let layout = Layout { separator: self.separator as u8, samples: self.samples };
-        let table = csv_task::table_of(bytes, &self.target, &self.features, loss == Loss::CrossEntropy, layout);
+        let table = csv_task::table_of(bytes, &self.target, &self.features, loss == Loss::CrossEntropy, self.layout());
         let table = table.map_err(|error| data::mistake(&self.written, bytes, &error, self.separator, loss))?;
         let asked = Asked {
             path: &self.written,

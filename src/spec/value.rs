@@ -34,6 +34,16 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
         }
         (kind, _) => {
             let (wanted, hint) = match kind {
+                Kind::Choice { names, short: Some(short) } if raw.number().is_some() => {
+                    let form = format!("{} = \"{}({:?})\"", axis.name(), short.names[0], raw.number().unwrap_or(1.0));
+                    (
+                        "a name",
+                        format!(
+                            "a number stands in the parentheses of a name, as in {form}; one of: {}",
+                            names.join(", ")
+                        ),
+                    )
+                }
                 Kind::Choice { names, .. } => ("a name", format!("one of: {}", names.join(", "))),
                 Kind::Integer { .. } => {
                     ("an integer", "an integer, a list of them, or a range { log = [4, 64], points = 3 }".to_owned())

@@ -1,9 +1,8 @@
 //! `lost.csv`: every time a trial was lost, why and under which limit. Rows of lost trials in `runs.csv` come and go with each sweep; this
 //! file remembers, so that a trial that is lost again and again is not tried for ever. Removing it (or rows of it) makes a new start.
 
+use super::folder::Folder;
 use crate::failure::{Failure, printable};
-use crate::input;
-use crate::output;
 use crate::record::{self, Lost, Piece};
 use crate::trial::TrialId;
 use crate::worker::limits::Limits;
@@ -11,7 +10,6 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 
 pub(super) const FILE: &str = "lost.csv";
 const COLUMNS: [&str; 4] = ["trial", "lost", "limit", "detail"];
@@ -42,17 +40,16 @@ pub(super) fn header() -> Vec<u8> {
     record::line(COLUMNS)
 }
 
-#[derive(Debug, Default)]
 pub struct Losses {
-    path: PathBuf,
+    folder: Folder,
     of: HashMap<TrialId, Vec<Loss>>,
 }
 
 impl Losses {
     /// What is damaged is not counted.
-    pub fn read(dir: &Path) -> Result<Losses, Failure> {
-        let mut losses = Losses { path: dir.join(FILE), of: HashMap::new() };
-        rows(dir, &mut |trial, _, loss| losses.of.entry(trial).or_default().push(loss))?;
+    pub fn read(folder: &Folder) -> Result<Losses, Failure> {
+        let mut losses = Losses { folder: folder.clone(), of: HashMap::new() };
+        rows(folder, &mut |trial, _, loss| losses.of.entry(trial).or_default().push(loss))?;
         Ok(losses)
     }
 
@@ -66,7 +63,7 @@ impl Losses {
         let detail = printable(&detail.replace(['\n', '\r'], " "));
         let row = record::line([trial.to_string().as_str(), loss.lost.name(), &limit, &detail]);
         let attempt = || {
-            let mut file = output::append(&self.path)?;
+            let mut file = self.folder.append(FILE)?;
             let first = match file.metadata()?.len() {
                 0 => header(),
                 // A row that was being written when the sweep was killed.
@@ -75,7 +72,7 @@ impl Losses {
             };
             file.write_all(&[first, row].concat())
         };
-        attempt().map_err(|error| super::cannot_append(&self.path, &error))?;
+        attempt().map_err(|error| super::cannot_append(&self.folder.name(FILE), &error))?;
         self.of.entry(trial).or_default().push(loss);
         Ok(())
     }
@@ -83,7 +80,7 @@ impl Losses {
 
 /// Writes what the folders `from` remember into `to`, a folder without losses: every time that a trial was lost, and of those that `before` knows (which
 /// `to` will replace, and which may be an earlier merge of the same folders) the ones that are not among them.
-pub fn merge<'a>(from: impl Iterator<Item = &'a Path>, before: &Path, to: &Path) -> Result<(), Failure> {
+pub fn merge<'a>(from: impl Iterator<Item = &'a Folder>, before: &Folder, to: &Folder) -> Result<(), Failure> {
     let (mut all, mut known) = (header(), HashMap::<Vec<u8>, usize>::new());
     let empty = all.len();
     for dir in from {
@@ -96,16 +93,13 @@ pub fn merge<'a>(from: impl Iterator<Item = &'a Path>, before: &Path, to: &Path)
         Some(times) => *times -= 1,
         None => all.extend_from_slice(row),
     })?;
-    if all.len() == empty { Ok(()) } else { super::replace(&to.join(FILE), |file| file.write_all(&all)) }
+    if all.len() == empty { Ok(()) } else { to.replace(FILE, |file| file.write_all(&all)) }
 }
 
 /// Calls `each` with the whole rows of a folder's file, with their line ends. What is damaged is left out.
-fn rows(dir: &Path, each: &mut dyn FnMut(TrialId, &[u8], Loss)) -> Result<(), Failure> {
-    let path = dir.join(FILE);
-    let file = match input::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Failure::io("read", &path, &error)),
+fn rows(folder: &Folder, each: &mut dyn FnMut(TrialId, &[u8], Loss)) -> Result<(), Failure> {
+    let Some(file) = folder.read_if_there(FILE)? else {
+        return Ok(());
     };
     let scanned = record::scan::<io::Error>(BufReader::new(file), 0, COLUMNS.len(), &mut |_, piece| {
         if let Piece::Row { trial, text, .. } = piece
@@ -115,7 +109,7 @@ fn rows(dir: &Path, each: &mut dyn FnMut(TrialId, &[u8], Loss)) -> Result<(), Fa
         }
         Ok(())
     });
-    scanned.map_err(|error| Failure::io("read", &path, &error))
+    scanned.map_err(|error| Failure::io("read", &folder.name(FILE), &error))
 }
 
 fn ends_torn(file: &File, end: u64) -> io::Result<bool> {

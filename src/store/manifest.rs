@@ -1,6 +1,7 @@
 //! `manifest.toml`: everything about a sweep that is not a result: which program on what machine, when, how far. The only file in which
 //! times and machines may stand.
 
+use super::sums::Recorded;
 use crate::plan::Shard;
 use crate::record::Verdict;
 use crate::spec::data::Taken;
@@ -34,6 +35,9 @@ pub struct Manifest {
     /// Of all runs of this sweep together.
     pub wall_seconds: f64,
     pub record: Record,
+    /// What rows were recorded under, by the names in `runs.crc32`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub records: BTreeMap<String, Record>,
     pub counts: Counts,
     /// Bytes of the finished files with rows; empty while they are not.
     #[serde(default)]
@@ -95,6 +99,15 @@ impl Counts {
 }
 
 impl Manifest {
+    /// What the record is called in `runs.crc32`, from now on known by that name.
+    pub fn name(&mut self, record: &Record) -> Recorded {
+        let recorded = Recorded::of(record);
+        if recorded != Recorded::Nothing {
+            self.records.insert(recorded.name(), record.clone());
+        }
+        recorded
+    }
+
     /// A manifest of another version, or a damaged one, is none.
     pub fn parse(text: &str) -> Option<Manifest> {
         toml::from_str(text).ok()

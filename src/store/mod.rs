@@ -1,37 +1,42 @@
 //! The run directory. Rows are appended whole, as they come; at the end every file is replaced, atomically, by itself in grid order. What a
-//! killed sweep left behind is read tolerantly: a torn or damaged row is a trial that was not run.
+//! killed sweep left behind is read tolerantly: a torn or damaged row is a trial that was not run, and so is one whose rows in the other files are
+//! not those that were written.
 //!
-//! The only module that writes result files, and only one process does at a time: a lock, held by the operating system, dies with its owner.
+//! The only module that writes result files, and only one process does at a time: it holds the folder itself, and its lock.
 
+pub mod folder;
+mod lock;
 pub mod losses;
 mod manifest;
 mod owner;
 mod places;
 mod stage;
 pub mod sums;
+mod sync;
 mod table;
 
+pub use folder::{Folder, Replacement};
 pub use manifest::{Counts, Manifest, Status};
 pub use owner::refuse_report;
 pub use stage::Stage;
-pub use table::{Change, Reader, Table};
+pub use table::{Change, Reader, Table, Vouch};
 
 use crate::failure::Failure;
-use crate::input;
-use crate::output;
 use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
 use crate::verdict::Record;
 use crate::worker::protocol::Rows;
+use lock::Lock;
 use losses::{Loss, Losses};
-use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use sums::{Beside, Blocks, Found, Known, Recorded, Sums};
+use sync::Syncer;
+use table::New;
 
-const LOCK: &str = ".lock";
 const RUNS: &str = "runs.csv";
 const SPEC: &str = "spec.toml";
 const MANIFEST: &str = "manifest.toml";
@@ -40,135 +45,332 @@ const SUMMARY: &str = "summary.csv";
 pub const REPORT: &str = "report.html";
 
 pub struct Store {
-    pub dir: PathBuf,
+    pub folder: Folder,
     /// `runs.csv`
     pub runs: Table,
     /// Those of `record::SIDES`.
     pub sides: [Table; 3],
+    guard: Guard,
     pub losses: Losses,
     /// `spec.toml` as it lies there.
     pub spec: Option<String>,
     pub manifest: Option<Manifest>,
-    /// What was made for this sweep and goes again if it does not begin.
+    /// Folders that were made for this sweep and go again if it does not begin.
     made: Vec<PathBuf>,
-    _lock: Option<File>,
+    lock: Option<Lock>,
+    /// When the lock was last looked at.
+    checked: Instant,
+    syncer: Option<Syncer>,
+}
+
+/// Whether rows have checksums beside them.
+enum Guard {
+    /// The file is not there: as an older version left it.
+    Missing,
+    There,
+    Open(Sums),
 }
 
 impl Store {
     /// Makes the folder if there is none, locks it and reads what is there. Writes nothing else.
     pub fn open(dir: &Path) -> Result<Store, Failure> {
         refuse_file(dir)?;
-        let mut made: Vec<PathBuf> =
+        let made: Vec<PathBuf> =
             dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.exists()).map(Path::to_owned).collect();
         fs::create_dir_all(dir).map_err(|error| Failure::io("make the folder", dir, &error))?;
-        let path = dir.join(LOCK);
-        if !path.exists() {
-            made.insert(0, path.clone());
-        }
-        let lock = output::append(&path);
-        let lock = lock.map_err(|error| Failure::io("write to the folder", dir, &error))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            // A sweep that did not begin removes its lock file: holding that one means nothing.
-            Ok(()) if same_file(&lock, &path) => {}
-            Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(Failure::new(format!("another sweep is running in `{}`", dir.display()))
-                    .hint("wait for it, or give this one a folder of its own with `--out`"));
+        let folder = Folder::open(dir).map_err(|error| Failure::io("open the folder", dir, &error));
+        match folder.and_then(Store::of) {
+            Ok(mut store) => {
+                store.made = made;
+                Ok(store)
             }
-            Err(error) => return Err(Failure::io("lock", &path, &error.into())),
+            Err(failure) => {
+                remove_empty(&made);
+                Err(failure)
+            }
         }
-        let read = Store::read(dir);
-        if read.is_err() {
-            remove(&made);
+    }
+
+    /// Locks a folder and reads what is there.
+    fn of(folder: Folder) -> Result<Store, Failure> {
+        let lock = Lock::take(&folder)?;
+        match Store::look(folder) {
+            Ok(mut store) => {
+                store.lock = Some(lock);
+                Ok(store)
+            }
+            Err(failure) => {
+                lock.unmake();
+                Err(failure)
+            }
         }
-        let mut store = read?;
-        store.made = made;
-        store._lock = Some(lock);
-        Ok(store)
     }
 
     /// What is there, for looking only. An absent folder is an empty one.
     pub fn read(dir: &Path) -> Result<Store, Failure> {
         refuse_file(dir)?;
-        let side = |i: usize| Table::read(dir.join(SIDES[i].file), SIDES[i].columns, false);
+        Store::look(Folder::if_there(dir)?)
+    }
+
+    fn look(folder: Folder) -> Result<Store, Failure> {
+        // In this order each row of `runs.csv` finds what was written before it, even while a sweep is writing.
+        let from = folder.snapshot(RUNS)?;
+        let side =
+            |i: usize| Table::read(&folder, SIDES[i].file, SIDES[i].columns, folder.snapshot(SIDES[i].file)?, None);
+        let sides = [side(0)?, side(1)?, side(2)?];
+        let known = folder.read_if_there(sums::FILE)?.map(Known::new).transpose();
+        let mut known = known.map_err(|error| Failure::io("read", &folder.name(sums::FILE), &error))?;
+        let (mut unknown, mut incomplete) = (0, [0; SIDES.len()]);
+        let mut vouch = |trial, sum| {
+            let Some(known) = &mut known else { return Ok(Some(Recorded::Unknown)) };
+            Ok(match known.find(trial, sum, Some(blocks(&sides, trial)))? {
+                Found::Written(recorded) => Some(recorded),
+                Found::Other(side, _) => {
+                    incomplete[side] += 1;
+                    None
+                }
+                Found::Nothing => {
+                    unknown += 1;
+                    None
+                }
+            })
+        };
+        let runs = Table::read(&folder, RUNS, &record::runs(), from, Some(&mut vouch))?;
+        let damaged = runs.damaged + unknown;
+        if damaged > 0 {
+            let file = folder.name(RUNS);
+            tracing::warn!("`{}` has {}, which count as not run", file.display(), counted(damaged, "damaged row"));
+        }
+        for (side, incomplete) in sides.iter().zip(incomplete) {
+            side.warn(incomplete);
+        }
         Ok(Store {
-            dir: dir.to_owned(),
-            runs: Table::read(dir.join(RUNS), &record::runs(), true)?,
-            sides: [side(0)?, side(1)?, side(2)?],
-            losses: Losses::read(dir)?,
-            spec: input::text(&dir.join(SPEC))?,
-            manifest: input::text(&dir.join(MANIFEST))?.and_then(|text| Manifest::parse(&text)),
+            runs,
+            guard: if known.is_some() { Guard::There } else { Guard::Missing },
+            losses: Losses::read(&folder)?,
+            spec: folder.text(SPEC)?,
+            manifest: folder.text(MANIFEST)?.and_then(|text| Manifest::parse(&text)),
+            sides,
+            folder,
             made: Vec::new(),
-            _lock: None,
+            lock: None,
+            checked: Instant::now(),
+            syncer: None,
         })
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Whether all files are as the end of a sweep leaves them.
     pub fn is_final(&self, record: &Record) -> bool {
         let ended = self.manifest.as_ref().is_some_and(|m| m.status == Status::Complete || m.status == Status::Partial);
-        let there = |name: &str| self.dir.join(name).exists();
         ended
-            && there(SUMMARY)
+            && self.folder.has(SUMMARY)
             && self.runs.is_clean()
+            && !matches!(self.guard, Guard::Missing)
             && self.sides.iter().zip(recorded(record)).all(|(side, recorded)| !recorded || side.is_clean())
+    }
+
+    /// Whether there are rows that should have checksums and have none.
+    pub fn is_unguarded(&self) -> bool {
+        matches!(self.guard, Guard::Missing) && !self.runs.is_empty()
+    }
+
+    /// Whether a trial that has an outcome was trained before this `[record]` asked for all that it asks for.
+    pub fn lacks(&self, trial: TrialId, asked: &Record) -> bool {
+        if *asked == Record::default() {
+            return false;
+        }
+        let Some(under) = self.runs.recorded(trial).filter(|_| has_outcome(&self.runs, trial)) else {
+            return false;
+        };
+        let nothing = Record::default();
+        let known = match under {
+            Recorded::Nothing => Some(&nothing),
+            under => self.manifest.as_ref().and_then(|manifest| manifest.records.get(&under.name())),
+        };
+        match known {
+            Some(record) => !record.includes(asked),
+            // What an older version wrote, or a manifest that was lost, does not say: a trial that has no rows at all lacks some.
+            None => self.sides.iter().zip(recorded(asked)).any(|(side, asked)| asked && side.block(trial).bytes == 0),
+        }
     }
 
     /// Opens every file for writing; from here on the folder is this sweep's.
     pub fn begin(&mut self, spec: &[u8], record: &Record, manifest: &Manifest) -> Result<(), Failure> {
+        self.check_lock()?;
         self.runs.reserve(manifest.counts.trials as usize);
-        // Rows of trials that will run again: left by a sweep that died between two files.
+        // Rows of trials that will run again: left by a sweep that died between two files, or not all that were written.
         for table in &mut self.sides {
             let orphans = table.places().filter(|trial| !has_outcome(&self.runs, *trial)).count();
             if table.exists() && (orphans > 0 || !table.is_clean()) {
                 let mut kept: Vec<TrialId> = table.places().filter(|trial| has_outcome(&self.runs, *trial)).collect();
                 table.sort_by_place(&mut kept);
-                table.replace(kept.into_iter(), &mut |_, _| Ok(None))?;
+                table.reorder(kept.into_iter())?;
             }
         }
+        self.open_sums()?;
         self.runs.open()?;
         for (side, recorded) in self.sides.iter_mut().zip(recorded(record)) {
             if recorded {
                 side.open()?;
             }
         }
-        replace(&self.dir.join(SPEC), |to| to.write_all(spec))?;
+        self.folder.replace(SPEC, |to| to.write_all(spec))?;
         self.write_manifest(manifest)?;
-        self.made.clear();
+        let files = self.written().map(fs::File::try_clone).collect::<io::Result<_>>();
+        self.syncer = Some(Syncer::start(files.map_err(|error| Failure::io("sync", self.dir(), &error))?));
+        self.keep();
         Ok(())
     }
 
-    /// Appends finished trials. The other files come first: a row in `runs.csv` says that the trial's other rows are there.
-    pub fn append(&mut self, trials: &[TrialId], rows: &Rows) -> Result<(), Failure> {
-        for (i, side) in self.sides.iter_mut().enumerate() {
-            side.append(&rows.sides[i], trials.iter().zip(&rows.trials).map(|(t, row)| (*t, row.sides[i], None)))?;
+    /// The folder holds results now: what was made for them stays.
+    fn keep(&mut self) {
+        self.made.clear();
+        if let Some(lock) = &mut self.lock {
+            lock.made = false;
         }
-        let runs = trials.iter().zip(&rows.trials);
-        self.runs.append(&rows.runs, runs.map(|(t, row)| (*t, row.runs, Some(Verdict::Outcome(row.outcome)))))
     }
 
-    /// The trial's row, which is lost, and the note that it was.
-    pub fn append_lost(&mut self, trial: TrialId, row: &[u8], loss: Loss, detail: &str) -> Result<(), Failure> {
+    /// Before any row can be appended, every row that is there has its line.
+    fn open_sums(&mut self) -> Result<(), Failure> {
+        let sums = match self.guard {
+            Guard::There if !self.runs.is_empty() => Sums::open(&self.folder)?,
+            // Without a row its lines are of rows that are no more.
+            Guard::There | Guard::Missing | Guard::Open(_) => {
+                let mut lines = sums::begin(&self.folder)?;
+                for (trial, sum, recorded) in self.runs.sums() {
+                    let beside = Beside { recorded, blocks: blocks(&self.sides, trial) };
+                    lines.put(&sums::line(trial, sum, Some(&beside)))?;
+                }
+                lines.finish()?;
+                Sums::open(&self.folder)?
+            }
+        };
+        self.guard = Guard::Open(sums);
+        Ok(())
+    }
+
+    /// The files that are open for appending, each after those that its rows rely on.
+    fn written(&self) -> impl Iterator<Item = &fs::File> {
+        let sums = if let Guard::Open(sums) = &self.guard { Some(&sums.file) } else { None };
+        self.sides.iter().filter_map(Table::opened).chain(sums).chain(self.runs.opened())
+    }
+
+    /// What was appended survives a power cut.
+    pub fn sync(&self) -> Result<(), Failure> {
+        let synced = self.written().try_for_each(fs::File::sync_data);
+        synced.map_err(|error| cannot_append(self.dir(), &error))
+    }
+
+    /// # Errors
+    /// If the folder or its lock is no longer the one that was taken.
+    pub fn check_lock(&self) -> Result<(), Failure> {
+        self.lock.as_ref().map_or(Ok(()), Lock::check)
+    }
+
+    /// Appends finished trials, each with what it was recorded under. `runs.csv` comes last: a row in it says that the trial's other rows are there.
+    pub fn append(&mut self, trials: &[(TrialId, Recorded)], rows: &Rows) -> Result<(), Failure> {
+        for (i, side) in self.sides.iter_mut().enumerate() {
+            let new = trials.iter().zip(&rows.trials);
+            let new = new.map(|((trial, _), row)| New { trial: *trial, length: row.sides[i], verdict: None });
+            side.append(&rows.sides[i], new)?;
+        }
+        let new = trials.iter().zip(&rows.trials).map(|((trial, recorded), row)| New {
+            trial: *trial,
+            length: row.runs,
+            verdict: Some((Verdict::Outcome(row.outcome), *recorded)),
+        });
+        self.append_runs(&rows.runs, &new.collect::<Vec<_>>())
+    }
+
+    /// The trial's row, which is lost, and the note that it was. A verdict that it has from before stays.
+    pub fn append_lost(
+        &mut self,
+        (trial, recorded): (TrialId, Recorded),
+        row: &[u8],
+        loss: Loss,
+        detail: &str,
+    ) -> Result<(), Failure> {
         self.losses.append(trial, loss, detail)?;
-        let verdict = Verdict::Lost(loss.lost);
-        self.runs.append(row, [(trial, row.len() as u32, Some(verdict))].into_iter())
+        if has_outcome(&self.runs, trial) {
+            return Ok(());
+        }
+        self.append_unfinished((trial, recorded), row, Verdict::Lost(loss.lost))
+    }
+
+    /// A row without rows in the other files.
+    pub fn append_unfinished(
+        &mut self,
+        (trial, recorded): (TrialId, Recorded),
+        row: &[u8],
+        verdict: Verdict,
+    ) -> Result<(), Failure> {
+        self.append_runs(row, &[New { trial, length: row.len() as u32, verdict: Some((verdict, recorded)) }])
+    }
+
+    fn append_runs(&mut self, text: &[u8], new: &[New]) -> Result<(), Failure> {
+        let (mut lines, mut at) = (Vec::new(), 0);
+        for New { trial, length, verdict } in new {
+            let sum = sums::sum(&text[at..at + *length as usize]);
+            let recorded = verdict.map_or(Recorded::Unknown, |(_, recorded)| recorded);
+            lines.extend(sums::line(*trial, sum, Some(&Beside { recorded, blocks: blocks(&self.sides, *trial) })));
+            at += *length as usize;
+        }
+        if let Guard::Open(sums) = &mut self.guard {
+            sums.append(&lines)?;
+        }
+        self.runs.append(text, new.iter().copied())?;
+        if let Some(syncer) = &self.syncer {
+            syncer.wrote().map_err(|error| cannot_append(self.dir(), &error))?;
+        }
+        if self.checked.elapsed() > CHECK_EVERY {
+            self.check_lock()?;
+            self.checked = Instant::now();
+        }
+        Ok(())
     }
 
     /// Replaces the tables by themselves in the order given. `visit` sees each row of `runs.csv` and may change it.
     pub fn sort(&mut self, order: &[TrialId], visit: &mut Change<'_>) -> Result<(), Failure> {
+        self.check_lock()?;
+        self.syncer = None;
         for table in &mut self.sides {
             if table.exists() {
-                table.replace(order.iter().copied(), &mut |_, _| Ok(None))?;
+                table.reorder(order.iter().copied())?;
             }
         }
-        self.runs.replace(order.iter().copied(), visit)
+        let mut lines = sums::begin(&self.folder)?;
+        let sides = &self.sides;
+        let Guard::Open(open) = &mut self.guard else { unreachable!("the files were opened") };
+        let (open, changed) = (std::cell::RefCell::new(open), std::cell::Cell::new(false));
+        let mut put = |put: table::Put| {
+            let beside = Beside { recorded: put.recorded, blocks: blocks(sides, put.trial) };
+            let line = sums::line(put.trial, put.sum, Some(&beside));
+            if put.changed {
+                changed.set(true);
+                open.borrow_mut().append(&line).map_err(io::Error::other)?;
+            }
+            lines.write_all(&line)
+        };
+        // The lines of rows that changed are there before the rows.
+        let mut ready = || if changed.get() { open.borrow().sync() } else { Ok(()) };
+        self.runs.replace(order.iter().copied(), visit, &mut put, &mut ready)?;
+        // The old lines hold for the new file too; the new ones are only fewer and in its order.
+        lines.finish()?;
+        self.guard = Guard::Open(Sums::open(&self.folder)?);
+        Ok(())
     }
 
     /// Begins to replace `summary.csv`.
     pub fn new_summary(&self) -> Result<Replacement, Failure> {
-        Replacement::new(&self.dir.join(SUMMARY))
+        self.folder.replacement(SUMMARY)
     }
 
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), Failure> {
-        replace(&self.dir.join(MANIFEST), |to| to.write_all(manifest.render().as_bytes()))
+        self.folder.replace(MANIFEST, |to| to.write_all(manifest.render().as_bytes()))
     }
 
     /// Forgets where rows lie, which is most of what a sweep keeps in memory. The folder stays locked.
@@ -181,39 +383,42 @@ impl Store {
     /// The lengths of the files with rows, by name, as they are now.
     pub fn lengths(&self) -> BTreeMap<String, u64> {
         let names = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file));
-        let length = |name| Some((String::from(name), fs::metadata(self.dir.join(name)).ok()?.len()));
-        names.filter_map(length).collect()
+        names.filter_map(|name| Some((String::from(name), self.folder.length(name)?))).collect()
     }
 
     /// Whether another process holds the lock of the folder. Looks only, and for a moment.
     pub fn is_running(dir: &Path) -> bool {
-        let lock = input::open(&dir.join(LOCK));
-        lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK))
+        Lock::is_held(dir)
     }
 
     /// The files of the results, by name, that are there.
     pub fn files(&self) -> Vec<&'static str> {
         let all = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST, REPORT]);
-        all.filter(|name| self.dir.join(name).exists()).collect()
+        all.filter(|name| self.folder.has(name)).collect()
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
         // A sweep that could not begin leaves nothing. A folder with something in it stays.
-        remove(&self.made);
+        if let Some(lock) = &self.lock {
+            lock.unmake();
+        }
+        remove_empty(&self.made);
     }
 }
 
-fn remove(made: &[PathBuf]) {
-    for path in made {
-        let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
+fn remove_empty(dirs: &[PathBuf]) {
+    for dir in dirs {
+        let _ = fs::remove_dir(dir);
     }
 }
 
-fn same_file(open: &File, path: &Path) -> bool {
-    let inode = |metadata: io::Result<fs::Metadata>| metadata.map(|m| (m.dev(), m.ino())).ok();
-    inode(open.metadata()) == inode(fs::metadata(path))
+/// How often a sweep looks whether its folder is still its own.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+fn blocks(sides: &[Table; 3], trial: TrialId) -> Blocks {
+    sides.each_ref().map(|side| side.block(trial))
 }
 
 fn refuse_file(dir: &Path) -> Result<(), Failure> {
@@ -227,63 +432,12 @@ fn has_outcome(runs: &Table, trial: TrialId) -> bool {
     runs.verdict(trial).is_some_and(|verdict| verdict.outcome().is_some())
 }
 
+/// `1 row`, `2 rows`
+fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
 /// A row could not be added to a file.
 fn cannot_append(path: &Path, error: &io::Error) -> Failure {
     Failure::io("write", path, error).hint("rows that were written are kept; the same command resumes")
-}
-
-/// What will replace a file, all or nothing: nothing if it is dropped before `finish`.
-pub struct Replacement {
-    path: PathBuf,
-    temporary: PathBuf,
-    to: io::BufWriter<File>,
-}
-
-impl Replacement {
-    fn new(path: &Path) -> Result<Replacement, Failure> {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".tmp");
-        let temporary = PathBuf::from(temporary);
-        let file = output::create(&temporary).map_err(|error| Failure::io("write", path, &error))?;
-        Ok(Replacement { path: path.to_owned(), temporary, to: io::BufWriter::with_capacity(1 << 18, file) })
-    }
-
-    pub fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.to.write_all(bytes).map_err(|error| Failure::io("write", &self.path, &error))
-    }
-
-    pub fn finish(mut self) -> Result<(), Failure> {
-        let mut attempt = || {
-            self.to.flush()?;
-            self.to.get_ref().sync_all()?;
-            fs::rename(&self.temporary, &self.path)?;
-            // The rename itself must survive a power cut too.
-            self.path.parent().map_or(Ok(()), output::sync_folder)
-        };
-        attempt().map_err(|error| Failure::io("write", &self.path, &error))
-    }
-}
-
-impl Write for Replacement {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.to.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
-impl Drop for Replacement {
-    fn drop(&mut self) {
-        // Gone if it has become the file.
-        let _ = fs::remove_file(&self.temporary);
-    }
-}
-
-/// Replaces a file by what `write` writes, all or nothing.
-pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-    let mut to = Replacement::new(path)?;
-    write(&mut to).map_err(|error| Failure::io("write", path, &error))?;
-    to.finish()
 }

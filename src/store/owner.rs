@@ -1,6 +1,7 @@
 //! Whose a folder is. Results go into a folder of their own: where files lie that no sweep wrote and that one would replace, none begins.
 
-use super::{LOCK, MANIFEST, REPORT, RUNS, SPEC, SUMMARY, Store, losses, sums};
+use super::lock::LOCK;
+use super::{MANIFEST, REPORT, RUNS, SPEC, SUMMARY, Store, losses, sums};
 use crate::failure::Failure;
 use crate::output::refuse_other;
 use crate::summary;
@@ -13,7 +14,7 @@ impl Store {
     /// # Errors
     /// The first such file. Nothing was touched.
     pub fn refuse_others(&self, spec: &str) -> Result<(), Failure> {
-        let at = |name: &str| self.dir.join(name);
+        let at = |name: &str| self.dir().join(name);
         // Rows, or a manifest, are written by sweeps alone, and checked where they are read.
         let begun =
             [at(RUNS), sums::path(&at(RUNS))].iter().any(|path| fs::metadata(path).is_ok_and(|data| data.len() > 0));
@@ -25,7 +26,7 @@ impl Store {
         refuse_other(&at(MANIFEST), "manifest of a sweep", |_| false)?;
         refuse_other(&at(SUMMARY), "summary of a sweep", |start| begins(start, &summary::header()))?;
         refuse_other(&at(losses::FILE), "list of lost trials", |start| begins(start, &losses::header()))?;
-        refuse_report(&self.dir)
+        refuse_report(self.dir())
     }
 }
 

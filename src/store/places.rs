@@ -3,13 +3,22 @@
 use crate::record::Verdict;
 use crate::trial::TrialId;
 
+/// What is known of a row of `runs.csv` without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub verdict: Verdict,
+    /// Under which `[record]` it was trained: a number in the table's list.
+    pub recorded: u8,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     pub offset: u64,
     pub length: u32,
-    /// `sums::sum` of the row; 0 where sums are not kept.
+    /// `sums::sum` of the row, or of all rows of the trial.
     pub sum: u32,
-    pub verdict: Option<Verdict>,
+    /// Of a row of `runs.csv`.
+    pub mark: Option<Mark>,
 }
 
 struct Entry {
@@ -21,7 +30,7 @@ struct Entry {
 
 impl Entry {
     fn new(trial: TrialId, place: Place) -> Entry {
-        let Place { offset, length, sum, verdict: _ } = place;
+        let Place { offset, length, sum, mark: _ } = place;
         Entry { trial, offset, length, sum }
     }
 }
@@ -31,7 +40,7 @@ impl Entry {
 pub struct Places {
     entries: Vec<Entry>,
     /// Of the entries; beside them, they would take 8 bytes each.
-    verdicts: Vec<Option<Verdict>>,
+    marks: Vec<Option<Mark>>,
     /// Numbers of entries, from 1; 0 is free. At most half are taken.
     slots: Vec<u32>,
 }
@@ -53,12 +62,12 @@ impl Places {
 
     pub fn at(&self, number: usize) -> Place {
         let Entry { offset, length, sum, .. } = self.entries[number];
-        Place { offset, length, sum, verdict: self.verdicts[number] }
+        Place { offset, length, sum, mark: self.marks[number] }
     }
 
     pub fn set(&mut self, number: usize, place: Place) {
         self.entries[number] = Entry::new(self.entries[number].trial, place);
-        self.verdicts[number] = place.verdict;
+        self.marks[number] = place.mark;
     }
 
     pub fn get(&self, trial: TrialId) -> Option<Place> {
@@ -72,7 +81,7 @@ impl Places {
         match self.slots[slot] {
             0 => {
                 self.entries.push(Entry::new(trial, place));
-                self.verdicts.push(place.verdict);
+                self.marks.push(place.mark);
                 self.slots[slot] = self.entries.len() as u32;
             }
             number => self.set(number as usize - 1, place),
@@ -89,9 +98,9 @@ impl Places {
     /// Forgets the entries whose number is not to be kept.
     pub fn retain(&mut self, keep: &[bool]) {
         if keep.contains(&false) {
-            let (mut entries, mut verdicts) = (keep.iter(), keep.iter());
+            let (mut entries, mut marks) = (keep.iter(), keep.iter());
             self.entries.retain(|_| entries.next() == Some(&true));
-            self.verdicts.retain(|_| verdicts.next() == Some(&true));
+            self.marks.retain(|_| marks.next() == Some(&true));
             self.index(self.slots.len());
         }
     }

@@ -84,6 +84,30 @@ pub struct Task {
     pub csv: Option<CsvFile>,
 }
 
+impl Task {
+    /// What initial and final losses of a task with fresh data are taken over: a draw that is never trained on.
+    pub const EVALUATION_SAMPLES: usize = 4096;
+
+    /// Whether every epoch has its own data.
+    pub fn is_fresh(&self) -> bool {
+        self.kind.is_fresh()
+    }
+
+    /// Whether every seed has its own data.
+    pub fn is_drawn(&self) -> bool {
+        match self.kind {
+            TaskKind::Csv | TaskKind::Digits | TaskKind::Scalar => false,
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence => true,
+        }
+    }
+}
+
 named! {
     /// The data sets; `fresh-noise` draws new data every epoch.
     TaskKind {
@@ -103,6 +127,25 @@ impl TaskKind {
             | TaskKind::Scalar
             | TaskKind::Csv
             | TaskKind::Digits => false,
+        }
+    }
+
+    /// Whether every epoch has data of its own.
+    pub fn is_fresh(self) -> bool {
+        self == TaskKind::FreshNoise
+    }
+
+    /// Whether its data are drawn, from the data's seed.
+    pub fn is_drawn(self) -> bool {
+        match self {
+            TaskKind::Scalar | TaskKind::Csv | TaskKind::Digits => false,
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence => true,
         }
     }
 
@@ -360,6 +403,13 @@ impl Optimizer {
     }
 }
 
+/// A pass over data that has a batch of one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lone {
+    Training,
+    Evaluation,
+}
+
 /// A factor on the learning rate; `warmup` counts updates and is at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Schedule {
@@ -477,6 +527,17 @@ impl Trial {
         match self.budget {
             Budget::Epochs(epochs) => epochs * self.steps_per_epoch(),
             Budget::Steps(steps) => steps,
+        }
+    }
+
+    /// What batch norm would take the statistics of a single sample of, which have no variance: the training data or the evaluation's draw.
+    /// None with another norm, and where every batch has two samples or more.
+    pub fn lone_sample(&self) -> Option<Lone> {
+        let lone = |samples: usize| self.batch == 1 || samples % self.batch == 1;
+        match self.network.norm() {
+            Some(Norm::Batch(_)) if lone(self.task.samples) => Some(Lone::Training),
+            Some(Norm::Batch(_)) if self.task.is_fresh() && lone(Task::EVALUATION_SAMPLES) => Some(Lone::Evaluation),
+            Some(Norm::None | Norm::Batch(_) | Norm::Layer(_) | Norm::Rms(_)) | None => None,
         }
     }
 

@@ -3,6 +3,8 @@
 use super::{
     Beginning, EpochRow, Finished, LayerRow, Measured, Next, Outcome, Probe, Record, Site, StepRow, When, reference,
 };
+use crate::mean::{Mean, mean};
+use std::collections::VecDeque;
 
 /// The trajectory of one trial, folded as it comes.
 #[derive(Debug, Clone)]
@@ -12,7 +14,8 @@ pub struct Course {
     lr: f64,
     record: Record,
     epoch: EpochFold,
-    epoch_losses: Vec<f64>,
+    /// Of the last tenth of the epochs so far, rounded up: an earlier one will never be in it again.
+    late_losses: VecDeque<f64>,
     loss_previous: Option<f64>,
     loss_jump_max: Option<f64>,
     loss_min: Option<f64>,
@@ -35,8 +38,7 @@ pub struct Course {
 
 #[derive(Debug, Clone, Default)]
 struct EpochFold {
-    loss_sum: f64,
-    samples: usize,
+    loss: Mean,
     loss_max: Option<f64>,
     grad_norm_max: Option<f64>,
     update_norm_max: Option<f64>,
@@ -50,7 +52,7 @@ impl Course {
             lr,
             record,
             epoch: EpochFold::default(),
-            epoch_losses: Vec::new(),
+            late_losses: VecDeque::new(),
             loss_previous: None,
             loss_jump_max: None,
             loss_min: None,
@@ -87,8 +89,7 @@ impl Course {
         if larger(self.grad_norm_max.map(|g| g.0), probe.grad_norm) != self.grad_norm_max.map(|g| g.0) {
             self.grad_norm_max = Some((probe.grad_norm, now.epoch));
         }
-        self.epoch.loss_sum += probe.loss * probe.samples as f64;
-        self.epoch.samples += probe.samples;
+        self.epoch.loss.add(probe.loss, probe.samples as f64);
         self.epoch.loss_max = larger(self.epoch.loss_max, probe.loss);
         self.epoch.grad_norm_max = larger(self.epoch.grad_norm_max, probe.grad_norm);
         if let Some(clipped) = probe.clipped {
@@ -157,8 +158,11 @@ impl Course {
     pub fn epoch_end(&mut self, weight_norm: f64, lr: f64) {
         let fold = std::mem::take(&mut self.epoch);
         self.epochs += 1;
-        let loss = fold.loss_sum / fold.samples as f64;
-        self.epoch_losses.push(loss);
+        let loss = fold.loss.value();
+        self.late_losses.push_back(loss);
+        if self.late_losses.len() as u64 > self.epochs.div_ceil(10) {
+            self.late_losses.pop_front();
+        }
         if !loss.is_nan() {
             self.loss_min = Some(self.loss_min.map_or(loss, |m| m.min(loss)));
             if self.loss_max.is_none_or(|(max, _)| loss > max) {
@@ -204,7 +208,7 @@ impl Course {
     /// The run is over: all its updates were done, or a step loss was NaN. `loss_final` is NaN in the latter case, and so is the sharpness
     /// of where it ended.
     pub fn finish(mut self, loss_final: f64, sharpness_final: Option<f64>) -> Finished {
-        if self.nan.is_some() && self.epoch.samples > 0 {
+        if self.nan.is_some() && !self.epoch.loss.is_empty() {
             // The epoch in which the NaN came is cut short; its row says how far it got.
             self.epoch_end(f64::NAN, self.lr);
         }
@@ -256,12 +260,11 @@ impl Course {
 
     /// The mean epoch loss of the last tenth, rounded up; without any epoch, the final loss.
     fn late_mean(&self, loss_final: f64) -> f64 {
-        let all = self.epoch_losses.len();
-        if all == 0 {
+        let last = &self.late_losses;
+        if last.is_empty() {
             return loss_final;
         }
-        let last = &self.epoch_losses[all - all.div_ceil(10)..];
-        last.iter().sum::<f64>() / last.len() as f64
+        mean(last.iter().copied())
     }
 }
 

@@ -201,6 +201,14 @@ pub struct Record {
     pub sharpness: bool,
 }
 
+impl Record {
+    /// Whether a trial that was trained under this has all that `asked` asks for.
+    pub fn includes(&self, asked: &Record) -> bool {
+        let Record { epochs, layers, steps, sharpness } = asked;
+        self.epochs >= *epochs && self.layers.includes(layers) && self.steps >= *steps && self.sharpness >= *sharpness
+    }
+}
+
 /// The epochs of `layers.csv`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -220,6 +228,16 @@ impl Layers {
             Layers::Always => true,
             Layers::Every(n) => epoch.is_multiple_of(*n),
             Layers::At(epochs) => epochs.binary_search(&epoch).is_ok(),
+        }
+    }
+
+    /// Whether these are all of the epochs `asked` for, however many a trial has.
+    fn includes(&self, asked: &Layers) -> bool {
+        match asked {
+            Layers::Never => true,
+            Layers::Always => (0..2).all(|epoch| self.at(epoch)) && !matches!(self, Layers::At(_)),
+            Layers::Every(n) => self.at(0) && self.at(*n) && !matches!(self, Layers::At(_)),
+            Layers::At(epochs) => epochs.iter().all(|epoch| self.at(*epoch)),
         }
     }
 }

@@ -4,8 +4,8 @@ use super::drill::Drill;
 use super::memory;
 use super::protocol::{self, Order, Report, Row, Rows};
 use crate::device::Device;
-use crate::engine;
 use crate::engine::device::Unusable;
+use crate::engine::{self, Trouble};
 use crate::record;
 use crate::trial::Trial;
 use crate::verdict::{Finished, Record};
@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_millis(20);
 const MOST_BYTES: usize = 1 << 18;
 
+const DATA_HINT: &str = "rows that were written are kept: put the file back as it was and the same command resumes; for the file as it is now, name another folder with `--out`";
+
 /// Runs until stdin closes, or only to say why it cannot. `memory`: bytes that the parent lets this process hold.
 pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     die_with_parent();
@@ -34,30 +36,36 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     if let Err(Unusable { what, hint }) = engine::start_on(device) {
         return protocol::send(&mut out, &Report::Unable { what, hint });
     }
-    let orders = listen();
-    let drill = Drill::from_env();
+    let mut drill = Drill::from_env();
     protocol::send(&mut out, &Report::Hello { version: protocol::VERSION, fingerprint: engine::fingerprint() })?;
-    for order in orders {
-        let Order::Train { chunk, record, trials } = order?;
+    drill.ready();
+    for order in listen() {
+        let Order::Train { chunk, record, csv, mut trials } = order?;
+        trials.iter_mut().for_each(|trial| trial.task.csv.clone_from(&csv));
         let mut outbox = Outbox { chunk, to: &mut out, rows: Rows::default(), last: Instant::now() - EVERY };
-        let trained = train(&trials, &record, &drill, &mut outbox);
+        let trained = train(&trials, &record, &mut drill, &mut outbox);
         outbox.flush()?;
         let report = match trained {
             Ok(()) => Report::Done { chunk },
+            // No trial and no worker is to blame, and another attempt would end the same.
+            Err(Trouble::Data(what)) => Report::Unable { what, hint: DATA_HINT.to_owned() },
             // After an error of CUDA that is not about memory its state in this process is lost: another process goes on.
-            Err(message) if device.is_gpu() && !message.contains("out of memory") => {
+            Err(Trouble::Engine(message)) if device.is_gpu() && !message.contains("out of memory") => {
                 return Err(io::Error::other(message));
             }
-            Err(message) => Report::Failed { chunk, message },
+            Err(Trouble::Engine(message)) => Report::Failed { chunk, message },
         };
         protocol::send(&mut out, &report)?;
     }
     Ok(())
 }
 
-fn train(trials: &[Trial], record: &Record, drill: &Drill, outbox: &mut Outbox) -> Result<(), String> {
+fn train(trials: &[Trial], record: &Record, drill: &mut Drill, outbox: &mut Outbox) -> Result<(), Trouble> {
     let mut broken = None;
     let mut done = |index: usize, finished: Finished| {
+        if drill.waits() {
+            drop(outbox.flush());
+        }
         drill.finished(&trials[index], outbox.to);
         if let Err(error) = outbox.put(index, &trials[index], &finished) {
             broken.get_or_insert(error);
@@ -70,7 +78,7 @@ fn train(trials: &[Trial], record: &Record, drill: &Drill, outbox: &mut Outbox) 
     }
     trained.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(format!("the engine panicked: {}", text.unwrap_or("(no message)")))
+        Err(Trouble::Engine(format!("the engine panicked: {}", text.unwrap_or("(no message)"))))
     })
 }
 

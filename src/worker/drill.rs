@@ -1,7 +1,9 @@
 //! Faults on demand, so that tests and `make drill` can show that a sweep survives them. Read from the environment, in the worker only.
 
 use crate::trial::Trial;
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a trial does to its worker when it is finished, before it is reported.
@@ -27,11 +29,16 @@ const FAULTS: [(&str, Fault); 6] = [
     ("BLOWUP_TEST_MEMORY", Fault::Memory),
 ];
 
-/// `BLOWUP_TEST_ABORT=t0123456789ab,...`: these trials do that; `BLOWUP_TEST_SLOW=MS`: every trial takes that much longer.
+/// `BLOWUP_TEST_ABORT=t0123456789ab,...`: these trials do that. `BLOWUP_TEST_WAIT=N,FILE`: a worker that has finished N trials waits until there is such
+/// a file before it reports the next. `BLOWUP_TEST_STOP=FILE`: the first worker that can make this file stops (SIGSTOP) once it is ready, before it
+/// reads anything. `BLOWUP_TEST_SLOW=MS`: every trial takes that much longer.
 #[derive(Debug, Default)]
 pub struct Drill {
     faults: Vec<(String, Fault)>,
+    wait: Option<(u64, PathBuf)>,
+    stop: Option<PathBuf>,
     slow: Duration,
+    finished: u64,
 }
 
 impl Drill {
@@ -42,12 +49,33 @@ impl Drill {
             let trials = text(name);
             drill.faults.extend(trials.split(',').filter(|id| !id.is_empty()).map(|id| (id.to_owned(), fault)));
         }
+        let wait = text("BLOWUP_TEST_WAIT");
+        drill.wait = wait.split_once(',').and_then(|(trials, file)| Some((trials.parse().ok()?, file.into())));
+        drill.stop = Some(text("BLOWUP_TEST_STOP")).filter(|file| !file.is_empty()).map(PathBuf::from);
         drill.slow = Duration::from_millis(text("BLOWUP_TEST_SLOW").parse().unwrap_or(0));
         drill
     }
 
+    /// Called when the worker has said that it is ready, before it reads orders.
+    pub fn ready(&self) {
+        if let Some(file) = &self.stop
+            && OpenOptions::new().write(true).create_new(true).open(file).is_ok()
+        {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        }
+    }
+
+    /// Whether the next trial is held back: those before it are to be reported first.
+    pub fn waits(&self) -> bool {
+        self.wait.as_ref().is_some_and(|(trials, file)| self.finished >= *trials && !file.exists())
+    }
+
     /// Called when a trial is finished, before it is reported.
-    pub fn finished(&self, trial: &Trial, pipe: &mut impl Write) {
+    pub fn finished(&mut self, trial: &Trial, pipe: &mut impl Write) {
+        while self.waits() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.finished += 1;
         if !self.slow.is_zero() {
             std::thread::sleep(self.slow);
         }

@@ -12,4 +12,5 @@ mod drill;
 mod process;
 mod spare;
 
+pub use process::this_program;
 pub use spare::Spares;

@@ -1,5 +1,6 @@
-//! The worker processes and who works on what. One thread per worker reads its reports into one channel; everything else, and every
-//! file, belongs to the thread that called `run`.
+//! The worker processes and who works on what. Two threads per worker hold its pipes: one reads its reports into one channel, one writes its orders.
+//! Everything else, and every file, belongs to the thread that called `run`, which never waits for a worker: not for one that does not read, not for one
+//! that does not end.
 //!
 //! A worker that dies, or says what it must not, costs at most its chunk: what it had reported stands, the rest is halved and tried again
 //! until the trial that does it stands alone. Alone it has two lives (the first may have been taken by somebody's kill -9), then it is lost.
@@ -13,10 +14,10 @@ use crate::device::Device;
 use crate::failure::Failure;
 use crate::plan::{Chunk, Pending};
 use crate::record::Lost;
+use crate::signals;
 use crate::trial::{Trial, TrialId};
 use crate::verdict::Record;
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ use std::time::{Duration, Instant};
 const FALSE_STARTS: u32 = 10;
 /// libtorch may lie on a slow disk.
 const START: Duration = Duration::from_secs(300);
+/// Between a signal and the end at the latest.
+const GRACE: Duration = Duration::from_secs(10);
 /// How often the workers are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// An idle worker that holds this share of its ceiling is replaced: the next chunk should not pay for the one before.
@@ -52,6 +55,8 @@ pub enum News<'a> {
         rows: &'a Rows,
         seconds_each: f64,
     },
+    /// Nothing new, several times a second.
+    Tick,
     Lost {
         trial: &'a Trial,
         reason: Lost,
@@ -169,7 +174,8 @@ impl Pool<'_> {
             worker.look();
             faults.extend(fault(worker, self.clock, &self.options.limits, self.pace).map(|fault| (worker.id, fault)));
         }
-        faults.into_iter().try_for_each(|(id, fault)| self.gone(id, fault))
+        faults.into_iter().try_for_each(|(id, fault)| self.gone(id, fault))?;
+        (self.hear)(News::Tick)
     }
 
     fn heard(&mut self, id: u64, report: Report) -> Result<(), Failure> {
@@ -251,9 +257,7 @@ impl Pool<'_> {
             return Ok(());
         };
         let mut worker = self.workers.swap_remove(at);
-        worker.process.kill();
-        let status = worker.process.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
-        fault.text = format!("{} ({status})", fault.text);
+        fault.text = format!("{} ({})", fault.text, worker.process.end());
         if !worker.ready {
             self.false_starts += 1;
             if self.false_starts >= FALSE_STARTS {
@@ -341,26 +345,24 @@ impl Pool<'_> {
         self.next_chunk += 1;
         let trials: Vec<Trial> = chunk.trials.iter().map(|trial| self.pending.get(*trial)).collect();
         let ids = chunk.trials.iter().map(|trial| self.pending.id(*trial)).collect();
-        let order = Order::Train { chunk: number, record: self.options.record.clone(), trials };
+        let order = protocol::frame(&Order::train(number, self.options.record.clone(), trials));
         let flight = Flight { number, reported: vec![false; chunk.trials.len()], chunk, ids };
         let worker = &mut self.workers[at];
         if worker.flights.is_empty() {
             worker.since = self.clock;
         }
-        match protocol::send(&mut worker.stdin, &order).and_then(|()| worker.stdin.flush()) {
-            Ok(()) => worker.flights.push_back(flight),
-            // Nothing was sent and the worker lives: half of the chunk may fit (all names of columns stand in every trial).
-            Err(error) if error.kind() == ErrorKind::InvalidInput => {
-                self.failed(flight, &Fault { lost: Lost::Crashed, text: error.to_string() })?;
-                return Ok(false);
-            }
-            Err(error) => {
-                // A worker that does not take it is dead; its reader will say so, and the chunk is in its flights.
-                tracing::debug!("worker {}: {error}", worker.id);
+        match order {
+            Ok(frame) => {
+                worker.hand(frame);
                 worker.flights.push_back(flight);
+                Ok(true)
+            }
+            // Half of the chunk may fit.
+            Err(error) => {
+                self.failed(flight, &Fault { lost: Lost::Crashed, text: error.to_string() })?;
+                Ok(false)
             }
         }
-        Ok(true)
     }
 }
 
@@ -391,17 +393,22 @@ fn is_out_of_memory(message: &str) -> bool {
         .any(|text| message.contains(text))
 }
 
-/// SIGINT, SIGTERM and SIGHUP stop the sweep; a second one stops it at once.
+/// SIGINT, SIGTERM and SIGHUP stop the sweep, each unless it was ignored from the start. A second one stops it at once, and so does the time: whatever the
+/// sweep waits for (a disk, a reader of its stderr), what it has written is whole.
 fn watch_signals(to: Sender<Event>) -> Result<(), Failure> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .map_err(|error| Failure::new(format!("cannot watch for signals: {error}")))?;
-    std::thread::spawn(move || {
+    let cannot = |error: std::io::Error| Failure::new(format!("cannot watch for signals: {error}"));
+    let mut signals = signal_hook::iterator::Signals::new(signals::endings()).map_err(cannot)?;
+    let end = || signal_hook::low_level::exit(i32::from(crate::failure::Exit::Interrupted.status()));
+    let watch = move || {
         for (count, _) in signals.forever().enumerate() {
             if count > 0 || to.send(Event::Interrupted).is_err() {
-                std::process::exit(i32::from(crate::failure::Exit::Interrupted.status()));
+                end();
             }
+            std::thread::spawn(move || {
+                std::thread::sleep(GRACE);
+                end()
+            });
         }
-    });
-    Ok(())
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop).map_err(cannot)
 }

@@ -12,17 +12,22 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+/// For the end of a process that was killed.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub struct Worker {
     pub id: u64,
     pub process: Process,
-    pub stdin: File,
+    /// Orders on their way to its stdin, which closes with this.
+    orders: Sender<Vec<u8>>,
     pub ready: bool,
     /// When it was started or began with its oldest flight, on the pool's clock.
     pub since: Duration,
@@ -42,12 +47,17 @@ pub struct Flight {
 impl Drop for Worker {
     fn drop(&mut self) {
         // It holds nothing that is not in a file or will be done again.
-        self.process.kill();
-        let _ = self.process.wait();
+        self.process.end();
     }
 }
 
 impl Worker {
+    /// Hands over a frame. A worker that does not take it is dead or will be found to take too long.
+    pub fn hand(&self, frame: Vec<u8>) {
+        let _ = self.orders.send(frame);
+    }
+
+    /// What this reads of the kernel waits for nothing that the worker does.
     pub fn look(&mut self) {
         self.resident = memory::resident(self.process.id()).unwrap_or(self.resident);
     }
@@ -106,22 +116,35 @@ impl Process {
         };
     }
 
-    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+    /// Kills it and waits for its end, though not for one that the kernel does not let go of (in the middle of a read from a dead disk): how it ended.
+    pub fn end(&mut self) -> String {
+        self.kill();
+        let start = Instant::now();
+        loop {
+            match self.try_wait() {
+                Ok(Some(status)) => return status.to_string(),
+                Ok(None) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(1)),
+                Ok(None) => return "killed, and not gone yet".to_owned(),
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+
+    /// None while it runs.
+    fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         match &mut self.how {
-            How::Started(child) => child.wait(),
-            How::Forked { status: Some(status), .. } => Ok(*status),
-            How::Forked { pid, status } => loop {
-                match waitpid(Some(*pid), WaitOptions::empty()) {
-                    Ok(Some((_, ended))) => return Ok(*status.insert(ExitStatus::from_raw(ended.as_raw()))),
-                    Ok(None) | Err(Errno::INTR) => {}
-                    Err(error) => return Err(error.into()),
-                }
+            How::Started(child) => child.try_wait(),
+            How::Forked { status: Some(status), .. } => Ok(Some(*status)),
+            How::Forked { pid, status } => match waitpid(Some(*pid), WaitOptions::NOHANG) {
+                Ok(Some((_, ended))) => Ok(Some(*status.insert(ExitStatus::from_raw(ended.as_raw())))),
+                Ok(None) | Err(Errno::INTR) => Ok(None),
+                Err(error) => Err(error.into()),
             },
         }
     }
 }
 
-/// A worker on `device` that may hold `ceiling` bytes, and the thread that reads what it says. Called by the main thread only: a worker is ended with the
+/// A worker on `device` that may hold `ceiling` bytes, and the threads that read what it says and write what it is told. Called by the main thread only: a worker is ended with the
 /// thread that started it.
 pub fn start(
     id: u64,
@@ -131,12 +154,23 @@ pub fn start(
     since: Duration,
     to: Sender<Event>,
 ) -> io::Result<Worker> {
-    let (process, stdin, stdout) = match spares.begin(ceiling) {
+    let (mut process, mut stdin, stdout) = match spares.begin(ceiling) {
         Some(begun) => begun,
         None => spawn(device, ceiling)?,
     };
+    let (orders, frames) = channel::<Vec<u8>>();
     let mut from = BufReader::with_capacity(1 << 16, stdout);
-    std::thread::spawn(move || {
+    let write = move || {
+        // An order may be longer than the pipe holds, and a worker that was stopped reads none.
+        for frame in frames {
+            if let Err(error) = stdin.write_all(&frame) {
+                // It is dead; its reader will say so.
+                tracing::debug!("worker {id}: {error}");
+                return;
+            }
+        }
+    };
+    let read = move || {
         loop {
             let event = match protocol::receive(&mut from) {
                 Ok(Some(report)) => Event::Heard(id, report),
@@ -148,12 +182,18 @@ pub fn start(
                 return;
             }
         }
-    });
-    Ok(Worker { id, process, stdin, ready: false, since, resident: 0, flights: VecDeque::new() })
+    };
+    let thread = |name: &str| std::thread::Builder::new().name(format!("{name} worker {id}"));
+    let threads = thread("to").spawn(write).and_then(|_| thread("from").spawn(read));
+    if let Err(error) = threads {
+        process.end();
+        return Err(error);
+    }
+    Ok(Worker { id, process, orders, ready: false, since, resident: 0, flights: VecDeque::new() })
 }
 
 fn spawn(device: Device, ceiling: u64) -> io::Result<(Process, File, File)> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = this_program();
     command.arg("worker").args(["--device", &device.to_string(), "--memory", &ceiling.to_string()]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.envs(ENVIRONMENT);
@@ -166,4 +206,16 @@ fn spawn(device: Device, ceiling: u64) -> io::Result<(Process, File, File)> {
     let stdin = File::from(OwnedFd::from(child.stdin.take().expect("piped above")));
     let stdout = File::from(OwnedFd::from(child.stdout.take().expect("piped above")));
     Ok((Process { how: How::Started(child) }, stdin, stdout))
+}
+
+/// The program that runs, whatever has become of its file: one that was built anew in the meantime is another, and one that was removed can still be
+/// started by this name.
+pub fn this_program() -> Command {
+    let mut command = Command::new(if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { by_name() });
+    command.arg0(by_name());
+    command
+}
+
+fn by_name() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("blowup"))
 }

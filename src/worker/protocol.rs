@@ -1,7 +1,7 @@
 //! What parent and worker say to each other: two enums, framed by their length, over the worker's stdin and stdout. Floats keep their
 //! bits. What does not parse is an error, never a panic, and a frame's length is never trusted with an allocation.
 
-use crate::trial::Trial;
+use crate::trial::{CsvFile, Trial};
 use crate::verdict::{Outcome, Record};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -9,15 +9,24 @@ use serde_bytes::ByteBuf;
 use std::io::{self, Read, Write};
 
 /// Parent and worker are the same program; this catches a binary that was replaced in the middle of a sweep.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 const LONGEST_FRAME: u32 = 1 << 28;
 
 /// To the worker. It exits when its stdin closes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Order {
-    /// Trials of one shape. `chunk` comes back with everything that is said of them.
-    Train { chunk: u64, record: Record, trials: Vec<Trial> },
+    /// Trials of one shape. `chunk` comes back with everything that is said of them. `csv`: the file of a csv task, which they share; it stands in none
+    /// of them, since its names of columns can be many.
+    Train { chunk: u64, record: Record, csv: Option<CsvFile>, trials: Vec<Trial> },
+}
+
+impl Order {
+    pub fn train(chunk: u64, record: Record, mut trials: Vec<Trial>) -> Order {
+        let csv = trials.first_mut().and_then(|first| first.task.csv.take());
+        trials.iter_mut().for_each(|trial| trial.task.csv = None);
+        Order::Train { chunk, record, csv, trials }
+    }
 }
 
 /// From the worker.
@@ -28,7 +37,7 @@ pub enum Report {
         version: u32,
         fingerprint: String,
     },
-    /// Once, instead: this device cannot be trained on, and no other worker will fare better.
+    /// This device cannot be trained on, or the data is no longer what it was: no other worker will fare better.
     Unable {
         what: String,
         hint: String,
@@ -66,17 +75,26 @@ pub struct Row {
     pub sides: [u32; 3],
 }
 
-/// Writes one frame; the caller flushes.
+/// A message as it goes over the pipe.
 ///
 /// # Errors
-/// `InvalidInput` for a message that is too long, of which nothing was written.
-pub fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
-    let bytes = postcard::to_stdvec(message).map_err(io::Error::other)?;
-    let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= LONGEST_FRAME);
+/// `InvalidInput` if it is too long.
+pub fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    const HEAD: usize = size_of::<u32>();
+    let mut bytes = postcard::to_extend(message, vec![0; HEAD]).map_err(io::Error::other)?;
+    let length = u32::try_from(bytes.len() - HEAD).ok().filter(|length| *length <= LONGEST_FRAME);
     let length = length
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a message is longer than the protocol allows"))?;
-    to.write_all(&length.to_le_bytes())?;
-    to.write_all(&bytes)
+    bytes[..HEAD].copy_from_slice(&length.to_le_bytes());
+    Ok(bytes)
+}
+
+/// Writes one frame.
+///
+/// # Errors
+/// Those of `frame`, before a byte is written, and those of the pipe.
+pub fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    to.write_all(&frame(message)?)
 }
 
 /// Reads one frame; `None` at the end of the stream.

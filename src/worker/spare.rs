@@ -10,7 +10,7 @@ use super::{child, protocol};
 use crate::device::Device;
 use crate::engine::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 
 /// A fork takes 2 ms, and they come one after the other before anything is known of the sweep; further workers load libtorch side by side.
 const MOST: usize = 16;
@@ -47,8 +47,8 @@ impl Spares {
     /// A process that is a worker now and may hold `ceiling` bytes, its stdin and its stdout.
     pub fn begin(&mut self, ceiling: u64) -> Option<(Process, File, File)> {
         let Spare { process, mut stdin, stdout } = self.0.pop()?;
-        // One that is gone does not take it; its end is noticed as that of any worker.
-        let _ = protocol::send(&mut stdin, &ceiling).and_then(|()| stdin.flush());
+        // A few bytes into an empty pipe, so this does not wait. One that is gone does not take them; its end is noticed as that of any worker.
+        let _ = protocol::send(&mut stdin, &ceiling);
         Some((process, stdin, stdout))
     }
 
@@ -86,8 +86,7 @@ impl Spares {
 impl Drop for Spares {
     fn drop(&mut self) {
         for spare in &mut self.0 {
-            spare.process.kill();
-            let _ = spare.process.wait();
+            spare.process.end();
         }
     }
 }

@@ -146,6 +146,14 @@ fn a_nan_or_nothing_at_all_is_within_no_bound() {
     assert!(status == 1 && text.contains("no-values"), "{text}");
     let (status, text) = measured("count(loss_final)", |_| "");
     assert!(status == 0 && text.contains("8 (8 empty)"), "{text}");
+    // Trials that a mean leaves out are told where it fails, and where it passes.
+    let spec = expecting("metric = \"mean(loss_final)\"\nmax = 0");
+    let some = |value| move |i: usize| if i < 3 { "" } else { value };
+    let results = |value| Results::of(&spec).column("loss_final", some(value)).text();
+    let (status, text) = gate(&place(&spec, &results("1.0")), "");
+    assert!(status == 1 && text.contains("is 1 (n = 5, 3 more are empty), expected <= 0"), "{text}");
+    let (status, text) = gate(&place(&spec, &results("0.0")), "");
+    assert!(status == 0 && text.contains("5 (3 empty)"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The fused f32 passes against libtorch's own operations.
 
-use blowup::engine::fused::{self, Fused};
+use blowup::engine::fused::{self, AdamRates, AdamSlice, Fused};
 use blowup::engine::matrix::Matrix;
 use blowup::engine::weights::host;
 use tch::{Device, Kind, Tensor};
@@ -98,21 +98,54 @@ fn norms_and_updates_are_those_of_plain_operations() {
         let column = |values: &[f32]| Tensor::from_slice(values).repeat([2]).view([6, 1]);
         let expected = w.to_kind(Kind::Double) + d.to_kind(Kind::Double) * column(&rates);
         let moved = w.copy();
-        fused::add(&moved, &d, &rates, &norms);
+        fused::add(&moved, &d, &rates, None, &norms);
         close(&moved, &expected, 1e-6, "update");
         close(&norms, &exact(&moved), 2e-6, "norm after");
+        let clips = [0.3f32, 1.0, 0.7];
+        let expected = w.shallow_clone().addcmul(&(&d * column(&clips)), &column(&rates));
+        let moved = w.copy();
+        fused::add(&moved, &d, &rates, Some(&clips), &norms);
+        assert_eq!(host(&moved), host(&expected), "the clipped direction is rounded, the rest once");
 
-        let adam = [[0.1f32, 0.999, 0.001, 0.5, 1e-8], [0.2, 0.9, 0.1, 0.9, 1e-3], [0.5, 0.5, 0.5, 0.7, 1e-8]];
-        let rate = |i: usize| column(&adam.map(|r| r[i])).to_kind(Kind::Double);
-        let [g64, m64, v64] = [&d, &m, &v].map(|t| t.to_kind(Kind::Double));
-        let mean = &m64 + (&g64 - &m64) * rate(0);
-        let square = &v64 * rate(1) + g64.square() * rate(2);
-        let direction = &mean / (square.sqrt() / rate(3) + rate(4));
-        let (g, m, v) = (d.copy(), m.copy(), v.copy());
-        fused::adam(&g, &m, &v, &adam, 6);
+        // Lanes that differ in everything, the first form of lerp and the second, with and without decoupled decay.
+        let lane = |weight, beta2: f32, root, decay: Option<(f32, f32)>| AdamRates {
+            weight,
+            beta2,
+            one_minus_beta2: 1.0 - beta2,
+            root,
+            eps: 1e-3,
+            rate: -0.01,
+            decay,
+        };
+        let adam = [lane(0.1, 0.99, 0.5, None), lane(0.7, 0.9, 0.9, Some((0.99, 0.01))), lane(1.0, 0.0, 1.0, None)];
+        let rate = |of: &dyn Fn(&AdamRates) -> f32| column(&adam.map(|lane| of(&lane))).to_kind(Kind::Double);
+        let [w64, g64, m64, v64] = [&w, &d, &m, &v].map(|t| t.to_kind(Kind::Double));
+        let mean = &m64 + (&g64 - &m64) * rate(&|r| r.weight);
+        let square = &v64 * rate(&|r| r.beta2) + g64.square() * rate(&|r| r.one_minus_beta2);
+        let step = &mean * rate(&|r| r.rate) / (square.sqrt() / rate(&|r| r.root) + rate(&|r| r.eps));
+        let change = step - &w64 * rate(&|r| r.decay.map_or(0.0, |decay| decay.1));
+        let (moved, g, m, v, changes) = (w.copy(), d.copy(), m.copy(), v.copy(), Tensor::zeros([6], CPU));
+        let slice = AdamSlice { weights: &moved, gradient: &g, mean: &m, square: &v };
+        fused::adam(&slice, &adam, &norms, &changes);
         close(&m, &mean, 2e-6, "mean");
         close(&v, &square, 2e-6, "square");
-        close(&g, &direction, 1e-5, "direction");
+        close(&g, &change, 1e-5, "change");
+        close(&moved, &(&w64 + &change), 2e-6, "weights");
+        close(&norms, &exact(&moved), 2e-6, "norm of the weights");
+        close(&changes, &exact(&g), 2e-6, "norm of the change");
+    }
+}
+
+#[test]
+fn an_exact_norm_is_right_where_squares_leave_the_range_of_f32() {
+    for (scale, length) in [(1e30, 5), (1e-30, 39), (1.0, 39), (0.0, 5), (f64::INFINITY, 5)] {
+        let rows = (Tensor::ones([3, length], CPU) * scale).to_kind(Kind::Float);
+        let norms = Tensor::zeros([3], CPU);
+        fused::exact_norms(&rows, &norms);
+        let expected = f64::from(scale as f32) * (length as f64).sqrt();
+        for found in host(&norms) {
+            assert!(found == expected || (found / expected - 1.0).abs() < 1e-6, "{found} for {expected}");
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 
 mod contract;
 mod grid;
+mod messages;
 mod mistakes;
+mod nowhere;
 mod spec;
 
 mod device;
@@ -12,12 +14,16 @@ mod gradients;
 mod layers;
 mod literature;
 mod measurements;
+mod norms;
 mod optimizers;
+mod range;
 mod sharpness;
 mod training;
 mod verdicts;
 
+mod cover;
 mod drill;
+mod held;
 mod merge;
 mod plan;
 mod products;
@@ -50,5 +56,8 @@ mod origin;
 mod outputs;
 mod pictures;
 
+mod columns;
 mod readers;
+mod readme;
 mod trials;
+mod workers;

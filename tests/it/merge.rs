@@ -206,7 +206,7 @@ fn gaps_overlaps_and_foreign_rows_are_named() {
     // Beyond what lengths and checksums can tell.
     let guard = |text: &str| {
         let rows = text.split_inclusive('\n').skip(1);
-        let lines = rows.map(|row| sums::line(TrialId::parse(&row[..13]).unwrap(), sums::sum(row.as_bytes())));
+        let lines = rows.map(|row| sums::line(TrialId::parse(&row[..13]).unwrap(), sums::sum(row.as_bytes()), None));
         let lines: Vec<u8> = lines.flatten().collect();
         place.write("r/shard-1-of-2/runs.crc32", &format!("trial,crc32\n{}", String::from_utf8(lines).unwrap()));
     };

@@ -267,3 +267,43 @@ fn what_depends_on_a_mistake_is_not_judged() {
     assert_eq!(both.len(), 2, "{both:?}");
     check("lr = 1\ninit = \"he\"\nbatch_size = 7", "8:1 unknown key `batch_size` / did you mean `batch`?");
 }
+
+#[test]
+fn what_a_dtype_does_not_hold_is_a_mistake_with_its_place() {
+    let wider = |of, largest, axis| {
+        format!(
+            "the largest number of {of} is {largest}; a larger `{axis}` needs a wider dtype, in a block of its own if others are narrower"
+        )
+    };
+    let single = wider("float32", "3.40e38", "lr");
+    check("lr = [0.1, 1e39]\n", &format!("6:6 `lr` = 1e39 is beyond float32 / {single}"));
+    let half = wider("float16", "65504", "lr");
+    check("lr = 1e5\ndtype = \"float16\"\n", &format!("6:6 `lr` = 100000.0 is beyond float16 / {half}"));
+    // `addcdiv_` takes its factor in float32, and Adam's is ten times the learning rate at first.
+    let text = |lr| format!("{TOP}[[grid]]\nlr = {lr}\ndtype = \"float16\"\noptimizer = \"adam\"\n");
+    assert!(parse(&text("1e5")).is_ok());
+    let adam = format!("6:6 `lr` = 1e38 is beyond float32 (Adam divides it by 1 - beta1 at its first step) / {single}");
+    assert_eq!(mistakes(&text("1e38")), [adam]);
+    let decay = wider("float32", "3.40e38", "weight_decay");
+    check("lr = 0.1\nweight_decay = 1e39\n", &format!("7:16 `weight_decay` = 1e39 is beyond float32 / {decay}"));
+    // Row by row where the axes advance together.
+    let rows = |lr: &str| {
+        format!("{TOP}[[grid]]\nzip = [[\"lr\", \"dtype\"]]\nlr = {lr}\ndtype = [\"float32\", \"float64\"]\n")
+    };
+    assert!(parse(&rows("[0.1, 1e39]")).is_ok());
+    assert_eq!(mistakes(&rows("[1e39, 0.1]")).len(), 1);
+    let file = |standardize, dtype| {
+        let csv = format!("kind = \"csv\", path = \"huge.csv\", target = \"y\", standardize = {standardize}");
+        format!("{TOP}[[grid]]\nlr = 0.1\ndtype = \"{dtype}\"\ntask = {{ {csv} }}\n")
+    };
+    let plain = "standardize = true brings every column to mean 0 and variance 1; or take dtype = \"float64\"";
+    let beyond = format!("8:31 `huge.csv`: column `b` holds 1e200, which is beyond float32 / {plain}");
+    assert_eq!(mistakes(&file(false, "float32")), [beyond]);
+    let beyond =
+        format!("8:31 `huge.csv`: column `a` is 0 everywhere in float16: its largest number is 2e-30 / {plain}");
+    assert_eq!(mistakes(&file(false, "float16")), [beyond]);
+    assert!(parse(&file(true, "float32")).is_ok());
+    assert!(parse(&file(false, "float64")).is_ok());
+    let std = "task = { kind = \"teacher\", input_std = 1e38 }\nlr = 0.1\n";
+    check(std, "6:40 inputs of `input_std` = 1e38 are beyond float32 / numbers of float32 end at 3.40e38");
+}

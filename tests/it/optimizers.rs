@@ -91,7 +91,7 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
         let clip = [1.0, 0.25, 1.0];
         let before: Vec<Vec<f64>> = weights.groups.iter().map(host).collect();
         let given: Vec<Vec<f64>> = gradients.groups.iter().map(host).collect();
-        let readout = Readout::new(&weights);
+        let mut readout = Readout::new(&weights);
         let norm = optimizer.step(&mut weights, &mut gradients, (step > 1).then_some(&clip), &readout);
         let mut moved = [0.0; 2];
         for (g, group) in weights.layout.clone().iter().enumerate() {
@@ -116,10 +116,22 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
                 moved[lane] += (expected - before[g][i]).powi(2);
             }
         }
-        if let UpdateNorm::OfDirection(factors) = norm {
-            for lane in 0..2 {
-                let found = factors[lane] * gradients.squared_norm(lane as i64).sqrt();
-                assert!((found / moved[lane].sqrt() - 1.0).abs() < 1e-9, "{:?}: update norm", trials[lane]);
+        let factors = match norm {
+            UpdateNorm::OfGradient => continue,
+            UpdateNorm::OfDirection(factors) => {
+                readout.measure_update(&gradients);
+                factors
+            }
+            UpdateNorm::Measured => {
+                readout.settle_update(&gradients);
+                vec![1.0; 2]
+            }
+        };
+        readout.read();
+        for lane in 0..2 {
+            for found in [readout.update_norm(lane), gradients.squared_norm(lane as i64).sqrt()] {
+                let error = factors[lane] * found / moved[lane].sqrt() - 1.0;
+                assert!(error.abs() < 1e-9, "{:?}: update norm", trials[lane]);
             }
         }
     }
@@ -167,7 +179,8 @@ fn schedules_and_the_output_layers_own_rate_hold_under_every_optimizer() {
 fn the_clip_coefficient_is_that_of_pytorch_also_for_norms_that_are_not_finite() {
     let coefficient = |clip, norm| clip::coefficient(clip, Norm { in_dtype: norm, exact: norm }, Dtype::Float64);
     assert_eq!(coefficient(Clip::Norm(1.0), 0.5), 1.0);
-    assert_eq!(coefficient(Clip::Norm(1.0), 4.0), 1.0 / (4.0 + 1e-6));
+    // PyTorch's tensors have no division of a number by a tensor: it is the number times the reciprocal.
+    assert_eq!(coefficient(Clip::Norm(0.7), 4.0), 1.0 / (4.0 + 1e-6) * 0.7);
     assert_eq!(coefficient(Clip::Norm(1.0), 0.0), 1.0);
     assert_eq!(coefficient(Clip::Norm(1.0), f64::INFINITY), 0.0);
     assert!(coefficient(Clip::Norm(1.0), f64::NAN).is_nan());
@@ -193,4 +206,28 @@ fn value_clipping_clamps_each_lane_at_its_own_threshold() {
     }
     let all = gradients.groups.iter().flat_map(|g| host(&g.select(1, 1)));
     assert_eq!(largest[1], all.fold(0.0, |max: f64, x| max.max(x.abs())));
+}
+
+/// As `torch.nn.utils.clip_grad_value_`: a NaN stays one, the others are clamped, an infinity too.
+#[test]
+fn value_clipping_beside_a_nan_clamps_the_others_and_is_told() {
+    blowup::engine::start();
+    let trial = trials::mlp();
+    let mut gradients = init::weights(&[&trial, &trial, &trial, &trial], 0, Kind::Double);
+    let values = [[f64::NAN, 3.0], [f64::NAN, 0.1], [f64::NAN, f64::NEG_INFINITY], [0.3, -0.1]];
+    for group in &mut gradients.groups {
+        drop(group.zero_());
+    }
+    for (lane, values) in values.iter().enumerate() {
+        let row = gradients.groups[0].select(1, lane as i64).view([-1]);
+        row.narrow(0, 0, 2).copy_(&Tensor::from_slice(values));
+    }
+    let largest = clip::largest(&gradients);
+    assert_eq!(largest, [3.0, 0.1, f64::INFINITY, 0.3]);
+    // 0.3 in float32 is above 0.3, and is what the threshold is rounded to.
+    let beyond = |dtype| largest.iter().map(|l| clip::exceeds(f64::from(*l as f32), 0.3, dtype)).collect::<Vec<_>>();
+    assert_eq!(beyond(Dtype::Float32), [true, false, true, false]);
+    clip::clamp(&mut gradients, &[0.3; 4]);
+    let clamped = |lane: i64| host(&gradients.groups[0].select(1, lane).view([-1]).narrow(0, 0, 2));
+    assert_eq!(format!("{:?}", [clamped(0), clamped(1), clamped(2)]), "[[NaN, 0.3], [NaN, 0.1], [NaN, -0.3]]");
 }

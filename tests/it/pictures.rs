@@ -74,7 +74,7 @@ fn a_sweep_gets_every_kind_of_figure_and_its_files_are_told() {
         inside(name, &svg);
     }
     let survival = texts(&place.read("r/figures/survival.svg"));
-    has(&survival, &["Survival: r", "by learning rate", "by clip", "by initialization", "by activation", "epoch"]);
+    has(&survival, &["Survival: full", "by learning rate", "by clip", "by initialization", "by activation", "epoch"]);
     let layers = texts(&place.read("r/figures/layers.svg"));
     has(&layers, &["layer (from the input)", "norm of the backprop signal", "mean field"]);
     let trials = texts(&place.read("r/figures/trials.svg"));
@@ -119,7 +119,7 @@ fn a_phase_diagram_says_what_it_shows_and_counts_right() {
     has(
         &shown,
         &[
-            "Divergence rate: r",
+            "Divergence rate: t",
             "depth (hidden layers)",
             "seed",
             "depth 1, seed 0: 1 of 1, 1.00 (95% 0.21 to 1.00)",
@@ -161,8 +161,8 @@ fn cells_with_few_trials_are_marked() {
 fn what_is_pooled_is_named_and_a_median_is_a_metric() {
     let place = swept(FULL);
     stdout(&place, "plot r --facet activation --metric grad_norm_max");
-    let shown = texts(&place.read("r/figures/grad-norm-max-activation.svg")).join("\n");
-    assert!(shown.contains("Median grad_norm_max: r"), "{shown}");
+    let shown = texts(&place.read("r/figures/grad-norm-max-by-activation.svg")).join("\n");
+    assert!(shown.contains("Median grad_norm_max: full"), "{shown}");
     assert!(
         shown.replace('\n', " ").contains("Pooled over init (normal(2.0), he), clip (none, norm(1.0))."),
         "{shown}"
@@ -170,11 +170,87 @@ fn what_is_pooled_is_named_and_a_median_is_a_metric() {
 }
 
 #[test]
-fn a_filter_limits_what_is_drawn() {
+fn a_filter_limits_what_is_drawn_and_stands_in_every_title_and_file_name() {
     let place = swept(FULL);
-    stdout(&place, "plot r --where clip=none --where lr=0.5..");
-    let shown = texts(&place.read("r/figures/phase.svg")).join(" ");
-    assert!(shown.contains("32 trials, 2 a cell."), "{shown}");
+    let whole = stdout(&place, "plot r");
+    let before: Vec<(&str, Vec<u8>)> = whole
+        .lines()
+        .filter(|file| file.ends_with("svg"))
+        .map(|file| (file, std::fs::read(place.path(file)).unwrap()))
+        .collect();
+    let told = stdout(&place, "plot r --where clip=none --where lr=0.5..");
+    let names =
+        ["phase", "survival", "layers", "trials"].map(|kind| format!("r/figures/{kind}-where-clip-none-lr-0.5-to"));
+    let expected: String = names.iter().map(|name| format!("{name}.svg\n{name}.png\n")).collect();
+    assert_eq!(told, expected + "r/report.html\n");
+    for name in &names {
+        let shown = texts(&place.read(&format!("{name}.svg")));
+        // The first text is the title of the file, in one line.
+        assert!(shown[0].ends_with(": full (only clip=none, lr=0.5..)"), "{shown:?}");
+    }
+    assert!(texts(&place.read(&format!("{}.svg", names[0]))).join(" ").contains("32 trials, 2 a cell."));
+    for (file, bytes) in before {
+        assert!(std::fs::read(place.path(file)).unwrap() == bytes, "{file} was replaced");
+    }
+    let text = stdout(&place, "plot r --terminal --where clip=none --where lr=0.5..");
+    assert!(text.replace('\n', " ").contains("full (only clip=none, lr=0.5..)"), "{text}");
+}
+
+#[test]
+fn figures_of_other_questions_have_other_names() {
+    let spec = GRID.replace("lr = 0.1", "lr = [0.1, 1.0]\ninit_offset = [-1, 1]\nlabel = \"Aa b\"");
+    let place = place(&spec, &Results::of(&spec).text());
+    let mut seen = BTreeSet::new();
+    for asked in [
+        "",
+        "--x lr",
+        "--y lr",
+        "--facet lr",
+        "--x lr --y depth",
+        "--x depth --y lr",
+        "--x depth --facet lr",
+        "--y depth --facet lr",
+        "--where init-offset=1",
+        "--where init-offset=-1",
+        "--where lr=0.1",
+        "--where lr=0.1..",
+        "--where lr=0.1,1.0",
+        "--where lr=1e-1",
+    ] {
+        let told = stdout(&place, &format!("plot r {asked}"));
+        let phases: Vec<&str> = told.lines().filter(|file| file.contains("/phase") && file.ends_with("svg")).collect();
+        assert!(
+            !phases.is_empty() && phases.iter().all(|file| seen.insert((*file).to_owned())),
+            "{asked}: {phases:?} of {seen:?}"
+        );
+    }
+    let labelled = |label: &str| {
+        let mut command = place.command("plot r --where");
+        let output = command.arg(format!("label={label}")).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().next().unwrap().to_owned()
+    };
+    let name = labelled("Aa b");
+    assert!(name.starts_with("r/figures/phase-") && name.contains("where-label-aa-b-"), "{name}");
+}
+
+#[test]
+fn networks_under_one_label_keep_their_names() {
+    let families = |label: &str, networks: &str| {
+        let spec = format!(
+            "name = \"n\"\nepochs = 3\n[task]\nkind = \"adding\"\n[[grid]]\nlabel = \"{label}\"\nnetwork = {networks}\nsequence_length = [4, 8]\nlr = [0.1, 1.0]\n"
+        );
+        let place = place(&spec, &Results::of(&spec).text());
+        let told = stdout(&place, "plot r");
+        let phases = told.lines().filter(|file| file.contains("/phase") && file.ends_with("svg"));
+        let title = |file: &str| texts(&place.read(file))[0].strip_prefix("Divergence rate: n").unwrap().to_owned();
+        let mut titles: Vec<String> = phases.map(title).collect();
+        titles.sort();
+        titles
+    };
+    assert_eq!(families("seq", "[\"rnn\", \"lstm\", \"gru\"]"), [", seq, gru", ", seq, lstm", ", seq, rnn"]);
+    assert_eq!(families("rnn", "[\"rnn\", \"gru\"]"), [", rnn, gru", ", rnn, rnn"]);
+    assert_eq!(families("seq", "\"gru\""), [""]);
+    assert_eq!(families("", "[\"rnn\", \"gru\"]"), [", gru", ", rnn"]);
 }
 
 #[test]
@@ -183,7 +259,7 @@ fn without_a_terminal_no_colour_and_at_most_80_columns() {
     let text = stdout(&place, "plot r --terminal");
     assert!(!text.contains('\x1b'), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    assert_eq!(text.matches("Divergence rate: r, clip = ").count(), 2, "{text}");
+    assert_eq!(text.matches("Divergence rate: full, clip = ").count(), 2, "{text}");
     assert!(text.contains("across: learning rate, up: depth (hidden layers), panels: "), "{text}");
     assert!(!place.path("r/figures").exists());
     let again = place.run("sweep t.toml --out r");
@@ -223,6 +299,10 @@ fn bad_input_is_answered_with_what_there_is() {
     let place = place(GRID, &Results::of(GRID).text());
     refused(&place, "plot r --x dept", &["`dept` is not an axis", "did you mean `depth`?"]);
     refused(&place, "plot r --y lr", &["`lr` has one value, 0.1", "these vary: depth (4), seed (2)"]);
+    let derived = GRID.replace("lr = 0.1", "lr = [0.1, 1.0]\ninit = [\"he\", \"pytorch\"]");
+    let varied = crate::check::place(&derived, &Results::of(&derived).text());
+    // bias_std follows init, lr_output lr.
+    refused(&varied, "plot r --y width", &["these vary: depth (4), init (2), lr (2), seed (2)\n"]);
     refused(&place, "plot r --facet beta1", &["`beta1` has no value"]);
     refused(&place, "plot r --x depth --facet depth", &["`depth` is asked for twice"]);
     refused(&place, "plot r --facet depth,seed,lr", &["more than two axes"]);

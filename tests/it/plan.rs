@@ -4,6 +4,7 @@ use crate::trials;
 use blowup::device::Device;
 use blowup::plan::{Cost, Plan, Planner, Sizes};
 use blowup::trial::*;
+use blowup::verdict::Record;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -89,4 +90,78 @@ fn lanes_of_one_seed_stand_together() {
         let seeds: BTreeSet<u64> = chunk.trials.iter().map(|t| trials[*t as usize].seed).collect();
         assert_eq!(seeds.len(), 1);
     }
+}
+
+/// Measured on one core of a busy AMD EPYC, divided by what the same core took for a grid of a predicted second.
+#[test]
+fn evaluation_and_data_are_predicted() {
+    let task = |kind, inputs, samples| Task { kind, inputs, outputs: 1, samples, input_std: 1.0, csv: None };
+    // Two million passes forward of one sample through 300 layers, for an initial and a final loss.
+    let mut slow = trial(300, 16, 0);
+    (slow.task, slow.batch, slow.budget) = (task(TaskKind::Noise, 4, 1_000_000), 1, Budget::Steps(100));
+    let seconds = Cost::of(&slow).seconds(1);
+    assert!((50.0..200.0).contains(&seconds), "{seconds}");
+    // A file of 1.1 million cells, read once for all lanes, whatever their seeds.
+    let mut file = trial(2, 32, 0);
+    (file.task, file.batch, file.budget) = (task(TaskKind::Csv, 10, 100_000), 100, Budget::Steps(100));
+    let trials: Vec<Trial> = (0..18).map(|n| Trial { lr: n as f64, seed: n % 3, ..file.clone() }).collect();
+    let plan = plan(&trials, 1, None);
+    assert_eq!(plan.chunks.len(), 1);
+    assert!((0.15..0.7).contains(&plan.seconds()), "{}", plan.seconds());
+    // Fresh data is drawn again for every epoch.
+    let mut fresh = trial(2, 16, 0);
+    (fresh.task, fresh.batch) = (task(TaskKind::FreshNoise, 100, 1000), 1000);
+    assert!(Cost::of(&fresh).seconds(1) > 0.15);
+}
+
+#[test]
+fn seconds_of_lanes_that_share_their_data_count_it_once() {
+    let mut large = trial(1, 8, 0);
+    (large.task.samples, large.task.inputs, large.budget) = (100_000, 50, Budget::Steps(1));
+    let seconds = |seeds: u64| {
+        let trials: Vec<Trial> = (0..10).map(|n| Trial { lr: n as f64, seed: n % seeds, ..large.clone() }).collect();
+        plan(&trials, 1, Some(10)).seconds()
+    };
+    let (one, ten) = (seconds(1), seconds(10));
+    let data = 0.1;
+    assert!(ten - one > 8.0 * data && one > data, "{one} and {ten}");
+}
+
+/// What workers held at most, in MiB, beside what was predicted before: 137, 137, 136, 136, 131, 130, 130, 130, 138.
+#[test]
+fn memory_is_predicted_for_what_a_trial_holds_beside_its_lanes() {
+    let noise =
+        |inputs, samples| Task { kind: TaskKind::Noise, inputs, outputs: 1, samples, input_std: 1.0, csv: None };
+    let relu = |depth, width, norm| Network::Mlp { depth, width, activation: Activation::Relu, norm, residual: false };
+    let sharp = Record { sharpness: true, ..Record::default() };
+    let epochs = Record { epochs: true, ..Record::default() };
+    let held = |record: &Record, change: &dyn Fn(&mut Trial)| {
+        let mut trial = Trial { budget: Budget::Steps(1), batch: 10, ..trial(1, 1, 0) };
+        change(&mut trial);
+        Cost::recorded(&trial, record).bytes(1) / 1048576.0
+    };
+    let check = |what: &str, predicted: f64, held: f64| {
+        assert!(predicted >= 0.7 * held && predicted <= 2.5 * held, "{what}: {predicted:.0} for {held}");
+    };
+    let none = Record::default();
+    check("sharpness", held(&sharp, &|t| (t.task, t.network) = (noise(10, 5000), relu(8, 128, Norm::None))), 437.0);
+    let lstm = Network::Gated { cell: Gated::Lstm, depth: 1, width: 32, sequence_length: 50, forget_bias: 0.0 };
+    check("sharpness of an lstm", held(&sharp, &|t| (t.task, t.network) = (noise(10, 1000), lstm)), 660.0);
+    let norm = Norm::Layer(NormPosition::Before);
+    check("sharpness of a norm", held(&sharp, &|t| (t.task, t.network) = (noise(10, 2000), relu(8, 64, norm))), 313.0);
+    let fresh = |inputs| Task { kind: TaskKind::FreshNoise, ..noise(inputs, 10) };
+    check("fresh noise", held(&none, &|t| (t.task, t.network) = (fresh(10_000), relu(1, 4, Norm::None))), 590.0);
+    check("less of it", held(&none, &|t| (t.task, t.network) = (fresh(1000), relu(1, 4, Norm::None))), 153.0);
+    let scalar = Task { kind: TaskKind::Scalar, ..noise(1, 1) };
+    let long = |epochs| {
+        let scalar = scalar.clone();
+        move |t: &mut Trial| {
+            (t.task, t.network, t.budget, t.batch) = (scalar.clone(), Network::Linear, Budget::Epochs(epochs), 1);
+        }
+    };
+    check("rows of epochs", held(&epochs, &long(500_000)), 240.0);
+    check("losses of epochs", held(&none, &long(20_000_000)), 110.0);
+    check("layers", held(&none, &|t| (t.task, t.network) = (noise(10, 10), relu(10_000, 1, Norm::None))), 195.0);
+    let csv = Task { kind: TaskKind::Csv, ..noise(10, 100_000) };
+    check("a file", held(&none, &|t| (t.task, t.network) = (csv.clone(), relu(2, 32, Norm::None))), 105.0);
 }

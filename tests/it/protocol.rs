@@ -1,9 +1,9 @@
 //! What goes over the pipes survives, and garbage is an error.
 
 use crate::plan::trial;
-use blowup::trial::Trial;
+use blowup::trial::{CsvFile, Trial};
 use blowup::verdict::{Layers, Outcome, Record};
-use blowup::worker::protocol::{Order, Report, Row, Rows, receive, send};
+use blowup::worker::protocol::{Order, Report, Row, Rows, frame, receive, send};
 use proptest::prelude::*;
 use std::io::ErrorKind;
 
@@ -11,17 +11,32 @@ use std::io::ErrorKind;
 fn an_order_comes_back_with_the_bits_of_its_floats() {
     let odd = [f64::INFINITY, f64::MIN_POSITIVE / 3.0, 0.1 + 0.2, -0.0];
     let trials: Vec<Trial> = odd.into_iter().map(|lr| Trial { lr, ..trial(2, 3, 4) }).collect();
-    let order = Order::Train {
-        chunk: 7,
-        record: Record { epochs: true, layers: Layers::At(vec![0, 10]), steps: 20, sharpness: true },
-        trials,
-    };
+    let record = Record { epochs: true, layers: Layers::At(vec![0, 10]), steps: 20, sharpness: true };
+    let order = Order::train(7, record, trials);
     let mut pipe = Vec::new();
     send(&mut pipe, &order).unwrap();
     let Order::Train { trials, .. } = receive(&mut &pipe[..]).unwrap().unwrap();
     for (sent, trial) in odd.into_iter().zip(trials) {
         assert_eq!(trial.lr.to_bits(), sent.to_bits());
     }
+}
+
+#[test]
+fn the_names_of_many_columns_stand_in_an_order_once() {
+    let csv = CsvFile {
+        path: "data.csv".to_owned(),
+        sha256: "0".repeat(64),
+        target: "y".to_owned(),
+        features: (0..1500).map(|column| format!("gene_expression_{column:05}")).collect(),
+        standardize: true,
+    };
+    let mut one = trial(2, 3, 4);
+    one.task.csv = Some(csv.clone());
+    let order = Order::train(7, Record::default(), vec![one; 300]);
+    let bytes = frame(&order).unwrap();
+    assert!(bytes.len() < 120_000, "{} bytes", bytes.len());
+    let Order::Train { csv: found, trials, .. } = receive(&mut &bytes[..]).unwrap().unwrap();
+    assert_eq!((found, trials.len()), (Some(csv), 300));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `blowup slurm` without a Slurm: what it writes and what it tells. `make slurm` runs it on a real one.
 
-use crate::sweep::{Place, SPEC, stderr};
+use crate::sweep::{Place, SPEC, stderr, wait_for};
 use blowup::merge::ranges;
 use blowup::slurm::script::{arrays, quoted};
 use proptest::prelude::*;
@@ -113,15 +113,11 @@ fn the_status_tells_running_failed_and_missing_apart() {
     place.ok("sweep t.toml --quiet --out r --shard 1/4");
     place.ok("sweep t.toml --quiet --out r --shard 2/4 --where seed=0");
     place.write("r/slurm/exit/shard-3", "2\n");
-    let mut slow = place.command("sweep t.toml --quiet --out r --shard 4/4");
-    let mut slow = slow.env("BLOWUP_TEST_SLOW", "300").spawn().unwrap();
-    let start = std::time::Instant::now();
-    while !place.path("r/shard-4-of-4/runs.csv").exists() && start.elapsed().as_secs() < 60 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let mut held = place.held("sweep t.toml --quiet --out r --shard 4/4", 0).spawn().unwrap();
+    wait_for("the fourth shard to begin", || place.path("r/shard-4-of-4/manifest.toml").exists());
     let said = place.ok("slurm --status r");
-    slow.kill().unwrap();
-    slow.wait().unwrap();
+    held.kill().unwrap();
+    held.wait().unwrap();
     assert!(said.starts_with("r: 4 shards: 1 done, 1 running, 2 failed, 0 missing; not merged\n"), "{said}");
     let line = |shard: u32| said.lines().find(|line| line.starts_with(&format!("{shard:>6} "))).unwrap().to_owned();
     assert!(line(2).contains("failed") && line(2).contains("ended without a word"), "{said}");

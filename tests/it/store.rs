@@ -69,7 +69,7 @@ fn a_number_that_changed_is_noticed_trained_again_and_fails_the_gate() {
     let error = place.refused("check r --spec t.toml");
     assert!(error.contains("line 49: the row is not as it was written"), "{error}");
     let output = place.run("sweep t.toml --out r");
-    assert!(stderr(&output).contains("1 trials to run"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 trial to run"), "{}", stderr(&output));
     assert_eq!(place.read("r/runs.csv"), runs);
     place.ok("check r");
 }
@@ -82,7 +82,9 @@ fn rows_without_checksums_are_taken_as_they_are_and_get_some() {
     std::fs::remove_file(place.path("r/runs.crc32")).unwrap();
     let output = place.run("sweep t.toml --out r --quiet");
     assert!(stderr(&output).contains("has no checksums"), "{}", stderr(&output));
-    assert_eq!((place.read("r/runs.csv"), place.read("r/runs.crc32")), (runs.clone(), sums.clone()));
+    // But nobody knows what else was recorded of them.
+    let guessed = sums.replace(",,,,,,,\n", ",?,,,,,,\n");
+    assert_eq!((place.read("r/runs.csv"), place.read("r/runs.crc32")), (runs.clone(), guessed));
     // Torn, and with a damaged line: those rows are trained again.
     place.write("r/runs.crc32", &sums.replacen(",0", ",x", 1)[..sums.len() - 30]);
     place.ok("sweep t.toml --out r --quiet");

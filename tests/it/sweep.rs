@@ -50,7 +50,7 @@ impl Place {
     /// Results as a sweep leaves them: rows and their checksums.
     pub fn write_runs(&self, dir: &str, runs: &str) {
         let trial = |row: &str| row.get(..TrialId::LENGTH).and_then(TrialId::parse);
-        let line = |row: &str| trial(row).map(|trial| sums::line(trial, sums::sum(row.as_bytes())));
+        let line = |row: &str| trial(row).map(|trial| sums::line(trial, sums::sum(row.as_bytes()), None));
         let lines = runs.split_inclusive('\n').filter_map(line).flatten();
         let lines: Vec<u8> = b"trial,crc32\n".iter().copied().chain(lines).collect();
         std::fs::write(self.path(&format!("{dir}/runs.crc32")), lines).unwrap();
@@ -95,16 +95,28 @@ impl Place {
         self.read("undisturbed/runs.csv")
     }
 
-    /// A sweep that takes seconds, in the background, with some of its rows written.
-    fn start_slowly(&self) -> Child {
-        self.start_slowly_under("BLOWUP_TEST_SLOW", "80")
+    /// The same, whose workers wait after so many trials each until `go` is called.
+    pub fn held(&self, args: &str, trials: u64) -> Command {
+        let _ = std::fs::remove_file(self.path("go"));
+        let mut command = self.command(args);
+        command.env("BLOWUP_TEST_WAIT", format!("{trials},{}", self.path("go").display()));
+        command.stderr(Stdio::null()).stdout(Stdio::null());
+        command
     }
 
-    fn start_slowly_under(&self, variable: &str, value: &str) -> Child {
-        let mut command = self.command("sweep t.toml --out r --workers 2 --chunk 4");
-        command.env("BLOWUP_TEST_SLOW", "80").env(variable, value).stderr(Stdio::null()).stdout(Stdio::null());
+    pub fn go(&self) {
+        self.write("go", "");
+    }
+
+    /// A sweep in the background that has written some of its rows and waits.
+    fn start_held(&self) -> Child {
+        self.start_held_under("UNRELATED", "1")
+    }
+
+    fn start_held_under(&self, variable: &str, value: &str) -> Child {
+        let mut command = self.held("sweep t.toml --out r --workers 2 --chunk 4", 3);
         let before = lines(&self.path("r/runs.csv"));
-        let child = command.spawn().unwrap();
+        let child = command.env(variable, value).spawn().unwrap();
         wait_for("some rows", || lines(&self.path("r/runs.csv")) > before + 3);
         child
     }
@@ -114,25 +126,26 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn lines(path: &Path) -> usize {
+pub fn lines(path: &Path) -> usize {
     std::fs::read(path).map_or(0, |bytes| bytes.iter().filter(|b| **b == b'\n').count())
 }
 
-fn wait_for(what: &str, ready: impl Fn() -> bool) {
+/// However busy the machine is.
+pub fn wait_for(what: &str, ready: impl Fn() -> bool) {
     let start = Instant::now();
     while !ready() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        assert!(start.elapsed() < Duration::from_secs(300), "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-fn signal(pid: u32, name: &str) {
+pub fn signal(pid: u32, name: &str) {
     // It may have ended just now.
     let _ = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output().unwrap();
 }
 
 /// The processes that `parent` started and that still run.
-fn children(parent: u32) -> Vec<u32> {
+pub fn children(parent: u32) -> Vec<u32> {
     let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
     list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
@@ -166,7 +179,7 @@ fn a_killed_sweep_resumes_to_the_same_bytes_and_leaves_no_process() {
     let place = Place::new(&format!("{SPEC}[record]\nepochs=true\n"));
     let expected = place.undisturbed();
     for _ in 0..3 {
-        let mut sweep = place.start_slowly();
+        let mut sweep = place.start_held();
         let workers = children(sweep.id());
         assert!(!workers.is_empty());
         sweep.kill().unwrap();
@@ -186,7 +199,7 @@ fn forked_workers_and_started_ones_write_the_same_bytes() {
     for (variable, value, first, second) in
         [("UNRELATED", "1", "sweep", "worker"), ("ATEN_CPU_CAPABILITY", "avx2", "worker", "worker")]
     {
-        let mut sweep = place.start_slowly_under(variable, value);
+        let mut sweep = place.start_held_under(variable, value);
         let commands = |pids: &[u32]| -> Vec<String> {
             let read = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             pids.iter().filter_map(|pid| read(pid).split('\0').nth(1).map(str::to_owned)).collect()
@@ -198,6 +211,7 @@ fn forked_workers_and_started_ones_write_the_same_bytes() {
             let others: Vec<u32> = children(sweep.id()).into_iter().filter(|pid| !workers.contains(pid)).collect();
             commands(&others) == [second; 2]
         });
+        place.go();
         assert_eq!(sweep.wait().unwrap().code(), Some(0));
         assert_eq!(place.read("r/runs.csv"), expected);
         std::fs::remove_dir_all(place.path("r")).unwrap();
@@ -211,8 +225,7 @@ fn a_worker_that_nobody_needs_ends_before_the_sweep_trains() {
     let before: Vec<&str> = plan.split(" chunks on 9 workers").next().unwrap().split_whitespace().collect();
     let chunks: usize = before.last().unwrap().parse().unwrap();
     assert!(chunks < 9, "{plan}");
-    let mut command = place.command("sweep t.toml --out r --workers 9 --chunk 1000");
-    let mut sweep = command.env("BLOWUP_TEST_SLOW", "80").stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let mut sweep = place.held("sweep t.toml --out r --workers 9 --chunk 1000", 1).spawn().unwrap();
     wait_for("some rows", || lines(&place.path("r/runs.csv")) > 1);
     let workers = children(sweep.id()).len();
     assert!((1..=chunks).contains(&workers), "{workers} workers for {chunks} chunks");
@@ -224,13 +237,14 @@ fn a_worker_that_nobody_needs_ends_before_the_sweep_trains() {
 fn killed_workers_cost_no_row() {
     let place = Place::new(SPEC);
     let expected = place.undisturbed();
-    let mut sweep = place.start_slowly();
+    let mut sweep = place.start_held();
+    // The one that has waited longest, so that no trial is struck twice.
     for _ in 0..2 {
-        for pid in children(sweep.id()).into_iter().take(1) {
-            signal(pid, "KILL");
-        }
-        std::thread::sleep(Duration::from_millis(700));
+        let before = lines(&place.path("r/runs.csv"));
+        signal(children(sweep.id())[0], "KILL");
+        wait_for("rows of another worker", || lines(&place.path("r/runs.csv")) > before);
     }
+    place.go();
     assert_eq!(sweep.wait().unwrap().code(), Some(0));
     assert_eq!(place.read("r/runs.csv"), expected);
 }
@@ -240,11 +254,11 @@ fn a_signal_ends_the_sweep_with_130_and_it_resumes() {
     let place = Place::new(SPEC);
     let expected = place.undisturbed();
     for name in ["INT", "TERM"] {
-        let mut sweep = place.start_slowly();
+        let mut sweep = place.start_held();
         let workers = children(sweep.id());
         signal(sweep.id(), name);
         assert_eq!(sweep.wait().unwrap().code(), Some(130));
-        assert!(!workers.iter().any(|pid| runs(*pid)));
+        wait_for("the workers to end", || !workers.iter().any(|pid| runs(*pid)));
         assert!(place.read("r/manifest.toml").contains("status = \"interrupted\""));
     }
     place.ok("sweep t.toml --out r");
@@ -278,7 +292,7 @@ fn a_trial_that_kills_its_worker_is_lost_alone_and_runs_again_next_time() {
 #[test]
 fn a_second_sweep_on_the_same_folder_is_refused() {
     let place = Place::new(SPEC);
-    let mut first = place.start_slowly();
+    let mut first = place.start_held();
     let error = place.refused("sweep t.toml --out r");
     assert!(error.contains("another sweep is running in `r`"), "{error}");
     first.kill().unwrap();

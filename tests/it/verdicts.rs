@@ -110,6 +110,23 @@ fn without_an_update_the_last_check_is_the_whole_measurement() {
 }
 
 #[test]
+fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
+    let beginning = Beginning { loss_trivial: 0.0, ..beginning(1e308) };
+    let mut course = Course::new(beginning, 1e6, 0.1, Record { epochs: true, ..Record::default() });
+    for _ in 0..20 {
+        for loss in [1e308, 1.5e308, 0.5e308] {
+            course.step(Probe { loss, grad_norm: 1.0, samples: 100, clipped: None });
+            course.updated(0.5);
+        }
+        course.epoch_end(2.0, 0.1);
+    }
+    course.last_check(1e308, 1.0);
+    let run = course.finish(1e308, None);
+    assert_eq!((run.epochs[1].loss, run.measured.loss_max), (1e308, Some(1e308)));
+    assert_eq!(run.measured.outcome, Outcome::Stalled);
+}
+
+#[test]
 fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
     let mut course = Course::new(beginning(1.0), 1e6, 0.1, Record { epochs: true, steps: 1, ..Record::default() });
     for (loss, samples, clipped) in [(1.0, 3, true), (5.0, 1, false)] {
@@ -142,5 +159,17 @@ proptest::proptest! {
         assert!(step(m.diverged) <= step(m.nonfinite));
         assert!(step(m.nonfinite) <= step(m.nan));
         assert_eq!(m.nan.is_some() || !m.loss_final.is_finite(), losses.iter().any(|l| l.is_nan()) || !losses[losses.len() - 1].is_finite());
+    }
+}
+
+#[test]
+fn the_late_mean_is_of_the_last_tenth_rounded_up_of_any_number_of_epochs() {
+    for epochs in 2usize..64 {
+        for peak in 1..epochs {
+            let mut losses = vec![0.1; epochs + 1];
+            (losses[0], losses[peak]) = (1.0, 1e9);
+            let late = peak >= epochs - epochs.div_ceil(10);
+            check(&losses, if late { Outcome::Diverged } else { Outcome::Converged });
+        }
     }
 }

@@ -225,6 +225,10 @@ def perturb(model, seed):
     generator = torch.Generator().manual_seed(seed)
     for p in model.parameters():
         up = torch.rand(p.shape, generator=generator) < 0.5
+        if p.dtype == torch.float16:
+            # It has no nextafter: the next larger and smaller magnitude; 0 stays.
+            p.copy_((p.view(torch.int16) + torch.where(p == 0, 0, torch.where(up, 1, -1)).to(torch.int16)).view(torch.float16))
+            continue
         p.copy_(torch.where(up, torch.nextafter(p, torch.full_like(p, math.inf)), torch.nextafter(p, torch.full_like(p, -math.inf))))
 
 

@@ -5,12 +5,14 @@
 //! parts whatever their width: the bits depend on nothing else. All tensors are contiguous.
 
 mod tanh;
+mod update;
 
 use super::device::fuses;
 use super::matrix::Matrix;
 use crate::trial::{Activation, Norm};
 pub use tanh::tanh;
 use tch::{Device, Kind, Tensor};
+pub use update::{AdamRates, AdamSlice, adam, add, exact_norms, norms};
 
 /// Parts of a sum.
 const PARTS: usize = 16;
@@ -76,6 +78,8 @@ macro_rules! vectorized {
         }
     };
 }
+
+pub(super) use vectorized;
 
 /// The elements of a contiguous f32 tensor.
 ///
@@ -208,84 +212,4 @@ vectorized! { fn backward_relu(y: &[f32], s: &mut [f32], b: Option<&mut [f32]>, 
 }}
 vectorized! { fn backward_tanh(y: &[f32], s: &mut [f32], b: Option<&mut [f32]>, add: bool, batch: usize, width: usize) {
     backward_with(y, s, b, add, batch, width, |s, y| s * (1.0 - y * y))
-}}
-
-/// The L2 norm of each row of `rows` `[row, element]` into `target` `[row]`.
-pub fn norms(rows: &Tensor, target: &Tensor) {
-    let target = elements(target);
-    let length = rows.numel() / target.len();
-    row_norms(elements(rows), length, target);
-}
-
-/// w += rate x d, rounded once as in PyTorch's `add_` (where rate x d overflows the sum may not), and, of what it leaves, the norm of each row;
-/// `rates` are per lane, rows `[layer x lane]`.
-pub fn add(weights: &Tensor, direction: &Tensor, rates: &[f32], target: &Tensor) {
-    let target = elements(target);
-    let length = weights.numel() / target.len();
-    add_and_norm(elements(weights), elements(direction), rates, length, target);
-}
-
-/// Adam's direction, in place of the gradient: m = m + (g - m)(1 - beta1), v = beta2 v + (1 - beta2) g g, g = m / (sqrt(v) / root + eps).
-/// `rates`, per lane: 1 - beta1, beta2, 1 - beta2, root, eps.
-pub fn adam(gradient: &Tensor, mean: &Tensor, square: &Tensor, rates: &[[f32; 5]], rows: usize) {
-    let length = gradient.numel() / rows;
-    adam_rows(elements(gradient), elements(mean), elements(square), rates, length);
-}
-
-#[inline(always)]
-fn norm(parts: [f32; PARTS]) -> f32 {
-    parts.iter().sum::<f32>().sqrt()
-}
-
-/// parts += x x, one element after the other over the parts.
-#[inline(always)]
-fn add_squares(parts: &mut [f32; PARTS], row: &[f32]) {
-    let (chunks, rest) = row.as_chunks::<PARTS>();
-    for chunk in chunks {
-        for (part, x) in parts.iter_mut().zip(chunk) {
-            *part = x.mul_add(*x, *part);
-        }
-    }
-    for (part, x) in parts.iter_mut().zip(rest) {
-        *part = x.mul_add(*x, *part);
-    }
-}
-
-vectorized! { fn row_norms(rows: &[f32], length: usize, target: &mut [f32]) {
-    for (row, target) in rows.chunks_exact(length).zip(target) {
-        let mut parts = [0.0; PARTS];
-        add_squares(&mut parts, row);
-        *target = norm(parts);
-    }
-}}
-
-vectorized! { fn add_and_norm(weights: &mut [f32], direction: &[f32], rates: &[f32], length: usize, target: &mut [f32]) {
-    let rows = weights.chunks_exact_mut(length).zip(direction.chunks_exact(length));
-    for (((weights, direction), rate), target) in rows.zip(rates.iter().cycle()).zip(target) {
-        let mut parts = [0.0; PARTS];
-        let (w, w_rest) = weights.as_chunks_mut::<PARTS>();
-        let (d, d_rest) = direction.as_chunks::<PARTS>();
-        for (w, d) in w.iter_mut().zip(d) {
-            for ((w, d), part) in w.iter_mut().zip(d).zip(&mut parts) {
-                *w = rate.mul_add(*d, *w);
-                *part = w.mul_add(*w, *part);
-            }
-        }
-        for ((w, d), part) in w_rest.iter_mut().zip(d_rest).zip(&mut parts) {
-            *w = rate.mul_add(*d, *w);
-            *part = w.mul_add(*w, *part);
-        }
-        *target = norm(parts);
-    }
-}}
-
-vectorized! { fn adam_rows(gradient: &mut [f32], mean: &mut [f32], square: &mut [f32], rates: &[[f32; 5]], length: usize) {
-    let rows = gradient.chunks_exact_mut(length).zip(mean.chunks_exact_mut(length)).zip(square.chunks_exact_mut(length));
-    for (((g, m), v), [one_minus_beta1, beta2, one_minus_beta2, root, eps]) in rows.zip(rates.iter().cycle()) {
-        for ((g, m), v) in g.iter_mut().zip(m).zip(v) {
-            *m = (*g - *m).mul_add(*one_minus_beta1, *m);
-            *v = *v * beta2 + *g * *g * one_minus_beta2;
-            *g = *m / (v.sqrt() / root + eps);
-        }
-    }
 }}

@@ -55,7 +55,7 @@ function sortedValues(measure, rows) {
 function median(sorted) {
   const middle = sorted.length >> 1;
   if (sorted.length === 0) return null;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return sorted.length % 2 ? sorted[middle] : sorted[middle - 1] / 2 + sorted[middle] / 2;
 }
 
 /** Kaplan and Meier (1958): the share without the event up to each epoch with one; trials without it are censored at their last epoch. */

@@ -1,0 +1,118 @@
+//! The sizes of a trial, as numbers to reckon with.
+
+use crate::trial::{Dtype, Network, Optimizer, Task, Trial};
+use crate::verdict::{Layers, Record};
+
+pub struct Measure {
+    pub samples: f64,
+    /// Numbers of one sample: inputs of all time steps, and outputs.
+    pub numbers: f64,
+    pub batch: f64,
+    /// Updates, and epochs begun.
+    pub steps: f64,
+    pub epochs: f64,
+    pub depth: f64,
+    pub time: f64,
+    pub parameters: f64,
+    /// Multiplications of one sample going forward.
+    pub products: f64,
+    /// Hidden and output units of a batch, at all time steps.
+    pub units: f64,
+    /// Arrays that the optimizer keeps beside the weights.
+    pub moments: f64,
+    /// Of a number.
+    pub bytes: f64,
+    pub is_recurrent: bool,
+    is_fresh: bool,
+}
+
+impl Measure {
+    pub fn of(trial: &Trial) -> Measure {
+        let (inputs, outputs) = (trial.task.inputs as f64, trial.task.outputs as f64);
+        let depth = trial.network.depth() as f64;
+        let width = trial.network.width().unwrap_or(0) as f64;
+        let time = trial.network.sequence_length().unwrap_or(1) as f64;
+        let gates = match trial.network {
+            Network::Gated { cell, .. } => cell.gates() as f64,
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => 1.0,
+        };
+        let (parameters, products) = match trial.network {
+            Network::Linear => (inputs * outputs, inputs * outputs),
+            Network::Mlp { .. } => {
+                let weights = inputs * width + (depth - 1.0) * width * width + width * outputs;
+                (weights, weights)
+            }
+            Network::Rnn { .. } | Network::Gated { .. } => {
+                let hidden = gates * width * (inputs + width + (depth - 1.0) * 2.0 * width);
+                (hidden + width * outputs, hidden * time + width * outputs)
+            }
+        };
+        let moments = match trial.optimizer {
+            Optimizer::Sgd { momentum, .. } => f64::from(momentum != 0.0),
+            Optimizer::Rmsprop { momentum, .. } => 1.0 + f64::from(momentum != 0.0),
+            Optimizer::Adam { .. } | Optimizer::Adamw { .. } => 2.0,
+        };
+        let batch = trial.batch as f64;
+        Measure {
+            samples: trial.task.samples as f64,
+            numbers: inputs * time + outputs,
+            batch,
+            steps: trial.steps() as f64,
+            epochs: trial.epochs() as f64,
+            depth,
+            time,
+            parameters,
+            products,
+            units: batch * (gates * width * depth * time + outputs),
+            moments,
+            bytes: match trial.dtype {
+                Dtype::Float32 => 4.0,
+                Dtype::Float64 => 8.0,
+                Dtype::Bfloat16 | Dtype::Float16 => 2.0,
+            },
+            is_recurrent: trial.network.sequence_length().is_some(),
+            is_fresh: trial.task.is_fresh(),
+        }
+    }
+
+    /// What a lane works on: weights with their gradients and moments, what a pass leaves at every unit, the batch.
+    pub fn working_set(&self) -> f64 {
+        self.bytes * ((3.0 + self.moments) * self.parameters + 2.0 * self.units + self.batch * self.numbers)
+    }
+
+    /// How often data is drawn to be trained on.
+    pub fn draws(&self) -> f64 {
+        if self.is_fresh { self.epochs.max(1.0) } else { 1.0 }
+    }
+
+    /// Samples that are drawn to be evaluated on alone.
+    pub fn fresh_evaluation(&self) -> f64 {
+        if self.is_fresh { Task::EVALUATION_SAMPLES as f64 } else { 0.0 }
+    }
+
+    /// Samples that initial and final loss, and the sharpness, are taken over.
+    pub fn evaluated(&self) -> f64 {
+        if self.is_fresh { Task::EVALUATION_SAMPLES as f64 } else { self.samples }
+    }
+
+    /// Passes forward for the initial and the final loss; none where every batch is all of the data.
+    pub fn evaluation_passes(&self) -> f64 {
+        let full = self.batch == self.samples && !self.is_fresh;
+        if full { 0.0 } else { 2.0 * (self.evaluated() / self.batch).ceil() }
+    }
+
+    /// Units as `units`, of so many samples.
+    pub fn units_of(&self, samples: f64) -> f64 {
+        self.units / self.batch * samples
+    }
+
+    /// How often the layers are measured.
+    pub fn profiles(&self, record: &Record) -> f64 {
+        match &record.layers {
+            Layers::Never => 0.0,
+            Layers::Always => self.epochs + 1.0,
+            Layers::Every(n) => (self.epochs / *n as f64).floor() + 1.0,
+            Layers::At(epochs) => epochs.iter().filter(|epoch| **epoch as f64 <= self.epochs).count() as f64,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Whether the dtype of a trial holds the numbers that it starts from: data, learning rates and the like. What it does not hold would be an infinity before
+//! the first step, which is a mistake in the spec and nothing that training did. PyTorch refuses such a learning rate, too ("value cannot be converted
+//! to type float without overflow"); a number that becomes 0 it takes, and so does this.
+
+use super::axis::Id;
+use super::check::View;
+use super::report::{Mistake, Problems, excerpt};
+use crate::axes::Value;
+use crate::trial::{Dtype, Loss};
+
+/// Whether `x` is a number of this dtype, after rounding.
+pub fn holds(dtype: Dtype, x: f64) -> bool {
+    match dtype {
+        Dtype::Float32 => (x as f32).is_finite(),
+        Dtype::Float64 => x.is_finite(),
+        Dtype::Bfloat16 => half::bf16::from_f64(x).is_finite(),
+        Dtype::Float16 => half::f16::from_f64(x).is_finite(),
+    }
+}
+
+/// Whether `x`, which is not 0, becomes 0.
+pub fn vanishes(dtype: Dtype, x: f64) -> bool {
+    match dtype {
+        Dtype::Float32 => x.abs() < f64::from(f32::MIN_POSITIVE),
+        Dtype::Float64 => x.abs() < f64::MIN_POSITIVE,
+        Dtype::Bfloat16 => x.abs() < f64::from(f32::MIN_POSITIVE),
+        Dtype::Float16 => half::f16::from_f64(x) == half::f16::ZERO,
+    }
+}
+
+/// What a number of 16 bits is multiplied with is held in float32.
+fn inner(dtype: Dtype) -> Dtype {
+    match dtype {
+        Dtype::Float64 => Dtype::Float64,
+        Dtype::Float32 | Dtype::Bfloat16 | Dtype::Float16 => Dtype::Float32,
+    }
+}
+
+fn largest(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::Float32 => "3.40e38",
+        Dtype::Float64 => "1.79e308",
+        Dtype::Bfloat16 => "3.39e38",
+        Dtype::Float16 => "65504",
+    }
+}
+
+/// Reports what no trial of the block can start from. Where axes stand in one dial their values are taken row by row, else all with all.
+pub fn check(view: &View, problems: &mut Problems) {
+    let dtypes = dtypes(view);
+    if let Some(plan) = view.task {
+        let losses = view.losses();
+        for &dtype in &dtypes {
+            if let Some((span, mistake)) = plan.beyond(dtype, losses.contains(&Loss::Mse)) {
+                problems.push(span, mistake);
+                break;
+            }
+        }
+    }
+    for id in [Id::Lr, Id::LrOutput, Id::WeightDecay, Id::Eps] {
+        let broken = pairs(view, id, &dtypes).into_iter().find_map(|(x, dtype)| {
+            let (factor, dtype) = taken(view, id, dtype);
+            (!holds(dtype, x * factor)).then_some((x, factor, dtype))
+        });
+        let Some((x, factor, dtype)) = broken else { continue };
+        let name = id.name();
+        let under = if factor > 1.0 { " (Adam divides it by 1 - beta1 at its first step)" } else { "" };
+        let message = format!("`{name}` = {} is beyond {}{under}", crate::record::float(x), dtype.name());
+        let hint = format!(
+            "the largest number of {} is {}; a larger `{name}` needs a wider dtype, in a block of its own if others are narrower",
+            dtype.name(),
+            largest(dtype)
+        );
+        problems.add(view.place(id), message, hint);
+    }
+}
+
+fn dtypes(view: &View) -> Vec<Dtype> {
+    let named = |value: &Value| if let Value::Text(name) = value { Dtype::from_name(name) } else { None };
+    view.values(Id::Dtype).unwrap_or_default().iter().filter_map(named).collect()
+}
+
+/// The numbers of an axis, each with a dtype that it meets.
+fn pairs(view: &View, id: Id, dtypes: &[Dtype]) -> Vec<(f64, Dtype)> {
+    let number = |value: &Value| if let Value::Float(x) = value { Some(*x) } else { None };
+    if let Some(given) = view.given(id)
+        && given.dial.axes().contains(&Id::Dtype)
+    {
+        let rows = given.dial.cells(id).into_iter().zip(given.dial.cells(Id::Dtype));
+        let pair = |(number_cell, dtype_cell): (Option<super::dial::Cell>, Option<super::dial::Cell>)| {
+            let dtype = match dtype_cell.map(|cell| cell.value) {
+                Some(Value::Text(name)) => Dtype::from_name(name)?,
+                _ => return None,
+            };
+            Some((number(&number_cell.filter(|cell| cell.per.is_none())?.value)?, dtype))
+        };
+        return rows.filter_map(pair).collect();
+    }
+    let largest = view.values(id).unwrap_or_default().iter().filter_map(number).reduce(f64::max);
+    largest.into_iter().flat_map(|x| dtypes.iter().map(move |&dtype| (x, dtype))).collect()
+}
+
+/// The dtype in which the optimizers of a block take a number, and the most that it is multiplied with before.
+fn taken(view: &View, id: Id, dtype: Dtype) -> (f64, Dtype) {
+    let adds = view.can_be(Id::Optimizer, "sgd")
+        || view.can_be(Id::Optimizer, "rmsprop")
+            && view.values(Id::Momentum).is_none_or(|v| v.iter().any(|x| *x != Value::Float(0.0)));
+    match id {
+        // `add_` rounds its `alpha` to the dtype, `addcdiv_` its `value` to float32.
+        Id::Lr | Id::LrOutput if adds => (1.0, dtype),
+        Id::Lr | Id::LrOutput => {
+            let adam = view.can_be(Id::Optimizer, "adam") || view.can_be(Id::Optimizer, "adamw");
+            let betas = view.values(Id::Beta1).filter(|_| adam).unwrap_or_default();
+            let beta1 = betas.iter().filter_map(|v| if let Value::Float(x) = v { Some(*x) } else { None });
+            (1.0 / (1.0 - beta1.fold(0.0, f64::max)), inner(dtype))
+        }
+        _ => (1.0, dtype),
+    }
+}
+
+/// Of a data file: its first column that a dtype does not hold. `columns`: with their largest magnitudes.
+pub fn column(dtype: Dtype, file: &str, columns: &[(String, f64)]) -> Option<Mistake> {
+    let (name, beyond, largest) = columns.iter().find_map(|(name, largest)| {
+        let (beyond, gone) = (!holds(dtype, *largest), *largest != 0.0 && vanishes(dtype, *largest));
+        (beyond || gone).then_some((name, beyond, *largest))
+    })?;
+    let (dtype, largest) = (dtype.name(), crate::record::float(largest));
+    let what = match beyond {
+        true => format!("holds {largest}, which is beyond {dtype}"),
+        false => format!("is 0 everywhere in {dtype}: its largest number is {largest}"),
+    };
+    let message = format!("`{}`: column `{}` {what}", excerpt(file), excerpt(name));
+    Some(Mistake::new(
+        message,
+        "standardize = true brings every column to mean 0 and variance 1; or take dtype = \"float64\"",
+    ))
+}
+
+/// Of inputs that are drawn: whether some of them would be beyond a dtype.
+pub fn input_std(dtype: Dtype, std: f64) -> Option<Mistake> {
+    // No normal number of 64 bits lies beyond 9 standard deviations; sums over them that make targets of them are in float64.
+    let room = if dtype == Dtype::Float64 { 1e6 } else { 10.0 };
+    (!holds(dtype, std * room)).then(|| {
+        let message = format!("inputs of `input_std` = {} are beyond {}", crate::record::float(std), dtype.name());
+        Mistake::new(message, format!("numbers of {} end at {}", dtype.name(), largest(dtype)))
+    })
+}

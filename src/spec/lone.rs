@@ -1,0 +1,121 @@
+//! Batch norm over a batch of one sample: its variance is 0, what it hands on is its shift whatever the input, and PyTorch refuses it. So does a
+//! spec, for every trial that no `[[exclude]]` drops.
+
+use super::Spec;
+use super::axis::Id;
+use super::block::Block;
+use super::dial::{Cell, Dial};
+use super::filter::{Column, Filter};
+use super::report::Problems;
+use super::settings::Seeds;
+use super::source::Span;
+use crate::axes::Value;
+use crate::grid::Grid;
+use crate::trial::{Lone, Task, Trial};
+
+/// Points that are looked at for one that no [[exclude]] drops.
+const LOOKED_AT: usize = 1_000_000;
+
+/// Sizes of a batch that are told of a block.
+const TOLD: usize = 10;
+
+/// `places`: for each block where to point at.
+pub fn check(spec: &Spec, places: &[Span], problems: &mut Problems) {
+    for (block, place) in spec.blocks.iter().zip(places) {
+        let Some(suspects) = suspects(block, &spec.excludes) else { continue };
+        let grid = Grid::new(std::slice::from_ref(&suspects), &spec.excludes);
+        let mut told: Vec<usize> = Vec::new();
+        for (looked_at, (trial, excluded)) in grid.all_points().enumerate() {
+            // What an exclude drops is not looked for without end.
+            let given_up = looked_at >= LOOKED_AT;
+            if told.len() == TOLD || given_up && !told.is_empty() {
+                break;
+            }
+            if let Some(lone) = trial.lone_sample()
+                && (given_up || !excluded)
+                && !told.contains(&trial.batch)
+            {
+                told.push(trial.batch);
+                problems.add(place, message(&trial, lone), hint(&trial));
+            }
+        }
+    }
+}
+
+fn message(trial: &Trial, lone: Lone) -> String {
+    let (samples, batch) = match lone {
+        Lone::Training => (trial.task.samples, trial.batch),
+        Lone::Evaluation => (Task::EVALUATION_SAMPLES, trial.batch),
+    };
+    let why = match lone {
+        _ if samples == 1 => format!("the task `{}` has one", trial.task.kind.name()),
+        _ if batch == 1 => "`batch` is 1".to_owned(),
+        Lone::Training => format!("{samples} samples in batches of {batch} leave one"),
+        Lone::Evaluation => format!("the {samples} samples of the evaluation in batches of {batch} leave one"),
+    };
+    format!("norm = \"batch\" would normalize one sample alone: {why}")
+}
+
+fn hint(trial: &Trial) -> String {
+    let batch = trial.batch;
+    let drop = format!("drop these trials: [[exclude]] with norm = \"batch\" and batch = {batch}");
+    format!("one sample has no variance, and PyTorch refuses it; take another `batch` or number of samples, or {drop}")
+}
+
+/// The block with as few of its points as will do: none that surely has two samples in every batch, and of the axes on which neither that nor an
+/// exclude depends one value each. None if there is none left.
+fn suspects(block: &Block, excludes: &[Filter]) -> Option<Block> {
+    let samples = block.tasks.any()?.samples;
+    let given = |id: Id| block.dials.iter().any(|dial| dial.axes().contains(&id));
+    let may = |id: Id, cell: Option<Cell>| match cell.map_or(id.axis().default, |cell| Some(cell.value)) {
+        _ if cell.is_some_and(|cell| cell.per.is_some()) => true,
+        Some(Value::Text(network)) if id == Id::Network => network == "mlp",
+        Some(Value::Text(norm)) if id == Id::Norm => norm == "batch",
+        Some(Value::Integer(depth)) if id == Id::Depth => depth > 0,
+        Some(Value::Integer(batch)) if id == Id::Batch => {
+            let lone = |n: usize| batch == 1 || n as u64 % batch == 1 || batch >= n as u64 && n == 1;
+            // A batch of all samples is as large as they are.
+            let batch = batch.min(samples as u64);
+            lone(samples)
+                || block.tasks.any().is_some_and(|task| task.kind.is_fresh())
+                    && Task::EVALUATION_SAMPLES as u64 % batch == 1
+        }
+        _ => true,
+    };
+    let decisive = [Id::Network, Id::Norm, Id::Depth, Id::Batch];
+    if decisive.into_iter().any(|id| !given(id) && !may(id, None)) {
+        return None;
+    }
+    let (mut dials, mut needed) = (block.dials.clone(), decisive.to_vec());
+    for dial in &mut dials {
+        if let Dial::Rows { axes, rows } = dial {
+            rows.retain(|row| axes.iter().zip(row).all(|(&id, &cell)| may(id, cell)));
+            if rows.is_empty() {
+                return None;
+            }
+        }
+    }
+    let (mut seeds, mut columns) = (false, excludes.iter().flat_map(Filter::columns));
+    columns.by_ref().for_each(|column| match column {
+        Column::Axis(axis) => {
+            seeds |= matches!(axis.id, Id::Seed | Id::DataSeed);
+            needed.extend(axis.id.depends_on());
+        }
+        Column::Label | Column::Task => {}
+    });
+    let divisors = |dial: &Dial| -> Vec<Id> {
+        let cells = dial.axes().iter().flat_map(|&id| dial.cells(id));
+        cells.flatten().filter_map(|cell| cell.per).collect()
+    };
+    let per: Vec<Id> = dials.iter().flat_map(divisors).collect();
+    needed.extend(per);
+    for dial in &mut dials {
+        if !dial.axes().iter().any(|id| needed.contains(id)) {
+            *dial = dial.first();
+        }
+    }
+    let seeds = if seeds { block.seeds.clone() } else { Seeds::List(vec![block.seeds.at(0)]) };
+    let Block { label, tasks, budget, loss_ratio, .. } = block;
+    let (label, tasks) = (label.clone(), tasks.clone());
+    Some(Block { label, tasks, budget: *budget, loss_ratio: *loss_ratio, seeds, dials, distinct: false })
+}

@@ -1,0 +1,117 @@
+//! The way to stderr. While a sweep runs a thread of its own writes there: a terminal that was halted (Ctrl-S) or a pipe that nobody reads must not
+//! hold up the thread that owns the workers and the files. What waits is bounded: lines beyond that are counted, and their number is told.
+
+use indicatif::ProgressBar;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+/// Messages that may wait.
+const WAITING: usize = 4096;
+
+static WRITER: Mutex<Option<SyncSender<Message>>> = Mutex::new(None);
+static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);
+
+enum Message {
+    Text(Vec<u8>),
+    /// What the bar shows: a position and a text beside it.
+    Show(u64, String),
+    /// The bar is done with.
+    Clear,
+    /// Everything before it was written.
+    Written(SyncSender<()>),
+}
+
+/// From here on a thread writes, and keeps what it writes apart from `bar`. Not before workers were forked.
+pub fn detach(bar: ProgressBar) -> io::Result<()> {
+    let (to, messages) = sync_channel(WAITING);
+    std::thread::Builder::new().name("stderr".to_owned()).spawn(move || write(&messages, &bar))?;
+    *writer() = Some(to);
+    Ok(())
+}
+
+/// A line. A reader that went away (`2>&1 | head`) must not end the sweep.
+pub fn line(text: &str) {
+    put(format!("{text}\n").into_bytes());
+}
+
+pub fn show(position: u64, text: String) {
+    // One that finds no room is followed by another.
+    send(Message::Show(position, text));
+}
+
+/// Takes the bar away.
+pub fn clear() {
+    send(Message::Clear);
+}
+
+/// Waits until everything was written: at the end of the program, when no worker is left to wait for it.
+pub fn flush() {
+    let Some(to) = writer().clone() else { return };
+    let (tell, written) = sync_channel(1);
+    if to.send(Message::Written(tell)).is_ok() {
+        let _ = written.recv();
+    }
+}
+
+/// Where `tracing` writes.
+pub struct Log;
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        put(text.to_vec());
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn writer() -> std::sync::MutexGuard<'static, Option<SyncSender<Message>>> {
+    WRITER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn put(text: Vec<u8>) {
+    if !send(Message::Text(text)) {
+        LEFT_OUT.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// False if there was no room. Never waits but where nobody detached the writer.
+fn send(message: Message) -> bool {
+    let to = writer().clone();
+    match (to, message) {
+        (Some(to), message) => to.try_send(message).is_ok(),
+        (None, Message::Text(text)) => {
+            let _ = io::stderr().write_all(&text);
+            true
+        }
+        (None, Message::Show(..) | Message::Clear | Message::Written(_)) => true,
+    }
+}
+
+fn write(messages: &Receiver<Message>, bar: &ProgressBar) {
+    let text = |text: &[u8]| {
+        let write = || io::stderr().write_all(text);
+        let _ = if bar.is_hidden() { write() } else { bar.suspend(write) };
+    };
+    for message in messages {
+        match message {
+            Message::Text(line) => text(&line),
+            Message::Show(position, words) => {
+                bar.set_position(position);
+                bar.set_message(words);
+            }
+            Message::Clear => bar.finish_and_clear(),
+            Message::Written(tell) => drop(tell.send(())),
+        }
+        match LEFT_OUT.swap(0, Ordering::Relaxed) {
+            0 => {}
+            lines => {
+                text(format!("{lines} lines were left out: nobody read what was written before them\n").as_bytes())
+            }
+        }
+    }
+}

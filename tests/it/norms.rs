@@ -1,0 +1,169 @@
+//! Norms against libtorch's own, also where a variance leaves the range of the dtype.
+
+use crate::training::train;
+use crate::trials;
+use blowup::engine::matrix::Matrix;
+use blowup::engine::norm::Statistics;
+use blowup::engine::weights::{Layer, host};
+use blowup::trial::*;
+use blowup::verdict::{Finished, Outcome, Site, Tensor as Where};
+use tch::{Device, Kind, Tensor};
+
+const LANES: i64 = 3;
+
+/// One pass of a norm over its lanes: output, dLoss/dinput, gradients of scale and shift.
+fn written_out(norm: Norm, x: &Tensor, scale: &Tensor, shift: &Tensor, signal: &Tensor) -> Vec<Tensor> {
+    let size = <[i64; 3]>::try_from(x.size()).unwrap();
+    let statistics = Statistics::new(norm, size, x.kind()).unwrap();
+    let layer = |scale: Tensor, shift: Tensor| Layer {
+        weight: Matrix::zeros([1, 1, 1], x.kind()),
+        recurrent: None,
+        bias: None,
+        recurrent_bias: None,
+        scale: Some(Matrix::of(scale)),
+        shift: (!matches!(norm, Norm::Rms(_))).then(|| Matrix::of(shift)),
+    };
+    let weights = layer(scale.copy(), shift.copy());
+    let gradients = layer(scale.zeros_like(), shift.zeros_like());
+    let (input, output, signal) = (Matrix::of(x.copy()), Matrix::of(x.zeros_like()), Matrix::of(signal.copy()));
+    statistics.forward(&weights, &input, &output);
+    statistics.backward(&weights, &gradients, &input, &signal, false);
+    let parts = [Some(output), Some(signal), gradients.scale, gradients.shift];
+    parts.into_iter().flatten().map(|matrix| matrix.shallow_clone()).collect()
+}
+
+/// The same by libtorch's modules and autograd, lane by lane.
+fn by_autograd(norm: Norm, x: &Tensor, scale: &Tensor, shift: &Tensor, signal: &Tensor) -> Vec<Tensor> {
+    let lane = |lane: i64| {
+        let leaf = |t: &Tensor| t.select(0, lane).contiguous().set_requires_grad(true);
+        let (x, scale, shift) = (leaf(x), leaf(&scale.squeeze_dim(1)), leaf(&shift.squeeze_dim(1)));
+        let width = [x.size()[1]];
+        let none = None::<&Tensor>;
+        let (y, leaves) = match norm {
+            Norm::Batch(_) => {
+                (x.batch_norm(Some(&scale), Some(&shift), none, none, true, 0.1, 1e-5, false), vec![&x, &scale, &shift])
+            }
+            Norm::Layer(_) => (x.layer_norm(width, Some(&scale), Some(&shift), 1e-5, false), vec![&x, &scale, &shift]),
+            Norm::Rms(_) => (x.rms_norm(width, Some(&scale), None), vec![&x, &scale]),
+            Norm::None => unreachable!(),
+        };
+        let loss = (&y * signal.select(0, lane)).sum(x.kind());
+        let gradients = Tensor::run_backward(&[loss], &leaves, false, false);
+        std::iter::once(y.detach()).chain(gradients).collect::<Vec<_>>()
+    };
+    let lanes: Vec<Vec<Tensor>> = (0..LANES).map(lane).collect();
+    (0..lanes[0].len()).map(|i| Tensor::stack(&lanes.iter().map(|l| &l[i]).collect::<Vec<_>>(), 0)).collect()
+}
+
+fn word(x: f64) -> &'static str {
+    match x {
+        x if x.is_nan() => "NaN",
+        x if x.is_infinite() => "infinite",
+        _ => "finite",
+    }
+}
+
+const ALL: [Norm; 3] =
+    [Norm::Batch(NormPosition::Before), Norm::Layer(NormPosition::Before), Norm::Rms(NormPosition::Before)];
+
+#[test]
+fn a_norm_is_libtorchs_own_forward_and_back_also_where_it_overflows() {
+    blowup::engine::start();
+    // No product of two is near the end of the range, where the order of a sum would decide.
+    let sizes = [1e-3, 1.0, 1e6, 1e12, 1e17, 4e19, 1e21, 1e30];
+    let signals = [1e-3, 1.0, 1e6, 1e12, 1e35];
+    for (kind, tolerance, power) in [(Kind::Float, 1e-4, 1.0), (Kind::Double, 1e-10, 8.0)] {
+        let mut overflows = 0;
+        for norm in ALL {
+            for (batch, width) in [(6, 5), (9, 8), (4, 21), (5, 64)] {
+                for (x_size, signal_size) in sizes.iter().flat_map(|x| signals.map(|signal| (x, signal))) {
+                    tch::manual_seed(width);
+                    let random = |rows: i64| Tensor::randn([LANES, rows, width], (Kind::Double, Device::Cpu));
+                    let large = |t: Tensor, size: f64| (t * size.powf(power)).to_kind(kind);
+                    let (x, signal) = (large(random(batch), *x_size), large(random(batch), signal_size));
+                    let (scale, shift) = ((random(1) * 0.3 + 1.0).to_kind(kind), random(1).to_kind(kind));
+                    let found = written_out(norm, &x, &scale, &shift, &signal);
+                    let expected = by_autograd(norm, &x, &scale, &shift, &signal);
+                    assert_eq!(found.len(), expected.len());
+                    for (what, (found, expected)) in
+                        ["y", "dx", "dscale", "dshift"].iter().zip(found.iter().zip(&expected))
+                    {
+                        let (found, expected) = (host(found), host(expected));
+                        let largest = expected.iter().filter(|x| x.is_finite()).fold(0.0, |a: f64, x| a.max(x.abs()));
+                        for (a, b) in found.iter().zip(&expected) {
+                            let place = format!("{norm:?} {kind:?} {x_size:e} {signal_size:e} {width}: {what} {a} {b}");
+                            assert_eq!(word(*a), word(*b), "{place}");
+                            let near = a == b || !b.is_finite() || (a - b).abs() <= tolerance * largest;
+                            assert!(near, "{place}, largest {largest:e}");
+                            overflows += usize::from(!b.is_finite());
+                        }
+                    }
+                }
+            }
+        }
+        assert!(overflows > 1000, "{overflows}");
+    }
+}
+
+/// A single teacher-sized layer of finite values beyond the square root of the largest f32.
+fn large(norm: Norm, dtype: Dtype) -> Trial {
+    let network = Network::Mlp { depth: 1, width: 8, activation: Activation::Tanh, norm, residual: false };
+    let init = Init { kind: InitKind::Normal, scale: 1e20, offset: 0.0 };
+    let mut trial = Trial { network, init, bias: Bias::None, lr: 0.0, batch: 16, dtype, ..trials::mlp() };
+    (trial.task.inputs, trial.task.samples) = (4, 16);
+    trial.budget = Budget::Steps(1);
+    trial
+}
+
+fn first_bad(run: &Finished) -> (u64, Option<Site>) {
+    let nonfinite = run.measured.nonfinite.expect("not finite somewhere");
+    (nonfinite.step, run.measured.site)
+}
+
+#[test]
+fn a_norm_whose_variance_overflows_is_not_finite_in_the_first_step() {
+    // PyTorch 2.11: layer norm is NaN forward; batch and rms norm are 0 forward, and their gradients are NaN.
+    for norm in ALL {
+        let at = match norm {
+            Norm::Layer(_) => Site { tensor: Where::Activation, layer: Some(1), time: None },
+            _ => Site { tensor: Where::BackpropSignal, layer: Some(1), time: None },
+        };
+        let run = &train(&[large(norm, Dtype::Float32)])[0];
+        assert_eq!(run.measured.outcome, Outcome::Nonfinite, "{norm:?}");
+        assert_eq!(first_bad(run), (0, Some(at)), "{norm:?}");
+        // The exact answers are finite.
+        assert_eq!(train(&[large(norm, Dtype::Float64)])[0].measured.nonfinite, None, "{norm:?}");
+    }
+}
+
+/// As the trials of tests/pytorch/blowups.toml: relu, width 16, 32 samples of a teacher with 10 inputs and 2 outputs, f32.
+fn blowup(depth: usize, norm: Norm, kind: InitKind, scale: f64, lr: f64) -> Trial {
+    let network = Network::Mlp { depth, width: 16, activation: Activation::Relu, norm, residual: false };
+    let task = Task { kind: TaskKind::Teacher, inputs: 10, outputs: 2, samples: 32, input_std: 1.0, csv: None };
+    let (init, bias) = (Init { kind, scale, offset: 0.0 }, Bias::Learned { std: 0.0 });
+    let budget = Budget::Steps(24);
+    Trial { task, budget, network, init, bias, lr, batch: 32, dtype: Dtype::Float32, ..trials::mlp() }
+}
+
+#[test]
+fn nets_with_norms_blow_up_when_and_where_pytorchs_do() {
+    let (before, after) = (NormPosition::Before, NormPosition::After);
+    let (he, normal) = ((InitKind::He, 1.0), (InitKind::Normal, 0.5));
+    // Of PyTorch 2.11 on a CPU: first non-finite step, where it began, NaN step.
+    for (norm, (kind, scale), lr, step, tensor, layer, nan) in [
+        (Norm::Layer(before), (InitKind::Normal, 1e19), 0.01, 0, Where::Activation, 1, 0),
+        (Norm::Layer(before), he, 300.0, 2, Where::Activation, 4, 2),
+        (Norm::Layer(before), he, 30.0, 2, Where::BackpropSignal, 4, 3),
+        (Norm::Layer(before), normal, 300.0, 2, Where::Activation, 4, 2),
+        (Norm::Layer(after), normal, 30.0, 2, Where::BackpropSignal, 4, 3),
+        (Norm::Rms(before), normal, 30.0, 2, Where::BackpropSignal, 4, 3),
+        (Norm::Rms(after), he, 30.0, 2, Where::BackpropSignal, 4, 3),
+        (Norm::Rms(after), normal, 300.0, 2, Where::BackpropSignal, 4, 3),
+    ] {
+        let run = &train(&[blowup(4, norm, kind, scale, lr)])[0];
+        let name = format!("{norm:?} {kind:?} {lr}");
+        assert_eq!(run.measured.outcome, Outcome::Nonfinite, "{name}");
+        assert_eq!(first_bad(run), (step, Some(Site { tensor, layer: Some(layer), time: None })), "{name}");
+        assert_eq!(run.measured.nan.unwrap().step, nan, "{name}");
+    }
+}
