@@ -29,6 +29,7 @@ fn the_names_of_many_columns_stand_in_an_order_once() {
         target: "y".to_owned(),
         features: (0..1500).map(|column| format!("gene_expression_{column:05}")).collect(),
         standardize: true,
+        separator: ',',
     };
     let mut one = trial(2, 3, 4);
     one.task.csv = Some(csv.clone());

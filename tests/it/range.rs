@@ -192,6 +192,7 @@ fn samples(columns: [&[f64]; 2], standardize: bool) -> Samples {
         target: "y".to_owned(),
         features: vec!["a".to_owned()],
         standardize,
+        separator: ',',
     };
     let csv = Some(csv);
     let task = Task { kind: TaskKind::Csv, inputs: 1, outputs: 1, samples: columns[0].len(), input_std: 1.0, csv };
