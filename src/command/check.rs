@@ -98,6 +98,7 @@ pub(super) fn run_of(dir: &Path, roster: &Roster, columns: &[&'static str]) -> R
     let known = Known::open(sums::path(&path))?;
     if known.is_none() {
         tracing::warn!(
+            hint = "`runs.crc32` lies beside the file that a sweep writes; copy both",
             "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
             path.display()
         );

@@ -1,7 +1,7 @@
 //! Faults on demand, so that tests and `make drill` can show that a sweep survives them. Read from the environment, in the worker only.
 
+use crate::output;
 use crate::trial::Trial;
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Drill {
     /// Called when the worker has said that it is ready, before it reads orders.
     pub fn ready(&self) {
         if let Some(file) = &self.stop
-            && OpenOptions::new().write(true).create_new(true).open(file).is_ok()
+            && output::create_new(file).is_ok()
         {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
         }

@@ -19,7 +19,7 @@ seeds=1
 [task]
 kind="noise"
 inputs=3
-samples=11
+samples=12
 [base]
 width=7
 batch=5

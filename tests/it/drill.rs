@@ -57,7 +57,7 @@ fn a_trial_is_lost_in_three_sweeps_until_asked_or_given_more() {
         assert_eq!(sweep("--timeout 3", "HANG").0, Some(1));
     }
     let (status, told) = sweep("--timeout 3", "HANG");
-    assert!(status == Some(1) && told.contains("1 were lost in 3 sweeps"), "{told}");
+    assert!(status == Some(1) && told.contains("1 trial was lost in 3 sweeps"), "{told}");
     assert!(!told.contains("to run"), "{told}");
     // The same without the fault: only more time, or the wish, makes it run.
     assert!(place.run("sweep t.toml --out r --timeout 2.9").status.code() == Some(1));

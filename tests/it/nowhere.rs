@@ -4,12 +4,15 @@ use crate::mistakes::{check, mistakes};
 use crate::spec::{TOP, parse};
 use blowup::axes::{AXES, value};
 
-/// For each axis a value and, unless it applies to every trial, a block in which it applies nowhere and what it needs.
-const ALWAYS: Option<(&str, &str)> = None;
-const RECURRENT: Option<(&str, &str)> = Some(("", "`network` rnn or lstm or gru"));
-const LINEAR: Option<(&str, &str)> = Some(("depth = 0", "`depth` 1 or more"));
+/// A block in which an axis applies nowhere, and what the axis needs. None if it applies to every trial.
+type Nowhere = Option<(&'static str, &'static str)>;
+
+const ALWAYS: Nowhere = None;
+const RECURRENT: Nowhere = Some(("", "`network` rnn or lstm or gru"));
+const LINEAR: Nowhere = Some(("depth = 0", "`depth` 1 or more"));
 const ADAM: &str = "optimizer = \"adam\"";
-const EVERY: [(&str, &str, Option<(&str, &str)>); 37] = [
+/// For each axis a value and where it applies nowhere.
+const EVERY: [(&str, &str, Nowhere); 37] = [
     ("network", "\"mlp\"", ALWAYS),
     ("depth", "2", ALWAYS),
     ("width", "5", LINEAR),

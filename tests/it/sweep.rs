@@ -2,6 +2,7 @@
 
 use blowup::store::sums;
 use blowup::trial::TrialId;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -59,6 +60,7 @@ impl Place {
 
     pub fn command(&self, args: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blowup"));
+        heeds_signals(&mut command);
         command.current_dir(self.dir.path()).args(args.split_whitespace());
         for name in std::env::vars_os().map(|(name, _)| name) {
             let text = name.to_string_lossy();
@@ -120,6 +122,19 @@ impl Place {
         wait_for("some rows", || lines(&self.path("r/runs.csv")) > before + 3);
         child
     }
+}
+
+/// Whoever runs the tests in the background may have it that signals are ignored, which a sweep inherits.
+fn heeds_signals(command: &mut Command) {
+    let reset = || {
+        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
+            // SAFETY: `signal` may be called between fork and exec, and the default disposition runs no code of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: as above; nothing is allocated.
+    unsafe { command.pre_exec(reset) };
 }
 
 pub fn stderr(output: &Output) -> String {
@@ -402,6 +417,8 @@ fn help_teaches() {
                              the machine]
           --max-lost <N>     Stop (status 1, resumable) when more than N trials are lost
           --retry-lost       Try even trials again that were lost in three sweeps
+          --refill           Train finished trials again of which `[record]` asks for more than was
+                             recorded; their rows in runs.csv must come out the same
           --dry-run          Print trials, cohorts and predicted work, and touch nothing
           --yes              Run even more than ten million trials
           --quiet            No progress on stderr
