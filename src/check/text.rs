@@ -3,7 +3,7 @@
 use super::baseline::{Comparison, Group};
 use super::roster::Roster;
 use super::{Case, Gate};
-use crate::failure::printable;
+use crate::failure::{counted, printable};
 use crate::spec::expect::{Baseline, Direction};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use std::fmt::Write;
 /// `between`: what stands between the table and the findings; `place`: file and line of a byte of the spec.
 pub fn text(gate: &Gate, between: &str, place: &dyn Fn(usize) -> String) -> String {
     let whole = match gate.whole.iter().all(|case| case.finding.is_none()) {
-        true => format!("{} trials, each with one row and a verdict\n", gate.trials),
+        true => format!("{}, each with one row and a verdict\n", counted(gate.trials, "trial")),
         false => String::new(),
     };
     let table = if gate.expectations.is_empty() { String::new() } else { table(&gate.expectations) };

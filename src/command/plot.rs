@@ -140,7 +140,7 @@ fn source(dir: &Path, filters: &[String]) -> Source {
         let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
         full.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
     };
-    let named = input::spec(&dir.join("spec.toml")).ok().and_then(|text| spec::name(&text));
+    let named = input::kept_spec(&dir.join("spec.toml")).ok().and_then(|text| spec::name(&text));
     Source { name: named.unwrap_or_else(folder), filters: filters.to_vec() }
 }
 

@@ -104,7 +104,10 @@ fn a_data_file_that_changes_stops_the_sweep_and_the_file_as_it_was_resumes_it() 
     let output = sweep.wait_with_output().unwrap();
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("changed while the sweep was running") && told.contains("put the file back"), "{told}");
+    assert!(
+        told.contains("`d.csv` is not what it was when the sweep began") && told.contains("put the file back"),
+        "{told}"
+    );
     assert!(!place.path("r/lost.csv").exists() && !place.read("r/runs.csv").contains("crashed"));
     place.write("d.csv", data);
     place.ok("sweep t.toml --out r");
