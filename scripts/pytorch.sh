@@ -19,7 +19,7 @@ for spec in tests/pytorch/trials.toml tests/pytorch/blowups.toml tests/pytorch/h
     export spec run="$scratch/$name" traces="$scratch/traces/$name"
     mkdir -p "$traces"
     target/release/blowup sweep "$spec" --out "$run" --quiet > "$scratch/out" || { cat "$scratch/out"; exit 1; }
-    echo "$spec: $(tail -n 2 "$scratch/out" | head -n 1)"
+    echo "$spec: $(grep ' trials: ' "$scratch/out")"
     # A replay that does not give its row ends everything.
     tail -n +2 "$run/runs.csv" | cut -d , -f 1 | xargs -P "$(nproc)" -I TRIAL sh -c \
         'target/release/blowup replay "$run" TRIAL --spec "$spec" --trace "$traces/TRIAL" > "$scratch/TRIAL" || { cat "$scratch/TRIAL"; exit 255; }'
