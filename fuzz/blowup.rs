@@ -26,6 +26,8 @@ pub mod worker {
     pub mod protocol;
 }
 
+#[path = "../src/mean.rs"]
+pub mod mean;
 #[path = "../src/verdict/mod.rs"]
 pub mod verdict;
 
