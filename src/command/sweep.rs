@@ -263,7 +263,8 @@ impl Running<'_> {
                 Ok(Exit::Interrupted)
             }
             Ok(Ending::Hopeless) => {
-                let text = format!("stopped: {} lost; see lost.csv, the same command resumes", text_of(self.lost));
+                let text =
+                    format!("stopped: {} lost; see lost.csv, the same command resumes", were(self.lost, "trial"));
                 progress::to_stderr(&text);
                 self.close(Status::Interrupted)?;
                 Ok(Exit::Lost)
@@ -361,11 +362,7 @@ impl Running<'_> {
             tracing::warn!(
                 hint = "`--refill` trains them again",
                 "{} trained before `[record]` asked for all that it asks for now: what was recorded then is kept",
-                if lacking == 1 {
-                    "1 finished trial was".to_owned()
-                } else {
-                    format!("{lacking} finished trials were")
-                },
+                were(lacking, "finished trial"),
             );
         }
         if self.store.is_unguarded() {
@@ -403,12 +400,12 @@ impl Running<'_> {
     fn exit(&self) -> Exit {
         if self.lost > 0 {
             let hint = "lost.csv has the reasons; the same command runs them again";
-            tracing::warn!(hint, "{} lost: without a verdict", text_of(self.lost));
+            tracing::warn!(hint, "{} lost: without a verdict", were(self.lost, "trial"));
         }
         let given_up = self.survey.given_up;
         if given_up > 0 {
             let hint = "`--retry-lost` runs them again, and so do larger limits";
-            tracing::warn!(hint, "{} lost in {} sweeps: not run again", text_of(given_up), losses::MOST);
+            tracing::warn!(hint, "{} lost in {} sweeps: not run again", were(given_up, "trial"), losses::MOST);
         }
         if self.lost + given_up == 0 { Exit::Done } else { Exit::Lost }
     }
@@ -460,8 +457,8 @@ impl Running<'_> {
 }
 
 /// `1 trial was`, `2 trials were`.
-fn text_of(trials: u64) -> String {
-    format!("{} {}", counted(trials, "trial"), if trials == 1 { "was" } else { "were" })
+fn were(n: u64, what: &str) -> String {
+    format!("{} {}", counted(n, what), if n == 1 { "was" } else { "were" })
 }
 
 /// The row under the label that its trial has now, if that is another.

@@ -95,16 +95,7 @@ impl Task {
 
     /// Whether every seed has its own data.
     pub fn is_drawn(&self) -> bool {
-        match self.kind {
-            TaskKind::Csv | TaskKind::Digits | TaskKind::Scalar => false,
-            TaskKind::Teacher
-            | TaskKind::Noise
-            | TaskKind::FreshNoise
-            | TaskKind::Adding
-            | TaskKind::Copy
-            | TaskKind::TemporalOrder
-            | TaskKind::NoiseSequence => true,
-        }
+        self.kind.is_drawn()
     }
 }
 
