@@ -2,6 +2,7 @@
 //! what overflows.
 
 use super::{PARTS, elements, vectorized};
+use std::array::from_fn;
 use std::ops::Range;
 use tch::Tensor;
 
@@ -106,20 +107,20 @@ vectorized! { fn row_norms(rows: &[f32], length: usize, exact: bool, target: &mu
     }
 }}
 
-/// w += rate x d of one row; returns the norm of what it leaves.
+/// w += rate x (clip x d) of one row; returns the norm of what it leaves.
 #[inline(always)]
-fn add_row(weights: &mut [f32], direction: &[f32], rate: f32, clipped: impl Fn(f32) -> f32) -> f32 {
+fn add_row(weights: &mut [f32], direction: &[f32], rate: f32, clip: f32) -> f32 {
     let mut parts = [0.0; PARTS];
     let (w, w_rest) = weights.as_chunks_mut::<PARTS>();
     let (d, d_rest) = direction.as_chunks::<PARTS>();
     for (w, d) in w.iter_mut().zip(d) {
-        for ((w, d), part) in w.iter_mut().zip(d).zip(&mut parts) {
-            *w = rate.mul_add(clipped(*d), *w);
-            *part = w.mul_add(*w, *part);
-        }
+        // Whole arrays at a time, which the compiler turns into vectors: of the same in one loop it makes none.
+        let new: [f32; PARTS] = from_fn(|i| rate.mul_add(clip * d[i], w[i]));
+        parts = from_fn(|i| new[i].mul_add(new[i], parts[i]));
+        *w = new;
     }
     for ((w, d), part) in w_rest.iter_mut().zip(d_rest).zip(&mut parts) {
-        *w = rate.mul_add(clipped(*d), *w);
+        *w = rate.mul_add(clip * *d, *w);
         *part = w.mul_add(*w, *part);
     }
     norm(parts)
@@ -131,49 +132,51 @@ vectorized! { fn add_and_norm(
     let rows = weights.chunks_exact_mut(length).zip(direction.chunks_exact(length)).zip(target);
     for (row, ((weights, direction), target)) in rows.enumerate() {
         let lane = row % rates.len();
-        *target = match clips.map(|clips| clips[lane]) {
-            None => add_row(weights, direction, rates[lane], |d| d),
-            Some(clip) => add_row(weights, direction, rates[lane], |d| clip * d),
-        };
+        // A product by 1 changes no bit.
+        *target = add_row(weights, direction, rates[lane], clips.map_or(1.0, |clips| clips[lane]));
     }
 }}
 
-/// One row of `adam`; returns the norms of the weights and of their change. `decayed`: a weight after decoupled decay, and the change by it added to
-/// the other.
+/// `N` elements of a row of `adam`: weight, gradient, mean and mean of squares. `DECAYS`: `rates.decay` is there.
 #[inline(always)]
-fn adam_row(
-    [w, g, m, v]: [&mut [f32]; 4],
+fn adam_step<const N: usize, const DECAYS: bool>(
+    [w, g, m, v]: [&mut [f32; N]; 4],
     rates: &AdamRates,
-    decayed: impl Fn(f32) -> f32,
-    changed: impl Fn(f32, f32) -> f32,
-) -> [f32; 2] {
-    let AdamRates { weight, beta2, one_minus_beta2, root, eps, rate, .. } = *rates;
+    [weight_parts, change_parts]: [&mut [f32; N]; 2],
+) {
+    let AdamRates { weight, beta2, one_minus_beta2, root, eps, rate, decay } = *rates;
+    let (keep, lost) = decay.unwrap_or((1.0, 0.0));
     // The two forms of `torch.lerp`.
     let from_mean = weight.abs() < 0.5;
     let share = if from_mean { weight } else { weight - 1.0 };
-    let step = |w: &mut f32, g: &mut f32, m: &mut f32, v: &mut f32| {
-        *m = share.mul_add(*g - *m, if from_mean { *m } else { *g });
-        *v = (one_minus_beta2 * *g).mul_add(*g, *v * beta2);
-        let step = rate * *m / (v.sqrt() / root + eps);
-        *g = changed(step, *w);
-        *w = decayed(*w) + step;
-    };
+    let new_m: [f32; N] = from_fn(|i| share.mul_add(g[i] - m[i], if from_mean { m[i] } else { g[i] }));
+    let new_v: [f32; N] = from_fn(|i| (one_minus_beta2 * g[i]).mul_add(g[i], v[i] * beta2));
+    let step: [f32; N] = from_fn(|i| rate * new_m[i] / (new_v[i].sqrt() / root + eps));
+    let change: [f32; N] = from_fn(|i| if DECAYS { (-lost).mul_add(w[i], step[i]) } else { step[i] });
+    let new_w: [f32; N] = from_fn(|i| if DECAYS { w[i] * keep + step[i] } else { w[i] + step[i] });
+    *weight_parts = from_fn(|i| new_w[i].mul_add(new_w[i], weight_parts[i]));
+    *change_parts = from_fn(|i| change[i].mul_add(change[i], change_parts[i]));
+    (*w, *g, *m, *v) = (new_w, change, new_m, new_v);
+}
+
+/// One row of `adam`; returns the norms of the weights and of their change.
+#[inline(always)]
+fn adam_row<const DECAYS: bool>([w, g, m, v]: [&mut [f32]; 4], rates: &AdamRates) -> [f32; 2] {
     let (mut weight_parts, mut change_parts) = ([0.0f32; PARTS], [0.0f32; PARTS]);
-    let mut note = |w: &[f32], g: &[f32]| {
-        let parts = weight_parts.iter_mut().zip(&mut change_parts);
-        for ((w, g), (weight_part, change_part)) in w.iter().zip(g).zip(parts) {
-            *weight_part = w.mul_add(*w, *weight_part);
-            *change_part = g.mul_add(*g, *change_part);
+    {
+        let ((ws, w_rest), (gs, g_rest)) = (w.as_chunks_mut::<PARTS>(), g.as_chunks_mut::<PARTS>());
+        let ((ms, m_rest), (vs, v_rest)) = (m.as_chunks_mut::<PARTS>(), v.as_chunks_mut::<PARTS>());
+        for (((w, g), m), v) in ws.iter_mut().zip(gs).zip(ms).zip(vs) {
+            adam_step::<PARTS, DECAYS>([w, g, m, v], rates, [&mut weight_parts, &mut change_parts]);
         }
-    };
-    let ((ws, w_rest), (gs, g_rest)) = (w.as_chunks_mut::<PARTS>(), g.as_chunks_mut::<PARTS>());
-    let ((ms, m_rest), (vs, v_rest)) = (m.as_chunks_mut::<PARTS>(), v.as_chunks_mut::<PARTS>());
-    for (((w, g), m), v) in ws.iter_mut().zip(gs).zip(ms).zip(vs) {
-        w.iter_mut().zip(&mut *g).zip(m).zip(v).for_each(|(((w, g), m), v)| step(w, g, m, v));
-        note(w, g);
+        let one = std::array::from_mut;
+        let parts = weight_parts.iter_mut().zip(&mut change_parts);
+        for ((((w, g), m), v), (weight_part, change_part)) in
+            w_rest.iter_mut().zip(g_rest).zip(m_rest).zip(v_rest).zip(parts)
+        {
+            adam_step::<1, DECAYS>([one(w), one(g), one(m), one(v)], rates, [one(weight_part), one(change_part)]);
+        }
     }
-    w_rest.iter_mut().zip(&mut *g_rest).zip(m_rest).zip(v_rest).for_each(|(((w, g), m), v)| step(w, g, m, v));
-    note(w_rest, g_rest);
     [norm(weight_parts), exact_norm(change_parts, g)]
 }
 
@@ -188,9 +191,7 @@ vectorized! { fn adam_rows(
     for (row, (((w, g), (m, v)), (weight_norm, update_norm))) in rows.zip(norms).enumerate() {
         let rates = &rates[row % rates.len()];
         let row = [w, g, m, v];
-        [*weight_norm, *update_norm] = match rates.decay {
-            None => adam_row(row, rates, |w| w, |step, _| step),
-            Some((keep, lost)) => adam_row(row, rates, |w| w * keep, |step, w| (-lost).mul_add(w, step)),
-        };
+        [*weight_norm, *update_norm] =
+            if rates.decay.is_some() { adam_row::<true>(row, rates) } else { adam_row::<false>(row, rates) };
     }
 }}
