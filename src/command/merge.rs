@@ -192,7 +192,7 @@ impl Merged<'_> {
     fn write(mut self, out: Store, spec: &[u8]) -> Result<Exit, Failure> {
         let mut stage = out.stage()?;
         stage.store.begin(spec, &self.spec.record, &self.manifest)?;
-        let mut summary = Summary::new(self.spec.grid().keeps_configurations_together());
+        let mut summary = Summary::new(self.spec, self.spec.grid().keeps_configurations_together());
         let mut csv = stage.store.new_summary()?;
         csv.put(&summary::header())?;
         self.rows(&mut stage.store, &mut |row| {

@@ -378,7 +378,7 @@ impl Running<'_> {
     fn finish(mut self) -> Result<Exit, Failure> {
         self.store.check_lock()?;
         let (survey, mut csv) = (self.survey, self.store.new_summary()?);
-        let mut summary = Summary::new(self.spec.grid().keeps_configurations_together());
+        let mut summary = Summary::new(self.spec, self.spec.grid().keeps_configurations_together());
         csv.put(&summary::header())?;
         self.store.sort(&survey.order, &mut |at, row| {
             let relabelled = relabelled(row, survey.label(at));
@@ -412,7 +412,7 @@ impl Running<'_> {
 
     /// A sweep that was finished before.
     fn show(&self) -> Result<Exit, Failure> {
-        let mut summary = Summary::new(false);
+        let mut summary = Summary::new(self.spec, false);
         self.store.runs.rows(&mut |row| {
             summary.add_to_table(row);
         })?;

@@ -141,6 +141,15 @@ impl Spec {
     pub fn grid(&self) -> Grid<'_> {
         Grid::new(&self.blocks, &self.excludes)
     }
+
+    /// The axes that some block gives a value, in the order of the columns.
+    pub(crate) fn axes_set(&self) -> Vec<Id> {
+        let dials = self.blocks.iter().flat_map(|block| &block.dials);
+        let mut axes: Vec<Id> = dials.flat_map(|dial| dial.axes()).copied().collect();
+        axes.sort_unstable();
+        axes.dedup();
+        axes
+    }
 }
 
 /// The name in a spec, which need not be right in anything else.

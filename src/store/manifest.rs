@@ -82,6 +82,20 @@ impl Counts {
         }
     }
 
+    /// Those of both.
+    pub fn plus(self, other: &Counts) -> Counts {
+        Counts {
+            trials: self.trials + other.trials,
+            converged: self.converged + other.converged,
+            stalled: self.stalled + other.stalled,
+            unsettled: self.unsettled + other.unsettled,
+            diverged: self.diverged + other.diverged,
+            nonfinite: self.nonfinite + other.nonfinite,
+            lost: self.lost + other.lost,
+            missing: self.missing + other.missing,
+        }
+    }
+
     /// Trials with a verdict.
     pub fn verdicts(&self) -> u64 {
         self.trials - self.lost

@@ -1,5 +1,6 @@
 //! From rows to counts, rates and intervals.
 
+use crate::contract::parse;
 use crate::plan::trial;
 use crate::record::measured;
 use blowup::progress::folded;
@@ -9,7 +10,8 @@ use blowup::trial::Trial;
 use blowup::verdict::{Measured, Outcome, When};
 
 fn summary(together: bool) -> (Summary, String) {
-    let (mut summary, mut csv) = (Summary::new(together), summary::header());
+    let spec = parse("[[grid]]\nlabel = 'a label'\ndepth = 3\nwidth = [7, 64]\nlr = 0.1\ninit = 'he'\nactivation = 'tanh'\n");
+    let (mut summary, mut csv) = (Summary::new(&spec, together), summary::header());
     let row = |seed, outcome, epoch: Option<u64>| {
         let diverged = epoch.map(|epoch| When { epoch, step: 0 });
         record::run_row(&trial(3, 7, seed), &Measured { outcome, diverged, nonfinite: None, ..measured() })
@@ -51,13 +53,46 @@ fn configurations_that_stand_together_are_written_as_they_end() {
 }
 
 #[test]
-fn the_table_fits_a_terminal() {
-    let table = summary(true).0.table();
-    assert!(table.lines().all(|line| line.len() <= 80));
-    insta::assert_snapshot!(table, @"
-    network  init            activation     trials  blew up  rate  95% interval lost
-    mlp      he              tanh                5        3  0.75  0.30 to 0.95    1
-    ");
+fn the_table_shows_what_varies() {
+    insta::assert_snapshot!(summary(true).0.table(), @"");
+}
+
+/// The table of a sweep whose trials blew up where `blew_up` says so.
+fn table(spec: &str, blew_up: impl Fn(&Trial) -> bool) -> String {
+    let spec = parse(spec);
+    let mut summary = Summary::new(&spec, true);
+    for trial in spec.grid().trials() {
+        let outcome = if blew_up(&trial) { Outcome::Nonfinite } else { Outcome::Converged };
+        summary.add(&record::run_row(&trial, &Measured { outcome, ..measured() }), &mut Vec::new()).unwrap();
+    }
+    let table = summary.table();
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    table
+}
+
+#[test]
+fn few_configurations_are_listed() {
+    let spec = "seeds = 10\n[base]\ninit = 'he'\nlr = [0.1, 1]\n[[grid]]\nlabel = 'none, at all'\n[[grid]]\nlabel = 'clipped'\nclip = 'norm(1)'\n";
+    insta::assert_snapshot!(table(spec, |trial| trial.lr > 0.5 && trial.label != "clipped"), @"");
+}
+
+#[test]
+fn of_many_configurations_each_value_of_each_axis_is_listed() {
+    let spec = "seeds = 2\n[[grid]]\ninit = ['he', 'normal(0.5)']\nactivation = ['tanh', 'relu']\nlr = { log = [0.001, 1], points = 31 }\ndepth = [2, 30]\n";
+    insta::assert_snapshot!(table(spec, |trial| trial.lr > 0.1), @"");
+}
+
+#[test]
+fn an_axis_without_end_is_not_listed() {
+    let spec = "[[grid]]\ninit = 'he'\nlr = { log = [0.001, 1], points = 5000 }\n";
+    insta::assert_snapshot!(table(spec, |trial| trial.lr > 0.1), @"");
+}
+
+#[test]
+fn long_values_are_cut_and_many_are_counted() {
+    let grid = |i: usize| format!("[[grid]]\nlabel = '{i} {}'\ninit = 'he'\nlr = 0.1\n", "long ".repeat(30));
+    let spec: String = (0..20).map(grid).collect();
+    insta::assert_snapshot!(table(&spec, |trial| trial.label.starts_with('1')), @"");
 }
 
 #[test]

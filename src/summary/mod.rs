@@ -1,6 +1,9 @@
 //! From the rows of `runs.csv` to `summary.csv`, one row per configuration, and to the table at the end of a sweep. Text in, text out.
 
+mod table;
+
 use crate::record::{self, LABEL, OUTCOME, Verdict};
+use crate::spec::Spec;
 use crate::store::Counts;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -28,8 +31,7 @@ pub struct Summary {
     together: bool,
     /// By the text of all cells that make a configuration.
     configurations: Groups<Tally>,
-    /// By the text of network, init and activation.
-    causes: Groups<Counts>,
+    by_axis: table::ByAxis,
     pub all: Counts,
     /// Of the row at hand: where each cell ends, and the text of its configuration.
     ends: Vec<usize>,
@@ -39,7 +41,6 @@ pub struct Summary {
 struct Columns {
     seed: usize,
     data_seed: usize,
-    causes: [usize; 3],
     epoch_diverged: usize,
     epoch_nonfinite: usize,
 }
@@ -55,19 +56,25 @@ struct Tally {
 struct Groups<V> {
     at: HashMap<Vec<u8>, usize>,
     values: Vec<V>,
+    /// The text that came last, and its place in `values`: rows in the order of the grid seldom change more than a cell or two.
+    last: Option<(Vec<u8>, usize)>,
 }
 
 impl<V: Default> Groups<V> {
     fn new() -> Groups<V> {
-        Groups { at: HashMap::new(), values: Vec::new() }
+        Groups { at: HashMap::new(), values: Vec::new(), last: None }
     }
 
     fn of(&mut self, key: &[u8]) -> &mut V {
-        let at = self.at.get(key).copied().unwrap_or_else(|| {
+        let last = self.last.as_ref().filter(|(last, _)| last == key).map(|(_, at)| *at);
+        let at = last.or_else(|| self.at.get(key).copied()).unwrap_or_else(|| {
             self.values.push(V::default());
             self.at.insert(key.to_vec(), self.values.len() - 1);
             self.values.len() - 1
         });
+        if last.is_none() {
+            self.last = Some((key.to_vec(), at));
+        }
         &mut self.values[at]
     }
 
@@ -87,16 +94,15 @@ pub fn header() -> Vec<u8> {
 
 impl Summary {
     /// `together`: all rows of a configuration come one after the other.
-    pub fn new(together: bool) -> Summary {
+    pub fn new(spec: &Spec, together: bool) -> Summary {
         let columns = Columns {
             seed: record::column("seed"),
             data_seed: record::column("data_seed"),
-            causes: ["network", "init", "activation"].map(record::column),
             epoch_diverged: record::column("epoch_diverged"),
             epoch_nonfinite: record::column("epoch_nonfinite"),
         };
-        let (configurations, causes, all) = (Groups::new(), Groups::new(), Counts::default());
-        Summary { columns, together, configurations, causes, all, ends: Vec::new(), key: Vec::new() }
+        let (configurations, by_axis, all) = (Groups::new(), table::ByAxis::new(spec), Counts::default());
+        Summary { columns, together, configurations, by_axis, all, ends: Vec::new(), key: Vec::new() }
     }
 
     /// Counts a whole row of `runs.csv` for the table and for `summary.csv`, whose complete lines go `to` there.
@@ -132,12 +138,7 @@ impl Summary {
         record::cells(row, &mut self.ends);
         let cell = |column: usize| Some(&row[*self.ends.get(column - 1)? + 1..*self.ends.get(column)?]);
         let verdict = Verdict::parse(cell(OUTCOME)?, cell(OUTCOME + 1)?)?;
-        self.key.clear();
-        for column in self.columns.causes {
-            self.key.extend_from_slice(cell(column)?);
-            self.key.push(b',');
-        }
-        self.causes.of(&self.key).add(verdict);
+        self.by_axis.add(row, &self.ends, verdict);
         self.all.add(verdict);
         Some(verdict)
     }
@@ -161,30 +162,9 @@ impl Summary {
         csv
     }
 
-    /// At most 80 columns wide.
+    /// The table of the axes that vary, at most 80 characters wide.
     pub fn table(&self) -> String {
-        let mut table = format!(
-            "{:<8} {:<15} {:<12} {:>8} {:>8} {:>5}  {:<12} {:>4}\n",
-            "network", "init", "activation", "trials", "blew up", "rate", "95% interval", "lost"
-        );
-        for (cause, c) in self.causes.in_order() {
-            let cause = String::from_utf8_lossy(cause);
-            let mut names = cause.split(',');
-            let [network, init, activation] = [(); 3].map(|()| names.next().unwrap_or_default());
-            let (rate, interval) = match rate(c) {
-                Some((rate, low, high)) => (format!("{rate:.2}"), format!("{low:.2} to {high:.2}")),
-                None => Default::default(),
-            };
-            let lost = if c.lost > 0 { c.lost.to_string() } else { String::new() };
-            let blown = c.diverged + c.nonfinite;
-            let line = format!(
-                "{network:<8} {init:<15} {activation:<12} {:>8} {blown:>8} {rate:>5}  {interval:<12} {lost:>4}",
-                c.trials
-            );
-            table.push_str(line.trim_end());
-            table.push('\n');
-        }
-        table
+        self.by_axis.text(&self.all)
     }
 }
 
