@@ -54,7 +54,7 @@ const HARMLESS: [&str; 13] = [
     "replay",
     "report",
     "slurm",
-    "summary.rs",
+    "summary",
 ];
 
 /// A hash of the sources that compute, the versions of the dependencies, the compiler and its flags: the same for the same in any folder.

@@ -35,7 +35,7 @@ pub mod verdict;
 pub mod record;
 #[path = "../src/store/mod.rs"]
 pub mod store;
-#[path = "../src/summary.rs"]
+#[path = "../src/summary/mod.rs"]
 pub mod summary;
 
 #[path = "../src/check/mod.rs"]

@@ -284,7 +284,7 @@ fn journal(bytes: &[u8]) {
     let texts: Vec<Vec<u8>> = order.iter().map(|trial| table.row(*trial).unwrap().unwrap()).collect();
     assert!(order.iter().zip(&texts).all(|(trial, text)| record::row_id(text) == Some(*trial)));
     if verdicts {
-        let mut summary = Summary::new(false);
+        let mut summary = Summary::new(&SUMMARIZED, false);
         texts.iter().for_each(|text| summary.add(text, &mut io::sink()).unwrap());
         assert_eq!(summary.all.trials, order.len() as u64);
     }
@@ -293,6 +293,12 @@ fn journal(bytes: &[u8]) {
     assert!(again.is_clean() && again.len() == order.len());
     assert!(order.iter().zip(&texts).all(|(trial, text)| again.row(*trial).unwrap().as_deref() == Some(&text[..])));
 }
+
+/// A spec that sets axes, whose table a summary makes.
+static SUMMARIZED: LazyLock<Spec> = LazyLock::new(|| {
+    let text = "name = 'summarized'\nepochs = 1\n[task]\nkind = 'noise'\nsamples = 9\n[[grid]]\ninit = ['he', 'normal(2)']\nlr = [0.1, 1]\ndepth = [1, 2]\n";
+    Spec::parse(text, "summarized.toml", &open).unwrap_or_else(|report| panic!("{report}"))
+});
 
 /// A path in memory, if the system has such files; each thread has its own.
 fn temporary(file: &str) -> PathBuf {

@@ -161,6 +161,14 @@ impl Axis {
         matches!(self.kind, Kind::Integer { .. } | Kind::Float { .. })
     }
 
+    /// The axis that `name(number)` sets, if the axis has that form.
+    pub fn short_form(&self) -> Option<Id> {
+        match &self.kind {
+            Kind::Choice { short, .. } => short.as_ref().map(|short| short.sets),
+            Kind::Integer { .. } | Kind::Float { .. } | Kind::Boolean => None,
+        }
+    }
+
     /// The axis of this name, if there is one.
     pub fn find(name: &str) -> Option<&'static Axis> {
         TABLE.iter().find(|axis| axis.name() == name)

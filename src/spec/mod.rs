@@ -142,13 +142,19 @@ impl Spec {
         Grid::new(&self.blocks, &self.excludes)
     }
 
-    /// The axes that some block gives a value, in the order of the columns.
-    pub(crate) fn axes_set(&self) -> Vec<Id> {
-        let dials = self.blocks.iter().flat_map(|block| &block.dials);
-        let mut axes: Vec<Id> = dials.flat_map(|dial| dial.axes()).copied().collect();
+    /// The axes that some block gives a value, in the order of the columns; beside one whose short form always sets a number, the axis of that number.
+    pub(crate) fn axes_set(&self) -> Vec<(Id, Option<Id>)> {
+        let dials = || self.blocks.iter().flat_map(|block| &block.dials).map(Dial::axes);
+        let mut axes: Vec<Id> = dials().flatten().copied().collect();
         axes.sort_unstable();
         axes.dedup();
-        axes
+        let number = |id: Id| {
+            let sets = id.axis().short_form()?;
+            let together = |dial: &[Id]| !dial.contains(&sets) || dial.contains(&id);
+            (axes.contains(&sets) && dials().all(together)).then_some(sets)
+        };
+        let numbers: Vec<Id> = axes.iter().filter_map(|id| number(*id)).collect();
+        axes.iter().filter(|id| !numbers.contains(id)).map(|id| (*id, number(*id))).collect()
     }
 }
 

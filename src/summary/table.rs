@@ -2,9 +2,10 @@
 //! a row per value of each axis.
 
 use super::{Groups, rate};
+use crate::axes::Value;
 use crate::failure::printable;
 use crate::record::{self, LABEL, Verdict};
-use crate::spec::Spec;
+use crate::spec::{Id, Spec};
 use crate::store::Counts;
 use std::fmt::Write as _;
 
@@ -14,8 +15,10 @@ const LISTED: usize = 16;
 const MOST_VALUES: usize = 1 << 12;
 /// Characters of a line.
 const WIDTH: usize = 80;
-/// Characters of a name or a value.
-const LONGEST: usize = 30;
+/// Characters of the counts in a line.
+const COUNTED: usize = 41;
+/// Characters of a value that is not cut.
+const SHORT: usize = 12;
 
 /// Counts by the columns that a spec sets.
 pub struct ByAxis {
@@ -27,6 +30,8 @@ pub struct ByAxis {
 
 struct Column {
     at: usize,
+    /// The column of the number in a short form, and the number that needs no parentheses.
+    number: Option<(usize, Vec<u8>)>,
     name: &'static str,
     is_numeric: bool,
     /// None once there are more than `MOST_VALUES`.
@@ -36,29 +41,40 @@ struct Column {
 impl ByAxis {
     /// Without the seeds, over which everything is counted.
     pub fn new(spec: &Spec) -> ByAxis {
-        let column = |name: &'static str, is_numeric: bool| Column {
-            at: record::column(name),
-            name,
-            is_numeric,
-            values: Some(Groups::new()),
+        let column = |at: usize, is_numeric: bool| {
+            let (name, values) = (record::runs()[at], Some(Groups::new()));
+            Column { at, number: None, name, is_numeric, values }
         };
-        let mut columns = vec![column(record::runs()[LABEL], false)];
-        let axes = spec.axes_set().into_iter().map(|id| id.axis()).filter(|axis| axis.name() != "seed");
-        columns.extend(axes.map(|axis| column(axis.name(), axis.is_numeric())));
+        let of_axis = |(id, number): (Id, Option<Id>)| {
+            let plain = |id: Id| (record::column(id.name()), id.axis().default.map(text).unwrap_or_default());
+            let axis = id.axis();
+            Column { number: number.map(plain), ..column(record::column(axis.name()), axis.is_numeric()) }
+        };
+        let axes = spec.axes_set().into_iter().filter(|(id, _)| *id != Id::Seed).map(of_axis);
+        let columns = [column(LABEL, false)].into_iter().chain(axes).collect();
         ByAxis { columns, configurations: Some(Groups::new()), key: Vec::new() }
     }
 
     /// Counts a row of `runs.csv` whose fields end at `ends`.
     pub fn add(&mut self, row: &[u8], ends: &[usize], verdict: Verdict) {
         self.key.clear();
+        let cell = |at: usize| &row[ends[at - 1] + 1..ends[at]];
         for column in &mut self.columns {
-            let cell = &row[ends[column.at - 1] + 1..ends[column.at]];
-            self.key.extend_from_slice(cell);
+            let start = self.key.len();
+            self.key.extend_from_slice(cell(column.at));
+            if let Some((at, plain)) = &column.number
+                && !cell(*at).is_empty()
+                && cell(*at) != plain
+            {
+                self.key.push(b'(');
+                self.key.extend_from_slice(cell(*at));
+                self.key.push(b')');
+            }
+            let value = &self.key[start..];
+            column.values = column.values.take().and_then(|values| values.with(value, verdict, MOST_VALUES));
             self.key.push(b',');
-            column.values = column.values.take().and_then(|values| values.with(cell, verdict, MOST_VALUES));
         }
-        self.configurations =
-            self.configurations.take().and_then(|known| known.with(&self.key, verdict, LISTED));
+        self.configurations = self.configurations.take().and_then(|known| known.with(&self.key, verdict, LISTED));
     }
 
     /// At most 80 characters wide.
@@ -76,7 +92,7 @@ impl ByAxis {
             .into_iter()
             .map(|(key, counts)| {
                 let cells = record::fields(key);
-                (varying.iter().map(|i| written(&cells[*i])).collect(), counts)
+                (varying.iter().map(|i| written(&cells[*i], usize::MAX)).collect(), counts)
             })
             .collect();
         let text = lines(&names, &rows);
@@ -85,8 +101,10 @@ impl ByAxis {
 
     fn by_value(&self, all: &Counts, varying: &[usize]) -> String {
         let mut rows = vec![(vec!["all".to_owned(), String::new()], *all)];
+        let names = varying.iter().map(|i| self.columns[*i].name.len()).max().unwrap_or(0);
+        let longest = (WIDTH - COUNTED - 4).saturating_sub(names).max(SHORT);
         for column in varying.iter().map(|i| &self.columns[*i]) {
-            for (at, (value, counts)) in column.told(all).into_iter().enumerate() {
+            for (at, (value, counts)) in column.told(all, longest).into_iter().enumerate() {
                 let name = if at == 0 { column.name } else { "" };
                 rows.push((vec![name.to_owned(), value], counts));
             }
@@ -102,29 +120,50 @@ impl Column {
     }
 
     /// Its values with their counts: numbers in ascending order and, where they are many, in ranges with about as many values each.
-    fn told(&self, all: &Counts) -> Vec<(String, Counts)> {
+    fn told(&self, all: &Counts, longest: usize) -> Vec<(String, Counts)> {
         let Some(values) = &self.values else {
-            return vec![(format!("more than {MOST_VALUES} values"), *all)];
+            return vec![(format!("over {MOST_VALUES} values"), *all)];
         };
-        let mut values: Vec<(String, Counts)> =
-            values.in_order().into_iter().map(|(cell, counts)| (written(&record::fields(cell)[0]), *counts)).collect();
-        if self.is_numeric {
-            let number = |text: &str| text.parse::<f64>().unwrap_or(f64::NEG_INFINITY);
-            values.sort_by(|a, b| number(&a.0).total_cmp(&number(&b.0)));
-        }
-        if values.len() <= LISTED {
-            return values;
-        }
+        let values = values.in_order();
         if !self.is_numeric {
-            let rest = values.split_off(LISTED - 1);
-            values.push((format!("{} other values", rest.len()), sum(&rest)));
-            return values;
+            let listed = if values.len() > LISTED { LISTED - 1 } else { values.len() };
+            let told =
+                values[..listed].iter().map(|(cell, counts)| (written(&record::fields(cell)[0], longest), **counts));
+            let rest = &values[listed..];
+            let others =
+                (!rest.is_empty()).then(|| (format!("{} others", rest.len()), sum(rest.iter().map(|(_, c)| *c))));
+            return told.chain(others).collect();
+        }
+        let number = |cell: &[u8]| std::str::from_utf8(cell).ok().and_then(|text| text.parse::<f64>().ok());
+        let mut numbers: Vec<(Option<f64>, &Counts)> = values.into_iter().map(|(cell, c)| (number(cell), c)).collect();
+        numbers.sort_by(|a, b| a.0.unwrap_or(f64::NAN).total_cmp(&b.0.unwrap_or(f64::NAN)));
+        if numbers.len() <= LISTED {
+            return numbers.into_iter().map(|(number, counts)| (rounded(number, 5), *counts)).collect();
         }
         let parts = LISTED / 2;
-        let part = |i: usize| &values[i * values.len() / parts..(i + 1) * values.len() / parts];
-        let named = |part: &[(String, Counts)]| (format!("{} to {}", part[0].0, part[part.len() - 1].0), sum(part));
+        let part = |i: usize| &numbers[i * numbers.len() / parts..(i + 1) * numbers.len() / parts];
+        let named = |part: &[(Option<f64>, &Counts)]| {
+            let ends = [part[0].0, part[part.len() - 1].0].map(|end| rounded(end, 2));
+            (ends.join(" to "), sum(part.iter().map(|(_, counts)| *counts)))
+        };
         (0..parts).map(part).map(named).collect()
     }
+}
+
+/// A number to so many digits after the first; `-` where the axis does not apply.
+fn rounded(number: Option<f64>, digits: usize) -> String {
+    let Some(number) = number else { return "-".to_owned() };
+    if number.fract() == 0.0 && number.abs() < 1e9 {
+        return format!("{number}");
+    }
+    format!("{:?}", format!("{number:.digits$e}").parse::<f64>().unwrap_or(number))
+}
+
+/// A value as the columns have it.
+fn text(value: Value) -> Vec<u8> {
+    let mut text = Vec::new();
+    value.put(&mut text);
+    text
 }
 
 impl Groups<Counts> {
@@ -135,16 +174,16 @@ impl Groups<Counts> {
     }
 }
 
-fn sum(parts: &[(String, Counts)]) -> Counts {
-    parts.iter().fold(Counts::default(), |sum, (_, counts)| sum.plus(counts))
+fn sum<'a>(parts: impl Iterator<Item = &'a Counts>) -> Counts {
+    parts.fold(Counts::default(), Counts::plus)
 }
 
-/// The text of a cell as it is shown: `-` where an axis does not apply.
-fn written(text: &[u8]) -> String {
+/// The text of a cell as it is shown: cut to `longest`, `-` where an axis does not apply.
+fn written(text: &[u8], longest: usize) -> String {
     let text = printable(&String::from_utf8_lossy(text)).replace(['\n', '\t'], " ");
     match text.chars().count() {
         0 => "-".to_owned(),
-        n if n > LONGEST => text.chars().take(LONGEST - 1).chain(['…']).collect(),
+        n if n > longest => text.chars().take(longest - 1).chain(['…']).collect(),
         _ => text,
     }
 }

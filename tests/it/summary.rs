@@ -5,12 +5,20 @@ use crate::plan::trial;
 use crate::record::measured;
 use blowup::progress::folded;
 use blowup::record::{self, Lost};
+use blowup::spec::Spec;
 use blowup::summary::{self, Summary, wilson};
 use blowup::trial::Trial;
 use blowup::verdict::{Measured, Outcome, When};
 
+/// A sweep of these blocks.
+fn sweep(seeds: u64, blocks: &str) -> Spec {
+    parse(&format!("name = 't'\nepochs = 9\nseeds = {seeds}\ntask = {{ kind = 'noise', samples = 64 }}\n{blocks}"))
+}
+
 fn summary(together: bool) -> (Summary, String) {
-    let spec = parse("[[grid]]\nlabel = 'a label'\ndepth = 3\nwidth = [7, 64]\nlr = 0.1\ninit = 'he'\nactivation = 'tanh'\n");
+    let blocks =
+        "[[grid]]\nlabel = 'a label'\ndepth = 3\nwidth = [7, 64]\nlr = 0.1\ninit = 'he'\nactivation = 'tanh'\n";
+    let spec = sweep(4, blocks);
     let (mut summary, mut csv) = (Summary::new(&spec, together), summary::header());
     let row = |seed, outcome, epoch: Option<u64>| {
         let diverged = epoch.map(|epoch| When { epoch, step: 0 });
@@ -54,13 +62,16 @@ fn configurations_that_stand_together_are_written_as_they_end() {
 
 #[test]
 fn the_table_shows_what_varies() {
-    insta::assert_snapshot!(summary(true).0.table(), @"");
+    insta::assert_snapshot!(summary(true).0.table(), @"
+    label    width   trials  blew up  rate  95% interval lost
+    a label  7            4        2  0.67  0.21 to 0.94    1
+    a, b     64           1        1  1.00  0.21 to 1.00
+    ");
 }
 
 /// The table of a sweep whose trials blew up where `blew_up` says so.
-fn table(spec: &str, blew_up: impl Fn(&Trial) -> bool) -> String {
-    let spec = parse(spec);
-    let mut summary = Summary::new(&spec, true);
+fn table(spec: &Spec, blew_up: impl Fn(&Trial) -> bool) -> String {
+    let mut summary = Summary::new(spec, true);
     for trial in spec.grid().trials() {
         let outcome = if blew_up(&trial) { Outcome::Nonfinite } else { Outcome::Converged };
         summary.add(&record::run_row(&trial, &Measured { outcome, ..measured() }), &mut Vec::new()).unwrap();
@@ -72,27 +83,83 @@ fn table(spec: &str, blew_up: impl Fn(&Trial) -> bool) -> String {
 
 #[test]
 fn few_configurations_are_listed() {
-    let spec = "seeds = 10\n[base]\ninit = 'he'\nlr = [0.1, 1]\n[[grid]]\nlabel = 'none, at all'\n[[grid]]\nlabel = 'clipped'\nclip = 'norm(1)'\n";
-    insta::assert_snapshot!(table(spec, |trial| trial.lr > 0.5 && trial.label != "clipped"), @"");
+    let blocks = "[base]\ninit = 'he'\nlr = [0.1, 1]\n[[grid]]\nlabel = 'none, at all'\n[[grid]]\nlabel = 'clipped'\nclip = 'norm(1)'\n";
+    insta::assert_snapshot!(table(&sweep(10, blocks), |trial| trial.lr > 0.5 && trial.label != "clipped"), @"
+    label         lr   clip        trials  blew up  rate  95% interval lost
+    none, at all  0.1  none            10        0  0.00  0.00 to 0.28
+    none, at all  1.0  none            10       10  1.00  0.72 to 1.00
+    clipped       0.1  norm(1.0)       10        0  0.00  0.00 to 0.28
+    clipped       1.0  norm(1.0)       10        0  0.00  0.00 to 0.28
+    ");
 }
 
 #[test]
 fn of_many_configurations_each_value_of_each_axis_is_listed() {
-    let spec = "seeds = 2\n[[grid]]\ninit = ['he', 'normal(0.5)']\nactivation = ['tanh', 'relu']\nlr = { log = [0.001, 1], points = 31 }\ndepth = [2, 30]\n";
-    insta::assert_snapshot!(table(spec, |trial| trial.lr > 0.1), @"");
+    let blocks = "[[grid]]\ninit = ['he', 'normal(0.5)']\nactivation = ['tanh', 'relu']\nlr = { log = [0.001, 1], points = 31 }\ndepth = [2, 30]\n";
+    insta::assert_snapshot!(table(&sweep(2, blocks), |trial| trial.lr > 0.1), @"
+                                   trials  blew up  rate  95% interval lost
+    all                               496      160  0.32  0.28 to 0.36
+    depth       2                     248       80  0.32  0.27 to 0.38
+                30                    248       80  0.32  0.27 to 0.38
+    activation  tanh                  248       80  0.32  0.27 to 0.38
+                relu                  248       80  0.32  0.27 to 0.38
+    init        he                    248       80  0.32  0.27 to 0.38
+                normal(0.5)           248       80  0.32  0.27 to 0.38
+    lr          0.001 to 0.00158       48        0  0.00  0.00 to 0.07
+                0.002 to 0.00398       64        0  0.00  0.00 to 0.06
+                0.00501 to 0.01        64        0  0.00  0.00 to 0.06
+                0.0126 to 0.0251       64        0  0.00  0.00 to 0.06
+                0.0316 to 0.0631       64        0  0.00  0.00 to 0.06
+                0.0794 to 0.158        64       32  0.50  0.38 to 0.62
+                0.2 to 0.398           64       64  1.00  0.94 to 1.00
+                0.501 to 1             64       64  1.00  0.94 to 1.00
+    ");
 }
 
 #[test]
 fn an_axis_without_end_is_not_listed() {
-    let spec = "[[grid]]\ninit = 'he'\nlr = { log = [0.001, 1], points = 5000 }\n";
-    insta::assert_snapshot!(table(spec, |trial| trial.lr > 0.1), @"");
+    let blocks = "[[grid]]\ninit = 'he'\nlr = { log = [0.001, 1], points = 5000 }\n";
+    insta::assert_snapshot!(table(&sweep(2, blocks), |trial| trial.lr > 0.1), @"
+                            trials  blew up  rate  95% interval lost
+    all                      10000     3334  0.33  0.32 to 0.34
+    lr   over 4096 values    10000     3334  0.33  0.32 to 0.34
+    ");
 }
 
 #[test]
 fn long_values_are_cut_and_many_are_counted() {
-    let grid = |i: usize| format!("[[grid]]\nlabel = '{i} {}'\ninit = 'he'\nlr = 0.1\n", "long ".repeat(30));
-    let spec: String = (0..20).map(grid).collect();
-    insta::assert_snapshot!(table(&spec, |trial| trial.label.starts_with('1')), @"");
+    let grid = |i: usize| {
+        format!("[[grid]]\nlabel = '{i} {}'\ninit = 'he'\nlr = 0.1\nwidth = {}\n", "long ".repeat(30), i + 1)
+    };
+    let blocks: String = (0..20).map(grid).collect();
+    insta::assert_snapshot!(table(&sweep(1, &blocks), |trial| trial.label.starts_with('1')), @"
+                                            trials  blew up  rate  95% interval lost
+    all                                         20       11  0.55  0.34 to 0.74
+    label  0 long long long long long lo…        1        0  0.00  0.00 to 0.79
+           1 long long long long long lo…        1        1  1.00  0.21 to 1.00
+           2 long long long long long lo…        1        0  0.00  0.00 to 0.79
+           3 long long long long long lo…        1        0  0.00  0.00 to 0.79
+           4 long long long long long lo…        1        0  0.00  0.00 to 0.79
+           5 long long long long long lo…        1        0  0.00  0.00 to 0.79
+           6 long long long long long lo…        1        0  0.00  0.00 to 0.79
+           7 long long long long long lo…        1        0  0.00  0.00 to 0.79
+           8 long long long long long lo…        1        0  0.00  0.00 to 0.79
+           9 long long long long long lo…        1        0  0.00  0.00 to 0.79
+           10 long long long long long l…        1        1  1.00  0.21 to 1.00
+           11 long long long long long l…        1        1  1.00  0.21 to 1.00
+           12 long long long long long l…        1        1  1.00  0.21 to 1.00
+           13 long long long long long l…        1        1  1.00  0.21 to 1.00
+           14 long long long long long l…        1        1  1.00  0.21 to 1.00
+           5 others                              5        5  1.00  0.57 to 1.00
+    width  1 to 2                                2        1  0.50  0.09 to 0.91
+           3 to 5                                3        0  0.00  0.00 to 0.56
+           6 to 7                                2        0  0.00  0.00 to 0.66
+           8 to 10                               3        0  0.00  0.00 to 0.56
+           11 to 12                              2        2  1.00  0.34 to 1.00
+           13 to 15                              3        3  1.00  0.44 to 1.00
+           16 to 17                              2        2  1.00  0.34 to 1.00
+           18 to 20                              3        3  1.00  0.44 to 1.00
+    ");
 }
 
 #[test]
