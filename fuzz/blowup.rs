@@ -2,8 +2,8 @@
 //! this compiles shows that they do not.
 #![allow(dead_code)]
 
-#[path = "../src/axes.rs"]
-pub mod axes;
+#[path = "../src/axis/mod.rs"]
+pub mod axis;
 #[path = "../src/device.rs"]
 pub mod device;
 #[path = "../src/trial/mod.rs"]

@@ -1,7 +1,7 @@
 //! What a reader of the program owes any bytes at all: an answer or an error in words, and what it accepts must hold together. One function
 //! per reader; it panics where the reader breaks its word. Run by libFuzzer (`make fuzz`) and, with fewer inputs, by the tests.
 
-use blowup::axes::{AXES, value};
+use blowup::axis::TABLE;
 use blowup::check::github::github;
 use blowup::check::judge::judge;
 use blowup::check::junit::junit;
@@ -100,7 +100,7 @@ fn grid(spec: &Spec) {
 /// A trial has its axes, its budget, its cost, and a row that is read back as its own.
 fn whole(trial: &Trial) {
     let id = trial.id();
-    assert!(AXES.iter().filter_map(|axis| value(trial, axis)).count() >= 20);
+    assert!(TABLE.iter().filter_map(|axis| axis.id.of(trial)).count() >= 20);
     assert!(trial.batch >= 1 && trial.batch <= trial.task.samples && trial.epochs() <= trial.steps());
     assert!(Cost::of(trial).lanes(f64::INFINITY) >= 1);
     let row = record::lost_row(trial, Lost::Crashed);

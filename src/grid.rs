@@ -1,9 +1,10 @@
 //! The trials of a spec in a fixed order, made one at a time: blocks as written, in each the product of its dials with the first
 //! outermost and the seed innermost. Equal trials come once, where they come first; excluded ones do not come.
 
+use crate::axis::Id;
 use crate::spec::filter::Filter;
 use crate::spec::unmet::{Tally, Unmet};
-use crate::spec::{self, Block, Dial, Id, NOTHING_SET};
+use crate::spec::{self, Block, Dial, NOTHING_SET};
 use crate::trial::{Trial, TrialId};
 use std::collections::HashMap;
 

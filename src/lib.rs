@@ -14,7 +14,7 @@
 pub mod cli;
 pub mod command;
 
-pub mod axes;
+pub mod axis;
 pub mod device;
 pub mod mean;
 pub mod trial;

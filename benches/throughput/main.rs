@@ -54,7 +54,7 @@ impl Case {
         };
         Some(Case {
             recurrent: network == "rnn",
-            activation: Activation::from_name(activation, 0.01)?,
+            activation: Activation::from_name(activation)?,
             adam: optimizer == "adam",
             width: width.parse().ok()?,
             lanes: lanes.parse().ok()?,

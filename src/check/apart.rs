@@ -1,9 +1,9 @@
 //! What tells the trials of a grid apart, in words: the axes that vary in it, without those that follow another one (`lr_output` is `lr` where a
 //! spec does not say otherwise).
 
-use crate::axes::{self, AXES, Value};
+use crate::axis::{Axis, TABLE};
 use crate::spec::Spec;
-use crate::trial::Trial;
+use crate::trial::{Trial, Value};
 use std::collections::HashMap;
 
 /// The trials at these places of the grid as `label=deep depth=4 seed=0`.
@@ -19,7 +19,7 @@ pub fn apart(spec: &Spec, places: &[u32]) -> HashMap<u32, String> {
 /// What varies: whether the label does, and which axes do of which some trial has another value than it would have without a word.
 struct Varying {
     label: bool,
-    axes: Vec<&'static str>,
+    axes: Vec<&'static Axis>,
 }
 
 fn varying(spec: &Spec) -> Varying {
@@ -28,11 +28,11 @@ fn varying(spec: &Spec) -> Varying {
         return Varying { label: false, axes: Vec::new() };
     };
     let mut label = false;
-    let mut seen = AXES.map(|axis| (axis, axes::value(&first, axis), false, is_set(&first, axis)));
+    let mut seen = TABLE.each_ref().map(|axis| (axis, (axis.get)(&first), false, is_set(&first, axis)));
     for trial in trials {
         label |= trial.label != first.label;
         for (axis, value, varies, set) in &mut seen {
-            *varies = *varies || axes::value(&trial, axis) != *value;
+            *varies = *varies || (axis.get)(&trial) != *value;
             *set = *set || is_set(&trial, axis);
         }
     }
@@ -40,13 +40,13 @@ fn varying(spec: &Spec) -> Varying {
     Varying { label, axes }
 }
 
-fn is_set(trial: &Trial, axis: &str) -> bool {
-    axes::value(trial, axis).is_some_and(|value| Spec::default(axis, trial) != Some(value))
+fn is_set(trial: &Trial, axis: &Axis) -> bool {
+    (axis.get)(trial).is_some_and(|value| axis.default_in(trial) != Some(value))
 }
 
 fn text(trial: &Trial, varying: &Varying) -> String {
     let label = varying.label.then(|| format!("label={}", trial.label));
-    let cell = |axis: &&str| axes::value(trial, axis).map(|value| format!("{axis}={}", written(value)));
+    let cell = |axis: &&'static Axis| (axis.get)(trial).map(|value| format!("{}={}", axis.name, written(value)));
     label.into_iter().chain(varying.axes.iter().filter_map(cell)).collect::<Vec<_>>().join(" ")
 }
 

@@ -1,7 +1,7 @@
 //! One pass over the grid (or a shard of it), against the rows that are there: what is left to run, in which order the rows end up, and whether
 //! the folder belongs to this grid at all.
 
-use crate::axes::{self, AXES};
+use crate::axis::{Axis, TABLE};
 use crate::failure::{Failure, counted, excerpt};
 use crate::grid::{Grid, Trials};
 use crate::plan::{Planner, Shard, Split};
@@ -129,12 +129,12 @@ impl Survey {
         let Some((a, b)) = pair.map(|(a, b)| (grid.at(a), grid.at(b))) else {
             return Ok(());
         };
-        let cell = |trial: &Trial, axis| {
+        let cell = |trial: &Trial, axis: &Axis| {
             let mut text = Vec::new();
-            axes::value(trial, axis).into_iter().for_each(|value| value.put(&mut text));
+            (axis.get)(trial).into_iter().for_each(|value| value.put(&mut text));
             String::from_utf8_lossy(&text).into_owned()
         };
-        let cells = AXES.iter().map(|axis| (axis, cell(&a, axis), cell(&b, axis)));
+        let cells = TABLE.iter().map(|axis| (axis.name, cell(&a, axis), cell(&b, axis)));
         let mut differing: Vec<String> = vec![format!("tasks `{}` and `{}`", a.task.kind.name(), b.task.kind.name())];
         differing.extend(cells.filter(|(_, a, b)| a != b).map(|(axis, a, b)| format!("{axis} `{a}` and `{b}`")));
         let text = format!("two trials of the grid share the id {}: {}", a.id(), differing.join(", "));

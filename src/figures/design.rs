@@ -1,23 +1,16 @@
 //! What a grid looks like from its rows alone: which factors vary, which of them only follow others, and how numbers are spaced.
 
 use super::table::{Factor, Level, Table};
-use crate::spec::axis::{Axis, Kind};
+use crate::axis::{Axis, Kind, TABLE};
 use std::collections::HashMap;
-
-/// Two factors that a short form like `normal(0.5)` joins.
-const PAIRS: [(&str, &str); 4] = [
-    ("activation", "negative_slope"),
-    ("init", "init_scale"),
-    ("recurrent_init", "recurrent_init_scale"),
-    ("clip", "clip_threshold"),
-];
 
 /// So many numbers of one name are an axis of their own.
 const SWEPT: usize = 3;
 
 /// Joins the name and the number of an initializer (activation, clip) where the two are not an axis each: `normal(0.5)`, `he`.
 pub fn shorten(table: &mut Table) {
-    for (name, number) in PAIRS {
+    let pairs = TABLE.iter().filter_map(|axis| Some((axis.name, axis.id.short_form()?.name())));
+    for (name, number) in pairs {
         let rows = table.len();
         let (Some(names), Some(numbers)) = (table.factor(name), table.factor(number)) else { continue };
         let pairs = distinct(&[names, numbers], &table.rows());
@@ -106,8 +99,10 @@ pub fn varying<'a>(table: &'a Table, rows: &[u32]) -> Vec<&'a Factor> {
 fn rank(factor: &Factor) -> u8 {
     match factor.name {
         "label" | "task" | "inputs" | "samples" | "epochs" => 2,
-        "lr_output" | "init_scale" | "recurrent_init" | "recurrent_init_scale" | "clip_threshold" => 1,
-        _ => 0,
+        name => {
+            let id = Axis::find(name).map(|axis| axis.id);
+            u8::from(id.is_some_and(|id| id.follows().is_some() || id.is_number_of_another()))
+        }
     }
 }
 

@@ -8,9 +8,10 @@ use super::plan::levels;
 use super::scale;
 use super::table::{Factor, Table};
 use super::words;
+use crate::axis::{Acts, Axis};
 use crate::check::sheet::Header;
 use crate::failure::Failure;
-use crate::trial::Activation;
+use crate::trial::{Activation, Value};
 use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
@@ -76,33 +77,18 @@ impl Profiles {
     }
 }
 
-/// What has no effect before the first update (or names other things).
-const LATER: [&str; 19] = [
-    "label",
-    "epochs",
-    "lr",
-    "lr_output",
-    "schedule",
-    "warmup",
-    "clip",
-    "clip_threshold",
-    "weight_decay",
-    "optimizer",
-    "momentum",
-    "nesterov",
-    "beta1",
-    "beta2",
-    "eps",
-    "alpha",
-    "batch",
-    "sampling",
-    "samples",
-];
+/// Whether a factor has an effect before the first update (and does not only name other things).
+fn acts_at_start(factor: &Factor) -> bool {
+    match Axis::find(factor.name) {
+        Some(axis) => axis.acts == Acts::AtStart,
+        None => !matches!(factor.name, "label" | "epochs" | "samples"),
+    }
+}
 
 /// The panels of a family: a curve for each level of the factor with most of them, a panel for each combination of the others.
 pub fn panels(table: &Table, profiles: &Profiles, varying: &[&Factor], rows: &[u32]) -> Vec<Panel> {
     let rows: Vec<u32> = rows.iter().copied().filter(|row| !profiles.of[*row as usize].is_empty()).collect();
-    let mut factors: Vec<&Factor> = varying.iter().copied().filter(|factor| !LATER.contains(&factor.name)).collect();
+    let mut factors: Vec<&Factor> = varying.iter().copied().filter(|factor| acts_at_start(factor)).collect();
     let count = |factor: &Factor| levels(factor, &rows).len();
     // Depth and length change where a curve ends, the others how it runs.
     factors.sort_by_key(|f| (matches!(f.name, "depth" | "sequence_length"), std::cmp::Reverse(count(f))));
@@ -235,7 +221,10 @@ fn parameters(table: &Table, row: u32) -> Parameters {
         ("learned", None) => 1.0 / (3.0 * width),
         _ => 0.0,
     };
-    let activation = Activation::from_name(name("activation"), number("negative_slope").unwrap_or(0.01))?;
+    let mut activation = Activation::from_name(name("activation"))?;
+    if let Some(slope) = number("negative_slope") {
+        activation.set_number("negative_slope", Value::Float(slope));
+    }
     Some((activation, weights, biases))
 }
 

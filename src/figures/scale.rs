@@ -3,6 +3,7 @@
 use super::design::Spacing;
 use super::font;
 use super::table::{Factor, Level};
+use crate::axis::Axis;
 
 /// The cells of a factor's levels along an axis that begins at 0.
 pub struct Track {
@@ -145,22 +146,10 @@ pub fn room(text: &str, size: f64) -> f64 {
 /// An axis in words, with its unit.
 pub fn title(name: &str) -> String {
     let words = match name {
-        "depth" => "depth (hidden layers)",
-        "width" => "width (units a layer)",
-        "lr" => "learning rate",
-        "lr_output" => "learning rate of the output layer",
-        "sequence_length" => "sequence length (time steps)",
-        "batch" => "batch (samples an update)",
-        "init" => "initialization",
-        "init_scale" => "scale of the initial weights",
-        "recurrent_init_scale" => "scale of the initial recurrent weights",
-        "clip_threshold" => "clip threshold (gradient norm)",
-        "bias_std" => "standard deviation of the initial biases",
-        "warmup" => "warmup (updates)",
         "epochs" => "budget (epochs)",
         "samples" => "training samples",
         "inputs" => "inputs (features)",
-        name => return name.replace('_', " "),
+        name => return Axis::find(name).map_or_else(|| name.replace('_', " "), |axis| axis.title.to_owned()),
     };
     words.to_owned()
 }

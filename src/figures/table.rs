@@ -2,16 +2,15 @@
 //! divergence, and the measures that are asked for. Of a factor with a single level nothing is kept per row, so a million rows of a
 //! grid take some tens of megabytes.
 
-use crate::axes::{AXES, Value};
+use crate::axis::{self, Axis};
 use crate::check::sheet::{Header, Row};
 use crate::failure::Failure;
 use crate::record::{self, LABEL, OUTCOME, Verdict};
-use crate::spec::axis::Axis;
 use crate::spec::filter::{Cells, Filter};
 use crate::spec::metric::is_numeric;
 use crate::spec::unmet::{Tally, Unmet};
 use crate::spec::value;
-use crate::trial::TrialId;
+use crate::trial::{TrialId, Value};
 use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
@@ -291,7 +290,7 @@ impl<'a> Reading<'a> {
             }
         };
         let [diverged, nonfinite] = [epoch(self.epochs[0])?, epoch(self.epochs[1])?];
-        let mut codes = [0; AXES.len() + LABEL + 4];
+        let mut codes = [0; axis::COUNT + LABEL + 4];
         for (growing, code) in self.growing.iter_mut().zip(&mut codes) {
             *code = growing.intern(header, row)?;
         }
@@ -351,8 +350,8 @@ impl Seen<'_> {
 }
 
 impl Cells for Seen<'_> {
-    fn value(&self, axis: &'static str) -> Option<Value> {
-        let (growing, code) = self.level(axis);
+    fn value(&self, axis: &'static Axis) -> Option<Value> {
+        let (growing, code) = self.level(axis.name);
         growing.values[code]
     }
 
@@ -365,7 +364,8 @@ impl Cells for Seen<'_> {
     }
 
     fn samples(&self) -> u64 {
-        match self.value("samples") {
+        let (growing, code) = self.level("samples");
+        match growing.values[code] {
             Some(Value::Integer(n)) => n,
             Some(Value::Text(_) | Value::Float(_) | Value::Boolean(_)) | None => 0,
         }

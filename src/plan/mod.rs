@@ -15,10 +15,9 @@ pub use shard::Shard;
 pub use split::Split;
 
 use crate::device::Device;
-use crate::trial::{Init, Shape, Trial};
+use crate::trial::{Shape, Trial};
 use crate::verdict::Record;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What may be varied without changing a result.
 #[derive(Debug, Clone, Copy)]
@@ -159,7 +158,7 @@ impl Planner {
         }
         let (cohort, members) = &mut self.cohorts[cohort];
         cohort.trials += 1;
-        members.push((trial.data_seed(), siblings(trial).wrapping_add(trial.seed), number));
+        members.push((trial.data_seed(), trial.likeness().wrapping_add(trial.seed), number));
     }
 
     /// Predicted, of a worker that trains the largest trial alone.
@@ -217,17 +216,6 @@ impl Planner {
         });
         Plan { cohorts: cohorts.into_iter().map(|(cohort, _)| cohort).collect(), chunks }
     }
-}
-
-/// Equal for trials that differ in their clip threshold alone; another order of the lanes is all that a collision costs.
-fn siblings(trial: &Trial) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let Init { kind, scale, offset } = trial.init;
-    let recurrent = trial.recurrent_init.map(|init| (init.kind, init.scale.to_bits()));
-    let numbers = [scale, offset, trial.lr, trial.lr_output.unwrap_or(trial.lr), trial.weight_decay];
-    (kind, recurrent, numbers.map(f64::to_bits)).hash(&mut hasher);
-    trial.optimizer.momentum().map(f64::to_bits).hash(&mut hasher);
-    hasher.finish()
 }
 
 fn name(trial: &Trial) -> String {

@@ -8,8 +8,8 @@
 //!
 //! Takes no memory per trial: of a cohort it keeps how many trials lie at each of `PLACES` places.
 
+use super::ByShape;
 use super::cost::Cost;
-use super::{ByShape, siblings};
 use crate::trial::Trial;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -78,7 +78,7 @@ impl Walk {
         const FAMILY: u64 = 0xD1B5_4A32_D192_ED03;
         const SEED: u64 = 0xABC9_8388_FB8F_AC03;
         const COHORT: u64 = 0x8CB9_2BA7_2F3D_8DD7;
-        let (cohort, likeness) = (self.by_shape.number(trial), siblings(trial));
+        let (cohort, likeness) = (self.by_shape.number(trial), trial.likeness());
         match self.families.get_mut(cohort) {
             None => self.families.push(Family { likeness, number: 0 }),
             Some(family) if family.likeness == likeness => {}

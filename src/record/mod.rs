@@ -7,7 +7,7 @@ mod write;
 pub use read::{LONGEST, Piece, cells, fields, row_id, scan};
 pub use write::{float, line, lost_row, run_row, side_rows};
 
-use crate::axes::AXES;
+use crate::axis;
 use crate::verdict::{Layers, Outcome, Record};
 
 /// Raised when a column is added, removed or changes its meaning.
@@ -90,11 +90,11 @@ pub const LAYERS: [&str; 8] =
 pub const STEPS: [&str; 6] = ["trial", "step", "loss", "grad_norm", "clipped", "update_norm"];
 
 /// How many columns `runs.csv` has.
-const COLUMNS: usize = FRONT.len() + AXES.len() + BACK.len();
+const COLUMNS: usize = FRONT.len() + axis::COUNT + BACK.len();
 
 /// The columns of `runs.csv`.
 pub fn runs() -> Vec<&'static str> {
-    [&FRONT[..], &AXES, &BACK].concat()
+    FRONT.into_iter().chain(axis::Axis::names()).chain(BACK).collect()
 }
 
 /// Where `name` stands in `runs.csv`.
@@ -124,7 +124,7 @@ pub fn differing(a: &[u8], b: &[u8]) -> Option<&'static str> {
 /// The column of the label, the one cell of a row that may change after it was written.
 pub const LABEL: usize = 1;
 /// The column of the outcome; that of `lost` follows.
-pub const OUTCOME: usize = FRONT.len() + AXES.len();
+pub const OUTCOME: usize = FRONT.len() + axis::COUNT;
 
 /// Why a trial has no outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -2,8 +2,8 @@
 //! what is not finite is `inf`, `-inf` or `NaN`.
 
 use super::{COLUMNS, EPOCHS, LAYERS, Lost, STEPS};
-use crate::axes::{self, AXES, Value};
-use crate::trial::Trial;
+use crate::axis::TABLE;
+use crate::trial::{Trial, Value};
 use crate::verdict::{EpochRow, Finished, LayerRow, Measured, StepRow, When};
 
 /// One CSV line with its line end; quoted where a field needs it.
@@ -103,8 +103,8 @@ fn configuration(trial: &Trial) -> Cells {
     cells.integer(trial.task.inputs as u64);
     cells.integer(trial.task.samples as u64);
     cells.integer(trial.epochs());
-    for axis in AXES {
-        match axes::value(trial, axis) {
+    for axis in &TABLE {
+        match (axis.get)(trial) {
             None => cells.empty(),
             Some(value) => cells.value(value),
         }

@@ -2,10 +2,9 @@
 
 use super::LeadUp;
 use super::compare::Comparison;
-use crate::axes::{self, AXES, Value};
+use crate::axis::TABLE;
 use crate::failure::counted;
-use crate::spec::Spec;
-use crate::trial::Trial;
+use crate::trial::{Trial, Value};
 use crate::verdict::{Finished, LayerRow, Measured, Site, StepRow, When};
 use std::fmt::Write;
 use std::path::Path;
@@ -36,10 +35,10 @@ pub fn configuration(trial: &Trial, dir: &Path) -> String {
         trial.steps_per_epoch(),
     );
     let (mut set, mut defaults) = (Vec::new(), Vec::new());
-    for axis in AXES {
-        let Some(value) = axes::value(trial, axis) else { continue };
-        let list = if Spec::default(axis, trial) == Some(value) { &mut defaults } else { &mut set };
-        list.push(format!("{axis} {}", cell(value)));
+    for axis in &TABLE {
+        let Some(value) = (axis.get)(trial) else { continue };
+        let list = if axis.default_in(trial) == Some(value) { &mut defaults } else { &mut set };
+        list.push(format!("{} {}", axis.name, cell(value)));
     }
     text.push_str(&list("set", &set));
     text.push_str(&list("default", &defaults));

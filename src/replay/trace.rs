@@ -4,7 +4,7 @@
 //! `layers.csv` a row per step and layer. `trace.toml` is written last: a folder without it is incomplete.
 
 use super::compare;
-use crate::axes::AXES;
+use crate::axis;
 use crate::engine::trace::{Array, Step, Values};
 use crate::failure::Failure;
 use crate::output;
@@ -149,7 +149,7 @@ fn configuration(trial: &Trial, row: &[u8], fingerprint: &str) -> String {
         ("steps".to_owned(), integer(trial.steps())),
         ("steps_per_epoch".to_owned(), integer(trial.steps_per_epoch())),
         ("loss_ratio".to_owned(), toml::Value::Float(trial.loss_ratio)),
-        ("axes".to_owned(), table(OUTCOME - AXES.len(), OUTCOME)),
+        ("axes".to_owned(), table(OUTCOME - axis::COUNT, OUTCOME)),
         ("measured".to_owned(), table(OUTCOME, names.len())),
     ]);
     file.to_string()

@@ -1,12 +1,12 @@
 //! A `[[grid]]` block: its keys and those of `[base]` read into dials, zipped lists joined. Whether the dials make sense together is for
 //! `check`.
 
-use super::axis::{Axis, Id, Kind, TABLE};
 use super::dial::{self, Dial};
 use super::report::{Mistake, Problems, excerpt};
 use super::settings::Seeds;
 use super::source::{Entry, Node, Raw, Span};
 use super::task::Tasks;
+use crate::axis::{Axis, Id, Kind};
 use crate::trial::Budget;
 
 /// A block, checked: `grid` makes its trials.
@@ -115,7 +115,7 @@ fn conflicts(axes: &mut Axes, problems: &mut Problems) {
             continue;
         };
         if let Some(other) = axes.given.iter().find(|other| other.keys[0].axis.id == short.sets) {
-            let (name, number) = (given.keys[0].axis.name(), short.sets.name());
+            let (name, number) = (given.keys[0].axis.name, short.sets.name());
             let message = format!("`{number}` is given twice: here and in the parentheses of `{name}`");
             let hint = format!("write either {name} = \"{}(0.5)\" or both keys without parentheses", short.names[0]);
             problems.add(&other.keys[0].key_span, message, hint);
@@ -158,7 +158,7 @@ fn member(axes: &Axes, used: &mut Vec<Id>, item: &Node, problems: &mut Problems)
         Some((name, None)) => Err(Mistake::unknown(
             format!("`{}` is not an axis", excerpt(name)),
             name,
-            &TABLE.iter().map(Axis::name).collect::<Vec<_>>(),
+            &Axis::names().collect::<Vec<_>>(),
         )),
         Some((name, Some(axis))) if used.contains(&axis.id) => {
             Err(Mistake::new(format!("`{name}` is zipped twice"), "put all axes that advance together in one list"))
@@ -187,7 +187,7 @@ fn merge(axes: &mut Axes, members: &[Id], span: &Span, problems: &mut Problems) 
         }
     }
     let lengths = |parts: &[Given]| {
-        let each = parts.iter().map(|part| format!("`{}` has {}", part.keys[0].axis.name(), part.dial.len()));
+        let each = parts.iter().map(|part| format!("`{}` has {}", part.keys[0].axis.name, part.dial.len()));
         each.collect::<Vec<_>>().join(", ")
     };
     let length = parts[0].dial.len();

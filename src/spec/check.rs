@@ -1,20 +1,16 @@
 //! Whether the dials of a block make sense together: axes that apply nowhere, networks without their task, divisions by zero. Looks at
 //! the values that each axis can have, never at the points, so it costs the same for a billion of them.
 
-use super::axis::{Id, Need};
 use super::block::{Axes, Given, Key};
 use super::dial::{self, Cell, Dial};
 use super::held;
 use super::report::Problems;
-use super::resolve;
 use super::source::Span;
 use super::task::Plan;
 use super::value;
-use crate::axes::Value;
-use crate::trial::{Budget, Loss, TaskKind};
-
-/// The networks that read sequences.
-const RECURRENT: [&str; 3] = ["rnn", "lstm", "gru"];
+use crate::axis::{Default, Id, Kind, Need};
+use crate::trial::Value;
+use crate::trial::{Budget, Loss, Network, TaskKind};
 
 /// A block with what it takes from `[base]`.
 pub struct View<'a> {
@@ -46,17 +42,19 @@ impl View<'_> {
     }
 
     fn default(&self, id: Id) -> Option<Vec<Value>> {
-        if id == Id::Loss
-            && let Some(plan) = self.task
-        {
-            return Some(vec![Value::Text(plan.kind.default_loss().name())]);
+        match id.axis().default {
+            Default::Is(value) => Some(vec![value]),
+            Default::OfTask => {
+                let loss = self.task.map_or(Loss::Mse, |plan| plan.kind.default_loss());
+                Some(vec![Value::Text(loss.name())])
+            }
+            Default::OfNetwork(default) => {
+                let networks = self.values(Id::Network)?;
+                let names = networks.iter().map(|network| if let Value::Text(name) = network { name } else { "" });
+                Some(names.map(|name| Value::Text(default(name))).collect())
+            }
+            Default::Required | Default::Follows(_) | Default::OfInit => Some(Vec::new()),
         }
-        if id != Id::Activation {
-            return Some(resolve::default(id, "").into_iter().collect());
-        }
-        let networks = self.values(Id::Network)?;
-        let names = networks.iter().map(|network| if let Value::Text(name) = network { name } else { "" });
-        Some(names.filter_map(|name| resolve::default(id, name)).collect())
     }
 
     pub fn given(&self, id: Id) -> Option<&Given> {
@@ -221,7 +219,7 @@ pub fn applies(keys: &[&Key], views: &[View], place: &str, problems: &mut Proble
         if let Some(Some(lack)) = lacks.first()
             && lacks.iter().all(Option::is_some)
         {
-            let message = format!("`{}` applies nowhere in {place}", key.axis.name());
+            let message = format!("`{}` applies nowhere in {place}", key.axis.name);
             problems.add(&key.key_span, message, format!("it needs {lack}"));
         }
     }
@@ -239,7 +237,7 @@ fn needed(view: &View, problems: &mut Problems) {
             "updates until the full rate: warmup = 100",
         );
     }
-    if let Some(network) = RECURRENT.into_iter().find(|network| view.can_be(Id::Network, network))
+    if let Some(network) = Network::RECURRENT.iter().copied().find(|network| view.can_be(Id::Network, network))
         && view.values(Id::SequenceLength).is_some_and(|values| values.is_empty())
     {
         let message = format!("this {network} has no `sequence_length`");
@@ -250,7 +248,7 @@ fn needed(view: &View, problems: &mut Problems) {
 fn task(view: &View, problems: &mut Problems) {
     let Some(plan) = view.task else { return };
     let name = plan.kind.name();
-    let networks = std::iter::once(("mlp", false)).chain(RECURRENT.map(|network| (network, true)));
+    let networks = std::iter::once(("mlp", false)).chain(Network::RECURRENT.iter().map(|network| (*network, true)));
     for (network, sequences) in networks {
         if view.can_be(Id::Network, network) && plan.kind.is_sequence() != sequences {
             let kinds = TaskKind::ALL.iter().filter(|kind| kind.is_sequence() == sequences).map(|kind| kind.name());
@@ -273,7 +271,9 @@ fn task(view: &View, problems: &mut Problems) {
 }
 
 fn recurrent(view: &View, problems: &mut Problems) {
-    let Some(network) = RECURRENT.into_iter().find(|network| view.can_be(Id::Network, network)) else { return };
+    let Some(network) = Network::RECURRENT.iter().copied().find(|network| view.can_be(Id::Network, network)) else {
+        return;
+    };
     if view.can_be(Id::Network, "rnn") && view.can_be(Id::Norm, "batch") {
         let message = "an rnn cannot have norm = \"batch\"";
         problems.add(view.place(Id::Norm), message, "its statistics would differ at every time step; take \"layer\"");
@@ -351,11 +351,11 @@ fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
             // What an axis takes is an interval: the others lie between these.
             for quotient in ends(&divided).flat_map(|x| ends(&numbers).map(move |n| x / n)) {
                 let value = match id.axis().kind {
-                    super::axis::Kind::Integer { .. } => Value::Integer(quotient.round() as u64),
+                    Kind::Integer { .. } => Value::Integer(quotient.round() as u64),
                     _ => Value::Float(quotient),
                 };
                 let least = match id {
-                    Id::Depth if RECURRENT.iter().any(|network| view.can_be(Id::Network, network)) => 1,
+                    Id::Depth if Network::RECURRENT.iter().any(|network| view.can_be(Id::Network, network)) => 1,
                     Id::SequenceLength if view.task.is_some_and(|plan| plan.kind.needs_two_steps().is_some()) => 2,
                     _ => 0,
                 };

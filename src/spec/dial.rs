@@ -1,12 +1,12 @@
 //! A dial of a grid block: the settings that one axis, or several that advance together, step through. Positions are made when asked
 //! for, so that a range of a billion points costs nothing until it is run.
 
-use super::axis::{Axis, COUNT, Id, Kind};
 use super::range::{self, Divided};
 use super::report::{Mistake, Problems};
 use super::source::{Node, Raw, Span};
 use super::value::{self, Written};
-use crate::axes::Value;
+use crate::axis::{Axis, COUNT, Id, Kind};
+use crate::trial::Value;
 
 /// The value of an axis at a point, before the division by another axis's.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,7 +148,7 @@ pub fn read(axis: &'static Axis, node: &Node, problems: &mut Problems) -> Option
     let single = std::slice::from_ref(node);
     let items = if let Raw::List(items) = &node.raw { items } else { single };
     if items.is_empty() {
-        problems.add(&node.span, format!("`{}` has no values", axis.name()), "give it at least one, or leave it out");
+        problems.add(&node.span, format!("`{}` has no values", axis.name), "give it at least one, or leave it out");
         return None;
     }
     if items.len() as u64 > LISTED {
@@ -197,7 +197,7 @@ pub fn clips_nothing(span: &Span, problems: &mut Problems) {
 }
 
 fn too_many(axis: &Axis) -> Mistake {
-    let message = format!("the values of `{}` are more than {LISTED}", axis.name());
+    let message = format!("the values of `{}` are more than {LISTED}", axis.name);
     Mistake::new(message, "take fewer points; only a range of decimals that stands alone may be longer")
 }
 
@@ -239,7 +239,7 @@ fn rows(axis: &Axis, cells: Vec<(Option<Cell>, Option<f64>)>) -> Dial {
         _ => return Dial::Rows { axes: vec![axis.id], rows: cells.into_iter().map(|(cell, _)| vec![cell]).collect() },
     };
     let row = |(cell, number): (Option<Cell>, Option<f64>)| {
-        let value = number.map(Value::Float).or(short.sets.axis().default);
+        let value = number.map(Value::Float).or(short.sets.axis().usual());
         vec![cell, value.map(|value| Cell { value, per: None })]
     };
     Dial::Rows { axes: vec![axis.id, short.sets], rows: cells.into_iter().map(row).collect() }

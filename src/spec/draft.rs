@@ -1,7 +1,6 @@
 //! `[base]` and `[[grid]]` as read, each block with what it takes from the base and from the top of the spec, before it is checked as
 //! a whole.
 
-use super::axis;
 use super::block::{self, Axes};
 use super::check::View;
 use super::dial::LISTED;
@@ -9,6 +8,7 @@ use super::report::{Mistake, Problems, excerpt};
 use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
 use super::task::{self, Open, Plan};
+use crate::axis::Axis;
 use crate::trial::Budget;
 
 /// What the top of the spec or a block says beside its axes.
@@ -119,7 +119,7 @@ pub fn base(node: &Node, problems: &mut Problems) -> Axes {
 }
 
 fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], problems: &mut Problems) {
-    let axes = axis::TABLE.iter().map(axis::Axis::name).filter(|name| *name != "seed");
+    let axes = Axis::names().filter(|name| *name != "seed");
     let known: Vec<&str> = more.iter().copied().chain(axes).chain(["zip"]).collect();
     problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &known));
 }

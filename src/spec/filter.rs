@@ -1,26 +1,25 @@
 //! Conditions on trials: `[[exclude]]`, the `where` of a spec and `--where` of the command line. Reads trials, changes nothing.
 
-use super::axis::{ALL_SAMPLES, Axis, Id, Kind, TABLE};
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use super::unmet::Tally;
 use super::value;
-use crate::axes::{self, Value};
+use crate::axis::{ALL_SAMPLES, Axis, Id, Kind};
 use crate::record;
-use crate::trial::{TaskKind, Trial};
+use crate::trial::{TaskKind, Trial, Value};
 
 /// What a filter reads: a trial of the grid, or a row of `runs.csv`.
 pub trait Cells {
     /// `None` where the axis does not apply.
-    fn value(&self, axis: &'static str) -> Option<Value>;
+    fn value(&self, axis: &'static Axis) -> Option<Value>;
     fn label(&self) -> &str;
     fn task(&self) -> &str;
     fn samples(&self) -> u64;
 }
 
 impl Cells for Trial {
-    fn value(&self, axis: &'static str) -> Option<Value> {
-        axes::value(self, axis)
+    fn value(&self, axis: &'static Axis) -> Option<Value> {
+        axis.id.of(self)
     }
 
     fn label(&self) -> &str {
@@ -82,7 +81,7 @@ impl Column {
             "label" => Ok(Column::Label),
             "task" => Ok(Column::Task),
             name => Axis::find(name).map(Column::Axis).ok_or_else(|| {
-                let known: Vec<&str> = ["label", "task"].into_iter().chain(TABLE.iter().map(Axis::name)).collect();
+                let known: Vec<&str> = ["label", "task"].into_iter().chain(Axis::names()).collect();
                 Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known)
             }),
         }
@@ -90,7 +89,7 @@ impl Column {
 
     pub fn name(&self) -> &'static str {
         match self {
-            Column::Axis(axis) => axis.name(),
+            Column::Axis(axis) => axis.name,
             Column::Label => "label",
             Column::Task => "task",
         }
@@ -101,7 +100,7 @@ impl Column {
         match self {
             Column::Label => trial.label.clone(),
             Column::Task => trial.task.kind.name().to_owned(),
-            Column::Axis(axis) => match axes::value(trial, axis.name()) {
+            Column::Axis(axis) => match axis.id.of(trial) {
                 None => String::new(),
                 Some(Value::Text(text)) => text.to_owned(),
                 Some(Value::Integer(n)) => n.to_string(),
@@ -333,9 +332,9 @@ fn want(column: &Column, text: &str) -> Result<Want, Mistake> {
         Column::Axis(axis) => match axis.kind {
             Kind::Integer { .. } if axis.id == Id::Batch && text == "all" => Raw::Text(text.to_owned()),
             Kind::Integer { .. } => Raw::Integer(text.parse().map_err(|_| {
-                Mistake::new(format!("`{}` is not a value of `{}`", excerpt(text), axis.name()), "it takes integers")
+                Mistake::new(format!("`{}` is not a value of `{}`", excerpt(text), axis.name), "it takes integers")
             })?),
-            Kind::Float { .. } => Raw::Float(number(axis.name(), text)?),
+            Kind::Float { .. } => Raw::Float(number(axis.name, text)?),
             Kind::Boolean if text == "true" || text == "false" => Raw::Boolean(text == "true"),
             Kind::Boolean | Kind::Choice { .. } => Raw::Text(text.to_owned()),
         },
@@ -355,7 +354,7 @@ impl Want {
             Column::Task => return self.is_text(trial.task()),
             Column::Axis(axis) => axis,
         };
-        let Some(found) = trial.value(axis.name()) else { return false };
+        let Some(found) = trial.value(axis) else { return false };
         match self {
             Want::Text(_) => false,
             Want::Between(min, max) => {
@@ -375,7 +374,7 @@ impl Want {
 /// Whether the numeric half of a short form holds too.
 fn has_number(trial: &impl Cells, axis: &Axis, number: f64) -> bool {
     let Kind::Choice { short: Some(short), .. } = &axis.kind else { return false };
-    trial.value(short.sets.name()).is_some_and(|found| same(found, Value::Float(number)))
+    trial.value(short.sets.axis()).is_some_and(|found| same(found, Value::Float(number)))
 }
 
 fn same(found: Value, want: Value) -> bool {

@@ -2,10 +2,10 @@
 //! the first step, which is a mistake in the spec and nothing that training did. PyTorch refuses such a learning rate, too ("value cannot be converted
 //! to type float without overflow"); a number that becomes 0 it takes, and so does this.
 
-use super::axis::Id;
 use super::check::View;
 use super::report::{Mistake, Problems, excerpt};
-use crate::axes::Value;
+use crate::axis::Id;
+use crate::trial::Value;
 use crate::trial::{Dtype, Loss};
 
 /// Whether `x` is a number of this dtype, after rounding.

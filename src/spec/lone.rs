@@ -2,15 +2,15 @@
 //! spec, for every trial that no `[[exclude]]` drops.
 
 use super::Spec;
-use super::axis::Id;
 use super::block::Block;
 use super::dial::{Cell, Dial};
 use super::filter::{Column, Filter};
 use super::report::Problems;
 use super::settings::Seeds;
 use super::source::Span;
-use crate::axes::Value;
+use crate::axis::Id;
 use crate::grid::Grid;
+use crate::trial::Value;
 use crate::trial::{Lone, Task, Trial};
 
 /// Points that are looked at for one that no [[exclude]] drops.
@@ -67,7 +67,7 @@ fn hint(trial: &Trial) -> String {
 fn suspects(block: &Block, excludes: &[Filter]) -> Option<Block> {
     let samples = block.tasks.any()?.samples;
     let given = |id: Id| block.dials.iter().any(|dial| dial.axes().contains(&id));
-    let may = |id: Id, cell: Option<Cell>| match cell.map_or(id.axis().default, |cell| Some(cell.value)) {
+    let may = |id: Id, cell: Option<Cell>| match cell.map_or(id.axis().usual(), |cell| Some(cell.value)) {
         _ if cell.is_some_and(|cell| cell.per.is_some()) => true,
         Some(Value::Text(network)) if id == Id::Network => network == "mlp",
         Some(Value::Text(norm)) if id == Id::Norm => norm == "batch",

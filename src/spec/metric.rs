@@ -22,10 +22,10 @@
 //!
 //! Types only; `formula` reads the text, `check` measures.
 
-use super::axis::Axis;
 use super::formula;
 use super::report::Mistake;
 use super::source::Span;
+use crate::axis::Axis;
 use crate::record;
 
 #[derive(Debug, Clone, PartialEq)]

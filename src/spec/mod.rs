@@ -1,11 +1,10 @@
 //! The TOML as written to a validated `Spec`, every mistake reported at once with its place. Does no IO: the bytes of csv tasks come
 //! through a function. `grid` makes the trials.
 //!
-//! The way of a value: `source` (where it stands) -> `value` and `range` (what it is, by the table in `axis`) -> `dial` (what an axis
+//! The way of a value: `source` (where it stands) -> `value` and `range` (what it is, by the table of axes) -> `dial` (what an axis
 //! steps through) -> `block` and `draft` (base and block together) -> `check` (whether it makes sense) -> `resolve` (a trial). Beside it,
 //! for the gate: `expect`, whose `metric` is read by `formula`.
 
-pub mod axis;
 mod block;
 mod check;
 pub mod data;
@@ -26,16 +25,15 @@ mod task;
 pub mod unmet;
 pub mod value;
 
-pub(crate) use axis::Id;
 pub(crate) use block::Block;
 pub(crate) use dial::{Dial, NOTHING_SET};
 pub(crate) use report::{Mistake, Problems};
 pub use report::{Problem, Report};
 pub(crate) use resolve::trial;
 
-use crate::axes::{self, Value};
+use crate::axis::{Axis, Id};
 use crate::grid::Grid;
-use crate::trial::{Loss, Trial};
+use crate::trial::Loss;
 use crate::verdict::Record;
 use block::{Axes, Key};
 use check::View;
@@ -118,19 +116,6 @@ impl Spec {
         }
     }
 
-    /// What `axis` is in `trial` if a spec says nothing of it. None where it has no default, or does not apply.
-    pub fn default(axis: &str, trial: &Trial) -> Option<Value> {
-        let id = axis::Axis::find(axis)?.id;
-        if let Some(other) = id.follows() {
-            return axes::value(trial, other.name());
-        }
-        match id {
-            Id::BiasStd => Some(Value::Float(0.0)),
-            Id::Batch => Some(Value::Integer(trial.task.samples as u64)),
-            id => resolve::default(id, trial.network.name()),
-        }
-    }
-
     /// How many seeds there are and which, for each block that has others: `seeds = 42` is a number of them.
     pub fn seeds(&self) -> String {
         let mut all: Vec<String> = self.blocks.iter().map(|block| block.seeds.told()).collect();
@@ -149,7 +134,7 @@ impl Spec {
         axes.sort_unstable();
         axes.dedup();
         let number = |id: Id| {
-            let sets = id.axis().short_form()?;
+            let sets = id.short_form()?;
             let together = |dial: &[Id]| !dial.contains(&sets) || dial.contains(&id);
             (axes.contains(&sets) && dials().all(together)).then_some(sets)
         };
@@ -186,7 +171,7 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
             "baseline" => baseline = expect::baseline(node, problems),
             "map" => problems.push(&entry.key_span, value::not_built("[map]", "leave it out")),
             _ if draft::setting(&mut global, entry, &mut plans, open, problems) => {}
-            key if axis::Axis::find(key).is_some() => {
+            key if Axis::find(key).is_some() => {
                 problems.add(
                     &entry.key_span,
                     format!("the axis `{key}` stands outside a block"),

@@ -1,10 +1,10 @@
 //! `{ log = [a, b], points = n }` and `{ linear = [a, b], points = n }`: exact ends, inner points rounded to 12 significant digits.
 
-use super::axis::{Axis, Id, Kind};
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use super::value;
-use crate::axes::Value;
+use crate::axis::{Axis, Id, Kind, TABLE};
+use crate::trial::Value;
 
 /// Points from `first` to `last`, computed when asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,7 +58,7 @@ const HINT: &str = "for example { log = [1e-3, 10.0], points = 5 }";
 /// Reads the table of a range for `axis`.
 pub fn read(axis: &Axis, entries: &[Entry], span: &Span, problems: &mut Problems) -> Option<Divided> {
     if !axis.is_numeric() {
-        let message = format!("`{}` takes no range", axis.name());
+        let message = format!("`{}` takes no range", axis.name);
         problems.add(span, message, "ranges are for numeric axes; write a list");
         return None;
     }
@@ -98,7 +98,7 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, problems: &mut Problems
     }
     let (Some((log, first, last)), Some(points)) = (ends, points) else {
         let missing = if ends.is_none() { "its ends, `log` or `linear`" } else { "its number of `points`" };
-        problems.add(span, format!("this range of `{}` lacks {missing}", axis.name()), HINT);
+        problems.add(span, format!("this range of `{}` lacks {missing}", axis.name), HINT);
         return None;
     };
     Some(Divided { range: Range { log, first, last, points }, per })
@@ -116,7 +116,7 @@ fn pair(axis: &Axis, key: &str, raw: &Raw) -> Result<(f64, f64), Mistake> {
     for end in [first, last] {
         let value = match axis.kind {
             Kind::Integer { .. } if end < 0.0 => {
-                Err(Mistake::new(format!("`{}` cannot be {end}", axis.name()), "it takes integers, 0 or more"))
+                Err(Mistake::new(format!("`{}` cannot be {end}", axis.name), "it takes integers, 0 or more"))
             }
             Kind::Integer { .. } => Ok(Value::Integer(end.round() as u64)),
             Kind::Float { .. } | Kind::Choice { .. } | Kind::Boolean => Ok(Value::Float(end)),
@@ -141,7 +141,7 @@ fn divisor(axis: &Axis, raw: &Raw) -> Result<Id, Mistake> {
             "for example per = \"depth\"",
         )),
         None => {
-            let known: Vec<&str> = super::axis::TABLE.iter().filter(numeric).map(Axis::name).collect();
+            let known: Vec<&str> = TABLE.iter().filter(numeric).map(|axis| axis.name).collect();
             Err(Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known))
         }
     }

@@ -1,6 +1,7 @@
 //! Everything that is wrong with a spec, in one report: each mistake with its file, line, column, text and a hint.
 
 use super::source::Span;
+use crate::axis::TABLE;
 pub use crate::failure::excerpt;
 use crate::failure::printable;
 use std::fmt;
@@ -56,19 +57,6 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// What others call the keys of a spec.
-const SYNONYMS: &[(&str, &str)] = &[
-    ("batch_size", "batch"),
-    ("betas", "beta1"),
-    ("hidden_size", "width"),
-    ("hidden", "width"),
-    ("layers", "depth"),
-    ("learning_rate", "lr"),
-    ("max_norm", "clip_threshold"),
-    ("num_layers", "depth"),
-    ("seq_len", "sequence_length"),
-];
-
 /// Characters of a name that may be a known one, mistyped.
 const MEANT: usize = 64;
 
@@ -77,7 +65,7 @@ fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     if found.chars().count() > MEANT {
         return None;
     }
-    let meant = SYNONYMS.iter().find(|(other, _)| *other == found).map_or(found, |(_, name)| name);
+    let meant = TABLE.iter().find(|axis| axis.also.contains(&found)).map_or(found, |axis| axis.name);
     let distance = |name: &str| {
         let reordered = strsim::damerau_levenshtein(&in_order(meant), &in_order(name));
         strsim::damerau_levenshtein(meant, name).min(reordered)

@@ -1,9 +1,9 @@
 //! A single value of an axis: from TOML or the command line to a typed `Value`, short forms included. Lists and ranges are for `dial`.
 
-use super::axis::{self, ALL_SAMPLES, Axis, Bounds, Id, Kind, Short};
 use super::report::{Mistake, excerpt};
 use super::source::Raw;
-use crate::axes::Value;
+use crate::axis::{ALL_SAMPLES, Axis, Bounds, Id, Kind, Short};
+use crate::trial::Value;
 
 /// A value and, for a short form like `normal(0.1)`, its number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Written {
 pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
     let plain = |value| Ok(Written { value, number: None });
     match (&axis.kind, raw) {
-        (Kind::Choice { names, short }, Raw::Text(text)) => choice(axis, names, short.as_ref(), text),
+        (Kind::Choice { names, short, .. }, Raw::Text(text)) => choice(axis, names, short.as_ref(), text),
         (Kind::Integer { .. }, Raw::Integer(i)) => match u64::try_from(*i) {
             Ok(i) => plain(Value::Integer(i)),
             Err(_) => Err(out_of_range(axis, &i.to_string())),
@@ -34,8 +34,8 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
         }
         (kind, _) => {
             let (wanted, hint) = match kind {
-                Kind::Choice { names, short: Some(short) } if raw.number().is_some() => {
-                    let form = format!("{} = \"{}({:?})\"", axis.name(), short.names[0], raw.number().unwrap_or(1.0));
+                Kind::Choice { names, short: Some(short), .. } if raw.number().is_some() => {
+                    let form = format!("{} = \"{}({:?})\"", axis.name, short.names[0], raw.number().unwrap_or(1.0));
                     (
                         "a name",
                         format!(
@@ -53,7 +53,7 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
                 }
                 Kind::Boolean => ("true or false", "true, false or [false, true]".to_owned()),
             };
-            Err(Mistake::kind(axis.name(), raw.kind(), wanted, hint))
+            Err(Mistake::kind(axis.name, raw.kind(), wanted, hint))
         }
     }
 }
@@ -73,9 +73,9 @@ fn choice(axis: &Axis, names: &[&'static str], short: Option<&Short>, text: &str
         Some((name, argument)) => (name, Some(argument.trim())),
         None => (text, None),
     };
-    let found = axis::canonical(axis.id, name);
+    let found = axis.canonical(name);
     let Some(&known) = names.iter().find(|known| **known == found) else {
-        return Err(Mistake::unknown(format!("`{}` is not a value of `{}`", excerpt(name), axis.name()), name, names));
+        return Err(Mistake::unknown(format!("`{}` is not a value of `{}`", excerpt(name), axis.name), name, names));
     };
     let number = argument.map(|argument| short_number(axis, short, known, argument)).transpose()?;
     Ok(Written { value: Value::Text(known), number })
@@ -84,13 +84,13 @@ fn choice(axis: &Axis, names: &[&'static str], short: Option<&Short>, text: &str
 fn short_number(axis: &Axis, short: Option<&Short>, known: &str, argument: &str) -> Result<f64, Mistake> {
     if !short.is_some_and(|short| short.names.contains(&known)) {
         let message = format!("`{known}` takes no number in parentheses");
-        return Err(Mistake::new(message, format!("write {} = \"{known}\"", axis.name())));
+        return Err(Mistake::new(message, format!("write {} = \"{known}\"", axis.name)));
     }
     match argument.parse::<f64>() {
         Ok(x) => Ok(x + 0.0),
         Err(_) => {
             let message = format!("`{}` in the parentheses of `{known}` is not a number", excerpt(argument));
-            Err(Mistake::new(message, format!("for example {} = \"{known}(0.5)\"", axis.name())))
+            Err(Mistake::new(message, format!("for example {} = \"{known}(0.5)\"", axis.name)))
         }
     }
 }
@@ -121,5 +121,5 @@ fn out_of_range(axis: &Axis, found: &str) -> Mistake {
         Kind::Float { range: Bounds { words, .. } } => (*words).to_owned(),
         Kind::Choice { .. } | Kind::Boolean => "another value".to_owned(),
     };
-    Mistake::new(format!("`{}` cannot be {found}", axis.name()), format!("it takes {wanted}"))
+    Mistake::new(format!("`{}` cannot be {found}", axis.name), format!("it takes {wanted}"))
 }

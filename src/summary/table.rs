@@ -2,11 +2,12 @@
 //! a row per value of each axis.
 
 use super::{Groups, rate};
-use crate::axes::Value;
+use crate::axis::Id;
 use crate::failure::printable;
 use crate::record::{self, LABEL, Verdict};
-use crate::spec::{Id, Spec};
+use crate::spec::Spec;
 use crate::store::Counts;
+use crate::trial::Value;
 use std::fmt::Write as _;
 
 /// Configurations that are listed one by one, and values of an axis that are.
@@ -46,9 +47,9 @@ impl ByAxis {
             Column { at, number: None, name, is_numeric, values }
         };
         let of_axis = |(id, number): (Id, Option<Id>)| {
-            let plain = |id: Id| (record::column(id.name()), id.axis().default.map(text).unwrap_or_default());
+            let plain = |id: Id| (record::column(id.name()), id.axis().usual().map(text).unwrap_or_default());
             let axis = id.axis();
-            Column { number: number.map(plain), ..column(record::column(axis.name()), axis.is_numeric()) }
+            Column { number: number.map(plain), ..column(record::column(axis.name), axis.is_numeric()) }
         };
         let axes = spec.axes_set().into_iter().filter(|(id, _)| *id != Id::Seed).map(of_axis);
         let columns = [column(LABEL, false)].into_iter().chain(axes).collect();

@@ -1,6 +1,6 @@
 //! Specs in, trials out.
 
-use blowup::axes::{AXES, value};
+use blowup::axis::TABLE;
 use blowup::spec::Spec;
 use blowup::spec::filter::Filter;
 use blowup::trial::*;
@@ -168,7 +168,7 @@ fn blocks_have_their_own_task_epochs_and_seeds() {
 #[test]
 fn defaults_are_those_of_the_contract() {
     let [trial] = &trials("lr = 1")[..] else { panic!("one trial") };
-    let cells: Vec<String> = AXES.iter().map(|axis| format!("{axis}={:?}", value(trial, axis))).collect();
+    let cells: Vec<String> = TABLE.iter().map(|axis| format!("{}={:?}", axis.name, axis.id.of(trial))).collect();
     insta::assert_snapshot!(cells.join("\n"), @r#"
     network=Some(Text("mlp"))
     depth=Some(Integer(1))

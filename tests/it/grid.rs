@@ -1,8 +1,8 @@
 //! The order and the number of trials; equal ones merged, excluded ones dropped; the lazy walk against a naive one.
 
-use blowup::axes::{self, AXES, Value};
+use blowup::axis::{Axis, Id, TABLE};
 use blowup::spec::Spec;
-use blowup::trial::Trial;
+use blowup::trial::{Trial, Value};
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ fn spec(text: &str) -> Spec {
 }
 
 fn cell(trial: &Trial, axis: &str) -> String {
-    match axes::value(trial, axis) {
+    match Axis::find(axis).unwrap().id.of(trial) {
         None => "-".to_owned(),
         Some(Value::Text(text)) => text.to_owned(),
         Some(Value::Integer(i)) => i.to_string(),
@@ -280,8 +280,8 @@ proptest! {
         for expected in expected {
             let (point, id, trial) = trials.advance().unwrap();
             prop_assert_eq!((id, &spec.grid().at(point)), (expected.id(), &expected));
-            let cells = AXES.iter().filter(|axis| **axis != "seed" && **axis != "data_seed");
-            configurations.push(cells.map(|axis| cell(&trial, axis)).collect::<Vec<_>>());
+            let cells = TABLE.iter().filter(|axis| !matches!(axis.id, Id::Seed | Id::DataSeed));
+            configurations.push(cells.map(|axis| cell(&trial, axis.name)).collect::<Vec<_>>());
         }
         configurations.dedup();
         let all = configurations.len();

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module per room.
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "the files are the tests' own")]
 
+mod axes;
 mod contract;
 mod grid;
 mod messages;

@@ -2,7 +2,7 @@
 
 use crate::mistakes::{check, mistakes};
 use crate::spec::{TOP, parse};
-use blowup::axes::{AXES, value};
+use blowup::axis::{self, Axis};
 
 /// A block in which an axis applies nowhere, and what the axis needs. None if it applies to every trial.
 type Nowhere = Option<(&'static str, &'static str)>;
@@ -55,13 +55,13 @@ const EVERY: [(&str, &str, Nowhere); 37] = [
 #[test]
 fn every_axis_is_refused_where_it_applies_nowhere_in_its_block_or_in_any() {
     let named: Vec<&str> = EVERY.iter().map(|(axis, ..)| *axis).chain(["seed"]).collect();
-    assert!(AXES.iter().all(|axis| named.contains(axis)) && named.len() == AXES.len(), "{named:?}");
+    assert!(Axis::names().all(|axis| named.contains(&axis)) && named.len() == axis::COUNT, "{named:?}");
     for (axis, given, nowhere) in EVERY {
         let Some((block, needs)) = nowhere else {
             let lr = if axis == "lr" { "" } else { "lr = 1\n" };
             let spec =
                 parse(&format!("{TOP}[[grid]]\n{lr}{axis} = {given}\n")).unwrap_or_else(|report| panic!("{report}"));
-            assert!(spec.grid().trials().any(|trial| value(&trial, axis).is_some()), "{axis}");
+            assert!(spec.grid().trials().any(|trial| Axis::find(axis).unwrap().id.of(&trial).is_some()), "{axis}");
             continue;
         };
         let lines = block.lines().count();

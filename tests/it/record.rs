@@ -1,9 +1,8 @@
 //! Rows as text: which columns, how cells look, and how rows are found in a damaged file.
 
 use crate::plan::trial;
-use blowup::axes::Value;
 use blowup::record::{self, Lost, Piece};
-use blowup::trial::Trial;
+use blowup::trial::{Trial, Value};
 use blowup::verdict::{Measured, Outcome, Site, Tensor, When};
 use proptest::prelude::*;
 

@@ -1,0 +1,115 @@
+//! What makes two trials the same run: a hash of every field that changes the meaning of a trial, and of nothing else.
+
+use super::{Identity, TABLE};
+use crate::trial::{Budget, Trial, TrialId, Value};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+impl Trial {
+    /// The hash of `identity`.
+    pub fn id(&self) -> TrialId {
+        self.digest().0
+    }
+
+    /// The id, and 64 further bits of the same hash: two trials that share an id are the same trial only if they share these too.
+    pub fn digest(&self) -> (TrialId, u64) {
+        let hash = Sha256::digest(self.identity());
+        let word = |at: usize| u64::from_be_bytes(hash[at..at + 8].try_into().expect("a SHA-256 has 32 bytes"));
+        (TrialId::of(word(0) >> 16), word(8))
+    }
+
+    /// Every field that changes the run, as text. An axis added later is appended only where it is not at its default, so the ids of existing
+    /// sweeps stay.
+    fn identity(&self) -> Vec<u8> {
+        use Value::{Float, Integer, Text};
+        let mut text = Vec::with_capacity(512);
+        let task = &self.task;
+        put(&mut text, "task", Text(task.kind.name()));
+        put(&mut text, "inputs", Integer(task.inputs as u64));
+        put(&mut text, "outputs", Integer(task.outputs as u64));
+        put(&mut text, "samples", Integer(task.samples as u64));
+        put(&mut text, "input_std", Float(task.input_std));
+        if let Some(csv) = &task.csv {
+            put_text(
+                &mut text,
+                "csv",
+                format_args!("{:?}", (&csv.sha256, &csv.target, &csv.features, csv.standardize)),
+            );
+        }
+        match self.budget {
+            Budget::Epochs(epochs) => put(&mut text, "epochs", Integer(epochs)),
+            Budget::Steps(steps) => put(&mut text, "steps", Integer(steps)),
+        }
+        put(&mut text, "loss_ratio", Float(self.loss_ratio));
+        for axis in TABLE.iter().filter(|axis| matches!(axis.identity, Identity::Always)) {
+            if let Some(value) = (axis.get)(self) {
+                put(&mut text, axis.name, value);
+            }
+        }
+        if let Some(csv) = task.csv.as_ref().filter(|csv| csv.separator != ',') {
+            put_text(&mut text, "separator", format_args!("{:?}", csv.separator));
+        }
+        for axis in ADDED.iter().map(|at| &TABLE[*at]) {
+            match axis.identity {
+                Identity::Written(_, written) => {
+                    if let Some(written) = written(self) {
+                        put_text(&mut text, axis.name, format_args!("{written}"));
+                    }
+                }
+                Identity::Added(_) => {
+                    let value = (axis.get)(self).filter(|value| axis.default_in(self) != Some(*value));
+                    if let Some(value) = value {
+                        put(&mut text, axis.name, value);
+                    }
+                }
+                Identity::Always | Identity::Within(_) | Identity::Last => {}
+            }
+        }
+        put(&mut text, "seed", Integer(self.seed));
+        text
+    }
+}
+
+const fn rank(identity: &Identity) -> Option<u8> {
+    match identity {
+        Identity::Added(rank) | Identity::Written(rank, _) => Some(*rank),
+        Identity::Always | Identity::Within(_) | Identity::Last => None,
+    }
+}
+
+const COUNT: usize = {
+    let (mut count, mut i) = (0, 0);
+    while i < TABLE.len() {
+        count += rank(&TABLE[i].identity).is_some() as usize;
+        i += 1;
+    }
+    count
+};
+
+/// The axes that were added later, in the order in which they were: ranks from 1 without a gap.
+const ADDED: [usize; COUNT] = {
+    let (mut added, mut i) = ([usize::MAX; COUNT], 0);
+    while i < TABLE.len() {
+        if let Some(rank) = rank(&TABLE[i].identity) {
+            assert!(added[rank as usize - 1] == usize::MAX, "two axes of one rank");
+            added[rank as usize - 1] = i;
+        }
+        i += 1;
+    }
+    added
+};
+
+fn put(text: &mut Vec<u8>, name: &str, value: Value) {
+    text.extend_from_slice(name.as_bytes());
+    text.push(b'=');
+    let quote: &[u8] = if matches!(value, Value::Text(_)) { b"\"" } else { b"" };
+    text.extend_from_slice(quote);
+    value.put(text);
+    text.extend_from_slice(quote);
+    text.push(b';');
+}
+
+fn put_text(text: &mut Vec<u8>, name: &str, written: fmt::Arguments<'_>) {
+    use std::io::Write;
+    write!(text, "{name}={written};").expect("writing to memory");
+}

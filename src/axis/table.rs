@@ -1,0 +1,581 @@
+//! The declarations. To add an axis: a field of `Trial`, an entry here, its use in the engine.
+
+use super::Default::{Follows, Is, OfInit, OfNetwork, OfTask, Required};
+use super::Identity::{Added, Last, Within, Written};
+use super::{ALL_SAMPLES, Acts, Axis, Bounds, Identity, Kind, Need, Rides, Short, Test};
+use crate::trial::Value::{Boolean, Float, Integer, Text};
+use crate::trial::{
+    Activation, Bias, Clip, Dtype, Gated, Init, InitKind, Loss, Network, Norm, NormPosition, Number, Optimizer,
+    Parametrization, Sampling, Schedule, Trial, Value,
+};
+
+/// Declares `Id`, an index into `TABLE`, and the table, in the order of the columns.
+macro_rules! axes {
+    ($($id:ident: $axis:expr,)+) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Id { $($id),+ }
+
+        pub const COUNT: usize = [$(Id::$id),+].len();
+
+        /// Every axis, in the order of the columns of `runs.csv`.
+        pub static TABLE: [Axis; COUNT] = [$(Axis { id: Id::$id, ..$axis }),+];
+    };
+}
+
+/// What most axes are.
+const PLAIN: Axis = Axis {
+    id: Id::Network,
+    name: "",
+    kind: Kind::Boolean,
+    default: Required,
+    needs: &[],
+    rides: Rides::Lane,
+    identity: Identity::Always,
+    acts: Acts::AtStart,
+    title: "",
+    text: "",
+    also: &[],
+    get: |_| None,
+    set: |_, _| {},
+};
+
+/// An axis of the optimizer.
+const UPDATE: Axis = Axis { acts: Acts::Later, ..PLAIN };
+
+const fn bounds(words: &'static str, holds: fn(f64) -> bool) -> Kind {
+    Kind::Float { range: Bounds { holds, words, held: false } }
+}
+
+const FINITE: Kind = bounds("a finite number", |x| x.is_finite());
+const NOT_NEGATIVE: Kind = bounds("a finite number, 0 or more", |x| x.is_finite() && x >= 0.0);
+const BELOW_ONE: Kind = bounds("a number from 0 to below 1", |x| (0.0..1.0).contains(&x));
+const THRESHOLD: Kind = bounds("a number above 0; inf means no clipping", |x| x > 0.0);
+/// Not negative, and a number of the dtype.
+const HELD: Kind = Kind::Float {
+    range: Bounds { holds: |x| x.is_finite() && x >= 0.0, words: "a finite number, 0 or more", held: true },
+};
+/// TOML has no larger integers.
+const SEED: Kind = Kind::Integer { min: 0, max: i64::MAX as u64 };
+
+const fn one_of(names: &'static [&'static str]) -> Kind {
+    Kind::Choice { names, short: None, aliases: &[] }
+}
+
+const fn with_number(names: &'static [&'static str], sets: Id, takes: &'static [&'static str]) -> Kind {
+    Kind::Choice { names, short: Some(Short { sets, names: takes }), aliases: &[] }
+}
+
+/// An initializer, with the names that other libraries have for some.
+const fn init(sets: Id) -> Kind {
+    let aliases = &[
+        ("kaiming", "he"),
+        ("kaiming_normal", "he"),
+        ("he_normal", "he"),
+        ("kaiming_uniform", "he_uniform"),
+        ("glorot", "xavier"),
+        ("glorot_normal", "xavier"),
+        ("xavier_normal", "xavier"),
+        ("glorot_uniform", "xavier_uniform"),
+    ];
+    Kind::Choice { names: InitKind::NAMES, short: Some(Short { sets, names: InitKind::NAMES }), aliases }
+}
+
+const fn is(axis: Id, names: &'static [&'static str]) -> Need {
+    Need { axis, test: Test::OneOf(names) }
+}
+
+const HIDDEN: Need = Need { axis: Id::Depth, test: Test::AtLeastOne };
+const RECURRENT: Need = is(Id::Network, Network::RECURRENT);
+const GATED: Need = is(Id::Network, Gated::NAMES);
+/// Their activation is one and has a place for a norm.
+const STAGED: Need = is(Id::Network, &["mlp", "rnn"]);
+const LEARNED: Need = is(Id::Bias, &["learned"]);
+
+/// The name that a value is.
+fn text(value: Value) -> &'static str {
+    match value {
+        Text(text) => text,
+        other => panic!("{other:?} is no name"),
+    }
+}
+
+/// What a table says has this name.
+fn known<T>(value: Value, from_name: fn(&str) -> Option<T>) -> T {
+    from_name(text(value)).unwrap_or_else(|| panic!("{value:?} is none of the names of its axis"))
+}
+
+fn size(value: Value) -> usize {
+    u64::of(value) as usize
+}
+
+/// A number that some optimizers take, under the name of its field.
+macro_rules! of_optimizer {
+    ($name:literal, $kind:expr, $default:expr, $title:literal, $text:literal) => {
+        Axis {
+            name: $name,
+            kind: $kind,
+            default: Is($default),
+            needs: &[Need { axis: Id::Optimizer, test: Test::Taking(Optimizer::TAKES, $name) }],
+            title: $title,
+            text: $text,
+            get: |trial| trial.optimizer.number($name),
+            set: |trial, value| trial.optimizer.set_number($name, value),
+            ..UPDATE
+        }
+    };
+}
+
+axes! {
+    Network: Axis {
+        name: "network",
+        kind: one_of(Network::NAMES),
+        default: Is(Text("mlp")),
+        rides: Rides::Shape,
+        title: "network",
+        text: "The kind of network. The recurrent ones need `sequence_length` and a task with sequences.",
+        get: |trial| Some(Text(trial.network.name())),
+        set: |trial, value| trial.network = known(value, Network::from_name),
+        ..PLAIN
+    },
+    Depth: Axis {
+        name: "depth",
+        kind: Kind::Integer { min: 0, max: 10_000 },
+        default: Is(Integer(1)),
+        rides: Rides::Shape,
+        title: "depth (hidden layers)",
+        text: "Hidden layers; 0 is a linear model.",
+        also: &["layers", "num_layers"],
+        get: |trial| Some(Integer(trial.network.depth() as u64)),
+        set: |trial, value| trial.network.set_depth(size(value)),
+        ..PLAIN
+    },
+    Width: Axis {
+        name: "width",
+        kind: Kind::Integer { min: 1, max: 1_000_000 },
+        default: Is(Integer(64)),
+        needs: &[HIDDEN],
+        rides: Rides::Shape,
+        title: "width (units a layer)",
+        text: "Units of a hidden layer.",
+        also: &["hidden", "hidden_size"],
+        get: |trial| trial.network.width().map(|width| Integer(width as u64)),
+        set: |trial, value| match &mut trial.network {
+            Network::Mlp { width, .. } | Network::Rnn { width, .. } | Network::Gated { width, .. } => {
+                *width = size(value);
+            }
+            Network::Linear => panic!("a linear model has no width"),
+        },
+        ..PLAIN
+    },
+    Activation: Axis {
+        name: "activation",
+        kind: with_number(Activation::NAMES, Id::NegativeSlope, &["leaky_relu"]),
+        default: OfNetwork(|network| if network == "rnn" { "tanh" } else { "relu" }),
+        needs: &[HIDDEN, STAGED],
+        rides: Rides::Shape,
+        title: "activation",
+        text: "The function behind each hidden layer; lstm and gru have their own.",
+        get: |trial| trial.network.activation().map(|activation| Text(activation.name())),
+        set: |trial, value| *trial.network.activation_mut() = known(value, Activation::from_name),
+        ..PLAIN
+    },
+    NegativeSlope: Axis {
+        name: "negative_slope",
+        kind: FINITE,
+        default: Is(Float(0.01)),
+        needs: &[
+            HIDDEN,
+            STAGED,
+            Need { axis: Id::Activation, test: Test::Taking(Activation::TAKES, "negative_slope") },
+        ],
+        rides: Rides::Shape,
+        title: "negative slope",
+        text: "The slope of leaky_relu below 0.",
+        get: |trial| trial.network.activation()?.number("negative_slope"),
+        set: |trial, value| trial.network.activation_mut().set_number("negative_slope", value),
+        ..PLAIN
+    },
+    Init: Axis {
+        name: "init",
+        kind: init(Id::InitScale),
+        default: Is(Text("pytorch")),
+        title: "initialization",
+        text: "The initializer of the weights, as in `torch.nn.init`; of a recurrent layer it sees the gates as one matrix, as PyTorch's do.",
+        get: |trial| Some(Text(trial.init.kind.name())),
+        set: |trial, value| trial.init.kind = known(value, InitKind::from_name),
+        ..PLAIN
+    },
+    InitScale: Axis {
+        name: "init_scale",
+        kind: FINITE,
+        default: Is(Float(1.0)),
+        title: "scale of the initial weights",
+        text: "The standard deviation of normal, the bound of uniform, the variance times fan_in of scaled, the value of constant, else a gain.",
+        get: |trial| Some(Float(trial.init.scale)),
+        set: |trial, value| trial.init.scale = f64::of(value),
+        ..PLAIN
+    },
+    InitOffset: Axis {
+        name: "init_offset",
+        kind: FINITE,
+        default: Is(Float(0.0)),
+        identity: Added(4),
+        title: "init offset",
+        text: "Added to the first layer's weights.",
+        get: |trial| Some(Float(trial.init.offset)),
+        set: |trial, value| trial.init.offset = f64::of(value),
+        ..PLAIN
+    },
+    RecurrentInit: Axis {
+        name: "recurrent_init",
+        kind: init(Id::RecurrentInitScale),
+        default: Follows(Id::Init),
+        needs: &[RECURRENT],
+        identity: Written(7, |trial| trial.recurrent_init.map(|init| format!("{:?}", (init.kind.name(), init.scale)))),
+        title: "recurrent init",
+        text: "The initializer of the recurrent matrices.",
+        get: |trial| recurrent(trial).map(|init| Text(init.kind.name())),
+        // A name without a number is that initializer at its default.
+        set: |trial, value| set_recurrent(trial, known(value, InitKind::from_name), 1.0),
+        ..PLAIN
+    },
+    RecurrentInitScale: Axis {
+        name: "recurrent_init_scale",
+        kind: FINITE,
+        default: Follows(Id::InitScale),
+        needs: &[RECURRENT],
+        identity: Within(Id::RecurrentInit),
+        title: "scale of the initial recurrent weights",
+        text: "As `init_scale`, of the recurrent matrices.",
+        get: |trial| recurrent(trial).map(|init| Float(init.scale)),
+        set: |trial, value| {
+            let kind = trial.recurrent_init.unwrap_or(trial.init).kind;
+            set_recurrent(trial, kind, f64::of(value));
+        },
+        ..PLAIN
+    },
+    ForgetBias: Axis {
+        name: "forget_bias",
+        kind: FINITE,
+        default: Is(Float(0.0)),
+        needs: &[GATED, LEARNED],
+        identity: Added(2),
+        title: "forget bias",
+        text: "Added, at the start, to the bias of the gate that keeps the old state: lstm's forget gate, gru's update gate.",
+        get: |trial| match trial.network {
+            Network::Gated { forget_bias, .. } if trial.bias != Bias::None => Some(Float(forget_bias)),
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } => None,
+        },
+        set: |trial, value| match &mut trial.network {
+            Network::Gated { forget_bias, .. } => *forget_bias = f64::of(value),
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => panic!("only lstm and gru forget"),
+        },
+        ..PLAIN
+    },
+    Bias: Axis {
+        name: "bias",
+        kind: one_of(&["none", "learned"]),
+        default: Is(Text("learned")),
+        rides: Rides::Shape,
+        title: "bias",
+        text: "Whether layers have biases.",
+        get: |trial| Some(Text(if trial.bias == Bias::None { "none" } else { "learned" })),
+        set: |trial, value| {
+            trial.bias = match (text(value), trial.init.kind) {
+                ("none", _) => Bias::None,
+                (_, InitKind::Pytorch) => Bias::LearnedPytorch,
+                (_, _) => Bias::Learned { std: 0.0 },
+            }
+        },
+        ..PLAIN
+    },
+    BiasStd: Axis {
+        name: "bias_std",
+        kind: NOT_NEGATIVE,
+        default: OfInit,
+        needs: &[LEARNED],
+        title: "standard deviation of the initial biases",
+        text: "The standard deviation of the initial biases: 0, and with init pytorch PyTorch's own biases.",
+        get: |trial| match trial.bias {
+            Bias::Learned { std } => Some(Float(std)),
+            Bias::None | Bias::LearnedPytorch => None,
+        },
+        set: |trial, value| trial.bias = Bias::Learned { std: f64::of(value) },
+        ..PLAIN
+    },
+    Norm: Axis {
+        name: "norm",
+        kind: one_of(Norm::NAMES),
+        default: Is(Text("none")),
+        needs: &[HIDDEN, STAGED],
+        rides: Rides::Shape,
+        title: "norm",
+        text: "The normalization of each hidden layer; batch is for mlp only, and only where every batch has two samples or more.",
+        get: |trial| trial.network.norm().map(|norm| Text(norm.name())),
+        set: |trial, value| *trial.network.norm_mut() = known(value, Norm::from_name),
+        ..PLAIN
+    },
+    NormPosition: Axis {
+        name: "norm_position",
+        kind: one_of(NormPosition::NAMES),
+        default: Is(Text("before")),
+        needs: &[HIDDEN, STAGED, is(Id::Norm, &["batch", "layer", "rms"])],
+        rides: Rides::Shape,
+        title: "norm position",
+        text: "Whether the normalization stands before or after the activation.",
+        get: |trial| trial.network.norm()?.position().map(|position| Text(position.name())),
+        set: |trial, value| trial.network.norm_mut().set_position(known(value, NormPosition::from_name)),
+        ..PLAIN
+    },
+    Residual: Axis {
+        name: "residual",
+        kind: Kind::Boolean,
+        default: Is(Boolean(false)),
+        needs: &[HIDDEN, is(Id::Network, &["mlp"])],
+        rides: Rides::Shape,
+        identity: Added(1),
+        title: "residual",
+        text: "Whether hidden layers from the second on add their input to their output.",
+        get: |trial| match trial.network {
+            Network::Mlp { residual, .. } => Some(Boolean(residual)),
+            Network::Linear | Network::Rnn { .. } | Network::Gated { .. } => None,
+        },
+        set: |trial, value| match &mut trial.network {
+            Network::Mlp { residual, .. } => *residual = bool::of(value),
+            Network::Linear | Network::Rnn { .. } | Network::Gated { .. } => panic!("only an mlp has residual layers"),
+        },
+        ..PLAIN
+    },
+    Parametrization: Axis {
+        name: "parametrization",
+        kind: one_of(Parametrization::NAMES),
+        default: Is(Text("standard")),
+        rides: Rides::Shape,
+        identity: Added(3),
+        title: "parametrization",
+        text: "What each layer's product is multiplied with: standard 1, ntk 1/sqrt(fan_in), mean_field that and 1/fan_in in the output layer; give the last two init normal(1.0).",
+        get: |trial| Some(Text(trial.parametrization.name())),
+        set: |trial, value| trial.parametrization = known(value, Parametrization::from_name),
+        ..PLAIN
+    },
+    Loss: Axis {
+        name: "loss",
+        kind: one_of(Loss::NAMES),
+        default: OfTask,
+        rides: Rides::Shape,
+        title: "loss",
+        text: "The loss: mse; of digits, copy and temporal-order cross_entropy.",
+        get: |trial| Some(Text(trial.loss.name())),
+        set: |trial, value| trial.loss = known(value, Loss::from_name),
+        ..PLAIN
+    },
+    Optimizer: Axis {
+        name: "optimizer",
+        kind: one_of(Optimizer::NAMES),
+        default: Is(Text("sgd")),
+        rides: Rides::Shape,
+        title: "optimizer",
+        text: "PyTorch's optimizer of that name.",
+        get: |trial| Some(Text(trial.optimizer.name())),
+        set: |trial, value| trial.optimizer = known(value, Optimizer::from_name),
+        ..UPDATE
+    },
+    Momentum: of_optimizer!(
+        "momentum", NOT_NEGATIVE, Float(0.0), "momentum", "Of sgd and rmsprop: the share of the last step in the next one."
+    ),
+    Nesterov: Axis {
+        rides: Rides::Shape,
+        // Without momentum there is nothing to look ahead with; PyTorch refuses the pair, here nesterov does not apply.
+        set: |trial, value| {
+            let looks_ahead = bool::of(value) && trial.optimizer.momentum().is_some_and(|momentum| momentum > 0.0);
+            trial.optimizer.set_number("nesterov", Boolean(looks_ahead));
+        },
+        ..of_optimizer!(
+            "nesterov", Kind::Boolean, Boolean(false), "nesterov", "Of sgd with momentum: whether it looks ahead."
+        )
+    },
+    Beta1: Axis {
+        also: &["betas"],
+        ..of_optimizer!(
+            "beta1", BELOW_ONE, Float(0.9), "beta1", "Of adam and adamw: the decay of the mean of gradients."
+        )
+    },
+    Beta2: of_optimizer!(
+        "beta2", BELOW_ONE, Float(0.999), "beta2", "Of adam and adamw: the decay of the mean of squared gradients."
+    ),
+    Eps: of_optimizer!(
+        "eps", HELD, Float(1e-8), "eps", "Of adam, adamw and rmsprop: added to the root that the update is divided by."
+    ),
+    Alpha: of_optimizer!(
+        "alpha", NOT_NEGATIVE, Float(0.99), "alpha", "Of rmsprop: the decay of the mean of squared gradients."
+    ),
+    Lr: Axis {
+        name: "lr",
+        kind: HELD,
+        title: "learning rate",
+        text: "The learning rate; 0 is legal, what the dtype cannot hold (1e39 in float32) is a mistake, as in PyTorch.",
+        also: &["learning_rate"],
+        get: |trial| Some(Float(trial.lr)),
+        set: |trial, value| trial.lr = f64::of(value),
+        ..UPDATE
+    },
+    LrOutput: Axis {
+        name: "lr_output",
+        kind: HELD,
+        default: Follows(Id::Lr),
+        identity: Added(5),
+        title: "learning rate of the output layer",
+        text: "The learning rate of the output layer.",
+        get: |trial| Some(Float(trial.lr_output.unwrap_or(trial.lr))),
+        set: |trial, value| trial.lr_output = Some(f64::of(value)).filter(|lr| *lr != trial.lr),
+        ..UPDATE
+    },
+    Schedule: Axis {
+        name: "schedule",
+        kind: one_of(Schedule::NAMES),
+        default: Is(Text("constant")),
+        identity: Written(6, |trial| {
+            let other = trial.schedule != Schedule::Constant;
+            other.then(|| format!("{:?};warmup={:?}", trial.schedule.name(), trial.schedule.warmup()))
+        }),
+        title: "schedule",
+        text: "What both rates are multiplied with, update by update: the formulas are below.",
+        get: |trial| Some(Text(trial.schedule.name())),
+        set: |trial, value| trial.schedule = known(value, Schedule::from_name),
+        ..UPDATE
+    },
+    Warmup: Axis {
+        name: "warmup",
+        kind: Kind::Integer { min: 1, max: 1 << 50 },
+        needs: &[Need { axis: Id::Schedule, test: Test::Taking(Schedule::TAKES, "warmup") }],
+        identity: Within(Id::Schedule),
+        title: "warmup (updates)",
+        text: "Updates until the full rate.",
+        get: |trial| trial.schedule.number("warmup"),
+        set: |trial, value| trial.schedule.set_number("warmup", Integer(u64::of(value).max(1))),
+        ..UPDATE
+    },
+    Clip: Axis {
+        name: "clip",
+        kind: with_number(Clip::NAMES, Id::ClipThreshold, &["norm", "value"]),
+        default: Is(Text("none")),
+        rides: Rides::Clip,
+        title: "clip",
+        text: "Gradient clipping: `clip_grad_norm_` or `clip_grad_value_`.",
+        get: |trial| Some(Text(trial.clip.name())),
+        set: |trial, value| trial.clip = known(value, Clip::from_name),
+        ..UPDATE
+    },
+    ClipThreshold: Axis {
+        name: "clip_threshold",
+        kind: THRESHOLD,
+        default: Is(Float(f64::INFINITY)),
+        needs: &[is(Id::Clip, &["norm", "value"])],
+        rides: Rides::Clip,
+        title: "clip threshold (gradient norm)",
+        text: "The largest norm or value; inf is no clipping, so norm and value need one, as in `norm(1.0)`.",
+        also: &["max_norm"],
+        get: |trial| Some(Float(trial.clip.threshold())),
+        set: |trial, value| trial.clip = trial.clip.at(f64::of(value)),
+        ..UPDATE
+    },
+    WeightDecay: Axis {
+        name: "weight_decay",
+        kind: HELD,
+        default: Is(Float(0.0)),
+        title: "weight decay",
+        text: "The optimizer's: L2 added to the gradient after clipping, decoupled under adamw.",
+        get: |trial| Some(Float(trial.weight_decay)),
+        set: |trial, value| trial.weight_decay = f64::of(value),
+        ..UPDATE
+    },
+    Batch: Axis {
+        name: "batch",
+        kind: Kind::Integer { min: 1, max: ALL_SAMPLES },
+        default: Is(Integer(ALL_SAMPLES)),
+        rides: Rides::Shape,
+        title: "batch (samples an update)",
+        text: "Samples of an update; \"all\" is a full batch, which is never shuffled.",
+        also: &["batch_size"],
+        get: |trial| Some(Integer(trial.batch as u64)),
+        set: |trial, value| trial.batch = size(value).min(trial.task.samples),
+        ..UPDATE
+    },
+    Sampling: Axis {
+        name: "sampling",
+        kind: one_of(Sampling::NAMES),
+        default: Is(Text("shuffle")),
+        rides: Rides::Shape,
+        identity: Added(8),
+        title: "sampling",
+        text: "How batches smaller than the data are drawn: every sample once an epoch, or each independently.",
+        get: |trial| (trial.batch < trial.task.samples).then(|| Text(trial.sampling.name())),
+        set: |trial, value| {
+            if trial.batch < trial.task.samples {
+                trial.sampling = known(value, Sampling::from_name);
+            }
+        },
+        ..UPDATE
+    },
+    SequenceLength: Axis {
+        name: "sequence_length",
+        kind: Kind::Integer { min: 1, max: 10_000_000 },
+        needs: &[RECURRENT],
+        rides: Rides::Shape,
+        title: "sequence length (time steps)",
+        text: "Time steps of a sequence.",
+        also: &["seq_len"],
+        get: |trial| trial.network.sequence_length().map(|length| Integer(length as u64)),
+        set: |trial, value| match &mut trial.network {
+            Network::Rnn { sequence_length, .. } | Network::Gated { sequence_length, .. } => {
+                *sequence_length = size(value);
+            }
+            Network::Linear | Network::Mlp { .. } => panic!("an mlp reads no sequences"),
+        },
+        ..PLAIN
+    },
+    Dtype: Axis {
+        name: "dtype",
+        kind: one_of(Dtype::NAMES),
+        default: Is(Text("float32")),
+        rides: Rides::Shape,
+        title: "dtype",
+        text: "Of weights, activations, gradients and optimizer states alike; the 16-bit ones keep no master weights and scale no loss, and are emulated: no faster.",
+        get: |trial| Some(Text(trial.dtype.name())),
+        set: |trial, value| trial.dtype = known(value, Dtype::from_name),
+        ..PLAIN
+    },
+    Seed: Axis {
+        name: "seed",
+        kind: SEED,
+        rides: Rides::Seed,
+        identity: Last,
+        title: "seed",
+        text: "Written as `seeds`, at the top of the spec or in a block: how many (42 is 42 seeds, 0 to 41), or a list (`[42]` is the one seed 42).",
+        get: |trial| Some(Integer(trial.seed)),
+        set: |trial, value| trial.seed = u64::of(value),
+        ..PLAIN
+    },
+    DataSeed: Axis {
+        name: "data_seed",
+        kind: SEED,
+        default: Follows(Id::Seed),
+        identity: Added(9),
+        title: "data seed",
+        text: "The seed of the data, of the tasks that draw them.",
+        get: |trial| Some(Integer(trial.data_seed())),
+        set: |trial, value| trial.data_seed = Some(u64::of(value)),
+        ..PLAIN
+    },
+}
+
+/// Of a recurrent net.
+fn recurrent(trial: &Trial) -> Option<Init> {
+    trial.network.sequence_length().map(|_| trial.recurrent_init.unwrap_or(trial.init))
+}
+
+/// None where it is `init`, its default.
+fn set_recurrent(trial: &mut Trial, kind: InitKind, scale: f64) {
+    let recurrent = Init { kind, scale, offset: 0.0 };
+    trial.recurrent_init = (recurrent != Init { offset: 0.0, ..trial.init }).then_some(recurrent);
+}

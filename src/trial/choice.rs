@@ -1,0 +1,85 @@
+//! Closed enums with the names that specs and CSV files have for their variants.
+
+/// Declares an enum whose variants have names.
+macro_rules! named {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::serde::Serialize, ::serde::Deserialize,
+        )]
+        pub enum $name { $($(#[$variant_meta])* $variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+            pub const NAMES: &'static [&'static str] = &[$($text),+];
+
+            /// The name used in specs and CSV files.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+
+            pub fn from_name(text: &str) -> Option<$name> {
+                match text { $($text => Some($name::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+/// Declares an enum whose variants have names and may take numbers, each under the name of its axis.
+macro_rules! with_numbers {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$variant_meta:meta])* $variant:ident $({ $($field:ident: $type:ty),+ })? = $text:literal),+ $(,)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        pub enum $name { $($(#[$variant_meta])* $variant $({ $($field: $type),+ })?),+ }
+
+        impl $name {
+            pub const NAMES: &'static [&'static str] = &[$($text),+];
+            /// Each name with the axes of the numbers that it takes.
+            pub const TAKES: &'static [(&'static str, &'static [&'static str])] =
+                &[$(($text, &[$($(stringify!($field)),+)?])),+];
+
+            /// The name used in specs and CSV files.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant { .. } => $text),+ }
+            }
+
+            /// Its numbers are not set yet.
+            pub fn from_name(text: &str) -> Option<$name> {
+                match text {
+                    $($text => Some($name::$variant $({ $($field: $crate::trial::Number::UNSET),+ })?),)+
+                    _ => None,
+                }
+            }
+
+            /// The number under the name of its axis; none if this variant does not take it.
+            pub fn number(self, axis: &str) -> Option<$crate::trial::Value> {
+                match self {
+                    $($name::$variant $({ $($field),+ })? => {
+                        $($(if axis == stringify!($field) {
+                            return Some($crate::trial::Number::value($field));
+                        })+)?
+                    })+
+                }
+                None
+            }
+
+            /// # Panics
+            /// If this variant does not take a number of this name.
+            pub fn set_number(&mut self, axis: &str, value: $crate::trial::Value) {
+                match self {
+                    $($name::$variant $({ $($field),+ })? => {
+                        $($(if axis == stringify!($field) {
+                            *$field = $crate::trial::Number::of(value);
+                            return;
+                        })+)?
+                    })+
+                }
+                panic!("{} takes no `{axis}`: {value:?}", self.name());
+            }
+        }
+    };
+}
+
+pub(super) use {named, with_numbers};

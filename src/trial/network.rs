@@ -1,0 +1,208 @@
+//! Networks, their activations and norms.
+
+use super::choice::{named, with_numbers};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Network {
+    /// depth 0 is a linear model: no hidden layer, hence no activation, norm or width.
+    Linear,
+    /// `depth >= 1` hidden layers and a linear output layer.
+    Mlp {
+        depth: usize,
+        width: usize,
+        activation: Activation,
+        norm: Norm,
+        /// x_l = x_{l-1} + f_l(x_{l-1}) for hidden layers 2..depth.
+        residual: bool,
+    },
+    /// `depth >= 1` stacked plain recurrent layers, a linear output layer read at the last step. Never batch norm.
+    Rnn { depth: usize, width: usize, activation: Activation, norm: Norm, sequence_length: usize },
+    /// As `torch.nn.LSTM` and `torch.nn.GRU`, with the same output layer. No norm; their activations are their own.
+    Gated {
+        cell: Gated,
+        depth: usize,
+        width: usize,
+        /// Added, at the start, to the bias of the gate that keeps the old state: lstm's forget gate, gru's update gate.
+        forget_bias: f64,
+        sequence_length: usize,
+    },
+}
+
+named! { Gated { Lstm = "lstm", Gru = "gru" } }
+
+impl Gated {
+    /// Blocks of a gate's rows that PyTorch stacks in one matrix.
+    pub fn gates(self) -> usize {
+        match self {
+            Gated::Lstm => 4,
+            Gated::Gru => 3,
+        }
+    }
+}
+
+with_numbers! {
+    Activation {
+        Linear = "linear",
+        Relu = "relu",
+        LeakyRelu { negative_slope: f64 } = "leaky_relu",
+        Tanh = "tanh",
+        Sigmoid = "sigmoid",
+        /// The exact (erf) form, as `torch.nn.GELU()`.
+        Gelu = "gelu",
+        Selu = "selu",
+        Silu = "silu",
+    }
+}
+
+/// Normalization of each hidden layer, with learned scale and shift, eps 1e-5 (but for rms).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Norm {
+    None,
+    /// Batch statistics (training mode).
+    Batch(NormPosition),
+    Layer(NormPosition),
+    /// `torch.nn.RMSNorm`: no mean, no shift, eps that of the dtype.
+    Rms(NormPosition),
+}
+
+named! {
+    /// Relative to the activation.
+    NormPosition { Before = "before", After = "after" }
+}
+
+impl Norm {
+    pub const NAMES: &'static [&'static str] = &["none", "batch", "layer", "rms"];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Norm::None => "none",
+            Norm::Batch(_) => "batch",
+            Norm::Layer(_) => "layer",
+            Norm::Rms(_) => "rms",
+        }
+    }
+
+    /// Before the activation.
+    pub fn from_name(text: &str) -> Option<Norm> {
+        Some(match text {
+            "none" => Norm::None,
+            "batch" => Norm::Batch(NormPosition::Before),
+            "layer" => Norm::Layer(NormPosition::Before),
+            "rms" => Norm::Rms(NormPosition::Before),
+            _ => return None,
+        })
+    }
+
+    pub fn position(self) -> Option<NormPosition> {
+        match self {
+            Norm::None => None,
+            Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position) => Some(position),
+        }
+    }
+
+    pub fn set_position(&mut self, to: NormPosition) {
+        match self {
+            Norm::None => {}
+            Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position) => *position = to,
+        }
+    }
+}
+
+impl Network {
+    pub const NAMES: &'static [&'static str] = &["mlp", "rnn", "lstm", "gru"];
+    /// Those that read sequences.
+    pub const RECURRENT: &'static [&'static str] = &["rnn", "lstm", "gru"];
+
+    /// The network of this name with a hidden layer, whose sizes are not set yet.
+    pub fn from_name(text: &str) -> Option<Network> {
+        let (depth, width, sequence_length, activation, norm) = (1, 1, 1, Activation::Linear, Norm::None);
+        if let Some(cell) = Gated::from_name(text) {
+            return Some(Network::Gated { cell, depth, width, forget_bias: 0.0, sequence_length });
+        }
+        match text {
+            "mlp" => Some(Network::Mlp { depth, width, activation, norm, residual: false }),
+            "rnn" => Some(Network::Rnn { depth, width, activation, norm, sequence_length }),
+            _ => None,
+        }
+    }
+
+    /// # Panics
+    /// If a recurrent net is to have depth 0.
+    pub fn set_depth(&mut self, to: usize) {
+        match self {
+            Network::Linear | Network::Mlp { .. } if to == 0 => *self = Network::Linear,
+            Network::Mlp { depth, .. } | Network::Rnn { depth, .. } | Network::Gated { depth, .. } if to > 0 => {
+                *depth = to;
+            }
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } => {
+                panic!("{} cannot have depth {to}", self.name())
+            }
+        }
+    }
+
+    /// # Panics
+    /// If the network has no activation to choose.
+    pub fn activation_mut(&mut self) -> &mut Activation {
+        match self {
+            Network::Mlp { activation, .. } | Network::Rnn { activation, .. } => activation,
+            Network::Linear | Network::Gated { .. } => panic!("{} has no activation", self.name()),
+        }
+    }
+
+    /// # Panics
+    /// If the network has no place for a norm.
+    pub fn norm_mut(&mut self) -> &mut Norm {
+        match self {
+            Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => norm,
+            Network::Linear | Network::Gated { .. } => panic!("{} has no norm", self.name()),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::Linear | Network::Mlp { .. } => "mlp",
+            Network::Rnn { .. } => "rnn",
+            Network::Gated { cell, .. } => cell.name(),
+        }
+    }
+
+    pub fn depth(self) -> usize {
+        match self {
+            Network::Linear => 0,
+            Network::Mlp { depth, .. } | Network::Rnn { depth, .. } | Network::Gated { depth, .. } => depth,
+        }
+    }
+
+    pub fn width(self) -> Option<usize> {
+        match self {
+            Network::Linear => None,
+            Network::Mlp { width, .. } | Network::Rnn { width, .. } | Network::Gated { width, .. } => Some(width),
+        }
+    }
+
+    pub fn activation(self) -> Option<Activation> {
+        match self {
+            Network::Linear | Network::Gated { .. } => None,
+            Network::Mlp { activation, .. } | Network::Rnn { activation, .. } => Some(activation),
+        }
+    }
+
+    pub fn norm(self) -> Option<Norm> {
+        match self {
+            Network::Linear | Network::Gated { .. } => None,
+            Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => Some(norm),
+        }
+    }
+
+    pub fn residual(self) -> bool {
+        matches!(self, Network::Mlp { residual: true, .. })
+    }
+
+    pub fn sequence_length(self) -> Option<usize> {
+        match self {
+            Network::Linear | Network::Mlp { .. } => None,
+            Network::Rnn { sequence_length, .. } | Network::Gated { sequence_length, .. } => Some(sequence_length),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The value that an axis has in a trial, and its text.
+
+use std::io::Write as _;
+
+/// One cell of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value {
+    Text(&'static str),
+    Integer(u64),
+    Float(f64),
+    Boolean(bool),
+}
+
+impl Value {
+    /// Appends its text: floats as `{:?}` writes them.
+    pub fn put(self, to: &mut Vec<u8>) {
+        match self {
+            Value::Text(text) => to.extend_from_slice(text.as_bytes()),
+            Value::Integer(n) => to.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+            Value::Float(x) if x.fract() == 0.0 && x.abs() < 1e15 && (x != 0.0 || x.is_sign_positive()) => {
+                to.extend_from_slice(itoa::Buffer::new().format(x as i64).as_bytes());
+                to.extend_from_slice(b".0");
+            }
+            // Not ryu: of two texts of 16 digits that are equally near it takes the other one.
+            Value::Float(x) => write!(to, "{x:?}").expect("writing to memory"),
+            Value::Boolean(b) => to.extend_from_slice(if b { b"true" } else { b"false" }),
+        }
+    }
+}
+
+/// What a number of a choice is as a value.
+pub trait Number: Copy {
+    /// Before an axis has set it.
+    const UNSET: Self;
+
+    fn value(self) -> Value;
+
+    /// # Panics
+    /// If the value is of another type: the tables of the axes are wrong.
+    fn of(value: Value) -> Self;
+}
+
+macro_rules! number {
+    ($type:ty, $variant:ident, $unset:expr) => {
+        impl Number for $type {
+            const UNSET: $type = $unset;
+
+            fn value(self) -> Value {
+                Value::$variant(self)
+            }
+
+            fn of(value: Value) -> $type {
+                match value {
+                    Value::$variant(number) => number,
+                    other => panic!("{other:?} is not of the type of its axis"),
+                }
+            }
+        }
+    };
+}
+
+number!(f64, Float, 0.0);
+number!(u64, Integer, 0);
+number!(bool, Boolean, false);

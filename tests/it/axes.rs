@@ -1,0 +1,192 @@
+//! What must hold of every axis, whatever it is: tried over the table of axes, so that one that is added is tried too.
+
+use crate::contract::parse;
+use crate::training::train;
+use blowup::axis::{Axis, Id, Kind, TABLE};
+use blowup::plan::Split;
+use blowup::record;
+use blowup::trial::Trial;
+use std::collections::{BTreeMap, HashMap};
+
+/// Values of an axis as a spec has them, the first two of which train differently.
+fn values(axis: &Axis) -> Vec<String> {
+    let all = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect();
+    match &axis.kind {
+        Kind::Choice { names, .. } => names.iter().map(|name| format!("'{name}'")).collect(),
+        Kind::Integer { .. } => all(&["2", "3"]),
+        Kind::Float { .. } => all(&["0.25", "0.5"]),
+        Kind::Boolean => all(&["true", "false"]),
+    }
+}
+
+/// What a block says beside a value of an axis, so that it applies.
+fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
+    let mut block = BTreeMap::new();
+    let mut put = |id: Id, value: &str| {
+        block.entry(id.name()).or_insert(value.to_owned());
+    };
+    put(axis.id, value);
+    match (axis.id, value) {
+        (Id::Nesterov, _) => put(Id::Momentum, "0.5"),
+        (Id::Sampling, _) => put(Id::Batch, "8"),
+        (Id::Loss, "'cross_entropy'") => {}
+        (Id::Norm | Id::NormPosition, _) => put(Id::Network, "'mlp'"),
+        (Id::Warmup, _) => put(Id::Schedule, "'warmup'"),
+        (Id::Schedule, "'warmup'" | "'warmup_cosine'") => put(Id::Warmup, "2"),
+        (Id::Clip, "'norm'" | "'value'") => put(Id::ClipThreshold, "0.125"),
+        (Id::ClipThreshold, _) => put(Id::Clip, "'norm'"),
+        _ => {}
+    }
+    for need in axis.needs {
+        if let Some(name) = need.names().first() {
+            put(need.axis, &format!("'{name}'"));
+        }
+    }
+    // `constant` weights start all alike, and the first layer of `depth` 1 has nothing to add to.
+    put(Id::Depth, "2");
+    put(Id::Lr, "0.125");
+    block
+}
+
+/// The trial in which an axis has a value.
+fn trial(axis: &Axis, value: &str) -> Trial {
+    let block = beside(axis, value);
+    let recurrent = block.get("network").is_some_and(|network| network != "'mlp'");
+    let mut lines: String = block.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+    if recurrent && axis.id != Id::SequenceLength {
+        lines += "sequence_length = 4\n";
+    }
+    // Two epochs of four updates.
+    let task = match (recurrent, axis.id) {
+        (true, _) => "kind = 'noise-sequence', inputs = 3, samples = 16",
+        (false, Id::Loss) if value == "'cross_entropy'" => "kind = 'noise', inputs = 3, samples = 16, classes = 3",
+        (false, _) => "kind = 'noise', inputs = 3, samples = 16",
+    };
+    if axis.id != Id::Batch && !block.contains_key("batch") {
+        lines += "batch = 4\n";
+    }
+    if axis.id != Id::Width {
+        lines += "width = 5\n";
+    }
+    let spec = parse(&format!("name = 't'\nepochs = 2\nseeds = 1\ntask = {{ {task} }}\n[[grid]]\n{lines}"));
+    let mut trials = spec.grid().trials();
+    let (trial, more) = (trials.next().unwrap(), trials.next());
+    assert!(more.is_none(), "{}", axis.name);
+    trial
+}
+
+/// An axis, a value and the trial that has it, for every value of every axis but the seed.
+fn every() -> Vec<(&'static Axis, String, Trial)> {
+    let axes = TABLE.iter().filter(|axis| axis.id != Id::Seed);
+    let each = axes.flat_map(|axis| values(axis).into_iter().map(move |value| (axis, value)));
+    each.map(|(axis, value)| (axis, value.clone(), trial(axis, &value))).collect()
+}
+
+/// The ids that the program gave before the axes had a table of their own. A change here makes every result that people have another trial.
+#[test]
+fn ids_are_what_they_were() {
+    let ids: String =
+        every().iter().map(|(axis, value, trial)| format!("{} = {value}: {}\n", axis.name, trial.id())).collect();
+    insta::assert_snapshot!(ids);
+}
+
+/// The cells of a configuration and its seed.
+fn cells(trial: &Trial) -> Vec<Vec<u8>> {
+    let row = record::lost_row(trial, record::Lost::Crashed);
+    let cells = record::fields(&row).into_iter().map(|cell| cell.into_owned());
+    cells.skip(record::LABEL + 1).take(record::OUTCOME - record::LABEL - 1).collect()
+}
+
+#[test]
+fn trials_with_other_cells_have_other_ids() {
+    let mut by_id = HashMap::new();
+    for (axis, value, trial) in every() {
+        let cells = cells(&trial);
+        let known = by_id.entry(trial.id()).or_insert_with(|| cells.clone());
+        assert_eq!(*known, cells, "{} = {value}", axis.name);
+    }
+    assert!(by_id.len() > 60, "{}", by_id.len());
+}
+
+/// All measured cells of a trial that was trained beside `others`.
+fn measured(trial: &Trial, others: &[Trial]) -> Vec<u8> {
+    let trials: Vec<Trial> = [trial.clone()].into_iter().chain(others.iter().cloned()).collect();
+    let row = record::run_row(trial, &train(&trials)[0].measured);
+    let cells: Vec<Vec<u8>> = record::fields(&row).into_iter().map(|cell| cell.into_owned()).collect();
+    cells[record::OUTCOME..].join(&b","[..])
+}
+
+/// Values that mean the same: without weight decay adamw is adam; at scale 1 `scaled` has the variance of `lecun`, 1 / fan_in, and in a square matrix `xavier` has it too.
+const SAME: [(Id, &str, &str); 5] = [
+    (Id::Optimizer, "'adam'", "'adamw'"),
+    (Id::Init, "'lecun'", "'scaled'"),
+    (Id::RecurrentInit, "'lecun'", "'scaled'"),
+    (Id::RecurrentInit, "'xavier'", "'lecun'"),
+    (Id::RecurrentInit, "'xavier'", "'scaled'"),
+];
+
+#[test]
+fn every_axis_reaches_the_engine() {
+    for axis in TABLE.iter().filter(|axis| axis.id != Id::Seed) {
+        let values = values(axis);
+        let rows: Vec<Vec<u8>> = values.iter().map(|value| measured(&trial(axis, value), &[])).collect();
+        for (i, (value, row)) in values.iter().zip(&rows).enumerate() {
+            for (other, same) in values.iter().zip(&rows).skip(i + 1) {
+                let known = SAME.contains(&(axis.id, &**value, &**other));
+                assert_eq!(row == same, known, "{} = {value} and {other}", axis.name);
+            }
+        }
+    }
+}
+
+fn text(row: &[u8]) -> String {
+    String::from_utf8_lossy(row).into_owned()
+}
+
+#[test]
+fn lanes_that_differ_in_any_axis_train_as_they_do_alone() {
+    let mut tried = 0;
+    for axis in TABLE.iter().filter(|axis| axis.id != Id::Seed) {
+        let trials: Vec<Trial> = values(axis).iter().map(|value| trial(axis, value)).collect();
+        for (i, trial) in trials.iter().enumerate() {
+            let others: Vec<Trial> = trials
+                .iter()
+                .enumerate()
+                .filter(|(j, other)| *j != i && other.shape() == trial.shape())
+                .map(|(_, other)| other.clone())
+                .collect();
+            if !others.is_empty() {
+                tried += 1;
+                assert_eq!(text(&measured(trial, &others)), text(&measured(trial, &[])), "{}", axis.name);
+            }
+        }
+    }
+    assert!(tried > 30, "{tried}");
+}
+
+/// Values of any axis but the seed, spread over shards: every shard gets its share.
+#[test]
+fn values_of_any_axis_are_spread_over_the_shards() {
+    const VALUES: usize = 1000;
+    const SHARDS: u32 = 8;
+    let mut uneven = Vec::new();
+    for axis in TABLE.iter().filter(|axis| axis.id != Id::Seed && axis.id != Id::ClipThreshold) {
+        let value = |i: usize| match axis.kind {
+            Kind::Float { .. } => Some(format!("{}", 0.25 + 0.5 * i as f64 / VALUES as f64)),
+            Kind::Integer { .. } if axis.id == Id::DataSeed || axis.id == Id::Warmup => Some(format!("{}", i + 1)),
+            // Their trials cost as much as they are large.
+            Kind::Integer { .. } | Kind::Choice { .. } | Kind::Boolean => None,
+        };
+        let Some(trials) = (0..VALUES).map(|i| value(i).map(|value| trial(axis, &value))).collect::<Option<Vec<_>>>()
+        else {
+            continue;
+        };
+        let mut split = Split::new(trials.iter().cloned(), SHARDS);
+        let mut shares = [0; SHARDS as usize];
+        trials.iter().for_each(|trial| shares[split.shard_of(trial) as usize - 1] += 1);
+        if shares.iter().any(|share| *share as f64 > 1.1 * VALUES as f64 / f64::from(SHARDS)) {
+            uneven.push(format!("{}: {shares:?}", axis.name));
+        }
+    }
+    assert!(uneven.is_empty(), "{}", uneven.join("\n"));
+}
