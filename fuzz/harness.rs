@@ -1,26 +1,26 @@
 //! What a reader of the program owes any bytes at all: an answer or an error in words, and what it accepts must hold together. One function
 //! per reader; it panics where the reader breaks its word. Run by libFuzzer (`make fuzz`) and, with fewer inputs, by the tests.
 
-use blowup::axis::TABLE;
-use blowup::check::github::github;
-use blowup::check::judge::judge;
-use blowup::check::junit::junit;
-use blowup::check::layers::LayerCells;
-use blowup::check::measure::{self, Rows as Measurable};
-use blowup::check::roster::Roster;
-use blowup::check::run::Run;
-use blowup::check::text;
-use blowup::csv_task::{self, Targets};
-use blowup::device::Device;
-use blowup::plan::{Cost, Planner, Sizes};
-use blowup::record::{self, Lost, OUTCOME, Piece, SIDES};
-use blowup::spec::Spec;
-use blowup::spec::filter::Filter;
-use blowup::store::sums::{self, Found, Known, Recorded};
-use blowup::store::{Folder, Manifest, Table, Vouch};
-use blowup::summary::Summary;
-use blowup::trial::{Trial, TrialId};
-use blowup::worker::protocol::{self, Order, Report};
+use blowup_core::axis::TABLE;
+use blowup_core::check::github::github;
+use blowup_core::check::judge::judge;
+use blowup_core::check::junit::junit;
+use blowup_core::check::layers::LayerCells;
+use blowup_core::check::measure::{self, Rows as Measurable};
+use blowup_core::check::roster::Roster;
+use blowup_core::check::run::Run;
+use blowup_core::check::text;
+use blowup_core::csv_task::{self, Targets};
+use blowup_core::device::Device;
+use blowup_core::plan::{Cost, Planner, Sizes};
+use blowup_core::record::{self, Lost, OUTCOME, Piece, SIDES};
+use blowup_core::spec::Spec;
+use blowup_core::spec::filter::Filter;
+use blowup_core::store::sums::{self, Found, Known, Recorded};
+use blowup_core::store::{Folder, Manifest, Table, Vouch};
+use blowup_core::summary::Summary;
+use blowup_core::trial::{Trial, TrialId};
+use blowup_core::protocol::{self, Order, Report};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;

@@ -2,17 +2,18 @@
 
 use blowup::cli::{Cli, Command};
 use blowup::command;
-use blowup::failure::{Exit, Failure};
-use blowup::log;
-use blowup::output;
+use blowup_core::failure::{Exit, Failure};
+use blowup_core::log;
+use blowup_core::output;
 use blowup::progress::to_stderr;
-use blowup::{signals, stderr};
+use blowup::stderr;
+use blowup_core::signals;
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     signals::let_writes_fail();
-    log::to_stderr();
+    log::start(|| stderr::Log);
     let status = match Cli::try_parse().map_or_else(answer, |cli| run(cli.command)) {
         Ok(exit) => ExitCode::from(exit.status()),
         Err(failure) => {

@@ -16,10 +16,10 @@
 
 mod products;
 
-use blowup::device::Device;
-use blowup::engine::{self, device::Unusable};
-use blowup::trial::*;
-use blowup::verdict::Record;
+use blowup_core::device::Device;
+use blowup_engine::{self, device::Unusable};
+use blowup_core::trial::*;
+use blowup_core::verdict::Record;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 

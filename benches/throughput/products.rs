@@ -1,7 +1,7 @@
 //! The bound that no step of batched lanes goes below: its matrix products, by the same calls on matrices of the same sizes, and nothing else.
 
-use blowup::engine::matrix::{Matrix, Sequence};
-use blowup::engine::product::{add_product, multiply};
+use blowup_engine::matrix::{Matrix, Sequence};
+use blowup_engine::product::{add_product, multiply};
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 

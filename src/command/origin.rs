@@ -1,12 +1,12 @@
 //! Where a sweep came from: its spec, and the data of its csv tasks. The folder of results keeps the spec byte for byte, whose paths are
 //! relative to where it lay; its manifest keeps that place and what was taken of the data, so that the folder can be looked at anywhere.
 
-use crate::failure::Failure;
-use crate::input;
-use crate::spec::Spec;
-use crate::spec::data::{Sources, Taken};
-use crate::store::Manifest;
-use crate::trial::CsvFile;
+use blowup_core::failure::Failure;
+use blowup_core::input;
+use blowup_core::spec::Spec;
+use blowup_core::spec::data::{Sources, Taken};
+use blowup_core::store::Manifest;
+use blowup_core::trial::CsvFile;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
@@ -93,7 +93,7 @@ pub fn find(csv: &mut CsvFile, dir: &Path, manifest: Option<&Manifest>) -> Resul
     let mut seen = Vec::new();
     for place in &places {
         match input::data(place) {
-            Ok((path, bytes)) if crate::csv_task::hash(&bytes) == csv.sha256 => {
+            Ok((path, bytes)) if blowup_core::csv_task::hash(&bytes) == csv.sha256 => {
                 csv.path = path;
                 return Ok(());
             }

@@ -1,7 +1,7 @@
 //! `blowup plot`: rows -> figures -> files and the report, or text on the terminal.
 
 use crate::cli::Plot;
-use crate::failure::{Exit, Failure, excerpt};
+use blowup_core::failure::{Exit, Failure, excerpt};
 use crate::figures::cells::Metric;
 use crate::figures::design::shorten;
 use crate::figures::gallery::{Figure, Gallery, Source};
@@ -10,13 +10,13 @@ use crate::figures::plan::Asked;
 use crate::figures::raster::is_png;
 use crate::figures::table::{Table, measures};
 use crate::figures::words;
-use crate::input;
-use crate::output::{self, print};
-use crate::spec::filter::{Column, Filter};
-use crate::spec::metric::Rate;
-use crate::spec::unmet;
-use crate::spec::{self, Mistake};
-use crate::store::{self, REPORT};
+use blowup_core::input;
+use blowup_core::output::{self, print};
+use blowup_core::spec::filter::{Column, Filter};
+use blowup_core::spec::metric::Rate;
+use blowup_core::spec::unmet;
+use blowup_core::spec::{self, Mistake};
+use blowup_core::store::{self, REPORT};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;

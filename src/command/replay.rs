@@ -1,27 +1,24 @@
-//! `blowup replay`: one trial of a sweep, alone and watched. It only reads the sweep's folder, and trains in this process: a crash can lose
-//! no row.
+//! `blowup replay`: one trial of a sweep, alone and watched, in a worker. It only reads the sweep's
+//! folder.
 
 use super::origin::{self, parse, parse_kept};
 use super::sweep::refuse_endless;
 use crate::cli::Replay;
-use crate::engine::trace::Step;
-use crate::engine::{self, ENVIRONMENT, FOREIGN_ENVIRONMENT};
-use crate::failure::{Exit, Failure};
-use crate::input;
-use crate::output::print;
-use crate::record;
+use blowup_core::failure::{Exit, Failure};
+use blowup_core::input;
+use blowup_core::output::print;
+use blowup_core::record;
 use crate::replay::compare::{Comparison, compare, has_sharpness};
 use crate::replay::trace::Folder;
 use crate::replay::{LeadUp, find, report};
-use crate::spec::Spec;
-use crate::store::Store;
-use crate::trial::Trial;
-use crate::verdict::{Finished, Layers, Record};
-use crate::worker::this_program;
-use std::os::unix::process::CommandExt;
+use blowup_core::spec::Spec;
+use blowup_core::store::Store;
+use blowup_core::trial::Trial;
+use blowup_core::verdict::{Finished, Layers, Record};
+use crate::worker::Conversation;
+use blowup_core::protocol::{Order, Report};
 
 pub fn run(args: &Replay) -> Result<Exit, Failure> {
-    become_a_worker()?;
     let store = Store::read(&args.run_dir)?;
     let spec = spec(args, &store)?;
     refuse_endless(&spec, args.spec.as_ref().unwrap_or(&args.run_dir.join("spec.toml")))?;
@@ -35,10 +32,8 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
     // What was measured then is measured now, whatever the spec has come to say since.
     let sharpness = recorded.as_deref().map_or(spec.record.sharpness, has_sharpness);
     let record = Record { epochs: true, layers: Layers::Never, steps: u64::MAX, sharpness };
-    engine::start();
-    let (lead_up, finished) = train(&trial, &record, folder.as_mut())?;
+    let Trained { lead_up, finished, fingerprint } = train(&trial, &record, folder.as_mut())?;
     let row = record::run_row(&trial, &finished.measured);
-    let fingerprint = engine::fingerprint();
     if let Some(folder) = folder {
         folder.finish(&trial, &finished, &row, &fingerprint)?;
     }
@@ -58,25 +53,6 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
     })
 }
 
-/// libtorch reads the environment when it is loaded, before `main`: unless this process has a worker's, it starts over with it.
-fn become_a_worker() -> Result<(), Failure> {
-    let right = ENVIRONMENT.iter().all(|(name, value)| std::env::var_os(name).is_some_and(|found| found == *value));
-    if right && FOREIGN_ENVIRONMENT.iter().all(|name| std::env::var_os(name).is_none()) {
-        return Ok(());
-    }
-    let mut command = this_program();
-    command.args(std::env::args_os().skip(1)).envs(ENVIRONMENT);
-    for name in FOREIGN_ENVIRONMENT {
-        command.env_remove(name);
-    }
-    // Returns only if it failed.
-    Err(cannot_start(&command.exec()))
-}
-
-fn cannot_start(error: &std::io::Error) -> Failure {
-    Failure::new(format!("cannot start the program again with the environment of a worker: {error}"))
-}
-
 /// The spec of the folder, or the one that was named.
 fn spec(args: &Replay, store: &Store) -> Result<Spec, Failure> {
     if let Some(file) = &args.spec {
@@ -89,20 +65,44 @@ fn spec(args: &Replay, store: &Store) -> Result<Spec, Failure> {
     parse_kept(&args.run_dir, text, store.manifest.as_ref())
 }
 
-fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Result<(LeadUp, Finished), Failure> {
-    let failed = |message: String| Failure::new(format!("trial {} cannot be trained: {message}", trial.id()));
-    if let Some(folder) = &folder {
-        folder.write_tensors(&engine::start_of(trial).map_err(failed)?)?;
-    }
-    let (id, mut lead_up) = (trial.id().to_string(), LeadUp::default());
-    let mut watch = |seen: Step<'_>| {
-        lead_up.see(seen);
-        if let Some(folder) = &mut folder {
-            folder.see(&id, seen);
+/// What a worker said of a trial.
+struct Trained {
+    lead_up: LeadUp,
+    finished: Finished,
+    fingerprint: String,
+}
+
+fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Result<Trained, Failure> {
+    let failed = |message: &str| Failure::new(format!("trial {} cannot be trained: {message}", trial.id()));
+    let cut = |error: std::io::Error| failed(&format!("its worker is gone: {error}"));
+    let mut worker = Conversation::begin().map_err(cut)?;
+    worker
+        .order(&Order::Replay { trial: Box::new(trial.clone()), record: record.clone(), start: folder.is_some() })
+        .map_err(cut)?;
+    let (id, mut lead_up, mut fingerprint) = (trial.id().to_string(), LeadUp::default(), String::new());
+    loop {
+        match worker.report().map_err(cut)? {
+            Some(Report::Hello { fingerprint: said, .. }) => fingerprint = said,
+            Some(Report::Start(arrays)) => {
+                if let Some(folder) = &folder {
+                    folder.write_tensors(&arrays)?;
+                }
+            }
+            Some(Report::Step(step)) => {
+                if let Some(folder) = &mut folder {
+                    folder.see(&id, &step);
+                }
+                lead_up.see(step);
+            }
+            Some(Report::Finished(finished)) => return Ok(Trained { lead_up, finished: *finished, fingerprint }),
+            Some(Report::Untrained(message)) => return Err(failed(&message)),
+            Some(Report::Unable { what, hint }) => return Err(Failure::new(what).hint(hint)),
+            Some(Report::Rows { .. } | Report::Done { .. } | Report::Failed { .. }) => {
+                return Err(failed("its worker speaks of something else"));
+            }
+            None => return Err(failed("its worker died")),
         }
-    };
-    let finished = engine::replay(trial, record, &mut watch).map_err(failed)?;
-    Ok((lead_up, finished))
+    }
 }
 
 /// Why the numbers may differ from the recorded ones, if they may.

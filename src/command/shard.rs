@@ -1,8 +1,8 @@
 //! `--shard`: which shard a process is, from the argument and the environment of the scheduler that started it.
 
 use crate::cli::ShardArg;
-use crate::failure::Failure;
-use crate::plan::Shard;
+use blowup_core::failure::Failure;
+use blowup_core::plan::Shard;
 
 /// `get`: a variable of the environment.
 ///

@@ -1,16 +1,16 @@
 //! One pass over the grid (or a shard of it), against the rows that are there: what is left to run, in which order the rows end up, and whether
 //! the folder belongs to this grid at all.
 
-use crate::axis::{Axis, TABLE};
-use crate::failure::{Failure, counted, excerpt};
-use crate::grid::{Grid, Trials};
-use crate::plan::{Planner, Shard, Split};
-use crate::record::Verdict;
-use crate::spec::Spec;
-use crate::spec::filter::{Column, Filter};
-use crate::spec::unmet::{self, Tally, Unmet};
-use crate::store::Store;
-use crate::trial::{Trial, TrialId};
+use blowup_core::axis::{Axis, TABLE};
+use blowup_core::failure::{Failure, counted, excerpt};
+use blowup_core::grid::{Grid, Trials};
+use blowup_core::plan::{Planner, Shard, Split};
+use blowup_core::record::Verdict;
+use blowup_core::spec::Spec;
+use blowup_core::spec::filter::{Column, Filter};
+use blowup_core::spec::unmet::{self, Tally, Unmet};
+use blowup_core::store::Store;
+use blowup_core::trial::{Trial, TrialId};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 

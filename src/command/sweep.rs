@@ -4,25 +4,23 @@ use super::origin::{self, parse};
 use super::shard;
 use super::survey::{Again, Survey, check_shard};
 use crate::cli::Sweep;
-use crate::device::Device;
-use crate::failure::{Exit, Failure, counted};
-use crate::input;
-use crate::output::print;
-use crate::plan::{self, Pending, Plan, Shard, Sizes};
+use blowup_core::failure::{Exit, Failure, counted};
+use blowup_core::input;
+use blowup_core::output::print;
+use blowup_core::plan::{self, Pending, Plan, Shard, Sizes};
 use crate::progress::{self, Progress};
-use crate::record::{self, Verdict};
-use crate::spec::Spec;
-use crate::spec::filter::Filter;
-use crate::store::losses::{self, Loss};
-use crate::store::sums::Recorded;
-use crate::store::{Counts, Manifest, REPORT, Status, Store};
-use crate::summary::{self, Summary};
-use crate::trial::TrialId;
-use crate::worker::Spares;
-use crate::worker::limits::{Limits, Shares, Wishes};
-use crate::worker::memory;
+use blowup_core::record::{self, Verdict};
+use blowup_core::spec::Spec;
+use blowup_core::spec::filter::Filter;
+use blowup_core::store::losses::{self, Loss};
+use blowup_core::store::sums::Recorded;
+use blowup_core::store::{Counts, Manifest, REPORT, Status, Store};
+use blowup_core::summary::{self, Summary};
+use blowup_core::trial::TrialId;
+use blowup_core::limits::{Limits, Shares, Wishes};
+use blowup_core::memory;
 use crate::worker::pool::{self, Ending, News};
-use crate::worker::protocol::Rows;
+use blowup_core::protocol::Rows;
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -35,7 +33,6 @@ const MOST_POINTS: u32 = u32::MAX;
 
 pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     // Before there is a thread, a lock or an open file that they would share.
-    let spares = spares(args);
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
     spec.warnings.iter().for_each(|warning| progress::to_stderr(&warning.to_string()));
@@ -100,19 +97,13 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
         begun: None,
         lost: 0,
     }
-    .run(plan, spares)
+    .run(plan)
 }
 
 /// The spec that a folder holds, if it can still be read. An older version kept nothing of its data, which lie where the new spec's do.
 fn old_spec(text: &str, dir: &Path, beside: &Path, manifest: Option<&Manifest>) -> Option<Spec> {
     let kept = origin::parse_kept(dir, text, manifest).ok();
     kept.or_else(|| parse(text, &dir.join("spec.toml"), beside).ok())
-}
-
-/// For as many workers as the sweep may have.
-fn spares(args: &Sweep) -> Spares {
-    let forks = args.device == Device::Cpu && !args.dry_run;
-    Spares::fork(if forks { args.workers.map_or_else(cores, usize::from) } else { 0 })
 }
 
 fn cores() -> usize {
@@ -220,7 +211,7 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    fn run(mut self, plan: Plan, spares: Spares) -> Result<Exit, Failure> {
+    fn run(mut self, plan: Plan) -> Result<Exit, Failure> {
         self.warn_of_unrecorded();
         if plan.chunks.is_empty() {
             if self.store.is_final(&self.spec.record) && !self.changed && self.survey.foreign == 0 {
@@ -250,7 +241,6 @@ impl Running<'_> {
             record: self.spec.record.clone(),
             limits: self.limits,
             max_lost: self.args.max_lost,
-            spares,
         };
         let pending = Pending { grid: self.spec.grid(), ids: &self.survey.order, points: &self.survey.points };
         let ended = pool::run(plan.chunks, pending, options, &mut |news| self.hear(news, &mut progress));

@@ -2,10 +2,10 @@
 
 use super::design::combinations;
 use super::table::{Factor, Table};
-use crate::check::aggregate::aggregate;
-use crate::spec::metric::{Function, Rate};
-use crate::store::Counts;
-use crate::summary;
+use blowup_core::check::aggregate::aggregate;
+use blowup_core::spec::metric::{Function, Rate};
+use blowup_core::store::Counts;
+use blowup_core::summary;
 
 /// The trials that agree in some factors.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 //! What a grid looks like from its rows alone: which factors vary, which of them only follow others, and how numbers are spaced.
 
 use super::table::{Factor, Level, Table};
-use crate::axis::{Axis, Kind, TABLE};
+use blowup_core::axis::{Axis, Kind, TABLE};
 use std::collections::HashMap;
 
 /// So many numbers of one name are an axis of their own.

@@ -13,7 +13,7 @@
 //!
 //! Above 1 gradients explode, below they vanish.
 
-use crate::trial::Activation;
+use blowup_core::trial::Activation;
 
 /// chi_1 of a net; `None` if q does not come to rest (it grows without end, or shrinks too slowly to tell).
 pub fn chi_1(activation: Activation, weight_variance: f64, bias_variance: f64) -> Option<f64> {

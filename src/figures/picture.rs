@@ -3,7 +3,7 @@
 
 use super::font;
 use super::palette::{Colour, INK, PAPER};
-use crate::failure::xml;
+use blowup_core::failure::xml;
 use std::fmt::Write as _;
 
 /// How the first line of every picture ends: by it its file is known.

@@ -3,8 +3,8 @@
 
 use super::design::{distinct, varying};
 use super::table::{Factor, Table};
-use crate::failure::{Failure, excerpt};
-use crate::spec::Mistake;
+use blowup_core::failure::{Failure, excerpt};
+use blowup_core::spec::Mistake;
 use std::collections::BTreeMap;
 
 /// What the command line asks for, by name.

@@ -3,7 +3,7 @@
 use super::design::Spacing;
 use super::font;
 use super::table::{Factor, Level};
-use crate::axis::Axis;
+use blowup_core::axis::Axis;
 
 /// The cells of a factor's levels along an axis that begins at 0.
 pub struct Track {

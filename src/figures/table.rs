@@ -2,15 +2,15 @@
 //! divergence, and the measures that are asked for. Of a factor with a single level nothing is kept per row, so a million rows of a
 //! grid take some tens of megabytes.
 
-use crate::axis::{self, Axis};
-use crate::check::sheet::{Header, Row};
-use crate::failure::Failure;
-use crate::record::{self, LABEL, OUTCOME, Verdict};
-use crate::spec::filter::{Cells, Filter};
-use crate::spec::metric::is_numeric;
-use crate::spec::unmet::{Tally, Unmet};
-use crate::spec::value;
-use crate::trial::{TrialId, Value};
+use blowup_core::axis::{self, Axis};
+use blowup_core::check::sheet::{Header, Row};
+use blowup_core::failure::Failure;
+use blowup_core::record::{self, LABEL, OUTCOME, Verdict};
+use blowup_core::spec::filter::{Cells, Filter};
+use blowup_core::spec::metric::is_numeric;
+use blowup_core::spec::unmet::{Tally, Unmet};
+use blowup_core::spec::value;
+use blowup_core::trial::{TrialId, Value};
 use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! The row of a replay against the row in `runs.csv`. Bytes in, findings out.
 
-use crate::record::{self, LABEL, OUTCOME, Verdict};
+use blowup_core::record::{self, LABEL, OUTCOME, Verdict};
 
 /// A cell that is not the same in both rows.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Finds a trial of a grid by its id or the beginning of it.
 
-use crate::failure::Failure;
-use crate::grid::Grid;
-use crate::trial::Trial;
+use blowup_core::failure::Failure;
+use blowup_core::grid::Grid;
+use blowup_core::trial::Trial;
 use std::path::Path;
 
 /// Ids that a message lists.

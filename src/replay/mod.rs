@@ -6,8 +6,8 @@ pub mod find;
 pub mod report;
 pub mod trace;
 
-use crate::engine::trace::Step;
-use crate::verdict::LayerRow;
+use blowup_core::training::Step;
+use blowup_core::verdict::LayerRow;
 use std::collections::VecDeque;
 
 /// Steps that are kept: the first bad one and those before it, or the last ones.
@@ -21,14 +21,14 @@ pub struct LeadUp {
 }
 
 impl LeadUp {
-    pub fn see(&mut self, seen: Step<'_>) {
+    pub fn see(&mut self, seen: Step) {
         if self.complete {
             return;
         }
         if self.steps.len() == KEPT {
             self.steps.pop_front();
         }
-        self.steps.push_back((seen.step, seen.layers.to_vec()));
         self.complete = !(seen.loss.is_finite() && seen.grad_norm.is_finite());
+        self.steps.push_back((seen.step, seen.layers));
     }
 }

@@ -2,10 +2,10 @@
 
 use super::LeadUp;
 use super::compare::Comparison;
-use crate::axis::TABLE;
-use crate::failure::counted;
-use crate::trial::{Trial, Value};
-use crate::verdict::{Finished, LayerRow, Measured, Site, StepRow, When};
+use blowup_core::axis::TABLE;
+use blowup_core::failure::counted;
+use blowup_core::trial::{Trial, Value};
+use blowup_core::verdict::{Finished, LayerRow, Measured, Site, StepRow, When};
 use std::fmt::Write;
 use std::path::Path;
 

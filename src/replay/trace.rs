@@ -4,13 +4,13 @@
 //! `layers.csv` a row per step and layer. `trace.toml` is written last: a folder without it is incomplete.
 
 use super::compare;
-use crate::axis;
-use crate::engine::trace::{Array, Step, Values};
-use crate::failure::Failure;
-use crate::output;
-use crate::record::{self, OUTCOME};
-use crate::trial::Trial;
-use crate::verdict::{Finished, LayerRow};
+use blowup_core::axis;
+use blowup_core::training::{Array, Step, Values};
+use blowup_core::failure::Failure;
+use blowup_core::output;
+use blowup_core::record::{self, OUTCOME};
+use blowup_core::trial::Trial;
+use blowup_core::verdict::{Finished, LayerRow};
 use safetensors::tensor::{Dtype, TensorView};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -75,8 +75,8 @@ impl Folder {
     }
 
     /// One step, as it is seen. An error is kept for `finish`.
-    pub fn see(&mut self, trial: &str, seen: Step<'_>) {
-        for row in seen.layers {
+    pub fn see(&mut self, trial: &str, seen: &Step) {
+        for row in &seen.layers {
             if self.broken.is_none() {
                 self.broken = self.layers.write_all(&line(trial, seen.step, row)).err();
             }

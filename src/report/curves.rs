@@ -3,8 +3,8 @@
 
 use super::columns::{Column, floats, integers};
 use crate::figures::table::Table;
-use crate::record::{self, EPOCHS};
-use crate::trial::TrialId;
+use blowup_core::record::{self, EPOCHS};
+use blowup_core::trial::TrialId;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, BufRead};

@@ -2,13 +2,13 @@
 
 use super::columns::{Column, Measure, base64, integers, measure};
 use super::curves::Curves;
-use crate::check::Gate;
-use crate::check::text::short;
+use blowup_core::check::Gate;
+use blowup_core::check::text::short;
 use crate::figures::design;
 use crate::figures::table::{Event, Factor, Table};
-use crate::record::{Lost, Verdict};
-use crate::store::{Counts, Manifest, Status};
-use crate::verdict::Outcome;
+use blowup_core::record::{Lost, Verdict};
+use blowup_core::store::{Counts, Manifest, Status};
+use blowup_core::verdict::Outcome;
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -234,7 +234,7 @@ fn lost_text(table: &Table, lost: u64) -> String {
 
 impl Checks {
     pub fn of(gate: &Gate) -> Checks {
-        let case = |case: &crate::check::Case| Case {
+        let case = |case: &blowup_core::check::Case| Case {
             name: case.name.clone(),
             group: case.group.clone(),
             metric: case.metric.clone(),

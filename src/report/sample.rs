@@ -2,7 +2,7 @@
 //! evenly over the grid, and another reader of the same rows takes the same ones. Rows are handed on as they are, not looked into.
 
 use super::{MOST_SAMPLED, MOST_TRIALS};
-use crate::record;
+use blowup_core::record;
 use std::io::{self, BufRead, Read};
 
 /// Reads the header and the rows of the sample.

@@ -1,6 +1,6 @@
 //! The shell scripts of a job array: `shards.sh` (a task), `merge.sh` (behind all of them), `submit.sh` (sbatch for both).
 
-use crate::merge::ranges;
+use blowup_core::merge::ranges;
 use std::fmt::Write as _;
 
 /// Every script says so, by which it is known.

@@ -1,6 +1,6 @@
 //! How far the shards of a sweep are, from what lies in their folders. Pure: facts in, text out.
 
-use crate::store::Status;
+use blowup_core::store::Status;
 use std::fmt::Write as _;
 use std::time::Duration;
 

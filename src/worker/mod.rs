@@ -1,16 +1,10 @@
-//! Training in child processes: what goes over the pipes (`protocol`), the child (`child`), the pool that owns the children (`pool`,
-//! `process`, `spare`), and what they may take (`limits`, `memory`).
-//! A child that dies takes nothing with it but the time of its chunk.
+//! Training in child processes: the pool that owns them (`pool`), one of them as its parent sees it
+//! (`process`), and the engine that such a process opens (`engine`). What goes over the pipes is
+//! `blowup_core::protocol`. A child that dies takes nothing with it but the time of its chunk.
 
-pub mod child;
-pub mod limits;
-pub mod memory;
+pub mod engine;
 pub mod pool;
-pub mod protocol;
 
-mod drill;
 mod process;
-mod spare;
 
-pub use process::this_program;
-pub use spare::Spares;
+pub use process::{Conversation, this_program};

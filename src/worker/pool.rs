@@ -6,17 +6,16 @@
 //! until the trial that does it stands alone. Alone it has two lives (the first may have been taken by somebody's kill -9), then it is lost.
 //! Workers end when the pool is dropped, when their stdin closes, and with this process.
 
-use super::Spares;
-use super::limits::{Limits, Pace};
+use blowup_core::limits::{Limits, Pace};
 use super::process::{Flight, Worker, start};
-use super::protocol::{self, Order, Report, Rows};
-use crate::device::Device;
-use crate::failure::Failure;
-use crate::plan::{Chunk, Pending};
-use crate::record::Lost;
-use crate::signals;
-use crate::trial::{Trial, TrialId};
-use crate::verdict::Record;
+use blowup_core::protocol::{self, Order, Report, Rows};
+use blowup_core::device::Device;
+use blowup_core::failure::Failure;
+use blowup_core::plan::{Chunk, Pending};
+use blowup_core::record::Lost;
+use blowup_core::signals;
+use blowup_core::trial::{Trial, TrialId};
+use blowup_core::verdict::Record;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -39,8 +38,6 @@ pub struct Options {
     pub limits: Limits,
     /// The sweep ends when more trials than this are lost.
     pub max_lost: Option<u64>,
-    /// Processes to take before others are started.
-    pub spares: Spares,
 }
 
 /// What the caller hears, in the order in which it happens.
@@ -133,7 +130,6 @@ pub fn run(
 impl Pool<'_> {
     fn work(&mut self, events: &Receiver<Event>) -> Result<Ending, Failure> {
         self.hire()?;
-        self.options.spares = Spares::default();
         while !self.queue.is_empty() || self.workers.iter().any(|w| !w.flights.is_empty()) {
             match events.recv_timeout(TICK) {
                 Ok(Event::Heard(id, report)) => self.heard(id, report)?,
@@ -190,7 +186,11 @@ impl Pool<'_> {
                 (self.hear)(News::Ready { fingerprint: &fingerprint })?;
                 true
             }
-            Report::Hello { .. } => false,
+            Report::Hello { .. }
+            | Report::Start(_)
+            | Report::Step(_)
+            | Report::Finished(_)
+            | Report::Untrained(_) => false,
             Report::Unable { what, hint } => return Err(Failure::new(what).hint(hint)),
             Report::Rows { chunk, rows } => match self.workers[at].flights.front_mut() {
                 Some(flight) if flight.number == chunk && flight.fits(&rows) => {
@@ -311,8 +311,8 @@ impl Pool<'_> {
         while self.workers.len() < self.options.workers
             && self.workers.iter().filter(|w| !w.ready).count() < self.queue.len()
         {
-            let Options { device, limits, spares, .. } = &mut self.options;
-            let worker = start(self.next_worker, *device, limits.ceiling, spares, self.clock, self.to.clone())
+            let Options { device, limits, .. } = &self.options;
+            let worker = start(self.next_worker, *device, limits.ceiling, self.clock, self.to.clone())
                 .map_err(|error| Failure::new(format!("cannot start a worker process: {error}")))?;
             self.next_worker += 1;
             self.workers.push(worker);
@@ -398,7 +398,7 @@ fn is_out_of_memory(message: &str) -> bool {
 fn watch_signals(to: Sender<Event>) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| Failure::new(format!("cannot watch for signals: {error}"));
     let mut signals = signal_hook::iterator::Signals::new(signals::endings()).map_err(cannot)?;
-    let end = || signal_hook::low_level::exit(i32::from(crate::failure::Exit::Interrupted.status()));
+    let end = || signal_hook::low_level::exit(i32::from(blowup_core::failure::Exit::Interrupted.status()));
     let watch = move || {
         for (count, _) in signals.forever().enumerate() {
             if count > 0 || to.send(Event::Interrupted).is_err() {

@@ -1,22 +1,20 @@
 //! One worker process as its parent sees it: starting it, what was handed to it, what it holds in memory, and its end.
 
 use super::pool::Event;
-use super::protocol::{self, Rows};
-use super::{Spares, memory};
-use crate::device::Device;
-use crate::engine::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
-use crate::plan::Chunk;
-use crate::record;
-use crate::trial::TrialId;
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use blowup_core::protocol::{self, Order, Report, Rows};
+use blowup_core::device::Device;
+use blowup_core::memory;
+use blowup_core::training::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
+use blowup_core::plan::Chunk;
+use blowup_core::record;
+use blowup_core::trial::TrialId;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -86,34 +84,16 @@ impl Flight {
 }
 
 /// A child process of this one.
-pub struct Process {
-    how: How,
-}
-
-enum How {
-    Started(Child),
-    Forked { pid: Pid, status: Option<ExitStatus> },
-}
+pub struct Process(Child);
 
 impl Process {
-    pub fn forked(pid: Pid) -> Process {
-        Process { how: How::Forked { pid, status: None } }
-    }
-
     pub fn id(&self) -> u32 {
-        match &self.how {
-            How::Started(child) => child.id(),
-            How::Forked { pid, .. } => pid.as_raw_nonzero().get().cast_unsigned(),
-        }
+        self.0.id()
     }
 
     /// Does nothing if it was waited for: its number may be another's by now.
     pub fn kill(&mut self) {
-        let _ = match &mut self.how {
-            How::Started(child) => child.kill(),
-            How::Forked { pid, status: None } => kill_process(*pid, Signal::KILL).map_err(io::Error::from),
-            How::Forked { status: Some(_), .. } => Ok(()),
-        };
+        let _ = self.0.kill();
     }
 
     /// Kills it and waits for its end, though not for one that the kernel does not let go of (in the middle of a read from a dead disk): how it ended.
@@ -121,25 +101,12 @@ impl Process {
         self.kill();
         let start = Instant::now();
         loop {
-            match self.try_wait() {
+            match self.0.try_wait() {
                 Ok(Some(status)) => return status.to_string(),
                 Ok(None) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(1)),
                 Ok(None) => return "killed, and not gone yet".to_owned(),
                 Err(error) => return error.to_string(),
             }
-        }
-    }
-
-    /// None while it runs.
-    fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        match &mut self.how {
-            How::Started(child) => child.try_wait(),
-            How::Forked { status: Some(status), .. } => Ok(Some(*status)),
-            How::Forked { pid, status } => match waitpid(Some(*pid), WaitOptions::NOHANG) {
-                Ok(Some((_, ended))) => Ok(Some(*status.insert(ExitStatus::from_raw(ended.as_raw())))),
-                Ok(None) | Err(Errno::INTR) => Ok(None),
-                Err(error) => Err(error.into()),
-            },
         }
     }
 }
@@ -150,14 +117,10 @@ pub fn start(
     id: u64,
     device: Device,
     ceiling: u64,
-    spares: &mut Spares,
     since: Duration,
     to: Sender<Event>,
 ) -> io::Result<Worker> {
-    let (mut process, mut stdin, stdout) = match spares.begin(ceiling) {
-        Some(begun) => begun,
-        None => spawn(device, ceiling)?,
-    };
+    let (mut process, mut stdin, stdout) = spawn(device, ceiling)?;
     let (orders, frames) = channel::<Vec<u8>>();
     let mut from = BufReader::with_capacity(1 << 16, stdout);
     let write = move || {
@@ -194,7 +157,10 @@ pub fn start(
 
 fn spawn(device: Device, ceiling: u64) -> io::Result<(Process, File, File)> {
     let mut command = this_program();
-    command.arg("worker").args(["--device", &device.to_string(), "--memory", &ceiling.to_string()]);
+    command.arg("worker").args(["--device", &device.to_string()]);
+    if ceiling > 0 {
+        command.args(["--memory", &ceiling.to_string()]);
+    }
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.envs(ENVIRONMENT);
     for name in FOREIGN_ENVIRONMENT {
@@ -205,7 +171,7 @@ fn spawn(device: Device, ceiling: u64) -> io::Result<(Process, File, File)> {
     let mut child = command.spawn()?;
     let stdin = File::from(OwnedFd::from(child.stdin.take().expect("piped above")));
     let stdout = File::from(OwnedFd::from(child.stdout.take().expect("piped above")));
-    Ok((Process { how: How::Started(child) }, stdin, stdout))
+    Ok((Process(child), stdin, stdout))
 }
 
 /// The program that runs, whatever has become of its file: one that was built anew in the meantime is another, and one that was removed can still be
@@ -218,4 +184,42 @@ pub fn this_program() -> Command {
 
 fn by_name() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("blowup"))
+}
+
+/// A worker that is given one order and listened to, without a limit on time. It ends with this.
+pub struct Conversation {
+    process: Process,
+    stdin: File,
+    stdout: BufReader<File>,
+}
+
+impl Conversation {
+    /// A worker on the CPU.
+    ///
+    /// # Errors
+    /// If no process can be started.
+    pub fn begin() -> io::Result<Conversation> {
+        let (process, stdin, stdout) = spawn(Device::Cpu, 0)?;
+        Ok(Conversation { process, stdin, stdout: BufReader::new(stdout) })
+    }
+
+    /// # Errors
+    /// If the worker takes no orders any more.
+    pub fn order(&mut self, order: &Order) -> io::Result<()> {
+        protocol::send(&mut self.stdin, order)
+    }
+
+    /// What it says next; none when it is gone.
+    ///
+    /// # Errors
+    /// If what it says is no report.
+    pub fn report(&mut self) -> io::Result<Option<Report>> {
+        protocol::receive(&mut self.stdout)
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.process.end();
+    }
 }

@@ -2,10 +2,10 @@
 
 use crate::contract::parse;
 use crate::training::train;
-use blowup::axis::{Axis, Id, Kind, TABLE};
-use blowup::plan::Split;
-use blowup::record;
-use blowup::trial::Trial;
+use blowup_core::axis::{Axis, Id, Kind, TABLE};
+use blowup_core::plan::Split;
+use blowup_core::record;
+use blowup_core::trial::Trial;
 use std::collections::{BTreeMap, HashMap};
 
 /// Values of an axis as a spec has them, the first two of which train differently.

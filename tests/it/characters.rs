@@ -1,15 +1,15 @@
 //! Any text in every format: names and labels with whatever Unicode has give files that the parsers of others read.
 
 use crate::sweep::Place;
-use blowup::check::github::github;
-use blowup::check::junit::junit;
-use blowup::check::text::text;
-use blowup::check::{Case, Code, Finding, Gate};
-use blowup::failure::{Failure, printable};
+use blowup_core::check::github::github;
+use blowup_core::check::junit::junit;
+use blowup_core::check::text::text;
+use blowup_core::check::{Case, Code, Finding, Gate};
+use blowup_core::failure::{Failure, printable};
 use blowup::figures::palette::INK;
 use blowup::figures::picture::{Area, Picture, Text};
-use blowup::record;
-use blowup::spec::data::Taken;
+use blowup_core::record;
+use blowup_core::spec::data::Taken;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};

@@ -1,8 +1,8 @@
 //! The gate: handwritten results of small grids in, exit status and findings out. The program is the real one.
 
 use crate::sweep::{Place, stderr};
-use blowup::record::{self, Lost};
-use blowup::spec::Spec;
+use blowup_core::record::{self, Lost};
+use blowup_core::spec::Spec;
 
 /// Four depths of two seeds: eight trials.
 pub const GRID: &str =

@@ -1,10 +1,10 @@
 //! What the documents say of columns, axes and tasks, against the program's own lists: every name, and none that is not there.
 
 use crate::sweep::Place;
-use blowup::axis::Axis;
-use blowup::record;
-use blowup::summary;
-use blowup::trial::{Schedule, TaskKind};
+use blowup_core::axis::Axis;
+use blowup_core::record;
+use blowup_core::summary;
+use blowup_core::trial::{Schedule, TaskKind};
 
 fn document(name: &str) -> String {
     std::fs::read_to_string(format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()

@@ -1,9 +1,9 @@
 //! Specs in, trials out.
 
-use blowup::axis::TABLE;
-use blowup::spec::Spec;
-use blowup::spec::filter::Filter;
-use blowup::trial::*;
+use blowup_core::axis::TABLE;
+use blowup_core::spec::Spec;
+use blowup_core::spec::filter::Filter;
+use blowup_core::trial::*;
 
 pub fn parse(text: &str) -> Spec {
     try_parse(text).unwrap_or_else(|report| panic!("{report}"))

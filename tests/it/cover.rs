@@ -2,9 +2,9 @@
 
 use crate::check::gate;
 use crate::sweep::{Place, SPEC, stderr};
-use blowup::store::sums;
-use blowup::trial::TrialId;
-use blowup::verdict::{Layers, Record};
+use blowup_core::store::sums;
+use blowup_core::trial::TrialId;
+use blowup_core::verdict::{Layers, Record};
 use std::path::Path;
 use std::process::Output;
 

@@ -2,7 +2,7 @@
 //! read into memory.
 
 use crate::sweep::{Place, SPEC, stderr};
-use blowup::record::{self, LONGEST, Piece};
+use blowup_core::record::{self, LONGEST, Piece};
 use std::fs;
 use std::io::{BufReader, Read};
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! Files as data sets: what is taken of them is told and kept, and what is wrong with them is said with what to do about it.
 
 use crate::sweep::{Place, stderr};
-use blowup::spec::Spec;
+use blowup_core::spec::Spec;
 use std::io::ErrorKind;
 
 const CSV: &str = "a,b,y\n1,2,3\n2,1,5\n3,5,4\n4,4,1\n";

@@ -3,10 +3,10 @@
 use crate::plan;
 use crate::sweep::{Place, stderr};
 use crate::training;
-use blowup::device::Device;
-use blowup::engine;
-use blowup::plan::{Planner, Sizes};
-use blowup::trial::*;
+use blowup_core::device::Device;
+use blowup_engine;
+use blowup_core::plan::{Planner, Sizes};
+use blowup_core::trial::*;
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;

@@ -5,10 +5,10 @@ use blowup::figures::cells::{Metric, cells};
 use blowup::figures::design::{Spacing, shorten, varying};
 use blowup::figures::survival::curve;
 use blowup::figures::table::{Event, Table, measures};
-use blowup::record;
-use blowup::spec::filter::Filter;
-use blowup::spec::metric::Rate;
-use blowup::summary::wilson;
+use blowup_core::record;
+use blowup_core::spec::filter::Filter;
+use blowup_core::spec::metric::Rate;
+use blowup_core::summary::wilson;
 use std::collections::BTreeMap;
 use std::path::Path;
 

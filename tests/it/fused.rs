@@ -1,8 +1,8 @@
 //! The fused f32 passes against libtorch's own operations.
 
-use blowup::engine::fused::{self, AdamRates, AdamSlice, Fused};
-use blowup::engine::matrix::Matrix;
-use blowup::engine::weights::host;
+use blowup_engine::fused::{self, AdamRates, AdamSlice, Fused};
+use blowup_engine::matrix::Matrix;
+use blowup_engine::weights::host;
 use tch::{Device, Kind, Tensor};
 
 const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);

@@ -1,13 +1,13 @@
 //! The written-out forward and backward passes against libtorch's autograd, in f64.
 
 use crate::trials::{self, ACTIVATIONS, NORMS};
-use blowup::engine::data::{Batch, Data, LaneSeeds};
-use blowup::engine::effective::Effective;
-use blowup::engine::matrix::Matrix;
-use blowup::engine::task::Draw;
-use blowup::engine::weights::{Layer, Weights};
-use blowup::engine::{init, loss, network};
-use blowup::trial::*;
+use blowup_engine::data::{Batch, Data, LaneSeeds};
+use blowup_engine::effective::Effective;
+use blowup_engine::matrix::Matrix;
+use blowup_engine::task::Draw;
+use blowup_engine::weights::{Layer, Weights};
+use blowup_engine::{init, loss, network};
+use blowup_core::trial::*;
 use tch::{Device, Kind, Tensor};
 
 const LANES: i64 = 3;
@@ -66,7 +66,7 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
             Parametrization::Standard | Parametrization::Ntk | Parametrization::MeanField => leaf,
         })
     };
-    use blowup::engine::weights::Role;
+    use blowup_engine::weights::Role;
     let losses: Vec<Tensor> = (0..LANES)
         .map(|lane| {
             let inputs = model.batch.inputs.select(1, lane);
@@ -179,7 +179,7 @@ fn reference_stage(trial: &Trial, h: Tensor, learned: Option<(Tensor, Option<Ten
 }
 
 fn check(trial: &Trial) {
-    blowup::engine::start();
+    blowup_engine::start();
     let model = model(trial);
     let (losses, gradients) = written_out(&model);
     let (expected_losses, expected) = by_autograd(&model);
@@ -285,7 +285,7 @@ fn residual_nets_agree_with_autograd_for_every_activation_and_norm() {
 #[test]
 fn the_backprop_signal_of_a_layer_is_the_gradient_of_its_linear_output() {
     // dLoss/db_l summed over the batch is the sum of the signal: an independent view of the same tensor.
-    blowup::engine::start();
+    blowup_engine::start();
     let model = model(&trials::mlp());
     let samples = model.batch.samples as i64;
     let mut network = network::new(&model.trial, LANES, samples, Kind::Double);

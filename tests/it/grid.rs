@@ -1,8 +1,8 @@
 //! The order and the number of trials; equal ones merged, excluded ones dropped; the lazy walk against a naive one.
 
-use blowup::axis::{Axis, Id, TABLE};
-use blowup::spec::Spec;
-use blowup::trial::{Trial, Value};
+use blowup_core::axis::{Axis, Id, TABLE};
+use blowup_core::spec::Spec;
+use blowup_core::trial::{Trial, Value};
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::fmt::Write;

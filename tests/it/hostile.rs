@@ -1,9 +1,9 @@
 //! Specs, paths and arguments as nobody should write them: each has an answer in words, none takes the program or the machine down.
 
 use crate::sweep::{Place, SPEC, stderr};
-use blowup::csv_task;
-use blowup::spec::Spec;
-use blowup::spec::filter::Filter;
+use blowup_core::csv_task;
+use blowup_core::spec::Spec;
+use blowup_core::spec::filter::Filter;
 use std::fmt::Write;
 use std::fs;
 use std::io::ErrorKind;

@@ -2,8 +2,8 @@
 
 use crate::training::train;
 use crate::trials;
-use blowup::trial::*;
-use blowup::verdict::LayerRow;
+use blowup_core::trial::*;
+use blowup_core::verdict::LayerRow;
 
 /// Linear layers with orthogonal weights of this gain, in f64, without biases.
 fn orthogonal(trial: Trial, gain: f64) -> Trial {

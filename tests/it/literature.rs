@@ -4,16 +4,16 @@
 
 use crate::sweep::Place;
 use crate::trials;
-use blowup::engine::data::{Data, LaneSeeds};
-use blowup::engine::effective::Effective;
-use blowup::engine::matrix::Matrix;
-use blowup::engine::network::{self, Network as Passes};
-use blowup::engine::task::Draw;
-use blowup::engine::weights::{Weights, host};
-use blowup::engine::{init, loss};
-use blowup::spec::Spec;
-use blowup::trial::*;
-use blowup::verdict::{Layers, Record};
+use blowup_engine::data::{Data, LaneSeeds};
+use blowup_engine::effective::Effective;
+use blowup_engine::matrix::Matrix;
+use blowup_engine::network::{self, Network as Passes};
+use blowup_engine::task::Draw;
+use blowup_engine::weights::{Weights, host};
+use blowup_engine::{init, loss};
+use blowup_core::spec::Spec;
+use blowup_core::trial::*;
+use blowup_core::verdict::{Layers, Record};
 use std::io::Write;
 use tch::{Device, Kind, Tensor};
 
@@ -56,7 +56,7 @@ fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Passes>, Weights) {
 }
 
 fn drawn(trial: &Trial) -> Weights {
-    blowup::engine::start();
+    blowup_engine::start();
     init::weights(&[trial], 0, Kind::Double)
 }
 
@@ -181,10 +181,10 @@ fn adam_and_rmsprop_do_not_see_the_scale_of_the_loss() {
     ] {
         let record = Record { epochs: false, layers: Layers::Never, steps: 150, sharpness: false };
         let weights = |x: f64| {
-            blowup::engine::start();
+            blowup_engine::start();
             let mut steps = Vec::new();
             let trial = one_weight(x, optimizer, folder.path());
-            blowup::engine::train(&[trial], &record, &mut |_, run| steps = run.steps).unwrap();
+            blowup_engine::train(&[trial], &record, &mut |_, run| steps = run.steps).unwrap();
             let step = steps[0].update_norm.unwrap();
             (steps.iter().map(|s| s.loss.sqrt() / x).collect::<Vec<f64>>(), step)
         };

@@ -2,10 +2,10 @@
 
 use crate::training::train;
 use crate::trials;
-use blowup::engine::task::{self, Draw, Targets};
-use blowup::engine::{init, weights::host};
-use blowup::trial::*;
-use blowup::verdict::{Site, Tensor as Where};
+use blowup_engine::task::{self, Draw, Targets};
+use blowup_engine::{init, weights::host};
+use blowup_core::trial::*;
+use blowup_core::verdict::{Site, Tensor as Where};
 use tch::Kind;
 
 fn moments(values: &[f64]) -> (f64, f64) {
@@ -16,7 +16,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
 
 #[test]
 fn every_initializer_has_the_spread_that_pytorch_documents() {
-    blowup::engine::start();
+    blowup_engine::start();
     // Hidden layer 300 -> 300 and first layer 100 -> 300.
     let cases = [
         (InitKind::Normal, 0.2, 0.2, 0.2),
@@ -64,7 +64,7 @@ fn every_initializer_has_the_spread_that_pytorch_documents() {
 
 #[test]
 fn orthogonal_matrices_are_orthogonal_whatever_their_shape() {
-    blowup::engine::start();
+    blowup_engine::start();
     for inputs in [3, 5, 9] {
         let mut trial = Trial { init: Init { kind: InitKind::Orthogonal, scale: 2.0, offset: 0.0 }, ..trials::mlp() };
         trial.task.inputs = inputs;
@@ -201,7 +201,7 @@ fn trials_of_one_data_seed_share_their_data_and_not_their_weights() {
 
 #[test]
 fn an_epoch_visits_every_sample_once_shuffled_and_draws_freely_with_replacement() {
-    use blowup::engine::data::{Data, LaneSeeds, Order};
+    use blowup_engine::data::{Data, LaneSeeds, Order};
     let trial = trials::mlp();
     let data = Data::new(&trial, &[0], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: 0, order: 3 };
@@ -318,9 +318,9 @@ fn a_loss_that_overflows_alone_is_located_at_the_loss() {
 
 #[test]
 fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
-    use blowup::engine::matrix::{Matrix, Sequence};
-    use blowup::engine::recurrent::{Cell, Gru, Lstm};
-    use blowup::engine::weights::Weights;
+    use blowup_engine::matrix::{Matrix, Sequence};
+    use blowup_engine::recurrent::{Cell, Gru, Lstm};
+    use blowup_engine::weights::Weights;
     const TIMES: usize = 12;
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     for (cell, forget_bias) in [(Gated::Lstm, 0.0), (Gated::Lstm, 1.0), (Gated::Gru, 0.0), (Gated::Gru, 1.0)] {
@@ -382,8 +382,8 @@ fn sixteen_bits_are_what_their_names_say() {
 /// PyTorch's rule in the training dtype: min(1, threshold / (norm + 1e-6)), each operation rounded.
 #[test]
 fn clipping_in_16_bits_sees_the_norm_in_16_bits() {
-    use blowup::engine::clip::coefficient;
-    use blowup::engine::readout::Norm;
+    use blowup_engine::clip::coefficient;
+    use blowup_engine::readout::Norm;
     let at = |in_dtype: f64, dtype| coefficient(Clip::Norm(1.0), Norm { in_dtype, exact: 70_000.0 }, dtype);
     assert_eq!(at(f64::INFINITY, Dtype::Float16), 0.0);
     assert!(at(f64::NAN, Dtype::Float16).is_nan());

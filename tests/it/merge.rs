@@ -1,9 +1,9 @@
 //! Shards and merge: the pure parts against an oracle, then the real program.
 
 use crate::sweep::{Place, SPEC, stderr};
-use blowup::merge::{Owners, ranges};
-use blowup::store::sums;
-use blowup::trial::TrialId;
+use blowup_core::merge::{Owners, ranges};
+use blowup_core::store::sums;
+use blowup_core::trial::TrialId;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

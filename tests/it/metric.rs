@@ -1,9 +1,9 @@
 //! What expectations may say, and what their metrics measure.
 
 use crate::check::{GRID, Results, expecting, gate, place};
-use blowup::check::aggregate::aggregate;
-use blowup::spec::Spec;
-use blowup::spec::metric::{Expr, Function, What};
+use blowup_core::check::aggregate::aggregate;
+use blowup_core::spec::Spec;
+use blowup_core::spec::metric::{Expr, Function, What};
 use proptest::prelude::*;
 
 /// The messages and hints of a refused spec, one line each.

@@ -1,7 +1,7 @@
 //! The report of what a spec may not say.
 
 use crate::spec::{TOP, open, parse};
-use blowup::spec::Spec;
+use blowup_core::spec::Spec;
 
 /// The messages and hints, one line each, of a spec that is refused.
 pub fn mistakes(text: &str) -> Vec<String> {

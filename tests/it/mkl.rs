@@ -1,6 +1,6 @@
 //! MKL's question about the CPU's maker is answered by the program: see `engine::mkl`.
 
-use blowup::engine::mkl::mkl_serv_intel_cpu_true;
+use blowup_core::mkl::mkl_serv_intel_cpu_true;
 use std::ffi::{CStr, c_char, c_void};
 
 unsafe extern "C" {

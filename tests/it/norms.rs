@@ -2,11 +2,11 @@
 
 use crate::training::train;
 use crate::trials;
-use blowup::engine::matrix::Matrix;
-use blowup::engine::norm::Statistics;
-use blowup::engine::weights::{Layer, host};
-use blowup::trial::*;
-use blowup::verdict::{Finished, Outcome, Site, Tensor as Where};
+use blowup_engine::matrix::Matrix;
+use blowup_engine::norm::Statistics;
+use blowup_engine::weights::{Layer, host};
+use blowup_core::trial::*;
+use blowup_core::verdict::{Finished, Outcome, Site, Tensor as Where};
 use tch::{Device, Kind, Tensor};
 
 const LANES: i64 = 3;
@@ -68,7 +68,7 @@ const ALL: [Norm; 3] =
 
 #[test]
 fn a_norm_is_libtorchs_own_forward_and_back_also_where_it_overflows() {
-    blowup::engine::start();
+    blowup_engine::start();
     // No product of two is near the end of the range, where the order of a sum would decide.
     let sizes = [1e-3, 1.0, 1e6, 1e12, 1e17, 4e19, 1e21, 1e30];
     let signals = [1e-3, 1.0, 1e6, 1e12, 1e35];

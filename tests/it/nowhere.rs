@@ -2,7 +2,7 @@
 
 use crate::mistakes::{check, mistakes};
 use crate::spec::{TOP, parse};
-use blowup::axis::{self, Axis};
+use blowup_core::axis::{self, Axis};
 
 /// A block in which an axis applies nowhere, and what the axis needs. None if it applies to every trial.
 type Nowhere = Option<(&'static str, &'static str)>;

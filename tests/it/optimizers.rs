@@ -1,11 +1,11 @@
 //! Optimizers and clipping against the rules that PyTorch documents, written out for single numbers.
 
 use crate::trials;
-use blowup::engine::clip;
-use blowup::engine::optimizer::{Optimizer, UpdateNorm};
-use blowup::engine::readout::{Norm, Readout};
-use blowup::engine::{init, weights::host};
-use blowup::trial::{Budget, Clip, Dtype, Optimizer as Rule, Schedule, Trial};
+use blowup_engine::clip;
+use blowup_engine::optimizer::{Optimizer, UpdateNorm};
+use blowup_engine::readout::{Norm, Readout};
+use blowup_engine::{init, weights::host};
+use blowup_core::trial::{Budget, Clip, Dtype, Optimizer as Rule, Schedule, Trial};
 use tch::{Device, Kind, Tensor};
 
 /// One parameter under `torch.optim`'s documented rule.
@@ -67,7 +67,7 @@ fn check(optimizers: [Rule; 2], weight_decays: [f64; 2]) {
 
 /// Five updates of two lanes.
 fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option<f64>; 2], schedules: [Schedule; 2]) {
-    blowup::engine::start();
+    blowup_engine::start();
     tch::manual_seed(3);
     let lane = |i: usize| Trial {
         optimizer: optimizers[i],
@@ -190,7 +190,7 @@ fn the_clip_coefficient_is_that_of_pytorch_also_for_norms_that_are_not_finite() 
 
 #[test]
 fn value_clipping_clamps_each_lane_at_its_own_threshold() {
-    blowup::engine::start();
+    blowup_engine::start();
     let trial = trials::mlp();
     let mut gradients = init::weights(&[&trial, &trial], 1, Kind::Double);
     for group in &mut gradients.groups {
@@ -211,7 +211,7 @@ fn value_clipping_clamps_each_lane_at_its_own_threshold() {
 /// As `torch.nn.utils.clip_grad_value_`: a NaN stays one, the others are clamped, an infinity too.
 #[test]
 fn value_clipping_beside_a_nan_clamps_the_others_and_is_told() {
-    blowup::engine::start();
+    blowup_engine::start();
     let trial = trials::mlp();
     let mut gradients = init::weights(&[&trial, &trial, &trial, &trial], 0, Kind::Double);
     let values = [[f64::NAN, 3.0], [f64::NAN, 0.1], [f64::NAN, f64::NEG_INFINITY], [0.3, -0.1]];

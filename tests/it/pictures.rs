@@ -6,7 +6,7 @@ use crate::sweep::{Place, stderr};
 use blowup::figures::design::shorten;
 use blowup::figures::meanfield::chi_1;
 use blowup::figures::profile::theory_of;
-use blowup::trial::Activation;
+use blowup_core::trial::Activation;
 use std::collections::BTreeSet;
 
 /// A spec whose figures have everything: two axes, two facets and one factor more.

@@ -1,10 +1,10 @@
 //! The plan is pure: trials in, chunks out.
 
 use crate::trials;
-use blowup::device::Device;
-use blowup::plan::{Cost, Plan, Planner, Sizes};
-use blowup::trial::*;
-use blowup::verdict::Record;
+use blowup_core::device::Device;
+use blowup_core::plan::{Cost, Plan, Planner, Sizes};
+use blowup_core::trial::*;
+use blowup_core::verdict::Record;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 

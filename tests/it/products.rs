@@ -1,8 +1,8 @@
 //! Batched products against f64 sums written out, and the bits of a lane against the number of lanes and where they start.
 
-use blowup::engine::matrix::Matrix;
-use blowup::engine::product::{add_product, multiply};
-use blowup::engine::weights::host;
+use blowup_engine::matrix::Matrix;
+use blowup_engine::product::{add_product, multiply};
+use blowup_engine::weights::host;
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 
@@ -46,7 +46,7 @@ proptest! {
         // Sizes of which MKL has kernels of their own.
         round in any::<bool>(),
     ) {
-        blowup::engine::start();
+        blowup_engine::start();
         tch::manual_seed(m * 10_000 + k * 100 + n);
         let [m, k, n] = if round { [m, k, n].map(|size| (size + 7) / 8 * 8) } else { [m, k, n] };
         let kind = if double { Kind::Double } else { Kind::Float };

@@ -1,9 +1,9 @@
 //! What goes over the pipes survives, and garbage is an error.
 
 use crate::plan::trial;
-use blowup::trial::{CsvFile, Trial};
-use blowup::verdict::{Layers, Outcome, Record};
-use blowup::worker::protocol::{Order, Report, Row, Rows, frame, receive, send};
+use blowup_core::trial::{CsvFile, Trial};
+use blowup_core::verdict::{Layers, Outcome, Record};
+use blowup_core::protocol::{Order, Report, Row, Rows, frame, receive, send};
 use proptest::prelude::*;
 use std::io::ErrorKind;
 

@@ -2,19 +2,19 @@
 
 use crate::sweep::Place;
 use crate::trials;
-use blowup::engine::readout::{lane_norms, lane_rms};
-use blowup::engine::task::{self, Draw, Samples, Targets};
-use blowup::trial::*;
-use blowup::verdict::{Finished, Outcome, Record};
+use blowup_engine::readout::{lane_norms, lane_rms};
+use blowup_engine::task::{self, Draw, Samples, Targets};
+use blowup_core::trial::*;
+use blowup_core::verdict::{Finished, Outcome, Record};
 use sha2::{Digest, Sha256};
 use tch::Tensor;
 
 fn train(trial: &Trial, steps: u64) -> Finished {
-    blowup::engine::start();
+    blowup_engine::start();
     let mut result = None;
     let trial = Trial { budget: Budget::Steps(steps), ..trial.clone() };
     let record = Record { steps, ..Record::default() };
-    blowup::engine::train(std::slice::from_ref(&trial), &record, &mut |_, finished| result = Some(finished)).unwrap();
+    blowup_engine::train(std::slice::from_ref(&trial), &record, &mut |_, finished| result = Some(finished)).unwrap();
     result.unwrap()
 }
 
@@ -113,8 +113,8 @@ fn sixteen_bits_are_rounded_where_pytorch_rounds_them() {
 /// Adam with beta1 = beta2 = 0 is sign descent, whatever the gradient was before: torch.lerp has a form for weights of 1/2 and more.
 #[test]
 fn adam_without_memory_forgets_a_gradient_that_was_larger_by_far() {
-    use blowup::engine::fused::{AdamRates, AdamSlice, adam};
-    blowup::engine::start();
+    use blowup_engine::fused::{AdamRates, AdamSlice, adam};
+    blowup_engine::start();
     let one = |x: f32| Tensor::from_slice(&[x]).view([1, 1]);
     let slice = (one(1.0), one(2e-4), one(2e8), one(4e16));
     let (weights, gradient, mean, square) = (&slice.0, &slice.1, &slice.2, &slice.3);

@@ -1,9 +1,9 @@
 //! Rows as text: which columns, how cells look, and how rows are found in a damaged file.
 
 use crate::plan::trial;
-use blowup::record::{self, Lost, Piece};
-use blowup::trial::{Trial, Value};
-use blowup::verdict::{Measured, Outcome, Site, Tensor, When};
+use blowup_core::record::{self, Lost, Piece};
+use blowup_core::trial::{Trial, Value};
+use blowup_core::verdict::{Measured, Outcome, Site, Tensor, When};
 use proptest::prelude::*;
 
 pub fn measured() -> Measured {

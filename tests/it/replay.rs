@@ -1,7 +1,7 @@
 //! One trial again: its row, its trace, and what is refused.
 
 use crate::sweep::{Place, stderr};
-use blowup::record;
+use blowup_core::record;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use std::path::Path;

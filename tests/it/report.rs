@@ -106,7 +106,7 @@ fn lost_and_missing_trials_and_failed_checks_are_told() {
     let text = place.read("r/runs.csv");
     let part: Vec<&str> = text.lines().take(8).collect();
     place.write("r/runs.csv", &format!("{}\n", part.join("\n")));
-    blowup::command::report::write(&blowup::store::Folder::open(&place.path("r")).unwrap(), None).unwrap();
+    blowup::command::report::write(&blowup_core::store::Folder::open(&place.path("r")).unwrap(), None).unwrap();
     check(&["failed_gate"], &place.path("r"), &[]);
     let place = Place::new(SPEC);
     place.ok("sweep t.toml --out r --quiet --where init=he");
@@ -179,7 +179,7 @@ fn long_curves_are_thinned_and_keep_their_ends_and_the_crossing() {
     assert_eq!(starts.len(), 5);
     let rows = place.read("r/runs.csv");
     let cells = |name: &str| -> Vec<Option<u16>> {
-        let column = blowup::record::column(name);
+        let column = blowup_core::record::column(name);
         rows.lines().skip(1).map(|row| row.split(',').nth(column).unwrap().parse().ok()).collect()
     };
     let (crossed, trained) = (cells("epoch_diverged"), cells("epochs_run").into_iter().flatten().collect::<Vec<u16>>());

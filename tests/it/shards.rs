@@ -4,9 +4,9 @@ use crate::contract::parse;
 use crate::plan::trial;
 use blowup::cli::ShardArg;
 use blowup::command::shard::resolve;
-use blowup::device::Device;
-use blowup::plan::{Cost, Planner, Shard, Sizes, Split};
-use blowup::trial::{Clip, Shape, Trial};
+use blowup_core::device::Device;
+use blowup_core::plan::{Cost, Planner, Shard, Sizes, Split};
+use blowup_core::trial::{Clip, Shape, Trial};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 

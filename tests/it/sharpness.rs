@@ -4,16 +4,16 @@
 use crate::gradients::{Model, close, model, written_out};
 use crate::training::scalar;
 use crate::trials::{self, ACTIVATIONS, NORMS};
-use blowup::engine::data::{Batch, Data, LaneSeeds};
-use blowup::engine::effective::Effective;
-use blowup::engine::matrix::Matrix;
-use blowup::engine::plain_loss::Leaves;
-use blowup::engine::sharpness::sharpness;
-use blowup::engine::task::Draw;
-use blowup::engine::weights::Weights;
-use blowup::engine::weights::host;
-use blowup::engine::{init, loss, network};
-use blowup::trial::*;
+use blowup_engine::data::{Batch, Data, LaneSeeds};
+use blowup_engine::effective::Effective;
+use blowup_engine::matrix::Matrix;
+use blowup_engine::plain_loss::Leaves;
+use blowup_engine::sharpness::sharpness;
+use blowup_engine::task::Draw;
+use blowup_engine::weights::Weights;
+use blowup_engine::weights::host;
+use blowup_engine::{init, loss, network};
+use blowup_core::trial::*;
 use tch::{Kind, Tensor};
 
 /// The lane that is looked at, with weights and data of its own.
@@ -51,7 +51,7 @@ fn kinds() -> Vec<Trial> {
 
 #[test]
 fn the_differentiable_loss_is_that_of_the_networks_that_train() {
-    blowup::engine::start();
+    blowup_engine::start();
     for trial in kinds() {
         let model = model(&trial);
         let (losses, gradients) = written_out(&model);
@@ -79,7 +79,7 @@ fn by_autograd(trial: &Trial, weights: &Weights, batch: &Batch, kind: Kind) -> V
 /// Activations with a kink are left out: an input that rounds to its other side changes the gradient by as much as the kink, in either program.
 #[test]
 fn a_pass_in_16_bits_is_as_near_to_f64_as_autograd_in_16_bits() {
-    blowup::engine::start();
+    blowup_engine::start();
     for (dtype, kind) in [(Dtype::Bfloat16, Kind::BFloat16), (Dtype::Float16, Kind::Half)] {
         let smooth = |trial: &Trial| {
             !matches!(
@@ -147,7 +147,7 @@ fn by_differences(model: &Model) -> f64 {
 
 #[test]
 fn sharpness_is_the_top_eigenvalue_of_the_hessian() {
-    blowup::engine::start();
+    blowup_engine::start();
     let smooth = |norm| trials::with(&trials::mlp(), Activation::Tanh, norm);
     let before = NormPosition::Before;
     let mut all = vec![
@@ -175,10 +175,10 @@ fn sharpness_is_the_top_eigenvalue_of_the_hessian() {
 #[test]
 fn the_curvature_of_a_quadratic_is_recorded_before_and_after_training() {
     let trial = |lr| Trial { budget: Budget::Steps(300), ..scalar(lr) };
-    let record = blowup::verdict::Record { sharpness: true, ..Default::default() };
+    let record = blowup_core::verdict::Record { sharpness: true, ..Default::default() };
     let mut found = Vec::new();
     let trials = [trial(0.1), trial(1.5)];
-    blowup::engine::train(&trials, &record, &mut |i, run| found.push((i, run.measured))).unwrap();
+    blowup_engine::train(&trials, &record, &mut |i, run| found.push((i, run.measured))).unwrap();
     found.sort_by_key(|(i, _)| *i);
     let [(_, converged), (_, nonfinite)] = &found[..] else { unreachable!() };
     assert_eq!((converged.sharpness_initial, converged.sharpness_final), (Some(2.0), Some(2.0)));

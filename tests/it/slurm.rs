@@ -1,7 +1,7 @@
 //! `blowup slurm` without a Slurm: what it writes and what it tells. `make slurm` runs it on a real one.
 
 use crate::sweep::{Place, SPEC, stderr, wait_for};
-use blowup::merge::ranges;
+use blowup_core::merge::ranges;
 use blowup::slurm::script::{arrays, quoted};
 use proptest::prelude::*;
 use std::os::unix::fs::PermissionsExt;

@@ -1,9 +1,9 @@
 //! What a spec may say. What it may not: `mistakes`.
 
 use crate::mistakes::{check, mistakes};
-use blowup::spec::Spec;
-use blowup::spec::filter::Filter;
-use blowup::trial::{Bias, Loss, Network, Norm, NormPosition, Optimizer, Trial};
+use blowup_core::spec::Spec;
+use blowup_core::spec::filter::Filter;
+use blowup_core::trial::{Bias, Loss, Network, Norm, NormPosition, Optimizer, Trial};
 use proptest::prelude::*;
 use std::io;
 

@@ -1,7 +1,7 @@
 //! The tests of paired results against closed forms, R, scipy and counting.
 
-use blowup::check::statistics::{detectable, holm, mcnemar, signed_rank};
-use blowup::spec::expect::Direction::{self, Any, Worse};
+use blowup_core::check::statistics::{detectable, holm, mcnemar, signed_rank};
+use blowup_core::spec::expect::Direction::{self, Any, Worse};
 use proptest::prelude::*;
 
 fn near(found: f64, expected: f64) {

@@ -2,9 +2,9 @@
 
 use crate::training::scalar;
 use crate::trials;
-use blowup::engine::{self, cohort, trace::Step};
-use blowup::trial::*;
-use blowup::verdict::{Finished, Layers, Record};
+use blowup_engine::{self, cohort, trace::Step};
+use blowup_core::trial::*;
+use blowup_core::verdict::{Finished, Layers, Record};
 
 const STEPS: u64 = 400;
 

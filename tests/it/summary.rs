@@ -4,11 +4,11 @@ use crate::contract::parse;
 use crate::plan::trial;
 use crate::record::measured;
 use blowup::progress::folded;
-use blowup::record::{self, Lost};
-use blowup::spec::Spec;
-use blowup::summary::{self, Summary, wilson};
-use blowup::trial::Trial;
-use blowup::verdict::{Measured, Outcome, When};
+use blowup_core::record::{self, Lost};
+use blowup_core::spec::Spec;
+use blowup_core::summary::{self, Summary, wilson};
+use blowup_core::trial::Trial;
+use blowup_core::verdict::{Measured, Outcome, When};
 
 /// A sweep of these blocks.
 fn sweep(seeds: u64, blocks: &str) -> Spec {

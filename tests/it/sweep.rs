@@ -1,7 +1,7 @@
 //! The real program, end to end: processes, faults, exit statuses.
 
-use blowup::store::sums;
-use blowup::trial::TrialId;
+use blowup_core::store::sums;
+use blowup_core::trial::TrialId;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

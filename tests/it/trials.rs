@@ -1,6 +1,6 @@
 //! A small trial that tests vary.
 
-use blowup::trial::*;
+use blowup_core::trial::*;
 
 /// depth 2, width 5, tanh, 7 samples of 3 noise inputs, 2 outputs, f64, full batch, plain SGD.
 pub fn mlp() -> Trial {

@@ -1,6 +1,6 @@
 //! Trajectories in, outcomes out.
 
-use blowup::verdict::*;
+use blowup_core::verdict::*;
 
 fn beginning(loss_initial: f64) -> Beginning {
     Beginning {

@@ -1,0 +1,386 @@
+//! A CSV file as a data set: bytes to numbers, every cell checked. Opens no file and standardizes nothing; `spec` checks a file with it,
+//! the engine trains on what it returns. One file is built into the program: the handwritten digits.
+
+use crate::failure::excerpt;
+use csv::{ByteRecord, ReaderBuilder};
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::LazyLock;
+
+/// The data of the task `digits`: 1,797 images of 8 x 8 pixels from 0 to 16 (`experiments/data/README.md` has source and licence).
+pub static DIGITS: LazyLock<Table> = LazyLock::new(|| {
+    let bytes = include_bytes!("../../../experiments/data/digits.csv");
+    table(bytes, "digit", &[], true).expect("the file that is built in is a table")
+});
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// `[sample, feature]`
+    pub inputs: Vec<f64>,
+    pub targets: Targets,
+    pub samples: usize,
+    /// The columns of `inputs`, in their order.
+    pub features: Vec<String>,
+    /// What the classes of the targets are called, in their order; empty for values.
+    pub classes: Vec<String>,
+}
+
+/// How a file is laid out, and how much of it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Between cells.
+    pub separator: u8,
+    /// The first so many samples; else all.
+    pub samples: Option<usize>,
+}
+
+impl Default for Layout {
+    fn default() -> Layout {
+        Layout { separator: b',', samples: None }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// One number per sample.
+    Values(Vec<f64>),
+    /// One class per sample: the position of its target among the sorted distinct ones (as numbers, if all are).
+    Classes { index: Vec<i64>, classes: usize },
+}
+
+/// Why a file is no data set, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableError {
+    /// From 1, the header's; 0 if it is about the whole file.
+    pub line: u64,
+    /// Empty if it is about the whole line.
+    pub column_name: String,
+    pub message: String,
+    /// The first cell that is no value, where it is about cells.
+    pub cell: Option<String>,
+    pub of_target: bool,
+    /// The features that could be taken, where others cannot.
+    pub sound: Vec<String>,
+    /// A column of the header has no name.
+    pub nameless: bool,
+    /// There are fewer samples than were asked for.
+    pub short: bool,
+}
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.column_name.as_str()) {
+            (0, "") => write!(f, "{}", self.message),
+            (0, column) => write!(f, "column `{column}`: {}", self.message),
+            (line, "") => write!(f, "line {line}: {}", self.message),
+            (line, column) => write!(f, "line {line}, column `{column}`: {}", self.message),
+        }
+    }
+}
+
+impl std::error::Error for TableError {}
+
+fn error(line: u64, column: &str, message: impl Into<String>) -> TableError {
+    TableError {
+        line,
+        column_name: excerpt(column),
+        message: message.into(),
+        cell: None,
+        of_target: false,
+        sound: Vec::new(),
+        nameless: false,
+        short: false,
+    }
+}
+
+/// Reads a file with a header and commas. `features` are the input columns in order, empty for all but the target; with `as_classes` the
+/// target may be text.
+///
+/// # Errors
+/// As `table_of`.
+pub fn table(bytes: &[u8], target: &str, features: &[String], as_classes: bool) -> Result<Table, TableError> {
+    table_of(bytes, target, features, as_classes, Layout::default())
+}
+
+/// As `table`, of a file in any layout.
+///
+/// # Errors
+/// A missing or doubtful column, a ragged line, cells that are not finite numbers, no samples or too few, a single class.
+pub fn table_of(
+    bytes: &[u8],
+    target: &str,
+    features: &[String],
+    as_classes: bool,
+    layout: Layout,
+) -> Result<Table, TableError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = ReaderBuilder::new().delimiter(layout.separator).from_reader(bytes);
+    let header: Vec<String> = match reader.byte_headers() {
+        Ok(header) => header.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect(),
+        Err(source) => return Err(unreadable(&source)),
+    };
+    let places = places(&header);
+    let target_column = column(&header, &places, target)?;
+    if features.is_empty() {
+        refuse_nameless(&header, target)?;
+    }
+    let features: Vec<String> = match features {
+        [] => header.iter().filter(|name| *name != target).cloned().collect(),
+        some => some.to_vec(),
+    };
+    if features.is_empty() {
+        return Err(error(1, "", "there is no column beside the target"));
+    }
+    let columns = features.iter().map(|name| column(&header, &places, name)).collect::<Result<Vec<usize>, _>>()?;
+    let (mut inputs, mut values, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let mut record = ByteRecord::new();
+    let (mut bad, mut samples) = (Bad::default(), 0);
+    while layout.samples.is_none_or(|most| samples < most)
+        && reader.read_byte_record(&mut record).map_err(|source| unreadable(&source))?
+    {
+        let line = record.position().map_or(0, csv::Position::line);
+        samples += 1;
+        for (at, &column) in columns.iter().enumerate() {
+            inputs.push(bad.number(text(&record, column).trim(), line, at));
+        }
+        let answer = text(&record, target_column);
+        let answer = answer.trim();
+        match as_classes {
+            true if answer.is_empty() => bad.add(answer, line, features.len()),
+            true => names.push(answer.to_owned()),
+            false => values.push(bad.number(answer, line, features.len())),
+        }
+    }
+    bad.error(&features, target)?;
+    if samples == 0 {
+        return Err(error(0, "", "there are no samples below the header"));
+    }
+    if let Some(wanted) = layout.samples.filter(|wanted| samples < *wanted) {
+        let message = format!("there are {samples} samples, fewer than `samples = {wanted}`");
+        return Err(TableError { short: true, ..error(0, "", message) });
+    }
+    let (targets, classes) = if as_classes { classes(&names, target)? } else { (Targets::Values(values), Vec::new()) };
+    Ok(Table { inputs, targets, samples, features, classes })
+}
+
+/// Columns that an error lists, and lines of each.
+const COLUMNS: usize = 6;
+const LINES: usize = 4;
+
+/// The cells that are no values.
+#[derive(Default)]
+struct Bad(BTreeMap<usize, BadColumn>);
+
+struct BadColumn {
+    cell: String,
+    lines: Vec<u64>,
+    count: u64,
+}
+
+impl Bad {
+    /// The number in a cell of a column; the target is the column behind the features.
+    fn number(&mut self, text: &str, line: u64, column: usize) -> f64 {
+        match text.parse::<f64>() {
+            Ok(x) if x.is_finite() => x,
+            Ok(_) | Err(_) => {
+                self.add(text, line, column);
+                f64::NAN
+            }
+        }
+    }
+
+    fn add(&mut self, text: &str, line: u64, column: usize) {
+        let bad =
+            self.0.entry(column).or_insert_with(|| BadColumn { cell: text.to_owned(), lines: Vec::new(), count: 0 });
+        bad.count += 1;
+        if bad.lines.len() < LINES {
+            bad.lines.push(line);
+        }
+    }
+
+    /// All of them in one error, at the place of the first.
+    fn error(&self, features: &[String], target: &str) -> Result<(), TableError> {
+        let Some((&column, first)) = self.0.iter().min_by_key(|(column, bad)| (bad.lines[0], **column)) else {
+            return Ok(());
+        };
+        let name = |column: usize| features.get(column).map_or(target, String::as_str);
+        let mut message = format!("{}{}", no_number(&first.cell), first.others());
+        let rest = self.0.iter().filter(|(other, _)| **other != column);
+        for (other, bad) in rest.clone().take(COLUMNS - 1) {
+            let (line, name) = (bad.lines[0], excerpt(name(*other)));
+            message.push_str(&format!("; line {line}, column `{name}`: {}{}", no_number(&bad.cell), bad.others()));
+        }
+        if let Some(more) = rest.count().checked_sub(COLUMNS - 1).filter(|more| *more > 0) {
+            message.push_str(&format!("; and {more} more columns"));
+        }
+        let sound = (0..features.len()).filter(|at| !self.0.contains_key(at)).map(|at| features[at].clone()).collect();
+        let (cell, of_target) = (Some(first.cell.clone()), column == features.len());
+        Err(TableError { cell, of_target, sound, ..error(first.lines[0], name(column), message) })
+    }
+}
+
+impl BadColumn {
+    /// Beyond the first.
+    fn others(&self) -> String {
+        let lines: Vec<String> = self.lines.iter().skip(1).map(u64::to_string).collect();
+        match self.count - 1 {
+            0 => String::new(),
+            1 => format!(" (nor is that in line {})", lines[0]),
+            n if n as usize == lines.len() => format!(" (nor are those in lines {})", lines.join(", ")),
+            n => format!(" (nor are {n} more, in lines {}, ...)", lines.join(", ")),
+        }
+    }
+}
+
+fn no_number(text: &str) -> String {
+    match text {
+        "" => "the cell is empty".to_owned(),
+        text => format!("`{}` is not a finite number", excerpt(text)),
+    }
+}
+
+/// Columns that nobody named are row numbers that were written along: they are learned from only if they are asked for.
+fn refuse_nameless(header: &[String], target: &str) -> Result<(), TableError> {
+    let nameless = |name: &String| (name.is_empty() || name.starts_with("Unnamed: ")) && name != target;
+    let Some(at) = header.iter().position(nameless) else {
+        return Ok(());
+    };
+    let what = if header[at].is_empty() { "has no name" } else { "had no name in another file" };
+    let sound = header.iter().filter(|name| !nameless(name) && *name != target).cloned().collect();
+    Err(TableError {
+        nameless: true,
+        sound,
+        ..error(1, &header[at], format!("column {} of the header {what}", at + 1))
+    })
+}
+
+fn unreadable(source: &csv::Error) -> TableError {
+    let line = source.position().map_or(0, csv::Position::line);
+    match source.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            error(line, "", format!("{len} cells, but the header has {expected_len}"))
+        }
+        _ => error(line, "", excerpt(&source.to_string())),
+    }
+}
+
+/// The SHA-256 of a file's bytes, hexadecimal.
+pub fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where the columns of each name stand: the first, and whether there are others.
+fn places(header: &[String]) -> HashMap<&str, (usize, bool)> {
+    let mut places = HashMap::new();
+    for (at, name) in header.iter().enumerate() {
+        places.entry(name.as_str()).and_modify(|(_, others)| *others = true).or_insert((at, false));
+    }
+    places
+}
+
+/// The position of the one column of this name.
+fn column(header: &[String], places: &HashMap<&str, (usize, bool)>, name: &str) -> Result<usize, TableError> {
+    match places.get(name) {
+        Some((column, false)) => Ok(*column),
+        Some((_, true)) => Err(error(1, name, "two columns have this name")),
+        None => {
+            let known: Vec<String> = header.iter().take(20).map(|name| excerpt(name)).collect();
+            let near =
+                nearest(header, name).map(|near| format!("did you mean `{}`? ", excerpt(near))).unwrap_or_default();
+            Err(error(1, name, format!("there is no such column; {near}the header has: {}", known.join(", "))))
+        }
+    }
+}
+
+/// The column of the header that is meant, if one is so near.
+fn nearest<'a>(header: &'a [String], name: &str) -> Option<&'a String> {
+    const LOOKED_AT: usize = 1000;
+    let distance = |other: &&String| match other.to_lowercase() == name.to_lowercase() {
+        true => 0,
+        false => strsim::damerau_levenshtein(name, other),
+    };
+    let near = header.iter().take(LOOKED_AT).filter(|other| !other.is_empty()).min_by_key(distance)?;
+    (distance(&near) <= name.chars().count() / 3).then_some(near)
+}
+
+fn text(record: &ByteRecord, column: usize) -> Cow<'_, str> {
+    String::from_utf8_lossy(record.get(column).unwrap_or_default())
+}
+
+/// The classes of the targets, and their names.
+fn classes(names: &[String], target: &str) -> Result<(Targets, Vec<String>), TableError> {
+    let finite = |name: &String| name.parse::<f64>().ok().filter(|x| x.is_finite());
+    let numbers: Option<Vec<f64>> = names.iter().map(finite).collect();
+    let (index, classes) = match numbers {
+        // The bits of a float, with the sign turned around, sort as the number does.
+        Some(numbers) => positions(numbers.iter().map(|x| {
+            let bits = (x + 0.0).to_bits();
+            if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+        })),
+        None => positions(names.iter()),
+    };
+    if classes < 2 {
+        return Err(error(0, target, "it has the same value everywhere, so there is nothing to classify"));
+    }
+    let mut called = vec![String::new(); classes];
+    for (name, class) in names.iter().zip(&index).rev() {
+        called[*class as usize].clone_from(name);
+    }
+    Ok((Targets::Classes { index, classes }, called))
+}
+
+/// The position of each key among the sorted distinct ones, and their number.
+fn positions<K: Ord + Clone>(keys: impl Iterator<Item = K> + Clone) -> (Vec<i64>, usize) {
+    let mut order: BTreeMap<K, i64> = keys.clone().map(|key| (key, 0)).collect();
+    order.values_mut().zip(0..).for_each(|(position, i)| *position = i);
+    (keys.map(|key| order[&key]).collect(), order.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8], features: &[&str], as_classes: bool) -> Result<Table, String> {
+        let features: Vec<String> = features.iter().map(|name| (*name).to_owned()).collect();
+        table(bytes, "y", &features, as_classes).map_err(|error| error.to_string())
+    }
+
+    fn check(bytes: &str, expected: &str) {
+        assert_eq!(read(bytes.as_bytes(), &[], false).unwrap_err(), expected, "{bytes}");
+    }
+
+    #[test]
+    fn a_table_has_its_features_in_order() {
+        let bytes = b"\xef\xbb\xbfa, y ,\"b\"\r\n1,2,3\r\n4,5e-1,-6.5\r\n";
+        let all = read(bytes, &[], false).unwrap();
+        assert_eq!((all.inputs, all.samples, all.features.join(" ").as_str()), (vec![1.0, 3.0, 4.0, -6.5], 2, "a b"));
+        assert_eq!(all.targets, Targets::Values(vec![2.0, 0.5]));
+        assert_eq!(read(bytes, &["b", "a"], false).unwrap().inputs, [3.0, 1.0, -6.5, 4.0]);
+    }
+
+    #[test]
+    fn classes_are_the_sorted_distinct_targets() {
+        let classes = |bytes: &[u8]| read(bytes, &[], true).map(|table| table.targets);
+        assert_eq!(classes(b"a,y\n0,b\n0,a\n0,b\n"), Ok(Targets::Classes { index: vec![1, 0, 1], classes: 2 }));
+        let numbers = classes(b"a,y\n0,10\n0,9\n0,-1\n0,9.0\n");
+        assert_eq!(numbers, Ok(Targets::Classes { index: vec![2, 1, 0, 1], classes: 3 }));
+        assert!(classes(b"a,y\n0,b\n0,b\n").unwrap_err().contains("nothing to classify"));
+        assert_eq!(classes(b"a,y\n0,b\n0,\n").unwrap_err(), "line 3, column `y`: the cell is empty");
+    }
+
+    #[test]
+    fn a_bad_cell_has_its_place() {
+        check("a,y\n1,2\nx,2\n", "line 3, column `a`: `x` is not a finite number");
+        check("a,y\n1,2\n1,inf\n", "line 3, column `y`: `inf` is not a finite number");
+        check("a,y\n\n1,2\n,3\n", "line 4, column `a`: the cell is empty");
+        check("a,y\n1,2\n1,2,3\n", "line 3: 3 cells, but the header has 2");
+        check("a,y\n", "there are no samples below the header");
+        check("", "line 1, column `y`: there is no such column; the header has: ");
+        check("a,b\n1,2\n", "line 1, column `y`: there is no such column; the header has: a, b");
+        check("a,y,y\n1,2,3\n", "line 1, column `y`: two columns have this name");
+        check("y\n1\n", "line 1: there is no column beside the target");
+        assert!(read(b"a,y\n\xff\xfe,2\n", &[], false).unwrap_err().starts_with("line 2, column `a`: "));
+    }
+}

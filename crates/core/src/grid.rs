@@ -1,0 +1,213 @@
+//! The trials of a spec in a fixed order, made one at a time: blocks as written, in each the product of its dials with the first
+//! outermost and the seed innermost. Equal trials come once, where they come first; excluded ones do not come.
+
+use crate::axis::Id;
+use crate::spec::filter::Filter;
+use crate::spec::unmet::{Tally, Unmet};
+use crate::spec::{self, Block, Dial, NOTHING_SET};
+use crate::trial::{Trial, TrialId};
+use std::collections::HashMap;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Grid<'a> {
+    blocks: &'a [Block],
+    excludes: &'a [Filter],
+}
+
+impl<'a> Grid<'a> {
+    pub fn new(blocks: &'a [Block], excludes: &'a [Filter]) -> Grid<'a> {
+        Grid { blocks, excludes }
+    }
+
+    /// The size of the product, before equal trials are merged and excluded ones dropped. Takes no memory and no time.
+    pub fn points(&self) -> u128 {
+        let size = |block: &Block| {
+            let dials = block.dials.iter().map(|dial| u128::from(dial.len()));
+            dials.fold(u128::from(block.seeds.len()), u128::saturating_mul)
+        };
+        self.blocks.iter().map(size).fold(0, u128::saturating_add)
+    }
+
+    /// The trial at a point, from 0 to `points`.
+    pub fn at(&self, point: u64) -> Trial {
+        let mut rest = point;
+        for block in self.blocks {
+            // The seed is inside of all dials, the last dial inside of the others.
+            let seeds = block.seeds.len();
+            let size = block.dials.iter().map(Dial::len).fold(seeds, u64::saturating_mul);
+            if rest >= size {
+                rest -= size;
+                continue;
+            }
+            let seed = rest % seeds;
+            rest /= seeds;
+            let mut positions = vec![0; block.dials.len()];
+            for (position, dial) in positions.iter_mut().zip(&block.dials).rev() {
+                *position = rest % dial.len();
+                rest /= dial.len();
+            }
+            return Walk::at(block, positions).trial(block.seeds.at(seed));
+        }
+        panic!("the grid has no point {point}");
+    }
+
+    /// Whether the trials of a configuration (all but the seed) surely follow each other.
+    pub fn keeps_configurations_together(&self) -> bool {
+        let mut labels: Vec<&str> = self.blocks.iter().map(|block| block.label.as_str()).collect();
+        labels.sort_unstable();
+        // Where data has a seed of its own, a configuration is "the same as the seed" too.
+        let axes = || self.blocks.iter().flat_map(|block| &block.dials).flat_map(|dial| dial.axes());
+        labels.is_sorted_by(|a, b| a < b) && !axes().any(|id| *id == Id::DataSeed)
+    }
+
+    /// Every trial, in order. Remembers the ids only where two points could be the same trial.
+    pub fn trials(&self) -> Trials<'a> {
+        let distinct = self.blocks.iter().all(|block| block.distinct);
+        Trials {
+            grid: *self,
+            block: 0,
+            walk: None,
+            points: 0,
+            seen: (!distinct).then(HashMap::new),
+            collision: None,
+            excludes: self.excludes.iter().map(Filter::tally).collect(),
+        }
+    }
+
+    /// The trial at every point, excluded ones and repeats too, and whether it is excluded.
+    pub fn all_points(&self) -> impl Iterator<Item = (Trial, bool)> {
+        let mut trials = self.trials();
+        std::iter::from_fn(move || trials.point()).map(|trial| {
+            let excluded = self.is_excluded(&trial);
+            (trial, excluded)
+        })
+    }
+
+    /// Whether none of the first `points` is left after the excludes.
+    pub fn is_empty_within(&self, points: u64) -> bool {
+        let mut trials = self.trials();
+        let mut looked_at = std::iter::from_fn(|| trials.point()).take(points as usize);
+        let mut all = 0;
+        let excluded = looked_at.by_ref().inspect(|_| all += 1).all(|trial| self.is_excluded(&trial));
+        excluded && all < points
+    }
+
+    fn is_excluded(&self, trial: &Trial) -> bool {
+        self.excludes.iter().any(|exclude| exclude.matches(trial))
+    }
+}
+
+/// See `Grid::trials`.
+#[derive(Debug)]
+pub struct Trials<'a> {
+    grid: Grid<'a>,
+    block: usize,
+    walk: Option<Walk>,
+    /// How many were looked at.
+    points: u64,
+    /// Each with further bits of its hash; none if no two points can be the same trial.
+    seen: Option<HashMap<TrialId, u64>>,
+    /// The first point that is another trial than an earlier one and has its id.
+    collision: Option<u64>,
+    /// Which values of the excludes `advance` has met.
+    excludes: Vec<Tally<'a>>,
+}
+
+/// A position in a block.
+#[derive(Debug)]
+struct Walk {
+    /// One per dial.
+    positions: Vec<u64>,
+    /// Of the next seed.
+    seed: u64,
+    /// The configuration at `positions`, to be given its seeds.
+    trial: Trial,
+}
+
+impl Walk {
+    fn at(block: &Block, positions: Vec<u64>) -> Walk {
+        let mut point = NOTHING_SET;
+        block.dials.iter().zip(&positions).for_each(|(dial, &position)| dial.set(position, &mut point));
+        Walk { trial: spec::trial(block, &point), positions, seed: 0 }
+    }
+
+    fn trial(&self, seed: u64) -> Trial {
+        // The default of the data's seed is the seed.
+        let data_seed = self.trial.data_seed.filter(|data_seed| *data_seed != seed);
+        Trial { seed, data_seed, ..self.trial.clone() }
+    }
+
+    /// The walk at the next configuration; none after the last.
+    fn next(mut self, block: &Block) -> Option<Walk> {
+        for (position, dial) in self.positions.iter_mut().zip(&block.dials).rev() {
+            *position += 1;
+            if *position < dial.len() {
+                return Some(Walk::at(block, self.positions));
+            }
+            *position = 0;
+        }
+        None
+    }
+}
+
+impl Trials<'_> {
+    /// The trial at the next point, whether or not it is excluded or came before.
+    fn point(&mut self) -> Option<Trial> {
+        loop {
+            let block = self.grid.blocks.get(self.block)?;
+            let mut walk = self.walk.take().unwrap_or_else(|| Walk::at(block, vec![0; block.dials.len()]));
+            if walk.seed < block.seeds.len() {
+                let trial = walk.trial(block.seeds.at(walk.seed));
+                walk.seed += 1;
+                self.points += 1;
+                self.walk = Some(walk);
+                return Some(trial);
+            }
+            self.walk = walk.next(block);
+            if self.walk.is_none() {
+                self.block += 1;
+            }
+        }
+    }
+
+    /// A point that was left out although it is a trial of its own: another one has its id, which is a hash of 48 bits.
+    pub fn collision(&self) -> Option<u64> {
+        self.collision
+    }
+
+    /// Values of the excludes that no trial of those that `advance` has passed has.
+    pub fn unmet(&self) -> Vec<Unmet> {
+        self.excludes.iter().flat_map(Tally::unmet).collect()
+    }
+
+    /// The next trial, with its point and its id.
+    pub fn advance(&mut self) -> Option<(u64, TrialId, Trial)> {
+        loop {
+            let trial = self.point()?;
+            self.excludes.iter_mut().for_each(|exclude| exclude.see(&trial));
+            if self.grid.is_excluded(&trial) {
+                continue;
+            }
+            let (id, more) = trial.digest();
+            let point = self.points - 1;
+            match self.seen.as_mut().and_then(|seen| seen.insert(id, more)) {
+                None => return Some((point, id, trial)),
+                Some(earlier) if earlier == more => {}
+                Some(_) => self.collision = self.collision.or(Some(point)),
+            }
+        }
+    }
+}
+
+impl Iterator for Trials<'_> {
+    type Item = Trial;
+
+    fn next(&mut self) -> Option<Trial> {
+        if self.seen.is_some() {
+            return self.advance().map(|(_, _, trial)| trial);
+        }
+        // Without its id, which takes as long as the trial itself.
+        let grid = self.grid;
+        std::iter::from_fn(|| self.point()).find(|trial| !grid.is_excluded(trial))
+    }
+}

@@ -1,0 +1,38 @@
+//! What blowup is without training: the spec, the grid and its trials, the plan, the rows and the
+//! folder of results, the verdict, the check of a finished sweep. Nothing here knows libtorch.
+//!
+//! ```text
+//! spec -> grid -> plan -> (workers) -> verdict -> record -> store -> check
+//! ```
+
+pub mod axis;
+pub mod device;
+pub mod mean;
+pub mod training;
+pub mod trial;
+
+pub mod csv_task;
+pub mod grid;
+pub mod spec;
+
+pub mod plan;
+
+pub mod limits;
+pub mod memory;
+pub mod mkl;
+pub mod protocol;
+pub mod verdict;
+
+pub mod record;
+pub mod store;
+pub mod summary;
+
+pub mod merge;
+
+pub mod check;
+
+pub mod failure;
+pub mod input;
+pub mod log;
+pub mod output;
+pub mod signals;

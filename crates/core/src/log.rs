@@ -1,0 +1,67 @@
+//! Events on stderr. Warnings, which are for whoever ran the program, have the form of errors: `warning: ...`, then `hint: ...` where the event has
+//! a field `hint`. What `RUST_LOG` asks for beyond them are log lines with a time.
+
+use crate::failure::printable;
+use std::fmt;
+use std::io::IsTerminal;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{Format, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, MakeWriter, format};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Starts telling events, once per process and library. `writer` leads to stderr.
+pub fn start<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(writer: W) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let logged = format().with_target(false).with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .log_internal_errors(false)
+        .event_format(Told { logged })
+        .init();
+}
+
+struct Told {
+    logged: Format,
+}
+
+impl<S, N> FormatEvent<S, N> for Told
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        if *event.metadata().level() != Level::WARN {
+            return self.logged.format_event(context, to, event);
+        }
+        let mut said = Said::default();
+        event.record(&mut said);
+        writeln!(to, "warning: {}", printable(&said.message))?;
+        match said.hint {
+            Some(hint) => writeln!(to, "hint: {}", printable(&hint)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Said {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Visit for Said {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            "hint" => self.hint = Some(format!("{value:?}")),
+            _ => {}
+        }
+    }
+}

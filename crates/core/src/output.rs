@@ -1,0 +1,150 @@
+//! What is written: standard output, and files that replace nothing which is not ours. No pipe or device is opened as a file and waited for;
+//! whose a file is that is there already is for its writer to say (`refuse_other`).
+#![expect(clippy::disallowed_methods, reason = "the room in which files are opened for writing")]
+
+use crate::failure::{Failure, reason, turns};
+use crate::input;
+use rustix::fs::OFlags;
+use std::borrow::Cow;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Data goes to standard output. A reader that went away (`| head`) is no error, nor is an output that was closed from the start.
+///
+/// # Errors
+/// If it cannot be written for any other reason, as on a full disk.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let text = if out.is_terminal() { steady(text) } else { Cow::Borrowed(text) };
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::new(format!("cannot write to standard output: {}", reason(&error)))
+            .hint("a full disk, or a limit on the length of files, where it was redirected to")),
+    }
+}
+
+/// A text that reads on a terminal as it is. Programs get it unchanged.
+fn steady(text: &str) -> Cow<'_, str> {
+    if !text.contains(turns) {
+        return Cow::Borrowed(text);
+    }
+    let shown = text.chars().map(|c| if turns(c) { c.escape_unicode().to_string() } else { c.to_string() });
+    Cow::Owned(shown.collect())
+}
+
+/// Standard output for messages of a protocol, which are no text.
+pub fn bytes() -> impl Write {
+    io::stdout()
+}
+
+/// Whether standard output is a terminal.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether a path stands for standard output: `-`, `/dev/stdout`, or the name of what it was redirected to.
+pub fn is_stdout(path: &Path) -> bool {
+    let same = |there: fs::Metadata| {
+        rustix::fs::fstat(io::stdout()).is_ok_and(|out| (out.st_dev, out.st_ino) == (there.dev(), there.ino()))
+    };
+    path.as_os_str() == "-" || fs::metadata(path).is_ok_and(same)
+}
+
+/// Opens a regular file, or makes it. Nothing is waited for: where a pipe lies in its place, that is an error.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = options.custom_flags(flags.bits() as i32).open(path).map_err(|error| match input::is_file(path) {
+        Ok(false) => input::no_file(),
+        Ok(true) | Err(_) => error,
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(input::no_file()) }
+}
+
+/// An empty file, in the place of the one that is there.
+pub fn create(path: &Path) -> io::Result<File> {
+    let file = open(OpenOptions::new().write(true).create(true).truncate(false), path)?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+/// A file that was not there.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    open(OpenOptions::new().write(true).create_new(true), path)
+}
+
+/// The file for appending and reading, made if it is not there.
+pub fn append(path: &Path) -> io::Result<File> {
+    open(OpenOptions::new().create(true).append(true).read(true), path)
+}
+
+/// The file for appending and reading, which must be there.
+pub fn append_to(path: &Path) -> io::Result<File> {
+    open(OpenOptions::new().append(true).read(true), path)
+}
+
+/// A whole file, in the place of the one that is there.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    create(path).and_then(|mut file| file.write_all(bytes)).map_err(|error| Failure::io("write", path, &error))
+}
+
+/// Into a file or, as they are, into a pipe or a device that somebody else reads.
+pub fn write_anywhere(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if input::is_file(path).unwrap_or(true) {
+        return write(path, bytes);
+    }
+    // A pipe that nobody reads would be waited for; its reader may go away early.
+    let opened = OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::NXIO) => {
+            Failure::new(format!("cannot write `{}`: it is a pipe that nobody reads", path.display()))
+                .hint("begin to read it first, or name a file")
+        }
+        Some(_) | None => Failure::io("write", path, &error),
+    })?;
+    let attempt = || {
+        rustix::fs::fcntl_setfl(&file, rustix::fs::fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+        (&file).write_all(bytes)
+    };
+    match attempt() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::io("write", path, &error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// What a folder lists survives a power cut.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Bytes at the start of a file by which it is known whose it is.
+const START: u64 = 4096;
+
+/// Refuses to replace a file that is there and was not written by this program. `ours`: whether a file that begins so was; `what`: what it
+/// would have to be. An empty file is nobody's, and what is no file is not replaced but written into, or an error of its own.
+pub fn refuse_other(path: &Path, what: &str, ours: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+    let mut start = Vec::new();
+    match input::is_file(path) {
+        Ok(true) => {}
+        Ok(false) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::io("read", path, &error)),
+    }
+    input::open(path)
+        .and_then(|file| file.take(START).read_to_end(&mut start))
+        .map_err(|error| Failure::io("read", path, &error))?;
+    if start.is_empty() || ours(&start) {
+        return Ok(());
+    }
+    Err(Failure::new(format!("`{}` is there and is no {what}; it would be overwritten", path.display())))
+}
+
+/// Removes a file that this program made, if it is there.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

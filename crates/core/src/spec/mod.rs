@@ -1,0 +1,286 @@
+//! The TOML as written to a validated `Spec`, every mistake reported at once with its place. Does no IO: the bytes of csv tasks come
+//! through a function. `grid` makes the trials.
+//!
+//! The way of a value: `source` (where it stands) -> `value` and `range` (what it is, by the table of axes) -> `dial` (what an axis
+//! steps through) -> `block` and `draft` (base and block together) -> `check` (whether it makes sense) -> `resolve` (a trial). Beside it,
+//! for the gate: `expect`, whose `metric` is read by `formula`.
+
+mod block;
+mod check;
+pub mod data;
+mod dial;
+mod draft;
+pub mod expect;
+pub mod filter;
+mod formula;
+mod held;
+mod lone;
+pub mod metric;
+mod range;
+mod report;
+mod resolve;
+mod settings;
+mod source;
+mod task;
+pub mod unmet;
+pub mod value;
+
+pub use block::Block;
+pub use dial::{Dial, NOTHING_SET};
+pub use report::{Mistake, Problems};
+pub use report::{Problem, Report};
+pub use resolve::trial;
+
+use crate::axis::{Axis, Id};
+use crate::grid::Grid;
+use crate::trial::Loss;
+use crate::verdict::Record;
+use block::{Axes, Key};
+use check::View;
+use data::{Read, Sources, Taken};
+use draft::{Draft, Settings, Told};
+use expect::{Baseline, Expect};
+use filter::Filter;
+use report::excerpt;
+use settings::Seeds;
+use source::{Entry, Span};
+use task::{Open, Plan, Tasks};
+
+/// A sweep, checked: nothing below it can fail for what the user wrote.
+#[derive(Debug)]
+pub struct Spec {
+    pub name: String,
+    pub record: Record,
+    blocks: Vec<Block>,
+    excludes: Vec<Filter>,
+    /// What `check` holds a finished sweep against.
+    pub expects: Vec<Expect>,
+    pub baseline: Baseline,
+    /// What the csv tasks take of their files.
+    pub data: Vec<Taken>,
+    /// What is legal and hardly meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// A loss above this multiple of the reference counts as diverged, where `[divergence]` does not say.
+const LOSS_RATIO: f64 = 1e6;
+
+const KEYS: &[&str] = &[
+    "name",
+    "epochs",
+    "steps",
+    "seeds",
+    "task",
+    "base",
+    "grid",
+    "exclude",
+    "divergence",
+    "record",
+    "expect",
+    "baseline",
+    "map",
+];
+
+impl Spec {
+    /// Reads a spec. `file` is its name in messages; `open` gives, for the path of a csv task as written, the path at which workers open
+    /// it and its bytes.
+    ///
+    /// # Errors
+    /// All mistakes, in the order of the text.
+    pub fn parse(text: &str, file: &str, open: Read) -> Result<Spec, Report> {
+        Spec::parse_with(text, file, Sources { read: open, taken: &[] })
+    }
+
+    /// As `parse`. What a sweep has taken of files stands in for those that cannot be read.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn parse_with(text: &str, file: &str, open: Open) -> Result<Spec, Report> {
+        let mut problems = Problems::default();
+        let spec = match source::parse(text) {
+            Ok(entries) => {
+                for entry in source::repeats(&entries) {
+                    let message = format!("`{}` stands twice, `-` and `_` are the same", excerpt(&entry.key));
+                    problems.add(&entry.key_span, message, "keep one of them");
+                }
+                read(&entries, open, &mut problems)
+            }
+            Err((span, message)) => {
+                problems.add(&span, format!("this is not TOML: {message}"), "https://toml.io has the syntax");
+                None
+            }
+        };
+        match spec {
+            Some(spec) if problems.is_empty() => Ok(Spec { warnings: problems.into_warnings(text, file), ..spec }),
+            _ => Err(problems.report(text, file)),
+        }
+    }
+
+    /// How many seeds there are and which, for each block that has others: `seeds = 42` is a number of them.
+    pub fn seeds(&self) -> String {
+        let mut all: Vec<String> = self.blocks.iter().map(|block| block.seeds.told()).collect();
+        all.dedup();
+        all.join("; ")
+    }
+
+    pub fn grid(&self) -> Grid<'_> {
+        Grid::new(&self.blocks, &self.excludes)
+    }
+
+    /// The axes that some block gives a value, in the order of the columns; beside one whose short form always sets a number, the axis of that number.
+    pub fn axes_set(&self) -> Vec<(Id, Option<Id>)> {
+        let dials = || self.blocks.iter().flat_map(|block| &block.dials).map(Dial::axes);
+        let mut axes: Vec<Id> = dials().flatten().copied().collect();
+        axes.sort_unstable();
+        axes.dedup();
+        let number = |id: Id| {
+            let sets = id.short_form()?;
+            let together = |dial: &[Id]| !dial.contains(&sets) || dial.contains(&id);
+            (axes.contains(&sets) && dials().all(together)).then_some(sets)
+        };
+        let numbers: Vec<Id> = axes.iter().filter_map(|id| number(*id)).collect();
+        axes.iter().filter(|id| !numbers.contains(id)).map(|id| (*id, number(*id))).collect()
+    }
+}
+
+/// The name in a spec, which need not be right in anything else.
+pub fn name(text: &str) -> Option<String> {
+    let entries = source::parse(text).ok()?;
+    settings::name(&entries.iter().find(|entry| entry.key == "name")?.value).ok()
+}
+
+fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> {
+    let mut plans = Vec::new();
+    let mut global = Settings::default();
+    let (mut name, mut record, mut loss_ratio) = (None, Record::default(), LOSS_RATIO);
+    let (mut base, mut grid, mut excludes) = (Axes::default(), None, Vec::new());
+    let (mut expects, mut baseline, mut recorded) = (Vec::new(), Baseline::default(), None);
+    for entry in entries {
+        let node = &entry.value;
+        match entry.key.as_str() {
+            "name" => name = problems.keep(&node.span, settings::name(node)),
+            "base" => base = draft::base(node, problems),
+            "grid" => grid = Some(node),
+            "exclude" => excludes = settings::excludes(node, problems),
+            "divergence" => loss_ratio = settings::divergence(node, problems).unwrap_or(LOSS_RATIO),
+            "record" => {
+                record = settings::record(node, problems);
+                recorded = Some(node);
+            }
+            "expect" => expects = expect::expects(node, problems),
+            "baseline" => baseline = expect::baseline(node, problems),
+            "map" => problems.push(&entry.key_span, value::not_built("[map]", "leave it out")),
+            _ if draft::setting(&mut global, entry, &mut plans, open, problems) => {}
+            key if Axis::find(key).is_some() => {
+                problems.add(
+                    &entry.key_span,
+                    format!("the axis `{key}` stands outside a block"),
+                    "put it below [base] or [[grid]]",
+                );
+            }
+            key => {
+                problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, KEYS))
+            }
+        }
+    }
+    if !entries.iter().any(|entry| entry.key == "name") {
+        problems.add(&(0..0), "the spec has no `name`", "for example name = \"grid\": the results go to results/grid");
+    }
+    let Some(grid) = grid else {
+        problems.add(
+            &(0..0),
+            "the spec has no [[grid]]",
+            "each [[grid]] is a block of trials, the product of its lists",
+        );
+        return None;
+    };
+    let drafts = draft::drafts(grid, &base, &global, &mut plans, open, problems);
+    let tasks = tasks(&drafts, &plans, problems);
+    let samples: Vec<Option<usize>> = tasks.iter().map(|tasks| Some(tasks.any()?.samples)).collect();
+    check_all(&drafts, &base, &plans, &samples, problems);
+    if let Some((node, longest)) = recorded.zip(longest(&drafts, &plans, &samples)) {
+        settings::unreached(node, longest, problems);
+    }
+    if !problems.is_empty() {
+        return None;
+    }
+    let places: Vec<Span> = drafts.iter().map(|draft| draft.view(&plans, &samples).place_of_batch().clone()).collect();
+    let blocks = finish(drafts, &plans, &tasks, &samples, loss_ratio)?;
+    let (data, warnings) = (taken(&tasks), Vec::new());
+    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, warnings };
+    left(&spec, &grid.span, problems);
+    lone::check(&spec, &places, problems);
+    Some(spec)
+}
+
+fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], samples: &[Option<usize>], problems: &mut Problems) {
+    let views: Vec<View> = drafts.iter().map(|draft| draft.view(plans, samples)).collect();
+    for (view, draft) in views.iter().zip(drafts) {
+        check::check(view, problems);
+        let keys: Vec<&Key> = draft.own.given.iter().flat_map(|given| &given.keys).collect();
+        check::applies(&keys, std::slice::from_ref(view), "this block", problems);
+    }
+    let keys: Vec<&Key> = base.given.iter().flat_map(|given| &given.keys).collect();
+    check::applies(&keys, &views, "any block", problems);
+}
+
+/// What the tasks take of their files, each file once.
+fn taken(tasks: &[Tasks]) -> Vec<Taken> {
+    let mut data: Vec<Taken> = Vec::new();
+    for taken in tasks.iter().filter_map(|task| task.taken.as_ref()) {
+        if !data.contains(taken) {
+            data.push(taken.clone());
+        }
+    }
+    data
+}
+
+/// The tasks under the losses in use, one for each plan.
+fn tasks(drafts: &[Draft], plans: &[Plan], problems: &mut Problems) -> Vec<Tasks> {
+    let mut losses: Vec<Vec<Loss>> = vec![Vec::new(); plans.len()];
+    for draft in drafts {
+        if let Told::Is(i) = draft.settings.task {
+            losses[i].extend(draft.view(plans, &[]).losses());
+        }
+    }
+    plans.iter().zip(&losses).map(|(plan, losses)| plan.tasks(losses, problems)).collect()
+}
+
+/// Epochs of the longest trial of all blocks; none if that is not known.
+fn longest(drafts: &[Draft], plans: &[Plan], samples: &[Option<usize>]) -> Option<u64> {
+    let epochs = |draft: &Draft| draft.view(plans, samples).epochs(draft.settings.budget.clone().value()?);
+    drafts.iter().map(epochs).collect::<Option<Vec<u64>>>()?.into_iter().max()
+}
+
+/// Makes the blocks, none of which has a mistake.
+fn finish(
+    drafts: Vec<Draft>,
+    plans: &[Plan],
+    tasks: &[Tasks],
+    samples: &[Option<usize>],
+    loss_ratio: f64,
+) -> Option<Vec<Block>> {
+    let single = drafts.len() == 1;
+    let block = |draft: Draft| {
+        let tasks = tasks[draft.settings.task.clone().value()?].clone();
+        let distinct = single && draft.view(plans, samples).is_distinct(tasks.any()?.samples);
+        let Settings { label, budget, seeds, task: _ } = draft.settings;
+        let seeds = seeds.value().unwrap_or(Seeds::First(1));
+        let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
+        Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct })
+    };
+    drafts.into_iter().map(block).collect()
+}
+
+/// Points that are looked at for one that no [[exclude]] drops, and values they are compared with.
+const LOOKED_AT: u64 = 1_000_000;
+const COMPARED: u64 = 10_000_000;
+
+/// A grid of which everything is excluded is a mistake. Looks at the first points only: a larger grid is not worth the wait.
+fn left(spec: &Spec, span: &Span, problems: &mut Problems) {
+    let values: u64 = spec.excludes.iter().map(Filter::values).sum();
+    let points = LOOKED_AT.min(COMPARED / values.max(1));
+    if !spec.excludes.is_empty() && spec.grid().is_empty_within(points) {
+        problems.add(span, "every trial of the grid is excluded", "loosen the [[exclude]] tables");
+    }
+}

@@ -1,0 +1,20 @@
+//! Tells the engine which build it is and which libtorch it was built with.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "cargo is told on stdout, and the files are the project's own"
+)]
+
+#[path = "../../build/hash.rs"]
+mod hash;
+
+use std::path::Path;
+
+fn main() {
+    println!("cargo::rerun-if-changed=../../build/hash.rs");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    println!("cargo::rustc-env=BLOWUP_BUILD={}", hash::build(&root));
+    println!("cargo::rustc-env=BLOWUP_LIBTORCH={}", hash::version());
+    // The library lies in the program's data: lines for a debugger would make it twelve times as large.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,--strip-debug");
+}

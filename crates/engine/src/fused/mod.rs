@@ -1,0 +1,215 @@
+//! Passes over f32 tensors on the CPU that do at once what libtorch does in several: bias with activation, its derivative with the bias
+//! gradient, an update with the norm of what it leaves. Everything else (f64, 16 bits, other activations, norms) takes libtorch's own.
+//!
+//! Each element goes through the same operations in the same order wherever it stands and whatever vectors the CPU has, and each sum is taken in 16
+//! parts whatever their width: the bits depend on nothing else. All tensors are contiguous.
+
+mod tanh;
+mod update;
+
+use super::device::fuses;
+use super::matrix::Matrix;
+use blowup_core::trial::{Activation, Norm};
+pub use tanh::tanh;
+use tch::{Device, Kind, Tensor};
+pub use update::{AdamRates, AdamSlice, adam, add, exact_norms, norms};
+
+/// Parts of a sum.
+const PARTS: usize = 16;
+
+/// The activations that `forward` and `backward` know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fused {
+    Linear,
+    Relu,
+    Tanh,
+}
+
+impl Fused {
+    pub fn of(activation: Activation, norm: Norm, kind: Kind) -> Option<Fused> {
+        if !fuses(kind) || norm != Norm::None {
+            return None;
+        }
+        match activation {
+            Activation::Linear => Some(Fused::Linear),
+            Activation::Relu => Some(Fused::Relu),
+            Activation::Tanh => Some(Fused::Tanh),
+            Activation::LeakyRelu { .. }
+            | Activation::Sigmoid
+            | Activation::Gelu
+            | Activation::Selu
+            | Activation::Silu => None,
+        }
+    }
+}
+
+/// Declares a function that is compiled for several instruction sets and calls the widest that the CPU has.
+macro_rules! vectorized {
+    ($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+        $(#[$meta])*
+        fn $name($($arg: $type),*) $(-> $result)? {
+            #[inline(always)]
+            fn body($($arg: $type),*) $(-> $result)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+                fn avx512($($arg: $type),*) $(-> $result)? {
+                    body($($arg),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $type),*) $(-> $result)? {
+                    body($($arg),*)
+                }
+                if is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512bw")
+                {
+                    // SAFETY: the CPU has what the function was compiled for.
+                    return unsafe { avx512($($arg),*) };
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: as above.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            body($($arg),*)
+        }
+    };
+}
+
+pub(super) use vectorized;
+
+/// The elements of a contiguous f32 tensor.
+///
+/// # Panics
+/// If it is not contiguous, not f32, or on a GPU.
+#[allow(clippy::mut_from_ref)]
+fn elements(tensor: &Tensor) -> &mut [f32] {
+    let serves = tensor.kind() == Kind::Float && tensor.is_contiguous() && tensor.device() == Device::Cpu;
+    assert!(serves, "a fused pass is for contiguous f32 tensors on the CPU");
+    // SAFETY: the tensor lives as long as the slice, holds `numel` elements one after the other, and this module is single-threaded; each caller
+    // asks for tensors that do not overlap.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
+}
+
+/// The elements of a matrix, as above.
+#[allow(clippy::mut_from_ref)]
+fn all(matrix: &Matrix) -> &mut [f32] {
+    let (first, length) = matrix.f32s().expect("a fused pass is for contiguous f32 matrices on the CPU");
+    // SAFETY: as in `elements`.
+    unsafe { std::slice::from_raw_parts_mut(first, length) }
+}
+
+/// x = phi(x + b), in place: `pre` `[lane, batch, width]`, `bias` `[lane, 1, width]`.
+pub fn forward(activation: Fused, pre: &Matrix, bias: Option<&Matrix>) {
+    let (batch, width) = size(pre);
+    let bias = bias.map(|bias| &*all(bias));
+    match activation {
+        Fused::Linear if bias.is_none() => {}
+        Fused::Linear => forward_linear(all(pre), bias, batch, width),
+        Fused::Relu => forward_relu(all(pre), bias, batch, width),
+        Fused::Tanh => forward_tanh(all(pre), bias, batch, width),
+    }
+}
+
+/// Turns `signal` from dLoss/dx into dLoss/dh, in place, where x = phi(h) is `output`, and writes (or adds) its sum over the batch to the
+/// bias gradient `[lane, 1, width]`.
+pub fn backward(activation: Fused, output: &Matrix, signal: &Matrix, bias: Option<&Matrix>, add: bool) {
+    let (batch, width) = size(signal);
+    let (output, signal, bias) = (&*all(output), all(signal), bias.map(all));
+    match activation {
+        Fused::Linear => backward_linear(output, signal, bias, add, batch, width),
+        Fused::Relu => backward_relu(output, signal, bias, add, batch, width),
+        Fused::Tanh => backward_tanh(output, signal, bias, add, batch, width),
+    }
+}
+
+/// Rows and columns.
+fn size(matrix: &Matrix) -> (usize, usize) {
+    let lanes = matrix.lanes().expect("a fused pass is for matrices on the CPU");
+    (lanes.rows, lanes.cols)
+}
+
+#[inline(always)]
+fn forward_with(x: &mut [f32], bias: Option<&[f32]>, batch: usize, width: usize, phi: impl Fn(f32) -> f32) {
+    match bias {
+        None => x.iter_mut().for_each(|x| *x = phi(*x)),
+        Some(bias) => {
+            for (lane, bias) in x.chunks_exact_mut(batch * width).zip(bias.chunks_exact(width)) {
+                for sample in lane.chunks_exact_mut(width) {
+                    sample.iter_mut().zip(bias).for_each(|(x, b)| *x = phi(*x + b));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn backward_with(
+    output: &[f32],
+    signal: &mut [f32],
+    bias: Option<&mut [f32]>,
+    add: bool,
+    batch: usize,
+    width: usize,
+    pull: impl Fn(f32, f32) -> f32,
+) {
+    let Some(bias) = bias else {
+        signal.iter_mut().zip(output).for_each(|(s, y)| *s = pull(*s, *y));
+        return;
+    };
+    let lanes = signal.chunks_exact_mut(batch * width).zip(output.chunks_exact(batch * width));
+    for ((signal, output), bias) in lanes.zip(bias.chunks_exact_mut(width)) {
+        if !add {
+            bias.fill(0.0);
+        }
+        // A few columns at a time, so that their sums stay in registers.
+        let (blocks, rest) = bias.as_chunks_mut::<PARTS>();
+        let whole = blocks.len() * PARTS;
+        for (block, bias) in blocks.iter_mut().enumerate() {
+            let mut sums = *bias;
+            for (signal, output) in signal.chunks_exact_mut(width).zip(output.chunks_exact(width)) {
+                let columns = block * PARTS..(block + 1) * PARTS;
+                let (signal, output) = (&mut signal[columns.clone()], &output[columns]);
+                for ((s, y), sum) in signal.iter_mut().zip(output).zip(&mut sums) {
+                    *s = pull(*s, *y);
+                    *sum += *s;
+                }
+            }
+            *bias = sums;
+        }
+        for (signal, output) in signal.chunks_exact_mut(width).zip(output.chunks_exact(width)) {
+            for ((s, y), sum) in signal[whole..].iter_mut().zip(&output[whole..]).zip(rest.iter_mut()) {
+                *s = pull(*s, *y);
+                *sum += *s;
+            }
+        }
+    }
+}
+
+/// A NaN stays one, and so does -0.
+#[inline(always)]
+fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+vectorized! { fn forward_linear(x: &mut [f32], bias: Option<&[f32]>, batch: usize, width: usize) {
+    forward_with(x, bias, batch, width, |x| x)
+}}
+vectorized! { fn forward_relu(x: &mut [f32], bias: Option<&[f32]>, batch: usize, width: usize) {
+    forward_with(x, bias, batch, width, relu)
+}}
+vectorized! { fn forward_tanh(x: &mut [f32], bias: Option<&[f32]>, batch: usize, width: usize) {
+    forward_with(x, bias, batch, width, tanh)
+}}
+vectorized! { fn backward_linear(y: &[f32], s: &mut [f32], b: Option<&mut [f32]>, add: bool, batch: usize, width: usize) {
+    backward_with(y, s, b, add, batch, width, |s, _| s)
+}}
+vectorized! { fn backward_relu(y: &[f32], s: &mut [f32], b: Option<&mut [f32]>, add: bool, batch: usize, width: usize) {
+    backward_with(y, s, b, add, batch, width, |s, y| if y <= 0.0 { 0.0 } else { s })
+}}
+vectorized! { fn backward_tanh(y: &[f32], s: &mut [f32], b: Option<&mut [f32]>, add: bool, batch: usize, width: usize) {
+    backward_with(y, s, b, add, batch, width, |s, y| s * (1.0 - y * y))
+}}

@@ -1,0 +1,76 @@
+//! Finds where the first non-finite value of a step began, by running that step again for the lanes concerned.
+
+use super::data::Batch;
+use super::device;
+use super::effective::Effective;
+use super::loss;
+use super::matrix::{Matrix, Sequence};
+use super::network::{self, Place};
+use super::weights::Weights;
+use blowup_core::trial::Trial;
+use blowup_core::verdict::{Site, Tensor as Kind};
+use tch::Tensor;
+
+/// The first non-finite tensor of each lane of `lanes`, in the order of a step: weight, activation 1..output, loss, backprop signal
+/// output..1, weight gradient. `weights` and `batch` are those of the whole cohort, before the update.
+pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights, batch: &Batch) -> Vec<Option<Site>> {
+    let all = weights.lanes as usize;
+    // Pad lanes stand at the end of the cohort.
+    let twin = (lanes.len() + pads < super::lanes::fewest()).then_some(lanes[0]);
+    let index: Vec<i64> = lanes.iter().copied().chain(all - pads..all).chain(twin).map(|i| i as i64).collect();
+    let count = index.len() as i64;
+    let index = device::upload(Tensor::from_slice(&index));
+    let weights = weights.gather(&index);
+    let mut gradients = weights.zeros_like();
+    let inputs = Sequence::of(batch.inputs.index_select(1, &index));
+    let targets = super::data::Targets {
+        values: batch.targets.values.index_select(0, &index),
+        classes: batch.targets.classes.as_ref().map(|c| c.index_select(0, &index)),
+    };
+    let trial = trials[0];
+    let kind = weights.groups[0].kind();
+    let mut effective = Effective::new(trial, &weights);
+    let matrices = effective.of(&weights);
+    let mut network = network::new(trial, count, batch.samples as i64, kind);
+    network.forward(matrices, &inputs);
+    let output = network.output().shallow_clone();
+    let (losses, signal) = (Tensor::zeros([count], (kind, device::current())), Matrix::of(output.zeros_like()));
+    loss::loss(trial.loss, &output, &targets, &losses, Some(&signal));
+
+    let output_layer = trial.network.depth() + 1;
+    let mut found = vec![None; lanes.len()];
+    let mut see = |tensor: Kind, layer: Option<usize>, time: Option<usize>, values: &Tensor| {
+        let finite: Vec<bool> = Vec::try_from(values.isfinite().view([count, -1]).all_dim(1, false))
+            .expect("a tensor of booleans, one per lane");
+        for (site, finite) in found.iter_mut().zip(finite) {
+            if site.is_none() && !finite {
+                *site = Some(Site { tensor, layer, time });
+            }
+        }
+    };
+    for (l, layer) in weights.layers.iter().enumerate() {
+        for part in parts(layer) {
+            see(Kind::Weight, Some(l + 1), None, part);
+        }
+    }
+    for (Place { layer, time }, values) in network.activations() {
+        see(Kind::Activation, Some(layer), time, values);
+    }
+    see(Kind::Activation, Some(output_layer), None, &output);
+    see(Kind::Loss, None, None, &losses);
+    see(Kind::BackpropSignal, Some(output_layer), None, &signal);
+    let mut watch = |place: Place, values: &Tensor| see(Kind::BackpropSignal, Some(place.layer), place.time, values);
+    network.backward(matrices, &gradients, &inputs, &signal, Some(&mut watch));
+    effective.pull_back(&mut gradients);
+    for (l, layer) in gradients.layers.iter().enumerate().rev() {
+        for part in parts(layer) {
+            see(Kind::WeightGradient, Some(l + 1), None, part);
+        }
+    }
+    found
+}
+
+fn parts(layer: &super::weights::Layer) -> impl Iterator<Item = &Matrix> {
+    let optional = [&layer.recurrent, &layer.bias, &layer.recurrent_bias, &layer.scale, &layer.shift];
+    std::iter::once(&layer.weight).chain(optional.into_iter().flatten())
+}

@@ -1,0 +1,32 @@
+//! Mean squared error and cross-entropy, per lane, with their gradients. Both are means over the batch, as in PyTorch.
+
+use super::data::Targets;
+use blowup_core::trial::Loss;
+use tch::{Kind, Tensor};
+
+/// Writes each lane's loss to `loss` (`[lane]`) and, if wanted, dLoss/doutput (`[lane, batch, outputs]`) to `signal`.
+pub fn loss(kind: Loss, output: &Tensor, targets: &Targets, loss: &Tensor, signal: Option<&Tensor>) {
+    let size = output.size();
+    let over = [1i64, 2];
+    match kind {
+        Loss::Mse => {
+            let difference = output - &targets.values;
+            drop(difference.square().mean_out(loss, over.as_slice(), false, None::<Kind>));
+            if let Some(signal) = signal {
+                drop(difference.mul_scalar_out(signal, 2.0 / (size[1] * size[2]) as f64));
+            }
+        }
+        Loss::CrossEntropy => {
+            let log_probability = output.log_softmax(2, None::<Kind>);
+            let index = targets.classes.as_ref().expect("cross-entropy has classes");
+            let right = log_probability.gather(2, index, false);
+            drop(right.mean_out(loss, over.as_slice(), false, None::<Kind>));
+            drop(loss.shallow_clone().neg_());
+            if let Some(signal) = signal {
+                // targets.values is one-hot here.
+                let difference = log_probability.exp() - &targets.values;
+                drop(difference.mul_scalar_out(signal, 1.0 / size[1] as f64));
+            }
+        }
+    }
+}

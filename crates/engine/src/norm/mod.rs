@@ -1,0 +1,238 @@
+//! The norms of hidden layers, forward and backward, as `torch.nn.BatchNorm1d` (with batch statistics), `LayerNorm` and `RMSNorm` compute
+//! them on a CPU: also where a variance, or what the backward pass makes of it, leaves the range of the dtype.
+
+mod host;
+mod plain;
+
+use super::device::{self, is_host};
+use super::inner;
+use super::matrix::Matrix;
+use super::weights::Layer;
+use blowup_core::trial::Norm;
+use host::{Backward, Element, Forward};
+use tch::{Kind, Tensor};
+
+/// Added to variances, as in `torch.nn.BatchNorm1d` and `torch.nn.LayerNorm`.
+pub const EPS: f64 = 1e-5;
+
+/// Added to mean squares: `torch.nn.RMSNorm` takes the machine epsilon of the dtype.
+pub fn rms_eps(kind: Kind) -> f64 {
+    if kind == Kind::Double { f64::EPSILON } else { f64::from(f32::EPSILON) }
+}
+
+/// What a backward pass needs of the forward pass before it, beside its input.
+#[derive(Debug)]
+pub struct Statistics {
+    of: Of,
+    kind: Kind,
+    /// 1 long in the dimension of the mean, as the other. An rms norm has none.
+    mean: Option<Tensor>,
+    /// 1 / sqrt(variance + eps)
+    inverse: Tensor,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Batch,
+    Layer,
+    Rms,
+}
+
+impl Statistics {
+    /// For elements `[lane, batch, width]`; None without a norm.
+    pub fn new(norm: Norm, size: [i64; 3], kind: Kind) -> Option<Statistics> {
+        let [lanes, batch, width] = size;
+        let zeros = |size: [i64; 3]| Tensor::zeros(size, (inner(kind), device::current()));
+        let per_row = || zeros([lanes, batch, 1]);
+        let per_column = || zeros([lanes, 1, width]);
+        match norm {
+            Norm::None => None,
+            Norm::Batch(_) => Some(Statistics { of: Of::Batch, kind, mean: Some(per_column()), inverse: per_column() }),
+            Norm::Layer(_) => Some(Statistics { of: Of::Layer, kind, mean: Some(per_row()), inverse: per_row() }),
+            Norm::Rms(_) => Some(Statistics { of: Of::Rms, kind, mean: None, inverse: per_row() }),
+        }
+    }
+
+    fn mean(&self) -> &Tensor {
+        self.mean.as_ref().expect("a norm that centres has a mean")
+    }
+
+    /// Of 16-bit inputs statistics are computed in f32, where squares do not overflow; those of batch and layer norm are kept in 16 bits,
+    /// and layer norm alone uses them before they are rounded. All as in PyTorch.
+    pub fn forward(&self, layer: &Layer, input: &Matrix, output: &Matrix) {
+        let wide = wide(input);
+        match self.of {
+            Of::Batch => self.batch_forward(layer, &wide, output),
+            Of::Layer => {
+                let (standardized, mean, inverse) =
+                    wide.native_layer_norm([wide.size()[2]], None::<Tensor>, None::<Tensor>, EPS);
+                self.keep(&mean, &inverse);
+                drop(shift(layer).addcmul_out(output, &standardized, scale(layer)));
+            }
+            Of::Rms => {
+                let square = wide.square().mean_dim([2i64].as_slice(), true, None::<Kind>);
+                drop((square + rms_eps(wide.kind())).rsqrt_out(&self.inverse));
+                drop((&wide * &self.inverse).mul_out(output, scale(layer)));
+            }
+        }
+    }
+
+    fn keep(&self, mean: &Tensor, inverse: &Tensor) {
+        self.mean().shallow_clone().copy_(&mean.to_kind(self.kind));
+        self.inverse.shallow_clone().copy_(&inverse.to_kind(self.kind));
+    }
+
+    fn batch_forward(&self, layer: &Layer, input: &Tensor, output: &Matrix) {
+        let (scale, shift) = (self::wide(scale(layer)), self::wide(shift(layer)));
+        if !is_host() {
+            let [mean, inverse] = plain::batch_statistics(input, EPS);
+            self.keep(&mean, &inverse);
+            return output.shallow_clone().copy_(&plain::batch_forward(
+                input,
+                self.mean(),
+                &self.inverse,
+                &scale,
+                &shift,
+            ));
+        }
+        let direct = input.kind() == output.kind();
+        let target = if direct { output.shallow_clone() } else { input.empty_like() };
+        match input.kind() {
+            Kind::Double => self.batch_pass::<f64>(input, &target, &scale, &shift, |x| x),
+            _ => self.batch_pass::<f32>(input, &target, &scale, &shift, keep(self.kind)),
+        }
+        if !direct {
+            output.shallow_clone().copy_(&target);
+        }
+    }
+
+    fn batch_pass<F: Element>(
+        &self,
+        input: &Tensor,
+        output: &Tensor,
+        scale: &Tensor,
+        shift: &Tensor,
+        keep: fn(F) -> F,
+    ) {
+        let [_, batch, width] = sizes(input);
+        let pass = Forward {
+            input: elements::<F>(input),
+            output: elements(output),
+            mean: elements(self.mean()),
+            inverse: elements(&self.inverse),
+            scale: elements(scale),
+            shift: elements(shift),
+            keep,
+            batch,
+            width,
+        };
+        F::batch_forward(pass, EPS);
+    }
+
+    /// Turns `signal` from dLoss/doutput into dLoss/dinput, in place, and writes (or adds) the gradients of scale and shift.
+    pub fn backward(&self, layer: &Layer, gradient: &Layer, input: &Matrix, signal: &Matrix, add: bool) {
+        let (wide_input, wide_signal, scale) = (wide(input), wide(signal), wide(scale(layer)));
+        let targets = [gradient.scale.as_ref(), gradient.shift.as_ref()];
+        let (below, sums) = if is_host() {
+            let direct = !add && signal.kind() == wide_signal.kind();
+            let sums = targets.map(|target| {
+                target.map(|target| if direct { target.shallow_clone() } else { wide(target).empty_like() })
+            });
+            match wide_input.kind() {
+                Kind::Double => self.backward_pass::<f64>(&wide_input, &wide_signal, &scale, &sums),
+                _ => self.backward_pass::<f32>(&wide_input, &wide_signal, &scale, &sums),
+            }
+            (wide_signal, if direct { [None, None] } else { sums })
+        } else {
+            self.backward_plain(&wide_input, &wide_signal, &scale)
+        };
+        if below.data_ptr() != signal.data_ptr() {
+            signal.shallow_clone().copy_(&below);
+        }
+        for (target, sum) in targets.into_iter().zip(sums) {
+            let (Some(target), Some(sum)) = (target, sum) else { continue };
+            if add {
+                drop(target.shallow_clone().g_add_(&sum));
+            } else {
+                target.shallow_clone().copy_(&sum);
+            }
+        }
+    }
+
+    fn backward_pass<F: Element>(&self, input: &Tensor, signal: &Tensor, scale: &Tensor, sums: &[Option<Tensor>; 2]) {
+        let [_, batch, width] = sizes(input);
+        let [scale_gradient, shift_gradient] =
+            sums.each_ref().map(|sum| sum.as_ref().map(elements).unwrap_or_default());
+        let pass = Backward {
+            input: elements::<F>(input),
+            signal: elements(signal),
+            mean: self.mean.as_ref().map(|mean| &*elements(mean)).unwrap_or_default(),
+            inverse: elements(&self.inverse),
+            scale: elements(scale),
+            scale_gradient,
+            shift_gradient,
+            batch,
+            width,
+        };
+        match self.of {
+            Of::Batch => F::batch_backward(pass),
+            Of::Layer => F::layer_backward(pass),
+            Of::Rms => F::rms_backward(pass),
+        }
+    }
+
+    fn backward_plain(&self, input: &Tensor, signal: &Tensor, scale: &Tensor) -> (Tensor, [Option<Tensor>; 2]) {
+        let centred = |[below, scale, shift]: [Tensor; 3]| (below, [Some(scale), Some(shift)]);
+        match self.of {
+            Of::Batch => centred(plain::batch_backward(input, signal, self.mean(), &self.inverse, scale)),
+            Of::Layer => centred(plain::layer_backward(input, signal, self.mean(), &self.inverse, scale)),
+            Of::Rms => {
+                let [below, scale] = plain::rms_backward(input, signal, &self.inverse, scale);
+                (below, [Some(scale), None])
+            }
+        }
+    }
+}
+
+/// To the nearest number of this kind, as f32.
+fn keep(kind: Kind) -> fn(f32) -> f32 {
+    match kind {
+        Kind::BFloat16 => |x| half::bf16::from_f32(x).to_f32(),
+        Kind::Half => |x| half::f16::from_f32(x).to_f32(),
+        _ => |x| x,
+    }
+}
+
+/// The same tensor, or what has 16 bits in f32.
+fn wide(tensor: &Tensor) -> Tensor {
+    tensor.to_kind(inner(tensor.kind()))
+}
+
+fn sizes(tensor: &Tensor) -> [usize; 3] {
+    let size = <[i64; 3]>::try_from(tensor.size()).expect("lanes, rows and columns");
+    size.map(|n| n as usize)
+}
+
+/// The elements of a contiguous tensor in the CPU's memory.
+///
+/// # Panics
+/// If it is something else.
+#[allow(clippy::mut_from_ref)]
+fn elements<F: Element>(tensor: &Tensor) -> &mut [F] {
+    let serves = tensor.kind().elt_size_in_bytes() == size_of::<F>()
+        && matches!(tensor.kind(), Kind::Float | Kind::Double)
+        && tensor.is_contiguous()
+        && tensor.device() == tch::Device::Cpu;
+    assert!(serves, "a pass is for contiguous f32 or f64 tensors on the CPU");
+    // SAFETY: the tensor lives as long as the slice and holds `numel` elements of this type one after the other; this module is
+    // single-threaded, and each caller asks for tensors that do not overlap.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
+}
+
+fn scale(layer: &Layer) -> &Matrix {
+    layer.scale.as_ref().expect("a normalized layer has a scale")
+}
+
+fn shift(layer: &Layer) -> &Matrix {
+    layer.shift.as_ref().expect("a norm that centres has a shift")
+}

@@ -1,0 +1,147 @@
+//! The loss of a single trial as a function of its parameters, in operations that autograd can differentiate twice. Training does not use
+//! it: it exists for `sharpness`, and the tests hold it against the networks that train.
+
+use super::data::Batch;
+use super::effective;
+use super::weights::{Role, Weights};
+use blowup_core::trial::{Activation, Gated, Loss, Network, Norm, NormPosition, Trial};
+use tch::{Device, Kind, Tensor};
+
+/// One trial's parameters in f64, as leaves of autograd: one tensor per group of the layout, `[layers, rows, cols]`.
+pub struct Leaves<'a> {
+    trial: &'a Trial,
+    weights: &'a Weights,
+    kind: Kind,
+    pub tensors: Vec<Tensor>,
+}
+
+fn on_cpu(tensor: &Tensor, kind: Kind) -> Tensor {
+    tensor.to_device(Device::Cpu).to_kind(kind)
+}
+
+impl<'a> Leaves<'a> {
+    pub fn new(trial: &'a Trial, weights: &'a Weights, lane: usize, kind: Kind) -> Leaves<'a> {
+        let leaf = |group: &Tensor| on_cpu(&group.select(1, lane as i64), kind).copy().set_requires_grad(true);
+        Leaves { trial, weights, kind, tensors: weights.groups.iter().map(leaf).collect() }
+    }
+
+    /// A layer's parameter, `[rows, cols]`; layers count from 0.
+    fn get(&self, role: Role, layer: usize) -> Option<Tensor> {
+        let has =
+            |g: &super::weights::Group| g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer);
+        let at = self.weights.layout.iter().position(has)?;
+        let group = &self.weights.layout[at];
+        let factor = effective::factor(self.trial.parametrization, group, self.trial.network.depth());
+        Some(self.tensors[at].select(0, (layer - group.first_layer) as i64) * factor)
+    }
+
+    fn weight(&self, role: Role, layer: usize) -> Tensor {
+        self.get(role, layer).expect("every layer has its matrices")
+    }
+
+    fn plus(&self, x: Tensor, bias: Role, layer: usize) -> Tensor {
+        match self.get(bias, layer) {
+            Some(bias) => x + bias,
+            None => x,
+        }
+    }
+
+    /// x W + b
+    fn affine(&self, x: &Tensor, layer: usize) -> Tensor {
+        self.plus(x.matmul(&self.weight(Role::Weight, layer)), Role::Bias, layer)
+    }
+
+    /// The mean loss over a batch of this one lane.
+    pub fn loss(&self, batch: &Batch) -> Tensor {
+        let inputs = on_cpu(&batch.inputs.select(1, 0), self.kind);
+        let depth = self.trial.network.depth();
+        let top = match self.trial.network.sequence_length() {
+            None => (0..depth).fold(inputs.select(0, 0), |x, layer| {
+                let f = self.stage(self.affine(&x, layer), layer);
+                if self.trial.network.residual() && layer > 0 { x + f } else { f }
+            }),
+            Some(times) => {
+                let mut sequence: Vec<Tensor> = (0..times).map(|t| inputs.select(0, t as i64)).collect();
+                (0..depth).for_each(|layer| self.recur(&mut sequence, layer));
+                sequence.pop().expect("a sequence has a step")
+            }
+        };
+        let output = self.affine(&top, depth);
+        let targets = &batch.targets;
+        match (self.trial.loss, &targets.classes) {
+            (Loss::CrossEntropy, Some(classes)) => -output
+                .log_softmax(1, None::<Kind>)
+                .gather(1, &classes.select(0, 0).to_device(Device::Cpu), false)
+                .mean(None::<Kind>),
+            (Loss::CrossEntropy | Loss::Mse, _) => {
+                (output - on_cpu(&targets.values.select(0, 0), self.kind)).square().mean(None::<Kind>)
+            }
+        }
+    }
+
+    /// Turns the inputs of a recurrent layer into its states.
+    fn recur(&self, sequence: &mut [Tensor], layer: usize) {
+        let width = self.trial.network.width().unwrap_or(0) as i64;
+        let zeros = Tensor::zeros([sequence[0].size()[0], width], (self.kind, sequence[0].device()));
+        let (mut state, mut cell) = (zeros.shallow_clone(), zeros);
+        for x in sequence {
+            let p = self.affine(x, layer);
+            let q = state.matmul(&self.weight(Role::Recurrent, layer));
+            let q = self.plus(q, Role::RecurrentBias, layer);
+            state = match self.trial.network {
+                Network::Gated { cell: Gated::Lstm, .. } => {
+                    let gates = (p + q).chunk(4, 1);
+                    cell = gates[1].sigmoid() * cell + gates[0].sigmoid() * gates[2].tanh();
+                    gates[3].sigmoid() * cell.tanh()
+                }
+                Network::Gated { cell: Gated::Gru, .. } => {
+                    let (p, q) = (p.chunk(3, 1), q.chunk(3, 1));
+                    let (reset, update) = ((&p[0] + &q[0]).sigmoid(), (&p[1] + &q[1]).sigmoid());
+                    let candidate = (&p[2] + reset * &q[2]).tanh();
+                    &candidate + update * (state - &candidate)
+                }
+                Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => self.stage(p + q, layer),
+            };
+            *x = state.shallow_clone();
+        }
+    }
+
+    /// Norm and activation, in their order.
+    fn stage(&self, h: Tensor, layer: usize) -> Tensor {
+        match self.trial.network.norm().unwrap_or(Norm::None) {
+            Norm::None => self.activation(h),
+            norm @ (Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position)) => match position {
+                NormPosition::Before => self.activation(self.normalize(norm, h, layer)),
+                NormPosition::After => self.normalize(norm, self.activation(h), layer),
+            },
+        }
+    }
+
+    fn normalize(&self, norm: Norm, x: Tensor, layer: usize) -> Tensor {
+        let mean = |x: &Tensor, dim: i64| x.mean_dim([dim].as_slice(), true, None::<Kind>);
+        let centred = |dim: i64| {
+            let x = &x - mean(&x, dim);
+            &x * (mean(&x.square(), dim) + super::norm::EPS).rsqrt()
+        };
+        let standardized = match norm {
+            Norm::Batch(_) => centred(0),
+            Norm::Layer(_) => centred(1),
+            Norm::Rms(_) => &x * (mean(&x.square(), 1) + super::norm::rms_eps(self.weights.groups[0].kind())).rsqrt(),
+            Norm::None => return x,
+        };
+        self.plus(standardized * self.weight(Role::Scale, layer), Role::Shift, layer)
+    }
+
+    fn activation(&self, x: Tensor) -> Tensor {
+        match self.trial.network.activation() {
+            None | Some(Activation::Linear) => x,
+            Some(Activation::Relu) => x.relu(),
+            Some(Activation::LeakyRelu { negative_slope }) => x.relu() - (-x).relu() * negative_slope,
+            Some(Activation::Tanh) => x.tanh(),
+            Some(Activation::Sigmoid) => x.sigmoid(),
+            Some(Activation::Gelu) => x.gelu("none"),
+            Some(Activation::Selu) => x.selu(),
+            Some(Activation::Silu) => x.silu(),
+        }
+    }
+}

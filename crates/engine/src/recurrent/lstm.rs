@@ -1,0 +1,125 @@
+//! As `torch.nn.LSTM`: gates i, f, g, o from x_t W + b + h_{t-1} R + r, c_t = f c_{t-1} + i g, h_t = o tanh(c_t). Its backprop signal is
+//! dLoss/dh_t.
+
+use super::{Cell, Deltas, both_biases, gate_inputs};
+use crate::matrix::{Matrix, Operand};
+use crate::weights::Layer;
+use tch::{Kind, Tensor};
+
+pub struct Lstm {
+    steps: Vec<Step>,
+    sum: Matrix,
+    biases: Option<Matrix>,
+    /// dLoss by the gates' inputs, and by each gate a view.
+    delta: Matrix,
+    deltas: Views,
+    /// dLoss/dc_t; between time steps what of it reaches c_{t-1} directly.
+    cell_signal: Matrix,
+    /// What of it comes through h_t.
+    through_state: Matrix,
+}
+
+struct Step {
+    /// `[lane, batch, 4 width]`
+    gates: Matrix,
+    views: Views,
+    cell: Matrix,
+    tanh_cell: Matrix,
+    state: Matrix,
+}
+
+struct Views {
+    input: Tensor,
+    forget: Tensor,
+    candidate: Tensor,
+    output: Tensor,
+}
+
+impl Views {
+    fn of(gates: &Tensor) -> Views {
+        let width = gates.size()[2] / 4;
+        let [input, forget, candidate, output] = [0, 1, 2, 3].map(|gate| gates.narrow(2, gate * width, width));
+        Views { input, forget, candidate, output }
+    }
+}
+
+impl Lstm {
+    /// `size`: lanes, batch, width.
+    pub fn new(times: usize, size: [i64; 3], kind: Kind) -> Lstm {
+        let [lanes, batch, width] = size;
+        let zeros = |size| Matrix::zeros(size, kind);
+        let gates = || zeros([lanes, batch, 4 * width]);
+        let step = |_| {
+            let gates = gates();
+            Step { views: Views::of(&gates), gates, cell: zeros(size), tanh_cell: zeros(size), state: zeros(size) }
+        };
+        let delta = gates();
+        Lstm {
+            steps: (0..times).map(step).collect(),
+            sum: zeros([lanes, 1, 4 * width]),
+            biases: None,
+            deltas: Views::of(&delta),
+            delta,
+            cell_signal: zeros(size),
+            through_state: zeros(size),
+        }
+    }
+
+    /// After the backward call of a time step: what of dLoss/dc reaches the cell before it.
+    pub fn cell_signal(&self) -> &Tensor {
+        &self.cell_signal
+    }
+}
+
+impl Cell for Lstm {
+    fn prepare(&mut self, layer: &Layer) {
+        self.biases = both_biases(layer, &self.sum);
+    }
+
+    fn forward(&mut self, t: usize, x: Operand, layer: &Layer) {
+        let (past, now) = self.steps.split_at_mut(t);
+        let (before, step) = (past.last(), &mut now[0]);
+        gate_inputs(x, before.map(|step| &step.state), layer, self.biases.as_ref(), &step.gates);
+        let Views { input, forget, candidate, output } = &mut step.views;
+        drop(input.sigmoid_());
+        drop(forget.sigmoid_());
+        drop(candidate.tanh_());
+        drop(output.sigmoid_());
+        drop(input.mul_out(&step.cell, candidate));
+        if let Some(before) = before {
+            drop(step.cell.shallow_clone().addcmul_(forget, &before.cell));
+        }
+        drop(step.cell.tanh_out(&step.tanh_cell));
+        drop(output.mul_out(&step.state, &step.tanh_cell));
+    }
+
+    fn state(&self, t: usize) -> &Matrix {
+        &self.steps[t].state
+    }
+
+    fn backward<'a>(&'a self, t: usize, signal: &'a Matrix, _: &Layer, _: &Layer, add: bool) -> Deltas<'a> {
+        let Step { views, tanh_cell, .. } = &self.steps[t];
+        let Views { input, forget, candidate, output } = &self.deltas;
+        drop(signal.mul_out(&self.through_state, &views.output));
+        drop(Tensor::tanh_backward_grad_input(&self.through_state, &self.through_state, tanh_cell));
+        let mut cell_signal = self.cell_signal.shallow_clone();
+        if add {
+            drop(cell_signal.g_add_(&self.through_state));
+        } else {
+            cell_signal.copy_(&self.through_state);
+        }
+        drop(signal.mul_out(output, tanh_cell));
+        drop(Tensor::sigmoid_backward_grad_input(output, output, &views.output));
+        drop(self.cell_signal.mul_out(input, &views.candidate));
+        drop(Tensor::sigmoid_backward_grad_input(input, input, &views.input));
+        drop(self.cell_signal.mul_out(candidate, &views.input));
+        drop(Tensor::tanh_backward_grad_input(candidate, candidate, &views.candidate));
+        match t.checked_sub(1) {
+            Some(before) => drop(self.cell_signal.mul_out(forget, &self.steps[before].cell)),
+            None => drop(self.cell_signal.mul_scalar_out(forget, 0.0)),
+        }
+        drop(Tensor::sigmoid_backward_grad_input(forget, forget, &views.forget));
+        drop(cell_signal.g_mul_(&views.forget));
+        Deltas { input: &self.delta, recurrent: None, bias_is_done: false }
+    }
+}

@@ -1,0 +1,84 @@
+//! The sharpness of a trial: the largest eigenvalue of the Hessian of its loss over all training data (Cohen 2021), by Lanczos' method on
+//! exact Hessian-vector products (Pearlmutter 1994). In f64 whatever the trial trains in.
+
+use super::data::Batch;
+use super::draw::{Purpose, Stream};
+use super::plain_loss::Leaves;
+use super::weights::Weights;
+use blowup_core::trial::Trial;
+use tch::{Kind, Tensor};
+
+/// The eigenvalue is as exact as this, relatively.
+const TOLERANCE: f64 = 1e-7;
+
+/// Products after which the estimate stands as it is.
+const MOST_PRODUCTS: usize = 500;
+
+/// `batch`: all training data of this one lane. NaN where loss or gradient are not finite. Computed on the CPU wherever the trial trains: its
+/// many small operations would mostly wait for a GPU.
+pub fn sharpness(trial: &Trial, weights: &Weights, lane: usize, batch: &Batch) -> f64 {
+    tch::with_grad(|| {
+        let leaves = Leaves::new(trial, weights, lane, Kind::Double);
+        let loss = leaves.loss(batch);
+        let gradient = flat(&Tensor::run_backward(&[loss], &leaves.tensors, true, true), &leaves.tensors);
+        if gradient.isfinite().all().int64_value(&[]) == 0 {
+            return f64::NAN;
+        }
+        let product = |v: &Tensor| match gradient.requires_grad() {
+            true => flat(&Tensor::run_backward(&[gradient.dot(v)], &leaves.tensors, true, false), &leaves.tensors),
+            // The loss is linear in the parameters.
+            false => v.zeros_like(),
+        };
+        let start = Stream::new(0, Purpose::Sharpness, 0).normal(gradient.numel());
+        largest_eigenvalue(product, Tensor::from_slice(&start))
+    })
+}
+
+/// One vector of all parameters; those that nothing depends on have no gradient.
+fn flat(gradients: &[Tensor], like: &[Tensor]) -> Tensor {
+    let part = |(gradient, like): (&Tensor, &Tensor)| {
+        if gradient.defined() { gradient.reshape([-1]) } else { like.zeros_like().reshape([-1]) }
+    };
+    Tensor::cat(&gradients.iter().zip(like).map(part).collect::<Vec<_>>(), 0)
+}
+
+/// Of a symmetric matrix known by its products. Orthogonality lost to rounding gives the extreme eigenvalues again, never others (Paige
+/// 1980), so no vector but the last two is kept.
+fn largest_eigenvalue(product: impl Fn(&Tensor) -> Tensor, start: Tensor) -> f64 {
+    let norm = |v: &Tensor| v.norm().double_value(&[]);
+    let mut v = &start / norm(&start);
+    let mut before = v.zeros_like();
+    let (mut diagonal, mut beside): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+    loop {
+        let mut w = product(&v).detach() - &before * beside.last().copied().unwrap_or(0.0);
+        let alpha = w.dot(&v).double_value(&[]);
+        w -= &v * alpha;
+        let beta = norm(&w);
+        diagonal.push(alpha);
+        if !alpha.is_finite() || !beta.is_finite() {
+            return f64::NAN;
+        }
+        let steps = diagonal.len();
+        let ends = steps == MOST_PRODUCTS || steps == start.numel() || beta == 0.0;
+        if ends || steps.is_multiple_of(5) {
+            let (largest, last) = ritz(&diagonal, &beside);
+            if ends || beta * last.abs() <= TOLERANCE * largest.abs() {
+                return largest;
+            }
+        }
+        beside.push(beta);
+        before = std::mem::replace(&mut v, w / beta);
+    }
+}
+
+/// The largest eigenvalue of a tridiagonal matrix and the last component of its eigenvector.
+fn ritz(diagonal: &[f64], beside: &[f64]) -> (f64, f64) {
+    let beside = Tensor::from_slice(beside);
+    let matrix = Tensor::from_slice(diagonal).diag_embed(0, 0, 1);
+    let matrix = match beside.numel() {
+        0 => matrix,
+        _ => matrix + beside.diag_embed(1, 0, 1) + beside.diag_embed(-1, 0, 1),
+    };
+    let (values, vectors) = matrix.to_kind(Kind::Double).linalg_eigh("L");
+    (values.double_value(&[-1]), vectors.double_value(&[-1, -1]))
+}

@@ -1,0 +1,137 @@
+//! What a hidden layer does to its linear output h: normalization and activation, in either order, forward and backward.
+
+use super::activation;
+use super::fused::{self, Fused};
+use super::matrix::Matrix;
+use super::norm::Statistics;
+use super::weights::Layer;
+use blowup_core::trial::{Activation, Norm, NormPosition};
+use tch::{Kind, Tensor};
+
+/// The same for every layer and time step of a network.
+#[derive(Debug, Clone, Copy)]
+pub struct Stage {
+    pub activation: Activation,
+    pub norm: Norm,
+}
+
+/// The buffers of one stage, `[lane, batch, width]`; which of them share memory depends on the stage.
+#[derive(Debug)]
+pub struct Slot {
+    /// The linear output is written here. After `forward` it may hold something else.
+    pub pre: Matrix,
+    /// The activation's input and output.
+    phi_input: Matrix,
+    phi_output: Matrix,
+    statistics: Option<Statistics>,
+    /// What the next layer sees.
+    pub output: Matrix,
+}
+
+impl Stage {
+    pub fn slot(self, size: [i64; 3], kind: Kind) -> Slot {
+        let new = || Matrix::zeros(size, kind);
+        let in_place = activation::from_output(self.activation);
+        let pre = new();
+        let other = |matrix: &Matrix| if in_place { matrix.share() } else { new() };
+        let statistics = Statistics::new(self.norm, size, kind);
+        match self.position() {
+            None => {
+                let output = other(&pre);
+                let phi_input = pre.share();
+                Slot { pre, phi_input, phi_output: output.share(), statistics, output }
+            }
+            Some(NormPosition::Before) => {
+                let phi_input = new();
+                let output = other(&phi_input);
+                let phi_output = output.share();
+                Slot { pre, phi_input, phi_output, statistics, output }
+            }
+            Some(NormPosition::After) => {
+                let phi_output = other(&pre);
+                let phi_input = pre.share();
+                Slot { pre, phi_input, phi_output, statistics, output: new() }
+            }
+        }
+    }
+
+    fn position(self) -> Option<NormPosition> {
+        match self.norm {
+            Norm::None => None,
+            Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position) => Some(position),
+        }
+    }
+
+    /// The single passes that take the place of bias, activation and bias gradient, if this stage has them.
+    pub fn fused(self, slot: &Slot) -> Option<Fused> {
+        Fused::of(self.activation, self.norm, slot.pre.kind())
+    }
+
+    /// From the layer's input to `slot.output`. `linear` writes the product with the weights, plus the bias that it is given (all of it or
+    /// none), to a tensor.
+    pub fn forward(
+        self,
+        slot: &Slot,
+        layer: &Layer,
+        bias: Option<&Matrix>,
+        linear: impl FnOnce(Option<&Matrix>, &Matrix),
+    ) {
+        if let Some(fused) = self.fused(slot) {
+            linear(None, &slot.pre);
+            return fused::forward(fused, &slot.pre, bias);
+        }
+        linear(bias, &slot.pre);
+        match self.position() {
+            None => activation::forward(self.activation, &slot.phi_input, &slot.phi_output),
+            Some(NormPosition::Before) => {
+                slot.statistics().forward(layer, &slot.pre, &slot.phi_input);
+                activation::forward(self.activation, &slot.phi_input, &slot.phi_output);
+            }
+            Some(NormPosition::After) => {
+                activation::forward(self.activation, &slot.phi_input, &slot.phi_output);
+                slot.statistics().forward(layer, &slot.phi_output, &slot.output);
+            }
+        }
+    }
+
+    /// Turns `signal` from dLoss/doutput into dLoss/dh, in place, and writes (or adds, for a further time step) the gradients of the bias
+    /// and of the norm's scale and shift.
+    pub fn backward(self, slot: &Slot, layer: &Layer, gradient: &Layer, signal: &Matrix, add: bool) {
+        if let Some(fused) = self.fused(slot) {
+            return fused::backward(fused, &slot.phi_output, signal, gradient.bias.as_ref(), add);
+        }
+        match self.position() {
+            None => activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal),
+            Some(NormPosition::Before) => {
+                activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal);
+                slot.statistics().backward(layer, gradient, &slot.pre, signal, add);
+            }
+            Some(NormPosition::After) => {
+                slot.statistics().backward(layer, gradient, &slot.phi_output, signal, add);
+                activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal);
+            }
+        }
+        if let Some(bias) = &gradient.bias {
+            sum_over_batch(signal, bias, add);
+        }
+    }
+}
+
+impl Slot {
+    fn statistics(&self) -> &Statistics {
+        self.statistics.as_ref().expect("a stage with a norm has its statistics")
+    }
+}
+
+/// target = or += source summed over the batch.
+fn sum_over_batch(source: &Tensor, target: &Tensor, add: bool) {
+    let batch = [1i64];
+    let mut target = target.shallow_clone();
+    if add {
+        drop(target.g_add_(&source.sum_dim_intlist(batch.as_slice(), true, None::<Kind>)));
+    } else if source.kind() != target.kind() {
+        target.copy_(&source.sum_dim_intlist(batch.as_slice(), true, None::<Kind>));
+    } else {
+        drop(source.sum_intlist_out(&target, batch.as_slice(), true, None::<Kind>));
+    }
+}

@@ -1,0 +1,90 @@
+//! What is measured once, in the first pass before any update: how the backprop signal and the activations grow through the network.
+
+use super::network::{Network, Place};
+use super::readout::lane_norms;
+use blowup_core::trial::Trial;
+use blowup_core::verdict::Beginning;
+use tch::Tensor;
+
+/// Norms per lane at both ends of the network: first and last hidden layer, or first and last time step (summed over layers).
+pub struct Start {
+    ends: Ends,
+    backprop: [Vec<f64>; 2],
+    activation: [Vec<f64>; 2],
+}
+
+#[derive(Clone, Copy)]
+enum Ends {
+    Depth(usize),
+    Time(usize),
+}
+
+impl Ends {
+    fn last(self) -> usize {
+        match self {
+            Ends::Depth(last) | Ends::Time(last) => last,
+        }
+    }
+
+    /// 0 at the first end, 1 at the last.
+    fn which(self, place: Place) -> [bool; 2] {
+        let at = match self {
+            Ends::Depth(_) => place.layer,
+            Ends::Time(_) => place.time.unwrap_or(1),
+        };
+        [at == 1, at == self.last()]
+    }
+}
+
+impl Start {
+    /// Measures the activations of the forward pass just done.
+    pub fn new(trial: &Trial, network: &dyn Network) -> Start {
+        let ends = match trial.network.sequence_length() {
+            Some(times) => Ends::Time(times),
+            None => Ends::Depth(trial.network.depth()),
+        };
+        let mut start = Start { ends, backprop: Default::default(), activation: Default::default() };
+        for (place, values) in network.activations() {
+            add(&mut start.activation, ends.which(place), values);
+        }
+        start
+    }
+
+    /// To be given to the backward pass.
+    pub fn watch(&mut self, place: Place, delta: &Tensor) {
+        add(&mut self.backprop, self.ends.which(place), delta);
+    }
+
+    pub fn beginning(&self, lane: usize, loss_initial: f64, loss_trivial: f64, weight_norm: f64) -> Beginning {
+        let [first, last] = &self.backprop;
+        let backprop_ratio = self.ratio(first.get(lane), last.get(lane));
+        let [first, last] = &self.activation;
+        let activation_ratio = self.ratio(last.get(lane), first.get(lane));
+        Beginning { loss_initial, loss_trivial, weight_norm, backprop_ratio, activation_ratio, sharpness: None }
+    }
+
+    /// (numerator / denominator)^(2/(last - 1)): the mean growth of the squares per layer or time step. None if undefined.
+    fn ratio(&self, numerator: Option<&f64>, denominator: Option<&f64>) -> Option<f64> {
+        let gaps = self.ends.last().checked_sub(1).filter(|&gaps| gaps > 0)?;
+        let (numerator, denominator, power) = (numerator?, denominator?, 2.0 / gaps as f64);
+        let quotient = numerator / denominator;
+        // A quotient may leave the range of f64 whose root does not.
+        let ratio = match quotient {
+            _ if quotient.is_normal() => quotient.powf(power),
+            _ => numerator.powf(power) / denominator.powf(power),
+        };
+        (!ratio.is_nan()).then_some(ratio)
+    }
+}
+
+/// Adds each lane's norm to the ends that it belongs to.
+fn add(norms: &mut [Vec<f64>; 2], ends: [bool; 2], values: &Tensor) {
+    if !ends.contains(&true) {
+        return;
+    }
+    let new = lane_norms(values);
+    for (norm, _) in norms.iter_mut().zip(ends).filter(|(_, end)| *end) {
+        norm.resize(new.len(), 0.0);
+        norm.iter_mut().zip(&new).for_each(|(norm, new)| *norm = norm.hypot(*new));
+    }
+}

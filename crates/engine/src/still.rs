@@ -1,0 +1,87 @@
+//! Lanes that have come to rest: where an update leaves every weight as it was, and the next is computed from the same data by the same rule, nothing
+//! will ever change again. Such a lane is not trained to its end; the rest of its course is what it did in the step at rest.
+//!
+//! The proof is exact: the weights before and after an update are compared. To spare the others that work, only a lane whose loss and norms
+//! are those of the step before is looked at, and one that still moves is left alone for a while.
+
+use super::weights::Weights;
+use blowup_core::trial::{Optimizer, Schedule, Trial};
+use blowup_core::verdict::{Course, Probe};
+use std::ops::Range;
+use tch::Tensor;
+
+/// What is known of one lane.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Still {
+    /// Loss, gradient norm and weight norm of the step before, in bits.
+    before: Option<[u64; 3]>,
+    /// Steps in a row with the same, and how many of them it takes to look again.
+    repeats: u32,
+    look_at: u32,
+    /// An update left its weights as they were.
+    pub at_rest: bool,
+}
+
+impl Still {
+    /// Takes note of a step. `weight_norm`: after the update before it.
+    pub fn note(&mut self, loss: f64, gradient_norm: f64, weight_norm: f64) {
+        let now = [loss, gradient_norm, weight_norm].map(f64::to_bits);
+        self.repeats = if self.before == Some(now) { self.repeats + 1 } else { 0 };
+        self.before = Some(now);
+    }
+
+    /// Whether the next update is worth comparing.
+    pub fn is_suspect(&self) -> bool {
+        self.repeats > self.look_at
+    }
+
+    /// The update was compared.
+    pub fn found(&mut self, at_rest: bool) {
+        self.at_rest = at_rest;
+        self.look_at = if at_rest { 0 } else { 2 * self.repeats };
+    }
+}
+
+/// Whether an update depends on the weights and on nothing else that changes: the same data at every step, no moments, one learning rate.
+pub fn can_rest(trial: &Trial) -> bool {
+    let memoryless = matches!(trial.optimizer, Optimizer::Sgd { momentum, .. } if momentum == 0.0);
+    memoryless && trial.schedule == Schedule::Constant
+}
+
+/// One lane's parameters, copied.
+pub fn copy(weights: &Weights, lane: usize) -> Vec<Tensor> {
+    weights.groups.iter().map(|group| group.select(1, lane as i64).copy()).collect()
+}
+
+/// Whether a lane's parameters are those of the copy. A NaN is not at rest.
+pub fn equal(weights: &Weights, lane: usize, copy: &[Tensor]) -> bool {
+    weights.groups.iter().zip(copy).all(|(group, copy)| group.select(1, lane as i64).equal(copy))
+}
+
+/// What every further step of a trial at rest looks like.
+pub struct Rest {
+    pub probe: Probe,
+    /// The norm of an update that changes nothing: what it would add is below the weights' last place.
+    pub moved: f64,
+    pub weight_norm: f64,
+    pub lr: f64,
+}
+
+impl Rest {
+    /// Takes a course from the step it has just seen to the check after its last update. `steps`: the updates still to come, by their number.
+    pub fn stay(&self, course: &mut Course, steps: Range<u64>, steps_per_epoch: u64) {
+        let total = steps.end;
+        for done in steps.map(|step| step + 1) {
+            course.updated(self.moved);
+            course.weighed(self.weight_norm);
+            if done.is_multiple_of(steps_per_epoch) || done == total {
+                course.epoch_end(self.weight_norm, self.lr);
+            }
+            if done == total {
+                course.last_check(self.probe.loss, self.probe.grad_norm);
+            } else {
+                course.step(self.probe);
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a replay sees of its trial: what training starts from, and the norms of every layer at every step. Looks only; a trial that is
+//! watched has the same bits.
+
+use super::data::{Batch, Data, LaneSeeds, Order};
+use super::matrix::Matrix;
+use super::task::Draw;
+use super::weights::{Layer, host};
+use super::{init, kind, lanes};
+use blowup_core::training::{Array, Step, Values};
+use blowup_core::trial::Trial;
+use tch::Tensor;
+
+/// Sees every step of a trial that is watched.
+pub type Sink<'a> = &'a mut dyn FnMut(Step);
+
+/// The parameters of a layer and the names that they have in a trace.
+fn named(layer: &Layer) -> impl Iterator<Item = (&'static str, &Matrix)> {
+    let optional = [
+        ("recurrent", &layer.recurrent),
+        ("bias", &layer.bias),
+        ("recurrent_bias", &layer.recurrent_bias),
+        ("scale", &layer.scale),
+        ("shift", &layer.shift),
+    ];
+    let optional = optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.as_ref()?)));
+    std::iter::once(("weight", &layer.weight)).chain(optional)
+}
+
+/// Everything that the training of `trial` starts from and draws on its way, as the cohort draws it:
+///
+/// - `layers.L.weight` `[in, out]` (L from 1, the output layer is depth + 1), `.bias` `[out]`, of recurrent layers `.recurrent` and
+///   `.recurrent_bias`, of normalized ones `.scale` and `.shift`;
+/// - `data.inputs` `[sample, inputs]`, for sequences `[time, sample, inputs]`, and `data.targets` `[sample, outputs]` or `data.classes`
+///   `[sample]`; where every epoch has new data all have the epoch as a dimension more, outermost;
+/// - `evaluation.*`: the same of the evaluation draw, where there is one;
+/// - `order` `[epoch, position]`: which sample comes when, where batches are smaller than the data.
+///
+/// # Errors
+/// If a data file cannot be read.
+pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
+    let weights = init::weights(&[trial], lanes::pads(trial, 1), kind(trial.dtype));
+    let mut arrays = Vec::new();
+    for (l, layer) in weights.layers.iter().enumerate() {
+        for (name, values) in named(layer) {
+            let matrix = matches!(name, "weight" | "recurrent");
+            let values = values.select(0, 0);
+            arrays.push(array(format!("layers.{}.{name}", l + 1), &if matrix { values } else { values.view([-1]) }));
+        }
+    }
+    let epochs = trial.epochs().max(1);
+    let fresh = trial.task.is_fresh();
+    let draws = if fresh { epochs } else { 1 };
+    let drawn = (0..draws).map(|epoch| batch(trial, Draw::Training(epoch))).collect::<Result<Vec<_>, _>>()?;
+    arrays.extend(data("data", trial, &drawn, fresh));
+    if fresh {
+        arrays.extend(data("evaluation", trial, &[batch(trial, Draw::Evaluation)?], false));
+    }
+    let samples = trial.task.samples;
+    if trial.batch < samples {
+        let of = |epoch| Order::new(&[trial.seed], trial.sampling, epoch, samples).of(trial.seed).to_vec();
+        let values = (0..epochs).flat_map(of).map(|i| i as i64).collect();
+        let shape = vec![epochs as usize, samples];
+        arrays.push(Array { name: "order".to_owned(), shape, values: Values::Integer(values) });
+    }
+    Ok(arrays)
+}
+
+/// All samples of a draw, as one batch of one lane.
+fn batch(trial: &Trial, draw: Draw) -> Result<Batch, String> {
+    let data = Data::new(trial, &[trial.data_seed()], draw, kind(trial.dtype))?;
+    let lane = LaneSeeds { data: trial.data_seed(), order: trial.seed };
+    Ok(data.batch(&[lane], 0, 0..data.samples(), None))
+}
+
+fn data(name: &str, trial: &Trial, draws: &[Batch], stacked: bool) -> Vec<Array> {
+    let sequences = trial.network.sequence_length().is_some();
+    let stack = |part: &dyn Fn(&Batch) -> Tensor| {
+        let parts: Vec<Tensor> = draws.iter().map(part).collect();
+        if stacked { Tensor::stack(&parts, 0) } else { parts[0].shallow_clone() }
+    };
+    let inputs = stack(&|batch| {
+        let inputs = batch.inputs.select(1, 0);
+        if sequences { inputs } else { inputs.select(0, 0) }
+    });
+    let classes = |batch: &Batch| batch.targets.classes.as_ref().map(|c| c.view([-1]));
+    let targets = match classes(&draws[0]) {
+        None => array(format!("{name}.targets"), &stack(&|batch| batch.targets.values.select(0, 0))),
+        Some(_) => {
+            let Array { name, shape, values } =
+                array(format!("{name}.classes"), &stack(&|batch| classes(batch).expect("all draws are of one task")));
+            let values = match values {
+                Values::Float(values) => Values::Integer(values.into_iter().map(|x| x as i64).collect()),
+                Values::Integer(values) => Values::Integer(values),
+            };
+            Array { name, shape, values }
+        }
+    };
+    vec![array(format!("{name}.inputs"), &inputs), targets]
+}
+
+fn array(name: String, tensor: &Tensor) -> Array {
+    let shape = tensor.size().iter().map(|&n| n as usize).collect();
+    Array { name, shape, values: Values::Float(host(tensor)) }
+}

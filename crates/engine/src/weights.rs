@@ -1,0 +1,176 @@
+//! The parameters of all lanes, and, in the same form, their gradients and optimizer states.
+//!
+//! Tensors of equal shape are stacked: all square hidden matrices of a cohort are one tensor `[layer, lane, in, out]`, contiguous per layer
+//! (a batched product on a strided view would run lane by lane), so that an optimizer step is a handful of operations for any depth.
+
+use super::device;
+use super::matrix::Matrix;
+use blowup_core::trial::{Bias, Network, Norm, Trial};
+use tch::{Kind, Tensor};
+
+/// What a parameter does in its layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// From the layer below, `[in, out]`.
+    Weight,
+    /// From the same layer one step earlier, `[width, out]`; of gated cells out is gates x width.
+    Recurrent,
+    /// `[1, out]`
+    Bias,
+    /// PyTorch's recurrent nets have two biases.
+    RecurrentBias,
+    /// Learned scale of a norm.
+    Scale,
+    /// Learned shift of a norm.
+    Shift,
+}
+
+/// Parameters of the same role and size in consecutive layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub role: Role,
+    /// From 0; the output layer is `depth`.
+    pub first_layer: usize,
+    pub layers: usize,
+    pub rows: usize,
+    pub cols: usize,
+}
+
+/// The groups of a network, in a fixed order.
+pub fn layout(trial: &Trial) -> Vec<Group> {
+    let (inputs, outputs, depth) = (trial.task.inputs, trial.task.outputs, trial.network.depth());
+    let width = trial.network.width().unwrap_or(0);
+    let mut groups = Vec::new();
+    let mut push = |role, first_layer, layers, rows, cols| {
+        if layers > 0 {
+            groups.push(Group { role, first_layer, layers, rows, cols });
+        }
+    };
+    let bias = usize::from(trial.bias != Bias::None);
+    let recurrent = usize::from(trial.network.sequence_length().is_some());
+    // The gates of a recurrent layer stand side by side.
+    let columns = match trial.network {
+        Network::Gated { cell, .. } => cell.gates() * width,
+        Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => width,
+    };
+    let norm = usize::from(trial.network.norm().is_some_and(|n| n != Norm::None));
+    let shift = usize::from(matches!(trial.network.norm(), Some(Norm::Batch(_) | Norm::Layer(_))));
+    if depth > 0 {
+        push(Role::Weight, 0, 1, inputs, columns);
+        push(Role::Weight, 1, depth - 1, width, columns);
+    }
+    push(Role::Weight, depth, 1, if depth > 0 { width } else { inputs }, outputs);
+    push(Role::Recurrent, 0, depth * recurrent, width, columns);
+    push(Role::Bias, 0, depth * bias, 1, columns);
+    push(Role::Bias, depth, bias, 1, outputs);
+    push(Role::RecurrentBias, 0, depth * bias * recurrent, 1, columns);
+    push(Role::Scale, 0, depth * norm, 1, width);
+    push(Role::Shift, 0, depth * shift, 1, width);
+    groups
+}
+
+/// The parameters of one layer as views `[lane, rows, cols]`.
+#[derive(Debug)]
+pub struct Layer {
+    pub weight: Matrix,
+    pub recurrent: Option<Matrix>,
+    pub bias: Option<Matrix>,
+    pub recurrent_bias: Option<Matrix>,
+    pub scale: Option<Matrix>,
+    pub shift: Option<Matrix>,
+}
+
+/// One tensor per parameter of the layout.
+#[derive(Debug)]
+pub struct Weights {
+    pub layout: Vec<Group>,
+    pub lanes: i64,
+    /// `[layers, lane, rows, cols]`, one per group.
+    pub groups: Vec<Tensor>,
+    /// The same memory as `groups`, layer by layer, the output layer last.
+    pub layers: Vec<Layer>,
+    /// The same memory in pieces that are passed over one after the other, `[layers, lane, rows, cols]`: whole groups while they are
+    /// small, single layers where several passes over one piece (update, then norm) had better find it in the cache.
+    pub slices: Vec<Tensor>,
+    /// Which slices belong to the output layer.
+    pub is_output: Vec<bool>,
+    /// The slices as `[layers x lane, rows x cols]`.
+    pub flat: Vec<Tensor>,
+}
+
+/// A layer of at least this many bytes is a slice of its own: below, the dispatch of one more operation costs more than the cache brings.
+const SLICE_BYTES: usize = 128 * 1024;
+
+impl Weights {
+    pub fn zeros(layout: &[Group], lanes: i64, kind: Kind) -> Weights {
+        let zeros = |g: &Group| {
+            Tensor::zeros([g.layers as i64, lanes, g.rows as i64, g.cols as i64], (kind, device::current()))
+        };
+        Weights::of(layout, layout.iter().map(zeros).collect())
+    }
+
+    pub fn zeros_like(&self) -> Weights {
+        Weights::zeros(&self.layout, self.lanes, self.groups[0].kind())
+    }
+
+    fn of(layout: &[Group], groups: Vec<Tensor>) -> Weights {
+        let lanes = groups[0].size()[1];
+        let depth = layout.iter().map(|g| g.first_layer + g.layers).max().unwrap_or(0);
+        let view = |role: Role, layer: usize| {
+            let at = layout
+                .iter()
+                .position(|g| g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer))?;
+            Some(Matrix::of(groups[at].select(0, (layer - layout[at].first_layer) as i64)))
+        };
+        let layers = (0..depth)
+            .map(|layer| Layer {
+                weight: view(Role::Weight, layer).expect("every layer has a weight"),
+                recurrent: view(Role::Recurrent, layer),
+                bias: view(Role::Bias, layer),
+                recurrent_bias: view(Role::RecurrentBias, layer),
+                scale: view(Role::Scale, layer),
+                shift: view(Role::Shift, layer),
+            })
+            .collect();
+        let (mut slices, mut is_output) = (Vec::new(), Vec::new());
+        for (group, tensor) in layout.iter().zip(&groups) {
+            let bytes = tensor.numel() / group.layers * tensor.kind().elt_size_in_bytes();
+            if bytes < SLICE_BYTES {
+                slices.push(tensor.shallow_clone());
+            } else {
+                slices.extend((0..group.layers as i64).map(|layer| tensor.narrow(0, layer, 1)));
+            }
+            is_output.resize(slices.len(), group.first_layer + 1 == depth);
+        }
+        let flat = slices.iter().map(|t| t.view([t.size()[0] * lanes, t.size()[2] * t.size()[3]])).collect();
+        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, flat }
+    }
+
+    /// A copy with the lanes of `index` (int64, may repeat), in that order.
+    pub fn gather(&self, index: &Tensor) -> Weights {
+        Weights::of(&self.layout, self.groups.iter().map(|g| g.index_select(1, index)).collect())
+    }
+
+    /// Rows of norms that `flat` gives: one per layer of each group.
+    pub fn rows(&self) -> i64 {
+        self.layout.iter().map(|g| g.layers as i64).sum()
+    }
+
+    /// The squared L2 norm of one lane over all parameters, in f64.
+    pub fn squared_norm(&self, lane: i64) -> f64 {
+        self.groups.iter().map(|g| squares(&g.select(1, lane))).sum()
+    }
+}
+
+/// The sum of squares of a tensor, accumulated in f64, in memory order.
+pub fn squares(tensor: &Tensor) -> f64 {
+    host(tensor).iter().map(|x| x * x).sum()
+}
+
+/// A tensor's elements on the host, as f64.
+pub fn host(tensor: &Tensor) -> Vec<f64> {
+    let double = tensor.to_kind(Kind::Double).contiguous();
+    let mut values = vec![0.0; double.numel()];
+    double.copy_data(&mut values, double.numel());
+    values
+}

@@ -1,0 +1,151 @@
+//! The engine and libtorch, opened by a worker process; no other process has either. The engine is a
+//! library that cargo builds beside this program and that lies in the program's data, so that the
+//! program is one file wherever it is installed.
+
+use blowup_core::device::Device;
+use std::path::PathBuf;
+
+/// Why a worker cannot train, and what to do about it.
+pub struct Missing {
+    pub what: String,
+    pub hint: String,
+}
+
+/// What libtorch is made of, each after what it needs.
+#[cfg(feature = "engine")]
+const LIBRARIES: [&str; 2] = ["libc10.so", "libtorch_cpu.so"];
+
+/// Opens libtorch and the engine, and is a worker until its stdin closes. False if it ended badly,
+/// which it has told itself.
+///
+/// # Errors
+/// If one of them is missing.
+#[cfg(feature = "engine")]
+pub fn work(device: Device, memory: Option<u64>) -> Result<bool, Missing> {
+    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL};
+    use std::ffi::{CStr, CString, c_char, c_int};
+
+    let folder = libtorch()?;
+    let missing = |what: String| Missing { what, hint: HINT.to_owned() };
+    for name in LIBRARIES {
+        let file = folder.join(name);
+        // SAFETY: libtorch's initializers run in any program that is linked with it.
+        let opened = unsafe { Library::open(Some(&file), RTLD_LAZY | RTLD_LOCAL) };
+        let opened =
+            opened.map_err(|error| missing(format!("`{}` cannot be opened: {}", file.display(), words(&error))))?;
+        // It is never closed: tensors live in it.
+        std::mem::forget(opened);
+    }
+    let place = place().map_err(|error| missing(format!("the engine finds no place in memory: {error}")))?;
+    // SAFETY: the engine's initializers are those of Rust's runtime and of the binding.
+    let engine = unsafe { Library::open(Some(&place), RTLD_LAZY | RTLD_GLOBAL) }
+        .map_err(|error| missing(format!("the engine cannot be opened: {}", words(&error))))?;
+    // SAFETY: the two functions are declared so in the engine (`door`).
+    let (build, work) = unsafe {
+        let build = engine.get::<unsafe extern "C" fn() -> *const c_char>(b"blowup_engine_build\0");
+        let work = engine.get::<unsafe extern "C" fn(*const c_char, u64) -> c_int>(b"blowup_engine_work\0");
+        match (build, work) {
+            (Ok(build), Ok(work)) => (CStr::from_ptr(build()), work),
+            (Err(error), _) | (_, Err(error)) => {
+                return Err(missing(format!("the engine lacks a function: {}", words(&error))));
+            }
+        }
+    };
+    if build.to_bytes() != env!("BLOWUP_BUILD").as_bytes() {
+        return Err(Missing {
+            what: format!("the engine is of build {}, the program of {}", build.to_string_lossy(), env!("BLOWUP_BUILD")),
+            hint: "build the program again: `touch crates/engine/src/lib.rs`, then `cargo build --release`".to_owned(),
+        });
+    }
+    let device = CString::new(device.to_string()).expect("a device has no zero in its name");
+    // SAFETY: `device` ends with a 0 and outlives the call.
+    let status = unsafe { work(device.as_ptr(), memory.unwrap_or(0)) };
+    Ok(status == 0)
+}
+
+#[cfg(not(feature = "engine"))]
+pub fn work(_: Device, _: Option<u64>) -> Result<bool, Missing> {
+    Err(Missing {
+        what: "this blowup was built without its engine, so it trains nothing".to_owned(),
+        hint: "build it with the feature `engine`, which is on by default: `cargo build --release`".to_owned(),
+    })
+}
+
+const HINT: &str = "`make libtorch` fetches the libtorch that blowup was built with; or set LIBTORCH to its folder, the one that holds lib/";
+
+/// The folder of libtorch's libraries: where LIBTORCH says; else beside the `target/` that this
+/// program lies in; else where it was when the program was built.
+#[cfg(feature = "engine")]
+fn libtorch() -> Result<PathBuf, Missing> {
+    let folders: Vec<PathBuf> = match std::env::var_os("LIBTORCH") {
+        Some(folder) => vec![PathBuf::from(folder)],
+        None => {
+            let program = std::env::current_exe().unwrap_or_default();
+            let beside = program.ancestors().skip(2).take(4).map(|folder| folder.join(".libtorch"));
+            beside.chain([PathBuf::from(env!("BLOWUP_LIBTORCH_FOLDER"))]).collect()
+        }
+    };
+    let found = folders.iter().map(|folder| folder.join("lib")).find(|lib| lib.join(LIBRARIES[1]).exists());
+    found.ok_or_else(|| {
+        let looked: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
+        Missing { what: format!("there is no libtorch in {}", looked.join(" or ")), hint: HINT.to_owned() }
+    })
+}
+
+/// A path under which the engine can be opened: the file that `BLOWUP_ENGINE` names, for a profiler
+/// that has to find its symbols, or else a file in memory.
+#[cfg(feature = "engine")]
+fn place() -> std::io::Result<PathBuf> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+    use std::io::Write as _;
+    use std::os::fd::{AsRawFd, IntoRawFd};
+    if let Some(file) = std::env::var_os("BLOWUP_ENGINE") {
+        return Ok(PathBuf::from(file));
+    }
+    let mut file = std::fs::File::from(memfd_create("blowup-engine", MemfdFlags::CLOEXEC)?);
+    file.write_all(embedded::engine())?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    // It stays open as long as the library is: its pages are read from there.
+    let _ = file.into_raw_fd();
+    Ok(path)
+}
+
+/// The system's own words are the source of the error.
+#[cfg(feature = "engine")]
+fn words(error: &libloading::Error) -> String {
+    use std::error::Error as _;
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// The library as cargo built it.
+#[cfg(feature = "engine")]
+mod embedded {
+    // Assembled and not included by the compiler, which would ask for the file also where it only
+    // checks the program and nothing is built. The build is named so that another engine is another
+    // text here.
+    std::arch::global_asm!(
+        concat!("// ", env!("BLOWUP_BUILD")),
+        ".section .rodata.blowup_engine,\"a\",@progbits",
+        ".balign 16",
+        ".hidden blowup_embedded_engine",
+        ".hidden blowup_embedded_engine_end",
+        ".global blowup_embedded_engine",
+        ".global blowup_embedded_engine_end",
+        "blowup_embedded_engine:",
+        concat!(".incbin \"", env!("BLOWUP_ENGINE_FILE"), "\""),
+        "blowup_embedded_engine_end:",
+        ".byte 0",
+        ".text",
+    );
+
+    unsafe extern "C" {
+        static blowup_embedded_engine: u8;
+        static blowup_embedded_engine_end: u8;
+    }
+
+    pub fn engine() -> &'static [u8] {
+        let (start, end) = (&raw const blowup_embedded_engine, &raw const blowup_embedded_engine_end);
+        // SAFETY: the two symbols are the ends of what the assembler put between them.
+        unsafe { std::slice::from_raw_parts(start, end.offset_from_unsigned(start)) }
+    }
+}
