@@ -1,8 +1,8 @@
 //! The command line as it is written. No logic.
 
 use blowup_core::device::Device;
-use blowup_core::plan::Shard;
 use blowup_core::limits::{self, Bytes};
+use blowup_core::plan::Shard;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};

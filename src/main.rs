@@ -2,11 +2,11 @@
 
 use blowup::cli::{Cli, Command};
 use blowup::command;
+use blowup::progress::to_stderr;
+use blowup::stderr;
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::log;
 use blowup_core::output;
-use blowup::progress::to_stderr;
-use blowup::stderr;
 use blowup_core::signals;
 use clap::Parser;
 use std::process::ExitCode;

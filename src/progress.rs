@@ -1,9 +1,9 @@
 //! What a person sees while a sweep runs, on stderr: a bar on a terminal, otherwise a line at the start, one now and then, and one at the end. Nothing
 //! else in the program depends on it.
 
+use crate::stderr;
 use blowup_core::plan::Plan;
 use blowup_core::record::Verdict;
-use crate::stderr;
 use blowup_core::store::Counts;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;

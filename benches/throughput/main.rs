@@ -17,9 +17,10 @@
 mod products;
 
 use blowup_core::device::Device;
-use blowup_engine::{self, device::Unusable};
 use blowup_core::trial::*;
 use blowup_core::verdict::Record;
+use blowup_engine as engine;
+use blowup_engine::device::Unusable;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 

@@ -2,6 +2,8 @@
 
 use super::origin::{in_repository, parse_kept, parse_or};
 use super::sweep::{MANY_POINTS, refuse_endless};
+use crate::cli::Check;
+use crate::progress::to_stderr;
 use blowup_core::check::apart::apart;
 use blowup_core::check::baseline;
 use blowup_core::check::beside::Beside;
@@ -13,11 +15,9 @@ use blowup_core::check::measure::{self, Rows};
 use blowup_core::check::roster::Roster;
 use blowup_core::check::run::Run;
 use blowup_core::check::text::{self, Told};
-use crate::cli::Check;
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::input;
 use blowup_core::output::{self, print};
-use crate::progress::to_stderr;
 use blowup_core::spec::Spec;
 use blowup_core::store::Manifest;
 use blowup_core::store::sums::{self, Known};

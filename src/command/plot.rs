@@ -1,7 +1,6 @@
 //! `blowup plot`: rows -> figures -> files and the report, or text on the terminal.
 
 use crate::cli::Plot;
-use blowup_core::failure::{Exit, Failure, excerpt};
 use crate::figures::cells::Metric;
 use crate::figures::design::shorten;
 use crate::figures::gallery::{Figure, Gallery, Source};
@@ -10,6 +9,7 @@ use crate::figures::plan::Asked;
 use crate::figures::raster::is_png;
 use crate::figures::table::{Table, measures};
 use crate::figures::words;
+use blowup_core::failure::{Exit, Failure, excerpt};
 use blowup_core::input;
 use blowup_core::output::{self, print};
 use blowup_core::spec::filter::{Column, Filter};

@@ -4,19 +4,19 @@
 use super::origin::{self, parse, parse_kept};
 use super::sweep::refuse_endless;
 use crate::cli::Replay;
-use blowup_core::failure::{Exit, Failure};
-use blowup_core::input;
-use blowup_core::output::print;
-use blowup_core::record;
 use crate::replay::compare::{Comparison, compare, has_sharpness};
 use crate::replay::trace::Folder;
 use crate::replay::{LeadUp, find, report};
+use crate::worker::Conversation;
+use blowup_core::failure::{Exit, Failure};
+use blowup_core::input;
+use blowup_core::output::print;
+use blowup_core::protocol::{Order, Report};
+use blowup_core::record;
 use blowup_core::spec::Spec;
 use blowup_core::store::Store;
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Layers, Record};
-use crate::worker::Conversation;
-use blowup_core::protocol::{Order, Report};
 
 pub fn run(args: &Replay) -> Result<Exit, Failure> {
     let store = Store::read(&args.run_dir)?;

@@ -2,18 +2,18 @@
 
 use super::check::{layers, open, run_of};
 use super::origin::parse_kept;
-use blowup_core::check::judge::judge;
-use blowup_core::check::measure::{self, Rows};
-use blowup_core::check::roster::Roster;
-use blowup_core::failure::Failure;
 use crate::figures::design;
 use crate::figures::table::Table;
-use blowup_core::input;
 use crate::progress::to_stderr;
 use crate::report::curves::{Curves, curves};
 use crate::report::data::{self, Beside, Checks, Data, MEASURES, Sampled};
 use crate::report::sample::{self, Sample};
 use crate::report::{MOST_TRIALS, page};
+use blowup_core::check::judge::judge;
+use blowup_core::check::measure::{self, Rows};
+use blowup_core::check::roster::Roster;
+use blowup_core::failure::Failure;
+use blowup_core::input;
 use blowup_core::spec::Spec;
 use blowup_core::spec::filter::Filter;
 use blowup_core::store::{self, Folder, Manifest};

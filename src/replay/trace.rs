@@ -5,10 +5,10 @@
 
 use super::compare;
 use blowup_core::axis;
-use blowup_core::training::{Array, Step, Values};
 use blowup_core::failure::Failure;
 use blowup_core::output;
 use blowup_core::record::{self, OUTCOME};
+use blowup_core::training::{Array, Step, Values};
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, LayerRow};
 use safetensors::tensor::{Dtype, TensorView};

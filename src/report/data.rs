@@ -2,10 +2,10 @@
 
 use super::columns::{Column, Measure, base64, integers, measure};
 use super::curves::Curves;
-use blowup_core::check::Gate;
-use blowup_core::check::text::short;
 use crate::figures::design;
 use crate::figures::table::{Event, Factor, Table};
+use blowup_core::check::Gate;
+use blowup_core::check::text::short;
 use blowup_core::record::{Lost, Verdict};
 use blowup_core::store::{Counts, Manifest, Status};
 use blowup_core::verdict::Outcome;

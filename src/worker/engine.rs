@@ -53,7 +53,11 @@ pub fn work(device: Device, memory: Option<u64>) -> Result<bool, Missing> {
     };
     if build.to_bytes() != env!("BLOWUP_BUILD").as_bytes() {
         return Err(Missing {
-            what: format!("the engine is of build {}, the program of {}", build.to_string_lossy(), env!("BLOWUP_BUILD")),
+            what: format!(
+                "the engine is of build {}, the program of {}",
+                build.to_string_lossy(),
+                env!("BLOWUP_BUILD")
+            ),
             hint: "build the program again: `touch crates/engine/src/lib.rs`, then `cargo build --release`".to_owned(),
         });
     }

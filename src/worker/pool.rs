@@ -6,12 +6,12 @@
 //! until the trial that does it stands alone. Alone it has two lives (the first may have been taken by somebody's kill -9), then it is lost.
 //! Workers end when the pool is dropped, when their stdin closes, and with this process.
 
-use blowup_core::limits::{Limits, Pace};
 use super::process::{Flight, Worker, start};
-use blowup_core::protocol::{self, Order, Report, Rows};
 use blowup_core::device::Device;
 use blowup_core::failure::Failure;
+use blowup_core::limits::{Limits, Pace};
 use blowup_core::plan::{Chunk, Pending};
+use blowup_core::protocol::{self, Order, Report, Rows};
 use blowup_core::record::Lost;
 use blowup_core::signals;
 use blowup_core::trial::{Trial, TrialId};
@@ -186,11 +186,9 @@ impl Pool<'_> {
                 (self.hear)(News::Ready { fingerprint: &fingerprint })?;
                 true
             }
-            Report::Hello { .. }
-            | Report::Start(_)
-            | Report::Step(_)
-            | Report::Finished(_)
-            | Report::Untrained(_) => false,
+            Report::Hello { .. } | Report::Start(_) | Report::Step(_) | Report::Finished(_) | Report::Untrained(_) => {
+                false
+            }
             Report::Unable { what, hint } => return Err(Failure::new(what).hint(hint)),
             Report::Rows { chunk, rows } => match self.workers[at].flights.front_mut() {
                 Some(flight) if flight.number == chunk && flight.fits(&rows) => {

@@ -1,12 +1,12 @@
 //! One worker process as its parent sees it: starting it, what was handed to it, what it holds in memory, and its end.
 
 use super::pool::Event;
-use blowup_core::protocol::{self, Order, Report, Rows};
 use blowup_core::device::Device;
 use blowup_core::memory;
-use blowup_core::training::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use blowup_core::plan::Chunk;
+use blowup_core::protocol::{self, Order, Report, Rows};
 use blowup_core::record;
+use blowup_core::training::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use blowup_core::trial::TrialId;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -113,13 +113,7 @@ impl Process {
 
 /// A worker on `device` that may hold `ceiling` bytes, and the threads that read what it says and write what it is told. Called by the main thread only: a worker is ended with the
 /// thread that started it.
-pub fn start(
-    id: u64,
-    device: Device,
-    ceiling: u64,
-    since: Duration,
-    to: Sender<Event>,
-) -> io::Result<Worker> {
+pub fn start(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<Event>) -> io::Result<Worker> {
     let (mut process, mut stdin, stdout) = spawn(device, ceiling)?;
     let (orders, frames) = channel::<Vec<u8>>();
     let mut from = BufReader::with_capacity(1 << 16, stdout);

@@ -1,13 +1,13 @@
 //! Any text in every format: names and labels with whatever Unicode has give files that the parsers of others read.
 
 use crate::sweep::Place;
+use blowup::figures::palette::INK;
+use blowup::figures::picture::{Area, Picture, Text};
 use blowup_core::check::github::github;
 use blowup_core::check::junit::junit;
 use blowup_core::check::text::text;
 use blowup_core::check::{Case, Code, Finding, Gate};
 use blowup_core::failure::{Failure, printable};
-use blowup::figures::palette::INK;
-use blowup::figures::picture::{Area, Picture, Text};
 use blowup_core::record;
 use blowup_core::spec::data::Taken;
 use proptest::prelude::*;

@@ -4,12 +4,12 @@ use crate::check::{GRID, Results};
 use crate::plan::trial;
 use crate::sweep::{Place, SPEC, stderr};
 use blowup_core::device::Device;
+use blowup_core::limits::{Bytes, Limits, Pace, Wishes};
 use blowup_core::plan::{Cost, Planner, Sizes};
 use blowup_core::record::Lost;
 use blowup_core::store::Store;
 use blowup_core::store::losses::Loss;
 use blowup_core::trial::{Trial, TrialId};
-use blowup_core::limits::{Bytes, Limits, Pace, Wishes};
 use proptest::prelude::*;
 use std::process::Command;
 

@@ -1,13 +1,13 @@
 //! The written-out forward and backward passes against libtorch's autograd, in f64.
 
 use crate::trials::{self, ACTIVATIONS, NORMS};
+use blowup_core::trial::*;
 use blowup_engine::data::{Batch, Data, LaneSeeds};
 use blowup_engine::effective::Effective;
 use blowup_engine::matrix::Matrix;
 use blowup_engine::task::Draw;
 use blowup_engine::weights::{Layer, Weights};
 use blowup_engine::{init, loss, network};
-use blowup_core::trial::*;
 use tch::{Device, Kind, Tensor};
 
 const LANES: i64 = 3;

@@ -4,6 +4,9 @@
 
 use crate::sweep::Place;
 use crate::trials;
+use blowup_core::spec::Spec;
+use blowup_core::trial::*;
+use blowup_core::verdict::{Layers, Record};
 use blowup_engine::data::{Data, LaneSeeds};
 use blowup_engine::effective::Effective;
 use blowup_engine::matrix::Matrix;
@@ -11,9 +14,6 @@ use blowup_engine::network::{self, Network as Passes};
 use blowup_engine::task::Draw;
 use blowup_engine::weights::{Weights, host};
 use blowup_engine::{init, loss};
-use blowup_core::spec::Spec;
-use blowup_core::trial::*;
-use blowup_core::verdict::{Layers, Record};
 use std::io::Write;
 use tch::{Device, Kind, Tensor};
 

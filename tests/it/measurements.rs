@@ -2,10 +2,10 @@
 
 use crate::training::train;
 use crate::trials;
-use blowup_engine::task::{self, Draw, Targets};
-use blowup_engine::{init, weights::host};
 use blowup_core::trial::*;
 use blowup_core::verdict::{Site, Tensor as Where};
+use blowup_engine::task::{self, Draw, Targets};
+use blowup_engine::{init, weights::host};
 use tch::Kind;
 
 fn moments(values: &[f64]) -> (f64, f64) {

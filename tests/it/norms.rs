@@ -2,11 +2,11 @@
 
 use crate::training::train;
 use crate::trials;
+use blowup_core::trial::*;
+use blowup_core::verdict::{Finished, Outcome, Site, Tensor as Where};
 use blowup_engine::matrix::Matrix;
 use blowup_engine::norm::Statistics;
 use blowup_engine::weights::{Layer, host};
-use blowup_core::trial::*;
-use blowup_core::verdict::{Finished, Outcome, Site, Tensor as Where};
 use tch::{Device, Kind, Tensor};
 
 const LANES: i64 = 3;

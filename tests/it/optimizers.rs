@@ -1,11 +1,11 @@
 //! Optimizers and clipping against the rules that PyTorch documents, written out for single numbers.
 
 use crate::trials;
+use blowup_core::trial::{Budget, Clip, Dtype, Optimizer as Rule, Schedule, Trial};
 use blowup_engine::clip;
 use blowup_engine::optimizer::{Optimizer, UpdateNorm};
 use blowup_engine::readout::{Norm, Readout};
 use blowup_engine::{init, weights::host};
-use blowup_core::trial::{Budget, Clip, Dtype, Optimizer as Rule, Schedule, Trial};
 use tch::{Device, Kind, Tensor};
 
 /// One parameter under `torch.optim`'s documented rule.

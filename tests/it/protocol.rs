@@ -1,9 +1,9 @@
 //! What goes over the pipes survives, and garbage is an error.
 
 use crate::plan::trial;
+use blowup_core::protocol::{Order, Report, Row, Rows, frame, receive, send};
 use blowup_core::trial::{CsvFile, Trial};
 use blowup_core::verdict::{Layers, Outcome, Record};
-use blowup_core::protocol::{Order, Report, Row, Rows, frame, receive, send};
 use proptest::prelude::*;
 use std::io::ErrorKind;
 
@@ -15,7 +15,7 @@ fn an_order_comes_back_with_the_bits_of_its_floats() {
     let order = Order::train(7, record, trials);
     let mut pipe = Vec::new();
     send(&mut pipe, &order).unwrap();
-    let Order::Train { trials, .. } = receive(&mut &pipe[..]).unwrap().unwrap();
+    let Order::Train { trials, .. } = receive(&mut &pipe[..]).unwrap().unwrap() else { unreachable!() };
     for (sent, trial) in odd.into_iter().zip(trials) {
         assert_eq!(trial.lr.to_bits(), sent.to_bits());
     }
@@ -36,7 +36,7 @@ fn the_names_of_many_columns_stand_in_an_order_once() {
     let order = Order::train(7, Record::default(), vec![one; 300]);
     let bytes = frame(&order).unwrap();
     assert!(bytes.len() < 120_000, "{} bytes", bytes.len());
-    let Order::Train { csv: found, trials, .. } = receive(&mut &bytes[..]).unwrap().unwrap();
+    let Order::Train { csv: found, trials, .. } = receive(&mut &bytes[..]).unwrap().unwrap() else { unreachable!() };
     assert_eq!((found, trials.len()), (Some(csv), 300));
 }
 

@@ -2,10 +2,10 @@
 
 use crate::sweep::Place;
 use crate::trials;
-use blowup_engine::readout::{lane_norms, lane_rms};
-use blowup_engine::task::{self, Draw, Samples, Targets};
 use blowup_core::trial::*;
 use blowup_core::verdict::{Finished, Outcome, Record};
+use blowup_engine::readout::{lane_norms, lane_rms};
+use blowup_engine::task::{self, Draw, Samples, Targets};
 use sha2::{Digest, Sha256};
 use tch::Tensor;
 

@@ -4,6 +4,7 @@
 use crate::gradients::{Model, close, model, written_out};
 use crate::training::scalar;
 use crate::trials::{self, ACTIVATIONS, NORMS};
+use blowup_core::trial::*;
 use blowup_engine::data::{Batch, Data, LaneSeeds};
 use blowup_engine::effective::Effective;
 use blowup_engine::matrix::Matrix;
@@ -13,7 +14,6 @@ use blowup_engine::task::Draw;
 use blowup_engine::weights::Weights;
 use blowup_engine::weights::host;
 use blowup_engine::{init, loss, network};
-use blowup_core::trial::*;
 use tch::{Kind, Tensor};
 
 /// The lane that is looked at, with weights and data of its own.

@@ -1,8 +1,8 @@
 //! `blowup slurm` without a Slurm: what it writes and what it tells. `make slurm` runs it on a real one.
 
 use crate::sweep::{Place, SPEC, stderr, wait_for};
-use blowup_core::merge::ranges;
 use blowup::slurm::script::{arrays, quoted};
+use blowup_core::merge::ranges;
 use proptest::prelude::*;
 use std::os::unix::fs::PermissionsExt;
 

@@ -2,9 +2,11 @@
 
 use crate::training::scalar;
 use crate::trials;
-use blowup_engine::{self, cohort, trace::Step};
+use blowup_core::training::Step;
 use blowup_core::trial::*;
 use blowup_core::verdict::{Finished, Layers, Record};
+use blowup_engine as engine;
+use blowup_engine::cohort;
 
 const STEPS: u64 = 400;
 

@@ -1,9 +1,9 @@
 //! Whole training runs against closed forms, and the bits of a trial against its neighbours.
 
 use crate::trials::{self, ACTIVATIONS, NORMS};
-use blowup_engine;
 use blowup_core::trial::*;
 use blowup_core::verdict::{Finished, Layers, Outcome, Record};
+use blowup_engine as engine;
 
 /// Trains together; results in the order of `trials`.
 pub fn train(trials: &[Trial]) -> Vec<Finished> {

@@ -10,6 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Data goes to standard output. A reader that went away (`| head`) is no error, nor is an output that was closed from the start.
 ///
@@ -90,13 +91,24 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     create(path).and_then(|mut file| file.write_all(bytes)).map_err(|error| Failure::io("write", path, &error))
 }
 
+/// How long the reader of a pipe may take to come.
+const READER: Duration = Duration::from_secs(5);
+
 /// Into a file or, as they are, into a pipe or a device that somebody else reads.
 pub fn write_anywhere(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if input::is_file(path).unwrap_or(true) {
         return write(path, bytes);
     }
-    // A pipe that nobody reads would be waited for; its reader may go away early.
-    let opened = OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
+    let nobody = |error: &io::Error| error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error());
+    // A pipe that nobody reads would be waited for without end; its reader may go away early, or be
+    // about to come: a shell starts both at once.
+    let start = Instant::now();
+    let opened = loop {
+        match OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path) {
+            Err(error) if nobody(&error) && start.elapsed() < READER => std::thread::sleep(Duration::from_millis(10)),
+            opened => break opened,
+        }
+    };
     let file = opened.map_err(|error| match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::NXIO) => {
             Failure::new(format!("cannot write `{}`: it is a pipe that nobody reads", path.display()))

@@ -1,8 +1,8 @@
 //! What parent and worker say to each other: two enums, framed by their length, over the worker's stdin and stdout. Floats keep their
 //! bits. What does not parse is an error, never a panic, and a frame's length is never trusted with an allocation.
 
-use crate::trial::{CsvFile, Trial};
 use crate::training::{Array, Step};
+use crate::trial::{CsvFile, Trial};
 use crate::verdict::{Finished, Outcome, Record};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

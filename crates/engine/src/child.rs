@@ -1,11 +1,11 @@
 //! The worker process: takes chunks from stdin, trains them, answers with rows on stdout. It touches no file and ends with its parent.
 
+use crate::Trouble;
+use crate::device::Unusable;
 use crate::drill::Drill;
+use blowup_core::device::Device;
 use blowup_core::memory;
 use blowup_core::protocol::{self, Order, Report, Row, Rows};
-use blowup_core::device::Device;
-use crate::device::Unusable;
-use crate::Trouble;
 use blowup_core::record;
 use blowup_core::training::Step;
 use blowup_core::trial::Trial;

@@ -3,9 +3,9 @@
 
 use super::folder::Folder;
 use crate::failure::{Failure, printable};
+use crate::limits::Limits;
 use crate::record::{self, Lost, Piece};
 use crate::trial::TrialId;
-use crate::limits::Limits;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Write};

@@ -22,10 +22,10 @@ pub use stage::Stage;
 pub use table::{Change, Reader, Table, Vouch};
 
 use crate::failure::Failure;
+use crate::protocol::Rows;
 use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
 use crate::verdict::Record;
-use crate::protocol::Rows;
 use lock::Lock;
 use losses::{Loss, Losses};
 use std::collections::BTreeMap;
