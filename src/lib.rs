@@ -41,6 +41,7 @@ pub mod slurm;
 pub mod check;
 pub mod figures;
 pub mod report;
+pub mod schema;
 
 pub mod failure;
 pub mod input;
