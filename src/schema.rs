@@ -32,7 +32,7 @@ pub fn schema() -> Json {
     spec
 }
 
-/// What the rest refers to: of each axis a value, what a grid gives it, and a condition on it.
+/// What the rest refers to: of each axis a value, a range, what a grid gives it, and a condition on it.
 fn definitions() -> Json {
     let mut all = Map::new();
     for axis in &TABLE {
@@ -41,7 +41,13 @@ fn definitions() -> Json {
         if axis.id != Id::Seed {
             all.insert(format!("axis_{}", axis.name), given(axis));
         }
+        if axis.id != Id::Seed && axis.is_numeric() {
+            all.insert(format!("range_{}", axis.name), range(axis));
+        }
     }
+    let divisors: Vec<&str> = settable().filter(|axis| axis.is_numeric()).map(|axis| axis.name).collect();
+    all.insert("divisor".to_owned(), renamed(&divisors, '_', '-'));
+    all.insert("between".to_owned(), between());
     all.insert("task".to_owned(), task());
     all.insert("filter".to_owned(), filter());
     all.insert("columns".to_owned(), columns());
@@ -99,7 +105,11 @@ fn otherwise(name: &str, old: char, new: char) -> Option<String> {
 /// One of the names, which an editor offers, or another way to write one.
 fn names(names: &[&str], others: &[String]) -> Json {
     let known = json!({ "enum": names });
-    if others.is_empty() { known } else { json!({ "anyOf": [known, { "type": "string", "pattern": others.join("|") }] }) }
+    if others.is_empty() {
+        known
+    } else {
+        json!({ "anyOf": [known, { "type": "string", "pattern": others.join("|") }] })
+    }
 }
 
 /// Names that may be written with `new` for `old`, without a list.
@@ -117,7 +127,7 @@ fn described(key: &Key) -> Json {
     }
     let mut text = key.text.to_owned();
     if let Some(default) = key.default {
-        text.push_str(&format!("\n\nDefault: {}", shown(default)));
+        text.push_str(&format!("\n\nDefault: {}.", shown(default)));
         set(&mut schema, "default", plain(default));
     }
     set(&mut schema, "description", text);
@@ -273,16 +283,12 @@ fn written(known: &[&str], short: Option<&Short>, aliases: &[(&str, &str)]) -> V
 
 /// What a grid gives an axis: a value, a list, a range, or a list that holds ranges.
 fn given(axis: &Axis) -> Json {
-    let one = to(&format!("value_{}", axis.name));
-    let mut items = vec![one.clone()];
-    let mut forms = vec![one];
+    let mut forms = vec![to(&format!("value_{}", axis.name))];
     if axis.is_numeric() {
-        items.push(range(axis, key::LISTED as i64));
-        // Only the points of decimals are made when they are asked for.
-        let most = if matches!(axis.kind, Kind::Float { .. }) { key::MOST_POINTS } else { key::LISTED as i64 };
-        forms.push(range(axis, most));
+        forms.push(to(&format!("range_{}", axis.name)));
     }
-    forms.push(json!({ "type": "array", "items": any_of(items), "minItems": 1, "maxItems": key::LISTED }));
+    let items = any_of(forms.clone());
+    forms.push(json!({ "type": "array", "items": items, "minItems": 1, "maxItems": key::LISTED }));
     let mut schema = json!({ "title": axis.title, "description": about(axis), "anyOf": forms });
     if let Some(default) = axis.usual().map(plain).filter(|default| !default.is_null()) {
         set(&mut schema, "default", default);
@@ -295,16 +301,18 @@ fn any_of(mut forms: Vec<Json>) -> Json {
 }
 
 /// `{ log = [a, b], points = n, per = "depth" }` of a numeric axis.
-fn range(axis: &Axis, most: i64) -> Json {
-    let others: Vec<&str> =
-        settable().filter(|other| other.is_numeric() && other.id != axis.id).map(|other| other.name).collect();
+fn range(axis: &Axis) -> Json {
+    // Only the points of decimals are made when they are asked for.
+    let most = if matches!(axis.kind, Kind::Float { .. }) { key::MOST_POINTS as u64 } else { key::LISTED };
+    let own = [Some(axis.name.to_owned()), otherwise(axis.name, '_', '-')];
+    let itself = format!("^(?:{})$", own.into_iter().flatten().collect::<Vec<_>>().join("|"));
     let form = |key: &Key| {
         let mut schema = if let Takes::Ends = key.takes {
             ends(axis, key.name == "log")
         } else if let Takes::Divisor = key.takes {
-            renamed(&others, '_', '-')
+            json!({ "allOf": [to("divisor"), { "not": { "pattern": itself } }] })
         } else if let Takes::Integer { min, .. } = key.takes {
-            integer(min as u64, most as u64)
+            integer(min as u64, most)
         } else {
             takes(key.takes)
         };
@@ -343,22 +351,24 @@ fn about(axis: &Axis) -> String {
         Kind::Choice { names, short, .. } => {
             let short = short.as_ref().map_or(String::new(), |short| {
                 let form = format!("`{}(0.5)`", short.names[0]);
-                let takers = if short.names.len() == names.len() { "each".to_owned() } else { short.names.join(", ") };
+                let takers =
+                    if short.names.len() == names.len() { "each".to_owned() } else { short.names.join(" and ") };
                 format!("; {takers} may stand with a number, as in {form}, which sets `{}` too", short.sets.name())
             });
             (format!("one of {}{short}", names.join(", ")), "one value or a list of values")
         }
-        Kind::Integer { min, max: ALL_SAMPLES } => {
-            (format!("an integer, {min} or more, or \"all\""), "one value, a list, or `{ log = [4, 64], points = 3 }`")
-        }
-        Kind::Integer { min, max } if *max == i64::MAX as u64 => {
-            (format!("an integer, {min} or more"), "one value, a list, or `{ linear = [0, 9], points = 10 }`")
-        }
         Kind::Integer { min, max } => {
-            (format!("an integer from {min} to {max}"), "one value, a list, or `{ log = [4, 64], points = 3 }`")
+            let values = match *max {
+                ALL_SAMPLES => format!("an integer, {min} or more, or \"all\""),
+                max if max >= i64::MAX as u64 => format!("an integer, {min} or more"),
+                max => format!("an integer from {min} to {max}"),
+            };
+            (values, "one value, a list of values, or a range such as `{ log = [4, 64], points = 3 }`")
         }
         Kind::Float { range } => {
-            (range.words.to_owned(), "one value, a list, or `{ log = [1e-3, 1.0], points = 4 }`, or `linear`")
+            let forms = "one value, a list of values, or a range such as `{ log = [1e-3, 1.0], points = 4 }` or \
+                         `{ linear = [0.0, 1.0], points = 5 }`";
+            (range.words.to_owned(), forms)
         }
         Kind::Boolean => ("true or false".to_owned(), "one value, or `[false, true]`"),
     };
@@ -420,10 +430,8 @@ fn task() -> Json {
         let mut kind = renamed(&[name], '-', '_');
         set(&mut kind, "description", table.text);
         let own = properties(table.keys);
-        let mut schema = object(
-            [vec![(key::KIND, kind)], own].concat(),
-            &[vec![key::KIND], required(table.keys)].concat(),
-        );
+        let mut schema =
+            object([vec![(key::KIND, kind)], own].concat(), &[vec![key::KIND], required(table.keys)].concat());
         set(&mut schema, "title", name);
         set(&mut schema, "description", table.text);
         schema
@@ -454,16 +462,20 @@ fn filter() -> Json {
 
 /// A condition on an axis: a value, a list of values, or `{ min, max }`.
 fn condition(axis: &Axis) -> Json {
-    let between = axis.is_numeric().then(|| {
-        let mut table = object(properties(&key::BETWEEN), &[]);
-        set(&mut table, "minProperties", 1);
-        table
-    });
-    let forms = if axis.is_numeric() { "a value, a list of them, or `{ min = a, max = b }`" } else { "a value or a list" };
+    let between = axis.is_numeric().then(|| to("between"));
+    let forms =
+        if axis.is_numeric() { "a value, a list of them, or `{ min = a, max = b }`" } else { "a value or a list" };
     let mut schema =
         listed(to(&format!("value_{}", axis.name)), between, format!("{}\n\nIt takes {forms}.", axis.text));
     set(&mut schema, "title", axis.title);
     schema
+}
+
+/// `{ min = a, max = b }`, of which one may be left out.
+fn between() -> Json {
+    let mut table = object(properties(&key::BETWEEN), &[]);
+    set(&mut table, "minProperties", 1);
+    table
 }
 
 /// A value or a list of values, any of which a trial may have.

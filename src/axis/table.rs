@@ -53,12 +53,7 @@ const BELOW_ONE: Kind = bounds("a number from 0 to below 1", At(0.0), Beyond(1.0
 const THRESHOLD: Kind = bounds("a number above 0; inf means no clipping", Beyond(0.0), At(f64::INFINITY));
 /// Not negative, and a number of the dtype.
 const HELD: Kind = Kind::Float {
-    range: Bounds {
-        least: At(0.0),
-        most: Beyond(f64::INFINITY),
-        words: "a finite number, 0 or more",
-        held: true,
-    },
+    range: Bounds { least: At(0.0), most: Beyond(f64::INFINITY), words: "a finite number, 0 or more", held: true },
 };
 /// TOML has no larger integers.
 const SEED: Kind = Kind::Integer { min: 0, max: i64::MAX as u64 };

@@ -290,7 +290,8 @@ pub const KIND: &str = "kind";
 
 const SIZE: Takes = count(1_000_000);
 const INPUTS: Key = key("inputs", SIZE, "The number of features of a sample.");
-const OUTPUTS: Key = usual(key("outputs", SIZE, "The number of targets of a sample, under loss mse."), Value::Integer(1));
+const OUTPUTS: Key =
+    usual(key("outputs", SIZE, "The number of targets of a sample, under loss mse."), Value::Integer(1));
 const CLASSES: Key = usual(
     key("classes", Takes::Integer { min: 2, max: 1_000_000 }, "The number of classes, under loss cross_entropy."),
     Value::Integer(10),
@@ -352,10 +353,7 @@ pub static TASKS: [Kind; 10] = [
     },
     Kind {
         kind: TaskKind::Copy,
-        keys: &[
-            Key { text: "The number of symbols.", default: Some(Value::Integer(8)), ..CLASSES },
-            SAMPLES,
-        ],
+        keys: &[Key { text: "The number of symbols.", default: Some(Value::Integer(8)), ..CLASSES }, SAMPLES],
         text: "The symbol of the first step of a sequence, asked for at the last step. It takes a recurrent network.",
     },
     Kind {

@@ -163,9 +163,10 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
                     "put it below [base] or [[grid]]",
                 );
             }
-            key => {
-                problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &key::names(&key::TOP)))
-            }
+            key => problems.push(
+                &entry.key_span,
+                Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &key::names(&key::TOP)),
+            ),
         }
     }
     if !entries.iter().any(|entry| entry.key == "name") {
