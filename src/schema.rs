@@ -1,12 +1,14 @@
-//! `blowup schema`: the JSON Schema of a spec, for editors that complete and check TOML by it. It is made of the
-//! declarations of the axes (`axis::TABLE`) and of the other keys (`spec::key`), so it has no list of its own.
+//! `blowup schema`: the JSON Schema of a spec, for editors that complete and check TOML by it. It is
+//! made of the declarations of the axes (`axis::TABLE`) and of the other keys (`spec::key`), so it
+//! has no list of its own.
 //!
-//! Draft 4, which Taplo and the extension Even Better TOML read. It holds each value against what its key takes.
-//! What holds between keys (an axis that applies nowhere, a block without a task or `lr`) is for the spec's own
-//! reader: the schema refuses no spec that the reader takes, and takes some that the reader refuses.
+//! It is of Draft 4, which Taplo and the extension Even Better TOML read, and holds each value
+//! against what its key takes. What holds between keys (an axis that applies nowhere, a block
+//! without a task or `lr`) is for the spec's own reader: the schema refuses no spec that the reader
+//! takes, and takes some that the reader refuses.
 //!
-//! Keys and names may be written with `-` for `_`. The properties have the names of the documents alone, so that an
-//! editor offers one of them; patterns beside them take the others.
+//! Keys and names may be written with `-` for `_`. The properties have the names of the documents
+//! alone, so that an editor offers one of them; patterns beside them take the others.
 
 use crate::axis::{ALL_SAMPLES, Axis, Bounds, Default, End, Id, Kind, Need, Short, TABLE};
 use crate::spec::key::{self, Key, Takes};
@@ -32,7 +34,7 @@ pub fn schema() -> Json {
     spec
 }
 
-/// What the rest refers to: of each axis a value, a range, what a grid gives it, and a condition on it.
+/// What the rest refers to: of each axis a value, a range, what a grid gives it, and a condition.
 fn definitions() -> Json {
     let mut all = Map::new();
     for axis in &TABLE {
@@ -119,7 +121,7 @@ fn renamed(all: &[&str], old: char, new: char) -> Json {
     names(all, &others)
 }
 
-/// What a key takes, with its text. Draft 4 reads nothing beside a reference, so that one is wrapped.
+/// What a key takes, with its text. Draft 4 reads nothing beside a reference, so that is wrapped.
 fn described(key: &Key) -> Json {
     let mut schema = takes(key.takes);
     if schema.get("$ref").is_some() {
@@ -253,7 +255,8 @@ fn value(axis: &Axis) -> Json {
     }
 }
 
-/// Patterns of what a name may be written as: with blanks around it, with `-`, as others call it, with a number.
+/// Patterns of the ways to write a name: with blanks around it, with `-`, as others call it, with a
+/// number.
 fn written(known: &[&str], short: Option<&Short>, aliases: &[(&str, &str)]) -> Vec<String> {
     let ways = |name: &str| {
         let dashed = otherwise(name, '_', '-').map_or(String::new(), |other| format!("|{other}"));
@@ -268,8 +271,8 @@ fn written(known: &[&str], short: Option<&Short>, aliases: &[(&str, &str)]) -> V
     let mut patterns = vec![format!(r"^\s*(?:{})\s*$", all(known))];
     if let Some(short) = short {
         let Kind::Float { range } = &short.sets.axis().kind else { return patterns };
-        // As the reader has it, no initializer but `constant` has a negative scale.
-        let scales = short.sets == Id::InitScale || short.sets == Id::RecurrentInitScale;
+        // As the reader has it, no initializer of `init` but `constant` has a negative scale.
+        let scales = short.sets == Id::InitScale;
         let (signed, others): (Vec<&str>, Vec<&str>) =
             short.names.iter().partition(|name| range.holds(-1.0) && (!scales || **name == "constant"));
         let infinite = if range.holds(f64::INFINITY) { "|inf" } else { "" };
@@ -324,7 +327,7 @@ fn range(axis: &Axis) -> Json {
     table
 }
 
-/// The two ends of a range: finite numbers that the axis takes, of an integer axis after they are rounded.
+/// The two ends of a range: finite numbers that the axis takes, an integer one after rounding.
 fn ends(axis: &Axis, log: bool) -> Json {
     let range = match &axis.kind {
         Kind::Float { range } => *range,
