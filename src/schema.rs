@@ -1,5 +1,5 @@
-//! `blowup schema`: the JSON Schema of a spec, for editors that complete and check TOML by it. It is
-//! made of the declarations of the axes (`axis::TABLE`) and of the other keys (`spec::key`), so it
+//! `blowup schema`: the JSON Schema of a spec, for editors that complete and check TOML by it. It
+//! is made of the declarations of the axes (`axis::TABLE`) and of the other keys (`spec::key`), so it
 //! has no list of its own.
 //!
 //! It is of Draft 4, which Taplo and the extension Even Better TOML read, and holds each value
