@@ -18,6 +18,7 @@ Examples:
   blowup plot results/grid                         figures: where it blows up, how fast
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
   blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
+  blowup schema > blowup.schema.json               for an editor that completes and checks specs
 
 Exit status:
   0    done, or the gate passed
@@ -55,6 +56,9 @@ pub enum Command {
     Merge(Merge),
     /// Run a sweep in shards on a Slurm cluster, or tell how far its shards are
     Slurm(Slurm),
+    /// Print the JSON Schema of a spec, by which an editor completes and checks it
+    #[command(after_help = SCHEMA_HELP)]
+    Schema,
     #[command(hide = true)]
     Map(Rest),
 }
@@ -215,6 +219,19 @@ pub struct Worker {
     #[arg(long)]
     pub memory: Option<u64>,
 }
+
+const SCHEMA_HELP: &str = "\
+An editor that reads TOML by a schema then offers every key, axis and name with its meaning and its
+default, and underlines what is mistyped or out of range. Taplo does, and so does the extension
+Even Better TOML of VS Code, which is made of it. The schema is of Draft 4.
+
+  blowup schema > blowup.schema.json      write it beside your specs, again after an update
+  #:schema ./blowup.schema.json           the first line of a spec; the path is relative to the spec
+  taplo check spec.toml                   the same check without an editor
+
+The schema holds each value against what its key takes. Only `blowup sweep SPEC --dry-run` sees what
+holds between keys: an axis that applies nowhere, a block without a task, zipped lists of different
+lengths.";
 
 const REPLAY_HELP: &str = "\
 Examples:

@@ -17,6 +17,7 @@ pub mod slurm;
 
 pub mod figures;
 pub mod report;
+pub mod schema;
 
 pub mod progress;
 pub mod stderr;

@@ -47,6 +47,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Replay(args) => command::replay::run(&args),
         Command::Merge(args) => command::merge::run(&args),
         Command::Slurm(args) => command::slurm::run(&args),
+        Command::Schema => command::schema::run(),
         Command::Map(_) => later("map"),
     }
 }

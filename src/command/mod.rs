@@ -6,6 +6,7 @@ pub mod origin;
 pub mod plot;
 pub mod replay;
 pub mod report;
+pub mod schema;
 pub mod shard;
 pub mod slurm;
 pub mod sweep;

@@ -7,6 +7,7 @@ mod grid;
 mod messages;
 mod mistakes;
 mod nowhere;
+mod schema;
 mod spec;
 
 mod device;

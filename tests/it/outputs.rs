@@ -156,6 +156,7 @@ fn standard_output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none(
         "merge m s/shard-1-of-1",
         "slurm t.toml --shards 1 --out s",
         "slurm --status s",
+        "schema",
         "--help",
         "check --help",
         "--version",

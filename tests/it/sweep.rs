@@ -364,6 +364,7 @@ fn help_teaches() {
       replay  Run one trial of a sweep again, show how it went and where it broke, check its row
       merge   Put the shards of a sweep together: the same files as the sweep in one piece
       slurm   Run a sweep in shards on a Slurm cluster, or tell how far its shards are
+      schema  Print the JSON Schema of a spec, by which an editor completes and checks it
       help    Print this message or the help of the given subcommand(s)
 
     Options:
@@ -378,6 +379,7 @@ fn help_teaches() {
       blowup plot results/grid                         figures: where it blows up, how fast
       blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
       blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
+      blowup schema > blowup.schema.json               for an editor that completes and checks specs
 
     Exit status:
       0    done, or the gate passed

@@ -63,13 +63,23 @@ pub struct Short {
     pub names: &'static [&'static str],
 }
 
-/// What holds of a number, as a test and in words.
-#[derive(Debug)]
+/// Which numbers an axis takes, and that in words.
+#[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    pub holds: fn(f64) -> bool,
+    pub least: End,
+    pub most: End,
     pub words: &'static str,
     /// Whether it must be a finite number of the trial's dtype too.
     pub held: bool,
+}
+
+/// One end of an interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum End {
+    /// The number itself is in it.
+    At(f64),
+    /// The number itself is not.
+    Beyond(f64),
 }
 
 /// The value where a spec gives none.
@@ -138,6 +148,21 @@ pub enum Acts {
     AtStart,
     /// From the first update on.
     Later,
+}
+
+impl Bounds {
+    /// False of NaN.
+    pub fn holds(&self, x: f64) -> bool {
+        let above = match self.least {
+            End::At(least) => x >= least,
+            End::Beyond(least) => x > least,
+        };
+        above
+            && match self.most {
+                End::At(most) => x <= most,
+                End::Beyond(most) => x < most,
+            }
+    }
 }
 
 impl Need {

@@ -1,8 +1,9 @@
 //! The declarations. To add an axis: a field of `Trial`, an entry here, its use in the engine.
 
 use super::Default::{Follows, Is, OfInit, OfNetwork, OfTask, Required};
+use super::End::{At, Beyond};
 use super::Identity::{Added, Last, Within, Written};
-use super::{ALL_SAMPLES, Acts, Axis, Bounds, Identity, Kind, Need, Rides, Short, Test};
+use super::{ALL_SAMPLES, Acts, Axis, Bounds, End, Identity, Kind, Need, Rides, Short, Test};
 use crate::trial::Value::{Boolean, Float, Integer, Text};
 use crate::trial::{
     Activation, Bias, Clip, Dtype, Gated, Init, InitKind, Loss, Network, Norm, NormPosition, Number, Optimizer,
@@ -42,17 +43,17 @@ const PLAIN: Axis = Axis {
 /// An axis of the optimizer.
 const UPDATE: Axis = Axis { acts: Acts::Later, ..PLAIN };
 
-const fn bounds(words: &'static str, holds: fn(f64) -> bool) -> Kind {
-    Kind::Float { range: Bounds { holds, words, held: false } }
+const fn bounds(words: &'static str, least: End, most: End) -> Kind {
+    Kind::Float { range: Bounds { least, most, words, held: false } }
 }
 
-const FINITE: Kind = bounds("a finite number", |x| x.is_finite());
-const NOT_NEGATIVE: Kind = bounds("a finite number, 0 or more", |x| x.is_finite() && x >= 0.0);
-const BELOW_ONE: Kind = bounds("a number from 0 to below 1", |x| (0.0..1.0).contains(&x));
-const THRESHOLD: Kind = bounds("a number above 0; inf means no clipping", |x| x > 0.0);
+const FINITE: Kind = bounds("a finite number", Beyond(f64::NEG_INFINITY), Beyond(f64::INFINITY));
+const NOT_NEGATIVE: Kind = bounds("a finite number, 0 or more", At(0.0), Beyond(f64::INFINITY));
+const BELOW_ONE: Kind = bounds("a number from 0 to below 1", At(0.0), Beyond(1.0));
+const THRESHOLD: Kind = bounds("a number above 0; inf means no clipping", Beyond(0.0), At(f64::INFINITY));
 /// Not negative, and a number of the dtype.
 const HELD: Kind = Kind::Float {
-    range: Bounds { holds: |x| x.is_finite() && x >= 0.0, words: "a finite number, 0 or more", held: true },
+    range: Bounds { least: At(0.0), most: Beyond(f64::INFINITY), words: "a finite number, 0 or more", held: true },
 };
 /// TOML has no larger integers.
 const SEED: Kind = Kind::Integer { min: 0, max: i64::MAX as u64 };
@@ -439,7 +440,7 @@ axes! {
             other.then(|| format!("{:?};warmup={:?}", trial.schedule.name(), trial.schedule.warmup()))
         }),
         title: "schedule",
-        text: "What both rates are multiplied with, update by update: the formulas are below.",
+        text: "What both rates are multiplied with, update by update: docs/spec.md has the formulas.",
         get: |trial| Some(Text(trial.schedule.name())),
         set: |trial, value| trial.schedule = known(value, Schedule::from_name),
         ..UPDATE

@@ -4,6 +4,7 @@
 use super::block::{self, Axes};
 use super::check::View;
 use super::dial::LISTED;
+use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
@@ -144,7 +145,7 @@ pub fn drafts(
             match entry.key.as_str() {
                 "label" => settings.label = problems.keep(&entry.value.span, label(&entry.value)).unwrap_or_default(),
                 _ if setting(&mut settings, entry, plans, open, problems) => {}
-                key => unknown_axis(entry, key, &["label", "task", "epochs", "steps", "seeds"], problems),
+                key => unknown_axis(entry, key, &key::names(&key::BLOCK), problems),
             }
         }
         settings.budget = settings.budget.or(&global.budget);
@@ -178,7 +179,7 @@ fn missing(drafts: &[Draft], problems: &mut Problems) {
 }
 
 /// Bytes: a label stands in every row of its block.
-const LONGEST_LABEL: usize = 1000;
+pub const LONGEST_LABEL: usize = 1000;
 
 fn label(node: &Node) -> Result<String, Mistake> {
     match node.raw.text() {

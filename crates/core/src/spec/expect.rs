@@ -2,6 +2,7 @@
 //! broken expectation before it trains anything.
 
 use super::filter::{Column, Filter};
+use super::key;
 use super::metric::Metric;
 use super::report::{Mistake, Problems};
 use super::settings::{few, table};
@@ -79,8 +80,6 @@ pub enum Direction {
     Any,
 }
 
-const EXPECT: [&str; 8] = ["name", "where", "by", "metric", "min", "max", "value", "tolerance"];
-
 /// `[[expect]]`
 pub fn expects(node: &Node, problems: &mut Problems) -> Vec<Expect> {
     let Raw::List(items) = &node.raw else {
@@ -92,7 +91,7 @@ pub fn expects(node: &Node, problems: &mut Problems) -> Vec<Expect> {
 }
 
 fn expect(item: &Node, problems: &mut Problems) -> Option<Expect> {
-    let entries = table("expect", item, &EXPECT, problems);
+    let entries = table("expect", item, &key::names(&key::EXPECT), problems);
     let find = |key: &str| entries.iter().find(|entry| entry.key == key);
     let by = find("by").map(|entry| columns(&entry.value, problems)).unwrap_or_default();
     let filter = find("where").map(|entry| filter(&entry.value, problems)).unwrap_or_default();
@@ -245,7 +244,7 @@ fn tolerance<'a>(entry: &'a Entry, problems: &mut Problems) -> Option<(Tolerance
 /// `[baseline]`
 pub fn baseline(node: &Node, problems: &mut Problems) -> Baseline {
     let mut baseline = Baseline { span: node.span.clone(), ..Baseline::default() };
-    for entry in table("baseline", node, &["by", "alpha", "direction", "max_changed"], problems) {
+    for entry in table("baseline", node, &key::names(&key::BASELINE), problems) {
         let (span, raw) = (&entry.value.span, &entry.value.raw);
         match (entry.key.as_str(), raw.number(), raw.text()) {
             ("by", _, _) => baseline.by = columns(&entry.value, problems),

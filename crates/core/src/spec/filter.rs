@@ -1,5 +1,6 @@
 //! Conditions on trials: `[[exclude]]`, the `where` of a spec and `--where` of the command line. Reads trials, changes nothing.
 
+use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use super::unmet::Tally;
@@ -238,7 +239,7 @@ fn wants(column: &Column, node: &Node, problems: &mut Problems) -> Vec<Listed> {
                             Mistake::unknown(
                                 format!("a range has no key `{}`", excerpt(other)),
                                 other,
-                                &["min", "max"],
+                                &key::names(&key::BETWEEN),
                             ),
                         );
                         return Vec::new();

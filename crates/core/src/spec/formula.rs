@@ -7,7 +7,7 @@ use super::source::Span;
 use crate::record;
 
 /// Bytes. A metric is a line for people to read; the bound also keeps the recursion below from running deep.
-const LONGEST: usize = 1000;
+pub const LONGEST: usize = 1000;
 
 /// A layer, time step or epoch is below this.
 const MOST: i64 = 1_000_000;

@@ -14,6 +14,7 @@ pub mod expect;
 pub mod filter;
 mod formula;
 mod held;
+pub mod key;
 mod lone;
 pub mod metric;
 mod range;
@@ -64,22 +65,6 @@ pub struct Spec {
 
 /// A loss above this multiple of the reference counts as diverged, where `[divergence]` does not say.
 const LOSS_RATIO: f64 = 1e6;
-
-const KEYS: &[&str] = &[
-    "name",
-    "epochs",
-    "steps",
-    "seeds",
-    "task",
-    "base",
-    "grid",
-    "exclude",
-    "divergence",
-    "record",
-    "expect",
-    "baseline",
-    "map",
-];
 
 impl Spec {
     /// Reads a spec. `file` is its name in messages; `open` gives, for the path of a csv task as written, the path at which workers open
@@ -178,9 +163,10 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
                     "put it below [base] or [[grid]]",
                 );
             }
-            key => {
-                problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, KEYS))
-            }
+            key => problems.push(
+                &entry.key_span,
+                Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &key::names(&key::TOP)),
+            ),
         }
     }
     if !entries.iter().any(|entry| entry.key == "name") {

@@ -1,5 +1,6 @@
 //! `{ log = [a, b], points = n }` and `{ linear = [a, b], points = n }`: exact ends, inner points rounded to 12 significant digits.
 
+use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use super::value;
@@ -53,6 +54,9 @@ impl Range {
     }
 }
 
+/// Points of one range.
+pub const MOST_POINTS: i64 = 1 << 50;
+
 const HINT: &str = "for example { log = [1e-3, 10.0], points = 5 }";
 
 /// Reads the table of a range for `axis`.
@@ -75,7 +79,7 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, problems: &mut Problems
                 Err(mistake) => keep(mistake),
             },
             "points" => match entry.value.raw {
-                Raw::Integer(n) if (1..=1 << 50).contains(&n) => points = Some(n as u64),
+                Raw::Integer(n) if (1..=MOST_POINTS).contains(&n) => points = Some(n as u64),
                 _ => keep(Mistake::new("`points` is not an integer, 1 or more", HINT)),
             },
             "per" => match divisor(axis, &entry.value.raw) {
@@ -86,7 +90,7 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, problems: &mut Problems
                 let mistake = Mistake::unknown(
                     format!("a range has no key `{}`", excerpt(other)),
                     other,
-                    &["log", "linear", "points", "per"],
+                    &key::names(&key::RANGE),
                 );
                 problems.push(&entry.key_span, mistake);
                 fine = false;

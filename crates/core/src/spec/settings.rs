@@ -1,6 +1,7 @@
 //! What stands beside the axes: the name, how long to train, the seeds, `[divergence]`, `[record]`, `[[exclude]]`.
 
 use super::filter::Filter;
+use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use crate::failure::counted;
@@ -45,9 +46,11 @@ impl Seeds {
     }
 }
 
+/// Bytes of a name.
+pub const LONGEST: usize = 200;
+
 /// The name is the folder of the results.
 pub fn name(node: &Node) -> Result<String, Mistake> {
-    const LONGEST: usize = 200;
     let hint = "letters, digits, `.`, `_` and `-`, not first a `.`: it names the folder of the results";
     let plain = |text: &str| {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -67,7 +70,7 @@ pub fn name(node: &Node) -> Result<String, Mistake> {
 /// The value of `epochs` or `steps`.
 pub fn budget(key: &str, node: &Node) -> Result<Budget, Mistake> {
     match node.raw {
-        Raw::Integer(n) if (0..=1_000_000_000).contains(&n) => {
+        Raw::Integer(n) if (0..=key::MOST).contains(&n) => {
             Ok(if key == "epochs" { Budget::Epochs(n as u64) } else { Budget::Steps(n as u64) })
         }
         _ => Err(Mistake::new(
@@ -121,7 +124,7 @@ pub fn table<'a>(what: &str, node: &'a Node, known: &[&'static str], problems: &
 
 /// `[divergence]`: the loss ratio.
 pub fn divergence(node: &Node, problems: &mut Problems) -> Option<f64> {
-    let entries = table("divergence", node, &["loss_ratio"], problems);
+    let entries = table("divergence", node, &key::names(&key::DIVERGENCE), problems);
     let entry = entries.iter().find(|entry| entry.key == "loss_ratio")?;
     match entry.value.raw.number() {
         Some(x) if x.is_finite() && x > 0.0 => Some(x),
@@ -135,11 +138,11 @@ pub fn divergence(node: &Node, problems: &mut Problems) -> Option<f64> {
 
 pub fn record(node: &Node, problems: &mut Problems) -> Record {
     let mut record = Record::default();
-    for entry in table("record", node, &["epochs", "layers", "steps", "sharpness"], problems) {
+    for entry in table("record", node, &key::names(&key::RECORD), problems) {
         let span = &entry.value.span;
         match (entry.key.as_str(), &entry.value.raw) {
             ("epochs", Raw::Boolean(b)) => record.epochs = *b,
-            ("steps", Raw::Integer(n)) if (0..=1_000_000_000).contains(n) => record.steps = *n as u64,
+            ("steps", Raw::Integer(n)) if (0..=key::MOST).contains(n) => record.steps = *n as u64,
             ("steps", _) => {
                 problems.add(
                     span,
@@ -235,7 +238,7 @@ pub fn excludes(node: &Node, problems: &mut Problems) -> Vec<Filter> {
 }
 
 /// Each is held against every trial, or is a grid of its own.
-const MOST_TABLES: usize = 10_000;
+pub const MOST_TABLES: usize = 10_000;
 
 /// The items of `[[what]]`, none if they are too many.
 pub fn few<'a>(what: &str, items: &'a [Node], span: &Span, problems: &mut Problems) -> &'a [Node] {

@@ -2,6 +2,7 @@
 
 use super::data::{self, Asked, Sources, Taken};
 use super::held;
+use super::key::{self, Key, Takes};
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use crate::csv_task::{self, DIGITS, Layout, Targets};
@@ -79,32 +80,16 @@ impl Tasks {
     }
 }
 
-/// The keys of a kind beside `kind`.
-fn keys(kind: TaskKind) -> &'static [&'static str] {
-    match kind {
-        TaskKind::Teacher | TaskKind::Noise | TaskKind::FreshNoise | TaskKind::NoiseSequence => {
-            &["inputs", "outputs", "classes", "samples", "input_std"]
+/// The keys of all kinds.
+fn keys() -> Vec<&'static str> {
+    let mut all = vec![key::KIND];
+    for name in key::TASKS.iter().flat_map(key::Kind::names) {
+        if !all.contains(&name) {
+            all.push(name);
         }
-        TaskKind::Scalar => &[],
-        TaskKind::Digits | TaskKind::Adding | TaskKind::TemporalOrder => &["samples"],
-        TaskKind::Copy => &["classes", "samples"],
-        TaskKind::Csv => &["path", "target", "features", "samples", "separator", "standardize"],
     }
+    all
 }
-
-const KEYS: &[&str] = &[
-    "kind",
-    "inputs",
-    "outputs",
-    "classes",
-    "samples",
-    "input_std",
-    "path",
-    "target",
-    "features",
-    "separator",
-    "standardize",
-];
 
 /// Reads the table of a task. None after a mistake that leaves no task to speak of.
 pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
@@ -125,21 +110,27 @@ pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
     };
     for entry in entries.iter().filter(|entry| entry.key != "kind") {
         let key = entry.key.as_str();
-        if !KEYS.contains(&key) {
+        // Of an unknown kind, a key is held against those of any.
+        let table = kind.map(key::Kind::of);
+        let known = match table {
+            Some(table) => table.key(key),
+            None => key::TASKS.iter().find_map(|table| table.key(key)),
+        };
+        if let Some(known) = known {
+            fill(&mut plan, entry, known, problems);
+        } else if let Some(table) = table.filter(|_| keys().contains(&key)) {
+            let known = table.names().join(", ");
+            let hint = if known.is_empty() { "it takes none".to_owned() } else { format!("it takes: {known}") };
+            let message = format!("`{key}` does not apply to the task `{}`", table.kind.name());
+            problems.add(&entry.key_span, message, hint);
+        } else {
             // Of a task whose kind is known, what would not apply is no suggestion.
             let message = match kind {
                 Some(kind) => format!("the task `{}` has no key `{}`", kind.name(), excerpt(key)),
                 None => format!("a task has no key `{}`", excerpt(key)),
             };
-            let known: Vec<&'static str> = kind.map_or(KEYS.to_vec(), |kind| [&["kind"], keys(kind)].concat());
+            let known = table.map_or_else(keys, |table| [vec![key::KIND], table.names()].concat());
             problems.push(&entry.key_span, Mistake::unknown(message, key, &known));
-        } else if kind.is_some_and(|kind| !keys(kind).contains(&key)) {
-            let known = keys(plan.kind).join(", ");
-            let hint = if known.is_empty() { "it takes none".to_owned() } else { format!("it takes: {known}") };
-            let message = format!("`{key}` does not apply to the task `{}`", plan.kind.name());
-            problems.add(&entry.key_span, message, hint);
-        } else {
-            fill(&mut plan, entry, problems);
         }
     }
     let kind = kind?;
@@ -167,28 +158,34 @@ fn kind(entries: &[Entry], span: &Span, problems: &mut Problems) -> Option<TaskK
 }
 
 /// Takes over a number of the table; the keys of a file are left to `file`.
-fn fill(plan: &mut Plan, entry: &Entry, problems: &mut Problems) {
-    let span = &entry.value.span;
-    let count = |min: i64, max: i64| match entry.value.raw {
-        Raw::Integer(i) if (min..=max).contains(&i) => Ok(i as usize),
-        _ => Err(Mistake::new(
-            format!("`{}` is not an integer from {min} to {max}", entry.key),
-            format!("for example {} = 10", entry.key),
-        )),
-    };
-    match entry.key.as_str() {
-        "inputs" => plan.inputs = problems.keep(span, count(1, 1_000_000)),
-        "outputs" => plan.outputs = problems.keep(span, count(1, 1_000_000)).map(|n| (n, entry.key_span.clone())),
-        "classes" => plan.classes = problems.keep(span, count(2, 1_000_000)).map(|n| (n, entry.key_span.clone())),
-        "samples" if plan.kind == TaskKind::Digits => {
-            plan.samples = problems.keep(span, count(1, DIGITS.samples as i64));
-        }
-        "samples" => plan.samples = problems.keep(span, count(1, 1_000_000_000)),
-        "input_std" => match entry.value.raw.number() {
-            Some(x) if x.is_finite() && x >= 0.0 => plan.input_std = Some((x + 0.0, span.clone())),
-            _ => problems.add(span, "`input_std` is not a finite number, 0 or more", "for example input_std = 1.0"),
-        },
-        _ => {}
+fn fill(plan: &mut Plan, entry: &Entry, key: &Key, problems: &mut Problems) {
+    let (span, raw) = (&entry.value.span, &entry.value.raw);
+    let (mut count, mut number) = (None, None);
+    if let Takes::Integer { min, max } = key.takes {
+        let wrong = || {
+            let message = format!("`{}` is not an integer from {min} to {max}", key.name);
+            Mistake::new(message, format!("for example {} = 10", key.name))
+        };
+        let found = match raw {
+            Raw::Integer(i) if (min..=max).contains(i) => Ok(*i as usize),
+            _ => Err(wrong()),
+        };
+        count = problems.keep(span, found);
+    } else if let Takes::Number(range) = key.takes {
+        let message = format!("`{}` is not {}", key.name, range.words);
+        let wrong = || Mistake::new(message, format!("for example {} = 1.0", key.name));
+        let found = raw.number().filter(|x| range.holds(*x)).ok_or_else(wrong);
+        number = problems.keep(span, found).map(|x| (x + 0.0, span.clone()));
+    } else {
+        return;
+    }
+    match key.name {
+        "inputs" => plan.inputs = count,
+        "outputs" => plan.outputs = count.map(|n| (n, entry.key_span.clone())),
+        "classes" => plan.classes = count.map(|n| (n, entry.key_span.clone())),
+        "samples" => plan.samples = count,
+        "input_std" => plan.input_std = number,
+        other => unreachable!("the number `{other}` of a task has no place in its plan"),
     }
 }
 

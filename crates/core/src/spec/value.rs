@@ -104,7 +104,7 @@ pub fn allowed(axis: &Axis, value: Value) -> Result<(), Mistake> {
         (Kind::Integer { min, max }, Value::Integer(i)) if !(*min..=*max).contains(&i) => {
             Err(out_of_range(axis, &i.to_string()))
         }
-        (Kind::Float { range }, Value::Float(x)) if !(range.holds)(x) => Err(out_of_range(axis, &format!("{x:?}"))),
+        (Kind::Float { range }, Value::Float(x)) if !range.holds(x) => Err(out_of_range(axis, &format!("{x:?}"))),
         _ => Ok(()),
     }
 }

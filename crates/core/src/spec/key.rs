@@ -1,0 +1,405 @@
+//! The keys of a spec beside its axes, each declared once: its name, what it takes, its default and
+//! what it means. The rooms that read a spec take names and limits from here; the schema is made of
+//! these tables. How a value is read is not said here.
+
+// The limits of what has a form of its own.
+pub use super::dial::LISTED;
+pub use super::draft::LONGEST_LABEL;
+pub use super::formula::LONGEST as LONGEST_METRIC;
+pub use super::range::MOST_POINTS;
+pub use super::settings::{LONGEST as LONGEST_NAME, MOST_TABLES};
+
+use crate::axis::{Bounds, End};
+use crate::trial::{TaskKind, Value};
+
+/// A key of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    pub takes: Takes,
+    /// The table is refused without it.
+    pub required: bool,
+    /// The value where a spec gives none, if it is always the same.
+    pub default: Option<Value>,
+    /// What it is, for the documents and the schema: sentences without the name.
+    pub text: &'static str,
+}
+
+/// What values a key takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Takes {
+    Boolean,
+    Text,
+    /// Both ends are included.
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Number(Bounds),
+    OneOf(&'static [&'static str]),
+    /// A table with these keys.
+    Table(&'static [Key]),
+    /// The name of a sweep: it is the name of a folder.
+    Name,
+    /// A line of text that stands in every row of a block.
+    Label,
+    /// How many seeds, or a list of them.
+    Seeds,
+    /// A table whose keys depend on its `kind`.
+    Task,
+    /// A table of axes.
+    Axes,
+    /// Tables of axes and of the keys of `BLOCK`.
+    Blocks,
+    /// A table of conditions on trials.
+    Filter,
+    /// Tables of conditions on trials.
+    Filters,
+    /// Tables with the keys of `EXPECT`.
+    Expects,
+    /// A list of axes, `label` and `task`.
+    Columns,
+    Metric,
+    /// A number, or a share of `value` in percent.
+    Tolerance,
+    /// `false`, "all", a list of epochs, or a table with the keys of `EVERY`.
+    Layers,
+    /// A list of columns of a data file.
+    Features,
+    /// One character between the cells of a data file.
+    Separator,
+    /// Lists of axes that advance together.
+    Zip,
+    /// The two ends of a range, numbers of its axis.
+    Ends,
+    /// A numeric axis.
+    Divisor,
+    /// The contract names it, this version does not read it.
+    Later,
+}
+
+/// A kind of task and the keys that it takes beside `kind`.
+#[derive(Debug)]
+pub struct Kind {
+    pub kind: TaskKind,
+    pub keys: &'static [Key],
+    pub text: &'static str,
+}
+
+/// Epochs, updates, samples.
+pub const MOST: i64 = 1_000_000_000;
+
+const fn key(name: &'static str, takes: Takes, text: &'static str) -> Key {
+    Key { name, takes, required: false, default: None, text }
+}
+
+const fn required(key: Key) -> Key {
+    Key { required: true, ..key }
+}
+
+const fn usual(key: Key, default: Value) -> Key {
+    Key { default: Some(default), ..key }
+}
+
+const fn up_to(max: i64) -> Takes {
+    Takes::Integer { min: 0, max }
+}
+
+const fn count(max: i64) -> Takes {
+    Takes::Integer { min: 1, max }
+}
+
+const fn number(least: End, most: End, words: &'static str) -> Takes {
+    Takes::Number(Bounds { least, most, words, held: false })
+}
+
+const ANY: Takes = number(End::At(f64::NEG_INFINITY), End::At(f64::INFINITY), "a number; inf is one too");
+const FINITE: Takes = number(End::Beyond(f64::NEG_INFINITY), End::Beyond(f64::INFINITY), "a finite number");
+const NOT_NEGATIVE: Takes = number(End::At(0.0), End::Beyond(f64::INFINITY), "a finite number, 0 or more");
+const ABOVE_ZERO: Takes = number(End::Beyond(0.0), End::Beyond(f64::INFINITY), "a finite number above 0");
+const SHARE: Takes = number(End::At(0.0), End::At(1.0), "a number from 0 to 1");
+const CHANCE: Takes = number(End::Beyond(0.0), End::Beyond(1.0), "a number between 0 and 1");
+
+const EPOCHS: Key = key(
+    "epochs",
+    up_to(MOST),
+    "The number of epochs that each trial trains; 0 measures at the initialization only. `steps` may stand instead of it.",
+);
+const STEPS: Key = key(
+    "steps",
+    up_to(MOST),
+    "The number of updates that each trial trains; 0 measures at the initialization only. `epochs` may stand instead of it.",
+);
+const SEEDS: Key = usual(
+    key(
+        "seeds",
+        Takes::Seeds,
+        "How many seeds every configuration is trained with (5 is the seeds 0, 1, 2, 3 and 4), or a list of the seeds (`[42]` is the one seed 42).",
+    ),
+    Value::Integer(1),
+);
+const TASK: Key = key("task", Takes::Task, "What is learned: a table with a `kind` and the keys of that kind.");
+
+/// Of the spec itself.
+pub const TOP: [Key; 13] = [
+    required(key(
+        "name",
+        Takes::Name,
+        "The name of the sweep. Its results go to the folder `results/<name>`. It has letters, digits, `.`, `_` and `-`.",
+    )),
+    EPOCHS,
+    STEPS,
+    SEEDS,
+    TASK,
+    key("base", Takes::Axes, "The defaults of every trial: any axis may stand here, and a block may set it anew."),
+    required(key(
+        "grid",
+        Takes::Blocks,
+        "A block of trials: the product of its lists. Several blocks are concatenated. A block may have a task, epochs and seeds of its own.",
+    )),
+    key("exclude", Takes::Filters, "Drops the trials that match every key of the table."),
+    key("divergence", Takes::Table(&DIVERGENCE), "What counts as divergence. It is part of a trial's id."),
+    key("record", Takes::Table(&RECORD), "What is written beside `runs.csv` and `summary.csv`."),
+    key("expect", Takes::Expects, "An expectation that `blowup check` holds the finished sweep against."),
+    key(
+        "baseline",
+        Takes::Table(&BASELINE),
+        "How `blowup check --baseline` compares the sweep with an earlier one, trial by trial.",
+    ),
+    key("map", Takes::Later, "A map over two axes."),
+];
+
+/// Of a block, beside its axes and `zip`.
+pub const BLOCK: [Key; 5] = [
+    key(
+        "label",
+        Takes::Label,
+        "A name for the rows of this block: the column `label`, which is not part of a trial's identity.",
+    ),
+    TASK,
+    EPOCHS,
+    STEPS,
+    SEEDS,
+];
+
+/// Of a block and of `[base]`.
+pub const ZIP: Key = key(
+    "zip",
+    Takes::Zip,
+    "Lists of axes whose values advance together: with `[[\"depth\", \"lr\"]]` the first depth goes with the first lr, and so on.",
+);
+
+pub const DIVERGENCE: [Key; 1] = [usual(
+    key(
+        "loss_ratio",
+        ABOVE_ZERO,
+        "A loss above this multiple of the reference counts as diverged. The reference is the smaller of the initial loss and the loss of the best constant prediction.",
+    ),
+    Value::Float(super::LOSS_RATIO),
+)];
+
+pub const RECORD: [Key; 4] = [
+    usual(
+        key("epochs", Takes::Boolean, "Whether `epochs.csv` is written, with a row for each epoch of each trial."),
+        Value::Boolean(false),
+    ),
+    usual(
+        key(
+            "layers",
+            Takes::Layers,
+            "The epochs at which `layers.csv` has rows: a list such as `[0, 10]`, \"all\", or `{ every = 10 }`; 0 is before any update.",
+        ),
+        Value::Boolean(false),
+    ),
+    usual(
+        key("steps", up_to(MOST), "The number of first updates for which `steps.csv` has a row each."),
+        Value::Integer(0),
+    ),
+    usual(
+        key(
+            "sharpness",
+            Takes::Boolean,
+            "Whether the largest eigenvalue of the Hessian is measured before and after the training, which is slow.",
+        ),
+        Value::Boolean(false),
+    ),
+];
+
+/// Of the table that `layers` may be.
+pub const EVERY: Key =
+    required(key("every", count(i64::MAX), "`layers.csv` has rows at epoch 0 and at every epoch that this divides."));
+
+pub const EXPECT: [Key; 8] = [
+    key("name", Takes::Text, "What is expected, in words, for the table of results. The default is the metric."),
+    key("where", Takes::Filter, "The trials that the expectation is about. The default is all of them."),
+    key(
+        "by",
+        Takes::Columns,
+        "The expectation must hold in every group of trials that agree in these axes. The default is all trials together.",
+    ),
+    required(key(
+        "metric",
+        Takes::Metric,
+        "A rate of outcomes, or one function of a formula over columns of `runs.csv` or `layers.csv`, such as `mean(ln(backprop_ratio))` or `max(activation_rms[2..last])`.",
+    )),
+    key("min", ANY, "The metric must be this or more."),
+    key("max", ANY, "The metric must be this or less."),
+    key("value", FINITE, "The metric must be within `tolerance` of this."),
+    key(
+        "tolerance",
+        Takes::Tolerance,
+        "How far the metric may be from `value`: a number, or a share of the value such as \"5%\".",
+    ),
+];
+
+pub const BASELINE: [Key; 4] = [
+    key(
+        "by",
+        Takes::Columns,
+        "There is one test for each group of trials that agree in these axes. The default is all trials together.",
+    ),
+    usual(key("alpha", CHANCE, "The chance of a false alarm over all groups."), Value::Float(0.05)),
+    usual(
+        key(
+            "direction",
+            Takes::OneOf(&["worse", "any"]),
+            "Which differences fail the gate: only more or earlier divergence, or any difference, as after an upgrade that should change nothing.",
+        ),
+        Value::Text("worse"),
+    ),
+    key(
+        "max_changed",
+        SHARE,
+        "The largest share of outcomes that may have changed, whatever the tests say. The default is no limit.",
+    ),
+];
+
+pub const RANGE: [Key; 4] = [
+    key("log", Takes::Ends, "The two ends of a range with equal ratios between neighbours. Both are above 0."),
+    key("linear", Takes::Ends, "The two ends of a range with equal distances between neighbours."),
+    required(key("points", count(MOST_POINTS), "The number of values, with both ends among them.")),
+    key("per", Takes::Divisor, "The numeric axis by whose value each value of the range is divided."),
+];
+
+/// Of a condition on a numeric axis.
+pub const BETWEEN: [Key; 2] =
+    [key("min", ANY, "The least value, which is included."), key("max", ANY, "The largest value, which is included.")];
+
+/// Of every task.
+pub const KIND: &str = "kind";
+
+const SIZE: Takes = count(1_000_000);
+const INPUTS: Key = key("inputs", SIZE, "The number of features of a sample.");
+const OUTPUTS: Key =
+    usual(key("outputs", SIZE, "The number of targets of a sample, under loss mse."), Value::Integer(1));
+const CLASSES: Key = usual(
+    key("classes", Takes::Integer { min: 2, max: 1_000_000 }, "The number of classes, under loss cross_entropy."),
+    Value::Integer(10),
+);
+const SAMPLES: Key = usual(key("samples", count(MOST), "The number of samples."), Value::Integer(256));
+const INPUT_STD: Key =
+    usual(key("input_std", NOT_NEGATIVE, "The standard deviation of the inputs."), Value::Float(1.0));
+
+const DRAWN: &[Key] = &[usual(INPUTS, Value::Integer(10)), OUTPUTS, CLASSES, SAMPLES, INPUT_STD];
+
+/// Every kind of task.
+pub static TASKS: [Kind; 10] = [
+    Kind {
+        kind: TaskKind::Teacher,
+        keys: DRAWN,
+        text: "The standardized outputs (or the class) of a fixed random tanh net of 64 units.",
+    },
+    Kind { kind: TaskKind::Noise, keys: DRAWN, text: "Fixed random inputs and targets." },
+    Kind { kind: TaskKind::FreshNoise, keys: DRAWN, text: "Random inputs and targets, new ones in every epoch." },
+    Kind { kind: TaskKind::Scalar, keys: &[], text: "One sample with the input 1 and the target 0." },
+    Kind {
+        kind: TaskKind::Csv,
+        keys: &[
+            required(key("path", Takes::Text, "The CSV file, relative to the folder of the spec.")),
+            required(key("target", Takes::Text, "The name of the column that is learned.")),
+            key(
+                "features",
+                Takes::Features,
+                "The names of the columns that are the inputs. The default is every column but the target.",
+            ),
+            key("samples", count(MOST), "The number of rows that are taken, from the first on. The default is all."),
+            usual(
+                key(
+                    "separator",
+                    Takes::Separator,
+                    "The character between the cells, such as \";\", or \"\\t\" for a tab.",
+                ),
+                Value::Text(","),
+            ),
+            usual(
+                key("standardize", Takes::Boolean, "Whether each column is brought to mean 0 and variance 1."),
+                Value::Boolean(true),
+            ),
+        ],
+        text: "A column of your own CSV file, learned from the other columns: docs/data.md.",
+    },
+    Kind {
+        kind: TaskKind::Digits,
+        keys: &[usual(
+            key("samples", count(IMAGES), "The number of images, from the first on."),
+            Value::Integer(IMAGES as u64),
+        )],
+        text: "1,797 images of 8 x 8 pixels of handwritten digits, which are 10 classes.",
+    },
+    Kind {
+        kind: TaskKind::Adding,
+        keys: &[SAMPLES],
+        text: "The sum of the two marked values of a sequence. It takes a recurrent network and loss mse.",
+    },
+    Kind {
+        kind: TaskKind::Copy,
+        keys: &[Key { text: "The number of symbols.", default: Some(Value::Integer(8)), ..CLASSES }, SAMPLES],
+        text: "The symbol of the first step of a sequence, asked for at the last step. It takes a recurrent network.",
+    },
+    Kind {
+        kind: TaskKind::TemporalOrder,
+        keys: &[SAMPLES],
+        text: "The order of two symbols in a sequence of distractors, which makes 4 classes. It takes a recurrent network.",
+    },
+    Kind {
+        kind: TaskKind::NoiseSequence,
+        keys: &[
+            Key { text: "The number of features of a time step.", default: Some(Value::Integer(1)), ..INPUTS },
+            OUTPUTS,
+            CLASSES,
+            SAMPLES,
+            INPUT_STD,
+        ],
+        text: "Random sequences and targets. It takes a recurrent network.",
+    },
+];
+
+/// The samples of `digits`.
+const IMAGES: i64 = 1797;
+
+/// The names of these keys.
+pub const fn names<const N: usize>(keys: &[Key; N]) -> [&'static str; N] {
+    let (mut names, mut i) = ([""; N], 0);
+    while i < N {
+        names[i] = keys[i].name;
+        i += 1;
+    }
+    names
+}
+
+impl Kind {
+    /// # Panics
+    /// Never: every kind is in the table, as a test shows.
+    pub fn of(kind: TaskKind) -> &'static Kind {
+        TASKS.iter().find(|table| table.kind == kind).expect("every kind of task has its keys")
+    }
+
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// The names of its keys beside `kind`.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|key| key.name).collect()
+    }
+}
