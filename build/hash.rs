@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// What is hashed, from the folder of the workspace: the sources that compute, the data that is compiled in, the versions of the
 /// dependencies.
-const HASHED: [&str; 4] = ["crates/core/src", "crates/engine/src", "experiments/data", "Cargo.lock"];
+pub const HASHED: [&str; 4] = ["crates/core/src", "crates/engine/src", "experiments/data", "Cargo.lock"];
 
 /// What only looks at finished rows, or talks to people. Everything else may change the bits of a row, or which trials a shard has.
 const HARMLESS: [&str; 5] = ["check", "failure.rs", "log.rs", "merge.rs", "summary"];

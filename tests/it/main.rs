@@ -24,6 +24,7 @@ mod training;
 mod verdicts;
 
 mod cover;
+mod crates;
 mod drill;
 mod held;
 mod merge;

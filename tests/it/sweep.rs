@@ -111,7 +111,7 @@ impl Place {
     }
 
     /// A sweep in the background that has written some of its rows and waits.
-    fn start_held(&self) -> Child {
+    pub fn start_held(&self) -> Child {
         self.start_held_under("UNRELATED", "1")
     }
 
