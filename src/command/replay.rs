@@ -94,11 +94,11 @@ fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Res
     if let Some(folder) = &folder {
         folder.write_tensors(&engine::start_of(trial).map_err(failed)?)?;
     }
-    let (id, mut lead_up) = (trial.id().to_string(), LeadUp::default());
+    let (id, mut lead_up) = (trial.id(), LeadUp::default());
     let mut watch = |seen: Step<'_>| {
         lead_up.see(seen);
         if let Some(folder) = &mut folder {
-            folder.see(&id, seen);
+            folder.see(id, seen);
         }
     };
     let finished = engine::replay(trial, record, &mut watch).map_err(failed)?;

@@ -7,7 +7,6 @@ use crate::check::sheet::{Header, Row};
 use crate::failure::Failure;
 use crate::record::{self, LABEL, OUTCOME, Verdict};
 use crate::spec::filter::{Cells, Filter};
-use crate::spec::metric::is_numeric;
 use crate::spec::unmet::{Tally, Unmet};
 use crate::spec::value;
 use crate::trial::{TrialId, Value};
@@ -144,7 +143,7 @@ impl Table {
 
 /// The measured columns of `runs.csv` that hold numbers.
 pub fn measures() -> Vec<&'static str> {
-    record::runs()[OUTCOME..].iter().copied().filter(|name| is_numeric(name)).collect()
+    record::runs()[OUTCOME..].iter().copied().filter(|name| record::is_numeric(name)).collect()
 }
 
 /// A factor that grows.
