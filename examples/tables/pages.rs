@@ -5,7 +5,7 @@ use blowup::axis::{self, ALL_SAMPLES, Axis, Bounds, Default, Kind, Rides, Short}
 use blowup::record::column::{About, abouts};
 use blowup::record::{self, EPOCH, LAYER, STEP, TRIAL};
 use blowup::summary;
-use blowup::trial::{Network, TaskKind, Value};
+use blowup::trial::{Loss, Network, TaskKind, Value};
 use std::collections::BTreeSet;
 
 /// A page with its tables written anew; else the mark that it lacks.
@@ -130,7 +130,8 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let lead = digits.len() % 3;
     let rest = (lead..digits.len()).step_by(3).map(|at| digits[at..at + 3].to_owned());
-    let groups: Vec<String> = Some(digits[..lead].to_owned()).into_iter().filter(|l| !l.is_empty()).chain(rest).collect();
+    let groups: Vec<String> =
+        Some(digits[..lead].to_owned()).into_iter().filter(|l| !l.is_empty()).chain(rest).collect();
     groups.join(",")
 }
 
@@ -150,9 +151,11 @@ fn default(axis: &Axis) -> String {
         }
         Default::OfTask => {
             let usual = TaskKind::Teacher.default_loss();
-            let others = TaskKind::ALL.iter().filter(|kind| kind.default_loss() != usual);
-            let each = others.map(|kind| format!("{} for {}", kind.default_loss().name(), kind.name()));
-            format!("{}; {}", usual.name(), each.collect::<Vec<_>>().join(", "))
+            let other = |loss: &&Loss| **loss != usual;
+            let of = |loss: Loss| TaskKind::ALL.iter().filter(move |kind| kind.default_loss() == loss);
+            let tasks = |loss: Loss| of(loss).map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+            let each = Loss::ALL.iter().filter(other).map(|loss| format!("; {} for {}", loss.name(), tasks(*loss)));
+            each.fold(usual.name().to_owned(), |all, other| all + &other)
         }
     }
 }
