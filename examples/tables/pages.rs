@@ -1,5 +1,5 @@
-//! What the documents say of axes and columns, from their declarations: text in, text out. The parts that are written stand
-//! between two marks, which stay.
+//! What the documents say of axes and columns, from their declarations: text in, text out. Each
+//! part that is written stands between two lines, which stay.
 
 use blowup::axis::{self, ALL_SAMPLES, Axis, Bounds, Default, Kind, Rides, Short};
 use blowup::record::column::{About, abouts};
@@ -8,7 +8,7 @@ use blowup::summary;
 use blowup::trial::{Loss, Network, TaskKind, Value};
 use std::collections::BTreeSet;
 
-/// A page with its tables written anew; else the mark that it lacks.
+/// Writes the tables of a page anew. The error is the line that the page lacks.
 type Written = fn(&str) -> Result<String, String>;
 
 /// The files that hold written parts.
@@ -36,7 +36,8 @@ fn results_page(page: &str) -> Result<String, String> {
     })
 }
 
-/// The words that the fuzzer puts into its inputs: the names, and those words that are none, which are kept by hand.
+/// The words that the fuzzer puts into its inputs: the names, and those words that are none, which
+/// are kept by hand.
 fn dictionary(page: &str) -> Result<String, String> {
     let names: String = names().into_iter().map(|name| format!("\"{name}\"\n")).collect();
     let opening = "# The names of axes, of their values and of columns: written by `make tables`";

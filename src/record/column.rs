@@ -1,6 +1,7 @@
-//! What a column of a result file is. Every column is declared once (`runs` and `sides`; `summary` for its own). From the
-//! declarations follow the headers, the cells of every row, which columns hold numbers, which of them `[record]` has to ask
-//! for, what the report shows, and the tables in docs/results.md.
+//! What a column of a result file is. Every column is declared once: in `runs` or `sides`, and that
+//! of `summary.csv` in `summary::counted`. From the declarations follow the headers, the cells of
+//! every row, which columns hold numbers, which of them `[record]` has to ask for, what the report
+//! shows, and the tables in docs/results.md.
 
 /// A column, whatever its rows are made of.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +48,8 @@ pub struct Column<T: 'static> {
     pub get: Get<T>,
 }
 
-/// How the cell is read from a row. The type that the function gives is the kind of the column; none is an empty cell.
+/// How the cell is read from a row. The type that the function returns is the kind of the column.
+/// Where it returns none the cell is empty.
 #[derive(Debug)]
 pub enum Get<T> {
     Text(fn(&T) -> Option<&str>),
@@ -103,7 +105,8 @@ pub fn names<T>(columns: &'static [Column<T>]) -> impl Iterator<Item = &'static 
     abouts(columns).map(|about| about.name)
 }
 
-/// The names of `first` and of the columns of a table behind it. `N` is one more than there are columns in the table.
+/// The names of `first` and of the columns of a table behind it. `N` is one more than there are
+/// columns in the table.
 pub(super) const fn header<T, const N: usize>(first: &About, columns: &[Column<T>]) -> [&'static str; N] {
     assert!(N == columns.len() + 1);
     let mut names = [first.name; N];

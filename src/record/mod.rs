@@ -1,5 +1,6 @@
-//! The rows of the result files: which columns there are, how a cell is written, how a row is found again. The only module that
-//! knows the layout of `runs.csv` and of the files beside it; it touches no file.
+//! The rows of the result files: which columns there are, how a cell is written, how a row is found
+//! again. The only module that knows the layout of `runs.csv` and of the files beside it; it
+//! touches no file.
 
 pub mod column;
 mod read;
@@ -20,7 +21,8 @@ use std::iter::once;
 /// Raised when a column is added, removed or changes its meaning.
 pub const FORMAT: u32 = 1;
 
-/// The parts of a line of `runs.csv`. The header and every row are made of `ALL` in this order, each part from its one table.
+/// The parts of a line of `runs.csv`. The header and every row are made of `ALL` in this order,
+/// each part from its one table.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Trial,

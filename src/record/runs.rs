@@ -1,4 +1,5 @@
-//! The columns of `runs.csv` but the axes. To add one: a field of `Measured` and an entry here.
+//! The columns of `runs.csv`, except the axes. A new column needs a field of `Measured` and an
+//! entry here.
 
 use super::Verdict;
 use super::column::{About, Column, PLAIN};

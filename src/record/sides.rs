@@ -1,5 +1,5 @@
-//! The files beside `runs.csv` and their columns behind the trial. To add a column: a field of the row's type and an entry
-//! here.
+//! The files beside `runs.csv` and their columns behind the trial. A new column needs a field of
+//! the row's type and an entry here.
 
 use super::column::{About, Column, PLAIN, header};
 use super::runs::TRIAL;

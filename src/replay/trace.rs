@@ -114,7 +114,8 @@ fn little_endian(array: &Array) -> Vec<u8> {
     }
 }
 
-/// The columns of a trace's `layers.csv`: those of a sweep's, with the step in the place of the epoch.
+/// The columns of a trace's `layers.csv`: those of a sweep's, with the step in the place of the
+/// epoch.
 fn layer_columns() -> impl Iterator<Item = &'static str> {
     record::LAYERS.into_iter().map(|name| if name == "epoch" { "step" } else { name })
 }

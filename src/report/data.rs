@@ -13,7 +13,8 @@ use crate::verdict::Outcome;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// The measured columns that a page shows where they have values. Places, which are integers, come after magnitudes.
+/// The measured columns that a page shows where they have values. The integers, which are places,
+/// come last.
 pub fn measures() -> Vec<&'static str> {
     let mut shown: Vec<&About> = abouts_of_runs().filter(|about| about.is_reported).collect();
     shown.sort_by_key(|about| about.kind != column::Kind::Float);

@@ -1,5 +1,5 @@
-//! The columns of `summary.csv` behind those of the configuration. To add one: a field of `Tally`, if none has it, and an entry
-//! here.
+//! The columns of `summary.csv` behind those of the configuration. A new one needs an entry here,
+//! and a field of `Tally` if no field holds it yet.
 
 use super::{Tally, median, rate};
 use crate::record::column::{About, Column, PLAIN};

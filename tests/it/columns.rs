@@ -1,5 +1,5 @@
-//! What the documents say of columns, axes and tasks, against the program's own lists: every name, and none that is not there. What
-//! follows from the declarations of the columns.
+//! Compares what the documents say of columns, axes and tasks with the program's own lists, and
+//! tests the lists that follow from the declarations of the columns.
 
 #[path = "../../examples/tables/pages.rs"]
 mod pages;
@@ -89,7 +89,6 @@ fn every_schedule_and_every_task_is_described_and_no_other() {
     assert_eq!(tasks, known);
 }
 
-/// What the columns say that they are is what the rest of the program takes them for.
 #[test]
 fn the_lists_of_columns_follow_from_the_declarations() {
     assert_eq!(record::runs()[record::LABEL], "label");

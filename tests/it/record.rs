@@ -117,7 +117,7 @@ fn by_name(header: &[&'static str], line: &[u8]) -> BTreeMap<&'static str, Strin
     header.iter().zip(fields).map(|(name, field)| (*name, text(&field).to_owned())).collect()
 }
 
-/// The cells that the fields of a row make, by the names of the fields: what is none has an empty cell.
+/// The text of each field of a row by the name of the field. A field that is none is left out.
 fn by_field(row: &impl Serialize) -> BTreeMap<String, String> {
     let fields = toml::Table::try_from(row).unwrap();
     let cell = |value: toml::Value| match value {
@@ -131,7 +131,8 @@ fn by_field(row: &impl Serialize) -> BTreeMap<String, String> {
     plain.map(|(name, value)| (name, cell(value))).collect()
 }
 
-/// Holds a row against the fields that it was made of. `beside`: the columns that no field is named after.
+/// Compares the cells of a row with the fields that it was made of. `beside` has the cells of the
+/// columns that no field is named after.
 fn meets(cells: &BTreeMap<&'static str, String>, fields: &BTreeMap<String, String>, beside: &[(&str, Option<String>)]) {
     for (name, cell) in cells {
         let known = beside.iter().find(|(known, _)| known == name).map(|(_, cell)| cell.clone().unwrap_or_default());
@@ -269,7 +270,8 @@ fn configuration_meets(cells: &BTreeMap<&'static str, String>, trial: &Trial) {
 }
 
 proptest! {
-    /// Every field of what was measured is in the cell under its own name, and no column is without a source.
+    /// Every field of what was measured stands in the cell under its own name, and every other cell
+    /// is empty.
     #[test]
     fn every_cell_stands_under_its_name(seed in any::<u64>(), label in "[a-z,\" ]{0,9}") {
         let mut draws = Draws(ChaCha8Rng::seed_from_u64(seed));
