@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz clean
+.PHONY: sweep test slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz tables clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -26,6 +26,10 @@ findings: build
 # What is known about exploding gradients, held against this program; writes docs/literature.md.
 literature: build
 	sh scripts/literature.sh
+
+# Writes the axes and the columns, as the program declares them, into docs/spec.md, docs/results.md and fuzz/words.dict.
+tables:
+	cargo run --release --quiet --package blowup-core --example tables
 
 # Executes notebooks/divergence.ipynb on a sweep of its own, or on RUN=results/mine; its Python packages go to .venv-notebook/.
 notebook: build

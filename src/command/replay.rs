@@ -79,7 +79,7 @@ fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Res
     worker
         .order(&Order::Replay { trial: Box::new(trial.clone()), record: record.clone(), start: folder.is_some() })
         .map_err(cut)?;
-    let (id, mut lead_up, mut fingerprint) = (trial.id().to_string(), LeadUp::default(), String::new());
+    let (id, mut lead_up, mut fingerprint) = (trial.id(), LeadUp::default(), String::new());
     loop {
         match worker.report().map_err(cut)? {
             Some(Report::Hello { fingerprint: said, .. }) => fingerprint = said,
@@ -90,7 +90,7 @@ fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Res
             }
             Some(Report::Step(step)) => {
                 if let Some(folder) = &mut folder {
-                    folder.see(&id, &step);
+                    folder.see(id, &step);
                 }
                 lead_up.see(step);
             }

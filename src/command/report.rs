@@ -6,7 +6,7 @@ use crate::figures::design;
 use crate::figures::table::Table;
 use crate::progress::to_stderr;
 use crate::report::curves::{Curves, curves};
-use crate::report::data::{self, Beside, Checks, Data, MEASURES, Sampled};
+use crate::report::data::{self, Beside, Checks, Data, Sampled};
 use crate::report::sample::{self, Sample};
 use crate::report::{MOST_TRIALS, page};
 use blowup_core::check::judge::judge;
@@ -30,7 +30,7 @@ pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
     let path = dir.join("runs.csv");
     let rows = count_rows(&path)?;
     let mask = sample::mask(rows);
-    let kept: Vec<&str> = MEASURES.iter().copied().chain(["epochs_run"]).collect();
+    let kept: Vec<&str> = data::measures().into_iter().chain(["epochs_run"]).collect();
     let mut table = Table::read(&path, Sample::new(open(&path)?, mask), &kept, &Filter::default())?;
     design::shorten(&mut table);
     let configurations = data::configurations(&table);

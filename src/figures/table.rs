@@ -7,7 +7,6 @@ use blowup_core::check::sheet::{Header, Row};
 use blowup_core::failure::Failure;
 use blowup_core::record::{self, LABEL, OUTCOME, Verdict};
 use blowup_core::spec::filter::{Cells, Filter};
-use blowup_core::spec::metric::is_numeric;
 use blowup_core::spec::unmet::{Tally, Unmet};
 use blowup_core::spec::value;
 use blowup_core::trial::{TrialId, Value};
@@ -144,7 +143,7 @@ impl Table {
 
 /// The measured columns of `runs.csv` that hold numbers.
 pub fn measures() -> Vec<&'static str> {
-    record::runs()[OUTCOME..].iter().copied().filter(|name| is_numeric(name)).collect()
+    record::runs()[OUTCOME..].iter().copied().filter(|name| record::is_numeric(name)).collect()
 }
 
 /// A factor that grows.

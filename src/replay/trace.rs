@@ -9,16 +9,12 @@ use blowup_core::failure::Failure;
 use blowup_core::output;
 use blowup_core::record::{self, OUTCOME};
 use blowup_core::training::{Array, Step, Values};
-use blowup_core::trial::Trial;
+use blowup_core::trial::{Trial, TrialId};
 use blowup_core::verdict::{Finished, LayerRow};
 use safetensors::tensor::{Dtype, TensorView};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-
-/// The columns of a trace's `layers.csv`: those of a sweep's, with the step in the place of the epoch.
-pub const LAYERS: [&str; 8] =
-    ["trial", "step", "layer", "time", "activation_rms", "backprop_norm", "weight_grad_norm", "weight_norm"];
 
 const CONFIGURATION: &str = "trace.toml";
 const TENSORS: &str = "tensors.safetensors";
@@ -46,7 +42,7 @@ impl Folder {
         let path = dir.join(LAYER_ROWS);
         let file = output::create_new(&path).and_then(|file| {
             let mut layers = BufWriter::new(file);
-            layers.write_all(&record::line(LAYERS))?;
+            layers.write_all(&record::line(layer_columns()))?;
             Ok(layers)
         });
         match file {
@@ -75,11 +71,10 @@ impl Folder {
     }
 
     /// One step, as it is seen. An error is kept for `finish`.
-    pub fn see(&mut self, trial: &str, seen: &Step) {
-        for row in &seen.layers {
-            if self.broken.is_none() {
-                self.broken = self.layers.write_all(&line(trial, seen.step, row)).err();
-            }
+    pub fn see(&mut self, trial: TrialId, seen: &Step) {
+        let rows: Vec<LayerRow> = seen.layers.iter().map(|row| LayerRow { epoch: seen.step, ..row.clone() }).collect();
+        if self.broken.is_none() {
+            self.broken = self.layers.write_all(&record::layer_rows(trial, &rows)).err();
         }
     }
 
@@ -119,11 +114,10 @@ fn little_endian(array: &Array) -> Vec<u8> {
     }
 }
 
-fn line(trial: &str, step: u64, row: &LayerRow) -> Vec<u8> {
-    let LayerRow { layer, time, activation_rms, backprop_norm, weight_grad_norm, weight_norm, epoch: _ } = *row;
-    let time = time.map(|time| time.to_string()).unwrap_or_default();
-    let norms = [activation_rms, backprop_norm, weight_grad_norm, weight_norm].map(record::float);
-    record::line([trial.to_owned(), step.to_string(), layer.to_string(), time].into_iter().chain(norms))
+/// The columns of a trace's `layers.csv`: those of a sweep's, with the step in the place of the
+/// epoch.
+fn layer_columns() -> impl Iterator<Item = &'static str> {
+    record::LAYERS.into_iter().map(|name| if name == "epoch" { "step" } else { name })
 }
 
 /// The trial as a TOML file: what is no axis first, then the axes that apply and what was measured, by the columns of `runs.csv`.

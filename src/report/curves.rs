@@ -3,7 +3,7 @@
 
 use super::columns::{Column, floats, integers};
 use crate::figures::table::Table;
-use blowup_core::record::{self, EPOCHS};
+use blowup_core::record::{self, SIDES};
 use blowup_core::trial::TrialId;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -92,9 +92,10 @@ fn fill(wanted: &mut [Wanted], table: &Table, mut reader: impl BufRead) -> io::R
         wanted.iter().enumerate().map(|(i, curve)| (table.trials[curve.row as usize], i)).collect();
     let mut line = Vec::new();
     reader.read_until(b'\n', &mut line)?;
-    if line != record::line(EPOCHS) {
+    if line != record::line(SIDES[0].columns) {
         return Ok(false);
     }
+    let columns = ["epoch", "loss", "grad_norm_max"].map(|name| SIDES[0].column(name));
     // The rows of a trial stand together.
     let (mut last, mut curve) = (None, None);
     loop {
@@ -106,7 +107,7 @@ fn fill(wanted: &mut [Wanted], table: &Table, mut reader: impl BufRead) -> io::R
         if trial != last {
             (last, curve) = (trial, trial.and_then(|trial| at.get(&trial).copied()));
         }
-        let Some(point) = curve.and_then(|_| point(&line)) else { continue };
+        let Some(point) = curve.and_then(|_| point(&line, columns)) else { continue };
         let curve = &mut wanted[curve.expect("it was just there")];
         if point.0 % curve.every == 0 || curve.also.contains(&point.0) {
             curve.points.push(point);
@@ -114,14 +115,9 @@ fn fill(wanted: &mut [Wanted], table: &Table, mut reader: impl BufRead) -> io::R
     }
 }
 
-/// Epoch, loss and largest gradient norm of a row.
-fn point(line: &[u8]) -> Option<(u64, f64, f64)> {
-    const LOSS: usize = 3;
-    const GRADIENT: usize = 5;
-    debug_assert_eq!((EPOCHS[LOSS], EPOCHS[GRADIENT]), ("loss", "grad_norm_max"));
-    let mut cells = std::str::from_utf8(line).ok()?.split(',');
-    let epoch = cells.nth(1)?.parse().ok()?;
-    let loss = cells.nth(LOSS - 2)?.parse().ok()?;
-    let gradient = cells.nth(GRADIENT - LOSS - 1)?.parse().unwrap_or(f64::NAN);
-    Some((epoch, loss, gradient))
+/// Epoch, loss and largest gradient norm of a row; `columns`: where they stand.
+fn point(line: &[u8], columns: [usize; 3]) -> Option<(u64, f64, f64)> {
+    let line = std::str::from_utf8(line).ok()?;
+    let [epoch, loss, gradient] = columns.map(|column| line.trim_end().split(',').nth(column));
+    Some((epoch?.parse().ok()?, loss?.parse().ok()?, gradient?.parse().unwrap_or(f64::NAN)))
 }

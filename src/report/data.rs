@@ -6,29 +6,20 @@ use crate::figures::design;
 use crate::figures::table::{Event, Factor, Table};
 use blowup_core::check::Gate;
 use blowup_core::check::text::short;
-use blowup_core::record::{Lost, Verdict};
+use blowup_core::record::column::{self, About};
+use blowup_core::record::{Lost, Verdict, abouts_of_runs};
 use blowup_core::store::{Counts, Manifest, Status};
 use blowup_core::verdict::Outcome;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// What is shown of the measured columns, where they have values.
-pub const MEASURES: [&str; 14] = [
-    "loss_initial",
-    "loss_final",
-    "loss_max",
-    "loss_jump_max",
-    "grad_norm_initial",
-    "grad_norm_max",
-    "clipped_fraction",
-    "update_norm_max",
-    "weight_norm_max",
-    "backprop_ratio",
-    "activation_ratio",
-    "sharpness_initial",
-    "sharpness_final",
-    "nonfinite_layer",
-];
+/// The measured columns that a page shows where they have values. The integers, which are places,
+/// come last.
+pub fn measures() -> Vec<&'static str> {
+    let mut shown: Vec<&About> = abouts_of_runs().filter(|about| about.is_reported).collect();
+    shown.sort_by_key(|about| about.kind != column::Kind::Float);
+    shown.into_iter().map(|about| about.name).collect()
+}
 
 /// As `page/data.js` reads it.
 #[derive(Debug, Serialize)]
@@ -134,7 +125,7 @@ impl<'a> Data<'a> {
             verdicts: Outcome::ALL.iter().map(|o| o.name()).chain(Lost::ALL.iter().map(|l| l.name())).collect(),
             outcomes: Outcome::ALL.len(),
             axes: axes(table),
-            measures: MEASURES.iter().filter_map(|name| measure(name, table.measure(name))).collect(),
+            measures: measures().into_iter().filter_map(|name| measure(name, table.measure(name))).collect(),
             trial: base64(&ids.collect::<Vec<u8>>()),
             verdict: integers(table.verdicts.iter().map(|verdict| number(*verdict))),
             configuration: integers(configurations.iter().copied()),

@@ -1,19 +1,20 @@
-//! What the documents say of columns, axes and tasks, against the program's own lists: every name, and none that is not there.
+//! Compares what the documents say of columns, axes and tasks with the program's own lists, and
+//! tests the lists that follow from the declarations of the columns.
+
+#[path = "../../crates/core/examples/tables/pages.rs"]
+mod pages;
 
 use crate::sweep::Place;
-use blowup_core::axis::Axis;
-use blowup_core::record;
+use blowup::report;
+use blowup_core::axis::TABLE;
+use blowup_core::record::column::{About, abouts};
+use blowup_core::record::{self, EPOCH, LAYER, Lost, STEP};
+use blowup_core::spec::metric::Layers;
 use blowup_core::summary;
 use blowup_core::trial::{Schedule, TaskKind};
 
 fn document(name: &str) -> String {
     std::fs::read_to_string(format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
-
-/// The section of a page under this heading.
-fn section<'a>(page: &'a str, heading: &str) -> &'a str {
-    let rest = page.split(&format!("\n## {heading}\n")).nth(1).unwrap_or_else(|| panic!("no section {heading}"));
-    rest.split("\n## ").next().unwrap()
 }
 
 /// The cells of the rows of all tables, heads left out.
@@ -33,51 +34,50 @@ fn rows(text: &str) -> Vec<Vec<&str>> {
     rows
 }
 
-/// The words in backticks that are names.
-fn names(text: &str) -> Vec<&str> {
-    let quoted = text.split('`').skip(1).step_by(2);
-    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    quoted.filter(|word| !word.is_empty() && word.chars().all(is_name)).collect()
-}
-
 #[test]
-fn every_column_of_every_file_is_described_with_its_unit_and_when_it_is_empty() {
-    let page = document("results.md");
-    let own = |columns: Vec<&'static str>| -> Vec<String> {
-        columns.into_iter().filter(|name| !Axis::names().any(|axis| axis == *name)).map(ToOwned::to_owned).collect()
-    };
-    let header = String::from_utf8(summary::header()).unwrap();
-    let counted = header.trim_end().split(',').skip_while(|name| *name != "trials").map(ToOwned::to_owned).collect();
-    let side = |columns: &[&str]| columns.iter().map(|name| (*name).to_owned()).collect();
-    let files: [(&str, Vec<String>); 5] = [
-        ("`runs.csv`", own(record::runs())),
-        ("`summary.csv`", counted),
-        ("`epochs.csv`", side(&record::EPOCHS)),
-        ("`layers.csv`", side(&record::LAYERS)),
-        ("`steps.csv`", side(&record::STEPS)),
-    ];
-    for (file, columns) in files {
-        let rows = rows(section(&page, file));
-        let described: Vec<String> = rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
-        assert_eq!(described, columns, "{file}");
-        for row in rows {
-            assert!(row.len() == 4 && !row[2].is_empty() && !row[3].is_empty(), "{file}: {row:?}");
-        }
+fn the_tables_of_the_documents_are_those_of_the_declarations() {
+    for (file, written) in pages::PAGES {
+        let page = std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert!(written(&page).as_ref() == Ok(&page), "`{file}` is not what `make tables` writes");
     }
 }
 
 #[test]
-fn every_axis_and_every_task_is_described_and_no_other() {
+fn no_word_of_the_fuzzers_dictionary_stands_twice() {
+    let page = std::fs::read_to_string(format!("{}/fuzz/words.dict", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let mut words: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
+    words.sort_unstable();
+    let twice = words.windows(2).find(|pair| pair[0] == pair[1]);
+    assert_eq!(twice, None);
+}
+
+/// What is said of every column that is no axis.
+fn every_column() -> Vec<&'static About> {
+    let beside = abouts(&EPOCH).chain(abouts(&LAYER)).chain(abouts(&STEP));
+    record::abouts_of_runs().chain(summary::counted()).chain(beside).collect()
+}
+
+#[test]
+fn every_column_and_every_axis_is_described_in_sentences() {
+    for about in every_column() {
+        let About { name, kind, unit, text, empty, .. } = *about;
+        assert!(text.ends_with('.') && !text.contains("  ") && !text.contains('\n'), "{name}: {text}");
+        assert!(!empty.is_empty() && !empty.ends_with('.'), "{name}: {empty}");
+        assert_eq!(about.is_numeric(), !unit.is_empty(), "{name}: {kind:?} in `{unit}`");
+    }
+    for axis in &TABLE {
+        assert!(axis.text.ends_with('.') && !axis.title.is_empty(), "{}: {}", axis.name, axis.text);
+    }
+    let lost = every_column().into_iter().find(|about| about.name == "lost").unwrap();
+    for reason in Lost::ALL {
+        assert!(lost.text.contains(&format!("`{}`", reason.name())), "{}", lost.text);
+    }
+}
+
+#[test]
+fn every_schedule_and_every_task_is_described_and_no_other() {
     let page = document("spec.md");
     let mut tables = page.split("\n\n").filter(|part| part.starts_with("| "));
-    let axes = tables.next().unwrap();
-    for axis in Axis::names() {
-        assert!(names(axes).contains(&axis), "`{axis}` is not described");
-    }
-    for row in rows(axes) {
-        let strange = names(row[0]).into_iter().find(|name| !Axis::names().any(|axis| axis == *name));
-        assert_eq!(strange, None, "{row:?}");
-    }
     let schedules: Vec<&str> = rows(tables.next().unwrap()).into_iter().map(|row| row[0]).collect();
     assert_eq!(schedules, Schedule::NAMES);
     let mut tasks: Vec<String> = rows(tables.next().unwrap())
@@ -88,6 +88,18 @@ fn every_axis_and_every_task_is_described_and_no_other() {
     tasks.sort_unstable();
     known.sort_unstable();
     assert_eq!(tasks, known);
+}
+
+#[test]
+fn the_lists_of_columns_follow_from_the_declarations() {
+    assert_eq!(record::runs()[record::LABEL], "label");
+    assert_eq!(record::runs()[record::OUTCOME..][..2], ["outcome", "lost"]);
+    let recorded: Vec<&str> = record::runs().into_iter().filter(|name| record::is_recorded(name)).collect();
+    assert_eq!(recorded, ["sharpness_initial", "sharpness_final"]);
+    let texts: Vec<&str> = record::runs().into_iter().filter(|name| !record::is_numeric(name)).collect();
+    insta::assert_snapshot!(texts.join(" "), @"trial label task network activation init recurrent_init bias norm norm_position residual parametrization loss optimizer nesterov schedule clip sampling dtype outcome lost nonfinite_site");
+    insta::assert_snapshot!(Layers::columns().collect::<Vec<_>>().join(" "), @"activation_rms backprop_norm weight_grad_norm weight_norm");
+    insta::assert_snapshot!(report::data::measures().join(" "), @"loss_initial loss_final loss_max loss_jump_max grad_norm_initial grad_norm_max clipped_fraction update_norm_max weight_norm_max backprop_ratio activation_ratio sharpness_initial sharpness_final nonfinite_layer");
 }
 
 #[test]

@@ -66,7 +66,8 @@ fn a_build_is_told_by_all_that_computes_and_by_nothing_else() {
     };
     put("Cargo.lock", "1");
     let mut builds = vec![hash::build(tree.path())];
-    for name in ["Cargo.lock", "crates/core/src/spec/mod.rs", "crates/engine/src/lib.rs", "experiments/data/digits.csv"] {
+    for name in ["Cargo.lock", "crates/core/src/spec/mod.rs", "crates/engine/src/lib.rs", "experiments/data/digits.csv"]
+    {
         put(name, "2");
         builds.push(hash::build(tree.path()));
     }

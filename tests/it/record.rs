@@ -1,10 +1,15 @@
 //! Rows as text: which columns, how cells look, and how rows are found in a damaged file.
 
 use crate::plan::trial;
+use blowup_core::axis::TABLE;
 use blowup_core::record::{self, Lost, Piece};
 use blowup_core::trial::{Trial, Value};
-use blowup_core::verdict::{Measured, Outcome, Site, Tensor, When};
+use blowup_core::verdict::{EpochRow, Finished, LayerRow, Measured, Outcome, Site, StepRow, Tensor, When};
 use proptest::prelude::*;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 pub fn measured() -> Measured {
     Measured {
@@ -44,6 +49,7 @@ fn text(bytes: &[u8]) -> &str {
 fn the_headers_are_those_of_the_contract() {
     insta::assert_snapshot!(text(&record::line(record::runs())), @"trial,label,task,inputs,samples,epochs,network,depth,width,activation,negative_slope,init,init_scale,init_offset,recurrent_init,recurrent_init_scale,forget_bias,bias,bias_std,norm,norm_position,residual,parametrization,loss,optimizer,momentum,nesterov,beta1,beta2,eps,alpha,lr,lr_output,schedule,warmup,clip,clip_threshold,weight_decay,batch,sampling,sequence_length,dtype,seed,data_seed,outcome,lost,epoch_diverged,step_diverged,epoch_nonfinite,step_nonfinite,nonfinite_site,nonfinite_layer,nonfinite_time,epoch_nan,step_nan,epochs_run,steps_run,loss_initial,loss_final,loss_trivial,loss_min,loss_max,epoch_loss_max,loss_jump_max,grad_norm_initial,grad_norm_max,epoch_grad_norm_max,clipped_fraction,update_norm_max,weight_norm_initial,weight_norm_max,backprop_ratio,activation_ratio,sharpness_initial,sharpness_final");
     insta::assert_snapshot!(record::EPOCHS.join(","), @"trial,epoch,steps,loss,loss_max,grad_norm_max,clipped_fraction,lr,weight_norm,update_norm_max");
+    insta::assert_snapshot!(record::LAYERS.join(","), @"trial,epoch,layer,time,activation_rms,backprop_norm,weight_grad_norm,weight_norm");
     insta::assert_snapshot!(record::STEPS.join(","), @"trial,step,loss,grad_norm,clipped,update_norm");
 }
 
@@ -104,7 +110,200 @@ fn damage_stays_in_its_row() {
     check(&format!("{row}t0123456789ab,\"a,b"), "rt");
 }
 
+/// A line of a file under the header of its file.
+fn by_name(header: &[&'static str], line: &[u8]) -> BTreeMap<&'static str, String> {
+    let fields = record::fields(line.strip_suffix(b"\n").unwrap());
+    assert_eq!(fields.len(), header.len());
+    header.iter().zip(fields).map(|(name, field)| (*name, text(&field).to_owned())).collect()
+}
+
+/// The text of each field of a row by the name of the field. A field that is none is left out.
+fn by_field(row: &impl Serialize) -> BTreeMap<String, String> {
+    let fields = toml::Table::try_from(row).unwrap();
+    let cell = |value: toml::Value| match value {
+        toml::Value::String(text) => text.to_lowercase(),
+        toml::Value::Integer(n) => n.to_string(),
+        toml::Value::Float(x) => format!("{x:?}"),
+        toml::Value::Boolean(b) => b.to_string(),
+        toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => panic!("no cell holds {value}"),
+    };
+    let plain = fields.into_iter().filter(|(_, value)| !value.is_table());
+    plain.map(|(name, value)| (name, cell(value))).collect()
+}
+
+/// Compares the cells of a row with the fields that it was made of. `beside` has the cells of the
+/// columns that no field is named after.
+fn meets(cells: &BTreeMap<&'static str, String>, fields: &BTreeMap<String, String>, beside: &[(&str, Option<String>)]) {
+    for (name, cell) in cells {
+        let known = beside.iter().find(|(known, _)| known == name).map(|(_, cell)| cell.clone().unwrap_or_default());
+        let expected = known.or_else(|| fields.get(*name).cloned()).unwrap_or_default();
+        assert_eq!(*cell, expected, "{name}");
+    }
+    for name in fields.keys() {
+        assert!(cells.contains_key(&**name), "the field `{name}` has no column");
+    }
+}
+
+/// Numbers of all kinds, drawn one after the other.
+struct Draws(ChaCha8Rng);
+
+impl Draws {
+    fn float(&mut self) -> f64 {
+        match self.0.random_range(0..4) {
+            0 => f64::from_bits(self.0.random()),
+            1 => f64::from(self.0.random_range(-9i32..9)),
+            2 => [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0][self.0.random_range(0..4)],
+            _ => self.0.random(),
+        }
+    }
+
+    /// TOML has no larger integers.
+    fn integer(&mut self) -> u64 {
+        self.0.random_range(0..i64::MAX as u64) >> self.0.random_range(0..63)
+    }
+
+    fn maybe<T>(&mut self, of: fn(&mut Draws) -> T) -> Option<T> {
+        if self.0.random() { Some(of(self)) } else { None }
+    }
+
+    fn when(&mut self) -> When {
+        When { epoch: self.integer(), step: self.integer() }
+    }
+
+    fn size(&mut self) -> usize {
+        self.integer() as usize
+    }
+
+    fn site(&mut self) -> Site {
+        let tensors =
+            [Tensor::Weight, Tensor::Activation, Tensor::Loss, Tensor::BackpropSignal, Tensor::WeightGradient];
+        let tensor = tensors[self.0.random_range(0..tensors.len())];
+        Site { tensor, layer: self.maybe(Draws::size), time: self.maybe(Draws::size) }
+    }
+
+    fn measured(&mut self) -> Measured {
+        Measured {
+            outcome: Outcome::ALL[self.0.random_range(0..Outcome::ALL.len())],
+            diverged: self.maybe(Draws::when),
+            nonfinite: self.maybe(Draws::when),
+            site: self.maybe(Draws::site),
+            nan: self.maybe(Draws::when),
+            epochs_run: self.integer(),
+            steps_run: self.integer(),
+            loss_initial: self.float(),
+            loss_final: self.float(),
+            loss_trivial: self.float(),
+            loss_min: self.maybe(Draws::float),
+            loss_max: self.maybe(Draws::float),
+            epoch_loss_max: self.maybe(Draws::integer),
+            loss_jump_max: self.maybe(Draws::float),
+            grad_norm_initial: self.float(),
+            grad_norm_max: self.maybe(Draws::float),
+            epoch_grad_norm_max: self.maybe(Draws::integer),
+            clipped_fraction: self.maybe(Draws::float),
+            update_norm_max: self.maybe(Draws::float),
+            weight_norm_initial: self.float(),
+            weight_norm_max: self.maybe(Draws::float),
+            backprop_ratio: self.maybe(Draws::float),
+            activation_ratio: self.maybe(Draws::float),
+            sharpness_initial: self.maybe(Draws::float),
+            sharpness_final: self.maybe(Draws::float),
+        }
+    }
+
+    fn epoch(&mut self) -> EpochRow {
+        EpochRow {
+            epoch: self.integer(),
+            steps: self.integer(),
+            loss: self.float(),
+            loss_max: self.maybe(Draws::float),
+            grad_norm_max: self.maybe(Draws::float),
+            clipped_fraction: self.maybe(Draws::float),
+            lr: self.float(),
+            weight_norm: self.float(),
+            update_norm_max: self.maybe(Draws::float),
+        }
+    }
+
+    fn layer(&mut self) -> LayerRow {
+        LayerRow {
+            epoch: self.integer(),
+            layer: self.size(),
+            time: self.maybe(Draws::size),
+            activation_rms: self.float(),
+            backprop_norm: self.float(),
+            weight_grad_norm: self.float(),
+            weight_norm: self.float(),
+        }
+    }
+
+    fn step(&mut self) -> StepRow {
+        StepRow {
+            step: self.integer(),
+            loss: self.float(),
+            grad_norm: self.float(),
+            clipped: self.maybe(|draws| draws.0.random()),
+            update_norm: self.maybe(Draws::float),
+        }
+    }
+}
+
+/// The configuration in a row of `runs.csv`, which `trial` made.
+fn configuration_meets(cells: &BTreeMap<&'static str, String>, trial: &Trial) {
+    let integer = |n: usize| n.to_string();
+    let front = [
+        ("trial", trial.id().to_string()),
+        ("label", trial.label.clone()),
+        ("task", trial.task.kind.name().to_owned()),
+        ("inputs", integer(trial.task.inputs)),
+        ("samples", integer(trial.task.samples)),
+        ("epochs", trial.epochs().to_string()),
+    ];
+    let axes = TABLE.iter().map(|axis| {
+        let mut cell = Vec::new();
+        (axis.get)(trial).into_iter().for_each(|value| value.put(&mut cell));
+        (axis.name, text(&cell).to_owned())
+    });
+    for (name, expected) in front.into_iter().chain(axes) {
+        assert_eq!(cells[name], expected, "{name}");
+    }
+}
+
 proptest! {
+    /// Every field of what was measured stands in the cell under its own name, and every other cell
+    /// is empty.
+    #[test]
+    fn every_cell_stands_under_its_name(seed in any::<u64>(), label in "[a-z,\" ]{0,9}") {
+        let mut draws = Draws(ChaCha8Rng::seed_from_u64(seed));
+        let trial = Trial { label, ..trial(3, 7, 0) };
+        let measured = draws.measured();
+        let cells = by_name(&record::runs(), &record::run_row(&trial, &measured));
+        configuration_meets(&cells, &trial);
+        let part = |when: Option<When>, of: fn(When) -> u64| when.map(|when| of(when).to_string());
+        let of_site = |of: fn(Site) -> Option<usize>| measured.site.and_then(of).map(|n| n.to_string());
+        let nested = [
+            ("lost", None),
+            ("epoch_diverged", part(measured.diverged, |when| when.epoch)),
+            ("step_diverged", part(measured.diverged, |when| when.step)),
+            ("epoch_nonfinite", part(measured.nonfinite, |when| when.epoch)),
+            ("step_nonfinite", part(measured.nonfinite, |when| when.step)),
+            ("epoch_nan", part(measured.nan, |when| when.epoch)),
+            ("step_nan", part(measured.nan, |when| when.step)),
+            ("nonfinite_site", measured.site.map(|site| site.tensor.name().to_owned())),
+            ("nonfinite_layer", of_site(|site| site.layer)),
+            ("nonfinite_time", of_site(|site| site.time)),
+        ];
+        let behind = cells.into_iter().filter(|(name, _)| record::column(name) >= record::OUTCOME).collect();
+        meets(&behind, &by_field(&measured), &nested);
+
+        let rows = Finished { measured, epochs: vec![draws.epoch()], layers: vec![draws.layer()], steps: vec![draws.step()] };
+        let [epochs, layers, steps] = record::side_rows(&trial, &rows);
+        let id = [("trial", Some(trial.id().to_string()))];
+        meets(&by_name(&record::EPOCHS, &epochs), &by_field(&rows.epochs[0]), &id);
+        meets(&by_name(&record::LAYERS, &layers), &by_field(&rows.layers[0]), &id);
+        meets(&by_name(&record::STEPS, &steps), &by_field(&rows.steps[0]), &id);
+    }
+
     #[test]
     fn a_float_is_written_as_rust_writes_it(bits in any::<u64>(), decimals in 0..20, digits in -1_000_000i64..1_000_000) {
         let check = |x: f64| {

@@ -133,7 +133,7 @@ axes! {
         default: Is(Text("mlp")),
         rides: Rides::Shape,
         title: "network",
-        text: "The kind of network. The recurrent ones need `sequence_length` and a task with sequences.",
+        text: "The kind of network. A recurrent one needs `sequence_length` and a task with sequences.",
         get: |trial| Some(Text(trial.network.name())),
         set: |trial, value| trial.network = known(value, Network::from_name),
         ..PLAIN
@@ -144,7 +144,7 @@ axes! {
         default: Is(Integer(1)),
         rides: Rides::Shape,
         title: "depth (hidden layers)",
-        text: "Hidden layers; 0 is a linear model.",
+        text: "The number of hidden layers; 0 is a linear model.",
         also: &["layers", "num_layers"],
         get: |trial| Some(Integer(trial.network.depth() as u64)),
         set: |trial, value| trial.network.set_depth(size(value)),
@@ -157,7 +157,7 @@ axes! {
         needs: &[HIDDEN],
         rides: Rides::Shape,
         title: "width (units a layer)",
-        text: "Units of a hidden layer.",
+        text: "The units of a hidden layer.",
         also: &["hidden", "hidden_size"],
         get: |trial| trial.network.width().map(|width| Integer(width as u64)),
         set: |trial, value| match &mut trial.network {
@@ -175,7 +175,7 @@ axes! {
         needs: &[HIDDEN, STAGED],
         rides: Rides::Shape,
         title: "activation",
-        text: "The function behind each hidden layer; lstm and gru have their own.",
+        text: "The function behind each hidden layer. lstm and gru have their own.",
         get: |trial| trial.network.activation().map(|activation| Text(activation.name())),
         set: |trial, value| *trial.network.activation_mut() = known(value, Activation::from_name),
         ..PLAIN
@@ -201,7 +201,7 @@ axes! {
         kind: init(Id::InitScale),
         default: Is(Text("pytorch")),
         title: "initialization",
-        text: "The initializer of the weights, as in `torch.nn.init`; of a recurrent layer it sees the gates as one matrix, as PyTorch's do.",
+        text: "The initializer of the weights, as in `torch.nn.init`. It sees the gates of a recurrent layer as one matrix, as PyTorch's do.",
         get: |trial| Some(Text(trial.init.kind.name())),
         set: |trial, value| trial.init.kind = known(value, InitKind::from_name),
         ..PLAIN
@@ -211,7 +211,7 @@ axes! {
         kind: FINITE,
         default: Is(Float(1.0)),
         title: "scale of the initial weights",
-        text: "The standard deviation of normal, the bound of uniform, the variance times fan_in of scaled, the value of constant, else a gain.",
+        text: "The standard deviation of normal, the bound of uniform, the variance times fan_in of scaled, the value of constant; a gain for the others.",
         get: |trial| Some(Float(trial.init.scale)),
         set: |trial, value| trial.init.scale = f64::of(value),
         ..PLAIN
@@ -222,7 +222,7 @@ axes! {
         default: Is(Float(0.0)),
         identity: Added(4),
         title: "init offset",
-        text: "Added to the first layer's weights.",
+        text: "The number that is added to the weights of the first layer.",
         get: |trial| Some(Float(trial.init.offset)),
         set: |trial, value| trial.init.offset = f64::of(value),
         ..PLAIN
@@ -247,7 +247,7 @@ axes! {
         needs: &[RECURRENT],
         identity: Within(Id::RecurrentInit),
         title: "scale of the initial recurrent weights",
-        text: "As `init_scale`, of the recurrent matrices.",
+        text: "The same as `init_scale`, for the recurrent matrices.",
         get: |trial| recurrent(trial).map(|init| Float(init.scale)),
         set: |trial, value| {
             let kind = trial.recurrent_init.unwrap_or(trial.init).kind;
@@ -262,7 +262,7 @@ axes! {
         needs: &[GATED, LEARNED],
         identity: Added(2),
         title: "forget bias",
-        text: "Added, at the start, to the bias of the gate that keeps the old state: lstm's forget gate, gru's update gate.",
+        text: "The number that is added at the start to the bias of the gate that keeps the old state: the forget gate of lstm, the update gate of gru.",
         get: |trial| match trial.network {
             Network::Gated { forget_bias, .. } if trial.bias != Bias::None => Some(Float(forget_bias)),
             Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } => None,
@@ -296,7 +296,7 @@ axes! {
         default: OfInit,
         needs: &[LEARNED],
         title: "standard deviation of the initial biases",
-        text: "The standard deviation of the initial biases: 0, and with init pytorch PyTorch's own biases.",
+        text: "The standard deviation of the initial biases.",
         get: |trial| match trial.bias {
             Bias::Learned { std } => Some(Float(std)),
             Bias::None | Bias::LearnedPytorch => None,
@@ -311,7 +311,7 @@ axes! {
         needs: &[HIDDEN, STAGED],
         rides: Rides::Shape,
         title: "norm",
-        text: "The normalization of each hidden layer; batch is for mlp only, and only where every batch has two samples or more.",
+        text: "The normalization of each hidden layer. batch is for mlp only, and only where every batch has two samples or more.",
         get: |trial| trial.network.norm().map(|norm| Text(norm.name())),
         set: |trial, value| *trial.network.norm_mut() = known(value, Norm::from_name),
         ..PLAIN
@@ -354,7 +354,7 @@ axes! {
         rides: Rides::Shape,
         identity: Added(3),
         title: "parametrization",
-        text: "What each layer's product is multiplied with: standard 1, ntk 1/sqrt(fan_in), mean_field that and 1/fan_in in the output layer; give the last two init normal(1.0).",
+        text: "The factor of each layer's product: 1 in standard, 1/sqrt(fan_in) in ntk, the same in mean_field but 1/fan_in in its output layer. The last two go with init normal(1.0).",
         get: |trial| Some(Text(trial.parametrization.name())),
         set: |trial, value| trial.parametrization = known(value, Parametrization::from_name),
         ..PLAIN
@@ -365,7 +365,7 @@ axes! {
         default: OfTask,
         rides: Rides::Shape,
         title: "loss",
-        text: "The loss: mse; of digits, copy and temporal-order cross_entropy.",
+        text: "The loss that is trained on, as in PyTorch.",
         get: |trial| Some(Text(trial.loss.name())),
         set: |trial, value| trial.loss = known(value, Loss::from_name),
         ..PLAIN
@@ -376,13 +376,13 @@ axes! {
         default: Is(Text("sgd")),
         rides: Rides::Shape,
         title: "optimizer",
-        text: "PyTorch's optimizer of that name.",
+        text: "PyTorch's optimizer of that name. Its numbers below have PyTorch's defaults.",
         get: |trial| Some(Text(trial.optimizer.name())),
         set: |trial, value| trial.optimizer = known(value, Optimizer::from_name),
         ..UPDATE
     },
     Momentum: of_optimizer!(
-        "momentum", NOT_NEGATIVE, Float(0.0), "momentum", "Of sgd and rmsprop: the share of the last step in the next one."
+        "momentum", NOT_NEGATIVE, Float(0.0), "momentum", "The share of the last step in the next one."
     ),
     Nesterov: Axis {
         rides: Rides::Shape,
@@ -392,29 +392,29 @@ axes! {
             trial.optimizer.set_number("nesterov", Boolean(looks_ahead));
         },
         ..of_optimizer!(
-            "nesterov", Kind::Boolean, Boolean(false), "nesterov", "Of sgd with momentum: whether it looks ahead."
+            "nesterov", Kind::Boolean, Boolean(false), "nesterov", "Whether the optimizer looks ahead; it can only do so with momentum."
         )
     },
     Beta1: Axis {
         also: &["betas"],
         ..of_optimizer!(
-            "beta1", BELOW_ONE, Float(0.9), "beta1", "Of adam and adamw: the decay of the mean of gradients."
+            "beta1", BELOW_ONE, Float(0.9), "beta1", "The decay of the mean of the gradients."
         )
     },
     Beta2: of_optimizer!(
-        "beta2", BELOW_ONE, Float(0.999), "beta2", "Of adam and adamw: the decay of the mean of squared gradients."
+        "beta2", BELOW_ONE, Float(0.999), "beta2", "The decay of the mean of the squared gradients."
     ),
     Eps: of_optimizer!(
-        "eps", HELD, Float(1e-8), "eps", "Of adam, adamw and rmsprop: added to the root that the update is divided by."
+        "eps", HELD, Float(1e-8), "eps", "The number that is added to the root by which the update is divided."
     ),
     Alpha: of_optimizer!(
-        "alpha", NOT_NEGATIVE, Float(0.99), "alpha", "Of rmsprop: the decay of the mean of squared gradients."
+        "alpha", NOT_NEGATIVE, Float(0.99), "alpha", "The decay of the mean of the squared gradients."
     ),
     Lr: Axis {
         name: "lr",
         kind: HELD,
         title: "learning rate",
-        text: "The learning rate; 0 is legal, what the dtype cannot hold (1e39 in float32) is a mistake, as in PyTorch.",
+        text: "The learning rate. 0 is legal; what the dtype cannot hold (1e39 in float32) is a mistake, as in PyTorch.",
         also: &["learning_rate"],
         get: |trial| Some(Float(trial.lr)),
         set: |trial, value| trial.lr = f64::of(value),
@@ -440,7 +440,7 @@ axes! {
             other.then(|| format!("{:?};warmup={:?}", trial.schedule.name(), trial.schedule.warmup()))
         }),
         title: "schedule",
-        text: "What both rates are multiplied with, update by update: docs/spec.md has the formulas.",
+        text: "The factor of both learning rates at each update; docs/spec.md has the formulas.",
         get: |trial| Some(Text(trial.schedule.name())),
         set: |trial, value| trial.schedule = known(value, Schedule::from_name),
         ..UPDATE
@@ -451,7 +451,7 @@ axes! {
         needs: &[Need { axis: Id::Schedule, test: Test::Taking(Schedule::TAKES, "warmup") }],
         identity: Within(Id::Schedule),
         title: "warmup (updates)",
-        text: "Updates until the full rate.",
+        text: "The updates until the full rate is reached.",
         get: |trial| trial.schedule.number("warmup"),
         set: |trial, value| trial.schedule.set_number("warmup", Integer(u64::of(value).max(1))),
         ..UPDATE
@@ -462,7 +462,7 @@ axes! {
         default: Is(Text("none")),
         rides: Rides::Clip,
         title: "clip",
-        text: "Gradient clipping: `clip_grad_norm_` or `clip_grad_value_`.",
+        text: "How gradients are clipped: norm is PyTorch's `clip_grad_norm_`, value its `clip_grad_value_`.",
         get: |trial| Some(Text(trial.clip.name())),
         set: |trial, value| trial.clip = known(value, Clip::from_name),
         ..UPDATE
@@ -474,7 +474,7 @@ axes! {
         needs: &[is(Id::Clip, &["norm", "value"])],
         rides: Rides::Clip,
         title: "clip threshold (gradient norm)",
-        text: "The largest norm or value; inf is no clipping, so norm and value need one, as in `norm(1.0)`.",
+        text: "The largest norm or value that is left as it is. At inf nothing is clipped, so norm and value need another one, as in `norm(1.0)`.",
         also: &["max_norm"],
         get: |trial| Some(Float(trial.clip.threshold())),
         set: |trial, value| trial.clip = trial.clip.at(f64::of(value)),
@@ -485,7 +485,7 @@ axes! {
         kind: HELD,
         default: Is(Float(0.0)),
         title: "weight decay",
-        text: "The optimizer's: L2 added to the gradient after clipping, decoupled under adamw.",
+        text: "The weight decay of the optimizer. It is added to the gradient after the clipping (L2); under adamw it is decoupled.",
         get: |trial| Some(Float(trial.weight_decay)),
         set: |trial, value| trial.weight_decay = f64::of(value),
         ..UPDATE
@@ -496,7 +496,7 @@ axes! {
         default: Is(Integer(ALL_SAMPLES)),
         rides: Rides::Shape,
         title: "batch (samples an update)",
-        text: "Samples of an update; \"all\" is a full batch, which is never shuffled.",
+        text: "The samples of an update. \"all\" is a full batch, which is never shuffled.",
         also: &["batch_size"],
         get: |trial| Some(Integer(trial.batch as u64)),
         set: |trial, value| trial.batch = size(value).min(trial.task.samples),
@@ -509,7 +509,7 @@ axes! {
         rides: Rides::Shape,
         identity: Added(8),
         title: "sampling",
-        text: "How batches smaller than the data are drawn: every sample once an epoch, or each independently.",
+        text: "How batches that are smaller than the data are drawn: shuffle takes every sample once an epoch, replacement draws each sample independently.",
         get: |trial| (trial.batch < trial.task.samples).then(|| Text(trial.sampling.name())),
         set: |trial, value| {
             if trial.batch < trial.task.samples {
@@ -524,7 +524,7 @@ axes! {
         needs: &[RECURRENT],
         rides: Rides::Shape,
         title: "sequence length (time steps)",
-        text: "Time steps of a sequence.",
+        text: "The time steps of a sequence.",
         also: &["seq_len"],
         get: |trial| trial.network.sequence_length().map(|length| Integer(length as u64)),
         set: |trial, value| match &mut trial.network {
@@ -541,7 +541,7 @@ axes! {
         default: Is(Text("float32")),
         rides: Rides::Shape,
         title: "dtype",
-        text: "Of weights, activations, gradients and optimizer states alike; the 16-bit ones keep no master weights and scale no loss, and are emulated: no faster.",
+        text: "The type of the weights, activations, gradients and optimizer states alike. The 16-bit ones keep no master weights and scale no loss; they are emulated, so they are no faster. Denormals are flushed to zero, see below.",
         get: |trial| Some(Text(trial.dtype.name())),
         set: |trial, value| trial.dtype = known(value, Dtype::from_name),
         ..PLAIN
@@ -552,7 +552,7 @@ axes! {
         rides: Rides::Seed,
         identity: Last,
         title: "seed",
-        text: "Written as `seeds`, at the top of the spec or in a block: how many (42 is 42 seeds, 0 to 41), or a list (`[42]` is the one seed 42).",
+        text: "The seed of the weights, of the order of the samples and of all else that is drawn. It is written as `seeds`, at the top of the spec or in a block: how many there are (42 is 42 seeds, 0 to 41), or a list (`[42]` is the one seed 42).",
         get: |trial| Some(Integer(trial.seed)),
         set: |trial, value| trial.seed = u64::of(value),
         ..PLAIN
@@ -563,7 +563,7 @@ axes! {
         default: Follows(Id::Seed),
         identity: Added(9),
         title: "data seed",
-        text: "The seed of the data, of the tasks that draw them.",
+        text: "The seed of the data, for the tasks that draw them.",
         get: |trial| Some(Integer(trial.data_seed())),
         set: |trial, value| trial.data_seed = Some(u64::of(value)),
         ..PLAIN

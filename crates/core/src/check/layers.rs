@@ -79,7 +79,7 @@ impl LayerCells {
     pub fn read(&mut self, path: &Path, mut reader: impl BufRead, roster: &Roster) -> Result<(), Failure> {
         let header = Header::read(path, &mut reader)?;
         let key = [header.column("epoch")?, header.column("layer")?, header.column("time")?];
-        let numeric = header.columns(|name| Layers::COLUMNS.contains(&name));
+        let numeric = header.columns(|name| Layers::columns().any(|column| column == name));
         let columns = self.all.iter().map(|cells| header.column(cells.layers.column));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         header.rows(path, reader, &mut |row| {

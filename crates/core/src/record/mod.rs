@@ -1,100 +1,64 @@
-//! The rows of the result files: which columns there are, how a cell is written, how a row is found again. The only module that knows the
-//! layout of `runs.csv` and of the files beside it; it touches no file.
+//! The rows of the result files: which columns there are, how a cell is written, how a row is found
+//! again. The only module that knows the layout of `runs.csv` and of the files beside it; it
+//! touches no file.
 
+pub mod column;
 mod read;
+mod runs;
+mod sides;
 mod write;
 
 pub use read::{LONGEST, Piece, cells, fields, row_id, scan};
-pub use write::{float, line, lost_row, run_row, side_rows};
+pub use runs::{FRONT, MEASURED, TRIAL, VERDICT};
+pub use sides::{EPOCH, EPOCHS, LAYER, LAYERS, SIDES, STEP, STEPS, Side};
+pub use write::{cells_of, float, layer_rows, line, lost_row, run_row, side_rows};
 
-use crate::axis;
-use crate::verdict::{Layers, Outcome, Record};
+use crate::axis::{self, Axis};
+use crate::verdict::{Outcome, Record};
+use column::{About, abouts, names};
+use std::iter::once;
 
 /// Raised when a column is added, removed or changes its meaning.
 pub const FORMAT: u32 = 1;
 
-const FRONT: [&str; 6] = ["trial", "label", "task", "inputs", "samples", "epochs"];
-
-const BACK: [&str; 31] = [
-    "outcome",
-    "lost",
-    "epoch_diverged",
-    "step_diverged",
-    "epoch_nonfinite",
-    "step_nonfinite",
-    "nonfinite_site",
-    "nonfinite_layer",
-    "nonfinite_time",
-    "epoch_nan",
-    "step_nan",
-    "epochs_run",
-    "steps_run",
-    "loss_initial",
-    "loss_final",
-    "loss_trivial",
-    "loss_min",
-    "loss_max",
-    "epoch_loss_max",
-    "loss_jump_max",
-    "grad_norm_initial",
-    "grad_norm_max",
-    "epoch_grad_norm_max",
-    "clipped_fraction",
-    "update_norm_max",
-    "weight_norm_initial",
-    "weight_norm_max",
-    "backprop_ratio",
-    "activation_ratio",
-    "sharpness_initial",
-    "sharpness_final",
-];
-
-/// A file beside `runs.csv`, with any number of rows per trial.
-#[derive(Debug)]
-pub struct Side {
-    pub file: &'static str,
-    pub columns: &'static [&'static str],
+/// The parts of a line of `runs.csv`. The header and every row are made of `ALL` in this order,
+/// each part from its one table.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Trial,
+    Front,
+    Axes,
+    Verdict,
+    Measured,
 }
 
-/// The files beside `runs.csv`; all that is said of them elsewhere is in this order.
-pub const SIDES: [Side; 3] = [
-    Side { file: "epochs.csv", columns: &EPOCHS },
-    Side { file: "layers.csv", columns: &LAYERS },
-    Side { file: "steps.csv", columns: &STEPS },
-];
+impl Part {
+    const ALL: [Part; 5] = [Part::Trial, Part::Front, Part::Axes, Part::Verdict, Part::Measured];
 
-/// Which of `SIDES` are written.
-pub fn recorded(record: &Record) -> [bool; 3] {
-    [record.epochs, record.layers != Layers::Never, record.steps > 0]
+    fn names(self) -> Vec<&'static str> {
+        match self {
+            Part::Trial => vec![TRIAL.name],
+            Part::Front => names(&FRONT).collect(),
+            Part::Axes => Axis::names().collect(),
+            Part::Verdict => names(&VERDICT).collect(),
+            Part::Measured => names(&MEASURED).collect(),
+        }
+    }
 }
-
-/// The columns of `epochs.csv`.
-pub const EPOCHS: [&str; 10] = [
-    "trial",
-    "epoch",
-    "steps",
-    "loss",
-    "loss_max",
-    "grad_norm_max",
-    "clipped_fraction",
-    "lr",
-    "weight_norm",
-    "update_norm_max",
-];
-
-/// The columns of `layers.csv`.
-pub const LAYERS: [&str; 8] =
-    ["trial", "epoch", "layer", "time", "activation_rms", "backprop_norm", "weight_grad_norm", "weight_norm"];
-
-/// The columns of `steps.csv`.
-pub const STEPS: [&str; 6] = ["trial", "step", "loss", "grad_norm", "clipped", "update_norm"];
-
-/// How many columns `runs.csv` has.
-const COLUMNS: usize = FRONT.len() + axis::COUNT + BACK.len();
 
 /// The columns of `runs.csv`.
 pub fn runs() -> Vec<&'static str> {
-    FRONT.into_iter().chain(axis::Axis::names()).chain(BACK).collect()
+    Part::ALL.into_iter().flat_map(Part::names).collect()
+}
+
+/// What is said of the columns of `runs.csv` that are no axes.
+pub fn abouts_of_runs() -> impl Iterator<Item = &'static About> {
+    once(&TRIAL).chain(abouts(&FRONT)).chain(abouts(&VERDICT)).chain(abouts(&MEASURED))
+}
+
+/// Which of `SIDES` are written.
+pub fn recorded(record: &Record) -> [bool; 3] {
+    SIDES.map(|side| (side.asked)(record))
 }
 
 /// Where `name` stands in `runs.csv`.
@@ -107,7 +71,15 @@ pub fn column(name: &str) -> usize {
 
 /// Whether a column of `runs.csv` has values only where `[record]` asks for it.
 pub fn is_recorded(column: &str) -> bool {
-    column.starts_with("sharpness_")
+    abouts_of_runs().any(|about| about.name == column && about.is_recorded)
+}
+
+/// Whether a column of `runs.csv` holds numbers.
+pub fn is_numeric(column: &str) -> bool {
+    match Axis::find(column) {
+        Some(axis) => axis.is_numeric(),
+        None => abouts_of_runs().any(|about| about.name == column && about.is_numeric()),
+    }
 }
 
 /// The first column in which two rows of a trial differ, of those that say what became of it. The sharpness may be in one of them alone.
@@ -124,7 +96,7 @@ pub fn differing(a: &[u8], b: &[u8]) -> Option<&'static str> {
 /// The column of the label, the one cell of a row that may change after it was written.
 pub const LABEL: usize = 1;
 /// The column of the outcome; that of `lost` follows.
-pub const OUTCOME: usize = FRONT.len() + axis::COUNT;
+pub const OUTCOME: usize = 1 + FRONT.len() + axis::COUNT;
 
 /// Why a trial has no outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -167,6 +139,13 @@ impl Verdict {
         match self {
             Verdict::Outcome(outcome) => Some(outcome),
             Verdict::Lost(_) => None,
+        }
+    }
+
+    pub fn lost(self) -> Option<Lost> {
+        match self {
+            Verdict::Outcome(_) => None,
+            Verdict::Lost(lost) => Some(lost),
         }
     }
 }

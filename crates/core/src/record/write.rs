@@ -1,16 +1,21 @@
 //! From results to lines of CSV. Absent is empty, never 0; a float is its shortest exact form and always carries a `.` or an exponent;
 //! what is not finite is `inf`, `-inf` or `NaN`.
 
-use super::{COLUMNS, EPOCHS, LAYERS, Lost, STEPS};
+use super::column::{Column, Get};
+use super::runs::{FRONT, MEASURED, VERDICT};
+use super::sides::{EPOCH, LAYER, STEP};
+use super::{Lost, Part, Verdict};
 use crate::axis::TABLE;
-use crate::trial::{Trial, Value};
-use crate::verdict::{EpochRow, Finished, LayerRow, Measured, StepRow, When};
+use crate::trial::{Trial, TrialId, Value};
+use crate::verdict::{Finished, LayerRow, Measured};
+use std::io::Write as _;
 
 /// One CSV line with its line end; quoted where a field needs it.
 pub fn line<I: IntoIterator<Item = T>, T: AsRef<[u8]>>(fields: I) -> Vec<u8> {
-    let mut cells = Cells::default();
+    let mut cells = Cells::new();
     fields.into_iter().for_each(|field| cells.bytes(field.as_ref()));
-    cells.line()
+    cells.end_line();
+    cells.text
 }
 
 /// The shortest text that reads back as the same number.
@@ -21,152 +26,87 @@ pub fn float(x: f64) -> String {
 
 /// The row of a trial that was trained.
 pub fn run_row(trial: &Trial, measured: &Measured) -> Vec<u8> {
-    let mut cells = configuration(trial);
-    verdict(&mut cells, measured);
-    cells.line()
+    row(trial, Verdict::Outcome(measured.outcome), Some(measured))
 }
 
 /// The row of a trial without a verdict: only its configuration and the reason.
 pub fn lost_row(trial: &Trial, lost: Lost) -> Vec<u8> {
-    let mut cells = configuration(trial);
-    cells.empty();
-    cells.text(lost.name());
-    while cells.count < COLUMNS {
-        cells.empty();
+    row(trial, Verdict::Lost(lost), None)
+}
+
+fn row(trial: &Trial, verdict: Verdict, measured: Option<&Measured>) -> Vec<u8> {
+    let mut cells = Cells::new();
+    for part in Part::ALL {
+        match part {
+            Part::Trial => cells.trial(trial.id()),
+            Part::Front => cells.put(&FRONT, Some(trial)),
+            Part::Axes => TABLE.iter().for_each(|axis| cells.value((axis.get)(trial))),
+            Part::Verdict => cells.put(&VERDICT, Some(&verdict)),
+            Part::Measured => cells.put(&MEASURED, measured),
+        }
     }
-    cells.line()
+    cells.end_line();
+    cells.text
 }
 
 /// The trial's lines of each of `SIDES`.
 pub fn side_rows(trial: &Trial, finished: &Finished) -> [Vec<u8>; 3] {
-    if finished.epochs.is_empty() && finished.layers.is_empty() && finished.steps.is_empty() {
+    let Finished { measured: _, epochs, layers, steps } = finished;
+    if epochs.is_empty() && layers.is_empty() && steps.is_empty() {
         return Default::default();
     }
-    let id = trial.id().to_string();
-    [
-        lines(&id, &finished.epochs, EPOCHS.len(), epoch),
-        lines(&id, &finished.layers, LAYERS.len(), layer),
-        lines(&id, &finished.steps, STEPS.len(), step),
-    ]
+    let id = trial.id();
+    [lines(id, &EPOCH, epochs), lines(id, &LAYER, layers), lines(id, &STEP, steps)]
 }
 
-fn lines<T>(id: &str, rows: &[T], columns: usize, put: fn(&mut Cells, &T)) -> Vec<u8> {
-    let mut lines = Vec::new();
+/// The lines of `layers.csv` for these rows.
+pub fn layer_rows(trial: TrialId, rows: &[LayerRow]) -> Vec<u8> {
+    lines(trial, &LAYER, rows)
+}
+
+fn lines<T>(trial: TrialId, columns: &[Column<T>], rows: &[T]) -> Vec<u8> {
+    let mut cells = Cells { text: Vec::new() };
     for row in rows {
-        let mut cells = Cells::default();
-        cells.text(id);
-        put(&mut cells, row);
-        debug_assert_eq!(cells.count, columns);
-        lines.extend(cells.line());
+        cells.trial(trial);
+        cells.put(columns, Some(row));
+        cells.end_line();
     }
-    lines
+    cells.text
 }
 
-fn epoch(cells: &mut Cells, row: &EpochRow) {
-    cells.integer(row.epoch);
-    cells.integer(row.steps);
-    cells.float(row.loss);
-    cells.maybe_float(row.loss_max);
-    cells.maybe_float(row.grad_norm_max);
-    cells.maybe_float(row.clipped_fraction);
-    cells.float(row.lr);
-    cells.float(row.weight_norm);
-    cells.maybe_float(row.update_norm_max);
+/// The cells of the columns of a table, with the line end.
+pub fn cells_of<T>(columns: &[Column<T>], row: &T) -> Vec<u8> {
+    let mut cells = Cells::new();
+    cells.put(columns, Some(row));
+    cells.end_line();
+    cells.text
 }
 
-fn layer(cells: &mut Cells, row: &LayerRow) {
-    cells.integer(row.epoch);
-    cells.integer(row.layer as u64);
-    cells.maybe_integer(row.time.map(|time| time as u64));
-    cells.float(row.activation_rms);
-    cells.float(row.backprop_norm);
-    cells.float(row.weight_grad_norm);
-    cells.float(row.weight_norm);
-}
-
-fn step(cells: &mut Cells, row: &StepRow) {
-    cells.integer(row.step);
-    cells.float(row.loss);
-    cells.float(row.grad_norm);
-    match row.clipped {
-        Some(clipped) => cells.boolean(clipped),
-        None => cells.empty(),
-    }
-    cells.maybe_float(row.update_norm);
-}
-
-fn configuration(trial: &Trial) -> Cells {
-    let mut cells = Cells::default();
-    cells.text(&trial.id().to_string());
-    cells.text(&trial.label);
-    cells.text(trial.task.kind.name());
-    cells.integer(trial.task.inputs as u64);
-    cells.integer(trial.task.samples as u64);
-    cells.integer(trial.epochs());
-    for axis in &TABLE {
-        match (axis.get)(trial) {
-            None => cells.empty(),
-            Some(value) => cells.value(value),
-        }
-    }
-    cells
-}
-
-fn verdict(cells: &mut Cells, m: &Measured) {
-    cells.text(m.outcome.name());
-    cells.empty();
-    cells.when(m.diverged);
-    cells.when(m.nonfinite);
-    cells.text(m.site.map_or("", |site| site.tensor.name()));
-    cells.maybe_integer(m.site.and_then(|site| site.layer).map(|layer| layer as u64));
-    cells.maybe_integer(m.site.and_then(|site| site.time).map(|time| time as u64));
-    cells.when(m.nan);
-    cells.integer(m.epochs_run);
-    cells.integer(m.steps_run);
-    cells.float(m.loss_initial);
-    cells.float(m.loss_final);
-    cells.float(m.loss_trivial);
-    cells.maybe_float(m.loss_min);
-    cells.maybe_float(m.loss_max);
-    cells.maybe_integer(m.epoch_loss_max);
-    cells.maybe_float(m.loss_jump_max);
-    cells.float(m.grad_norm_initial);
-    cells.maybe_float(m.grad_norm_max);
-    cells.maybe_integer(m.epoch_grad_norm_max);
-    cells.maybe_float(m.clipped_fraction);
-    cells.maybe_float(m.update_norm_max);
-    cells.float(m.weight_norm_initial);
-    cells.maybe_float(m.weight_norm_max);
-    cells.maybe_float(m.backprop_ratio);
-    cells.maybe_float(m.activation_ratio);
-    cells.maybe_float(m.sharpness_initial);
-    cells.maybe_float(m.sharpness_final);
-}
-
-/// The fields of a row, each with what follows it.
+/// Lines of fields, each with what follows it.
 struct Cells {
     text: Vec<u8>,
-    count: usize,
-}
-
-impl Default for Cells {
-    fn default() -> Cells {
-        Cells { text: Vec::with_capacity(512), count: 0 }
-    }
 }
 
 impl Cells {
-    fn end(&mut self) {
-        self.text.push(b',');
-        self.count += 1;
+    fn new() -> Cells {
+        Cells { text: Vec::with_capacity(512) }
     }
 
-    fn empty(&mut self) {
-        self.end();
+    fn trial(&mut self, trial: TrialId) {
+        write!(self.text, "{trial},").expect("writing to memory");
     }
 
-    fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
+    /// A cell for each column; all are empty where there is no row.
+    fn put<T>(&mut self, columns: &[Column<T>], row: Option<&T>) {
+        for column in columns {
+            match (row, &column.get) {
+                (None, _) => self.value(None),
+                (Some(row), Get::Text(get)) => self.bytes(get(row).unwrap_or_default().as_bytes()),
+                (Some(row), Get::Integer(get)) => self.value(get(row).map(Value::Integer)),
+                (Some(row), Get::Float(get)) => self.value(get(row).map(Value::Float)),
+                (Some(row), Get::Boolean(get)) => self.value(get(row).map(Value::Boolean)),
+            }
+        }
     }
 
     fn bytes(&mut self, field: &[u8]) {
@@ -182,49 +122,20 @@ impl Cells {
         } else {
             self.text.extend_from_slice(field);
         }
-        self.end();
+        self.text.push(b',');
     }
 
-    fn integer(&mut self, n: u64) {
-        self.value(Value::Integer(n));
-    }
-
-    fn float(&mut self, x: f64) {
-        self.value(Value::Float(x));
-    }
-
-    fn boolean(&mut self, b: bool) {
-        self.value(Value::Boolean(b));
-    }
-
-    /// A value's text needs no quotes.
-    fn value(&mut self, value: Value) {
-        value.put(&mut self.text);
-        self.end();
-    }
-
-    fn maybe_integer(&mut self, n: Option<u64>) {
-        match n {
-            Some(n) => self.integer(n),
-            None => self.empty(),
+    /// The text of a value needs no quotes.
+    fn value(&mut self, value: Option<Value>) {
+        if let Some(value) = value {
+            value.put(&mut self.text);
         }
+        self.text.push(b',');
     }
 
-    fn maybe_float(&mut self, x: Option<f64>) {
-        match x {
-            Some(x) => self.float(x),
-            None => self.empty(),
-        }
-    }
-
-    fn when(&mut self, when: Option<When>) {
-        self.maybe_integer(when.map(|w| w.epoch));
-        self.maybe_integer(when.map(|w| w.step));
-    }
-
-    fn line(mut self) -> Vec<u8> {
+    /// Puts the line end in the place of the comma behind the last field.
+    fn end_line(&mut self) {
         self.text.pop();
         self.text.push(b'\n');
-        self.text
     }
 }

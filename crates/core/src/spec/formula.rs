@@ -1,7 +1,7 @@
 //! Reads the text of a metric: tokens, then precedence climbing. Every mistake knows its bytes; the first one ends the reading.
 
+use super::metric::numeric_columns;
 use super::metric::{End, Expr, Formula, Function, Layers, Operator, Rate, Reach, Unary, What};
-use super::metric::{is_numeric, numeric_columns};
 use super::report::{Mistake, excerpt};
 use super::source::Span;
 use crate::record;
@@ -207,14 +207,14 @@ impl<'a> Reader<'a> {
             self.expect("(", "its argument stands in parentheses, for example ln(loss_final)")?;
             return Ok(Expr::Apply(unary, Box::new(self.closed()?)));
         }
-        if let Some(column) = Layers::COLUMNS.into_iter().find(|column| *column == name) {
+        if let Some(column) = Layers::columns().find(|column| *column == name) {
             self.expect("[", &format!("it is a column of layers.csv: say which layers, {name}[1] or {name}[2..last]"))?;
             let (layers, from) = (self.layers(column)?, span.start);
             return self.checked(layers, from);
         }
         let column = record::runs().into_iter().find(|column| *column == name);
         match column {
-            Some(column) if is_numeric(column) => {
+            Some(column) if record::is_numeric(column) => {
                 let columns = &mut self.formula.columns;
                 let at = columns.iter().position(|known| *known == column).unwrap_or(columns.len());
                 if at == columns.len() {
@@ -228,7 +228,7 @@ impl<'a> Reader<'a> {
             }
             None => {
                 let mut known = numeric_columns();
-                known.extend(Layers::COLUMNS);
+                known.extend(Layers::columns());
                 known.extend(Unary::NAMED.map(|(name, _)| name));
                 Err((span, Mistake::unknown(format!("there is no column `{}`", excerpt(name)), name, &known)))
             }

@@ -25,8 +25,8 @@
 use super::formula;
 use super::report::Mistake;
 use super::source::Span;
-use crate::axis::Axis;
-use crate::record;
+use crate::record::column::abouts;
+use crate::record::{self, LAYER, is_numeric};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
@@ -189,8 +189,10 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// The numeric columns of `layers.csv`.
-    pub const COLUMNS: [&'static str; 4] = ["activation_rms", "backprop_norm", "weight_grad_norm", "weight_norm"];
+    /// The columns of `layers.csv` that were measured.
+    pub fn columns() -> impl Iterator<Item = &'static str> {
+        abouts(&LAYER).filter(|about| !about.is_key && about.is_numeric()).map(|about| about.name)
+    }
 }
 
 /// From one layer (or time step) to another, both included.
@@ -255,14 +257,6 @@ impl Metric {
             What::Rate(_) => &[],
             What::Aggregate(_, formula) => &formula.layers,
         }
-    }
-}
-
-/// Whether this column of `runs.csv` holds numbers.
-pub fn is_numeric(column: &str) -> bool {
-    match column {
-        "trial" | "label" | "task" | "outcome" | "lost" | "nonfinite_site" => false,
-        name => Axis::find(name).is_none_or(Axis::is_numeric),
     }
 }
 

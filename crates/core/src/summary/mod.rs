@@ -1,28 +1,15 @@
 //! From the rows of `runs.csv` to `summary.csv`, one row per configuration, and to the table at the end of a sweep. Text in, text out.
 
+mod counted;
 mod table;
 
+use crate::record::column::{About, abouts, names};
 use crate::record::{self, LABEL, OUTCOME, Verdict};
 use crate::spec::Spec;
 use crate::store::Counts;
+use counted::COUNTED;
 use std::collections::HashMap;
 use std::io::{self, Write};
-
-/// The columns after those of the configuration.
-const COUNTED: [&str; 12] = [
-    "trials",
-    "converged",
-    "stalled",
-    "unsettled",
-    "diverged",
-    "nonfinite",
-    "lost",
-    "divergence_rate",
-    "divergence_low",
-    "divergence_high",
-    "epoch_diverged_median",
-    "epoch_nonfinite_median",
-];
 
 /// Fed with rows in grid order.
 pub struct Summary {
@@ -45,6 +32,7 @@ struct Columns {
     epoch_nonfinite: usize,
 }
 
+/// What is counted of a configuration.
 #[derive(Default)]
 struct Tally {
     counts: Counts,
@@ -89,7 +77,12 @@ impl<V: Default> Groups<V> {
 pub fn header() -> Vec<u8> {
     let columns = record::runs();
     let configuration = columns[LABEL..OUTCOME].iter().copied().filter(|name| *name != "seed");
-    record::line(configuration.chain(COUNTED))
+    record::line(configuration.chain(names(&COUNTED)))
+}
+
+/// What is said of the columns behind those of the configuration.
+pub fn counted() -> impl Iterator<Item = &'static About> {
+    abouts(&COUNTED)
 }
 
 impl Summary {
@@ -147,17 +140,8 @@ impl Summary {
     pub fn rest(&self) -> Vec<u8> {
         let mut csv = Vec::new();
         for (key, tally) in self.configurations.in_order() {
-            let c = &tally.counts;
-            let rate = rate(c);
-            let mut cells: Vec<String> =
-                [c.trials, c.converged, c.stalled, c.unsettled, c.diverged, c.nonfinite, c.lost]
-                    .map(|n| n.to_string())
-                    .into();
-            let maybe = |x: Option<f64>| x.map(record::float).unwrap_or_default();
-            cells.extend([rate.map(|r| r.0), rate.map(|r| r.1), rate.map(|r| r.2)].map(maybe));
-            cells.extend([&tally.epochs_diverged, &tally.epochs_nonfinite].map(|epochs| maybe(median(epochs))));
             csv.extend_from_slice(key);
-            csv.extend(record::line(&cells));
+            csv.extend(record::cells_of(&COUNTED, tally));
         }
         csv
     }

@@ -1,0 +1,291 @@
+//! The columns of `runs.csv`, except the axes. A new column needs a field of `Measured` and an
+//! entry here.
+
+use super::Verdict;
+use super::column::{About, Column, PLAIN};
+use crate::trial::Trial;
+use crate::verdict::Measured;
+
+/// The first column of every file; every line begins with it.
+pub static TRIAL: About = About {
+    name: "trial",
+    text: "The id of the trial: `t` and 12 hexadecimal digits, a hash of everything that decides what the trial is.",
+    is_key: true,
+    ..PLAIN
+};
+
+/// The columns before the axes.
+pub static FRONT: [Column<Trial>; 5] = [
+    About { name: "label", text: "The label of the trial's block.", empty: "where the block has none", ..PLAIN }
+        .text(|trial| Some(&trial.label)),
+    About { name: "task", text: "The kind of the task.", ..PLAIN }.text(|trial| Some(trial.task.kind.name())),
+    About { name: "inputs", unit: "numbers", text: "The features of a sample, or of a time step.", ..PLAIN }
+        .integer(|trial| Some(trial.task.inputs as u64)),
+    About { name: "samples", unit: "samples", text: "The samples of the training set.", ..PLAIN }
+        .integer(|trial| Some(trial.task.samples as u64)),
+    About { name: "epochs", unit: "epochs", text: "The epochs that are begun within the whole budget.", ..PLAIN }
+        .integer(|trial| Some(trial.epochs())),
+];
+
+/// The two columns behind the axes, of which one is empty.
+pub static VERDICT: [Column<Verdict>; 2] = [
+    About {
+        name: "outcome",
+        text: "What became of the trial: see the table in the [README](../README.md#reading-the-results).",
+        empty: "of a lost trial",
+        ..PLAIN
+    }
+    .text(|verdict| verdict.outcome().map(|outcome| outcome.name())),
+    About {
+        name: "lost",
+        text: "Why there is no verdict: `crashed`, `timeout` or `memory`. All further columns of a lost trial are empty.",
+        empty: "where there is an outcome",
+        ..PLAIN
+    }
+    .text(|verdict| verdict.lost().map(|lost| lost.name())),
+];
+
+/// The columns behind the verdict. A lost trial has none of them.
+pub static MEASURED: [Column<Measured>; 29] = [
+    About {
+        name: "epoch_diverged",
+        unit: "epoch",
+        text: "The epoch of the first step loss that is above the threshold or not finite. \
+               A trial can cross the threshold, recover and still converge.",
+        empty: "if there is no such step",
+        ..PLAIN
+    }
+    .integer(|measured| measured.diverged.map(|when| when.epoch)),
+    About {
+        name: "step_diverged",
+        unit: "updates",
+        text: "The updates that were done before that step.",
+        empty: "if there is no such step",
+        ..PLAIN
+    }
+    .integer(|measured| measured.diverged.map(|when| when.step)),
+    About {
+        name: "epoch_nonfinite",
+        unit: "epoch",
+        text: "The epoch of the first step whose loss or gradient norm is not finite. A last check follows the last update.",
+        empty: "if there is no such step",
+        ..PLAIN
+    }
+    .integer(|measured| measured.nonfinite.map(|when| when.epoch)),
+    About {
+        name: "step_nonfinite",
+        unit: "updates",
+        text: "The updates that were done before that step; 0 means at the initialization.",
+        empty: "if there is no such step",
+        ..PLAIN
+    }
+    .integer(|measured| measured.nonfinite.map(|when| when.step)),
+    About {
+        name: "nonfinite_site",
+        text: "The tensor in which the first value of that step was not finite: `weight`, `activation`, `loss`, \
+               `backprop signal` or `weight gradient`, the first of them in the order of the computation.",
+        empty: "if there is no such step, or only the norm overflowed",
+        ..PLAIN
+    }
+    .text(|measured| measured.site.map(|site| site.tensor.name())),
+    About {
+        name: "nonfinite_layer",
+        unit: "layer",
+        text: "The layer of that tensor. The first layer is 1, the output layer is depth + 1.",
+        empty: "if the tensor is the loss, and if there is none",
+        is_reported: true,
+        ..PLAIN
+    }
+    .integer(|measured| measured.site?.layer.map(|layer| layer as u64)),
+    About {
+        name: "nonfinite_time",
+        unit: "time step",
+        text: "The time step of that tensor. The first time step is 1.",
+        empty: "except in the hidden layers of recurrent nets",
+        ..PLAIN
+    }
+    .integer(|measured| measured.site?.time.map(|time| time as u64)),
+    About {
+        name: "epoch_nan",
+        unit: "epoch",
+        text: "The epoch of the first step loss that is NaN. The trial ends there. An infinite loss never ends a trial.",
+        empty: "if there is no such step",
+        ..PLAIN
+    }
+    .integer(|measured| measured.nan.map(|when| when.epoch)),
+    About {
+        name: "step_nan",
+        unit: "updates",
+        text: "The updates that were done before that step.",
+        empty: "if there is no such step",
+        ..PLAIN
+    }
+    .integer(|measured| measured.nan.map(|when| when.step)),
+    About {
+        name: "epochs_run",
+        unit: "epochs",
+        text: "The epochs that were begun. They are fewer than `epochs` after a NaN.",
+        ..PLAIN
+    }
+    .integer(|measured| Some(measured.epochs_run)),
+    About { name: "steps_run", unit: "updates", text: "The updates that were done.", ..PLAIN }
+        .integer(|measured| Some(measured.steps_run)),
+    About {
+        name: "loss_initial",
+        unit: "loss",
+        text: "The loss over the whole training set before any update.",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| Some(measured.loss_initial)),
+    About {
+        name: "loss_final",
+        unit: "loss",
+        text: "The loss over the whole training set after the last update. It is NaN where the trial ended at a NaN.",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| Some(measured.loss_final)),
+    About {
+        name: "loss_trivial",
+        unit: "loss",
+        text: "The loss of the best constant prediction on the same data: the variance of the targets, or the entropy of \
+               the classes.",
+        ..PLAIN
+    }
+    .float(|measured| Some(measured.loss_trivial)),
+    About {
+        name: "loss_min",
+        unit: "loss",
+        text: "The smallest epoch loss. A NaN is never a minimum or a maximum.",
+        empty: "without an epoch, and if all are NaN",
+        ..PLAIN
+    }
+    .float(|measured| measured.loss_min),
+    About {
+        name: "loss_max",
+        unit: "loss",
+        text: "The largest epoch loss.",
+        empty: "without an epoch, and if all are NaN",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.loss_max),
+    About {
+        name: "epoch_loss_max",
+        unit: "epoch",
+        text: "The epoch of `loss_max`, the first of equal ones.",
+        empty: "where `loss_max` is",
+        ..PLAIN
+    }
+    .integer(|measured| measured.epoch_loss_max),
+    About {
+        name: "loss_jump_max",
+        unit: "ratio",
+        text: "The largest ratio of a step loss to the one before it.",
+        empty: "with fewer than two steps",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.loss_jump_max),
+    About {
+        name: "grad_norm_initial",
+        unit: "norm",
+        text: "The norm of the gradient of the first step: L2 over all parameters, before clipping.",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| Some(measured.grad_norm_initial)),
+    About {
+        name: "grad_norm_max",
+        unit: "norm",
+        text: "The largest gradient norm of all steps, before clipping.",
+        empty: "if all are NaN",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.grad_norm_max),
+    About {
+        name: "epoch_grad_norm_max",
+        unit: "epoch",
+        text: "The epoch of `grad_norm_max`. It is 0 if nothing was trained.",
+        empty: "if all are NaN",
+        ..PLAIN
+    }
+    .integer(|measured| measured.epoch_grad_norm_max),
+    About {
+        name: "clipped_fraction",
+        unit: "share",
+        text: "The share of the updates that were clipped; see below.",
+        empty: "at clip none, and without an update",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.clipped_fraction),
+    About {
+        name: "update_norm_max",
+        unit: "norm",
+        text: "The largest norm of all updates: L2 over all parameters; see below.",
+        empty: "without an update",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.update_norm_max),
+    About {
+        name: "weight_norm_initial",
+        unit: "norm",
+        text: "The norm of the weights before any update: L2 over all parameters.",
+        ..PLAIN
+    }
+    .float(|measured| Some(measured.weight_norm_initial)),
+    About {
+        name: "weight_norm_max",
+        unit: "norm",
+        text: "The largest norm of the weights, before any update or after some update.",
+        empty: "if all are NaN",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.weight_norm_max),
+    About {
+        name: "backprop_ratio",
+        unit: "ratio per layer",
+        text: "(G_1/G_depth)^(1/(depth - 1)) before any update, where G_l = |dLoss/dh_l|² over the first batch. Above 1 the \
+               signal explodes towards the input. In a recurrent net it is (G_1/G_T)^(1/(T - 1)), a ratio per time step, \
+               where each G is summed over the layers.",
+        empty: "where it is undefined: depth (or T) below 2, 0/0",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.backprop_ratio),
+    About {
+        name: "activation_ratio",
+        unit: "ratio per layer",
+        text: "The same in the forward direction: (M_depth/M_1)^(1/(depth - 1)), where M_l is the mean square of what hidden \
+               layer l hands on. In a recurrent net it is a ratio per time step.",
+        empty: "where it is undefined",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.activation_ratio),
+    About {
+        name: "sharpness_initial",
+        unit: "curvature",
+        text: "The largest eigenvalue of the Hessian of the loss before any update, over all training data as one batch.",
+        empty: "unless `[record]` asks for it",
+        is_recorded: true,
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.sharpness_initial),
+    About {
+        name: "sharpness_final",
+        unit: "curvature",
+        text: "The same after the last update. It is NaN where the trial ended at a NaN.",
+        empty: "unless `[record]` asks for it",
+        is_recorded: true,
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.sharpness_final),
+];

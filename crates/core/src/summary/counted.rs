@@ -1,0 +1,62 @@
+//! The columns of `summary.csv` behind those of the configuration. A new one needs an entry here,
+//! and a field of `Tally` if no field holds it yet.
+
+use super::{Tally, median, rate};
+use crate::record::column::{About, Column, PLAIN};
+
+pub static COUNTED: [Column<Tally>; 12] = [
+    About { name: "trials", unit: "trials", text: "The trials of the configuration that have a row.", ..PLAIN }
+        .integer(|tally| Some(tally.counts.trials)),
+    About { name: "converged", unit: "trials", text: "The trials with this outcome.", ..PLAIN }
+        .integer(|tally| Some(tally.counts.converged)),
+    About { name: "stalled", unit: "trials", text: "The trials with this outcome.", ..PLAIN }
+        .integer(|tally| Some(tally.counts.stalled)),
+    About { name: "unsettled", unit: "trials", text: "The trials with this outcome.", ..PLAIN }
+        .integer(|tally| Some(tally.counts.unsettled)),
+    About { name: "diverged", unit: "trials", text: "The trials with this outcome.", ..PLAIN }
+        .integer(|tally| Some(tally.counts.diverged)),
+    About { name: "nonfinite", unit: "trials", text: "The trials with this outcome.", ..PLAIN }
+        .integer(|tally| Some(tally.counts.nonfinite)),
+    About { name: "lost", unit: "trials", text: "The trials without a verdict.", ..PLAIN }
+        .integer(|tally| Some(tally.counts.lost)),
+    About {
+        name: "divergence_rate",
+        unit: "share",
+        text: "The share of diverged and nonfinite trials among those with a verdict.",
+        empty: "if no trial has a verdict",
+        ..PLAIN
+    }
+    .float(|tally| rate(&tally.counts).map(|(rate, _, _)| rate)),
+    About {
+        name: "divergence_low",
+        unit: "share",
+        text: "The lower end of the 95% interval (Wilson) of `divergence_rate`.",
+        empty: "if no trial has a verdict",
+        ..PLAIN
+    }
+    .float(|tally| rate(&tally.counts).map(|(_, low, _)| low)),
+    About {
+        name: "divergence_high",
+        unit: "share",
+        text: "The upper end of that interval.",
+        empty: "if no trial has a verdict",
+        ..PLAIN
+    }
+    .float(|tally| rate(&tally.counts).map(|(_, _, high)| high)),
+    About {
+        name: "epoch_diverged_median",
+        unit: "epoch",
+        text: "The median of `epoch_diverged` over the trials that have one.",
+        empty: "if none has one",
+        ..PLAIN
+    }
+    .float(|tally| median(&tally.epochs_diverged)),
+    About {
+        name: "epoch_nonfinite_median",
+        unit: "epoch",
+        text: "The median of `epoch_nonfinite` over the trials that have one.",
+        empty: "if none has one",
+        ..PLAIN
+    }
+    .float(|tally| median(&tally.epochs_nonfinite)),
+];
