@@ -36,7 +36,13 @@ pub fn work(device: Device, memory: Option<u64>) -> Result<bool, Missing> {
         // It is never closed: tensors live in it.
         std::mem::forget(opened);
     }
-    let place = place().map_err(|error| missing(format!("the engine finds no place in memory: {error}")))?;
+    let place = place().map_err(|error| Missing {
+        what: format!("the engine finds no place in memory: {error}"),
+        hint: format!(
+            "it takes {} MB, which a limit on the length of files (`ulimit -f`) must allow",
+            (embedded::engine().len() >> 20) + 1
+        ),
+    })?;
     // SAFETY: the engine's initializers are those of Rust's runtime and of the binding.
     let engine = unsafe { Library::open(Some(&place), RTLD_LAZY | RTLD_GLOBAL) }
         .map_err(|error| missing(format!("the engine cannot be opened: {}", words(&error))))?;
@@ -96,15 +102,17 @@ fn libtorch() -> Result<PathBuf, Missing> {
     })
 }
 
-/// A path under which the engine can be opened: the file that `BLOWUP_ENGINE` names, for a profiler
-/// that has to find its symbols, or else a file in memory.
+/// A path under which the engine can be opened: that of the file that cargo built, where it is still
+/// there with the same bytes, so that workers share its pages and a profiler finds its symbols; else
+/// that of a file in memory.
 #[cfg(feature = "engine")]
 fn place() -> std::io::Result<PathBuf> {
     use rustix::fs::{MemfdFlags, memfd_create};
     use std::io::Write as _;
     use std::os::fd::{AsRawFd, IntoRawFd};
-    if let Some(file) = std::env::var_os("BLOWUP_ENGINE") {
-        return Ok(PathBuf::from(file));
+    let built = PathBuf::from(env!("BLOWUP_ENGINE_FILE"));
+    if blowup_core::input::holds(&built, embedded::engine()) {
+        return Ok(built);
     }
     let mut file = std::fs::File::from(memfd_create("blowup-engine", MemfdFlags::CLOEXEC)?);
     file.write_all(embedded::engine())?;

@@ -95,6 +95,27 @@ pub fn count(path: &Path, byte: u8) -> io::Result<u64> {
     }
 }
 
+/// Whether a regular file has these bytes and no others. False if it cannot be read.
+pub fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let read = || -> io::Result<bool> {
+        let file = open(path)?;
+        if file.metadata()?.len() != bytes.len() as u64 {
+            return Ok(false);
+        }
+        let (mut found, mut rest) = (vec![0; 1 << 16], bytes);
+        let mut file = file.take(bytes.len() as u64);
+        while !rest.is_empty() {
+            let read = file.read(&mut found)?;
+            let Some(expected) = rest.split_off(..read).filter(|_| read > 0) else { return Ok(false) };
+            if *expected != found[..read] {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    read().unwrap_or(false)
+}
+
 /// A file of the kernel's (below `/proc` or `/sys`), which is always there at once. None if it cannot be read.
 pub fn system(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok()
