@@ -7,7 +7,7 @@ use super::fused;
 use super::inner;
 use super::readout::{Readout, round};
 use super::weights::Weights;
-use crate::trial::{Optimizer as Rule, Schedule, Trial};
+use crate::trial::{Lane, Method, Optimizer as Rule, Schedule, Shape};
 use tch::{Kind, Tensor};
 
 /// Hyperparameters `[1, lane, 1, 1]` and state of all lanes.
@@ -75,48 +75,47 @@ impl RmspropRates {
 
 impl Optimizer {
     /// The optimizer of a cohort; `pads` pad lanes get a learning rate of 0.
-    pub fn new(trials: &[&Trial], pads: usize, weights: &Weights) -> Optimizer {
+    pub fn new(shape: &Shape, lanes: &[Lane], pads: usize, weights: &Weights) -> Optimizer {
         let kind = weights.groups[0].kind();
-        let all = |value: &dyn Fn(&Trial) -> f64, pad: f64| -> Vec<f64> {
-            trials.iter().map(|t| value(t)).chain(std::iter::repeat_n(pad, pads)).collect()
+        let all = |value: &dyn Fn(&Lane) -> f64, pad: f64| -> Vec<f64> {
+            lanes.iter().map(value).chain(std::iter::repeat_n(pad, pads)).collect()
         };
-        let tensor = |value: &dyn Fn(&Trial) -> f64| per_lane(&all(value, 0.5), kind);
-        let eps_of = |t: &Trial| match t.optimizer {
+        let tensor = |value: &dyn Fn(&Lane) -> f64| per_lane(&all(value, 0.5), kind);
+        let eps_of = |lane: &Lane| match lane.optimizer {
             Rule::Adam { eps, .. } | Rule::Adamw { eps, .. } | Rule::Rmsprop { eps, .. } => eps,
             Rule::Sgd { .. } => unreachable!("sgd has no eps"),
         };
         // Added to a tensor, so rounded to its dtype.
         let eps = || per_lane_alpha(&all(&eps_of, 0.5), kind);
-        let momentum = || tensor(&|t| t.optimizer.momentum().unwrap_or(0.0));
-        let has_momentum = trials[0].optimizer.momentum().is_some_and(|m| m != 0.0);
-        let state = match trials[0].optimizer {
-            Rule::Sgd { nesterov, .. } if has_momentum => {
-                let values = all(&|t| t.optimizer.momentum().unwrap_or(0.0), 0.5);
-                let nesterov = nesterov.then(|| per_lane_alpha(&values, kind));
+        let momentum_of = |lane: &Lane| lane.optimizer.momentum().unwrap_or(0.0);
+        let momentum = || tensor(&momentum_of);
+        let state = match shape.optimizer {
+            Method::Sgd { momentum: true, nesterov } => {
+                let nesterov = nesterov.then(|| per_lane_alpha(&all(&momentum_of, 0.5), kind));
                 State::Momentum { momentum: momentum(), nesterov, buffer: weights.zeros_like() }
             }
-            Rule::Sgd { .. } => State::Sgd,
-            Rule::Adam { .. } | Rule::Adamw { .. } => {
-                let betas = |t: &Trial| match t.optimizer {
+            Method::Sgd { momentum: false, nesterov: _ } => State::Sgd,
+            Method::Adam | Method::Adamw => {
+                let betas = |lane: &Lane| match lane.optimizer {
                     Rule::Adam { beta1, beta2, .. } | Rule::Adamw { beta1, beta2, .. } => (beta1, beta2),
                     Rule::Sgd { .. } | Rule::Rmsprop { .. } => unreachable!("lanes share their optimizer"),
                 };
                 State::Adam {
-                    decoupled: matches!(trials[0].optimizer, Rule::Adamw { .. }),
+                    decoupled: shape.optimizer == Method::Adamw,
                     eps: all(&eps_of, 0.5),
-                    betas: trials.iter().map(|t| betas(t)).chain(std::iter::repeat_n((0.5, 0.5), pads)).collect(),
+                    betas: lanes.iter().map(betas).chain(std::iter::repeat_n((0.5, 0.5), pads)).collect(),
                     rates: AdamRates {
-                        one_minus_beta1: tensor(&|t| 1.0 - betas(t).0),
-                        beta2: tensor(&|t| betas(t).1),
-                        one_minus_beta2: tensor(&|t| 1.0 - betas(t).1),
+                        one_minus_beta1: tensor(&|lane| 1.0 - betas(lane).0),
+                        beta2: tensor(&|lane| betas(lane).1),
+                        one_minus_beta2: tensor(&|lane| 1.0 - betas(lane).1),
                         eps: eps(),
                     },
                     mean: weights.zeros_like(),
                     square: weights.zeros_like(),
                 }
             }
-            Rule::Rmsprop { .. } => {
-                let alpha = |t: &Trial| match t.optimizer {
+            Method::Rmsprop { momentum: has_momentum } => {
+                let alpha = |lane: &Lane| match lane.optimizer {
                     Rule::Rmsprop { alpha, .. } => alpha,
                     Rule::Sgd { .. } | Rule::Adam { .. } | Rule::Adamw { .. } => {
                         unreachable!("lanes share their optimizer")
@@ -125,7 +124,7 @@ impl Optimizer {
                 State::Rmsprop {
                     rates: RmspropRates {
                         alpha: tensor(&alpha),
-                        one_minus_alpha: tensor(&|t| 1.0 - alpha(t)),
+                        one_minus_alpha: tensor(&|lane| 1.0 - alpha(lane)),
                         eps: eps(),
                     },
                     square: weights.zeros_like(),
@@ -133,18 +132,22 @@ impl Optimizer {
                 }
             }
         };
-        let decay = (trials[0].weight_decay != 0.0).then(|| {
-            let values = all(&|t| t.weight_decay, 0.0);
+        let decay = shape.weight_decay.then(|| {
+            let values = all(&|lane| lane.weight_decay, 0.0);
             Decay { rate: per_lane_alpha(&values, kind), values }
         });
-        let lr = all(&|t| t.lr, 0.0);
+        let lr = all(&|lane| lane.lr, 0.0);
         Optimizer {
             kind,
             scheduled: lr.clone(),
             lr,
-            lr_output: trials[0].lr_output.map(|_| all(&|t| t.lr_output.unwrap_or(t.lr), 0.0)),
-            schedules: trials.iter().map(|t| t.schedule).chain(std::iter::repeat_n(Schedule::Constant, pads)).collect(),
-            total: trials[0].steps(),
+            lr_output: shape.lr_output.then(|| all(&|lane| lane.lr_output, 0.0)),
+            schedules: lanes
+                .iter()
+                .map(|lane| lane.schedule)
+                .chain(std::iter::repeat_n(Schedule::Constant, pads))
+                .collect(),
+            total: shape.steps,
             decay,
             state,
             steps: 0,
