@@ -4,7 +4,7 @@
 //! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
 //! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
 //! parametrization), `network` with `mlp`, `recurrent`
-//! and `stage` with `norm` (forward and backward), `product` with `matrix` and `blas`, `loss`, `readout` (norms, one read per step), `optimizer` with `apply`, `still` (lanes at rest), `locate` (where the first NaN began),
+//! and `stage` with `norm` (forward and backward), `product` with `matrix` and `blas`, `loss`, `readout` (norms, one read per step), `optimizer` with `apply`, `fused` with `elements` (passes that are written here), `still` (lanes at rest), `locate` (where the first NaN began),
 //! `trace` (what a replay sees), `device` and `cuda` (where it happens).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
@@ -20,6 +20,7 @@ pub mod data;
 pub mod device;
 pub mod draw;
 pub mod effective;
+pub mod elements;
 pub mod fingerprint;
 pub mod fused;
 pub mod init;
