@@ -5,7 +5,8 @@ use super::origin::{self, parse, parse_kept};
 use super::sweep::refuse_endless;
 use crate::cli::Replay;
 use crate::engine::trace::Step;
-use crate::engine::{self, ENVIRONMENT, FOREIGN_ENVIRONMENT};
+use crate::engine::trouble::REPORT;
+use crate::engine::{self, ENVIRONMENT, FOREIGN_ENVIRONMENT, Trouble};
 use crate::failure::{Exit, Failure};
 use crate::input;
 use crate::output::print;
@@ -90,7 +91,13 @@ fn spec(args: &Replay, store: &Store) -> Result<Spec, Failure> {
 }
 
 fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Result<(LeadUp, Finished), Failure> {
-    let failed = |message: String| Failure::new(format!("trial {} cannot be trained: {message}", trial.id()));
+    let failed = |trouble: Trouble| {
+        let failure = Failure::new(format!("trial {} cannot be trained: {trouble}", trial.id()));
+        match trouble {
+            Trouble::Data(_) | Trouble::Memory(_) | Trouble::Refused(_) => failure,
+            Trouble::Bug(_) => failure.hint(REPORT),
+        }
+    };
     if let Some(folder) = &folder {
         folder.write_tensors(&engine::start_of(trial).map_err(failed)?)?;
     }

@@ -9,6 +9,7 @@ pub use write::{float, line, lost_row, run_row, side_rows};
 
 use crate::axis;
 use crate::verdict::{Layers, Outcome, Record};
+use serde::{Deserialize, Serialize};
 
 /// Raised when a column is added, removed or changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -127,7 +128,7 @@ pub const LABEL: usize = 1;
 pub const OUTCOME: usize = FRONT.len() + axis::COUNT;
 
 /// Why a trial has no outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Lost {
     Crashed,
     Timeout,

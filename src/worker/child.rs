@@ -5,14 +5,13 @@ use super::memory;
 use super::protocol::{self, Order, Report, Row, Rows};
 use crate::device::Device;
 use crate::engine::device::Unusable;
-use crate::engine::{self, Trouble};
-use crate::record;
+use crate::engine::{self, Trouble, trouble};
+use crate::record::{self, Lost};
 use crate::trial::Trial;
 use crate::verdict::{Finished, Record};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -32,7 +31,10 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
         memory::limit(memory.saturating_add(memory / 2).saturating_add(256 << 20));
     }
     let mut out = keep_stdout()?;
-    std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        trouble::note(panic);
+        tracing::debug!("{panic}");
+    }));
     if let Err(Unusable { what, hint }) = engine::start_on(device) {
         return protocol::send(&mut out, &Report::Unable { what, hint });
     }
@@ -49,11 +51,11 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
             Ok(()) => Report::Done { chunk },
             // No trial and no worker is to blame, and another attempt would end the same.
             Err(Trouble::Data(what)) => Report::Unable { what, hint: DATA_HINT.to_owned() },
+            Err(Trouble::Bug(message)) => Report::Bug { chunk, message },
+            Err(Trouble::Memory(message)) => Report::Failed { chunk, lost: Lost::Memory, message },
             // After an error of CUDA that is not about memory its state in this process is lost: another process goes on.
-            Err(Trouble::Engine(message)) if device.is_gpu() && !message.contains("out of memory") => {
-                return Err(io::Error::other(message));
-            }
-            Err(Trouble::Engine(message)) => Report::Failed { chunk, message },
+            Err(Trouble::Refused(message)) if device.is_gpu() => return Err(io::Error::other(message)),
+            Err(Trouble::Refused(message)) => Report::Failed { chunk, lost: Lost::Crashed, message },
         };
         protocol::send(&mut out, &report)?;
     }
@@ -71,15 +73,12 @@ fn train(trials: &[Trial], record: &Record, drill: &mut Drill, outbox: &mut Outb
             broken.get_or_insert(error);
         }
     };
-    let trained = catch_unwind(AssertUnwindSafe(|| engine::train(trials, record, &mut done)));
+    let trained = engine::train(trials, record, &mut done);
     if broken.is_some() {
         // Nobody listens any more.
         exit(1);
     }
-    trained.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(Trouble::Engine(format!("the engine panicked: {}", text.unwrap_or("(no message)"))))
-    })
+    trained
 }
 
 /// Rows on their way out: many small ones share a frame.

@@ -1,6 +1,7 @@
 //! What parent and worker say to each other: two enums, framed by their length, over the worker's stdin and stdout. Floats keep their
 //! bits. What does not parse is an error, never a panic, and a frame's length is never trusted with an allocation.
 
+use crate::record::Lost;
 use crate::trial::{CsvFile, Trial};
 use crate::verdict::{Outcome, Record};
 use serde::de::DeserializeOwned;
@@ -9,7 +10,7 @@ use serde_bytes::ByteBuf;
 use std::io::{self, Read, Write};
 
 /// Parent and worker are the same program; this catches a binary that was replaced in the middle of a sweep.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 const LONGEST_FRAME: u32 = 1 << 28;
 
@@ -50,8 +51,14 @@ pub enum Report {
     Done {
         chunk: u64,
     },
-    /// The engine gave up on the trials that were not reported.
+    /// The engine gave up on the trials that were not reported, for a fault of the machine.
     Failed {
+        chunk: u64,
+        lost: Lost,
+        message: String,
+    },
+    /// Our own code went wrong over the trials that were not reported: another attempt would end the same.
+    Bug {
         chunk: u64,
         message: String,
     },

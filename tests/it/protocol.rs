@@ -1,6 +1,7 @@
 //! What goes over the pipes survives, and garbage is an error.
 
 use crate::plan::trial;
+use blowup::record::Lost;
 use blowup::trial::{CsvFile, Trial};
 use blowup::verdict::{Layers, Outcome, Record};
 use blowup::worker::protocol::{Order, Report, Row, Rows, frame, receive, send};
@@ -52,7 +53,8 @@ fn frames_follow_each_other_until_the_stream_ends() {
                 ..Rows::default()
             },
         },
-        Report::Failed { chunk: 1, message: "no".to_owned() },
+        Report::Failed { chunk: 1, lost: Lost::Memory, message: "no".to_owned() },
+        Report::Bug { chunk: 1, message: "assertion failed".to_owned() },
     ];
     let mut pipe = Vec::new();
     for report in &reports {
