@@ -1,7 +1,8 @@
 //! How many lanes a cohort's tensors have, so that a trial's bits do not depend on how many neighbours it has.
 
+use super::activation;
 use super::blas;
-use crate::trial::{Activation, Shape, Task};
+use crate::trial::{Shape, Task};
 
 /// Fewer elements than this at the very end of a tensor may be treated by scalar code.
 const TAIL: usize = 64;
@@ -17,8 +18,8 @@ const TAIL_16_BIT: usize = 128;
 pub fn pads(shape: &Shape, lanes: usize) -> usize {
     let elements = match shape.network.activation() {
         _ if shape.dtype.is_16_bit() => TAIL_16_BIT,
-        Some(Activation::Sigmoid | Activation::Silu | Activation::Gelu | Activation::Selu) => TAIL,
-        Some(Activation::Linear | Activation::Relu | Activation::LeakyRelu { .. } | Activation::Tanh) | None => 1,
+        Some(activation) if activation::has_tail(activation) => TAIL,
+        Some(_) | None => 1,
     };
     let width = shape.network.width().unwrap_or(1);
     let width = if shape.dtype.is_16_bit() { width.min(shape.task.outputs) } else { width };

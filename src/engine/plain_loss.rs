@@ -1,10 +1,11 @@
 //! The loss of a single trial as a function of its parameters, in operations that autograd can differentiate twice. Training does not use
 //! it: it exists for `sharpness`, and the tests hold it against the networks that train.
 
+use super::activation;
 use super::data::Batch;
 use super::effective;
 use super::weights::{Role, Weights};
-use crate::trial::{Activation, Gated, Loss, Network, Norm, NormPosition, Shape};
+use crate::trial::{Gated, Loss, Network, Norm, NormPosition, Shape};
 use tch::{Device, Kind, Tensor};
 
 /// One trial's parameters in f64, as leaves of autograd: one tensor per group of the layout, `[layers, rows, cols]`.
@@ -134,14 +135,8 @@ impl<'a> Leaves<'a> {
 
     fn activation(&self, x: Tensor) -> Tensor {
         match self.shape.network.activation() {
-            None | Some(Activation::Linear) => x,
-            Some(Activation::Relu) => x.relu(),
-            Some(Activation::LeakyRelu { negative_slope }) => x.relu() - (-x).relu() * negative_slope,
-            Some(Activation::Tanh) => x.tanh(),
-            Some(Activation::Sigmoid) => x.sigmoid(),
-            Some(Activation::Gelu) => x.gelu("none"),
-            Some(Activation::Selu) => x.selu(),
-            Some(Activation::Silu) => x.silu(),
+            None => x,
+            Some(activation) => activation::differentiable(activation, x),
         }
     }
 }

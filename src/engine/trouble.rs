@@ -75,8 +75,11 @@ impl Trouble {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message");
         match text.split_once(REFUSED) {
-            Some((_, said)) if OUT_OF_MEMORY.iter().any(|words| said.contains(words)) => Trouble::Memory(told(said)),
-            Some((_, said)) => Trouble::Refused(told(said)),
+            Some((_, said)) => {
+                let told = told(said);
+                let memory = OUT_OF_MEMORY.iter().any(|words| told.contains(words));
+                if memory { Trouble::Memory(told) } else { Trouble::Refused(told) }
+            }
             None => {
                 let place = PLACE.take().map(|place| format!(" ({place})")).unwrap_or_default();
                 Trouble::Bug(format!("{text}{place}"))
@@ -87,8 +90,9 @@ impl Trouble {
 
 /// What libtorch said, without the calls that led there and without the quotes of its `Debug`.
 fn told(said: &str) -> String {
-    let said = said.split_once("\\nException raised from").map_or(said, |(said, _)| said);
-    said.trim_end_matches("\")").replace("\\n", "\n").replace("\\\"", "\"").trim_end().to_owned()
+    let calls = ["\\nException raised from", "\\nframe #"];
+    let end = calls.iter().filter_map(|start| said.find(start)).min().unwrap_or(said.len());
+    said[..end].trim_end_matches("\")").replace("\\n", "\n").replace("\\\"", "\"").trim_end().to_owned()
 }
 
 #[cfg(test)]

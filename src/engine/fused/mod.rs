@@ -7,6 +7,7 @@
 mod tanh;
 mod update;
 
+use super::activation;
 use super::device::fuses;
 use super::elements::{nothing, slices};
 use super::matrix::Matrix;
@@ -31,16 +32,7 @@ impl Fused {
         if !fuses(kind) || norm != Norm::None {
             return None;
         }
-        match activation {
-            Activation::Linear => Some(Fused::Linear),
-            Activation::Relu => Some(Fused::Relu),
-            Activation::Tanh => Some(Fused::Tanh),
-            Activation::LeakyRelu { .. }
-            | Activation::Sigmoid
-            | Activation::Gelu
-            | Activation::Selu
-            | Activation::Silu => None,
-        }
+        activation::fused(activation)
     }
 }
 
