@@ -90,6 +90,7 @@ impl Case {
             },
             parametrization: Parametrization::Standard,
             bias: Bias::Learned { std: 0.0 },
+            forget_bias: None,
             loss: Loss::Mse,
             optimizer: if self.adam {
                 Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 }

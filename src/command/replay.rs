@@ -15,6 +15,7 @@ use blowup_core::protocol::{Order, Report};
 use blowup_core::record;
 use blowup_core::spec::Spec;
 use blowup_core::store::Store;
+use blowup_core::training::REPORT_IT;
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Layers, Record};
 
@@ -95,9 +96,10 @@ fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Res
                 lead_up.see(step);
             }
             Some(Report::Finished(finished)) => return Ok(Trained { lead_up, finished: *finished, fingerprint }),
-            Some(Report::Untrained(message)) => return Err(failed(&message)),
+            Some(Report::Untrained { message, bug: false }) => return Err(failed(&message)),
+            Some(Report::Untrained { message, bug: true }) => return Err(failed(&message).hint(REPORT_IT)),
             Some(Report::Unable { what, hint }) => return Err(Failure::new(what).hint(hint)),
-            Some(Report::Rows { .. } | Report::Done { .. } | Report::Failed { .. }) => {
+            Some(Report::Rows { .. } | Report::Done { .. } | Report::Failed { .. } | Report::Bug { .. }) => {
                 return Err(failed("its worker speaks of something else"));
             }
             None => return Err(failed("its worker died")),

@@ -4,16 +4,18 @@
 //!
 //! A worker that dies, or says what it must not, costs at most its chunk: what it had reported stands, the rest is halved and tried again
 //! until the trial that does it stands alone. Alone it has two lives (the first may have been taken by somebody's kill -9), then it is lost.
+//! A bug of our own is no fault of the machine: it ends the sweep, and no trial is lost by it.
 //! Workers end when the pool is dropped, when their stdin closes, and with this process.
 
 use super::process::{Flight, Worker, start};
 use blowup_core::device::Device;
-use blowup_core::failure::Failure;
+use blowup_core::failure::{Failure, counted};
 use blowup_core::limits::{Limits, Pace};
 use blowup_core::plan::{Chunk, Pending};
 use blowup_core::protocol::{self, Order, Report, Rows};
 use blowup_core::record::Lost;
 use blowup_core::signals;
+use blowup_core::training::REPORT_IT;
 use blowup_core::trial::{Trial, TrialId};
 use blowup_core::verdict::Record;
 use std::collections::VecDeque;
@@ -132,7 +134,15 @@ impl Pool<'_> {
         self.hire()?;
         while !self.queue.is_empty() || self.workers.iter().any(|w| !w.flights.is_empty()) {
             match events.recv_timeout(TICK) {
-                Ok(Event::Heard(id, report)) => self.heard(id, report)?,
+                Ok(Event::Heard(id, report)) => {
+                    let ends = matches!(report, Report::Unable { .. } | Report::Bug { .. });
+                    let heard = self.heard(id, report);
+                    if ends {
+                        // The rows of the other workers; the first error is the one to show.
+                        let _ = self.stop(events, Ending::Hopeless);
+                    }
+                    heard?;
+                }
                 Ok(Event::Gone(id, text)) => self.died(id, text)?,
                 Ok(Event::Interrupted) => return self.stop(events, Ending::Interrupted),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -186,9 +196,11 @@ impl Pool<'_> {
                 (self.hear)(News::Ready { fingerprint: &fingerprint })?;
                 true
             }
-            Report::Hello { .. } | Report::Start(_) | Report::Step(_) | Report::Finished(_) | Report::Untrained(_) => {
-                false
-            }
+            Report::Hello { .. }
+            | Report::Start(_)
+            | Report::Step(_)
+            | Report::Finished(_)
+            | Report::Untrained { .. } => false,
             Report::Unable { what, hint } => return Err(Failure::new(what).hint(hint)),
             Report::Rows { chunk, rows } => match self.workers[at].flights.front_mut() {
                 Some(flight) if flight.number == chunk && flight.fits(&rows) => {
@@ -213,9 +225,12 @@ impl Pool<'_> {
                 }
                 _ => false,
             },
-            Report::Failed { chunk, message: text } => match self.workers[at].flights.front() {
+            Report::Bug { chunk, message } => match self.workers[at].flights.front() {
+                Some(flight) if flight.number == chunk => return Err(bug(flight, &message)),
+                Some(_) | None => false,
+            },
+            Report::Failed { chunk, lost, message: text } => match self.workers[at].flights.front() {
                 Some(flight) if flight.number == chunk => {
-                    let lost = if is_out_of_memory(&text) { Lost::Memory } else { Lost::Crashed };
                     let flight = self.landed(at).expect("it was there a line above");
                     self.failed(flight, &Fault { lost, text })?;
                     true
@@ -384,11 +399,16 @@ fn fault(worker: &Worker, clock: Duration, limits: &Limits, pace: Pace) -> Optio
     None
 }
 
-/// What libtorch, C++ and Rust say when an allocation fails.
-fn is_out_of_memory(message: &str) -> bool {
-    ["can't allocate memory", "Cannot allocate memory", "bad_alloc", "memory allocation", "CUDA out of memory"]
-        .iter()
-        .any(|text| message.contains(text))
+/// Which trials were being trained when our own code went wrong, and how.
+fn bug(flight: &Flight, message: &str) -> Failure {
+    let mut open = flight.ids.iter().zip(&flight.reported).filter(|(_, reported)| !**reported).map(|(id, _)| id);
+    let first = open.next().map(|id| format!(" over trial {id}")).unwrap_or_default();
+    let others = match open.count() {
+        0 => String::new(),
+        others => format!(" or one of {} beside it", counted(others as u64, "other")),
+    };
+    Failure::new(format!("a bug of blowup stopped the sweep{first}{others}: {message}"))
+        .hint(format!("{REPORT_IT}; rows that were written are kept, and no trial is booked as lost"))
 }
 
 /// SIGINT, SIGTERM and SIGHUP stop the sweep, each unless it was ignored from the start. A second one stops it at once, and so does the time: whatever the

@@ -2,10 +2,10 @@
 
 use crate::contract::parse;
 use crate::training::train;
-use blowup_core::axis::{Axis, Id, Kind, TABLE};
+use blowup_core::axis::{Axis, Id, Kind, Rides, TABLE};
 use blowup_core::plan::Split;
 use blowup_core::record;
-use blowup_core::trial::Trial;
+use blowup_core::trial::{Clip, Trial};
 use std::collections::{BTreeMap, HashMap};
 
 /// Values of an axis as a spec has them, the first two of which train differently.
@@ -106,6 +106,54 @@ fn trials_with_other_cells_have_other_ids() {
         assert_eq!(*known, cells, "{} = {value}", axis.name);
     }
     assert!(by_id.len() > 60, "{}", by_id.len());
+}
+
+/// What the table says of an axis is what becomes of a trial: a value that rides in the shape makes another cohort, and
+/// one that rides in the lane is the lane's own.
+#[test]
+fn an_axis_rides_where_the_table_says() {
+    let by_value = |trial: &Trial| matches!(trial.clip, Clip::Value(_));
+    for axis in &TABLE {
+        let trials: Vec<Trial> = match axis.rides {
+            Rides::Seed => {
+                let one = trial(Id::Lr.axis(), "0.25");
+                vec![Trial { seed: 1, ..one.clone() }, one]
+            }
+            Rides::Shape | Rides::Lane | Rides::Clip => values(axis).iter().map(|value| trial(axis, value)).collect(),
+        };
+        for (i, one) in trials.iter().enumerate() {
+            for other in &trials[i + 1..] {
+                let ((shape, lane), (other_shape, other_lane)) = (one.parts(), other.parts());
+                let together = match axis.rides {
+                    Rides::Shape => false,
+                    Rides::Lane | Rides::Seed => true,
+                    Rides::Clip => by_value(one) == by_value(other),
+                };
+                assert_eq!(shape == other_shape, together, "{}: {shape:?} and {other_shape:?}", axis.name);
+                assert!(!together || lane != other_lane, "{}: {lane:?}", axis.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_of_a_shape_is_told_apart_by_its_bits() {
+    use blowup_core::trial::Activation;
+    let slope = |negative_slope| {
+        let mut trial = trial(Id::NegativeSlope.axis(), "0.25");
+        *trial.network.activation_mut() = Activation::LeakyRelu { negative_slope };
+        trial.shape()
+    };
+    assert_eq!(slope(0.25), slope(0.25));
+    assert_ne!(slope(0.25), slope(0.25f64.next_up()));
+    assert_ne!(slope(0.0), slope(-0.0));
+}
+
+#[test]
+fn trials_of_different_shapes_do_not_train_together() {
+    let [one, other] = ["4", "5"].map(|width| trial(Id::Width.axis(), width));
+    let trained = blowup_engine::train(&[one, other], &Default::default(), &mut |_, _| {});
+    assert!(trained.unwrap_err().to_string().contains("trials of different shapes cannot train together"));
 }
 
 /// All measured cells of a trial that was trained beside `others`.

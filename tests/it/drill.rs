@@ -67,12 +67,40 @@ fn a_trial_is_lost_in_three_sweeps_until_asked_or_given_more() {
 }
 
 #[test]
+fn a_bug_stops_the_sweep_with_its_message_and_loses_nothing() {
+    let place = Place::new(SPEC);
+    let expected = place.undisturbed();
+    let guilty = id(expected.lines().nth(17).unwrap());
+    // Alone in its chunk, and beside others.
+    for chunk in ["1", "4"] {
+        let mut sweep = place.command(&format!("sweep t.toml --out r --workers 2 --chunk {chunk}"));
+        let output = sweep.env("BLOWUP_TEST_PANIC", guilty).output().unwrap();
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        let over = format!("error: a bug of blowup stopped the sweep over trial {guilty}");
+        assert!(told.contains("error: a bug of blowup stopped the sweep over trial t"), "{told}");
+        assert!(chunk != "1" || told.contains(&format!("{over}: a drill (src/worker/drill.rs:")), "{told}");
+        assert!(told.contains("hint: this is a mistake in blowup, not in the spec: please report it"), "{told}");
+        assert!(!place.path("r/lost.csv").exists());
+        // Every row that is there is whole, and those of the chunks before are.
+        let rows = place.read("r/runs.csv");
+        assert!(rows.lines().count() > 4 && rows.lines().count() < expected.lines().count(), "{rows}");
+        let by_trial = |id: &str| expected.lines().find(|row| row.starts_with(id));
+        assert!(rows.lines().skip(1).all(|row| by_trial(id(row)) == Some(row)), "{rows}");
+        assert!(place.read("r/manifest.toml").contains("status = \"interrupted\""));
+        place.ok("sweep t.toml --out r");
+        assert_eq!(place.read("r/runs.csv"), expected);
+        std::fs::remove_dir_all(place.path("r")).unwrap();
+    }
+}
+
+#[test]
 fn too_many_lost_trials_stop_the_sweep_and_it_resumes() {
     let place = Place::new(SPEC);
     let expected = place.undisturbed();
     let guilty: Vec<&str> = expected.lines().skip(1).map(id).collect();
     let mut sweep = place.command("sweep t.toml --out r --workers 1 --max-lost 2");
-    let output = sweep.env("BLOWUP_TEST_PANIC", guilty.join(",")).output().unwrap();
+    let output = sweep.env("BLOWUP_TEST_ABORT", guilty.join(",")).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("stopped: 3 trials were lost"), "{}", stderr(&output));
     assert_eq!(place.read("r/lost.csv").lines().count(), 1 + 3);

@@ -7,7 +7,7 @@ use blowup_engine::effective::Effective;
 use blowup_engine::matrix::Matrix;
 use blowup_engine::task::Draw;
 use blowup_engine::weights::{Layer, Weights};
-use blowup_engine::{init, loss, network};
+use blowup_engine::{loss, network};
 use tch::{Device, Kind, Tensor};
 
 const LANES: i64 = 3;
@@ -22,12 +22,12 @@ pub struct Model {
 pub fn model(trial: &Trial) -> Model {
     tch::manual_seed(1);
     let lanes = [trial, &Trial { seed: 1, ..trial.clone() }];
-    let mut weights = init::weights(&lanes, 1, Kind::Double);
+    let mut weights = trials::weights(&lanes, 1, Kind::Double);
     for group in &mut weights.groups {
         let noise = Tensor::randn(group.size(), (Kind::Double, Device::Cpu)) * 0.3;
         let _ = group.g_add_(&noise);
     }
-    let data = Data::new(trial, &[0, 1], Draw::Training(0), Kind::Double).unwrap();
+    let data = Data::new(&trial.shape(), &[0, 1], Draw::Training(0), Kind::Double).unwrap();
     let batch = data.batch(&[0, 1].map(|seed| LaneSeeds { data: seed, order: seed }), 1, 0..trial.task.samples, None);
     Model { trial: trial.clone(), weights, batch }
 }
@@ -35,11 +35,11 @@ pub fn model(trial: &Trial) -> Model {
 /// Losses `[lane]` and gradients as the engine computes them.
 pub fn written_out(model: &Model) -> (Tensor, Weights) {
     let samples = model.batch.samples as i64;
-    let mut network = network::new(&model.trial, LANES, samples, Kind::Double);
+    let mut network = network::new(&model.trial.shape(), LANES, samples, Kind::Double);
     let mut gradients = model.weights.zeros_like();
     // What an earlier step left behind must not matter.
     gradients.groups.iter().for_each(|g| drop(g.shallow_clone().fill_(7.0)));
-    let mut effective = Effective::new(&model.trial, &model.weights);
+    let mut effective = Effective::new(&model.trial.shape(), &model.weights);
     let matrices = effective.of(&model.weights);
     network.forward(matrices, &model.batch.inputs);
     let losses = Tensor::zeros([LANES], (Kind::Double, Device::Cpu));
@@ -227,7 +227,7 @@ fn a_recurrent_net_agrees_with_autograd_for_every_activation_norm_and_loss() {
 
 #[test]
 fn every_parametrization_agrees_with_autograd() {
-    let gated = Network::Gated { cell: Gated::Gru, depth: 2, width: 4, forget_bias: 0.0, sequence_length: 3 };
+    let gated = Network::Gated { cell: Gated::Gru, depth: 2, width: 4, sequence_length: 3 };
     let linear = Trial { network: Network::Linear, ..trials::mlp() };
     for trial in [trials::mlp(), trials::rnn(), Trial { network: gated, ..trials::rnn() }, linear] {
         for parametrization in Parametrization::ALL.iter().copied() {
@@ -242,11 +242,10 @@ fn lstm_and_gru_agree_with_libtorchs_own() {
         for depth in 1..=3 {
             for sequence_length in [1, 2, 6] {
                 for loss in [Loss::Mse, Loss::CrossEntropy] {
-                    let network = Network::Gated { cell, depth, width: 4, forget_bias: 1.0, sequence_length };
-                    let trial = Trial { network, loss, ..trials::rnn() };
+                    let network = Network::Gated { cell, depth, width: 4, sequence_length };
+                    let trial = Trial { network, loss, forget_bias: Some(1.0), ..trials::rnn() };
                     check(&trial);
-                    let network = Network::Gated { cell, depth, width: 4, forget_bias: 0.0, sequence_length };
-                    check(&Trial { network, bias: Bias::None, ..trial });
+                    check(&Trial { forget_bias: None, bias: Bias::None, ..trial });
                 }
             }
         }
@@ -288,7 +287,7 @@ fn the_backprop_signal_of_a_layer_is_the_gradient_of_its_linear_output() {
     blowup_engine::start();
     let model = model(&trials::mlp());
     let samples = model.batch.samples as i64;
-    let mut network = network::new(&model.trial, LANES, samples, Kind::Double);
+    let mut network = network::new(&model.trial.shape(), LANES, samples, Kind::Double);
     let gradients = model.weights.zeros_like();
     network.forward(&model.weights, &model.batch.inputs);
     let losses = Tensor::zeros([LANES], (Kind::Double, Device::Cpu));

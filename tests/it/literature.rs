@@ -9,11 +9,11 @@ use blowup_core::trial::*;
 use blowup_core::verdict::{Layers, Record};
 use blowup_engine::data::{Data, LaneSeeds};
 use blowup_engine::effective::Effective;
+use blowup_engine::loss;
 use blowup_engine::matrix::Matrix;
 use blowup_engine::network::{self, Network as Passes};
 use blowup_engine::task::Draw;
 use blowup_engine::weights::{Weights, host};
-use blowup_engine::{init, loss};
 use std::io::Write;
 use tch::{Device, Kind, Tensor};
 
@@ -39,12 +39,12 @@ fn net(depth: usize, width: usize, activation: Activation, norm: Norm, init: Ini
 /// One forward and backward pass of one lane: the network after it, and the gradients.
 fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Passes>, Weights) {
     let samples = trial.task.samples;
-    let data = Data::new(trial, &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
+    let data = Data::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: trial.data_seed(), order: trial.seed };
     let batch = data.batch(&[lane], 0, 0..samples, None);
-    let mut net = network::new(trial, 1, samples as i64, Kind::Double);
+    let mut net = network::new(&trial.shape(), 1, samples as i64, Kind::Double);
     let mut gradients = weights.zeros_like();
-    let mut effective = Effective::new(trial, weights);
+    let mut effective = Effective::new(&trial.shape(), weights);
     let matrices = effective.of(weights);
     net.forward(matrices, &batch.inputs);
     let losses = Tensor::zeros([1], (Kind::Double, Device::Cpu));
@@ -57,7 +57,7 @@ fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Passes>, Weights) {
 
 fn drawn(trial: &Trial) -> Weights {
     blowup_engine::start();
-    init::weights(&[trial], 0, Kind::Double)
+    trials::weights(&[trial], 0, Kind::Double)
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn adam_and_rmsprop_do_not_see_the_scale_of_the_loss() {
 fn pytorchs_recurrent_matrices_have_a_spectral_radius_below_one() {
     let rnn =
         |width| Network::Rnn { depth: 1, width, activation: Activation::Tanh, norm: Norm::None, sequence_length: 2 };
-    let gated = |cell| Network::Gated { cell, depth: 1, width: 256, forget_bias: 0.0, sequence_length: 2 };
+    let gated = |cell| Network::Gated { cell, depth: 1, width: 256, sequence_length: 2 };
     // A single draw scatters by .013 around .598 at width 256: the mean of ten matrices.
     for (name, network) in [
         ("rnn, width 256", rnn(256)),
@@ -242,7 +242,7 @@ fn threshold(trial: &Trial, of_output: bool) -> f64 {
     if of_output {
         return samples * n * n / largest(&net.activations()[0].1.select(0, 0));
     }
-    let data = Data::new(trial, &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
+    let data = Data::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: trial.data_seed(), order: trial.seed };
     let x = data.batch(&[lane], 0, 0..trial.task.samples, None).inputs.select(0, 0).select(0, 0);
     let output = weights.layers[1].weight.square().sum(None::<Kind>).double_value(&[]);

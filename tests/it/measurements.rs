@@ -5,7 +5,7 @@ use crate::trials;
 use blowup_core::trial::*;
 use blowup_core::verdict::{Site, Tensor as Where};
 use blowup_engine::task::{self, Draw, Targets};
-use blowup_engine::{init, weights::host};
+use blowup_engine::weights::host;
 use tch::Kind;
 
 fn moments(values: &[f64]) -> (f64, f64) {
@@ -35,7 +35,7 @@ fn every_initializer_has_the_spread_that_pytorch_documents() {
             Network::Mlp { depth: 2, width: 300, activation: Activation::Tanh, norm: Norm::None, residual: false };
         let mut trial = Trial { network, init: Init { kind, scale, offset: 0.0 }, ..trials::mlp() };
         trial.task.inputs = 100;
-        let weights = init::weights(&[&trial], 1, Kind::Double);
+        let weights = trials::weights(&[&trial], 1, Kind::Double);
         for (layer, expected) in [first, hidden].into_iter().enumerate() {
             let values = host(&weights.layers[layer].weight.select(0, 0));
             let (mean, std) = moments(&values);
@@ -52,13 +52,13 @@ fn every_initializer_has_the_spread_that_pytorch_documents() {
     }
     let offset = Trial { init: Init { kind: InitKind::He, scale: 1.0, offset: 0.25 }, ..trials::mlp() };
     let plain = Trial { init: Init { kind: InitKind::He, scale: 1.0, offset: 0.0 }, ..trials::mlp() };
-    let [offset, plain] = [offset, plain].map(|trial| init::weights(&[&trial], 1, Kind::Double));
+    let [offset, plain] = [offset, plain].map(|trial| trials::weights(&[&trial], 1, Kind::Double));
     for layer in 0..3 {
         let [a, b] = [&offset, &plain].map(|w| host(&w.layers[layer].weight.select(0, 0)));
         assert!(a.iter().zip(b).all(|(a, b)| (a - b - if layer == 0 { 0.25 } else { 0.0 }).abs() < 1e-15));
     }
     let constant = Trial { init: Init { kind: InitKind::Constant, scale: 0.7, offset: 0.0 }, ..trials::mlp() };
-    let weights = init::weights(&[&constant], 1, Kind::Double);
+    let weights = trials::weights(&[&constant], 1, Kind::Double);
     assert!(host(&weights.layers[1].weight.select(0, 0)).iter().all(|&x| x == 0.7));
 }
 
@@ -68,7 +68,7 @@ fn orthogonal_matrices_are_orthogonal_whatever_their_shape() {
     for inputs in [3, 5, 9] {
         let mut trial = Trial { init: Init { kind: InitKind::Orthogonal, scale: 2.0, offset: 0.0 }, ..trials::mlp() };
         trial.task.inputs = inputs;
-        let w = init::weights(&[&trial], 1, Kind::Double).layers[0].weight.select(0, 0);
+        let w = trials::weights(&[&trial], 1, Kind::Double).layers[0].weight.select(0, 0);
         let gram = if inputs >= 5 { w.transpose(0, 1).matmul(&w) } else { w.matmul(&w.transpose(0, 1)) };
         let n = gram.size()[0];
         let error = gram - tch::Tensor::eye(n, (Kind::Double, tch::Device::Cpu)) * 4.0;
@@ -203,7 +203,7 @@ fn trials_of_one_data_seed_share_their_data_and_not_their_weights() {
 fn an_epoch_visits_every_sample_once_shuffled_and_draws_freely_with_replacement() {
     use blowup_engine::data::{Data, LaneSeeds, Order};
     let trial = trials::mlp();
-    let data = Data::new(&trial, &[0], Draw::Training(0), Kind::Double).unwrap();
+    let data = Data::new(&trial.shape(), &[0], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: 0, order: 3 };
     let visited = |sampling, epoch| {
         let order = Order::new(&[3], sampling, epoch, 7);
@@ -228,8 +228,8 @@ fn an_epoch_visits_every_sample_once_shuffled_and_draws_freely_with_replacement(
 fn recurrent_matrices_take_their_own_initializer() {
     let recurrent = Some(Init { kind: InitKind::Orthogonal, scale: 1.5, offset: 0.0 });
     let trial = Trial { recurrent_init: recurrent, ..trials::rnn() };
-    let weights = init::weights(&[&trial], 1, Kind::Double);
-    let plain = init::weights(&[&trials::rnn()], 1, Kind::Double);
+    let weights = trials::weights(&[&trial], 1, Kind::Double);
+    let plain = trials::weights(&[&trials::rnn()], 1, Kind::Double);
     for layer in 0..2 {
         let r = weights.layers[layer].recurrent.as_ref().unwrap().select(0, 0);
         let error = r.transpose(0, 1).matmul(&r) - tch::Tensor::eye(5, (Kind::Double, tch::Device::Cpu)) * 2.25;
@@ -324,10 +324,11 @@ fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
     const TIMES: usize = 12;
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     for (cell, forget_bias) in [(Gated::Lstm, 0.0), (Gated::Lstm, 1.0), (Gated::Gru, 0.0), (Gated::Gru, 1.0)] {
-        let network = Network::Gated { cell, depth: 1, width: 5, forget_bias, sequence_length: TIMES };
+        let network = Network::Gated { cell, depth: 1, width: 5, sequence_length: TIMES };
         let init = Init { kind: InitKind::Constant, scale: 0.0, offset: 0.0 };
-        let trial = Trial { network, init, bias: Bias::Learned { std: 0.0 }, ..trials::rnn() };
-        let weights = init::weights(&[&trial, &trial], 0, Kind::Double);
+        let bias = Bias::Learned { std: 0.0 };
+        let trial = Trial { network, init, bias, forget_bias: Some(forget_bias), ..trials::rnn() };
+        let weights = trials::weights(&[&trial, &trial], 0, Kind::Double);
         let gradients: Weights = weights.zeros_like();
         let (layer, gradient) = (&weights.layers[0], &gradients.layers[0]);
         let x = Sequence::of(tch::Tensor::randn([1, 2, 7, 3], (Kind::Double, tch::Device::Cpu)));

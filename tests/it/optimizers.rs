@@ -5,7 +5,7 @@ use blowup_core::trial::{Budget, Clip, Dtype, Optimizer as Rule, Schedule, Trial
 use blowup_engine::clip;
 use blowup_engine::optimizer::{Optimizer, UpdateNorm};
 use blowup_engine::readout::{Norm, Readout};
-use blowup_engine::{init, weights::host};
+use blowup_engine::weights::host;
 use tch::{Device, Kind, Tensor};
 
 /// One parameter under `torch.optim`'s documented rule.
@@ -80,9 +80,10 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
     };
     let trials = [lane(0), lane(1)];
     let all: Vec<&Trial> = trials.iter().collect();
-    let mut weights = init::weights(&all, 1, Kind::Double);
+    let mut weights = trials::weights(&all, 1, Kind::Double);
     let mut gradients = weights.zeros_like();
-    let mut optimizer = Optimizer::new(&all, 1, &weights);
+    let mut optimizer =
+        Optimizer::new(&trials[0].shape(), &trials.each_ref().map(|trial| trial.parts().1), 1, &weights);
     let mut reference: Vec<Vec<Reference>> = Vec::new();
     for step in 0..5 {
         for group in &mut gradients.groups {
@@ -192,7 +193,7 @@ fn the_clip_coefficient_is_that_of_pytorch_also_for_norms_that_are_not_finite() 
 fn value_clipping_clamps_each_lane_at_its_own_threshold() {
     blowup_engine::start();
     let trial = trials::mlp();
-    let mut gradients = init::weights(&[&trial, &trial], 1, Kind::Double);
+    let mut gradients = trials::weights(&[&trial, &trial], 1, Kind::Double);
     for group in &mut gradients.groups {
         group.copy_(&Tensor::randn(group.size(), (Kind::Double, Device::Cpu)));
     }
@@ -213,7 +214,7 @@ fn value_clipping_clamps_each_lane_at_its_own_threshold() {
 fn value_clipping_beside_a_nan_clamps_the_others_and_is_told() {
     blowup_engine::start();
     let trial = trials::mlp();
-    let mut gradients = init::weights(&[&trial, &trial, &trial, &trial], 0, Kind::Double);
+    let mut gradients = trials::weights(&[&trial, &trial, &trial, &trial], 0, Kind::Double);
     let values = [[f64::NAN, 3.0], [f64::NAN, 0.1], [f64::NAN, f64::NEG_INFINITY], [0.3, -0.1]];
     for group in &mut gradients.groups {
         drop(group.zero_());

@@ -145,7 +145,7 @@ fn memory_is_predicted_for_what_a_trial_holds_beside_its_lanes() {
     };
     let none = Record::default();
     check("sharpness", held(&sharp, &|t| (t.task, t.network) = (noise(10, 5000), relu(8, 128, Norm::None))), 437.0);
-    let lstm = Network::Gated { cell: Gated::Lstm, depth: 1, width: 32, sequence_length: 50, forget_bias: 0.0 };
+    let lstm = Network::Gated { cell: Gated::Lstm, depth: 1, width: 32, sequence_length: 50 };
     check("sharpness of an lstm", held(&sharp, &|t| (t.task, t.network) = (noise(10, 1000), lstm)), 660.0);
     let norm = Norm::Layer(NormPosition::Before);
     check("sharpness of a norm", held(&sharp, &|t| (t.task, t.network) = (noise(10, 2000), relu(8, 64, norm))), 313.0);

@@ -2,6 +2,7 @@
 
 use crate::plan::trial;
 use blowup_core::protocol::{Order, Report, Row, Rows, frame, receive, send};
+use blowup_core::record::Lost;
 use blowup_core::trial::{CsvFile, Trial};
 use blowup_core::verdict::{Layers, Outcome, Record};
 use proptest::prelude::*;
@@ -52,7 +53,8 @@ fn frames_follow_each_other_until_the_stream_ends() {
                 ..Rows::default()
             },
         },
-        Report::Failed { chunk: 1, message: "no".to_owned() },
+        Report::Failed { chunk: 1, lost: Lost::Memory, message: "no".to_owned() },
+        Report::Bug { chunk: 1, message: "assertion failed".to_owned() },
     ];
     let mut pipe = Vec::new();
     for report in &reports {

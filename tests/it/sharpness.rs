@@ -13,21 +13,21 @@ use blowup_engine::sharpness::sharpness;
 use blowup_engine::task::Draw;
 use blowup_engine::weights::Weights;
 use blowup_engine::weights::host;
-use blowup_engine::{init, loss, network};
+use blowup_engine::{loss, network};
 use tch::{Kind, Tensor};
 
 /// The lane that is looked at, with weights and data of its own.
 const LANE: usize = 1;
 
 fn batch(model: &Model) -> Batch {
-    let data = Data::new(&model.trial, &[LANE as u64], Draw::Training(0), Kind::Double).unwrap();
+    let data = Data::new(&model.trial.shape(), &[LANE as u64], Draw::Training(0), Kind::Double).unwrap();
     let seeds = LaneSeeds { data: LANE as u64, order: LANE as u64 };
     data.batch(&[seeds], 0, 0..model.trial.task.samples, None)
 }
 
 fn gated(cell: Gated) -> Trial {
-    let network = Network::Gated { cell, depth: 2, width: 3, forget_bias: 0.5, sequence_length: 4 };
-    Trial { network, ..trials::rnn() }
+    let network = Network::Gated { cell, depth: 2, width: 3, sequence_length: 4 };
+    Trial { network, forget_bias: Some(0.5), ..trials::rnn() }
 }
 
 /// One of everything that changes the function.
@@ -55,7 +55,8 @@ fn the_differentiable_loss_is_that_of_the_networks_that_train() {
     for trial in kinds() {
         let model = model(&trial);
         let (losses, gradients) = written_out(&model);
-        let leaves = Leaves::new(&trial, &model.weights, LANE, Kind::Double);
+        let shape = trial.shape();
+        let leaves = Leaves::new(&shape, &model.weights, LANE, Kind::Double);
         let loss = leaves.loss(&batch(&model));
         let name = format!("{:?} {:?}", trial.network, trial.loss);
         close(&loss.detach(), &losses.get(LANE as i64), &name);
@@ -68,7 +69,8 @@ fn the_differentiable_loss_is_that_of_the_networks_that_train() {
 
 /// Loss and gradients of one lane by autograd, as f64.
 fn by_autograd(trial: &Trial, weights: &Weights, batch: &Batch, kind: Kind) -> Vec<Tensor> {
-    let leaves = Leaves::new(trial, weights, 0, kind);
+    let shape = trial.shape();
+    let leaves = Leaves::new(&shape, weights, 0, kind);
     let loss = leaves.loss(batch);
     let gradients = Tensor::run_backward(&[&loss], &leaves.tensors, false, false);
     std::iter::once(loss.detach()).chain(gradients).map(|t| t.to_kind(Kind::Double)).collect()
@@ -89,12 +91,12 @@ fn a_pass_in_16_bits_is_as_near_to_f64_as_autograd_in_16_bits() {
         };
         let mut logs = Vec::new();
         for trial in kinds().into_iter().filter(smooth).map(|trial| Trial { dtype, ..trial }) {
-            let data = Data::new(&trial, &[0], Draw::Training(0), kind).unwrap();
+            let data = Data::new(&trial.shape(), &[0], Draw::Training(0), kind).unwrap();
             let batch = data.batch(&[LaneSeeds { data: 0, order: 0 }], 1, 0..trial.task.samples, None);
-            let weights = init::weights(&[&trial], 1, kind);
+            let weights = trials::weights(&[&trial], 1, kind);
             let mut gradients = weights.zeros_like();
-            let mut effective = Effective::new(&trial, &weights);
-            let mut network = network::new(&trial, 2, trial.task.samples as i64, kind);
+            let mut effective = Effective::new(&trial.shape(), &weights);
+            let mut network = network::new(&trial.shape(), 2, trial.task.samples as i64, kind);
             network.forward(effective.of(&weights), &batch.inputs);
             let losses = Tensor::zeros([2], (kind, tch::Device::Cpu));
             let signal = Matrix::of(network.output().zeros_like());
@@ -166,7 +168,7 @@ fn sharpness_is_the_top_eigenvalue_of_the_hessian() {
     all.push(Trial { loss: Loss::CrossEntropy, ..smooth(Norm::None) });
     for trial in all {
         let model = model(&trial);
-        let found = sharpness(&trial, &model.weights, LANE, &batch(&model));
+        let found = sharpness(&trial.shape(), &model.weights, LANE, &batch(&model));
         let expected = by_differences(&model);
         assert!((found - expected).abs() < 1e-6 * expected.abs(), "{:?}: {found} for {expected}", trial.network);
     }

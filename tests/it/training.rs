@@ -159,8 +159,8 @@ fn a_gated_trial_has_the_same_bits_whatever_its_neighbours() {
     for dtype in Dtype::ALL.iter().copied() {
         for (cell, width) in [(Gated::Lstm, 7), (Gated::Gru, 9), (Gated::Lstm, 16)] {
             for depth in [1, 2] {
-                let network = Network::Gated { cell, depth, width, forget_bias: 1.0, sequence_length: 5 };
-                let mut trial = Trial { network, batch: 7, dtype, ..trials::rnn() };
+                let network = Network::Gated { cell, depth, width, sequence_length: 5 };
+                let mut trial = Trial { network, forget_bias: Some(1.0), batch: 7, dtype, ..trials::rnn() };
                 trial.task.samples = 19;
                 check_bits(&trial);
             }

@@ -1,6 +1,9 @@
 //! A small trial that tests vary.
 
 use blowup_core::trial::*;
+use blowup_engine::init;
+use blowup_engine::weights::Weights;
+use tch::Kind;
 
 /// depth 2, width 5, tanh, 7 samples of 3 noise inputs, 2 outputs, f64, full batch, plain SGD.
 pub fn mlp() -> Trial {
@@ -12,6 +15,7 @@ pub fn mlp() -> Trial {
         network: Network::Mlp { depth: 2, width: 5, activation: Activation::Tanh, norm: Norm::None, residual: false },
         init: Init { kind: InitKind::Xavier, scale: 1.0, offset: 0.0 },
         bias: Bias::Learned { std: 0.3 },
+        forget_bias: None,
         parametrization: Parametrization::Standard,
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
@@ -58,6 +62,12 @@ pub const NORMS: [Norm; 7] = [
     Norm::Rms(NormPosition::Before),
     Norm::Rms(NormPosition::After),
 ];
+
+/// What trials of one shape start from, a lane each, and `pads` lanes of zeros.
+pub fn weights(trials: &[&Trial], pads: usize, kind: Kind) -> Weights {
+    let lanes: Vec<Lane> = trials.iter().map(|trial| trial.parts().1).collect();
+    init::weights(&trials[0].shape(), &lanes, pads, kind)
+}
 
 /// `trial` with another activation and norm.
 pub fn with(trial: &Trial, new_activation: Activation, new_norm: Norm) -> Trial {

@@ -1,6 +1,7 @@
 //! What parent and worker say to each other: two enums, framed by their length, over the worker's stdin and stdout. Floats keep their
 //! bits. What does not parse is an error, never a panic, and a frame's length is never trusted with an allocation.
 
+use crate::record::Lost;
 use crate::training::{Array, Step};
 use crate::trial::{CsvFile, Trial};
 use crate::verdict::{Finished, Outcome, Record};
@@ -59,10 +60,19 @@ pub enum Report {
     Step(Step),
     /// The end of a replay.
     Finished(Box<Finished>),
-    /// A replay cannot be trained, and why.
-    Untrained(String),
-    /// The engine gave up on the trials that were not reported.
+    /// A replay cannot be trained, and why; `bug`: our own code went wrong over it.
+    Untrained {
+        message: String,
+        bug: bool,
+    },
+    /// The engine gave up on the trials that were not reported, for a fault of the machine.
     Failed {
+        chunk: u64,
+        lost: Lost,
+        message: String,
+    },
+    /// Our own code went wrong over the trials that were not reported: another attempt would end the same.
+    Bug {
         chunk: u64,
         message: String,
     },

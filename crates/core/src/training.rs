@@ -32,6 +32,10 @@ pub const FOREIGN_ENVIRONMENT: [&str; 14] = [
     "NVIDIA_TF32_OVERRIDE",
 ];
 
+/// What to do about a mistake of our own in the engine.
+pub const REPORT_IT: &str =
+    "this is a mistake in blowup, not in the spec: please report it with this message and the spec";
+
 /// One step of a trial that is watched, as it is seen before its update.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {

@@ -1,5 +1,8 @@
-//! Activations, forward and backward, with libtorch's own kernels.
+//! All that the engine knows of each activation: forward and backward with libtorch's own kernels, how those treat the end
+//! of a tensor, which of the engine's own passes takes their place (`fused`), and the form that autograd differentiates.
+//! To add one: an entry of `trial::Activation`, and an arm in each function here.
 
+use super::fused::Fused;
 use blowup_core::trial::Activation;
 use tch::Tensor;
 
@@ -12,6 +15,41 @@ pub fn from_output(activation: Activation) -> bool {
     match activation {
         Activation::Linear | Activation::Relu | Activation::Tanh | Activation::Sigmoid | Activation::Selu => true,
         Activation::LeakyRelu { .. } | Activation::Gelu | Activation::Silu => false,
+    }
+}
+
+/// Whether its kernel treats the last few elements of a whole tensor with scalar code that rounds differently: see
+/// `lanes::pads`.
+pub fn has_tail(activation: Activation) -> bool {
+    match activation {
+        Activation::Sigmoid | Activation::Silu | Activation::Gelu | Activation::Selu => true,
+        Activation::Linear | Activation::Relu | Activation::LeakyRelu { .. } | Activation::Tanh => false,
+    }
+}
+
+/// The engine's own pass, where it has one for f32 on a CPU.
+pub fn fused(activation: Activation) -> Option<Fused> {
+    match activation {
+        Activation::Linear => Some(Fused::Linear),
+        Activation::Relu => Some(Fused::Relu),
+        Activation::Tanh => Some(Fused::Tanh),
+        Activation::LeakyRelu { .. } | Activation::Sigmoid | Activation::Gelu | Activation::Selu | Activation::Silu => {
+            None
+        }
+    }
+}
+
+/// phi(`x`), in operations that autograd can differentiate twice.
+pub fn differentiable(activation: Activation, x: Tensor) -> Tensor {
+    match activation {
+        Activation::Linear => x,
+        Activation::Relu => x.relu(),
+        Activation::LeakyRelu { negative_slope } => x.relu() - (-x).relu() * negative_slope,
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => x.sigmoid(),
+        Activation::Gelu => x.gelu("none"),
+        Activation::Selu => x.selu(),
+        Activation::Silu => x.silu(),
     }
 }
 

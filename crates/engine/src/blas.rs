@@ -84,11 +84,12 @@ pub fn serves() -> bool {
 /// If sizes or types do not fit, or the rows of `c` do not lie one after the other.
 pub fn multiply(a: Lanes, b: Lanes, c: Lanes, add: bool) -> bool {
     let Some(mkl) = &*MKL else { return false };
-    if ![Kind::Float, Kind::Double].contains(&c.kind) {
+    if ![Kind::Float, Kind::Double].contains(&c.kind()) {
         return false;
     }
-    assert!([a.kind, b.kind] == [c.kind; 2] && !c.transposed);
-    assert!([b.lanes, c.lanes] == [a.lanes; 2] && a.cols == b.rows && [a.rows, b.cols] == [c.rows, c.cols]);
+    assert!([a.kind(), b.kind()] == [c.kind(); 2] && !c.is_transposed());
+    assert!([b.count(), c.count()] == [a.count(); 2] && a.cols() == b.rows());
+    assert!([a.rows(), b.cols()] == [c.rows(), c.cols()]);
     let mut number = [0.0f64];
     SCRATCH.with_borrow_mut(|Scratch { copies, places }| {
         let [a_copy, b_copy, c_copy] = copies;
@@ -97,18 +98,19 @@ pub fn multiply(a: Lanes, b: Lanes, c: Lanes, add: bool) -> bool {
         let written = aligned(c, c_copy, add);
         for (places, lanes) in places.iter_mut().zip([a, b, written]) {
             places.clear();
-            places.extend((0..lanes.lanes).map(|lane| lanes.lane(lane) as *mut c_void));
+            places.extend((0..lanes.count()).map(|lane| lanes.lane(lane).cast::<c_void>()));
             // A single product has one of two numbers beside it: alone, MKL would give it to other kernels.
             places.push(number.as_mut_ptr().cast());
         }
-        // SAFETY: every place is the start of a matrix of the sizes and rows given, in memory that lives.
+        // SAFETY: every place is the start of a matrix of the sizes, the rows and, as asserted, the type of number given,
+        // in memory that lives; the function is the one for that type.
         unsafe {
-            match c.kind {
+            match c.kind() {
                 Kind::Float => call(mkl.single, [a, b, written], places, 1.0, if add { 1.0 } else { 0.0 }),
                 _ => call(mkl.double, [a, b, written], places, 1.0, if add { 1.0 } else { 0.0 }),
             }
         }
-        if written.first != c.first {
+        if written.lane(0) != c.lane(0) {
             copy(written, c);
         }
     });
@@ -116,13 +118,14 @@ pub fn multiply(a: Lanes, b: Lanes, c: Lanes, add: bool) -> bool {
 }
 
 /// # Safety
-/// The places are starts of matrices as `lanes` says.
+/// The places are starts of matrices as `lanes` says, of numbers of type `T`, and behind them of one number more.
 unsafe fn call<T: Copy>(batch: Batch<T>, lanes: [Lanes; 3], places: &[Vec<*mut c_void>; 3], alpha: T, beta: T) {
     let [a, b, c] = lanes;
-    let flag = |lanes: Lanes| [if lanes.transposed { TRANSPOSED } else { AS_IT_IS }; 2];
-    let [m, n, k, count] = [c.rows, c.cols, a.cols, c.lanes].map(|size| [size as c_int, 1]);
-    let rows = lanes.map(|lanes| [lanes.row as c_int, 1]);
+    let flag = |lanes: Lanes| [if lanes.is_transposed() { TRANSPOSED } else { AS_IT_IS }; 2];
+    let [m, n, k, count] = [c.rows(), c.cols(), a.cols(), c.count()].map(|size| [size as c_int, 1]);
+    let rows = lanes.map(|lanes| [lanes.row() as c_int, 1]);
     let [a_places, b_places, c_places] = places;
+    // SAFETY: the places are the caller's to promise; all other arrays hold what their group needs, two groups at most.
     unsafe {
         batch(
             ROW_MAJOR,
@@ -139,43 +142,45 @@ unsafe fn call<T: Copy>(batch: Batch<T>, lanes: [Lanes; 3], places: &[Vec<*mut c
             [beta; 2].as_ptr(),
             c_places.as_ptr(),
             rows[2].as_ptr(),
-            if c.lanes == 1 { 2 } else { 1 },
+            if c.count() == 1 { 2 } else { 1 },
             count.as_ptr(),
         );
     }
 }
 
 /// The same where every lane starts on a boundary; `filled`: with the elements.
-fn aligned(lanes: Lanes, memory: &mut Vec<Boundary>, filled: bool) -> Lanes {
-    if lanes.first.is_multiple_of(Boundary::BYTES) && lanes.stride.is_multiple_of(Boundary::BYTES) {
+fn aligned<'a>(lanes: Lanes<'a>, memory: &'a mut Vec<Boundary>, filled: bool) -> Lanes<'a> {
+    if lanes.starts_at_multiples_of(Boundary::BYTES) {
         return lanes;
     }
-    let copied = room(lanes, memory);
+    let copied = room(lanes, memory, lanes.is_transposed());
     if filled {
         copy(lanes, copied);
     }
     copied
 }
 
-/// Memory for the same matrices, their lines one after the other.
-fn room(lanes: Lanes, memory: &mut Vec<Boundary>) -> Lanes {
-    let (count, length) = lanes.lines();
-    let each = (count * length * lanes.kind.elt_size_in_bytes()).div_ceil(Boundary::BYTES);
-    if memory.len() < lanes.lanes * each {
-        memory.resize(lanes.lanes * each, Boundary([0; Boundary::BYTES]));
+/// Memory for the same matrices, their rows (or, `transposed`, their columns) one after the other.
+fn room<'a>(lanes: Lanes, memory: &'a mut Vec<Boundary>, transposed: bool) -> Lanes<'a> {
+    let (rows, cols) = (lanes.rows(), lanes.cols());
+    let each = (rows * cols * lanes.kind().elt_size_in_bytes()).div_ceil(Boundary::BYTES);
+    if memory.len() < lanes.count() * each {
+        memory.resize(lanes.count() * each, Boundary([0; Boundary::BYTES]));
     }
-    Lanes { first: memory.as_mut_ptr() as usize, stride: each * Boundary::BYTES, row: length, ..lanes }
+    let row = if transposed { rows } else { cols };
+    // SAFETY: the memory is borrowed for as long, and has room for as many matrices so far apart.
+    unsafe { lanes.elsewhere(memory.as_mut_ptr().cast(), each * Boundary::BYTES, row, transposed) }
 }
 
 /// Of the same sizes, both row after row or both column after column.
 fn copy(from: Lanes, to: Lanes) {
     let (count, length) = from.lines();
-    let element = from.kind.elt_size_in_bytes();
-    for lane in 0..from.lanes {
+    let element = from.kind().elt_size_in_bytes();
+    for lane in 0..from.count() {
         for line in 0..count {
-            let [from, to] = [from, to].map(|lanes| lanes.lane(lane) + line * lanes.row * element);
-            // SAFETY: both are a line of a matrix, and those of `to` are this thread's own or a product's target.
-            unsafe { std::ptr::copy_nonoverlapping(from as *const u8, to as *mut u8, length * element) };
+            let [from, to] = [from, to].map(|lanes| lanes.lane(lane).wrapping_add(line * lanes.row() * element));
+            // SAFETY: both are a line of a matrix of these sizes, and one of the two is in memory of this thread's own.
+            unsafe { std::ptr::copy_nonoverlapping(from, to, length * element) };
         }
     }
 }
@@ -184,20 +189,21 @@ fn copy(from: Lanes, to: Lanes) {
 /// place of 120.
 fn transposes(b: Lanes) -> bool {
     let sizes = |n: usize| n.is_multiple_of(TILE) && n <= 96;
-    b.kind == Kind::Float && b.transposed && sizes(b.rows) && sizes(b.cols)
+    b.kind() == Kind::Float && b.is_transposed() && sizes(b.rows()) && sizes(b.cols())
 }
 
 const TILE: usize = 4;
 
-/// The same matrices row after row.
-fn transposed(lanes: Lanes, memory: &mut Vec<Boundary>) -> Lanes {
-    let rows = room(Lanes { transposed: false, ..lanes }, memory);
-    for lane in 0..lanes.lanes {
-        let (from, to) = (lanes.lane(lane) as *const f32, rows.lane(lane) as *mut f32);
-        for row in (0..lanes.rows).step_by(TILE) {
-            for col in (0..lanes.cols).step_by(TILE) {
-                // SAFETY: both sizes are multiples of a tile's.
-                unsafe { tile(from.add(col * lanes.row + row), lanes.row, to.add(row * rows.row + col), rows.row) };
+/// The same matrices, which `transposes`, row after row.
+fn transposed<'a>(lanes: Lanes, memory: &'a mut Vec<Boundary>) -> Lanes<'a> {
+    let rows = room(lanes, memory, false);
+    let (from_line, to_line) = (lanes.row(), rows.row());
+    for lane in 0..lanes.count() {
+        let (from, to) = (lanes.lane(lane).cast::<f32>(), rows.lane(lane).cast::<f32>());
+        for row in (0..lanes.rows()).step_by(TILE) {
+            for col in (0..lanes.cols()).step_by(TILE) {
+                // SAFETY: both are f32 matrices, and both sizes are multiples of a tile's.
+                unsafe { tile(from.add(col * from_line + row), from_line, to.add(row * to_line + col), to_line) };
             }
         }
     }
@@ -209,6 +215,7 @@ fn transposed(lanes: Lanes, memory: &mut Vec<Boundary>) -> Lanes {
 #[cfg(target_arch = "x86_64")]
 unsafe fn tile(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
     use std::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps, _mm_storeu_ps};
+    // SAFETY: every x86-64 CPU has SSE; four lines of four numbers from either corner are in their matrices.
     unsafe {
         let [mut a, mut b, mut c, mut d] = [0, 1, 2, 3].map(|line| _mm_loadu_ps(from.add(line * from_line)));
         _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
@@ -224,6 +231,7 @@ unsafe fn tile(from: *const f32, from_line: usize, to: *mut f32, to_line: usize)
 unsafe fn tile(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
     for i in 0..TILE {
         for j in 0..TILE {
+            // SAFETY: four lines of four numbers from either corner are in their matrices.
             unsafe { *to.add(j * to_line + i) = *from.add(i * from_line + j) };
         }
     }

@@ -1,19 +1,18 @@
 //! The worker process: takes chunks from stdin, trains them, answers with rows on stdout. It touches no file and ends with its parent.
 
-use crate::Trouble;
 use crate::device::Unusable;
 use crate::drill::Drill;
+use crate::{Trouble, trouble};
 use blowup_core::device::Device;
 use blowup_core::memory;
 use blowup_core::protocol::{self, Order, Report, Row, Rows};
-use blowup_core::record;
+use blowup_core::record::{self, Lost};
 use blowup_core::training::Step;
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Record};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -33,7 +32,10 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
         memory::limit(memory.saturating_add(memory / 2).saturating_add(256 << 20));
     }
     let mut out = keep_stdout()?;
-    std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        trouble::note(panic);
+        tracing::debug!("{panic}");
+    }));
     if let Err(Unusable { what, hint }) = crate::start_on(device) {
         return protocol::send(&mut out, &Report::Unable { what, hint });
     }
@@ -56,11 +58,11 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
             Ok(()) => Report::Done { chunk },
             // No trial and no worker is to blame, and another attempt would end the same.
             Err(Trouble::Data(what)) => Report::Unable { what, hint: DATA_HINT.to_owned() },
+            Err(Trouble::Bug(message)) => Report::Bug { chunk, message },
+            Err(Trouble::Memory(message)) => Report::Failed { chunk, lost: Lost::Memory, message },
             // After an error of CUDA that is not about memory its state in this process is lost: another process goes on.
-            Err(Trouble::Engine(message)) if device.is_gpu() && !message.contains("out of memory") => {
-                return Err(io::Error::other(message));
-            }
-            Err(Trouble::Engine(message)) => Report::Failed { chunk, message },
+            Err(Trouble::Refused(message)) if device.is_gpu() => return Err(io::Error::other(message)),
+            Err(Trouble::Refused(message)) => Report::Failed { chunk, lost: Lost::Crashed, message },
         };
         protocol::send(&mut out, &report)?;
     }
@@ -72,7 +74,7 @@ fn replay(trial: &Trial, record: &Record, start: bool, out: &mut File) -> io::Re
     if start {
         match crate::start_of(trial) {
             Ok(arrays) => protocol::send(out, &Report::Start(arrays))?,
-            Err(text) => return protocol::send(out, &Report::Untrained(text)),
+            Err(trouble) => return protocol::send(out, &untrained(&trouble)),
         }
     }
     let mut broken = None;
@@ -87,9 +89,17 @@ fn replay(trial: &Trial, record: &Record, start: bool, out: &mut File) -> io::Re
     }
     let report = match finished {
         Ok(finished) => Report::Finished(Box::new(finished)),
-        Err(text) => Report::Untrained(text),
+        Err(trouble) => untrained(&trouble),
     };
     protocol::send(out, &report)
+}
+
+fn untrained(trouble: &Trouble) -> Report {
+    let bug = match trouble {
+        Trouble::Data(_) | Trouble::Memory(_) | Trouble::Refused(_) => false,
+        Trouble::Bug(_) => true,
+    };
+    Report::Untrained { message: trouble.to_string(), bug }
 }
 
 fn train(trials: &[Trial], record: &Record, drill: &mut Drill, outbox: &mut Outbox) -> Result<(), Trouble> {
@@ -103,15 +113,12 @@ fn train(trials: &[Trial], record: &Record, drill: &mut Drill, outbox: &mut Outb
             broken.get_or_insert(error);
         }
     };
-    let trained = catch_unwind(AssertUnwindSafe(|| crate::train(trials, record, &mut done)));
+    let trained = crate::train(trials, record, &mut done);
     if broken.is_some() {
         // Nobody listens any more.
         exit(1);
     }
-    trained.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(Trouble::Engine(format!("the engine panicked: {}", text.unwrap_or("(no message)"))))
-    })
+    trained
 }
 
 /// Rows on their way out: many small ones share a frame.

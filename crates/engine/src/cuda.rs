@@ -92,6 +92,7 @@ fn gpu(number: u32) -> Result<String, Missing> {
 /// # Safety
 /// `driver` is NVIDIA's libcuda.
 unsafe fn ask(driver: &Library, number: u32) -> Result<Result<String, String>, libloading::Error> {
+    // SAFETY: the signatures are those of cuda.h, as at the call, and every pointer is to a value that lives.
     unsafe {
         let init = driver.get::<unsafe extern "C" fn(c_uint) -> c_int>(b"cuInit\0")?;
         let get_version = driver.get::<unsafe extern "C" fn(*mut c_int) -> c_int>(b"cuDriverGetVersion\0")?;

@@ -4,7 +4,7 @@ use super::device::upload;
 use super::draw::{Purpose, Stream};
 use super::matrix::Sequence;
 use super::task::{self, Draw};
-use blowup_core::trial::{Sampling, Trial};
+use blowup_core::trial::{Sampling, Shape};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
@@ -42,15 +42,16 @@ pub struct Data {
 }
 
 impl Data {
-    /// Draws the data of `seeds` (ascending, distinct) for the task of `trial`, one after the other: in f64 there is only one of them at a time.
-    pub fn new(trial: &Trial, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Data, String> {
-        let times = trial.network.sequence_length().unwrap_or(1);
-        let (inputs, outputs) = (trial.task.inputs, trial.task.outputs);
+    /// Draws the data of `seeds` (ascending, distinct) for the task of a shape, one after the other: in f64 there is
+    /// only one of them at a time.
+    pub fn new(shape: &Shape, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Data, String> {
+        let times = shape.network.sequence_length().unwrap_or(1);
+        let (inputs, outputs) = (shape.task.inputs, shape.task.outputs);
         // Where it is not drawn it is the same for all.
-        let seeds = if trial.task.is_drawn() { seeds } else { &seeds[..1] };
+        let seeds = if shape.task.is_drawn() { seeds } else { &seeds[..1] };
         let mut data: Option<Data> = None;
         for (slot, &seed) in seeds.iter().enumerate() {
-            let drawn = task::samples(&trial.task, trial.loss, times, seed, draw)?;
+            let drawn = task::samples(&shape.task, shape.loss, times, seed, draw)?;
             let trivial = drawn.trivial_loss(outputs);
             let data = data.get_or_insert_with(|| {
                 let all = (seeds.len() * drawn.samples) as i64;

@@ -12,6 +12,7 @@ enum Fault {
     Abort,
     /// Says something that is no message.
     Garbage,
+    /// As a bug in the engine does.
     Panic,
     Hang,
     /// Exits in the middle of a message.

@@ -2,7 +2,7 @@
 //! times a factor of their layer (Jacot 2018; Mei 2018). Gradients are those of the weights.
 
 use super::weights::{Group, Role, Weights};
-use blowup_core::trial::{Parametrization, Trial};
+use blowup_core::trial::{Parametrization, Shape};
 
 pub struct Effective {
     /// None in the standard parametrization.
@@ -10,10 +10,10 @@ pub struct Effective {
 }
 
 impl Effective {
-    pub fn new(trial: &Trial, weights: &Weights) -> Effective {
-        let output = trial.network.depth();
-        let factors = || weights.layout.iter().map(|group| factor(trial.parametrization, group, output)).collect();
-        let standard = trial.parametrization == Parametrization::Standard;
+    pub fn new(shape: &Shape, weights: &Weights) -> Effective {
+        let output = shape.network.depth();
+        let factors = || weights.layout.iter().map(|group| factor(shape.parametrization, group, output)).collect();
+        let standard = shape.parametrization == Parametrization::Standard;
         Effective { scaled: (!standard).then(|| (weights.zeros_like(), factors())) }
     }
 

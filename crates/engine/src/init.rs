@@ -2,17 +2,17 @@
 
 use super::draw::{Purpose, Stream};
 use super::weights::{Group, Layer, Role, Weights, layout};
-use blowup_core::trial::{Bias, Init, InitKind, Network, Trial};
+use blowup_core::trial::{Bias, Init, InitKind, Lane, Network, Shape};
 use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
-/// Weights for `trials`, one lane each, followed by `pads` lanes of zeros.
-pub fn weights(trials: &[&Trial], pads: usize, kind: Kind) -> Weights {
-    let layout = layout(trials[0]);
-    let weights = Weights::zeros(&layout, (trials.len() + pads) as i64, kind);
+/// Weights of these lanes, followed by `pads` lanes of zeros.
+pub fn weights(shape: &Shape, lanes: &[Lane], pads: usize, kind: Kind) -> Weights {
+    let layout = layout(shape);
+    let weights = Weights::zeros(&layout, (lanes.len() + pads) as i64, kind);
     for group in &layout {
         for layer in group.first_layer..group.first_layer + group.layers {
-            fill(trials, group, layer, role(&weights.layers[layer], group.role));
+            fill(shape, lanes, group, layer, role(&weights.layers[layer], group.role));
         }
     }
     weights
@@ -31,24 +31,25 @@ fn role(layer: &Layer, role: Role) -> &Tensor {
 }
 
 /// Writes one parameter of one layer in all lanes. Lanes that share seed and initializer up to its scale share the draws.
-fn fill(trials: &[&Trial], group: &Group, layer: usize, target: &Tensor) {
+fn fill(shape: &Shape, lanes: &[Lane], group: &Group, layer: usize, target: &Tensor) {
     let size = group.rows * group.cols;
     let mut units: HashMap<(u64, Unit), Vec<f64>> = HashMap::new();
-    let mut values = Vec::with_capacity(trials.len() * size);
-    for trial in trials {
-        let (unit, factor) = recipe(trial, group, layer);
-        let draws = units.entry((trial.seed, unit)).or_insert_with(|| unit.draw(trial.seed, group, layer));
-        let offset = if group.role == Role::Weight && layer == 0 { trial.init.offset } else { 0.0 };
+    let mut values = Vec::with_capacity(lanes.len() * size);
+    for lane in lanes {
+        let (unit, factor) = recipe(shape, lane, group, layer);
+        let draws = units.entry((lane.seed, unit)).or_insert_with(|| unit.draw(lane.seed, group, layer));
+        let offset = if group.role == Role::Weight && layer == 0 { lane.init.offset } else { 0.0 };
         values.extend(draws.iter().map(|x| x * factor + offset));
-        if let (Role::Bias, Network::Gated { width, forget_bias, .. }) = (group.role, trial.network)
-            && layer < trial.network.depth()
+        if let (Role::Bias, Network::Gated { width, .. }, Some(forget_bias)) =
+            (group.role, shape.network, lane.forget_bias)
+            && layer < shape.network.depth()
         {
             // In lstm (i, f, g, o) as in gru (r, z, n) the second gate is the one that keeps the old state.
             let start = values.len() - size + width;
             values[start..start + width].iter_mut().for_each(|x| *x += forget_bias);
         }
     }
-    let lanes = trials.len() as i64;
+    let lanes = lanes.len() as i64;
     let source = Tensor::from_slice(&values).view([lanes, group.rows as i64, group.cols as i64]);
     target.narrow(0, 0, lanes).copy_(&source);
 }
@@ -87,20 +88,20 @@ impl Unit {
 }
 
 /// What to draw and what to multiply it with.
-fn recipe(trial: &Trial, group: &Group, layer: usize) -> (Unit, f64) {
+fn recipe(shape: &Shape, lane: &Lane, group: &Group, layer: usize) -> (Unit, f64) {
     match group.role {
         Role::Scale => (Unit::One, 1.0),
         Role::Shift => (Unit::Zero, 0.0),
-        Role::Bias | Role::RecurrentBias => match trial.bias {
+        Role::Bias | Role::RecurrentBias => match lane.bias {
             Bias::None => unreachable!("a network without biases has no such group"),
             Bias::Learned { std: 0.0 } => (Unit::Zero, 0.0),
             Bias::Learned { std } => (Unit::Normal, std),
-            Bias::LearnedPytorch => (Unit::Uniform, pytorch_bound(trial, layer)),
+            Bias::LearnedPytorch => (Unit::Uniform, pytorch_bound(shape, layer)),
         },
         Role::Weight | Role::Recurrent => {
             let (rows, cols) = (group.rows as f64, group.cols as f64);
-            let recurrent = trial.recurrent_init.filter(|_| group.role == Role::Recurrent);
-            let Init { kind, scale, .. } = recurrent.unwrap_or(trial.init);
+            let recurrent = lane.recurrent_init.filter(|_| group.role == Role::Recurrent);
+            let Init { kind, scale, .. } = recurrent.unwrap_or(lane.init);
             match kind {
                 InitKind::Normal => (Unit::Normal, scale),
                 InitKind::Uniform => (Unit::Uniform, scale),
@@ -112,17 +113,17 @@ fn recipe(trial: &Trial, group: &Group, layer: usize) -> (Unit, f64) {
                 InitKind::Orthogonal => (Unit::Orthogonal, scale),
                 InitKind::Scaled => (Unit::Normal, (scale / rows).sqrt()),
                 InitKind::Constant => (Unit::One, scale),
-                InitKind::Pytorch => (Unit::Uniform, scale * pytorch_bound(trial, layer)),
+                InitKind::Pytorch => (Unit::Uniform, scale * pytorch_bound(shape, layer)),
             }
         }
     }
 }
 
 /// The bound of `nn.Linear` (1/sqrt(fan_in)) and of `nn.RNN` (1/sqrt(width) for every parameter of a recurrent layer).
-fn pytorch_bound(trial: &Trial, layer: usize) -> f64 {
-    let width = trial.network.width().unwrap_or(0);
-    let recurrent = trial.network.sequence_length().is_some();
-    let fan_in = if layer == 0 && !recurrent { trial.task.inputs } else { width };
+fn pytorch_bound(shape: &Shape, layer: usize) -> f64 {
+    let width = shape.network.width().unwrap_or(0);
+    let recurrent = shape.network.sequence_length().is_some();
+    let fan_in = if layer == 0 && !recurrent { shape.task.inputs } else { width };
     1.0 / (fan_in as f64).sqrt()
 }
 

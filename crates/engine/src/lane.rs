@@ -1,12 +1,14 @@
-//! The lanes of a cohort and the trials that ride in them: trials that differ in nothing but the threshold of their norm clipping take the same
-//! steps until the first of them is clipped, so they share a lane, which then forks. No tensors here.
+//! The lanes of a cohort in training and the trials that ride in them: trials that differ in nothing but the threshold
+//! of their norm clipping take the same steps until the first of them is clipped, so they share a lane, which then
+//! forks. No tensors here.
 
 use super::still::Still;
-use blowup_core::trial::{Clip, Trial};
+use blowup_core::trial::{Clip, Lane, Shape};
 use blowup_core::verdict::Course;
 use std::collections::HashMap;
 
-pub struct Lane {
+/// A lane in training.
+pub struct Track {
     /// At least one. They have had the same clip coefficient in every step so far.
     pub riders: Vec<Rider>,
     pub update: Option<Update>,
@@ -17,6 +19,7 @@ pub struct Lane {
 }
 
 pub struct Rider {
+    /// Its place among the trials of the cohort.
     pub trial: usize,
     /// None when the trial has its verdict.
     pub course: Option<Course>,
@@ -24,16 +27,16 @@ pub struct Rider {
     pub clip: f64,
 }
 
-impl Lane {
-    pub fn new(trials: Vec<usize>) -> Lane {
+impl Track {
+    pub fn new(trials: Vec<usize>) -> Track {
         let rider = |trial| Rider { trial, course: None, clip: 1.0 };
         let riders = trials.into_iter().map(rider).collect();
-        Lane { riders, update: None, gradient_norm: 0.0, sharpness: None, still: Still::default() }
+        Track { riders, update: None, gradient_norm: 0.0, sharpness: None, still: Still::default() }
     }
 
     /// What its riders have in common is that of any of them.
-    pub fn trial<'a>(&self, trials: &'a [Trial]) -> &'a Trial {
-        &trials[self.riders[0].trial]
+    pub fn lane<'a>(&self, lanes: &'a [Lane]) -> &'a Lane {
+        &lanes[self.riders[0].trial]
     }
 
     pub fn has_left(&self) -> bool {
@@ -41,16 +44,16 @@ impl Lane {
     }
 
     /// The riders still in training by their clip coefficient, in a lane for each.
-    pub fn fork(self) -> Vec<Lane> {
-        let mut lanes: Vec<Lane> = Vec::new();
+    pub fn fork(self) -> Vec<Track> {
+        let mut tracks: Vec<Track> = Vec::new();
         for rider in self.riders.into_iter().filter(|rider| rider.course.is_some()) {
-            let same = |lane: &&mut Lane| lane.riders[0].clip.to_bits() == rider.clip.to_bits();
-            match lanes.iter_mut().find(same) {
-                Some(lane) => lane.riders.push(rider),
-                None => lanes.push(Lane { riders: vec![rider], ..self }),
+            let same = |track: &&mut Track| track.riders[0].clip.to_bits() == rider.clip.to_bits();
+            match tracks.iter_mut().find(same) {
+                Some(track) => track.riders.push(rider),
+                None => tracks.push(Track { riders: vec![rider], ..self }),
             }
         }
-        lanes
+        tracks
     }
 
     pub fn forks(&self) -> bool {
@@ -60,15 +63,15 @@ impl Lane {
     }
 }
 
-/// Trials that share a lane at the start: equal but for the threshold of norm clipping.
-pub fn siblings(trials: &[Trial]) -> Vec<Vec<usize>> {
-    let apart = |clip: Clip| matches!(clip, Clip::Value(_));
-    if trials.iter().all(|trial| trial.clip == trials[0].clip || apart(trial.clip)) {
-        return (0..trials.len()).map(|trial| vec![trial]).collect();
+/// The places of the trials that share a lane at the start: their lanes are equal but for the threshold of norm
+/// clipping.
+pub fn siblings(shape: &Shape, lanes: &[Lane]) -> Vec<Vec<usize>> {
+    if shape.clip_value || lanes.windows(2).all(|pair| pair[0].clip == pair[1].clip) {
+        return (0..lanes.len()).map(|trial| vec![trial]).collect();
     }
     let (mut groups, mut known): (Vec<Vec<usize>>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
-    for (i, trial) in trials.iter().enumerate() {
-        let rest = format!("{:?}", Trial { clip: Clip::None, label: String::new(), ..trial.clone() });
+    for (i, lane) in lanes.iter().enumerate() {
+        let rest = format!("{:?}", Lane { clip: Clip::None, ..*lane });
         match known.get(&rest) {
             Some(&group) => groups[group].push(i),
             None => {

@@ -4,8 +4,8 @@
 //! out layer by layer, because the backprop signal of each layer is what this program is about. In reading order:
 //! `cohort` (the training loop), `data` (what is learned), `weights` and `init` (parameters of all lanes), `effective` (their
 //! parametrization), `network` with `mlp`, `recurrent`
-//! and `stage` with `norm` (forward and backward), `product` with `matrix` and `blas`, `loss`, `readout` (norms, one read per step), `optimizer` with `apply`, `still` (lanes at rest), `locate` (where the first NaN began),
-//! `trace` (what a replay sees), `device` and `cuda` (where it happens).
+//! and `stage` with `norm` (forward and backward), `product` with `matrix` and `blas`, `loss`, `readout` (norms, one read per step), `optimizer` with `apply`, `fused` with `elements` (passes that are written here), `still` (lanes at rest), `locate` (where the first NaN began),
+//! `trace` (what a replay sees), `trouble` (what goes wrong), `device` and `cuda` (where it happens).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
 //! reduced, ends in pad lanes (`lanes::pads`), and draws its random numbers from streams named by seed and purpose (`draw`).
@@ -23,6 +23,7 @@ pub mod door;
 pub mod draw;
 mod drill;
 pub mod effective;
+pub mod elements;
 pub mod fingerprint;
 pub mod fused;
 pub mod init;
@@ -46,17 +47,19 @@ pub mod start;
 pub mod still;
 pub mod task;
 pub mod trace;
+pub mod trouble;
 pub mod weights;
 
 pub use fingerprint::fingerprint;
+pub use trouble::Trouble;
 
 use blowup_core::device::Device;
 use blowup_core::training::Array;
 use blowup_core::trial::{Dtype, Trial};
 use blowup_core::verdict::{Finished, Record};
 use device::Unusable;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use tch::Kind;
+use trouble::caught;
 
 /// The version of the libtorch that the program was built against, as its `build-version` file says.
 pub const LIBTORCH: &str = env!("BLOWUP_LIBTORCH");
@@ -79,33 +82,6 @@ pub fn start_on(device: Device) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// Why trials could not be trained, in words that name the thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// Their data: a file that cannot be read or is no longer what the spec was checked against.
-    Data(String),
-    /// libtorch refused an operation (out of memory, most likely).
-    Engine(String),
-}
-
-impl Trouble {
-    fn text(self) -> String {
-        match self {
-            Trouble::Data(text) | Trouble::Engine(text) => text,
-        }
-    }
-}
-
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Trouble::Data(text) | Trouble::Engine(text) => f.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for Trouble {}
-
 /// Trains trials of one `Shape` together and hands over each as it finishes, with its index.
 ///
 /// # Errors
@@ -118,30 +94,19 @@ pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Fini
 ///
 /// # Errors
 /// As `train`.
-pub fn replay(trial: &Trial, record: &Record, watch: trace::Sink) -> Result<Finished, String> {
+pub fn replay(trial: &Trial, record: &Record, watch: trace::Sink) -> Result<Finished, Trouble> {
     let mut result = None;
     let trials = std::slice::from_ref(trial);
-    caught(|| cohort::train(trials, record, Some(&mut *watch), &mut |_, finished| result = Some(finished)))
-        .map_err(Trouble::text)?;
-    result.ok_or_else(|| "the trial did not end".to_owned())
+    caught(|| cohort::train(trials, record, Some(&mut *watch), &mut |_, finished| result = Some(finished)))?;
+    result.ok_or_else(|| Trouble::Bug("the trial did not end".to_owned()))
 }
 
 /// What training `trial` starts from; see `trace::start`.
 ///
 /// # Errors
 /// As `train`.
-pub fn start_of(trial: &Trial) -> Result<Vec<Array>, String> {
-    caught(|| trace::start(trial)).map_err(Trouble::text)
-}
-
-/// `work` says what is wrong with the data; everything else panics.
-fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, Trouble> {
-    let done = catch_unwind(AssertUnwindSafe(|| tch::no_grad(work)));
-    done.map(|result| result.map_err(Trouble::Data)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message");
-        Err(Trouble::Engine(text.to_owned()))
-    })
+pub fn start_of(trial: &Trial) -> Result<Vec<Array>, Trouble> {
+    caught(|| trace::start(trial))
 }
 
 pub(crate) fn kind(dtype: Dtype) -> Kind {

@@ -7,13 +7,13 @@ use super::loss;
 use super::matrix::{Matrix, Sequence};
 use super::network::{self, Place};
 use super::weights::Weights;
-use blowup_core::trial::Trial;
+use blowup_core::trial::Shape;
 use blowup_core::verdict::{Site, Tensor as Kind};
 use tch::Tensor;
 
 /// The first non-finite tensor of each lane of `lanes`, in the order of a step: weight, activation 1..output, loss, backprop signal
 /// output..1, weight gradient. `weights` and `batch` are those of the whole cohort, before the update.
-pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights, batch: &Batch) -> Vec<Option<Site>> {
+pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, batch: &Batch) -> Vec<Option<Site>> {
     let all = weights.lanes as usize;
     // Pad lanes stand at the end of the cohort.
     let twin = (lanes.len() + pads < super::lanes::fewest()).then_some(lanes[0]);
@@ -27,17 +27,16 @@ pub fn locate(trials: &[&Trial], lanes: &[usize], pads: usize, weights: &Weights
         values: batch.targets.values.index_select(0, &index),
         classes: batch.targets.classes.as_ref().map(|c| c.index_select(0, &index)),
     };
-    let trial = trials[0];
     let kind = weights.groups[0].kind();
-    let mut effective = Effective::new(trial, &weights);
+    let mut effective = Effective::new(shape, &weights);
     let matrices = effective.of(&weights);
-    let mut network = network::new(trial, count, batch.samples as i64, kind);
+    let mut network = network::new(shape, count, batch.samples as i64, kind);
     network.forward(matrices, &inputs);
     let output = network.output().shallow_clone();
     let (losses, signal) = (Tensor::zeros([count], (kind, device::current())), Matrix::of(output.zeros_like()));
-    loss::loss(trial.loss, &output, &targets, &losses, Some(&signal));
+    loss::loss(shape.loss, &output, &targets, &losses, Some(&signal));
 
-    let output_layer = trial.network.depth() + 1;
+    let output_layer = shape.network.depth() + 1;
     let mut found = vec![None; lanes.len()];
     let mut see = |tensor: Kind, layer: Option<usize>, time: Option<usize>, values: &Tensor| {
         let finite: Vec<bool> = Vec::try_from(values.isfinite().view([count, -1]).all_dim(1, false))

@@ -1,14 +1,18 @@
 //! Batched matrices that stay where they are: their sizes and addresses are asked of libtorch once, not at every product.
+//!
+//! Invariant: a tensor that is a matrix keeps its memory. `clippy.toml` forbids the methods that would give it another.
 
 use super::device::is_host;
+use std::marker::PhantomData;
 use std::ops::Deref;
-use tch::{Kind, Tensor};
+use std::ptr::slice_from_raw_parts_mut;
+use tch::{Device, Kind, Tensor};
 
 /// `[lane, rows, cols]`. What is done to a tensor goes for it, too.
 #[derive(Debug)]
 pub struct Matrix {
     tensor: Tensor,
-    lanes: Option<Lanes>,
+    lanes: Option<Lanes<'static>>,
     /// Whether the lanes follow each other without gaps, rows first.
     contiguous: bool,
 }
@@ -18,7 +22,8 @@ pub struct Matrix {
 pub struct Sequence {
     tensor: Tensor,
     /// At time 0.
-    lanes: Option<Lanes>,
+    lanes: Option<Lanes<'static>>,
+    times: usize,
     /// Bytes from one time to the next.
     step: usize,
 }
@@ -30,23 +35,25 @@ pub struct Operand<'a> {
     tensor: &'a Tensor,
     time: Option<i64>,
     transposed: bool,
-    pub lanes: Option<Lanes>,
+    lanes: Option<Lanes<'a>>,
 }
 
-/// A matrix of every lane in the CPU's memory, row after row, or column after column (`transposed`).
+/// A matrix of every lane in the CPU's memory, row after row, or column after column (`transposed`). Whoever has one may
+/// read and write there: it is made by what holds the memory, and by no one who does not promise to.
 #[derive(Debug, Clone, Copy)]
-pub struct Lanes {
-    pub kind: Kind,
-    /// Address of the first element.
-    pub first: usize,
+pub struct Lanes<'a> {
+    kind: Kind,
+    /// The first element.
+    first: *mut u8,
     /// Bytes from a lane to the next.
-    pub stride: usize,
-    pub lanes: usize,
-    pub rows: usize,
-    pub cols: usize,
+    stride: usize,
+    lanes: usize,
+    rows: usize,
+    cols: usize,
     /// Elements from a row (or column) to the next.
-    pub row: usize,
-    pub transposed: bool,
+    row: usize,
+    transposed: bool,
+    held: PhantomData<&'a Tensor>,
 }
 
 impl Matrix {
@@ -74,14 +81,14 @@ impl Matrix {
     }
 
     /// Where it lies, if it is in the CPU's memory.
-    pub fn lanes(&self) -> Option<Lanes> {
+    pub fn lanes(&self) -> Option<Lanes<'_>> {
         self.lanes
     }
 
-    /// Its elements, if they are f32 in the CPU's memory and follow each other.
-    pub fn f32s(&self) -> Option<(*mut f32, usize)> {
+    /// Where its elements lie, if they are f32 in the CPU's memory and follow each other.
+    pub fn f32s(&self) -> Option<*mut [f32]> {
         let lanes = self.lanes.filter(|lanes| self.contiguous && lanes.kind == Kind::Float)?;
-        Some((lanes.first as *mut f32, lanes.lanes * lanes.rows * lanes.cols))
+        Some(slice_from_raw_parts_mut(lanes.first.cast(), lanes.lanes * lanes.rows * lanes.cols))
     }
 }
 
@@ -103,14 +110,17 @@ impl Sequence {
     /// # Panics
     /// If it has not four dimensions.
     pub fn of(tensor: Tensor) -> Sequence {
-        let [_, size @ ..] = <[i64; 4]>::try_from(tensor.size()).expect("times, lanes, rows and columns");
+        let [times, size @ ..] = <[i64; 4]>::try_from(tensor.size()).expect("times, lanes, rows and columns");
         let [step, stride @ ..] = <[i64; 4]>::try_from(tensor.stride()).expect("one for each dimension");
         let lanes = Lanes::of(&tensor, size, stride);
-        Sequence { step: step as usize * tensor.kind().elt_size_in_bytes(), tensor, lanes }
+        Sequence { step: step as usize * tensor.kind().elt_size_in_bytes(), times: times as usize, tensor, lanes }
     }
 
+    /// # Panics
+    /// If it does not last so long.
     pub fn at(&self, time: usize) -> Operand<'_> {
-        let lanes = self.lanes.map(|lanes| Lanes { first: lanes.first + time * self.step, ..lanes });
+        assert!(time < self.times, "no time {time} among {}", self.times);
+        let lanes = self.lanes.map(|lanes| Lanes { first: lanes.first.wrapping_add(time * self.step), ..lanes });
         Operand { tensor: &self.tensor, time: Some(time as i64), transposed: false, lanes }
     }
 }
@@ -123,7 +133,12 @@ impl Deref for Sequence {
     }
 }
 
-impl Operand<'_> {
+impl<'a> Operand<'a> {
+    /// Where it lies, if it is in the CPU's memory.
+    pub fn lanes(&self) -> Option<Lanes<'a>> {
+        self.lanes
+    }
+
     /// Of an operand as it is.
     pub fn transposed(self) -> Self {
         Operand { transposed: !self.transposed, lanes: self.lanes.map(Lanes::flip), ..self }
@@ -135,22 +150,36 @@ impl Operand<'_> {
     }
 }
 
-impl Lanes {
-    /// None on a GPU, and if neither rows nor columns are contiguous.
-    fn of(tensor: &Tensor, size: [i64; 3], stride: [i64; 3]) -> Option<Lanes> {
+impl Lanes<'static> {
+    /// None on a GPU, and if neither rows nor columns are contiguous. Its memory is there for as long as the tensor is:
+    /// who keeps it gives it out for no longer.
+    fn of(tensor: &Tensor, size: [i64; 3], stride: [i64; 3]) -> Option<Lanes<'static>> {
         let ([lanes, rows, cols], [lane, down, right]) = (size.map(|n| n as usize), stride.map(|n| n as usize));
         let (row, transposed) = match () {
-            () if !is_host() => return None,
+            () if !is_host() || tensor.device() != Device::Cpu => return None,
             () if right == 1 || cols == 1 => (if rows == 1 { cols } else { down }, false),
             () if down == 1 || rows == 1 => (if cols == 1 { rows } else { right }, true),
             () => return None,
         };
         let kind = tensor.kind();
         let stride = lane * kind.elt_size_in_bytes();
-        Some(Lanes { kind, first: tensor.data_ptr() as usize, stride, lanes, rows, cols, row, transposed })
+        let first = tensor.data_ptr().cast();
+        Some(Lanes { kind, first, stride, lanes, rows, cols, row, transposed, held: PhantomData })
+    }
+}
+
+impl<'a> Lanes<'a> {
+    /// Matrices of the same kind and sizes in other memory.
+    ///
+    /// # Safety
+    /// At `first` and each `stride` bytes further, as often as there are lanes, there is memory for a matrix whose lines
+    /// are `row` elements apart, which stays there and is this thread's alone for the lifetime of the result.
+    pub unsafe fn elsewhere<'b>(self, first: *mut u8, stride: usize, row: usize, transposed: bool) -> Lanes<'b> {
+        let Lanes { kind, lanes, rows, cols, .. } = self;
+        Lanes { kind, first, stride, lanes, rows, cols, row, transposed, held: PhantomData }
     }
 
-    fn flip(self) -> Lanes {
+    fn flip(self) -> Lanes<'a> {
         Lanes { rows: self.cols, cols: self.rows, transposed: !self.transposed, ..self }
     }
 
@@ -159,7 +188,39 @@ impl Lanes {
         if self.transposed { (self.cols, self.rows) } else { (self.rows, self.cols) }
     }
 
-    pub fn lane(&self, lane: usize) -> usize {
-        self.first + lane * self.stride
+    /// The first element of a lane.
+    pub fn lane(&self, lane: usize) -> *mut u8 {
+        self.first.wrapping_add(lane * self.stride)
+    }
+
+    /// Whether every lane starts at a multiple of so many bytes.
+    pub fn starts_at_multiples_of(&self, bytes: usize) -> bool {
+        self.first.addr().is_multiple_of(bytes) && self.stride.is_multiple_of(bytes)
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub fn count(&self) -> usize {
+        self.lanes
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Elements from a row (or column) to the next.
+    pub fn row(&self) -> usize {
+        self.row
+    }
+
+    /// Whether its columns, not its rows, are contiguous.
+    pub fn is_transposed(&self) -> bool {
+        self.transposed
     }
 }

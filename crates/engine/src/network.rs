@@ -4,7 +4,7 @@ use super::matrix::{Matrix, Sequence};
 use super::mlp::Mlp;
 use super::recurrent::{Cell, Gru, Lstm, Plain, Recurrent};
 use super::weights::Weights;
-use blowup_core::trial::{Gated, Network as NetworkKind, Trial};
+use blowup_core::trial::{Gated, Network as NetworkKind, Shape};
 use tch::{Kind, Tensor};
 
 /// The buffers of a network for one lane count and batch size.
@@ -39,10 +39,10 @@ pub struct Place {
     pub time: Option<usize>,
 }
 
-/// The network of `trial`'s shape for `lanes` lanes and `batch` samples.
-pub fn new(trial: &Trial, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Network> {
-    let outputs = trial.task.outputs as i64;
-    match trial.network {
+/// The network of a shape for `lanes` lanes and `batch` samples.
+pub fn new(shape: &Shape, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Network> {
+    let outputs = shape.task.outputs as i64;
+    match shape.network {
         NetworkKind::Linear => Box::new(Mlp::new(None, 0, false, [lanes, batch, 0], outputs, kind)),
         NetworkKind::Mlp { depth, width, activation, norm, residual } => {
             let stage = super::stage::Stage { activation, norm };

@@ -1,15 +1,16 @@
 //! The loss of a single trial as a function of its parameters, in operations that autograd can differentiate twice. Training does not use
 //! it: it exists for `sharpness`, and the tests hold it against the networks that train.
 
+use super::activation;
 use super::data::Batch;
 use super::effective;
 use super::weights::{Role, Weights};
-use blowup_core::trial::{Activation, Gated, Loss, Network, Norm, NormPosition, Trial};
+use blowup_core::trial::{Gated, Loss, Network, Norm, NormPosition, Shape};
 use tch::{Device, Kind, Tensor};
 
 /// One trial's parameters in f64, as leaves of autograd: one tensor per group of the layout, `[layers, rows, cols]`.
 pub struct Leaves<'a> {
-    trial: &'a Trial,
+    shape: &'a Shape,
     weights: &'a Weights,
     kind: Kind,
     pub tensors: Vec<Tensor>,
@@ -20,9 +21,9 @@ fn on_cpu(tensor: &Tensor, kind: Kind) -> Tensor {
 }
 
 impl<'a> Leaves<'a> {
-    pub fn new(trial: &'a Trial, weights: &'a Weights, lane: usize, kind: Kind) -> Leaves<'a> {
+    pub fn new(shape: &'a Shape, weights: &'a Weights, lane: usize, kind: Kind) -> Leaves<'a> {
         let leaf = |group: &Tensor| on_cpu(&group.select(1, lane as i64), kind).copy().set_requires_grad(true);
-        Leaves { trial, weights, kind, tensors: weights.groups.iter().map(leaf).collect() }
+        Leaves { shape, weights, kind, tensors: weights.groups.iter().map(leaf).collect() }
     }
 
     /// A layer's parameter, `[rows, cols]`; layers count from 0.
@@ -31,7 +32,7 @@ impl<'a> Leaves<'a> {
             |g: &super::weights::Group| g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer);
         let at = self.weights.layout.iter().position(has)?;
         let group = &self.weights.layout[at];
-        let factor = effective::factor(self.trial.parametrization, group, self.trial.network.depth());
+        let factor = effective::factor(self.shape.parametrization, group, self.shape.network.depth());
         Some(self.tensors[at].select(0, (layer - group.first_layer) as i64) * factor)
     }
 
@@ -54,11 +55,11 @@ impl<'a> Leaves<'a> {
     /// The mean loss over a batch of this one lane.
     pub fn loss(&self, batch: &Batch) -> Tensor {
         let inputs = on_cpu(&batch.inputs.select(1, 0), self.kind);
-        let depth = self.trial.network.depth();
-        let top = match self.trial.network.sequence_length() {
+        let depth = self.shape.network.depth();
+        let top = match self.shape.network.sequence_length() {
             None => (0..depth).fold(inputs.select(0, 0), |x, layer| {
                 let f = self.stage(self.affine(&x, layer), layer);
-                if self.trial.network.residual() && layer > 0 { x + f } else { f }
+                if self.shape.network.residual() && layer > 0 { x + f } else { f }
             }),
             Some(times) => {
                 let mut sequence: Vec<Tensor> = (0..times).map(|t| inputs.select(0, t as i64)).collect();
@@ -68,7 +69,7 @@ impl<'a> Leaves<'a> {
         };
         let output = self.affine(&top, depth);
         let targets = &batch.targets;
-        match (self.trial.loss, &targets.classes) {
+        match (self.shape.loss, &targets.classes) {
             (Loss::CrossEntropy, Some(classes)) => -output
                 .log_softmax(1, None::<Kind>)
                 .gather(1, &classes.select(0, 0).to_device(Device::Cpu), false)
@@ -81,14 +82,14 @@ impl<'a> Leaves<'a> {
 
     /// Turns the inputs of a recurrent layer into its states.
     fn recur(&self, sequence: &mut [Tensor], layer: usize) {
-        let width = self.trial.network.width().unwrap_or(0) as i64;
+        let width = self.shape.network.width().unwrap_or(0) as i64;
         let zeros = Tensor::zeros([sequence[0].size()[0], width], (self.kind, sequence[0].device()));
         let (mut state, mut cell) = (zeros.shallow_clone(), zeros);
         for x in sequence {
             let p = self.affine(x, layer);
             let q = state.matmul(&self.weight(Role::Recurrent, layer));
             let q = self.plus(q, Role::RecurrentBias, layer);
-            state = match self.trial.network {
+            state = match self.shape.network {
                 Network::Gated { cell: Gated::Lstm, .. } => {
                     let gates = (p + q).chunk(4, 1);
                     cell = gates[1].sigmoid() * cell + gates[0].sigmoid() * gates[2].tanh();
@@ -108,7 +109,7 @@ impl<'a> Leaves<'a> {
 
     /// Norm and activation, in their order.
     fn stage(&self, h: Tensor, layer: usize) -> Tensor {
-        match self.trial.network.norm().unwrap_or(Norm::None) {
+        match self.shape.network.norm().unwrap_or(Norm::None) {
             Norm::None => self.activation(h),
             norm @ (Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position)) => match position {
                 NormPosition::Before => self.activation(self.normalize(norm, h, layer)),
@@ -133,15 +134,9 @@ impl<'a> Leaves<'a> {
     }
 
     fn activation(&self, x: Tensor) -> Tensor {
-        match self.trial.network.activation() {
-            None | Some(Activation::Linear) => x,
-            Some(Activation::Relu) => x.relu(),
-            Some(Activation::LeakyRelu { negative_slope }) => x.relu() - (-x).relu() * negative_slope,
-            Some(Activation::Tanh) => x.tanh(),
-            Some(Activation::Sigmoid) => x.sigmoid(),
-            Some(Activation::Gelu) => x.gelu("none"),
-            Some(Activation::Selu) => x.selu(),
-            Some(Activation::Silu) => x.silu(),
+        match self.shape.network.activation() {
+            None => x,
+            Some(activation) => activation::differentiable(activation, x),
         }
     }
 }

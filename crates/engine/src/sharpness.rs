@@ -5,7 +5,7 @@ use super::data::Batch;
 use super::draw::{Purpose, Stream};
 use super::plain_loss::Leaves;
 use super::weights::Weights;
-use blowup_core::trial::Trial;
+use blowup_core::trial::Shape;
 use tch::{Kind, Tensor};
 
 /// The eigenvalue is as exact as this, relatively.
@@ -16,9 +16,9 @@ const MOST_PRODUCTS: usize = 500;
 
 /// `batch`: all training data of this one lane. NaN where loss or gradient are not finite. Computed on the CPU wherever the trial trains: its
 /// many small operations would mostly wait for a GPU.
-pub fn sharpness(trial: &Trial, weights: &Weights, lane: usize, batch: &Batch) -> f64 {
+pub fn sharpness(shape: &Shape, weights: &Weights, lane: usize, batch: &Batch) -> f64 {
     tch::with_grad(|| {
-        let leaves = Leaves::new(trial, weights, lane, Kind::Double);
+        let leaves = Leaves::new(shape, weights, lane, Kind::Double);
         let loss = leaves.loss(batch);
         let gradient = flat(&Tensor::run_backward(&[loss], &leaves.tensors, true, true), &leaves.tensors);
         if gradient.isfinite().all().int64_value(&[]) == 0 {

@@ -2,7 +2,7 @@
 
 use super::network::{Network, Place};
 use super::readout::lane_norms;
-use blowup_core::trial::Trial;
+use blowup_core::trial::Shape;
 use blowup_core::verdict::Beginning;
 use tch::Tensor;
 
@@ -38,10 +38,10 @@ impl Ends {
 
 impl Start {
     /// Measures the activations of the forward pass just done.
-    pub fn new(trial: &Trial, network: &dyn Network) -> Start {
-        let ends = match trial.network.sequence_length() {
+    pub fn new(shape: &Shape, network: &dyn Network) -> Start {
+        let ends = match shape.network.sequence_length() {
             Some(times) => Ends::Time(times),
-            None => Ends::Depth(trial.network.depth()),
+            None => Ends::Depth(shape.network.depth()),
         };
         let mut start = Start { ends, backprop: Default::default(), activation: Default::default() };
         for (place, values) in network.activations() {

@@ -5,7 +5,7 @@
 //! are those of the step before is looked at, and one that still moves is left alone for a while.
 
 use super::weights::Weights;
-use blowup_core::trial::{Optimizer, Schedule, Trial};
+use blowup_core::trial::{Lane, Method, Schedule, Shape};
 use blowup_core::verdict::{Course, Probe};
 use std::ops::Range;
 use tch::Tensor;
@@ -43,9 +43,12 @@ impl Still {
 }
 
 /// Whether an update depends on the weights and on nothing else that changes: the same data at every step, no moments, one learning rate.
-pub fn can_rest(trial: &Trial) -> bool {
-    let memoryless = matches!(trial.optimizer, Optimizer::Sgd { momentum, .. } if momentum == 0.0);
-    memoryless && trial.schedule == Schedule::Constant
+pub fn can_rest(shape: &Shape, lane: &Lane) -> bool {
+    let memoryless = match shape.optimizer {
+        Method::Sgd { momentum, nesterov: _ } => !momentum,
+        Method::Adam | Method::Adamw | Method::Rmsprop { .. } => false,
+    };
+    memoryless && lane.schedule == Schedule::Constant
 }
 
 /// One lane's parameters, copied.

@@ -7,7 +7,7 @@ use super::task::Draw;
 use super::weights::{Layer, host};
 use super::{init, kind, lanes};
 use blowup_core::training::{Array, Step, Values};
-use blowup_core::trial::Trial;
+use blowup_core::trial::{Lane, Shape, Trial};
 use tch::Tensor;
 
 /// Sees every step of a trial that is watched.
@@ -38,7 +38,8 @@ fn named(layer: &Layer) -> impl Iterator<Item = (&'static str, &Matrix)> {
 /// # Errors
 /// If a data file cannot be read.
 pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
-    let weights = init::weights(&[trial], lanes::pads(trial, 1), kind(trial.dtype));
+    let (shape, lane) = trial.parts();
+    let weights = init::weights(&shape, &[lane], lanes::pads(&shape, 1), kind(shape.dtype));
     let mut arrays = Vec::new();
     for (l, layer) in weights.layers.iter().enumerate() {
         for (name, values) in named(layer) {
@@ -48,16 +49,16 @@ pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
         }
     }
     let epochs = trial.epochs().max(1);
-    let fresh = trial.task.is_fresh();
+    let fresh = shape.task.is_fresh();
     let draws = if fresh { epochs } else { 1 };
-    let drawn = (0..draws).map(|epoch| batch(trial, Draw::Training(epoch))).collect::<Result<Vec<_>, _>>()?;
-    arrays.extend(data("data", trial, &drawn, fresh));
+    let drawn = (0..draws).map(|epoch| batch(&shape, &lane, Draw::Training(epoch))).collect::<Result<Vec<_>, _>>()?;
+    arrays.extend(data("data", &shape, &drawn, fresh));
     if fresh {
-        arrays.extend(data("evaluation", trial, &[batch(trial, Draw::Evaluation)?], false));
+        arrays.extend(data("evaluation", &shape, &[batch(&shape, &lane, Draw::Evaluation)?], false));
     }
-    let samples = trial.task.samples;
-    if trial.batch < samples {
-        let of = |epoch| Order::new(&[trial.seed], trial.sampling, epoch, samples).of(trial.seed).to_vec();
+    let samples = shape.task.samples;
+    if shape.batch < samples {
+        let of = |epoch| Order::new(&[lane.seed], shape.sampling, epoch, samples).of(lane.seed).to_vec();
         let values = (0..epochs).flat_map(of).map(|i| i as i64).collect();
         let shape = vec![epochs as usize, samples];
         arrays.push(Array { name: "order".to_owned(), shape, values: Values::Integer(values) });
@@ -66,14 +67,14 @@ pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
 }
 
 /// All samples of a draw, as one batch of one lane.
-fn batch(trial: &Trial, draw: Draw) -> Result<Batch, String> {
-    let data = Data::new(trial, &[trial.data_seed()], draw, kind(trial.dtype))?;
-    let lane = LaneSeeds { data: trial.data_seed(), order: trial.seed };
-    Ok(data.batch(&[lane], 0, 0..data.samples(), None))
+fn batch(shape: &Shape, lane: &Lane, draw: Draw) -> Result<Batch, String> {
+    let data = Data::new(shape, &[lane.data_seed], draw, kind(shape.dtype))?;
+    let seeds = LaneSeeds { data: lane.data_seed, order: lane.seed };
+    Ok(data.batch(&[seeds], 0, 0..data.samples(), None))
 }
 
-fn data(name: &str, trial: &Trial, draws: &[Batch], stacked: bool) -> Vec<Array> {
-    let sequences = trial.network.sequence_length().is_some();
+fn data(name: &str, shape: &Shape, draws: &[Batch], stacked: bool) -> Vec<Array> {
+    let sequences = shape.network.sequence_length().is_some();
     let stack = |part: &dyn Fn(&Batch) -> Tensor| {
         let parts: Vec<Tensor> = draws.iter().map(part).collect();
         if stacked { Tensor::stack(&parts, 0) } else { parts[0].shallow_clone() }

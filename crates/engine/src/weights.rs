@@ -5,7 +5,7 @@
 
 use super::device;
 use super::matrix::Matrix;
-use blowup_core::trial::{Bias, Network, Norm, Trial};
+use blowup_core::trial::{Network, Norm, Shape};
 use tch::{Kind, Tensor};
 
 /// What a parameter does in its layer.
@@ -37,24 +37,24 @@ pub struct Group {
 }
 
 /// The groups of a network, in a fixed order.
-pub fn layout(trial: &Trial) -> Vec<Group> {
-    let (inputs, outputs, depth) = (trial.task.inputs, trial.task.outputs, trial.network.depth());
-    let width = trial.network.width().unwrap_or(0);
+pub fn layout(shape: &Shape) -> Vec<Group> {
+    let (inputs, outputs, depth) = (shape.task.inputs, shape.task.outputs, shape.network.depth());
+    let width = shape.network.width().unwrap_or(0);
     let mut groups = Vec::new();
     let mut push = |role, first_layer, layers, rows, cols| {
         if layers > 0 {
             groups.push(Group { role, first_layer, layers, rows, cols });
         }
     };
-    let bias = usize::from(trial.bias != Bias::None);
-    let recurrent = usize::from(trial.network.sequence_length().is_some());
+    let bias = usize::from(shape.bias);
+    let recurrent = usize::from(shape.network.sequence_length().is_some());
     // The gates of a recurrent layer stand side by side.
-    let columns = match trial.network {
+    let columns = match shape.network {
         Network::Gated { cell, .. } => cell.gates() * width,
         Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => width,
     };
-    let norm = usize::from(trial.network.norm().is_some_and(|n| n != Norm::None));
-    let shift = usize::from(matches!(trial.network.norm(), Some(Norm::Batch(_) | Norm::Layer(_))));
+    let norm = usize::from(shape.network.norm().is_some_and(|n| n != Norm::None));
+    let shift = usize::from(matches!(shape.network.norm(), Some(Norm::Batch(_) | Norm::Layer(_))));
     if depth > 0 {
         push(Role::Weight, 0, 1, inputs, columns);
         push(Role::Weight, 1, depth - 1, width, columns);

@@ -263,14 +263,8 @@ axes! {
         identity: Added(2),
         title: "forget bias",
         text: "The number that is added at the start to the bias of the gate that keeps the old state: the forget gate of lstm, the update gate of gru.",
-        get: |trial| match trial.network {
-            Network::Gated { forget_bias, .. } if trial.bias != Bias::None => Some(Float(forget_bias)),
-            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } => None,
-        },
-        set: |trial, value| match &mut trial.network {
-            Network::Gated { forget_bias, .. } => *forget_bias = f64::of(value),
-            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => panic!("only lstm and gru forget"),
-        },
+        get: |trial| trial.forget_bias.map(Float),
+        set: |trial, value| trial.forget_bias = Some(f64::of(value)),
         ..PLAIN
     },
     Bias: Axis {

@@ -16,6 +16,7 @@ pub use write::{cells_of, float, layer_rows, line, lost_row, run_row, side_rows}
 use crate::axis::{self, Axis};
 use crate::verdict::{Outcome, Record};
 use column::{About, abouts, names};
+use serde::{Deserialize, Serialize};
 use std::iter::once;
 
 /// Raised when a column is added, removed or changes its meaning.
@@ -99,7 +100,7 @@ pub const LABEL: usize = 1;
 pub const OUTCOME: usize = 1 + FRONT.len() + axis::COUNT;
 
 /// Why a trial has no outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Lost {
     Crashed,
     Timeout,

@@ -25,6 +25,7 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
         recurrent_init: None,
         bias: Bias::None,
+        forget_bias: None,
         parametrization: Parametrization::Standard,
         loss,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },

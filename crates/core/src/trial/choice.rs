@@ -25,14 +25,29 @@ macro_rules! named {
     };
 }
 
-/// Declares an enum whose variants have names and may take numbers, each under the name of its axis.
+/// Declares an enum whose variants have names and may take numbers, each under the name of its axis. Two values are
+/// equal where their names and the bits of all their numbers are, so that they can be a part of a key.
 macro_rules! with_numbers {
     ($(#[$meta:meta])* $name:ident {
         $($(#[$variant_meta:meta])* $variant:ident $({ $($field:ident: $type:ty),+ })? = $text:literal),+ $(,)?
     }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, ::serde::Serialize, ::serde::Deserialize)]
         pub enum $name { $($(#[$variant_meta])* $variant $({ $($field: $type),+ })?),+ }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &$name) -> bool {
+                self.key() == other.key()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl ::std::hash::Hash for $name {
+            fn hash<H: ::std::hash::Hasher>(&self, to: &mut H) {
+                self.key().hash(to);
+            }
+        }
 
         impl $name {
             pub const NAMES: &'static [&'static str] = &[$($text),+];
@@ -51,6 +66,18 @@ macro_rules! with_numbers {
                     $($text => Some($name::$variant $({ $($field: $crate::trial::Number::UNSET),+ })?),)+
                     _ => None,
                 }
+            }
+
+            /// Its name and the bits of its numbers.
+            fn key(self) -> (&'static str, [u64; $crate::trial::choice::MOST_NUMBERS]) {
+                let mut key = [0; $crate::trial::choice::MOST_NUMBERS];
+                match self {
+                    $($name::$variant $({ $($field),+ })? => {
+                        let bits: &[u64] = &[$($($crate::trial::Number::bits($field)),+)?];
+                        key[..bits.len()].copy_from_slice(bits);
+                    })+
+                }
+                (self.name(), key)
             }
 
             /// The number under the name of its axis; none if this variant does not take it.
@@ -81,5 +108,8 @@ macro_rules! with_numbers {
         }
     };
 }
+
+/// No variant takes more.
+pub(super) const MOST_NUMBERS: usize = 3;
 
 pub(super) use {named, with_numbers};

@@ -16,7 +16,7 @@ mod value;
 pub use id::TrialId;
 pub use init::{Bias, Init, InitKind};
 pub use network::{Activation, Gated, Network, Norm, NormPosition};
-pub use shape::Shape;
+pub use shape::{Lane, Method, Shape};
 pub use task::{CsvFile, Task, TaskKind};
 pub use update::{Clip, Optimizer, Schedule};
 pub use value::{Number, Value};
@@ -38,6 +38,9 @@ pub struct Trial {
     /// Of the recurrent matrices, where it is another.
     pub recurrent_init: Option<Init>,
     pub bias: Bias,
+    /// Added, at the start, to the bias of the gate that keeps the old state: lstm's forget gate, gru's update gate.
+    /// None where a network has no such gate, or no biases.
+    pub forget_bias: Option<f64>,
     pub parametrization: Parametrization,
     pub loss: Loss,
     pub optimizer: Optimizer,

@@ -3,7 +3,8 @@
 use super::choice::{named, with_numbers};
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Numbers in it are equal where their bits are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Network {
     /// depth 0 is a linear model: no hidden layer, hence no activation, norm or width.
     Linear,
@@ -19,14 +20,7 @@ pub enum Network {
     /// `depth >= 1` stacked plain recurrent layers, a linear output layer read at the last step. Never batch norm.
     Rnn { depth: usize, width: usize, activation: Activation, norm: Norm, sequence_length: usize },
     /// As `torch.nn.LSTM` and `torch.nn.GRU`, with the same output layer. No norm; their activations are their own.
-    Gated {
-        cell: Gated,
-        depth: usize,
-        width: usize,
-        /// Added, at the start, to the bias of the gate that keeps the old state: lstm's forget gate, gru's update gate.
-        forget_bias: f64,
-        sequence_length: usize,
-    },
+    Gated { cell: Gated, depth: usize, width: usize, sequence_length: usize },
 }
 
 named! { Gated { Lstm = "lstm", Gru = "gru" } }
@@ -118,7 +112,7 @@ impl Network {
     pub fn from_name(text: &str) -> Option<Network> {
         let (depth, width, sequence_length, activation, norm) = (1, 1, 1, Activation::Linear, Norm::None);
         if let Some(cell) = Gated::from_name(text) {
-            return Some(Network::Gated { cell, depth, width, forget_bias: 0.0, sequence_length });
+            return Some(Network::Gated { cell, depth, width, sequence_length });
         }
         match text {
             "mlp" => Some(Network::Mlp { depth, width, activation, norm, residual: false }),

@@ -1,63 +1,151 @@
-//! Which trials can train together.
+//! The two parts of a trial: what it shares with the trials that it trains beside, and what is its own.
 
-use super::{Activation, Bias, Clip, Dtype, Loss, Norm, Optimizer, Parametrization, Sampling, Task, Trial};
+use super::{
+    Bias, Budget, Clip, Dtype, Init, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Task, Trial,
+};
 
-/// The key of a cohort: everything that decides which kernels run and how large their tensors are. lr, thresholds, decay, momentum,
-/// initializer and seed are one value per lane and stay out of it.
+/// The key of a cohort: everything that decides which kernels run and how large their tensors are. Trials of equal
+/// shapes train together; numbers in it are equal where their bits are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shape {
     pub task: Task,
-    pub network: &'static str,
-    pub depth: usize,
-    pub width: Option<usize>,
-    pub activation: Option<(&'static str, u64)>,
-    pub norm: Option<Norm>,
-    pub residual: bool,
-    pub sequence_length: Option<usize>,
+    /// With its sizes, its activation and the number of that, its norm.
+    pub network: Network,
+    /// Whether layers have biases.
     pub bias: bool,
     pub parametrization: Parametrization,
     pub loss: Loss,
-    pub optimizer: &'static str,
-    pub momentum: bool,
-    pub nesterov: bool,
+    pub optimizer: Method,
+    /// Whether there is weight decay.
     pub weight_decay: bool,
+    /// Whether the output layer has a learning rate of its own.
     pub lr_output: bool,
+    /// Whether gradients are clipped by value.
     pub clip_value: bool,
     pub batch: usize,
     pub sampling: Sampling,
+    /// Updates of the whole run.
     pub steps: u64,
     pub dtype: Dtype,
 }
 
+/// An optimizer without its numbers: which one it is, and which of its parts there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    Sgd { momentum: bool, nesterov: bool },
+    Adam,
+    Adamw,
+    Rmsprop { momentum: bool },
+}
+
+/// What a trial has for itself in a cohort: the numbers of its lane, and the seeds that it is drawn from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lane {
+    pub loss_ratio: f64,
+    pub init: Init,
+    /// Of the recurrent matrices, where it is another.
+    pub recurrent_init: Option<Init>,
+    /// What biases start from.
+    pub bias: Bias,
+    pub forget_bias: Option<f64>,
+    pub optimizer: Optimizer,
+    pub lr: f64,
+    /// The output layer's learning rate: `lr`, unless it is another.
+    pub lr_output: f64,
+    pub schedule: Schedule,
+    pub clip: Clip,
+    pub weight_decay: f64,
+    pub seed: u64,
+    pub data_seed: u64,
+}
+
 impl Trial {
+    /// What it shares with the other lanes of its cohort, and what is its own. A field that is added to `Trial` must be
+    /// given its place here.
+    pub fn parts(&self) -> (Shape, Lane) {
+        let Trial {
+            label: _,
+            task,
+            budget: Budget::Epochs(_) | Budget::Steps(_),
+            loss_ratio,
+            network,
+            init,
+            recurrent_init,
+            bias,
+            forget_bias,
+            parametrization,
+            loss,
+            optimizer,
+            lr,
+            lr_output,
+            schedule,
+            clip,
+            weight_decay,
+            batch,
+            sampling,
+            dtype,
+            seed,
+            data_seed,
+        } = self;
+        let shape = Shape {
+            task: task.clone(),
+            network: *network,
+            bias: match bias {
+                Bias::None => false,
+                Bias::Learned { .. } | Bias::LearnedPytorch => true,
+            },
+            parametrization: *parametrization,
+            loss: *loss,
+            optimizer: optimizer.method(),
+            weight_decay: *weight_decay != 0.0,
+            lr_output: lr_output.is_some(),
+            clip_value: match clip {
+                Clip::None | Clip::Norm(_) => false,
+                Clip::Value(_) => true,
+            },
+            batch: *batch,
+            sampling: *sampling,
+            steps: self.steps(),
+            dtype: *dtype,
+        };
+        let lane = Lane {
+            loss_ratio: *loss_ratio,
+            init: *init,
+            recurrent_init: *recurrent_init,
+            bias: *bias,
+            forget_bias: *forget_bias,
+            optimizer: *optimizer,
+            lr: *lr,
+            lr_output: lr_output.unwrap_or(*lr),
+            schedule: *schedule,
+            clip: *clip,
+            weight_decay: *weight_decay,
+            seed: *seed,
+            data_seed: data_seed.unwrap_or(*seed),
+        };
+        (shape, lane)
+    }
+
     /// What trials must share to train as lanes of one cohort.
     pub fn shape(&self) -> Shape {
-        let activation = self.network.activation().map(|a| match a {
-            Activation::LeakyRelu { negative_slope } => ("leaky_relu", negative_slope.to_bits()),
-            other => (other.name(), 0),
-        });
-        Shape {
-            task: self.task.clone(),
-            network: self.network.name(),
-            depth: self.network.depth(),
-            width: self.network.width(),
-            activation,
-            norm: self.network.norm(),
-            residual: self.network.residual(),
-            sequence_length: self.network.sequence_length(),
-            bias: self.bias != Bias::None,
-            parametrization: self.parametrization,
-            loss: self.loss,
-            optimizer: self.optimizer.name(),
-            momentum: self.optimizer.momentum().is_some_and(|m| m != 0.0),
-            nesterov: matches!(self.optimizer, Optimizer::Sgd { nesterov: true, .. }),
-            weight_decay: self.weight_decay != 0.0,
-            lr_output: self.lr_output.is_some(),
-            clip_value: matches!(self.clip, Clip::Value(_)),
-            batch: self.batch,
-            sampling: self.sampling,
-            steps: self.steps(),
-            dtype: self.dtype,
+        self.parts().0
+    }
+}
+
+impl Optimizer {
+    /// What of it is part of a shape. All its numbers are named, so that one that is added must be given its place.
+    fn method(self) -> Method {
+        match self {
+            Optimizer::Sgd { momentum, nesterov } => Method::Sgd { momentum: momentum != 0.0, nesterov },
+            Optimizer::Adam { beta1: _, beta2: _, eps: _ } => Method::Adam,
+            Optimizer::Adamw { beta1: _, beta2: _, eps: _ } => Method::Adamw,
+            Optimizer::Rmsprop { alpha: _, eps: _, momentum } => Method::Rmsprop { momentum: momentum != 0.0 },
         }
+    }
+}
+
+impl Shape {
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.task.samples.div_ceil(self.batch) as u64
     }
 }

@@ -38,10 +38,13 @@ pub trait Number: Copy {
     /// # Panics
     /// If the value is of another type: the tables of the axes are wrong.
     fn of(value: Value) -> Self;
+
+    /// What two of them are equal by.
+    fn bits(self) -> u64;
 }
 
 macro_rules! number {
-    ($type:ty, $variant:ident, $unset:expr) => {
+    ($type:ty, $variant:ident, $unset:expr, $bits:expr) => {
         impl Number for $type {
             const UNSET: $type = $unset;
 
@@ -55,10 +58,14 @@ macro_rules! number {
                     other => panic!("{other:?} is not of the type of its axis"),
                 }
             }
+
+            fn bits(self) -> u64 {
+                $bits(self)
+            }
         }
     };
 }
 
-number!(f64, Float, 0.0);
-number!(u64, Integer, 0);
-number!(bool, Boolean, false);
+number!(f64, Float, 0.0, f64::to_bits);
+number!(u64, Integer, 0, u64::from);
+number!(bool, Boolean, false, u64::from);

@@ -7,11 +7,13 @@
 mod tanh;
 mod update;
 
+use super::activation;
 use super::device::fuses;
+use super::elements::{nothing, slices};
 use super::matrix::Matrix;
 use blowup_core::trial::{Activation, Norm};
 pub use tanh::tanh;
-use tch::{Device, Kind, Tensor};
+use tch::Kind;
 pub use update::{AdamRates, AdamSlice, adam, add, exact_norms, norms};
 
 /// Parts of a sum.
@@ -30,16 +32,7 @@ impl Fused {
         if !fuses(kind) || norm != Norm::None {
             return None;
         }
-        match activation {
-            Activation::Linear => Some(Fused::Linear),
-            Activation::Relu => Some(Fused::Relu),
-            Activation::Tanh => Some(Fused::Tanh),
-            Activation::LeakyRelu { .. }
-            | Activation::Sigmoid
-            | Activation::Gelu
-            | Activation::Selu
-            | Activation::Silu => None,
-        }
+        activation::fused(activation)
     }
 }
 
@@ -81,36 +74,27 @@ macro_rules! vectorized {
 
 pub(super) use vectorized;
 
-/// The elements of a contiguous f32 tensor.
+/// Where the elements of a matrix lie.
 ///
 /// # Panics
 /// If it is not contiguous, not f32, or on a GPU.
-#[allow(clippy::mut_from_ref)]
-fn elements(tensor: &Tensor) -> &mut [f32] {
-    let serves = tensor.kind() == Kind::Float && tensor.is_contiguous() && tensor.device() == Device::Cpu;
-    assert!(serves, "a fused pass is for contiguous f32 tensors on the CPU");
-    // SAFETY: the tensor lives as long as the slice, holds `numel` elements one after the other, and this module is single-threaded; each caller
-    // asks for tensors that do not overlap.
-    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
-}
-
-/// The elements of a matrix, as above.
-#[allow(clippy::mut_from_ref)]
-fn all(matrix: &Matrix) -> &mut [f32] {
-    let (first, length) = matrix.f32s().expect("a fused pass is for contiguous f32 matrices on the CPU");
-    // SAFETY: as in `elements`.
-    unsafe { std::slice::from_raw_parts_mut(first, length) }
+fn all(matrix: &Matrix) -> *mut [f32] {
+    matrix.f32s().expect("a fused pass is for contiguous f32 matrices on the CPU")
 }
 
 /// x = phi(x + b), in place: `pre` `[lane, batch, width]`, `bias` `[lane, 1, width]`.
 pub fn forward(activation: Fused, pre: &Matrix, bias: Option<&Matrix>) {
     let (batch, width) = size(pre);
-    let bias = bias.map(|bias| &*all(bias));
+    if activation == Fused::Linear && bias.is_none() {
+        return;
+    }
+    // SAFETY: the matrices are borrowed until the pass ends, which runs on this thread and calls nothing of libtorch.
+    let ([x], [b]) = unsafe { slices([all(pre)], [bias.map_or_else(nothing, all)]) };
+    let bias = bias.map(|_| b);
     match activation {
-        Fused::Linear if bias.is_none() => {}
-        Fused::Linear => forward_linear(all(pre), bias, batch, width),
-        Fused::Relu => forward_relu(all(pre), bias, batch, width),
-        Fused::Tanh => forward_tanh(all(pre), bias, batch, width),
+        Fused::Linear => forward_linear(x, bias, batch, width),
+        Fused::Relu => forward_relu(x, bias, batch, width),
+        Fused::Tanh => forward_tanh(x, bias, batch, width),
     }
 }
 
@@ -118,7 +102,10 @@ pub fn forward(activation: Fused, pre: &Matrix, bias: Option<&Matrix>) {
 /// bias gradient `[lane, 1, width]`.
 pub fn backward(activation: Fused, output: &Matrix, signal: &Matrix, bias: Option<&Matrix>, add: bool) {
     let (batch, width) = size(signal);
-    let (output, signal, bias) = (&*all(output), all(signal), bias.map(all));
+    let places = [all(signal), bias.map_or_else(nothing, all)];
+    // SAFETY: as in `forward`.
+    let ([signal, b], [output]) = unsafe { slices(places, [all(output)]) };
+    let bias = bias.map(|_| b);
     match activation {
         Fused::Linear => backward_linear(output, signal, bias, add, batch, width),
         Fused::Relu => backward_relu(output, signal, bias, add, batch, width),
@@ -129,7 +116,7 @@ pub fn backward(activation: Fused, output: &Matrix, signal: &Matrix, bias: Optio
 /// Rows and columns.
 fn size(matrix: &Matrix) -> (usize, usize) {
     let lanes = matrix.lanes().expect("a fused pass is for matrices on the CPU");
-    (lanes.rows, lanes.cols)
+    (lanes.rows(), lanes.cols())
 }
 
 #[inline(always)]

@@ -1,31 +1,34 @@
 //! Norms of parameters and gradients, and the passes of the optimizers: each operation in PyTorch's order, since where numbers leave the range of f32 it decides
 //! what overflows.
 
-use super::{PARTS, elements, vectorized};
+use super::{PARTS, vectorized};
+use crate::elements::{elements, slices};
 use std::array::from_fn;
 use std::ops::Range;
 use tch::Tensor;
 
 /// The L2 norm of each row of `rows` `[row, element]` into `target` `[row]`, of squares in f32, as PyTorch's clipping takes it.
 pub fn norms(rows: &Tensor, target: &Tensor) {
-    let target = elements(target);
-    let length = rows.numel() / target.len();
-    row_norms(elements(rows), length, false, target);
+    // SAFETY: the tensors are borrowed until the pass ends, which runs on this thread and calls nothing of libtorch.
+    let ([target], [rows]) = unsafe { slices([elements(target)], [elements(rows)]) };
+    row_norms(rows, rows.len() / target.len(), false, target);
 }
 
 /// As `norms`, and right wherever f32 holds the norm, also where it does not hold the squares.
 pub fn exact_norms(rows: &Tensor, target: &Tensor) {
-    let target = elements(target);
-    let length = rows.numel() / target.len();
-    row_norms(elements(rows), length, true, target);
+    // SAFETY: as in `norms`.
+    let ([target], [rows]) = unsafe { slices([elements(target)], [elements(rows)]) };
+    row_norms(rows, rows.len() / target.len(), true, target);
 }
 
 /// w += rate x (clip x d), the product by `clip` rounded, the rest rounded once, as in PyTorch's `mul_` and `add_` (where rate x d overflows the sum
 /// may not), and, of what it leaves, the norm of each row; `rates` and `clips` are per lane, rows `[layer x lane]`.
 pub fn add(weights: &Tensor, direction: &Tensor, rates: &[f32], clips: Option<&[f32]>, target: &Tensor) {
-    let target = elements(target);
-    let length = weights.numel() / target.len();
-    add_and_norm(elements(weights), elements(direction), rates, clips, length, target);
+    // SAFETY: as in `norms`.
+    let ([weights, target], [direction]) =
+        unsafe { slices([elements(weights), elements(target)], [elements(direction)]) };
+    let length = weights.len() / target.len();
+    add_and_norm(weights, direction, rates, clips, length, target);
 }
 
 /// What one lane's step of Adam takes, each rounded to f32 once, as PyTorch's operations take it.
@@ -55,10 +58,12 @@ pub struct AdamSlice<'a> {
 /// A step of Adam in PyTorch's order: m = lerp(m, g, 1 - beta1), v = beta2 v + ((1 - beta2) g) g, w = keep w + (rate m) / (sqrt(v) / root + eps). What
 /// the weights are changed by takes the place of the gradient. The norms of each row of both go to `weight_norms` and `update_norms`.
 pub fn adam(slice: &AdamSlice, rates: &[AdamRates], weight_norms: &Tensor, update_norms: &Tensor) {
-    let targets = [elements(weight_norms), elements(update_norms)];
     let AdamSlice { weights, gradient, mean, square } = slice;
-    let length = weights.numel() / targets[0].len();
-    adam_rows(elements(weights), elements(gradient), elements(mean), elements(square), rates, length, targets);
+    let places = [weights, gradient, mean, square, weight_norms, update_norms].map(elements);
+    // SAFETY: as in `norms`.
+    let ([weights, gradient, mean, square, weight_norms, update_norms], []) = unsafe { slices(places, []) };
+    let length = weights.len() / weight_norms.len();
+    adam_rows(weights, gradient, mean, square, rates, length, [weight_norms, update_norms]);
 }
 
 /// Of f32 squares; outside, they may have left the range of f32.

@@ -3,6 +3,7 @@
 //!
 //! Each lane is computed by itself: its bits depend on nothing else.
 
+use crate::elements::Scalar;
 use crate::fused::vectorized;
 use num_traits::Float;
 
@@ -38,7 +39,7 @@ pub struct Backward<'a, F> {
 }
 
 /// The types that the passes are compiled for.
-pub trait Element: Float {
+pub trait Element: Float + Scalar {
     fn batch_forward(pass: Forward<'_, Self>, eps: f64);
     fn batch_backward(pass: Backward<'_, Self>);
     fn layer_backward(pass: Backward<'_, Self>);

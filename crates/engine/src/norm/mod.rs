@@ -5,6 +5,7 @@ mod host;
 mod plain;
 
 use super::device::{self, is_host};
+use super::elements::{elements, nothing, slices};
 use super::inner;
 use super::matrix::Matrix;
 use super::weights::Layer;
@@ -115,18 +116,11 @@ impl Statistics {
         keep: fn(F) -> F,
     ) {
         let [_, batch, width] = sizes(input);
-        let pass = Forward {
-            input: elements::<F>(input),
-            output: elements(output),
-            mean: elements(self.mean()),
-            inverse: elements(&self.inverse),
-            scale: elements(scale),
-            shift: elements(shift),
-            keep,
-            batch,
-            width,
-        };
-        F::batch_forward(pass, EPS);
+        let (written, read) = ([output, self.mean(), &self.inverse], [input, scale, shift]);
+        // SAFETY: the tensors are borrowed until the pass ends, which runs on this thread and calls nothing of libtorch.
+        let ([output, mean, inverse], [input, scale, shift]) =
+            unsafe { slices(written.map(elements::<F>), read.map(elements)) };
+        F::batch_forward(Forward { input, output, mean, inverse, scale, shift, keep, batch, width }, EPS);
     }
 
     /// Turns `signal` from dLoss/doutput into dLoss/dinput, in place, and writes (or adds) the gradients of scale and shift.
@@ -161,19 +155,14 @@ impl Statistics {
 
     fn backward_pass<F: Element>(&self, input: &Tensor, signal: &Tensor, scale: &Tensor, sums: &[Option<Tensor>; 2]) {
         let [_, batch, width] = sizes(input);
-        let [scale_gradient, shift_gradient] =
-            sums.each_ref().map(|sum| sum.as_ref().map(elements).unwrap_or_default());
-        let pass = Backward {
-            input: elements::<F>(input),
-            signal: elements(signal),
-            mean: self.mean.as_ref().map(|mean| &*elements(mean)).unwrap_or_default(),
-            inverse: elements(&self.inverse),
-            scale: elements(scale),
-            scale_gradient,
-            shift_gradient,
-            batch,
-            width,
-        };
+        let place = |tensor: Option<&Tensor>| tensor.map_or_else(nothing, elements::<F>);
+        let [scale_sum, shift_sum] = sums;
+        let written = [Some(signal), scale_sum.as_ref(), shift_sum.as_ref()].map(place);
+        let read = [Some(input), self.mean.as_ref(), Some(&self.inverse), Some(scale)].map(place);
+        // SAFETY: as in `batch_pass`.
+        let ([signal, scale_gradient, shift_gradient], [input, mean, inverse, scale]) =
+            unsafe { slices(written, read) };
+        let pass = Backward { input, signal, mean, inverse, scale, scale_gradient, shift_gradient, batch, width };
         match self.of {
             Of::Batch => F::batch_backward(pass),
             Of::Layer => F::layer_backward(pass),
@@ -211,22 +200,6 @@ fn wide(tensor: &Tensor) -> Tensor {
 fn sizes(tensor: &Tensor) -> [usize; 3] {
     let size = <[i64; 3]>::try_from(tensor.size()).expect("lanes, rows and columns");
     size.map(|n| n as usize)
-}
-
-/// The elements of a contiguous tensor in the CPU's memory.
-///
-/// # Panics
-/// If it is something else.
-#[allow(clippy::mut_from_ref)]
-fn elements<F: Element>(tensor: &Tensor) -> &mut [F] {
-    let serves = tensor.kind().elt_size_in_bytes() == size_of::<F>()
-        && matches!(tensor.kind(), Kind::Float | Kind::Double)
-        && tensor.is_contiguous()
-        && tensor.device() == tch::Device::Cpu;
-    assert!(serves, "a pass is for contiguous f32 or f64 tensors on the CPU");
-    // SAFETY: the tensor lives as long as the slice and holds `numel` elements of this type one after the other; this module is
-    // single-threaded, and each caller asks for tensors that do not overlap.
-    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
 }
 
 fn scale(layer: &Layer) -> &Matrix {

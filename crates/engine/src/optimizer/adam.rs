@@ -1,0 +1,120 @@
+//! As `torch.optim.Adam` and `torch.optim.AdamW`: the mean of the gradients divided by the root of the mean of their
+//! squares, both means corrected for their start at 0. AdamW's weight decay is decoupled from the gradient.
+
+use super::{Division, Kept, PerLane};
+use crate::apply::{Stride, add_square, divide};
+use crate::data::per_lane;
+use crate::device::fuses;
+use crate::fused;
+use crate::inner;
+use crate::weights::Weights;
+use blowup_core::trial::{Lane, Optimizer as Rule};
+use tch::{Kind, Tensor};
+
+pub struct Adam {
+    decoupled: bool,
+    /// By lane.
+    betas: Vec<(f64, f64)>,
+    eps: Vec<f64>,
+    rates: Rates,
+    mean: Weights,
+    square: Weights,
+}
+
+/// The same numbers for libtorch's operations.
+struct Rates {
+    one_minus_beta1: Tensor,
+    beta2: Tensor,
+    one_minus_beta2: Tensor,
+    eps: Tensor,
+}
+
+/// beta1, beta2 and eps of a lane.
+fn numbers(lane: &Lane) -> (f64, f64, f64) {
+    match lane.optimizer {
+        Rule::Adam { beta1, beta2, eps } | Rule::Adamw { beta1, beta2, eps } => (beta1, beta2, eps),
+        Rule::Sgd { .. } | Rule::Rmsprop { .. } => unreachable!("the lanes of a shape share their optimizer"),
+    }
+}
+
+impl Adam {
+    pub fn new(lanes: &PerLane, decoupled: bool, weights: &Weights) -> Adam {
+        let [beta1, beta2] = [lanes.values(|lane| numbers(lane).0, 0.5), lanes.values(|lane| numbers(lane).1, 0.5)];
+        Adam {
+            decoupled,
+            betas: beta1.into_iter().zip(beta2).collect(),
+            eps: lanes.values(|lane| numbers(lane).2, 0.5),
+            rates: Rates {
+                one_minus_beta1: lanes.factor(|lane| 1.0 - numbers(lane).0),
+                beta2: lanes.factor(|lane| numbers(lane).1),
+                one_minus_beta2: lanes.factor(|lane| 1.0 - numbers(lane).1),
+                // Added to a tensor, so rounded to its dtype.
+                eps: lanes.alpha(|lane| numbers(lane).2),
+            },
+            mean: weights.zeros_like(),
+            square: weights.zeros_like(),
+        }
+    }
+
+    pub fn is_decoupled(&self) -> bool {
+        self.decoupled
+    }
+
+    pub fn divide(&mut self, division: Division) {
+        let Adam { decoupled: _, betas, eps, rates, mean, square } = self;
+        let Division { lr, decay, steps, kind, weights, gradients, readout } = division;
+        let steps = f64::from(steps);
+        let size = |lr: &[f64]| -> Vec<f64> {
+            lr.iter().zip(&*betas).map(|(lr, betas)| -(lr / (1.0 - betas.0.powf(steps)))).collect()
+        };
+        let root: Vec<f64> = betas.iter().map(|betas| (1.0 - betas.1.powf(steps)).sqrt()).collect();
+        if fuses(kind) {
+            let lane = |lr: &[f64], size: &[f64], i: usize| fused::AdamRates {
+                weight: (1.0 - betas[i].0) as f32,
+                beta2: betas[i].1 as f32,
+                one_minus_beta2: (1.0 - betas[i].1) as f32,
+                root: root[i] as f32,
+                eps: eps[i] as f32,
+                rate: size[i] as f32,
+                decay: decay.map(|decay| lr[i] * decay[i]).map(|lost| ((1.0 - lost) as f32, lost as f32)),
+            };
+            let lanes = lr.map(|lr| {
+                let size = size(lr);
+                (0..lr.len()).map(|i| lane(lr, &size, i)).collect::<Vec<_>>()
+            });
+            for (slice, flat) in weights.flat.iter().enumerate() {
+                let (gradient, mean, square) = (&gradients.flat[slice], &mean.flat[slice], &square.flat[slice]);
+                let rates = &lanes[usize::from(weights.is_output[slice])];
+                let slices = fused::AdamSlice { weights: flat, gradient, mean, square };
+                fused::adam(&slices, rates, readout.weight_norms(slice), readout.update_norms(slice));
+            }
+            return;
+        }
+        let root = per_lane(&root, kind);
+        let strides = lr.map(|lr| Stride::new(&size(lr), decay.map(|decay| (lr, decay)), kind));
+        let states = mean.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices);
+        for (slice, ((m, v), g)) in states.enumerate() {
+            if inner(kind) != kind {
+                let wide = m.to_kind(Kind::Float).lerp_tensor(&g.to_kind(Kind::Float), &rates.one_minus_beta1);
+                m.copy_(&wide);
+            } else {
+                drop(m.lerp_tensor_(g, &rates.one_minus_beta1));
+            }
+            add_square(v, g, &rates.beta2, &rates.one_minus_beta2);
+            let mut denominator = v.sqrt();
+            drop(denominator.g_div_(&root));
+            drop(denominator.g_add_(&rates.eps));
+            divide(weights, g, slice, m, &denominator, &strides, readout);
+        }
+    }
+
+    pub fn gather(&mut self, kept: &Kept) {
+        let Adam { decoupled: _, betas, eps, rates, mean, square } = self;
+        let Rates { one_minus_beta1, beta2, one_minus_beta2, eps: added } = rates;
+        kept.values(betas);
+        kept.values(eps);
+        [one_minus_beta1, beta2, one_minus_beta2, added].into_iter().for_each(|rate| kept.tensor(rate));
+        kept.weights(mean);
+        kept.weights(square);
+    }
+}

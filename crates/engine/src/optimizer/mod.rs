@@ -1,0 +1,267 @@
+//! PyTorch's optimizers on stacked weights, with every hyperparameter one value per lane. What they have in common is
+//! here: the learning rates and their schedules, clipping, weight decay, the way to the weights. Each has a file of its
+//! own for its state and its rule.
+
+mod adam;
+mod rmsprop;
+mod sgd;
+
+use super::apply::add;
+use super::data::{per_lane, per_lane_alpha};
+use super::device::{fuses, upload};
+use super::inner;
+use super::readout::{Readout, round};
+use super::weights::Weights;
+use adam::Adam;
+use blowup_core::trial::{Lane, Method, Schedule, Shape};
+use rmsprop::Rmsprop;
+use sgd::Sgd;
+use tch::{Kind, Tensor};
+
+/// Hyperparameters `[1, lane, 1, 1]` and state of all lanes.
+pub struct Optimizer {
+    kind: Kind,
+    lr: Vec<f64>,
+    /// The output layer's, where it differs.
+    lr_output: Option<Vec<f64>>,
+    schedules: Vec<Schedule>,
+    /// Updates of the whole run.
+    total: u64,
+    /// `lr` under the schedules at the last update.
+    scheduled: Vec<f64>,
+    decay: Option<Decay>,
+    state: State,
+    /// Updates done.
+    steps: i32,
+}
+
+/// `weight_decay`, absent from a cohort where it is 0 (so that 0 x inf never arises).
+struct Decay {
+    values: Vec<f64>,
+    rate: Tensor,
+}
+
+enum State {
+    Sgd(Sgd),
+    Adam(Adam),
+    Rmsprop(Rmsprop),
+}
+
+/// How long an update was, per lane: what is added to the weights, before the sum is rounded to their dtype.
+pub enum UpdateNorm {
+    /// lr x |coefficient x gradient|: plain SGD.
+    OfGradient,
+    /// The gradients now hold the direction, still to be measured; the factors are per lane.
+    OfDirection(Vec<f64>),
+    /// The gradients now hold the update, which the step has measured on its way.
+    Measured,
+}
+
+/// A step whose update is a quotient (`addcdiv_`) and not a direction times the learning rate (`add_`).
+struct Division<'a> {
+    /// Of the hidden layers and of the output layer, by lane.
+    lr: [&'a [f64]; 2],
+    /// Decoupled weight decay, by lane.
+    decay: Option<&'a [f64]>,
+    /// Updates done, this one included.
+    steps: i32,
+    kind: Kind,
+    weights: &'a mut Weights,
+    gradients: &'a mut Weights,
+    readout: &'a Readout,
+}
+
+/// The numbers of all lanes, and of the pad lanes behind them.
+struct PerLane<'a> {
+    lanes: &'a [Lane],
+    pads: usize,
+    kind: Kind,
+}
+
+impl PerLane<'_> {
+    fn values(&self, of: impl Fn(&Lane) -> f64, pad: f64) -> Vec<f64> {
+        self.lanes.iter().map(of).chain(std::iter::repeat_n(pad, self.pads)).collect()
+    }
+
+    /// What a tensor is multiplied with.
+    fn factor(&self, of: impl Fn(&Lane) -> f64) -> Tensor {
+        per_lane(&self.values(of, 0.5), self.kind)
+    }
+
+    /// What is added to a tensor, or the `alpha` of an addition.
+    fn alpha(&self, of: impl Fn(&Lane) -> f64) -> Tensor {
+        per_lane_alpha(&self.values(of, 0.5), self.kind)
+    }
+}
+
+/// The lanes that stay, in their new order.
+struct Kept<'a> {
+    index: &'a [usize],
+    tensor: Tensor,
+}
+
+impl Kept<'_> {
+    fn values<T: Copy>(&self, values: &mut Vec<T>) {
+        *values = self.index.iter().map(|&i| values[i]).collect();
+    }
+
+    fn tensor(&self, tensor: &mut Tensor) {
+        *tensor = tensor.index_select(1, &self.tensor);
+    }
+
+    fn weights(&self, weights: &mut Weights) {
+        *weights = weights.gather(&self.tensor);
+    }
+}
+
+impl State {
+    /// Whether an update depends on the gradient alone, and linearly.
+    fn is_plain(&self) -> bool {
+        match self {
+            State::Sgd(sgd) => sgd.is_plain(),
+            State::Adam(_) | State::Rmsprop(_) => false,
+        }
+    }
+
+    /// Whether weight decay goes past the gradient.
+    fn is_decoupled(&self) -> bool {
+        match self {
+            State::Adam(adam) => adam.is_decoupled(),
+            State::Sgd(_) | State::Rmsprop(_) => false,
+        }
+    }
+
+    /// Turns gradients into the direction of the update, in place. False, and nothing done, where the update is a
+    /// quotient.
+    fn direct(&mut self, gradients: &mut Weights) -> bool {
+        match self {
+            State::Sgd(sgd) => {
+                sgd.direct(gradients);
+                true
+            }
+            State::Adam(_) => false,
+            State::Rmsprop(rmsprop) => rmsprop.direct(gradients),
+        }
+    }
+
+    /// A step of what `direct` does not do.
+    fn divide(&mut self, division: Division) {
+        match self {
+            State::Sgd(_) => unreachable!("SGD divides nothing"),
+            State::Adam(adam) => adam.divide(division),
+            State::Rmsprop(rmsprop) => rmsprop.divide(division),
+        }
+    }
+}
+
+impl Optimizer {
+    /// The optimizer of a cohort; `pads` pad lanes get a learning rate of 0.
+    pub fn new(shape: &Shape, lanes: &[Lane], pads: usize, weights: &Weights) -> Optimizer {
+        let kind = weights.groups[0].kind();
+        let all = PerLane { lanes, pads, kind };
+        let state = match shape.optimizer {
+            Method::Sgd { momentum, nesterov } => State::Sgd(Sgd::new(&all, momentum, nesterov, weights)),
+            Method::Adam => State::Adam(Adam::new(&all, false, weights)),
+            Method::Adamw => State::Adam(Adam::new(&all, true, weights)),
+            Method::Rmsprop { momentum } => State::Rmsprop(Rmsprop::new(&all, momentum, weights)),
+        };
+        let decay = shape.weight_decay.then(|| {
+            let values = all.values(|lane| lane.weight_decay, 0.0);
+            Decay { rate: per_lane_alpha(&values, kind), values }
+        });
+        let lr = all.values(|lane| lane.lr, 0.0);
+        let schedules = lanes.iter().map(|lane| lane.schedule);
+        Optimizer {
+            kind,
+            scheduled: lr.clone(),
+            lr,
+            lr_output: shape.lr_output.then(|| all.values(|lane| lane.lr_output, 0.0)),
+            schedules: schedules.chain(std::iter::repeat_n(Schedule::Constant, pads)).collect(),
+            total: shape.steps,
+            decay,
+            state,
+            steps: 0,
+        }
+    }
+
+    /// One update of `weights`. `clip`: the factor of each lane's gradient, or None where no lane is clipped in this step. The
+    /// gradients' memory is used for the update. The norms of the new weights go to `readout`, slice by slice, while they are in the cache.
+    pub fn step(
+        &mut self,
+        weights: &mut Weights,
+        gradients: &mut Weights,
+        clip: Option<&[f64]>,
+        readout: &Readout,
+    ) -> UpdateNorm {
+        let schedule = |lr: &[f64]| -> Vec<f64> {
+            let factor = |s: &Schedule| s.factor(self.steps as u64, self.total);
+            lr.iter().zip(&self.schedules).map(|(lr, s)| lr * factor(s)).collect()
+        };
+        let output = self.lr_output.as_deref().map(schedule);
+        self.scheduled = schedule(&self.lr);
+        self.steps += 1;
+        let output_lr = output.as_deref().unwrap_or(&self.scheduled);
+        // In 16 bits the clipped gradient is rounded before the learning rate comes, so it is a direction of its own.
+        let rounds = inner(self.kind) != self.kind;
+        let plain = self.state.is_plain() && self.decay.is_none() && output.is_none() && !rounds;
+        let on_the_way = clip.filter(|_| plain && fuses(self.kind));
+        if let (Some(clip), None) = (clip, on_the_way) {
+            let clip = per_lane(clip, self.kind);
+            gradients.slices.iter_mut().for_each(|g| drop(g.g_mul_(&clip)));
+        }
+        let minus = |lr: &[f64]| lr.iter().map(|lr| -lr).collect::<Vec<f64>>();
+        let rates = [minus(&self.scheduled), minus(output_lr)];
+        if plain {
+            add(weights, gradients, [&rates[0], &rates[1]], on_the_way, readout);
+            return UpdateNorm::OfGradient;
+        }
+        let decoupled = self.state.is_decoupled();
+        if let Some(decay) = self.decay.as_ref().filter(|_| !decoupled) {
+            for (w, g) in weights.slices.iter().zip(&mut gradients.slices) {
+                drop(g.addcmul_(w, &decay.rate));
+            }
+        }
+        if !self.state.direct(gradients) {
+            let decay = self.decay.as_ref().filter(|_| decoupled).map(|decay| &decay.values[..]);
+            let (lr, steps, kind) = ([&self.scheduled[..], output_lr], self.steps, self.kind);
+            self.state.divide(Division { lr, decay, steps, kind, weights, gradients, readout });
+            return UpdateNorm::Measured;
+        }
+        add(weights, gradients, [&rates[0], &rates[1]], None, readout);
+        if output.is_none() {
+            let factor = |lr: &f64| if rounds { round(*lr, self.kind) } else { *lr };
+            return UpdateNorm::OfDirection(self.scheduled.iter().map(factor).collect());
+        }
+        let rates = rates.map(|rate| per_lane_alpha(&rate, self.kind));
+        for (slice, d) in gradients.slices.iter_mut().enumerate() {
+            let change = d.to_kind(inner(self.kind)) * &rates[usize::from(weights.is_output[slice])];
+            readout.measure_change(slice, &change.view_as(&weights.flat[slice]));
+            d.copy_(&change);
+        }
+        UpdateNorm::Measured
+    }
+
+    /// Of the last update, under the schedule.
+    pub fn lr(&self, lane: usize) -> f64 {
+        self.scheduled[lane]
+    }
+
+    /// Keeps the lanes of `index`, in that order.
+    pub fn gather(&mut self, index: &[usize]) {
+        let tensor = upload(Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>()));
+        let kept = Kept { index, tensor };
+        kept.values(&mut self.lr);
+        kept.values(&mut self.scheduled);
+        self.lr_output.iter_mut().for_each(|lr| kept.values(lr));
+        kept.values(&mut self.schedules);
+        if let Some(Decay { values, rate }) = &mut self.decay {
+            kept.values(values);
+            kept.tensor(rate);
+        }
+        match &mut self.state {
+            State::Sgd(sgd) => sgd.gather(&kept),
+            State::Adam(adam) => adam.gather(&kept),
+            State::Rmsprop(rmsprop) => rmsprop.gather(&kept),
+        }
+    }
+}

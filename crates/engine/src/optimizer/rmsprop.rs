@@ -1,0 +1,89 @@
+//! As `torch.optim.RMSprop`: the gradient divided by the root of the mean of its squares, and, with momentum, the sum of
+//! all such quotients.
+
+use super::{Division, Kept, PerLane};
+use crate::apply::{Stride, add_square, divide};
+use crate::weights::Weights;
+use blowup_core::trial::{Lane, Optimizer as Rule};
+use tch::Tensor;
+
+pub struct Rmsprop {
+    rates: Rates,
+    square: Weights,
+    momentum: Option<(Tensor, Weights)>,
+}
+
+struct Rates {
+    alpha: Tensor,
+    one_minus_alpha: Tensor,
+    eps: Tensor,
+}
+
+/// alpha, eps and momentum of a lane.
+fn numbers(lane: &Lane) -> (f64, f64, f64) {
+    match lane.optimizer {
+        Rule::Rmsprop { alpha, eps, momentum } => (alpha, eps, momentum),
+        Rule::Sgd { .. } | Rule::Adam { .. } | Rule::Adamw { .. } => {
+            unreachable!("the lanes of a shape share their optimizer")
+        }
+    }
+}
+
+impl Rates {
+    /// Takes a gradient into the mean of squares, and returns what it is divided by.
+    fn denominator(&self, square: &mut Tensor, gradient: &Tensor) -> Tensor {
+        add_square(square, gradient, &self.alpha, &self.one_minus_alpha);
+        let mut denominator = square.sqrt();
+        drop(denominator.g_add_(&self.eps));
+        denominator
+    }
+}
+
+impl Rmsprop {
+    pub fn new(lanes: &PerLane, momentum: bool, weights: &Weights) -> Rmsprop {
+        Rmsprop {
+            rates: Rates {
+                alpha: lanes.factor(|lane| numbers(lane).0),
+                one_minus_alpha: lanes.factor(|lane| 1.0 - numbers(lane).0),
+                // Added to a tensor, so rounded to its dtype.
+                eps: lanes.alpha(|lane| numbers(lane).1),
+            },
+            square: weights.zeros_like(),
+            momentum: momentum.then(|| (lanes.factor(|lane| numbers(lane).2), weights.zeros_like())),
+        }
+    }
+
+    /// With momentum: turns gradients into the direction of the update, in place, and says that it did.
+    pub fn direct(&mut self, gradients: &mut Weights) -> bool {
+        let Rmsprop { rates, square, momentum } = self;
+        let Some((momentum, buffer)) = momentum else { return false };
+        for ((b, v), g) in buffer.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices) {
+            let denominator = rates.denominator(v, g);
+            drop(b.g_mul_(momentum));
+            drop(b.addcdiv_(g, &denominator));
+            g.copy_(b);
+        }
+        true
+    }
+
+    /// Without momentum.
+    pub fn divide(&mut self, division: Division) {
+        let Division { lr, kind, weights, gradients, readout, .. } = division;
+        let minus = |lr: &[f64]| lr.iter().map(|lr| -lr).collect::<Vec<f64>>();
+        let strides = lr.map(|lr| Stride::new(&minus(lr), None, kind));
+        for (slice, (v, g)) in self.square.slices.iter_mut().zip(&mut gradients.slices).enumerate() {
+            let (numerator, denominator) = (g.shallow_clone(), self.rates.denominator(v, g));
+            divide(weights, g, slice, &numerator, &denominator, &strides, readout);
+        }
+    }
+
+    pub fn gather(&mut self, kept: &Kept) {
+        let Rmsprop { rates: Rates { alpha, one_minus_alpha, eps }, square, momentum } = self;
+        [alpha, one_minus_alpha, eps].into_iter().for_each(|rate| kept.tensor(rate));
+        kept.weights(square);
+        if let Some((momentum, buffer)) = momentum {
+            kept.tensor(momentum);
+            kept.weights(buffer);
+        }
+    }
+}
