@@ -3,15 +3,19 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz tables clean
+.PHONY: sweep test without-engine slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz tables clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
 
 test: libtorch
 	cargo fmt --all --check
-	cargo clippy --release --all-targets -- -D warnings
+	cargo clippy --release --workspace --all-targets -- -D warnings
 	sh scripts/test.sh
+
+# The program without its engine: what trains nothing works, and needs no libtorch.
+without-engine: libtorch
+	sh scripts/without-engine.sh
 
 # A job array on a real Slurm of one node, which it starts and stops; as root it installs Slurm where it is missing.
 slurm: build

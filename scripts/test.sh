@@ -11,4 +11,4 @@ if ! cmp -s tests/requirements.txt "$venv/complete"; then
     cp tests/requirements.txt "$venv/complete"
 fi
 sh scripts/chromium.sh
-BLOWUP_TEST_PYTHON="$PWD/$venv/bin/python" cargo test --release --no-fail-fast
+BLOWUP_TEST_PYTHON="$PWD/$venv/bin/python" cargo test --release --workspace --no-fail-fast

@@ -3,6 +3,7 @@
 //! program is one file wherever it is installed.
 
 use blowup_core::device::Device;
+#[cfg(feature = "engine")]
 use std::path::PathBuf;
 
 /// Why a worker cannot train, and what to do about it.
@@ -81,6 +82,7 @@ pub fn work(_: Device, _: Option<u64>) -> Result<bool, Missing> {
     })
 }
 
+#[cfg(feature = "engine")]
 const HINT: &str = "`make libtorch` fetches the libtorch that blowup was built with; or set LIBTORCH to its folder, the one that holds lib/";
 
 /// The folder of libtorch's libraries: where LIBTORCH says; else beside the `target/` that this

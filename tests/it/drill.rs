@@ -79,7 +79,7 @@ fn a_bug_stops_the_sweep_with_its_message_and_loses_nothing() {
         assert_eq!(output.status.code(), Some(2), "{told}");
         let over = format!("error: a bug of blowup stopped the sweep over trial {guilty}");
         assert!(told.contains("error: a bug of blowup stopped the sweep over trial t"), "{told}");
-        assert!(chunk != "1" || told.contains(&format!("{over}: a drill (src/worker/drill.rs:")), "{told}");
+        assert!(chunk != "1" || told.contains(&format!("{over}: a drill (crates/engine/src/drill.rs:")), "{told}");
         assert!(told.contains("hint: this is a mistake in blowup, not in the spec: please report it"), "{told}");
         assert!(!place.path("r/lost.csv").exists());
         // Every row that is there is whole, and those of the chunks before are.

@@ -15,7 +15,7 @@ pub struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    pub fn new(blocks: &'a [Block], excludes: &'a [Filter]) -> Grid<'a> {
+    pub(crate) fn new(blocks: &'a [Block], excludes: &'a [Filter]) -> Grid<'a> {
         Grid { blocks, excludes }
     }
 
@@ -75,7 +75,7 @@ impl<'a> Grid<'a> {
     }
 
     /// The trial at every point, excluded ones and repeats too, and whether it is excluded.
-    pub fn all_points(&self) -> impl Iterator<Item = (Trial, bool)> {
+    pub(crate) fn all_points(&self) -> impl Iterator<Item = (Trial, bool)> {
         let mut trials = self.trials();
         std::iter::from_fn(move || trials.point()).map(|trial| {
             let excluded = self.is_excluded(&trial);
@@ -84,7 +84,7 @@ impl<'a> Grid<'a> {
     }
 
     /// Whether none of the first `points` is left after the excludes.
-    pub fn is_empty_within(&self, points: u64) -> bool {
+    pub(crate) fn is_empty_within(&self, points: u64) -> bool {
         let mut trials = self.trials();
         let mut looked_at = std::iter::from_fn(|| trials.point()).take(points as usize);
         let mut all = 0;

@@ -26,11 +26,12 @@ mod task;
 pub mod unmet;
 pub mod value;
 
-pub use block::Block;
-pub use dial::{Dial, NOTHING_SET};
-pub use report::{Mistake, Problems};
+pub(crate) use block::Block;
+pub(crate) use dial::{Dial, NOTHING_SET};
+pub use report::Mistake;
+pub(crate) use report::Problems;
 pub use report::{Problem, Report};
-pub use resolve::trial;
+pub(crate) use resolve::trial;
 
 use crate::axis::{Axis, Id};
 use crate::grid::Grid;
@@ -113,7 +114,7 @@ impl Spec {
     }
 
     /// The axes that some block gives a value, in the order of the columns; beside one whose short form always sets a number, the axis of that number.
-    pub fn axes_set(&self) -> Vec<(Id, Option<Id>)> {
+    pub(crate) fn axes_set(&self) -> Vec<(Id, Option<Id>)> {
         let dials = || self.blocks.iter().flat_map(|block| &block.dials).map(Dial::axes);
         let mut axes: Vec<Id> = dials().flatten().copied().collect();
         axes.sort_unstable();

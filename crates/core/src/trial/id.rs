@@ -18,7 +18,7 @@ impl TrialId {
     pub const LENGTH: usize = 13;
 
     /// The trial of 48 bits of a hash.
-    pub fn of(bits: u64) -> TrialId {
+    pub(crate) fn of(bits: u64) -> TrialId {
         TrialId(bits & ((1 << 48) - 1))
     }
 
