@@ -3,7 +3,7 @@
 
 use super::block::Block;
 use super::dial::{Cell, Point};
-use crate::axis::{Default, Id, Kind, TABLE};
+use crate::axis::{Default, Id, Kind, Need, TABLE};
 use crate::trial::{
     Bias, Clip, Dtype, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Trial, Value,
 };
@@ -15,7 +15,12 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         _ => block.tasks.default_loss(),
     };
     let task = block.tasks.of(loss).clone();
-    let at = At { point, samples: task.samples as u64 };
+    let network = match point[Id::Network as usize] {
+        Some(Cell { value: Value::Text(network), .. }) => network,
+        _ => "mlp",
+    };
+    let at = At { point, network, samples: task.samples as u64 };
+    let values = TABLE.each_ref().map(|axis| at.value(axis.id));
     let mut trial = Trial {
         label: block.label.clone(),
         budget: block.budget,
@@ -41,9 +46,10 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         data_seed: None,
         task,
     };
-    for axis in &TABLE {
-        if let Some(value) = at.value(axis.id)
-            && axis.needs.iter().all(|need| at.value(need.axis).is_some_and(|value| need.holds(value)))
+    for (axis, value) in TABLE.iter().zip(values) {
+        let holds = |need: &Need| values[need.axis as usize].is_some_and(|value| need.holds(value));
+        if let Some(value) = value
+            && axis.needs.iter().all(holds)
         {
             (axis.set)(&mut trial, value);
         }
@@ -63,6 +69,7 @@ pub fn default(id: Id, network: &str) -> Option<Value> {
 /// The values at a point.
 struct At<'a> {
     point: &'a Point,
+    network: &'static str,
     /// The largest batch.
     samples: u64,
 }
@@ -71,11 +78,7 @@ impl At<'_> {
     /// The value of an axis, divided if it is to be. None where it is left out and has no default.
     fn value(&self, id: Id) -> Option<Value> {
         let Some(Cell { value, per }) = self.point[id as usize] else {
-            let network = match self.point[Id::Network as usize] {
-                Some(Cell { value: Value::Text(network), .. }) => network,
-                _ => "mlp",
-            };
-            return default(id, network).map(|value| self.within(id, value));
+            return default(id, self.network).map(|value| self.within(id, value));
         };
         let value = self.within(id, value);
         let Some(per) = per else { return Some(value) };
