@@ -77,9 +77,7 @@ fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Res
     let failed = |message: &str| Failure::new(format!("trial {} cannot be trained: {message}", trial.id()));
     let cut = |error: std::io::Error| failed(&format!("its worker is gone: {error}"));
     let mut worker = Conversation::begin().map_err(cut)?;
-    worker
-        .order(&Order::Replay { trial: Box::new(trial.clone()), record: record.clone(), start: folder.is_some() })
-        .map_err(cut)?;
+    worker.order(&Order::Replay { trial: Box::new(trial.clone()), record: record.clone(), start: folder.is_some() });
     let (id, mut lead_up, mut fingerprint) = (trial.id(), LeadUp::default(), String::new());
     loop {
         match worker.report().map_err(cut)? {

@@ -197,10 +197,11 @@ impl Conversation {
         Ok(Conversation { process, stdin, stdout: BufReader::new(stdout) })
     }
 
-    /// # Errors
-    /// If the worker takes no orders any more.
-    pub fn order(&mut self, order: &Order) -> io::Result<()> {
-        protocol::send(&mut self.stdin, order)
+    /// Gives it an order. One that does not take it says why, or is gone: its reports tell.
+    pub fn order(&mut self, order: &Order) {
+        if let Err(error) = protocol::send(&mut self.stdin, order) {
+            tracing::debug!("a worker takes no order: {error}");
+        }
     }
 
     /// What it says next; none when it is gone.
