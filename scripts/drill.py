@@ -222,7 +222,7 @@ def given_up(d):
     for n in range(3):
         d.run("up", status=1, faults=faults)
     said = d.run("up", status=1)
-    check("1 were lost in 3 sweeps and are not run again" in said, said)
+    check("1 trial was lost in 3 sweeps: not run again" in said, said)
     d.run("up", "--retry-lost")
     d.same("up")
     return 3, 1
@@ -230,7 +230,7 @@ def given_up(d):
 
 def hopeless(d):
     said = d.run("hopeless", "--max-lost", "0", status=1, faults={"BLOWUP_TEST_ABORT": ",".join(d.guilty)})
-    check("stopped: 1 trials were lost" in said, said)
+    check("stopped: 1 trial was lost" in said, said)
     d.same("hopeless")
     return 1, 1
 
