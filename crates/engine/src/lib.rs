@@ -8,7 +8,8 @@
 //! `trace` (what a replay sees), `trouble` (what goes wrong), `device` and `cuda` (where it happens).
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. Every tensor has the lane dimension outside of what is
-//! reduced, ends in pad lanes (`lanes::pads`), and draws its random numbers from streams named by seed and purpose (`draw`).
+//! reduced, has pad lanes where a kernel treats the end of a tensor in another way (`lanes::pads`), and
+//! draws its random numbers from streams named by seed and purpose (`draw`).
 
 pub mod activation;
 pub mod apply;

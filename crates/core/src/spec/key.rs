@@ -74,7 +74,7 @@ pub enum Takes {
     Ends,
     /// A numeric axis.
     Divisor,
-    /// The contract names it, this version does not read it.
+    /// The name is reserved; this version does not read it.
     Later,
 }
 

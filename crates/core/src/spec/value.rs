@@ -109,9 +109,9 @@ pub fn allowed(axis: &Axis, value: Value) -> Result<(), Mistake> {
     }
 }
 
-/// The contract names it, this version does not do it.
+/// The name is reserved; this version does not do it.
 pub fn not_built(what: &str, hint: &str) -> Mistake {
-    Mistake::new(format!("`{what}` is in the contract but not built yet"), hint)
+    Mistake::new(format!("`{what}` is reserved: this version does not read it"), hint)
 }
 
 fn out_of_range(axis: &Axis, found: &str) -> Mistake {
