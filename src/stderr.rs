@@ -23,7 +23,7 @@ enum Message {
     Written(SyncSender<()>),
 }
 
-/// From here on a thread writes, and keeps what it writes apart from `bar`. Not before workers were forked.
+/// From here on a thread writes, and keeps what it writes apart from `bar`.
 pub fn detach(bar: ProgressBar) -> io::Result<()> {
     let (to, messages) = sync_channel(WAITING);
     std::thread::Builder::new().name("stderr".to_owned()).spawn(move || write(&messages, &bar))?;

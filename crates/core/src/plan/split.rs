@@ -10,7 +10,7 @@
 
 use super::ByShape;
 use super::cost::Cost;
-use crate::trial::Trial;
+use crate::trial::{Clip, Trial};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
@@ -65,11 +65,18 @@ struct Walk {
     families: Vec<Family>,
 }
 
-/// Trials of a cohort that follow each other and differ in seed and clipping alone.
+/// Trials of a cohort that follow each other and differ in seed and clipping alone, at most
+/// `CLIPS` ways to clip.
 struct Family {
     likeness: u64,
     number: u64,
+    clip: Clip,
+    clips: u32,
 }
+
+/// Ways to clip that share a lane at first, and so stand in one shard. More of them would leave the
+/// other shards without any where a grid varies little else.
+const CLIPS: u32 = 4;
 
 impl Walk {
     fn step(&mut self, trial: &Trial) -> (usize, u32) {
@@ -80,9 +87,14 @@ impl Walk {
         const COHORT: u64 = 0x8CB9_2BA7_2F3D_8DD7;
         let (cohort, likeness) = (self.by_shape.number(trial), trial.likeness());
         match self.families.get_mut(cohort) {
-            None => self.families.push(Family { likeness, number: 0 }),
-            Some(family) if family.likeness == likeness => {}
-            Some(family) => *family = Family { likeness, number: family.number + 1 },
+            None => self.families.push(Family { likeness, number: 0, clip: trial.clip, clips: 1 }),
+            Some(family) if family.likeness == likeness && family.clip == trial.clip => {}
+            Some(family) if family.likeness == likeness && family.clips < CLIPS => {
+                (family.clip, family.clips) = (trial.clip, family.clips + 1);
+            }
+            Some(family) => {
+                *family = Family { likeness, number: family.number + 1, clip: trial.clip, clips: 1 };
+            }
         }
         let steps = [(self.families[cohort].number, FAMILY), (trial.seed, SEED), (cohort as u64, COHORT)];
         let at = steps.iter().fold(0u64, |at, (number, step)| at.wrapping_add(number.wrapping_mul(*step)));

@@ -21,7 +21,7 @@ pub struct Manifest {
     #[serde(default)]
     pub grid: String,
     pub blowup: String,
-    /// What the bits of a row depend on: `engine::fingerprint`. More than one only after `--allow-mixed`.
+    /// What the bits of a row depend on: `blowup_engine::fingerprint`. More than one only after `--allow-mixed`.
     pub fingerprints: Vec<String>,
     pub device: String,
     pub workers: u64,
