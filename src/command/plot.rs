@@ -70,9 +70,16 @@ fn coloured() -> bool {
     output::is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// The axes that the columns of a run directory are: those of the spec that lies there.
+fn axes(dir: &Path) -> AxisSet {
+    let text = input::text(&dir.join("spec.toml")).ok().flatten();
+    text.map_or_else(AxisSet::default, |text| spec::axes(&text))
+}
+
 /// The rows of a run directory that the filters let through.
 fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure> {
-    let filter = Filter::parse(filters).map_err(Failure::new)?;
+    let axes = axes(dir);
+    let filter = Filter::parse(filters, &axes).map_err(Failure::new)?;
     if !dir.is_dir() {
         let hint = "it is the folder that `blowup sweep` wrote, for example results/grid";
         return Err(Failure::new(format!("there is no folder `{}`", dir.display())).hint(hint));
@@ -86,17 +93,18 @@ fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure
         Metric::Rate(_) => Vec::new(),
         Metric::Median(column) => vec![column],
     };
-    let mut table = Table::read(&path, file, &columns, &filter)?;
+    let mut table = Table::read(&path, file, &columns, &filter, &axes)?;
     if table.read == 0 {
         return Err(Failure::new(format!("`{}` has no rows", path.display()))
             .hint("the sweep has not finished a trial yet; the same `blowup sweep` goes on with it"));
     }
     shorten(&mut table);
     if table.is_empty() {
-        return Err(matches_none(&path, filters, table.read));
+        return Err(matches_none(&path, filters, &axes, table.read));
     }
     let known = |column: &Column| {
-        let all = input::buffered(&path).ok().and_then(|file| Table::read(&path, file, &[], &Filter::default()).ok());
+        let all = input::buffered(&path).ok();
+        let all = all.and_then(|file| Table::read(&path, file, &[], &Filter::default(), &axes).ok());
         let levels = all.as_ref().and_then(|all| all.factor(column.name())).map(|factor| &factor.levels);
         levels.into_iter().flatten().map(|level| level.text.clone()).filter(|text| !text.is_empty()).collect()
     };
@@ -105,11 +113,11 @@ fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure
 }
 
 /// Names what there is of the first axis whose condition holds of no trial; else the conditions hold of none together.
-fn matches_none(path: &Path, filters: &[String], trials: u64) -> Failure {
+fn matches_none(path: &Path, filters: &[String], axes: &AxisSet, trials: u64) -> Failure {
     let failure = Failure::new(format!("`--where {}` matches none of the {trials} trials", filters.join(" --where ")));
     let read = |filters: &[String]| {
-        let filter = Filter::parse(filters).ok()?;
-        Table::read(path, input::buffered(path).ok()?, &[], &filter).ok()
+        let filter = Filter::parse(filters, axes).ok()?;
+        Table::read(path, input::buffered(path).ok()?, &[], &filter, axes).ok()
     };
     let alone = filters.iter().find(|filter| read(&[(*filter).clone()]).is_none_or(|table| table.is_empty()));
     let Some((name, all)) = alone.and_then(|filter| filter.split('=').next()).zip(read(&[])) else {

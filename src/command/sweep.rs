@@ -36,7 +36,7 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
     spec.warnings.iter().for_each(|warning| progress::to_stderr(&warning.to_string()));
-    let filter = Filter::parse(&args.filters).map_err(Failure::new)?;
+    let filter = Filter::parse(&args.filters, &spec.axes).map_err(Failure::new)?;
     let points = spec.grid().points();
     refuse_endless(&spec, &args.spec)?;
     if points > MANY_POINTS && !args.yes {
@@ -217,7 +217,7 @@ impl Running<'_> {
             if self.store.is_final(&self.spec.record) && !self.changed && self.survey.foreign == 0 {
                 return self.show();
             }
-            self.store.begin(self.text.as_bytes(), &self.spec.record, &self.manifest)?;
+            self.store.begin(self.text.as_bytes(), &self.spec.axes, &self.spec.record, &self.manifest)?;
             return self.finish();
         }
         let trials = plan.trials() as u64;
@@ -272,7 +272,7 @@ impl Running<'_> {
             News::Ready { fingerprint } => match &self.begun {
                 None => {
                     self.check_fingerprint(fingerprint)?;
-                    self.store.begin(self.text.as_bytes(), &self.spec.record, &self.manifest)?;
+                    self.store.begin(self.text.as_bytes(), &self.spec.axes, &self.spec.record, &self.manifest)?;
                     self.begun = Some(fingerprint.to_owned());
                 }
                 Some(first) if first == fingerprint => {}
@@ -369,7 +369,7 @@ impl Running<'_> {
         self.store.check_lock()?;
         let (survey, mut csv) = (self.survey, self.store.new_summary()?);
         let mut summary = Summary::new(self.spec, self.spec.grid().keeps_configurations_together());
-        csv.put(&summary::header())?;
+        csv.put(&summary::header(&self.spec.axes))?;
         self.store.sort(&survey.order, &mut |at, row| {
             let relabelled = relabelled(row, survey.label(at));
             summary.add(relabelled.as_deref().unwrap_or(row), &mut csv)?;

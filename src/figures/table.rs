@@ -2,7 +2,7 @@
 //! divergence, and the measures that are asked for. Of a factor with a single level nothing is kept per row, so a million rows of a
 //! grid take some tens of megabytes.
 
-use blowup_core::axis::{self, Axis};
+use blowup_core::axis::{Axis, AxisSet};
 use blowup_core::check::sheet::{Header, Row};
 use blowup_core::failure::Failure;
 use blowup_core::record::{self, LABEL, OUTCOME, Verdict};
@@ -243,11 +243,12 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(header: &'a Header, measures: &[&'static str]) -> Result<Reading<'a>, Failure> {
+    fn new(header: &'a Header, measures: &[&'static str], axes: &AxisSet) -> Result<Reading<'a>, Failure> {
         let columns = record::runs();
-        let growing = columns[LABEL..OUTCOME].iter().map(|name| {
+        let declared = axes.declared.iter().map(|id| id.name());
+        let growing = columns[LABEL..OUTCOME].iter().copied().chain(declared).map(|name| {
             let factor = Factor { name, levels: Vec::new(), codes: Vec::new() };
-            let (column, axis) = (header.column(name)?, Axis::find(name));
+            let (column, axis) = (header.column(name)?, axes.find(name));
             Ok(Growing { column, axis, factor, values: Vec::new(), at: HashMap::new(), last: (0, Vec::new()) })
         });
         let known = self::measures();
@@ -289,7 +290,7 @@ impl<'a> Reading<'a> {
             }
         };
         let [diverged, nonfinite] = [epoch(self.epochs[0])?, epoch(self.epochs[1])?];
-        let mut codes = [0; axis::COUNT + LABEL + 4];
+        let mut codes = vec![0; self.growing.len()];
         for (growing, code) in self.growing.iter_mut().zip(&mut codes) {
             *code = growing.intern(header, row)?;
         }

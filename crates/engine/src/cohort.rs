@@ -299,7 +299,7 @@ impl<'a, 'w> Cohort<'a, 'w> {
                         largest.as_ref().map(|largest| clip::exceeds(largest[i], threshold, self.shape.dtype))
                     }
                 };
-                let probe = Probe { loss, grad_norm: norm.exact, samples, clipped };
+                let probe = Probe { loss, grad_norm: Some(norm.exact), samples, clipped };
                 let Next { locate, .. } =
                     if last { course.last_check(finals[i], norm.exact) } else { course.step(probe) };
                 suspect |= locate;

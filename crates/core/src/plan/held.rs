@@ -82,6 +82,11 @@ impl Held {
         }
     }
 
+    /// Of a program nothing is known before it runs.
+    pub fn of_program() -> Held {
+        Held { per_lane: 0.0, per_trial: 0.0, per_seed: 0.0, per_chunk: 0.0 }
+    }
+
     /// A single lane may have a pad lane beside it.
     pub fn bytes(&self, lanes: usize, seeds: f64) -> f64 {
         WORKER_BYTES

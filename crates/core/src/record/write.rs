@@ -40,11 +40,12 @@ fn row(trial: &Trial, verdict: Verdict, measured: Option<&Measured>) -> Vec<u8> 
         match part {
             Part::Trial => cells.trial(trial.id()),
             Part::Front => cells.put(&FRONT, Some(trial)),
-            Part::Axes => TABLE.iter().for_each(|axis| cells.value((axis.get)(trial))),
+            Part::Axes => TABLE.iter().for_each(|axis| cells.value(axis.id.of(trial))),
             Part::Verdict => cells.put(&VERDICT, Some(&verdict)),
             Part::Measured => cells.put(&MEASURED, measured),
         }
     }
+    trial.given.iter().flat_map(|given| given.declared()).for_each(|(_, value)| cells.value(value));
     cells.end_line();
     cells.text
 }
@@ -125,10 +126,12 @@ impl Cells {
         self.text.push(b',');
     }
 
-    /// The text of a value needs no quotes.
     fn value(&mut self, value: Option<Value>) {
-        if let Some(value) = value {
-            value.put(&mut self.text);
+        match value {
+            // Of an axis that a spec declares it can be any line.
+            Some(Value::Text(text)) => return self.bytes(text.as_bytes()),
+            Some(value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_))) => value.put(&mut self.text),
+            None => {}
         }
         self.text.push(b',');
     }

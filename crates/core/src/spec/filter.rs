@@ -5,7 +5,7 @@ use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use super::unmet::Tally;
 use super::value;
-use crate::axis::{ALL_SAMPLES, Axis, Id, Kind};
+use crate::axis::{ALL_SAMPLES, Axis, Id, Kind, AxisSet};
 use crate::record;
 use crate::trial::{TaskKind, Trial, Value};
 
@@ -28,7 +28,7 @@ impl Cells for Trial {
     }
 
     fn task(&self) -> &str {
-        self.task.kind.name()
+        self.task_name()
     }
 
     fn samples(&self) -> u64 {
@@ -76,13 +76,13 @@ enum Want {
 const HINT: &str = "a value, a list of values, or { min = a, max = b }";
 
 impl Column {
-    pub(super) fn find(name: &str) -> Result<Column, Mistake> {
+    pub(super) fn find(name: &str, known: &AxisSet) -> Result<Column, Mistake> {
         let name = name.trim().replace('-', "_");
         match name.as_str() {
             "label" => Ok(Column::Label),
             "task" => Ok(Column::Task),
-            name => Axis::find(name).map(Column::Axis).ok_or_else(|| {
-                let known: Vec<&str> = ["label", "task"].into_iter().chain(Axis::names()).collect();
+            name => known.find(name).map(Column::Axis).ok_or_else(|| {
+                let known: Vec<&str> = ["label", "task"].into_iter().chain(known.names()).collect();
                 Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known)
             }),
         }
@@ -100,7 +100,7 @@ impl Column {
     pub fn text(&self, trial: &Trial) -> String {
         match self {
             Column::Label => trial.label.clone(),
-            Column::Task => trial.task.kind.name().to_owned(),
+            Column::Task => trial.task_name().to_owned(),
             Column::Axis(axis) => match axis.id.of(trial) {
                 None => String::new(),
                 Some(Value::Text(text)) => text.to_owned(),
@@ -159,17 +159,17 @@ impl Filter {
     ///
     /// # Errors
     /// What is wrong with the first bad argument, with a hint.
-    pub fn parse(args: &[String]) -> Result<Filter, String> {
+    pub fn parse(args: &[String], known: &AxisSet) -> Result<Filter, String> {
         let conditions =
-            args.iter().map(|arg| condition(arg).map_err(|mistake| format!("`--where {}`: {mistake}", excerpt(arg))));
+            args.iter().map(|arg| condition(arg, known).map_err(|mistake| format!("`--where {}`: {mistake}", excerpt(arg))));
         Ok(Filter { conditions: conditions.collect::<Result<_, _>>()? })
     }
 
     /// Reads a table of conditions.
-    pub(super) fn read(entries: &[Entry], problems: &mut Problems) -> Filter {
+    pub(super) fn read(entries: &[Entry], known: &AxisSet, problems: &mut Problems) -> Filter {
         let mut conditions = Vec::new();
         for entry in entries {
-            if let Some(column) = problems.keep(&entry.key_span, Column::find(&entry.key)) {
+            if let Some(column) = problems.keep(&entry.key_span, Column::find(&entry.key, known)) {
                 conditions.push(Condition { column, any: wants(&column, &entry.value, problems) });
             }
         }
@@ -260,11 +260,11 @@ fn wants(column: &Column, node: &Node, problems: &mut Problems) -> Vec<Listed> {
 }
 
 /// `AXIS=V[,V]` or `AXIS=A..B`, in which either end may be left out.
-fn condition(arg: &str) -> Result<Condition, Mistake> {
+fn condition(arg: &str, known: &AxisSet) -> Result<Condition, Mistake> {
     let Some((name, values)) = arg.split_once('=') else {
         return Err(Mistake::new("there is no `=`", "AXIS=V, AXIS=V,V or AXIS=A..B, for example lr=1e-3..0.1"));
     };
-    let column = Column::find(name)?;
+    let column = Column::find(name, known)?;
     let numeric = matches!(column, Column::Axis(axis) if axis.is_numeric());
     let any = match values.split_once("..") {
         Some((min, max)) if numeric => {
@@ -337,7 +337,7 @@ fn want(column: &Column, text: &str) -> Result<Want, Mistake> {
             })?),
             Kind::Float { .. } => Raw::Float(number(axis.name, text)?),
             Kind::Boolean if text == "true" || text == "false" => Raw::Boolean(text == "true"),
-            Kind::Boolean | Kind::Choice { .. } => Raw::Text(text.to_owned()),
+            Kind::Boolean | Kind::Choice { .. } | Kind::Text => Raw::Text(text.to_owned()),
         },
         Column::Label | Column::Task => Raw::Text(text.to_owned()),
     };

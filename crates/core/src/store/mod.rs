@@ -21,6 +21,7 @@ pub use owner::refuse_report;
 pub use stage::Stage;
 pub use table::{Change, Reader, Table, Vouch};
 
+use crate::axis::AxisSet;
 use crate::failure::Failure;
 use crate::protocol::Rows;
 use crate::record::{self, SIDES, Verdict, recorded};
@@ -199,8 +200,9 @@ impl Store {
     }
 
     /// Opens every file for writing; from here on the folder is this sweep's.
-    pub fn begin(&mut self, spec: &[u8], record: &Record, manifest: &Manifest) -> Result<(), Failure> {
+    pub fn begin(&mut self, spec: &[u8], axes: &AxisSet, record: &Record, manifest: &Manifest) -> Result<(), Failure> {
         self.check_lock()?;
+        self.runs.declare(axes)?;
         self.runs.reserve(manifest.counts.trials as usize);
         // Rows of trials that will run again: left by a sweep that died between two files, or not all that were written.
         for table in &mut self.sides {

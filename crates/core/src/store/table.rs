@@ -4,6 +4,7 @@
 use super::folder::{Folder, Snapshot};
 use super::places::{Mark, Place, Places};
 use super::sums::{self, Block, Recorded};
+use crate::axis::AxisSet;
 use crate::failure::Failure;
 use crate::record::{self, OUTCOME, Piece, Verdict};
 use crate::trial::TrialId;
@@ -15,6 +16,8 @@ pub struct Table {
     folder: Folder,
     name: &'static str,
     header: Vec<u8>,
+    /// Of a row.
+    columns: usize,
     places: Places,
     /// Those that marks speak of, at most 256.
     recorded: Vec<Recorded>,
@@ -106,6 +109,7 @@ impl Table {
             folder: folder.clone(),
             name,
             header: record::line(columns),
+            columns: columns.len(),
             places: Places::default(),
             recorded: Vec::new(),
             file: None,
@@ -119,16 +123,21 @@ impl Table {
         };
         let path = folder.name(name);
         let mut first = Vec::new();
-        let limit = table.header.len() as u64;
         reader
             .by_ref()
-            .take(limit)
+            .take(record::LONGEST as u64)
             .read_until(b'\n', &mut first)
             .map_err(|error| Failure::io("read", &path, &error))?;
-        if table.header.starts_with(&first) && first != table.header {
+        let declared = vouch.is_some().then(|| record::declared(&first)).flatten();
+        let torn = table.header.starts_with(&first) || declared.is_some();
+        if torn && !first.ends_with(b"\n") {
             // Torn in the header itself: nothing was written yet.
             table.clean = false;
             return Ok(table);
+        }
+        if let Some(declared) = declared {
+            table.columns += declared.len();
+            table.header = first.clone();
         }
         if first != table.header {
             return Err(Failure::new(format!("`{}` has other columns than this version writes", path.display())).hint(
@@ -137,7 +146,7 @@ impl Table {
         }
         table.end = first.len() as u64;
         let start = table.end;
-        record::scan::<io::Error>(reader, start, columns.len(), &mut |offset, piece| {
+        record::scan::<io::Error>(reader, start, table.columns, &mut |offset, piece| {
             table.take(offset, piece, vouch.as_deref_mut())
         })
         .map_err(|error| Failure::io("read", &path, &error))?;
@@ -292,6 +301,25 @@ impl Table {
     }
 
     /// The trials that have rows, in no order.
+    /// Takes the columns of the axes that a spec declares behind those that every sweep has.
+    ///
+    /// # Errors
+    /// If there are rows with other columns.
+    pub fn declare(&mut self, axes: &AxisSet) -> Result<(), Failure> {
+        let columns = record::runs_of(axes);
+        let header = record::line(&columns);
+        if header == self.header {
+            return Ok(());
+        }
+        if self.len() > 0 {
+            let file = self.folder.name(self.name);
+            let message = format!("`{}` has columns of other axes than the spec declares", file.display());
+            return Err(Failure::new(message).hint("name another folder with `--out`"));
+        }
+        (self.header, self.columns, self.end) = (header, columns.len(), 0);
+        Ok(())
+    }
+
     pub fn places(&self) -> impl Iterator<Item = TrialId> + '_ {
         self.places.iter().map(|(trial, _)| trial)
     }

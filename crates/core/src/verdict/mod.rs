@@ -93,8 +93,8 @@ pub struct When {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probe {
     pub loss: f64,
-    /// Global L2 norm of the gradient before clipping.
-    pub grad_norm: f64,
+    /// Global L2 norm of the gradient before clipping. None where a program does not say it.
+    pub grad_norm: Option<f64>,
     /// Samples in this step's batch; weighs the step in the epoch loss.
     pub samples: usize,
     /// None at clip none.
@@ -111,20 +111,20 @@ pub struct Measured {
     pub nan: Option<When>,
     pub epochs_run: u64,
     pub steps_run: u64,
-    pub loss_initial: f64,
+    pub loss_initial: Option<f64>,
     /// NaN where the trial ended at a NaN loss before its end.
-    pub loss_final: f64,
-    pub loss_trivial: f64,
+    pub loss_final: Option<f64>,
+    pub loss_trivial: Option<f64>,
     pub loss_min: Option<f64>,
     pub loss_max: Option<f64>,
     pub epoch_loss_max: Option<u64>,
     pub loss_jump_max: Option<f64>,
-    pub grad_norm_initial: f64,
+    pub grad_norm_initial: Option<f64>,
     pub grad_norm_max: Option<f64>,
     pub epoch_grad_norm_max: Option<u64>,
     pub clipped_fraction: Option<f64>,
     pub update_norm_max: Option<f64>,
-    pub weight_norm_initial: f64,
+    pub weight_norm_initial: Option<f64>,
     pub weight_norm_max: Option<f64>,
     pub backprop_ratio: Option<f64>,
     pub activation_ratio: Option<f64>,
@@ -142,8 +142,8 @@ pub struct EpochRow {
     pub loss_max: Option<f64>,
     pub grad_norm_max: Option<f64>,
     pub clipped_fraction: Option<f64>,
-    pub lr: f64,
-    pub weight_norm: f64,
+    pub lr: Option<f64>,
+    pub weight_norm: Option<f64>,
     pub update_norm_max: Option<f64>,
 }
 
@@ -153,7 +153,7 @@ pub struct StepRow {
     /// Updates done before it.
     pub step: u64,
     pub loss: f64,
-    pub grad_norm: f64,
+    pub grad_norm: Option<f64>,
     pub clipped: Option<bool>,
     pub update_norm: Option<f64>,
 }
@@ -175,12 +175,13 @@ pub struct LayerRow {
     pub weight_norm: f64,
 }
 
-/// Measured once, before any update.
-#[derive(Debug, Clone, PartialEq)]
+/// Measured once, before any update. A program need not say any of it; where it says no
+/// `loss_initial`, the loss of the first step stands in for it when the verdict is found.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Beginning {
-    pub loss_initial: f64,
-    pub loss_trivial: f64,
-    pub weight_norm: f64,
+    pub loss_initial: Option<f64>,
+    pub loss_trivial: Option<f64>,
+    pub weight_norm: Option<f64>,
     pub backprop_ratio: Option<f64>,
     pub activation_ratio: Option<f64>,
     pub sharpness: Option<f64>,
