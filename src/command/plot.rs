@@ -9,6 +9,7 @@ use crate::figures::plan::Asked;
 use crate::figures::raster::is_png;
 use crate::figures::table::{Table, measures};
 use crate::figures::words;
+use blowup_core::axis::AxisSet;
 use blowup_core::failure::{Exit, Failure, excerpt};
 use blowup_core::input;
 use blowup_core::output::{self, print};

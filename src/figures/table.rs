@@ -7,7 +7,7 @@ use blowup_core::check::sheet::{Header, Row};
 use blowup_core::failure::Failure;
 use blowup_core::record::{self, LABEL, OUTCOME, Verdict};
 use blowup_core::spec::filter::{Cells, Filter};
-use blowup_core::spec::unmet::{Tally, Unmet};
+use blowup_core::spec::unmet::{Coverage, Unmet};
 use blowup_core::spec::value;
 use blowup_core::trial::{TrialId, Value};
 use std::collections::HashMap;
@@ -89,6 +89,7 @@ impl Factor {
 
 impl Table {
     /// Reads a whole file. `path` is its name in messages; `measures`: numeric columns of `runs.csv` to keep.
+    /// `axes`: those whose columns the file has.
     ///
     /// # Errors
     /// The first row that is damaged or has a cell of the wrong kind, with its line; a column that is not there.
@@ -97,12 +98,13 @@ impl Table {
         mut reader: impl BufRead,
         measures: &[&'static str],
         filter: &Filter,
+        axes: &AxisSet,
     ) -> Result<Table, Failure> {
         let header = Header::read(path, &mut reader)?;
-        let mut reading = Reading::new(&header, measures)?;
-        let mut tally = filter.tally();
-        header.rows(path, reader, &mut |row| reading.add(&row, filter, &mut tally))?;
-        Ok(Table { unmet: tally.unmet(), ..reading.finish() })
+        let mut reading = Reading::new(&header, measures, axes)?;
+        let mut coverage = Coverage::new(filter);
+        header.rows(path, reader, &mut |row| reading.add(&row, filter, &mut coverage))?;
+        Ok(Table { unmet: coverage.unmet(), ..reading.finish() })
     }
 
     /// How many rows there are.
@@ -274,7 +276,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn add(&mut self, row: &Row<'_>, filter: &Filter, tally: &mut Tally<'_>) -> Result<(), Failure> {
+    fn add(&mut self, row: &Row<'_>, filter: &Filter, coverage: &mut Coverage<'_>) -> Result<(), Failure> {
         let header = self.header;
         let Some(verdict) = Verdict::parse(row.cell(self.outcome), row.cell(self.lost)) else {
             return Err(header.wrong_cell(row, self.outcome, "not an outcome"));
@@ -296,7 +298,7 @@ impl<'a> Reading<'a> {
         }
         self.table.read += 1;
         let seen = Seen { growing: &self.growing, codes: &codes };
-        tally.see(&seen);
+        coverage.see(&seen);
         if !filter.matches(&seen) {
             return Ok(());
         }

@@ -36,7 +36,7 @@ pub fn configuration(trial: &Trial, dir: &Path) -> String {
     );
     let (mut set, mut defaults) = (Vec::new(), Vec::new());
     for axis in &TABLE {
-        let Some(value) = (axis.get)(trial) else { continue };
+        let Some(value) = axis.id.of(trial) else { continue };
         let list = if axis.default_in(trial) == Some(value) { &mut defaults } else { &mut set };
         list.push(format!("{} {}", axis.name, cell(value)));
     }

@@ -1,7 +1,7 @@
 //! One pass over the grid: where every trial stands in it, and which trials each expectation is about, group by group.
 
 use crate::spec::filter::{Column, Filter};
-use crate::spec::unmet::{self, Tally, Unmet};
+use crate::spec::unmet::{self, Coverage, Unmet};
 use crate::spec::{Mistake, Problems, Report, Spec};
 use crate::trial::{Trial, TrialId};
 use std::collections::HashMap;
@@ -42,11 +42,12 @@ impl Roster {
         let mut expects: Vec<Groups> = spec.expects.iter().map(|e| Groups::new(&e.filter, &e.by)).collect();
         let everything = Filter::default();
         let mut baseline = Groups::new(&everything, &spec.baseline.by);
-        let mut tallies: Vec<Tally<'_>> = spec.expects.iter().map(|expect| expect.filter.tally()).collect();
+        let mut coverages: Vec<Coverage<'_>> =
+            spec.expects.iter().map(|expect| Coverage::new(&expect.filter)).collect();
         let mut trials = spec.grid().trials();
         while let Some((_, id, trial)) = trials.advance() {
             let place = ids.len() as u32;
-            tallies.iter_mut().for_each(|tally| tally.see(&trial));
+            coverages.iter_mut().for_each(|covered| covered.see(&trial));
             ids.push(id);
             let (depth, steps) = (trial.network.depth(), trial.network.sequence_length().unwrap_or(0));
             shapes.push(Shape { depth: depth as u64, steps: steps as u64 });
@@ -56,7 +57,7 @@ impl Roster {
             }
         }
         let expects = expects.into_iter().map(|groups| groups.all).collect();
-        let unmet = tallies.iter().flat_map(Tally::unmet).chain(trials.unmet()).collect();
+        let unmet = coverages.iter().flat_map(Coverage::unmet).chain(trials.unmet()).collect();
         Roster { ids, shapes, places, expects, baseline: baseline.all, unmet }
     }
 
@@ -75,7 +76,7 @@ impl Roster {
         if !problems.is_empty() {
             return Err(problems.report(text, file));
         }
-        unmet::refuse(&self.unmet, spec.grid(), text, file)
+        unmet::refuse(&self.unmet, &|column| spec.grid().values(column), text, file)
     }
 }
 

@@ -3,11 +3,13 @@
 //! touches no file.
 
 pub mod column;
+mod counts;
 mod read;
 mod runs;
 mod sides;
 mod write;
 
+pub use counts::Counts;
 pub use read::{LONGEST, Piece, cells, declared, fields, row_id, scan};
 pub use runs::{FRONT, MEASURED, TRIAL, VERDICT};
 pub use sides::{EPOCH, EPOCHS, LAYER, LAYERS, SIDES, STEP, STEPS, Side};

@@ -2,6 +2,7 @@
 //! broken expectation before it trains anything.
 
 use super::filter::{Column, Filter};
+use super::formula;
 use super::key;
 use super::metric::Metric;
 use super::report::{Mistake, Problems};
@@ -128,7 +129,7 @@ fn string(entry: &Entry, problems: &mut Problems) -> Option<String> {
 fn metric(entry: &Entry, problems: &mut Problems) -> Option<Metric> {
     let text = string(entry, problems)?;
     let span = &entry.value.span;
-    match Metric::parse(&text) {
+    match formula::metric(&text) {
         Ok(metric) => Some(metric),
         Err((place, mistake)) => {
             // In quotes and without escapes, the text stands in the spec as it is.

@@ -3,7 +3,6 @@
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
-use super::unmet::Tally;
 use super::value;
 use crate::axis::{ALL_SAMPLES, Axis, Id, Kind, AxisSet};
 use crate::record;
@@ -174,11 +173,6 @@ impl Filter {
             }
         }
         Filter { conditions }
-    }
-
-    /// Counts which of the values some trial has.
-    pub fn tally(&self) -> Tally<'_> {
-        Tally::new(self)
     }
 
     /// The values that are no ranges: condition and position in it.

@@ -1,7 +1,6 @@
 //! Reads the text of a metric: tokens, then precedence climbing. Every mistake knows its bytes; the first one ends the reading.
 
-use super::metric::numeric_columns;
-use super::metric::{End, Expr, Formula, Function, Layers, Operator, Rate, Reach, Unary, What};
+use super::metric::{End, Expr, Formula, Function, Layers, Metric, Operator, Rate, Reach, Unary, What};
 use super::report::{Mistake, excerpt};
 use super::source::Span;
 use crate::record;
@@ -27,7 +26,16 @@ enum Token<'a> {
 
 const SIGNS: [&str; 13] = ["..", "<", ">", "+", "-", "*", "/", "^", "(", ")", "[", "]", ","];
 
-pub fn metric(text: &str) -> Result<What, Wrong> {
+/// Reads a metric.
+///
+/// # Errors
+/// The first mistake, and the bytes of `text` where it stands.
+pub fn metric(text: &str) -> Result<Metric, (Span, Mistake)> {
+    let line = || text.split_whitespace().collect::<Vec<_>>().join(" ");
+    what(text).map(|what| Metric { text: line(), what })
+}
+
+fn what(text: &str) -> Result<What, Wrong> {
     if text.len() > LONGEST {
         let message = format!("this metric has {} characters", text.len());
         return Err((0..text.len(), Mistake::new(message, format!("it may have {LONGEST}"))));
@@ -56,6 +64,11 @@ pub fn metric(text: &str) -> Result<What, Wrong> {
         return Err((inside, Mistake::new("this formula reads no column", format!("for example {EXAMPLES}"))));
     }
     Ok(What::Aggregate(function, reader.formula))
+}
+
+/// The columns that a formula may name.
+fn numeric_columns() -> Vec<&'static str> {
+    record::runs().into_iter().filter(|name| record::is_numeric(name)).collect()
 }
 
 /// What is wrong with the name at the front of a metric.

@@ -5,11 +5,11 @@ use super::Spec;
 use super::block::Block;
 use super::dial::{Cell, Dial};
 use super::filter::{Column, Filter};
+use super::grid::Grid;
 use super::report::Problems;
 use super::settings::Seeds;
 use super::source::Span;
 use crate::axis::Id;
-use crate::grid::Grid;
 use crate::trial::Value;
 use crate::trial::{Lone, Task, Trial};
 

@@ -22,11 +22,8 @@
 //!
 //! Types only; `formula` reads the text, `check` measures.
 
-use super::formula;
-use super::report::Mistake;
-use super::source::Span;
+use crate::record::LAYER;
 use crate::record::column::abouts;
-use crate::record::{self, LAYER, is_numeric};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
@@ -235,15 +232,6 @@ impl Reach {
 }
 
 impl Metric {
-    /// Reads a metric.
-    ///
-    /// # Errors
-    /// The first mistake and the bytes of `text` where it stands.
-    pub(super) fn parse(text: &str) -> Result<Metric, (Span, Mistake)> {
-        let line = || text.split_whitespace().collect::<Vec<_>>().join(" ");
-        formula::metric(text).map(|what| Metric { text: line(), what })
-    }
-
     /// The columns of `runs.csv` that it reads, beside outcome and lost.
     pub fn columns(&self) -> &[&'static str] {
         match &self.what {
@@ -258,9 +246,4 @@ impl Metric {
             What::Aggregate(_, formula) => &formula.layers,
         }
     }
-}
-
-/// The columns that a formula may name.
-pub(super) fn numeric_columns() -> Vec<&'static str> {
-    record::runs().into_iter().filter(|name| is_numeric(name)).collect()
 }

@@ -13,6 +13,7 @@ mod draft;
 pub mod expect;
 pub mod filter;
 mod formula;
+pub mod grid;
 mod held;
 pub mod key;
 mod lone;
@@ -27,28 +28,26 @@ mod task;
 pub mod unmet;
 pub mod value;
 
-pub(crate) use block::Block;
-pub(crate) use dial::{Dial, NOTHING_SET};
 pub use report::Mistake;
 pub(crate) use report::Problems;
 pub use report::{Problem, Report};
-pub(crate) use resolve::trial;
 
-use crate::axis::{Id, AxisSet};
-use crate::grid::Grid;
+use crate::axis::{AxisSet, Id};
 use crate::trial::Loss;
 use crate::verdict::Record;
-use block::{Axes, Key, Programmed};
+use block::{Axes, Block, Key, Programmed};
 use check::View;
 use data::{Read, Sources, Taken};
+use dial::Dial;
 use draft::{Draft, Settings, Told};
 use expect::{Baseline, Expect};
 use filter::Filter;
+use grid::Grid;
 use program::Program;
-use std::sync::Arc;
 use report::excerpt;
 use settings::Seeds;
 use source::{Entry, Span};
+use std::sync::Arc;
 use task::{Open, Plan, Tasks};
 
 /// A sweep, checked: nothing below it can fail for what the user wrote.

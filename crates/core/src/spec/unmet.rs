@@ -4,7 +4,6 @@
 use super::filter::{Cells, Column, Filter};
 use super::report::{Mistake, Problems, Report, excerpt};
 use super::source::Span;
-use crate::grid::Grid;
 
 /// A value that no trial has.
 #[derive(Debug, Clone)]
@@ -18,7 +17,7 @@ pub struct Unmet {
 
 /// Which values of a filter some trial has.
 #[derive(Debug)]
-pub struct Tally<'a> {
+pub struct Coverage<'a> {
     filter: &'a Filter,
     /// The values that none had until now: condition and position in it.
     open: Vec<(usize, usize)>,
@@ -28,9 +27,9 @@ pub struct Tally<'a> {
 
 const PATIENCE: u64 = 200_000_000;
 
-impl<'a> Tally<'a> {
-    pub fn new(filter: &'a Filter) -> Tally<'a> {
-        Tally { filter, open: filter.listed(), patience: PATIENCE }
+impl<'a> Coverage<'a> {
+    pub fn new(filter: &'a Filter) -> Coverage<'a> {
+        Coverage { filter, open: filter.listed(), patience: PATIENCE }
     }
 
     pub fn see(&mut self, trial: &impl Cells) {
@@ -55,11 +54,11 @@ impl<'a> Tally<'a> {
 }
 
 /// Refuses a spec of whose filters these values are met by nothing.
-pub fn refuse(unmet: &[Unmet], grid: Grid<'_>, text: &str, file: &str) -> Result<(), Report> {
+pub fn refuse(unmet: &[Unmet], known: &dyn Fn(&Column) -> Vec<String>, text: &str, file: &str) -> Result<(), Report> {
     let mut problems = Problems::default();
     for Unmet { column, span, condition: _ } in unmet {
         let written = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
-        problems.push(span, none_has(column, written, &known(grid, column)));
+        problems.push(span, none_has(column, written, &known(column)));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems.report(text, file)) }
 }
@@ -82,20 +81,8 @@ pub fn argument(unmet: &Unmet, known: &dyn Fn(&Column) -> Vec<String>, args: &[S
     none_has(&unmet.column, written, &known(&unmet.column))
 }
 
-/// Values that a message names, and those that are looked at for them.
+/// Values that a message names.
 const NAMED: usize = 12;
-const LOOKED_AT: usize = 1000;
-
-/// The values that a column has in a grid.
-pub fn known(grid: Grid<'_>, column: &Column) -> Vec<String> {
-    let mut known: Vec<String> = Vec::new();
-    for text in grid.trials().map(|trial| column.text(&trial)).filter(|text| !text.is_empty()) {
-        if known.len() < LOOKED_AT && !known.contains(&text) {
-            known.push(text);
-        }
-    }
-    known
-}
 
 fn none_has(column: &Column, written: &str, known: &[String]) -> Mistake {
     let name = column.name();

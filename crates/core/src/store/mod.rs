@@ -16,7 +16,7 @@ mod sync;
 mod table;
 
 pub use folder::{Folder, Replacement};
-pub use manifest::{Counts, Manifest, Status};
+pub use manifest::{Manifest, Status};
 pub use owner::refuse_report;
 pub use stage::Stage;
 pub use table::{Change, Reader, Table, Vouch};

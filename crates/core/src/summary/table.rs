@@ -4,9 +4,8 @@
 use super::{Groups, rate};
 use crate::axis::Id;
 use crate::failure::printable;
-use crate::record::{self, LABEL, Verdict};
+use crate::record::{self, Counts, LABEL, Verdict};
 use crate::spec::Spec;
-use crate::store::Counts;
 use crate::trial::Value;
 use std::fmt::Write as _;
 

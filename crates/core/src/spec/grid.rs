@@ -1,10 +1,12 @@
 //! The trials of a spec in a fixed order, made one at a time: blocks as written, in each the product of its dials with the first
 //! outermost and the seed innermost. Equal trials come once, where they come first; excluded ones do not come.
 
+use super::block::Block;
+use super::dial::{Dial, NOTHING_SET};
+use super::filter::{Column, Filter};
+use super::resolve;
+use super::unmet::{Coverage, Unmet};
 use crate::axis::Id;
-use crate::spec::filter::Filter;
-use crate::spec::unmet::{Tally, Unmet};
-use crate::spec::{self, Block, Dial, NOTHING_SET};
 use crate::trial::{Trial, TrialId};
 use std::collections::HashMap;
 
@@ -15,7 +17,7 @@ pub struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    pub(crate) fn new(blocks: &'a [Block], excludes: &'a [Filter]) -> Grid<'a> {
+    pub(super) fn new(blocks: &'a [Block], excludes: &'a [Filter]) -> Grid<'a> {
         Grid { blocks, excludes }
     }
 
@@ -70,12 +72,12 @@ impl<'a> Grid<'a> {
             points: 0,
             seen: (!distinct).then(HashMap::new),
             collision: None,
-            excludes: self.excludes.iter().map(Filter::tally).collect(),
+            excludes: self.excludes.iter().map(Coverage::new).collect(),
         }
     }
 
     /// The trial at every point, excluded ones and repeats too, and whether it is excluded.
-    pub(crate) fn all_points(&self) -> impl Iterator<Item = (Trial, bool)> {
+    pub(super) fn all_points(&self) -> impl Iterator<Item = (Trial, bool)> {
         let mut trials = self.trials();
         std::iter::from_fn(move || trials.point()).map(|trial| {
             let excluded = self.is_excluded(&trial);
@@ -84,12 +86,24 @@ impl<'a> Grid<'a> {
     }
 
     /// Whether none of the first `points` is left after the excludes.
-    pub(crate) fn is_empty_within(&self, points: u64) -> bool {
+    pub(super) fn is_empty_within(&self, points: u64) -> bool {
         let mut trials = self.trials();
         let mut looked_at = std::iter::from_fn(|| trials.point()).take(points as usize);
         let mut all = 0;
         let excluded = looked_at.by_ref().inspect(|_| all += 1).all(|trial| self.is_excluded(&trial));
         excluded && all < points
+    }
+
+    /// The values that a column has in the grid, each once: as many as a message needs to look at.
+    pub fn values(&self, column: &Column) -> Vec<String> {
+        const MOST: usize = 1000;
+        let mut values: Vec<String> = Vec::new();
+        for text in self.trials().map(|trial| column.text(&trial)).filter(|text| !text.is_empty()) {
+            if values.len() < MOST && !values.contains(&text) {
+                values.push(text);
+            }
+        }
+        values
     }
 
     fn is_excluded(&self, trial: &Trial) -> bool {
@@ -110,7 +124,7 @@ pub struct Trials<'a> {
     /// The first point that is another trial than an earlier one and has its id.
     collision: Option<u64>,
     /// Which values of the excludes `advance` has met.
-    excludes: Vec<Tally<'a>>,
+    excludes: Vec<Coverage<'a>>,
 }
 
 /// A position in a block.
@@ -128,7 +142,7 @@ impl Walk {
     fn at(block: &Block, positions: Vec<u64>) -> Walk {
         let mut point = NOTHING_SET;
         block.dials.iter().zip(&positions).for_each(|(dial, &position)| dial.set(position, &mut point));
-        Walk { trial: spec::trial(block, &point), positions, seed: 0 }
+        Walk { trial: resolve::trial(block, &point), positions, seed: 0 }
     }
 
     fn trial(&self, seed: u64) -> Trial {
@@ -177,7 +191,7 @@ impl Trials<'_> {
 
     /// Values of the excludes that no trial of those that `advance` has passed has.
     pub fn unmet(&self) -> Vec<Unmet> {
-        self.excludes.iter().flat_map(Tally::unmet).collect()
+        self.excludes.iter().flat_map(Coverage::unmet).collect()
     }
 
     /// The next trial, with its point and its id.
