@@ -10,6 +10,7 @@
 pub mod cli;
 pub mod command;
 
+pub mod program;
 pub mod worker;
 
 pub mod replay;

@@ -4,6 +4,7 @@ use super::origin::{self, parse};
 use super::shard;
 use super::survey::{Again, Survey, check_shard};
 use crate::cli::Sweep;
+use crate::program::Launch;
 use crate::progress::{self, Progress};
 use crate::worker::pool::{self, Ending, News};
 use blowup_core::failure::{Exit, Failure, counted};
@@ -16,6 +17,7 @@ use blowup_core::protocol::Rows;
 use blowup_core::record::{self, Counts, Verdict};
 use blowup_core::spec::Spec;
 use blowup_core::spec::filter::Filter;
+use blowup_core::spec::program::Program;
 use blowup_core::store::losses::{self, Loss};
 use blowup_core::store::sums::Recorded;
 use blowup_core::store::{Manifest, REPORT, Status, Store};
@@ -238,6 +240,7 @@ impl Running<'_> {
         let options = pool::Options {
             workers: self.manifest.workers as usize,
             device: self.args.device,
+            program: self.spec.program.as_ref().map(|program| launch(program, &self.args.spec)),
             record: self.spec.record.clone(),
             limits: self.limits,
             max_lost: self.args.max_lost,
@@ -444,6 +447,12 @@ impl Running<'_> {
         }
         self.store.write_manifest(&self.manifest)
     }
+}
+
+/// A program as the workers start it: in the folder of the spec.
+fn launch(program: &Program, spec: &Path) -> Launch {
+    let folder = spec.parent().unwrap_or(Path::new("")).display().to_string();
+    Launch { command: program.command.clone(), folder }
 }
 
 /// `1 trial was`, `2 trials were`.

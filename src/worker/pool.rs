@@ -7,7 +7,8 @@
 //! A bug of our own is no fault of the machine: it ends the sweep, and no trial is lost by it.
 //! Workers end when the pool is dropped, when their stdin closes, and with this process.
 
-use super::process::{Flight, Worker, start};
+use super::process::{Flight, Trains, Worker, start};
+use crate::program::Launch;
 use blowup_core::device::Device;
 use blowup_core::failure::{Failure, counted};
 use blowup_core::limits::{Limits, Pace};
@@ -36,6 +37,8 @@ const FULL: f64 = 0.75;
 pub struct Options {
     pub workers: usize,
     pub device: Device,
+    /// What trains in place of the engine.
+    pub program: Option<Launch>,
     pub record: Record,
     pub limits: Limits,
     /// The sweep ends when more trials than this are lost.
@@ -324,8 +327,9 @@ impl Pool<'_> {
         while self.workers.len() < self.options.workers
             && self.workers.iter().filter(|w| !w.ready).count() < self.queue.len()
         {
-            let Options { device, limits, .. } = &self.options;
-            let worker = start(self.next_worker, *device, limits.ceiling, self.clock, self.to.clone())
+            let Options { device, limits, program, .. } = &self.options;
+            let kind = program.as_ref().map_or(Trains::Engine(*device), Trains::Program);
+            let worker = start(self.next_worker, kind, limits.ceiling, self.clock, self.to.clone())
                 .map_err(|error| Failure::new(format!("cannot start a worker process: {error}")))?;
             self.next_worker += 1;
             self.workers.push(worker);

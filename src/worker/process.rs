@@ -1,6 +1,7 @@
 //! One worker process as its parent sees it: starting it, what was handed to it, what it holds in memory, and its end.
 
 use super::pool::Event;
+use crate::program::Launch;
 use blowup_core::device::Device;
 use blowup_core::memory;
 use blowup_core::plan::Chunk;
@@ -57,7 +58,7 @@ impl Worker {
 
     /// What this reads of the kernel waits for nothing that the worker does.
     pub fn look(&mut self) {
-        self.resident = memory::resident(self.process.id()).unwrap_or(self.resident);
+        self.resident = memory::resident_with_children(self.process.id()).unwrap_or(self.resident);
     }
 }
 
@@ -83,6 +84,13 @@ impl Flight {
     }
 }
 
+/// What a worker trains with.
+#[derive(Clone, Copy)]
+pub enum Trains<'a> {
+    Engine(Device),
+    Program(&'a Launch),
+}
+
 /// A child process of this one.
 pub struct Process(Child);
 
@@ -93,6 +101,12 @@ impl Process {
 
     /// Does nothing if it was waited for: its number may be another's by now.
     pub fn kill(&mut self) {
+        // With what it has started: it leads a group of its own.
+        if let Ok(None) = self.0.try_wait()
+            && let Some(group) = rustix::process::Pid::from_raw(self.0.id() as i32)
+        {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
         let _ = self.0.kill();
     }
 
@@ -111,10 +125,10 @@ impl Process {
     }
 }
 
-/// A worker on `device` that may hold `ceiling` bytes, and the threads that read what it says and write what it is told. Called by the main thread only: a worker is ended with the
+/// A worker that may hold `ceiling` bytes, and the threads that read what it says and write what it is told. Called by the main thread only: a worker is ended with the
 /// thread that started it.
-pub fn start(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<Event>) -> io::Result<Worker> {
-    let (mut process, mut stdin, stdout) = spawn(device, ceiling)?;
+pub fn start(id: u64, trains: Trains<'_>, ceiling: u64, since: Duration, to: Sender<Event>) -> io::Result<Worker> {
+    let (mut process, mut stdin, stdout) = spawn(trains, ceiling)?;
     let (orders, frames) = channel::<Vec<u8>>();
     let mut from = BufReader::with_capacity(1 << 16, stdout);
     let write = move || {
@@ -149,9 +163,13 @@ pub fn start(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<
     Ok(Worker { id, process, orders, ready: false, since, resident: 0, flights: VecDeque::new() })
 }
 
-fn spawn(device: Device, ceiling: u64) -> io::Result<(Process, File, File)> {
+fn spawn(trains: Trains<'_>, ceiling: u64) -> io::Result<(Process, File, File)> {
     let mut command = this_program();
-    command.arg("worker").args(["--device", &device.to_string()]);
+    command.arg("worker");
+    match trains {
+        Trains::Engine(device) => command.args(["--device", &device.to_string()]),
+        Trains::Program(launch) => command.args(["--program", &serde_json::to_string(launch)?]),
+    };
     if ceiling > 0 {
         command.args(["--memory", &ceiling.to_string()]);
     }
@@ -193,7 +211,7 @@ impl Conversation {
     /// # Errors
     /// If no process can be started.
     pub fn begin() -> io::Result<Conversation> {
-        let (process, stdin, stdout) = spawn(Device::Cpu, 0)?;
+        let (process, stdin, stdout) = spawn(Trains::Engine(Device::Cpu), 0)?;
         Ok(Conversation { process, stdin, stdout: BufReader::new(stdout) })
     }
 

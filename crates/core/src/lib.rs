@@ -16,6 +16,7 @@ pub mod spec;
 
 pub mod plan;
 
+pub mod child;
 pub mod limits;
 pub mod memory;
 pub mod mkl;

@@ -5,7 +5,7 @@ mod identity;
 mod own;
 mod table;
 
-pub use own::{Declared, DeclaredKind, AxisSet, Own};
+pub use own::{AxisSet, Declared, DeclaredKind, Own};
 pub use table::{COUNT, Id, TABLE};
 
 use crate::trial::{Trial, Value};

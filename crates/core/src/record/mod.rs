@@ -15,7 +15,7 @@ pub use runs::{FRONT, MEASURED, TRIAL, VERDICT};
 pub use sides::{EPOCH, EPOCHS, LAYER, LAYERS, SIDES, STEP, STEPS, Side};
 pub use write::{cells_of, float, layer_rows, line, lost_row, run_row, side_rows};
 
-use crate::axis::{self, Axis, Id, AxisSet};
+use crate::axis::{self, Axis, AxisSet, Id};
 use crate::verdict::{Outcome, Record};
 use column::{About, abouts, names};
 use serde::{Deserialize, Serialize};

@@ -27,8 +27,7 @@ pub static FRONT: [Column<Trial>; 5] = [
         empty: "of a program",
         ..PLAIN
     }
-   
-        .integer(|trial| trial.given.is_none().then_some(trial.task.inputs as u64)),
+    .integer(|trial| trial.given.is_none().then_some(trial.task.inputs as u64)),
     About {
         name: "samples",
         unit: "samples",
@@ -36,8 +35,7 @@ pub static FRONT: [Column<Trial>; 5] = [
         empty: "of a program",
         ..PLAIN
     }
-   
-        .integer(|trial| trial.given.is_none().then_some(trial.task.samples as u64)),
+    .integer(|trial| trial.given.is_none().then_some(trial.task.samples as u64)),
     About {
         name: "epochs",
         unit: "epochs",

@@ -6,7 +6,7 @@ use super::report::{Mistake, Problems, excerpt};
 use super::settings::Seeds;
 use super::source::{Entry, Node, Raw, Span};
 use super::task::Tasks;
-use crate::axis::{Axis, Id, Kind, AxisSet};
+use crate::axis::{Axis, AxisSet, Id, Kind};
 use crate::trial::Budget;
 use std::sync::Arc;
 
@@ -151,7 +151,8 @@ fn join(axes: &mut Axes, node: &Node, known: &AxisSet, problems: &mut Problems) 
             problems.push(&group.span, Mistake::kind("zip", group.raw.kind(), "a list of names here", ZIP));
             continue;
         };
-        let members: Option<Vec<Id>> = items.iter().map(|item| member(axes, &mut used, item, known, problems)).collect();
+        let members: Option<Vec<Id>> =
+            items.iter().map(|item| member(axes, &mut used, item, known, problems)).collect();
         match members {
             Some(members) if members.len() < 2 => {
                 problems.add(&group.span, "`zip` needs two axes or more", ZIP);
@@ -163,13 +164,7 @@ fn join(axes: &mut Axes, node: &Node, known: &AxisSet, problems: &mut Problems) 
     }
 }
 
-fn member(
-    axes: &Axes,
-    used: &mut Vec<Id>,
-    item: &Node,
-    known: &AxisSet,
-    problems: &mut Problems,
-) -> Option<Id> {
+fn member(axes: &Axes, used: &mut Vec<Id>, item: &Node, known: &AxisSet, problems: &mut Problems) -> Option<Id> {
     let here = |id: Id| axes.broken.contains(&id) || axes.given.iter().any(|given| given.keys[0].axis.id == id);
     let found = match item.raw.text().map(|name| (name, known.find(&name.replace('-', "_")))) {
         None => Err(Mistake::kind("zip", item.raw.kind(), "the name of an axis", ZIP)),

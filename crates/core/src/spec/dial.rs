@@ -5,7 +5,7 @@ use super::range::{self, Divided};
 use super::report::{Mistake, Problems};
 use super::source::{Node, Raw, Span};
 use super::value::{self, Written};
-use crate::axis::{Axis, COUNT, Id, Kind, AxisSet};
+use crate::axis::{Axis, AxisSet, COUNT, Id, Kind};
 use crate::trial::Value;
 
 /// The value of an axis at a point, before the division by another axis's.
@@ -130,10 +130,11 @@ impl Dial {
         let Dial::Rows { axes, mut rows } = self else { return self };
         for row in &mut rows {
             for i in 0..axes.len() {
-                let idle = !known.of_program && axes[i].axis().needs.iter().any(|need| {
-                    let other = axes.iter().position(|&axis| axis == need.axis).and_then(|j| row[j]);
-                    other.is_some_and(|cell| cell.per.is_none() && !need.holds(cell.value))
-                });
+                let idle = !known.of_program
+                    && axes[i].axis().needs.iter().any(|need| {
+                        let other = axes.iter().position(|&axis| axis == need.axis).and_then(|j| row[j]);
+                        other.is_some_and(|cell| cell.per.is_none() && !need.holds(cell.value))
+                    });
                 if idle {
                     row[i] = None;
                 }

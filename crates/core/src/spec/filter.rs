@@ -4,7 +4,7 @@ use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use super::value;
-use crate::axis::{ALL_SAMPLES, Axis, Id, Kind, AxisSet};
+use crate::axis::{ALL_SAMPLES, Axis, AxisSet, Id, Kind};
 use crate::record;
 use crate::trial::{TaskKind, Trial, Value};
 
@@ -159,8 +159,9 @@ impl Filter {
     /// # Errors
     /// What is wrong with the first bad argument, with a hint.
     pub fn parse(args: &[String], known: &AxisSet) -> Result<Filter, String> {
-        let conditions =
-            args.iter().map(|arg| condition(arg, known).map_err(|mistake| format!("`--where {}`: {mistake}", excerpt(arg))));
+        let conditions = args
+            .iter()
+            .map(|arg| condition(arg, known).map_err(|mistake| format!("`--where {}`: {mistake}", excerpt(arg))));
         Ok(Filter { conditions: conditions.collect::<Result<_, _>>()? })
     }
 

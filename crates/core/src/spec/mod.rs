@@ -211,8 +211,7 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
         let trained = Programmed { identity: program.identity.clone(), declared: axes.declared.clone() };
         let blocks = drafts.into_iter().map(|draft| programmed(draft, loss_ratio, &trained)).collect::<Option<_>>()?;
         let (data, program, warnings) = (program.files.clone(), Some(program), Vec::new());
-        let spec =
-            Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, warnings };
+        let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, warnings };
         left(&spec, &grid.span, problems);
         return Some(spec);
     }

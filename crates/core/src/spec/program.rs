@@ -6,7 +6,7 @@ use super::key::{self, LONGEST_AXIS, MOST_DECLARED};
 use super::report::{Mistake, Problems, excerpt};
 use super::settings::table;
 use super::source::{Entry, Node, Raw};
-use crate::axis::{Axis, Declared, DeclaredKind, AxisSet};
+use crate::axis::{Axis, AxisSet, Declared, DeclaredKind};
 use crate::csv_task::hash;
 use crate::record;
 
@@ -40,7 +40,8 @@ pub fn read(node: &Node, open: Sources<'_>, problems: &mut Problems) -> (Option<
     };
     let command = texts("command", &command.value, COMMAND, problems);
     let program = || {
-        let (command, version, files) = (command?, version.map_or(Some(None), |v| v.map(Some))?, files.unwrap_or(Some(Vec::new()))?);
+        let (command, version, files) =
+            (command?, version.map_or(Some(None), |v| v.map(Some))?, files.unwrap_or(Some(Vec::new()))?);
         let contents: Vec<(&str, &str)> = files.iter().map(|file| (&file.path[..], &file.sha256[..])).collect();
         let identity = format!("{:?}", (&command, &version, contents));
         Some(Program { command, identity, files })

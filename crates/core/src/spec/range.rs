@@ -4,7 +4,7 @@ use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use super::value;
-use crate::axis::{Axis, Id, Kind, AxisSet};
+use crate::axis::{Axis, AxisSet, Id, Kind};
 use crate::trial::Value;
 
 /// Points from `first` to `last`, computed when asked for.
@@ -60,13 +60,7 @@ pub const MOST_POINTS: i64 = 1 << 50;
 const HINT: &str = "for example { log = [1e-3, 10.0], points = 5 }";
 
 /// Reads the table of a range for `axis`.
-pub fn read(
-    axis: &Axis,
-    entries: &[Entry],
-    span: &Span,
-    known: &AxisSet,
-    problems: &mut Problems,
-) -> Option<Divided> {
+pub fn read(axis: &Axis, entries: &[Entry], span: &Span, known: &AxisSet, problems: &mut Problems) -> Option<Divided> {
     if !axis.is_numeric() {
         let message = format!("`{}` takes no range", axis.name);
         problems.add(span, message, "ranges are for numeric axes; write a list");

@@ -5,7 +5,8 @@ use super::block::{Block, Programmed};
 use super::dial::{Cell, Point};
 use crate::axis::{Default, Id, Kind, Need, TABLE};
 use crate::trial::{
-    Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Task, TaskKind, Trial, Value,
+    Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Task,
+    TaskKind, Trial, Value,
 };
 
 /// The trial of `block` at `point` with the block's first seed.

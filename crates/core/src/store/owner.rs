@@ -25,7 +25,9 @@ impl Store {
         // An older spec of the user's own is not ours, even if it is one.
         refuse_other(&at(SPEC), "spec of a sweep in this folder", |_| self.spec.as_deref() == Some(spec))?;
         refuse_other(&at(MANIFEST), "manifest of a sweep", |_| false)?;
-        refuse_other(&at(SUMMARY), "summary of a sweep", |start| begins(start, summary::header(&AxisSet::default()).trim_ascii_end()))?;
+        refuse_other(&at(SUMMARY), "summary of a sweep", |start| {
+            begins(start, summary::header(&AxisSet::default()).trim_ascii_end())
+        })?;
         refuse_other(&at(losses::FILE), "list of lost trials", |start| begins(start, &losses::header()))?;
         refuse_report(self.dir())
     }

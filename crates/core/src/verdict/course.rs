@@ -251,7 +251,7 @@ impl Course {
         let loss_final = loss_final.into();
         if self.nan.is_some() && !self.epoch.loss.is_empty() {
             // The epoch in which the NaN came is cut short; its row says how far it got.
-            self.epoch_end(f64::NAN, self.lr);
+            self.epoch_end(self.beginning.weight_norm.map(|_| f64::NAN), self.lr);
         }
         let measured = Measured {
             outcome: self.outcome(loss_final.or(self.late_losses.back().copied()).unwrap_or(f64::NAN)),

@@ -140,7 +140,8 @@ impl Table {
             return Ok(());
         }
         if !self.is_empty() {
-            let message = format!("`{}` has columns of other axes than the spec declares", self.folder.name(self.name).display());
+            let message =
+                format!("`{}` has columns of other axes than the spec declares", self.folder.name(self.name).display());
             return Err(Failure::new(message).hint("name another folder with `--out`"));
         }
         (self.header, self.columns, self.end) = (header, columns.len(), 0);
