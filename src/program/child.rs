@@ -25,6 +25,8 @@ pub struct Script {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     words: Arc<Mutex<VecDeque<String>>>,
+    /// Whether its stdout is at its end.
+    has_ended: bool,
     /// Reads its stderr.
     listener: Option<JoinHandle<()>>,
 }
@@ -54,7 +56,14 @@ impl Script {
         let words = Arc::new(Mutex::new(VecDeque::new()));
         let kept = Arc::clone(&words);
         let listener = std::thread::spawn(move || keep_words(stderr, &kept));
-        let mut running = Script { process, stdin, stdout: BufReader::new(stdout), words, listener: Some(listener) };
+        let mut running = Script {
+            process,
+            stdin,
+            stdout: BufReader::new(stdout),
+            words,
+            has_ended: false,
+            listener: Some(listener),
+        };
         match running.hear() {
             Ok(Said::Ready(PROTOCOL)) => Ok(running),
             Ok(Said::Ready(other)) => {
@@ -66,8 +75,9 @@ impl Script {
         }
     }
 
-    /// Tells it a line.
+    /// Tells it a line. Its last words are those that it writes from here on.
     pub fn tell(&mut self, line: &str) -> io::Result<()> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.stdin.write_all(line.as_bytes())?;
         self.stdin.write_all(b"\n")?;
         self.stdin.flush()
@@ -85,6 +95,7 @@ impl Script {
             .read_until(b'\n', &mut line)
             .map_err(|error| format!("it cannot be read: {error}"))?;
         if line.is_empty() {
+            self.has_ended = true;
             return Err("it ended".to_owned());
         }
         if !line.ends_with(b"\n") {
@@ -121,11 +132,13 @@ impl Script {
         loop {
             match self.process.try_wait() {
                 Ok(Some(status)) => break status.to_string(),
-                Ok(None) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
+                Ok(None) if self.has_ended && start.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(5))
+                }
                 Ok(None) | Err(_) => {
                     let _ = self.process.kill();
                     let _ = self.process.wait();
-                    break "it went on and was killed".to_owned();
+                    break "it was killed".to_owned();
                 }
             }
         }
