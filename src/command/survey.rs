@@ -6,7 +6,7 @@ use blowup_core::failure::{Failure, counted, excerpt};
 use blowup_core::plan::{Planner, Shard, Split};
 use blowup_core::record::Verdict;
 use blowup_core::spec::Spec;
-use blowup_core::spec::filter::{Column, Filter};
+use blowup_core::spec::filter::{Attribute, Filter};
 use blowup_core::spec::grid::{Grid, Trials};
 use blowup_core::spec::unmet::{self, Coverage, Unmet};
 use blowup_core::store::Store;
@@ -145,7 +145,7 @@ impl Survey {
 
     /// Refuses values in `where`, `[[exclude]]` and `--where` that no trial of the grid has, whatever part of it is to run.
     pub fn check_values(&self, grid: Grid<'_>, text: &str, file: &Path, args: &[String]) -> Result<(), Failure> {
-        let known = |column: &Column| grid.values(column);
+        let known = |column: &Attribute| grid.values(column);
         unmet::refuse(&self.unmet, &known, text, &file.display().to_string())
             .map_err(|report| Failure::new(report.to_string()))?;
         if self.matched > 0 {

@@ -3,7 +3,7 @@
 
 use super::block::Block;
 use super::dial::{Dial, NOTHING_SET};
-use super::filter::{Column, Filter};
+use super::filter::{Attribute, Filter};
 use super::resolve;
 use super::unmet::{Coverage, Unmet};
 use crate::axis::Id;
@@ -48,7 +48,7 @@ impl<'a> Grid<'a> {
                 *position = rest % dial.len();
                 rest /= dial.len();
             }
-            return Walk::at(block, positions).trial(block.seeds.at(seed));
+            return Cursor::at(block, positions).trial(block.seeds.at(seed));
         }
         panic!("the grid has no point {point}");
     }
@@ -95,7 +95,7 @@ impl<'a> Grid<'a> {
     }
 
     /// The values that a column has in the grid, each once: as many as a message needs to look at.
-    pub fn values(&self, column: &Column) -> Vec<String> {
+    pub fn values(&self, column: &Attribute) -> Vec<String> {
         const MOST: usize = 1000;
         let mut values: Vec<String> = Vec::new();
         for text in self.trials().map(|trial| column.text(&trial)).filter(|text| !text.is_empty()) {
@@ -116,7 +116,7 @@ impl<'a> Grid<'a> {
 pub struct Trials<'a> {
     grid: Grid<'a>,
     block: usize,
-    walk: Option<Walk>,
+    walk: Option<Cursor>,
     /// How many were looked at.
     points: u64,
     /// Each with further bits of its hash; none if no two points can be the same trial.
@@ -129,7 +129,7 @@ pub struct Trials<'a> {
 
 /// A position in a block.
 #[derive(Debug)]
-struct Walk {
+struct Cursor {
     /// One per dial.
     positions: Vec<u64>,
     /// Of the next seed.
@@ -138,11 +138,11 @@ struct Walk {
     trial: Trial,
 }
 
-impl Walk {
-    fn at(block: &Block, positions: Vec<u64>) -> Walk {
+impl Cursor {
+    fn at(block: &Block, positions: Vec<u64>) -> Cursor {
         let mut point = NOTHING_SET;
         block.dials.iter().zip(&positions).for_each(|(dial, &position)| dial.set(position, &mut point));
-        Walk { trial: resolve::trial(block, &point), positions, seed: 0 }
+        Cursor { trial: resolve::trial(block, &point), positions, seed: 0 }
     }
 
     fn trial(&self, seed: u64) -> Trial {
@@ -152,11 +152,11 @@ impl Walk {
     }
 
     /// The walk at the next configuration; none after the last.
-    fn next(mut self, block: &Block) -> Option<Walk> {
+    fn next(mut self, block: &Block) -> Option<Cursor> {
         for (position, dial) in self.positions.iter_mut().zip(&block.dials).rev() {
             *position += 1;
             if *position < dial.len() {
-                return Some(Walk::at(block, self.positions));
+                return Some(Cursor::at(block, self.positions));
             }
             *position = 0;
         }
@@ -169,7 +169,7 @@ impl Trials<'_> {
     fn point(&mut self) -> Option<Trial> {
         loop {
             let block = self.grid.blocks.get(self.block)?;
-            let mut walk = self.walk.take().unwrap_or_else(|| Walk::at(block, vec![0; block.dials.len()]));
+            let mut walk = self.walk.take().unwrap_or_else(|| Cursor::at(block, vec![0; block.dials.len()]));
             if walk.seed < block.seeds.len() {
                 let trial = walk.trial(block.seeds.at(walk.seed));
                 walk.seed += 1;

@@ -112,7 +112,7 @@ pub struct Formula {
     /// The columns of `runs.csv` that it reads; `Expr::Column` is an index into them.
     pub columns: Vec<&'static str>,
     /// What it reads of `layers.csv`; `Expr::Layers` is an index into it.
-    pub layers: Vec<Layers>,
+    pub layers: Vec<LayerTerm>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -177,15 +177,15 @@ impl Operator {
 
 /// Cells of one column of `layers.csv`, for each trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layers {
+pub struct LayerTerm {
     pub column: &'static str,
-    pub layers: Reach,
+    pub layers: IndexRange,
     /// None: rows whose time is empty.
-    pub times: Option<Reach>,
+    pub times: Option<IndexRange>,
     pub epoch: u64,
 }
 
-impl Layers {
+impl LayerTerm {
     /// The columns of `layers.csv` that were measured.
     pub fn columns() -> impl Iterator<Item = &'static str> {
         abouts(&LAYER).filter(|about| !about.is_key && about.is_numeric()).map(|about| about.name)
@@ -194,25 +194,25 @@ impl Layers {
 
 /// From one layer (or time step) to another, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reach {
-    pub from: End,
-    pub to: End,
+pub struct IndexRange {
+    pub from: RangeEnd,
+    pub to: RangeEnd,
 }
 
 /// `number`, or that much after the last one, which depends on the trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
+pub struct RangeEnd {
     pub number: i64,
     pub from_last: bool,
 }
 
-impl End {
+impl RangeEnd {
     fn at(self, last: u64) -> i64 {
         if self.from_last { last as i64 + self.number } else { self.number }
     }
 }
 
-impl Reach {
+impl IndexRange {
     /// The first one of a trial whose last is `last`, and how many there are.
     pub fn of(self, last: u64) -> (i64, usize) {
         let (from, to) = (self.from.at(last), self.to.at(last));
@@ -224,9 +224,9 @@ impl Reach {
     }
 
     /// Whether the two have as many members in every trial.
-    pub(super) fn as_long_as(self, other: Reach) -> bool {
-        let slope = |reach: Reach| i64::from(reach.to.from_last) - i64::from(reach.from.from_last);
-        let length = |reach: Reach| reach.to.number - reach.from.number;
+    pub(super) fn as_long_as(self, other: IndexRange) -> bool {
+        let slope = |reach: IndexRange| i64::from(reach.to.from_last) - i64::from(reach.from.from_last);
+        let length = |reach: IndexRange| reach.to.number - reach.from.number;
         slope(self) == slope(other) && length(self) == length(other)
     }
 }
@@ -240,7 +240,7 @@ impl Metric {
         }
     }
 
-    pub fn layers(&self) -> &[Layers] {
+    pub fn layers(&self) -> &[LayerTerm] {
         match &self.what {
             What::Rate(_) => &[],
             What::Aggregate(_, formula) => &formula.layers,

@@ -1,14 +1,14 @@
 //! Values of filters that no trial has: mistyped, or of a grid that has changed. Nobody would notice, since a filter holds of what its other
 //! values let through. A range is no such value: it may reach beyond what there is.
 
-use super::filter::{Cells, Column, Filter};
+use super::filter::{Attribute, Filter, Filterable};
 use super::report::{Mistake, Problems, Report, excerpt};
 use super::source::Span;
 
 /// A value that no trial has.
 #[derive(Debug, Clone)]
 pub struct Unmet {
-    pub column: Column,
+    pub column: Attribute,
     /// Of the conditions of its filter, from 0.
     pub condition: usize,
     /// Where it stands: in the spec, or in the argument.
@@ -32,7 +32,7 @@ impl<'a> Coverage<'a> {
         Coverage { filter, open: filter.listed(), patience: PATIENCE }
     }
 
-    pub fn see(&mut self, trial: &impl Cells) {
+    pub fn see(&mut self, trial: &impl Filterable) {
         if self.open.is_empty() {
             return;
         }
@@ -54,7 +54,12 @@ impl<'a> Coverage<'a> {
 }
 
 /// Refuses a spec of whose filters these values are met by nothing.
-pub fn refuse(unmet: &[Unmet], known: &dyn Fn(&Column) -> Vec<String>, text: &str, file: &str) -> Result<(), Report> {
+pub fn refuse(
+    unmet: &[Unmet],
+    known: &dyn Fn(&Attribute) -> Vec<String>,
+    text: &str,
+    file: &str,
+) -> Result<(), Report> {
     let mut problems = Problems::default();
     for Unmet { column, span, condition: _ } in unmet {
         let written = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
@@ -66,7 +71,7 @@ pub fn refuse(unmet: &[Unmet], known: &dyn Fn(&Column) -> Vec<String>, text: &st
 /// Refuses arguments of `--where` of which these values are met by nothing.
 pub fn refuse_arguments(
     unmet: &[Unmet],
-    known: &dyn Fn(&Column) -> Vec<String>,
+    known: &dyn Fn(&Attribute) -> Vec<String>,
     args: &[String],
 ) -> Result<(), String> {
     match unmet.first() {
@@ -76,7 +81,7 @@ pub fn refuse_arguments(
 }
 
 /// What is wrong with a value of an argument of `--where`.
-pub fn argument(unmet: &Unmet, known: &dyn Fn(&Column) -> Vec<String>, args: &[String]) -> Mistake {
+pub fn argument(unmet: &Unmet, known: &dyn Fn(&Attribute) -> Vec<String>, args: &[String]) -> Mistake {
     let written = args[unmet.condition].get(unmet.span.clone()).unwrap_or_default();
     none_has(&unmet.column, written, &known(&unmet.column))
 }
@@ -84,7 +89,7 @@ pub fn argument(unmet: &Unmet, known: &dyn Fn(&Column) -> Vec<String>, args: &[S
 /// Values that a message names.
 const NAMED: usize = 12;
 
-fn none_has(column: &Column, written: &str, known: &[String]) -> Mistake {
+fn none_has(column: &Attribute, written: &str, known: &[String]) -> Mistake {
     let name = column.name();
     let message = format!("no trial has the `{name}` `{}`", excerpt(written));
     let distance = |value: &&String| strsim::damerau_levenshtein(written, value);

@@ -4,7 +4,7 @@ use super::Table;
 use crate::failure::Failure;
 use crate::record::{self, OUTCOME, Piece, Verdict};
 use crate::store::folder::{Folder, Snapshot};
-use crate::store::places::{Place, Places};
+use crate::store::places::{Places, RowPlace};
 use crate::store::sums::{self, Recorded};
 use crate::trial::TrialId;
 use std::io::{self, BufRead, Read};
@@ -79,7 +79,7 @@ impl Table {
             }
         };
         self.end = offset + text.len() as u64;
-        let mut place = Place { offset, length: text.len() as u32, sum: 0, mark: None };
+        let mut place = RowPlace { offset, length: text.len() as u32, sum: 0, mark: None };
         let Some(vouch) = vouch else {
             self.keep_line(trial, place, text);
             return Ok(());
@@ -100,19 +100,19 @@ impl Table {
         Ok(())
     }
 
-    fn keep_row(&mut self, trial: TrialId, place: Place) {
+    fn keep_row(&mut self, trial: TrialId, place: RowPlace) {
         let Some(first) = self.places.get(trial) else {
             return self.places.insert(trial, place);
         };
         self.clean = false;
         // A trial that was run again. A verdict is not given up for a loss.
-        let verdict = |place: Place| place.mark.and_then(|mark| mark.verdict.outcome());
+        let verdict = |place: RowPlace| place.mark.and_then(|mark| mark.verdict.outcome());
         if verdict(place).is_some() || verdict(first).is_none() {
             self.places.insert(trial, place);
         }
     }
 
-    fn keep_line(&mut self, trial: TrialId, mut place: Place, text: &[u8]) {
+    fn keep_line(&mut self, trial: TrialId, mut place: RowPlace, text: &[u8]) {
         let first = self.places.get(trial);
         let length = first.and_then(|first| {
             let end = first.offset + u64::from(first.length);
@@ -120,10 +120,10 @@ impl Table {
         });
         place = match (first, length) {
             // The trial's next line.
-            (Some(first), Some(length)) => Place { length, sum: sums::continued(first.sum, text), ..first },
+            (Some(first), Some(length)) => RowPlace { length, sum: sums::continued(first.sum, text), ..first },
             (first, _) => {
                 self.clean &= first.is_none();
-                Place { sum: sums::sum(text), ..place }
+                RowPlace { sum: sums::sum(text), ..place }
             }
         };
         self.places.insert(trial, place);

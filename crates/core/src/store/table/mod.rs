@@ -6,12 +6,12 @@ mod replace;
 mod rows;
 
 pub use load::Vouch;
-pub use replace::{Change, Put};
+pub use replace::{Put, RowChange};
 pub use rows::Reader;
 
 use super::folder::Folder;
-use super::places::{Mark, Place, Places};
-use super::sums::{self, Block, Recorded};
+use super::places::{Mark, Places, RowPlace};
+use super::sums::{self, BlockSum, Recorded};
 use crate::failure::Failure;
 use crate::record::Verdict;
 use crate::trial::TrialId;
@@ -75,8 +75,10 @@ impl Table {
     }
 
     /// The trial's rows as one.
-    pub fn block(&self, trial: TrialId) -> Block {
-        self.places.get(trial).map_or(Block::default(), |place| Block { bytes: place.length.into(), sum: place.sum })
+    pub fn block(&self, trial: TrialId) -> BlockSum {
+        self.places
+            .get(trial)
+            .map_or(BlockSum::default(), |place| BlockSum { bytes: place.length.into(), sum: place.sum })
     }
 
     /// The file that is open, whatever has its name now; else the one of that name.
@@ -157,7 +159,7 @@ impl Table {
         for New { trial, length, verdict } in trials.filter(|new| new.length > 0) {
             let mark = verdict.map(|(verdict, recorded)| self.mark(verdict, recorded));
             let sum = sums::sum(&text[at..at + length as usize]);
-            self.places.insert(trial, Place { offset: self.end + at as u64, length, sum, mark });
+            self.places.insert(trial, RowPlace { offset: self.end + at as u64, length, sum, mark });
             at += length as usize;
         }
         self.end += text.len() as u64;

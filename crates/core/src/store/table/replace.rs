@@ -17,7 +17,7 @@ pub struct Put {
 }
 
 /// Given a position and the row (or rows) that stand there; what takes their place, if anything does.
-pub type Change<'a> = dyn FnMut(usize, &[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
+pub type RowChange<'a> = dyn FnMut(usize, &[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
 
 impl Table {
     /// Replaces the file by the rows of the trials of `order` that have any. `change` is given the position in `order`; `put` sees what was put, and
@@ -25,7 +25,7 @@ impl Table {
     pub fn replace(
         &mut self,
         order: impl Iterator<Item = TrialId>,
-        change: &mut Change<'_>,
+        change: &mut RowChange<'_>,
         put: &mut dyn FnMut(Put) -> io::Result<()>,
         ready: &mut dyn FnMut() -> io::Result<()>,
     ) -> Result<(), Failure> {

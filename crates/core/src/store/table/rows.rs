@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::failure::Failure;
-use crate::store::places::Place;
+use crate::store::places::RowPlace;
 use crate::store::sums;
 use crate::trial::TrialId;
 use std::fs::File;
@@ -25,7 +25,7 @@ impl Window {
         Window { from, start: 0, bytes: Vec::new(), last: 0 }
     }
 
-    pub(super) fn read(&mut self, place: &Place) -> io::Result<&[u8]> {
+    pub(super) fn read(&mut self, place: &RowPlace) -> io::Result<&[u8]> {
         let length = place.length as usize;
         let near = place.offset.checked_sub(self.last).is_some_and(|gap| gap < Self::BYTES as u64);
         self.last = place.offset + u64::from(place.length);
@@ -64,7 +64,7 @@ impl Table {
     pub fn rows(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let mut attempt = || -> io::Result<()> {
             let from = self.reopened()?;
-            let mut places: Vec<Place> = self.places.iter().map(|(_, place)| place).collect();
+            let mut places: Vec<RowPlace> = self.places.iter().map(|(_, place)| place).collect();
             places.sort_unstable_by_key(|place| place.offset);
             let mut reader = BufReader::with_capacity(1 << 18, from);
             let (mut text, mut at) = (Vec::new(), 0);
