@@ -2,6 +2,7 @@
 //! (`process`), and the engine that such a process opens (`engine`). What goes over the pipes is
 //! `blowup_core::protocol`. A child that dies takes nothing with it but the time of its chunk.
 
+#[cfg_attr(feature = "engine", expect(unsafe_code, reason = "opens a library and calls its functions of C"))]
 pub mod engine;
 pub mod pool;
 

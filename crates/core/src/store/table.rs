@@ -411,7 +411,7 @@ impl Table {
             for place in places {
                 reader.seek_relative(place.offset as i64 - at as i64)?;
                 text.resize(place.length as usize, 0);
-                io::Read::read_exact(&mut reader, &mut text)?;
+                Read::read_exact(&mut reader, &mut text)?;
                 at = place.offset + u64::from(place.length);
                 each(&text);
             }
