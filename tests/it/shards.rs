@@ -3,7 +3,7 @@
 use crate::contract::parse;
 use crate::plan::trial;
 use blowup::cli::ShardArg;
-use blowup::command::shard::resolve;
+use blowup::sweep::shard::resolve;
 use blowup_core::device::Device;
 use blowup_core::plan::{Cost, Planner, Shard, Sizes, Split};
 use blowup_core::trial::{Clip, Shape, Trial};
