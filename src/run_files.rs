@@ -1,9 +1,9 @@
 //! The files of a run directory that a check judges. `blowup check` and the report read them here.
 
-use blowup_core::check::beside::Beside;
 use blowup_core::check::layers::LayerCells;
 use blowup_core::check::roster::Roster;
 use blowup_core::check::run::Run;
+use blowup_core::check::sides::SideFiles;
 use blowup_core::failure::Failure;
 use blowup_core::spec::Spec;
 use blowup_core::store::sums::{self, Known};
@@ -31,7 +31,7 @@ pub fn runs(dir: &Path, roster: &Roster, columns: &[&'static str]) -> Result<Run
     // A row is written after what the other files say of its trial. So the rows are opened first: even
     // while a sweep is writing, each row that is read finds what was written before it.
     let rows = open(&path)?;
-    let mut beside = Beside::new(dir);
+    let mut beside = SideFiles::new(dir);
     beside.read(roster, &|path| if path.exists() { open(path).map(Some) } else { Ok(None) })?;
     let known = Known::open(sums::path(&path))?;
     if known.is_none() {

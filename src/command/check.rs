@@ -10,10 +10,10 @@ use blowup_core::check::baseline;
 use blowup_core::check::github::github;
 use blowup_core::check::judge::judge;
 use blowup_core::check::junit::{is_junit, junit};
-use blowup_core::check::measure::{self, Rows};
+use blowup_core::check::measure::{self, SweepRows};
 use blowup_core::check::roster::Roster;
 use blowup_core::check::run::Run;
-use blowup_core::check::text::{self, Told};
+use blowup_core::check::text::{self, ComparisonContext};
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::input;
 use blowup_core::output::{self, print};
@@ -49,7 +49,7 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     let run = run_files::runs(&args.dir, &roster, &columns)?;
     let layers = run_files::layers(&spec, &roster, &args.dir.join("layers.csv"))?;
     let earlier = args.baseline.as_deref().map(|given| Earlier::read(given, &path, &roster)).transpose()?;
-    let rows = Rows { roster: &roster, run: &run, layers: &layers };
+    let rows = SweepRows { roster: &roster, run: &run, layers: &layers };
     let gate = judge(&spec, rows, earlier.as_ref().map(|earlier| &earlier.run));
 
     let line = |byte: usize| written[..byte].matches('\n').count() + 1;
@@ -74,7 +74,7 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
             let (settings, apart) = (&spec.baseline, &apart(&spec, &changed));
             text::comparison(
                 found,
-                &Told { settings, roster: &roster, apart, file: &file, unchanged: earlier.unchanged },
+                &ComparisonContext { settings, roster: &roster, apart, file: &file, unchanged: earlier.unchanged },
             )
         }
         (None, _) | (_, None) => String::new(),

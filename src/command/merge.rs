@@ -7,13 +7,13 @@ use crate::origin::{parse_kept, parse_or};
 use crate::sweep::size::refuse_endless;
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::input;
-use blowup_core::merge::{Allowed, Part, fit};
+use blowup_core::merge::{Allowed, ShardFolder, fit};
 use blowup_core::store::Store;
 use std::path::{Path, PathBuf};
 
 pub fn run(args: &Merge) -> Result<Exit, Failure> {
     let shards: Vec<Store> = args.shards.iter().map(|dir| read(dir)).collect::<Result<_, _>>()?;
-    let parts: Vec<Part> = shards.iter().map(part).collect();
+    let parts: Vec<ShardFolder> = shards.iter().map(part).collect();
     fit(&parts, Allowed { partial: args.partial, mixed: args.allow_mixed })?;
     let out = open(&args.out, &args.shards)?;
     let (text, file) = match &args.spec {
@@ -53,9 +53,9 @@ fn read(dir: &Path) -> Result<Store, Failure> {
     Ok(store)
 }
 
-fn part(store: &Store) -> Part<'_> {
+fn part(store: &Store) -> ShardFolder<'_> {
     let manifest = store.manifest.as_ref().expect("a shard was read");
-    Part {
+    ShardFolder {
         dir: store.dir(),
         manifest,
         rows: store.runs.len() as u64,

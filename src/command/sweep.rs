@@ -14,7 +14,7 @@ use blowup_core::input;
 use blowup_core::limits::{Limits, Shares, Wishes};
 use blowup_core::memory;
 use blowup_core::output::print;
-use blowup_core::plan::{self, Shard, Sizes};
+use blowup_core::plan::{self, PlanOptions, Shard};
 use blowup_core::spec::Spec;
 use blowup_core::spec::filter::Filter;
 use blowup_core::store::{Manifest, Store};
@@ -54,8 +54,13 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     limits.ceiling = shares.ceiling;
     let chunk = args.chunk.map(usize::from);
     let Shares { workers, planned, .. } = shares;
-    let plan =
-        planner.plan(Sizes { workers, device: args.device, chunk, seconds: limits.chunk_seconds(), bytes: planned });
+    let plan = planner.plan(PlanOptions {
+        workers,
+        device: args.device,
+        chunk,
+        seconds: limits.chunk_seconds(),
+        bytes: planned,
+    });
     let survey = &survey;
     if args.dry_run {
         print(&text::dry_run(&spec, shard, survey, &plan, workers))?;

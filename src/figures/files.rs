@@ -8,7 +8,7 @@ use super::words;
 use blowup_core::failure::Failure;
 use blowup_core::input;
 use blowup_core::spec;
-use blowup_core::spec::filter::{Column, Filter};
+use blowup_core::spec::filter::{Attribute, Filter};
 use blowup_core::spec::unmet;
 use std::fs;
 use std::path::Path;
@@ -43,7 +43,7 @@ pub fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Fai
     if table.is_empty() {
         return Err(matches_none(&path, filters, table.read));
     }
-    let known = |column: &Column| {
+    let known = |column: &Attribute| {
         let all = input::buffered(&path).ok().and_then(|file| Table::read(&path, file, &[], &Filter::default()).ok());
         let levels = all.as_ref().and_then(|all| all.factor(column.name())).map(|factor| &factor.levels);
         levels.into_iter().flatten().map(|level| level.text.clone()).filter(|text| !text.is_empty()).collect()

@@ -3,7 +3,7 @@
 use super::cells::Cell;
 use super::palette::{INK, NAMED, PAPER};
 use super::picture::{Area, Picture, Stroke};
-use blowup_core::store::Counts;
+use blowup_core::record::Counts;
 
 /// What is unusual about the cells of a diagram.
 pub struct Marks {

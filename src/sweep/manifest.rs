@@ -4,9 +4,9 @@ use super::survey::Survey;
 use crate::cli::Sweep;
 use crate::origin;
 use blowup_core::plan::Shard;
-use blowup_core::record;
+use blowup_core::record::{self, Counts};
 use blowup_core::spec::Spec;
-use blowup_core::store::{Counts, Manifest, Status, Store};
+use blowup_core::store::{Manifest, Status, Store};
 use std::time::SystemTime;
 
 /// The manifest of a sweep that starts now. It keeps what the manifest in the folder says about
