@@ -3,7 +3,7 @@
 use crate::contract::parse;
 use crate::plan::trial;
 use blowup::cli::ShardArg;
-use blowup::command::shard::resolve;
+use blowup::sweep::shard::resolve;
 use blowup_core::device::Device;
 use blowup_core::plan::{Cost, PlanOptions, Planner, Shard, Split};
 use blowup_core::trial::{Clip, Shape, Trial};
@@ -96,7 +96,7 @@ fn trials_that_differ_in_clipping_alone_stay_together() {
     let clips = [Clip::None, Clip::Norm(1.0), Clip::Norm(8.0)];
     let trials: Vec<Trial> = (0..40)
         .flat_map(|n| clips.map(|clip| (n, clip)))
-        .flat_map(|(n, clip)| (0..2).map(move |seed| Trial { lr: n as f64, clip, ..trial(2, 16, seed) }))
+        .flat_map(|(n, clip)| (0..2).map(move |seed| Trial { lr: f64::from(n), clip, ..trial(2, 16, seed) }))
         .collect();
     let shards = deal(&trials, 5).0;
     let mut of: HashMap<(u64, u64), u32> = HashMap::new();

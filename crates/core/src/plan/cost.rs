@@ -73,12 +73,16 @@ impl Passes {
         let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
         let fused =
             matches!(trial.network.activation(), None | Some(Activation::Linear | Activation::Relu | Activation::Tanh));
-        match trial.network {
-            _ if trial.dtype.is_16_bit() => &NARROW,
-            Network::Gated { .. } => &GATED,
-            _ if normed => &NORMED,
-            _ if fused && trial.dtype == Dtype::Float32 => &FUSED,
-            _ => &PLAIN,
+        if trial.dtype.is_16_bit() {
+            &NARROW
+        } else if matches!(trial.network, Network::Gated { .. }) {
+            &GATED
+        } else if normed {
+            &NORMED
+        } else if fused && trial.dtype == Dtype::Float32 {
+            &FUSED
+        } else {
+            &PLAIN
         }
     }
 }
@@ -156,17 +160,19 @@ impl Cost {
         let dispatch = SECONDS_PER_STEP + passes.seconds * layers;
         let (steps, evaluated) = (m.steps + 1.0, m.evaluation_passes());
         let drawn = m.draws() * m.samples + m.fresh_evaluation();
-        let per_sample = SECONDS_PER_DRAW * m.numbers
-            + match trial.task.kind {
-                TaskKind::Teacher => {
-                    TEACHER_UNITS * (SECONDS_PER_TEACHER_PRODUCT * m.numbers + SECONDS_PER_TEACHER_TANH)
-                }
-                _ => 0.0,
-            };
+        let taught = TEACHER_UNITS * (SECONDS_PER_TEACHER_PRODUCT * m.numbers + SECONDS_PER_TEACHER_TANH);
+        let per_sample = SECONDS_PER_DRAW * m.numbers + if trial.task.kind == TaskKind::Teacher { taught } else { 0.0 };
         let (read, drawn) = match trial.task.kind {
             TaskKind::Csv => (SECONDS_PER_CELL * m.samples * m.numbers, 0.0),
             TaskKind::Digits => (SECONDS_PER_NUMBER * m.samples * m.numbers, 0.0),
-            _ => (0.0, per_sample * drawn),
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Scalar
+            | TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence => (0.0, per_sample * drawn),
         };
         let ordered = if trial.batch < trial.task.samples { m.epochs * m.samples } else { 0.0 };
         let profiles = SECONDS_PER_PROFILE * m.profiles(record) * (layers + 1.0);

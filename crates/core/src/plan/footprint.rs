@@ -71,7 +71,13 @@ impl Footprint {
             TaskKind::Csv => (0.0, m.bytes * m.numbers * m.samples + CELL * drawn),
             TaskKind::Digits => (0.0, m.bytes * m.numbers * m.samples + DRAWN * drawn),
             TaskKind::Teacher => (m.bytes * m.numbers * kept_samples, DRAWN * drawn + TAUGHT * m.samples),
-            _ => (m.bytes * m.numbers * kept_samples, DRAWN * drawn),
+            TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Scalar
+            | TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence => (m.bytes * m.numbers * kept_samples, DRAWN * drawn),
         };
         let kept_per_unit = match trial.network {
             Network::Gated { .. } => CURVED_GATED,

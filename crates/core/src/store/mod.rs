@@ -196,7 +196,9 @@ impl Store {
         let nothing = Record::default();
         let known = match under {
             Recorded::Nothing => Some(&nothing),
-            under => self.manifest.as_ref().and_then(|manifest| manifest.records.get(&under.name())),
+            Recorded::Unknown | Recorded::Hash(_) => {
+                self.manifest.as_ref().and_then(|manifest| manifest.records.get(&under.name()))
+            }
         };
         match known {
             Some(record) => !record.includes(asked),

@@ -236,7 +236,7 @@ impl Known {
         for line in lines[first..].iter().take_while(|line| (line.0, line.1) == (trial, sum)) {
             match judge(besides[line.2 as usize], blocks) {
                 found @ Found::Written(_) => return Ok(found),
-                found => best = found,
+                found @ (Found::Nothing | Found::Other(..)) => best = found,
             }
         }
         Ok(best)

@@ -109,7 +109,7 @@ impl Summary {
         };
         let ends = &self.ends;
         let cell = |column: usize| &row[ends[column - 1] + 1..ends[column]];
-        let Columns { seed, data_seed, epoch_diverged, epoch_nonfinite, .. } = self.columns;
+        let Columns { seed, data_seed, epoch_diverged, epoch_nonfinite } = self.columns;
         self.key.clear();
         for column in (LABEL..OUTCOME).filter(|column| *column != seed) {
             // A seed of the data that is set makes a configuration. By default it is the seed,
