@@ -10,7 +10,9 @@
 pub mod cli;
 pub mod command;
 
+pub mod merge;
 pub mod program;
+pub mod sweep;
 pub mod worker;
 
 pub mod replay;
@@ -19,6 +21,9 @@ pub mod slurm;
 pub mod figures;
 pub mod report;
 pub mod schema;
+
+pub mod origin;
+pub mod run_files;
 
 pub mod progress;
 pub mod stderr;

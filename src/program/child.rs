@@ -175,6 +175,7 @@ fn keep_words(stderr: impl Read, words: &Mutex<VecDeque<String>>) {
 }
 
 /// The program ends with this process, even one that was killed.
+#[expect(unsafe_code, reason = "nothing safe asks it of a child before it is another program")]
 fn end_with_us(command: &mut Command) {
     #[cfg(target_os = "linux")]
     {

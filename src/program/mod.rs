@@ -10,6 +10,7 @@ mod line;
 use blowup_core::child::{Outbox, die_with_parent, keep_stdout, listen};
 use blowup_core::protocol::{self, Order, Report};
 use blowup_core::record::Lost;
+use blowup_core::spec::program::Program;
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Record};
 use child::Script;
@@ -17,6 +18,7 @@ use course::Hearing;
 use line::Said;
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::path::Path;
 
 /// The version of the lines that a program and blowup say to each other.
 pub const PROTOCOL: u32 = 1;
@@ -31,6 +33,14 @@ pub struct Launch {
     pub command: Vec<String>,
     /// The folder in which it runs.
     pub folder: String,
+}
+
+impl Launch {
+    /// The program of a spec, which runs in the folder of the spec.
+    pub fn of(program: &Program, spec: &Path) -> Launch {
+        let folder = spec.parent().unwrap_or(Path::new("")).display().to_string();
+        Launch { command: program.command.clone(), folder }
+    }
 }
 
 /// Why a trial has no verdict.

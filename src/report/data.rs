@@ -17,7 +17,7 @@ use std::collections::HashMap;
 /// come last.
 pub fn measures() -> Vec<&'static str> {
     let mut shown: Vec<&About> = abouts_of_runs().filter(|about| about.is_reported).collect();
-    shown.sort_by_key(|about| about.kind != column::Kind::Float);
+    shown.sort_by_key(|about| about.kind != column::ColumnKind::Float);
     shown.into_iter().map(|about| about.name).collect()
 }
 

@@ -1,10 +1,13 @@
-//! A sweep against an earlier one, pair by pair: a trial's id stands for its configuration and seed, so the pairs are the rows of equal
-//! id. Per group, whether more trials blow up (exact McNemar) and whether those that do in both do so earlier (signed rank); each of
-//! the two is corrected over the groups by Holm, so each raises a false alarm with a chance of at most alpha.
+//! Compares a sweep with an earlier one, pair by pair. A trial's id stands for its configuration
+//! and seed, so the pairs are the rows of equal id. For each group there are two tests: whether
+//! more trials blow up (the exact test of McNemar), and whether those that blow up in both sweeps
+//! do so earlier (signed rank). Holm's method corrects each of the two over the groups, so each
+//! raises a false alarm with a chance of at most alpha.
 //!
-//! The tests take pairs as independent, which they are not where they share a seed: such trials share their draws.
+//! The tests take the pairs as independent. They are not independent where they share a seed, since
+//! such trials share their random draws.
 
-use super::measure::Rows;
+use super::measure::SweepRows;
 use super::run::Run;
 use super::statistics::{detectable, holm, mcnemar, signed_rank};
 use super::{Case, Code, Finding};
@@ -12,18 +15,19 @@ use crate::record::Verdict;
 use crate::spec::expect::Baseline;
 use crate::verdict::Outcome;
 
-/// What came of it.
+/// The result of a comparison.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
-    /// Trials with a verdict in both.
+pub struct BaselineComparison {
+    /// The number of trials with a verdict in both sweeps.
     pub pairs: u64,
-    /// Trials of the grid without a row in the baseline, and rows of the baseline whose trial is not in the grid: a grid grows, and axes lose
-    /// values. They are told and not compared.
+    /// The number of trials of the grid that have no row in the baseline. Grids grow and axes lose
+    /// values, so these trials, and those of `only_there`, are counted and not compared.
     pub only_here: u64,
+    /// The number of rows of the baseline whose trial is not in the grid.
     pub only_there: u64,
-    pub groups: Vec<Group>,
-    pub changes: Vec<Change>,
-    /// The level of the first test of Holm's, which is the strictest.
+    pub groups: Vec<GroupComparison>,
+    pub changes: Vec<ChangedOutcome>,
+    /// The level of Holm's first test, which is the strictest.
     pub level: f64,
     /// The fewest changes for the worse that would be found in a group.
     pub detectable: u64,
@@ -32,38 +36,42 @@ pub struct Comparison {
 
 /// The pairs of one group.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Group {
+pub struct GroupComparison {
     pub name: String,
     pub pairs: u64,
-    /// Pairs that blew up before, and now.
+    /// The number of pairs that blew up before.
     pub before: u64,
+    /// The number of pairs that blow up now.
     pub now: u64,
-    /// Pairs that blow up now and did not, and the reverse.
+    /// The number of pairs that blow up now and did not before.
     pub newly: u64,
+    /// The number of pairs that blew up before and do not now.
     pub no_longer: u64,
-    /// Of McNemar's test, adjusted.
+    /// The adjusted p-value of McNemar's test.
     pub p: f64,
-    /// Pairs that crossed the divergence threshold in both, earlier or later than before.
+    /// The number of pairs that crossed the divergence threshold in both sweeps. `earlier` and
+    /// `later` of them did so in another epoch than before.
     pub both: u64,
     pub earlier: u64,
     pub later: u64,
-    /// Of the signed-rank test of the epochs, adjusted.
+    /// The adjusted p-value of the signed-rank test of the epochs.
     pub p_epoch: f64,
 }
 
 /// A pair whose outcomes differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+pub struct ChangedOutcome {
     pub place: u32,
     pub before: Outcome,
     pub now: Outcome,
 }
 
-/// The column that the comparison reads.
+/// The column of `runs.csv` that the comparison reads.
 pub const COLUMN: &str = "epoch_diverged";
 
-pub fn compare(settings: &Baseline, rows: Rows<'_>, earlier: &Run) -> Comparison {
-    let mut comparison = Comparison {
+/// Compares the rows of a sweep with those of an earlier one.
+pub fn compare(settings: &Baseline, rows: SweepRows<'_>, earlier: &Run) -> BaselineComparison {
+    let mut comparison = BaselineComparison {
         pairs: 0,
         only_here: earlier.such(|verdict| verdict.is_none()).count() as u64,
         only_there: earlier.foreign.count,
@@ -80,7 +88,7 @@ pub fn compare(settings: &Baseline, rows: Rows<'_>, earlier: &Run) -> Comparison
     }
     let (mut rates, mut epochs) = (Vec::new(), Vec::new());
     for members in &rows.roster.baseline {
-        let mut group = Group { name: members.name.clone(), ..Group::default() };
+        let mut group = GroupComparison { name: members.name.clone(), ..GroupComparison::default() };
         let sooner = pair(&members.places, rows.run, earlier, &mut group, &mut comparison);
         rates.push(mcnemar(group.newly, group.no_longer, settings.direction));
         epochs.push(signed_rank(&sooner, settings.direction));
@@ -97,8 +105,14 @@ pub fn compare(settings: &Baseline, rows: Rows<'_>, earlier: &Run) -> Comparison
     comparison
 }
 
-/// Counts the pairs; by how many epochs each diverged sooner than before.
-fn pair(places: &[u32], run: &Run, earlier: &Run, group: &mut Group, comparison: &mut Comparison) -> Vec<f64> {
+/// Counts the pairs of a group. Returns by how many epochs each pair diverged sooner than before.
+fn pair(
+    places: &[u32],
+    run: &Run,
+    earlier: &Run,
+    group: &mut GroupComparison,
+    comparison: &mut BaselineComparison,
+) -> Vec<f64> {
     let mut sooner = Vec::new();
     for place in places {
         let (Some(before), Some(now)) = (earlier.outcome(*place), run.outcome(*place)) else {
@@ -110,7 +124,7 @@ fn pair(places: &[u32], run: &Run, earlier: &Run, group: &mut Group, comparison:
         group.newly += u64::from(now.blew_up() && !before.blew_up());
         group.no_longer += u64::from(before.blew_up() && !now.blew_up());
         if before != now {
-            comparison.changes.push(Change { place: *place, before, now });
+            comparison.changes.push(ChangedOutcome { place: *place, before, now });
         }
         let epochs = [earlier, run].map(|run| run.column(COLUMN)[*place as usize]);
         if let [Some(before), Some(now)] = epochs {
@@ -123,8 +137,8 @@ fn pair(places: &[u32], run: &Run, earlier: &Run, group: &mut Group, comparison:
     sooner
 }
 
-/// Whether the earlier sweep has trials of this grid, each once and with a verdict.
-fn comparable(comparison: &Comparison, rows: Rows<'_>, earlier: &Run) -> Vec<Case> {
+/// Checks that the earlier sweep has trials of this grid, each once and with a verdict.
+fn comparable(comparison: &BaselineComparison, rows: SweepRows<'_>, earlier: &Run) -> Vec<Case> {
     let all = rows.roster.ids.len() as u64;
     let common = all - comparison.only_here;
     let lost = earlier.such(|verdict| matches!(verdict, Some(Verdict::Lost(_)))).count() as u64;
@@ -152,7 +166,7 @@ fn comparable(comparison: &Comparison, rows: Rows<'_>, earlier: &Run) -> Vec<Cas
     ]
 }
 
-fn rate(group: &Group, settings: &Baseline) -> Case {
+fn rate(group: &GroupComparison, settings: &Baseline) -> Case {
     let message = format!(
         "{} of {} trials blow up{}, {} did: {} newly, {} no longer; p = {:.2e}",
         group.now,
@@ -173,7 +187,7 @@ fn rate(group: &Group, settings: &Baseline) -> Case {
     )
 }
 
-fn epoch(group: &Group, settings: &Baseline) -> Case {
+fn epoch(group: &GroupComparison, settings: &Baseline) -> Case {
     let message = format!(
         "of {} trials that cross the divergence threshold in both{}, {} do so earlier and {} later; p = {:.2e}",
         group.both,
@@ -186,11 +200,12 @@ fn epoch(group: &Group, settings: &Baseline) -> Case {
     tested("epoch of divergence", "signed-rank p (Holm)", group, result, (settings, Code::BaselineEpoch), message)
 }
 
-/// A test of a group, which fails at or below alpha. `result`: p and the number of pairs.
+/// The case of a test of a group, which fails if p is at most alpha. `result` is p and the number
+/// of pairs.
 fn tested(
     name: &str,
     metric: &str,
-    group: &Group,
+    group: &GroupComparison,
     result: (f64, u64),
     fails: (&Baseline, Code),
     message: String,
@@ -210,13 +225,13 @@ fn tested(
     }
 }
 
-fn at(group: &Group) -> String {
+fn at(group: &GroupComparison) -> String {
     if group.name.is_empty() { String::new() } else { format!(" at {}", group.name) }
 }
 
-fn changed(comparison: &Comparison, settings: &Baseline) -> Case {
+fn changed(comparison: &BaselineComparison, settings: &Baseline) -> Case {
     let (count, pairs) = (comparison.changes.len() as u64, comparison.pairs);
-    // No pairs: their trials are missing or lost, which has a finding of its own.
+    // If there are no pairs, their trials are missing or lost, which has a finding of its own.
     let share = count as f64 / pairs.max(1) as f64;
     let limit = settings.max_changed.unwrap_or(1.0);
     let message = format!("{count} of {pairs} outcomes changed, a share of {share:.4}; `max_changed` is {limit}");

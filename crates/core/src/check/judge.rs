@@ -1,17 +1,17 @@
-//! What was measured against what was expected.
+//! Compares what was measured with what was expected.
 
 use super::baseline::compare;
-use super::measure::{Measured, Rows, measure};
-use super::roster::{Group, Roster};
-use super::run::{Run, Seen};
+use super::measure::{Estimate, SweepRows, measure};
+use super::roster::{Roster, TrialGroup};
+use super::run::{Occurrences, Run};
 use super::text::short;
 use super::{Case, Code, Finding, Gate};
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::expect::{Bound, Expect, Tolerance};
 
-/// `earlier`: the rows of the baseline, if there is one.
-pub fn judge(spec: &Spec, rows: Rows<'_>, earlier: Option<&Run>) -> Gate {
+/// Judges the rows of a sweep. `earlier` has the rows of the baseline, if there is one.
+pub fn judge(spec: &Spec, rows: SweepRows<'_>, earlier: Option<&Run>) -> Gate {
     let expects = spec.expects.iter().zip(&rows.roster.expects);
     Gate {
         trials: rows.roster.ids.len() as u64,
@@ -23,7 +23,7 @@ pub fn judge(spec: &Spec, rows: Rows<'_>, earlier: Option<&Run>) -> Gate {
     }
 }
 
-/// Whether the rows are those of the grid, each once and with a verdict.
+/// Checks that the rows are those of the grid, each once and with a verdict.
 fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
     let all = roster.ids.len() as u64;
     let of = |code, count: u64, example: Option<String>, what: &str| {
@@ -37,7 +37,7 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
     };
     let (missing, a_missing) = first(|verdict| verdict.is_none());
     let (lost, a_lost) = first(|verdict| matches!(verdict, Some(Verdict::Lost(_))));
-    let line = |rows: Seen| rows.first.map(|(trial, line)| format!("`{trial}` in line {line}"));
+    let line = |rows: Occurrences| rows.first.map(|(trial, line)| format!("`{trial}` in line {line}"));
     let of_grid = format!("of the grid's {all} trials have no row");
     vec![
         of(Code::MissingTrials, missing, a_missing, &of_grid),
@@ -52,8 +52,8 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
     ]
 }
 
-fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
-    let Measured { value, interval, n, empty, nan, recordable, unrecorded } =
+fn expectation(expect: &Expect, group: &TrialGroup, rows: SweepRows<'_>) -> Case {
+    let Estimate { value, interval, n, empty, nan, recordable, unrecorded } =
         measure(&expect.metric, &group.places, rows);
     let expected = expected(expect.bound);
     let metric = expect.metric.text.clone();
@@ -96,21 +96,21 @@ fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
     }
 }
 
-/// As few digits as will do: those that show that it is out of bounds, too.
+/// The value with as few digits as show that it is out of bounds.
 fn readable(value: f64, bound: Bound) -> String {
     let short = short(value);
     if short.parse().is_ok_and(|shown| bound.holds(shown)) { exact(value) } else { short }
 }
 
-/// Why layers of recurrent nets are not found.
-fn lacking_time(expect: &Expect, rows: Rows<'_>) -> &'static str {
+/// The hint that a metric did not find the layers of recurrent nets because it names no time step.
+fn lacking_time(expect: &Expect, rows: SweepRows<'_>) -> &'static str {
     match expect.metric.layers().iter().any(|layers| rows.layers.lacks_time(*layers)) {
         true => "; layers.csv has them by time step: write [1, time 3] or [1, time 1..last]",
         false => "",
     }
 }
 
-/// All digits, but no `.0`: what is measured may be a count.
+/// All digits of a number, without `.0`, since what is measured may be a count.
 fn exact(x: f64) -> String {
     let text = record::float(x);
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
@@ -124,7 +124,7 @@ fn expected(bound: Bound) -> String {
         Bound::Between { min, max } => format!("{} to {}", exact(min), exact(max)),
         Bound::Near { value, tolerance: Tolerance::Absolute(off) } => format!("{} +- {}", exact(value), exact(off)),
         Bound::Near { value, tolerance: Tolerance::Relative(share) } => {
-            // Written as a percentage: 5% is not 5.000000000000001%.
+            // It was written as a percentage: 5% must not become 5.000000000000001%.
             format!("{} +- {}%", exact(value), exact((share * 1e14).round() / 1e12))
         }
     }

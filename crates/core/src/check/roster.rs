@@ -1,6 +1,7 @@
-//! One pass over the grid: where every trial stands in it, and which trials each expectation is about, group by group.
+//! Goes once over the grid and finds the place of every trial in it, and the trials of each
+//! expectation, group by group.
 
-use crate::spec::filter::{Column, Filter};
+use crate::spec::filter::{Attribute, Filter};
 use crate::spec::unmet::{self, Coverage, Unmet};
 use crate::spec::{Mistake, Problems, Report, Spec};
 use crate::trial::{Trial, TrialId};
@@ -9,28 +10,28 @@ use std::collections::HashMap;
 /// The trials of the grid by their place in it.
 pub struct Roster {
     pub ids: Vec<TrialId>,
-    pub shapes: Vec<Shape>,
+    pub shapes: Vec<Dimensions>,
     places: HashMap<TrialId, u32>,
-    /// Of each expectation, in the order of the spec.
-    pub expects: Vec<Vec<Group>>,
-    /// Of `[baseline]`.
-    pub baseline: Vec<Group>,
-    /// Values of the spec's filters that no trial has.
+    /// The groups of each expectation, in the order of the spec.
+    pub expects: Vec<Vec<TrialGroup>>,
+    /// The groups of `[baseline]`.
+    pub baseline: Vec<TrialGroup>,
+    /// The values of the spec's filters that no trial has.
     unmet: Vec<Unmet>,
 }
 
-/// What counts the layers and time steps of a trial.
+/// The numbers of layers and time steps of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// Hidden layers.
+pub struct Dimensions {
+    /// The hidden layers.
     pub depth: u64,
-    /// Time steps of a recurrent net, else 0.
+    /// The time steps of a recurrent net, otherwise 0.
     pub steps: u64,
 }
 
 /// Trials that agree in the columns of `by`, in grid order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Group {
+pub struct TrialGroup {
     /// `depth=4 init=he`
     pub name: String,
     pub places: Vec<u32>,
@@ -39,9 +40,9 @@ pub struct Group {
 impl Roster {
     pub fn new(spec: &Spec) -> Roster {
         let (mut ids, mut shapes, mut places) = (Vec::new(), Vec::new(), HashMap::new());
-        let mut expects: Vec<Groups> = spec.expects.iter().map(|e| Groups::new(&e.filter, &e.by)).collect();
+        let mut expects: Vec<Grouping> = spec.expects.iter().map(|e| Grouping::new(&e.filter, &e.by)).collect();
         let everything = Filter::default();
-        let mut baseline = Groups::new(&everything, &spec.baseline.by);
+        let mut baseline = Grouping::new(&everything, &spec.baseline.by);
         let mut coverages: Vec<Coverage<'_>> =
             spec.expects.iter().map(|expect| Coverage::new(&expect.filter)).collect();
         let mut trials = spec.grid().trials();
@@ -50,7 +51,7 @@ impl Roster {
             coverages.iter_mut().for_each(|covered| covered.see(&trial));
             ids.push(id);
             let (depth, steps) = (trial.network.depth(), trial.network.sequence_length().unwrap_or(0));
-            shapes.push(Shape { depth: depth as u64, steps: steps as u64 });
+            shapes.push(Dimensions { depth: depth as u64, steps: steps as u64 });
             places.insert(id, place);
             for groups in expects.iter_mut().chain([&mut baseline]) {
                 groups.add(&trial, place);
@@ -61,11 +62,13 @@ impl Roster {
         Roster { ids, shapes, places, expects, baseline: baseline.all, unmet }
     }
 
+    /// The place of a trial in the grid.
     pub fn place(&self, trial: TrialId) -> Option<u32> {
         self.places.get(&trial).copied()
     }
 
-    /// Refuses filters that match nothing, of which an expectation would always hold, and values in filters that no trial has.
+    /// Refuses filters that match nothing, since an expectation of nothing would always hold, and
+    /// values in filters that no trial has.
     pub fn check_filters(&self, spec: &Spec, text: &str, file: &str) -> Result<(), Report> {
         let mut problems = Problems::default();
         for (expect, _) in spec.expects.iter().zip(&self.expects).filter(|(_, groups)| groups.is_empty()) {
@@ -80,16 +83,17 @@ impl Roster {
     }
 }
 
-struct Groups<'a> {
+/// Puts trials into groups.
+struct Grouping<'a> {
     filter: &'a Filter,
-    by: &'a [Column],
+    by: &'a [Attribute],
     at: HashMap<String, usize>,
-    all: Vec<Group>,
+    all: Vec<TrialGroup>,
 }
 
-impl<'a> Groups<'a> {
-    fn new(filter: &'a Filter, by: &'a [Column]) -> Groups<'a> {
-        Groups { filter, by, at: HashMap::new(), all: Vec::new() }
+impl<'a> Grouping<'a> {
+    fn new(filter: &'a Filter, by: &'a [Attribute]) -> Grouping<'a> {
+        Grouping { filter, by, at: HashMap::new(), all: Vec::new() }
     }
 
     fn add(&mut self, trial: &Trial, place: u32) {
@@ -99,7 +103,7 @@ impl<'a> Groups<'a> {
         let names = self.by.iter().map(|column| format!("{}={}", column.name(), column.text(trial)));
         let name = names.collect::<Vec<_>>().join(" ");
         let at = *self.at.entry(name).or_insert_with_key(|name| {
-            self.all.push(Group { name: name.clone(), places: Vec::new() });
+            self.all.push(TrialGroup { name: name.clone(), places: Vec::new() });
             self.all.len() - 1
         });
         self.all[at].places.push(place);

@@ -1,38 +1,47 @@
-//! Finds the rows of a file that may be damaged: torn in the middle of its last row, or with a row that does not parse. Every row of every
-//! file begins with its trial, so a damaged row never takes its neighbours with it, even where a stray quote would swallow them.
+//! Finds the rows of a file that may be damaged: torn in the middle of its last row, or with a row
+//! that cannot be read. Every row of every file begins with its trial, so a damaged row never takes
+//! its neighbours with it, even where a stray quote would swallow them.
 
 use crate::trial::TrialId;
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
-/// A stretch of a file after its header.
+/// A stretch of a file behind its header.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// A whole row with its line end, and where each of its fields ends.
+    /// A whole row with its line end, and the positions at which its fields end.
     Row { trial: TrialId, text: &'a [u8], ends: &'a [usize] },
-    /// A row that does not have the expected number of fields, or no trial, or is too long: then `text` is its beginning.
+    /// A row that has another number of fields, has no trial, or is too long. `text` is its
+    /// beginning, `length` all its bytes.
     Damaged { text: &'a [u8], length: u64 },
     /// The end of the file without a line end: a row that was being written.
     Torn { text: &'a [u8] },
 }
 
-/// Bytes of the longest row, with its line end. A row of any file has a few hundred; what is longer is not kept in memory.
+/// The bytes of the longest row, with its line end. Real rows have a few hundred bytes. What is
+/// longer is not kept in memory.
 pub const LONGEST: usize = 1 << 16;
 
-/// Calls `each` with the byte offset of every piece, in order. `start`: the offset of the reader, at a line start.
+/// Calls `each` with every piece and its byte offset, in the order of the file. `start` is the
+/// offset of the reader, which stands at the start of a line. `columns` is the expected number of
+/// fields.
+///
+/// # Errors
+/// The errors of the reader, and the first error of `each`.
 pub fn scan<E: From<io::Error>>(
     mut reader: impl BufRead,
     start: u64,
     columns: usize,
     each: &mut dyn FnMut(u64, Piece<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (mut offset, mut row, mut next, mut ends) = (start, Line::default(), Line::default(), Vec::new());
+    let (mut offset, mut row, mut next, mut ends) = (start, RawLine::default(), RawLine::default(), Vec::new());
     loop {
         if row.text.is_empty() && !row.read(&mut reader)? {
             return Ok(());
         }
         next.text.clear();
-        // An open quote: the field goes on in the next line, unless that is a row of its own.
+        // A quote is open, so the field continues in the next line, unless that line is a row of
+        // its own.
         let mut open = open_quote(&row.text);
         while open && next.read(&mut reader)? && row_id(&next.text).is_none() {
             if row.text.len() + next.text.len() > LONGEST {
@@ -47,9 +56,9 @@ pub fn scan<E: From<io::Error>>(
     }
 }
 
-/// A line, or several that an open quote holds together.
+/// A line, or several lines that an open quote holds together.
 #[derive(Default)]
-struct Line {
+struct RawLine {
     /// Its first `LONGEST` bytes.
     text: Vec<u8>,
     length: u64,
@@ -57,8 +66,8 @@ struct Line {
     ended: bool,
 }
 
-impl Line {
-    /// Reads a line; false at the end of the file.
+impl RawLine {
+    /// Reads a line; `false` at the end of the file.
     fn read(&mut self, reader: &mut impl BufRead) -> io::Result<bool> {
         self.text.clear();
         self.length = reader.by_ref().take(LONGEST as u64).read_until(b'\n', &mut self.text)? as u64;
@@ -77,14 +86,14 @@ impl Line {
         Ok(self.length > 0)
     }
 
-    fn append(&mut self, next: &mut Line) {
+    fn append(&mut self, next: &mut RawLine) {
         self.text.append(&mut next.text);
         self.length += next.length;
         self.ended = next.ended;
     }
 }
 
-fn piece<'a>(line: &'a Line, columns: usize, ends: &'a mut Vec<usize>) -> Piece<'a> {
+fn piece<'a>(line: &'a RawLine, columns: usize, ends: &'a mut Vec<usize>) -> Piece<'a> {
     let text = &line.text[..];
     if !line.ended {
         return Piece::Torn { text };
@@ -94,7 +103,7 @@ fn piece<'a>(line: &'a Line, columns: usize, ends: &'a mut Vec<usize>) -> Piece<
         cells(text, ends);
     }
     match row_id(text) {
-        // With an open quote the line end is part of a field.
+        // Where a quote is open, the line end is a part of a field.
         Some(trial) if ends.len() == columns && ends.last() == Some(&(text.len() - 1)) => {
             Piece::Row { trial, text, ends }
         }
@@ -102,7 +111,7 @@ fn piece<'a>(line: &'a Line, columns: usize, ends: &'a mut Vec<usize>) -> Piece<
     }
 }
 
-/// The fields of a whole row without its line end.
+/// The fields of a whole row without its line end, with their quotes removed.
 pub fn fields(row: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let mut fields = Vec::with_capacity(80);
     let (mut start, mut quoted) = (0, false);
@@ -120,7 +129,7 @@ pub fn fields(row: &[u8]) -> Vec<Cow<'_, [u8]>> {
     fields
 }
 
-/// Where each field of a whole row ends, quotes included.
+/// Sets `ends` to the positions at which the fields of a whole row end, with their quotes.
 pub fn cells(row: &[u8], ends: &mut Vec<usize>) {
     ends.clear();
     let mut quoted = false;
@@ -164,7 +173,7 @@ pub fn declared(line: &[u8]) -> Option<Vec<String>> {
     names.iter().all(|name| name.chars().all(legal)).then_some(names)
 }
 
-/// The trial that a line begins with.
+/// The trial that a line begins with, if it does.
 pub fn row_id(line: &[u8]) -> Option<TrialId> {
     let (id, rest) = line.split_at_checked(TrialId::LENGTH)?;
     std::str::from_utf8(id).ok().filter(|_| rest.starts_with(b",")).and_then(TrialId::parse)

@@ -1,18 +1,19 @@
-//! From results to lines of CSV. Absent is empty, never 0; a float is its shortest exact form and always carries a `.` or an exponent;
-//! what is not finite is `inf`, `-inf` or `NaN`.
+//! Turns results into lines of CSV. An absent value is empty, never 0. A float is written in its
+//! shortest exact form, which always has a `.` or an exponent. A float that is not finite is `inf`,
+//! `-inf` or `NaN`.
 
 use super::column::{Column, Get};
 use super::runs::{FRONT, MEASURED, VERDICT};
 use super::sides::{EPOCH, LAYER, STEP};
-use super::{Lost, Part, Verdict};
+use super::{Lost, Section, Verdict};
 use crate::axis::TABLE;
 use crate::trial::{Trial, TrialId, Value};
 use crate::verdict::{Finished, LayerRow, Measured};
 use std::io::Write as _;
 
-/// One CSV line with its line end; quoted where a field needs it.
+/// One line of CSV with its line end. A field is quoted where it needs to be.
 pub fn line<I: IntoIterator<Item = T>, T: AsRef<[u8]>>(fields: I) -> Vec<u8> {
-    let mut cells = Cells::new();
+    let mut cells = CsvLines::new();
     fields.into_iter().for_each(|field| cells.bytes(field.as_ref()));
     cells.end_line();
     cells.text
@@ -20,7 +21,7 @@ pub fn line<I: IntoIterator<Item = T>, T: AsRef<[u8]>>(fields: I) -> Vec<u8> {
 
 /// The shortest text that reads back as the same number.
 pub fn float(x: f64) -> String {
-    // Rust's `{:?}` is exactly the form the files promise: 1.0, 1e16, 1e-7, inf, NaN.
+    // Rust's `{:?}` has exactly the form that the files promise: 1.0, 1e16, 1e-7, inf, NaN.
     format!("{x:?}")
 }
 
@@ -29,20 +30,20 @@ pub fn run_row(trial: &Trial, measured: &Measured) -> Vec<u8> {
     row(trial, Verdict::Outcome(measured.outcome), Some(measured))
 }
 
-/// The row of a trial without a verdict: only its configuration and the reason.
+/// The row of a trial without a verdict: its configuration and the reason.
 pub fn lost_row(trial: &Trial, lost: Lost) -> Vec<u8> {
     row(trial, Verdict::Lost(lost), None)
 }
 
 fn row(trial: &Trial, verdict: Verdict, measured: Option<&Measured>) -> Vec<u8> {
-    let mut cells = Cells::new();
-    for part in Part::ALL {
+    let mut cells = CsvLines::new();
+    for part in Section::ALL {
         match part {
-            Part::Trial => cells.trial(trial.id()),
-            Part::Front => cells.put(&FRONT, Some(trial)),
-            Part::Axes => TABLE.iter().for_each(|axis| cells.value(axis.id.of(trial))),
-            Part::Verdict => cells.put(&VERDICT, Some(&verdict)),
-            Part::Measured => cells.put(&MEASURED, measured),
+            Section::Trial => cells.trial(trial.id()),
+            Section::Front => cells.put(&FRONT, Some(trial)),
+            Section::Axes => TABLE.iter().for_each(|axis| cells.value(axis.id.of(trial))),
+            Section::Verdict => cells.put(&VERDICT, Some(&verdict)),
+            Section::Measured => cells.put(&MEASURED, measured),
         }
     }
     trial.given.iter().flat_map(|given| given.declared()).for_each(|(_, value)| cells.value(value));
@@ -66,7 +67,7 @@ pub fn layer_rows(trial: TrialId, rows: &[LayerRow]) -> Vec<u8> {
 }
 
 fn lines<T>(trial: TrialId, columns: &[Column<T>], rows: &[T]) -> Vec<u8> {
-    let mut cells = Cells { text: Vec::new() };
+    let mut cells = CsvLines { text: Vec::new() };
     for row in rows {
         cells.trial(trial);
         cells.put(columns, Some(row));
@@ -77,27 +78,27 @@ fn lines<T>(trial: TrialId, columns: &[Column<T>], rows: &[T]) -> Vec<u8> {
 
 /// The cells of the columns of a table, with the line end.
 pub fn cells_of<T>(columns: &[Column<T>], row: &T) -> Vec<u8> {
-    let mut cells = Cells::new();
+    let mut cells = CsvLines::new();
     cells.put(columns, Some(row));
     cells.end_line();
     cells.text
 }
 
-/// Lines of fields, each with what follows it.
-struct Cells {
+/// Lines of CSV as they are written: each field with the comma behind it.
+struct CsvLines {
     text: Vec<u8>,
 }
 
-impl Cells {
-    fn new() -> Cells {
-        Cells { text: Vec::with_capacity(512) }
+impl CsvLines {
+    fn new() -> CsvLines {
+        CsvLines { text: Vec::with_capacity(512) }
     }
 
     fn trial(&mut self, trial: TrialId) {
         write!(self.text, "{trial},").expect("writing to memory");
     }
 
-    /// A cell for each column; all are empty where there is no row.
+    /// Writes a cell for each column. All of them are empty where there is no row.
     fn put<T>(&mut self, columns: &[Column<T>], row: Option<&T>) {
         for column in columns {
             match (row, &column.get) {

@@ -1,4 +1,4 @@
-//! Conditions on trials: `[[exclude]]`, the `where` of a spec and `--where` of the command line. Reads trials, changes nothing.
+//! Conditions on trials: `[[exclude]]`, the `where` of a spec, and `--where` of the command line.
 
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
@@ -9,15 +9,15 @@ use crate::record;
 use crate::trial::{TaskKind, Trial, Value};
 
 /// What a filter reads: a trial of the grid, or a row of `runs.csv`.
-pub trait Cells {
-    /// `None` where the axis does not apply.
+pub trait Filterable {
+    /// The value of an axis; `None` where the axis does not apply.
     fn value(&self, axis: &'static Axis) -> Option<Value>;
     fn label(&self) -> &str;
     fn task(&self) -> &str;
     fn samples(&self) -> u64;
 }
 
-impl Cells for Trial {
+impl Filterable for Trial {
     fn value(&self, axis: &'static Axis) -> Option<Value> {
         axis.id.of(self)
     }
@@ -35,52 +35,54 @@ impl Cells for Trial {
     }
 }
 
-/// Holds of a trial if all its conditions do; without any it holds of every trial.
+/// Conditions on trials. A filter holds of a trial if all its conditions do, so without conditions
+/// it holds of every trial.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     conditions: Vec<Condition>,
 }
 
-/// One column and the values it may have.
+/// An attribute and the values that it may have.
 #[derive(Debug, Clone)]
 struct Condition {
-    column: Column,
+    column: Attribute,
     any: Vec<Listed>,
 }
 
-/// A value, and where it stands in the spec or in the argument.
+/// A value, and its place in the spec or in the argument.
 #[derive(Debug, Clone)]
 struct Listed {
     want: Want,
     span: Span,
 }
 
-/// What trials are chosen and grouped by.
+/// An attribute of a trial, by which trials are filtered and grouped.
 #[derive(Debug, Clone, Copy)]
-pub enum Column {
+pub enum Attribute {
     Axis(&'static Axis),
     Label,
     Task,
 }
 
+/// What an attribute is compared with.
 #[derive(Debug, Clone)]
 enum Want {
     Text(String),
     /// A value, and the number of a short form.
     Value(Value, Option<f64>),
-    /// Both ends included.
+    /// The ends of a range, which includes both.
     Between(f64, f64),
 }
 
 const HINT: &str = "a value, a list of values, or { min = a, max = b }";
 
-impl Column {
-    pub(super) fn find(name: &str, known: &AxisSet) -> Result<Column, Mistake> {
+impl Attribute {
+    pub(super) fn find(name: &str, known: &AxisSet) -> Result<Attribute, Mistake> {
         let name = name.trim().replace('-', "_");
         match name.as_str() {
-            "label" => Ok(Column::Label),
-            "task" => Ok(Column::Task),
-            name => known.find(name).map(Column::Axis).ok_or_else(|| {
+            "label" => Ok(Attribute::Label),
+            "task" => Ok(Attribute::Task),
+            name => known.find(name).map(Attribute::Axis).ok_or_else(|| {
                 let known: Vec<&str> = ["label", "task"].into_iter().chain(known.names()).collect();
                 Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known)
             }),
@@ -89,18 +91,18 @@ impl Column {
 
     pub fn name(&self) -> &'static str {
         match self {
-            Column::Axis(axis) => axis.name,
-            Column::Label => "label",
-            Column::Task => "task",
+            Attribute::Axis(axis) => axis.name,
+            Attribute::Label => "label",
+            Attribute::Task => "task",
         }
     }
 
-    /// The cell of a trial as `runs.csv` has it; empty where the axis does not apply.
+    /// The attribute of a trial as `runs.csv` has it. It is empty where the axis does not apply.
     pub fn text(&self, trial: &Trial) -> String {
         match self {
-            Column::Label => trial.label.clone(),
-            Column::Task => trial.task_name().to_owned(),
-            Column::Axis(axis) => match axis.id.of(trial) {
+            Attribute::Label => trial.label.clone(),
+            Attribute::Task => trial.task_name().to_owned(),
+            Attribute::Axis(axis) => match axis.id.of(trial) {
                 None => String::new(),
                 Some(Value::Text(text)) => text.to_owned(),
                 Some(Value::Integer(n)) => n.to_string(),
@@ -110,14 +112,14 @@ impl Column {
         }
     }
 
-    /// A value as TOML has it.
+    /// Reads a value that is written as in TOML.
     fn want(&self, raw: &Raw) -> Result<Want, Mistake> {
         match (self, raw) {
-            (Column::Axis(axis), _) => {
+            (Attribute::Axis(axis), _) => {
                 value::typed(axis, raw).map(|written| Want::Value(written.value, written.number))
             }
-            (Column::Label, Raw::Text(text)) => Ok(Want::Text(text.clone())),
-            (Column::Task, Raw::Text(text)) => {
+            (Attribute::Label, Raw::Text(text)) => Ok(Want::Text(text.clone())),
+            (Attribute::Task, Raw::Text(text)) => {
                 let name = text.replace('_', "-");
                 let known: Vec<&str> = TaskKind::ALL.iter().map(|kind| kind.name()).collect();
                 match known.contains(&name.as_str()) {
@@ -125,14 +127,14 @@ impl Column {
                     false => Err(Mistake::unknown(format!("`{}` is not a task", excerpt(text)), text, &known)),
                 }
             }
-            (Column::Label | Column::Task, raw) => Err(Mistake::kind(self.name(), raw.kind(), "a string", HINT)),
+            (Attribute::Label | Attribute::Task, raw) => Err(Mistake::kind(self.name(), raw.kind(), "a string", HINT)),
         }
     }
 
     fn between(&self, min: Option<f64>, max: Option<f64>) -> Result<Want, Mistake> {
         match self {
-            Column::Axis(axis) if axis.is_numeric() => {}
-            Column::Axis(_) | Column::Label | Column::Task => {
+            Attribute::Axis(axis) if axis.is_numeric() => {}
+            Attribute::Axis(_) | Attribute::Label | Attribute::Task => {
                 let message = format!("`{}` is not numeric, so it has no range", self.name());
                 return Err(Mistake::new(message, "write a value or a list of values"));
             }
@@ -154,7 +156,8 @@ impl Column {
 }
 
 impl Filter {
-    /// Reads the arguments of `--where`: `AXIS=V`, `AXIS=V,V` or `AXIS=A..B`. A value may stand in quotes, as one with a comma must.
+    /// Reads the arguments of `--where`: `AXIS=V`, `AXIS=V,V` or `AXIS=A..B`. A value may stand in
+    /// quotes, and a value with a comma must.
     ///
     /// # Errors
     /// What is wrong with the first bad argument, with a hint.
@@ -169,50 +172,51 @@ impl Filter {
     pub(super) fn read(entries: &[Entry], known: &AxisSet, problems: &mut Problems) -> Filter {
         let mut conditions = Vec::new();
         for entry in entries {
-            if let Some(column) = problems.keep(&entry.key_span, Column::find(&entry.key, known)) {
+            if let Some(column) = problems.keep(&entry.key_span, Attribute::find(&entry.key, known)) {
                 conditions.push(Condition { column, any: wants(&column, &entry.value, problems) });
             }
         }
         Filter { conditions }
     }
 
-    /// The values that are no ranges: condition and position in it.
+    /// The values that are no ranges, each as its condition and its position in that.
     pub(super) fn listed(&self) -> Vec<(usize, usize)> {
         let all =
             self.conditions.iter().enumerate().flat_map(|(i, condition)| (0..condition.any.len()).map(move |k| (i, k)));
         all.filter(|(i, k)| !matches!(self.conditions[*i].any[*k].want, Want::Between(..))).collect()
     }
 
-    /// Whether a trial has a value of `listed`.
-    pub(super) fn has(&self, condition: usize, value: usize, trial: &impl Cells) -> bool {
+    /// Whether a trial has this value of `listed`.
+    pub(super) fn has(&self, condition: usize, value: usize, trial: &impl Filterable) -> bool {
         let Condition { column, any } = &self.conditions[condition];
         any[value].want.holds(column, trial)
     }
 
-    /// The column of a value of `listed`, and where it stands.
-    pub(super) fn place(&self, condition: usize, value: usize) -> (Column, Span) {
+    /// The attribute of a value of `listed`, and the place of the value.
+    pub(super) fn place(&self, condition: usize, value: usize) -> (Attribute, Span) {
         let Condition { column, any } = &self.conditions[condition];
         (*column, any[value].span.clone())
     }
 
-    /// What its conditions are about.
-    pub(super) fn columns(&self) -> impl Iterator<Item = Column> {
+    /// The attributes of its conditions.
+    pub(super) fn columns(&self) -> impl Iterator<Item = Attribute> {
         self.conditions.iter().map(|condition| condition.column)
     }
 
-    /// Values that a trial may be compared with.
+    /// The number of values with which a trial may be compared.
     pub(super) fn values(&self) -> u64 {
         self.conditions.iter().map(|condition| condition.any.len() as u64).sum()
     }
 
-    pub fn matches(&self, trial: &impl Cells) -> bool {
+    /// Whether the filter holds of a trial.
+    pub fn matches(&self, trial: &impl Filterable) -> bool {
         self.conditions
             .iter()
             .all(|condition| condition.any.iter().any(|listed| listed.want.holds(&condition.column, trial)))
     }
 }
 
-fn wants(column: &Column, node: &Node, problems: &mut Problems) -> Vec<Listed> {
+fn wants(column: &Attribute, node: &Node, problems: &mut Problems) -> Vec<Listed> {
     let listed = |want| Listed { want, span: node.span.clone() };
     match &node.raw {
         Raw::List(items) if items.is_empty() => {
@@ -254,13 +258,13 @@ fn wants(column: &Column, node: &Node, problems: &mut Problems) -> Vec<Listed> {
     }
 }
 
-/// `AXIS=V[,V]` or `AXIS=A..B`, in which either end may be left out.
+/// Reads `AXIS=V[,V]` or `AXIS=A..B`. Either end of a range may be left out.
 fn condition(arg: &str, known: &AxisSet) -> Result<Condition, Mistake> {
     let Some((name, values)) = arg.split_once('=') else {
         return Err(Mistake::new("there is no `=`", "AXIS=V, AXIS=V,V or AXIS=A..B, for example lr=1e-3..0.1"));
     };
-    let column = Column::find(name, known)?;
-    let numeric = matches!(column, Column::Axis(axis) if axis.is_numeric());
+    let column = Attribute::find(name, known)?;
+    let numeric = matches!(column, Attribute::Axis(axis) if axis.is_numeric());
     let any = match values.split_once("..") {
         Some((min, max)) if numeric => {
             let end = |text: &str| match text.trim() {
@@ -278,8 +282,9 @@ fn condition(arg: &str, known: &AxisSet) -> Result<Condition, Mistake> {
     Ok(Condition { column, any })
 }
 
-/// Where the values of a list stand in `arg`, from `at` on: apart by commas, without blanks around them. A value in quotes is without its
-/// quotes, and may have commas and blanks of its own.
+/// The places of the values of a list in `arg`, from `at` on. Commas separate them, and blanks
+/// around them do not count. A value in quotes comes without its quotes, and may have commas and
+/// blanks of its own.
 fn words(arg: &str, mut at: usize) -> Result<Vec<Span>, Mistake> {
     let mut words = Vec::new();
     loop {
@@ -322,10 +327,10 @@ fn number(name: &str, text: &str) -> Result<f64, Mistake> {
     found.ok_or_else(|| Mistake::new(format!("`{}` is not a value of `{name}`", excerpt(text)), "it takes numbers"))
 }
 
-/// A value as the command line has it: without quotes.
-fn want(column: &Column, text: &str) -> Result<Want, Mistake> {
+/// Reads a value as the command line has it: without quotes.
+fn want(column: &Attribute, text: &str) -> Result<Want, Mistake> {
     let raw = match column {
-        Column::Axis(axis) => match axis.kind {
+        Attribute::Axis(axis) => match axis.kind {
             Kind::Integer { .. } if axis.id == Id::Batch && text == "all" => Raw::Text(text.to_owned()),
             Kind::Integer { .. } => Raw::Integer(text.parse().map_err(|_| {
                 Mistake::new(format!("`{}` is not a value of `{}`", excerpt(text), axis.name), "it takes integers")
@@ -334,7 +339,7 @@ fn want(column: &Column, text: &str) -> Result<Want, Mistake> {
             Kind::Boolean if text == "true" || text == "false" => Raw::Boolean(text == "true"),
             Kind::Boolean | Kind::Choice { .. } | Kind::Text => Raw::Text(text.to_owned()),
         },
-        Column::Label | Column::Task => Raw::Text(text.to_owned()),
+        Attribute::Label | Attribute::Task => Raw::Text(text.to_owned()),
     };
     column.want(&raw)
 }
@@ -344,11 +349,11 @@ impl Want {
         matches!(self, Want::Text(text) if text == found)
     }
 
-    fn holds(&self, column: &Column, trial: &impl Cells) -> bool {
+    fn holds(&self, column: &Attribute, trial: &impl Filterable) -> bool {
         let axis = match column {
-            Column::Label => return self.is_text(trial.label()),
-            Column::Task => return self.is_text(trial.task()),
-            Column::Axis(axis) => axis,
+            Attribute::Label => return self.is_text(trial.label()),
+            Attribute::Task => return self.is_text(trial.task()),
+            Attribute::Axis(axis) => axis,
         };
         let Some(found) = trial.value(axis) else { return false };
         match self {
@@ -367,8 +372,8 @@ impl Want {
     }
 }
 
-/// Whether the numeric half of a short form holds too.
-fn has_number(trial: &impl Cells, axis: &Axis, number: f64) -> bool {
+/// Whether the number of a short form holds, too.
+fn has_number(trial: &impl Filterable, axis: &Axis, number: f64) -> bool {
     let Kind::Choice { short: Some(short), .. } = &axis.kind else { return false };
     trial.value(short.sets.axis()).is_some_and(|found| same(found, Value::Float(number)))
 }
@@ -388,7 +393,7 @@ fn as_number(value: Value) -> f64 {
     }
 }
 
-/// Equal at a relative 1e-9.
+/// Whether two numbers are equal within a relative 1e-9.
 fn close(a: f64, b: f64) -> bool {
     a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()) && a.is_finite() && b.is_finite()
 }

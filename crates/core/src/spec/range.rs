@@ -1,4 +1,5 @@
-//! `{ log = [a, b], points = n }` and `{ linear = [a, b], points = n }`: exact ends, inner points rounded to 12 significant digits.
+//! `{ log = [a, b], points = n }` and `{ linear = [a, b], points = n }`. The ends are exact, and
+//! the inner points are rounded to 12 significant digits.
 
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
@@ -7,23 +8,25 @@ use super::value;
 use crate::axis::{Axis, AxisSet, Id, Kind};
 use crate::trial::Value;
 
-/// Points from `first` to `last`, computed when asked for.
+/// A geometric (`log`) or an arithmetic progression from `first` to `last`, whose points are
+/// computed when they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Range {
+pub struct Progression {
     log: bool,
     first: f64,
     last: f64,
     pub points: u64,
 }
 
-/// A range as written; `per` is the axis by whose value each point is divided.
+/// A range as it is written. `per` is the axis by whose value each point is divided.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Divided {
-    pub range: Range,
+    pub range: Progression,
     pub per: Option<Id>,
 }
 
-impl Range {
+impl Progression {
+    /// The point `i`, from 0.
     pub fn at(&self, i: u64) -> f64 {
         if i == 0 {
             return self.first;
@@ -34,7 +37,7 @@ impl Range {
             return self.last;
         }
         let between = |a: f64, b: f64| {
-            // The first form is exact where the ends are; it may overflow.
+            // This form is exact where the ends are, but it may overflow.
             let x = (a * before + b * after) / steps;
             if x.is_finite() { x } else { a * (before / steps) + b * (after / steps) }
         };
@@ -43,7 +46,8 @@ impl Range {
         rounded.clamp(self.first.min(self.last), self.first.max(self.last)) + 0.0
     }
 
-    /// Whether neighbours are surely farther apart than the rounding, also after a division by an axis.
+    /// Whether neighbours are surely farther apart than the rounding, also after a division by an
+    /// axis.
     pub fn is_distinct(&self) -> bool {
         let (small, large) = (self.first.abs().min(self.last.abs()), self.first.abs().max(self.last.abs()));
         // Near the smallest numbers of 64 bits there are few digits.
@@ -54,7 +58,7 @@ impl Range {
     }
 }
 
-/// Points of one range.
+/// The most points of one range.
 pub const MOST_POINTS: i64 = 1 << 50;
 
 const HINT: &str = "for example { log = [1e-3, 10.0], points = 5 }";
@@ -105,7 +109,7 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, known: &AxisSet, proble
         problems.add(span, format!("this range of `{}` lacks {missing}", axis.name), HINT);
         return None;
     };
-    Some(Divided { range: Range { log, first, last, points }, per })
+    Some(Divided { range: Progression { log, first, last, points }, per })
 }
 
 fn pair(axis: &Axis, key: &str, raw: &Raw) -> Result<(f64, f64), Mistake> {
@@ -156,7 +160,7 @@ mod tests {
     use super::*;
 
     fn check(log: bool, first: f64, last: f64, points: u64, expected: &[f64]) {
-        let range = Range { log, first, last, points };
+        let range = Progression { log, first, last, points };
         assert_eq!((0..points).map(|i| range.at(i)).collect::<Vec<_>>(), expected);
     }
 
@@ -174,7 +178,7 @@ mod tests {
 
     #[test]
     fn close_points_are_not_taken_for_distinct() {
-        let range = |first, last, points| Range { log: false, first, last, points }.is_distinct();
+        let range = |first, last, points| Progression { log: false, first, last, points }.is_distinct();
         assert!(range(0.0, 1.0, 1_000_000));
         assert!(!range(1.0, 1.0 + 1e-12, 100));
         assert!(!range(1.0, 1.0, 2));

@@ -1,27 +1,29 @@
-//! Values of filters that no trial has: mistyped, or of a grid that has changed. Nobody would notice, since a filter holds of what its other
-//! values let through. A range is no such value: it may reach beyond what there is.
+//! The values of filters that no trial has, because they are mistyped or the grid has changed.
+//! Nobody would notice them, since a filter holds of what its other values let through. A range is
+//! no such value, since it may reach beyond what there is.
 
-use super::filter::{Cells, Column, Filter};
+use super::filter::{Attribute, Filter, Filterable};
 use super::report::{Mistake, Problems, Report, excerpt};
 use super::source::Span;
 
 /// A value that no trial has.
 #[derive(Debug, Clone)]
 pub struct Unmet {
-    pub column: Column,
-    /// Of the conditions of its filter, from 0.
+    pub column: Attribute,
+    /// The number of its condition in the filter, from 0.
     pub condition: usize,
-    /// Where it stands: in the spec, or in the argument.
+    /// Its place in the spec, or in the argument.
     pub span: Span,
 }
 
-/// Which values of a filter some trial has.
+/// The values of a filter that no trial has had yet.
 #[derive(Debug)]
 pub struct Coverage<'a> {
     filter: &'a Filter,
-    /// The values that none had until now: condition and position in it.
+    /// These values, each as its condition and its position in that.
     open: Vec<(usize, usize)>,
-    /// Comparisons that are still made: long lists and large grids are not worth the wait.
+    /// The number of comparisons that are still made. Long lists and large grids are not worth the
+    /// wait.
     patience: u64,
 }
 
@@ -32,7 +34,8 @@ impl<'a> Coverage<'a> {
         Coverage { filter, open: filter.listed(), patience: PATIENCE }
     }
 
-    pub fn see(&mut self, trial: &impl Cells) {
+    /// Takes note of the values of a trial.
+    pub fn see(&mut self, trial: &impl Filterable) {
         if self.open.is_empty() {
             return;
         }
@@ -53,8 +56,17 @@ impl<'a> Coverage<'a> {
     }
 }
 
-/// Refuses a spec of whose filters these values are met by nothing.
-pub fn refuse(unmet: &[Unmet], known: &dyn Fn(&Column) -> Vec<String>, text: &str, file: &str) -> Result<(), Report> {
+/// Refuses a spec whose filters have values that no trial has. `known` gives the values that an
+/// attribute has.
+///
+/// # Errors
+/// One mistake for each of `unmet`.
+pub fn refuse(
+    unmet: &[Unmet],
+    known: &dyn Fn(&Attribute) -> Vec<String>,
+    text: &str,
+    file: &str,
+) -> Result<(), Report> {
     let mut problems = Problems::default();
     for Unmet { column, span, condition: _ } in unmet {
         let written = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
@@ -63,10 +75,13 @@ pub fn refuse(unmet: &[Unmet], known: &dyn Fn(&Column) -> Vec<String>, text: &st
     if problems.is_empty() { Ok(()) } else { Err(problems.report(text, file)) }
 }
 
-/// Refuses arguments of `--where` of which these values are met by nothing.
+/// Refuses arguments of `--where` with values that no trial has.
+///
+/// # Errors
+/// The first of `unmet`, with a hint.
 pub fn refuse_arguments(
     unmet: &[Unmet],
-    known: &dyn Fn(&Column) -> Vec<String>,
+    known: &dyn Fn(&Attribute) -> Vec<String>,
     args: &[String],
 ) -> Result<(), String> {
     match unmet.first() {
@@ -76,19 +91,19 @@ pub fn refuse_arguments(
 }
 
 /// What is wrong with a value of an argument of `--where`.
-pub fn argument(unmet: &Unmet, known: &dyn Fn(&Column) -> Vec<String>, args: &[String]) -> Mistake {
+pub fn argument(unmet: &Unmet, known: &dyn Fn(&Attribute) -> Vec<String>, args: &[String]) -> Mistake {
     let written = args[unmet.condition].get(unmet.span.clone()).unwrap_or_default();
     none_has(&unmet.column, written, &known(&unmet.column))
 }
 
-/// Values that a message names.
+/// The most values that a message lists.
 const NAMED: usize = 12;
 
-fn none_has(column: &Column, written: &str, known: &[String]) -> Mistake {
+fn none_has(column: &Attribute, written: &str, known: &[String]) -> Mistake {
     let name = column.name();
     let message = format!("no trial has the `{name}` `{}`", excerpt(written));
     let distance = |value: &&String| strsim::damerau_levenshtein(written, value);
-    // Another number is not what was meant.
+    // A number that is not there was not mistyped for another number.
     let is_word = written.parse::<f64>().is_err();
     let near =
         known.iter().min_by_key(distance).filter(|value| is_word && distance(value) <= value.chars().count() / 3);

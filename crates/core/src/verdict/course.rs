@@ -17,7 +17,8 @@ pub struct Course {
     lr: Option<f64>,
     record: Record,
     epoch: EpochFold,
-    /// Of the last tenth of the epochs so far, rounded up: an earlier one will never be in it again.
+    /// The losses of the last tenth of the epochs so far, rounded up. An earlier loss will never be
+    /// in it again.
     late_losses: VecDeque<f64>,
     loss_previous: Option<f64>,
     loss_jump_max: Option<f64>,
@@ -41,6 +42,7 @@ pub struct Course {
     step_rows: Vec<StepRow>,
 }
 
+/// What the steps of the current epoch add up to.
 #[derive(Debug, Clone, Default)]
 struct EpochFold {
     loss: Mean,
@@ -99,7 +101,8 @@ impl Course {
         }
     }
 
-    /// The forward and backward pass of a step, before its update. Returns what the caller has to do about it.
+    /// Takes the forward and backward pass of a step, before its update, and returns what the
+    /// caller has to do about it.
     pub fn step(&mut self, probe: Probe) -> Next {
         let now = When { epoch: self.epochs + 1, step: self.steps };
         self.begin_with(probe.loss);
@@ -135,7 +138,7 @@ impl Course {
         self.observe(now, probe.loss, probe.grad_norm)
     }
 
-    /// The check that follows the last update (or, with no update at all, stands alone).
+    /// Takes the check that follows the last update. If there is no update at all, it stands alone.
     pub fn last_check(&mut self, loss: f64, grad_norm: impl Into<Option<f64>>) -> Next {
         let grad_norm = grad_norm.into();
         if !self.has_begun {
@@ -161,12 +164,13 @@ impl Course {
         Next { locate: first, finished: loss.is_nan() }
     }
 
-    /// The layers were measured.
+    /// Takes the rows of the layers, which were measured.
     pub fn profiled(&mut self, rows: Vec<LayerRow>) {
         self.layer_rows.extend(rows);
     }
 
-    /// Where the first non-finite value began; asked for by `Next::locate`.
+    /// Takes the site where the first value that is not finite began, which `Next::locate` asked
+    /// for.
     pub fn located(&mut self, site: Option<Site>) {
         self.site = site;
     }
@@ -185,7 +189,7 @@ impl Course {
         }
     }
 
-    /// The weights' L2 norm after an update.
+    /// Takes the L2 norm of the weights after an update.
     pub fn weighed(&mut self, norm: f64) {
         self.weight_norm_max = larger(self.weight_norm_max, norm);
     }
@@ -250,7 +254,7 @@ impl Course {
     pub fn finish(mut self, loss_final: impl Into<Option<f64>>, sharpness_final: Option<f64>) -> Finished {
         let loss_final = loss_final.into();
         if self.nan.is_some() && !self.epoch.loss.is_empty() {
-            // The epoch in which the NaN came is cut short; its row says how far it got.
+            // The NaN cut this epoch short. Its row says how far it got.
             self.epoch_end(self.beginning.weight_norm.map(|_| f64::NAN), self.lr);
         }
         let measured = Measured {
@@ -299,7 +303,8 @@ impl Course {
         }
     }
 
-    /// The mean epoch loss of the last tenth, rounded up; without any epoch, the final loss.
+    /// The mean of the last tenth of the epoch losses, rounded up. Without any epoch it is the
+    /// final loss.
     fn late_mean(&self, loss_final: f64) -> f64 {
         let last = &self.late_losses;
         if last.is_empty() {
@@ -313,7 +318,7 @@ fn share((hits, all): (u64, u64)) -> f64 {
     hits as f64 / all as f64
 }
 
-/// The running maximum; a NaN changes nothing.
+/// The running maximum. A NaN does not change it.
 fn larger(max: Option<f64>, value: f64) -> Option<f64> {
     match max {
         _ if value.is_nan() => max,

@@ -1,20 +1,22 @@
-//! Reads a file as it was left: where the rows of each trial lie in it, and what in it is none.
+//! Reads a file as it was left: where the rows of each trial lie in it, and which parts of it are
+//! no rows.
 
 use super::Table;
 use crate::failure::Failure;
 use crate::record::{self, OUTCOME, Piece, Verdict};
 use crate::store::folder::{Folder, Snapshot};
-use crate::store::places::{Place, Places};
+use crate::store::places::{Places, RowPlace};
 use crate::store::sums::{self, Recorded};
 use crate::trial::TrialId;
 use std::io::{self, BufRead, Read};
 
-/// Given a row of `runs.csv` as its trial and its sum: under what it was recorded, if it is as it was written.
+/// Called with the trial and the checksum of a row of `runs.csv`. It returns the record under which
+/// the row was made, or `None` if the row is not as it was written.
 pub type Vouch<'a> = dyn FnMut(TrialId, u32) -> io::Result<Option<Recorded>> + 'a;
 
 impl Table {
-    /// `vouch`: for `runs.csv`, which has one row per trial, with a verdict; in the other files a trial has a block of rows. `from`: the file, if it is
-    /// there.
+    /// Reads the file `from`, if it is there. For `runs.csv`, `vouch` is given: it has one row per
+    /// trial, with a verdict. In the other files a trial has a block of rows.
     pub fn read(
         folder: &Folder,
         name: &'static str,
@@ -84,7 +86,7 @@ impl Table {
             }
         };
         self.end = offset + text.len() as u64;
-        let mut place = Place { offset, length: text.len() as u32, sum: 0, mark: None };
+        let mut place = RowPlace { offset, length: text.len() as u32, sum: 0, mark: None };
         let Some(vouch) = vouch else {
             self.keep_line(trial, place, text);
             return Ok(());
@@ -105,30 +107,31 @@ impl Table {
         Ok(())
     }
 
-    fn keep_row(&mut self, trial: TrialId, place: Place) {
+    fn keep_row(&mut self, trial: TrialId, place: RowPlace) {
         let Some(first) = self.places.get(trial) else {
             return self.places.insert(trial, place);
         };
         self.clean = false;
-        // A trial that was run again. A verdict is not given up for a loss.
-        let verdict = |place: Place| place.mark.and_then(|mark| mark.verdict.outcome());
+        // The trial was run again. A row with an outcome is not given up for one that says that the
+        // trial was lost.
+        let verdict = |place: RowPlace| place.mark.and_then(|mark| mark.verdict.outcome());
         if verdict(place).is_some() || verdict(first).is_none() {
             self.places.insert(trial, place);
         }
     }
 
-    fn keep_line(&mut self, trial: TrialId, mut place: Place, text: &[u8]) {
+    fn keep_line(&mut self, trial: TrialId, mut place: RowPlace, text: &[u8]) {
         let first = self.places.get(trial);
         let length = first.and_then(|first| {
             let end = first.offset + u64::from(first.length);
             first.length.checked_add(place.length).filter(|_| end == place.offset)
         });
         place = match (first, length) {
-            // The trial's next line.
-            (Some(first), Some(length)) => Place { length, sum: sums::continued(first.sum, text), ..first },
+            // This is the trial's next line.
+            (Some(first), Some(length)) => RowPlace { length, sum: sums::continued(first.sum, text), ..first },
             (first, _) => {
                 self.clean &= first.is_none();
-                Place { sum: sums::sum(text), ..place }
+                RowPlace { sum: sums::sum(text), ..place }
             }
         };
         self.places.insert(trial, place);
