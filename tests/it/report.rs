@@ -1,4 +1,5 @@
-//! `report.html`: what is in it, and what a person in a real browser gets from it (`tests/report/`).
+//! `report.html`: what it holds, and what a person in a real browser gets from it
+//! (`tests/report/`).
 
 use crate::check::{GRID, Results};
 use crate::sweep::{Place, SPEC, stderr};
