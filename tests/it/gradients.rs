@@ -294,7 +294,7 @@ fn the_backprop_signal_of_a_layer_is_the_gradient_of_its_linear_output() {
     let signal = Matrix::of(network.output().zeros_like());
     loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
     let mut seen = Vec::new();
-    let mut watch = |place: network::Place, delta: &Tensor| {
+    let mut watch = |place: blowup_engine::module::Place, delta: &Tensor| {
         seen.push((place.layer, delta.sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)));
     };
     network.backward(&model.weights, &gradients, &model.batch.inputs, &signal, Some(&mut watch));

@@ -11,7 +11,8 @@ use blowup_engine::data::{Data, LaneSeeds};
 use blowup_engine::effective::Effective;
 use blowup_engine::loss;
 use blowup_engine::matrix::Matrix;
-use blowup_engine::network::{self, Network as Passes};
+use blowup_engine::module::Module;
+use blowup_engine::network;
 use blowup_engine::task::Draw;
 use blowup_engine::weights::{Weights, host};
 use std::io::Write;
@@ -37,7 +38,7 @@ fn net(depth: usize, width: usize, activation: Activation, norm: Norm, init: Ini
 }
 
 /// One forward and backward pass of one lane: the network after it, and the gradients.
-fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Passes>, Weights) {
+fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Module>, Weights) {
     let samples = trial.task.samples;
     let data = Data::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: trial.data_seed(), order: trial.seed };

@@ -3,8 +3,8 @@
 
 use super::data::{per_lane, per_lane_alpha};
 use super::device::fuses;
+use super::dtype::inner;
 use super::fused;
-use super::inner;
 use super::readout::Readout;
 use super::weights::Weights;
 use tch::{Kind, Tensor};

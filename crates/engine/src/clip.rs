@@ -1,8 +1,8 @@
 //! Gradient clipping, as `torch.nn.utils.clip_grad_norm_` and `clip_grad_value_` do it: also for norms that are NaN or infinite.
 
 use super::data::per_lane;
-use super::kind;
-use super::readout::{Norm, round};
+use super::dtype::{kind, round};
+use super::readout::Norm;
 use super::weights::{Weights, host};
 use blowup_core::trial::{Clip, Dtype};
 

@@ -6,11 +6,13 @@
 use super::clip;
 use super::data::{Batch, Data, LaneSeeds, Order};
 use super::device;
+use super::dtype::kind;
 use super::effective::Effective;
 use super::lane::{Rider, Track, Update, siblings};
 use super::loss::loss;
 use super::matrix::Matrix;
-use super::network::{self, Network, Place, Watch};
+use super::module::{Module, Place, Watch};
+use super::network;
 use super::optimizer::{Optimizer, UpdateNorm};
 use super::profile::Profile;
 use super::readout::Readout;
@@ -20,7 +22,7 @@ use super::still::{self, Rest};
 use super::task::Draw;
 use super::trace::Sink;
 use super::weights::Weights;
-use super::{init, kind, lanes, locate};
+use super::{init, lanes, locate};
 use blowup_core::mean::Mean;
 use blowup_core::training::Step;
 use blowup_core::trial::{Clip, Lane, Shape, Trial};
@@ -110,7 +112,7 @@ struct Cohort<'a, 'w> {
 
 struct Workspace {
     samples: usize,
-    network: Box<dyn Network>,
+    network: Box<dyn Module>,
     signal: Matrix,
 }
 

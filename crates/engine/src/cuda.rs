@@ -4,8 +4,7 @@
 //! Everything that is missing is said at once: on a machine that lacks the library and the driver, neither is found out only after the
 //! other was installed.
 
-use super::device::Unusable;
-use super::fingerprint;
+use super::loaded;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, RTLD_NOW};
 use std::error::Error;
 use std::ffi::{CStr, c_char, c_int, c_uint};
@@ -15,6 +14,13 @@ const LIBRARY: &str = "libtorch_cuda.so";
 /// What libtorch 2.11.0 of the Python package index was built for, as the driver counts.
 const CUDA: c_int = 13_000;
 const DRIVER_HINT: &str = "`nvidia-smi` shows driver and GPUs; CUDA 13 takes NVIDIA's driver 580 or newer";
+
+/// Why a device cannot be trained on, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    pub what: String,
+    pub hint: String,
+}
 
 /// Loads libtorch's CUDA half, to stay, and returns the name of GPU `number`.
 ///
@@ -60,7 +66,7 @@ fn find() -> Result<PathBuf, Missing> {
     let folders = match std::env::var_os("LIBTORCH_CUDA") {
         Some(folder) => vec![PathBuf::from(folder)],
         None => {
-            let libtorch = fingerprint::loaded("libtorch_cpu.so");
+            let libtorch = loaded::path("libtorch_cpu.so");
             let lib = libtorch.iter().filter_map(|file| file.parent());
             lib.flat_map(|lib| [lib.with_file_name("cuda"), lib.to_owned()]).collect()
         }

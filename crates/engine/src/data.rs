@@ -2,6 +2,7 @@
 
 use super::device::upload;
 use super::draw::{Purpose, Stream};
+use super::dtype::{inner, round};
 use super::matrix::Sequence;
 use super::task::{self, Draw};
 use blowup_core::trial::{Sampling, Shape};
@@ -183,9 +184,9 @@ impl Order {
 
 /// As `per_lane`, of a number that is the `alpha` of an addition, which PyTorch does round to 16 bits first.
 pub fn per_lane_alpha(values: &[f64], kind: Kind) -> Tensor {
-    match super::inner(kind) == kind {
+    match inner(kind) == kind {
         true => per_lane(values, kind),
-        false => per_lane(&values.iter().map(|&x| super::readout::round(x, kind)).collect::<Vec<_>>(), kind),
+        false => per_lane(&values.iter().map(|&x| round(x, kind)).collect::<Vec<_>>(), kind),
     }
 }
 
@@ -193,7 +194,7 @@ pub fn per_lane_alpha(values: &[f64], kind: Kind) -> Tensor {
 pub fn per_lane(values: &[f64], kind: Kind) -> Tensor {
     let size = [1, values.len() as i64, 1, 1];
     // A number that a 16-bit tensor is multiplied with is not rounded to 16 bits first.
-    match super::inner(kind) {
+    match inner(kind) {
         Kind::Float => {
             let values: Vec<f32> = values.iter().map(|&x| x as f32).collect();
             upload(Tensor::from_slice(&values)).view(size)

@@ -5,6 +5,7 @@
 //! wherever it is trained.
 
 use super::cuda;
+pub use super::cuda::Unusable;
 use blowup_core::device::Device;
 use std::cell::{Cell, RefCell};
 use tch::{Kind, Tensor};
@@ -12,13 +13,6 @@ use tch::{Kind, Tensor};
 thread_local! {
     static DEVICE: Cell<Device> = const { Cell::new(Device::Cpu) };
     static GPU: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Why a device cannot be trained on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable {
-    pub what: String,
-    pub hint: String,
 }
 
 /// To be called before anything else of libtorch: what it asks CUDA about, it asks once.

@@ -7,16 +7,17 @@
 //! environment, is set or taken out (`ENVIRONMENT`, `FOREIGN_ENVIRONMENT`). It does not name what changes no bit: the number of cores, their clock and
 //! caches, the kernel, the host.
 
-use super::{LIBTORCH, device};
-use blowup_core::input;
-use std::path::{Path, PathBuf};
+use super::{device, loaded};
+
+/// The version of the libtorch that the program was built against, as its `build-version` file says.
+pub const LIBTORCH: &str = env!("BLOWUP_LIBTORCH");
 
 /// A hash of everything at build time; see build.rs.
 const BUILD: &str = env!("BLOWUP_BUILD");
 
 pub fn fingerprint() -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let size = |name| loaded(name).and_then(|path| Some(std::fs::metadata(path).ok()?.len()));
+    let size = |name| loaded::path(name).and_then(|path| Some(std::fs::metadata(path).ok()?.len()));
     let sized = |name| size(name).map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default();
     let gpu =
         device::gpu().map(|gpu| format!(", {gpu} by libtorch_cuda{}", sized("libtorch_cuda.so"))).unwrap_or_default();
@@ -27,13 +28,6 @@ pub fn fingerprint() -> String {
         cpu(),
         if device::is_plain() { ", no fused passes" } else { "" },
     )
-}
-
-/// The path of a library that this process has loaded.
-pub fn loaded(name: &str) -> Option<PathBuf> {
-    let maps = input::system(Path::new("/proc/self/maps"))?;
-    let mut paths = maps.lines().filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
-    paths.find(|path| path.file_name().is_some_and(|file| file == name)).map(Path::to_owned)
 }
 
 fn c_library() -> String {

@@ -18,7 +18,7 @@ const TAIL_16_BIT: usize = 128;
 pub fn pads(shape: &Shape, lanes: usize) -> usize {
     let elements = match shape.network.activation() {
         _ if shape.dtype.is_16_bit() => TAIL_16_BIT,
-        Some(activation) if activation::has_tail(activation) => TAIL,
+        Some(activation) if activation::of(activation).has_tail() => TAIL,
         Some(_) | None => 1,
     };
     let width = shape.network.width().unwrap_or(1);

@@ -23,6 +23,7 @@ pub mod device;
 pub mod door;
 pub mod draw;
 mod drill;
+pub mod dtype;
 pub mod effective;
 pub mod elements;
 pub mod fingerprint;
@@ -30,10 +31,12 @@ pub mod fused;
 pub mod init;
 pub mod lane;
 pub mod lanes;
+pub mod loaded;
 pub mod locate;
 pub mod loss;
 pub mod matrix;
 pub mod mlp;
+pub mod module;
 pub mod network;
 pub mod norm;
 pub mod optimizer;
@@ -51,19 +54,15 @@ pub mod trace;
 pub mod trouble;
 pub mod weights;
 
-pub use fingerprint::fingerprint;
+pub use fingerprint::{LIBTORCH, fingerprint};
 pub use trouble::Trouble;
 
 use blowup_core::device::Device;
 use blowup_core::training::Array;
-use blowup_core::trial::{Dtype, Trial};
+use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Record};
 use device::Unusable;
-use tch::Kind;
 use trouble::caught;
-
-/// The version of the libtorch that the program was built against, as its `build-version` file says.
-pub const LIBTORCH: &str = env!("BLOWUP_LIBTORCH");
 
 /// Prepares this thread of a worker before its first tensor: libtorch runs on it alone, and denormal numbers are flushed to zero (a
 /// vanishing gradient would otherwise cost up to a hundred times the time of an ordinary one). The environment is the parent's part: see
@@ -108,20 +107,6 @@ pub fn replay(trial: &Trial, record: &Record, watch: trace::Sink) -> Result<Fini
 /// As `train`.
 pub fn start_of(trial: &Trial) -> Result<Vec<Array>, Trouble> {
     caught(|| trace::start(trial))
-}
-
-pub(crate) fn kind(dtype: Dtype) -> Kind {
-    match dtype {
-        Dtype::Float32 => Kind::Float,
-        Dtype::Float64 => Kind::Double,
-        Dtype::Bfloat16 => Kind::BFloat16,
-        Dtype::Float16 => Kind::Half,
-    }
-}
-
-/// What is computed inside of an operation on tensors of this kind, as libtorch does it: one rounding, at its end.
-pub(crate) fn inner(kind: Kind) -> Kind {
-    if matches!(kind, Kind::Half | Kind::BFloat16) { Kind::Float } else { kind }
 }
 
 /// Sets the flush-to-zero and denormals-are-zero bits of this thread, as `torch.set_flush_denormal(True)` does.

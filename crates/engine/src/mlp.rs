@@ -2,7 +2,7 @@
 //! for l = 2..depth.
 
 use super::matrix::{Matrix, Operand, Sequence};
-use super::network::{Network, Place, Watch};
+use super::module::{Module, Place, Watch};
 use super::product::{affine, multiply};
 use super::stage::{Slot, Stage};
 use super::weights::Weights;
@@ -43,7 +43,7 @@ impl Mlp {
     }
 }
 
-impl Network for Mlp {
+impl Module for Mlp {
     fn forward(&mut self, weights: &Weights, inputs: &Sequence) {
         for (l, slot) in self.slots.iter().enumerate() {
             let (x, layer) = (self.input(inputs, l), &weights.layers[l]);

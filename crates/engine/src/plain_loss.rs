@@ -136,7 +136,7 @@ impl<'a> Leaves<'a> {
     fn activation(&self, x: Tensor) -> Tensor {
         match self.shape.network.activation() {
             None => x,
-            Some(activation) => activation::differentiable(activation, x),
+            Some(activation) => activation::of(activation).differentiable(x),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! which of two runs depends on lanes x a x b x c, and they round differently.
 
 use super::blas;
-use super::inner;
+use super::dtype::inner;
 use super::matrix::{Matrix, Operand};
 use tch::Tensor;
 

@@ -1,6 +1,6 @@
 //! What `layers.csv` says of one pass: for each layer how large its activations, its backprop signal and its weights are.
 
-use super::network::{Network, Place};
+use super::module::{Module, Place};
 use super::readout::{lane_norms, lane_rms};
 use super::weights::{Layer, Weights};
 use blowup_core::verdict::LayerRow;
@@ -10,7 +10,7 @@ use tch::Tensor;
 /// Norms per lane of everything in a pass.
 pub struct Profile {
     epoch: u64,
-    /// Per hidden layer and time step, in the order of `Network::activations`.
+    /// Per hidden layer and time step, in the order of `Module::activations`.
     activations: Vec<(Place, Vec<f64>)>,
     signals: HashMap<Place, Vec<f64>>,
     weights: Vec<Vec<f64>>,
@@ -19,7 +19,7 @@ pub struct Profile {
 
 impl Profile {
     /// Measures the forward pass just done. `signal`: dLoss/doutput.
-    pub fn new(epoch: u64, network: &dyn Network, signal: &Tensor, weights: &Weights) -> Profile {
+    pub fn new(epoch: u64, network: &dyn Module, signal: &Tensor, weights: &Weights) -> Profile {
         let output_layer = weights.layers.len();
         let output = Place { layer: output_layer, time: None };
         let hidden = network.activations().into_iter();

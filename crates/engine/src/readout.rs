@@ -5,8 +5,8 @@
 //! read, so it is measured right at once: an f32 row again while it is in the cache, 16 bits in f64, an f64 lane again before the next pass.
 
 use super::device;
+use super::dtype::{inner, round};
 use super::fused;
-use super::inner;
 use super::weights::{Weights, host};
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -291,16 +291,6 @@ fn exact_norm_of(flat: &Tensor, target: &Tensor) {
             let norms = flat.to_kind(Kind::Double).norm_scalaropt_dim(2.0, [1i64].as_slice(), false);
             target.shallow_clone().copy_(&norms);
         }
-    }
-}
-
-/// To the nearest number of this kind.
-pub fn round(x: f64, kind: Kind) -> f64 {
-    match kind {
-        Kind::Half => half::f16::from_f64(x).to_f64(),
-        Kind::BFloat16 => half::bf16::from_f64(x).to_f64(),
-        Kind::Float => f64::from(x as f32),
-        _ => x,
     }
 }
 

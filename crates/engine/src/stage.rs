@@ -1,6 +1,7 @@
 //! What a hidden layer does to its linear output h: normalization and activation, in either order, forward and backward.
 
 use super::activation;
+use super::device::fuses;
 use super::fused::{self, Fused};
 use super::matrix::Matrix;
 use super::norm::Statistics;
@@ -31,7 +32,7 @@ pub struct Slot {
 impl Stage {
     pub fn slot(self, size: [i64; 3], kind: Kind) -> Slot {
         let new = || Matrix::zeros(size, kind);
-        let in_place = activation::from_output(self.activation);
+        let in_place = activation::of(self.activation).is_in_place();
         let pre = new();
         let other = |matrix: &Matrix| if in_place { matrix.share() } else { new() };
         let statistics = Statistics::new(self.norm, size, kind);
@@ -64,7 +65,10 @@ impl Stage {
 
     /// The single passes that take the place of bias, activation and bias gradient, if this stage has them.
     pub fn fused(self, slot: &Slot) -> Option<Fused> {
-        Fused::of(self.activation, self.norm, slot.pre.kind())
+        if !fuses(slot.pre.kind()) || self.norm != Norm::None {
+            return None;
+        }
+        activation::of(self.activation).fused()
     }
 
     /// From the layer's input to `slot.output`. `linear` writes the product with the weights, plus the bias that it is given (all of it or
@@ -82,13 +86,13 @@ impl Stage {
         }
         linear(bias, &slot.pre);
         match self.position() {
-            None => activation::forward(self.activation, &slot.phi_input, &slot.phi_output),
+            None => activation::of(self.activation).forward(&slot.phi_input, &slot.phi_output),
             Some(NormPosition::Before) => {
                 slot.statistics().forward(layer, &slot.pre, &slot.phi_input);
-                activation::forward(self.activation, &slot.phi_input, &slot.phi_output);
+                activation::of(self.activation).forward(&slot.phi_input, &slot.phi_output);
             }
             Some(NormPosition::After) => {
-                activation::forward(self.activation, &slot.phi_input, &slot.phi_output);
+                activation::of(self.activation).forward(&slot.phi_input, &slot.phi_output);
                 slot.statistics().forward(layer, &slot.phi_output, &slot.output);
             }
         }
@@ -101,14 +105,14 @@ impl Stage {
             return fused::backward(fused, &slot.phi_output, signal, gradient.bias.as_ref(), add);
         }
         match self.position() {
-            None => activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal),
+            None => activation::of(self.activation).backward(&slot.phi_input, &slot.phi_output, signal),
             Some(NormPosition::Before) => {
-                activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal);
+                activation::of(self.activation).backward(&slot.phi_input, &slot.phi_output, signal);
                 slot.statistics().backward(layer, gradient, &slot.pre, signal, add);
             }
             Some(NormPosition::After) => {
                 slot.statistics().backward(layer, gradient, &slot.phi_output, signal, add);
-                activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal);
+                activation::of(self.activation).backward(&slot.phi_input, &slot.phi_output, signal);
             }
         }
         if let Some(bias) = &gradient.bias {

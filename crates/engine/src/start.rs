@@ -1,6 +1,6 @@
 //! What is measured once, in the first pass before any update: how the backprop signal and the activations grow through the network.
 
-use super::network::{Network, Place};
+use super::module::{Module, Place};
 use super::readout::lane_norms;
 use blowup_core::trial::Shape;
 use blowup_core::verdict::Beginning;
@@ -38,7 +38,7 @@ impl Ends {
 
 impl Start {
     /// Measures the activations of the forward pass just done.
-    pub fn new(shape: &Shape, network: &dyn Network) -> Start {
+    pub fn new(shape: &Shape, network: &dyn Module) -> Start {
         let ends = match shape.network.sequence_length() {
             Some(times) => Ends::Time(times),
             None => Ends::Depth(shape.network.depth()),

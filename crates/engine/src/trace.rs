@@ -2,10 +2,11 @@
 //! watched has the same bits.
 
 use super::data::{Batch, Data, LaneSeeds, Order};
+use super::dtype::kind;
 use super::matrix::Matrix;
 use super::task::Draw;
 use super::weights::{Layer, host};
-use super::{init, kind, lanes};
+use super::{init, lanes};
 use blowup_core::training::{Array, Step, Values};
 use blowup_core::trial::{Lane, Shape, Trial};
 use tch::Tensor;

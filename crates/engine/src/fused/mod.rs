@@ -4,20 +4,16 @@
 //! Each element goes through the same operations in the same order wherever it stands and whatever vectors the CPU has, and each sum is taken in 16
 //! parts whatever their width: the bits depend on nothing else. All tensors are contiguous.
 
+mod simd;
 mod tanh;
 mod update;
 
-use super::activation;
-use super::device::fuses;
 use super::elements::{nothing, slices};
 use super::matrix::Matrix;
-use blowup_core::trial::{Activation, Norm};
+use simd::PARTS;
+pub(crate) use simd::vectorized;
 pub use tanh::tanh;
-use tch::Kind;
 pub use update::{AdamRates, AdamSlice, adam, add, exact_norms, norms};
-
-/// Parts of a sum.
-const PARTS: usize = 16;
 
 /// The activations that `forward` and `backward` know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,53 +22,6 @@ pub enum Fused {
     Relu,
     Tanh,
 }
-
-impl Fused {
-    pub fn of(activation: Activation, norm: Norm, kind: Kind) -> Option<Fused> {
-        if !fuses(kind) || norm != Norm::None {
-            return None;
-        }
-        activation::fused(activation)
-    }
-}
-
-/// Declares a function that is compiled for several instruction sets and calls the widest that the CPU has.
-macro_rules! vectorized {
-    ($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
-        $(#[$meta])*
-        fn $name($($arg: $type),*) $(-> $result)? {
-            #[inline(always)]
-            fn body($($arg: $type),*) $(-> $result)? $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-                fn avx512($($arg: $type),*) $(-> $result)? {
-                    body($($arg),*)
-                }
-                #[target_feature(enable = "avx2,fma")]
-                fn avx2($($arg: $type),*) $(-> $result)? {
-                    body($($arg),*)
-                }
-                if is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512bw")
-                {
-                    // SAFETY: the CPU has what the function was compiled for.
-                    return unsafe { avx512($($arg),*) };
-                }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: as above.
-                    return unsafe { avx2($($arg),*) };
-                }
-            }
-            body($($arg),*)
-        }
-    };
-}
-
-pub(super) use vectorized;
 
 /// Where the elements of a matrix lie.
 ///

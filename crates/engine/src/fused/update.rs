@@ -1,7 +1,7 @@
 //! Norms of parameters and gradients, and the passes of the optimizers: each operation in PyTorch's order, since where numbers leave the range of f32 it decides
 //! what overflows.
 
-use super::{PARTS, vectorized};
+use super::simd::{PARTS, vectorized};
 use crate::elements::{elements, slices};
 use std::array::from_fn;
 use std::ops::Range;

@@ -5,8 +5,8 @@ mod host;
 mod plain;
 
 use super::device::{self, is_host};
+use super::dtype::inner;
 use super::elements::{elements, nothing, slices};
-use super::inner;
 use super::matrix::Matrix;
 use super::weights::Layer;
 use blowup_core::trial::Norm;

@@ -1,12 +1,12 @@
 //! As `torch.optim.Adam` and `torch.optim.AdamW`: the mean of the gradients divided by the root of the mean of their
 //! squares, both means corrected for their start at 0. AdamW's weight decay is decoupled from the gradient.
 
-use super::{Division, Kept, PerLane};
+use super::rule::{Division, Kept, PerLane, UpdateRule};
 use crate::apply::{Stride, add_square, divide};
 use crate::data::per_lane;
 use crate::device::fuses;
+use crate::dtype::inner;
 use crate::fused;
-use crate::inner;
 use crate::weights::Weights;
 use blowup_core::trial::{Lane, Optimizer as Rule};
 use tch::{Kind, Tensor};
@@ -55,12 +55,14 @@ impl Adam {
             square: weights.zeros_like(),
         }
     }
+}
 
-    pub fn is_decoupled(&self) -> bool {
+impl UpdateRule for Adam {
+    fn is_decoupled(&self) -> bool {
         self.decoupled
     }
 
-    pub fn divide(&mut self, division: Division) {
+    fn divide(&mut self, division: Division) {
         let Adam { decoupled: _, betas, eps, rates, mean, square } = self;
         let Division { lr, decay, steps, kind, weights, gradients, readout } = division;
         let steps = f64::from(steps);
@@ -108,7 +110,7 @@ impl Adam {
         }
     }
 
-    pub fn gather(&mut self, kept: &Kept) {
+    fn gather(&mut self, kept: &Kept) {
         let Adam { decoupled: _, betas, eps, rates, mean, square } = self;
         let Rates { one_minus_beta1, beta2, one_minus_beta2, eps: added } = rates;
         kept.values(betas);

@@ -4,17 +4,19 @@
 
 mod adam;
 mod rmsprop;
+mod rule;
 mod sgd;
 
 use super::apply::add;
 use super::data::{per_lane, per_lane_alpha};
 use super::device::{fuses, upload};
-use super::inner;
-use super::readout::{Readout, round};
+use super::dtype::{inner, round};
+use super::readout::Readout;
 use super::weights::Weights;
 use adam::Adam;
 use blowup_core::trial::{Lane, Method, Schedule, Shape};
 use rmsprop::Rmsprop;
+use rule::{Division, Kept, PerLane, UpdateRule};
 use sgd::Sgd;
 use tch::{Kind, Tensor};
 
@@ -30,7 +32,7 @@ pub struct Optimizer {
     /// `lr` under the schedules at the last update.
     scheduled: Vec<f64>,
     decay: Option<Decay>,
-    state: State,
+    rule: Box<dyn UpdateRule>,
     /// Updates done.
     steps: i32,
 }
@@ -39,12 +41,6 @@ pub struct Optimizer {
 struct Decay {
     values: Vec<f64>,
     rate: Tensor,
-}
-
-enum State {
-    Sgd(Sgd),
-    Adam(Adam),
-    Rmsprop(Rmsprop),
 }
 
 /// How long an update was, per lane: what is added to the weights, before the sum is rounded to their dtype.
@@ -57,113 +53,16 @@ pub enum UpdateNorm {
     Measured,
 }
 
-/// A step whose update is a quotient (`addcdiv_`) and not a direction times the learning rate (`add_`).
-struct Division<'a> {
-    /// Of the hidden layers and of the output layer, by lane.
-    lr: [&'a [f64]; 2],
-    /// Decoupled weight decay, by lane.
-    decay: Option<&'a [f64]>,
-    /// Updates done, this one included.
-    steps: i32,
-    kind: Kind,
-    weights: &'a mut Weights,
-    gradients: &'a mut Weights,
-    readout: &'a Readout,
-}
-
-/// The numbers of all lanes, and of the pad lanes behind them.
-struct PerLane<'a> {
-    lanes: &'a [Lane],
-    pads: usize,
-    kind: Kind,
-}
-
-impl PerLane<'_> {
-    fn values(&self, of: impl Fn(&Lane) -> f64, pad: f64) -> Vec<f64> {
-        self.lanes.iter().map(of).chain(std::iter::repeat_n(pad, self.pads)).collect()
-    }
-
-    /// What a tensor is multiplied with.
-    fn factor(&self, of: impl Fn(&Lane) -> f64) -> Tensor {
-        per_lane(&self.values(of, 0.5), self.kind)
-    }
-
-    /// What is added to a tensor, or the `alpha` of an addition.
-    fn alpha(&self, of: impl Fn(&Lane) -> f64) -> Tensor {
-        per_lane_alpha(&self.values(of, 0.5), self.kind)
-    }
-}
-
-/// The lanes that stay, in their new order.
-struct Kept<'a> {
-    index: &'a [usize],
-    tensor: Tensor,
-}
-
-impl Kept<'_> {
-    fn values<T: Copy>(&self, values: &mut Vec<T>) {
-        *values = self.index.iter().map(|&i| values[i]).collect();
-    }
-
-    fn tensor(&self, tensor: &mut Tensor) {
-        *tensor = tensor.index_select(1, &self.tensor);
-    }
-
-    fn weights(&self, weights: &mut Weights) {
-        *weights = weights.gather(&self.tensor);
-    }
-}
-
-impl State {
-    /// Whether an update depends on the gradient alone, and linearly.
-    fn is_plain(&self) -> bool {
-        match self {
-            State::Sgd(sgd) => sgd.is_plain(),
-            State::Adam(_) | State::Rmsprop(_) => false,
-        }
-    }
-
-    /// Whether weight decay goes past the gradient.
-    fn is_decoupled(&self) -> bool {
-        match self {
-            State::Adam(adam) => adam.is_decoupled(),
-            State::Sgd(_) | State::Rmsprop(_) => false,
-        }
-    }
-
-    /// Turns gradients into the direction of the update, in place. False, and nothing done, where the update is a
-    /// quotient.
-    fn direct(&mut self, gradients: &mut Weights) -> bool {
-        match self {
-            State::Sgd(sgd) => {
-                sgd.direct(gradients);
-                true
-            }
-            State::Adam(_) => false,
-            State::Rmsprop(rmsprop) => rmsprop.direct(gradients),
-        }
-    }
-
-    /// A step of what `direct` does not do.
-    fn divide(&mut self, division: Division) {
-        match self {
-            State::Sgd(_) => unreachable!("SGD divides nothing"),
-            State::Adam(adam) => adam.divide(division),
-            State::Rmsprop(rmsprop) => rmsprop.divide(division),
-        }
-    }
-}
-
 impl Optimizer {
     /// The optimizer of a cohort; `pads` pad lanes get a learning rate of 0.
     pub fn new(shape: &Shape, lanes: &[Lane], pads: usize, weights: &Weights) -> Optimizer {
         let kind = weights.groups[0].kind();
         let all = PerLane { lanes, pads, kind };
-        let state = match shape.optimizer {
-            Method::Sgd { momentum, nesterov } => State::Sgd(Sgd::new(&all, momentum, nesterov, weights)),
-            Method::Adam => State::Adam(Adam::new(&all, false, weights)),
-            Method::Adamw => State::Adam(Adam::new(&all, true, weights)),
-            Method::Rmsprop { momentum } => State::Rmsprop(Rmsprop::new(&all, momentum, weights)),
+        let rule: Box<dyn UpdateRule> = match shape.optimizer {
+            Method::Sgd { momentum, nesterov } => Box::new(Sgd::new(&all, momentum, nesterov, weights)),
+            Method::Adam => Box::new(Adam::new(&all, false, weights)),
+            Method::Adamw => Box::new(Adam::new(&all, true, weights)),
+            Method::Rmsprop { momentum } => Box::new(Rmsprop::new(&all, momentum, weights)),
         };
         let decay = shape.weight_decay.then(|| {
             let values = all.values(|lane| lane.weight_decay, 0.0);
@@ -179,7 +78,7 @@ impl Optimizer {
             schedules: schedules.chain(std::iter::repeat_n(Schedule::Constant, pads)).collect(),
             total: shape.steps,
             decay,
-            state,
+            rule,
             steps: 0,
         }
     }
@@ -203,7 +102,7 @@ impl Optimizer {
         let output_lr = output.as_deref().unwrap_or(&self.scheduled);
         // In 16 bits the clipped gradient is rounded before the learning rate comes, so it is a direction of its own.
         let rounds = inner(self.kind) != self.kind;
-        let plain = self.state.is_plain() && self.decay.is_none() && output.is_none() && !rounds;
+        let plain = self.rule.is_plain() && self.decay.is_none() && output.is_none() && !rounds;
         let on_the_way = clip.filter(|_| plain && fuses(self.kind));
         if let (Some(clip), None) = (clip, on_the_way) {
             let clip = per_lane(clip, self.kind);
@@ -215,16 +114,16 @@ impl Optimizer {
             add(weights, gradients, [&rates[0], &rates[1]], on_the_way, readout);
             return UpdateNorm::OfGradient;
         }
-        let decoupled = self.state.is_decoupled();
+        let decoupled = self.rule.is_decoupled();
         if let Some(decay) = self.decay.as_ref().filter(|_| !decoupled) {
             for (w, g) in weights.slices.iter().zip(&mut gradients.slices) {
                 drop(g.addcmul_(w, &decay.rate));
             }
         }
-        if !self.state.direct(gradients) {
+        if !self.rule.direct(gradients) {
             let decay = self.decay.as_ref().filter(|_| decoupled).map(|decay| &decay.values[..]);
             let (lr, steps, kind) = ([&self.scheduled[..], output_lr], self.steps, self.kind);
-            self.state.divide(Division { lr, decay, steps, kind, weights, gradients, readout });
+            self.rule.divide(Division { lr, decay, steps, kind, weights, gradients, readout });
             return UpdateNorm::Measured;
         }
         add(weights, gradients, [&rates[0], &rates[1]], None, readout);
@@ -258,10 +157,6 @@ impl Optimizer {
             kept.values(values);
             kept.tensor(rate);
         }
-        match &mut self.state {
-            State::Sgd(sgd) => sgd.gather(&kept),
-            State::Adam(adam) => adam.gather(&kept),
-            State::Rmsprop(rmsprop) => rmsprop.gather(&kept),
-        }
+        self.rule.gather(&kept);
     }
 }

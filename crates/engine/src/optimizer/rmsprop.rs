@@ -1,7 +1,7 @@
 //! As `torch.optim.RMSprop`: the gradient divided by the root of the mean of its squares, and, with momentum, the sum of
 //! all such quotients.
 
-use super::{Division, Kept, PerLane};
+use super::rule::{Division, Kept, PerLane, UpdateRule};
 use crate::apply::{Stride, add_square, divide};
 use crate::weights::Weights;
 use blowup_core::trial::{Lane, Optimizer as Rule};
@@ -52,9 +52,10 @@ impl Rmsprop {
             momentum: momentum.then(|| (lanes.factor(|lane| numbers(lane).2), weights.zeros_like())),
         }
     }
+}
 
-    /// With momentum: turns gradients into the direction of the update, in place, and says that it did.
-    pub fn direct(&mut self, gradients: &mut Weights) -> bool {
+impl UpdateRule for Rmsprop {
+    fn direct(&mut self, gradients: &mut Weights) -> bool {
         let Rmsprop { rates, square, momentum } = self;
         let Some((momentum, buffer)) = momentum else { return false };
         for ((b, v), g) in buffer.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices) {
@@ -66,8 +67,7 @@ impl Rmsprop {
         true
     }
 
-    /// Without momentum.
-    pub fn divide(&mut self, division: Division) {
+    fn divide(&mut self, division: Division) {
         let Division { lr, kind, weights, gradients, readout, .. } = division;
         let minus = |lr: &[f64]| lr.iter().map(|lr| -lr).collect::<Vec<f64>>();
         let strides = lr.map(|lr| Stride::new(&minus(lr), None, kind));
@@ -77,7 +77,7 @@ impl Rmsprop {
         }
     }
 
-    pub fn gather(&mut self, kept: &Kept) {
+    fn gather(&mut self, kept: &Kept) {
         let Rmsprop { rates: Rates { alpha, one_minus_alpha, eps }, square, momentum } = self;
         [alpha, one_minus_alpha, eps].into_iter().for_each(|rate| kept.tensor(rate));
         kept.weights(square);

@@ -1,7 +1,7 @@
 //! As `torch.nn.GRU`: with p = x_t W + b and q = h_{t-1} R + r, gates r = sigmoid(p_r + q_r) and z = sigmoid(p_z + q_z), candidate
 //! n = tanh(p_n + r q_n), h_t = (1 - z) n + z h_{t-1}. Its backprop signal is dLoss/dh_t.
 
-use super::{Cell, Deltas};
+use super::cell::{Cell, Deltas};
 use crate::matrix::{Matrix, Operand};
 use crate::product::affine;
 use crate::weights::Layer;

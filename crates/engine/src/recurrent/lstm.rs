@@ -1,7 +1,7 @@
 //! As `torch.nn.LSTM`: gates i, f, g, o from x_t W + b + h_{t-1} R + r, c_t = f c_{t-1} + i g, h_t = o tanh(c_t). Its backprop signal is
 //! dLoss/dh_t.
 
-use super::{Cell, Deltas, both_biases, gate_inputs};
+use super::cell::{Cell, Deltas, both_biases, gate_inputs};
 use crate::matrix::{Matrix, Operand};
 use crate::weights::Layer;
 use tch::{Kind, Tensor};

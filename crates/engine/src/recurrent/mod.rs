@@ -1,45 +1,22 @@
 //! Stacked recurrent networks, trained by backpropagation through time, without truncation: what the cells have in common. The output
 //! layer reads the top layer's last state; every state starts at 0.
 
+mod cell;
 mod gru;
 mod lstm;
 mod plain;
 
+pub use cell::Cell;
+use cell::Deltas;
 pub use gru::Gru;
 pub use lstm::Lstm;
 pub use plain::Plain;
 
 use super::matrix::{Matrix, Operand, Sequence};
-use super::network::{Network, Place, Watch};
+use super::module::{Module, Place, Watch};
 use super::product::{add_product, affine, multiply};
 use super::weights::{Layer, Weights};
 use tch::{Kind, Tensor};
-
-/// One recurrent layer over all time steps (from 0). Its gates are stacked in the columns of its matrices, in PyTorch's order.
-pub trait Cell {
-    /// Once before the time steps of a forward pass.
-    fn prepare(&mut self, layer: &Layer);
-
-    /// From the input `[lane, batch, in]` at time `t` and the state before it to the state at `t`.
-    fn forward(&mut self, t: usize, x: Operand, layer: &Layer);
-
-    /// h_t, `[lane, batch, width]`.
-    fn state(&self, t: usize) -> &Matrix;
-
-    /// Called from the last time step to the first. `signal` is dLoss/dh_t but for what the cell itself carries back from the step after;
-    /// it becomes the backprop signal that this network reports. `add`: not the last time step, so gradients are added to.
-    fn backward<'a>(&'a self, t: usize, signal: &'a Matrix, layer: &Layer, gradient: &Layer, add: bool) -> Deltas<'a>;
-}
-
-/// dLoss by what enters the gates, `[lane, batch, gates x width]`.
-pub struct Deltas<'a> {
-    /// From the input: x W + b.
-    pub input: &'a Matrix,
-    /// From the state before: h R + r. None if it is the same.
-    pub recurrent: Option<&'a Matrix>,
-    /// Whether the gradient of the bias was written (or added to) on the way.
-    pub bias_is_done: bool,
-}
 
 pub struct Recurrent {
     /// One per layer.
@@ -72,7 +49,7 @@ impl Recurrent {
     }
 }
 
-impl Network for Recurrent {
+impl Module for Recurrent {
     fn forward(&mut self, weights: &Weights, inputs: &Sequence) {
         let depth = self.cells.len();
         for l in 0..depth {
@@ -167,20 +144,4 @@ impl Recurrent {
 /// target = a b, or target += a b.
 fn product<'a>(a: impl Into<Operand<'a>>, b: &'a Matrix, target: &Matrix, add: bool) {
     if add { add_product(a, b, target) } else { multiply(a, b, target) }
-}
-
-/// b + r, `[lane, 1, columns]`, into `target`; None without biases.
-fn both_biases(layer: &Layer, target: &Matrix) -> Option<Matrix> {
-    let (bias, recurrent) = layer.bias.as_ref().zip(layer.recurrent_bias.as_ref())?;
-    drop(bias.add_out(target, recurrent));
-    Some(target.share())
-}
-
-/// x W + b + r, and h R added where there is a state before, into `target`.
-fn gate_inputs(x: Operand, before: Option<&Matrix>, layer: &Layer, biases: Option<&Matrix>, target: &Matrix) {
-    affine(x, &layer.weight, biases, target);
-    if let Some(before) = before {
-        let recurrent = layer.recurrent.as_ref().expect("a recurrent layer has a recurrent matrix");
-        add_product(before, recurrent, target);
-    }
 }

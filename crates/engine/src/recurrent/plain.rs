@@ -1,6 +1,6 @@
 //! As `torch.nn.RNN`: h_t = x_t W + b + s_{t-1} R + r, s_t = stage(h_t). Its backprop signal is dLoss/dh_t, before the activation.
 
-use super::{Cell, Deltas, both_biases, gate_inputs};
+use super::cell::{Cell, Deltas, both_biases, gate_inputs};
 use crate::matrix::{Matrix, Operand};
 use crate::stage::{Slot, Stage};
 use crate::weights::Layer;
