@@ -5,7 +5,7 @@ use super::draw::{Purpose, Stream};
 use super::dtype::{inner, round};
 use super::matrix::Sequence;
 use super::task::{self, Draw};
-use blowup_core::trial::{Sampling, Shape};
+use blowup_core::trial::{Lane, Sampling, Shape};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
@@ -153,6 +153,12 @@ fn fill(matrix: &Tensor, at: usize, numbers: &[f64], columns: usize) {
 pub struct LaneSeeds {
     pub data: u64,
     pub order: u64,
+}
+
+impl LaneSeeds {
+    pub fn of(lane: &Lane) -> LaneSeeds {
+        LaneSeeds { data: lane.data_seed, order: lane.seed }
+    }
 }
 
 /// The samples of an epoch in the order in which they are trained on, per seed.

@@ -70,8 +70,7 @@ pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
 /// All samples of a draw, as one batch of one lane.
 fn batch(shape: &Shape, lane: &Lane, draw: Draw) -> Result<Batch, String> {
     let data = Data::new(shape, &[lane.data_seed], draw, kind(shape.dtype))?;
-    let seeds = LaneSeeds { data: lane.data_seed, order: lane.seed };
-    Ok(data.batch(&[seeds], 0, 0..data.samples(), None))
+    Ok(data.batch(&[LaneSeeds::of(lane)], 0, 0..data.samples(), None))
 }
 
 fn data(name: &str, shape: &Shape, draws: &[Batch], stacked: bool) -> Vec<Array> {
