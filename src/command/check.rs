@@ -6,15 +6,15 @@ use crate::cli::Check;
 use crate::progress::to_stderr;
 use blowup_core::check::apart::apart;
 use blowup_core::check::baseline;
-use blowup_core::check::beside::Beside;
 use blowup_core::check::github::github;
 use blowup_core::check::judge::judge;
 use blowup_core::check::junit::{is_junit, junit};
 use blowup_core::check::layers::LayerCells;
-use blowup_core::check::measure::{self, Rows};
+use blowup_core::check::measure::{self, SweepRows};
 use blowup_core::check::roster::Roster;
 use blowup_core::check::run::Run;
-use blowup_core::check::text::{self, Told};
+use blowup_core::check::sides::SideFiles;
+use blowup_core::check::text::{self, ComparisonContext};
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::input;
 use blowup_core::output::{self, print};
@@ -50,7 +50,7 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     let run = run_of(&args.dir, &roster, &columns)?;
     let layers = layers(&spec, &roster, &args.dir.join("layers.csv"))?;
     let earlier = args.baseline.as_deref().map(|given| Earlier::read(given, &path, &roster)).transpose()?;
-    let rows = Rows { roster: &roster, run: &run, layers: &layers };
+    let rows = SweepRows { roster: &roster, run: &run, layers: &layers };
     let gate = judge(&spec, rows, earlier.as_ref().map(|earlier| &earlier.run));
 
     let line = |byte: usize| written[..byte].matches('\n').count() + 1;
@@ -75,7 +75,7 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
             let (settings, apart) = (&spec.baseline, &apart(&spec, &changed));
             text::comparison(
                 found,
-                &Told { settings, roster: &roster, apart, file: &file, unchanged: earlier.unchanged },
+                &ComparisonContext { settings, roster: &roster, apart, file: &file, unchanged: earlier.unchanged },
             )
         }
         (None, _) | (_, None) => String::new(),
@@ -93,7 +93,7 @@ pub(super) fn run_of(dir: &Path, roster: &Roster, columns: &[&'static str]) -> R
     let path = dir.join(RUNS);
     // In this order each row finds what was written before it, even while a sweep is writing.
     let rows = open(&path)?;
-    let mut beside = Beside::new(dir);
+    let mut beside = SideFiles::new(dir);
     beside.read(roster, &|path| if path.exists() { open(path).map(Some) } else { Ok(None) })?;
     let known = Known::open(sums::path(&path))?;
     if known.is_none() {

@@ -7,14 +7,14 @@ use crate::cli::Merge;
 use crate::progress;
 use blowup_core::failure::{Exit, Failure, counted};
 use blowup_core::input;
-use blowup_core::merge::{Allowed, Owners, Part, fit};
+use blowup_core::merge::{Allowed, Owners, ShardFolder, fit};
 use blowup_core::output::print;
 use blowup_core::protocol::{Row, Rows};
-use blowup_core::record::{EPOCHS, SIDES, Verdict, recorded};
+use blowup_core::record::{Counts, EPOCHS, SIDES, Verdict, recorded};
 use blowup_core::spec::Spec;
 use blowup_core::store::losses;
 use blowup_core::store::sums::Recorded;
-use blowup_core::store::{Counts, Manifest, Reader, Status, Store, Table};
+use blowup_core::store::{Manifest, Reader, Status, Store, Table};
 use blowup_core::summary::{self, Summary};
 use blowup_core::trial::TrialId;
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub fn run(args: &Merge) -> Result<Exit, Failure> {
     let shards: Vec<Store> = args.shards.iter().map(|dir| read(dir)).collect::<Result<_, _>>()?;
-    let parts: Vec<Part> = shards.iter().map(part).collect();
+    let parts: Vec<ShardFolder> = shards.iter().map(part).collect();
     fit(&parts, Allowed { partial: args.partial, mixed: args.allow_mixed })?;
     let out = open(&args.out, &args.shards)?;
     let (text, file) = match &args.spec {
@@ -63,9 +63,9 @@ fn read(dir: &Path) -> Result<Store, Failure> {
     Ok(store)
 }
 
-fn part(store: &Store) -> Part<'_> {
+fn part(store: &Store) -> ShardFolder<'_> {
     let manifest = store.manifest.as_ref().expect("a shard was read");
-    Part {
+    ShardFolder {
         dir: store.dir(),
         manifest,
         rows: store.runs.len() as u64,

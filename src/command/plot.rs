@@ -12,7 +12,7 @@ use crate::figures::words;
 use blowup_core::failure::{Exit, Failure, excerpt};
 use blowup_core::input;
 use blowup_core::output::{self, print};
-use blowup_core::spec::filter::{Column, Filter};
+use blowup_core::spec::filter::{Attribute, Filter};
 use blowup_core::spec::metric::Rate;
 use blowup_core::spec::unmet;
 use blowup_core::spec::{self, Mistake};
@@ -95,7 +95,7 @@ fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure
     if table.is_empty() {
         return Err(matches_none(&path, filters, table.read));
     }
-    let known = |column: &Column| {
+    let known = |column: &Attribute| {
         let all = input::buffered(&path).ok().and_then(|file| Table::read(&path, file, &[], &Filter::default()).ok());
         let levels = all.as_ref().and_then(|all| all.factor(column.name())).map(|factor| &factor.levels);
         levels.into_iter().flatten().map(|level| level.text.clone()).filter(|text| !text.is_empty()).collect()

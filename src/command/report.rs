@@ -10,7 +10,7 @@ use crate::report::data::{self, Beside, Checks, Data, Sampled};
 use crate::report::sample::{self, Sample};
 use crate::report::{MOST_TRIALS, page};
 use blowup_core::check::judge::judge;
-use blowup_core::check::measure::{self, Rows};
+use blowup_core::check::measure::{self, SweepRows};
 use blowup_core::check::roster::Roster;
 use blowup_core::failure::Failure;
 use blowup_core::input;
@@ -115,7 +115,7 @@ fn checks(dir: &Path, spec: &Spec, rows: u64) -> Option<Checks> {
         let roster = Roster::new(spec);
         let run = run_of(dir, &roster, &measure::columns(spec))?;
         let layers = layers(spec, &roster, &dir.join("layers.csv"))?;
-        Ok(Checks::of(&judge(spec, Rows { roster: &roster, run: &run, layers: &layers }, None)))
+        Ok(Checks::of(&judge(spec, SweepRows { roster: &roster, run: &run, layers: &layers }, None)))
     };
     Some(found().unwrap_or_else(|failure| Checks::Problem(failure.to_string())))
 }

@@ -11,14 +11,14 @@ use blowup_core::input;
 use blowup_core::limits::{Limits, Shares, Wishes};
 use blowup_core::memory;
 use blowup_core::output::print;
-use blowup_core::plan::{self, Pending, Plan, Shard, Sizes};
+use blowup_core::plan::{self, Pending, Plan, PlanOptions, Shard};
 use blowup_core::protocol::Rows;
-use blowup_core::record::{self, Verdict};
+use blowup_core::record::{self, Counts, Verdict};
 use blowup_core::spec::Spec;
 use blowup_core::spec::filter::Filter;
 use blowup_core::store::losses::{self, Loss};
 use blowup_core::store::sums::Recorded;
-use blowup_core::store::{Counts, Manifest, REPORT, Status, Store};
+use blowup_core::store::{Manifest, REPORT, Status, Store};
 use blowup_core::summary::{self, Summary};
 use blowup_core::trial::TrialId;
 use std::fmt::Write as _;
@@ -73,8 +73,13 @@ pub fn run(args: &Sweep) -> Result<Exit, Failure> {
     limits.ceiling = shares.ceiling;
     let chunk = args.chunk.map(usize::from);
     let Shares { workers, planned, .. } = shares;
-    let plan =
-        planner.plan(Sizes { workers, device: args.device, chunk, seconds: limits.chunk_seconds(), bytes: planned });
+    let plan = planner.plan(PlanOptions {
+        workers,
+        device: args.device,
+        chunk,
+        seconds: limits.chunk_seconds(),
+        bytes: planned,
+    });
     let survey = &survey;
     if args.dry_run {
         print(&dry_run(&spec, shard, survey, &plan, workers))?;

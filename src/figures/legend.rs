@@ -8,7 +8,7 @@ use super::phase::{TICK, mark};
 use super::picture::{Area, Picture, Text};
 use super::scale;
 use super::words;
-use blowup_core::store::Counts;
+use blowup_core::record::Counts;
 
 /// From values to colours.
 #[derive(Debug, Clone, Copy, PartialEq)]

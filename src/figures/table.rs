@@ -3,11 +3,11 @@
 //! grid take some tens of megabytes.
 
 use blowup_core::axis::{self, Axis};
-use blowup_core::check::sheet::{Header, Row};
+use blowup_core::check::sheet::{Header, SheetRow};
 use blowup_core::failure::Failure;
 use blowup_core::record::{self, LABEL, OUTCOME, Verdict};
-use blowup_core::spec::filter::{Cells, Filter};
-use blowup_core::spec::unmet::{Tally, Unmet};
+use blowup_core::spec::filter::{Filter, Filterable};
+use blowup_core::spec::unmet::{Coverage, Unmet};
 use blowup_core::spec::value;
 use blowup_core::trial::{TrialId, Value};
 use std::collections::HashMap;
@@ -100,9 +100,9 @@ impl Table {
     ) -> Result<Table, Failure> {
         let header = Header::read(path, &mut reader)?;
         let mut reading = Reading::new(&header, measures)?;
-        let mut tally = filter.tally();
-        header.rows(path, reader, &mut |row| reading.add(&row, filter, &mut tally))?;
-        Ok(Table { unmet: tally.unmet(), ..reading.finish() })
+        let mut coverage = Coverage::new(filter);
+        header.rows(path, reader, &mut |row| reading.add(&row, filter, &mut coverage))?;
+        Ok(Table { unmet: coverage.unmet(), ..reading.finish() })
     }
 
     /// How many rows there are.
@@ -159,7 +159,7 @@ struct Growing {
 
 impl Growing {
     /// The code of this cell.
-    fn intern(&mut self, header: &Header, row: &Row<'_>) -> Result<u32, Failure> {
+    fn intern(&mut self, header: &Header, row: &SheetRow<'_>) -> Result<u32, Failure> {
         let cell = row.cell(self.column);
         if cell == self.last.1 && !self.values.is_empty() {
             return Ok(self.last.0);
@@ -273,7 +273,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn add(&mut self, row: &Row<'_>, filter: &Filter, tally: &mut Tally<'_>) -> Result<(), Failure> {
+    fn add(&mut self, row: &SheetRow<'_>, filter: &Filter, coverage: &mut Coverage<'_>) -> Result<(), Failure> {
         let header = self.header;
         let Some(verdict) = Verdict::parse(row.cell(self.outcome), row.cell(self.lost)) else {
             return Err(header.wrong_cell(row, self.outcome, "not an outcome"));
@@ -295,7 +295,7 @@ impl<'a> Reading<'a> {
         }
         self.table.read += 1;
         let seen = Seen { growing: &self.growing, codes: &codes };
-        tally.see(&seen);
+        coverage.see(&seen);
         if !filter.matches(&seen) {
             return Ok(());
         }
@@ -348,7 +348,7 @@ impl Seen<'_> {
     }
 }
 
-impl Cells for Seen<'_> {
+impl Filterable for Seen<'_> {
     fn value(&self, axis: &'static Axis) -> Option<Value> {
         let (growing, code) = self.level(axis.name);
         growing.values[code]

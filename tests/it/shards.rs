@@ -5,7 +5,7 @@ use crate::plan::trial;
 use blowup::cli::ShardArg;
 use blowup::command::shard::resolve;
 use blowup_core::device::Device;
-use blowup_core::plan::{Cost, Planner, Shard, Sizes, Split};
+use blowup_core::plan::{Cost, PlanOptions, Planner, Shard, Split};
 use blowup_core::trial::{Clip, Shape, Trial};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -42,7 +42,7 @@ fn planned(trials: &[Trial], shards: &[u32], count: u32) -> Vec<f64> {
         .into_iter()
         .map(|planner| {
             planner
-                .plan(Sizes { workers: 1, device: Device::Cpu, chunk: None, seconds: None, bytes: f64::INFINITY })
+                .plan(PlanOptions { workers: 1, device: Device::Cpu, chunk: None, seconds: None, bytes: f64::INFINITY })
                 .seconds()
         })
         .collect()

@@ -12,7 +12,6 @@ pub mod training;
 pub mod trial;
 
 pub mod csv_task;
-pub mod grid;
 pub mod spec;
 
 pub mod plan;

@@ -4,8 +4,8 @@
 //! The constants were measured on one core of an AMD EPYC with AVX-512, in 26 shapes with 2 to 64 lanes (us per trial and step, 16 hidden tanh
 //! layers, 64 samples, f32: 16 at width 16, 138 at width 64, 480 at width 128). Only their ratios matter for the plan.
 
-use super::held::{self, Held};
-use super::measure::Measure;
+use super::footprint::{self, Footprint};
+use super::workload::Workload;
 use crate::trial::{Activation, Dtype, Network, Norm, TaskKind, Trial};
 use crate::verdict::Record;
 
@@ -78,7 +78,7 @@ const MEMORY_BYTES: f64 = 200.0 * MIB;
 /// does not fit after all is halved and tried again. Not measured: nobody has run it on a GPU yet.
 const GPU_BYTES: f64 = 3.0 * 1024.0 * MIB;
 const MOST_GPU_LANES: usize = 16 * 1024;
-const MIB: f64 = held::MIB;
+const MIB: f64 = footprint::MIB;
 /// More lanes save no dispatch worth having and take longer to hand over.
 const MOST_LANES: usize = 512;
 
@@ -93,7 +93,7 @@ pub struct Cost {
     /// What a lane works on.
     pub bytes_per_lane: f64,
     /// What is held at most.
-    held: Held,
+    held: Footprint,
     /// How many seeds a further lane brings with it: 0 where all lanes share one.
     share: f64,
 }
@@ -105,7 +105,7 @@ impl Cost {
     }
 
     pub fn recorded(trial: &Trial, record: &Record) -> Cost {
-        let m = Measure::of(trial);
+        let m = Workload::of(trial);
         let slower = match trial.dtype {
             Dtype::Float32 => 1.0,
             Dtype::Float64 => 2.0,
@@ -152,7 +152,7 @@ impl Cost {
             seconds_per_seed: drawn + SECONDS_PER_PLACE * ordered,
             seconds_per_chunk: (steps + evaluated / 2.0) * dispatch + read + profiles,
             bytes_per_lane: m.working_set(),
-            held: Held::of(trial, &m, record),
+            held: Footprint::of(trial, &m, record),
             share: 0.0,
         }
     }
@@ -204,7 +204,7 @@ impl Cost {
 }
 
 /// Once, of one lane: in f64, over all of its data.
-fn sharpness(m: &Measure) -> f64 {
+fn sharpness(m: &Workload) -> f64 {
     let units = m.units_of(m.evaluated());
     let product = 2.0 * 6.0 * m.evaluated() * m.products * 2.0 / FLOPS_PER_SECOND
         + SECONDS_PER_HESSIAN_UNIT * units

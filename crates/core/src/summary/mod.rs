@@ -4,9 +4,8 @@ mod counted;
 mod table;
 
 use crate::record::column::{About, abouts, names};
-use crate::record::{self, LABEL, OUTCOME, Verdict};
+use crate::record::{self, Counts, LABEL, OUTCOME, Verdict};
 use crate::spec::Spec;
-use crate::store::Counts;
 use counted::COUNTED;
 use std::collections::HashMap;
 use std::io::{self, Write};
