@@ -3,8 +3,8 @@
 use crate::trials;
 use blowup_core::trial::{Budget, Clip, Dtype, Optimizer as Rule, Schedule, Trial};
 use blowup_engine::clip;
-use blowup_engine::optimizer::{Optimizer, UpdateNorm};
-use blowup_engine::readout::{Norm, Readout};
+use blowup_engine::optimizer::{PerLaneOptimizer, UpdateNorm};
+use blowup_engine::readout::{GlobalNorm, Readout};
 use blowup_engine::weights::host;
 use tch::{Device, Kind, Tensor};
 
@@ -83,7 +83,7 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
     let mut weights = trials::weights(&all, 1, Kind::Double);
     let mut gradients = weights.zeros_like();
     let mut optimizer =
-        Optimizer::new(&trials[0].shape(), &trials.each_ref().map(|trial| trial.parts().1), 1, &weights);
+        PerLaneOptimizer::new(&trials[0].shape(), &trials.each_ref().map(|trial| trial.parts().1), 1, &weights);
     let mut reference: Vec<Vec<Reference>> = Vec::new();
     for step in 0..5 {
         for group in &mut gradients.groups {
@@ -178,7 +178,7 @@ fn schedules_and_the_output_layers_own_rate_hold_under_every_optimizer() {
 
 #[test]
 fn the_clip_coefficient_is_that_of_pytorch_also_for_norms_that_are_not_finite() {
-    let coefficient = |clip, norm| clip::coefficient(clip, Norm { in_dtype: norm, exact: norm }, Dtype::Float64);
+    let coefficient = |clip, norm| clip::coefficient(clip, GlobalNorm { in_dtype: norm, exact: norm }, Dtype::Float64);
     assert_eq!(coefficient(Clip::Norm(1.0), 0.5), 1.0);
     // PyTorch's tensors have no division of a number by a tensor: it is the number times the reciprocal.
     assert_eq!(coefficient(Clip::Norm(0.7), 4.0), 1.0 / (4.0 + 1e-6) * 0.7);

@@ -5,7 +5,7 @@
 //! depends on the sizes alone, never on how many lanes there are.
 
 use super::device::is_host;
-use super::matrix::Lanes;
+use super::matrix::StridedView;
 use libloading::os::unix::Library;
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
@@ -17,7 +17,7 @@ const AS_IT_IS: c_int = 111;
 const TRANSPOSED: c_int = 112;
 
 /// C = alpha A B + beta C for each matrix of each group (oneMKL's `cblas_?gemm_batch`); `T` is the type of the numbers.
-type Batch<T> = unsafe extern "C" fn(
+type GemmBatch<T> = unsafe extern "C" fn(
     layout: c_int,
     a_is: *const c_int,
     b_is: *const c_int,
@@ -37,8 +37,8 @@ type Batch<T> = unsafe extern "C" fn(
 );
 
 struct Mkl {
-    single: Batch<f32>,
-    double: Batch<f64>,
+    single: GemmBatch<f32>,
+    double: GemmBatch<f64>,
 }
 
 /// None where libtorch was built with another BLAS.
@@ -46,8 +46,8 @@ static MKL: LazyLock<Option<Mkl>> = LazyLock::new(|| {
     let this = Library::this();
     // SAFETY: functions of these types, in a library that the program is linked to and that stays.
     unsafe {
-        let single = this.get::<Batch<f32>>(b"cblas_sgemm_batch\0").ok()?;
-        let double = this.get::<Batch<f64>>(b"cblas_dgemm_batch\0").ok()?;
+        let single = this.get::<GemmBatch<f32>>(b"cblas_sgemm_batch\0").ok()?;
+        let double = this.get::<GemmBatch<f64>>(b"cblas_dgemm_batch\0").ok()?;
         Some(Mkl { single: *single, double: *double })
     }
 });
@@ -82,7 +82,7 @@ pub fn serves() -> bool {
 ///
 /// # Panics
 /// If sizes or types do not fit, or the rows of `c` do not lie one after the other.
-pub fn multiply(a: Lanes, b: Lanes, c: Lanes, add: bool) -> bool {
+pub fn multiply(a: StridedView, b: StridedView, c: StridedView, add: bool) -> bool {
     let Some(mkl) = &*MKL else { return false };
     if ![Kind::Float, Kind::Double].contains(&c.kind()) {
         return false;
@@ -96,9 +96,9 @@ pub fn multiply(a: Lanes, b: Lanes, c: Lanes, add: bool) -> bool {
         let a = aligned(a, a_copy, true);
         let b = if transposes(b) { transposed(b, b_copy) } else { aligned(b, b_copy, true) };
         let written = aligned(c, c_copy, add);
-        for (places, lanes) in places.iter_mut().zip([a, b, written]) {
+        for (places, view) in places.iter_mut().zip([a, b, written]) {
             places.clear();
-            places.extend((0..lanes.count()).map(|lane| lanes.lane(lane).cast::<c_void>()));
+            places.extend((0..view.count()).map(|lane| view.lane(lane).cast::<c_void>()));
             // A single product has one of two numbers beside it: alone, MKL would give it to other kernels.
             places.push(number.as_mut_ptr().cast());
         }
@@ -119,15 +119,21 @@ pub fn multiply(a: Lanes, b: Lanes, c: Lanes, add: bool) -> bool {
 
 /// # Safety
 /// The places are starts of matrices as `lanes` says, of numbers of type `T`, and behind them of one number more.
-unsafe fn call<T: Copy>(batch: Batch<T>, lanes: [Lanes; 3], places: &[Vec<*mut c_void>; 3], alpha: T, beta: T) {
-    let [a, b, c] = lanes;
-    let flag = |lanes: Lanes| [if lanes.is_transposed() { TRANSPOSED } else { AS_IT_IS }; 2];
+unsafe fn call<T: Copy>(
+    gemm: GemmBatch<T>,
+    operands: [StridedView; 3],
+    places: &[Vec<*mut c_void>; 3],
+    alpha: T,
+    beta: T,
+) {
+    let [a, b, c] = operands;
+    let flag = |view: StridedView| [if view.is_transposed() { TRANSPOSED } else { AS_IT_IS }; 2];
     let [m, n, k, count] = [c.rows(), c.cols(), a.cols(), c.count()].map(|size| [size as c_int, 1]);
-    let rows = lanes.map(|lanes| [lanes.row() as c_int, 1]);
+    let rows = operands.map(|view| [view.row() as c_int, 1]);
     let [a_places, b_places, c_places] = places;
     // SAFETY: the places are the caller's to promise; all other arrays hold what their group needs, two groups at most.
     unsafe {
-        batch(
+        gemm(
             ROW_MAJOR,
             flag(a).as_ptr(),
             flag(b).as_ptr(),
@@ -149,36 +155,36 @@ unsafe fn call<T: Copy>(batch: Batch<T>, lanes: [Lanes; 3], places: &[Vec<*mut c
 }
 
 /// The same where every lane starts on a boundary; `filled`: with the elements.
-fn aligned<'a>(lanes: Lanes<'a>, memory: &'a mut Vec<Boundary>, filled: bool) -> Lanes<'a> {
-    if lanes.starts_at_multiples_of(Boundary::BYTES) {
-        return lanes;
+fn aligned<'a>(view: StridedView<'a>, memory: &'a mut Vec<Boundary>, filled: bool) -> StridedView<'a> {
+    if view.starts_at_multiples_of(Boundary::BYTES) {
+        return view;
     }
-    let copied = room(lanes, memory, lanes.is_transposed());
+    let copied = room(view, memory, view.is_transposed());
     if filled {
-        copy(lanes, copied);
+        copy(view, copied);
     }
     copied
 }
 
 /// Memory for the same matrices, their rows (or, `transposed`, their columns) one after the other.
-fn room<'a>(lanes: Lanes, memory: &'a mut Vec<Boundary>, transposed: bool) -> Lanes<'a> {
-    let (rows, cols) = (lanes.rows(), lanes.cols());
-    let each = (rows * cols * lanes.kind().elt_size_in_bytes()).div_ceil(Boundary::BYTES);
-    if memory.len() < lanes.count() * each {
-        memory.resize(lanes.count() * each, Boundary([0; Boundary::BYTES]));
+fn room<'a>(view: StridedView, memory: &'a mut Vec<Boundary>, transposed: bool) -> StridedView<'a> {
+    let (rows, cols) = (view.rows(), view.cols());
+    let each = (rows * cols * view.kind().elt_size_in_bytes()).div_ceil(Boundary::BYTES);
+    if memory.len() < view.count() * each {
+        memory.resize(view.count() * each, Boundary([0; Boundary::BYTES]));
     }
     let row = if transposed { rows } else { cols };
     // SAFETY: the memory is borrowed for as long, and has room for as many matrices so far apart.
-    unsafe { lanes.elsewhere(memory.as_mut_ptr().cast(), each * Boundary::BYTES, row, transposed) }
+    unsafe { view.elsewhere(memory.as_mut_ptr().cast(), each * Boundary::BYTES, row, transposed) }
 }
 
 /// Of the same sizes, both row after row or both column after column.
-fn copy(from: Lanes, to: Lanes) {
+fn copy(from: StridedView, to: StridedView) {
     let (count, length) = from.lines();
     let element = from.kind().elt_size_in_bytes();
     for lane in 0..from.count() {
         for line in 0..count {
-            let [from, to] = [from, to].map(|lanes| lanes.lane(lane).wrapping_add(line * lanes.row() * element));
+            let [from, to] = [from, to].map(|view| view.lane(lane).wrapping_add(line * view.row() * element));
             // SAFETY: both are a line of a matrix of these sizes, and one of the two is in memory of this thread's own.
             unsafe { std::ptr::copy_nonoverlapping(from, to, length * element) };
         }
@@ -187,7 +193,7 @@ fn copy(from: Lanes, to: Lanes) {
 
 /// Whether a product is quicker with the rows of `b` one after the other, transposing included. Measured (Zen 5, 32 x 32 matrices): 222 Gflop/s in
 /// place of 120.
-fn transposes(b: Lanes) -> bool {
+fn transposes(b: StridedView) -> bool {
     let sizes = |n: usize| n.is_multiple_of(TILE) && n <= 96;
     b.kind() == Kind::Float && b.is_transposed() && sizes(b.rows()) && sizes(b.cols())
 }
@@ -195,13 +201,13 @@ fn transposes(b: Lanes) -> bool {
 const TILE: usize = 4;
 
 /// The same matrices, which `transposes`, row after row.
-fn transposed<'a>(lanes: Lanes, memory: &'a mut Vec<Boundary>) -> Lanes<'a> {
-    let rows = room(lanes, memory, false);
-    let (from_line, to_line) = (lanes.row(), rows.row());
-    for lane in 0..lanes.count() {
-        let (from, to) = (lanes.lane(lane).cast::<f32>(), rows.lane(lane).cast::<f32>());
-        for row in (0..lanes.rows()).step_by(TILE) {
-            for col in (0..lanes.cols()).step_by(TILE) {
+fn transposed<'a>(view: StridedView, memory: &'a mut Vec<Boundary>) -> StridedView<'a> {
+    let rows = room(view, memory, false);
+    let (from_line, to_line) = (view.row(), rows.row());
+    for lane in 0..view.count() {
+        let (from, to) = (view.lane(lane).cast::<f32>(), rows.lane(lane).cast::<f32>());
+        for row in (0..view.rows()).step_by(TILE) {
+            for col in (0..view.cols()).step_by(TILE) {
                 // SAFETY: both are f32 matrices, and both sizes are multiples of a tile's.
                 unsafe { tile(from.add(col * from_line + row), from_line, to.add(row * to_line + col), to_line) };
             }

@@ -28,7 +28,7 @@ pub struct Unusable {
 /// Says all that is missing: library, driver, GPU.
 pub fn load(number: u32) -> Result<String, Unusable> {
     let (library, gpu) = (find(), gpu(number));
-    let mut missing: Vec<Missing> = Vec::new();
+    let mut missing: Vec<UnmetRequirement> = Vec::new();
     let library = library.map_err(|lack| missing.push(lack)).ok();
     let gpu = gpu.map_err(|lack| missing.push(lack)).ok();
     let (Some(library), Some(gpu)) = (library, gpu) else { return Err(unusable(number, missing)) };
@@ -39,30 +39,30 @@ pub fn load(number: u32) -> Result<String, Unusable> {
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         let what = format!("`{}` cannot be loaded: {reason}", library.display());
         let hint = "`make libtorch-cuda` fetches it again, once its folder is removed";
-        unusable(number, vec![Missing { what, hint: hint.to_owned() }])
+        unusable(number, vec![UnmetRequirement { what, hint: hint.to_owned() }])
     })?;
     // It is never unloaded: tensors live in it.
     std::mem::forget(loaded);
     let seen = tch::Cuda::device_count();
     if seen <= i64::from(number) {
         let what = format!("the driver knows `{gpu}`, but libtorch sees {seen} GPUs");
-        return Err(unusable(number, vec![Missing { what, hint: DRIVER_HINT.to_owned() }]));
+        return Err(unusable(number, vec![UnmetRequirement { what, hint: DRIVER_HINT.to_owned() }]));
     }
     Ok(gpu)
 }
 
-struct Missing {
+struct UnmetRequirement {
     what: String,
     hint: String,
 }
 
-fn unusable(number: u32, missing: Vec<Missing>) -> Unusable {
+fn unusable(number: u32, missing: Vec<UnmetRequirement>) -> Unusable {
     let (what, hints): (Vec<String>, Vec<String>) = missing.into_iter().map(|lack| (lack.what, lack.hint)).unzip();
     Unusable { what: format!("cannot train on `cuda:{number}`: {}", what.join("; and ")), hint: hints.join("\nhint: ") }
 }
 
 /// The library: where `LIBTORCH_CUDA` says; else in the folder `cuda/` beside the `lib/` of the libtorch that is loaded, or in that `lib/`.
-fn find() -> Result<PathBuf, Missing> {
+fn find() -> Result<PathBuf, UnmetRequirement> {
     let folders = match std::env::var_os("LIBTORCH_CUDA") {
         Some(folder) => vec![PathBuf::from(folder)],
         None => {
@@ -74,7 +74,7 @@ fn find() -> Result<PathBuf, Missing> {
     let found = folders.iter().map(|folder| folder.join(LIBRARY)).find(|file| file.exists());
     found.ok_or_else(|| {
         let folders: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
-        Missing {
+        UnmetRequirement {
             what: format!("there is no `{LIBRARY}` in {}", folders.join(" or ")),
             hint: "`make libtorch-cuda` fetches it (3 GB), or set `LIBTORCH_CUDA` to the folder `torch/lib` of PyTorch 2.11.0 for CUDA 13"
                 .to_owned(),
@@ -83,8 +83,8 @@ fn find() -> Result<PathBuf, Missing> {
 }
 
 /// Asks the driver for the name of a GPU.
-fn gpu(number: u32) -> Result<String, Missing> {
-    let lack = |what: String| Missing { what, hint: DRIVER_HINT.to_owned() };
+fn gpu(number: u32) -> Result<String, UnmetRequirement> {
+    let lack = |what: String| UnmetRequirement { what, hint: DRIVER_HINT.to_owned() };
     // SAFETY: loading the driver's library runs nothing but its initializers; the same holds for every program that uses CUDA.
     let driver = unsafe { Library::open(Some("libcuda.so.1"), RTLD_LAZY) };
     let driver = driver.map_err(|_| lack("there is no NVIDIA driver: `libcuda.so.1` cannot be loaded".to_owned()))?;

@@ -9,9 +9,9 @@ use blowup_core::trial::{Lane, Sampling, Shape};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
-/// Targets of a batch.
+/// BatchTargets of a batch.
 #[derive(Debug)]
-pub struct Targets {
+pub struct BatchTargets {
     /// `[lane, batch, outputs]`; one-hot for classes.
     pub values: Tensor,
     /// `[lane, batch, 1]`, int64.
@@ -23,13 +23,13 @@ pub struct Targets {
 pub struct Batch {
     /// `[time, lane, batch, inputs]`
     pub inputs: Sequence,
-    pub targets: Targets,
+    pub targets: BatchTargets,
     pub samples: usize,
 }
 
 /// The samples of all seeds of a cohort, one after the other.
 #[derive(Debug)]
-pub struct Data {
+pub struct Dataset {
     seeds: Vec<u64>,
     samples: usize,
     /// `[time, seed x sample, inputs]`
@@ -42,22 +42,22 @@ pub struct Data {
     trivial: Vec<f64>,
 }
 
-impl Data {
+impl Dataset {
     /// Draws the data of `seeds` (ascending, distinct) for the task of a shape, one after the other: in f64 there is
     /// only one of them at a time.
-    pub fn new(shape: &Shape, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Data, String> {
+    pub fn new(shape: &Shape, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Dataset, String> {
         let times = shape.network.sequence_length().unwrap_or(1);
         let (inputs, outputs) = (shape.task.inputs, shape.task.outputs);
         // Where it is not drawn it is the same for all.
         let seeds = if shape.task.is_drawn() { seeds } else { &seeds[..1] };
-        let mut data: Option<Data> = None;
+        let mut data: Option<Dataset> = None;
         for (slot, &seed) in seeds.iter().enumerate() {
             let drawn = task::samples(&shape.task, shape.loss, times, seed, draw)?;
             let trivial = drawn.trivial_loss(outputs);
             let data = data.get_or_insert_with(|| {
                 let all = (seeds.len() * drawn.samples) as i64;
-                let classes = matches!(drawn.targets, task::Targets::Classes(_));
-                Data {
+                let classes = matches!(drawn.targets, task::SampleTargets::Classes(_));
+                Dataset {
                     seeds: seeds.to_vec(),
                     samples: drawn.samples,
                     inputs: Tensor::empty([times as i64, all, inputs as i64], (kind, Device::Cpu)),
@@ -72,23 +72,23 @@ impl Data {
                 fill(&data.inputs.select(0, t as i64), slot * samples, step, inputs);
             }
             match (&drawn.targets, &data.classes) {
-                (task::Targets::Classes(index), Some(classes)) => {
+                (task::SampleTargets::Classes(index), Some(classes)) => {
                     let (index, at) = (Tensor::from_slice(index), (slot * samples) as i64);
                     classes.narrow(0, at, samples as i64).copy_(&index.view([-1, 1]));
                     data.values.narrow(0, at, samples as i64).copy_(&index.one_hot(outputs as i64));
                 }
-                (task::Targets::Values(values), None) => fill(&data.values, slot * samples, values, outputs),
+                (task::SampleTargets::Values(values), None) => fill(&data.values, slot * samples, values, outputs),
                 _ => unreachable!("all seeds of a task have one kind of targets"),
             }
         }
         let data = data.expect("there is a seed");
-        let Data { inputs, values, classes, .. } = data;
-        Ok(Data { inputs: upload(inputs), values: upload(values), classes: classes.map(upload), ..data })
+        let Dataset { inputs, values, classes, .. } = data;
+        Ok(Dataset { inputs: upload(inputs), values: upload(values), classes: classes.map(upload), ..data })
     }
 
     /// The same, not copied: nothing writes to it.
-    pub fn share(&self) -> Data {
-        Data {
+    pub fn share(&self) -> Dataset {
+        Dataset {
             seeds: self.seeds.clone(),
             samples: self.samples,
             inputs: self.inputs.shallow_clone(),
@@ -114,7 +114,7 @@ impl Data {
     }
 
     /// The batch `range` of samples for these lanes, in the order given or as they are. Pad lanes follow, with the first lane's data.
-    pub fn batch(&self, lanes: &[LaneSeeds], pads: usize, range: Range<usize>, order: Option<&Order>) -> Batch {
+    pub fn batch(&self, lanes: &[LaneSeeds], pads: usize, range: Range<usize>, order: Option<&SampleOrder>) -> Batch {
         let mut index: Vec<i64> = Vec::with_capacity((lanes.len() + pads) * range.len());
         for lane in lanes.iter().chain(std::iter::repeat_n(&lanes[0], pads)) {
             let start = self.slot(lane.data) * self.samples;
@@ -129,7 +129,7 @@ impl Data {
         let size = self.inputs.size();
         Batch {
             inputs: Sequence::of(self.inputs.index_select(1, &index).view([size[0], all, n, size[2]])),
-            targets: Targets {
+            targets: BatchTargets {
                 values: self.values.index_select(0, &index).view([all, n, self.values.size()[1]]),
                 classes: self.classes.as_ref().map(|c| c.index_select(0, &index).view([all, n, 1])),
             },
@@ -163,14 +163,14 @@ impl LaneSeeds {
 
 /// The samples of an epoch in the order in which they are trained on, per seed.
 #[derive(Debug)]
-pub struct Order {
+pub struct SampleOrder {
     seeds: Vec<u64>,
     orders: Vec<Vec<usize>>,
 }
 
-impl Order {
+impl SampleOrder {
     /// Draws the order of an epoch (from 0) for `seeds` (ascending, distinct): a permutation of the samples, or as many independent draws.
-    pub fn new(seeds: &[u64], sampling: Sampling, epoch: u64, samples: usize) -> Order {
+    pub fn new(seeds: &[u64], sampling: Sampling, epoch: u64, samples: usize) -> SampleOrder {
         let one = |&seed: &u64| {
             let mut stream = Stream::new(seed, Purpose::Order, epoch);
             match sampling {
@@ -178,7 +178,7 @@ impl Order {
                 Sampling::Replacement => (0..samples).map(|_| stream.index(0, samples)).collect(),
             }
         };
-        Order { seeds: seeds.to_vec(), orders: seeds.iter().map(one).collect() }
+        SampleOrder { seeds: seeds.to_vec(), orders: seeds.iter().map(one).collect() }
     }
 
     /// Of one of the seeds that it was drawn for.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What a trial does to its worker when it is finished, before it is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+enum InjectedFault {
     Abort,
     /// Says something that is no message.
     Garbage,
@@ -21,13 +21,13 @@ enum Fault {
     Memory,
 }
 
-const FAULTS: [(&str, Fault); 6] = [
-    ("BLOWUP_TEST_ABORT", Fault::Abort),
-    ("BLOWUP_TEST_GARBAGE", Fault::Garbage),
-    ("BLOWUP_TEST_PANIC", Fault::Panic),
-    ("BLOWUP_TEST_HANG", Fault::Hang),
-    ("BLOWUP_TEST_TORN", Fault::Torn),
-    ("BLOWUP_TEST_MEMORY", Fault::Memory),
+const FAULTS: [(&str, InjectedFault); 6] = [
+    ("BLOWUP_TEST_ABORT", InjectedFault::Abort),
+    ("BLOWUP_TEST_GARBAGE", InjectedFault::Garbage),
+    ("BLOWUP_TEST_PANIC", InjectedFault::Panic),
+    ("BLOWUP_TEST_HANG", InjectedFault::Hang),
+    ("BLOWUP_TEST_TORN", InjectedFault::Torn),
+    ("BLOWUP_TEST_MEMORY", InjectedFault::Memory),
 ];
 
 /// `BLOWUP_TEST_ABORT=t0123456789ab,...`: these trials do that. `BLOWUP_TEST_WAIT=N,FILE`: a worker that has finished N trials waits until there is such
@@ -35,7 +35,7 @@ const FAULTS: [(&str, Fault); 6] = [
 /// reads anything. `BLOWUP_TEST_SLOW=MS`: every trial takes that much longer.
 #[derive(Debug, Default)]
 pub struct Drill {
-    faults: Vec<(String, Fault)>,
+    faults: Vec<(String, InjectedFault)>,
     wait: Option<(u64, PathBuf)>,
     stop: Option<PathBuf>,
     slow: Duration,
@@ -90,20 +90,20 @@ impl Drill {
     }
 }
 
-impl Fault {
+impl InjectedFault {
     fn happen(self, pipe: &mut impl Write) {
         match self {
-            Fault::Abort => std::process::abort(),
-            Fault::Garbage => drop(pipe.write_all(b"Intel MKL WARNING: this is no message")),
-            Fault::Panic => panic!("a drill"),
-            Fault::Hang => loop {
+            InjectedFault::Abort => std::process::abort(),
+            InjectedFault::Garbage => drop(pipe.write_all(b"Intel MKL WARNING: this is no message")),
+            InjectedFault::Panic => panic!("a drill"),
+            InjectedFault::Hang => loop {
                 std::thread::sleep(Duration::from_secs(3600));
             },
-            Fault::Torn => {
+            InjectedFault::Torn => {
                 let _ = pipe.write_all(b"\x00\x01\x00\x00\x01\x00\x01t0123456789ab,half a row,");
                 std::process::exit(0);
             }
-            Fault::Memory => {
+            InjectedFault::Memory => {
                 let mut held: Vec<Vec<u8>> = Vec::new();
                 loop {
                     held.push(vec![1; 1 << 22]);

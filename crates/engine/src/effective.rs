@@ -1,7 +1,7 @@
 //! The matrices that a network multiplies with: the weights themselves, or, in another parametrization than the standard one, the weights
 //! times a factor of their layer (Jacot 2018; Mei 2018). Gradients are those of the weights.
 
-use super::weights::{Group, Role, Weights};
+use super::weights::{ParameterGroup, Role, Weights};
 use blowup_core::trial::{Parametrization, Shape};
 
 pub struct Effective {
@@ -36,7 +36,7 @@ impl Effective {
 }
 
 /// What the product with a parameter of this group is multiplied with; biases and norms keep 1.
-pub fn factor(parametrization: Parametrization, group: &Group, output: usize) -> f64 {
+pub fn factor(parametrization: Parametrization, group: &ParameterGroup, output: usize) -> f64 {
     let fan_in = group.rows as f64;
     match (group.role, parametrization) {
         (Role::Bias | Role::RecurrentBias | Role::Scale | Role::Shift, _) | (_, Parametrization::Standard) => 1.0,

@@ -8,56 +8,55 @@ use blowup_core::verdict::Course;
 use std::collections::HashMap;
 
 /// A lane in training.
-pub struct Track {
+pub struct ActiveLane {
     /// At least one. They have had the same clip coefficient in every step so far.
-    pub riders: Vec<Rider>,
-    pub update: Option<Update>,
+    pub trials: Vec<LaneTrial>,
+    pub update: Option<LastUpdate>,
     pub gradient_norm: f64,
     /// After the last update, if the record wants it.
     pub sharpness: Option<f64>,
     pub still: Still,
 }
 
-pub struct Rider {
+pub struct LaneTrial {
     /// Its place among the trials of the cohort.
-    pub trial: usize,
+    pub index: usize,
     /// None when the trial has its verdict.
     pub course: Option<Course>,
     /// The clip coefficient of this step.
     pub clip: f64,
 }
 
-impl Track {
-    pub fn new(trials: Vec<usize>) -> Track {
-        let rider = |trial| Rider { trial, course: None, clip: 1.0 };
-        let riders = trials.into_iter().map(rider).collect();
-        Track { riders, update: None, gradient_norm: 0.0, sharpness: None, still: Still::default() }
+impl ActiveLane {
+    pub fn new(trials: Vec<usize>) -> ActiveLane {
+        let trials = trials.into_iter().map(|index| LaneTrial { index, course: None, clip: 1.0 }).collect();
+        ActiveLane { trials, update: None, gradient_norm: 0.0, sharpness: None, still: Still::default() }
     }
 
-    /// What its riders have in common is that of any of them.
-    pub fn lane<'a>(&self, lanes: &'a [Lane]) -> &'a Lane {
-        &lanes[self.riders[0].trial]
+    /// What its trials have in common is that of any of them.
+    pub fn settings<'a>(&self, lanes: &'a [Lane]) -> &'a Lane {
+        &lanes[self.trials[0].index]
     }
 
     pub fn has_left(&self) -> bool {
-        self.riders.iter().all(|rider| rider.course.is_none())
+        self.trials.iter().all(|trial| trial.course.is_none())
     }
 
-    /// The riders still in training by their clip coefficient, in a lane for each.
-    pub fn fork(self) -> Vec<Track> {
-        let mut tracks: Vec<Track> = Vec::new();
-        for rider in self.riders.into_iter().filter(|rider| rider.course.is_some()) {
-            let same = |track: &&mut Track| track.riders[0].clip.to_bits() == rider.clip.to_bits();
-            match tracks.iter_mut().find(same) {
-                Some(track) => track.riders.push(rider),
-                None => tracks.push(Track { riders: vec![rider], ..self }),
+    /// The trials still in training by their clip coefficient, in a lane for each.
+    pub fn fork(self) -> Vec<ActiveLane> {
+        let mut lanes: Vec<ActiveLane> = Vec::new();
+        for trial in self.trials.into_iter().filter(|trial| trial.course.is_some()) {
+            let same = |lane: &&mut ActiveLane| lane.trials[0].clip.to_bits() == trial.clip.to_bits();
+            match lanes.iter_mut().find(same) {
+                Some(lane) => lane.trials.push(trial),
+                None => lanes.push(ActiveLane { trials: vec![trial], ..self }),
             }
         }
-        tracks
+        lanes
     }
 
     pub fn forks(&self) -> bool {
-        let mut clips = self.riders.iter().filter(|rider| rider.course.is_some()).map(|rider| rider.clip.to_bits());
+        let mut clips = self.trials.iter().filter(|trial| trial.course.is_some()).map(|trial| trial.clip.to_bits());
         let first = clips.next();
         clips.any(|clip| Some(clip) != first)
     }
@@ -85,7 +84,7 @@ pub fn siblings(shape: &Shape, lanes: &[Lane]) -> Vec<Vec<usize>> {
 
 /// The norm of the last update, known now or by a factor of what the next read brings.
 #[derive(Clone, Copy)]
-pub enum Update {
+pub enum LastUpdate {
     Known(f64),
     Measured { factor: f64 },
 }

@@ -1,11 +1,11 @@
 //! Mean squared error and cross-entropy, per lane, with their gradients. Both are means over the batch, as in PyTorch.
 
-use super::data::Targets;
+use super::data::BatchTargets;
 use blowup_core::trial::Loss;
 use tch::{Kind, Tensor};
 
 /// Writes each lane's loss to `loss` (`[lane]`) and, if wanted, dLoss/doutput (`[lane, batch, outputs]`) to `signal`.
-pub fn loss(kind: Loss, output: &Tensor, targets: &Targets, loss: &Tensor, signal: Option<&Tensor>) {
+pub fn loss(kind: Loss, output: &Tensor, targets: &BatchTargets, loss: &Tensor, signal: Option<&Tensor>) {
     let size = output.size();
     let over = [1i64, 2];
     match kind {

@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 #[derive(Debug)]
 pub struct Matrix {
     tensor: Tensor,
-    lanes: Option<Lanes<'static>>,
+    strided: Option<StridedView<'static>>,
     /// Whether the lanes follow each other without gaps, rows first.
     contiguous: bool,
 }
@@ -22,7 +22,7 @@ pub struct Matrix {
 pub struct Sequence {
     tensor: Tensor,
     /// At time 0.
-    lanes: Option<Lanes<'static>>,
+    strided: Option<StridedView<'static>>,
     times: usize,
     /// Bytes from one time to the next.
     step: usize,
@@ -35,13 +35,13 @@ pub struct Operand<'a> {
     tensor: &'a Tensor,
     time: Option<i64>,
     transposed: bool,
-    lanes: Option<Lanes<'a>>,
+    strided: Option<StridedView<'a>>,
 }
 
 /// A matrix of every lane in the CPU's memory, row after row, or column after column (`transposed`). Whoever has one may
 /// read and write there: it is made by what holds the memory, and by no one who does not promise to.
 #[derive(Debug, Clone, Copy)]
-pub struct Lanes<'a> {
+pub struct StridedView<'a> {
     kind: Kind,
     /// The first element.
     first: *mut u8,
@@ -62,8 +62,8 @@ impl Matrix {
     pub fn of(tensor: Tensor) -> Matrix {
         let size = <[i64; 3]>::try_from(tensor.size()).expect("lanes, rows and columns");
         let stride = <[i64; 3]>::try_from(tensor.stride()).expect("one for each dimension");
-        let lanes = Lanes::of(&tensor, size, stride);
-        Matrix { contiguous: tensor.is_contiguous(), tensor, lanes }
+        let strided = StridedView::of(&tensor, size, stride);
+        Matrix { contiguous: tensor.is_contiguous(), tensor, strided }
     }
 
     pub fn zeros(size: [i64; 3], kind: Kind) -> Matrix {
@@ -72,23 +72,23 @@ impl Matrix {
 
     /// The same memory once more.
     pub fn share(&self) -> Matrix {
-        Matrix { tensor: self.tensor.shallow_clone(), lanes: self.lanes, contiguous: self.contiguous }
+        Matrix { tensor: self.tensor.shallow_clone(), strided: self.strided, contiguous: self.contiguous }
     }
 
     pub fn transposed(&self) -> Operand<'_> {
-        let lanes = self.lanes.map(Lanes::flip);
-        Operand { tensor: &self.tensor, time: None, transposed: true, lanes }
+        let strided = self.strided.map(StridedView::flip);
+        Operand { tensor: &self.tensor, time: None, transposed: true, strided }
     }
 
     /// Where it lies, if it is in the CPU's memory.
-    pub fn lanes(&self) -> Option<Lanes<'_>> {
-        self.lanes
+    pub fn strided(&self) -> Option<StridedView<'_>> {
+        self.strided
     }
 
     /// Where its elements lie, if they are f32 in the CPU's memory and follow each other.
     pub fn f32s(&self) -> Option<*mut [f32]> {
-        let lanes = self.lanes.filter(|lanes| self.contiguous && lanes.kind == Kind::Float)?;
-        Some(slice_from_raw_parts_mut(lanes.first.cast(), lanes.lanes * lanes.rows * lanes.cols))
+        let view = self.strided.filter(|view| self.contiguous && view.kind == Kind::Float)?;
+        Some(slice_from_raw_parts_mut(view.first.cast(), view.lanes * view.rows * view.cols))
     }
 }
 
@@ -102,7 +102,7 @@ impl Deref for Matrix {
 
 impl<'a> From<&'a Matrix> for Operand<'a> {
     fn from(matrix: &'a Matrix) -> Operand<'a> {
-        Operand { tensor: &matrix.tensor, time: None, transposed: false, lanes: matrix.lanes }
+        Operand { tensor: &matrix.tensor, time: None, transposed: false, strided: matrix.strided }
     }
 }
 
@@ -112,16 +112,16 @@ impl Sequence {
     pub fn of(tensor: Tensor) -> Sequence {
         let [times, size @ ..] = <[i64; 4]>::try_from(tensor.size()).expect("times, lanes, rows and columns");
         let [step, stride @ ..] = <[i64; 4]>::try_from(tensor.stride()).expect("one for each dimension");
-        let lanes = Lanes::of(&tensor, size, stride);
-        Sequence { step: step as usize * tensor.kind().elt_size_in_bytes(), times: times as usize, tensor, lanes }
+        let strided = StridedView::of(&tensor, size, stride);
+        Sequence { step: step as usize * tensor.kind().elt_size_in_bytes(), times: times as usize, tensor, strided }
     }
 
     /// # Panics
     /// If it does not last so long.
     pub fn at(&self, time: usize) -> Operand<'_> {
         assert!(time < self.times, "no time {time} among {}", self.times);
-        let lanes = self.lanes.map(|lanes| Lanes { first: lanes.first.wrapping_add(time * self.step), ..lanes });
-        Operand { tensor: &self.tensor, time: Some(time as i64), transposed: false, lanes }
+        let strided = self.strided.map(|view| StridedView { first: view.first.wrapping_add(time * self.step), ..view });
+        Operand { tensor: &self.tensor, time: Some(time as i64), transposed: false, strided }
     }
 }
 
@@ -135,13 +135,13 @@ impl Deref for Sequence {
 
 impl<'a> Operand<'a> {
     /// Where it lies, if it is in the CPU's memory.
-    pub fn lanes(&self) -> Option<Lanes<'a>> {
-        self.lanes
+    pub fn strided(&self) -> Option<StridedView<'a>> {
+        self.strided
     }
 
     /// Of an operand as it is.
     pub fn transposed(self) -> Self {
-        Operand { transposed: !self.transposed, lanes: self.lanes.map(Lanes::flip), ..self }
+        Operand { transposed: !self.transposed, strided: self.strided.map(StridedView::flip), ..self }
     }
 
     pub fn tensor(&self) -> Tensor {
@@ -150,10 +150,10 @@ impl<'a> Operand<'a> {
     }
 }
 
-impl Lanes<'static> {
+impl StridedView<'static> {
     /// None on a GPU, and if neither rows nor columns are contiguous. Its memory is there for as long as the tensor is:
     /// who keeps it gives it out for no longer.
-    fn of(tensor: &Tensor, size: [i64; 3], stride: [i64; 3]) -> Option<Lanes<'static>> {
+    fn of(tensor: &Tensor, size: [i64; 3], stride: [i64; 3]) -> Option<StridedView<'static>> {
         let ([lanes, rows, cols], [lane, down, right]) = (size.map(|n| n as usize), stride.map(|n| n as usize));
         let (row, transposed) = match () {
             () if !is_host() || tensor.device() != Device::Cpu => return None,
@@ -164,23 +164,23 @@ impl Lanes<'static> {
         let kind = tensor.kind();
         let stride = lane * kind.elt_size_in_bytes();
         let first = tensor.data_ptr().cast();
-        Some(Lanes { kind, first, stride, lanes, rows, cols, row, transposed, held: PhantomData })
+        Some(StridedView { kind, first, stride, lanes, rows, cols, row, transposed, held: PhantomData })
     }
 }
 
-impl<'a> Lanes<'a> {
+impl<'a> StridedView<'a> {
     /// Matrices of the same kind and sizes in other memory.
     ///
     /// # Safety
     /// At `first` and each `stride` bytes further, as often as there are lanes, there is memory for a matrix whose lines
     /// are `row` elements apart, which stays there and is this thread's alone for the lifetime of the result.
-    pub unsafe fn elsewhere<'b>(self, first: *mut u8, stride: usize, row: usize, transposed: bool) -> Lanes<'b> {
-        let Lanes { kind, lanes, rows, cols, .. } = self;
-        Lanes { kind, first, stride, lanes, rows, cols, row, transposed, held: PhantomData }
+    pub unsafe fn elsewhere<'b>(self, first: *mut u8, stride: usize, row: usize, transposed: bool) -> StridedView<'b> {
+        let StridedView { kind, lanes, rows, cols, .. } = self;
+        StridedView { kind, first, stride, lanes, rows, cols, row, transposed, held: PhantomData }
     }
 
-    fn flip(self) -> Lanes<'a> {
-        Lanes { rows: self.cols, cols: self.rows, transposed: !self.transposed, ..self }
+    fn flip(self) -> StridedView<'a> {
+        StridedView { rows: self.cols, cols: self.rows, transposed: !self.transposed, ..self }
     }
 
     /// Rows (or columns) and the elements of each, as they lie in memory.

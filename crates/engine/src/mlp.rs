@@ -2,7 +2,7 @@
 //! for l = 2..depth.
 
 use super::matrix::{Matrix, Operand, Sequence};
-use super::module::{Module, Place, Watch};
+use super::module::{Location, Module, Watch};
 use super::product::{affine, multiply};
 use super::stage::{Slot, Stage};
 use super::weights::Weights;
@@ -80,7 +80,7 @@ impl Module for Mlp {
                 let stage = self.stage.expect("a hidden layer has a stage");
                 stage.backward(&self.slots[l], layer, gradient, delta, false);
                 if let Some(watch) = watch.as_mut() {
-                    watch(Place { layer: l + 1, time: None }, delta);
+                    watch(Location { layer: l + 1, time: None }, delta);
                 }
             }
             multiply(self.input(inputs, l).transposed(), delta, &gradient.weight);
@@ -98,7 +98,7 @@ impl Module for Mlp {
         }
     }
 
-    fn activations(&self) -> Vec<(Place, &Tensor)> {
-        (0..self.slots.len()).map(|l| (Place { layer: l + 1, time: None }, &**self.handed_on(l))).collect()
+    fn activations(&self) -> Vec<(Location, &Tensor)> {
+        (0..self.slots.len()).map(|l| (Location { layer: l + 1, time: None }, &**self.handed_on(l))).collect()
     }
 }

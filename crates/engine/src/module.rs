@@ -30,15 +30,15 @@ pub trait Module {
 
     /// The hidden layers' outputs `[lane, batch, width]` of the last forward pass, by layer, then by
     /// time step.
-    fn activations(&self) -> Vec<(Place, &Tensor)>;
+    fn activations(&self) -> Vec<(Location, &Tensor)>;
 }
 
 /// A function that is called with the backprop signal `[lane, batch, width]` of each hidden layer.
-pub type Watch<'a> = &'a mut dyn FnMut(Place, &Tensor);
+pub type Watch<'a> = &'a mut dyn FnMut(Location, &Tensor);
 
 /// A place in a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct Location {
     /// The layer, counted from 1.
     pub layer: usize,
     /// The time step, counted from 1, in recurrent networks; else None.

@@ -2,7 +2,7 @@
 
 use super::mlp::Mlp;
 use super::module::Module;
-use super::recurrent::{Cell, Gru, Lstm, Plain, Recurrent};
+use super::recurrent::{Gru, Lstm, Plain, Recurrent, RecurrentCell};
 use super::stage::Stage;
 use blowup_core::trial::{Gated, Network, Shape};
 use tch::Kind;
@@ -19,13 +19,13 @@ pub fn new(shape: &Shape, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Module>
         Network::Rnn { depth, width, activation, norm, sequence_length } => {
             let stage = Stage { activation, norm };
             let size = [lanes, batch, width as i64];
-            let cell = |_| Box::new(Plain::new(stage, sequence_length, size, kind)) as Box<dyn Cell>;
+            let cell = |_| Box::new(Plain::new(stage, sequence_length, size, kind)) as Box<dyn RecurrentCell>;
             Box::new(Recurrent::new((0..depth).map(cell).collect(), sequence_length, size, outputs, kind))
         }
         Network::Gated { cell, depth, width, sequence_length, .. } => {
             let size = [lanes, batch, width as i64];
             let cell = |_| match cell {
-                Gated::Lstm => Box::new(Lstm::new(sequence_length, size, kind)) as Box<dyn Cell>,
+                Gated::Lstm => Box::new(Lstm::new(sequence_length, size, kind)) as Box<dyn RecurrentCell>,
                 Gated::Gru => Box::new(Gru::new(sequence_length, size, kind)),
             };
             Box::new(Recurrent::new((0..depth).map(cell).collect(), sequence_length, size, outputs, kind))

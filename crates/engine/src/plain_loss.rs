@@ -28,8 +28,9 @@ impl<'a> Leaves<'a> {
 
     /// A layer's parameter, `[rows, cols]`; layers count from 0.
     fn get(&self, role: Role, layer: usize) -> Option<Tensor> {
-        let has =
-            |g: &super::weights::Group| g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer);
+        let has = |g: &super::weights::ParameterGroup| {
+            g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer)
+        };
         let at = self.weights.layout.iter().position(has)?;
         let group = &self.weights.layout[at];
         let factor = effective::factor(self.shape.parametrization, group, self.shape.network.depth());

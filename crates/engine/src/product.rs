@@ -60,6 +60,6 @@ fn widened(a: Operand, b: Operand, start: &Tensor, target: &Tensor) {
 }
 
 fn on_host(a: Operand, b: Operand, target: &Matrix, add: bool) -> bool {
-    let (Some(a), Some(b), Some(target)) = (a.lanes(), b.lanes(), target.lanes()) else { return false };
+    let (Some(a), Some(b), Some(target)) = (a.strided(), b.strided(), target.strided()) else { return false };
     blas::multiply(a, b, target, add)
 }

@@ -1,8 +1,8 @@
 //! What `layers.csv` says of one pass: for each layer how large its activations, its backprop signal and its weights are.
 
-use super::module::{Module, Place};
+use super::module::{Location, Module};
 use super::readout::{lane_norms, lane_rms};
-use super::weights::{Layer, Weights};
+use super::weights::{LayerParameters, Weights};
 use blowup_core::verdict::LayerRow;
 use std::collections::HashMap;
 use tch::Tensor;
@@ -11,8 +11,8 @@ use tch::Tensor;
 pub struct Profile {
     epoch: u64,
     /// Per hidden layer and time step, in the order of `Module::activations`.
-    activations: Vec<(Place, Vec<f64>)>,
-    signals: HashMap<Place, Vec<f64>>,
+    activations: Vec<(Location, Vec<f64>)>,
+    signals: HashMap<Location, Vec<f64>>,
     weights: Vec<Vec<f64>>,
     gradients: Vec<Vec<f64>>,
 }
@@ -21,7 +21,7 @@ impl Profile {
     /// Measures the forward pass just done. `signal`: dLoss/doutput.
     pub fn new(epoch: u64, network: &dyn Module, signal: &Tensor, weights: &Weights) -> Profile {
         let output_layer = weights.layers.len();
-        let output = Place { layer: output_layer, time: None };
+        let output = Location { layer: output_layer, time: None };
         let hidden = network.activations().into_iter();
         let activations =
             hidden.chain([(output, &**network.output())]).map(|(place, values)| (place, lane_rms(values)));
@@ -35,7 +35,7 @@ impl Profile {
     }
 
     /// To be given to the backward pass.
-    pub fn watch(&mut self, place: Place, delta: &Tensor) {
+    pub fn watch(&mut self, place: Location, delta: &Tensor) {
         self.signals.insert(place, lane_norms(delta));
     }
 
@@ -46,8 +46,8 @@ impl Profile {
 
     /// The rows of a lane, by layer and time.
     pub fn rows(&self, lane: usize) -> Vec<LayerRow> {
-        let row = |(place, rms): &(Place, Vec<f64>)| {
-            let Place { layer, time } = *place;
+        let row = |(place, rms): &(Location, Vec<f64>)| {
+            let Location { layer, time } = *place;
             LayerRow {
                 epoch: self.epoch,
                 layer,
@@ -63,7 +63,7 @@ impl Profile {
 }
 
 /// The norm over a layer's weight matrices.
-fn matrices(layer: &Layer) -> Vec<f64> {
+fn matrices(layer: &LayerParameters) -> Vec<f64> {
     let weight = lane_norms(&layer.weight);
     match &layer.recurrent {
         Some(recurrent) => weight.iter().zip(lane_norms(recurrent)).map(|(a, b)| a.hypot(b)).collect(),

@@ -43,7 +43,7 @@ struct Norms {
 
 /// A global norm of one lane.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Norm {
+pub struct GlobalNorm {
     /// As PyTorch's clipping computes it, in the training dtype.
     pub in_dtype: f64,
     /// In f64 where the dtype's range does not suffice.
@@ -161,7 +161,7 @@ impl Readout {
         self.host[lane] + 0.0
     }
 
-    pub fn gradient_norm(&self, lane: usize, gradients: &Weights) -> Norm {
+    pub fn gradient_norm(&self, lane: usize, gradients: &Weights) -> GlobalNorm {
         self.norm(&self.gradients, lane, gradients)
     }
 
@@ -177,16 +177,16 @@ impl Readout {
         norms.rows.clone().map(|row| self.host[row * self.lanes + lane].powi(2)).sum::<f64>().sqrt()
     }
 
-    fn norm(&self, norms: &Norms, lane: usize, of: &Weights) -> Norm {
+    fn norm(&self, norms: &Norms, lane: usize, of: &Weights) -> GlobalNorm {
         let total = self.total(norms, lane);
         let exact = if self.is_exact(total) { total } else { self.measure_again(norms, lane, of) };
         if self.kind == Kind::Double {
-            return Norm { in_dtype: total, exact };
+            return GlobalNorm { in_dtype: total, exact };
         }
         // Each parameter's norm and their norm are rounded to the dtype.
         let norms_in_dtype = norms.rows.clone().map(|row| round(self.host[row * self.lanes + lane], self.kind) as f32);
         let in_dtype = round(f64::from(norms_in_dtype.map(|norm| norm * norm).sum::<f32>().sqrt()), self.kind);
-        Norm { in_dtype, exact }
+        GlobalNorm { in_dtype, exact }
     }
 
     /// Whether a norm taken in the dtype is one, and not what became of squares out of range.

@@ -5,7 +5,7 @@ use super::device::fuses;
 use super::fused::{self, Fused};
 use super::matrix::Matrix;
 use super::norm::Statistics;
-use super::weights::Layer;
+use super::weights::LayerParameters;
 use blowup_core::trial::{Activation, Norm, NormPosition};
 use tch::{Kind, Tensor};
 
@@ -76,7 +76,7 @@ impl Stage {
     pub fn forward(
         self,
         slot: &Slot,
-        layer: &Layer,
+        layer: &LayerParameters,
         bias: Option<&Matrix>,
         linear: impl FnOnce(Option<&Matrix>, &Matrix),
     ) {
@@ -100,7 +100,14 @@ impl Stage {
 
     /// Turns `signal` from dLoss/doutput into dLoss/dh, in place, and writes (or adds, for a further time step) the gradients of the bias
     /// and of the norm's scale and shift.
-    pub fn backward(self, slot: &Slot, layer: &Layer, gradient: &Layer, signal: &Matrix, add: bool) {
+    pub fn backward(
+        self,
+        slot: &Slot,
+        layer: &LayerParameters,
+        gradient: &LayerParameters,
+        signal: &Matrix,
+        add: bool,
+    ) {
         if let Some(fused) = self.fused(slot) {
             return fused::backward(fused, &slot.phi_output, signal, gradient.bias.as_ref(), add);
         }

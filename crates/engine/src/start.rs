@@ -1,6 +1,6 @@
 //! What is measured once, in the first pass before any update: how the backprop signal and the activations grow through the network.
 
-use super::module::{Module, Place};
+use super::module::{Location, Module};
 use super::readout::lane_norms;
 use blowup_core::trial::Shape;
 use blowup_core::verdict::Beginning;
@@ -8,29 +8,29 @@ use tch::Tensor;
 
 /// Norms per lane at both ends of the network: first and last hidden layer, or first and last time step (summed over layers).
 pub struct Start {
-    ends: Ends,
+    ends: Extent,
     backprop: [Vec<f64>; 2],
     activation: [Vec<f64>; 2],
 }
 
 #[derive(Clone, Copy)]
-enum Ends {
+enum Extent {
     Depth(usize),
     Time(usize),
 }
 
-impl Ends {
+impl Extent {
     fn last(self) -> usize {
         match self {
-            Ends::Depth(last) | Ends::Time(last) => last,
+            Extent::Depth(last) | Extent::Time(last) => last,
         }
     }
 
     /// 0 at the first end, 1 at the last.
-    fn which(self, place: Place) -> [bool; 2] {
+    fn which(self, place: Location) -> [bool; 2] {
         let at = match self {
-            Ends::Depth(_) => place.layer,
-            Ends::Time(_) => place.time.unwrap_or(1),
+            Extent::Depth(_) => place.layer,
+            Extent::Time(_) => place.time.unwrap_or(1),
         };
         [at == 1, at == self.last()]
     }
@@ -40,8 +40,8 @@ impl Start {
     /// Measures the activations of the forward pass just done.
     pub fn new(shape: &Shape, network: &dyn Module) -> Start {
         let ends = match shape.network.sequence_length() {
-            Some(times) => Ends::Time(times),
-            None => Ends::Depth(shape.network.depth()),
+            Some(times) => Extent::Time(times),
+            None => Extent::Depth(shape.network.depth()),
         };
         let mut start = Start { ends, backprop: Default::default(), activation: Default::default() };
         for (place, values) in network.activations() {
@@ -51,7 +51,7 @@ impl Start {
     }
 
     /// To be given to the backward pass.
-    pub fn watch(&mut self, place: Place, delta: &Tensor) {
+    pub fn watch(&mut self, place: Location, delta: &Tensor) {
         add(&mut self.backprop, self.ends.which(place), delta);
     }
 

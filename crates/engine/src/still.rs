@@ -62,7 +62,7 @@ pub fn equal(weights: &Weights, lane: usize, copy: &[Tensor]) -> bool {
 }
 
 /// What every further step of a trial at rest looks like.
-pub struct Rest {
+pub struct FixedPoint {
     pub probe: Probe,
     /// The norm of an update that changes nothing: what it would add is below the weights' last place.
     pub moved: f64,
@@ -70,7 +70,7 @@ pub struct Rest {
     pub lr: f64,
 }
 
-impl Rest {
+impl FixedPoint {
     /// Takes a course from the step it has just seen to the check after its last update. `steps`: the updates still to come, by their number.
     pub fn stay(&self, course: &mut Course, steps: Range<u64>, steps_per_epoch: u64) {
         let total = steps.end;

@@ -13,11 +13,11 @@ pub struct Samples {
     pub samples: usize,
     /// `[time, sample, inputs]`; time is 1 but for sequences.
     pub inputs: Vec<f64>,
-    pub targets: Targets,
+    pub targets: SampleTargets,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Targets {
+pub enum SampleTargets {
     /// `[sample, outputs]`
     Values(Vec<f64>),
     /// One class per sample.
@@ -58,12 +58,14 @@ pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> 
         TaskKind::Noise | TaskKind::FreshNoise | TaskKind::NoiseSequence => {
             let inputs = scaled(stream.normal(times * n * task.inputs), task.input_std);
             let targets = match loss {
-                Loss::Mse => Targets::Values(stream.normal(n * task.outputs)),
-                Loss::CrossEntropy => Targets::Classes((0..n).map(|_| stream.index(0, task.outputs) as i64).collect()),
+                Loss::Mse => SampleTargets::Values(stream.normal(n * task.outputs)),
+                Loss::CrossEntropy => {
+                    SampleTargets::Classes((0..n).map(|_| stream.index(0, task.outputs) as i64).collect())
+                }
             };
             Samples { samples: n, inputs, targets }
         }
-        TaskKind::Scalar => Samples { samples: 1, inputs: vec![1.0], targets: Targets::Values(vec![0.0]) },
+        TaskKind::Scalar => Samples { samples: 1, inputs: vec![1.0], targets: SampleTargets::Values(vec![0.0]) },
         TaskKind::Digits => digits(n, loss),
         TaskKind::Adding => adding(&mut stream, n, times),
         TaskKind::Copy => copy(&mut stream, task.outputs, loss, n, times),
@@ -77,8 +79,8 @@ fn scaled(mut values: Vec<f64>, factor: f64) -> Vec<f64> {
     values
 }
 
-/// Targets of a fixed random network with one tanh layer: standardized outputs, or the class of the largest.
-fn taught(task: &Task, loss: Loss, seed: u64, inputs: &[f64], n: usize) -> Targets {
+/// SampleTargets of a fixed random network with one tanh layer: standardized outputs, or the class of the largest.
+fn taught(task: &Task, loss: Loss, seed: u64, inputs: &[f64], n: usize) -> SampleTargets {
     let mut stream = Stream::new(seed, Purpose::Teacher, 0);
     let hidden = scaled(stream.normal(task.inputs * TEACHER_WIDTH), 1.0 / (task.inputs as f64).sqrt());
     let output = scaled(stream.normal(TEACHER_WIDTH * task.outputs), 1.0 / (TEACHER_WIDTH as f64).sqrt());
@@ -86,9 +88,9 @@ fn taught(task: &Task, loss: Loss, seed: u64, inputs: &[f64], n: usize) -> Targe
     match loss {
         Loss::Mse => {
             standardize(&mut values, task.outputs);
-            Targets::Values(values)
+            SampleTargets::Values(values)
         }
-        Loss::CrossEntropy => Targets::Classes(
+        Loss::CrossEntropy => SampleTargets::Classes(
             values
                 .chunks(task.outputs)
                 .map(|row| (0..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best }) as i64)
@@ -159,7 +161,7 @@ fn adding(stream: &mut Stream, n: usize, times: usize) -> Samples {
             *target += if mark { values[t * n + i] } else { 0.0 };
         }
     }
-    Samples { samples: n, inputs, targets: Targets::Values(targets) }
+    Samples { samples: n, inputs, targets: SampleTargets::Values(targets) }
 }
 
 /// The first `n` images, every pixel divided by 16: inputs from 0 to 1. The same for every seed.
@@ -217,10 +219,10 @@ fn one_hot(index: impl Iterator<Item = usize>, columns: usize) -> Vec<f64> {
 }
 
 /// Classes for cross-entropy, their one-hot rows for the squared error.
-fn labels(classes: Vec<i64>, outputs: usize, loss: Loss) -> Targets {
+fn labels(classes: Vec<i64>, outputs: usize, loss: Loss) -> SampleTargets {
     match loss {
-        Loss::CrossEntropy => Targets::Classes(classes),
-        Loss::Mse => Targets::Values(one_hot(classes.into_iter().map(|c| c as usize), outputs)),
+        Loss::CrossEntropy => SampleTargets::Classes(classes),
+        Loss::Mse => SampleTargets::Values(one_hot(classes.into_iter().map(|c| c as usize), outputs)),
     }
 }
 
@@ -242,9 +244,9 @@ fn read(task: &Task, file: &blowup_core::trial::CsvFile, loss: Loss) -> Result<S
             if file.standardize {
                 standardize(&mut values, 1);
             }
-            Targets::Values(values)
+            SampleTargets::Values(values)
         }
-        csv_task::Targets::Classes { index, .. } => Targets::Classes(index),
+        csv_task::Targets::Classes { index, .. } => SampleTargets::Classes(index),
     };
     Ok(Samples { samples: table.samples, inputs, targets })
 }
@@ -254,7 +256,7 @@ impl Samples {
     pub fn trivial_loss(&self, outputs: usize) -> f64 {
         let n = self.samples as f64;
         match &self.targets {
-            Targets::Values(values) => {
+            SampleTargets::Values(values) => {
                 let variance = |c: usize| {
                     let column = || values.iter().skip(c).step_by(outputs);
                     let middle = mean(column().copied());
@@ -262,7 +264,7 @@ impl Samples {
                 };
                 mean((0..outputs).map(variance))
             }
-            Targets::Classes(classes) => {
+            SampleTargets::Classes(classes) => {
                 let mut counts = vec![0usize; outputs];
                 classes.iter().for_each(|&c| counts[c as usize] += 1);
                 let shares = counts.into_iter().filter(|&c| c > 0).map(|c| c as f64 / n);

@@ -1,11 +1,11 @@
 //! What a replay sees of its trial: what training starts from, and the norms of every layer at every step. Looks only; a trial that is
 //! watched has the same bits.
 
-use super::data::{Batch, Data, LaneSeeds, Order};
+use super::data::{Batch, Dataset, LaneSeeds, SampleOrder};
 use super::dtype::kind;
 use super::matrix::Matrix;
 use super::task::Draw;
-use super::weights::{Layer, host};
+use super::weights::{LayerParameters, host};
 use super::{init, lanes};
 use blowup_core::training::{Array, Step, Values};
 use blowup_core::trial::{Lane, Shape, Trial};
@@ -15,7 +15,7 @@ use tch::Tensor;
 pub type Sink<'a> = &'a mut dyn FnMut(Step);
 
 /// The parameters of a layer and the names that they have in a trace.
-fn named(layer: &Layer) -> impl Iterator<Item = (&'static str, &Matrix)> {
+fn named(layer: &LayerParameters) -> impl Iterator<Item = (&'static str, &Matrix)> {
     let optional = [
         ("recurrent", &layer.recurrent),
         ("bias", &layer.bias),
@@ -59,7 +59,7 @@ pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
     }
     let samples = shape.task.samples;
     if shape.batch < samples {
-        let of = |epoch| Order::new(&[lane.seed], shape.sampling, epoch, samples).of(lane.seed).to_vec();
+        let of = |epoch| SampleOrder::new(&[lane.seed], shape.sampling, epoch, samples).of(lane.seed).to_vec();
         let values = (0..epochs).flat_map(of).map(|i| i as i64).collect();
         let shape = vec![epochs as usize, samples];
         arrays.push(Array { name: "order".to_owned(), shape, values: Values::Integer(values) });
@@ -69,7 +69,7 @@ pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
 
 /// All samples of a draw, as one batch of one lane.
 fn batch(shape: &Shape, lane: &Lane, draw: Draw) -> Result<Batch, String> {
-    let data = Data::new(shape, &[lane.data_seed], draw, kind(shape.dtype))?;
+    let data = Dataset::new(shape, &[lane.data_seed], draw, kind(shape.dtype))?;
     Ok(data.batch(&[LaneSeeds::of(lane)], 0, 0..data.samples(), None))
 }
 

@@ -27,7 +27,7 @@ pub enum Role {
 
 /// Parameters of the same role and size in consecutive layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct ParameterGroup {
     pub role: Role,
     /// From 0; the output layer is `depth`.
     pub first_layer: usize,
@@ -37,13 +37,13 @@ pub struct Group {
 }
 
 /// The groups of a network, in a fixed order.
-pub fn layout(shape: &Shape) -> Vec<Group> {
+pub fn layout(shape: &Shape) -> Vec<ParameterGroup> {
     let (inputs, outputs, depth) = (shape.task.inputs, shape.task.outputs, shape.network.depth());
     let width = shape.network.width().unwrap_or(0);
     let mut groups = Vec::new();
     let mut push = |role, first_layer, layers, rows, cols| {
         if layers > 0 {
-            groups.push(Group { role, first_layer, layers, rows, cols });
+            groups.push(ParameterGroup { role, first_layer, layers, rows, cols });
         }
     };
     let bias = usize::from(shape.bias);
@@ -71,7 +71,7 @@ pub fn layout(shape: &Shape) -> Vec<Group> {
 
 /// The parameters of one layer as views `[lane, rows, cols]`.
 #[derive(Debug)]
-pub struct Layer {
+pub struct LayerParameters {
     pub weight: Matrix,
     pub recurrent: Option<Matrix>,
     pub bias: Option<Matrix>,
@@ -83,12 +83,12 @@ pub struct Layer {
 /// One tensor per parameter of the layout.
 #[derive(Debug)]
 pub struct Weights {
-    pub layout: Vec<Group>,
+    pub layout: Vec<ParameterGroup>,
     pub lanes: i64,
     /// `[layers, lane, rows, cols]`, one per group.
     pub groups: Vec<Tensor>,
     /// The same memory as `groups`, layer by layer, the output layer last.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerParameters>,
     /// The same memory in pieces that are passed over one after the other, `[layers, lane, rows, cols]`: whole groups while they are
     /// small, single layers where several passes over one piece (update, then norm) had better find it in the cache.
     pub slices: Vec<Tensor>,
@@ -102,8 +102,8 @@ pub struct Weights {
 const SLICE_BYTES: usize = 128 * 1024;
 
 impl Weights {
-    pub fn zeros(layout: &[Group], lanes: i64, kind: Kind) -> Weights {
-        let zeros = |g: &Group| {
+    pub fn zeros(layout: &[ParameterGroup], lanes: i64, kind: Kind) -> Weights {
+        let zeros = |g: &ParameterGroup| {
             Tensor::zeros([g.layers as i64, lanes, g.rows as i64, g.cols as i64], (kind, device::current()))
         };
         Weights::of(layout, layout.iter().map(zeros).collect())
@@ -113,7 +113,7 @@ impl Weights {
         Weights::zeros(&self.layout, self.lanes, self.groups[0].kind())
     }
 
-    fn of(layout: &[Group], groups: Vec<Tensor>) -> Weights {
+    fn of(layout: &[ParameterGroup], groups: Vec<Tensor>) -> Weights {
         let lanes = groups[0].size()[1];
         let depth = layout.iter().map(|g| g.first_layer + g.layers).max().unwrap_or(0);
         let view = |role: Role, layer: usize| {
@@ -123,7 +123,7 @@ impl Weights {
             Some(Matrix::of(groups[at].select(0, (layer - layout[at].first_layer) as i64)))
         };
         let layers = (0..depth)
-            .map(|layer| Layer {
+            .map(|layer| LayerParameters {
                 weight: view(Role::Weight, layer).expect("every layer has a weight"),
                 recurrent: view(Role::Recurrent, layer),
                 bias: view(Role::Bias, layer),

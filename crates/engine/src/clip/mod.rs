@@ -5,11 +5,11 @@
 pub mod norm;
 pub mod value;
 
-use super::readout::Norm;
+use super::readout::GlobalNorm;
 use blowup_core::trial::{Clip, Dtype};
 
 /// Returns what a lane's gradient is multiplied with, which is exactly 1 where its norm is not clipped.
-pub fn coefficient(clip: Clip, norm: Norm, dtype: Dtype) -> f64 {
+pub fn coefficient(clip: Clip, norm: GlobalNorm, dtype: Dtype) -> f64 {
     match clip {
         Clip::Norm(threshold) => norm::coefficient(threshold, norm, dtype),
         Clip::None | Clip::Value(_) => 1.0,

@@ -2,7 +2,7 @@
 //! or infinite.
 
 use crate::dtype::{kind, round};
-use crate::readout::Norm;
+use crate::readout::GlobalNorm;
 use blowup_core::trial::Dtype;
 
 /// Returns the factor of a lane's gradient, min(1, threshold / (norm + 1e-6)). It is NaN for a NaN norm,
@@ -10,7 +10,7 @@ use blowup_core::trial::Dtype;
 ///
 /// It is computed in the training dtype, as PyTorch does it, which divides a number by a tensor as the
 /// tensor's reciprocal times the number.
-pub fn coefficient(threshold: f64, norm: Norm, dtype: Dtype) -> f64 {
+pub fn coefficient(threshold: f64, norm: GlobalNorm, dtype: Dtype) -> f64 {
     let coefficient = match dtype {
         Dtype::Float64 => 1.0 / (norm.in_dtype + 1e-6) * threshold,
         Dtype::Float32 | Dtype::Bfloat16 | Dtype::Float16 => {

@@ -1,6 +1,6 @@
 //! Which samples a cohort is trained and evaluated on, step by step.
 
-use crate::data::{Batch, Data, LaneSeeds, Order};
+use crate::data::{Batch, Dataset, LaneSeeds, SampleOrder};
 use crate::task::Draw;
 use blowup_core::trial::{Lane, Shape};
 use tch::Kind;
@@ -10,12 +10,12 @@ pub struct Feed<'a> {
     shape: &'a Shape,
     kind: Kind,
     /// The training data of the current epoch.
-    data: Data,
+    data: Dataset,
     /// The data on which initial and final losses are measured. None where every batch is all of the
     /// data, so that the training batch serves.
-    evaluation: Option<Data>,
+    evaluation: Option<Dataset>,
     /// The order of the current epoch. None where its only batch holds every sample.
-    order: Option<Order>,
+    order: Option<SampleOrder>,
     /// The current batch. It is kept from step to step where every batch is all of the data.
     batch: Option<Batch>,
 }
@@ -27,11 +27,11 @@ impl<'a> Feed<'a> {
     /// If a data file cannot be read.
     pub fn new(shape: &'a Shape, lanes: &[Lane], kind: Kind) -> Result<Feed<'a>, String> {
         let seeds = distinct(lanes.iter().map(|lane| lane.data_seed));
-        let data = Data::new(shape, &seeds, Draw::Training(0), kind)?;
+        let data = Dataset::new(shape, &seeds, Draw::Training(0), kind)?;
         let fresh = shape.task.is_fresh();
         let evaluation = match (shape.batch == shape.task.samples && !fresh, fresh) {
             (true, _) => None,
-            (false, true) => Some(Data::new(shape, &seeds, Draw::Evaluation, kind)?),
+            (false, true) => Some(Dataset::new(shape, &seeds, Draw::Evaluation, kind)?),
             (false, false) => Some(data.share()),
         };
         Ok(Feed { shape, kind, data, evaluation, order: None, batch: None })
@@ -43,12 +43,12 @@ impl<'a> Feed<'a> {
     }
 
     /// The data on which initial and final losses are measured, where it is not the training batch.
-    pub fn evaluation(&self) -> Option<&Data> {
+    pub fn evaluation(&self) -> Option<&Dataset> {
         self.evaluation.as_ref()
     }
 
     /// The data that stands for all: the evaluation data, or else the training data.
-    pub fn reference(&self) -> &Data {
+    pub fn reference(&self) -> &Dataset {
         self.evaluation.as_ref().unwrap_or(&self.data)
     }
 
@@ -90,12 +90,12 @@ impl<'a> Feed<'a> {
     fn begin_epoch(&mut self, epoch: u64, lanes: &[LaneSeeds]) -> Result<(), String> {
         if self.shape.task.is_fresh() && epoch > 0 {
             let seeds = distinct(lanes.iter().map(|lane| lane.data));
-            self.data = Data::new(self.shape, &seeds, Draw::Training(epoch), self.kind)?;
+            self.data = Dataset::new(self.shape, &seeds, Draw::Training(epoch), self.kind)?;
         }
         let samples = self.data.samples();
         self.order = (self.shape.batch < samples).then(|| {
             let seeds = distinct(lanes.iter().map(|lane| lane.order));
-            Order::new(&seeds, self.shape.sampling, epoch, samples)
+            SampleOrder::new(&seeds, self.shape.sampling, epoch, samples)
         });
         Ok(())
     }

@@ -12,12 +12,12 @@ use super::data::LaneSeeds;
 use super::device;
 use super::dtype::kind;
 use super::effective::Effective;
-use super::lane::{Track, Update, siblings};
+use super::lane::{ActiveLane, LastUpdate, siblings};
 use super::loss::loss;
 use super::matrix::Matrix;
-use super::module::{Module, Place, Watch};
+use super::module::{Location, Module, Watch};
 use super::network;
-use super::optimizer::{Optimizer, UpdateNorm};
+use super::optimizer::{PerLaneOptimizer, UpdateNorm};
 use super::profile::Profile;
 use super::readout::Readout;
 use super::start::Start;
@@ -69,13 +69,13 @@ struct Trainer<'a, 'w> {
     lanes: &'a [Lane],
     kind: Kind,
     /// The lanes in training, in the order of the tensors' lanes.
-    tracks: Vec<Track>,
+    active: Vec<ActiveLane>,
     /// The number of pad lanes behind them.
     pads: usize,
     weights: Weights,
     gradients: Weights,
     effective: Effective,
-    optimizer: Optimizer,
+    optimizer: PerLaneOptimizer,
     readout: Readout,
     workspaces: Workspaces<'a>,
     feed: Feed<'a>,
@@ -118,9 +118,9 @@ impl<'a, 'w> Trainer<'a, 'w> {
         watch: Option<Sink<'w>>,
     ) -> Result<Trainer<'a, 'w>, String> {
         let kind = kind(shape.dtype);
-        let tracks: Vec<Track> = siblings(shape, lanes).into_iter().map(Track::new).collect();
-        let all: Vec<Lane> = tracks.iter().map(|track| *track.lane(lanes)).collect();
-        let pads = lanes::pads(shape, tracks.len());
+        let active: Vec<ActiveLane> = siblings(shape, lanes).into_iter().map(ActiveLane::new).collect();
+        let all: Vec<Lane> = active.iter().map(|lane| *lane.settings(lanes)).collect();
+        let pads = lanes::pads(shape, active.len());
         let weights = init::weights(shape, &all, pads, kind);
         let feed = Feed::new(shape, lanes, kind)?;
         let only_norms = watch.is_none() && record.layers == Layers::Never && !record.sharpness;
@@ -132,8 +132,8 @@ impl<'a, 'w> Trainer<'a, 'w> {
             pads,
             gradients: weights.zeros_like(),
             effective: Effective::new(shape, &weights),
-            optimizer: Optimizer::new(shape, &all, pads, &weights),
-            tracks,
+            optimizer: PerLaneOptimizer::new(shape, &all, pads, &weights),
+            active,
             readout: Readout::new(&weights),
             weights,
             workspaces: Workspaces { shape, kind, made: Vec::new() },
@@ -166,9 +166,9 @@ impl<'a, 'w> Trainer<'a, 'w> {
                 profile: profile.as_ref(),
                 evaluated,
             };
-            let finals = self.judge.judge(&mut self.tracks, &pass);
-            self.judge.release(&mut self.tracks, &self.readout, finals.as_deref(), done);
-            if self.tracks.iter().all(Track::has_left) {
+            let finals = self.judge.judge(&mut self.active, &pass);
+            self.judge.release(&mut self.active, &self.readout, finals.as_deref(), done);
+            if self.active.iter().all(ActiveLane::has_left) {
                 return Ok(step + 1);
             }
             self.arrange();
@@ -178,7 +178,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
     }
 
     fn seeds(&self) -> Vec<LaneSeeds> {
-        self.tracks.iter().map(|track| LaneSeeds::of(track.lane(self.lanes))).collect()
+        self.active.iter().map(|lane| LaneSeeds::of(lane.settings(self.lanes))).collect()
     }
 
     /// Runs forward and backward over the prepared batch and reads all that is measured on the way. It
@@ -193,7 +193,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let mut start = (step == 0).then(|| Start::new(self.shape, &**network));
         let wanted = at_epoch.or_else(|| self.watch.is_some().then_some(0));
         let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, signal, &self.weights));
-        let mut watch = |place: Place, delta: &Tensor| {
+        let mut watch = |place: Location, delta: &Tensor| {
             start.iter_mut().for_each(|start| start.watch(place, delta));
             profile.iter_mut().for_each(|profile| profile.watch(place, delta));
         };
@@ -213,18 +213,18 @@ impl<'a, 'w> Trainer<'a, 'w> {
         (start, profile.filter(|_| at_epoch.is_some()))
     }
 
-    /// Forks lanes whose riders part ways, and drops those that have left, if they are many.
+    /// Forks lanes whose trials part ways, and drops those that have left, if they are many.
     fn arrange(&mut self) {
-        let left = self.tracks.iter().filter(|track| track.has_left()).count();
-        let few_left = (left as f64) < COMPACT_AT * self.tracks.len() as f64 || left == 0;
-        if few_left && !self.tracks.iter().any(Track::forks) {
+        let left = self.active.iter().filter(|lane| lane.has_left()).count();
+        let few_left = (left as f64) < COMPACT_AT * self.active.len() as f64 || left == 0;
+        if few_left && !self.active.iter().any(ActiveLane::forks) {
             return;
         }
-        let (mut stay, mut tracks) = (Vec::new(), Vec::new());
-        for (i, track) in std::mem::take(&mut self.tracks).into_iter().enumerate() {
-            let forked = track.fork();
+        let (mut stay, mut active) = (Vec::new(), Vec::new());
+        for (i, lane) in std::mem::take(&mut self.active).into_iter().enumerate() {
+            let forked = lane.fork();
             stay.extend(std::iter::repeat_n(i, forked.len()));
-            tracks.extend(forked);
+            active.extend(forked);
         }
         let old = self.weights.lanes as usize - self.pads;
         let pads = lanes::pads(self.shape, stay.len());
@@ -240,19 +240,19 @@ impl<'a, 'w> Trainer<'a, 'w> {
         self.optimizer.gather(&index);
         self.readout = Readout::new(&self.weights);
         self.feed.rearranged();
-        self.tracks = tracks;
+        self.active = active;
     }
 
     fn update(&mut self) {
         let pads = std::iter::repeat_n(1.0, self.pads);
         let mut clamped = false;
         if self.shape.clip_value {
-            let bound = |track: &Track| clip::bound(track.lane(self.lanes).clip);
-            let thresholds: Vec<f64> = self.tracks.iter().map(bound).chain(pads.clone()).collect();
+            let bound = |lane: &ActiveLane| clip::bound(lane.settings(self.lanes).clip);
+            let thresholds: Vec<f64> = self.active.iter().map(bound).chain(pads.clone()).collect();
             clip::value::clamp(&mut self.gradients, &thresholds);
             clamped = true;
         }
-        let coefficients: Vec<f64> = self.tracks.iter().map(|track| track.riders[0].clip).chain(pads).collect();
+        let coefficients: Vec<f64> = self.active.iter().map(|lane| lane.trials[0].clip).chain(pads).collect();
         let clipped = coefficients.iter().any(|&c| c != 1.0);
         let watched = self.suspected_still();
         let norm = self.optimizer.step(
@@ -262,11 +262,11 @@ impl<'a, 'w> Trainer<'a, 'w> {
             &self.readout,
         );
         for (i, before) in watched {
-            self.tracks[i].still.found(still::equal(&self.weights, i, &before));
+            self.active[i].still.found(still::equal(&self.weights, i, &before));
         }
         let norm = match norm {
             UpdateNorm::OfGradient if clamped => {
-                UpdateNorm::OfDirection((0..self.tracks.len()).map(|i| self.optimizer.lr(i)).collect())
+                UpdateNorm::OfDirection((0..self.active.len()).map(|i| self.optimizer.lr(i)).collect())
             }
             norm => norm,
         };
@@ -275,25 +275,25 @@ impl<'a, 'w> Trainer<'a, 'w> {
             UpdateNorm::OfDirection(_) => self.readout.measure_update(&self.gradients),
             UpdateNorm::Measured => self.readout.settle_update(&self.gradients),
         }
-        for (i, track) in self.tracks.iter_mut().enumerate() {
-            track.update = Some(match &norm {
+        for (i, lane) in self.active.iter_mut().enumerate() {
+            lane.update = Some(match &norm {
                 UpdateNorm::OfGradient => {
-                    Update::Known(length(self.optimizer.lr(i), track.riders[0].clip, track.gradient_norm))
+                    LastUpdate::Known(length(self.optimizer.lr(i), lane.trials[0].clip, lane.gradient_norm))
                 }
-                UpdateNorm::OfDirection(factors) => Update::Measured { factor: factors[i] },
-                UpdateNorm::Measured => Update::Measured { factor: 1.0 },
+                UpdateNorm::OfDirection(factors) => LastUpdate::Measured { factor: factors[i] },
+                UpdateNorm::Measured => LastUpdate::Measured { factor: 1.0 },
             });
         }
     }
 
     /// The lanes that may be at rest, with a copy of their weights.
     fn suspected_still(&self) -> Vec<(usize, Vec<Tensor>)> {
-        let suspect = |(i, track): (usize, &Track)| {
-            let suspect = self.judge.rests && track.still.is_suspect() && !track.has_left();
-            let can_rest = suspect && still::can_rest(self.shape, track.lane(self.lanes));
+        let suspect = |(i, lane): (usize, &ActiveLane)| {
+            let suspect = self.judge.rests && lane.still.is_suspect() && !lane.has_left();
+            let can_rest = suspect && still::can_rest(self.shape, lane.settings(self.lanes));
             can_rest.then(|| (i, still::copy(&self.weights, i)))
         };
-        self.tracks.iter().enumerate().filter_map(suspect).collect()
+        self.active.iter().enumerate().filter_map(suspect).collect()
     }
 
     /// Returns each lane's loss over the whole evaluation data, taken batch by batch in the order of the
@@ -301,7 +301,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
     fn evaluate(&mut self) -> Option<Vec<f64>> {
         let data = self.feed.evaluation()?;
         let (seeds, size) = (self.seeds(), self.shape.batch);
-        let mut means = vec![Mean::default(); self.tracks.len()];
+        let mut means = vec![Mean::default(); self.active.len()];
         let losses = Tensor::zeros([self.weights.lanes], (self.kind, device::current()));
         for from in (0..data.samples()).step_by(size) {
             let batch = data.batch(&seeds, self.pads, from..(from + size).min(data.samples()), None);

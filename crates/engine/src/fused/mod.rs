@@ -64,8 +64,8 @@ pub fn backward(activation: Fused, output: &Matrix, signal: &Matrix, bias: Optio
 
 /// Rows and columns.
 fn size(matrix: &Matrix) -> (usize, usize) {
-    let lanes = matrix.lanes().expect("a fused pass is for matrices on the CPU");
-    (lanes.rows(), lanes.cols())
+    let view = matrix.strided().expect("a fused pass is for matrices on the CPU");
+    (view.rows(), view.cols())
 }
 
 #[inline(always)]

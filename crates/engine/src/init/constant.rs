@@ -1,8 +1,8 @@
 //! The same number everywhere, as `torch.nn.init.constant_`.
 
-use super::recipe::{Draws, Fans, Recipe};
+use super::recipe::{Fans, Recipe, UnitDraws};
 
 /// Sets every weight to `scale`.
 pub fn constant(scale: f64, _: Fans) -> Recipe {
-    Recipe { draws: Draws::One, factor: scale }
+    Recipe { draws: UnitDraws::One, factor: scale }
 }

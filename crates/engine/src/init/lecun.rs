@@ -1,8 +1,8 @@
 //! LeCun initialization (LeCun 1998): the variance is 1 / fan_in.
 
-use super::recipe::{Draws, Fans, Recipe};
+use super::recipe::{Fans, Recipe, UnitDraws};
 
-/// Draws normal weights, times `scale`.
+/// UnitDraws normal weights, times `scale`.
 pub fn normal(scale: f64, fans: Fans) -> Recipe {
-    Recipe { draws: Draws::Normal, factor: scale / fans.fan_in.sqrt() }
+    Recipe { draws: UnitDraws::Normal, factor: scale / fans.fan_in.sqrt() }
 }

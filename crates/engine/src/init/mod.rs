@@ -13,9 +13,9 @@ mod scaled;
 mod uniform;
 mod xavier;
 
-use super::weights::{Group, Layer, Role, Weights, layout};
+use super::weights::{LayerParameters, ParameterGroup, Role, Weights, layout};
 use blowup_core::trial::{Bias, Init, InitKind, Lane, Network, Shape};
-use recipe::{Draws, Fans, Recipe};
+use recipe::{Fans, Recipe, UnitDraws};
 use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
@@ -31,7 +31,7 @@ pub fn weights(shape: &Shape, lanes: &[Lane], pads: usize, kind: Kind) -> Weight
     weights
 }
 
-fn role(layer: &Layer, role: Role) -> &Tensor {
+fn role(layer: &LayerParameters, role: Role) -> &Tensor {
     match role {
         Role::Weight => Some(&layer.weight),
         Role::Recurrent => layer.recurrent.as_ref(),
@@ -44,9 +44,9 @@ fn role(layer: &Layer, role: Role) -> &Tensor {
 }
 
 /// Writes one parameter of one layer in all lanes. Lanes that share seed and initializer up to its scale share the draws.
-fn fill(shape: &Shape, lanes: &[Lane], group: &Group, layer: usize, target: &Tensor) {
+fn fill(shape: &Shape, lanes: &[Lane], group: &ParameterGroup, layer: usize, target: &Tensor) {
     let size = group.rows * group.cols;
-    let mut drawn: HashMap<(u64, Draws), Vec<f64>> = HashMap::new();
+    let mut drawn: HashMap<(u64, UnitDraws), Vec<f64>> = HashMap::new();
     let mut values = Vec::with_capacity(lanes.len() * size);
     for lane in lanes {
         let Recipe { draws, factor } = recipe(shape, lane, group, layer);
@@ -68,15 +68,15 @@ fn fill(shape: &Shape, lanes: &[Lane], group: &Group, layer: usize, target: &Ten
 }
 
 /// Returns what to draw for one layer of `group` in this lane. Layers count from 0.
-fn recipe(shape: &Shape, lane: &Lane, group: &Group, layer: usize) -> Recipe {
+fn recipe(shape: &Shape, lane: &Lane, group: &ParameterGroup, layer: usize) -> Recipe {
     match group.role {
-        Role::Scale => Recipe { draws: Draws::One, factor: 1.0 },
-        Role::Shift => Recipe { draws: Draws::Zero, factor: 0.0 },
+        Role::Scale => Recipe { draws: UnitDraws::One, factor: 1.0 },
+        Role::Shift => Recipe { draws: UnitDraws::Zero, factor: 0.0 },
         Role::Bias | Role::RecurrentBias => match lane.bias {
             Bias::None => unreachable!("a network without biases has no such group"),
-            Bias::Learned { std: 0.0 } => Recipe { draws: Draws::Zero, factor: 0.0 },
-            Bias::Learned { std } => Recipe { draws: Draws::Normal, factor: std },
-            Bias::LearnedPytorch => Recipe { draws: Draws::Uniform, factor: pytorch::bound(shape, layer) },
+            Bias::Learned { std: 0.0 } => Recipe { draws: UnitDraws::Zero, factor: 0.0 },
+            Bias::Learned { std } => Recipe { draws: UnitDraws::Normal, factor: std },
+            Bias::LearnedPytorch => Recipe { draws: UnitDraws::Uniform, factor: pytorch::bound(shape, layer) },
         },
         Role::Weight | Role::Recurrent => {
             let recurrent = lane.recurrent_init.filter(|_| group.role == Role::Recurrent);

@@ -1,8 +1,8 @@
 //! Normal weights of a given standard deviation, as `torch.nn.init.normal_`.
 
-use super::recipe::{Draws, Fans, Recipe};
+use super::recipe::{Fans, Recipe, UnitDraws};
 
-/// Draws from N(0, scale^2).
+/// UnitDraws from N(0, scale^2).
 pub fn normal(scale: f64, _: Fans) -> Recipe {
-    Recipe { draws: Draws::Normal, factor: scale }
+    Recipe { draws: UnitDraws::Normal, factor: scale }
 }

@@ -1,8 +1,8 @@
 //! Orthogonal matrices (Saxe 2014), as `torch.nn.init.orthogonal_`.
 
-use super::recipe::{Draws, Fans, Recipe};
+use super::recipe::{Fans, Recipe, UnitDraws};
 
-/// Draws an orthogonal matrix, times the gain `scale`.
+/// UnitDraws an orthogonal matrix, times the gain `scale`.
 pub fn orthogonal(scale: f64, _: Fans) -> Recipe {
-    Recipe { draws: Draws::Orthogonal, factor: scale }
+    Recipe { draws: UnitDraws::Orthogonal, factor: scale }
 }

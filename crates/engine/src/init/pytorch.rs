@@ -1,11 +1,11 @@
 //! What `torch.nn.Linear` and `torch.nn.RNN` do by default.
 
-use super::recipe::{Draws, Fans, Recipe};
+use super::recipe::{Fans, Recipe, UnitDraws};
 use blowup_core::trial::Shape;
 
-/// Draws from U(-bound, bound), times `scale`.
+/// UnitDraws from U(-bound, bound), times `scale`.
 pub fn uniform(scale: f64, fans: Fans) -> Recipe {
-    Recipe { draws: Draws::Uniform, factor: scale * fans.pytorch_bound }
+    Recipe { draws: UnitDraws::Uniform, factor: scale * fans.pytorch_bound }
 }
 
 /// The bound of the uniform distribution: 1/sqrt(fan_in) in `torch.nn.Linear`, and 1/sqrt(width) for

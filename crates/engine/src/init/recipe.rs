@@ -1,19 +1,19 @@
 //! What an initializer says of a parameter: which numbers to draw, and what to multiply them with.
 
 use crate::draw::{Purpose, Stream};
-use crate::weights::{Group, Role, host};
+use crate::weights::{ParameterGroup, Role, host};
 use tch::Tensor;
 
 /// A parameter is `draws` times `factor`.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipe {
-    pub draws: Draws,
+    pub draws: UnitDraws,
     pub factor: f64,
 }
 
 /// Numbers before they are scaled. Lanes that differ in nothing but a factor share them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Draws {
+pub enum UnitDraws {
     /// Independent draws from N(0, 1).
     Normal,
     /// Independent draws from U(-1, 1).
@@ -37,9 +37,9 @@ pub struct Fans {
     pub pytorch_bound: f64,
 }
 
-impl Draws {
-    /// Draws one layer of `group` for `seed`, row by row.
-    pub fn draw(self, seed: u64, group: &Group, layer: usize) -> Vec<f64> {
+impl UnitDraws {
+    /// UnitDraws one layer of `group` for `seed`, row by row.
+    pub fn draw(self, seed: u64, group: &ParameterGroup, layer: usize) -> Vec<f64> {
         let purpose = match group.role {
             Role::Weight | Role::Scale => Purpose::Weight,
             Role::Recurrent => Purpose::Recurrent,
@@ -49,11 +49,11 @@ impl Draws {
         let mut stream = Stream::new(seed, purpose, layer as u64);
         let size = group.rows * group.cols;
         match self {
-            Draws::Normal => stream.normal(size),
-            Draws::Uniform => stream.uniform(-1.0, 1.0, size),
-            Draws::Orthogonal => orthogonal(&stream.normal(size), group.rows, group.cols),
-            Draws::One => vec![1.0; size],
-            Draws::Zero => vec![0.0; size],
+            UnitDraws::Normal => stream.normal(size),
+            UnitDraws::Uniform => stream.uniform(-1.0, 1.0, size),
+            UnitDraws::Orthogonal => orthogonal(&stream.normal(size), group.rows, group.cols),
+            UnitDraws::One => vec![1.0; size],
+            UnitDraws::Zero => vec![0.0; size],
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Uniform weights of a given bound, as `torch.nn.init.uniform_`.
 
-use super::recipe::{Draws, Fans, Recipe};
+use super::recipe::{Fans, Recipe, UnitDraws};
 
-/// Draws from U(-scale, scale).
+/// UnitDraws from U(-scale, scale).
 pub fn uniform(scale: f64, _: Fans) -> Recipe {
-    Recipe { draws: Draws::Uniform, factor: scale }
+    Recipe { draws: UnitDraws::Uniform, factor: scale }
 }

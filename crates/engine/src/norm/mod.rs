@@ -8,7 +8,7 @@ use super::device::{self, is_host};
 use super::dtype::inner;
 use super::elements::{elements, nothing, slices};
 use super::matrix::Matrix;
-use super::weights::Layer;
+use super::weights::LayerParameters;
 use blowup_core::trial::Norm;
 use host::{Backward, Element, Forward};
 use tch::{Kind, Tensor};
@@ -24,7 +24,7 @@ pub fn rms_eps(kind: Kind) -> f64 {
 /// What a backward pass needs of the forward pass before it, beside its input.
 #[derive(Debug)]
 pub struct Statistics {
-    of: Of,
+    of: NormKind,
     kind: Kind,
     /// 1 long in the dimension of the mean, as the other. An rms norm has none.
     mean: Option<Tensor>,
@@ -33,7 +33,7 @@ pub struct Statistics {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+enum NormKind {
     Batch,
     Layer,
     Rms,
@@ -48,9 +48,11 @@ impl Statistics {
         let per_column = || zeros([lanes, 1, width]);
         match norm {
             Norm::None => None,
-            Norm::Batch(_) => Some(Statistics { of: Of::Batch, kind, mean: Some(per_column()), inverse: per_column() }),
-            Norm::Layer(_) => Some(Statistics { of: Of::Layer, kind, mean: Some(per_row()), inverse: per_row() }),
-            Norm::Rms(_) => Some(Statistics { of: Of::Rms, kind, mean: None, inverse: per_row() }),
+            Norm::Batch(_) => {
+                Some(Statistics { of: NormKind::Batch, kind, mean: Some(per_column()), inverse: per_column() })
+            }
+            Norm::Layer(_) => Some(Statistics { of: NormKind::Layer, kind, mean: Some(per_row()), inverse: per_row() }),
+            Norm::Rms(_) => Some(Statistics { of: NormKind::Rms, kind, mean: None, inverse: per_row() }),
         }
     }
 
@@ -60,17 +62,17 @@ impl Statistics {
 
     /// Of 16-bit inputs statistics are computed in f32, where squares do not overflow; those of batch and layer norm are kept in 16 bits,
     /// and layer norm alone uses them before they are rounded. All as in PyTorch.
-    pub fn forward(&self, layer: &Layer, input: &Matrix, output: &Matrix) {
+    pub fn forward(&self, layer: &LayerParameters, input: &Matrix, output: &Matrix) {
         let wide = wide(input);
         match self.of {
-            Of::Batch => self.batch_forward(layer, &wide, output),
-            Of::Layer => {
+            NormKind::Batch => self.batch_forward(layer, &wide, output),
+            NormKind::Layer => {
                 let (standardized, mean, inverse) =
                     wide.native_layer_norm([wide.size()[2]], None::<Tensor>, None::<Tensor>, EPS);
                 self.keep(&mean, &inverse);
                 drop(shift(layer).addcmul_out(output, &standardized, scale(layer)));
             }
-            Of::Rms => {
+            NormKind::Rms => {
                 let square = wide.square().mean_dim([2i64].as_slice(), true, None::<Kind>);
                 drop((square + rms_eps(wide.kind())).rsqrt_out(&self.inverse));
                 drop((&wide * &self.inverse).mul_out(output, scale(layer)));
@@ -83,7 +85,7 @@ impl Statistics {
         self.inverse.shallow_clone().copy_(&inverse.to_kind(self.kind));
     }
 
-    fn batch_forward(&self, layer: &Layer, input: &Tensor, output: &Matrix) {
+    fn batch_forward(&self, layer: &LayerParameters, input: &Tensor, output: &Matrix) {
         let (scale, shift) = (self::wide(scale(layer)), self::wide(shift(layer)));
         if !is_host() {
             let [mean, inverse] = plain::batch_statistics(input, EPS);
@@ -124,7 +126,14 @@ impl Statistics {
     }
 
     /// Turns `signal` from dLoss/doutput into dLoss/dinput, in place, and writes (or adds) the gradients of scale and shift.
-    pub fn backward(&self, layer: &Layer, gradient: &Layer, input: &Matrix, signal: &Matrix, add: bool) {
+    pub fn backward(
+        &self,
+        layer: &LayerParameters,
+        gradient: &LayerParameters,
+        input: &Matrix,
+        signal: &Matrix,
+        add: bool,
+    ) {
         let (wide_input, wide_signal, scale) = (wide(input), wide(signal), wide(scale(layer)));
         let targets = [gradient.scale.as_ref(), gradient.shift.as_ref()];
         let (below, sums) = if is_host() {
@@ -164,18 +173,18 @@ impl Statistics {
             unsafe { slices(written, read) };
         let pass = Backward { input, signal, mean, inverse, scale, scale_gradient, shift_gradient, batch, width };
         match self.of {
-            Of::Batch => F::batch_backward(pass),
-            Of::Layer => F::layer_backward(pass),
-            Of::Rms => F::rms_backward(pass),
+            NormKind::Batch => F::batch_backward(pass),
+            NormKind::Layer => F::layer_backward(pass),
+            NormKind::Rms => F::rms_backward(pass),
         }
     }
 
     fn backward_plain(&self, input: &Tensor, signal: &Tensor, scale: &Tensor) -> (Tensor, [Option<Tensor>; 2]) {
         let centred = |[below, scale, shift]: [Tensor; 3]| (below, [Some(scale), Some(shift)]);
         match self.of {
-            Of::Batch => centred(plain::batch_backward(input, signal, self.mean(), &self.inverse, scale)),
-            Of::Layer => centred(plain::layer_backward(input, signal, self.mean(), &self.inverse, scale)),
-            Of::Rms => {
+            NormKind::Batch => centred(plain::batch_backward(input, signal, self.mean(), &self.inverse, scale)),
+            NormKind::Layer => centred(plain::layer_backward(input, signal, self.mean(), &self.inverse, scale)),
+            NormKind::Rms => {
                 let [below, scale] = plain::rms_backward(input, signal, &self.inverse, scale);
                 (below, [Some(scale), None])
             }
@@ -202,10 +211,10 @@ fn sizes(tensor: &Tensor) -> [usize; 3] {
     size.map(|n| n as usize)
 }
 
-fn scale(layer: &Layer) -> &Matrix {
+fn scale(layer: &LayerParameters) -> &Matrix {
     layer.scale.as_ref().expect("a normalized layer has a scale")
 }
 
-fn shift(layer: &Layer) -> &Matrix {
+fn shift(layer: &LayerParameters) -> &Matrix {
     layer.shift.as_ref().expect("a norm that centres has a shift")
 }

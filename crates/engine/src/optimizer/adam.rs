@@ -8,7 +8,7 @@ use crate::device::fuses;
 use crate::dtype::inner;
 use crate::fused;
 use crate::weights::Weights;
-use blowup_core::trial::{Lane, Optimizer as Rule};
+use blowup_core::trial::{Lane, Optimizer};
 use tch::{Kind, Tensor};
 
 pub struct Adam {
@@ -16,13 +16,13 @@ pub struct Adam {
     /// By lane.
     betas: Vec<(f64, f64)>,
     eps: Vec<f64>,
-    rates: Rates,
+    rates: AdamTensors,
     mean: Weights,
     square: Weights,
 }
 
 /// The same numbers for libtorch's operations.
-struct Rates {
+struct AdamTensors {
     one_minus_beta1: Tensor,
     beta2: Tensor,
     one_minus_beta2: Tensor,
@@ -32,8 +32,8 @@ struct Rates {
 /// beta1, beta2 and eps of a lane.
 fn numbers(lane: &Lane) -> (f64, f64, f64) {
     match lane.optimizer {
-        Rule::Adam { beta1, beta2, eps } | Rule::Adamw { beta1, beta2, eps } => (beta1, beta2, eps),
-        Rule::Sgd { .. } | Rule::Rmsprop { .. } => unreachable!("the lanes of a shape share their optimizer"),
+        Optimizer::Adam { beta1, beta2, eps } | Optimizer::Adamw { beta1, beta2, eps } => (beta1, beta2, eps),
+        Optimizer::Sgd { .. } | Optimizer::Rmsprop { .. } => unreachable!("the lanes of a shape share their optimizer"),
     }
 }
 
@@ -44,7 +44,7 @@ impl Adam {
             decoupled,
             betas: beta1.into_iter().zip(beta2).collect(),
             eps: lanes.values(|lane| numbers(lane).2, 0.5),
-            rates: Rates {
+            rates: AdamTensors {
                 one_minus_beta1: lanes.factor(|lane| 1.0 - numbers(lane).0),
                 beta2: lanes.factor(|lane| numbers(lane).1),
                 one_minus_beta2: lanes.factor(|lane| 1.0 - numbers(lane).1),
@@ -112,7 +112,7 @@ impl UpdateRule for Adam {
 
     fn gather(&mut self, kept: &Kept) {
         let Adam { decoupled: _, betas, eps, rates, mean, square } = self;
-        let Rates { one_minus_beta1, beta2, one_minus_beta2, eps: added } = rates;
+        let AdamTensors { one_minus_beta1, beta2, one_minus_beta2, eps: added } = rates;
         kept.values(betas);
         kept.values(eps);
         [one_minus_beta1, beta2, one_minus_beta2, added].into_iter().for_each(|rate| kept.tensor(rate));

@@ -21,7 +21,7 @@ use sgd::Sgd;
 use tch::{Kind, Tensor};
 
 /// Hyperparameters `[1, lane, 1, 1]` and state of all lanes.
-pub struct Optimizer {
+pub struct PerLaneOptimizer {
     kind: Kind,
     lr: Vec<f64>,
     /// The output layer's, where it differs.
@@ -53,9 +53,9 @@ pub enum UpdateNorm {
     Measured,
 }
 
-impl Optimizer {
+impl PerLaneOptimizer {
     /// The optimizer of a cohort; `pads` pad lanes get a learning rate of 0.
-    pub fn new(shape: &Shape, lanes: &[Lane], pads: usize, weights: &Weights) -> Optimizer {
+    pub fn new(shape: &Shape, lanes: &[Lane], pads: usize, weights: &Weights) -> PerLaneOptimizer {
         let kind = weights.groups[0].kind();
         let all = PerLane { lanes, pads, kind };
         let rule: Box<dyn UpdateRule> = match shape.optimizer {
@@ -70,7 +70,7 @@ impl Optimizer {
         });
         let lr = all.values(|lane| lane.lr, 0.0);
         let schedules = lanes.iter().map(|lane| lane.schedule);
-        Optimizer {
+        PerLaneOptimizer {
             kind,
             scheduled: lr.clone(),
             lr,

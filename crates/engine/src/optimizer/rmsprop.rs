@@ -4,16 +4,16 @@
 use super::rule::{Division, Kept, PerLane, UpdateRule};
 use crate::apply::{Stride, add_square, divide};
 use crate::weights::Weights;
-use blowup_core::trial::{Lane, Optimizer as Rule};
+use blowup_core::trial::{Lane, Optimizer};
 use tch::Tensor;
 
 pub struct Rmsprop {
-    rates: Rates,
+    rates: RmspropTensors,
     square: Weights,
     momentum: Option<(Tensor, Weights)>,
 }
 
-struct Rates {
+struct RmspropTensors {
     alpha: Tensor,
     one_minus_alpha: Tensor,
     eps: Tensor,
@@ -22,14 +22,14 @@ struct Rates {
 /// alpha, eps and momentum of a lane.
 fn numbers(lane: &Lane) -> (f64, f64, f64) {
     match lane.optimizer {
-        Rule::Rmsprop { alpha, eps, momentum } => (alpha, eps, momentum),
-        Rule::Sgd { .. } | Rule::Adam { .. } | Rule::Adamw { .. } => {
+        Optimizer::Rmsprop { alpha, eps, momentum } => (alpha, eps, momentum),
+        Optimizer::Sgd { .. } | Optimizer::Adam { .. } | Optimizer::Adamw { .. } => {
             unreachable!("the lanes of a shape share their optimizer")
         }
     }
 }
 
-impl Rates {
+impl RmspropTensors {
     /// Takes a gradient into the mean of squares, and returns what it is divided by.
     fn denominator(&self, square: &mut Tensor, gradient: &Tensor) -> Tensor {
         add_square(square, gradient, &self.alpha, &self.one_minus_alpha);
@@ -42,7 +42,7 @@ impl Rates {
 impl Rmsprop {
     pub fn new(lanes: &PerLane, momentum: bool, weights: &Weights) -> Rmsprop {
         Rmsprop {
-            rates: Rates {
+            rates: RmspropTensors {
                 alpha: lanes.factor(|lane| numbers(lane).0),
                 one_minus_alpha: lanes.factor(|lane| 1.0 - numbers(lane).0),
                 // Added to a tensor, so rounded to its dtype.
@@ -78,7 +78,7 @@ impl UpdateRule for Rmsprop {
     }
 
     fn gather(&mut self, kept: &Kept) {
-        let Rmsprop { rates: Rates { alpha, one_minus_alpha, eps }, square, momentum } = self;
+        let Rmsprop { rates: RmspropTensors { alpha, one_minus_alpha, eps }, square, momentum } = self;
         [alpha, one_minus_alpha, eps].into_iter().for_each(|rate| kept.tensor(rate));
         kept.weights(square);
         if let Some((momentum, buffer)) = momentum {

@@ -3,7 +3,7 @@
 
 use super::rule::{Kept, PerLane, UpdateRule};
 use crate::weights::Weights;
-use blowup_core::trial::{Lane, Optimizer as Rule};
+use blowup_core::trial::{Lane, Optimizer};
 use tch::Tensor;
 
 pub struct Sgd {
@@ -20,8 +20,8 @@ struct Momentum {
 /// The momentum of a lane. Whether it is Nesterov's is a matter of the shape.
 fn factor(lane: &Lane) -> f64 {
     match lane.optimizer {
-        Rule::Sgd { momentum, nesterov: _ } => momentum,
-        Rule::Adam { .. } | Rule::Adamw { .. } | Rule::Rmsprop { .. } => {
+        Optimizer::Sgd { momentum, nesterov: _ } => momentum,
+        Optimizer::Adam { .. } | Optimizer::Adamw { .. } | Optimizer::Rmsprop { .. } => {
             unreachable!("the lanes of a shape share their optimizer")
         }
     }

@@ -2,22 +2,29 @@
 
 use crate::matrix::{Matrix, Operand};
 use crate::product::{add_product, affine};
-use crate::weights::Layer;
+use crate::weights::LayerParameters;
 
 /// One recurrent layer over all time steps (from 0). Its gates are stacked in the columns of its matrices, in PyTorch's order.
-pub trait Cell {
+pub trait RecurrentCell {
     /// Once before the time steps of a forward pass.
-    fn prepare(&mut self, layer: &Layer);
+    fn prepare(&mut self, layer: &LayerParameters);
 
     /// From the input `[lane, batch, in]` at time `t` and the state before it to the state at `t`.
-    fn forward(&mut self, t: usize, x: Operand, layer: &Layer);
+    fn forward(&mut self, t: usize, x: Operand, layer: &LayerParameters);
 
     /// h_t, `[lane, batch, width]`.
     fn state(&self, t: usize) -> &Matrix;
 
     /// Called from the last time step to the first. `signal` is dLoss/dh_t but for what the cell itself carries back from the step after;
     /// it becomes the backprop signal that this network reports. `add`: not the last time step, so gradients are added to.
-    fn backward<'a>(&'a self, t: usize, signal: &'a Matrix, layer: &Layer, gradient: &Layer, add: bool) -> Deltas<'a>;
+    fn backward<'a>(
+        &'a self,
+        t: usize,
+        signal: &'a Matrix,
+        layer: &LayerParameters,
+        gradient: &LayerParameters,
+        add: bool,
+    ) -> Deltas<'a>;
 }
 
 /// dLoss by what enters the gates, `[lane, batch, gates x width]`.
@@ -31,14 +38,20 @@ pub struct Deltas<'a> {
 }
 
 /// b + r, `[lane, 1, columns]`, into `target`; None without biases.
-pub fn both_biases(layer: &Layer, target: &Matrix) -> Option<Matrix> {
+pub fn both_biases(layer: &LayerParameters, target: &Matrix) -> Option<Matrix> {
     let (bias, recurrent) = layer.bias.as_ref().zip(layer.recurrent_bias.as_ref())?;
     drop(bias.add_out(target, recurrent));
     Some(target.share())
 }
 
 /// x W + b + r, and h R added where there is a state before, into `target`.
-pub fn gate_inputs(x: Operand, before: Option<&Matrix>, layer: &Layer, biases: Option<&Matrix>, target: &Matrix) {
+pub fn gate_inputs(
+    x: Operand,
+    before: Option<&Matrix>,
+    layer: &LayerParameters,
+    biases: Option<&Matrix>,
+    target: &Matrix,
+) {
     affine(x, &layer.weight, biases, target);
     if let Some(before) = before {
         let recurrent = layer.recurrent.as_ref().expect("a recurrent layer has a recurrent matrix");

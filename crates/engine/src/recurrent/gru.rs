@@ -1,14 +1,14 @@
 //! As `torch.nn.GRU`: with p = x_t W + b and q = h_{t-1} R + r, gates r = sigmoid(p_r + q_r) and z = sigmoid(p_z + q_z), candidate
 //! n = tanh(p_n + r q_n), h_t = (1 - z) n + z h_{t-1}. Its backprop signal is dLoss/dh_t.
 
-use super::cell::{Cell, Deltas};
+use super::cell::{Deltas, RecurrentCell};
 use crate::matrix::{Matrix, Operand};
 use crate::product::affine;
-use crate::weights::Layer;
+use crate::weights::LayerParameters;
 use tch::{Kind, Tensor};
 
 pub struct Gru {
-    steps: Vec<Step>,
+    steps: Vec<GruStep>,
     width: i64,
     input_delta: Matrix,
     recurrent_delta: Matrix,
@@ -16,7 +16,7 @@ pub struct Gru {
     carried: Matrix,
 }
 
-struct Step {
+struct GruStep {
     /// p, then the gates and the candidate, `[lane, batch, 3 width]`.
     gates: Matrix,
     /// q.
@@ -32,7 +32,7 @@ impl Gru {
         let [lanes, batch, width] = size;
         let zeros = |size| Matrix::zeros(size, kind);
         let gates = || zeros([lanes, batch, 3 * width]);
-        let step = |_| Step { gates: gates(), recurrent: gates(), difference: zeros(size), state: zeros(size) };
+        let step = |_| GruStep { gates: gates(), recurrent: gates(), difference: zeros(size), state: zeros(size) };
         Gru {
             steps: (0..times).map(step).collect(),
             width,
@@ -53,11 +53,11 @@ impl Gru {
     }
 }
 
-impl Cell for Gru {
-    fn prepare(&mut self, _: &Layer) {}
+impl RecurrentCell for Gru {
+    fn prepare(&mut self, _: &LayerParameters) {}
 
-    fn forward(&mut self, t: usize, x: Operand, layer: &Layer) {
-        let Step { gates, recurrent, difference, state } = &self.steps[t];
+    fn forward(&mut self, t: usize, x: Operand, layer: &LayerParameters) {
+        let GruStep { gates, recurrent, difference, state } = &self.steps[t];
         affine(x, &layer.weight, layer.bias.as_ref(), gates);
         let before = t.checked_sub(1).map(|before| &self.steps[before].state);
         let matrix = layer.recurrent.as_ref().expect("a recurrent layer has a recurrent matrix");
@@ -85,8 +85,15 @@ impl Cell for Gru {
         &self.steps[t].state
     }
 
-    fn backward<'a>(&'a self, t: usize, signal: &'a Matrix, _: &Layer, _: &Layer, add: bool) -> Deltas<'a> {
-        let Step { gates, recurrent, difference, .. } = &self.steps[t];
+    fn backward<'a>(
+        &'a self,
+        t: usize,
+        signal: &'a Matrix,
+        _: &LayerParameters,
+        _: &LayerParameters,
+        add: bool,
+    ) -> Deltas<'a> {
+        let GruStep { gates, recurrent, difference, .. } = &self.steps[t];
         if add {
             drop(signal.shallow_clone().g_add_(&self.carried));
         }

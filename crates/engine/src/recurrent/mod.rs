@@ -6,21 +6,21 @@ mod gru;
 mod lstm;
 mod plain;
 
-pub use cell::Cell;
 use cell::Deltas;
+pub use cell::RecurrentCell;
 pub use gru::Gru;
 pub use lstm::Lstm;
 pub use plain::Plain;
 
 use super::matrix::{Matrix, Operand, Sequence};
-use super::module::{Module, Place, Watch};
+use super::module::{Location, Module, Watch};
 use super::product::{add_product, affine, multiply};
-use super::weights::{Layer, Weights};
+use super::weights::{LayerParameters, Weights};
 use tch::{Kind, Tensor};
 
 pub struct Recurrent {
     /// One per layer.
-    cells: Vec<Box<dyn Cell>>,
+    cells: Vec<Box<dyn RecurrentCell>>,
     times: usize,
     output: Matrix,
     /// The backprop signals of odd and even layers, one tensor per time step.
@@ -31,7 +31,13 @@ pub struct Recurrent {
 
 impl Recurrent {
     /// `size`: lanes, batch, width.
-    pub fn new(cells: Vec<Box<dyn Cell>>, times: usize, size: [i64; 3], outputs: i64, kind: Kind) -> Recurrent {
+    pub fn new(
+        cells: Vec<Box<dyn RecurrentCell>>,
+        times: usize,
+        size: [i64; 3],
+        outputs: i64,
+        kind: Kind,
+    ) -> Recurrent {
         let zeros = |size| Matrix::zeros(size, kind);
         let per_time = || (0..times).map(|_| zeros(size)).collect::<Vec<_>>();
         Recurrent {
@@ -89,15 +95,22 @@ impl Module for Recurrent {
         }
     }
 
-    fn activations(&self) -> Vec<(Place, &Tensor)> {
-        let place = |l: usize, t: usize| Place { layer: l + 1, time: Some(t + 1) };
+    fn activations(&self) -> Vec<(Location, &Tensor)> {
+        let place = |l: usize, t: usize| Location { layer: l + 1, time: Some(t + 1) };
         let layers = self.cells.iter().enumerate();
         layers.flat_map(|(l, cell)| (0..self.times).map(move |t| (place(l, t), &**cell.state(t)))).collect()
     }
 }
 
 impl Recurrent {
-    fn layer_backward(&self, l: usize, layer: &Layer, gradient: &Layer, inputs: &Sequence, watch: &mut Option<Watch>) {
+    fn layer_backward(
+        &self,
+        l: usize,
+        layer: &LayerParameters,
+        gradient: &LayerParameters,
+        inputs: &Sequence,
+        watch: &mut Option<Watch>,
+    ) {
         let back = layer.recurrent.as_ref().expect("a recurrent layer has a recurrent matrix").transposed();
         let down = layer.weight.transposed();
         let recurrent_gradient = gradient.recurrent.as_ref().expect("and its gradient");
@@ -116,7 +129,7 @@ impl Recurrent {
             let add = later.is_some();
             let Deltas { input, recurrent, bias_is_done } = self.cells[l].backward(t, signal, layer, gradient, add);
             if let Some(watch) = watch.as_mut() {
-                watch(Place { layer: l + 1, time: Some(t + 1) }, signal);
+                watch(Location { layer: l + 1, time: Some(t + 1) }, signal);
             }
             product(self.input(inputs, l, t).transposed(), input, &gradient.weight, add);
             if let (false, Some(bias)) = (bias_is_done, &gradient.bias) {
