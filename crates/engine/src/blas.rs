@@ -1,8 +1,10 @@
-//! The products of libtorch's own MKL, called without libtorch in between, whose dispatch takes longer than a small product.
+//! Batched products by the MKL inside libtorch, called directly, because libtorch's dispatch takes
+//! longer than a small product.
 //!
-//! MKL gives a matrix the same bits wherever it stands as long as it starts on a 64-byte boundary (in its strict mode anywhere, with slower
-//! kernels). Where the size of its matrices leaves lanes off such boundaries, they are copied to where they are on one. Whether that is so
-//! depends on the sizes alone, never on how many lanes there are.
+//! MKL gives a product the same bits wherever its matrices stand, as long as each starts on a
+//! 64-byte boundary. (Its strict mode needs no boundaries but has slower kernels.) Where the sizes
+//! of the matrices leave some lanes off such boundaries, all lanes are copied to places on
+//! boundaries. Whether this happens depends on the sizes alone, never on the number of lanes.
 
 use super::device::is_host;
 use super::matrix::StridedView;
@@ -16,7 +18,8 @@ const ROW_MAJOR: c_int = 101;
 const AS_IT_IS: c_int = 111;
 const TRANSPOSED: c_int = 112;
 
-/// C = alpha A B + beta C for each matrix of each group (oneMKL's `cblas_?gemm_batch`); `T` is the type of the numbers.
+/// oneMKL's `cblas_?gemm_batch`, which computes C = alpha A B + beta C for each matrix of each
+/// group. `T` is the type of the numbers.
 type GemmBatch<T> = unsafe extern "C" fn(
     layout: c_int,
     a_is: *const c_int,
@@ -41,10 +44,11 @@ struct Mkl {
     double: GemmBatch<f64>,
 }
 
-/// None where libtorch was built with another BLAS.
+/// The functions of MKL. None where libtorch was built with another BLAS.
 static MKL: LazyLock<Option<Mkl>> = LazyLock::new(|| {
     let this = Library::this();
-    // SAFETY: functions of these types, in a library that the program is linked to and that stays.
+    // SAFETY: these functions have these types, and the library that holds them is linked to the
+    // program and is never unloaded.
     unsafe {
         let single = this.get::<GemmBatch<f32>>(b"cblas_sgemm_batch\0").ok()?;
         let double = this.get::<GemmBatch<f64>>(b"cblas_dgemm_batch\0").ok()?;
@@ -52,7 +56,7 @@ static MKL: LazyLock<Option<Mkl>> = LazyLock::new(|| {
     }
 });
 
-/// What starts on a boundary.
+/// Memory that starts on a boundary.
 #[repr(align(64))]
 #[derive(Clone, Copy)]
 struct Boundary(#[allow(dead_code)] [u8; Boundary::BYTES]);
@@ -65,7 +69,7 @@ impl Boundary {
 #[derive(Default)]
 struct Scratch {
     copies: [Vec<Boundary>; 3],
-    /// Where the matrices start.
+    /// The addresses of the matrices of all lanes, for each of the three operands.
     places: [Vec<*mut c_void>; 3],
 }
 
@@ -73,15 +77,17 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Whether products of f32 and f64 go to MKL: on the CPU, where libtorch was built with it.
+/// Whether products of f32 and f64 go to MKL. This is so on the CPU, where libtorch was built with
+/// MKL.
 pub fn serves() -> bool {
     is_host() && MKL.is_some()
 }
 
-/// c = a b, or c += a b: `[lane, m, k]` x `[lane, k, n]`. False, and nothing done, where MKL cannot.
+/// Computes c = a b, or c += a b where `add` is set, for `[lane, m, k]` x `[lane, k, n]`. Returns
+/// false, with nothing done, where MKL cannot do it.
 ///
 /// # Panics
-/// If sizes or types do not fit, or the rows of `c` do not lie one after the other.
+/// If sizes or types do not fit, or if the rows of `c` are not contiguous.
 pub fn multiply(a: StridedView, b: StridedView, c: StridedView, add: bool) -> bool {
     let Some(mkl) = &*MKL else { return false };
     if ![Kind::Float, Kind::Double].contains(&c.kind()) {
@@ -99,11 +105,14 @@ pub fn multiply(a: StridedView, b: StridedView, c: StridedView, add: bool) -> bo
         for (places, view) in places.iter_mut().zip([a, b, written]) {
             places.clear();
             places.extend((0..view.count()).map(|lane| view.lane(lane).cast::<c_void>()));
-            // A single product has one of two numbers beside it: alone, MKL would give it to other kernels.
+            // Behind the matrices stands a single number. A product of one lane is called beside a
+            // product of that number by itself, because MKL has other kernels for a product that is
+            // called alone.
             places.push(number.as_mut_ptr().cast());
         }
-        // SAFETY: every place is the start of a matrix of the sizes, the rows and, as asserted, the type of number given,
-        // in memory that lives; the function is the one for that type.
+        // SAFETY: every place is the start of a matrix of the given sizes, rows and (as asserted)
+        // type of number, in memory that lives until the call returns. The function is the one for
+        // that type.
         unsafe {
             match c.kind() {
                 Kind::Float => call(mkl.single, [a, b, written], places, 1.0, if add { 1.0 } else { 0.0 }),
@@ -117,8 +126,11 @@ pub fn multiply(a: StridedView, b: StridedView, c: StridedView, add: bool) -> bo
     true
 }
 
+/// Calls `gemm` with two groups for one lane, and with one group for more lanes.
+///
 /// # Safety
-/// The places are starts of matrices as `lanes` says, of numbers of type `T`, and behind them of one number more.
+/// The places are the starts of matrices as `operands` describes them, of numbers of type `T`.
+/// Behind them stands the place of one more number.
 unsafe fn call<T: Copy>(
     gemm: GemmBatch<T>,
     operands: [StridedView; 3],
@@ -131,7 +143,8 @@ unsafe fn call<T: Copy>(
     let [m, n, k, count] = [c.rows(), c.cols(), a.cols(), c.count()].map(|size| [size as c_int, 1]);
     let rows = operands.map(|view| [view.row() as c_int, 1]);
     let [a_places, b_places, c_places] = places;
-    // SAFETY: the places are the caller's to promise; all other arrays hold what their group needs, two groups at most.
+    // SAFETY: the caller promises that the places are right. All other arrays have as many elements
+    // as there are groups, which are two at most.
     unsafe {
         gemm(
             ROW_MAJOR,
@@ -154,7 +167,8 @@ unsafe fn call<T: Copy>(
     }
 }
 
-/// The same where every lane starts on a boundary; `filled`: with the elements.
+/// Returns the same matrices where every lane starts on a boundary. If they have to be moved for
+/// that, their elements are copied only where `filled` is set.
 fn aligned<'a>(view: StridedView<'a>, memory: &'a mut Vec<Boundary>, filled: bool) -> StridedView<'a> {
     if view.starts_at_multiples_of(Boundary::BYTES) {
         return view;
@@ -166,7 +180,8 @@ fn aligned<'a>(view: StridedView<'a>, memory: &'a mut Vec<Boundary>, filled: boo
     copied
 }
 
-/// Memory for the same matrices, their rows (or, `transposed`, their columns) one after the other.
+/// Makes room in `memory` for the same matrices with contiguous rows or, if `transposed`,
+/// contiguous columns.
 fn room<'a>(view: StridedView, memory: &'a mut Vec<Boundary>, transposed: bool) -> StridedView<'a> {
     let (rows, cols) = (view.rows(), view.cols());
     let each = (rows * cols * view.kind().elt_size_in_bytes()).div_ceil(Boundary::BYTES);
@@ -174,25 +189,28 @@ fn room<'a>(view: StridedView, memory: &'a mut Vec<Boundary>, transposed: bool) 
         memory.resize(view.count() * each, Boundary([0; Boundary::BYTES]));
     }
     let row = if transposed { rows } else { cols };
-    // SAFETY: the memory is borrowed for as long, and has room for as many matrices so far apart.
+    // SAFETY: the memory is borrowed for the lifetime of the result, and has room for as many
+    // matrices at that distance.
     unsafe { view.elsewhere(memory.as_mut_ptr().cast(), each * Boundary::BYTES, row, transposed) }
 }
 
-/// Of the same sizes, both row after row or both column after column.
+/// Copies matrices of the same sizes. Both have contiguous rows, or both have contiguous columns.
 fn copy(from: StridedView, to: StridedView) {
     let (count, length) = from.lines();
     let element = from.kind().elt_size_in_bytes();
     for lane in 0..from.count() {
         for line in 0..count {
             let [from, to] = [from, to].map(|view| view.lane(lane).wrapping_add(line * view.row() * element));
-            // SAFETY: both are a line of a matrix of these sizes, and one of the two is in memory of this thread's own.
+            // SAFETY: both places are a line of a matrix of these sizes, and one of the two is in
+            // this thread's own memory.
             unsafe { std::ptr::copy_nonoverlapping(from, to, length * element) };
         }
     }
 }
 
-/// Whether a product is quicker with the rows of `b` one after the other, transposing included. Measured (Zen 5, 32 x 32 matrices): 222 Gflop/s in
-/// place of 120.
+/// Whether a product is faster when `b` is first transposed in memory so that its rows are
+/// contiguous. Measured on Zen 5 with 32 x 32 matrices, transposing included: 222 Gflop/s instead
+/// of 120.
 fn transposes(b: StridedView) -> bool {
     let sizes = |n: usize| n.is_multiple_of(TILE) && n <= 96;
     b.kind() == Kind::Float && b.is_transposed() && sizes(b.rows()) && sizes(b.cols())
@@ -200,7 +218,7 @@ fn transposes(b: StridedView) -> bool {
 
 const TILE: usize = 4;
 
-/// The same matrices, which `transposes`, row after row.
+/// Returns the same matrices with contiguous rows. The sizes are those that `transposes` accepts.
 fn transposed<'a>(view: StridedView, memory: &'a mut Vec<Boundary>) -> StridedView<'a> {
     let rows = room(view, memory, false);
     let (from_line, to_line) = (view.row(), rows.row());
@@ -208,7 +226,8 @@ fn transposed<'a>(view: StridedView, memory: &'a mut Vec<Boundary>) -> StridedVi
         let (from, to) = (view.lane(lane).cast::<f32>(), rows.lane(lane).cast::<f32>());
         for row in (0..view.rows()).step_by(TILE) {
             for col in (0..view.cols()).step_by(TILE) {
-                // SAFETY: both are f32 matrices, and both sizes are multiples of a tile's.
+                // SAFETY: both are f32 matrices, and both of their sizes are multiples of a tile's
+                // size.
                 unsafe { tile(from.add(col * from_line + row), from_line, to.add(row * to_line + col), to_line) };
             }
         }
@@ -216,12 +235,16 @@ fn transposed<'a>(view: StridedView, memory: &'a mut Vec<Boundary>) -> StridedVi
     rows
 }
 
+/// Transposes one tile of 4 x 4 numbers.
+///
 /// # Safety
-/// Both are the corner of a tile in matrices whose lines are `from_line` and `to_line` elements apart.
+/// `from` and `to` are the corners of tiles in matrices whose lines are `from_line` and `to_line`
+/// elements apart.
 #[cfg(target_arch = "x86_64")]
 unsafe fn tile(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
     use std::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps, _mm_storeu_ps};
-    // SAFETY: every x86-64 CPU has SSE; four lines of four numbers from either corner are in their matrices.
+    // SAFETY: every x86-64 CPU has SSE, and four lines of four numbers from either corner are in
+    // their matrices.
     unsafe {
         let [mut a, mut b, mut c, mut d] = [0, 1, 2, 3].map(|line| _mm_loadu_ps(from.add(line * from_line)));
         _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
@@ -231,8 +254,11 @@ unsafe fn tile(from: *const f32, from_line: usize, to: *mut f32, to_line: usize)
     }
 }
 
+/// Transposes one tile of 4 x 4 numbers.
+///
 /// # Safety
-/// As above.
+/// `from` and `to` are the corners of tiles in matrices whose lines are `from_line` and `to_line`
+/// elements apart.
 #[cfg(not(target_arch = "x86_64"))]
 unsafe fn tile(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
     for i in 0..TILE {

@@ -1,4 +1,5 @@
-//! The data of a cohort as tensors: one copy per seed, gathered into batches with one row of lanes.
+//! The data of a cohort as tensors: one copy for each seed, from which the batches of all lanes are
+//! gathered.
 
 use super::device::upload;
 use super::draw::{Purpose, Stream};
@@ -9,46 +10,50 @@ use blowup_core::trial::{Lane, Sampling, Shape};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
-/// BatchTargets of a batch.
+/// The targets of a batch.
 #[derive(Debug)]
 pub struct BatchTargets {
-    /// `[lane, batch, outputs]`; one-hot for classes.
+    /// `[lane, batch, outputs]`. Classes are one-hot.
     pub values: Tensor,
-    /// `[lane, batch, 1]`, int64.
+    /// The classes, `[lane, batch, 1]`, int64. None in a regression.
     pub classes: Option<Tensor>,
 }
 
 /// A batch of every lane.
 #[derive(Debug)]
 pub struct Batch {
-    /// `[time, lane, batch, inputs]`
+    /// `[time, lane, batch, inputs]`.
     pub inputs: Sequence,
     pub targets: BatchTargets,
     pub samples: usize,
 }
 
-/// The samples of all seeds of a cohort, one after the other.
+/// The samples of all seeds of a cohort, one seed after the other.
 #[derive(Debug)]
 pub struct Dataset {
     seeds: Vec<u64>,
     samples: usize,
-    /// `[time, seed x sample, inputs]`
+    /// `[time, seed x sample, inputs]`.
     inputs: Tensor,
-    /// `[seed x sample, outputs]`
+    /// The targets, `[seed x sample, outputs]`. Classes are one-hot.
     values: Tensor,
-    /// `[seed x sample, 1]`
+    /// The classes, `[seed x sample, 1]`, int64. None in a regression.
     classes: Option<Tensor>,
-    /// The best constant prediction's loss, by seed.
+    /// The loss of the best constant prediction, by seed.
     trivial: Vec<f64>,
 }
 
 impl Dataset {
-    /// Draws the data of `seeds` (ascending, distinct) for the task of a shape, one after the other: in f64 there is
-    /// only one of them at a time.
+    /// Draws the data of `seeds`, which are ascending and distinct, for the task of `shape`. The
+    /// seeds are drawn one after the other, so that the f64 numbers of only one of them are in
+    /// memory at a time.
+    ///
+    /// # Errors
+    /// If a data file cannot be read, or is no longer what the spec was checked against.
     pub fn new(shape: &Shape, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Dataset, String> {
         let times = shape.network.sequence_length().unwrap_or(1);
         let (inputs, outputs) = (shape.task.inputs, shape.task.outputs);
-        // Where it is not drawn it is the same for all.
+        // Data that is not drawn is the same for all seeds.
         let seeds = if shape.task.is_drawn() { seeds } else { &seeds[..1] };
         let mut data: Option<Dataset> = None;
         for (slot, &seed) in seeds.iter().enumerate() {
@@ -86,7 +91,7 @@ impl Dataset {
         Ok(Dataset { inputs: upload(inputs), values: upload(values), classes: classes.map(upload), ..data })
     }
 
-    /// The same, not copied: nothing writes to it.
+    /// Returns the same data in the same memory, which nothing writes to.
     pub fn share(&self) -> Dataset {
         Dataset {
             seeds: self.seeds.clone(),
@@ -113,7 +118,8 @@ impl Dataset {
         }
     }
 
-    /// The batch `range` of samples for these lanes, in the order given or as they are. Pad lanes follow, with the first lane's data.
+    /// Returns the samples in `range` for these lanes, in the given order or else as they are.
+    /// Behind them stand `pads` pad lanes with the first lane's data.
     pub fn batch(&self, lanes: &[LaneSeeds], pads: usize, range: Range<usize>, order: Option<&SampleOrder>) -> Batch {
         let mut index: Vec<i64> = Vec::with_capacity((lanes.len() + pads) * range.len());
         for lane in lanes.iter().chain(std::iter::repeat_n(&lanes[0], pads)) {
@@ -138,7 +144,8 @@ impl Dataset {
     }
 }
 
-/// Writes rows of `columns` numbers to a matrix, from row `at` on, a part at a time: there is no second copy of all in f64.
+/// Writes rows of `columns` numbers to a matrix, from row `at` on. It converts one part at a time,
+/// so that there is no second copy of all numbers in f64.
 fn fill(matrix: &Tensor, at: usize, numbers: &[f64], columns: usize) {
     const NUMBERS: usize = 1 << 18;
     let some = (NUMBERS / columns).max(1);
@@ -148,7 +155,7 @@ fn fill(matrix: &Tensor, at: usize, numbers: &[f64], columns: usize) {
     }
 }
 
-/// Which data a lane trains on, and which seed its batches are drawn with.
+/// The seeds of a lane's data and of the order of its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneSeeds {
     pub data: u64,
@@ -161,7 +168,7 @@ impl LaneSeeds {
     }
 }
 
-/// The samples of an epoch in the order in which they are trained on, per seed.
+/// The order in which the samples of an epoch are trained on, for each seed.
 #[derive(Debug)]
 pub struct SampleOrder {
     seeds: Vec<u64>,
@@ -169,7 +176,8 @@ pub struct SampleOrder {
 }
 
 impl SampleOrder {
-    /// Draws the order of an epoch (from 0) for `seeds` (ascending, distinct): a permutation of the samples, or as many independent draws.
+    /// Draws the order of an epoch for `seeds`, which are ascending and distinct: a permutation of
+    /// the samples, or as many independent draws. Epochs count from 0.
     pub fn new(seeds: &[u64], sampling: Sampling, epoch: u64, samples: usize) -> SampleOrder {
         let one = |&seed: &u64| {
             let mut stream = Stream::new(seed, Purpose::Order, epoch);
@@ -181,14 +189,18 @@ impl SampleOrder {
         SampleOrder { seeds: seeds.to_vec(), orders: seeds.iter().map(one).collect() }
     }
 
-    /// Of one of the seeds that it was drawn for.
+    /// Returns the order for one of the seeds.
+    ///
+    /// # Panics
+    /// If no order was drawn for this seed.
     pub fn of(&self, seed: u64) -> &[usize] {
         let at = self.seeds.binary_search(&seed).expect("an order was drawn for the seeds of all lanes");
         &self.orders[at]
     }
 }
 
-/// As `per_lane`, of a number that is the `alpha` of an addition, which PyTorch does round to 16 bits first.
+/// Returns a per-lane parameter as `per_lane` does, for a number that is added to a tensor or is
+/// the `alpha` of an addition. PyTorch rounds such a number to 16 bits first.
 pub fn per_lane_alpha(values: &[f64], kind: Kind) -> Tensor {
     match inner(kind) == kind {
         true => per_lane(values, kind),
@@ -196,10 +208,11 @@ pub fn per_lane_alpha(values: &[f64], kind: Kind) -> Tensor {
     }
 }
 
-/// A per-lane parameter as a tensor that broadcasts over `[layers, lane, rows, cols]`.
+/// Returns a per-lane parameter as a tensor `[1, lane, 1, 1]`, which broadcasts over `[layers,
+/// lane, rows, cols]`.
 pub fn per_lane(values: &[f64], kind: Kind) -> Tensor {
     let size = [1, values.len() as i64, 1, 1];
-    // A number that a 16-bit tensor is multiplied with is not rounded to 16 bits first.
+    // PyTorch does not round a number to 16 bits before it multiplies a 16-bit tensor with it.
     match inner(kind) {
         Kind::Float => {
             let values: Vec<f32> = values.iter().map(|&x| x as f32).collect();

@@ -1,6 +1,8 @@
-//! The lanes of a cohort in training and the trials that ride in them: trials that differ in nothing but the threshold
-//! of their norm clipping take the same steps until the first of them is clipped, so they share a lane, which then
-//! forks. No tensors here.
+//! The lanes of a cohort in training, and the trials that train in them.
+//!
+//! Trials that differ only in the threshold of their norm clipping take the same steps until the
+//! first of them is clipped. So they share a lane until then, and the lane forks. There are no
+//! tensors here.
 
 use super::still::Still;
 use blowup_core::trial::{Clip, Lane, Shape};
@@ -9,21 +11,21 @@ use std::collections::HashMap;
 
 /// A lane in training.
 pub struct ActiveLane {
-    /// At least one. They have had the same clip coefficient in every step so far.
+    /// At least one trial. All of them have had the same clip coefficient in every step so far.
     pub trials: Vec<LaneTrial>,
     pub update: Option<LastUpdate>,
     pub gradient_norm: f64,
-    /// After the last update, if the record wants it.
+    /// The sharpness after the last update, if the record wants it.
     pub sharpness: Option<f64>,
     pub still: Still,
 }
 
 pub struct LaneTrial {
-    /// Its place among the trials of the cohort.
+    /// The trial's index in the cohort.
     pub index: usize,
-    /// None when the trial has its verdict.
+    /// The course of the trial so far. None once the trial has its verdict.
     pub course: Option<Course>,
-    /// The clip coefficient of this step.
+    /// The factor by which clipping multiplies the gradient in this step.
     pub clip: f64,
 }
 
@@ -33,7 +35,8 @@ impl ActiveLane {
         ActiveLane { trials, update: None, gradient_norm: 0.0, sharpness: None, still: Still::default() }
     }
 
-    /// What its trials have in common is that of any of them.
+    /// The numbers and seeds of this lane. They are those of any of its trials, apart from the clip
+    /// threshold.
     pub fn settings<'a>(&self, lanes: &'a [Lane]) -> &'a Lane {
         &lanes[self.trials[0].index]
     }
@@ -42,7 +45,8 @@ impl ActiveLane {
         self.trials.iter().all(|trial| trial.course.is_none())
     }
 
-    /// The trials still in training by their clip coefficient, in a lane for each.
+    /// Splits the trials that are still in training by their clip coefficient, and returns a lane
+    /// for each coefficient.
     pub fn fork(self) -> Vec<ActiveLane> {
         let mut lanes: Vec<ActiveLane> = Vec::new();
         for trial in self.trials.into_iter().filter(|trial| trial.course.is_some()) {
@@ -62,8 +66,8 @@ impl ActiveLane {
     }
 }
 
-/// The places of the trials that share a lane at the start: their lanes are equal but for the threshold of norm
-/// clipping.
+/// Groups the indices of the trials that share a lane at the start. The lanes of such trials are
+/// equal but for the threshold of norm clipping.
 pub fn siblings(shape: &Shape, lanes: &[Lane]) -> Vec<Vec<usize>> {
     if shape.clip_value || lanes.windows(2).all(|pair| pair[0].clip == pair[1].clip) {
         return (0..lanes.len()).map(|trial| vec![trial]).collect();
@@ -82,7 +86,7 @@ pub fn siblings(shape: &Shape, lanes: &[Lane]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// The norm of the last update, known now or by a factor of what the next read brings.
+/// The norm of the last update.
 #[derive(Clone, Copy)]
 pub enum LastUpdate {
     Known(f64),

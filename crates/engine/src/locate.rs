@@ -1,4 +1,5 @@
-//! Finds where the first non-finite value of a step began, by running that step again for the lanes concerned.
+//! Finds where the first non-finite value of a step began, by running that step again for the lanes
+//! concerned.
 
 use super::data::Batch;
 use super::device;
@@ -12,11 +13,15 @@ use blowup_core::trial::Shape;
 use blowup_core::verdict::{Site, Tensor as SiteTensor};
 use tch::Tensor;
 
-/// The first non-finite tensor of each lane of `lanes`, in the order of a step: weight, activation 1..output, loss, backprop signal
-/// output..1, weight gradient. `weights` and `batch` are those of the whole cohort, before the update.
+/// Returns the first non-finite tensor of each lane in `lanes`, in the order of a step: weights,
+/// activations from the first layer to the output, loss, backprop signals from the output to the
+/// first layer, weight gradients.
+///
+/// `weights` and `batch` are those of the whole cohort, before the update. Its last `pads` lanes
+/// are pads.
 pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, batch: &Batch) -> Vec<Option<Site>> {
     let all = weights.lanes as usize;
-    // Pad lanes stand at the end of the cohort.
+    // The pad lanes come along, and a single lane comes twice where products need two lanes.
     let twin = (lanes.len() + pads < super::lanes::fewest()).then_some(lanes[0]);
     let index: Vec<i64> = lanes.iter().copied().chain(all - pads..all).chain(twin).map(|i| i as i64).collect();
     let count = index.len() as i64;

@@ -1,5 +1,5 @@
-//! Multilayer perceptron: h_l = x_{l-1} W_l + b_l, x_l = stage(h_l), output = x_L W + b. With residual connections x_l = x_{l-1} + stage(h_l)
-//! for l = 2..depth.
+//! The multilayer perceptron: h_l = x_{l-1} W_l + b_l, x_l = stage(h_l) and output = x_L W + b.
+//! With residual connections, x_l = x_{l-1} + stage(h_l) for l = 2..depth.
 
 use super::matrix::{Matrix, Operand, Sequence};
 use super::module::{Location, Module, Watch};
@@ -10,19 +10,20 @@ use tch::{Kind, Tensor};
 
 pub struct Mlp {
     stage: Option<Stage>,
-    /// One per hidden layer.
+    /// The buffers of each hidden layer.
     slots: Vec<Slot>,
-    /// x_l of layers 2..depth, where they are residual; else empty.
+    /// x_l for the layers 2..depth of a residual network; else empty.
     sums: Vec<Matrix>,
     output: Matrix,
-    /// The backprop signals of odd and even layers: each is needed only until the next is there.
+    /// The backprop signals of odd and of even layers, `[lane, batch, width]`. Each is needed only
+    /// until the next one is computed.
     signals: [Matrix; 2],
-    /// dLoss/dx_l while dLoss/dh_l is computed from it; residual nets only.
+    /// dLoss/dx_l, kept while dLoss/dh_l is computed from it. Residual networks only.
     skipped: Option<Matrix>,
 }
 
 impl Mlp {
-    /// `size`: lanes, batch, width.
+    /// `size` is the number of lanes, the batch size and the width.
     pub fn new(stage: Option<Stage>, depth: usize, residual: bool, size: [i64; 3], outputs: i64, kind: Kind) -> Mlp {
         let zeros = |size| Matrix::zeros(size, kind);
         let slots = stage.iter().flat_map(|stage| (0..depth).map(|_| stage.slot(size, kind))).collect();
@@ -32,12 +33,12 @@ impl Mlp {
         Mlp { stage, slots, sums, output, signals: [zeros(size), zeros(size)], skipped }
     }
 
-    /// x_{l+1}, what hidden layer `l` (from 0) hands on.
+    /// Returns x_{l+1}, the output of hidden layer `l` (from 0) with its residual connection.
     fn handed_on(&self, l: usize) -> &Matrix {
         if l == 0 || self.sums.is_empty() { &self.slots[l].output } else { &self.sums[l - 1] }
     }
 
-    /// x_l, what layer `l` reads.
+    /// Returns x_l, the input of layer `l` (from 0).
     fn input<'a>(&'a self, inputs: &'a Sequence, l: usize) -> Operand<'a> {
         if l == 0 { inputs.at(0) } else { self.handed_on(l - 1).into() }
     }

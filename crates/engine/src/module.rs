@@ -1,5 +1,5 @@
-//! What all networks have in common: a forward and a backward pass over a batch, on buffers that are
-//! made once.
+//! What all networks have in common: a forward and a backward pass over a batch, on buffers that
+//! are made once.
 
 use super::matrix::{Matrix, Sequence};
 use super::weights::Weights;
@@ -28,8 +28,8 @@ pub trait Module {
         watch: Option<Watch>,
     );
 
-    /// The hidden layers' outputs `[lane, batch, width]` of the last forward pass, by layer, then by
-    /// time step.
+    /// The hidden layers' outputs `[lane, batch, width]` of the last forward pass, by layer, then
+    /// by time step.
     fn activations(&self) -> Vec<(Location, &Tensor)>;
 }
 

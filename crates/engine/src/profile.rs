@@ -1,4 +1,5 @@
-//! What `layers.csv` says of one pass: for each layer how large its activations, its backprop signal and its weights are.
+//! What `layers.csv` says of one pass: how large the activations, the backprop signal, the weights
+//! and their gradients of each layer are.
 
 use super::module::{Location, Module};
 use super::readout::{lane_norms, lane_rms};
@@ -7,10 +8,11 @@ use blowup_core::verdict::LayerRow;
 use std::collections::HashMap;
 use tch::Tensor;
 
-/// Norms per lane of everything in a pass.
+/// The norms of a pass, per lane.
 pub struct Profile {
     epoch: u64,
-    /// Per hidden layer and time step, in the order of `Module::activations`.
+    /// The root mean square of the activations of each hidden layer and time step, in the order of
+    /// `Module::activations`, with the output last.
     activations: Vec<(Location, Vec<f64>)>,
     signals: HashMap<Location, Vec<f64>>,
     weights: Vec<Vec<f64>>,
@@ -18,7 +20,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Measures the forward pass just done. `signal`: dLoss/doutput.
+    /// Measures the forward pass that was just run. `signal` is dLoss/doutput `[lane, batch,
+    /// outputs]`.
     pub fn new(epoch: u64, network: &dyn Module, signal: &Tensor, weights: &Weights) -> Profile {
         let output_layer = weights.layers.len();
         let output = Location { layer: output_layer, time: None };
@@ -34,17 +37,17 @@ impl Profile {
         }
     }
 
-    /// To be given to the backward pass.
+    /// Measures the backprop signal at `place`. It is to be called by the backward pass.
     pub fn watch(&mut self, place: Location, delta: &Tensor) {
         self.signals.insert(place, lane_norms(delta));
     }
 
-    /// After the backward pass.
+    /// Measures the gradients, after the backward pass.
     pub fn finish(&mut self, gradients: &Weights) {
         self.gradients = gradients.layers.iter().map(matrices).collect();
     }
 
-    /// The rows of a lane, by layer and time.
+    /// Returns the rows of a lane, by layer and time step.
     pub fn rows(&self, lane: usize) -> Vec<LayerRow> {
         let row = |(place, rms): &(Location, Vec<f64>)| {
             let Location { layer, time } = *place;
@@ -62,7 +65,7 @@ impl Profile {
     }
 }
 
-/// The norm over a layer's weight matrices.
+/// Returns the norm over a layer's weight matrices, per lane.
 fn matrices(layer: &LayerParameters) -> Vec<f64> {
     let weight = lane_norms(&layer.weight);
     match &layer.recurrent {

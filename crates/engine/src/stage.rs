@@ -1,4 +1,5 @@
-//! What a hidden layer does to its linear output h: normalization and activation, in either order, forward and backward.
+//! What a hidden layer does to its linear output h: normalization and activation, in either order,
+//! forward and backward.
 
 use super::activation;
 use super::device::fuses;
@@ -9,23 +10,23 @@ use super::weights::LayerParameters;
 use blowup_core::trial::{Activation, Norm, NormPosition};
 use tch::{Kind, Tensor};
 
-/// The same for every layer and time step of a network.
+/// Activation and norm of the hidden layers, the same for every layer and time step of a network.
 #[derive(Debug, Clone, Copy)]
 pub struct Stage {
     pub activation: Activation,
     pub norm: Norm,
 }
 
-/// The buffers of one stage, `[lane, batch, width]`; which of them share memory depends on the stage.
+/// The buffers of one stage, `[lane, batch, width]`. The stage decides which of them share memory.
 #[derive(Debug)]
 pub struct Slot {
     /// The linear output is written here. After `forward` it may hold something else.
     pub pre: Matrix,
-    /// The activation's input and output.
+    /// The input and the output of the activation.
     phi_input: Matrix,
     phi_output: Matrix,
     statistics: Option<Statistics>,
-    /// What the next layer sees.
+    /// What the next layer reads.
     pub output: Matrix,
 }
 
@@ -63,7 +64,8 @@ impl Stage {
         }
     }
 
-    /// The single passes that take the place of bias, activation and bias gradient, if this stage has them.
+    /// Returns the fused passes that replace bias, activation and bias gradient, where this stage
+    /// has them.
     pub fn fused(self, slot: &Slot) -> Option<Fused> {
         if !fuses(slot.pre.kind()) || self.norm != Norm::None {
             return None;
@@ -71,8 +73,9 @@ impl Stage {
         activation::of(self.activation).fused()
     }
 
-    /// From the layer's input to `slot.output`. `linear` writes the product with the weights, plus the bias that it is given (all of it or
-    /// none), to a tensor.
+    /// Computes `slot.output` from the layer's input. `linear` is given a bias and a tensor, to
+    /// which it writes the product with the weights plus that bias. It is given either the whole
+    /// bias or none.
     pub fn forward(
         self,
         slot: &Slot,
@@ -98,8 +101,8 @@ impl Stage {
         }
     }
 
-    /// Turns `signal` from dLoss/doutput into dLoss/dh, in place, and writes (or adds, for a further time step) the gradients of the bias
-    /// and of the norm's scale and shift.
+    /// Turns `signal` from dLoss/doutput into dLoss/dh, in place. It writes the gradients of the
+    /// bias and of the norm's scale and shift to `gradient`, or adds them where `add` is set.
     pub fn backward(
         self,
         slot: &Slot,
@@ -134,7 +137,7 @@ impl Slot {
     }
 }
 
-/// target = or += source summed over the batch.
+/// Writes the sum of `source` over the batch to `target`, or adds it where `add` is set.
 fn sum_over_batch(source: &Tensor, target: &Tensor, add: bool) {
     let batch = [1i64];
     let mut target = target.shallow_clone();

@@ -7,14 +7,16 @@ use tch::Tensor;
 ///
 /// Tensors have any shape; phi is applied to every element.
 pub trait ActivationFunction {
-    /// Whether the derivative is computed from phi's output. If so, the output may overwrite the input.
+    /// Whether the derivative is computed from phi's output. If so, the output may overwrite the
+    /// input.
     fn is_in_place(&self) -> bool;
 
-    /// Whether libtorch's kernel treats the last few elements of a tensor with scalar code that rounds
-    /// differently. See `lanes::pads`.
+    /// Whether libtorch's kernel treats the last few elements of a tensor with scalar code that
+    /// rounds differently. See `lanes::pads`.
     fn has_tail(&self) -> bool;
 
-    /// The engine's own pass for f32 on a CPU, which replaces `forward` and `backward` where there is one.
+    /// The engine's own pass for f32 on a CPU, which replaces `forward` and `backward` where there
+    /// is one.
     fn fused(&self) -> Option<Fused> {
         None
     }

@@ -1,4 +1,5 @@
-//! phi(h) = h Phi(h), where Phi is the normal distribution function: the exact form of `torch.nn.GELU`.
+//! phi(h) = h Phi(h), where Phi is the normal distribution function: the exact form of
+//! `torch.nn.GELU`.
 
 use super::function::ActivationFunction;
 use tch::Tensor;

@@ -8,7 +8,8 @@ pub mod value;
 use super::readout::GlobalNorm;
 use blowup_core::trial::{Clip, Dtype};
 
-/// Returns what a lane's gradient is multiplied with, which is exactly 1 where its norm is not clipped.
+/// Returns what a lane's gradient is multiplied with, which is exactly 1 where its norm is not
+/// clipped.
 pub fn coefficient(clip: Clip, norm: GlobalNorm, dtype: Dtype) -> f64 {
     match clip {
         Clip::Norm(threshold) => norm::coefficient(threshold, norm, dtype),
@@ -16,8 +17,8 @@ pub fn coefficient(clip: Clip, norm: GlobalNorm, dtype: Dtype) -> f64 {
     }
 }
 
-/// Returns the magnitude that a lane's gradients are clamped to, which is infinite where they are not
-/// clipped by value.
+/// Returns the magnitude that a lane's gradients are clamped to, which is infinite where they are
+/// not clipped by value.
 pub fn bound(clip: Clip) -> f64 {
     match clip {
         Clip::Value(threshold) => threshold,
@@ -25,8 +26,8 @@ pub fn bound(clip: Clip) -> f64 {
     }
 }
 
-/// Whether this step is clipped, given the result of `coefficient` and, where gradients are clipped by
-/// value, their largest magnitude. Without a rule the answer is None.
+/// Whether this step is clipped, given the result of `coefficient` and, where gradients are clipped
+/// by value, their largest magnitude. Without a rule the answer is None.
 pub fn is_clipped(clip: Clip, coefficient: f64, largest: Option<f64>, dtype: Dtype) -> Option<bool> {
     match clip {
         Clip::None => None,

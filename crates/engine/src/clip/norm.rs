@@ -1,15 +1,15 @@
-//! Clipping by the global norm, as `torch.nn.utils.clip_grad_norm_` does it, also for norms that are NaN
-//! or infinite.
+//! Clipping by the global norm, as `torch.nn.utils.clip_grad_norm_` does it, also for norms that
+//! are NaN or infinite.
 
 use crate::dtype::{kind, round};
 use crate::readout::GlobalNorm;
 use blowup_core::trial::Dtype;
 
-/// Returns the factor of a lane's gradient, min(1, threshold / (norm + 1e-6)). It is NaN for a NaN norm,
-/// which makes every gradient NaN, and 0 for an infinite one.
+/// Returns the factor of a lane's gradient, min(1, threshold / (norm + 1e-6)). It is NaN for a NaN
+/// norm, which makes every gradient NaN, and 0 for an infinite one.
 ///
-/// It is computed in the training dtype, as PyTorch does it, which divides a number by a tensor as the
-/// tensor's reciprocal times the number.
+/// It is computed in the training dtype, as PyTorch does it, which divides a number by a tensor as
+/// the tensor's reciprocal times the number.
 pub fn coefficient(threshold: f64, norm: GlobalNorm, dtype: Dtype) -> f64 {
     let coefficient = match dtype {
         Dtype::Float64 => 1.0 / (norm.in_dtype + 1e-6) * threshold,

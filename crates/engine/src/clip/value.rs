@@ -5,14 +5,14 @@ use crate::dtype::{kind, round};
 use crate::weights::{Weights, host};
 use blowup_core::trial::Dtype;
 
-/// Whether clipping changes any of the gradients whose largest magnitude is `largest`. The threshold
-/// counts as the gradients' dtype holds it.
+/// Whether clipping changes any of the gradients whose largest magnitude is `largest`. The
+/// threshold counts as the gradients' dtype holds it.
 pub fn exceeds(largest: f64, threshold: f64, dtype: Dtype) -> bool {
     largest > round(threshold, kind(dtype))
 }
 
-/// Returns the largest magnitude among each lane's gradients, pad lanes included. A NaN has none, and
-/// stays a NaN when the other gradients are clamped.
+/// Returns the largest magnitude among each lane's gradients, pad lanes included. A NaN has none,
+/// and stays a NaN when the other gradients are clamped.
 pub fn largest(gradients: &Weights) -> Vec<f64> {
     let lanes = gradients.lanes as usize;
     let mut largest = vec![0.0f64; lanes];

@@ -11,8 +11,8 @@ pub struct Feed<'a> {
     kind: Kind,
     /// The training data of the current epoch.
     data: Dataset,
-    /// The data on which initial and final losses are measured. None where every batch is all of the
-    /// data, so that the training batch serves.
+    /// The data on which initial and final losses are measured. None where every batch is all of
+    /// the data, so that the training batch serves.
     evaluation: Option<Dataset>,
     /// The order of the current epoch. None where its only batch holds every sample.
     order: Option<SampleOrder>,
@@ -60,8 +60,8 @@ impl<'a> Feed<'a> {
         self.batch.as_ref().expect("a batch was prepared")
     }
 
-    /// Makes the batch of `step` for these lanes and `pads` pad lanes: a part of the epoch's order, or,
-    /// after the last update, the first batch of the evaluation data.
+    /// Makes the batch of `step` for these lanes and `pads` pad lanes: a part of the epoch's order,
+    /// or, after the last update, the first batch of the evaluation data.
     ///
     /// # Errors
     /// If a data file cannot be read.

@@ -20,11 +20,11 @@ pub struct Judge<'a> {
     /// The lane of every trial, in the order in which the trials were given.
     pub lanes: &'a [Lane],
     pub record: &'a Record,
-    /// Each lane's loss over the evaluation data before the first update. None where the training batch
-    /// is all of the data.
+    /// Each lane's loss over the evaluation data before the first update. None where the training
+    /// batch is all of the data.
     pub initial: Option<Vec<f64>>,
-    /// Whether a lane at rest need not be trained to its end: every batch is all of the data, and nothing
-    /// is recorded that only a pass can tell.
+    /// Whether a lane at rest need not be trained to its end: every batch is all of the data, and
+    /// nothing is recorded that only a pass can tell.
     pub rests: bool,
 }
 
@@ -44,20 +44,22 @@ pub struct Pass<'a> {
     pub start: Option<&'a Start>,
     /// What `layers.csv` says of this pass, where the record wants it.
     pub profile: Option<&'a Profile>,
-    /// After the last update, each lane's loss over the evaluation data, where that is not the batch.
+    /// After the last update, each lane's loss over the evaluation data, where that is not the
+    /// batch.
     pub evaluated: Option<Vec<f64>>,
 }
 
 impl Judge<'_> {
-    /// The number of the epoch that has ended when `step` begins, 0 before the first. None within an epoch.
+    /// The number of the epoch that has ended when `step` begins, 0 before the first. None within
+    /// an epoch.
     pub fn epoch_end(&self, step: u64) -> Option<u64> {
         let steps_per_epoch = self.shape.steps_per_epoch();
         let ends = step.is_multiple_of(steps_per_epoch) || step == self.shape.steps;
         ends.then(|| step.div_ceil(steps_per_epoch))
     }
 
-    /// Feeds what was read to the courses and decides about clipping. After the last update it returns
-    /// the final loss of each lane.
+    /// Feeds what was read to the courses and decides about clipping. After the last update it
+    /// returns the final loss of each lane.
     pub fn judge(&self, active: &mut [ActiveLane], pass: &Pass) -> Option<Vec<f64>> {
         let Pass { step, readout, optimizer, .. } = *pass;
         let total = self.shape.steps;
@@ -157,8 +159,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Hands over every trial that has its verdict: all of them after the last update, when `finals` has
-    /// the final loss of each lane; before, those with a NaN loss or at rest.
+    /// Hands over every trial that has its verdict: all of them after the last update, when
+    /// `finals` has the final loss of each lane; before, those with a NaN loss or at rest.
     pub fn release(
         &self,
         active: &mut [ActiveLane],

@@ -1,8 +1,9 @@
 //! The training loop of a cohort: forward, loss, backward, one read, verdicts, update.
 //!
-//! `feed` makes the batches, and `judge` turns what was read into verdicts. The host learns the norms of
-//! an update and of the weights after it one step later, from the read that brings the next step's loss.
-//! A lane leaves at its first NaN loss; the tensors shrink when enough lanes have left.
+//! `feed` makes the batches, and `judge` turns what was read into verdicts. The host learns the
+//! norms of an update and of the weights after it one step later, from the read that brings the
+//! next step's loss. A lane leaves at its first NaN loss; the tensors shrink when enough lanes have
+//! left.
 
 mod feed;
 mod judge;
@@ -36,10 +37,11 @@ use tch::{Kind, Tensor};
 /// The tensors shrink when at least this share of the lanes has left.
 const COMPACT_AT: f64 = 0.25;
 
-/// Trains `trials` to their verdicts, as `engine::train` does. `watch` sees every step of the first trial.
+/// Trains `trials` to their verdicts, as `engine::train` does. `watch` sees every step of the first
+/// trial.
 ///
-/// Returns the number of passes, which is one more than the number of updates, or less where every trial
-/// has left before the last update.
+/// Returns the number of passes, which is one more than the number of updates, or less where every
+/// trial has left before the last update.
 ///
 /// # Errors
 /// If a data file cannot be read.
@@ -59,7 +61,8 @@ pub fn train(
         assert!(other == shape, "trials of different shapes cannot train together: {other:?} and {shape:?}");
         lanes.push(lane);
     }
-    // From here on there are no trials: the shape holds what they share, the lanes what they do not.
+    // From here on there are no trials: the shape holds what they share, the lanes what they do
+    // not.
     Trainer::new(&shape, &lanes, record, watch)?.run(done)
 }
 
@@ -181,8 +184,9 @@ impl<'a, 'w> Trainer<'a, 'w> {
         self.active.iter().map(|lane| LaneSeeds::of(lane.settings(self.lanes))).collect()
     }
 
-    /// Runs forward and backward over the prepared batch and reads all that is measured on the way. It
-    /// returns what only the first pass measures, and the profile of the layers where the record wants it.
+    /// Runs forward and backward over the prepared batch and reads all that is measured on the way.
+    /// It returns what only the first pass measures, and the profile of the layers where the record
+    /// wants it.
     fn pass(&mut self, step: u64) -> (Option<Start>, Option<Profile>) {
         let batch = self.feed.batch();
         let at_epoch = self.judge.epoch_end(step).filter(|&epoch| self.judge.record.layers.at(epoch));
@@ -213,7 +217,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         (start, profile.filter(|_| at_epoch.is_some()))
     }
 
-    /// Forks lanes whose trials part ways, and drops those that have left, if they are many.
+    /// Forks lanes whose trials part ways, and drops the lanes that have left if they are many.
     fn arrange(&mut self) {
         let left = self.active.iter().filter(|lane| lane.has_left()).count();
         let few_left = (left as f64) < COMPACT_AT * self.active.len() as f64 || left == 0;
@@ -286,7 +290,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         }
     }
 
-    /// The lanes that may be at rest, with a copy of their weights.
+    /// Returns the lanes that may be at rest, each with a copy of its weights.
     fn suspected_still(&self) -> Vec<(usize, Vec<Tensor>)> {
         let suspect = |(i, lane): (usize, &ActiveLane)| {
             let suspect = self.judge.rests && lane.still.is_suspect() && !lane.has_left();
@@ -296,8 +300,8 @@ impl<'a, 'w> Trainer<'a, 'w> {
         self.active.iter().enumerate().filter_map(suspect).collect()
     }
 
-    /// Returns each lane's loss over the whole evaluation data, taken batch by batch in the order of the
-    /// samples. None where the training batch is all of the data.
+    /// Returns each lane's loss over the whole evaluation data, taken batch by batch in the order
+    /// of the samples. None where the training batch is all of the data.
     fn evaluate(&mut self) -> Option<Vec<f64>> {
         let data = self.feed.evaluation()?;
         let (seeds, size) = (self.seeds(), self.shape.batch);
@@ -315,7 +319,8 @@ impl<'a, 'w> Trainer<'a, 'w> {
     }
 }
 
-/// lr x coefficient x norm. The first two alone may be below the range of f64.
+/// Returns lr x coefficient x norm. The product of the first two alone may be below the range of
+/// f64.
 fn length(lr: f64, clip: f64, norm: f64) -> f64 {
     let factor = lr * clip;
     if factor.is_normal() { factor * norm } else { lr * (clip * norm) }

@@ -1,8 +1,11 @@
-//! Passes over f32 tensors on the CPU that do at once what libtorch does in several: bias with activation, its derivative with the bias
-//! gradient, an update with the norm of what it leaves. Everything else (f64, 16 bits, other activations, norms) takes libtorch's own.
+//! Passes over f32 tensors on the CPU that do at once what libtorch does in several operations: a
+//! bias with its activation, the derivative with the gradient of the bias, and an update with the
+//! norm of its result. Everything else (f64, 16 bits, other activations, norms) is left to
+//! libtorch.
 //!
-//! Each element goes through the same operations in the same order wherever it stands and whatever vectors the CPU has, and each sum is taken in 16
-//! parts whatever their width: the bits depend on nothing else. All tensors are contiguous.
+//! Each element goes through the same operations in the same order wherever it stands and whichever
+//! vectors the CPU has. Each sum is taken in 16 parts, whatever the width of the vectors. So the
+//! bits depend on nothing else. All tensors are contiguous.
 
 mod simd;
 mod tanh;
@@ -15,7 +18,7 @@ pub(crate) use simd::vectorized;
 pub use tanh::tanh;
 pub use update::{AdamRates, AdamSlice, adam, add, exact_norms, norms};
 
-/// The activations that `forward` and `backward` know.
+/// The activation functions that have fused passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fused {
     Linear,
@@ -23,21 +26,23 @@ pub enum Fused {
     Tanh,
 }
 
-/// Where the elements of a matrix lie.
+/// Returns the place of the elements of a matrix.
 ///
 /// # Panics
-/// If it is not contiguous, not f32, or on a GPU.
+/// If the matrix is not contiguous, not f32, or on a GPU.
 fn all(matrix: &Matrix) -> *mut [f32] {
     matrix.f32s().expect("a fused pass is for contiguous f32 matrices on the CPU")
 }
 
-/// x = phi(x + b), in place: `pre` `[lane, batch, width]`, `bias` `[lane, 1, width]`.
+/// Computes x = phi(x + b) in place, where x is `pre` `[lane, batch, width]` and b is `bias`
+/// `[lane, 1, width]`.
 pub fn forward(activation: Fused, pre: &Matrix, bias: Option<&Matrix>) {
     let (batch, width) = size(pre);
     if activation == Fused::Linear && bias.is_none() {
         return;
     }
-    // SAFETY: the matrices are borrowed until the pass ends, which runs on this thread and calls nothing of libtorch.
+    // SAFETY: the matrices are borrowed until the pass ends. The pass runs on this thread and calls
+    // nothing of libtorch.
     let ([x], [b]) = unsafe { slices([all(pre)], [bias.map_or_else(nothing, all)]) };
     let bias = bias.map(|_| b);
     match activation {
@@ -47,12 +52,14 @@ pub fn forward(activation: Fused, pre: &Matrix, bias: Option<&Matrix>) {
     }
 }
 
-/// Turns `signal` from dLoss/dx into dLoss/dh, in place, where x = phi(h) is `output`, and writes (or adds) its sum over the batch to the
-/// bias gradient `[lane, 1, width]`.
+/// Turns `signal` from dLoss/dx into dLoss/dh, in place, where `output` is x = phi(h), both `[lane,
+/// batch, width]`. It writes the sum of the result over the batch to `bias`, which is the gradient
+/// `[lane, 1, width]` of the bias, or adds the sum to it where `add` is set.
 pub fn backward(activation: Fused, output: &Matrix, signal: &Matrix, bias: Option<&Matrix>, add: bool) {
     let (batch, width) = size(signal);
     let places = [all(signal), bias.map_or_else(nothing, all)];
-    // SAFETY: as in `forward`.
+    // SAFETY: the matrices are borrowed until the pass ends. The pass runs on this thread and calls
+    // nothing of libtorch.
     let ([signal, b], [output]) = unsafe { slices(places, [all(output)]) };
     let bias = bias.map(|_| b);
     match activation {
@@ -62,7 +69,7 @@ pub fn backward(activation: Fused, output: &Matrix, signal: &Matrix, bias: Optio
     }
 }
 
-/// Rows and columns.
+/// Returns the number of rows and of columns.
 fn size(matrix: &Matrix) -> (usize, usize) {
     let view = matrix.strided().expect("a fused pass is for matrices on the CPU");
     (view.rows(), view.cols())
@@ -101,7 +108,7 @@ fn backward_with(
         if !add {
             bias.fill(0.0);
         }
-        // A few columns at a time, so that their sums stay in registers.
+        // The columns are taken a few at a time, so that their sums stay in registers.
         let (blocks, rest) = bias.as_chunks_mut::<PARTS>();
         let whole = blocks.len() * PARTS;
         for (block, bias) in blocks.iter_mut().enumerate() {
@@ -125,7 +132,7 @@ fn backward_with(
     }
 }
 
-/// A NaN stays one, and so does -0.
+/// Returns max(0, x). A NaN stays a NaN, and -0 stays -0.
 #[inline(always)]
 fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }

@@ -1,10 +1,11 @@
 //! How a pass is compiled for the vector instructions of the CPU that it runs on.
 
-/// The number of parts in which a pass takes a sum: as many f32 as the widest vector holds. It is the
-/// same for every instruction set, so the bits of a sum are, too.
+/// The number of parts in which a pass takes a sum: the number of f32 in the widest vector. It is
+/// the same for every instruction set, and so are the bits of a sum.
 pub const PARTS: usize = 16;
 
-/// Declares a function that is compiled for several instruction sets and calls the widest that the CPU has.
+/// Declares a function that is compiled for several instruction sets. A call runs the widest one
+/// that the CPU has.
 macro_rules! vectorized {
     ($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$meta])*
@@ -27,11 +28,11 @@ macro_rules! vectorized {
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512bw")
                 {
-                    // SAFETY: the CPU has what the function was compiled for.
+                    // SAFETY: the CPU has the instructions for which the function was compiled.
                     return unsafe { avx512($($arg),*) };
                 }
                 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: as above.
+                    // SAFETY: the CPU has the instructions for which the function was compiled.
                     return unsafe { avx2($($arg),*) };
                 }
             }

@@ -19,7 +19,7 @@ use recipe::{Fans, Recipe, UnitDraws};
 use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
-/// Weights of these lanes, followed by `pads` lanes of zeros.
+/// Returns the initial weights of these lanes, with `pads` lanes of zeros behind them.
 pub fn weights(shape: &Shape, lanes: &[Lane], pads: usize, kind: Kind) -> Weights {
     let layout = layout(shape);
     let weights = Weights::zeros(&layout, (lanes.len() + pads) as i64, kind);
@@ -43,7 +43,8 @@ fn role(layer: &LayerParameters, role: Role) -> &Tensor {
     .expect("the layout has this role")
 }
 
-/// Writes one parameter of one layer in all lanes. Lanes that share seed and initializer up to its scale share the draws.
+/// Writes one parameter of one layer to `target` `[lane, rows, cols]`. Lanes that share the seed
+/// and the initializer, but for its scale, share the draws.
 fn fill(shape: &Shape, lanes: &[Lane], group: &ParameterGroup, layer: usize, target: &Tensor) {
     let size = group.rows * group.cols;
     let mut drawn: HashMap<(u64, UnitDraws), Vec<f64>> = HashMap::new();
@@ -57,7 +58,8 @@ fn fill(shape: &Shape, lanes: &[Lane], group: &ParameterGroup, layer: usize, tar
             (group.role, shape.network, lane.forget_bias)
             && layer < shape.network.depth()
         {
-            // In lstm (i, f, g, o) as in gru (r, z, n) the second gate is the one that keeps the old state.
+            // The second gate is the one that keeps the old state, both in lstm (i, f, g, o) and in
+            // gru (r, z, n).
             let start = values.len() - size + width;
             values[start..start + width].iter_mut().for_each(|x| *x += forget_bias);
         }

@@ -58,8 +58,8 @@ impl UnitDraws {
     }
 }
 
-/// Makes an orthogonal matrix as `torch.nn.init.orthogonal_` does: the Q of a Gaussian matrix, with the
-/// signs of R's diagonal, so that it is uniform over the group.
+/// Makes an orthogonal matrix as `torch.nn.init.orthogonal_` does: the Q of a Gaussian matrix, with
+/// the signs of R's diagonal, so that it is uniform over the group.
 fn orthogonal(normal: &[f64], rows: usize, cols: usize) -> Vec<f64> {
     let tall = rows >= cols;
     let (long, short) = if tall { (rows, cols) } else { (cols, rows) };

@@ -1,5 +1,6 @@
-//! The norms of hidden layers, forward and backward, as `torch.nn.BatchNorm1d` (with batch statistics), `LayerNorm` and `RMSNorm` compute
-//! them on a CPU: also where a variance, or what the backward pass makes of it, leaves the range of the dtype.
+//! The norms of hidden layers, forward and backward, as `torch.nn.BatchNorm1d` (with batch
+//! statistics), `torch.nn.LayerNorm` and `torch.nn.RMSNorm` compute them on a CPU. This includes a
+//! variance, or a number in the backward pass, that leaves the range of the dtype.
 
 mod host;
 mod plain;
@@ -13,22 +14,25 @@ use blowup_core::trial::Norm;
 use host::{Backward, Element, Forward};
 use tch::{Kind, Tensor};
 
-/// Added to variances, as in `torch.nn.BatchNorm1d` and `torch.nn.LayerNorm`.
+/// The number that is added to variances, as in `torch.nn.BatchNorm1d` and `torch.nn.LayerNorm`.
 pub const EPS: f64 = 1e-5;
 
-/// Added to mean squares: `torch.nn.RMSNorm` takes the machine epsilon of the dtype.
+/// The number that is added to mean squares. As in `torch.nn.RMSNorm`, it is the machine epsilon of
+/// the dtype, or of f32 for 16 bits.
 pub fn rms_eps(kind: Kind) -> f64 {
     if kind == Kind::Double { f64::EPSILON } else { f64::from(f32::EPSILON) }
 }
 
-/// What a backward pass needs of the forward pass before it, beside its input.
+/// What a backward pass needs of the forward pass before it, besides its input.
 #[derive(Debug)]
 pub struct Statistics {
     of: NormKind,
     kind: Kind,
-    /// 1 long in the dimension of the mean, as the other. An rms norm has none.
+    /// The mean, `[lane, 1, width]` for batch norm and `[lane, batch, 1]` for layer norm. None for
+    /// rms norm.
     mean: Option<Tensor>,
-    /// 1 / sqrt(variance + eps)
+    /// 1 / sqrt(variance + eps), or the same of the mean square for rms norm. Its shape is that of
+    /// the mean; for rms norm it is `[lane, batch, 1]`.
     inverse: Tensor,
 }
 
@@ -40,7 +44,7 @@ enum NormKind {
 }
 
 impl Statistics {
-    /// For elements `[lane, batch, width]`; None without a norm.
+    /// Makes the statistics for elements `[lane, batch, width]`. Without a norm there are none.
     pub fn new(norm: Norm, size: [i64; 3], kind: Kind) -> Option<Statistics> {
         let [lanes, batch, width] = size;
         let zeros = |size: [i64; 3]| Tensor::zeros(size, (inner(kind), device::current()));
@@ -60,8 +64,11 @@ impl Statistics {
         self.mean.as_ref().expect("a norm that centres has a mean")
     }
 
-    /// Of 16-bit inputs statistics are computed in f32, where squares do not overflow; those of batch and layer norm are kept in 16 bits,
-    /// and layer norm alone uses them before they are rounded. All as in PyTorch.
+    /// Normalizes `input` `[lane, batch, width]` to `output`, with the layer's scale and shift.
+    ///
+    /// As in PyTorch, the statistics of 16-bit inputs are computed in f32, where squares do not
+    /// overflow. Those of batch and layer norm are kept in 16 bits, and layer norm alone uses them
+    /// before they are rounded.
     pub fn forward(&self, layer: &LayerParameters, input: &Matrix, output: &Matrix) {
         let wide = wide(input);
         match self.of {
@@ -119,13 +126,15 @@ impl Statistics {
     ) {
         let [_, batch, width] = sizes(input);
         let (written, read) = ([output, self.mean(), &self.inverse], [input, scale, shift]);
-        // SAFETY: the tensors are borrowed until the pass ends, which runs on this thread and calls nothing of libtorch.
+        // SAFETY: the tensors are borrowed until the pass ends. The pass runs on this thread and
+        // calls nothing of libtorch.
         let ([output, mean, inverse], [input, scale, shift]) =
             unsafe { slices(written.map(elements::<F>), read.map(elements)) };
         F::batch_forward(Forward { input, output, mean, inverse, scale, shift, keep, batch, width }, EPS);
     }
 
-    /// Turns `signal` from dLoss/doutput into dLoss/dinput, in place, and writes (or adds) the gradients of scale and shift.
+    /// Turns `signal` from dLoss/doutput into dLoss/dinput, in place, both `[lane, batch, width]`.
+    /// It writes the gradients of scale and shift to `gradient`, or adds them where `add` is set.
     pub fn backward(
         &self,
         layer: &LayerParameters,
@@ -192,7 +201,7 @@ impl Statistics {
     }
 }
 
-/// To the nearest number of this kind, as f32.
+/// Returns the function that rounds to the nearest number of `kind`.
 fn keep(kind: Kind) -> fn(f32) -> f32 {
     match kind {
         Kind::BFloat16 => |x| half::bf16::from_f32(x).to_f32(),
@@ -201,7 +210,7 @@ fn keep(kind: Kind) -> fn(f32) -> f32 {
     }
 }
 
-/// The same tensor, or what has 16 bits in f32.
+/// Returns the tensor itself, or its copy in f32 if it has 16 bits.
 fn wide(tensor: &Tensor) -> Tensor {
     tensor.to_kind(inner(tensor.kind()))
 }

@@ -1,5 +1,6 @@
-//! As `torch.optim.Adam` and `torch.optim.AdamW`: the mean of the gradients divided by the root of the mean of their
-//! squares, both means corrected for their start at 0. AdamW's weight decay is decoupled from the gradient.
+//! Adam and AdamW, as `torch.optim.Adam` and `torch.optim.AdamW`: an update is the mean of the
+//! gradients divided by the root of the mean of their squares. Both means are corrected for their
+//! start at 0. AdamW's weight decay is decoupled from the gradient.
 
 use super::rule::{Division, Kept, PerLane, UpdateRule};
 use crate::apply::{Stride, add_square, divide};
@@ -13,7 +14,7 @@ use tch::{Kind, Tensor};
 
 pub struct Adam {
     decoupled: bool,
-    /// By lane.
+    /// beta1 and beta2 by lane.
     betas: Vec<(f64, f64)>,
     eps: Vec<f64>,
     rates: AdamTensors,
@@ -21,7 +22,7 @@ pub struct Adam {
     square: Weights,
 }
 
-/// The same numbers for libtorch's operations.
+/// The same numbers as tensors `[1, lane, 1, 1]`, for libtorch's operations.
 struct AdamTensors {
     one_minus_beta1: Tensor,
     beta2: Tensor,
@@ -29,7 +30,7 @@ struct AdamTensors {
     eps: Tensor,
 }
 
-/// beta1, beta2 and eps of a lane.
+/// Returns beta1, beta2 and eps of a lane.
 fn numbers(lane: &Lane) -> (f64, f64, f64) {
     match lane.optimizer {
         Optimizer::Adam { beta1, beta2, eps } | Optimizer::Adamw { beta1, beta2, eps } => (beta1, beta2, eps),
@@ -48,7 +49,7 @@ impl Adam {
                 one_minus_beta1: lanes.factor(|lane| 1.0 - numbers(lane).0),
                 beta2: lanes.factor(|lane| numbers(lane).1),
                 one_minus_beta2: lanes.factor(|lane| 1.0 - numbers(lane).1),
-                // Added to a tensor, so rounded to its dtype.
+                // eps is added to a tensor, so it is rounded to the tensor's dtype.
                 eps: lanes.alpha(|lane| numbers(lane).2),
             },
             mean: weights.zeros_like(),

@@ -1,6 +1,8 @@
-//! PyTorch's optimizers on stacked weights, with every hyperparameter one value per lane. What they have in common is
-//! here: the learning rates and their schedules, clipping, weight decay, the way to the weights. Each has a file of its
-//! own for its state and its rule.
+//! PyTorch's optimizers on stacked weights, where every hyperparameter has one value per lane.
+//!
+//! Here is what they have in common: learning rates and schedules, clipping, weight decay and the
+//! way to the weights. Each rule has a file of its own, with its state. To add one, give
+//! `trial::Optimizer` a variant, write a file here, and name it in `new`.
 
 mod adam;
 mod rmsprop;
@@ -20,41 +22,43 @@ use rule::{Division, Kept, PerLane, UpdateRule};
 use sgd::Sgd;
 use tch::{Kind, Tensor};
 
-/// Hyperparameters `[1, lane, 1, 1]` and state of all lanes.
+/// The optimizer of a cohort, with the hyperparameters and the state of all lanes.
 pub struct PerLaneOptimizer {
     kind: Kind,
     lr: Vec<f64>,
-    /// The output layer's, where it differs.
+    /// The learning rates of the output layer, where they differ.
     lr_output: Option<Vec<f64>>,
     schedules: Vec<Schedule>,
-    /// Updates of the whole run.
+    /// The number of updates of the whole run.
     total: u64,
-    /// `lr` under the schedules at the last update.
+    /// `lr` times the schedules' factors at the last update.
     scheduled: Vec<f64>,
     decay: Option<Decay>,
     rule: Box<dyn UpdateRule>,
-    /// Updates done.
+    /// The number of updates so far.
     steps: i32,
 }
 
-/// `weight_decay`, absent from a cohort where it is 0 (so that 0 x inf never arises).
+/// Weight decay by lane. A cohort whose weight decay is 0 has none, so that 0 x inf never arises.
 struct Decay {
     values: Vec<f64>,
     rate: Tensor,
 }
 
-/// How long an update was, per lane: what is added to the weights, before the sum is rounded to their dtype.
+/// How the norm of an update is known, per lane. The update is what is added to the weights before
+/// the sum is rounded to their dtype.
 pub enum UpdateNorm {
-    /// lr x |coefficient x gradient|: plain SGD.
+    /// It is lr x |coefficient x gradient|, for plain SGD.
     OfGradient,
-    /// The gradients now hold the direction, still to be measured; the factors are per lane.
+    /// The gradients now hold the direction, whose norm is still to be measured. The norm of the
+    /// update is that norm times these factors, one per lane.
     OfDirection(Vec<f64>),
-    /// The gradients now hold the update, which the step has measured on its way.
+    /// The gradients now hold the update, which was measured during the step.
     Measured,
 }
 
 impl PerLaneOptimizer {
-    /// The optimizer of a cohort; `pads` pad lanes get a learning rate of 0.
+    /// Makes the optimizer of a cohort. The `pads` pad lanes have a learning rate of 0.
     pub fn new(shape: &Shape, lanes: &[Lane], pads: usize, weights: &Weights) -> PerLaneOptimizer {
         let kind = weights.groups[0].kind();
         let all = PerLane { lanes, pads, kind };
@@ -83,8 +87,11 @@ impl PerLaneOptimizer {
         }
     }
 
-    /// One update of `weights`. `clip`: the factor of each lane's gradient, or None where no lane is clipped in this step. The
-    /// gradients' memory is used for the update. The norms of the new weights go to `readout`, slice by slice, while they are in the cache.
+    /// Makes one update of `weights`. `clip` has the factor of each lane's gradient; it is None
+    /// where no lane is clipped in this step.
+    ///
+    /// The update is computed in the memory of the gradients. The norms of the new weights go to
+    /// `readout`, slice by slice, while a slice is in the cache.
     pub fn step(
         &mut self,
         weights: &mut Weights,
@@ -100,7 +107,8 @@ impl PerLaneOptimizer {
         self.scheduled = schedule(&self.lr);
         self.steps += 1;
         let output_lr = output.as_deref().unwrap_or(&self.scheduled);
-        // In 16 bits the clipped gradient is rounded before the learning rate comes, so it is a direction of its own.
+        // A clipped gradient of 16 bits is rounded before the learning rate is multiplied with it,
+        // so it is a direction of its own.
         let rounds = inner(self.kind) != self.kind;
         let plain = self.rule.is_plain() && self.decay.is_none() && output.is_none() && !rounds;
         let on_the_way = clip.filter(|_| plain && fuses(self.kind));
@@ -140,7 +148,7 @@ impl PerLaneOptimizer {
         UpdateNorm::Measured
     }
 
-    /// Of the last update, under the schedule.
+    /// The learning rate of the last update of a lane, which the schedule has changed.
     pub fn lr(&self, lane: usize) -> f64 {
         self.scheduled[lane]
     }

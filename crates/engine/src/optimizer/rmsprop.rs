@@ -1,5 +1,6 @@
-//! As `torch.optim.RMSprop`: the gradient divided by the root of the mean of its squares, and, with momentum, the sum of
-//! all such quotients.
+//! RMSprop, as `torch.optim.RMSprop`: an update is the gradient divided by the root of the mean of
+//! its squares. With momentum, it is the sum of all such quotients, each multiplied with the
+//! momentum once more for every step that it is old.
 
 use super::rule::{Division, Kept, PerLane, UpdateRule};
 use crate::apply::{Stride, add_square, divide};
@@ -19,7 +20,7 @@ struct RmspropTensors {
     eps: Tensor,
 }
 
-/// alpha, eps and momentum of a lane.
+/// Returns alpha, eps and momentum of a lane.
 fn numbers(lane: &Lane) -> (f64, f64, f64) {
     match lane.optimizer {
         Optimizer::Rmsprop { alpha, eps, momentum } => (alpha, eps, momentum),
@@ -30,7 +31,8 @@ fn numbers(lane: &Lane) -> (f64, f64, f64) {
 }
 
 impl RmspropTensors {
-    /// Takes a gradient into the mean of squares, and returns what it is divided by.
+    /// Updates the mean of squares with a gradient, and returns the number that the gradient is
+    /// divided by.
     fn denominator(&self, square: &mut Tensor, gradient: &Tensor) -> Tensor {
         add_square(square, gradient, &self.alpha, &self.one_minus_alpha);
         let mut denominator = square.sqrt();
@@ -45,7 +47,7 @@ impl Rmsprop {
             rates: RmspropTensors {
                 alpha: lanes.factor(|lane| numbers(lane).0),
                 one_minus_alpha: lanes.factor(|lane| 1.0 - numbers(lane).0),
-                // Added to a tensor, so rounded to its dtype.
+                // eps is added to a tensor, so it is rounded to the tensor's dtype.
                 eps: lanes.alpha(|lane| numbers(lane).1),
             },
             square: weights.zeros_like(),

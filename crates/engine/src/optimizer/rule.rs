@@ -21,8 +21,8 @@ pub trait UpdateRule {
         false
     }
 
-    /// Turns the gradients into the direction of the update, in place, and returns true. A rule whose
-    /// update is a quotient leaves them alone and returns false.
+    /// Turns the gradients into the direction of the update, in place, and returns true. A rule
+    /// whose update is a quotient leaves them alone and returns false.
     fn direct(&mut self, _gradients: &mut Weights) -> bool {
         false
     }
@@ -36,7 +36,8 @@ pub trait UpdateRule {
     fn gather(&mut self, kept: &Kept);
 }
 
-/// A step whose update is a quotient (`addcdiv_`) and not a direction times the learning rate (`add_`).
+/// A step whose update is a quotient (`addcdiv_`) and not a direction times the learning rate
+/// (`add_`).
 pub struct Division<'a> {
     /// The learning rates of the hidden layers and of the output layer, by lane.
     pub lr: [&'a [f64]; 2],

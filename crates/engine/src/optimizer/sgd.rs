@@ -1,5 +1,6 @@
-//! As `torch.optim.SGD`: the direction of an update is the gradient, or, with momentum, the sum of all gradients so far,
-//! each further step ago multiplied once more with the momentum.
+//! Stochastic gradient descent, as `torch.optim.SGD`: the direction of an update is the gradient.
+//! With momentum, it is the sum of all gradients so far, each multiplied with the momentum once
+//! more for every step that it is old.
 
 use super::rule::{Kept, PerLane, UpdateRule};
 use crate::weights::Weights;
@@ -12,12 +13,12 @@ pub struct Sgd {
 
 struct Momentum {
     momentum: Tensor,
-    /// The momentum once more where it looks ahead, as the `alpha` of an addition.
+    /// The momentum as the `alpha` of an addition. None unless the momentum is Nesterov's.
     nesterov: Option<Tensor>,
     buffer: Weights,
 }
 
-/// The momentum of a lane. Whether it is Nesterov's is a matter of the shape.
+/// Returns the momentum of a lane. Whether it is Nesterov's is said by the shape.
 fn factor(lane: &Lane) -> f64 {
     match lane.optimizer {
         Optimizer::Sgd { momentum, nesterov: _ } => momentum,

@@ -4,19 +4,24 @@ use crate::matrix::{Matrix, Operand};
 use crate::product::{add_product, affine};
 use crate::weights::LayerParameters;
 
-/// One recurrent layer over all time steps (from 0). Its gates are stacked in the columns of its matrices, in PyTorch's order.
+/// One recurrent layer over all time steps, which count from 0. The gates stand side by side in the
+/// columns of its matrices, in PyTorch's order.
 pub trait RecurrentCell {
-    /// Once before the time steps of a forward pass.
+    /// Is called once before the time steps of a forward pass.
     fn prepare(&mut self, layer: &LayerParameters);
 
-    /// From the input `[lane, batch, in]` at time `t` and the state before it to the state at `t`.
+    /// Computes the state at time `t` from the input `x` `[lane, batch, in]` at that time and the
+    /// state before it.
     fn forward(&mut self, t: usize, x: Operand, layer: &LayerParameters);
 
-    /// h_t, `[lane, batch, width]`.
+    /// The state h_t, `[lane, batch, width]`.
     fn state(&self, t: usize) -> &Matrix;
 
-    /// Called from the last time step to the first. `signal` is dLoss/dh_t but for what the cell itself carries back from the step after;
-    /// it becomes the backprop signal that this network reports. `add`: not the last time step, so gradients are added to.
+    /// Runs the backward pass of one time step. It is called for the last time step first.
+    ///
+    /// `signal` is dLoss/dh_t without what the cell itself carries back from the next step. The
+    /// cell turns it into the backprop signal that is reported. `add` is set at all time steps but
+    /// the last: gradients are then added to those of the later steps.
     fn backward<'a>(
         &'a self,
         t: usize,
@@ -27,24 +32,27 @@ pub trait RecurrentCell {
     ) -> Deltas<'a>;
 }
 
-/// dLoss by what enters the gates, `[lane, batch, gates x width]`.
+/// dLoss with respect to the inputs of the gates, `[lane, batch, gates x width]`.
 pub struct Deltas<'a> {
-    /// From the input: x W + b.
+    /// The derivative by the part that comes from the layer's input, x W + b.
     pub input: &'a Matrix,
-    /// From the state before: h R + r. None if it is the same.
+    /// The derivative by the part that comes from the state before, h R + r. None if it is the same
+    /// as `input`.
     pub recurrent: Option<&'a Matrix>,
-    /// Whether the gradient of the bias was written (or added to) on the way.
+    /// Whether the cell has written the gradient of the bias, or added to it.
     pub bias_is_done: bool,
 }
 
-/// b + r, `[lane, 1, columns]`, into `target`; None without biases.
+/// Writes the sum b + r of the two biases, `[lane, 1, columns]`, to `target`. Returns None if the
+/// layer has no biases.
 pub fn both_biases(layer: &LayerParameters, target: &Matrix) -> Option<Matrix> {
     let (bias, recurrent) = layer.bias.as_ref().zip(layer.recurrent_bias.as_ref())?;
     drop(bias.add_out(target, recurrent));
     Some(target.share())
 }
 
-/// x W + b + r, and h R added where there is a state before, into `target`.
+/// Writes x W + b + r + h R to `target`, where h is the state `before`. At the first time step
+/// there is no state, and h R is left out.
 pub fn gate_inputs(
     x: Operand,
     before: Option<&Matrix>,

@@ -1,5 +1,6 @@
-//! As `torch.nn.GRU`: with p = x_t W + b and q = h_{t-1} R + r, gates r = sigmoid(p_r + q_r) and z = sigmoid(p_z + q_z), candidate
-//! n = tanh(p_n + r q_n), h_t = (1 - z) n + z h_{t-1}. Its backprop signal is dLoss/dh_t.
+//! The gated recurrent unit, as `torch.nn.GRU`. With p = x_t W + b and q = h_{t-1} R + r, the gates
+//! are r = sigmoid(p_r + q_r) and z = sigmoid(p_z + q_z), the candidate is n = tanh(p_n + r q_n),
+//! and h_t = (1 - z) n + z h_{t-1}. The backprop signal is dLoss/dh_t.
 
 use super::cell::{Deltas, RecurrentCell};
 use crate::matrix::{Matrix, Operand};
@@ -12,22 +13,23 @@ pub struct Gru {
     width: i64,
     input_delta: Matrix,
     recurrent_delta: Matrix,
-    /// What of dLoss/dh_t reaches h_{t-1} directly.
+    /// The part of dLoss/dh_t that reaches h_{t-1} directly, through z h_{t-1}.
     carried: Matrix,
 }
 
 struct GruStep {
-    /// p, then the gates and the candidate, `[lane, batch, 3 width]`.
+    /// First p, then the gates and the candidate, `[lane, batch, 3 width]`.
     gates: Matrix,
-    /// q.
+    /// q, `[lane, batch, 3 width]`.
     recurrent: Matrix,
-    /// h_{t-1} - n
+    /// h_{t-1} - n, `[lane, batch, width]`.
     difference: Matrix,
     state: Matrix,
 }
 
 impl Gru {
-    /// `size`: lanes, batch, width.
+    /// `times` is the number of time steps. `size` is the number of lanes, the batch size and the
+    /// width.
     pub fn new(times: usize, size: [i64; 3], kind: Kind) -> Gru {
         let [lanes, batch, width] = size;
         let zeros = |size| Matrix::zeros(size, kind);
@@ -42,12 +44,14 @@ impl Gru {
         }
     }
 
-    /// After the backward call of a time step: what of dLoss/dh reaches the state before it directly.
+    /// After the backward pass of a time step, the part of dLoss/dh that reaches the state before
+    /// it directly, `[lane, batch, width]`.
     pub fn carried_signal(&self) -> &Tensor {
         &self.carried
     }
 
-    /// Reset gate, update gate, candidate.
+    /// Returns views of the reset gate, the update gate and the candidate, each `[lane, batch,
+    /// width]`.
     fn views(&self, gates: &Tensor) -> [Tensor; 3] {
         [0, 1, 2].map(|gate| gates.narrow(2, gate * self.width, self.width))
     }

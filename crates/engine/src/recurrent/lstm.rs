@@ -1,5 +1,5 @@
-//! As `torch.nn.LSTM`: gates i, f, g, o from x_t W + b + h_{t-1} R + r, c_t = f c_{t-1} + i g, h_t = o tanh(c_t). Its backprop signal is
-//! dLoss/dh_t.
+//! Long short-term memory, as `torch.nn.LSTM`. The gates i, f, g and o come from x_t W + b +
+//! h_{t-1} R + r; c_t = f c_{t-1} + i g and h_t = o tanh(c_t). The backprop signal is dLoss/dh_t.
 
 use super::cell::{Deltas, RecurrentCell, both_biases, gate_inputs};
 use crate::matrix::{Matrix, Operand};
@@ -10,17 +10,19 @@ pub struct Lstm {
     steps: Vec<LstmStep>,
     sum: Matrix,
     biases: Option<Matrix>,
-    /// dLoss by the gates' inputs, and by each gate a view.
+    /// dLoss with respect to the inputs of the gates, `[lane, batch, 4 width]`, and views of it for
+    /// each gate.
     delta: Matrix,
     deltas: GateViews,
-    /// dLoss/dc_t; between time steps what of it reaches c_{t-1} directly.
+    /// dLoss/dc_t, `[lane, batch, width]`. Between two time steps, it is the part that reaches
+    /// c_{t-1} directly.
     cell_signal: Matrix,
-    /// What of it comes through h_t.
+    /// The part of dLoss/dc_t that comes through h_t.
     through_state: Matrix,
 }
 
 struct LstmStep {
-    /// `[lane, batch, 4 width]`
+    /// The gates, `[lane, batch, 4 width]`, first before and then after their activations.
     gates: Matrix,
     views: GateViews,
     cell: Matrix,
@@ -44,7 +46,8 @@ impl GateViews {
 }
 
 impl Lstm {
-    /// `size`: lanes, batch, width.
+    /// `times` is the number of time steps. `size` is the number of lanes, the batch size and the
+    /// width.
     pub fn new(times: usize, size: [i64; 3], kind: Kind) -> Lstm {
         let [lanes, batch, width] = size;
         let zeros = |size| Matrix::zeros(size, kind);
@@ -71,7 +74,8 @@ impl Lstm {
         }
     }
 
-    /// After the backward call of a time step: what of dLoss/dc reaches the cell before it.
+    /// After the backward pass of a time step, the part of dLoss/dc that reaches the cell before it
+    /// directly, `[lane, batch, width]`.
     pub fn cell_signal(&self) -> &Tensor {
         &self.cell_signal
     }

@@ -1,5 +1,6 @@
-//! Stacked recurrent networks, trained by backpropagation through time, without truncation: what the cells have in common. The output
-//! layer reads the top layer's last state; every state starts at 0.
+//! Stacked recurrent networks, trained by backpropagation through all time steps, without
+//! truncation. This is the part that does not depend on the cells. The output layer reads the last
+//! state of the top layer, and every state starts at 0.
 
 mod cell;
 mod gru;
@@ -19,18 +20,20 @@ use super::weights::{LayerParameters, Weights};
 use tch::{Kind, Tensor};
 
 pub struct Recurrent {
-    /// One per layer.
+    /// One cell per layer.
     cells: Vec<Box<dyn RecurrentCell>>,
     times: usize,
     output: Matrix,
-    /// The backprop signals of odd and even layers, one tensor per time step.
+    /// The backprop signals of odd and of even layers, one tensor `[lane, batch, width]` per time
+    /// step.
     signals: [Vec<Matrix>; 2],
-    /// Ones `[lane, 1, batch]`: a product with them adds a signal to a bias gradient over the batch in one pass.
+    /// Ones, `[lane, 1, batch]`. A product with them sums a signal over the batch and adds the sum
+    /// to a bias gradient in one pass.
     ones: Matrix,
 }
 
 impl Recurrent {
-    /// `size`: lanes, batch, width.
+    /// `size` is the number of lanes, the batch size and the width.
     pub fn new(
         cells: Vec<Box<dyn RecurrentCell>>,
         times: usize,
@@ -49,7 +52,7 @@ impl Recurrent {
         }
     }
 
-    /// What layer `l` reads at time `t`: `[lane, batch, in]`.
+    /// Returns what layer `l` (from 0) reads at time `t`, `[lane, batch, in]`.
     fn input<'a>(&'a self, inputs: &'a Sequence, l: usize, t: usize) -> Operand<'a> {
         if l == 0 { inputs.at(t) } else { self.cells[l - 1].state(t).into() }
     }
@@ -121,7 +124,8 @@ impl Recurrent {
         for t in (0..self.times).rev() {
             let signal = &self.signals[l % 2][t];
             match later {
-                // Only the last state of the top layer is read by the output.
+                // The output reads only the last state of the top layer, so an earlier state has no
+                // other signal.
                 Some(later) if l + 1 == self.cells.len() => multiply(later, back, signal),
                 Some(later) => add_product(later, back, signal),
                 None => {}
@@ -154,7 +158,7 @@ impl Recurrent {
     }
 }
 
-/// target = a b, or target += a b.
+/// Computes target = a b, or target += a b where `add` is set.
 fn product<'a>(a: impl Into<Operand<'a>>, b: &'a Matrix, target: &Matrix, add: bool) {
     if add { add_product(a, b, target) } else { multiply(a, b, target) }
 }
