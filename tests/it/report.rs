@@ -1,4 +1,5 @@
-//! `report.html`: what is in it, and what a person in a real browser gets from it (`tests/report/`).
+//! `report.html`: what it holds, and what a person in a real browser gets from it
+//! (`tests/report/`).
 
 use crate::check::{GRID, Results};
 use crate::sweep::{Place, SPEC, stderr};
@@ -9,7 +10,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A Python with Playwright and a Chromium: those that `make test` sets up. Where CI=true they must be there.
+/// A Python with Playwright and a Chromium, which `make test` installs. Where CI=true they must be
+/// there.
 fn browser() -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-test/bin/python");
     let python = std::env::var_os("BLOWUP_TEST_PYTHON").map(PathBuf::from).or_else(|| made.exists().then_some(made));
@@ -106,7 +108,7 @@ fn lost_and_missing_trials_and_failed_checks_are_told() {
     let text = place.read("r/runs.csv");
     let part: Vec<&str> = text.lines().take(8).collect();
     place.write("r/runs.csv", &format!("{}\n", part.join("\n")));
-    blowup::command::report::write(&blowup_core::store::Folder::open(&place.path("r")).unwrap(), None).unwrap();
+    blowup::report::file::write(&blowup_core::store::Folder::open(&place.path("r")).unwrap(), None).unwrap();
     check(&["failed_gate"], &place.path("r"), &[]);
     let place = Place::new(SPEC);
     place.ok("sweep t.toml --out r --quiet --where init=he");

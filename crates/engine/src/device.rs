@@ -66,10 +66,11 @@ pub fn is_plain() -> bool {
 /// Moves a tensor from the CPU to this thread's device. The copy may still be under way when this
 /// function returns; whatever reads the tensor waits for it.
 pub fn upload(tensor: Tensor) -> Tensor {
-    match current() {
-        tch::Device::Cpu => tensor,
-        // CUDA has read all of a source in pageable memory when the call returns, so the source may
-        // be dropped.
-        device => tensor.to_device_(device, tensor.kind(), true, false),
+    let device = current();
+    if device == tch::Device::Cpu {
+        return tensor;
     }
+    // CUDA has read all of a source in pageable memory when the call returns, so the source may be
+    // dropped.
+    tensor.to_device_(device, tensor.kind(), true, false)
 }

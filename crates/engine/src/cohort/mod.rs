@@ -272,7 +272,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
             UpdateNorm::OfGradient if clamped => {
                 UpdateNorm::OfDirection((0..self.active.len()).map(|i| self.optimizer.lr(i)).collect())
             }
-            norm => norm,
+            norm @ (UpdateNorm::OfGradient | UpdateNorm::OfDirection(_) | UpdateNorm::Measured) => norm,
         };
         match norm {
             UpdateNorm::OfGradient => {}
