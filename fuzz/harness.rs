@@ -6,13 +6,13 @@ use blowup_core::check::github::github;
 use blowup_core::check::judge::judge;
 use blowup_core::check::junit::junit;
 use blowup_core::check::layers::LayerCells;
-use blowup_core::check::measure::{self, Rows as Measurable};
+use blowup_core::check::measure::{self, SweepRows};
 use blowup_core::check::roster::Roster;
 use blowup_core::check::run::Run;
 use blowup_core::check::text;
 use blowup_core::csv_task::{self, Targets};
 use blowup_core::device::Device;
-use blowup_core::plan::{Cost, Planner, Sizes};
+use blowup_core::plan::{Cost, PlanOptions, Planner};
 use blowup_core::protocol::{self, Order, Report};
 use blowup_core::record::{self, Lost, OUTCOME, Piece, SIDES};
 use blowup_core::spec::Spec;
@@ -92,7 +92,7 @@ fn grid(spec: &Spec) {
         [0, 1, last / 2, last].iter().for_each(|point| whole(&grid.at(*point)));
     }
     let plan =
-        planner.plan(Sizes { workers: 2, device: Device::Cpu, chunk: None, bytes: f64::INFINITY, seconds: None });
+        planner.plan(PlanOptions { workers: 2, device: Device::Cpu, chunk: None, bytes: f64::INFINITY, seconds: None });
     assert!(plan.chunks.iter().all(|chunk| !chunk.trials.is_empty() && chunk.seconds() >= 0.0));
     assert!(spec.expects.iter().all(|expect| !expect.metric.text.is_empty()));
 }
@@ -128,13 +128,13 @@ fn metric(bytes: &[u8]) {
             let run = Run::read(Path::new("runs.csv"), &finished(&spec)[..], &roster, &columns, None, None).unwrap();
             let Ok(mut layers) = LayerCells::wanted(&spec, &roster) else { return };
             layers.read(Path::new("layers.csv"), &layer_rows(&spec)[..], &roster).unwrap();
-            render(&spec, Measurable { roster: &roster, run: &run, layers: &layers });
+            render(&spec, SweepRows { roster: &roster, run: &run, layers: &layers });
         }
         Err(report) => is_lines(&report.to_string()),
     }
 }
 
-fn render(spec: &Spec, rows: Measurable<'_>) {
+fn render(spec: &Spec, rows: SweepRows<'_>) {
     let gate = judge(spec, rows, None);
     let place = |byte: usize| format!("fuzz.toml:{byte}");
     is_lines(&text::text(&gate, "", &place));
@@ -351,7 +351,7 @@ fn sheet(bytes: &[u8]) {
             .and_then(|()| Run::read(path, &finished(&SPEC)[..], &ROSTER, &measure::columns(&SPEC), None, None))
     };
     match read {
-        Ok(run) => render(&SPEC, Measurable { roster: &ROSTER, run: &run, layers: &layers }),
+        Ok(run) => render(&SPEC, SweepRows { roster: &ROSTER, run: &run, layers: &layers }),
         Err(failure) => is_lines(&failure.to_string()),
     }
 }

@@ -10,6 +10,8 @@
 pub mod cli;
 pub mod command;
 
+pub mod merge;
+pub mod sweep;
 pub mod worker;
 
 pub mod replay;
@@ -18,6 +20,9 @@ pub mod slurm;
 pub mod figures;
 pub mod report;
 pub mod schema;
+
+pub mod origin;
+pub mod run_files;
 
 pub mod progress;
 pub mod stderr;

@@ -3,8 +3,7 @@
 
 use crate::stderr;
 use blowup_core::plan::Plan;
-use blowup_core::record::Verdict;
-use blowup_core::store::Counts;
+use blowup_core::record::{Counts, Verdict};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};

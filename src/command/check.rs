@@ -1,20 +1,19 @@
 //! `blowup check`: spec -> roster -> rows -> gate -> the table, and the gate's other forms.
 
-use super::origin::{in_repository, parse_kept, parse_or};
-use super::sweep::{MANY_POINTS, refuse_endless};
 use crate::cli::Check;
+use crate::origin::{in_repository, parse_kept, parse_or};
 use crate::progress::to_stderr;
+use crate::run_files::{self, RUNS, open};
+use crate::sweep::size::{MANY_POINTS, refuse_endless};
 use blowup_core::check::apart::apart;
 use blowup_core::check::baseline;
-use blowup_core::check::beside::Beside;
 use blowup_core::check::github::github;
 use blowup_core::check::judge::judge;
 use blowup_core::check::junit::{is_junit, junit};
-use blowup_core::check::layers::LayerCells;
-use blowup_core::check::measure::{self, Rows};
+use blowup_core::check::measure::{self, SweepRows};
 use blowup_core::check::roster::Roster;
 use blowup_core::check::run::Run;
-use blowup_core::check::text::{self, Told};
+use blowup_core::check::text::{self, ComparisonContext};
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::input;
 use blowup_core::output::{self, print};
@@ -22,7 +21,7 @@ use blowup_core::spec::Spec;
 use blowup_core::store::Manifest;
 use blowup_core::store::sums::{self, Known};
 use std::fs;
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -47,10 +46,10 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     roster.check_filters(&spec, &written, &name).map_err(|report| Failure::new(report.to_string()))?;
     let mut columns = measure::columns(&spec);
     columns.push(baseline::COLUMN);
-    let run = run_of(&args.dir, &roster, &columns)?;
-    let layers = layers(&spec, &roster, &args.dir.join("layers.csv"))?;
+    let run = run_files::runs(&args.dir, &roster, &columns)?;
+    let layers = run_files::layers(&spec, &roster, &args.dir.join("layers.csv"))?;
     let earlier = args.baseline.as_deref().map(|given| Earlier::read(given, &path, &roster)).transpose()?;
-    let rows = Rows { roster: &roster, run: &run, layers: &layers };
+    let rows = SweepRows { roster: &roster, run: &run, layers: &layers };
     let gate = judge(&spec, rows, earlier.as_ref().map(|earlier| &earlier.run));
 
     let line = |byte: usize| written[..byte].matches('\n').count() + 1;
@@ -75,7 +74,7 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
             let (settings, apart) = (&spec.baseline, &apart(&spec, &changed));
             text::comparison(
                 found,
-                &Told { settings, roster: &roster, apart, file: &file, unchanged: earlier.unchanged },
+                &ComparisonContext { settings, roster: &roster, apart, file: &file, unchanged: earlier.unchanged },
             )
         }
         (None, _) | (_, None) => String::new(),
@@ -87,26 +86,6 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     }
     Ok(if gate.passed() { Exit::Done } else { Exit::Failed })
 }
-
-/// The rows of a run directory, held against everything that was written with them.
-pub(super) fn run_of(dir: &Path, roster: &Roster, columns: &[&'static str]) -> Result<Run, Failure> {
-    let path = dir.join(RUNS);
-    // In this order each row finds what was written before it, even while a sweep is writing.
-    let rows = open(&path)?;
-    let mut beside = Beside::new(dir);
-    beside.read(roster, &|path| if path.exists() { open(path).map(Some) } else { Ok(None) })?;
-    let known = Known::open(sums::path(&path))?;
-    if known.is_none() {
-        tracing::warn!(
-            hint = "`runs.crc32` lies beside the file that a sweep writes; copy both",
-            "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
-            path.display()
-        );
-    }
-    Run::read(&path, rows, roster, columns, known, Some(&beside))
-}
-
-const RUNS: &str = "runs.csv";
 
 /// Going through more trials than there can be rows takes long and says what the sizes say.
 fn refuse_longer(spec: &Spec, file: &Path, runs: &Path) -> Result<(), Failure> {
@@ -173,20 +152,6 @@ fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
     }
 }
 
-/// Reads the file only if a metric does.
-pub(super) fn layers(spec: &Spec, roster: &Roster, path: &Path) -> Result<LayerCells, Failure> {
-    let mut cells = LayerCells::wanted(spec, roster)?;
-    if cells.is_empty() {
-        return Ok(cells);
-    }
-    if !path.exists() {
-        let text = format!("an expectation reads layers, but there is no `{}`", path.display());
-        return Err(Failure::new(text).hint("`[record]` with `layers = [0]` in the spec records them"));
-    }
-    cells.read(path, open(path)?, roster)?;
-    Ok(cells)
-}
-
 /// `--junit` replaces an earlier report, of whatever program, but no file of results or anything else.
 fn refuse_other(path: &Path) -> Result<(), Failure> {
     if output::is_stdout(path) {
@@ -202,8 +167,4 @@ fn refuse_other(path: &Path) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure::new(format!("there is no folder `{}`", folder.display()))),
     }
-}
-
-pub(super) fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {
-    sums::open_file(path).map_err(|error| Failure::io("read", path, &error))
 }

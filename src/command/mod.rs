@@ -1,15 +1,11 @@
-//! One file per subcommand: wiring only.
+//! One file per subcommand. A command reads its arguments, calls what does the work in order, and
+//! says how it ended.
 
 pub mod check;
 pub mod merge;
-pub mod origin;
 pub mod plot;
 pub mod replay;
-pub mod report;
 pub mod schema;
-pub mod shard;
 pub mod slurm;
 pub mod sweep;
 pub mod worker;
-
-mod survey;

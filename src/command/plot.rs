@@ -2,22 +2,21 @@
 
 use crate::cli::Plot;
 use crate::figures::cells::Metric;
-use crate::figures::design::shorten;
-use crate::figures::gallery::{Figure, Gallery, Source};
+use crate::figures::files::{read, source};
+use crate::figures::gallery::{Figure, Gallery};
+use crate::figures::glance::coloured;
 use crate::figures::picture::is_svg;
 use crate::figures::plan::Asked;
 use crate::figures::raster::is_png;
-use crate::figures::table::{Table, measures};
-use crate::figures::words;
+use crate::figures::table::measures;
+use crate::report;
 use blowup_core::failure::{Exit, Failure, excerpt};
 use blowup_core::input;
 use blowup_core::output::{self, print};
-use blowup_core::spec::filter::{Column, Filter};
+use blowup_core::spec::Mistake;
 use blowup_core::spec::metric::Rate;
-use blowup_core::spec::unmet;
-use blowup_core::spec::{self, Mistake};
 use blowup_core::store::{self, REPORT};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -43,82 +42,9 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
     if let Some(reader) = open_if_there(&epochs)? {
         folder.add(gallery.trials(&epochs, reader)?.into_iter())?;
     }
-    super::report::write(&run, None)?;
+    report::file::write(&run, None)?;
     print(&format!("{}{}\n", folder.listed(), args.dir.join(REPORT).display()))?;
     Ok(Exit::Done)
-}
-
-/// For the end of a sweep on a terminal: the first diagrams, if they are ready at once.
-pub(super) fn glance(dir: &Path, trials: u64) -> Option<String> {
-    const MOST_TRIALS: u64 = 100_000;
-    const FIGURES: usize = 2;
-    if !output::is_terminal() || trials > MOST_TRIALS {
-        return None;
-    }
-    // A sweep that is done does not fail because of a picture.
-    let (metric, asked) = (Metric::Rate(Rate::Divergence), Asked::default());
-    let table = read(dir, &[], metric).ok()?;
-    let gallery = Gallery::new(&table, source(dir, &[]), metric, &asked).ok()?;
-    let first =
-        gallery.families.iter().take(FIGURES).filter_map(|family| asked.pages(&table, family).into_iter().next());
-    Some(first.map(|page| gallery.text(&page, coloured())).collect::<Vec<_>>().join("\n"))
-}
-
-/// Colours are for terminals, and not for those who do not want them (no-color.org).
-fn coloured() -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    output::is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-/// The rows of a run directory that the filters let through.
-fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure> {
-    let filter = Filter::parse(filters).map_err(Failure::new)?;
-    if !dir.is_dir() {
-        let hint = "it is the folder that `blowup sweep` wrote, for example results/grid";
-        return Err(Failure::new(format!("there is no folder `{}`", dir.display())).hint(hint));
-    }
-    let path = dir.join("runs.csv");
-    let file = input::buffered(&path).map_err(|error| {
-        Failure::io("open", &path, &error)
-            .hint("RUN_DIR is the folder of a sweep: `blowup sweep` writes runs.csv into it")
-    })?;
-    let columns = match metric {
-        Metric::Rate(_) => Vec::new(),
-        Metric::Median(column) => vec![column],
-    };
-    let mut table = Table::read(&path, file, &columns, &filter)?;
-    if table.read == 0 {
-        return Err(Failure::new(format!("`{}` has no rows", path.display()))
-            .hint("the sweep has not finished a trial yet; the same `blowup sweep` goes on with it"));
-    }
-    shorten(&mut table);
-    if table.is_empty() {
-        return Err(matches_none(&path, filters, table.read));
-    }
-    let known = |column: &Column| {
-        let all = input::buffered(&path).ok().and_then(|file| Table::read(&path, file, &[], &Filter::default()).ok());
-        let levels = all.as_ref().and_then(|all| all.factor(column.name())).map(|factor| &factor.levels);
-        levels.into_iter().flatten().map(|level| level.text.clone()).filter(|text| !text.is_empty()).collect()
-    };
-    unmet::refuse_arguments(&table.unmet, &known, filters).map_err(Failure::new)?;
-    Ok(table)
-}
-
-/// Names what there is of the first axis whose condition holds of no trial; else the conditions hold of none together.
-fn matches_none(path: &Path, filters: &[String], trials: u64) -> Failure {
-    let failure = Failure::new(format!("`--where {}` matches none of the {trials} trials", filters.join(" --where ")));
-    let read = |filters: &[String]| {
-        let filter = Filter::parse(filters).ok()?;
-        Table::read(path, input::buffered(path).ok()?, &[], &filter).ok()
-    };
-    let alone = filters.iter().find(|filter| read(&[(*filter).clone()]).is_none_or(|table| table.is_empty()));
-    let Some((name, all)) = alone.and_then(|filter| filter.split('=').next()).zip(read(&[])) else {
-        return failure.hint("each holds of some trials, but they hold of none together; leave one out");
-    };
-    match all.factor(&name.trim().replace('-', "_")) {
-        Some(factor) => failure.hint(format!("`{}` here: {}", factor.name, words::values(factor))),
-        None => failure,
-    }
 }
 
 /// A rate, or a column of `runs.csv`.
@@ -132,16 +58,6 @@ fn metric(name: &str) -> Result<Metric, Failure> {
     }
     let known: Vec<&'static str> = rates.into_iter().chain(columns).collect();
     Err(Failure::new(Mistake::unknown(format!("`{}` is not a metric", excerpt(name)), name, &known).to_string()))
-}
-
-/// The name in the spec; without a spec, that of the folder.
-fn source(dir: &Path, filters: &[String]) -> Source {
-    let folder = || {
-        let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-        full.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
-    };
-    let named = input::kept_spec(&dir.join("spec.toml")).ok().and_then(|text| spec::name(&text));
-    Source { name: named.unwrap_or_else(folder), filters: filters.to_vec() }
 }
 
 /// A file that a sweep may not have recorded.

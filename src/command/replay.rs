@@ -1,12 +1,12 @@
 //! `blowup replay`: one trial of a sweep, alone and watched, in a worker. It only reads the sweep's
 //! folder.
 
-use super::origin::{self, parse, parse_kept};
-use super::sweep::refuse_endless;
 use crate::cli::Replay;
+use crate::origin::{self, parse, parse_kept};
 use crate::replay::compare::{Comparison, compare, has_sharpness};
 use crate::replay::trace::Folder;
 use crate::replay::{LeadUp, find, report};
+use crate::sweep::size::refuse_endless;
 use crate::worker::Conversation;
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::input;

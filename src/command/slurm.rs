@@ -1,12 +1,13 @@
 //! `blowup slurm`: the scripts of a job array into OUT/slurm, sbatch, and how far its shards are.
 
-use super::origin::parse;
-use super::survey::GridHash;
-use super::sweep::{out_dir, refuse_endless};
 use crate::cli::Slurm;
+use crate::origin::parse;
 use crate::progress::to_stderr;
 use crate::slurm::script::{Job, WRITTEN_BY};
 use crate::slurm::status::{Facts, State, text};
+use crate::sweep::folder::out_dir;
+use crate::sweep::grid_hash::GridHash;
+use crate::sweep::size::refuse_endless;
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::input;
 use blowup_core::output::{self, print};

@@ -3,8 +3,8 @@
 use super::design::combinations;
 use super::table::{Factor, Table};
 use blowup_core::check::aggregate::aggregate;
+use blowup_core::record::Counts;
 use blowup_core::spec::metric::{Function, Rate};
-use blowup_core::store::Counts;
 use blowup_core::summary;
 
 /// The trials that agree in some factors.

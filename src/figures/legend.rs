@@ -1,14 +1,13 @@
 //! The scale of colours beside a diagram, and the marks that its cells may have.
 
-use super::TEXT;
-use super::cells::{Cell, Metric};
+use super::cells::Metric;
 use super::font;
+use super::marks::Marks;
 use super::palette::{Colour, INK, PALE_INK, shade};
-use super::phase::{TICK, mark};
 use super::picture::{Area, Picture, Text};
 use super::scale;
+use super::style::{TEXT, TICK};
 use super::words;
-use blowup_core::store::Counts;
 
 /// From values to colours.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,53 +85,6 @@ impl Range {
     }
 }
 
-/// What is unusual about the cells of a diagram.
-pub struct Marks {
-    /// Fewer trials with a verdict than this are few: half of what is usual.
-    few_below: u64,
-    few: bool,
-    lost: bool,
-    none: bool,
-}
-
-impl Marks {
-    pub fn of(cells: &[Cell]) -> Marks {
-        let mut sizes: Vec<u64> = cells.iter().map(|cell| cell.counts.verdicts()).collect();
-        sizes.sort_unstable();
-        let few_below = sizes.get(sizes.len() / 2).map_or(0, |usual| usual.div_ceil(2));
-        let mut marks = Marks { few_below, few: false, lost: false, none: false };
-        marks.few = cells.iter().any(|cell| marks.is_few(cell));
-        marks.lost = cells.iter().any(|cell| cell.counts.lost > 0);
-        marks.none = cells.iter().any(|cell| cell.counts.verdicts() == 0);
-        marks
-    }
-
-    pub fn is_few(&self, cell: &Cell) -> bool {
-        (1..self.few_below).contains(&cell.counts.verdicts())
-    }
-
-    /// Each with a cell that has it.
-    fn listed(&self) -> Vec<(Cell, String)> {
-        let cell = |trials: u64, lost: u64| Cell {
-            levels: Vec::new(),
-            counts: Counts { trials, lost, ..Counts::default() },
-            rows: Vec::new(),
-        };
-        let full = self.few_below.max(1);
-        let few = if self.few_below == 2 {
-            "1 trial with a verdict".to_owned()
-        } else {
-            format!("fewer than {} trials with a verdict", self.few_below)
-        };
-        let all = [
-            (self.lost, cell(full + 1, 1), "some trials lost".to_owned()),
-            (self.few, cell(1, 0), few),
-            (self.none, cell(1, 1), "no verdict".to_owned()),
-        ];
-        all.into_iter().filter(|(there, ..)| *there).map(|(_, cell, text)| (cell, text)).collect()
-    }
-}
-
 pub struct Legend<'a> {
     title: Vec<String>,
     range: Range,
@@ -184,7 +136,7 @@ impl<'a> Legend<'a> {
         for (cell, text) in self.marks.listed() {
             let area = Area::new(x, y - 4.0, 14.0, 14.0);
             picture.frame(area, PALE_INK);
-            mark(picture, area, &cell, self.marks);
+            self.marks.draw(picture, area, &cell);
             for line in lines(&text) {
                 picture.text(Text::new(x + 22.0, y + 7.0, line, TEXT));
                 y += LINE;

@@ -1,11 +1,11 @@
 //! A plot of lines: a frame, its axes, its legend, and panels of the same size side by side.
 
 use super::font;
+use super::heading::Heading;
 use super::palette::{Colour, GRID, PALE_INK};
-use super::phase::TICK;
 use super::picture::{Anchor, Area, Picture, Stroke, Text};
 use super::scale;
-use super::{Heading, PAD, TEXT};
+use super::style::{PAD, TEXT, TICK};
 
 /// One plot.
 pub struct Panel {

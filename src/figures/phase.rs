@@ -2,14 +2,16 @@
 
 use super::cells::{Cell, Metric};
 use super::font;
-use super::legend::{Legend, Marks, Range};
-use super::palette::{EMPTY, GRID, INK, NAMED, PALE_INK, PAPER, ink_on};
-use super::picture::{Anchor, Area, Picture, Stroke, Text};
+use super::heading::Heading;
+use super::legend::{Legend, Range};
+use super::marks::Marks;
+use super::palette::{EMPTY, GRID, PALE_INK, ink_on};
+use super::picture::{Anchor, Area, Picture, Text};
 use super::plan::{Axes, Frame, levels};
 use super::scale::{self, Track};
+use super::style::{PAD, TEXT, TICK};
 use super::table::{Factor, Table};
 use super::words;
-use super::{Heading, PAD, TEXT};
 
 /// What is drawn, over which axes.
 pub struct Phase<'a> {
@@ -160,7 +162,7 @@ impl Sheet<'_> {
                 let text = Text::new(x, y, range.text(value), SMALL);
                 picture.text(text.anchor(Anchor::Middle).colour(ink_on(fill)));
             }
-            mark(picture, area, cell, marks);
+            marks.draw(picture, area, cell);
         }
     }
 
@@ -224,28 +226,6 @@ impl Sheet<'_> {
     }
 }
 
-pub const TICK: Stroke = Stroke { colour: PALE_INK, width: 1.0, dashed: false };
-
 fn axis_title(factor: &Factor) -> String {
     scale::title(factor.name)
-}
-
-/// A corner where trials were lost, a stroke where there are few, a cross where no trial has a verdict.
-pub fn mark(picture: &mut Picture, area: Area, cell: &Cell, marks: &Marks) {
-    let stroke = Stroke { colour: INK, width: 1.0, dashed: false };
-    if cell.counts.verdicts() == 0 {
-        picture.line(vec![(area.x + 2.0, area.y + 2.0), (area.right() - 2.0, area.bottom() - 2.0)], stroke);
-        picture.line(vec![(area.x + 2.0, area.bottom() - 2.0), (area.right() - 2.0, area.y + 2.0)], stroke);
-    } else if marks.is_few(cell) {
-        let halo = Stroke { colour: PAPER, width: 3.0, dashed: false };
-        let side = (area.width.min(area.height) / 2.0).min(9.0);
-        let points = vec![(area.x + 1.0, area.bottom() - side), (area.x + side, area.bottom() - 1.0)];
-        picture.line(points.clone(), halo);
-        picture.line(points, stroke);
-    }
-    if cell.counts.lost > 0 {
-        let side = (area.width.min(area.height) / 2.0).min(9.0);
-        let (x, y) = (area.right(), area.y);
-        picture.polygon(vec![(x - side, y), (x, y), (x, y + side)], NAMED[0]);
-    }
 }

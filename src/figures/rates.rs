@@ -2,13 +2,13 @@
 
 use super::cells::{Cell, Metric};
 use super::font;
+use super::heading::Heading;
 use super::palette::{GRID, INK, NAMED, PALE_INK};
-use super::phase::TICK;
 use super::picture::{Anchor, Area, Picture, Stroke, Text};
 use super::scale;
+use super::style::{PAD, TEXT, TICK};
 use super::table::{Factor, Table};
 use super::words;
-use super::{Heading, PAD, TEXT};
 
 const LINE: f64 = 22.0;
 const PLOT: f64 = 320.0;

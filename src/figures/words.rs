@@ -4,8 +4,8 @@ use super::cells::{Cell, Metric};
 use super::plan::{Page, levels};
 use super::scale;
 use super::table::Factor;
+use blowup_core::record::Counts;
 use blowup_core::spec::metric::Rate;
-use blowup_core::store::Counts;
 
 impl Metric {
     /// In the title and beside the scale.

@@ -1,7 +1,7 @@
 //! Finds a trial of a grid by its id or the beginning of it.
 
 use blowup_core::failure::Failure;
-use blowup_core::grid::Grid;
+use blowup_core::spec::grid::Grid;
 use blowup_core::trial::Trial;
 use std::path::Path;
 

@@ -7,8 +7,8 @@ use crate::figures::table::{Event, Factor, Table};
 use blowup_core::check::Gate;
 use blowup_core::check::text::short;
 use blowup_core::record::column::{self, About};
-use blowup_core::record::{Lost, Verdict, abouts_of_runs};
-use blowup_core::store::{Counts, Manifest, Status};
+use blowup_core::record::{Counts, Lost, Verdict, abouts_of_runs};
+use blowup_core::store::{Manifest, Status};
 use blowup_core::verdict::Outcome;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 /// come last.
 pub fn measures() -> Vec<&'static str> {
     let mut shown: Vec<&About> = abouts_of_runs().filter(|about| about.is_reported).collect();
-    shown.sort_by_key(|about| about.kind != column::Kind::Float);
+    shown.sort_by_key(|about| about.kind != column::ColumnKind::Float);
     shown.into_iter().map(|about| about.name).collect()
 }
 

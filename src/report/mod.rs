@@ -2,12 +2,13 @@
 //! (`curves`); `data` puts them together with the spec and the findings of a check; `page` writes them into the page, whose style and
 //! scripts lie in `page/`. Everything that depends on what its reader picks is counted there.
 //!
-//! Opens no file and reads no clock; `command::report` does. A page holds at most `MOST_TRIALS`, beyond that a sample
+//! `file` alone opens files, and nothing reads the clock. A page holds at most `MOST_TRIALS`, beyond that a sample
 //! (`sample`), and nothing that was timed: the same rows give the same bytes.
 
 pub mod columns;
 pub mod curves;
 pub mod data;
+pub mod file;
 pub mod page;
 pub mod sample;
 

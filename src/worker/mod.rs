@@ -1,10 +1,15 @@
-//! Training in child processes: the pool that owns them (`pool`), one of them as its parent sees it
-//! (`process`), and the engine that such a process opens (`engine`). What goes over the pipes is
-//! `blowup_core::protocol`. A child that dies takes nothing with it but the time of its chunk.
+//! Training in child processes. `pool` owns the children and hands out the work, `fault` says what is
+//! done about one that fails, and `process` is one of them as its parent sees it. `engine` is what such
+//! a child opens. What goes over the pipes is `blowup_core::protocol`. A child that dies costs the time
+//! of its chunk and nothing else.
 
+#[cfg_attr(feature = "engine", expect(unsafe_code, reason = "opens a library and calls its functions of C"))]
 pub mod engine;
 pub mod pool;
 
+mod event;
+mod fault;
+mod interrupt;
 mod process;
 
 pub use process::{Conversation, this_program};

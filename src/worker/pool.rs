@@ -7,32 +7,24 @@
 //! A bug of our own is no fault of the machine: it ends the sweep, and no trial is lost by it.
 //! Workers end when the pool is dropped, when their stdin closes, and with this process.
 
+use super::event::Event;
+use super::fault::{self, FalseStarts, Fault, Rest, is_full, overdue};
+use super::interrupt;
 use super::process::{Flight, Worker, start};
 use blowup_core::device::Device;
-use blowup_core::failure::{Failure, counted};
+use blowup_core::failure::Failure;
 use blowup_core::limits::{Limits, Pace};
 use blowup_core::plan::{Chunk, Pending};
 use blowup_core::protocol::{self, Order, Report, Rows};
 use blowup_core::record::Lost;
-use blowup_core::signals;
-use blowup_core::training::REPORT_IT;
 use blowup_core::trial::{Trial, TrialId};
 use blowup_core::verdict::Record;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// Workers that die before they say hello, in a row, before the sweep gives up.
-const FALSE_STARTS: u32 = 10;
-/// libtorch may lie on a slow disk.
-const START: Duration = Duration::from_secs(300);
-/// Between a signal and the end at the latest.
-const GRACE: Duration = Duration::from_secs(10);
 /// How often the workers are looked at.
 const TICK: Duration = Duration::from_millis(50);
-/// An idle worker that holds this share of its ceiling is replaced: the next chunk should not pay for the one before.
-const FULL: f64 = 0.75;
-
 pub struct Options {
     pub workers: usize,
     pub device: Device,
@@ -72,19 +64,6 @@ pub enum Ending {
     Hopeless,
 }
 
-pub(super) enum Event {
-    Heard(u64, Report),
-    /// Its stream ended, or made no sense.
-    Gone(u64, String),
-    Interrupted,
-}
-
-/// Why a chunk did not end well.
-struct Fault {
-    lost: Lost,
-    text: String,
-}
-
 struct Pool<'a> {
     options: Options,
     pending: Pending<'a>,
@@ -92,7 +71,7 @@ struct Pool<'a> {
     workers: Vec<Worker>,
     next_worker: u64,
     next_chunk: u64,
-    false_starts: u32,
+    false_starts: FalseStarts,
     /// Time during which this process was awake: a sweep that was stopped or suspended has not been waiting for its workers.
     clock: Duration,
     looked: Instant,
@@ -110,7 +89,7 @@ pub fn run(
     hear: &mut dyn FnMut(News<'_>) -> Result<(), Failure>,
 ) -> Result<Ending, Failure> {
     let (to, events) = channel();
-    watch_signals(to.clone())?;
+    interrupt::watch(to.clone())?;
     let mut pool = Pool {
         options,
         pending,
@@ -118,7 +97,7 @@ pub fn run(
         workers: Vec::new(),
         next_worker: 0,
         next_chunk: 0,
-        false_starts: 0,
+        false_starts: FalseStarts::default(),
         clock: Duration::ZERO,
         looked: Instant::now(),
         pace: Pace::default(),
@@ -178,7 +157,7 @@ impl Pool<'_> {
         let mut faults = Vec::new();
         for worker in &mut self.workers {
             worker.look();
-            faults.extend(fault(worker, self.clock, &self.options.limits, self.pace).map(|fault| (worker.id, fault)));
+            faults.extend(overdue(worker, self.clock, &self.options.limits, self.pace).map(|fault| (worker.id, fault)));
         }
         faults.into_iter().try_for_each(|(id, fault)| self.gone(id, fault))?;
         (self.hear)(News::Tick)
@@ -192,7 +171,7 @@ impl Pool<'_> {
             Report::Hello { version, fingerprint } if version == protocol::VERSION && !self.workers[at].ready => {
                 (self.workers[at].ready, self.workers[at].since) = (true, self.clock);
                 tracing::info!("worker {id} is ready: {fingerprint}");
-                self.false_starts = 0;
+                self.false_starts.reset();
                 (self.hear)(News::Ready { fingerprint: &fingerprint })?;
                 true
             }
@@ -226,7 +205,7 @@ impl Pool<'_> {
                 _ => false,
             },
             Report::Bug { chunk, message } => match self.workers[at].flights.front() {
-                Some(flight) if flight.number == chunk => return Err(bug(flight, &message)),
+                Some(flight) if flight.number == chunk => return Err(fault::bug(flight, &message)),
                 Some(_) | None => false,
             },
             Report::Failed { chunk, lost, message: text } => match self.workers[at].flights.front() {
@@ -249,7 +228,7 @@ impl Pool<'_> {
 
     fn replace_if_full(&mut self, at: usize) -> Result<(), Failure> {
         let worker = &self.workers[at];
-        if worker.flights.is_empty() && worker.resident as f64 > FULL * self.options.limits.ceiling as f64 {
+        if worker.flights.is_empty() && is_full(worker, &self.options.limits) {
             tracing::debug!("worker {} holds {} MiB and is replaced", worker.id, worker.resident >> 20);
             self.workers.swap_remove(at);
             self.hire()?;
@@ -257,11 +236,12 @@ impl Pool<'_> {
         Ok(())
     }
 
+    /// A worker has ended, or has said what makes no sense. `text` says which.
     fn died(&mut self, id: u64, text: String) -> Result<(), Failure> {
-        let ceiling = self.options.limits.ceiling as f64;
-        // A process that cannot allocate aborts, without a word.
-        let full = self.workers.iter().any(|w| w.id == id && w.resident as f64 > FULL * ceiling);
-        self.gone(id, Fault { lost: if full { Lost::Memory } else { Lost::Crashed }, text })
+        match self.workers.iter().find(|worker| worker.id == id) {
+            Some(worker) => self.gone(id, Fault::of_end(worker, &self.options.limits, text)),
+            None => Ok(()),
+        }
     }
 
     /// A worker is no more, or must be no more.
@@ -272,11 +252,7 @@ impl Pool<'_> {
         let mut worker = self.workers.swap_remove(at);
         fault.text = format!("{} ({})", fault.text, worker.process.end());
         if !worker.ready {
-            self.false_starts += 1;
-            if self.false_starts >= FALSE_STARTS {
-                return Err(Failure::new(format!("a worker process died before it was ready: {}", fault.text))
-                    .hint("`RUST_LOG=debug` shows more; is the libtorch that blowup was built with still there?"));
-            }
+            self.false_starts.count(&fault)?;
         }
         let mut flights = std::mem::take(&mut worker.flights);
         drop(worker);
@@ -291,32 +267,22 @@ impl Pool<'_> {
         self.feed()
     }
 
-    /// What is left of a chunk that did not end well.
+    /// Queues what is left of a chunk that ended with a fault, or tells that its only trial is lost.
     fn failed(&mut self, flight: Flight, fault: &Fault) -> Result<(), Failure> {
-        let Flight { chunk, reported, .. } = flight;
-        let Fault { lost, text } = fault;
-        let alone = chunk.trials.len() == 1;
-        let rest: Vec<u32> =
-            chunk.trials.iter().zip(&reported).filter(|(_, r)| !**r).map(|(trial, _)| *trial).collect();
-        if rest.is_empty() {
-            return Ok(());
-        }
-        let strikes = if alone { chunk.strikes + 1 } else { 0 };
-        if alone && strikes >= self.options.limits.lives(*lost) {
-            let trial = self.pending.get(rest[0]);
-            tracing::warn!("trial {} is lost ({}): {text}", trial.id(), lost.name());
-            self.lost += 1;
-            let seconds = chunk.seconds_each();
-            return (self.hear)(News::Lost { trial: &trial, reason: *lost, detail: text, seconds });
-        }
-        tracing::info!("{} of the {} trials of a chunk are tried again: {text}", rest.len(), chunk.trials.len());
-        let (first, second) = rest.split_at(rest.len().div_ceil(2));
-        for half in [second, first] {
-            if !half.is_empty() {
-                self.queue.push_front(Chunk { trials: half.to_vec(), cost: chunk.cost, strikes });
+        match fault::rest(flight, fault, &self.options.limits) {
+            Rest::Nothing => Ok(()),
+            Rest::Again(chunks) => {
+                chunks.into_iter().rev().for_each(|chunk| self.queue.push_front(chunk));
+                Ok(())
+            }
+            Rest::Lost { trial, seconds } => {
+                let trial = self.pending.get(trial);
+                let Fault { lost, text } = fault;
+                tracing::warn!("trial {} is lost ({}): {text}", trial.id(), lost.name());
+                self.lost += 1;
+                (self.hear)(News::Lost { trial: &trial, reason: *lost, detail: text, seconds })
             }
         }
-        Ok(())
     }
 
     /// Starts as many workers as there is work for.
@@ -377,56 +343,4 @@ impl Pool<'_> {
             }
         }
     }
-}
-
-/// What is wrong with a worker at this moment.
-fn fault(worker: &Worker, clock: Duration, limits: &Limits, pace: Pace) -> Option<Fault> {
-    let taken = clock.saturating_sub(worker.since);
-    if !worker.ready {
-        let text = || format!("it said nothing for {} s", taken.as_secs());
-        return (taken > START).then(|| Fault { lost: Lost::Timeout, text: text() });
-    }
-    let Flight { chunk, .. } = worker.flights.front()?;
-    let (trials, seconds) = (chunk.trials.len(), limits.seconds(chunk.trials.len(), chunk.seconds(), pace));
-    if taken.as_secs_f64() > seconds {
-        let of = if trials == 1 { "one trial".to_owned() } else { format!("a chunk of {trials} trials") };
-        return Some(Fault { lost: Lost::Timeout, text: format!("{of} took longer than {seconds} s") });
-    }
-    if worker.resident > limits.ceiling {
-        let (held, most) = (worker.resident >> 20, limits.ceiling >> 20);
-        return Some(Fault { lost: Lost::Memory, text: format!("it held {held} MiB of {most}") });
-    }
-    None
-}
-
-/// Which trials were being trained when our own code went wrong, and how.
-fn bug(flight: &Flight, message: &str) -> Failure {
-    let mut open = flight.ids.iter().zip(&flight.reported).filter(|(_, reported)| !**reported).map(|(id, _)| id);
-    let first = open.next().map(|id| format!(" over trial {id}")).unwrap_or_default();
-    let others = match open.count() {
-        0 => String::new(),
-        others => format!(" or one of {} beside it", counted(others as u64, "other")),
-    };
-    Failure::new(format!("a bug of blowup stopped the sweep{first}{others}: {message}"))
-        .hint(format!("{REPORT_IT}; rows that were written are kept, and no trial is booked as lost"))
-}
-
-/// SIGINT, SIGTERM and SIGHUP stop the sweep, each unless it was ignored from the start. A second one stops it at once, and so does the time: whatever the
-/// sweep waits for (a disk, a reader of its stderr), what it has written is whole.
-fn watch_signals(to: Sender<Event>) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| Failure::new(format!("cannot watch for signals: {error}"));
-    let mut signals = signal_hook::iterator::Signals::new(signals::endings()).map_err(cannot)?;
-    let end = || signal_hook::low_level::exit(i32::from(blowup_core::failure::Exit::Interrupted.status()));
-    let watch = move || {
-        for (count, _) in signals.forever().enumerate() {
-            if count > 0 || to.send(Event::Interrupted).is_err() {
-                end();
-            }
-            std::thread::spawn(move || {
-                std::thread::sleep(GRACE);
-                end()
-            });
-        }
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop).map_err(cannot)
 }

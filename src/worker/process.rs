@@ -1,6 +1,6 @@
 //! One worker process as its parent sees it: starting it, what was handed to it, what it holds in memory, and its end.
 
-use super::pool::Event;
+use super::event::Event;
 use blowup_core::device::Device;
 use blowup_core::memory;
 use blowup_core::plan::Chunk;

@@ -254,10 +254,10 @@ fn a_record_includes_another_where_every_trial_has_what_it_asks_for() {
 #[test]
 fn only_what_was_written_as_a_line_of_checksums_is_one() {
     let trial = TrialId::parse("t0123456789ab").unwrap();
-    let block = |bytes, sum| sums::Block { bytes, sum };
+    let block = |bytes, sum| sums::BlockSum { bytes, sum };
     for recorded in [sums::Recorded::Unknown, sums::Recorded::Nothing, sums::Recorded::Hash(0xab)] {
         let blocks = [block(0, 0), block(12, 0xff), block(u64::from(u32::MAX), u32::MAX)];
-        let line = sums::line(trial, 7, Some(&sums::Beside { recorded, blocks }));
+        let line = sums::line(trial, 7, Some(&sums::SideSums { recorded, blocks }));
         assert!(sums::is_line(&line), "{}", String::from_utf8_lossy(&line));
         assert!(!sums::is_line(&line[..line.len() - 1]) && !sums::is_line(&line[..line.len() - 9]));
     }

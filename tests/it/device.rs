@@ -4,7 +4,7 @@ use crate::plan;
 use crate::sweep::{Place, stderr};
 use crate::training;
 use blowup_core::device::Device;
-use blowup_core::plan::{Planner, Sizes};
+use blowup_core::plan::{PlanOptions, Planner};
 use blowup_core::trial::*;
 use blowup_engine as engine;
 use std::collections::HashMap;
@@ -121,7 +121,7 @@ fn a_gpu_trains_thousands_of_lanes_at_once_as_many_as_fit() {
     let lanes = |width: usize, device: Device| {
         let mut planner = Planner::default();
         (0..20_000).for_each(|number| planner.push(number, &plan::trial(16, width, 0)));
-        let plan = planner.plan(Sizes { workers: 1, device, chunk: None, seconds: None, bytes: f64::INFINITY });
+        let plan = planner.plan(PlanOptions { workers: 1, device, chunk: None, seconds: None, bytes: f64::INFINITY });
         assert_eq!(plan.chunks.iter().map(|chunk| chunk.trials.len()).sum::<usize>(), 20_000);
         plan.chunks.iter().map(|chunk| chunk.trials.len()).max().unwrap()
     };

@@ -5,7 +5,7 @@ use crate::plan::trial;
 use crate::sweep::{Place, SPEC, stderr};
 use blowup_core::device::Device;
 use blowup_core::limits::{Bytes, Limits, Pace, Wishes};
-use blowup_core::plan::{Cost, Planner, Sizes};
+use blowup_core::plan::{Cost, PlanOptions, Planner};
 use blowup_core::record::Lost;
 use blowup_core::store::Store;
 use blowup_core::store::losses::Loss;
@@ -270,7 +270,7 @@ proptest! {
         let trials: Vec<Trial> = (0..count).map(|seed| trial(4, width, seed)).collect();
         let mut planner = Planner::default();
         (0..).zip(&trials).for_each(|(number, trial)| planner.push(number, trial));
-        let plan = planner.plan(Sizes { workers: 2, device: Device::Cpu, chunk: None, seconds: Some(seconds), bytes });
+        let plan = planner.plan(PlanOptions { workers: 2, device: Device::Cpu, chunk: None, seconds: Some(seconds), bytes });
         let cost = Cost::of(&trials[0]);
         for chunk in &plan.chunks {
             let lanes = chunk.trials.len();

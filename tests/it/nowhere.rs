@@ -184,7 +184,7 @@ fn what_a_record_asks_for_and_no_trial_gives_is_a_mistake() {
             Ok(spec) => {
                 spec.warnings.iter().map(|w| format!("warning {}:{} {}", w.line, w.column, w.message)).collect()
             }
-            Err(_) => crate::mistakes::mistakes(&text),
+            Err(_) => mistakes(&text),
         }
     };
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use crate::trials;
 use blowup_core::device::Device;
-use blowup_core::plan::{Cost, Plan, Planner, Sizes};
+use blowup_core::plan::{Cost, Plan, PlanOptions, Planner};
 use blowup_core::trial::*;
 use blowup_core::verdict::Record;
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn plan(trials: &[Trial], workers: usize, chunk: Option<usize>) -> Plan {
     for (number, trial) in (0..).zip(trials) {
         planner.push(number, trial);
     }
-    planner.plan(Sizes { workers, device: Device::Cpu, chunk, seconds: None, bytes: f64::INFINITY })
+    planner.plan(PlanOptions { workers, device: Device::Cpu, chunk, seconds: None, bytes: f64::INFINITY })
 }
 
 fn shapes() -> impl Strategy<Value = Vec<Trial>> {

@@ -106,7 +106,7 @@ fn lost_and_missing_trials_and_failed_checks_are_told() {
     let text = place.read("r/runs.csv");
     let part: Vec<&str> = text.lines().take(8).collect();
     place.write("r/runs.csv", &format!("{}\n", part.join("\n")));
-    blowup::command::report::write(&blowup_core::store::Folder::open(&place.path("r")).unwrap(), None).unwrap();
+    blowup::report::file::write(&blowup_core::store::Folder::open(&place.path("r")).unwrap(), None).unwrap();
     check(&["failed_gate"], &place.path("r"), &[]);
     let place = Place::new(SPEC);
     place.ok("sweep t.toml --out r --quiet --where init=he");

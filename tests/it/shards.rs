@@ -3,9 +3,9 @@
 use crate::contract::parse;
 use crate::plan::trial;
 use blowup::cli::ShardArg;
-use blowup::command::shard::resolve;
+use blowup::sweep::shard::resolve;
 use blowup_core::device::Device;
-use blowup_core::plan::{Cost, Planner, Shard, Sizes, Split};
+use blowup_core::plan::{Cost, PlanOptions, Planner, Shard, Split};
 use blowup_core::trial::{Clip, Shape, Trial};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -42,7 +42,7 @@ fn planned(trials: &[Trial], shards: &[u32], count: u32) -> Vec<f64> {
         .into_iter()
         .map(|planner| {
             planner
-                .plan(Sizes { workers: 1, device: Device::Cpu, chunk: None, seconds: None, bytes: f64::INFINITY })
+                .plan(PlanOptions { workers: 1, device: Device::Cpu, chunk: None, seconds: None, bytes: f64::INFINITY })
                 .seconds()
         })
         .collect()
@@ -96,7 +96,7 @@ fn trials_that_differ_in_clipping_alone_stay_together() {
     let clips = [Clip::None, Clip::Norm(1.0), Clip::Norm(8.0)];
     let trials: Vec<Trial> = (0..40)
         .flat_map(|n| clips.map(|clip| (n, clip)))
-        .flat_map(|(n, clip)| (0..2).map(move |seed| Trial { lr: n as f64, clip, ..trial(2, 16, seed) }))
+        .flat_map(|(n, clip)| (0..2).map(move |seed| Trial { lr: f64::from(n), clip, ..trial(2, 16, seed) }))
         .collect();
     let shards = deal(&trials, 5).0;
     let mut of: HashMap<(u64, u64), u32> = HashMap::new();

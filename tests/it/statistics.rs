@@ -11,10 +11,10 @@ fn near(found: f64, expected: f64) {
 #[test]
 fn mcnemar_is_the_binomial_test_of_the_changes() {
     // By hand: sums of binomial coefficients over 2^12.
-    near(mcnemar(10, 2, Worse), (66 + 12 + 1) as f64 / 4096.0);
-    near(mcnemar(10, 2, Any), 2.0 * (66 + 12 + 1) as f64 / 4096.0);
-    near(mcnemar(2, 10, Any), 2.0 * (66 + 12 + 1) as f64 / 4096.0);
-    near(mcnemar(2, 10, Worse), 1.0 - (1 + 12) as f64 / 4096.0);
+    near(mcnemar(10, 2, Worse), f64::from(66 + 12 + 1) / 4096.0);
+    near(mcnemar(10, 2, Any), 2.0 * f64::from(66 + 12 + 1) / 4096.0);
+    near(mcnemar(2, 10, Any), 2.0 * f64::from(66 + 12 + 1) / 4096.0);
+    near(mcnemar(2, 10, Worse), 1.0 - f64::from(1 + 12) / 4096.0);
     near(mcnemar(6, 0, Worse), 1.0 / 64.0);
     // scipy.stats.binomtest(300, 500, alternative="greater") and binomtest(60, 61), scipy 1.16.
     near(mcnemar(300, 200, Worse), 4.470033271126644e-06);
@@ -82,7 +82,7 @@ fn by_counting(differences: &[f64], direction: Direction) -> f64 {
     let sum = |signs: usize| (0..d.len()).filter(|i| signs >> i & 1 == 1).map(|i| rank(d[i])).sum::<f64>();
     let found = d.iter().filter(|x| **x > 0.0).map(|x| rank(*x)).sum::<f64>();
     let share = |holds: &dyn Fn(f64) -> bool| {
-        (0..1 << d.len()).filter(|signs| holds(sum(*signs))).count() as f64 / (1 << d.len()) as f64
+        (0..1 << d.len()).filter(|signs| holds(sum(*signs))).count() as f64 / f64::from(1 << d.len())
     };
     let (at_least, at_most) = (share(&|s| s >= found), share(&|s| s <= found));
     match direction {

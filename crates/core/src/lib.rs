@@ -12,13 +12,13 @@ pub mod training;
 pub mod trial;
 
 pub mod csv_task;
-pub mod grid;
 pub mod spec;
 
 pub mod plan;
 
 pub mod limits;
 pub mod memory;
+#[expect(unsafe_code, reason = "answers a question of MKL under a name that the linker keeps")]
 pub mod mkl;
 pub mod protocol;
 pub mod verdict;
@@ -35,4 +35,5 @@ pub mod failure;
 pub mod input;
 pub mod log;
 pub mod output;
+#[expect(unsafe_code, reason = "asks for the action of a signal, which no library does")]
 pub mod signals;

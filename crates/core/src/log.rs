@@ -19,15 +19,15 @@ pub fn start<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(writer: W) {
         .with_env_filter(filter)
         .with_writer(writer)
         .log_internal_errors(false)
-        .event_format(Told { logged })
+        .event_format(StderrFormat { logged })
         .init();
 }
 
-struct Told {
+struct StderrFormat {
     logged: Format,
 }
 
-impl<S, N> FormatEvent<S, N> for Told
+impl<S, N> FormatEvent<S, N> for StderrFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,

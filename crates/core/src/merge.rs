@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A shard as its folder says it is.
-pub struct Part<'a> {
+pub struct ShardFolder<'a> {
     pub dir: &'a Path,
     pub manifest: &'a Manifest,
     /// Rows in its `runs.csv`.
@@ -27,7 +27,7 @@ pub struct Allowed {
     pub mixed: bool,
 }
 
-impl Part<'_> {
+impl ShardFolder<'_> {
     /// `shard 2/8 in `results/grid/shard-2-of-8``
     fn name(&self, shard: Shard) -> String {
         format!("shard {shard} in `{}`", self.dir.display())
@@ -38,8 +38,8 @@ impl Part<'_> {
 ///
 /// # Errors
 /// The first thing that does not fit.
-pub fn fit(parts: &[Part<'_>], allowed: Allowed) -> Result<(), Failure> {
-    let mut by_index: BTreeMap<u32, &Part> = BTreeMap::new();
+pub fn fit(parts: &[ShardFolder<'_>], allowed: Allowed) -> Result<(), Failure> {
+    let mut by_index: BTreeMap<u32, &ShardFolder> = BTreeMap::new();
     let Some((first, first_shard)) = parts.first().and_then(|part| Some((part, part.manifest.shard?))) else {
         return parts.first().map_or(Ok(()), |part| Err(whole(part)));
     };
@@ -70,12 +70,12 @@ pub fn fit(parts: &[Part<'_>], allowed: Allowed) -> Result<(), Failure> {
     Ok(())
 }
 
-fn whole(part: &Part) -> Failure {
+fn whole(part: &ShardFolder) -> Failure {
     Failure::new(format!("`{}` is a whole sweep, not a shard", part.dir.display()))
         .hint("the shards of a sweep are in folders of their own, shard-I-of-N")
 }
 
-fn same_sweep(first: &Part, first_shard: Shard, part: &Part, shard: Shard) -> Result<(), Failure> {
+fn same_sweep(first: &ShardFolder, first_shard: Shard, part: &ShardFolder, shard: Shard) -> Result<(), Failure> {
     let (a, b) = (first.name(first_shard), part.name(shard));
     if part.manifest.format != FORMAT || part.manifest.grid.is_empty() {
         return Err(Failure::new(format!("{b} was written by another version of blowup, with other columns")));
@@ -91,9 +91,9 @@ fn same_sweep(first: &Part, first_shard: Shard, part: &Part, shard: Shard) -> Re
     Ok(())
 }
 
-fn same_build(first: &Part, first_shard: Shard, part: &Part, shard: Shard) -> Result<(), Failure> {
+fn same_build(first: &ShardFolder, first_shard: Shard, part: &ShardFolder, shard: Shard) -> Result<(), Failure> {
     let hint = "their bits may differ; run one of them again with the other's program on the other's kind of machine, or mix them with `--allow-mixed`";
-    let texts = |part: &Part| part.manifest.fingerprints.join("` and `");
+    let texts = |part: &ShardFolder| part.manifest.fingerprints.join("` and `");
     if let [_, _, ..] = part.manifest.fingerprints[..] {
         let text = format!("{} was computed by `{}`", part.name(shard), texts(part));
         return Err(Failure::new(text).hint(hint));
@@ -107,7 +107,7 @@ fn same_build(first: &Part, first_shard: Shard, part: &Part, shard: Shard) -> Re
     Err(Failure::new(format!("{a} was computed by `{}`, {b} by `{}`", texts(first), texts(part))).hint(hint))
 }
 
-fn finished(part: &Part, shard: Shard) -> Result<(), Failure> {
+fn finished(part: &ShardFolder, shard: Shard) -> Result<(), Failure> {
     let (manifest, name) = (part.manifest, part.name(shard));
     let hint = format!("the same `blowup sweep --shard {shard}` again finishes it; `--partial` takes what is there");
     let trials = manifest.counts.trials;

@@ -9,10 +9,10 @@ use blowup_core::trial::{Loss, Network, TaskKind, Value};
 use std::collections::BTreeSet;
 
 /// Writes the tables of a page anew. The error is the line that the page lacks.
-type Written = fn(&str) -> Result<String, String>;
+type PageWriter = fn(&str) -> Result<String, String>;
 
 /// The files that hold written parts.
-pub const PAGES: [(&str, Written); 3] =
+pub const PAGES: [(&str, PageWriter); 3] =
     [("docs/spec.md", spec_page), ("docs/results.md", results_page), ("fuzz/words.dict", dictionary)];
 
 fn spec_page(page: &str) -> Result<String, String> {

@@ -4,7 +4,7 @@
 //!
 //! The tests take pairs as independent, which they are not where they share a seed: such trials share their draws.
 
-use super::measure::Rows;
+use super::measure::SweepRows;
 use super::run::Run;
 use super::statistics::{detectable, holm, mcnemar, signed_rank};
 use super::{Case, Code, Finding};
@@ -14,15 +14,15 @@ use crate::verdict::Outcome;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
+pub struct BaselineComparison {
     /// Trials with a verdict in both.
     pub pairs: u64,
     /// Trials of the grid without a row in the baseline, and rows of the baseline whose trial is not in the grid: a grid grows, and axes lose
     /// values. They are told and not compared.
     pub only_here: u64,
     pub only_there: u64,
-    pub groups: Vec<Group>,
-    pub changes: Vec<Change>,
+    pub groups: Vec<GroupComparison>,
+    pub changes: Vec<ChangedOutcome>,
     /// The level of the first test of Holm's, which is the strictest.
     pub level: f64,
     /// The fewest changes for the worse that would be found in a group.
@@ -32,7 +32,7 @@ pub struct Comparison {
 
 /// The pairs of one group.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Group {
+pub struct GroupComparison {
     pub name: String,
     pub pairs: u64,
     /// Pairs that blew up before, and now.
@@ -53,7 +53,7 @@ pub struct Group {
 
 /// A pair whose outcomes differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+pub struct ChangedOutcome {
     pub place: u32,
     pub before: Outcome,
     pub now: Outcome,
@@ -62,8 +62,8 @@ pub struct Change {
 /// The column that the comparison reads.
 pub const COLUMN: &str = "epoch_diverged";
 
-pub fn compare(settings: &Baseline, rows: Rows<'_>, earlier: &Run) -> Comparison {
-    let mut comparison = Comparison {
+pub fn compare(settings: &Baseline, rows: SweepRows<'_>, earlier: &Run) -> BaselineComparison {
+    let mut comparison = BaselineComparison {
         pairs: 0,
         only_here: earlier.such(|verdict| verdict.is_none()).count() as u64,
         only_there: earlier.foreign.count,
@@ -80,7 +80,7 @@ pub fn compare(settings: &Baseline, rows: Rows<'_>, earlier: &Run) -> Comparison
     }
     let (mut rates, mut epochs) = (Vec::new(), Vec::new());
     for members in &rows.roster.baseline {
-        let mut group = Group { name: members.name.clone(), ..Group::default() };
+        let mut group = GroupComparison { name: members.name.clone(), ..GroupComparison::default() };
         let sooner = pair(&members.places, rows.run, earlier, &mut group, &mut comparison);
         rates.push(mcnemar(group.newly, group.no_longer, settings.direction));
         epochs.push(signed_rank(&sooner, settings.direction));
@@ -98,7 +98,13 @@ pub fn compare(settings: &Baseline, rows: Rows<'_>, earlier: &Run) -> Comparison
 }
 
 /// Counts the pairs; by how many epochs each diverged sooner than before.
-fn pair(places: &[u32], run: &Run, earlier: &Run, group: &mut Group, comparison: &mut Comparison) -> Vec<f64> {
+fn pair(
+    places: &[u32],
+    run: &Run,
+    earlier: &Run,
+    group: &mut GroupComparison,
+    comparison: &mut BaselineComparison,
+) -> Vec<f64> {
     let mut sooner = Vec::new();
     for place in places {
         let (Some(before), Some(now)) = (earlier.outcome(*place), run.outcome(*place)) else {
@@ -110,7 +116,7 @@ fn pair(places: &[u32], run: &Run, earlier: &Run, group: &mut Group, comparison:
         group.newly += u64::from(now.blew_up() && !before.blew_up());
         group.no_longer += u64::from(before.blew_up() && !now.blew_up());
         if before != now {
-            comparison.changes.push(Change { place: *place, before, now });
+            comparison.changes.push(ChangedOutcome { place: *place, before, now });
         }
         let epochs = [earlier, run].map(|run| run.column(COLUMN)[*place as usize]);
         if let [Some(before), Some(now)] = epochs {
@@ -124,7 +130,7 @@ fn pair(places: &[u32], run: &Run, earlier: &Run, group: &mut Group, comparison:
 }
 
 /// Whether the earlier sweep has trials of this grid, each once and with a verdict.
-fn comparable(comparison: &Comparison, rows: Rows<'_>, earlier: &Run) -> Vec<Case> {
+fn comparable(comparison: &BaselineComparison, rows: SweepRows<'_>, earlier: &Run) -> Vec<Case> {
     let all = rows.roster.ids.len() as u64;
     let common = all - comparison.only_here;
     let lost = earlier.such(|verdict| matches!(verdict, Some(Verdict::Lost(_)))).count() as u64;
@@ -152,7 +158,7 @@ fn comparable(comparison: &Comparison, rows: Rows<'_>, earlier: &Run) -> Vec<Cas
     ]
 }
 
-fn rate(group: &Group, settings: &Baseline) -> Case {
+fn rate(group: &GroupComparison, settings: &Baseline) -> Case {
     let message = format!(
         "{} of {} trials blow up{}, {} did: {} newly, {} no longer; p = {:.2e}",
         group.now,
@@ -173,7 +179,7 @@ fn rate(group: &Group, settings: &Baseline) -> Case {
     )
 }
 
-fn epoch(group: &Group, settings: &Baseline) -> Case {
+fn epoch(group: &GroupComparison, settings: &Baseline) -> Case {
     let message = format!(
         "of {} trials that cross the divergence threshold in both{}, {} do so earlier and {} later; p = {:.2e}",
         group.both,
@@ -190,7 +196,7 @@ fn epoch(group: &Group, settings: &Baseline) -> Case {
 fn tested(
     name: &str,
     metric: &str,
-    group: &Group,
+    group: &GroupComparison,
     result: (f64, u64),
     fails: (&Baseline, Code),
     message: String,
@@ -210,11 +216,11 @@ fn tested(
     }
 }
 
-fn at(group: &Group) -> String {
+fn at(group: &GroupComparison) -> String {
     if group.name.is_empty() { String::new() } else { format!(" at {}", group.name) }
 }
 
-fn changed(comparison: &Comparison, settings: &Baseline) -> Case {
+fn changed(comparison: &BaselineComparison, settings: &Baseline) -> Case {
     let (count, pairs) = (comparison.changes.len() as u64, comparison.pairs);
     // No pairs: their trials are missing or lost, which has a finding of its own.
     let share = count as f64 / pairs.max(1) as f64;

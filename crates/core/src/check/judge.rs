@@ -1,9 +1,9 @@
 //! What was measured against what was expected.
 
 use super::baseline::compare;
-use super::measure::{Measured, Rows, measure};
-use super::roster::{Group, Roster};
-use super::run::{Run, Seen};
+use super::measure::{Estimate, SweepRows, measure};
+use super::roster::{Roster, TrialGroup};
+use super::run::{Occurrences, Run};
 use super::text::short;
 use super::{Case, Code, Finding, Gate};
 use crate::record::{self, Verdict};
@@ -11,7 +11,7 @@ use crate::spec::Spec;
 use crate::spec::expect::{Bound, Expect, Tolerance};
 
 /// `earlier`: the rows of the baseline, if there is one.
-pub fn judge(spec: &Spec, rows: Rows<'_>, earlier: Option<&Run>) -> Gate {
+pub fn judge(spec: &Spec, rows: SweepRows<'_>, earlier: Option<&Run>) -> Gate {
     let expects = spec.expects.iter().zip(&rows.roster.expects);
     Gate {
         trials: rows.roster.ids.len() as u64,
@@ -37,7 +37,7 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
     };
     let (missing, a_missing) = first(|verdict| verdict.is_none());
     let (lost, a_lost) = first(|verdict| matches!(verdict, Some(Verdict::Lost(_))));
-    let line = |rows: Seen| rows.first.map(|(trial, line)| format!("`{trial}` in line {line}"));
+    let line = |rows: Occurrences| rows.first.map(|(trial, line)| format!("`{trial}` in line {line}"));
     let of_grid = format!("of the grid's {all} trials have no row");
     vec![
         of(Code::MissingTrials, missing, a_missing, &of_grid),
@@ -52,8 +52,8 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
     ]
 }
 
-fn expectation(expect: &Expect, group: &Group, rows: Rows<'_>) -> Case {
-    let Measured { value, interval, n, empty, nan, recordable, unrecorded } =
+fn expectation(expect: &Expect, group: &TrialGroup, rows: SweepRows<'_>) -> Case {
+    let Estimate { value, interval, n, empty, nan, recordable, unrecorded } =
         measure(&expect.metric, &group.places, rows);
     let expected = expected(expect.bound);
     let metric = expect.metric.text.clone();
@@ -103,7 +103,7 @@ fn readable(value: f64, bound: Bound) -> String {
 }
 
 /// Why layers of recurrent nets are not found.
-fn lacking_time(expect: &Expect, rows: Rows<'_>) -> &'static str {
+fn lacking_time(expect: &Expect, rows: SweepRows<'_>) -> &'static str {
     match expect.metric.layers().iter().any(|layers| rows.layers.lacks_time(*layers)) {
         true => "; layers.csv has them by time step: write [1, time 3] or [1, time 1..last]",
         false => "",

@@ -1,21 +1,21 @@
 //! The cells of `layers.csv` that metrics read, by the place of their trial in the grid, then by layer and time step.
 
-use super::roster::{Roster, Shape};
-use super::sheet::{Header, Row};
+use super::roster::{Dimensions, Roster};
+use super::sheet::{Header, SheetRow};
 use crate::failure::Failure;
 use crate::spec::Spec;
-use crate::spec::metric::Layers;
+use crate::spec::metric::LayerTerm;
 use std::io::BufRead;
 use std::path::Path;
 
 /// For each thing that a metric reads of `layers.csv`, its cells.
 #[derive(Default)]
 pub struct LayerCells {
-    all: Vec<Cells>,
+    all: Vec<LayerColumn>,
 }
 
-struct Cells {
-    layers: Layers,
+struct LayerColumn {
+    layers: LayerTerm,
     /// The trials of the expectations that read it.
     wanted: Vec<bool>,
     /// Of those, the ones with a row of the epoch.
@@ -33,14 +33,14 @@ const MOST: usize = 1 << 27;
 impl LayerCells {
     /// What the spec's expectations read; nothing has a value yet.
     pub fn wanted(spec: &Spec, roster: &Roster) -> Result<LayerCells, Failure> {
-        let mut all: Vec<Cells> = Vec::new();
+        let mut all: Vec<LayerColumn> = Vec::new();
         for (expect, groups) in spec.expects.iter().zip(&roster.expects) {
             for layers in expect.metric.layers() {
                 let at = all.iter().position(|cells| cells.layers == *layers).unwrap_or(all.len());
                 if at == all.len() {
                     let wanted = vec![false; roster.ids.len()];
                     let recorded = wanted.clone();
-                    all.push(Cells {
+                    all.push(LayerColumn {
                         layers: *layers,
                         wanted,
                         recorded,
@@ -79,7 +79,7 @@ impl LayerCells {
     pub fn read(&mut self, path: &Path, mut reader: impl BufRead, roster: &Roster) -> Result<(), Failure> {
         let header = Header::read(path, &mut reader)?;
         let key = [header.column("epoch")?, header.column("layer")?, header.column("time")?];
-        let numeric = header.columns(|name| Layers::columns().any(|column| column == name));
+        let numeric = header.columns(|name| LayerTerm::columns().any(|column| column == name));
         let columns = self.all.iter().map(|cells| header.column(cells.layers.column));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         header.rows(path, reader, &mut |row| {
@@ -114,12 +114,12 @@ impl LayerCells {
     ///
     /// # Panics
     /// If no expectation of the spec reads it.
-    fn of(&self, layers: Layers) -> &Cells {
+    fn of(&self, layers: LayerTerm) -> &LayerColumn {
         self.all.iter().find(|cells| cells.layers == layers).expect("cells that were asked for")
     }
 
     /// The cell at a position within its reach, counted from 0. A single layer or time step stands at every position.
-    pub fn value(&self, layers: Layers, place: u32, shape: Shape, position: (usize, usize)) -> Option<f64> {
+    pub fn value(&self, layers: LayerTerm, place: u32, shape: Dimensions, position: (usize, usize)) -> Option<f64> {
         let cells = self.of(layers);
         let layer = if layers.layers.is_single() { 0 } else { position.0 };
         let time = if layers.times.is_none_or(|times| times.is_single()) { 0 } else { position.1 };
@@ -127,17 +127,17 @@ impl LayerCells {
     }
 
     /// Whether there are rows of the trial at the epoch that is read.
-    pub fn has(&self, layers: Layers, place: u32) -> bool {
+    pub fn has(&self, layers: LayerTerm, place: u32) -> bool {
         self.of(layers).recorded[place as usize]
     }
 
     /// Whether a metric missed rows only because it names no time step.
-    pub fn lacks_time(&self, layers: Layers) -> bool {
+    pub fn lacks_time(&self, layers: LayerTerm) -> bool {
         self.of(layers).timed
     }
 }
 
-impl Cells {
+impl LayerColumn {
     fn cell(
         &mut self,
         place: usize,
@@ -173,24 +173,24 @@ impl Cells {
 }
 
 /// Time steps of a trial that are read.
-fn times(layers: Layers, shape: Shape) -> usize {
+fn times(layers: LayerTerm, shape: Dimensions) -> usize {
     layers.times.map_or(1, |reach| reach.of(shape.steps).1)
 }
 
 /// Cells of a trial that are read.
-fn area(layers: Layers, shape: Shape) -> usize {
+fn area(layers: LayerTerm, shape: Dimensions) -> usize {
     layers.layers.of(shape.depth).1.saturating_mul(times(layers, shape))
 }
 
 /// Layers and time steps of one trial over which a formula goes: the longest of what it reads. One of each without layers.
-pub fn extent(all: &[Layers], shape: Shape) -> (usize, usize) {
+pub fn extent(all: &[LayerTerm], shape: Dimensions) -> (usize, usize) {
     let of = |lengths: &mut dyn Iterator<Item = usize>| lengths.reduce(|a, b| if a == 1 { b } else { a }).unwrap_or(1);
     let layers = of(&mut all.iter().map(|layers| layers.layers.of(shape.depth).1));
     (layers, of(&mut all.iter().map(|layers| times(*layers, shape))))
 }
 
 /// None if the cell is empty.
-fn whole(header: &Header, row: &Row<'_>, column: usize) -> Result<Option<u64>, Failure> {
+fn whole(header: &Header, row: &SheetRow<'_>, column: usize) -> Result<Option<u64>, Failure> {
     let cell = row.cell(column);
     let number = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<u32>().ok());
     match number {

@@ -2,7 +2,7 @@
 
 use super::aggregate::aggregate;
 use super::layers::{LayerCells, extent};
-use super::roster::{Roster, Shape};
+use super::roster::{Dimensions, Roster};
 use super::run::Run;
 use crate::record::is_recorded;
 use crate::spec::Spec;
@@ -11,7 +11,7 @@ use crate::summary::wilson;
 use crate::verdict::Outcome;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
+pub struct Estimate {
     /// None if there was nothing (or for a variance too little) to measure.
     pub value: Option<f64>,
     /// The 95% interval of a rate.
@@ -29,13 +29,13 @@ pub struct Measured {
 
 /// The rows of a sweep.
 #[derive(Clone, Copy)]
-pub struct Rows<'a> {
+pub struct SweepRows<'a> {
     pub roster: &'a Roster,
     pub run: &'a Run,
     pub layers: &'a LayerCells,
 }
 
-pub fn measure(metric: &Metric, places: &[u32], rows: Rows<'_>) -> Measured {
+pub fn measure(metric: &Metric, places: &[u32], rows: SweepRows<'_>) -> Estimate {
     match &metric.what {
         What::Rate(rate) => measure_rate(*rate, places, rows.run),
         What::Aggregate(function, formula) => {
@@ -52,12 +52,12 @@ pub fn measure(metric: &Metric, places: &[u32], rows: Rows<'_>) -> Measured {
             let n = values.len() as u64 + if *function == Function::Count { empty } else { 0 };
             let value = if n == 0 { None } else { aggregate(*function, &values) };
             let nan = values.iter().filter(|x| x.is_nan()).count() as u64;
-            Measured { value, interval: None, n, empty, nan, recordable, unrecorded }
+            Estimate { value, interval: None, n, empty, nan, recordable, unrecorded }
         }
     }
 }
 
-fn measure_rate(rate: Rate, places: &[u32], run: &Run) -> Measured {
+fn measure_rate(rate: Rate, places: &[u32], run: &Run) -> Estimate {
     let counts = |outcome: Outcome| match rate {
         Rate::Divergence => outcome.blew_up(),
         Rate::Nonfinite => outcome == Outcome::Nonfinite,
@@ -71,7 +71,7 @@ fn measure_rate(rate: Rate, places: &[u32], run: &Run) -> Measured {
         hits += u64::from(counts(outcome));
     }
     let some = n > 0;
-    Measured {
+    Estimate {
         value: some.then(|| hits as f64 / n as f64),
         interval: some.then(|| wilson(hits, n)),
         n,
@@ -101,19 +101,19 @@ struct Observed<'a> {
     columns: Vec<&'a [Option<f64>]>,
     /// Of trials whose layers are read: the epochs they were to train, and the one in which the first NaN loss ended them.
     course: Option<[&'a [Option<f64>]; 2]>,
-    rows: Rows<'a>,
+    rows: SweepRows<'a>,
 }
 
 /// A trial, and the position in its layers and time steps.
 #[derive(Clone, Copy)]
-struct At {
+struct Position {
     place: u32,
-    shape: Shape,
+    shape: Dimensions,
     position: (usize, usize),
 }
 
 impl<'a> Observed<'a> {
-    fn new(formula: &'a Formula, rows: Rows<'a>) -> Observed<'a> {
+    fn new(formula: &'a Formula, rows: SweepRows<'a>) -> Observed<'a> {
         let columns = formula.columns.iter().map(|name| rows.run.column(name)).collect();
         let course = !formula.layers.is_empty();
         Observed { formula, columns, course: course.then(|| COURSE.map(|name| rows.run.column(name))), rows }
@@ -143,14 +143,14 @@ impl<'a> Observed<'a> {
         // The trial has no such layer.
         *empty += u64::from(layers * times == 0);
         for position in (0..layers).flat_map(|layer| (0..times).map(move |time| (layer, time))) {
-            match self.value(&self.formula.root, At { place, shape, position }) {
+            match self.value(&self.formula.root, Position { place, shape, position }) {
                 Some(x) => values.push(x),
                 None => *empty += 1,
             }
         }
     }
 
-    fn value(&self, expr: &Expr, at: At) -> Option<f64> {
+    fn value(&self, expr: &Expr, at: Position) -> Option<f64> {
         match expr {
             Expr::Number(x) => Some(*x),
             Expr::Column(i) => self.columns[*i][at.place as usize],

@@ -1,14 +1,13 @@
 //! Whether a finished sweep is what it was expected to be: rows in, findings out. Reads no clock and opens no file; commands hand it
 //! readers. Unlike a sweep that resumes it tolerates nothing: a damaged row is an error, and a trial without a verdict fails the gate.
 //!
-//! `roster` (the grid: which trial belongs to which expectation and group) -> `sheet`, `run`, `layers` and `beside` (the rows, by the place of
+//! `roster` (the grid: which trial belongs to which expectation and group) -> `sheet`, `run`, `layers` and `sides` (the rows, by the place of
 //! their trial in the grid) -> `measure` (a metric of a group) -> `judge` and `baseline` (cases that passed or
 //! have a finding) -> `text`, `junit`, `github`.
 
 pub mod aggregate;
 pub mod apart;
 pub mod baseline;
-pub mod beside;
 pub mod github;
 pub mod judge;
 pub mod junit;
@@ -17,10 +16,11 @@ pub mod measure;
 pub mod roster;
 pub mod run;
 pub mod sheet;
+pub mod sides;
 pub mod statistics;
 pub mod text;
 
-use baseline::Comparison;
+use baseline::BaselineComparison;
 
 /// Something that fails the gate. The codes are stable: scripts may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ pub struct Gate {
     /// Whether the rows are those of the grid, each once and with a verdict.
     pub whole: Vec<Case>,
     pub expectations: Vec<Case>,
-    pub baseline: Option<Comparison>,
+    pub baseline: Option<BaselineComparison>,
 }
 
 impl Gate {

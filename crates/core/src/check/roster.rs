@@ -1,7 +1,7 @@
 //! One pass over the grid: where every trial stands in it, and which trials each expectation is about, group by group.
 
-use crate::spec::filter::{Column, Filter};
-use crate::spec::unmet::{self, Tally, Unmet};
+use crate::spec::filter::{Attribute, Filter};
+use crate::spec::unmet::{self, Coverage, Unmet};
 use crate::spec::{Mistake, Problems, Report, Spec};
 use crate::trial::{Trial, TrialId};
 use std::collections::HashMap;
@@ -9,19 +9,19 @@ use std::collections::HashMap;
 /// The trials of the grid by their place in it.
 pub struct Roster {
     pub ids: Vec<TrialId>,
-    pub shapes: Vec<Shape>,
+    pub shapes: Vec<Dimensions>,
     places: HashMap<TrialId, u32>,
     /// Of each expectation, in the order of the spec.
-    pub expects: Vec<Vec<Group>>,
+    pub expects: Vec<Vec<TrialGroup>>,
     /// Of `[baseline]`.
-    pub baseline: Vec<Group>,
+    pub baseline: Vec<TrialGroup>,
     /// Values of the spec's filters that no trial has.
     unmet: Vec<Unmet>,
 }
 
 /// What counts the layers and time steps of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub struct Dimensions {
     /// Hidden layers.
     pub depth: u64,
     /// Time steps of a recurrent net, else 0.
@@ -30,7 +30,7 @@ pub struct Shape {
 
 /// Trials that agree in the columns of `by`, in grid order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Group {
+pub struct TrialGroup {
     /// `depth=4 init=he`
     pub name: String,
     pub places: Vec<u32>,
@@ -39,24 +39,25 @@ pub struct Group {
 impl Roster {
     pub fn new(spec: &Spec) -> Roster {
         let (mut ids, mut shapes, mut places) = (Vec::new(), Vec::new(), HashMap::new());
-        let mut expects: Vec<Groups> = spec.expects.iter().map(|e| Groups::new(&e.filter, &e.by)).collect();
+        let mut expects: Vec<Grouping> = spec.expects.iter().map(|e| Grouping::new(&e.filter, &e.by)).collect();
         let everything = Filter::default();
-        let mut baseline = Groups::new(&everything, &spec.baseline.by);
-        let mut tallies: Vec<Tally<'_>> = spec.expects.iter().map(|expect| expect.filter.tally()).collect();
+        let mut baseline = Grouping::new(&everything, &spec.baseline.by);
+        let mut coverages: Vec<Coverage<'_>> =
+            spec.expects.iter().map(|expect| Coverage::new(&expect.filter)).collect();
         let mut trials = spec.grid().trials();
         while let Some((_, id, trial)) = trials.advance() {
             let place = ids.len() as u32;
-            tallies.iter_mut().for_each(|tally| tally.see(&trial));
+            coverages.iter_mut().for_each(|covered| covered.see(&trial));
             ids.push(id);
             let (depth, steps) = (trial.network.depth(), trial.network.sequence_length().unwrap_or(0));
-            shapes.push(Shape { depth: depth as u64, steps: steps as u64 });
+            shapes.push(Dimensions { depth: depth as u64, steps: steps as u64 });
             places.insert(id, place);
             for groups in expects.iter_mut().chain([&mut baseline]) {
                 groups.add(&trial, place);
             }
         }
         let expects = expects.into_iter().map(|groups| groups.all).collect();
-        let unmet = tallies.iter().flat_map(Tally::unmet).chain(trials.unmet()).collect();
+        let unmet = coverages.iter().flat_map(Coverage::unmet).chain(trials.unmet()).collect();
         Roster { ids, shapes, places, expects, baseline: baseline.all, unmet }
     }
 
@@ -75,20 +76,20 @@ impl Roster {
         if !problems.is_empty() {
             return Err(problems.report(text, file));
         }
-        unmet::refuse(&self.unmet, spec.grid(), text, file)
+        unmet::refuse(&self.unmet, &|column| spec.grid().values(column), text, file)
     }
 }
 
-struct Groups<'a> {
+struct Grouping<'a> {
     filter: &'a Filter,
-    by: &'a [Column],
+    by: &'a [Attribute],
     at: HashMap<String, usize>,
-    all: Vec<Group>,
+    all: Vec<TrialGroup>,
 }
 
-impl<'a> Groups<'a> {
-    fn new(filter: &'a Filter, by: &'a [Column]) -> Groups<'a> {
-        Groups { filter, by, at: HashMap::new(), all: Vec::new() }
+impl<'a> Grouping<'a> {
+    fn new(filter: &'a Filter, by: &'a [Attribute]) -> Grouping<'a> {
+        Grouping { filter, by, at: HashMap::new(), all: Vec::new() }
     }
 
     fn add(&mut self, trial: &Trial, place: u32) {
@@ -98,7 +99,7 @@ impl<'a> Groups<'a> {
         let names = self.by.iter().map(|column| format!("{}={}", column.name(), column.text(trial)));
         let name = names.collect::<Vec<_>>().join(" ");
         let at = *self.at.entry(name).or_insert_with_key(|name| {
-            self.all.push(Group { name: name.clone(), places: Vec::new() });
+            self.all.push(TrialGroup { name: name.clone(), places: Vec::new() });
             self.all.len() - 1
         });
         self.all[at].places.push(place);

@@ -1,9 +1,9 @@
 //! The rows of a `runs.csv`, by the place of their trial in the grid: its verdict and the columns that are asked for, as numbers. No text
 //! is kept, so a million rows take some tens of megabytes.
 
-use super::beside::Beside;
 use super::roster::Roster;
 use super::sheet::Header;
+use super::sides::SideFiles;
 use crate::failure::Failure;
 use crate::record::{Verdict, is_numeric};
 use crate::store::sums::{self, Found, Known};
@@ -16,19 +16,19 @@ pub struct Run {
     verdicts: Vec<Option<Verdict>>,
     columns: Vec<(&'static str, Vec<Option<f64>>)>,
     /// Rows beyond the first of their trial, which is the one that counts.
-    pub duplicates: Seen,
+    pub duplicates: Occurrences,
     /// Rows whose trial is not in the grid.
-    pub foreign: Seen,
+    pub foreign: Occurrences,
 }
 
 /// How many rows, and the first of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct Occurrences {
     pub count: u64,
     pub first: Option<(TrialId, u64)>,
 }
 
-impl Seen {
+impl Occurrences {
     fn add(&mut self, trial: TrialId, line: u64) {
         self.count += 1;
         self.first = self.first.or(Some((trial, line)));
@@ -47,7 +47,7 @@ impl Run {
         roster: &Roster,
         columns: &[&'static str],
         mut known: Option<Known>,
-        beside: Option<&Beside>,
+        beside: Option<&SideFiles>,
     ) -> Result<Run, Failure> {
         let header = Header::read(path, &mut reader)?;
         let (outcome, lost) = (header.column("outcome")?, header.column("lost")?);
@@ -55,8 +55,8 @@ impl Run {
         let mut run = Run {
             verdicts: vec![None; roster.ids.len()],
             columns: Vec::new(),
-            duplicates: Seen::default(),
-            foreign: Seen::default(),
+            duplicates: Occurrences::default(),
+            foreign: Occurrences::default(),
         };
         let mut kept = Vec::new();
         for name in columns {

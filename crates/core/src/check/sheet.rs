@@ -16,7 +16,7 @@ pub struct Header {
 }
 
 /// A whole row; lines count from 1, the header's.
-pub struct Row<'a> {
+pub struct SheetRow<'a> {
     pub line: u64,
     pub trial: TrialId,
     /// All of it, with its line end.
@@ -87,14 +87,14 @@ impl Header {
         &self,
         path: &Path,
         reader: impl BufRead,
-        each: &mut dyn FnMut(Row<'_>) -> Result<(), Failure>,
+        each: &mut dyn FnMut(SheetRow<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let mut line = 2;
         let ended = record::scan::<Stop>(reader, 0, self.names.len(), &mut |_, piece| {
             let text = match piece {
                 Piece::Row { trial, text, .. } => {
                     let fields = record::fields(&text[..text.len() - 1]);
-                    each(Row { line, trial, text, fields: &fields }).map_err(Stop::Found)?;
+                    each(SheetRow { line, trial, text, fields: &fields }).map_err(Stop::Found)?;
                     text
                 }
                 Piece::Damaged { text, length } if length > text.len() as u64 => {
@@ -135,20 +135,20 @@ impl Header {
     }
 
     /// A row that is whole to look at, and not what was written.
-    pub fn wrong_sum(&self, row: &Row<'_>) -> Failure {
+    pub fn wrong_sum(&self, row: &SheetRow<'_>) -> Failure {
         self.wrong(row.line, "the row is not as it was written: `runs.crc32` has no such checksum for its trial").hint(
             "the file is damaged or was edited: the same `blowup sweep` again trains such trials anew; where the rows are meant to be so, remove `runs.crc32`",
         )
     }
 
-    pub fn wrong_cell(&self, row: &Row<'_>, column: usize, wanted: &str) -> Failure {
+    pub fn wrong_cell(&self, row: &SheetRow<'_>, column: usize, wanted: &str) -> Failure {
         let (line, name, text) = (row.line, &self.names[column], excerpt(&String::from_utf8_lossy(row.cell(column))));
         let text = if text.is_empty() { "an empty cell".to_owned() } else { format!("`{text}`") };
         Failure::new(format!("`{}`: line {line}, column `{name}`: {text} is {wanted}", self.file)).hint(REPAIR)
     }
 
     /// The number in a cell; none if it is empty.
-    pub fn number(&self, row: &Row<'_>, column: usize) -> Result<Option<f64>, Failure> {
+    pub fn number(&self, row: &SheetRow<'_>, column: usize) -> Result<Option<f64>, Failure> {
         let cell = row.cell(column);
         if cell.is_empty() {
             return Ok(None);
@@ -158,7 +158,7 @@ impl Header {
     }
 }
 
-impl Row<'_> {
+impl SheetRow<'_> {
     pub fn cell(&self, column: usize) -> &[u8] {
         &self.fields[column]
     }

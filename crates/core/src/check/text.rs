@@ -1,6 +1,6 @@
 //! A gate for people: a table of what was looked at, then what failed, then one line to remember.
 
-use super::baseline::{Comparison, Group};
+use super::baseline::{BaselineComparison, GroupComparison};
 use super::roster::Roster;
 use super::{Case, Gate};
 use crate::failure::{counted, printable};
@@ -31,7 +31,7 @@ pub fn text(gate: &Gate, between: &str, place: &dyn Fn(usize) -> String) -> Stri
 pub const LISTED: usize = 20;
 
 /// What a comparison is told with.
-pub struct Told<'a> {
+pub struct ComparisonContext<'a> {
     pub settings: &'a Baseline,
     pub roster: &'a Roster,
     /// What tells the first `LISTED` changed trials from the others of the grid, by their places.
@@ -43,8 +43,8 @@ pub struct Told<'a> {
 }
 
 /// The comparison with a baseline.
-pub fn comparison(comparison: &Comparison, told: &Told<'_>) -> String {
-    let Told { settings, roster, apart, file, unchanged } = *told;
+pub fn comparison(comparison: &BaselineComparison, told: &ComparisonContext<'_>) -> String {
+    let ComparisonContext { settings, roster, apart, file, unchanged } = *told;
     let mut text = String::new();
     if unchanged {
         let _ = writeln!(text, "unchanged: the same bytes as `{file}`");
@@ -100,7 +100,7 @@ fn trials(count: u64) -> String {
     if count == 1 { "1 trial".to_owned() } else { format!("{count} trials") }
 }
 
-fn rates(comparison: &Comparison, alpha: f64) -> String {
+fn rates(comparison: &BaselineComparison, alpha: f64) -> String {
     let head = ["", "group", "pairs", "blew up", "blow up now", "newly", "no longer", "p", "detectable"];
     let rows = comparison.groups.iter().map(|group| {
         let detectable = match comparison.detectable {
@@ -115,7 +115,7 @@ fn rates(comparison: &Comparison, alpha: f64) -> String {
     columns(&[head.map(str::to_owned)].into_iter().chain(rows).collect::<Vec<_>>())
 }
 
-fn epochs(groups: &[Group], alpha: f64) -> String {
+fn epochs(groups: &[GroupComparison], alpha: f64) -> String {
     let head = ["", "group", "crossed in both", "earlier", "later", "p"];
     let rows = groups.iter().map(|group| {
         let [both, earlier, later] = [group.both, group.earlier, group.later].map(|n| n.to_string());

@@ -4,8 +4,8 @@
 //! The constants were measured on one core of an AMD EPYC with AVX-512, in 26 shapes with 2 to 64 lanes (us per trial and step, 16 hidden tanh
 //! layers, 64 samples, f32: 16 at width 16, 138 at width 64, 480 at width 128). Only their ratios matter for the plan.
 
-use super::held::{self, Held};
-use super::measure::Measure;
+use super::footprint::{self, Footprint};
+use super::workload::Workload;
 use crate::trial::{Activation, Dtype, Network, Norm, TaskKind, Trial};
 use crate::verdict::Record;
 
@@ -58,12 +58,16 @@ impl Passes {
         let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
         let fused =
             matches!(trial.network.activation(), None | Some(Activation::Linear | Activation::Relu | Activation::Tanh));
-        match trial.network {
-            _ if trial.dtype.is_16_bit() => &NARROW,
-            Network::Gated { .. } => &GATED,
-            _ if normed => &NORMED,
-            _ if fused && trial.dtype == Dtype::Float32 => &FUSED,
-            _ => &PLAIN,
+        if trial.dtype.is_16_bit() {
+            &NARROW
+        } else if matches!(trial.network, Network::Gated { .. }) {
+            &GATED
+        } else if normed {
+            &NORMED
+        } else if fused && trial.dtype == Dtype::Float32 {
+            &FUSED
+        } else {
+            &PLAIN
         }
     }
 }
@@ -78,7 +82,7 @@ const MEMORY_BYTES: f64 = 200.0 * MIB;
 /// does not fit after all is halved and tried again. Not measured: nobody has run it on a GPU yet.
 const GPU_BYTES: f64 = 3.0 * 1024.0 * MIB;
 const MOST_GPU_LANES: usize = 16 * 1024;
-const MIB: f64 = held::MIB;
+const MIB: f64 = footprint::MIB;
 /// More lanes save no dispatch worth having and take longer to hand over.
 const MOST_LANES: usize = 512;
 
@@ -93,7 +97,7 @@ pub struct Cost {
     /// What a lane works on.
     pub bytes_per_lane: f64,
     /// What is held at most.
-    held: Held,
+    held: Footprint,
     /// How many seeds a further lane brings with it: 0 where all lanes share one.
     share: f64,
 }
@@ -105,7 +109,7 @@ impl Cost {
     }
 
     pub fn recorded(trial: &Trial, record: &Record) -> Cost {
-        let m = Measure::of(trial);
+        let m = Workload::of(trial);
         let slower = match trial.dtype {
             Dtype::Float32 => 1.0,
             Dtype::Float64 => 2.0,
@@ -130,17 +134,19 @@ impl Cost {
         let dispatch = SECONDS_PER_STEP + passes.seconds * layers;
         let (steps, evaluated) = (m.steps + 1.0, m.evaluation_passes());
         let drawn = m.draws() * m.samples + m.fresh_evaluation();
-        let per_sample = SECONDS_PER_DRAW * m.numbers
-            + match trial.task.kind {
-                TaskKind::Teacher => {
-                    TEACHER_UNITS * (SECONDS_PER_TEACHER_PRODUCT * m.numbers + SECONDS_PER_TEACHER_TANH)
-                }
-                _ => 0.0,
-            };
+        let taught = TEACHER_UNITS * (SECONDS_PER_TEACHER_PRODUCT * m.numbers + SECONDS_PER_TEACHER_TANH);
+        let per_sample = SECONDS_PER_DRAW * m.numbers + if trial.task.kind == TaskKind::Teacher { taught } else { 0.0 };
         let (read, drawn) = match trial.task.kind {
             TaskKind::Csv => (SECONDS_PER_CELL * m.samples * m.numbers, 0.0),
             TaskKind::Digits => (SECONDS_PER_NUMBER * m.samples * m.numbers, 0.0),
-            _ => (0.0, per_sample * drawn),
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Scalar
+            | TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence => (0.0, per_sample * drawn),
         };
         let ordered = if trial.batch < trial.task.samples { m.epochs * m.samples } else { 0.0 };
         let profiles = SECONDS_PER_PROFILE * m.profiles(record) * (layers + 1.0);
@@ -152,7 +158,7 @@ impl Cost {
             seconds_per_seed: drawn + SECONDS_PER_PLACE * ordered,
             seconds_per_chunk: (steps + evaluated / 2.0) * dispatch + read + profiles,
             bytes_per_lane: m.working_set(),
-            held: Held::of(trial, &m, record),
+            held: Footprint::of(trial, &m, record),
             share: 0.0,
         }
     }
@@ -204,7 +210,7 @@ impl Cost {
 }
 
 /// Once, of one lane: in f64, over all of its data.
-fn sharpness(m: &Measure) -> f64 {
+fn sharpness(m: &Workload) -> f64 {
     let units = m.units_of(m.evaluated());
     let product = 2.0 * 6.0 * m.evaluated() * m.products * 2.0 / FLOPS_PER_SECOND
         + SECONDS_PER_HESSIAN_UNIT * units

@@ -2,14 +2,14 @@
 //! deterministic; the chunks a trial shares change nothing in its row.
 
 mod cost;
-mod held;
-mod measure;
+mod footprint;
 mod pending;
 mod shard;
 mod split;
+mod workload;
 
 pub use cost::Cost;
-pub use held::WORKER_BYTES;
+pub use footprint::WORKER_BYTES;
 pub use pending::Pending;
 pub use shard::Shard;
 pub use split::Split;
@@ -21,7 +21,7 @@ use std::collections::HashMap;
 
 /// What may be varied without changing a result.
 #[derive(Debug, Clone, Copy)]
-pub struct Sizes {
+pub struct PlanOptions {
     pub workers: usize,
     pub device: Device,
     /// Most trials of a chunk; by default as many as run well.
@@ -56,7 +56,7 @@ impl Chunk {
 
 /// The trials of one shape.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cohort {
+pub struct PlannedCohort {
     /// For people: what the shape is.
     pub name: String,
     pub cost: Cost,
@@ -66,7 +66,7 @@ pub struct Cohort {
     seconds: f64,
 }
 
-impl Cohort {
+impl PlannedCohort {
     pub fn trials(&self) -> usize {
         self.trials
     }
@@ -87,7 +87,7 @@ impl Cohort {
 pub struct Planner {
     record: Record,
     by_shape: ByShape,
-    cohorts: Vec<(Cohort, Members)>,
+    cohorts: Vec<(PlannedCohort, Members)>,
 }
 
 /// Numbers the shapes of trials, from 0, in the order in which they come.
@@ -117,13 +117,13 @@ type Members = Vec<(u64, u64, u32)>;
 
 /// Cohorts by predicted work, and their chunks.
 pub struct Plan {
-    pub cohorts: Vec<Cohort>,
+    pub cohorts: Vec<PlannedCohort>,
     pub chunks: Vec<Chunk>,
 }
 
 impl Plan {
     pub fn trials(&self) -> usize {
-        self.cohorts.iter().map(Cohort::trials).sum()
+        self.cohorts.iter().map(PlannedCohort::trials).sum()
     }
 
     /// Predicted, of the largest worker.
@@ -154,7 +154,8 @@ impl Planner {
         let cohort = self.by_shape.number(trial);
         if cohort == self.cohorts.len() {
             let cost = Cost::recorded(trial, &self.record);
-            self.cohorts.push((Cohort { name: name(trial), cost, lanes: 1, trials: 0, seconds: 0.0 }, Vec::new()));
+            self.cohorts
+                .push((PlannedCohort { name: name(trial), cost, lanes: 1, trials: 0, seconds: 0.0 }, Vec::new()));
         }
         let (cohort, members) = &mut self.cohorts[cohort];
         cohort.trials += 1;
@@ -166,7 +167,7 @@ impl Planner {
         self.cohorts.iter().map(|(cohort, _)| cohort.cost.bytes(1)).fold(0.0, f64::max)
     }
 
-    pub fn plan(mut self, sizes: Sizes) -> Plan {
+    pub fn plan(mut self, sizes: PlanOptions) -> Plan {
         for (cohort, members) in &mut self.cohorts {
             members.sort_unstable();
             cohort.cost = cohort.cost.among(members.chunk_by(|a, b| a.0 == b.0).count(), members.len());

@@ -1,6 +1,6 @@
 //! The trials of a sweep, made again from their points when they are asked for: a million `Trial`s would not fit in memory.
 
-use crate::grid::Grid;
+use crate::spec::grid::Grid;
 use crate::trial::{Trial, TrialId};
 
 /// Trials by number, from 0, in grid order.

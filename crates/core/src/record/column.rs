@@ -7,7 +7,7 @@
 #[derive(Debug, Clone, Copy)]
 pub struct About {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: ColumnKind,
     /// The unit of a number, as the documents name it. A text has none.
     pub unit: &'static str,
     /// What the column says, for the documents: sentences without the name.
@@ -23,20 +23,20 @@ pub struct About {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnKind {
     Text,
     Integer,
     Float,
     Boolean,
 }
 
-impl Kind {
+impl ColumnKind {
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Text => "text",
-            Kind::Integer => "integer",
-            Kind::Float => "float",
-            Kind::Boolean => "boolean",
+            ColumnKind::Text => "text",
+            ColumnKind::Integer => "integer",
+            ColumnKind::Float => "float",
+            ColumnKind::Boolean => "boolean",
         }
     }
 }
@@ -61,7 +61,7 @@ pub enum Get<T> {
 /// What most columns are.
 pub const PLAIN: About = About {
     name: "",
-    kind: Kind::Text,
+    kind: ColumnKind::Text,
     unit: "",
     text: "",
     empty: "never",
@@ -73,25 +73,25 @@ pub const PLAIN: About = About {
 impl About {
     pub fn is_numeric(&self) -> bool {
         match self.kind {
-            Kind::Integer | Kind::Float => true,
-            Kind::Text | Kind::Boolean => false,
+            ColumnKind::Integer | ColumnKind::Float => true,
+            ColumnKind::Text | ColumnKind::Boolean => false,
         }
     }
 
     pub const fn text<T>(self, get: fn(&T) -> Option<&str>) -> Column<T> {
-        Column { about: About { kind: Kind::Text, ..self }, get: Get::Text(get) }
+        Column { about: About { kind: ColumnKind::Text, ..self }, get: Get::Text(get) }
     }
 
     pub const fn integer<T>(self, get: fn(&T) -> Option<u64>) -> Column<T> {
-        Column { about: About { kind: Kind::Integer, ..self }, get: Get::Integer(get) }
+        Column { about: About { kind: ColumnKind::Integer, ..self }, get: Get::Integer(get) }
     }
 
     pub const fn float<T>(self, get: fn(&T) -> Option<f64>) -> Column<T> {
-        Column { about: About { kind: Kind::Float, ..self }, get: Get::Float(get) }
+        Column { about: About { kind: ColumnKind::Float, ..self }, get: Get::Float(get) }
     }
 
     pub const fn boolean<T>(self, get: fn(&T) -> Option<bool>) -> Column<T> {
-        Column { about: About { kind: Kind::Boolean, ..self }, get: Get::Boolean(get) }
+        Column { about: About { kind: ColumnKind::Boolean, ..self }, get: Get::Boolean(get) }
     }
 }
 

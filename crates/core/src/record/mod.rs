@@ -3,11 +3,13 @@
 //! touches no file.
 
 pub mod column;
+mod counts;
 mod read;
 mod runs;
 mod sides;
 mod write;
 
+pub use counts::Counts;
 pub use read::{LONGEST, Piece, cells, fields, row_id, scan};
 pub use runs::{FRONT, MEASURED, TRIAL, VERDICT};
 pub use sides::{EPOCH, EPOCHS, LAYER, LAYERS, SIDES, STEP, STEPS, Side};
@@ -25,7 +27,7 @@ pub const FORMAT: u32 = 1;
 /// The parts of a line of `runs.csv`. The header and every row are made of `ALL` in this order,
 /// each part from its one table.
 #[derive(Debug, Clone, Copy)]
-enum Part {
+enum Section {
     Trial,
     Front,
     Axes,
@@ -33,23 +35,23 @@ enum Part {
     Measured,
 }
 
-impl Part {
-    const ALL: [Part; 5] = [Part::Trial, Part::Front, Part::Axes, Part::Verdict, Part::Measured];
+impl Section {
+    const ALL: [Section; 5] = [Section::Trial, Section::Front, Section::Axes, Section::Verdict, Section::Measured];
 
     fn names(self) -> Vec<&'static str> {
         match self {
-            Part::Trial => vec![TRIAL.name],
-            Part::Front => names(&FRONT).collect(),
-            Part::Axes => Axis::names().collect(),
-            Part::Verdict => names(&VERDICT).collect(),
-            Part::Measured => names(&MEASURED).collect(),
+            Section::Trial => vec![TRIAL.name],
+            Section::Front => names(&FRONT).collect(),
+            Section::Axes => Axis::names().collect(),
+            Section::Verdict => names(&VERDICT).collect(),
+            Section::Measured => names(&MEASURED).collect(),
         }
     }
 }
 
 /// The columns of `runs.csv`.
 pub fn runs() -> Vec<&'static str> {
-    Part::ALL.into_iter().flat_map(Part::names).collect()
+    Section::ALL.into_iter().flat_map(Section::names).collect()
 }
 
 /// What is said of the columns of `runs.csv` that are no axes.

@@ -26,7 +26,7 @@ pub fn scan<E: From<io::Error>>(
     columns: usize,
     each: &mut dyn FnMut(u64, Piece<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (mut offset, mut row, mut next, mut ends) = (start, Line::default(), Line::default(), Vec::new());
+    let (mut offset, mut row, mut next, mut ends) = (start, RawLine::default(), RawLine::default(), Vec::new());
     loop {
         if row.text.is_empty() && !row.read(&mut reader)? {
             return Ok(());
@@ -49,7 +49,7 @@ pub fn scan<E: From<io::Error>>(
 
 /// A line, or several that an open quote holds together.
 #[derive(Default)]
-struct Line {
+struct RawLine {
     /// Its first `LONGEST` bytes.
     text: Vec<u8>,
     length: u64,
@@ -57,7 +57,7 @@ struct Line {
     ended: bool,
 }
 
-impl Line {
+impl RawLine {
     /// Reads a line; false at the end of the file.
     fn read(&mut self, reader: &mut impl BufRead) -> io::Result<bool> {
         self.text.clear();
@@ -77,14 +77,14 @@ impl Line {
         Ok(self.length > 0)
     }
 
-    fn append(&mut self, next: &mut Line) {
+    fn append(&mut self, next: &mut RawLine) {
         self.text.append(&mut next.text);
         self.length += next.length;
         self.ended = next.ended;
     }
 }
 
-fn piece<'a>(line: &'a Line, columns: usize, ends: &'a mut Vec<usize>) -> Piece<'a> {
+fn piece<'a>(line: &'a RawLine, columns: usize, ends: &'a mut Vec<usize>) -> Piece<'a> {
     let text = &line.text[..];
     if !line.ended {
         return Piece::Torn { text };

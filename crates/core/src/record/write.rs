@@ -4,7 +4,7 @@
 use super::column::{Column, Get};
 use super::runs::{FRONT, MEASURED, VERDICT};
 use super::sides::{EPOCH, LAYER, STEP};
-use super::{Lost, Part, Verdict};
+use super::{Lost, Section, Verdict};
 use crate::axis::TABLE;
 use crate::trial::{Trial, TrialId, Value};
 use crate::verdict::{Finished, LayerRow, Measured};
@@ -12,7 +12,7 @@ use std::io::Write as _;
 
 /// One CSV line with its line end; quoted where a field needs it.
 pub fn line<I: IntoIterator<Item = T>, T: AsRef<[u8]>>(fields: I) -> Vec<u8> {
-    let mut cells = Cells::new();
+    let mut cells = CsvLines::new();
     fields.into_iter().for_each(|field| cells.bytes(field.as_ref()));
     cells.end_line();
     cells.text
@@ -35,14 +35,14 @@ pub fn lost_row(trial: &Trial, lost: Lost) -> Vec<u8> {
 }
 
 fn row(trial: &Trial, verdict: Verdict, measured: Option<&Measured>) -> Vec<u8> {
-    let mut cells = Cells::new();
-    for part in Part::ALL {
+    let mut cells = CsvLines::new();
+    for part in Section::ALL {
         match part {
-            Part::Trial => cells.trial(trial.id()),
-            Part::Front => cells.put(&FRONT, Some(trial)),
-            Part::Axes => TABLE.iter().for_each(|axis| cells.value((axis.get)(trial))),
-            Part::Verdict => cells.put(&VERDICT, Some(&verdict)),
-            Part::Measured => cells.put(&MEASURED, measured),
+            Section::Trial => cells.trial(trial.id()),
+            Section::Front => cells.put(&FRONT, Some(trial)),
+            Section::Axes => TABLE.iter().for_each(|axis| cells.value((axis.get)(trial))),
+            Section::Verdict => cells.put(&VERDICT, Some(&verdict)),
+            Section::Measured => cells.put(&MEASURED, measured),
         }
     }
     cells.end_line();
@@ -65,7 +65,7 @@ pub fn layer_rows(trial: TrialId, rows: &[LayerRow]) -> Vec<u8> {
 }
 
 fn lines<T>(trial: TrialId, columns: &[Column<T>], rows: &[T]) -> Vec<u8> {
-    let mut cells = Cells { text: Vec::new() };
+    let mut cells = CsvLines { text: Vec::new() };
     for row in rows {
         cells.trial(trial);
         cells.put(columns, Some(row));
@@ -76,20 +76,20 @@ fn lines<T>(trial: TrialId, columns: &[Column<T>], rows: &[T]) -> Vec<u8> {
 
 /// The cells of the columns of a table, with the line end.
 pub fn cells_of<T>(columns: &[Column<T>], row: &T) -> Vec<u8> {
-    let mut cells = Cells::new();
+    let mut cells = CsvLines::new();
     cells.put(columns, Some(row));
     cells.end_line();
     cells.text
 }
 
 /// Lines of fields, each with what follows it.
-struct Cells {
+struct CsvLines {
     text: Vec<u8>,
 }
 
-impl Cells {
-    fn new() -> Cells {
-        Cells { text: Vec::with_capacity(512) }
+impl CsvLines {
+    fn new() -> CsvLines {
+        CsvLines { text: Vec::with_capacity(512) }
     }
 
     fn trial(&mut self, trial: TrialId) {

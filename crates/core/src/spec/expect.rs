@@ -1,7 +1,8 @@
 //! `[[expect]]` and `[baseline]`: what `check` holds a finished sweep against. Read with the rest of the spec, so that a sweep refuses a
 //! broken expectation before it trains anything.
 
-use super::filter::{Column, Filter};
+use super::filter::{Attribute, Filter};
+use super::formula;
 use super::key;
 use super::metric::Metric;
 use super::report::{Mistake, Problems};
@@ -15,7 +16,7 @@ pub struct Expect {
     pub name: String,
     pub filter: Filter,
     /// Must hold in every group of trials that agree in these.
-    pub by: Vec<Column>,
+    pub by: Vec<Attribute>,
     pub metric: Metric,
     pub bound: Bound,
     /// The whole table.
@@ -56,7 +57,7 @@ impl Bound {
 #[derive(Debug, Clone)]
 pub struct Baseline {
     /// One test per group.
-    pub by: Vec<Column>,
+    pub by: Vec<Attribute>,
     /// The chance of a false alarm over all groups.
     pub alpha: f64,
     pub direction: Direction,
@@ -127,7 +128,7 @@ fn string(entry: &Entry, problems: &mut Problems) -> Option<String> {
 fn metric(entry: &Entry, problems: &mut Problems) -> Option<Metric> {
     let text = string(entry, problems)?;
     let span = &entry.value.span;
-    match Metric::parse(&text) {
+    match formula::metric(&text) {
         Ok(metric) => Some(metric),
         Err((place, mistake)) => {
             // In quotes and without escapes, the text stands in the spec as it is.
@@ -151,16 +152,16 @@ fn filter(node: &Node, problems: &mut Problems) -> Filter {
 }
 
 /// The value of `by`.
-fn columns(node: &Node, problems: &mut Problems) -> Vec<Column> {
+fn columns(node: &Node, problems: &mut Problems) -> Vec<Attribute> {
     let hint = "for example by = [\"depth\"]";
     let Raw::List(items) = &node.raw else {
         problems.push(&node.span, Mistake::kind("by", node.raw.kind(), "a list of axes", hint));
         return Vec::new();
     };
-    let mut columns: Vec<Column> = Vec::new();
+    let mut columns: Vec<Attribute> = Vec::new();
     for item in items {
         let found = match item.raw.text() {
-            Some(name) => Column::find(name),
+            Some(name) => Attribute::find(name),
             None => Err(Mistake::kind("by", item.raw.kind(), "the name of an axis", hint)),
         };
         if let Some(column) = problems.keep(&item.span, found) {

@@ -3,14 +3,13 @@
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
-use super::unmet::Tally;
 use super::value;
 use crate::axis::{ALL_SAMPLES, Axis, Id, Kind};
 use crate::record;
 use crate::trial::{TaskKind, Trial, Value};
 
 /// What a filter reads: a trial of the grid, or a row of `runs.csv`.
-pub trait Cells {
+pub trait Filterable {
     /// `None` where the axis does not apply.
     fn value(&self, axis: &'static Axis) -> Option<Value>;
     fn label(&self) -> &str;
@@ -18,7 +17,7 @@ pub trait Cells {
     fn samples(&self) -> u64;
 }
 
-impl Cells for Trial {
+impl Filterable for Trial {
     fn value(&self, axis: &'static Axis) -> Option<Value> {
         axis.id.of(self)
     }
@@ -45,7 +44,7 @@ pub struct Filter {
 /// One column and the values it may have.
 #[derive(Debug, Clone)]
 struct Condition {
-    column: Column,
+    column: Attribute,
     any: Vec<Listed>,
 }
 
@@ -58,7 +57,7 @@ struct Listed {
 
 /// What trials are chosen and grouped by.
 #[derive(Debug, Clone, Copy)]
-pub enum Column {
+pub enum Attribute {
     Axis(&'static Axis),
     Label,
     Task,
@@ -75,13 +74,13 @@ enum Want {
 
 const HINT: &str = "a value, a list of values, or { min = a, max = b }";
 
-impl Column {
-    pub(super) fn find(name: &str) -> Result<Column, Mistake> {
+impl Attribute {
+    pub(super) fn find(name: &str) -> Result<Attribute, Mistake> {
         let name = name.trim().replace('-', "_");
         match name.as_str() {
-            "label" => Ok(Column::Label),
-            "task" => Ok(Column::Task),
-            name => Axis::find(name).map(Column::Axis).ok_or_else(|| {
+            "label" => Ok(Attribute::Label),
+            "task" => Ok(Attribute::Task),
+            name => Axis::find(name).map(Attribute::Axis).ok_or_else(|| {
                 let known: Vec<&str> = ["label", "task"].into_iter().chain(Axis::names()).collect();
                 Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known)
             }),
@@ -90,18 +89,18 @@ impl Column {
 
     pub fn name(&self) -> &'static str {
         match self {
-            Column::Axis(axis) => axis.name,
-            Column::Label => "label",
-            Column::Task => "task",
+            Attribute::Axis(axis) => axis.name,
+            Attribute::Label => "label",
+            Attribute::Task => "task",
         }
     }
 
     /// The cell of a trial as `runs.csv` has it; empty where the axis does not apply.
     pub fn text(&self, trial: &Trial) -> String {
         match self {
-            Column::Label => trial.label.clone(),
-            Column::Task => trial.task.kind.name().to_owned(),
-            Column::Axis(axis) => match axis.id.of(trial) {
+            Attribute::Label => trial.label.clone(),
+            Attribute::Task => trial.task.kind.name().to_owned(),
+            Attribute::Axis(axis) => match axis.id.of(trial) {
                 None => String::new(),
                 Some(Value::Text(text)) => text.to_owned(),
                 Some(Value::Integer(n)) => n.to_string(),
@@ -114,11 +113,11 @@ impl Column {
     /// A value as TOML has it.
     fn want(&self, raw: &Raw) -> Result<Want, Mistake> {
         match (self, raw) {
-            (Column::Axis(axis), _) => {
+            (Attribute::Axis(axis), _) => {
                 value::typed(axis, raw).map(|written| Want::Value(written.value, written.number))
             }
-            (Column::Label, Raw::Text(text)) => Ok(Want::Text(text.clone())),
-            (Column::Task, Raw::Text(text)) => {
+            (Attribute::Label, Raw::Text(text)) => Ok(Want::Text(text.clone())),
+            (Attribute::Task, Raw::Text(text)) => {
                 let name = text.replace('_', "-");
                 let known: Vec<&str> = TaskKind::ALL.iter().map(|kind| kind.name()).collect();
                 match known.contains(&name.as_str()) {
@@ -126,14 +125,14 @@ impl Column {
                     false => Err(Mistake::unknown(format!("`{}` is not a task", excerpt(text)), text, &known)),
                 }
             }
-            (Column::Label | Column::Task, raw) => Err(Mistake::kind(self.name(), raw.kind(), "a string", HINT)),
+            (Attribute::Label | Attribute::Task, raw) => Err(Mistake::kind(self.name(), raw.kind(), "a string", HINT)),
         }
     }
 
     fn between(&self, min: Option<f64>, max: Option<f64>) -> Result<Want, Mistake> {
         match self {
-            Column::Axis(axis) if axis.is_numeric() => {}
-            Column::Axis(_) | Column::Label | Column::Task => {
+            Attribute::Axis(axis) if axis.is_numeric() => {}
+            Attribute::Axis(_) | Attribute::Label | Attribute::Task => {
                 let message = format!("`{}` is not numeric, so it has no range", self.name());
                 return Err(Mistake::new(message, "write a value or a list of values"));
             }
@@ -169,16 +168,11 @@ impl Filter {
     pub(super) fn read(entries: &[Entry], problems: &mut Problems) -> Filter {
         let mut conditions = Vec::new();
         for entry in entries {
-            if let Some(column) = problems.keep(&entry.key_span, Column::find(&entry.key)) {
+            if let Some(column) = problems.keep(&entry.key_span, Attribute::find(&entry.key)) {
                 conditions.push(Condition { column, any: wants(&column, &entry.value, problems) });
             }
         }
         Filter { conditions }
-    }
-
-    /// Counts which of the values some trial has.
-    pub fn tally(&self) -> Tally<'_> {
-        Tally::new(self)
     }
 
     /// The values that are no ranges: condition and position in it.
@@ -189,19 +183,19 @@ impl Filter {
     }
 
     /// Whether a trial has a value of `listed`.
-    pub(super) fn has(&self, condition: usize, value: usize, trial: &impl Cells) -> bool {
+    pub(super) fn has(&self, condition: usize, value: usize, trial: &impl Filterable) -> bool {
         let Condition { column, any } = &self.conditions[condition];
         any[value].want.holds(column, trial)
     }
 
     /// The column of a value of `listed`, and where it stands.
-    pub(super) fn place(&self, condition: usize, value: usize) -> (Column, Span) {
+    pub(super) fn place(&self, condition: usize, value: usize) -> (Attribute, Span) {
         let Condition { column, any } = &self.conditions[condition];
         (*column, any[value].span.clone())
     }
 
     /// What its conditions are about.
-    pub(super) fn columns(&self) -> impl Iterator<Item = Column> {
+    pub(super) fn columns(&self) -> impl Iterator<Item = Attribute> {
         self.conditions.iter().map(|condition| condition.column)
     }
 
@@ -210,14 +204,14 @@ impl Filter {
         self.conditions.iter().map(|condition| condition.any.len() as u64).sum()
     }
 
-    pub fn matches(&self, trial: &impl Cells) -> bool {
+    pub fn matches(&self, trial: &impl Filterable) -> bool {
         self.conditions
             .iter()
             .all(|condition| condition.any.iter().any(|listed| listed.want.holds(&condition.column, trial)))
     }
 }
 
-fn wants(column: &Column, node: &Node, problems: &mut Problems) -> Vec<Listed> {
+fn wants(column: &Attribute, node: &Node, problems: &mut Problems) -> Vec<Listed> {
     let listed = |want| Listed { want, span: node.span.clone() };
     match &node.raw {
         Raw::List(items) if items.is_empty() => {
@@ -264,8 +258,8 @@ fn condition(arg: &str) -> Result<Condition, Mistake> {
     let Some((name, values)) = arg.split_once('=') else {
         return Err(Mistake::new("there is no `=`", "AXIS=V, AXIS=V,V or AXIS=A..B, for example lr=1e-3..0.1"));
     };
-    let column = Column::find(name)?;
-    let numeric = matches!(column, Column::Axis(axis) if axis.is_numeric());
+    let column = Attribute::find(name)?;
+    let numeric = matches!(column, Attribute::Axis(axis) if axis.is_numeric());
     let any = match values.split_once("..") {
         Some((min, max)) if numeric => {
             let end = |text: &str| match text.trim() {
@@ -328,9 +322,9 @@ fn number(name: &str, text: &str) -> Result<f64, Mistake> {
 }
 
 /// A value as the command line has it: without quotes.
-fn want(column: &Column, text: &str) -> Result<Want, Mistake> {
+fn want(column: &Attribute, text: &str) -> Result<Want, Mistake> {
     let raw = match column {
-        Column::Axis(axis) => match axis.kind {
+        Attribute::Axis(axis) => match axis.kind {
             Kind::Integer { .. } if axis.id == Id::Batch && text == "all" => Raw::Text(text.to_owned()),
             Kind::Integer { .. } => Raw::Integer(text.parse().map_err(|_| {
                 Mistake::new(format!("`{}` is not a value of `{}`", excerpt(text), axis.name), "it takes integers")
@@ -339,7 +333,7 @@ fn want(column: &Column, text: &str) -> Result<Want, Mistake> {
             Kind::Boolean if text == "true" || text == "false" => Raw::Boolean(text == "true"),
             Kind::Boolean | Kind::Choice { .. } => Raw::Text(text.to_owned()),
         },
-        Column::Label | Column::Task => Raw::Text(text.to_owned()),
+        Attribute::Label | Attribute::Task => Raw::Text(text.to_owned()),
     };
     column.want(&raw)
 }
@@ -349,11 +343,11 @@ impl Want {
         matches!(self, Want::Text(text) if text == found)
     }
 
-    fn holds(&self, column: &Column, trial: &impl Cells) -> bool {
+    fn holds(&self, column: &Attribute, trial: &impl Filterable) -> bool {
         let axis = match column {
-            Column::Label => return self.is_text(trial.label()),
-            Column::Task => return self.is_text(trial.task()),
-            Column::Axis(axis) => axis,
+            Attribute::Label => return self.is_text(trial.label()),
+            Attribute::Task => return self.is_text(trial.task()),
+            Attribute::Axis(axis) => axis,
         };
         let Some(found) = trial.value(axis) else { return false };
         match self {
@@ -373,7 +367,7 @@ impl Want {
 }
 
 /// Whether the numeric half of a short form holds too.
-fn has_number(trial: &impl Cells, axis: &Axis, number: f64) -> bool {
+fn has_number(trial: &impl Filterable, axis: &Axis, number: f64) -> bool {
     let Kind::Choice { short: Some(short), .. } = &axis.kind else { return false };
     trial.value(short.sets.axis()).is_some_and(|found| same(found, Value::Float(number)))
 }

@@ -1,7 +1,6 @@
 //! Reads the text of a metric: tokens, then precedence climbing. Every mistake knows its bytes; the first one ends the reading.
 
-use super::metric::numeric_columns;
-use super::metric::{End, Expr, Formula, Function, Layers, Operator, Rate, Reach, Unary, What};
+use super::metric::{Expr, Formula, Function, IndexRange, LayerTerm, Metric, Operator, RangeEnd, Rate, Unary, What};
 use super::report::{Mistake, excerpt};
 use super::source::Span;
 use crate::record;
@@ -27,13 +26,22 @@ enum Token<'a> {
 
 const SIGNS: [&str; 13] = ["..", "<", ">", "+", "-", "*", "/", "^", "(", ")", "[", "]", ","];
 
-pub fn metric(text: &str) -> Result<What, Wrong> {
+/// Reads a metric.
+///
+/// # Errors
+/// The first mistake, and the bytes of `text` where it stands.
+pub fn metric(text: &str) -> Result<Metric, (Span, Mistake)> {
+    let line = || text.split_whitespace().collect::<Vec<_>>().join(" ");
+    what(text).map(|what| Metric { text: line(), what })
+}
+
+fn what(text: &str) -> Result<What, Wrong> {
     if text.len() > LONGEST {
         let message = format!("this metric has {} characters", text.len());
         return Err((0..text.len(), Mistake::new(message, format!("it may have {LONGEST}"))));
     }
     let formula = Formula { root: Expr::Number(0.0), columns: Vec::new(), layers: Vec::new() };
-    let mut reader = Reader { text, tokens: tokens(text)?, at: 0, formula };
+    let mut reader = Parser { text, tokens: tokens(text)?, at: 0, formula };
     let (span, first) = reader.next();
     let Token::Name(name) = first else {
         let message = if text.trim().is_empty() { "this metric is empty" } else { "a metric begins with a name" };
@@ -56,6 +64,11 @@ pub fn metric(text: &str) -> Result<What, Wrong> {
         return Err((inside, Mistake::new("this formula reads no column", format!("for example {EXAMPLES}"))));
     }
     Ok(What::Aggregate(function, reader.formula))
+}
+
+/// The columns that a formula may name.
+fn numeric_columns() -> Vec<&'static str> {
+    record::runs().into_iter().filter(|name| record::is_numeric(name)).collect()
 }
 
 /// What is wrong with the name at the front of a metric.
@@ -112,14 +125,14 @@ fn number(text: &[u8]) -> usize {
     end
 }
 
-struct Reader<'a> {
+struct Parser<'a> {
     text: &'a str,
     tokens: Vec<(Span, Token<'a>)>,
     at: usize,
     formula: Formula,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Parser<'a> {
     fn peek(&self) -> (Span, Token<'a>) {
         let end = self.text.len();
         self.tokens.get(self.at).cloned().unwrap_or((end..end, Token::End))
@@ -207,7 +220,7 @@ impl<'a> Reader<'a> {
             self.expect("(", "its argument stands in parentheses, for example ln(loss_final)")?;
             return Ok(Expr::Apply(unary, Box::new(self.closed()?)));
         }
-        if let Some(column) = Layers::columns().find(|column| *column == name) {
+        if let Some(column) = LayerTerm::columns().find(|column| *column == name) {
             self.expect("[", &format!("it is a column of layers.csv: say which layers, {name}[1] or {name}[2..last]"))?;
             let (layers, from) = (self.layers(column)?, span.start);
             return self.checked(layers, from);
@@ -228,7 +241,7 @@ impl<'a> Reader<'a> {
             }
             None => {
                 let mut known = numeric_columns();
-                known.extend(Layers::columns());
+                known.extend(LayerTerm::columns());
                 known.extend(Unary::NAMED.map(|(name, _)| name));
                 Err((span, Mistake::unknown(format!("there is no column `{}`", excerpt(name)), name, &known)))
             }
@@ -236,8 +249,8 @@ impl<'a> Reader<'a> {
     }
 
     /// What stands between the brackets, and the closing one.
-    fn layers(&mut self, column: &'static str) -> Result<Layers, Wrong> {
-        let mut layers = Layers { column, layers: self.reach(true)?, times: None, epoch: 0 };
+    fn layers(&mut self, column: &'static str) -> Result<LayerTerm, Wrong> {
+        let mut layers = LayerTerm { column, layers: self.reach(true)?, times: None, epoch: 0 };
         let mut epoch = None;
         while self.takes(",") {
             let (span, key) = self.next();
@@ -258,7 +271,7 @@ impl<'a> Reader<'a> {
         Ok(layers)
     }
 
-    fn reach(&mut self, of_layers: bool) -> Result<Reach, Wrong> {
+    fn reach(&mut self, of_layers: bool) -> Result<IndexRange, Wrong> {
         let start = self.peek().0.start;
         let from = self.reach_end(of_layers)?;
         let to = if self.takes("..") { self.reach_end(of_layers)? } else { from };
@@ -266,22 +279,22 @@ impl<'a> Reader<'a> {
             let end = self.tokens[self.at - 1].0.end;
             return Err((start..end, Mistake::new("this range is empty", "the smaller end comes first")));
         }
-        Ok(Reach { from, to })
+        Ok(IndexRange { from, to })
     }
 
-    fn reach_end(&mut self, of_layers: bool) -> Result<End, Wrong> {
+    fn reach_end(&mut self, of_layers: bool) -> Result<RangeEnd, Wrong> {
         match self.peek().1 {
             Token::Name("last") => {
                 self.at += 1;
                 let back = if self.takes("-") { self.integer(0)? } else { 0 };
-                Ok(End { number: -back, from_last: true })
+                Ok(RangeEnd { number: -back, from_last: true })
             }
             Token::Name("output") if of_layers => {
                 self.at += 1;
-                Ok(End { number: 1, from_last: true })
+                Ok(RangeEnd { number: 1, from_last: true })
             }
             Token::Name(_) | Token::Number(_) | Token::Sign(_) | Token::End => {
-                Ok(End { number: self.integer(1)?, from_last: false })
+                Ok(RangeEnd { number: self.integer(1)?, from_last: false })
             }
         }
     }
@@ -298,12 +311,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Keeps what is read of layers.csv if it goes with what was read before.
-    fn checked(&mut self, layers: Layers, start: usize) -> Result<Expr, Wrong> {
-        let both = |a: Option<Reach>, b: Option<Reach>| match (a, b) {
+    fn checked(&mut self, layers: LayerTerm, start: usize) -> Result<Expr, Wrong> {
+        let both = |a: Option<IndexRange>, b: Option<IndexRange>| match (a, b) {
             (Some(a), Some(b)) => a.is_single() || b.is_single() || a.as_long_as(b),
             (None, _) | (_, None) => true,
         };
-        let fits = |other: &Layers| both(Some(other.layers), Some(layers.layers)) && both(other.times, layers.times);
+        let fits = |other: &LayerTerm| both(Some(other.layers), Some(layers.layers)) && both(other.times, layers.times);
         if !self.formula.layers.iter().all(fits) {
             let span = start..self.tokens[self.at - 1].0.end;
             let hint = "ranges in one formula advance together, so they have as many layers: a[2..5] / a[1..4]";

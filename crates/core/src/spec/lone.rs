@@ -4,12 +4,12 @@
 use super::Spec;
 use super::block::Block;
 use super::dial::{Cell, Dial};
-use super::filter::{Column, Filter};
+use super::filter::{Attribute, Filter};
+use super::grid::Grid;
 use super::report::Problems;
 use super::settings::Seeds;
 use super::source::Span;
 use crate::axis::Id;
-use crate::grid::Grid;
 use crate::trial::Value;
 use crate::trial::{Lone, Task, Trial};
 
@@ -97,11 +97,11 @@ fn suspects(block: &Block, excludes: &[Filter]) -> Option<Block> {
     }
     let (mut seeds, mut columns) = (false, excludes.iter().flat_map(Filter::columns));
     columns.by_ref().for_each(|column| match column {
-        Column::Axis(axis) => {
+        Attribute::Axis(axis) => {
             seeds |= matches!(axis.id, Id::Seed | Id::DataSeed);
             needed.extend(axis.id.depends_on());
         }
-        Column::Label | Column::Task => {}
+        Attribute::Label | Attribute::Task => {}
     });
     let divisors = |dial: &Dial| -> Vec<Id> {
         let cells = dial.axes().iter().flat_map(|&id| dial.cells(id));

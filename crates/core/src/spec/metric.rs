@@ -22,11 +22,8 @@
 //!
 //! Types only; `formula` reads the text, `check` measures.
 
-use super::formula;
-use super::report::Mistake;
-use super::source::Span;
+use crate::record::LAYER;
 use crate::record::column::abouts;
-use crate::record::{self, LAYER, is_numeric};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
@@ -115,7 +112,7 @@ pub struct Formula {
     /// The columns of `runs.csv` that it reads; `Expr::Column` is an index into them.
     pub columns: Vec<&'static str>,
     /// What it reads of `layers.csv`; `Expr::Layers` is an index into it.
-    pub layers: Vec<Layers>,
+    pub layers: Vec<LayerTerm>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -180,15 +177,15 @@ impl Operator {
 
 /// Cells of one column of `layers.csv`, for each trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layers {
+pub struct LayerTerm {
     pub column: &'static str,
-    pub layers: Reach,
+    pub layers: IndexRange,
     /// None: rows whose time is empty.
-    pub times: Option<Reach>,
+    pub times: Option<IndexRange>,
     pub epoch: u64,
 }
 
-impl Layers {
+impl LayerTerm {
     /// The columns of `layers.csv` that were measured.
     pub fn columns() -> impl Iterator<Item = &'static str> {
         abouts(&LAYER).filter(|about| !about.is_key && about.is_numeric()).map(|about| about.name)
@@ -197,25 +194,25 @@ impl Layers {
 
 /// From one layer (or time step) to another, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reach {
-    pub from: End,
-    pub to: End,
+pub struct IndexRange {
+    pub from: RangeEnd,
+    pub to: RangeEnd,
 }
 
 /// `number`, or that much after the last one, which depends on the trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
+pub struct RangeEnd {
     pub number: i64,
     pub from_last: bool,
 }
 
-impl End {
+impl RangeEnd {
     fn at(self, last: u64) -> i64 {
         if self.from_last { last as i64 + self.number } else { self.number }
     }
 }
 
-impl Reach {
+impl IndexRange {
     /// The first one of a trial whose last is `last`, and how many there are.
     pub fn of(self, last: u64) -> (i64, usize) {
         let (from, to) = (self.from.at(last), self.to.at(last));
@@ -227,23 +224,14 @@ impl Reach {
     }
 
     /// Whether the two have as many members in every trial.
-    pub(super) fn as_long_as(self, other: Reach) -> bool {
-        let slope = |reach: Reach| i64::from(reach.to.from_last) - i64::from(reach.from.from_last);
-        let length = |reach: Reach| reach.to.number - reach.from.number;
+    pub(super) fn as_long_as(self, other: IndexRange) -> bool {
+        let slope = |reach: IndexRange| i64::from(reach.to.from_last) - i64::from(reach.from.from_last);
+        let length = |reach: IndexRange| reach.to.number - reach.from.number;
         slope(self) == slope(other) && length(self) == length(other)
     }
 }
 
 impl Metric {
-    /// Reads a metric.
-    ///
-    /// # Errors
-    /// The first mistake and the bytes of `text` where it stands.
-    pub(super) fn parse(text: &str) -> Result<Metric, (Span, Mistake)> {
-        let line = || text.split_whitespace().collect::<Vec<_>>().join(" ");
-        formula::metric(text).map(|what| Metric { text: line(), what })
-    }
-
     /// The columns of `runs.csv` that it reads, beside outcome and lost.
     pub fn columns(&self) -> &[&'static str] {
         match &self.what {
@@ -252,15 +240,10 @@ impl Metric {
         }
     }
 
-    pub fn layers(&self) -> &[Layers] {
+    pub fn layers(&self) -> &[LayerTerm] {
         match &self.what {
             What::Rate(_) => &[],
             What::Aggregate(_, formula) => &formula.layers,
         }
     }
-}
-
-/// The columns that a formula may name.
-pub(super) fn numeric_columns() -> Vec<&'static str> {
-    record::runs().into_iter().filter(|name| is_numeric(name)).collect()
 }

@@ -4,6 +4,10 @@
 //! The way of a value: `source` (where it stands) -> `value` and `range` (what it is, by the table of axes) -> `dial` (what an axis
 //! steps through) -> `block` and `draft` (base and block together) -> `check` (whether it makes sense) -> `resolve` (a trial). Beside it,
 //! for the gate: `expect`, whose `metric` is read by `formula`.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what stands in a spec in place of what it should may be of any kind, and most axes are treated alike"
+)]
 
 mod block;
 mod check;
@@ -13,6 +17,7 @@ mod draft;
 pub mod expect;
 pub mod filter;
 mod formula;
+pub mod grid;
 mod held;
 pub mod key;
 mod lone;
@@ -26,23 +31,21 @@ mod task;
 pub mod unmet;
 pub mod value;
 
-pub(crate) use block::Block;
-pub(crate) use dial::{Dial, NOTHING_SET};
 pub use report::Mistake;
 pub(crate) use report::Problems;
 pub use report::{Problem, Report};
-pub(crate) use resolve::trial;
 
 use crate::axis::{Axis, Id};
-use crate::grid::Grid;
 use crate::trial::Loss;
 use crate::verdict::Record;
-use block::{Axes, Key};
+use block::{Axes, Block, Key};
 use check::View;
 use data::{Read, Sources, Taken};
+use dial::Dial;
 use draft::{Draft, Settings, Told};
 use expect::{Baseline, Expect};
 use filter::Filter;
+use grid::Grid;
 use report::excerpt;
 use settings::Seeds;
 use source::{Entry, Span};

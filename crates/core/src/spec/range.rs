@@ -9,7 +9,7 @@ use crate::trial::Value;
 
 /// Points from `first` to `last`, computed when asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Range {
+pub struct Progression {
     log: bool,
     first: f64,
     last: f64,
@@ -19,11 +19,11 @@ pub struct Range {
 /// A range as written; `per` is the axis by whose value each point is divided.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Divided {
-    pub range: Range,
+    pub range: Progression,
     pub per: Option<Id>,
 }
 
-impl Range {
+impl Progression {
     pub fn at(&self, i: u64) -> f64 {
         if i == 0 {
             return self.first;
@@ -105,7 +105,7 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, problems: &mut Problems
         problems.add(span, format!("this range of `{}` lacks {missing}", axis.name), HINT);
         return None;
     };
-    Some(Divided { range: Range { log, first, last, points }, per })
+    Some(Divided { range: Progression { log, first, last, points }, per })
 }
 
 fn pair(axis: &Axis, key: &str, raw: &Raw) -> Result<(f64, f64), Mistake> {
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     fn check(log: bool, first: f64, last: f64, points: u64, expected: &[f64]) {
-        let range = Range { log, first, last, points };
+        let range = Progression { log, first, last, points };
         assert_eq!((0..points).map(|i| range.at(i)).collect::<Vec<_>>(), expected);
     }
 
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn close_points_are_not_taken_for_distinct() {
-        let range = |first, last, points| Range { log: false, first, last, points }.is_distinct();
+        let range = |first, last, points| Progression { log: false, first, last, points }.is_distinct();
         assert!(range(0.0, 1.0, 1_000_000));
         assert!(!range(1.0, 1.0 + 1e-12, 100));
         assert!(!range(1.0, 1.0, 2));

@@ -1,15 +1,14 @@
 //! Values of filters that no trial has: mistyped, or of a grid that has changed. Nobody would notice, since a filter holds of what its other
 //! values let through. A range is no such value: it may reach beyond what there is.
 
-use super::filter::{Cells, Column, Filter};
+use super::filter::{Attribute, Filter, Filterable};
 use super::report::{Mistake, Problems, Report, excerpt};
 use super::source::Span;
-use crate::grid::Grid;
 
 /// A value that no trial has.
 #[derive(Debug, Clone)]
 pub struct Unmet {
-    pub column: Column,
+    pub column: Attribute,
     /// Of the conditions of its filter, from 0.
     pub condition: usize,
     /// Where it stands: in the spec, or in the argument.
@@ -18,7 +17,7 @@ pub struct Unmet {
 
 /// Which values of a filter some trial has.
 #[derive(Debug)]
-pub struct Tally<'a> {
+pub struct Coverage<'a> {
     filter: &'a Filter,
     /// The values that none had until now: condition and position in it.
     open: Vec<(usize, usize)>,
@@ -28,12 +27,12 @@ pub struct Tally<'a> {
 
 const PATIENCE: u64 = 200_000_000;
 
-impl<'a> Tally<'a> {
-    pub fn new(filter: &'a Filter) -> Tally<'a> {
-        Tally { filter, open: filter.listed(), patience: PATIENCE }
+impl<'a> Coverage<'a> {
+    pub fn new(filter: &'a Filter) -> Coverage<'a> {
+        Coverage { filter, open: filter.listed(), patience: PATIENCE }
     }
 
-    pub fn see(&mut self, trial: &impl Cells) {
+    pub fn see(&mut self, trial: &impl Filterable) {
         if self.open.is_empty() {
             return;
         }
@@ -55,11 +54,16 @@ impl<'a> Tally<'a> {
 }
 
 /// Refuses a spec of whose filters these values are met by nothing.
-pub fn refuse(unmet: &[Unmet], grid: Grid<'_>, text: &str, file: &str) -> Result<(), Report> {
+pub fn refuse(
+    unmet: &[Unmet],
+    known: &dyn Fn(&Attribute) -> Vec<String>,
+    text: &str,
+    file: &str,
+) -> Result<(), Report> {
     let mut problems = Problems::default();
     for Unmet { column, span, condition: _ } in unmet {
         let written = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
-        problems.push(span, none_has(column, written, &known(grid, column)));
+        problems.push(span, none_has(column, written, &known(column)));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems.report(text, file)) }
 }
@@ -67,7 +71,7 @@ pub fn refuse(unmet: &[Unmet], grid: Grid<'_>, text: &str, file: &str) -> Result
 /// Refuses arguments of `--where` of which these values are met by nothing.
 pub fn refuse_arguments(
     unmet: &[Unmet],
-    known: &dyn Fn(&Column) -> Vec<String>,
+    known: &dyn Fn(&Attribute) -> Vec<String>,
     args: &[String],
 ) -> Result<(), String> {
     match unmet.first() {
@@ -77,27 +81,15 @@ pub fn refuse_arguments(
 }
 
 /// What is wrong with a value of an argument of `--where`.
-pub fn argument(unmet: &Unmet, known: &dyn Fn(&Column) -> Vec<String>, args: &[String]) -> Mistake {
+pub fn argument(unmet: &Unmet, known: &dyn Fn(&Attribute) -> Vec<String>, args: &[String]) -> Mistake {
     let written = args[unmet.condition].get(unmet.span.clone()).unwrap_or_default();
     none_has(&unmet.column, written, &known(&unmet.column))
 }
 
-/// Values that a message names, and those that are looked at for them.
+/// Values that a message names.
 const NAMED: usize = 12;
-const LOOKED_AT: usize = 1000;
 
-/// The values that a column has in a grid.
-pub fn known(grid: Grid<'_>, column: &Column) -> Vec<String> {
-    let mut known: Vec<String> = Vec::new();
-    for text in grid.trials().map(|trial| column.text(&trial)).filter(|text| !text.is_empty()) {
-        if known.len() < LOOKED_AT && !known.contains(&text) {
-            known.push(text);
-        }
-    }
-    known
-}
-
-fn none_has(column: &Column, written: &str, known: &[String]) -> Mistake {
+fn none_has(column: &Attribute, written: &str, known: &[String]) -> Mistake {
     let name = column.name();
     let message = format!("no trial has the `{name}` `{}`", excerpt(written));
     let distance = |value: &&String| strsim::damerau_levenshtein(written, value);

@@ -16,10 +16,10 @@ mod sync;
 mod table;
 
 pub use folder::{Folder, Replacement};
-pub use manifest::{Counts, Manifest, Status};
+pub use manifest::{Manifest, Status};
 pub use owner::refuse_report;
-pub use stage::Stage;
-pub use table::{Change, Reader, Table, Vouch};
+pub use stage::Staging;
+pub use table::{Reader, RowChange, Table, Vouch};
 
 use crate::failure::Failure;
 use crate::protocol::Rows;
@@ -33,7 +33,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use sums::{Beside, Blocks, Found, Known, Recorded, Sums};
+use sums::{BlockSums, Found, Known, Recorded, SideSums, Sums};
 use sync::Syncer;
 use table::New;
 
@@ -189,7 +189,9 @@ impl Store {
         let nothing = Record::default();
         let known = match under {
             Recorded::Nothing => Some(&nothing),
-            under => self.manifest.as_ref().and_then(|manifest| manifest.records.get(&under.name())),
+            Recorded::Unknown | Recorded::Hash(_) => {
+                self.manifest.as_ref().and_then(|manifest| manifest.records.get(&under.name()))
+            }
         };
         match known {
             Some(record) => !record.includes(asked),
@@ -242,7 +244,7 @@ impl Store {
             Guard::There | Guard::Missing | Guard::Open(_) => {
                 let mut lines = sums::begin(&self.folder)?;
                 for (trial, sum, recorded) in self.runs.sums() {
-                    let beside = Beside { recorded, blocks: blocks(&self.sides, trial) };
+                    let beside = SideSums { recorded, blocks: blocks(&self.sides, trial) };
                     lines.put(&sums::line(trial, sum, Some(&beside)))?;
                 }
                 lines.finish()?;
@@ -316,7 +318,7 @@ impl Store {
         for New { trial, length, verdict } in new {
             let sum = sums::sum(&text[at..at + *length as usize]);
             let recorded = verdict.map_or(Recorded::Unknown, |(_, recorded)| recorded);
-            lines.extend(sums::line(*trial, sum, Some(&Beside { recorded, blocks: blocks(&self.sides, *trial) })));
+            lines.extend(sums::line(*trial, sum, Some(&SideSums { recorded, blocks: blocks(&self.sides, *trial) })));
             at += *length as usize;
         }
         if let Guard::Open(sums) = &mut self.guard {
@@ -334,7 +336,7 @@ impl Store {
     }
 
     /// Replaces the tables by themselves in the order given. `visit` sees each row of `runs.csv` and may change it.
-    pub fn sort(&mut self, order: &[TrialId], visit: &mut Change<'_>) -> Result<(), Failure> {
+    pub fn sort(&mut self, order: &[TrialId], visit: &mut RowChange<'_>) -> Result<(), Failure> {
         self.check_lock()?;
         self.syncer = None;
         for table in &mut self.sides {
@@ -347,7 +349,7 @@ impl Store {
         let Guard::Open(open) = &mut self.guard else { unreachable!("the files were opened") };
         let (open, changed) = (std::cell::RefCell::new(open), std::cell::Cell::new(false));
         let mut put = |put: table::Put| {
-            let beside = Beside { recorded: put.recorded, blocks: blocks(sides, put.trial) };
+            let beside = SideSums { recorded: put.recorded, blocks: blocks(sides, put.trial) };
             let line = sums::line(put.trial, put.sum, Some(&beside));
             if put.changed {
                 changed.set(true);
@@ -417,7 +419,7 @@ fn remove_empty(dirs: &[PathBuf]) {
 /// How often a sweep looks whether its folder is still its own.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-fn blocks(sides: &[Table; 3], trial: TrialId) -> Blocks {
+fn blocks(sides: &[Table; 3], trial: TrialId) -> BlockSums {
     sides.each_ref().map(|side| side.block(trial))
 }
 

@@ -12,7 +12,7 @@ pub struct Mark {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct RowPlace {
     pub offset: u64,
     pub length: u32,
     /// `sums::sum` of the row, or of all rows of the trial.
@@ -21,24 +21,24 @@ pub struct Place {
     pub mark: Option<Mark>,
 }
 
-struct Entry {
+struct IndexEntry {
     trial: TrialId,
     offset: u64,
     length: u32,
     sum: u32,
 }
 
-impl Entry {
-    fn new(trial: TrialId, place: Place) -> Entry {
-        let Place { offset, length, sum, mark: _ } = place;
-        Entry { trial, offset, length, sum }
+impl IndexEntry {
+    fn new(trial: TrialId, place: RowPlace) -> IndexEntry {
+        let RowPlace { offset, length, sum, mark: _ } = place;
+        IndexEntry { trial, offset, length, sum }
     }
 }
 
 /// A hash map in the order of insertion. An id is a hash already.
 #[derive(Default)]
 pub struct Places {
-    entries: Vec<Entry>,
+    entries: Vec<IndexEntry>,
     /// Of the entries; beside them, they would take 8 bytes each.
     marks: Vec<Option<Mark>>,
     /// Numbers of entries, from 1; 0 is free. At most half are taken.
@@ -50,7 +50,7 @@ impl Places {
         self.entries.len()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (TrialId, Place)> {
+    pub fn iter(&self) -> impl Iterator<Item = (TrialId, RowPlace)> {
         (0..self.len()).map(|number| (self.entries[number].trial, self.at(number)))
     }
 
@@ -60,27 +60,27 @@ impl Places {
         self.slots[slot].checked_sub(1).map(|number| number as usize)
     }
 
-    pub fn at(&self, number: usize) -> Place {
-        let Entry { offset, length, sum, .. } = self.entries[number];
-        Place { offset, length, sum, mark: self.marks[number] }
+    pub fn at(&self, number: usize) -> RowPlace {
+        let IndexEntry { offset, length, sum, .. } = self.entries[number];
+        RowPlace { offset, length, sum, mark: self.marks[number] }
     }
 
-    pub fn set(&mut self, number: usize, place: Place) {
-        self.entries[number] = Entry::new(self.entries[number].trial, place);
+    pub fn set(&mut self, number: usize, place: RowPlace) {
+        self.entries[number] = IndexEntry::new(self.entries[number].trial, place);
         self.marks[number] = place.mark;
     }
 
-    pub fn get(&self, trial: TrialId) -> Option<Place> {
+    pub fn get(&self, trial: TrialId) -> Option<RowPlace> {
         self.number(trial).map(|number| self.at(number))
     }
 
     /// Sets the place of a trial, which may have one.
-    pub fn insert(&mut self, trial: TrialId, place: Place) {
+    pub fn insert(&mut self, trial: TrialId, place: RowPlace) {
         self.reserve(self.entries.len() + 1);
         let slot = self.slot(trial).expect("there are slots");
         match self.slots[slot] {
             0 => {
-                self.entries.push(Entry::new(trial, place));
+                self.entries.push(IndexEntry::new(trial, place));
                 self.marks.push(place.mark);
                 self.slots[slot] = self.entries.len() as u32;
             }

@@ -12,14 +12,14 @@ use std::io;
 const STAGE: &str = ".merging";
 
 /// A folder aside, gone when this is dropped.
-pub struct Stage {
+pub struct Staging {
     within: super::Folder,
     pub store: Store,
 }
 
 impl Store {
     /// An empty folder below this one, on the same file system. What a killed process left there is dropped.
-    pub fn stage(&self) -> Result<Stage, Failure> {
+    pub fn stage(&self) -> Result<Staging, Failure> {
         let aside = self.folder.name(STAGE);
         if aside.exists() && !is_stage(&aside) {
             return Err(Failure::new(format!("`{}` is no folder of an interrupted merge", aside.display()))
@@ -28,12 +28,12 @@ impl Store {
         let failed = |what, error| Failure::io(what, &aside, &error);
         self.folder.remove_below(STAGE).map_err(|error| failed("remove", error))?;
         let folder = self.folder.below(STAGE).map_err(|error| failed("make the folder", error))?;
-        Ok(Stage { store: Store::of(folder)?, within: self.folder.clone() })
+        Ok(Staging { store: Store::of(folder)?, within: self.folder.clone() })
     }
 
     /// Replaces the files of this folder by those of the stage: the rows after everything else, and the manifest, which says what they are,
     /// at the very end.
-    pub fn adopt(mut self, stage: Stage) -> Result<(), Failure> {
+    pub fn adopt(mut self, stage: Staging) -> Result<(), Failure> {
         self.check_lock()?;
         self.keep();
         let from = &stage.store.folder;
@@ -64,7 +64,7 @@ impl Store {
     }
 }
 
-impl Drop for Stage {
+impl Drop for Staging {
     fn drop(&mut self) {
         let _ = self.within.remove_below(STAGE);
     }

@@ -51,14 +51,14 @@ pub fn open_file(path: &Path) -> io::Result<impl BufRead + use<>> {
 
 /// The rows of one trial in a file beside `runs.csv`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Block {
+pub struct BlockSum {
     pub bytes: u64,
     /// 0 of none.
     pub sum: u32,
 }
 
 /// Of each of `SIDES`.
-pub type Blocks = [Block; SIDES.len()];
+pub type BlockSums = [BlockSum; SIDES.len()];
 
 /// A name for the `[record]` under which a trial was trained. The manifest says what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,19 +99,19 @@ impl Recorded {
 
 /// What a line says beyond the row of `runs.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beside {
+pub struct SideSums {
     pub recorded: Recorded,
-    pub blocks: Blocks,
+    pub blocks: BlockSums,
 }
 
 /// A line of the file. Without `beside` it is one of an older version.
-pub fn line(trial: TrialId, sum: u32, beside: Option<&Beside>) -> Vec<u8> {
+pub fn line(trial: TrialId, sum: u32, beside: Option<&SideSums>) -> Vec<u8> {
     let mut line = String::with_capacity(LONGEST);
     let _ = write!(line, "{trial},{sum:08x}");
-    if let Some(Beside { recorded, blocks }) = beside {
+    if let Some(SideSums { recorded, blocks }) = beside {
         line.push(',');
         line.push_str(&recorded.name());
-        for Block { bytes, sum } in blocks {
+        for BlockSum { bytes, sum } in blocks {
             let _ = if *bytes == 0 { write!(line, ",,") } else { write!(line, ",{bytes},{sum:08x}") };
         }
     }
@@ -125,30 +125,30 @@ fn hexadecimal(text: &str) -> Option<u32> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Line {
+struct SumLine {
     trial: TrialId,
     sum: u32,
-    beside: Option<Beside>,
+    beside: Option<SideSums>,
 }
 
-fn parse(line: &[u8]) -> Option<Line> {
+fn parse(line: &[u8]) -> Option<SumLine> {
     let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
     let mut cells = text.split(',');
     let (trial, sum) = (TrialId::parse(cells.next()?)?, hexadecimal(cells.next()?)?);
     let beside = match cells.next() {
         None => None,
         Some(recorded) => {
-            let mut beside = Beside { recorded: Recorded::parse(recorded)?, blocks: Blocks::default() };
+            let mut beside = SideSums { recorded: Recorded::parse(recorded)?, blocks: BlockSums::default() };
             for block in &mut beside.blocks {
                 *block = match (cells.next()?, cells.next()?) {
-                    ("", "") => Block::default(),
-                    (bytes, sum) => Block { bytes: count(bytes)?, sum: hexadecimal(sum)? },
+                    ("", "") => BlockSum::default(),
+                    (bytes, sum) => BlockSum { bytes: count(bytes)?, sum: hexadecimal(sum)? },
                 };
             }
             Some(beside)
         }
     };
-    cells.next().is_none().then_some(Line { trial, sum, beside })
+    cells.next().is_none().then_some(SumLine { trial, sum, beside })
 }
 
 /// A number above 0 in the one way in which it is written.
@@ -168,7 +168,7 @@ pub enum Found {
     /// It was not written.
     Nothing,
     /// It was, with other rows in this one of `SIDES` than are there.
-    Other(usize, Block),
+    Other(usize, BlockSum),
     Written(Recorded),
 }
 
@@ -176,7 +176,7 @@ pub enum Found {
 /// is kept.
 pub struct Known {
     from: BufReader<File>,
-    next: Option<Line>,
+    next: Option<SumLine>,
     /// All of them, as soon as a row was not the next.
     sorted: Option<Sorted>,
 }
@@ -186,7 +186,7 @@ pub struct Known {
 struct Sorted {
     /// With a place in `besides`.
     lines: Vec<(TrialId, u32, u32)>,
-    besides: Vec<Option<Beside>>,
+    besides: Vec<Option<SideSums>>,
 }
 
 impl Known {
@@ -207,7 +207,7 @@ impl Known {
 
     /// Whether a row with this sum was written for this trial, beside `blocks` in the other files (of which none are looked at if there are none). A row can have several lines: of the first time
     /// that it was written, and of a later one.
-    pub fn find(&mut self, trial: TrialId, sum: u32, blocks: Option<Blocks>) -> io::Result<Found> {
+    pub fn find(&mut self, trial: TrialId, sum: u32, blocks: Option<BlockSums>) -> io::Result<Found> {
         if self.sorted.is_none() {
             if let Some(next) = self.next.filter(|line| (line.trial, line.sum) == (trial, sum))
                 && let found @ Found::Written(_) = judge(next.beside, blocks)
@@ -223,7 +223,7 @@ impl Known {
         for line in lines[first..].iter().take_while(|line| (line.0, line.1) == (trial, sum)) {
             match judge(besides[line.2 as usize], blocks) {
                 found @ Found::Written(_) => return Ok(found),
-                found => best = found,
+                found @ (Found::Nothing | Found::Other(..)) => best = found,
             }
         }
         Ok(best)
@@ -233,7 +233,7 @@ impl Known {
         self.from.rewind()?;
         let mut sorted = Sorted::default();
         sorted.lines.reserve(self.from.get_ref().metadata()?.len() as usize / LONGEST);
-        while let Some(Line { trial, sum, beside }) = read(&mut self.from)? {
+        while let Some(SumLine { trial, sum, beside }) = read(&mut self.from)? {
             if sorted.besides.last() != Some(&beside) {
                 sorted.besides.push(beside);
             }
@@ -245,8 +245,8 @@ impl Known {
     }
 }
 
-fn judge(beside: Option<Beside>, there: Option<Blocks>) -> Found {
-    let Some(Beside { recorded, blocks: written }) = beside else {
+fn judge(beside: Option<SideSums>, there: Option<BlockSums>) -> Found {
+    let Some(SideSums { recorded, blocks: written }) = beside else {
         return Found::Written(Recorded::Unknown);
     };
     let there = there.unwrap_or(written);
@@ -257,7 +257,7 @@ fn judge(beside: Option<Beside>, there: Option<Blocks>) -> Found {
 }
 
 /// The next line that is one.
-fn read(from: &mut impl BufRead) -> io::Result<Option<Line>> {
+fn read(from: &mut impl BufRead) -> io::Result<Option<SumLine>> {
     let (mut text, mut whole) = (Vec::with_capacity(LONGEST + 1), true);
     // What is longer is no line, nor are its parts.
     while from.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut text)? > 0 {

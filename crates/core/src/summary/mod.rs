@@ -4,9 +4,8 @@ mod counted;
 mod table;
 
 use crate::record::column::{About, abouts, names};
-use crate::record::{self, LABEL, OUTCOME, Verdict};
+use crate::record::{self, Counts, LABEL, OUTCOME, Verdict};
 use crate::spec::Spec;
-use crate::store::Counts;
 use counted::COUNTED;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -105,7 +104,7 @@ impl Summary {
         };
         let ends = &self.ends;
         let cell = |column: usize| &row[ends[column - 1] + 1..ends[column]];
-        let Columns { seed, data_seed, epoch_diverged, epoch_nonfinite, .. } = self.columns;
+        let Columns { seed, data_seed, epoch_diverged, epoch_nonfinite } = self.columns;
         self.key.clear();
         for column in (LABEL..OUTCOME).filter(|column| *column != seed) {
             // A seed of the data of its own makes a configuration; by default it is the seed, which does not.

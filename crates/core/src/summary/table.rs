@@ -4,9 +4,8 @@
 use super::{Groups, rate};
 use crate::axis::Id;
 use crate::failure::printable;
-use crate::record::{self, LABEL, Verdict};
+use crate::record::{self, Counts, LABEL, Verdict};
 use crate::spec::Spec;
-use crate::store::Counts;
 use crate::trial::Value;
 use std::fmt::Write as _;
 
@@ -23,13 +22,13 @@ const SHORT: usize = 12;
 
 /// Counts by the columns that a spec sets.
 pub struct ByAxis {
-    columns: Vec<Column>,
+    columns: Vec<AxisColumn>,
     /// By the cells of `columns`; none once there are more than `LISTED`.
     configurations: Option<Groups<Counts>>,
     key: Vec<u8>,
 }
 
-struct Column {
+struct AxisColumn {
     at: usize,
     /// The column of the number in a short form, and the number that needs no parentheses.
     number: Option<(usize, Vec<u8>)>,
@@ -44,12 +43,12 @@ impl ByAxis {
     pub fn new(spec: &Spec) -> ByAxis {
         let column = |at: usize, is_numeric: bool| {
             let (name, values) = (record::runs()[at], Some(Groups::new()));
-            Column { at, number: None, name, is_numeric, values }
+            AxisColumn { at, number: None, name, is_numeric, values }
         };
         let of_axis = |(id, number): (Id, Option<Id>)| {
             let plain = |id: Id| (record::column(id.name()), id.axis().usual().map(text).unwrap_or_default());
             let axis = id.axis();
-            Column { number: number.map(plain), ..column(record::column(axis.name), axis.is_numeric()) }
+            AxisColumn { number: number.map(plain), ..column(record::column(axis.name), axis.is_numeric()) }
         };
         let axes = spec.axes_set().into_iter().filter(|(id, _)| *id != Id::Seed).map(of_axis);
         let columns = [column(LABEL, false)].into_iter().chain(axes).collect();
@@ -115,7 +114,7 @@ impl ByAxis {
     }
 }
 
-impl Column {
+impl AxisColumn {
     fn varies(&self) -> bool {
         self.values.as_ref().is_none_or(|values| values.values.len() > 1)
     }

@@ -1,16 +1,16 @@
 //! Writes `report.html` into a run directory: the rows, what lies beside them and what a check says of them, into one page.
 
-use super::check::{layers, open, run_of};
-use super::origin::parse_kept;
+use super::curves::{Curves, curves};
+use super::data::{self, Beside, Checks, Data, Sampled};
+use super::sample::{self, Sample};
+use super::{MOST_TRIALS, page};
 use crate::figures::design;
 use crate::figures::table::Table;
+use crate::origin::parse_kept;
 use crate::progress::to_stderr;
-use crate::report::curves::{Curves, curves};
-use crate::report::data::{self, Beside, Checks, Data, Sampled};
-use crate::report::sample::{self, Sample};
-use crate::report::{MOST_TRIALS, page};
+use crate::run_files::{self, open};
 use blowup_core::check::judge::judge;
-use blowup_core::check::measure::{self, Rows};
+use blowup_core::check::measure::{self, SweepRows};
 use blowup_core::check::roster::Roster;
 use blowup_core::failure::Failure;
 use blowup_core::input;
@@ -113,9 +113,9 @@ fn checks(dir: &Path, spec: &Spec, rows: u64) -> Option<Checks> {
     }
     let found = || -> Result<Checks, Failure> {
         let roster = Roster::new(spec);
-        let run = run_of(dir, &roster, &measure::columns(spec))?;
-        let layers = layers(spec, &roster, &dir.join("layers.csv"))?;
-        Ok(Checks::of(&judge(spec, Rows { roster: &roster, run: &run, layers: &layers }, None)))
+        let run = run_files::runs(dir, &roster, &measure::columns(spec))?;
+        let layers = run_files::layers(spec, &roster, &dir.join("layers.csv"))?;
+        Ok(Checks::of(&judge(spec, SweepRows { roster: &roster, run: &run, layers: &layers }, None)))
     };
     Some(found().unwrap_or_else(|failure| Checks::Problem(failure.to_string())))
 }

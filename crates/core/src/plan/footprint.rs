@@ -1,6 +1,6 @@
 //! What a worker holds in memory at most, predicted.
 
-use super::measure::Measure;
+use super::workload::Workload;
 use crate::trial::{Network, Norm, TaskKind, Trial};
 use crate::verdict::{EpochRow, LayerRow, Record, StepRow};
 
@@ -31,7 +31,7 @@ const LAYER_TEXT: f64 = 110.0;
 const STEP_TEXT: f64 = 90.0;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Held {
+pub struct Footprint {
     per_lane: f64,
     /// What is recorded of it; a pad lane has nothing.
     per_trial: f64,
@@ -40,8 +40,8 @@ pub struct Held {
     per_chunk: f64,
 }
 
-impl Held {
-    pub fn of(trial: &Trial, m: &Measure, record: &Record) -> Held {
+impl Footprint {
+    pub fn of(trial: &Trial, m: &Workload, record: &Record) -> Footprint {
         let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
         let peak = if trial.dtype.is_16_bit() || normed { PEAK_WIDENED } else { PEAK };
         let layers = (m.depth + 1.0) * m.time;
@@ -62,7 +62,13 @@ impl Held {
             TaskKind::Csv => (0.0, m.bytes * m.numbers * m.samples + CELL * drawn),
             TaskKind::Digits => (0.0, m.bytes * m.numbers * m.samples + DRAWN * drawn),
             TaskKind::Teacher => (m.bytes * m.numbers * kept_samples, DRAWN * drawn + TAUGHT * m.samples),
-            _ => (m.bytes * m.numbers * kept_samples, DRAWN * drawn),
+            TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Scalar
+            | TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence => (m.bytes * m.numbers * kept_samples, DRAWN * drawn),
         };
         let kept_per_unit = match trial.network {
             Network::Gated { .. } => CURVED_GATED,
@@ -73,7 +79,7 @@ impl Held {
             * size_of::<f64>() as f64
             * m.evaluated()
             * (kept_per_unit * m.units_of(1.0) + m.numbers);
-        Held {
+        Footprint {
             per_lane: peak * m.working_set() + PLACE * m.batch,
             per_trial: kept + late,
             per_seed,

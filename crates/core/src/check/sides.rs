@@ -1,28 +1,28 @@
 //! The files beside `runs.csv`, held against what was written of each trial: how many bytes are its own, and their checksum.
 
 use super::roster::Roster;
-use super::sheet::{Header, Row};
+use super::sheet::{Header, SheetRow};
 use crate::failure::Failure;
 use crate::record::SIDES;
-use crate::store::sums::{self, Block, Blocks};
+use crate::store::sums::{self, BlockSum, BlockSums};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 /// What the files have of each trial, by its place in the grid.
-pub struct Beside {
-    files: [File; SIDES.len()],
+pub struct SideFiles {
+    files: [SideFile; SIDES.len()],
 }
 
-struct File {
+struct SideFile {
     path: PathBuf,
     /// None if the file is not there.
-    blocks: Option<Vec<Block>>,
+    blocks: Option<Vec<BlockSum>>,
 }
 
-impl Beside {
+impl SideFiles {
     /// Nothing was read yet.
-    pub fn new(dir: &Path) -> Beside {
-        Beside { files: [0, 1, 2].map(|side: usize| File { path: dir.join(SIDES[side].file), blocks: None }) }
+    pub fn new(dir: &Path) -> SideFiles {
+        SideFiles { files: [0, 1, 2].map(|side: usize| SideFile { path: dir.join(SIDES[side].file), blocks: None }) }
     }
 
     /// Reads each file that is there, to its end. `open`: none if there is no such file.
@@ -34,9 +34,9 @@ impl Beside {
         roster: &Roster,
         open: &dyn Fn(&Path) -> Result<Option<R>, Failure>,
     ) -> Result<(), Failure> {
-        for File { path, blocks } in &mut self.files {
+        for SideFile { path, blocks } in &mut self.files {
             let Some(mut reader) = open(path)? else { continue };
-            let mut found = vec![Block::default(); roster.ids.len()];
+            let mut found = vec![BlockSum::default(); roster.ids.len()];
             let header = Header::read(path, &mut reader)?;
             header.rows(path, reader, &mut |row| {
                 if let Some(place) = roster.place(row.trial) {
@@ -51,13 +51,13 @@ impl Beside {
         Ok(())
     }
 
-    pub fn of(&self, place: u32) -> Blocks {
-        let block = |file: &File| file.blocks.as_ref().map_or(Block::default(), |blocks| blocks[place as usize]);
+    pub fn of(&self, place: u32) -> BlockSums {
+        let block = |file: &SideFile| file.blocks.as_ref().map_or(BlockSum::default(), |blocks| blocks[place as usize]);
         self.files.each_ref().map(block)
     }
 
     /// The rows of a trial in one of the files are not those that were written beside its row in `runs.csv`.
-    pub fn wrong(&self, side: usize, row: &Row<'_>, written: Block, place: u32) -> Failure {
+    pub fn wrong(&self, side: usize, row: &SheetRow<'_>, written: BlockSum, place: u32) -> Failure {
         let (file, trial) = (&self.files[side], row.trial);
         let path = file.path.display();
         let text = match (&file.blocks, self.of(place)[side].bytes) {

@@ -1,17 +1,17 @@
 //! One pass over the grid (or a shard of it), against the rows that are there: what is left to run, in which order the rows end up, and whether
 //! the folder belongs to this grid at all.
 
+use super::grid_hash::GridHash;
 use blowup_core::axis::{Axis, TABLE};
 use blowup_core::failure::{Failure, counted, excerpt};
-use blowup_core::grid::{Grid, Trials};
 use blowup_core::plan::{Planner, Shard, Split};
 use blowup_core::record::Verdict;
 use blowup_core::spec::Spec;
-use blowup_core::spec::filter::{Column, Filter};
-use blowup_core::spec::unmet::{self, Tally, Unmet};
+use blowup_core::spec::filter::{Attribute, Filter};
+use blowup_core::spec::grid::{Grid, Trials};
+use blowup_core::spec::unmet::{self, Coverage, Unmet};
 use blowup_core::store::Store;
 use blowup_core::trial::{Trial, TrialId};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 pub struct Survey {
@@ -71,14 +71,14 @@ impl Survey {
             unmet: Vec::new(),
             unmet_here: Vec::new(),
         };
-        let mut expected: Vec<Tally<'_>> = spec.expects.iter().map(|expect| expect.filter.tally()).collect();
-        let mut asked = filter.tally();
+        let mut expected: Vec<Coverage<'_>> = spec.expects.iter().map(|expect| Coverage::new(&expect.filter)).collect();
+        let mut asked = Coverage::new(filter);
         let (mut rows, mut hash) = (0, GridHash::default());
         let mut part = Part::new(spec.grid(), shard);
         while let Some((point, id, trial, inside)) = part.advance() {
             hash.add(id);
             survey.trials += 1;
-            expected.iter_mut().chain([&mut asked]).for_each(|tally| tally.see(&trial));
+            expected.iter_mut().chain([&mut asked]).for_each(|coverage| coverage.see(&trial));
             let matches = filter.matches(&trial);
             survey.matched += u64::from(matches);
             if !inside {
@@ -110,7 +110,7 @@ impl Survey {
         survey.foreign = store.runs.len() - rows;
         survey.collision = part.trials.collision();
         survey.unmet = part.trials.unmet();
-        survey.unmet.extend(expected.iter().flat_map(Tally::unmet));
+        survey.unmet.extend(expected.iter().flat_map(Coverage::unmet));
         survey.unmet_here = asked.unmet();
         survey.grid = hash.finish();
         survey
@@ -145,9 +145,9 @@ impl Survey {
 
     /// Refuses values in `where`, `[[exclude]]` and `--where` that no trial of the grid has, whatever part of it is to run.
     pub fn check_values(&self, grid: Grid<'_>, text: &str, file: &Path, args: &[String]) -> Result<(), Failure> {
-        unmet::refuse(&self.unmet, grid, text, &file.display().to_string())
+        let known = |column: &Attribute| grid.values(column);
+        unmet::refuse(&self.unmet, &known, text, &file.display().to_string())
             .map_err(|report| Failure::new(report.to_string()))?;
-        let known = |column: &Column| unmet::known(grid, column);
         if self.matched > 0 {
             return unmet::refuse_arguments(&self.unmet_here, &known, args).map_err(Failure::new);
         }
@@ -226,26 +226,6 @@ impl Survey {
     }
 }
 
-/// A folder holds a shard or a whole sweep, and stays what it is.
-pub fn check_shard(store: &Store, shard: Option<Shard>) -> Result<(), Failure> {
-    let Some(manifest) = store.manifest.as_ref().filter(|manifest| manifest.shard != shard) else {
-        return Ok(());
-    };
-    let dir = store.dir().display();
-    let (text, hint) = match (manifest.shard, shard) {
-        (Some(there), Some(_)) => {
-            (format!("`{dir}` holds shard {there}"), "name another folder with `--out`".to_owned())
-        }
-        (Some(there), None) => (
-            format!("`{dir}` holds shard {there}, not a whole sweep"),
-            format!("`--shard {there}` goes on with it, `blowup merge` puts the shards together"),
-        ),
-        (None, Some(_)) => (format!("`{dir}` holds a whole sweep"), "name another folder with `--out`".to_owned()),
-        (None, None) => return Ok(()),
-    };
-    Err(Failure::new(text).hint(hint))
-}
-
 /// The trials of a grid, each with whether it is in the shard.
 struct Part<'a> {
     trials: Trials<'a>,
@@ -262,19 +242,5 @@ impl<'a> Part<'a> {
         let (point, id, trial) = self.trials.advance()?;
         let inside = self.shard.as_mut().is_none_or(|(split, shard)| split.shard_of(&trial) == shard.index());
         Some((point, id, trial, inside))
-    }
-}
-
-/// The ids of a grid in its order, as 16 hexadecimal digits of their SHA-256.
-#[derive(Default)]
-pub struct GridHash(Sha256);
-
-impl GridHash {
-    pub fn add(&mut self, id: TrialId) {
-        self.0.update(id.bits().to_be_bytes());
-    }
-
-    pub fn finish(self) -> String {
-        self.0.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -1,10 +1,12 @@
 //! The trials of a spec in a fixed order, made one at a time: blocks as written, in each the product of its dials with the first
 //! outermost and the seed innermost. Equal trials come once, where they come first; excluded ones do not come.
 
+use super::block::Block;
+use super::dial::{Dial, NOTHING_SET};
+use super::filter::{Attribute, Filter};
+use super::resolve;
+use super::unmet::{Coverage, Unmet};
 use crate::axis::Id;
-use crate::spec::filter::Filter;
-use crate::spec::unmet::{Tally, Unmet};
-use crate::spec::{self, Block, Dial, NOTHING_SET};
 use crate::trial::{Trial, TrialId};
 use std::collections::HashMap;
 
@@ -15,7 +17,7 @@ pub struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    pub(crate) fn new(blocks: &'a [Block], excludes: &'a [Filter]) -> Grid<'a> {
+    pub(super) fn new(blocks: &'a [Block], excludes: &'a [Filter]) -> Grid<'a> {
         Grid { blocks, excludes }
     }
 
@@ -46,7 +48,7 @@ impl<'a> Grid<'a> {
                 *position = rest % dial.len();
                 rest /= dial.len();
             }
-            return Walk::at(block, positions).trial(block.seeds.at(seed));
+            return Cursor::at(block, positions).trial(block.seeds.at(seed));
         }
         panic!("the grid has no point {point}");
     }
@@ -70,12 +72,12 @@ impl<'a> Grid<'a> {
             points: 0,
             seen: (!distinct).then(HashMap::new),
             collision: None,
-            excludes: self.excludes.iter().map(Filter::tally).collect(),
+            excludes: self.excludes.iter().map(Coverage::new).collect(),
         }
     }
 
     /// The trial at every point, excluded ones and repeats too, and whether it is excluded.
-    pub(crate) fn all_points(&self) -> impl Iterator<Item = (Trial, bool)> {
+    pub(super) fn all_points(&self) -> impl Iterator<Item = (Trial, bool)> {
         let mut trials = self.trials();
         std::iter::from_fn(move || trials.point()).map(|trial| {
             let excluded = self.is_excluded(&trial);
@@ -84,12 +86,24 @@ impl<'a> Grid<'a> {
     }
 
     /// Whether none of the first `points` is left after the excludes.
-    pub(crate) fn is_empty_within(&self, points: u64) -> bool {
+    pub(super) fn is_empty_within(&self, points: u64) -> bool {
         let mut trials = self.trials();
         let mut looked_at = std::iter::from_fn(|| trials.point()).take(points as usize);
         let mut all = 0;
         let excluded = looked_at.by_ref().inspect(|_| all += 1).all(|trial| self.is_excluded(&trial));
         excluded && all < points
+    }
+
+    /// The values that a column has in the grid, each once: as many as a message needs to look at.
+    pub fn values(&self, column: &Attribute) -> Vec<String> {
+        const MOST: usize = 1000;
+        let mut values: Vec<String> = Vec::new();
+        for text in self.trials().map(|trial| column.text(&trial)).filter(|text| !text.is_empty()) {
+            if values.len() < MOST && !values.contains(&text) {
+                values.push(text);
+            }
+        }
+        values
     }
 
     fn is_excluded(&self, trial: &Trial) -> bool {
@@ -102,7 +116,7 @@ impl<'a> Grid<'a> {
 pub struct Trials<'a> {
     grid: Grid<'a>,
     block: usize,
-    walk: Option<Walk>,
+    walk: Option<Cursor>,
     /// How many were looked at.
     points: u64,
     /// Each with further bits of its hash; none if no two points can be the same trial.
@@ -110,12 +124,12 @@ pub struct Trials<'a> {
     /// The first point that is another trial than an earlier one and has its id.
     collision: Option<u64>,
     /// Which values of the excludes `advance` has met.
-    excludes: Vec<Tally<'a>>,
+    excludes: Vec<Coverage<'a>>,
 }
 
 /// A position in a block.
 #[derive(Debug)]
-struct Walk {
+struct Cursor {
     /// One per dial.
     positions: Vec<u64>,
     /// Of the next seed.
@@ -124,11 +138,11 @@ struct Walk {
     trial: Trial,
 }
 
-impl Walk {
-    fn at(block: &Block, positions: Vec<u64>) -> Walk {
+impl Cursor {
+    fn at(block: &Block, positions: Vec<u64>) -> Cursor {
         let mut point = NOTHING_SET;
         block.dials.iter().zip(&positions).for_each(|(dial, &position)| dial.set(position, &mut point));
-        Walk { trial: spec::trial(block, &point), positions, seed: 0 }
+        Cursor { trial: resolve::trial(block, &point), positions, seed: 0 }
     }
 
     fn trial(&self, seed: u64) -> Trial {
@@ -138,11 +152,11 @@ impl Walk {
     }
 
     /// The walk at the next configuration; none after the last.
-    fn next(mut self, block: &Block) -> Option<Walk> {
+    fn next(mut self, block: &Block) -> Option<Cursor> {
         for (position, dial) in self.positions.iter_mut().zip(&block.dials).rev() {
             *position += 1;
             if *position < dial.len() {
-                return Some(Walk::at(block, self.positions));
+                return Some(Cursor::at(block, self.positions));
             }
             *position = 0;
         }
@@ -155,7 +169,7 @@ impl Trials<'_> {
     fn point(&mut self) -> Option<Trial> {
         loop {
             let block = self.grid.blocks.get(self.block)?;
-            let mut walk = self.walk.take().unwrap_or_else(|| Walk::at(block, vec![0; block.dials.len()]));
+            let mut walk = self.walk.take().unwrap_or_else(|| Cursor::at(block, vec![0; block.dials.len()]));
             if walk.seed < block.seeds.len() {
                 let trial = walk.trial(block.seeds.at(walk.seed));
                 walk.seed += 1;
@@ -177,7 +191,7 @@ impl Trials<'_> {
 
     /// Values of the excludes that no trial of those that `advance` has passed has.
     pub fn unmet(&self) -> Vec<Unmet> {
-        self.excludes.iter().flat_map(Tally::unmet).collect()
+        self.excludes.iter().flat_map(Coverage::unmet).collect()
     }
 
     /// The next trial, with its point and its id.

@@ -3,7 +3,7 @@
 use crate::trial::{Dtype, Network, Optimizer, Task, Trial};
 use crate::verdict::{Layers, Record};
 
-pub struct Measure {
+pub struct Workload {
     pub samples: f64,
     /// Numbers of one sample: inputs of all time steps, and outputs.
     pub numbers: f64,
@@ -26,8 +26,8 @@ pub struct Measure {
     is_fresh: bool,
 }
 
-impl Measure {
-    pub fn of(trial: &Trial) -> Measure {
+impl Workload {
+    pub fn of(trial: &Trial) -> Workload {
         let (inputs, outputs) = (trial.task.inputs as f64, trial.task.outputs as f64);
         let depth = trial.network.depth() as f64;
         let width = trial.network.width().unwrap_or(0) as f64;
@@ -53,7 +53,7 @@ impl Measure {
             Optimizer::Adam { .. } | Optimizer::Adamw { .. } => 2.0,
         };
         let batch = trial.batch as f64;
-        Measure {
+        Workload {
             samples: trial.task.samples as f64,
             numbers: inputs * time + outputs,
             batch,

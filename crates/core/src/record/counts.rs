@@ -1,0 +1,59 @@
+//! How many trials had which verdict.
+
+use super::Verdict;
+use crate::verdict::Outcome;
+use serde::{Deserialize, Serialize};
+
+/// Trials of the grid (or shard) by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub trials: u64,
+    pub converged: u64,
+    pub stalled: u64,
+    pub unsettled: u64,
+    pub diverged: u64,
+    pub nonfinite: u64,
+    pub lost: u64,
+    /// Without a row.
+    pub missing: u64,
+}
+
+impl Counts {
+    /// One more trial.
+    pub fn add(&mut self, verdict: Verdict) {
+        self.trials += 1;
+        match verdict {
+            Verdict::Outcome(outcome) => *self.of(outcome) += 1,
+            Verdict::Lost(_) => self.lost += 1,
+        }
+    }
+
+    /// Those of both.
+    pub fn plus(self, other: &Counts) -> Counts {
+        Counts {
+            trials: self.trials + other.trials,
+            converged: self.converged + other.converged,
+            stalled: self.stalled + other.stalled,
+            unsettled: self.unsettled + other.unsettled,
+            diverged: self.diverged + other.diverged,
+            nonfinite: self.nonfinite + other.nonfinite,
+            lost: self.lost + other.lost,
+            missing: self.missing + other.missing,
+        }
+    }
+
+    /// Trials with a verdict.
+    pub fn verdicts(&self) -> u64 {
+        self.trials - self.lost
+    }
+
+    fn of(&mut self, outcome: Outcome) -> &mut u64 {
+        match outcome {
+            Outcome::Converged => &mut self.converged,
+            Outcome::Stalled => &mut self.stalled,
+            Outcome::Unsettled => &mut self.unsettled,
+            Outcome::Diverged => &mut self.diverged,
+            Outcome::Nonfinite => &mut self.nonfinite,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A merge that writes its files.
+
+use super::sources::Sources;
+use crate::progress;
+use crate::report;
+use crate::sweep::label::relabelled;
+use crate::sweep::manifest::now;
+use blowup_core::failure::{Exit, Failure, counted};
+use blowup_core::output::print;
+use blowup_core::protocol::{Row, Rows};
+use blowup_core::record::{Counts, EPOCHS, SIDES, Verdict, recorded};
+use blowup_core::spec::Spec;
+use blowup_core::store::losses;
+use blowup_core::store::sums::Recorded;
+use blowup_core::store::{Manifest, Reader, Status, Store, Table};
+use blowup_core::summary::{self, Summary};
+use blowup_core::trial::TrialId;
+use std::fmt::Write as _;
+
+/// Shards that are proved to be one sweep.
+pub struct Merged<'a> {
+    spec: &'a Spec,
+    sources: Sources<'a>,
+    manifest: Manifest,
+}
+
+impl<'a> Merged<'a> {
+    /// `trials` is how many trials the grid has.
+    pub fn new(spec: &'a Spec, sources: Sources<'a>, trials: u64) -> Merged<'a> {
+        let manifest = manifest(sources.shards, trials);
+        Merged { spec, sources, manifest }
+    }
+
+    /// Writes all files beside those in `out`, which is locked, and then puts them in their place
+    /// together. `spec` is the text of the spec. Prints the table.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written, or if a shard lacks rows that it must have.
+    pub fn write(mut self, out: Store, spec: &[u8]) -> Result<Exit, Failure> {
+        let mut stage = out.stage()?;
+        stage.store.begin(spec, &self.spec.record, &self.manifest)?;
+        let mut summary = Summary::new(self.spec, self.spec.grid().keeps_configurations_together());
+        let mut csv = stage.store.new_summary()?;
+        csv.put(&summary::header())?;
+        self.rows(&mut stage.store, &mut |row| {
+            summary.add(row, &mut csv).map_err(|error| Failure::io("write", out.dir(), &error))
+        })?;
+        csv.put(&summary.rest())?;
+        csv.finish()?;
+        let trials = self.manifest.counts.trials;
+        let missing = trials - summary.all.trials;
+        self.manifest.counts = Counts { trials, missing, ..summary.all };
+        self.manifest.status = if missing == 0 { Status::Complete } else { Status::Partial };
+        self.manifest.lengths = stage.store.lengths();
+        stage.store.write_manifest(&self.manifest)?;
+        let folders = self.sources.shards.iter().map(|shard| &shard.folder);
+        losses::merge(folders, &out.folder, &stage.store.folder)?;
+        report::file::write_or_tell(&stage.store.folder, Some(self.spec));
+        let place = progress::folded(&out.dir().display().to_string(), &stage.store.files().join(" "));
+        out.adopt(stage)?;
+        print(&self.report(&summary, &place))?;
+        Ok(if missing == 0 && summary.all.lost > 0 { Exit::Lost } else { Exit::Done })
+    }
+
+    /// Copies the rows of all trials in the order of the grid; `each` sees those of `runs.csv`.
+    fn rows(&self, to: &mut Store, each: &mut dyn FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        let shards = self.sources.shards;
+        raise_file_limit();
+        let mut runs = readers(shards.iter().map(|shard| Some(&shard.runs)))?;
+        let mut sides = Vec::new();
+        for (i, recorded) in recorded(&self.spec.record).into_iter().enumerate() {
+            let tables = shards.iter().map(|shard| Some(&shard.sides[i]).filter(|side| recorded && side.exists()));
+            sides.push(readers(tables)?);
+        }
+        let (mut batch, mut trials) = (Batch::default(), self.spec.grid().trials());
+        while let Some((_, id, trial)) = trials.advance() {
+            let Some(at) = self.sources.owners.of(id).map(|at| at as usize) else {
+                continue;
+            };
+            let verdict = shards[at].runs.verdict(id).expect("the shard that has a trial has its row");
+            let row = runs[at].as_mut().map(|runs| runs.row(id)).transpose()?.flatten().unwrap_or_default();
+            let relabelled = relabelled(row, &trial.label);
+            let row = relabelled.as_deref().unwrap_or(row);
+            each(row)?;
+            let recorded = shards[at].runs.recorded(id).unwrap_or(Recorded::Unknown);
+            let Verdict::Outcome(outcome) = verdict else {
+                batch.flush(to)?;
+                to.append_unfinished((id, recorded), row, verdict)?;
+                continue;
+            };
+            let mut lengths = [0; 3];
+            for (i, side) in sides.iter_mut().enumerate() {
+                let block = side[at].as_mut().map(|side| side.row(id)).transpose()?.flatten().unwrap_or_default();
+                // Of every trial epoch 0 is recorded at least.
+                if block.is_empty() && SIDES[i].columns == EPOCHS && self.spec.record.epochs {
+                    let dir = shards[at].dir().display();
+                    return Err(Failure::new(format!("`{dir}/{}` has no rows of {id}", SIDES[i].file))
+                        .hint("the file was changed or damaged; run the shard again from nothing"));
+                }
+                batch.rows.sides[i].extend_from_slice(block);
+                lengths[i] = block.len() as u32;
+            }
+            batch.rows.runs.extend_from_slice(row);
+            batch.rows.trials.push(Row { index: 0, outcome, runs: row.len() as u32, sides: lengths });
+            batch.trials.push((id, recorded));
+            if batch.is_full() {
+                batch.flush(to)?;
+            }
+        }
+        batch.flush(to)
+    }
+
+    fn report(&self, summary: &Summary, place: &str) -> String {
+        let mut text = summary.table();
+        text.push('\n');
+        text.push_str(&progress::folded(&counted(summary.all.trials, "trial"), &progress::counts(&summary.all)));
+        let Counts { trials, missing, .. } = self.manifest.counts;
+        if missing > 0 {
+            let _ = writeln!(text, "partial: {missing} of the grid's {trials} trials are missing");
+        }
+        text.push_str(place);
+        text
+    }
+}
+
+/// The manifest of the merged sweep, whose files are not written yet.
+fn manifest(shards: &[Store], trials: u64) -> Manifest {
+    let manifests: Vec<&Manifest> = shards.iter().filter_map(|shard| shard.manifest.as_ref()).collect();
+    let mut fingerprints: Vec<String> = manifests.iter().flat_map(|m| m.fingerprints.clone()).collect();
+    fingerprints.sort_unstable();
+    fingerprints.dedup();
+    Manifest {
+        status: Status::Running,
+        shard: None,
+        fingerprints,
+        workers: manifests.iter().map(|m| m.workers).sum(),
+        started: manifests.iter().map(|m| m.started.clone()).min().unwrap_or_default(),
+        updated: now(),
+        wall_seconds: manifests.iter().map(|m| m.wall_seconds).sum(),
+        records: manifests.iter().flat_map(|m| m.records.clone()).collect(),
+        counts: Counts { trials, ..Counts::default() },
+        lengths: Default::default(),
+        ..manifests[0].clone()
+    }
+}
+
+fn readers<'a>(tables: impl Iterator<Item = Option<&'a Table>>) -> Result<Vec<Option<Reader<'a>>>, Failure> {
+    tables.map(|table| table.map(Table::reader).transpose()).collect()
+}
+
+/// Rows on their way to the files.
+#[derive(Default)]
+struct Batch {
+    trials: Vec<(TrialId, Recorded)>,
+    rows: Rows,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        const BYTES: usize = 1 << 18;
+        self.rows.runs.len() + self.rows.sides.iter().map(|side| side.len()).sum::<usize>() > BYTES
+    }
+
+    fn flush(&mut self, to: &mut Store) -> Result<(), Failure> {
+        if !self.trials.is_empty() {
+            to.append(&self.trials, &self.rows)?;
+        }
+        self.trials.clear();
+        self.rows.trials.clear();
+        self.rows.runs.clear();
+        self.rows.sides.iter_mut().for_each(|side| side.clear());
+        Ok(())
+    }
+}
+
+/// As many open files as the system lets this process have: a few for each shard.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!("the limit of open files stays: {error}");
+    }
+}

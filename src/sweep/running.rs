@@ -1,0 +1,295 @@
+//! A sweep while its workers train, and until its files are closed.
+
+use super::label::relabelled;
+use super::manifest::{counts, now};
+use super::survey::Survey;
+use super::text::{self, were};
+use crate::cli::Sweep;
+use crate::figures::glance::glance;
+use crate::progress::{self, Progress};
+use crate::report;
+use crate::worker::pool::{self, Ending, News};
+use blowup_core::failure::{Exit, Failure, counted};
+use blowup_core::limits::Limits;
+use blowup_core::output::print;
+use blowup_core::plan::{Pending, Plan};
+use blowup_core::protocol::Rows;
+use blowup_core::record::{self, Verdict};
+use blowup_core::spec::Spec;
+use blowup_core::store::losses::{self, Loss};
+use blowup_core::store::sums::Recorded;
+use blowup_core::store::{Manifest, REPORT, Status, Store};
+use blowup_core::summary::{self, Summary};
+use blowup_core::trial::TrialId;
+use std::time::Instant;
+
+/// A sweep whose folder is locked and whose grid is known.
+pub struct Running<'a> {
+    args: &'a Sweep,
+    /// The text of the spec, which the folder keeps byte for byte.
+    text: &'a str,
+    spec: &'a Spec,
+    store: Store,
+    survey: &'a Survey,
+    limits: Limits,
+    manifest: Manifest,
+    /// The name that the manifest has for this `[record]`. Each row is noted together with it.
+    recorded: Recorded,
+    started: Instant,
+    /// The fingerprint of the workers. None until a worker is ready and the folder was begun.
+    begun: Option<String>,
+    /// How many trials were lost in this run.
+    lost: u64,
+}
+
+impl<'a> Running<'a> {
+    /// The sweep of `spec` into `store`, not begun yet. `text` is the text of the spec.
+    pub fn new(
+        args: &'a Sweep,
+        (text, spec): (&'a str, &'a Spec),
+        store: Store,
+        survey: &'a Survey,
+        limits: Limits,
+        mut manifest: Manifest,
+    ) -> Running<'a> {
+        let recorded = manifest.name(&spec.record);
+        let started = Instant::now();
+        Running { args, text, spec, store, survey, limits, manifest, recorded, started, begun: None, lost: 0 }
+    }
+
+    /// Trains the planned trials, closes the files and prints the end.
+    ///
+    /// # Errors
+    /// What the pool or the store fails on. Rows that were written by then are kept.
+    pub fn run(mut self, plan: Plan) -> Result<Exit, Failure> {
+        self.warn_of_unrecorded();
+        if plan.chunks.is_empty() {
+            if self.store.is_final(&self.spec.record) && !self.is_changed() && self.survey.foreign == 0 {
+                return self.show();
+            }
+            self.store.begin(self.text.as_bytes(), &self.spec.record, &self.manifest)?;
+            return self.finish();
+        }
+        let trials = plan.trials() as u64;
+        let mut progress = Progress::start(trials, &plan, self.manifest.workers as usize, self.args.quiet);
+        progress.say(&format!(
+            "{}: {} to run ({} of {} are done) in {} on {}, into `{}`",
+            self.spec.name,
+            counted(trials, "trial"),
+            self.survey.selected - trials,
+            self.survey.selected,
+            counted(plan.chunks.len() as u64, "chunk"),
+            counted(self.manifest.workers, "worker"),
+            self.store.dir().display()
+        ));
+        for taken in &self.spec.data {
+            progress.say(&format!("data {}", taken.told()));
+        }
+        let options = pool::Options {
+            workers: self.manifest.workers as usize,
+            device: self.args.device,
+            record: self.spec.record.clone(),
+            limits: self.limits,
+            max_lost: self.args.max_lost,
+        };
+        let pending = Pending { grid: self.spec.grid(), ids: &self.survey.order, points: &self.survey.points };
+        let ended = pool::run(plan.chunks, pending, options, &mut |news| self.hear(news, &mut progress));
+        progress.finish(ended != Ok(Ending::Done));
+        match ended {
+            Ok(Ending::Done) => self.finish(),
+            Ok(Ending::Interrupted) => {
+                progress::to_stderr("interrupted; rows that were written are kept, the same command resumes");
+                self.close(Status::Interrupted)?;
+                Ok(Exit::Interrupted)
+            }
+            Ok(Ending::Hopeless) => {
+                let text =
+                    format!("stopped: {} lost; see lost.csv, the same command resumes", were(self.lost, "trial"));
+                progress::to_stderr(&text);
+                self.close(Status::Interrupted)?;
+                Ok(Exit::Lost)
+            }
+            Err(failure) => {
+                // The first error is the one to show.
+                let _ = self.close(Status::Interrupted);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether the folder holds another spec than this one. This one contains it.
+    fn is_changed(&self) -> bool {
+        self.store.spec.as_ref().is_some_and(|old| old != self.text)
+    }
+
+    fn hear(&mut self, news: News<'_>, progress: &mut Progress) -> Result<(), Failure> {
+        match news {
+            News::Ready { fingerprint } => match &self.begun {
+                None => {
+                    self.check_fingerprint(fingerprint)?;
+                    self.store.begin(self.text.as_bytes(), &self.spec.record, &self.manifest)?;
+                    self.begun = Some(fingerprint.to_owned());
+                }
+                Some(first) if first == fingerprint => {}
+                Some(_) => return Err(Failure::new("the program or its libtorch changed while the sweep was running")),
+            },
+            News::Rows { trials, rows, seconds_each } => {
+                self.check_same_rows(trials, rows)?;
+                let trials: Vec<_> = trials.iter().map(|trial| (*trial, self.recorded)).collect();
+                self.store.append(&trials, rows)?;
+                for row in &rows.trials {
+                    progress.done(Verdict::Outcome(row.outcome), seconds_each);
+                }
+            }
+            News::Tick => progress.tick(),
+            News::Lost { trial, reason, detail, seconds } => {
+                self.lost += 1;
+                let loss = Loss { lost: reason, limit: self.limits.of(reason) };
+                let row = record::lost_row(trial, reason);
+                self.store.append_lost((trial.id(), self.recorded), &row, loss, detail)?;
+                progress.done(Verdict::Lost(reason), seconds);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_fingerprint(&mut self, fingerprint: &str) -> Result<(), Failure> {
+        let known = &mut self.manifest.fingerprints;
+        if self.store.runs.is_empty() {
+            known.clear();
+        }
+        if known.is_empty() && !self.store.runs.is_empty() && !self.args.allow_mixed {
+            let dir = self.store.dir().display();
+            return Err(Failure::new(format!("`{dir}/manifest.toml` does not say what computed the rows in `{dir}`"))
+                .hint("it is damaged or was removed; if it was this program on this machine, add `--allow-mixed`"));
+        }
+        if known.iter().any(|k| k != fingerprint) && !self.args.allow_mixed {
+            let text = format!(
+                "the rows in `{}` were computed by `{}`; this is `{fingerprint}`, whose bits may differ",
+                self.store.dir().display(),
+                known.join("`, `")
+            );
+            return Err(Failure::new(text).hint("name another folder with `--out`, or mix them with `--allow-mixed`"));
+        }
+        if !known.iter().any(|k| k == fingerprint) {
+            known.push(fingerprint.to_owned());
+        }
+        Ok(())
+    }
+
+    /// A trial that is trained once more, for what is recorded now, must come out as it did.
+    fn check_same_rows(&self, trials: &[TrialId], rows: &Rows) -> Result<(), Failure> {
+        let mut at = 0;
+        for (trial, row) in trials.iter().zip(&rows.trials) {
+            let (from, until) = (at, at + row.runs as usize);
+            at = until;
+            if self.args.allow_mixed
+                || self.store.runs.verdict(*trial).is_none_or(|verdict| verdict.outcome().is_none())
+            {
+                continue;
+            }
+            let before = self.store.runs.row(*trial)?.unwrap_or_default();
+            if let Some(column) = record::differing(&before, &rows.runs[from..until]) {
+                let text =
+                    format!("{trial} was trained again and has another `{column}` than the row it has from before");
+                return Err(Failure::new(text).hint(
+                    "the rows were changed, or another machine computed them; `--allow-mixed` takes the new ones, another `--out` keeps both",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that are there stay as they were recorded.
+    fn warn_of_unrecorded(&self) {
+        let lacking = self.survey.lacking;
+        if lacking > 0 && !self.args.refill {
+            tracing::warn!(
+                hint = "`--refill` trains them again",
+                "{} trained before `[record]` asked for all that it asks for now: what was recorded then is kept",
+                were(lacking, "finished trial"),
+            );
+        }
+        if self.store.is_unguarded() {
+            tracing::warn!(
+                hint = "`runs.crc32` lies beside the file that a sweep writes; copy both",
+                "`{}` has no checksums beside it (`runs.crc32`): its rows are taken as they are",
+                self.store.folder.name("runs.csv").display()
+            );
+        }
+    }
+
+    /// Every selected trial has a row: the files in grid order, the summary, the table.
+    fn finish(mut self) -> Result<Exit, Failure> {
+        self.store.check_lock()?;
+        let (survey, mut csv) = (self.survey, self.store.new_summary()?);
+        let mut summary = Summary::new(self.spec, self.spec.grid().keeps_configurations_together());
+        csv.put(&summary::header())?;
+        self.store.sort(&survey.order, &mut |at, row| {
+            let relabelled = relabelled(row, survey.label(at));
+            summary.add(relabelled.as_deref().unwrap_or(row), &mut csv)?;
+            Ok(relabelled)
+        })?;
+        csv.put(&summary.rest())?;
+        csv.finish()?;
+        let missing = survey.order.len() - self.store.runs.len();
+        self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
+        self.store.forget_rows();
+        report::file::write_or_tell(&self.store.folder, Some(self.spec));
+        self.store.check_lock()?;
+        self.print(&summary)?;
+        Ok(self.exit())
+    }
+
+    /// Of a sweep that has nothing more to run.
+    fn exit(&self) -> Exit {
+        if self.lost > 0 {
+            let hint = "lost.csv has the reasons; the same command runs them again";
+            tracing::warn!(hint, "{} lost: without a verdict", were(self.lost, "trial"));
+        }
+        let given_up = self.survey.given_up;
+        if given_up > 0 {
+            let hint = "`--retry-lost` runs them again, and so do larger limits";
+            tracing::warn!(hint, "{} lost in {} sweeps: not run again", were(given_up, "trial"), losses::MOST);
+        }
+        if self.lost + given_up == 0 { Exit::Done } else { Exit::Lost }
+    }
+
+    /// A sweep that was finished before.
+    fn show(&self) -> Result<Exit, Failure> {
+        let mut summary = Summary::new(self.spec, false);
+        self.store.runs.rows(&mut |row| {
+            summary.add_to_table(row);
+        })?;
+        if !self.store.folder.has(REPORT) {
+            report::file::write_or_tell(&self.store.folder, Some(self.spec));
+        }
+        self.print(&summary)?;
+        Ok(self.exit())
+    }
+
+    /// Prints how the sweep ended, with the first diagrams below it on a terminal.
+    fn print(&self, summary: &Summary) -> Result<(), Failure> {
+        let mut text = text::ended(summary, self.survey, self.manifest.shard, &self.store);
+        if let Some(diagrams) = glance(self.store.dir(), summary.all.trials).filter(|_| !self.args.quiet) {
+            text.push_str(&format!("\n{diagrams}"));
+        }
+        print(&text)
+    }
+
+    fn close(&mut self, status: Status) -> Result<(), Failure> {
+        if self.begun.is_none() && status == Status::Interrupted {
+            // Nothing was written, nothing is to be said.
+            return Ok(());
+        }
+        self.store.sync()?;
+        self.manifest.status = status;
+        self.manifest.updated = now();
+        self.manifest.wall_seconds += self.started.elapsed().as_secs_f64();
+        self.manifest.counts = counts(&self.store, self.survey);
+        if status != Status::Interrupted {
+            self.manifest.lengths = self.store.lengths();
+        }
+        self.store.write_manifest(&self.manifest)
+    }
+}

@@ -1,0 +1,62 @@
+//! What `blowup sweep` prints: the plan of a dry run, and the table at the end.
+
+use super::survey::Survey;
+use crate::progress;
+use blowup_core::failure::counted;
+use blowup_core::plan::{Plan, Shard};
+use blowup_core::spec::Spec;
+use blowup_core::store::Store;
+use blowup_core::summary::Summary;
+use std::fmt::Write as _;
+
+/// What would run, as `--dry-run` prints it: the sizes of the grid, the predicted memory and time,
+/// and the largest cohorts.
+pub fn dry_run(spec: &Spec, shard: Option<Shard>, survey: &Survey, plan: &Plan, workers: usize) -> String {
+    const SHOWN: usize = 12;
+    let (points, pending) = (spec.grid().points(), plan.trials());
+    let many = |n: usize, what: &str| counted(n as u64, what);
+    let points = if points == 1 { "1 point".to_owned() } else { format!("{points} points") };
+    let mut text = format!("grid      {points}, {}\n", counted(survey.trials, "trial"));
+    let _ = writeln!(text, "seeds     {}", spec.seeds());
+    if let Some(shard) = shard {
+        let _ = writeln!(text, "shard     {shard}, {}", many(survey.order.len(), "trial"));
+    }
+    for taken in &spec.data {
+        let _ = writeln!(text, "data      {}", taken.told());
+    }
+    let _ = writeln!(text, "selected  {}, of which {pending} are to run", survey.selected);
+    let (cohorts, chunks) = (many(plan.cohorts.len(), "cohort"), many(plan.chunks.len(), "chunk"));
+    let _ = writeln!(text, "plan      {cohorts}, {chunks} on {}", many(workers, "worker"));
+    let seconds = plan.seconds();
+    let _ = writeln!(text, "memory    {:.0} MiB predicted for a worker", plan.bytes() / 1048576.0);
+    let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {:.1} s here\n", plan.seconds_on(workers));
+    let _ = writeln!(text, "{:>8} {:>6} {:>10}  cohort", "trials", "lanes", "seconds");
+    for cohort in plan.cohorts.iter().take(SHOWN) {
+        let _ =
+            writeln!(text, "{:>8} {:>6} {:>10.2}  {}", cohort.trials(), cohort.lanes, cohort.seconds(), cohort.name);
+    }
+    if let Some(more) = plan.cohorts.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ = writeln!(text, "{:>8} {:>6} {:>10}  and {more} smaller ones", "", "", "");
+    }
+    text
+}
+
+/// What a sweep that has ended prints: its configurations, how many trials ended in which way, and
+/// the files in its folder.
+pub fn ended(summary: &Summary, survey: &Survey, shard: Option<Shard>, store: &Store) -> String {
+    let mut text = summary.table();
+    text.push('\n');
+    text.push_str(&progress::folded(&counted(summary.all.trials, "trial"), &progress::counts(&summary.all)));
+    let missing = survey.order.len() as u64 - summary.all.trials;
+    if missing > 0 {
+        let (whose, all) = (if shard.is_some() { "shard" } else { "grid" }, survey.order.len());
+        let _ = writeln!(text, "{missing} of the {whose}'s {all} trials were not asked for yet");
+    }
+    text.push_str(&progress::folded(&store.dir().display().to_string(), &store.files().join(" ")));
+    text
+}
+
+/// `1 trial was`, `2 trials were`.
+pub fn were(n: u64, what: &str) -> String {
+    format!("{} {}", counted(n, what), if n == 1 { "was" } else { "were" })
+}
