@@ -1,5 +1,6 @@
-//! What blowup is without training: the spec, the grid and its trials, the plan, the rows and the
-//! folder of results, the verdict, the check of a finished sweep. Nothing here knows libtorch.
+//! The parts of blowup that do not train: the spec and the trials of its grid, the plan, the
+//! verdict, the rows and the folder of results, and the check of a finished sweep. Nothing here
+//! knows libtorch.
 //!
 //! ```text
 //! spec -> grid -> plan -> (workers) -> verdict -> record -> store -> check
