@@ -43,24 +43,24 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train every trial of a spec's grid and write what diverged, when and where
-    Sweep(Sweep),
+    Sweep(SweepArgs),
     /// Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
-    Check(Check),
+    Check(CheckArgs),
     #[command(hide = true)]
-    Worker(Worker),
+    Worker(WorkerArgs),
     /// Draw the results of a sweep: phase diagrams, survival curves, layers, single trials
-    Plot(Plot),
+    Plot(PlotArgs),
     /// Run one trial of a sweep again, show how it went and where it broke, check its row
-    Replay(Replay),
+    Replay(ReplayArgs),
     /// Put the shards of a sweep together: the same files as the sweep in one piece
-    Merge(Merge),
+    Merge(MergeArgs),
     /// Run a sweep in shards on a Slurm cluster, or tell how far its shards are
-    Slurm(Slurm),
+    Slurm(SlurmArgs),
     /// Print the JSON Schema of a spec, by which an editor completes and checks it
     #[command(after_help = SCHEMA_HELP)]
     Schema,
     #[command(hide = true)]
-    Map(Rest),
+    Map(UnbuiltArgs),
 }
 
 const SWEEP_HELP: &str = "\
@@ -87,7 +87,7 @@ takes 32.8 s for the main grid, the 16 CPU cores beside it 5.9 s.";
 
 #[derive(Debug, Args)]
 #[command(after_help = SWEEP_HELP)]
-pub struct Sweep {
+pub struct SweepArgs {
     /// The TOML file that declares the grid
     pub spec: PathBuf,
     /// The folder of the results [default: results/<name of the spec>]
@@ -155,7 +155,7 @@ Exit status: 0 merged, 1 merged with lost trials among them, 2 refused or could 
 
 #[derive(Debug, Args)]
 #[command(after_help = MERGE_HELP)]
-pub struct Merge {
+pub struct MergeArgs {
     /// The folder to write; the folder above the shards will do
     pub out: PathBuf,
     /// The folders of all shards of one sweep, in any order
@@ -188,7 +188,7 @@ Each task trains with as many workers as it has CPUs; a worker takes about 400 M
 
 #[derive(Debug, Args)]
 #[command(after_help = SLURM_HELP)]
-pub struct Slurm {
+pub struct SlurmArgs {
     /// The TOML file that declares the grid; with --status also the folder of the sweep
     #[arg(value_name = "SPEC")]
     pub target: PathBuf,
@@ -213,7 +213,7 @@ pub struct Slurm {
 }
 
 #[derive(Debug, Args)]
-pub struct Worker {
+pub struct WorkerArgs {
     #[arg(long, default_value_t = Device::Cpu)]
     pub device: Device,
     #[arg(long)]
@@ -248,7 +248,7 @@ the version of blowup is another than the sweep's, only the verdict must be the 
 
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_HELP)]
-pub struct Replay {
+pub struct ReplayArgs {
     /// The folder of the results
     pub run_dir: PathBuf,
     /// The trial's id in runs.csv, or as much of it as is unique
@@ -288,7 +288,7 @@ Exit status: 0 the gate passed, 1 it failed, 2 it could not run."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_HELP)]
-pub struct Check {
+pub struct CheckArgs {
     /// The folder of a sweep's results
     #[arg(value_name = "RUN_DIR")]
     pub dir: PathBuf,
@@ -326,7 +326,7 @@ Examples:
 
 #[derive(Debug, Args)]
 #[command(after_help = PLOT_HELP)]
-pub struct Plot {
+pub struct PlotArgs {
     /// The folder of a sweep's results
     #[arg(value_name = "RUN_DIR")]
     pub dir: PathBuf,
@@ -393,7 +393,7 @@ impl FromStr for ShardArg {
 
 /// Whatever follows a subcommand that is not built yet.
 #[derive(Debug, Args)]
-pub struct Rest {
+pub struct UnbuiltArgs {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub rest: Vec<OsString>,
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const FIRST: Duration = Duration::from_secs(10);
 
 pub struct Progress {
-    how: How,
+    how: ProgressMode,
     started: Instant,
     trials: u64,
     counts: Counts,
@@ -27,7 +27,7 @@ pub struct Progress {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum How {
+enum ProgressMode {
     Bar,
     Lines,
     Quiet,
@@ -37,19 +37,19 @@ impl Progress {
     /// `trials` are to run now, as planned.
     pub fn start(trials: u64, plan: &Plan, workers: usize, quiet: bool) -> Progress {
         let how = match (quiet, std::io::stderr().is_terminal()) {
-            (true, _) => How::Quiet,
-            (false, true) => How::Bar,
-            (false, false) => How::Lines,
+            (true, _) => ProgressMode::Quiet,
+            (false, true) => ProgressMode::Bar,
+            (false, false) => ProgressMode::Lines,
         };
-        let bar = if how == How::Bar { ProgressBar::new(trials) } else { ProgressBar::hidden() };
-        if how == How::Bar {
+        let bar = if how == ProgressMode::Bar { ProgressBar::new(trials) } else { ProgressBar::hidden() };
+        if how == ProgressMode::Bar {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
             let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}").expect("a valid template");
             bar.set_style(style);
         }
         // Without a thread for it, this one writes.
         let _ = stderr::detach(bar);
-        let next = if how == How::Bar { Duration::ZERO } else { FIRST };
+        let next = if how == ProgressMode::Bar { Duration::ZERO } else { FIRST };
         let (work, predicted) = (plan.seconds(), plan.seconds_on(workers));
         Progress {
             how,
@@ -65,7 +65,7 @@ impl Progress {
 
     /// One line in the log of a batch job; on a terminal above the bar.
     pub fn say(&self, line: &str) {
-        if self.how != How::Quiet {
+        if self.how != ProgressMode::Quiet {
             to_stderr(line);
         }
     }
@@ -83,24 +83,24 @@ impl Progress {
             return;
         }
         match self.how {
-            How::Bar => {
+            ProgressMode::Bar => {
                 self.next = passed + Duration::from_millis(100);
                 stderr::show(self.counts.trials, format!("{}{}", counts(&self.counts), self.left()));
             }
-            How::Lines => {
+            ProgressMode::Lines => {
                 self.next = passed + pause(passed);
                 let Progress { counts: all, trials, .. } = &*self;
                 let seconds = passed.as_secs();
                 let text = format!("{}/{trials} trials after {seconds} s: {}{}", all.trials, counts(all), self.left());
                 to_stderr(&text);
             }
-            How::Quiet => {}
+            ProgressMode::Quiet => {}
         }
     }
 
     pub fn finish(self, interrupted: bool) {
         stderr::clear();
-        if self.how == How::Lines {
+        if self.how == ProgressMode::Lines {
             let end = if interrupted { "interrupted after" } else { "done in" };
             let seconds = self.started.elapsed().as_secs_f64();
             let Progress { counts: all, trials, .. } = &self;

@@ -1,6 +1,6 @@
 //! `blowup check`: spec -> roster -> rows -> gate -> the table, and the gate's other forms.
 
-use crate::cli::Check;
+use crate::cli::CheckArgs;
 use crate::origin::{in_repository, parse_kept, parse_or};
 use crate::progress::to_stderr;
 use crate::run_files::{self, RUNS, open};
@@ -25,7 +25,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-pub fn run(args: &Check) -> Result<Exit, Failure> {
+pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     if !args.dir.is_dir() {
         let hint = "it is the folder that `blowup sweep` wrote, for example results/grid";
         return Err(Failure::new(format!("there is no folder `{}`", args.dir.display())).hint(hint));
@@ -101,7 +101,7 @@ fn refuse_longer(spec: &Spec, file: &Path, runs: &Path) -> Result<(), Failure> {
 /// Bytes of the shortest row: its id, its commas and an outcome.
 const LEAST_ROW: u128 = 64;
 
-fn read_spec(args: &Check, written: &str, file: &Path, manifest: Option<&Manifest>) -> Result<Spec, Failure> {
+fn read_spec(args: &CheckArgs, written: &str, file: &Path, manifest: Option<&Manifest>) -> Result<Spec, Failure> {
     let spec = match &args.spec {
         Some(_) => parse_or(written, file, file, manifest.map_or(&[][..], |manifest| &manifest.data))?,
         None => parse_kept(&args.dir, written, manifest)?,

@@ -1,12 +1,12 @@
 //! `blowup plot`: rows -> figures -> files and the report, or text on the terminal.
 
-use crate::cli::Plot;
-use crate::figures::cells::Metric;
+use crate::cli::PlotArgs;
+use crate::figures::cells::PlotMetric;
 use crate::figures::files::{read, source};
 use crate::figures::gallery::{Figure, Gallery};
 use crate::figures::glance::coloured;
 use crate::figures::picture::is_svg;
-use crate::figures::plan::Asked;
+use crate::figures::plan::AxisSelection;
 use crate::figures::raster::is_png;
 use crate::figures::table::measures;
 use crate::report;
@@ -20,8 +20,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-pub fn run(args: &Plot) -> Result<Exit, Failure> {
-    let asked = Asked { x: args.x.clone(), y: args.y.clone(), facets: args.facet.clone() };
+pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
+    let asked = AxisSelection { x: args.x.clone(), y: args.y.clone(), facets: args.facet.clone() };
     let metric = metric(&args.metric)?;
     let table = read(&args.dir, &args.filters, metric)?;
     let gallery = Gallery::new(&table, source(&args.dir, &args.filters), metric, &asked)?;
@@ -32,7 +32,7 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let run = store::Folder::open(&args.dir).map_err(|error| Failure::io("open the folder", &args.dir, &error))?;
-    let mut folder = Folder::make(&run)?;
+    let mut folder = FigureFolder::make(&run)?;
     folder.add(gallery.pages().map(|page| gallery.diagram(&page)))?;
     folder.add(gallery.survival().into_iter())?;
     let (layers, epochs) = (args.dir.join("layers.csv"), args.dir.join("epochs.csv"));
@@ -48,13 +48,13 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
 }
 
 /// A rate, or a column of `runs.csv`.
-fn metric(name: &str) -> Result<Metric, Failure> {
+fn metric(name: &str) -> Result<PlotMetric, Failure> {
     let (rates, columns) = (Rate::ALL.map(Rate::name), measures());
     if let Some(rate) = Rate::ALL.into_iter().find(|rate| rate.name() == name) {
-        return Ok(Metric::Rate(rate));
+        return Ok(PlotMetric::Rate(rate));
     }
     if let Some(column) = columns.iter().find(|column| **column == name) {
-        return Ok(Metric::Median(column));
+        return Ok(PlotMetric::Median(column));
     }
     let known: Vec<&'static str> = rates.into_iter().chain(columns).collect();
     Err(Failure::new(Mistake::unknown(format!("`{}` is not a metric", excerpt(name)), name, &known).to_string()))
@@ -78,16 +78,16 @@ fn refuse_other(path: &Path) -> Result<(), Failure> {
 }
 
 /// `RUN_DIR/figures`, and what was written there.
-struct Folder {
+struct FigureFolder {
     held: store::Folder,
     written: Vec<String>,
 }
 
-impl Folder {
-    fn make(run: &store::Folder) -> Result<Folder, Failure> {
+impl FigureFolder {
+    fn make(run: &store::Folder) -> Result<FigureFolder, Failure> {
         let held = run.below("figures");
         let held = held.map_err(|error| Failure::io("make the folder", &run.name("figures"), &error))?;
-        Ok(Folder { held, written: Vec::new() })
+        Ok(FigureFolder { held, written: Vec::new() })
     }
 
     /// As SVG and as PNG. Two figures never share a name.

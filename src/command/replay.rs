@@ -1,10 +1,10 @@
 //! `blowup replay`: one trial of a sweep, alone and watched, in a worker. It only reads the sweep's
 //! folder.
 
-use crate::cli::Replay;
+use crate::cli::ReplayArgs;
 use crate::origin::{self, parse, parse_kept};
 use crate::replay::compare::{Comparison, compare, has_sharpness};
-use crate::replay::trace::Folder;
+use crate::replay::trace::TraceFolder;
 use crate::replay::{LeadUp, find, report};
 use crate::sweep::size::refuse_endless;
 use crate::worker::Conversation;
@@ -19,7 +19,7 @@ use blowup_core::training::REPORT_IT;
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Layers, Record};
 
-pub fn run(args: &Replay) -> Result<Exit, Failure> {
+pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let store = Store::read(&args.run_dir)?;
     let spec = spec(args, &store)?;
     refuse_endless(&spec, args.spec.as_ref().unwrap_or(&args.run_dir.join("spec.toml")))?;
@@ -28,7 +28,7 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
         origin::find(csv, &args.run_dir, store.manifest.as_ref())?;
     }
     let recorded = store.runs.row(trial.id())?;
-    let mut folder = args.trace.as_deref().map(Folder::make).transpose()?;
+    let mut folder = args.trace.as_deref().map(TraceFolder::make).transpose()?;
 
     // What was measured then is measured now, whatever the spec has come to say since.
     let sharpness = recorded.as_deref().map_or(spec.record.sharpness, has_sharpness);
@@ -55,7 +55,7 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
 }
 
 /// The spec of the folder, or the one that was named.
-fn spec(args: &Replay, store: &Store) -> Result<Spec, Failure> {
+fn spec(args: &ReplayArgs, store: &Store) -> Result<Spec, Failure> {
     if let Some(file) = &args.spec {
         return parse(&input::spec(file)?, file, file);
     }
@@ -73,7 +73,7 @@ struct Trained {
     fingerprint: String,
 }
 
-fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Result<Trained, Failure> {
+fn train(trial: &Trial, record: &Record, mut folder: Option<&mut TraceFolder>) -> Result<Trained, Failure> {
     let failed = |message: &str| Failure::new(format!("trial {} cannot be trained: {message}", trial.id()));
     let cut = |error: std::io::Error| failed(&format!("its worker is gone: {error}"));
     let mut worker = Conversation::begin().map_err(cut)?;

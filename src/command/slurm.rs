@@ -1,10 +1,10 @@
 //! `blowup slurm`: the scripts of a job array into OUT/slurm, sbatch, and how far its shards are.
 
-use crate::cli::Slurm;
+use crate::cli::SlurmArgs;
 use crate::origin::parse;
 use crate::progress::to_stderr;
 use crate::slurm::script::{Job, WRITTEN_BY};
-use crate::slurm::status::{Facts, State, text};
+use crate::slurm::status::{Facts, ShardState, text};
 use crate::sweep::folder::out_dir;
 use crate::sweep::grid_hash::GridHash;
 use crate::sweep::size::refuse_endless;
@@ -21,7 +21,7 @@ use std::process::Command;
 /// Slurm's own default of MaxArraySize, where there is no Slurm to ask.
 const MAX_ARRAY_SIZE: u32 = 1001;
 
-pub fn run(args: &Slurm) -> Result<Exit, Failure> {
+pub fn run(args: &SlurmArgs) -> Result<Exit, Failure> {
     if args.status && args.target.is_dir() {
         return status(&args.target);
     }
@@ -104,7 +104,7 @@ fn pending(out: &Path, spec: &Spec, count: u32) -> Result<Vec<u32>, Failure> {
                 .hint("the spec or a data file has changed; name another folder with `--out`"));
         }
         let facts = Facts { status: Some(manifest.status), ..Facts::default() };
-        if facts.state() != State::Done || manifest.counts.lost > 0 {
+        if facts.state() != ShardState::Done || manifest.counts.lost > 0 {
             pending.push(index);
         }
     }
@@ -135,7 +135,7 @@ fn counts(out: &Path) -> Result<Vec<u32>, Failure> {
 }
 
 /// OUT/slurm with its scripts.
-fn write(args: &Slurm, spec: &Spec, out: &Path, count: u32, shards: &[u32]) -> Result<PathBuf, Failure> {
+fn write(args: &SlurmArgs, spec: &Spec, out: &Path, count: u32, shards: &[u32]) -> Result<PathBuf, Failure> {
     let folder = out.join("slurm");
     for name in ["log", "exit"] {
         let folder = folder.join(name);
@@ -234,7 +234,7 @@ fn facts(out: &Path, index: u32, count: u32) -> Option<Facts> {
         return Some(facts);
     };
     (facts.status, facts.trials, facts.lost) = (Some(manifest.status), manifest.counts.trials, manifest.counts.lost);
-    if facts.state() == State::Done {
+    if facts.state() == ShardState::Done {
         facts.rows = manifest.counts.trials - manifest.counts.missing;
         return Some(facts);
     }

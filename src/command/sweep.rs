@@ -1,6 +1,6 @@
 //! `blowup sweep`: spec -> grid minus rows -> plan -> pool -> store.
 
-use crate::cli::Sweep;
+use crate::cli::SweepArgs;
 use crate::origin::{self, parse};
 use crate::progress;
 use crate::sweep::folder::{check_shard, out_dir};
@@ -20,7 +20,7 @@ use blowup_core::spec::filter::Filter;
 use blowup_core::store::{Manifest, Store};
 use std::path::Path;
 
-pub fn run(args: &Sweep) -> Result<Exit, Failure> {
+pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     // Before there is a thread, a lock or an open file that they would share.
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
@@ -96,7 +96,7 @@ fn cores() -> usize {
 
 /// How many workers the sweep has, and how much memory each may hold. `fewest` is the number of
 /// bytes that a worker is predicted to need when it trains the largest trial alone.
-fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
+fn shares(args: &SweepArgs, fewest: f64) -> Result<Shares, Failure> {
     // A second process on a GPU would only take turns with the first.
     let cores = if args.device.is_gpu() { 1 } else { cores() };
     let (workers, memory) = (args.workers.map(usize::from), args.memory.map(|memory| memory.0));

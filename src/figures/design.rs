@@ -1,6 +1,6 @@
 //! What a grid looks like from its rows alone: which factors vary, which of them only follow others, and how numbers are spaced.
 
-use super::table::{Factor, Level, Table};
+use super::table::{Factor, Level, TrialTable};
 use blowup_core::axis::{Axis, Kind, TABLE};
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 const SWEPT: usize = 3;
 
 /// Joins the name and the number of an initializer (activation, clip) where the two are not an axis each: `normal(0.5)`, `he`.
-pub fn shorten(table: &mut Table) {
+pub fn shorten(table: &mut TrialTable) {
     let pairs = TABLE.iter().filter_map(|axis| Some((axis.name, axis.id.short_form()?.name())));
     for (name, number) in pairs {
         let rows = table.len();
@@ -67,7 +67,7 @@ pub fn distinct(factors: &[&Factor], rows: &[u32]) -> usize {
 
 /// The factors that have more than one level among these rows and do not follow another one, in the order of the columns. Seeds are
 /// repetitions, not causes.
-pub fn varying<'a>(table: &'a Table, rows: &[u32]) -> Vec<&'a Factor> {
+pub fn varying<'a>(table: &'a TrialTable, rows: &[u32]) -> Vec<&'a Factor> {
     let several = |factor: &&Factor| {
         let first = rows.first().map(|row| factor.code(*row));
         factor.levels.len() > 1 && rows.iter().any(|row| Some(factor.code(*row)) != first)

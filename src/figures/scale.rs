@@ -6,7 +6,7 @@ use super::table::{Factor, Level};
 use blowup_core::axis::Axis;
 
 /// The cells of a factor's levels along an axis that begins at 0.
-pub struct Track {
+pub struct BandScale {
     /// From and to, in whole pixels, in the order of the levels asked for.
     pub spans: Vec<(f64, f64)>,
     pub length: f64,
@@ -18,9 +18,9 @@ pub struct Track {
 /// Between the numbers of a scale and what has no place on it.
 const APART: f64 = 6.0;
 
-impl Track {
+impl BandScale {
     /// `levels` of `factor`, on about `each` pixels a level. Zero on a logarithmic scale, infinity and the empty level stand apart.
-    pub fn new(factor: &Factor, levels: &[u32], each: f64) -> Track {
+    pub fn new(factor: &Factor, levels: &[u32], each: f64) -> BandScale {
         let number = |code: &u32| factor.levels[*code as usize].number;
         let numbers: Vec<f64> = levels.iter().filter_map(number).collect();
         let spacing = if factor.is_numeric() { Spacing::of(&numbers) } else { Spacing::Ordinal };
@@ -45,7 +45,7 @@ impl Track {
             at += width;
         }
         let spans: Vec<(f64, f64)> = spans.into_iter().map(|(a, b)| (a.round(), b.round())).collect();
-        Track { spans, length: at.round(), spacing, places }
+        BandScale { spans, length: at.round(), spacing, places }
     }
 
     pub fn middle(&self, at: usize) -> f64 {

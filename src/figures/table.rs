@@ -7,7 +7,7 @@ use blowup_core::spec::unmet::Unmet;
 use blowup_core::trial::TrialId;
 
 /// The rows of a `runs.csv` that a filter lets through, each trial once. Rows are counted from 0, in the order of the file.
-pub struct Table {
+pub struct TrialTable {
     pub trials: Vec<TrialId>,
     pub verdicts: Vec<Verdict>,
     /// `label`, `task`, `inputs`, `samples`, `epochs` and every axis, in the order of the columns.
@@ -41,7 +41,7 @@ pub struct Level {
 
 /// What ends a trial's survival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Event {
+pub enum SurvivalEvent {
     /// A step loss above loss_ratio x reference, or not finite.
     Diverged,
     /// A loss or gradient that is not finite.
@@ -79,7 +79,7 @@ impl Factor {
     }
 }
 
-impl Table {
+impl TrialTable {
     /// How many rows there are.
     pub fn len(&self) -> u32 {
         self.trials.len() as u32
@@ -100,10 +100,10 @@ impl Table {
     }
 
     /// The epoch of the event by row, from 1; `None` if it did not happen.
-    pub fn epochs_of(&self, event: Event) -> &[Option<u32>] {
+    pub fn epochs_of(&self, event: SurvivalEvent) -> &[Option<u32>] {
         match event {
-            Event::Diverged => &self.epochs_diverged,
-            Event::Nonfinite => &self.epochs_nonfinite,
+            SurvivalEvent::Diverged => &self.epochs_diverged,
+            SurvivalEvent::Nonfinite => &self.epochs_nonfinite,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A merge that writes its files.
 
-use super::sources::Sources;
+use super::sources::MergeSources;
 use crate::progress;
 use crate::report;
 use crate::sweep::label::relabelled;
@@ -20,13 +20,13 @@ use std::fmt::Write as _;
 /// Shards that are proved to be one sweep.
 pub struct Merged<'a> {
     spec: &'a Spec,
-    sources: Sources<'a>,
+    sources: MergeSources<'a>,
     manifest: Manifest,
 }
 
 impl<'a> Merged<'a> {
     /// `trials` is how many trials the grid has.
-    pub fn new(spec: &'a Spec, sources: Sources<'a>, trials: u64) -> Merged<'a> {
+    pub fn new(spec: &'a Spec, sources: MergeSources<'a>, trials: u64) -> Merged<'a> {
         let manifest = manifest(sources.shards, trials);
         Merged { spec, sources, manifest }
     }
@@ -72,7 +72,7 @@ impl<'a> Merged<'a> {
             let tables = shards.iter().map(|shard| Some(&shard.sides[i]).filter(|side| recorded && side.exists()));
             sides.push(readers(tables)?);
         }
-        let (mut batch, mut trials) = (Batch::default(), self.spec.grid().trials());
+        let (mut batch, mut trials) = (RowBuffer::default(), self.spec.grid().trials());
         while let Some((_, id, trial)) = trials.advance() {
             let Some(at) = self.sources.owners.of(id).map(|at| at as usize) else {
                 continue;
@@ -150,12 +150,12 @@ fn readers<'a>(tables: impl Iterator<Item = Option<&'a Table>>) -> Result<Vec<Op
 
 /// Rows on their way to the files.
 #[derive(Default)]
-struct Batch {
+struct RowBuffer {
     trials: Vec<(TrialId, Recorded)>,
     rows: Rows,
 }
 
-impl Batch {
+impl RowBuffer {
     fn is_full(&self) -> bool {
         const BYTES: usize = 1 << 18;
         self.rows.runs.len() + self.rows.sides.iter().map(|side| side.len()).sum::<usize>() > BYTES

@@ -10,16 +10,16 @@ use blowup_core::trial::TrialId;
 use std::path::Path;
 
 /// The shards, and which of them has the row of which trial.
-pub struct Sources<'a> {
+pub struct MergeSources<'a> {
     pub shards: &'a [Store],
     pub owners: Owners,
 }
 
-impl<'a> Sources<'a> {
+impl<'a> MergeSources<'a> {
     /// # Errors
     /// If two shards have a row of one trial.
-    pub fn new(shards: &'a [Store]) -> Result<Sources<'a>, Failure> {
-        Ok(Sources { shards, owners: owners(shards)? })
+    pub fn new(shards: &'a [Store]) -> Result<MergeSources<'a>, Failure> {
+        Ok(MergeSources { shards, owners: owners(shards)? })
     }
 
     fn verdict(&self, trial: TrialId) -> Option<Verdict> {

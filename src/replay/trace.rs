@@ -22,7 +22,7 @@ const STEPS: &str = "steps.csv";
 const LAYER_ROWS: &str = "layers.csv";
 
 /// A folder made for one trace. Removed again if it is dropped before `finish`.
-pub struct Folder {
+pub struct TraceFolder {
     dir: PathBuf,
     layers: BufWriter<File>,
     /// The first error of writing; later ones follow from it.
@@ -30,10 +30,10 @@ pub struct Folder {
     finished: bool,
 }
 
-impl Folder {
+impl TraceFolder {
     /// # Errors
     /// If the folder exists, or cannot be made. Nothing that is there is changed.
-    pub fn make(dir: &Path) -> Result<Folder, Failure> {
+    pub fn make(dir: &Path) -> Result<TraceFolder, Failure> {
         fs::create_dir(dir).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Failure::new(format!("`{}` is there already", dir.display()))
                 .hint("a trace overwrites nothing; name a folder that does not exist"),
@@ -46,7 +46,7 @@ impl Folder {
             Ok(layers)
         });
         match file {
-            Ok(layers) => Ok(Folder { dir: dir.to_owned(), layers, broken: None, finished: false }),
+            Ok(layers) => Ok(TraceFolder { dir: dir.to_owned(), layers, broken: None, finished: false }),
             Err(error) => {
                 let _ = fs::remove_dir_all(dir);
                 Err(Failure::io("write", &path, &error))
@@ -98,7 +98,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for TraceFolder {
     fn drop(&mut self) {
         if !self.finished {
             // Everything in it is this trace's.

@@ -4,7 +4,7 @@ use super::label::relabelled;
 use super::manifest::{counts, now};
 use super::survey::Survey;
 use super::text::{self, were};
-use crate::cli::Sweep;
+use crate::cli::SweepArgs;
 use crate::figures::glance::glance;
 use crate::progress::{self, Progress};
 use crate::report;
@@ -25,7 +25,7 @@ use std::time::Instant;
 
 /// A sweep whose folder is locked and whose grid is known.
 pub struct Running<'a> {
-    args: &'a Sweep,
+    args: &'a SweepArgs,
     /// The text of the spec, which the folder keeps byte for byte.
     text: &'a str,
     spec: &'a Spec,
@@ -45,7 +45,7 @@ pub struct Running<'a> {
 impl<'a> Running<'a> {
     /// The sweep of `spec` into `store`, not begun yet. `text` is the text of the spec.
     pub fn new(
-        args: &'a Sweep,
+        args: &'a SweepArgs,
         (text, spec): (&'a str, &'a Spec),
         store: Store,
         survey: &'a Survey,

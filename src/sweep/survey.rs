@@ -74,7 +74,7 @@ impl Survey {
         let mut expected: Vec<Coverage<'_>> = spec.expects.iter().map(|expect| Coverage::new(&expect.filter)).collect();
         let mut asked = Coverage::new(filter);
         let (mut rows, mut hash) = (0, GridHash::default());
-        let mut part = Part::new(spec.grid(), shard);
+        let mut part = ShardTrials::new(spec.grid(), shard);
         while let Some((point, id, trial, inside)) = part.advance() {
             hash.add(id);
             survey.trials += 1;
@@ -200,7 +200,7 @@ impl Survey {
     ) -> Result<(), Failure> {
         let gone = match old {
             Some(old) => {
-                let (mut sorted, mut part) = (self.order.clone(), Part::new(old.grid(), shard));
+                let (mut sorted, mut part) = (self.order.clone(), ShardTrials::new(old.grid(), shard));
                 sorted.sort_unstable();
                 let trials = std::iter::from_fn(|| part.advance()).filter(|(.., inside)| *inside);
                 trials.filter(|(_, id, ..)| sorted.binary_search(id).is_err()).count()
@@ -227,15 +227,15 @@ impl Survey {
 }
 
 /// The trials of a grid, each with whether it is in the shard.
-struct Part<'a> {
+struct ShardTrials<'a> {
     trials: Trials<'a>,
     shard: Option<(Split, Shard)>,
 }
 
-impl<'a> Part<'a> {
-    fn new(grid: Grid<'a>, shard: Option<Shard>) -> Part<'a> {
+impl<'a> ShardTrials<'a> {
+    fn new(grid: Grid<'a>, shard: Option<Shard>) -> ShardTrials<'a> {
         let shard = shard.map(|shard| (Split::new(grid.trials(), shard.count()), shard));
-        Part { trials: grid.trials(), shard }
+        ShardTrials { trials: grid.trials(), shard }
     }
 
     fn advance(&mut self) -> Option<(u64, TrialId, Trial, bool)> {

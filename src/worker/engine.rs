@@ -7,7 +7,7 @@ use blowup_core::device::Device;
 use std::path::PathBuf;
 
 /// Why a worker cannot train, and what to do about it.
-pub struct Missing {
+pub struct EngineUnavailable {
     pub what: String,
     pub hint: String,
 }
@@ -22,12 +22,12 @@ const LIBRARIES: [&str; 2] = ["libc10.so", "libtorch_cpu.so"];
 /// # Errors
 /// If one of them is missing.
 #[cfg(feature = "engine")]
-pub fn work(device: Device, memory: Option<u64>) -> Result<bool, Missing> {
+pub fn work(device: Device, memory: Option<u64>) -> Result<bool, EngineUnavailable> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL};
     use std::ffi::{CStr, CString, c_char, c_int};
 
     let folder = libtorch()?;
-    let missing = |what: String| Missing { what, hint: HINT.to_owned() };
+    let missing = |what: String| EngineUnavailable { what, hint: HINT.to_owned() };
     for name in LIBRARIES {
         let file = folder.join(name);
         // SAFETY: libtorch's initializers run in any program that is linked with it.
@@ -37,7 +37,7 @@ pub fn work(device: Device, memory: Option<u64>) -> Result<bool, Missing> {
         // It is never closed: tensors live in it.
         std::mem::forget(opened);
     }
-    let place = place().map_err(|error| Missing {
+    let place = place().map_err(|error| EngineUnavailable {
         what: format!("the engine finds no place in memory: {error}"),
         hint: format!(
             "it takes {} MB, which a limit on the length of files (`ulimit -f`) must allow",
@@ -59,7 +59,7 @@ pub fn work(device: Device, memory: Option<u64>) -> Result<bool, Missing> {
         }
     };
     if build.to_bytes() != env!("BLOWUP_BUILD").as_bytes() {
-        return Err(Missing {
+        return Err(EngineUnavailable {
             what: format!(
                 "the engine is of build {}, the program of {}",
                 build.to_string_lossy(),
@@ -75,8 +75,8 @@ pub fn work(device: Device, memory: Option<u64>) -> Result<bool, Missing> {
 }
 
 #[cfg(not(feature = "engine"))]
-pub fn work(_: Device, _: Option<u64>) -> Result<bool, Missing> {
-    Err(Missing {
+pub fn work(_: Device, _: Option<u64>) -> Result<bool, EngineUnavailable> {
+    Err(EngineUnavailable {
         what: "this blowup was built without its engine, so it trains nothing".to_owned(),
         hint: "build it with the feature `engine`, which is on by default: `cargo build --release`".to_owned(),
     })
@@ -88,7 +88,7 @@ const HINT: &str = "`make libtorch` fetches the libtorch that blowup was built w
 /// The folder of libtorch's libraries: where LIBTORCH says; else beside the `target/` that this
 /// program lies in; else where it was when the program was built.
 #[cfg(feature = "engine")]
-fn libtorch() -> Result<PathBuf, Missing> {
+fn libtorch() -> Result<PathBuf, EngineUnavailable> {
     let folders: Vec<PathBuf> = match std::env::var_os("LIBTORCH") {
         Some(folder) => vec![PathBuf::from(folder)],
         None => {
@@ -100,7 +100,7 @@ fn libtorch() -> Result<PathBuf, Missing> {
     let found = folders.iter().map(|folder| folder.join("lib")).find(|lib| lib.join(LIBRARIES[1]).exists());
     found.ok_or_else(|| {
         let looked: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
-        Missing { what: format!("there is no libtorch in {}", looked.join(" or ")), hint: HINT.to_owned() }
+        EngineUnavailable { what: format!("there is no libtorch in {}", looked.join(" or ")), hint: HINT.to_owned() }
     })
 }
 

@@ -7,8 +7,8 @@
 //! A bug of our own is no fault of the machine: it ends the sweep, and no trial is lost by it.
 //! Workers end when the pool is dropped, when their stdin closes, and with this process.
 
-use super::event::Event;
-use super::fault::{self, FalseStarts, Fault, Rest, is_full, overdue};
+use super::event::WorkerEvent;
+use super::fault::{self, FalseStarts, Remainder, WorkerFault, is_full, overdue};
 use super::interrupt;
 use super::process::{Flight, Worker, start};
 use blowup_core::device::Device;
@@ -77,7 +77,7 @@ struct Pool<'a> {
     looked: Instant,
     pace: Pace,
     lost: u64,
-    to: Sender<Event>,
+    to: Sender<WorkerEvent>,
     hear: &'a mut dyn FnMut(News<'_>) -> Result<(), Failure>,
 }
 
@@ -109,11 +109,11 @@ pub fn run(
 }
 
 impl Pool<'_> {
-    fn work(&mut self, events: &Receiver<Event>) -> Result<Ending, Failure> {
+    fn work(&mut self, events: &Receiver<WorkerEvent>) -> Result<Ending, Failure> {
         self.hire()?;
         while !self.queue.is_empty() || self.workers.iter().any(|w| !w.flights.is_empty()) {
             match events.recv_timeout(TICK) {
-                Ok(Event::Heard(id, report)) => {
+                Ok(WorkerEvent::Heard(id, report)) => {
                     let ends = matches!(report, Report::Unable { .. } | Report::Bug { .. });
                     let heard = self.heard(id, report);
                     if ends {
@@ -122,8 +122,8 @@ impl Pool<'_> {
                     }
                     heard?;
                 }
-                Ok(Event::Gone(id, text)) => self.died(id, text)?,
-                Ok(Event::Interrupted) => return self.stop(events, Ending::Interrupted),
+                Ok(WorkerEvent::Gone(id, text)) => self.died(id, text)?,
+                Ok(WorkerEvent::Interrupted) => return self.stop(events, Ending::Interrupted),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => unreachable!("this thread holds a sender"),
             }
@@ -136,10 +136,10 @@ impl Pool<'_> {
     }
 
     /// What has arrived is kept; nothing more is handed out.
-    fn stop(&mut self, events: &Receiver<Event>, ending: Ending) -> Result<Ending, Failure> {
+    fn stop(&mut self, events: &Receiver<WorkerEvent>, ending: Ending) -> Result<Ending, Failure> {
         self.queue.clear();
         for event in events.try_iter() {
-            if let Event::Heard(id, report @ Report::Rows { .. }) = event {
+            if let WorkerEvent::Heard(id, report @ Report::Rows { .. }) = event {
                 self.heard(id, report)?;
             }
         }
@@ -211,7 +211,7 @@ impl Pool<'_> {
             Report::Failed { chunk, lost, message: text } => match self.workers[at].flights.front() {
                 Some(flight) if flight.number == chunk => {
                     let flight = self.landed(at).expect("it was there a line above");
-                    self.failed(flight, &Fault { lost, text })?;
+                    self.failed(flight, &WorkerFault { lost, text })?;
                     true
                 }
                 Some(_) | None => false,
@@ -239,13 +239,13 @@ impl Pool<'_> {
     /// A worker has ended, or has said what makes no sense. `text` says which.
     fn died(&mut self, id: u64, text: String) -> Result<(), Failure> {
         match self.workers.iter().find(|worker| worker.id == id) {
-            Some(worker) => self.gone(id, Fault::of_end(worker, &self.options.limits, text)),
+            Some(worker) => self.gone(id, WorkerFault::of_end(worker, &self.options.limits, text)),
             None => Ok(()),
         }
     }
 
     /// A worker is no more, or must be no more.
-    fn gone(&mut self, id: u64, mut fault: Fault) -> Result<(), Failure> {
+    fn gone(&mut self, id: u64, mut fault: WorkerFault) -> Result<(), Failure> {
         let Some(at) = self.workers.iter().position(|w| w.id == id) else {
             return Ok(());
         };
@@ -268,16 +268,16 @@ impl Pool<'_> {
     }
 
     /// Queues what is left of a chunk that ended with a fault, or tells that its only trial is lost.
-    fn failed(&mut self, flight: Flight, fault: &Fault) -> Result<(), Failure> {
+    fn failed(&mut self, flight: Flight, fault: &WorkerFault) -> Result<(), Failure> {
         match fault::rest(flight, fault, &self.options.limits) {
-            Rest::Nothing => Ok(()),
-            Rest::Again(chunks) => {
+            Remainder::Nothing => Ok(()),
+            Remainder::Again(chunks) => {
                 chunks.into_iter().rev().for_each(|chunk| self.queue.push_front(chunk));
                 Ok(())
             }
-            Rest::Lost { trial, seconds } => {
+            Remainder::Lost { trial, seconds } => {
                 let trial = self.pending.get(trial);
-                let Fault { lost, text } = fault;
+                let WorkerFault { lost, text } = fault;
                 tracing::warn!("trial {} is lost ({}): {text}", trial.id(), lost.name());
                 self.lost += 1;
                 (self.hear)(News::Lost { trial: &trial, reason: *lost, detail: text, seconds })
@@ -338,7 +338,7 @@ impl Pool<'_> {
             }
             // Half of the chunk may fit.
             Err(error) => {
-                self.failed(flight, &Fault { lost: Lost::Crashed, text: error.to_string() })?;
+                self.failed(flight, &WorkerFault { lost: Lost::Crashed, text: error.to_string() })?;
                 Ok(false)
             }
         }

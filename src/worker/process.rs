@@ -1,6 +1,6 @@
 //! One worker process as its parent sees it: starting it, what was handed to it, what it holds in memory, and its end.
 
-use super::event::Event;
+use super::event::WorkerEvent;
 use blowup_core::device::Device;
 use blowup_core::memory;
 use blowup_core::plan::Chunk;
@@ -113,7 +113,7 @@ impl Process {
 
 /// A worker on `device` that may hold `ceiling` bytes, and the threads that read what it says and write what it is told. Called by the main thread only: a worker is ended with the
 /// thread that started it.
-pub fn start(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<Event>) -> io::Result<Worker> {
+pub fn start(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<WorkerEvent>) -> io::Result<Worker> {
     let (mut process, mut stdin, stdout) = spawn(device, ceiling)?;
     let (orders, frames) = channel::<Vec<u8>>();
     let mut from = BufReader::with_capacity(1 << 16, stdout);
@@ -130,11 +130,11 @@ pub fn start(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<
     let read = move || {
         loop {
             let event = match protocol::receive(&mut from) {
-                Ok(Some(report)) => Event::Heard(id, report),
-                Ok(None) => Event::Gone(id, "it exited".to_owned()),
-                Err(error) => Event::Gone(id, error.to_string()),
+                Ok(Some(report)) => WorkerEvent::Heard(id, report),
+                Ok(None) => WorkerEvent::Gone(id, "it exited".to_owned()),
+                Err(error) => WorkerEvent::Gone(id, error.to_string()),
             };
-            let last = matches!(event, Event::Gone(..));
+            let last = matches!(event, WorkerEvent::Gone(..));
             if to.send(event).is_err() || last {
                 return;
             }
