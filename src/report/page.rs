@@ -31,13 +31,13 @@ const SCRIPTS: [&str; 17] = [
 pub fn write(data: &PageData<'_>, to: &mut dyn Write) -> io::Result<()> {
     let mut rest = HTML;
     for (mark, part) in
-        [("{{style}}", PagePart::Style), ("{{data}}", PagePart::PageData), ("{{script}}", PagePart::Scripts)]
+        [("{{style}}", PagePart::Style), ("{{data}}", PagePart::Data), ("{{script}}", PagePart::Scripts)]
     {
         let (before, after) = rest.split_once(mark).expect("the page has its marks");
         to.write_all(before.as_bytes())?;
         match part {
             PagePart::Style => to.write_all(STYLE.as_bytes())?,
-            PagePart::PageData => serde_json::to_writer(Harmless(&mut *to), data)?,
+            PagePart::Data => serde_json::to_writer(Harmless(&mut *to), data)?,
             PagePart::Scripts => SCRIPTS.iter().try_for_each(|script| to.write_all(script.as_bytes()))?,
         }
         rest = after;
@@ -47,7 +47,7 @@ pub fn write(data: &PageData<'_>, to: &mut dyn Write) -> io::Result<()> {
 
 enum PagePart {
     Style,
-    PageData,
+    Data,
     Scripts,
 }
 
