@@ -1,5 +1,6 @@
-//! What a reader of the program owes any bytes at all: an answer or an error in words, and what it accepts must hold together. One function
-//! per reader; it panics where the reader breaks its word. Run by libFuzzer (`make fuzz`) and, with fewer inputs, by the tests.
+//! What a reader of the program owes to any bytes at all: an answer, or an error in words, and what
+//! it accepts must hold together. There is one function per reader, which panics where the reader
+//! breaks its promise. libFuzzer runs them (`make fuzz`), and so do the tests, with fewer inputs.
 
 use blowup_core::axis::TABLE;
 use blowup_core::check::github::github;
@@ -28,7 +29,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// Panics where a reader breaks its word.
+/// Tries a reader with these bytes, and panics where the reader breaks its promise.
 pub type Target = fn(&[u8]);
 
 /// Every reader by name.
@@ -45,7 +46,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("protocol", protocol),
 ];
 
-/// A spec: all mistakes with their places, or trials that hold together.
+/// A spec has mistakes with their places, or trials that hold together.
 fn spec(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match Spec::parse(text, "fuzz.toml", &open) {
@@ -70,7 +71,7 @@ fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
     }
 }
 
-/// Points beyond which a grid is looked at here and there only.
+/// Of a larger grid only some points are looked at.
 const POINTS: u128 = 2_000;
 
 fn grid(spec: &Spec) {
@@ -97,7 +98,7 @@ fn grid(spec: &Spec) {
     assert!(spec.expects.iter().all(|expect| !expect.metric.text.is_empty()));
 }
 
-/// A trial has its axes, its budget, its cost, and a row that is read back as its own.
+/// Checks that a trial has its axes, its budget, its cost, and a row that is read back as its own.
 fn whole(trial: &Trial) {
     let id = trial.id();
     assert!(TABLE.iter().filter_map(|axis| axis.id.of(trial)).count() >= 20);
@@ -113,7 +114,7 @@ fn whole(trial: &Trial) {
     assert_eq!(found, [id]);
 }
 
-/// Two shapes that metrics can be about.
+/// A spec with two shapes that metrics can be about.
 const GRID: &str = "name='t'\nepochs=2\nseeds=2\ntask={kind='noise-sequence',samples=3}\n[record]\nlayers=[0]\n[base]\nlr=1\n\
     [[grid]]\nlabel='a'\nnetwork='rnn'\ndepth=2\nsequence_length=3\n[[grid]]\nnetwork='mlp'\ntask={kind='noise',samples=3}\ndepth=3\n";
 
@@ -175,7 +176,7 @@ fn layer_rows(spec: &Spec) -> Vec<u8> {
     csv
 }
 
-/// The arguments of `--where`, a line each, on trials of all kinds.
+/// The arguments of `--where`, one on each line, on trials of all kinds.
 fn filter(bytes: &[u8]) {
     static TRIALS: LazyLock<Vec<Trial>> = LazyLock::new(|| {
         let text = format!(
@@ -192,7 +193,7 @@ fn filter(bytes: &[u8]) {
     }
 }
 
-/// The file of a csv task. The first byte says what is asked of it.
+/// The file of a csv task. The first byte says what is asked of the file.
 fn data(bytes: &[u8]) {
     let Some((ask, bytes)) = bytes.split_first() else { return };
     let features: Vec<String> = ["a", "b"].iter().take(usize::from(ask >> 1 & 3)).map(|f| (*f).to_owned()).collect();
@@ -223,7 +224,8 @@ fn scan(bytes: &[u8], columns: usize, each: &mut dyn FnMut(Piece<'_>)) {
     done.expect("memory can be read");
 }
 
-/// Rows of result files: the pieces are the whole file, and a whole row has its cells, however the bytes arrive.
+/// Rows of result files. The pieces make up the whole file, and a whole row has its cells, however
+/// the bytes arrive.
 fn rows(bytes: &[u8]) {
     let Some((&first, bytes)) = bytes.split_first() else { return };
     let columns = [1, 2, 6, 8, 10, record::runs().len()][usize::from(first) % 6];
@@ -258,7 +260,8 @@ fn rows(bytes: &[u8]) {
     assert_eq!(seen, again);
 }
 
-/// A result file of a run directory: what is read of it survives being put in order, and then all is clean.
+/// A result file of a run directory. What is read of it survives being put in order, and then
+/// everything is clean.
 fn journal(bytes: &[u8]) {
     let Some((&first, bytes)) = bytes.split_first() else { return };
     let (file, columns, verdicts) = match first % 4 {
@@ -294,13 +297,13 @@ fn journal(bytes: &[u8]) {
     assert!(order.iter().zip(&texts).all(|(trial, text)| again.row(*trial).unwrap().as_deref() == Some(&text[..])));
 }
 
-/// A spec that sets axes, whose table a summary makes.
+/// A spec that sets axes, for the table of a summary.
 static SUMMARIZED: LazyLock<Spec> = LazyLock::new(|| {
     let text = "name = 'summarized'\nepochs = 1\n[task]\nkind = 'noise'\nsamples = 9\n[[grid]]\ninit = ['he', 'normal(2)']\nlr = [0.1, 1]\ndepth = [1, 2]\n";
     Spec::parse(text, "summarized.toml", &open).unwrap_or_else(|report| panic!("{report}"))
 });
 
-/// A path in memory, if the system has such files; each thread has its own.
+/// A path in memory, if the system has such files. Each thread has its own.
 fn temporary(file: &str) -> PathBuf {
     static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
         let memory = Path::new("/dev/shm");
@@ -311,7 +314,7 @@ fn temporary(file: &str) -> PathBuf {
     own.join(file)
 }
 
-/// Checksums: those are known that have a line of their own, in whatever order they are asked for.
+/// Checksums. Those are known that have a line of their own, in whatever order they are looked for.
 fn sums(bytes: &[u8]) {
     let path = temporary("sums.crc32");
     std::fs::write(&path, bytes).unwrap();
@@ -356,7 +359,7 @@ fn sheet(bytes: &[u8]) {
     }
 }
 
-/// A manifest that is taken for one is written as it was read.
+/// A manifest that is accepted is written as it was read.
 fn manifest(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Some(manifest) = Manifest::parse(text) {
@@ -365,7 +368,7 @@ fn manifest(bytes: &[u8]) {
     }
 }
 
-/// Hands out a few bytes at a time, as a pipe may.
+/// Hands out a few bytes at a time, as a pipe may do.
 struct Pipe<'a>(&'a [u8]);
 
 impl Read for Pipe<'_> {
@@ -375,7 +378,8 @@ impl Read for Pipe<'_> {
     }
 }
 
-/// What comes over a pipe, in both directions. The first byte says whether the rest is one message or a stream of frames.
+/// What comes through a pipe, in both directions. The first byte says whether the rest is one
+/// message or a stream of frames.
 fn protocol(bytes: &[u8]) {
     let Some((&first, bytes)) = bytes.split_first() else { return };
     let framed = [&(bytes.len() as u32).to_le_bytes()[..], bytes].concat();
@@ -397,7 +401,7 @@ fn messages<T: Serialize + DeserializeOwned>(stream: &[u8]) {
     }
 }
 
-/// A message has something to say and nothing that a terminal would obey.
+/// Checks that a message says something, and nothing that a terminal would obey.
 fn is_plain(text: &str) {
     assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");
 }

@@ -73,7 +73,7 @@ fn absolute(path: &Path) -> Option<PathBuf> {
                 whole.pop();
             }
             Component::CurDir => {}
-            part => whole.push(part),
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => whole.push(part),
         }
     }
     Some(whole)

@@ -11,6 +11,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
+    clippy::unwrap_used,
     reason = "numbers for people, and answers for the program that asks"
 )]
 

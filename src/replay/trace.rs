@@ -34,10 +34,13 @@ impl TraceFolder {
     /// # Errors
     /// If the folder exists, or cannot be made. Nothing that is there is changed.
     pub fn make(dir: &Path) -> Result<TraceFolder, Failure> {
-        fs::create_dir(dir).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::new(format!("`{}` is there already", dir.display()))
-                .hint("a trace overwrites nothing; name a folder that does not exist"),
-            _ => Failure::io("make the folder", dir, &error),
+        fs::create_dir(dir).map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                Failure::new(format!("`{}` is there already", dir.display()))
+                    .hint("a trace overwrites nothing; name a folder that does not exist")
+            } else {
+                Failure::io("make the folder", dir, &error)
+            }
         })?;
         let path = dir.join(LAYER_ROWS);
         let file = output::create_new(&path).and_then(|file| {

@@ -3,6 +3,7 @@
 //! a child opens. What goes over the pipes is `blowup_core::protocol`. A child that dies costs the time
 //! of its chunk and nothing else.
 
+#[cfg_attr(feature = "engine", expect(unsafe_code, reason = "opens a library and calls its functions of C"))]
 pub mod engine;
 pub mod pool;
 

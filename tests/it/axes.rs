@@ -1,4 +1,5 @@
-//! What must hold of every axis, whatever it is: tried over the table of axes, so that one that is added is tried too.
+//! What must hold of every axis, whatever it is. The tests go over the table of axes, so an axis
+//! that is added is tested, too.
 
 use crate::contract::parse;
 use crate::training::train;
@@ -8,7 +9,7 @@ use blowup_core::record;
 use blowup_core::trial::{Clip, Trial};
 use std::collections::{BTreeMap, HashMap};
 
-/// Values of an axis as a spec has them, the first two of which train differently.
+/// Values of an axis, as a spec has them. The first two of them train differently.
 fn values(axis: &Axis) -> Vec<String> {
     let all = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect();
     match &axis.kind {
@@ -19,7 +20,7 @@ fn values(axis: &Axis) -> Vec<String> {
     }
 }
 
-/// What a block says beside a value of an axis, so that it applies.
+/// What a block says beside a value of an axis, so that the axis applies.
 fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
     let mut block = BTreeMap::new();
     let mut put = |id: Id, value: &str| {
@@ -42,7 +43,8 @@ fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
             put(need.axis, &format!("'{name}'"));
         }
     }
-    // `constant` weights start all alike, and the first layer of `depth` 1 has nothing to add to.
+    // `constant` weights are all alike at the start, and the first layer of `depth` 1 has nothing
+    // to add its input to.
     put(Id::Depth, "2");
     put(Id::Lr, "0.125");
     block
@@ -56,7 +58,7 @@ fn trial(axis: &Axis, value: &str) -> Trial {
     if recurrent && axis.id != Id::SequenceLength {
         lines += "sequence_length = 4\n";
     }
-    // Two epochs of four updates.
+    // The training has two epochs of four updates.
     let task = match (recurrent, axis.id) {
         (true, _) => "kind = 'noise-sequence', inputs = 3, samples = 16",
         (false, Id::Loss) if value == "'cross_entropy'" => "kind = 'noise', inputs = 3, samples = 16, classes = 3",
@@ -75,14 +77,15 @@ fn trial(axis: &Axis, value: &str) -> Trial {
     trial
 }
 
-/// An axis, a value and the trial that has it, for every value of every axis but the seed.
+/// Every value of every axis but the seed: the axis, the value, and the trial that has it.
 fn every() -> Vec<(&'static Axis, String, Trial)> {
     let axes = TABLE.iter().filter(|axis| axis.id != Id::Seed);
     let each = axes.flat_map(|axis| values(axis).into_iter().map(move |value| (axis, value)));
     each.map(|(axis, value)| (axis, value.clone(), trial(axis, &value))).collect()
 }
 
-/// The ids that the program gave before the axes had a table of their own. A change here makes every result that people have another trial.
+/// These are the ids that the program gave before the axes had a table of their own. A change here
+/// would turn every result that people have into another trial.
 #[test]
 fn ids_are_what_they_were() {
     let ids: String =
@@ -108,8 +111,8 @@ fn trials_with_other_cells_have_other_ids() {
     assert!(by_id.len() > 60, "{}", by_id.len());
 }
 
-/// What the table says of an axis is what becomes of a trial: a value that rides in the shape makes another cohort, and
-/// one that rides in the lane is the lane's own.
+/// What the table says of an axis is what becomes of a trial: a value that belongs to the shape
+/// makes another cohort, and a value that belongs to the lane is the lane's own.
 #[test]
 fn an_axis_rides_where_the_table_says() {
     let by_value = |trial: &Trial| matches!(trial.clip, Clip::Value(_));
@@ -164,7 +167,8 @@ fn measured(trial: &Trial, others: &[Trial]) -> Vec<u8> {
     cells[record::OUTCOME..].join(&b","[..])
 }
 
-/// Values that mean the same: without weight decay adamw is adam; at scale 1 `scaled` has the variance of `lecun`, 1 / fan_in, and in a square matrix `xavier` has it too.
+/// Values that mean the same. Without weight decay adamw is adam. At scale 1, `scaled` has the
+/// variance 1 / fan_in of `lecun`, and so has `xavier` in a square matrix.
 const SAME: [(Id, &str, &str); 5] = [
     (Id::Optimizer, "'adam'", "'adamw'"),
     (Id::Init, "'lecun'", "'scaled'"),
@@ -212,7 +216,8 @@ fn lanes_that_differ_in_any_axis_train_as_they_do_alone() {
     assert!(tried > 30, "{tried}");
 }
 
-/// Values of any axis but the seed, spread over shards: every shard gets its share.
+/// The values of any axis but the seed are spread over the shards, so that every shard gets its
+/// share.
 #[test]
 fn values_of_any_axis_are_spread_over_the_shards() {
     const VALUES: usize = 1000;
@@ -233,7 +238,7 @@ fn values_of_any_axis_are_spread_over_the_shards() {
         let mut split = Split::new(trials.iter().cloned(), SHARDS);
         let mut shares = [0u32; SHARDS as usize];
         trials.iter().for_each(|trial| shares[split.shard_of(trial) as usize - 1] += 1);
-        // Trials that are larger cost more: their shares are equal in time.
+        // Larger trials cost more, so their shares are equal in time.
         let shares: Vec<f64> = match axis.rides {
             Rides::Shape => split.seconds().to_vec(),
             Rides::Lane | Rides::Clip | Rides::Seed => shares.map(f64::from).to_vec(),

@@ -3,10 +3,11 @@
 use crate::check::{GRID, Results, expecting, gate, place};
 use crate::sweep::Place;
 
-/// 40 trials in two groups of 20.
+/// A spec with 40 trials in two groups of 20.
 const WIDE: &str = "name = \"t\"\nepochs = 9\nseeds = 20\n[task]\nkind = \"noise\"\n[[grid]]\nlr = 0.1\ndepth = [1, 2]\n[baseline]\nby = [\"depth\"]\n";
 
-/// A sweep in `r` and an earlier one in `old`, whose trials all converged. In the later one the trials of `outcome` did not.
+/// A sweep in `r` and an earlier one in `old`. The trials of the earlier one all converged, and
+/// those of the later one have the outcomes of `outcome`.
 fn folder(spec: &str, outcome: impl Fn(usize) -> &'static str) -> Place {
     let mut results = Results::of(spec);
     let old = results.text();
@@ -22,7 +23,7 @@ fn blown(many: usize) -> impl Fn(usize) -> &'static str {
 
 #[test]
 fn more_divergence_than_chance_fails_the_gate() {
-    // Holm over two groups: 5 changes have p = 2/32, 6 have 2/64.
+    // Holm's method over two groups: 5 changes have p = 2/32, and 6 have 2/64.
     let (status, text) = gate(&folder(WIDE, blown(5)), "--baseline old");
     assert_eq!(status, 0, "{text}");
     let (status, text) = gate(&folder(WIDE, blown(6)), "--baseline old/runs.csv");
@@ -141,11 +142,11 @@ fn a_grid_that_grew_or_shrank_is_compared_in_what_is_common_and_the_rest_is_told
         assert!(status == 0 && told.iter().all(|told| text.contains(told)), "{told:?}\n{text}");
         text
     };
-    // Fewer seeds before, then fewer depths.
+    // The earlier sweep has fewer seeds, and then fewer depths.
     let here = "not compared: 4 trials that the baseline does not have\n";
     compare(&GRID.replace("seeds = 2", "seeds = 1"), &["4 pairs, 0 changed", here]);
     compare(&GRID.replace(", 3, 4]", "]"), &["4 pairs, 0 changed", here]);
-    // More seeds before, and one value that was replaced by another.
+    // The earlier sweep has more seeds, and one value that was replaced by another.
     let there = "not compared: 4 trials of the baseline that the grid does not have any more\n";
     compare(&GRID.replace("seeds = 2", "seeds = 3"), &["8 pairs, 0 changed", there]);
     let text = compare(
@@ -154,7 +155,7 @@ fn a_grid_that_grew_or_shrank_is_compared_in_what_is_common_and_the_rest_is_told
     );
     assert!(text.ends_with("gate passed: 10 checks\n"), "{text}");
     assert!(!compare(GRID, &["8 pairs"]).contains("not compared"));
-    // What is common is judged as ever.
+    // What both sweeps have is judged as before.
     let grown = WIDE.replace("seeds = 20", "seeds = 25");
     let place = folder(&grown, blown(6));
     place.write("old/runs.csv", &Results::of(WIDE).text());

@@ -1,4 +1,5 @@
-//! Any text in every format: names and labels with whatever Unicode has give files that the parsers of others read.
+//! Any text in every format: names and labels with all that Unicode has give files that the parsers
+//! of other programs read.
 
 use crate::sweep::Place;
 use blowup::figures::palette::INK;
@@ -15,7 +16,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use std::process::Command;
 
-/// Texts with characters that some format does not have, means something by, or shows in another direction.
+/// Texts with characters that some format cannot hold, gives a meaning, or shows in another
+/// direction.
 fn texts() -> impl Strategy<Value = String> {
     let odd = prop::sample::select(vec![
         '\u{0}',
@@ -92,7 +94,7 @@ fn gate(name: &str) -> Gate {
     Gate { trials: 1, whole: Vec::new(), expectations: vec![case], baseline: None }
 }
 
-/// Python's expat, which refuses what XML 1.0 does not have.
+/// Python's expat refuses the characters that XML 1.0 cannot hold.
 const XML: &str = "import sys, pathlib, xml.etree.ElementTree as e\n\
                    for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n    e.parse(path)\n    print(path.name)\n";
 

@@ -1,20 +1,22 @@
-//! The gate: handwritten results of small grids in, exit status and findings out. The program is the real one.
+//! The gate: handwritten results of small grids go in, an exit status and findings come out. The
+//! program is the real one.
 
 use crate::sweep::{Place, stderr};
 use blowup_core::record::{self, Lost};
 use blowup_core::spec::Spec;
 
-/// Four depths of two seeds: eight trials.
+/// A spec with eight trials: four depths with two seeds each.
 pub const GRID: &str =
     "name = \"t\"\nepochs = 9\nseeds = 2\n[task]\nkind = \"noise\"\n[[grid]]\nlr = 0.1\ndepth = [1, 2, 3, 4]\n";
 
-/// Results of a grid in which no trial was trained: `runs.csv` as text, cells changed by name.
+/// The results of a grid of which no trial was trained: `runs.csv` as text, in which cells are
+/// changed by name.
 pub struct Results {
     rows: Vec<Vec<String>>,
 }
 
 impl Results {
-    /// Every trial `converged`.
+    /// Results in which every trial `converged`.
     pub fn of(spec: &str) -> Results {
         let open = |_: &str| Err(std::io::ErrorKind::NotFound.into());
         let spec = Spec::parse(spec, "t.toml", &open).unwrap_or_else(|report| panic!("{report}"));
@@ -28,7 +30,7 @@ impl Results {
         results
     }
 
-    /// Sets a column by the number of the row.
+    /// Sets the cells of a column by the number of their row.
     pub fn column<T: ToString>(&mut self, name: &str, cell: impl Fn(usize) -> T) -> &mut Results {
         let column = record::column(name);
         self.rows.iter_mut().enumerate().for_each(|(i, row)| row[column] = cell(i).to_string());
@@ -146,7 +148,7 @@ fn a_nan_or_nothing_at_all_is_within_no_bound() {
     assert!(status == 1 && text.contains("no-values"), "{text}");
     let (status, text) = measured("count(loss_final)", |_| "");
     assert!(status == 0 && text.contains("8 (8 empty)"), "{text}");
-    // Trials that a mean leaves out are told where it fails, and where it passes.
+    // Trials that a mean leaves out are counted where the expectation fails, and where it passes.
     let spec = expecting("metric = \"mean(loss_final)\"\nmax = 0");
     let some = |value| move |i: usize| if i < 3 { "" } else { value };
     let results = |value| Results::of(&spec).column("loss_final", some(value)).text();
@@ -253,7 +255,7 @@ fn junit_has_a_case_with_its_numbers_per_expectation_and_group() {
         ("expect.empty", "0"),
     ];
     assert_eq!(properties[1..7], numbers);
-    // Again: the same bytes, in place of the old ones.
+    // The same call again writes the same bytes in the place of the old ones.
     gate(&place, "--junit out.xml");
     assert_eq!(place.read("out.xml"), text);
 }

@@ -17,7 +17,7 @@ fn document(name: &str) -> String {
     std::fs::read_to_string(format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The cells of the rows of all tables, heads left out.
+/// The cells of the rows of all tables, without their heads.
 fn rows(text: &str) -> Vec<Vec<&str>> {
     let lines: Vec<&str> = text.lines().collect();
     let is_row = |line: &str| line.starts_with("| ");
@@ -25,7 +25,7 @@ fn rows(text: &str) -> Vec<Vec<&str>> {
     for (at, line) in lines.iter().enumerate() {
         let is_head = lines.get(at + 1).is_some_and(|next| next.starts_with("|---"));
         if is_row(line) && !is_head {
-            // A bar in a cell is escaped.
+            // A bar within a cell is escaped.
             let cells = line.match_indices('|').map(|(at, _)| at).filter(|at| *at == 0 || !line[..*at].ends_with('\\'));
             let ends: Vec<usize> = cells.collect();
             rows.push(ends.windows(2).map(|pair| line[pair[0] + 1..pair[1]].trim()).collect());
@@ -51,7 +51,7 @@ fn no_word_of_the_fuzzers_dictionary_stands_twice() {
     assert_eq!(twice, None);
 }
 
-/// What is said of every column that is no axis.
+/// What is known of every column that is no axis.
 fn every_column() -> Vec<&'static About> {
     let beside = abouts(&EPOCH).chain(abouts(&LAYER)).chain(abouts(&STEP));
     record::abouts_of_runs().chain(summary::counted()).chain(beside).collect()
@@ -117,13 +117,14 @@ fn the_formulas_of_the_schedules_are_the_programs() {
     }
 }
 
-/// One trial's cells by column.
+/// The cells of the only trial by column.
 fn cells(place: &Place, file: &str) -> Vec<std::collections::BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(place.path(file)).unwrap();
     reader.deserialize().map(Result::unwrap).collect()
 }
 
-/// What docs/results.md says of losses with batch norm: means over chunks, each with statistics of its own.
+/// docs/results.md says of losses with batch norm that they are means over chunks, each of which
+/// has statistics of its own.
 #[test]
 fn with_batch_norm_the_loss_over_all_data_depends_on_the_batch() {
     let place = Place::new(
@@ -140,7 +141,8 @@ fn with_batch_norm_the_loss_over_all_data_depends_on_the_batch() {
     assert!((layer[0] - layer[1]).abs() < 1e-6, "{layer:?}");
 }
 
-/// The layer that docs/spec.md names: denormals are flushed, so the signal is exactly 0 earlier than in PyTorch.
+/// docs/spec.md names this layer. Denormals are flushed to zero, so the signal is exactly 0 earlier
+/// than in PyTorch.
 #[test]
 fn a_deep_net_of_pytorchs_initialization_hands_on_zeros_from_the_layer_that_is_told() {
     let place = Place::new(
@@ -152,7 +154,7 @@ fn a_deep_net_of_pytorchs_initialization_hands_on_zeros_from_the_layer_that_is_t
     let first: usize = rows.iter().find(zero).expect("some layer is silent")["layer"].parse().unwrap();
     assert_eq!(first, 98);
     assert!(document("spec.md").contains(&format!("all from layer {first} on")));
-    // Of ordinary numbers a layer has none that are smaller than 1.2e-38.
+    // A layer holds no ordinary numbers below 1.2e-38.
     let before: f64 = rows[first - 2]["activation_rms"].parse().unwrap();
     assert!(before < 1.2e-38, "{before}");
 }

@@ -1,4 +1,4 @@
-//! Specs in, trials out.
+//! Specs go in, trials come out.
 
 use blowup_core::axis::TABLE;
 use blowup_core::spec::Spec;

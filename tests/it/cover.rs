@@ -1,4 +1,5 @@
-//! Every result file is covered by `runs.crc32`: rows that are gone or changed are trained again, refused by a gate and not merged.
+//! `runs.crc32` covers every result file: rows that are missing or changed are trained again,
+//! refused by a gate, and not merged.
 
 use crate::check::gate;
 use crate::sweep::{Place, SPEC, stderr};
@@ -29,7 +30,7 @@ fn said(output: &Output, status: i32) -> String {
     text
 }
 
-/// What can happen to a file: its name, and the file afterwards.
+/// Something that can happen to a file: its name, and the file afterwards.
 type Damage = (&'static str, fn(&[&str]) -> Option<String>);
 
 const DAMAGES: [Damage; 6] = [
@@ -76,7 +77,8 @@ fn rows_that_are_missing_or_changed_in_any_file_are_trained_again() {
 #[test]
 fn a_file_that_came_back_from_a_power_cut_without_its_end_is_filled_again() {
     let (place, whole) = finished(&format!("{SPEC}{RECORD}"));
-    // The rows of runs.csv and their checksums reached the disk, the others did not.
+    // The rows of runs.csv and their checksums reached the disk, and those of the other files did
+    // not.
     for file in ["epochs.csv", "layers.csv", "steps.csv"] {
         place.write(&format!("r/{file}"), "");
     }
@@ -105,7 +107,7 @@ fn a_shard_whose_files_do_not_add_up_is_not_merged() {
     place.ok("sweep t.toml --out m --quiet");
 }
 
-/// The lines of `runs.crc32` as an older version wrote them.
+/// Writes the lines of `runs.crc32` as an older version wrote them.
 fn older(place: &Place, dir: &Path) {
     let path = dir.join("runs.crc32");
     let text = std::fs::read_to_string(place.path(path.to_str().unwrap())).unwrap();
@@ -119,12 +121,13 @@ fn a_folder_of_an_older_version_is_read_as_it_is_and_covered_when_it_is_written(
     older(&place, Path::new("r"));
     assert_eq!(said(&place.run("sweep t.toml --out r"), 0), "");
     place.ok("check r");
-    // What is wrong in it cannot be told: the rows are dropped, and nobody says that their trials run again.
+    // Nobody can tell what is wrong in it. The rows are dropped, and no message says that their
+    // trials run again.
     let epochs = place.read("r/epochs.csv");
     place.write("r/epochs.csv", &epochs.replacen(",1,", ";1,", 1));
     let text = said(&place.run("sweep t.toml --out r"), 0);
     assert!(text.contains("1 damaged row") && !text.contains("not run"), "{text}");
-    // Its trials grow by covered ones.
+    // Trials whose rows are covered join its trials.
     place.write("r/epochs.csv", &epochs);
     older(&place, Path::new("r"));
     place.write("t.toml", &format!("{}{RECORD}{EXPECT}", SPEC.replace("seeds=2", "seeds=3")));
@@ -154,7 +157,8 @@ fn what_is_recorded_later_is_said_and_filled_when_asked_for() {
     let text = said(&place.run("sweep t.toml --out r"), 0);
     assert!(text.contains("48 finished trials were trained before") && text.contains("`--refill`"), "{text}");
     assert_eq!(place.read("r/epochs.csv").lines().count(), 1);
-    // It stops in the middle: what is there is complete, and the rest is still known to lack.
+    // The sweep stops in the middle. The rows that are there are complete, and the other trials are
+    // still known to lack some.
     let output = place.run("sweep t.toml --out r --quiet --refill --where lr=1e-3,1e6 --where init=he");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = said(&place.run("sweep t.toml --out r"), 0);
@@ -165,7 +169,7 @@ fn what_is_recorded_later_is_said_and_filled_when_asked_for() {
     assert_eq!(said(&place.run("sweep t.toml --out r --refill"), 0), "");
     place.ok("sweep t.toml --out new --quiet");
     assert_eq!(files(&place, "r"), files(&place, "new"));
-    // Less is recorded from now on: nothing lacks.
+    // From now on less is recorded, so nothing is lacking.
     place.write("t.toml", &format!("{SPEC}[record]\nepochs=true\nlayers=[2]\n"));
     assert_eq!(said(&place.run("sweep t.toml --out r --refill"), 0), "");
     assert_ne!(files(&place, "r"), runs);
@@ -186,7 +190,7 @@ fn more_layers_and_steps_than_before_are_filled_too() {
 #[test]
 fn a_trial_that_comes_out_otherwise_when_it_is_filled_is_an_error() {
     let (place, _) = finished(SPEC);
-    // A row that somebody changed, checksum and all.
+    // Somebody changed a row and its checksum.
     let runs = place.read("r/runs.csv");
     let changed = runs.replacen(",1.", ",2.", 1);
     assert_ne!(runs, changed);
@@ -194,7 +198,7 @@ fn a_trial_that_comes_out_otherwise_when_it_is_filled_is_an_error() {
     place.write("t.toml", &format!("{SPEC}[record]\nepochs=true\n"));
     let error = place.refused("sweep t.toml --out r --quiet --refill");
     assert!(error.contains("was trained again and has another `") && error.contains("--allow-mixed"), "{error}");
-    // Trials that came out as they were may have been filled before.
+    // The trials that came out as they were may have been filled before.
     assert!(place.read("r/runs.csv").starts_with(&changed));
     place.ok("sweep t.toml --out r --quiet --refill --allow-mixed");
     assert_eq!(place.read("r/runs.csv"), runs);
@@ -221,7 +225,8 @@ fn a_gate_needs_what_was_recorded_of_every_trial_it_speaks_of() {
     assert!(text.contains("gate FAILED: 3 of 8 checks (no-values)"), "{text}");
     place.ok("sweep t.toml --out r --quiet --refill");
     assert_eq!(gate(&place, "").0, 0, "{}", gate(&place, "").1);
-    // Half of the trials die before epoch 4: they cannot have its layers. No network has a layer 9.
+    // Half of the trials die before epoch 4, so they cannot have its layers. No network has a layer
+    // 9.
     let metrics = ["max(backprop_norm[1, epoch 4])", "max(backprop_norm[9])"];
     place.write("t.toml", &format!("{}{}{record}", grid.replace("seeds=3", "seeds=4"), expects(&metrics)));
     let (status, text) = gate(&place, "--spec t.toml");
@@ -237,7 +242,7 @@ fn a_record_includes_another_where_every_trial_has_what_it_asks_for() {
     let with = |layers: Layers| Record { layers, ..Record::default() };
     let all = [Never, Always, Every(1), Every(2), Every(4), Every(6), At(vec![0]), At(vec![0, 4]), At(vec![1, 4])];
     for (a, b) in all.iter().flat_map(|a| all.iter().map(move |b| (a, b))) {
-        // A trial may be long, but At(...) ends somewhere.
+        // A trial may be long, but the epochs of At(...) end somewhere.
         let includes = (0..=100).all(|epoch| a.at(epoch) || !b.at(epoch));
         assert_eq!(with(a.clone()).includes(&with(b.clone())), includes, "{a:?} {b:?}");
     }

@@ -1,4 +1,5 @@
-//! What is linked with what: training alone needs libtorch, and a build is told by everything that computes.
+//! What is linked with what: only training needs libtorch, and everything that computes changes the
+//! hash of a build.
 
 use crate::sweep::{Place, children};
 use std::fs;
@@ -79,7 +80,7 @@ fn a_build_is_told_by_all_that_computes_and_by_nothing_else() {
     }
 }
 
-/// Whatever a source that computes includes lies where it is hashed.
+/// Every file that a source which computes includes lies in a folder that is hashed.
 #[test]
 fn what_is_compiled_in_is_hashed() {
     fn sources(folder: &Path, each: &mut dyn FnMut(&Path, &str)) {

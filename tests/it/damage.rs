@@ -1,5 +1,5 @@
-//! Run directories that something else has been at: what is no file is refused, what is damaged is repaired, and nothing of any length is
-//! read into memory.
+//! Run directories that another program has changed: what is no file is refused, what is damaged is
+//! repaired, and a file of any length is read in pieces.
 
 use crate::sweep::{Place, SPEC, stderr};
 use blowup_core::record::{self, LONGEST, Piece};
@@ -50,7 +50,7 @@ fn a_header_of_any_length_is_refused() {
     }
 }
 
-/// A file of `bytes` bytes that begins with `start`, in no memory.
+/// A file of `bytes` bytes that begins with `start` and takes no memory.
 fn endless(start: &str, bytes: u64) -> BufReader<impl Read + '_> {
     BufReader::new(start.as_bytes().chain(std::io::repeat(b'"')).take(bytes))
 }
@@ -136,7 +136,8 @@ fn garbage_beside_the_runs_is_dropped() {
     let long = "\"".repeat(1 << 20);
     for garbage in ["", "no row", long.as_str(), "t0123456789ab,1,2,3"] {
         let mut changed = lines.clone();
-        // Between the rows of two trials: within one the rows before it would be given up.
+        // The garbage stands between the rows of two trials. Within one trial, the rows before it
+        // would be given up.
         changed.insert(1, garbage);
         place.write("r/epochs.csv", &(changed.join("\n") + "\n" + garbage));
         place.ok("sweep t.toml --out r --quiet");

@@ -1,4 +1,5 @@
-//! Files as data sets: what is taken of them is told and kept, and what is wrong with them is said with what to do about it.
+//! Files as data sets: the program shows and keeps what it takes of them, and says what is wrong
+//! with them and what to do about it.
 
 use crate::sweep::{Place, stderr};
 use blowup_core::spec::Spec;
@@ -6,7 +7,7 @@ use std::io::ErrorKind;
 
 const CSV: &str = "a,b,y\n1,2,3\n2,1,5\n3,5,4\n4,4,1\n";
 
-/// A place with a data file and a spec over it, whose task has further keys.
+/// A place with a data file and a spec for it, whose task has these further keys.
 fn data(bytes: &[u8], keys: &str) -> Place {
     let task = format!("task={{kind='csv',path='d.csv',target='y'{keys}}}\n");
     let place = Place::new(&format!("name='t'\nepochs=1\n{task}[[grid]]\nlr=[0.1,1.0]\n"));
@@ -106,11 +107,11 @@ fn other_separators_and_the_first_rows_are_read() {
     assert!(place.read("r/runs.csv").lines().nth(1).unwrap().contains(",csv,2,3,1,"));
     let short = data(b"a,b,y\n1,2,3\n2,1,5\n3,5,4\n", "");
     short.ok("sweep t.toml --out r --quiet");
-    // All but the id.
+    // All cells but the id.
     let cells =
         |place: &Place| place.read("r/runs.csv").lines().skip(1).map(|line| line[13..].to_owned()).collect::<Vec<_>>();
     assert_eq!(cells(&place), cells(&short));
-    // What stands behind the rows that are taken is of no interest.
+    // Whatever stands behind the rows that are taken does not matter.
     data(format!("{CSV}x,,?\n").as_bytes(), ",samples=4").ok("sweep t.toml --out r --quiet");
 }
 

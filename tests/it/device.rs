@@ -1,4 +1,5 @@
-//! Training on a GPU, as far as a machine without one shows it: what is missing is said, and what a GPU will do comes out as on the CPU.
+//! Training on a GPU, as far as a machine without one can show it: the program says what is
+//! missing, and the operations of a GPU give the results of the CPU.
 
 use crate::plan;
 use crate::sweep::{Place, stderr};
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 
-/// Every kind of pass, small.
+/// A spec with every kind of pass in a small size.
 const SPEC: &str = r#"
 name="t"
 epochs=4
@@ -65,7 +66,7 @@ fn a_device_is_read_as_it_is_written() {
     );
 }
 
-/// The cells of a CSV file by row and column; the first `keys` columns name the row.
+/// The cells of a CSV file by row and column. The first `keys` columns name the row.
 fn cells(csv: &str, keys: usize) -> HashMap<(String, String), String> {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let header = reader.headers().unwrap().clone();
@@ -77,7 +78,8 @@ fn cells(csv: &str, keys: usize) -> HashMap<(String, String), String> {
     cells
 }
 
-/// Text and whole numbers as they are, other numbers within `tolerance`, relatively.
+/// Whether two cells agree: texts and whole numbers exactly, other numbers within a relative
+/// `tolerance`.
 fn close(a: &str, b: &str, tolerance: f64) -> bool {
     match (a.parse::<f64>(), b.parse::<f64>()) {
         (Ok(a), Ok(b)) if a.is_finite() && b.is_finite() => (a - b).abs() <= tolerance * a.abs().max(b.abs()),
@@ -146,7 +148,8 @@ fn rows_of_one_device_are_not_mixed_with_those_of_another_unasked() {
 
 #[test]
 fn a_norm_that_leaves_the_range_of_the_dtype_is_measured_again_on_the_device() {
-    // Weights so large that squares of the gradient overflow f32, so small that they vanish, and such that they do neither.
+    // The weights are so large that squares of the gradient overflow f32, so small that they
+    // vanish, or between these.
     for dtype in [Dtype::Float32, Dtype::Float64] {
         let trial = |scale: f64| {
             let init = Init { kind: InitKind::Constant, scale, offset: 0.0 };
@@ -169,7 +172,7 @@ fn a_norm_that_leaves_the_range_of_the_dtype_is_measured_again_on_the_device() {
     }
 }
 
-/// What `sweep --device` says without ever training: exit status 2, nothing written.
+/// What `sweep --device` says without training anything: exit status 2, and nothing is written.
 fn refusal(device: &str, environment: &[(&str, &Path)], numbers: &[(&str, &str)]) -> String {
     let place = Place::new(SPEC);
     let mut command = place.command(&format!("sweep t.toml --quiet --out o --device {device}"));
@@ -207,7 +210,7 @@ fn whatever_a_gpu_takes_and_is_missing_is_said_with_how_to_get_it() {
     assert!(with(empty.path(), "cuda", &[("FAKE_CUDA_INIT", "100")]).contains("finds no GPU"));
     assert!(with(empty.path(), "cuda", &[("FAKE_CUDA_INIT", "803")]).contains("its error 803"));
 
-    // A library that is none.
+    // This library is none.
     std::fs::write(empty.path().join("libtorch_cuda.so"), "not a library").unwrap();
     let said = with(empty.path(), "cuda", &[]);
     assert!(said.contains("cannot be loaded: ") && said.contains("file too short"), "{said}");
@@ -215,7 +218,8 @@ fn whatever_a_gpu_takes_and_is_missing_is_said_with_how_to_get_it() {
 
 #[test]
 fn without_a_driver_its_absence_is_said() {
-    // A driver's library of no content stands for none, also on a machine that has one.
+    // An empty file as the driver's library stands for a machine without a driver, also on a
+    // machine that has one.
     let (driver, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::write(driver.path().join("libcuda.so.1"), "").unwrap();
     let said = refusal("cuda", &[("LD_LIBRARY_PATH", driver.path()), ("LIBTORCH_CUDA", empty.path())], &[]);

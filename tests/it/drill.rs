@@ -1,4 +1,5 @@
-//! Faults, limits and what is left after them: the short form of `make drill`, and the pure parts against oracles.
+//! Faults, limits and what remains after them: the short form of `make drill`, and the pure parts
+//! against oracles.
 
 use crate::check::{GRID, Results};
 use crate::plan::trial;
@@ -59,7 +60,8 @@ fn a_trial_is_lost_in_three_sweeps_until_asked_or_given_more() {
     let (status, told) = sweep("--timeout 3", "HANG");
     assert!(status == Some(1) && told.contains("1 trial was lost in 3 sweeps"), "{told}");
     assert!(!told.contains("to run"), "{told}");
-    // The same without the fault: only more time, or the wish, makes it run.
+    // The same command without the fault does not run the trial. Only a larger limit does, or the
+    // wish to retry.
     assert!(place.run("sweep t.toml --out r --timeout 2.9").status.code() == Some(1));
     place.ok("sweep t.toml --out r --timeout 60");
     assert_eq!(place.read("r/runs.csv"), expected);
@@ -71,7 +73,7 @@ fn a_bug_stops_the_sweep_with_its_message_and_loses_nothing() {
     let place = Place::new(SPEC);
     let expected = place.undisturbed();
     let guilty = id(expected.lines().nth(17).unwrap());
-    // Alone in its chunk, and beside others.
+    // The trial is alone in its chunk, and then beside others.
     for chunk in ["1", "4"] {
         let mut sweep = place.command(&format!("sweep t.toml --out r --workers 2 --chunk {chunk}"));
         let output = sweep.env("BLOWUP_TEST_PANIC", guilty).output().unwrap();
@@ -82,7 +84,7 @@ fn a_bug_stops_the_sweep_with_its_message_and_loses_nothing() {
         assert!(chunk != "1" || told.contains(&format!("{over}: a drill (crates/engine/src/drill.rs:")), "{told}");
         assert!(told.contains("hint: this is a mistake in blowup, not in the spec: please report it"), "{told}");
         assert!(!place.path("r/lost.csv").exists());
-        // Every row that is there is whole, and those of the chunks before are.
+        // Every row that is there is whole, and the rows of the earlier chunks are there.
         let rows = place.read("r/runs.csv");
         assert!(rows.lines().count() > 4 && rows.lines().count() < expected.lines().count(), "{rows}");
         let by_trial = |id: &str| expected.lines().find(|row| row.starts_with(id));
@@ -113,7 +115,7 @@ fn too_many_lost_trials_stop_the_sweep_and_it_resumes() {
 fn a_file_that_cannot_grow_ends_the_sweep_with_a_message_and_it_resumes() {
     let place = Place::new(SPEC);
     let expected = place.undisturbed();
-    // Blocks of 512 or 1024 bytes: the write fails as on a full disk.
+    // The shell counts in blocks of 512 or 1024 bytes. The write fails as it does on a full disk.
     let script =
         format!("ulimit -f 8; exec {} sweep t.toml --out r --workers 1 --chunk 4", env!("CARGO_BIN_EXE_blowup"));
     let output = Command::new("sh").args(["-c", &script]).current_dir(place.dir.path()).output().unwrap();
@@ -140,11 +142,11 @@ fn limits_that_cannot_be_are_refused() {
     assert_eq!("800000000".parse(), Ok(Bytes(800_000_000)));
 }
 
-/// Found by hashing 36 million seeds: ids are 48 bits of a hash.
+/// The ids are 48 bits of a hash. These two seeds were found by hashing 36 million of them.
 #[test]
 fn two_trials_that_share_an_id_are_refused() {
     let spec = "name=\"t\"\nepochs=1\nseeds=[29597801, 34802509]\n[task]\nkind=\"scalar\"\n[[grid]]\ndepth=0\nlr=0.1\n";
-    // Once where the grid knows that all points differ, once where it does not.
+    // In the first grid the program knows that all points differ, in the second it does not.
     for spec in [spec.to_owned(), spec.replace("lr=0.1", "lr=0.1\nclip=[\"none\", \"norm(inf)\"]")] {
         let place = Place::new(&spec);
         let error = place.refused("sweep t.toml --out r");
@@ -156,7 +158,7 @@ fn two_trials_that_share_an_id_are_refused() {
     }
 }
 
-/// One thing that happens to a file.
+/// Something that happens to a file.
 #[derive(Debug, Clone)]
 enum Damage {
     Flip(usize, u8),
@@ -172,7 +174,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Of everything after the header.
+/// The file after everything in `all` has happened to what lies behind its header.
 fn damaged(text: &str, all: &[Damage]) -> Vec<u8> {
     let (header, rest) = text.split_at(text.find('\n').unwrap() + 1);
     let mut rest = rest.as_bytes().to_vec();
@@ -201,8 +203,9 @@ fn stands(file: &[u8], line: &str) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Rows and their checksums, each damaged at will: a row that is taken is one that was written, and every row that is whole and vouched
-    /// for is taken. (The rest is trained again, see `plan`.)
+    /// Rows and their checksums are damaged at random. A row that is accepted is one that was
+    /// written, and every row that is whole and has its checksum is accepted. (The other trials run
+    /// again; see `plan`.)
     #[test]
     fn what_is_left_after_damage_is_what_was_written(
         on_rows in proptest::collection::vec(damage(), 0..4),
@@ -228,7 +231,8 @@ proptest! {
         }
     }
 
-    /// A time limit is never below the one for a trial alone, grows with what is predicted, and a trial alone has exactly what was asked.
+    /// The time limit of a chunk is never below that of a single trial, and it grows with the
+    /// prediction. A trial alone has exactly the limit that was asked for.
     #[test]
     fn no_trial_pays_for_its_neighbours(
         timeout in prop::option::of(0.001f64..1e6), predicted in 0.0f64..1e6, trials in 1usize..600,
@@ -246,7 +250,8 @@ proptest! {
         }
     }
 
-    /// By default all workers together fit; asked for, their number stays, and chunks are cut for what each has.
+    /// By default all workers together fit into the memory. If their number is given it stays, and
+    /// chunks are cut for the share of each.
     #[test]
     fn workers_fit_the_machine(
         asked in prop::option::of(1usize..100), cores in 1usize..200, memory in prop::option::of(200u64 << 20..64 << 30),
@@ -262,7 +267,7 @@ proptest! {
         prop_assert!(memory.is_some() || shares.ceiling as f64 >= 2.0 * fewest);
     }
 
-    /// A planned chunk stays within memory and time unless it is a trial alone.
+    /// A planned chunk stays within memory and time, unless it is a trial alone.
     #[test]
     fn chunks_are_cut_to_fit(
         width in prop::sample::select(vec![8usize, 64, 512]), count in 1u64..300, bytes in 130.0 * MIB..2_000.0 * MIB, seconds in 0.001f64..100.0,

@@ -1,4 +1,5 @@
-//! The numbers of figures: handwritten `runs.csv` in, counts and curves out, against a recomputation from the cells as text.
+//! The numbers of figures: a handwritten `runs.csv` goes in, counts and curves come out. They are
+//! compared with a recomputation from the cells as text.
 
 use crate::check::Results;
 use blowup::figures::cells::{PlotMetric, cells};
@@ -35,12 +36,12 @@ lr = [0.1, 1.0, 0.0]
 weight_decay = [0.0, 0.1]
 "#;
 
-/// Numbers without a pattern, the same at every run.
+/// Numbers without a pattern, which are the same in every run.
 fn scatter(i: usize, of: usize) -> usize {
     ((i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % of
 }
 
-/// Every outcome, lost trials, epochs of divergence, NaN and empty cells.
+/// Results with every outcome, with lost trials, epochs of divergence, NaN and empty cells.
 pub fn results() -> Results {
     let mut results = Results::of(MIXED);
     let outcomes = ["converged", "stalled", "unsettled", "diverged", "nonfinite", ""];

@@ -1,4 +1,4 @@
-//! Filters say what they let through: values with commas, and values that no trial has.
+//! What filters let through: values with commas, and values that no trial has.
 
 use crate::check::{Results, expecting, gate, place};
 use crate::sweep::{Place, stderr};
@@ -53,7 +53,7 @@ fn a_listed_value_that_no_trial_has_is_told_with_the_nearest() {
         let (status, error) = sweep(&place, filter);
         assert!(status == 2 && error.contains(expected), "{filter}\n{error}");
     }
-    // A range may reach beyond what there is.
+    // A range may reach beyond the values that there are.
     assert_eq!(sweep(&place, "lr=0.01..1").0, 0);
     let output = place.command("plot r --terminal --where label=article,artcle").output().unwrap();
     let error = stderr(&output);
@@ -72,7 +72,8 @@ fn a_value_in_the_spec_that_no_trial_has_is_a_mistake_with_its_place() {
     for (spec, expected) in [
         (where_("[1, 7]"), "no trial has the `depth` `7`\n  --> t.toml:12:23\n"),
         (exclude("[1, 7]"), "no trial has the `depth` `7`\n  --> t.toml:9:11\n"),
-        // What is excluded is there to be excluded, but not for an expectation.
+        // A value whose trials are excluded may be excluded, but an expectation may not be about
+        // it.
         (
             exclude("[1, 2]") + "[[expect]]\nmetric='divergence_rate'\nmax=0\nwhere.depth=[2,3]\n",
             "no trial has the `depth` `2`\n  --> t.toml:13:14\n",
@@ -81,7 +82,7 @@ fn a_value_in_the_spec_that_no_trial_has_is_a_mistake_with_its_place() {
         let error = Place::new(&spec).refused("sweep t.toml --out r");
         assert!(error.contains(expected) && error.contains("hint: `depth` here: "), "{error}");
     }
-    // Which trials run now does not change what the spec is about.
+    // Which trials run now does not change which trials the spec has.
     let place = Place::new(&where_("[1, 2]"));
     place.ok("sweep t.toml --out r --quiet --where depth=3");
     Place::new(&exclude("{ min = 3, max = 99 }")).ok("sweep t.toml --out r --quiet");

@@ -7,10 +7,10 @@ use tch::{Device, Kind, Tensor};
 
 const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
 const ALL: [Fused; 3] = [Fused::Linear, Fused::Relu, Fused::Tanh];
-/// Lanes, batch and width that no vector divides, and one that it does.
+/// Lanes, batch and width: sizes that no vector length divides, and one that it does.
 const SIZES: [[i64; 3]; 4] = [[2, 7, 5], [3, 33, 9], [2, 1, 1], [2, 64, 64]];
 
-/// Relative to the largest element.
+/// Checks that two tensors agree within `tolerance` times the largest element.
 fn close(found: &Tensor, expected: &Tensor, tolerance: f64, what: &str) {
     let scale = expected.abs().max().double_value(&[]).max(1e-2);
     for (found, expected) in host(found).into_iter().zip(host(expected)) {
@@ -85,7 +85,7 @@ fn what_is_not_finite_goes_through_as_in_libtorch() {
 fn norms_and_updates_are_those_of_plain_operations() {
     tch::manual_seed(4);
     for length in [1, 5, 16, 39, 4096] {
-        // Two layers of three lanes.
+        // The tensors have two layers of three lanes.
         let [w, d, m, v] = [0.5, 1.0, 0.3, 0.2].map(|scale| Tensor::randn([6, length], CPU) * scale);
         let v = v.square();
         let norms = Tensor::zeros([6], CPU);
@@ -107,7 +107,7 @@ fn norms_and_updates_are_those_of_plain_operations() {
         fused::add(&moved, &d, &rates, Some(&clips), &norms);
         assert_eq!(host(&moved), host(&expected), "the clipped direction is rounded, the rest once");
 
-        // Lanes that differ in everything, the first form of lerp and the second, with and without decoupled decay.
+        // The lanes differ in everything: both forms of lerp, with and without decoupled decay.
         let lane = |weight, beta2: f32, root, decay: Option<(f32, f32)>| AdamRates {
             weight,
             beta2,

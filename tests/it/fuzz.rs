@@ -1,4 +1,5 @@
-//! The readers under inputs that nobody wrote: those of the corpus, and random changes of them. `make fuzz` looks for worse ones.
+//! The readers with inputs that nobody wrote: those of the corpus, and random changes of them.
+//! `make fuzz` searches for worse inputs.
 
 #[path = "../../fuzz/harness.rs"]
 mod harness;
@@ -28,9 +29,9 @@ fn every_reader_answers_every_input_of_its_corpus() {
 enum Change {
     Cut(f64, usize),
     Put(f64, Vec<u8>),
-    /// A part of it again, somewhere else.
+    /// A part of the input is repeated somewhere else.
     Repeat(f64, f64, usize),
-    /// The end of another input.
+    /// The input gets the end of another input.
     Splice(f64, usize),
 }
 
@@ -84,7 +85,7 @@ fn apply(mut input: Vec<u8>, change: &Change, others: &[Vec<u8>]) -> Vec<u8> {
     input
 }
 
-/// Changed inputs of the corpus of one reader. `PROPTEST_CASES` sets how many.
+/// Tries changed inputs of the corpus of one reader. `PROPTEST_CASES` sets how many.
 fn changed(name: &str) {
     let (_, target) = TARGETS.into_iter().find(|(known, _)| *known == name).unwrap();
     let inputs = corpus(name);

@@ -1,4 +1,5 @@
-//! The order and the number of trials; equal ones merged, excluded ones dropped; the lazy walk against a naive one.
+//! The order and the number of trials, of which equal ones are merged and excluded ones dropped:
+//! the lazy grid is compared with a naive one.
 
 use blowup_core::axis::{Axis, Id, TABLE};
 use blowup_core::spec::Spec;
@@ -24,7 +25,8 @@ fn cell(trial: &Trial, axis: &str) -> String {
     }
 }
 
-/// The trials of blocks below a common top, as the values of these axes, `|` between trials.
+/// Checks the trials of blocks below a common top. `expected` has the values of the axes in
+/// `columns`, with `|` between trials.
 fn check(blocks: &str, columns: &str, expected: &str) {
     let rows: Vec<String> = spec(&format!("{TOP}{blocks}"))
         .grid()
@@ -167,7 +169,7 @@ fn a_huge_grid_is_counted_and_begun_at_once() {
 
 const RANGE: &str = "{ linear = [0.1, 0.3], points = 2 }";
 
-/// Pairs of a key and the texts that its value may be drawn from.
+/// Pairs of a key and the texts from which its value is drawn.
 const DIALS: &[(&str, &[&str])] = &[
     ("depth", &["0", "1", "2"]),
     ("width", &["4", "5"]),
@@ -218,7 +220,8 @@ fn parse(blocks: &[String]) -> Option<Spec> {
     Spec::parse(&text, "t.toml", &|_| Err(std::io::ErrorKind::NotFound.into())).ok()
 }
 
-/// Every point as a spec of its own, so with one value per axis; axes that apply nowhere are left out until it parses.
+/// Every point is a spec of its own with one value per axis. Axes that apply nowhere are left out
+/// until the spec is accepted.
 fn naive(lines: &[(&'static str, Vec<&'static str>)]) -> Vec<Trial> {
     let mut points: Vec<Vec<(&str, &str)>> = vec![Vec::new()];
     for (key, values) in lines {
@@ -265,7 +268,7 @@ proptest! {
             .iter()
             .map(|lines| lines.iter().map(|(k, v)| format!("{k} = [{}]\n", v.join(", "))).collect())
             .collect();
-        // A spec with an axis that applies nowhere is refused, rightly.
+        // A spec with an axis that applies nowhere is refused, and should be.
         prop_assume!(parse(&texts).is_some());
         let spec = parse(&texts).unwrap();
         let mut seen = HashSet::new();
@@ -275,7 +278,8 @@ proptest! {
         prop_assert!(found.len() as u128 <= spec.grid().points());
         prop_assert_eq!(&found, &expected);
 
-        // Each comes back from its point, and configurations stand together where the grid says so.
+        // Every trial comes back from its point, and configurations stand together where the grid
+        // says so.
         let (mut trials, mut configurations) = (spec.grid().trials(), Vec::new());
         for expected in expected {
             let (point, id, trial) = trials.advance().unwrap();

@@ -1,4 +1,5 @@
-//! The folder is held, not its name: what is moved, removed or unlocked while a sweep runs, and swept anew.
+//! A sweep holds the folder, not its name: the folder is moved, removed, unlocked or swept anew
+//! while a sweep runs.
 
 use crate::sweep::{Place, SPEC};
 use std::io::Read;
@@ -12,7 +13,7 @@ fn files(place: &Place, dir: &str) -> Vec<String> {
     FILES.map(|file| place.read(&format!("{dir}/{file}"))).to_vec()
 }
 
-/// A sweep into `r` that has some rows and is stopped.
+/// A sweep into `r` that has written some rows and is stopped.
 struct Stopped(Child);
 
 impl Stopped {
@@ -35,7 +36,7 @@ impl Stopped {
         assert!(kill.unwrap().success());
     }
 
-    /// It goes on to its end: its exit status and what it said.
+    /// Lets the sweep run to its end, and returns its exit status and what it said.
     fn end(mut self) -> (Option<i32>, String) {
         self.signal("CONT");
         let mut text = String::new();
@@ -63,7 +64,7 @@ fn a_folder_that_is_moved_or_removed_and_swept_anew_keeps_the_rows_of_the_second
         assert_eq!(files(&place, "r"), expected, "{moved}");
         assert!(place.read("r/manifest.toml").contains("status = \"complete\""));
         if moved {
-            // The rows of the first are in the folder that was moved.
+            // The rows of the first sweep are in the folder that was moved.
             assert!(place.read("old/manifest.toml").contains("status = \"interrupted\""));
             place.ok("sweep t.toml --out old --quiet");
             assert_eq!(files(&place, "old"), expected);

@@ -1,4 +1,5 @@
-//! Specs, paths and arguments as nobody should write them: each has an answer in words, none takes the program or the machine down.
+//! Specs, paths and arguments as nobody should write them. Each has an answer in words, and none
+//! takes the program or the machine down.
 
 use crate::sweep::{Place, SPEC, stderr};
 use blowup_core::csv_task;
@@ -15,7 +16,7 @@ fn parse(text: &str) -> Result<Spec, String> {
     Spec::parse(text, "t.toml", &|_| Err(ErrorKind::NotFound.into())).map_err(|report| report.to_string())
 }
 
-/// The whole report of a spec below the common top, whose first line is line 5.
+/// The whole report of a spec with these lines below the common top. Their first line is line 5.
 fn report(rest: &str) -> String {
     parse(&format!("{TOP}{rest}")).expect_err("a mistake")
 }
@@ -155,7 +156,7 @@ fn long_lists_are_read_and_longer_ones_refused() {
     assert_eq!(spec.grid().at(99_999).lr, 100_000.0);
     let error = report(&format!("[[grid]]\nlr=[{}]\n", list(0..1_000_001)));
     assert!(error.contains("the values of `lr` are more than 1000000\n  --> t.toml:6:4\n"), "{error}");
-    // What is listed in [base] is there for each block.
+    // The values that [base] lists count in each block.
     let blocks = "[[grid]]\nwidth=3\n".repeat(50);
     let error = report(&format!("[base]\nlr=[{}]\n{blocks}", list(0..100_000)));
     assert!(error.contains("the lists of all blocks have more than 4000000 values\n"), "{error}");

@@ -5,8 +5,8 @@ use crate::sweep::Place;
 
 const HEADER: &str = "trial,epoch,layer,time,activation_rms,backprop_norm,weight_grad_norm,weight_norm\n";
 
-/// A folder of the eight trials of `GRID` (depths 1, 1, 2, 2, ...): at epoch 0 the backprop norm of layer l is 2^l, at epoch 5 it is 3^l;
-/// the other columns are 1.
+/// A folder with the eight trials of `GRID` (depths 1, 1, 2, 2, ...). The backprop norm of layer l
+/// is 2^l at epoch 0, and 3^l at epoch 5. The other columns are 1.
 fn folder(metrics: &[&str]) -> Place {
     let expects = metrics.iter().map(|metric| format!("[[expect]]\nmetric = \"{metric}\"\nmin = inf\n"));
     let spec = format!("{GRID}{}", expects.collect::<String>());
@@ -24,7 +24,7 @@ fn folder(metrics: &[&str]) -> Place {
     place
 }
 
-/// What each metric measures there, with n and the number of empty ones.
+/// What each metric measures there, with n and the number of empty values.
 fn measured(metrics: &[&str]) -> Vec<(f64, u64, u64)> {
     let place = folder(metrics);
     gate(&place, "--junit j.xml");
@@ -49,11 +49,12 @@ fn layers_are_found_by_number_from_the_end_and_in_ranges() {
         ("max(backprop_norm[output])", 32.0, 8, 0),
         // Depth 1 has no layer before its last.
         ("min(backprop_norm[last - 1])", 2.0, 6, 2),
-        // Layers 3 and 4 of depths 1 to 4, output layers included: 0 + 1 + 2 + 2 of two trials each.
+        // These are layers 3 and 4 of depths 1 to 4, output layers included: 0 + 1 + 2 + 2 layers,
+        // for two trials each.
         ("count(backprop_norm[3..4])", 10.0, 16, 6),
         ("max(backprop_norm[3..4])", 16.0, 10, 6),
         ("mean(backprop_norm[1..last])", 2.0 * (2.0 + 6.0 + 14.0 + 30.0) / 20.0, 20, 0),
-        // One per layer but the first; depth 1 has none.
+        // There is one value per layer but the first, so depth 1 has none.
         ("geomean(backprop_norm[2..last] / backprop_norm[1..last-1])", 2.0, 12, 2),
         ("max(backprop_norm[1..last] / backprop_norm[1])", 8.0, 20, 0),
         ("geomean((backprop_norm[5] / backprop_norm[3]) ^ (1/2))", 2.0, 2, 6),

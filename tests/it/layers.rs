@@ -1,11 +1,12 @@
-//! `layers.csv` against laws that are exact, and against the global norms that are measured another way.
+//! `layers.csv` is compared with laws that are exact, and with the global norms, which are measured
+//! another way.
 
 use crate::training::train;
 use crate::trials;
 use blowup_core::trial::*;
 use blowup_core::verdict::LayerRow;
 
-/// Linear layers with orthogonal weights of this gain, in f64, without biases.
+/// Linear layers with orthogonal weights of this gain, in f64 and without biases.
 fn orthogonal(trial: Trial, gain: f64) -> Trial {
     let init = Init { kind: InitKind::Orthogonal, scale: gain, offset: 0.0 };
     trials::with(&Trial { init, bias: Bias::None, ..trial }, Activation::Linear, Norm::None)
@@ -34,7 +35,7 @@ fn orthogonal_layers_scale_signals_and_activations_by_their_gain() {
         assert!(close(upper.activation_rms / lower.activation_rms, 1.1));
         assert!(close(lower.backprop_norm / upper.backprop_norm, 1.1));
     }
-    // 5 orthonormal columns times 1.1.
+    // The weights have 5 orthonormal columns times 1.1.
     assert!(close(start[3].weight_norm, 1.1 * 5f64.sqrt()));
 }
 
@@ -59,7 +60,7 @@ fn norms_of_the_layers_add_up_to_the_global_norms() {
         let epochs: Vec<u64> = finished.epochs.iter().map(|row| row.epoch).collect();
         assert_eq!(epochs, [0, 1, 2, 3]);
         for (epoch, row) in finished.epochs.iter().enumerate() {
-            // Of the time steps of a layer any one has the layer's norms.
+            // Each time step of a layer has the layer's norms, so one of them is enough.
             let mut layers: Vec<&LayerRow> = finished.layers.iter().filter(|r| r.epoch == epoch as u64).collect();
             layers.dedup_by_key(|row| row.layer);
             let total = |norm: fn(&LayerRow) -> f64| layers.iter().map(|r| norm(r).powi(2)).sum::<f64>().sqrt();

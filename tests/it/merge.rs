@@ -1,4 +1,4 @@
-//! Shards and merge: the pure parts against an oracle, then the real program.
+//! Shards and merge: the pure parts are compared with an oracle, and then the real program runs.
 
 use crate::sweep::{Place, SPEC, stderr};
 use blowup_core::merge::{Owners, ranges};
@@ -58,7 +58,7 @@ impl Place {
         self.ok(&format!("sweep t.toml --quiet --out r --shard {index}/{count}"));
     }
 
-    /// `r/shard-I-of-N`, all of them.
+    /// All the folders `r/shard-I-of-N`.
     fn shards(&self, count: u32) -> String {
         (1..=count).map(|index| format!(" r/shard-{index}-of-{count}")).collect()
     }
@@ -87,7 +87,8 @@ fn merged_shards_have_the_bytes_of_the_sweep_in_one_piece() {
         expected.sort();
         assert_eq!(names, expected);
     }
-    // Again, and into the folder above the shards; the merged folder is a sweep like any other.
+    // The merge is done again, and into the folder above the shards. The merged folder is a sweep
+    // like any other.
     place.ok(&format!("merge m3{}", place.shards(3)));
     place.ok(&format!("merge r{}", place.shards(3)));
     place.same_files("r", "undisturbed");
@@ -108,7 +109,8 @@ fn a_shard_is_interrupted_and_resumed_like_a_sweep_and_knows_what_it_is() {
     place.shard(1, 2);
     let whole = place.read("r/shard-1-of-2/runs.csv");
     assert!(partial.lines().all(|row| whole.contains(row)) && whole.len() > partial.len());
-    // Which trials it has does not depend on the rows that are there, and every row is that of the whole sweep.
+    // Which trials a shard has does not depend on the rows that are there, and every row is that of
+    // the whole sweep.
     assert!(whole.lines().all(|row| expected.contains(row)));
     for (args, said) in [
         ("sweep t.toml --out r/shard-1-of-2", "`r/shard-1-of-2` holds shard 1/2, not a whole sweep"),
@@ -175,7 +177,7 @@ fn shards_of_two_builds_are_merged_only_when_asked() {
     );
     place.ok(&format!("merge m{} --allow-mixed", place.shards(2)));
     assert_eq!(place.read("m/runs.csv"), expected);
-    // The folder says so.
+    // The manifest of the folder says so.
     let manifest = place.read("m/manifest.toml");
     assert_eq!(manifest.matches("libtorch ").count(), 2, "{manifest}");
     let error = place.refused("merge n r/shard-1-of-2 m");
@@ -203,7 +205,7 @@ fn gaps_overlaps_and_foreign_rows_are_named() {
     let epochs = place.read("r/shard-1-of-2/epochs.csv");
     let cut = epochs[..epochs.len() - 200].rfind('\n').unwrap() + 1;
     check("epochs.csv", &epochs[..cut], &["`epochs.csv` of shard 1/2", "when the shard was finished"]);
-    // Beyond what lengths and checksums can tell.
+    // Lengths and checksums alone do not tell the following damage.
     let guard = |text: &str| {
         let rows = text.split_inclusive('\n').skip(1);
         let lines = rows.map(|row| sums::line(TrialId::parse(&row[..13]).unwrap(), sums::sum(row.as_bytes()), None));
@@ -240,7 +242,7 @@ fn a_partial_merge_says_so_fails_the_gate_and_is_completed_later() {
     let gate = place.run("check m");
     assert_eq!(gate.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&gate.stdout).contains("missing-trials"));
-    // What is there is in grid order, and no smaller merge takes it away.
+    // The rows that are there are in grid order, and no smaller merge takes one of them away.
     let whole = place.read("undisturbed/runs.csv");
     let rows = place.read("m/runs.csv");
     let mut of_whole = whole.lines();
@@ -281,12 +283,13 @@ fn lost_trials_are_merged_as_lost_and_end_with_1() {
         assert!(row == whole || (row.starts_with(guilty) && row.contains(",,crashed,,,")), "{row}");
     }
     assert_eq!(merged.lines().count(), expected.lines().count());
-    // How often and why goes along, and a second merge does not count it twice.
+    // The merge keeps how often and why trials were lost, and a second merge does not count it
+    // twice.
     let lost = place.read("m/lost.csv");
     assert_eq!(lost.lines().filter(|row| row.starts_with(&format!("{guilty},crashed,"))).count(), 1, "{lost}");
     assert_eq!(place.run(&format!("merge m{}", place.shards(2))).status.code(), Some(1));
     assert_eq!(place.read("m/lost.csv"), lost);
-    // What the merged folder has seen since stays.
+    // What the merged folder itself has seen since then stays.
     let own = format!("{lost}{guilty},timeout,3.0,\n");
     place.write("m/lost.csv", &own);
     assert_eq!(place.run(&format!("merge m{}", place.shards(2))).status.code(), Some(1));

@@ -1,4 +1,5 @@
-//! What the program says beside its results: suggestions, warnings, the words of the command line, plurals and numbers.
+//! What the program says beside its results: suggestions, warnings, the texts of the command line,
+//! plurals and numbers.
 
 use crate::check::{GRID, Results, gate, place};
 use crate::mistakes::{check, mistakes};
@@ -151,7 +152,7 @@ fn a_finding_has_as_many_digits_as_can_be_read() {
     let found =
         |value: &'static str| gate(&place(&spec, &Results::of(&spec).column("loss_final", |_| value).text()), "").1;
     assert!(found("0.07066666666666667").contains("max(loss_final) is 0.0706667 (n = 8), expected <= 0.05"));
-    // Not so few that it would read as within the bound.
+    // The number has enough digits to read as out of bounds.
     assert!(found("0.05000000000001").contains("max(loss_final) is 0.05000000000001 (n = 8), expected <= 0.05"));
 }
 

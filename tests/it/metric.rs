@@ -13,12 +13,13 @@ fn mistakes(spec: &str) -> Vec<String> {
     report.problems.iter().map(|p| format!("{}:{} {} / {}", p.line, p.column, p.message, p.hint)).collect()
 }
 
-/// A metric (line 10, its text from column 11) with this one mistake.
+/// Checks that a metric (on line 10, with its text from column 11) has this one mistake.
 fn wrong(metric: &str, expected: &str) {
     assert_eq!(mistakes(&expecting(&format!("metric = \"{metric}\"\nmax = 1"))), [expected], "{metric}");
 }
 
-/// What each metric measures of eight trials: depths 1 to 4 twice, with losses 1 to 8 and every third epoch of divergence empty.
+/// What each metric measures of eight trials. Depths 1 to 4 come twice, the losses are 1 to 8, and
+/// every third epoch of divergence is empty.
 fn measured(metrics: &[&str]) -> Vec<f64> {
     let expects = metrics.iter().map(|metric| format!("[[expect]]\nmetric = \"{metric}\"\nmin = inf\n"));
     let spec = format!("{GRID}{}", expects.collect::<String>());
@@ -28,11 +29,11 @@ fn measured(metrics: &[&str]) -> Vec<f64> {
     results.column("outcome", |i| ["converged", "nonfinite", "diverged", "stalled", "unsettled"][i % 5]);
     let place = place(&spec, &results.text());
     gate(&place, "--junit report.xml");
-    // The report has all digits; the text has as many as can be read.
+    // The report has all digits, and the text has as many as people can read.
     let number = |rest: &str| rest.split('"').next().unwrap().parse().unwrap();
     let report = place.read("report.xml");
     let mut found: Vec<f64> = report.split("\"expect.measured\" value=\"").skip(1).map(number).collect();
-    // Before the expectations come the counts of rows.
+    // The counts of rows come before the expectations.
     found.split_off(found.len() - metrics.len())
 }
 
@@ -229,7 +230,7 @@ fn aggregates_are_honest_about_what_is_not_finite() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Any tokens in any order: a metric or a mistake inside its text, never a panic.
+    /// Any tokens in any order give a metric or a mistake inside its text, and never a panic.
     #[test]
     fn no_metric_makes_it_panic(tokens in prop::collection::vec(0usize..TOKENS.len(), 0..14), front in any::<bool>()) {
         let inner: String = tokens.into_iter().map(|i| TOKENS[i]).collect();
@@ -286,7 +287,7 @@ const TOKENS: [&str; 24] = [
     "é",
 ];
 
-/// Every column is 1.
+/// Evaluates an expression in which every column is 1.
 fn evaluate(expr: &Expr) -> f64 {
     match expr {
         Expr::Number(x) => *x,

@@ -3,13 +3,13 @@
 use crate::spec::{TOP, open, parse};
 use blowup_core::spec::Spec;
 
-/// The messages and hints, one line each, of a spec that is refused.
+/// The messages and hints of a spec that is refused, one line each.
 pub fn mistakes(text: &str) -> Vec<String> {
     let Err(report) = Spec::parse(text, "t.toml", &open) else { panic!("this is accepted:\n{text}") };
     report.problems.iter().map(|p| format!("{}:{} {} / {}", p.line, p.column, p.message, p.hint)).collect()
 }
 
-/// A block below the common top (its first line is line 6) has this one mistake.
+/// Checks that a block below the common top (its first line is line 6) has this one mistake.
 pub fn check(block: &str, expected: &str) {
     assert_eq!(mistakes(&format!("{TOP}[[grid]]\n{block}")), [expected], "{block}");
 }
@@ -279,14 +279,15 @@ fn what_a_dtype_does_not_hold_is_a_mistake_with_its_place() {
     check("lr = [0.1, 1e39]\n", &format!("6:6 `lr` = 1e39 is beyond float32 / {single}"));
     let half = wider("float16", "65504", "lr");
     check("lr = 1e5\ndtype = \"float16\"\n", &format!("6:6 `lr` = 100000.0 is beyond float16 / {half}"));
-    // `addcdiv_` takes its factor in float32, and Adam's is ten times the learning rate at first.
+    // `addcdiv_` takes its factor in float32, and at the first step Adam's factor is ten times the
+    // learning rate.
     let text = |lr| format!("{TOP}[[grid]]\nlr = {lr}\ndtype = \"float16\"\noptimizer = \"adam\"\n");
     assert!(parse(&text("1e5")).is_ok());
     let adam = format!("6:6 `lr` = 1e38 is beyond float32 (Adam divides it by 1 - beta1 at its first step) / {single}");
     assert_eq!(mistakes(&text("1e38")), [adam]);
     let decay = wider("float32", "3.40e38", "weight_decay");
     check("lr = 0.1\nweight_decay = 1e39\n", &format!("7:16 `weight_decay` = 1e39 is beyond float32 / {decay}"));
-    // Row by row where the axes advance together.
+    // Where the axes advance together, they are checked row by row.
     let rows = |lr: &str| {
         format!("{TOP}[[grid]]\nzip = [[\"lr\", \"dtype\"]]\nlr = {lr}\ndtype = [\"float32\", \"float64\"]\n")
     };

@@ -1,4 +1,4 @@
-//! MKL's question about the CPU's maker is answered by the program: see `engine::mkl`.
+//! The program answers MKL's question about the maker of the CPU; see `blowup_core::mkl`.
 
 use blowup_core::mkl::mkl_serv_intel_cpu_true;
 use std::ffi::{CStr, c_char, c_void};
@@ -7,9 +7,10 @@ unsafe extern "C" {
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
 }
 
-/// Where calls from libtorch to this function end up.
+/// The function to which calls from libtorch of this name lead.
 fn resolved(name: &CStr) -> *mut c_void {
-    // SAFETY: a null handle stands for the order in which the program's objects are searched; the name is a C string.
+    // SAFETY: a null handle stands for the order in which the objects of the program are searched,
+    // and the name is a C string.
     unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) }
 }
 

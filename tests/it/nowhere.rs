@@ -1,17 +1,19 @@
-//! What a block may not say because it would change nothing: axes that apply nowhere in it, records that no trial gives, batch norm over one sample.
+//! What a block may not say because it would change nothing: axes that apply nowhere in it, records
+//! that no trial gives, and batch norm over one sample.
 
 use crate::mistakes::{check, mistakes};
 use crate::spec::{TOP, parse};
 use blowup_core::axis::{self, Axis};
 
-/// A block in which an axis applies nowhere, and what the axis needs. None if it applies to every trial.
+/// A block in which an axis applies nowhere, and what the axis needs. It is `None` if the axis
+/// applies to every trial.
 type Nowhere = Option<(&'static str, &'static str)>;
 
 const ALWAYS: Nowhere = None;
 const RECURRENT: Nowhere = Some(("", "`network` rnn or lstm or gru"));
 const LINEAR: Nowhere = Some(("depth = 0", "`depth` 1 or more"));
 const ADAM: &str = "optimizer = \"adam\"";
-/// For each axis a value and where it applies nowhere.
+/// For each axis a value, and where it applies nowhere.
 const EVERY: [(&str, &str, Nowhere); 37] = [
     ("network", "\"mlp\"", ALWAYS),
     ("depth", "2", ALWAYS),
@@ -102,7 +104,7 @@ fn sampling_applies_where_some_batch_is_smaller_than_the_data() {
     assert!(parse(&format!("{csv}batch = 1\n")).is_ok());
 }
 
-/// The messages for a task of so many samples, without their hints.
+/// The messages for a task with this many samples, without their hints.
 fn normalized(samples: usize, kind: &str, block: &str) -> Vec<String> {
     let text = format!(
         "name = \"t\"\nepochs = 1\n[task]\nkind = \"{kind}\"\nsamples = {samples}\n[[grid]]\nlr = [1, 2]\n{block}\n"
@@ -127,7 +129,7 @@ fn batch_norm_over_one_sample_is_refused_at_the_batch() {
     );
     assert_eq!(found(18, "norm = \"batch\"\nbatch = [2, 4, 16]"), [""; 0]);
     assert_eq!(found(1, "norm = \"batch\""), [format!("8:8 {one}: the task `noise` has one")]);
-    // Where the norm does not apply, or never with that batch, there is nothing to refuse.
+    // There is nothing to refuse where the norm does not apply, or never comes with that batch.
     assert_eq!(found(17, "norm = [\"none\", \"layer\", \"rms\"]\nbatch = 16"), [""; 0]);
     assert_eq!(found(17, "batch = [1, 16]"), [""; 0]);
     let zipped = "zip = [[\"norm\", \"batch\"]]\nnorm = [\"batch\", \"layer\"]\nbatch = ";
@@ -162,13 +164,13 @@ fn batch_norm_over_one_sample_may_be_excluded() {
     assert_eq!(found(""), 2);
     assert_eq!(found(rest), 1);
     assert_eq!(found(&format!("{rest}[[exclude]]\nnorm = \"batch\"\nbatch = 2\n")), 0);
-    // Some of them are not all.
+    // An exclude that matches only some of these trials leaves the others.
     for half in ["init = \"he\"", "lr = 1", "seed = 0", "momentum = 0"] {
         assert_eq!(found(&format!("{rest}[[exclude]]\nnorm = \"batch\"\nbatch = 2\n{half}\n")), 1, "{half}");
     }
     let both = "[[exclude]]\nnorm = \"batch\"\nbatch = 2\ninit = \"he\"\n[[exclude]]\nnorm = \"batch\"\nbatch = 2\ninit = \"xavier\"\n";
     assert_eq!(found(&format!("{rest}{both}")), 0);
-    // As many points as there may be, none of which is gone through.
+    // The grid has as many points as a grid may have, and none of them is visited.
     let large =
         "norm = [\"none\", \"batch\"]\nbatch = [2, 4]\nseeds = 1000000\nlr_output = { log = [1, 2], points = 1000 }\n";
     let excluded = format!("{large}[[exclude]]\nnorm = \"batch\"\n");
@@ -184,7 +186,7 @@ fn what_a_record_asks_for_and_no_trial_gives_is_a_mistake() {
             Ok(spec) => {
                 spec.warnings.iter().map(|w| format!("warning {}:{} {}", w.line, w.column, w.message)).collect()
             }
-            Err(_) => crate::mistakes::mistakes(&text),
+            Err(_) => mistakes(&text),
         }
     };
     assert_eq!(

@@ -20,7 +20,7 @@ impl Reference {
     /// `output`: a parameter of the output layer.
     fn step(&mut self, trial: &Trial, output: bool, mut w: f64, mut g: f64) -> f64 {
         let lr = if output { trial.lr_output.unwrap_or(trial.lr) } else { trial.lr };
-        let t = self.steps as f64;
+        let t = f64::from(self.steps);
         let factor = match trial.schedule {
             Schedule::Constant => 1.0,
             Schedule::Warmup { warmup } => ((t + 1.0) / warmup as f64).min(1.0),

@@ -1,4 +1,5 @@
-//! Folders of results away from home: without their data, without their spec, in another place.
+//! Folders of results that were moved away: without their data, without their spec, in another
+//! place.
 
 use crate::sweep::{Place, stderr};
 use std::process::Output;
@@ -28,7 +29,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Where the gate's only finding is annotated.
+/// The place at which the gate's only finding is annotated.
 fn annotated(place: &Place, arguments: &str) -> String {
     let output = place.command(arguments).env_remove("GITHUB_WORKSPACE").output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
@@ -56,7 +57,7 @@ fn a_spec_that_is_named_need_not_lie_beside_its_data() {
     let place = project();
     std::fs::remove_dir_all(place.path("data")).unwrap();
     assert_eq!(place.run("check results/c --spec exp/c.toml").status.code(), Some(1));
-    // Data that are there count as they are.
+    // If data is there, it counts as it is.
     std::fs::create_dir(place.path("data")).unwrap();
     place.write("data/d.csv", "a,b,y\n1,2,cat\n3,4,dog\n");
     assert!(stdout(&place.run("check results/c --spec exp/c.toml")).contains("foreign-trials"));
@@ -92,7 +93,7 @@ fn annotations_stand_at_the_spec_in_the_repository() {
     let place = project();
     assert_eq!(annotated(&place, "check results/c --github"), "exp/c.toml");
     assert_eq!(annotated(&place, "check results/c --github --spec exp/c.toml"), "exp/c.toml");
-    // From a folder below the root of the repository.
+    // The command runs in a folder below the root of the repository.
     let root = place.dir.path().canonicalize().unwrap();
     let output = place
         .command("check ../results/c --github")
@@ -103,7 +104,7 @@ fn annotations_stand_at_the_spec_in_the_repository() {
     let text = stdout(&output);
     let told = text.contains("::error file=exp/c.toml,line=11,");
     assert!(told || root != place.dir.path(), "{text}");
-    // Swept elsewhere: the same spec in this checkout.
+    // It was swept elsewhere, and this checkout has the same spec.
     let other = Place::new("");
     for folder in ["exp", "results"] {
         std::fs::create_dir(other.path(folder)).unwrap();

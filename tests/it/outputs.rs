@@ -1,5 +1,5 @@
-//! What is waited for, what is overwritten, and what is done where nothing can be written: pipes in the place of files, full disks, files of the
-//! user's own.
+//! What the program waits for, what it overwrites, and what it does where nothing can be written:
+//! pipes in the place of files, full disks, and files of the user's own.
 
 use crate::check::expecting;
 use crate::sweep::{Place, stderr};
@@ -17,7 +17,8 @@ fn swept() -> Place {
     place
 }
 
-/// Runs a script of bash, in which `$B` is the program. It must end by itself: after a minute it is stopped, with status 124.
+/// Runs a script of bash, in which `$B` is the program. It must end by itself: after a minute it is
+/// stopped, with status 124.
 fn bash(place: &Place, script: &str) -> Output {
     let program = env!("CARGO_BIN_EXE_blowup");
     let mut command = Command::new("timeout");
@@ -60,7 +61,7 @@ fn no_command_waits_for_a_pipe_in_the_place_of_a_file_of_results() {
             let script = format!("rm -rf f m; cp -r {from} f; rm -f f/{file}; mkfifo f/{file}; $B {arguments}");
             let output = bash(&place, &script);
             let (status, text) = (output.status.code(), stderr(&output));
-            // Read by no part of this command, or named by an error.
+            // Either this command reads no part of it, or an error names it.
             let told = text.contains(file) || file == "runs.crc32" && text.contains("runs.c");
             assert!(
                 status == Some(0) || matches!(status, Some(1 | 2)) && told,
@@ -217,7 +218,7 @@ fn a_spec_in_its_own_folder_of_results_stays_what_it_is() {
     place.ok("sweep spec.toml --out . --quiet");
     assert_eq!(place.read("spec.toml"), SPEC);
     place.ok("sweep spec.toml --out . --quiet");
-    // What a killed sweep leaves is no folder of somebody else's.
+    // A folder that a killed sweep left is not somebody else's.
     let place = swept();
     std::fs::remove_file(place.path("r/manifest.toml")).unwrap();
     place.ok("sweep t.toml --out r --quiet --allow-mixed");
@@ -234,7 +235,7 @@ fn figures_reports_and_scripts_of_the_users_own_are_kept() {
         let own = if figure.ends_with(".svg") { own.as_bytes() } else { b"\x89PNG\r\n\x1a\n and nothing of blowup's" };
         std::fs::write(place.path(figure), own).unwrap();
         if figure.ends_with(".png") {
-            // The SVG beside it vouches for PNG files of older versions.
+            // The SVG beside a PNG file vouches for it, if an older version wrote it.
             std::fs::remove_file(place.path(figure).with_extension("svg")).unwrap();
         }
         let error = place.refused("plot r");

@@ -1,4 +1,5 @@
-//! `blowup plot`: results in, figures out. The words and counts of a picture are read off its SVG.
+//! `blowup plot`: results go in, figures come out. The words and counts of a picture are read from
+//! its SVG.
 
 use crate::check::{GRID, Results, place};
 use crate::figures::{read, results};
@@ -44,7 +45,7 @@ fn stdout(place: &Place, args: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The texts of a picture, title and notes included.
+/// The texts of a picture, with its title and its notes.
 fn texts(svg: &str) -> Vec<String> {
     let ends = svg.split('>').filter_map(|part| part.strip_suffix("</text").or_else(|| part.strip_suffix("</title")));
     ends.map(ToOwned::to_owned).collect()
@@ -83,7 +84,8 @@ fn a_sweep_gets_every_kind_of_figure_and_its_files_are_told() {
     assert!(trials.iter().any(|text| text.starts_with("not finite: epoch ")), "{trials:#?}");
 }
 
-/// Every text lies within its picture. The anchor and an estimate of the width from below are enough to find one that is cut.
+/// Checks that every text lies within its picture. The anchor of a text and a lower estimate of its
+/// width are enough to find one that is cut.
 fn inside(name: &str, svg: &str) {
     let number = |text: &str, key: &str| -> f64 {
         let from = text.find(&format!(" {key}=\"")).unwrap_or_else(|| panic!("{key} in {text}")) + key.len() + 3;
@@ -113,7 +115,8 @@ fn a_phase_diagram_says_what_it_shows_and_counts_right() {
         results.column("lost", |i| if i % 4 == 3 { "crashed" } else { "" });
         results.text()
     });
-    // Eight trials: depth 1 and 3 have a non-finite and a converged one, depth 2 and 4 a diverged and a lost one.
+    // There are eight trials. Depths 1 and 3 have a non-finite and a converged one, depths 2 and 4
+    // a diverged and a lost one.
     stdout(&place, "plot r --x depth --y seed");
     let shown = texts(&place.read("r/figures/phase-depth-seed.svg"));
     has(
@@ -143,7 +146,7 @@ fn a_phase_diagram_says_what_it_shows_and_counts_right() {
 fn cells_with_few_trials_are_marked() {
     let spec = GRID.replace("seeds = 2", "seeds = 6").replace("lr = 0.1", "lr = [0.1, 1.0]");
     let mut results = Results::of(&spec);
-    // The first cell has two trials with a verdict, the others six.
+    // The first cell has two trials with a verdict, the others have six.
     results.column("outcome", |i| if i < 4 { "" } else { "converged" });
     results.column("lost", |i| if i < 4 { "timeout" } else { "" });
     let place = place(&spec, &results.text());
@@ -185,7 +188,7 @@ fn a_filter_limits_what_is_drawn_and_stands_in_every_title_and_file_name() {
     assert_eq!(told, expected + "r/report.html\n");
     for name in &names {
         let shown = texts(&place.read(&format!("{name}.svg")));
-        // The first text is the title of the file, in one line.
+        // The first text is the title of the file, on one line.
         assert!(shown[0].ends_with(": full (only clip=none, lr=0.5..)"), "{shown:?}");
     }
     assert!(texts(&place.read(&format!("{}.svg", names[0]))).join(" ").contains("32 trials, 2 a cell."));
@@ -266,7 +269,7 @@ fn without_a_terminal_no_colour_and_at_most_80_columns() {
     assert!(!String::from_utf8(again.stdout).unwrap().contains("across:"), "diagrams are for terminals");
 }
 
-/// What a person sees: Python gives the program a terminal.
+/// Python gives the program a terminal, so it shows what a person sees.
 #[test]
 fn on_a_terminal_there_is_colour_unless_it_is_not_wanted() {
     let place = swept(FULL);
@@ -284,7 +287,7 @@ fn on_a_terminal_there_is_colour_unless_it_is_not_wanted() {
     assert!(end.contains("across: learning rate") && !end.contains("\x1b[48;5;"), "{end}");
 }
 
-/// Exit status 2, nothing on stdout, these words on stderr.
+/// Checks for exit status 2, nothing on stdout, and these words on stderr.
 fn refused(place: &Place, args: &str, words: &[&str]) {
     let output = place.run(args);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{args}");
@@ -301,7 +304,7 @@ fn bad_input_is_answered_with_what_there_is() {
     refused(&place, "plot r --y lr", &["`lr` has one value, 0.1", "these vary: depth (4), seed (2)"]);
     let derived = GRID.replace("lr = 0.1", "lr = [0.1, 1.0]\ninit = [\"he\", \"pytorch\"]");
     let varied = crate::check::place(&derived, &Results::of(&derived).text());
-    // bias_std follows init, lr_output lr.
+    // `bias_std` follows `init`, and `lr_output` follows `lr`.
     refused(&varied, "plot r --y width", &["these vary: depth (4), init (2), lr (2), seed (2)\n"]);
     refused(&place, "plot r --facet beta1", &["`beta1` has no value"]);
     refused(&place, "plot r --x depth --facet depth", &["`depth` is asked for twice"]);
@@ -330,21 +333,22 @@ fn chi_1_is_that_of_the_literature() {
         let found = chi_1(activation, weights, biases).unwrap();
         assert!((found - expected).abs() <= tolerance, "{activation:?} {weights} {biases}: {found}, not {expected}");
     };
-    // He 2015: s2/2, and for leaky ReLU s2 (1 + a^2)/2; linear: s2. Exact.
+    // He 2015: s2/2, for leaky ReLU s2 (1 + a^2)/2, and for linear layers s2. These are exact.
     for weights in [0.5, 1.0, 2.0, 3.0] {
         check(Activation::Relu, weights, 0.0, weights / 2.0, 1e-12);
         check(Activation::LeakyRelu { negative_slope: 0.2 }, weights, 0.0, weights * 1.04 / 2.0, 1e-12);
         check(Activation::Linear, weights, 0.0, weights, 1e-12);
     }
-    // Schoenholz 2017, as verified for A6: .759 at 1, the edge of chaos at 1.761.
+    // Schoenholz 2017, as verified for A6: .759 at 1, and the edge of chaos at 1.761.
     check(Activation::Tanh, 1.0, 0.05, 0.759, 5e-4);
     check(Activation::Tanh, 1.761, 0.05, 1.0, 5e-4);
-    // Glorot & Bengio 2010 (A9): variance 1/(3 n), small inputs: 1/6 and 1/3.
+    // Glorot & Bengio 2010 (A9): with the variance 1/(3 n) and small inputs it is 1/6 and 1/3.
     check(Activation::Relu, 1.0 / 3.0, 0.0, 1.0 / 6.0, 1e-12);
     check(Activation::Tanh, 1.0 / 3.0, 0.0, 1.0 / 3.0, 1e-6);
     // The edge of chaos of tanh without biases is at s2 = 1, where q dies out as 1/layer.
     check(Activation::Tanh, 1.0, 0.0, 1.0, 2e-3);
-    // SELU keeps mean 0 and variance 1 with s2 = 1 (Klambauer 2017); its slope there: scale^2 (1/2 + alpha^2 e^2 Phi(-2)).
+    // SELU keeps mean 0 and variance 1 at s2 = 1 (Klambauer 2017). There the slope is scale^2 (1/2
+    // + alpha^2 e^2 Phi(-2)).
     let alpha2 = 1.673_263_242_354_377_2_f64.powi(2);
     let expected = 1.050_700_987_355_480_5_f64.powi(2) * (0.5 + alpha2 * 2f64.exp() * 0.022_750_131_948_179_2);
     check(Activation::Selu, 1.0, 0.0, expected, 1e-6);
@@ -359,7 +363,8 @@ fn chi_1_knows_which_weights_a_row_has() {
     shorten(&mut table);
     let after: Vec<_> = (0..table.len()).map(|row| theory_of(&table, row)).collect();
     assert_eq!(before, after);
-    // ReLU nets of width 64: normal(0.5) has s2 = 16, He 2, Xavier 1; depth 2 and more.
+    // In ReLU nets of width 64, with depth 2 and more, normal(0.5) has s2 = 16, He has 2 and Xavier
+    // has 1.
     let found: BTreeSet<String> = after.iter().map(|chi| format!("{:.3}", chi.unwrap())).collect();
     assert_eq!(found, ["0.500", "1.000", "8.000"].map(ToOwned::to_owned).into());
     let recurrent = read(&results().text(), &["network=rnn"]);

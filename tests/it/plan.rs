@@ -1,4 +1,4 @@
-//! The plan is pure: trials in, chunks out.
+//! The plan is pure: trials go in, chunks come out.
 
 use crate::trials;
 use blowup_core::device::Device;
@@ -92,16 +92,17 @@ fn lanes_of_one_seed_stand_together() {
     }
 }
 
-/// Measured on one core of a busy AMD EPYC, divided by what the same core took for a grid of a predicted second.
+/// The times were measured on one core of a busy AMD EPYC, and divided by what the same core took
+/// for a grid of one predicted second.
 #[test]
 fn evaluation_and_data_are_predicted() {
     let task = |kind, inputs, samples| Task { kind, inputs, outputs: 1, samples, input_std: 1.0, csv: None };
-    // Two million passes forward of one sample through 300 layers, for an initial and a final loss.
+    // Two million forward passes of one sample through 300 layers, for an initial and a final loss.
     let mut slow = trial(300, 16, 0);
     (slow.task, slow.batch, slow.budget) = (task(TaskKind::Noise, 4, 1_000_000), 1, Budget::Steps(100));
     let seconds = Cost::of(&slow).seconds(1);
     assert!((50.0..200.0).contains(&seconds), "{seconds}");
-    // A file of 1.1 million cells, read once for all lanes, whatever their seeds.
+    // A file of 1.1 million cells, which is read once for all lanes, whatever their seeds are.
     let mut file = trial(2, 32, 0);
     (file.task, file.batch, file.budget) = (task(TaskKind::Csv, 10, 100_000), 100, Budget::Steps(100));
     let trials: Vec<Trial> = (0..18).map(|n| Trial { lr: n as f64, seed: n % 3, ..file.clone() }).collect();
@@ -127,7 +128,8 @@ fn seconds_of_lanes_that_share_their_data_count_it_once() {
     assert!(ten - one > 8.0 * data && one > data, "{one} and {ten}");
 }
 
-/// What workers held at most, in MiB, beside what was predicted before: 137, 137, 136, 136, 131, 130, 130, 130, 138.
+/// The most that workers held, in MiB. Before this was predicted, the predictions were 137, 137,
+/// 136, 136, 131, 130, 130, 130 and 138.
 #[test]
 fn memory_is_predicted_for_what_a_trial_holds_beside_its_lanes() {
     let noise =

@@ -1,4 +1,5 @@
-//! Batched products against f64 sums written out, and the bits of a lane against the number of lanes and where they start.
+//! Batched products are compared with f64 sums that are written out, and the bits of a lane with
+//! those for other numbers of lanes and other starts.
 
 use blowup_engine::matrix::Matrix;
 use blowup_engine::product::{add_product, multiply};
@@ -11,13 +12,14 @@ use tch::{Device, Kind, Tensor};
 enum Form {
     Plain,
     Transposed,
-    /// Columns of a wider matrix.
+    /// It is columns of a wider matrix.
     Columns,
 }
 
 const FORMS: [Form; 3] = [Form::Plain, Form::Transposed, Form::Columns];
 
-/// The matrix `values` `[lane, rows, cols]` in this form. Other matrices stand before it, as many as `shift` has elements.
+/// The matrix `values`, `[lane, rows, cols]`, in this form. Before it stand as many other elements
+/// as `shift` says.
 fn lay(values: &Tensor, form: Form, shift: i64) -> Tensor {
     let padded = |tensor: &Tensor| {
         let flat = Tensor::cat(&[Tensor::zeros([shift], (tensor.kind(), Device::Cpu)), tensor.flatten(0, 2)], 0);
@@ -43,7 +45,7 @@ proptest! {
         add in any::<bool>(),
         double in any::<bool>(),
         shift in 0i64..17,
-        // Sizes of which MKL has kernels of their own.
+        // MKL has kernels of their own for these sizes.
         round in any::<bool>(),
     ) {
         blowup_engine::start();
@@ -60,7 +62,8 @@ proptest! {
             let (a, b) = (Matrix::of(a.transpose(1, 2)), Matrix::of(b.transpose(1, 2)));
             let again = Matrix::of(lay(&part(&before), Form::Plain, shift));
             if add { add_product(a.transposed(), b.transposed(), &again) } else { multiply(a.transposed(), b.transposed(), &again) }
-            // A matrix of one row or column lies both ways, and MKL has a kernel for each.
+            // A matrix of one row or one column lies in memory both ways, and MKL has a kernel for
+            // each.
             if m > 1 && k > 1 && n > 1 {
                 assert_eq!(host(&target), host(&again), "an operand transposed twice");
             }
@@ -74,7 +77,7 @@ proptest! {
             prop_assert!((found - expected).abs() <= tolerance * (1.0 + expected.abs()), "{found} for {expected}");
         }
         let each = (m * n) as usize;
-        // The first, the first two and the last two.
+        // The first lane, the first two and the last two.
         prop_assert_eq!(&product(0..1, 0)[..], &all[..each]);
         prop_assert_eq!(&product(0..2, 0)[..], &all[..2 * each]);
         prop_assert_eq!(&product(lanes - 2..lanes, 0)[..], &all[all.len() - 2 * each..]);

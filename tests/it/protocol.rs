@@ -1,4 +1,4 @@
-//! What goes over the pipes survives, and garbage is an error.
+//! What goes through the pipes arrives unchanged, and garbage is an error.
 
 use crate::plan::trial;
 use blowup_core::protocol::{Order, Report, Row, Rows, frame, receive, send};
@@ -81,7 +81,7 @@ fn a_frame_that_ends_early_is_an_error() {
 fn a_length_beyond_reason_is_an_error_and_allocates_nothing() {
     let error = receive::<Report>(&mut &[0xff; 64][..]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
-    // A length that is allowed but not there.
+    // The length is allowed, but the bytes are not there.
     assert!(receive::<Report>(&mut &[0, 0, 0, 0x0f, 1, 2, 3][..]).is_err());
 }
 

@@ -1,4 +1,5 @@
-//! Numbers at the ends of their dtype's range: what PyTorch 2.11 does there, and what stays finite where the way to it does not.
+//! Numbers at the ends of their dtype's range: what PyTorch 2.11 does there, and what stays finite
+//! where the way to it does not.
 
 use crate::sweep::Place;
 use crate::trials;
@@ -18,7 +19,7 @@ fn train(trial: &Trial, steps: u64) -> Finished {
     result.unwrap()
 }
 
-/// One weight w, and the loss w^2.
+/// One weight w, with the loss w^2.
 fn scalar(weight: f64, dtype: Dtype, optimizer: Optimizer, lr: f64) -> Trial {
     Trial {
         task: Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None },
@@ -40,8 +41,8 @@ const ADAM: Optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
 const ADAMW: Optimizer = Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
 const RMSPROP: Optimizer = Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.0 };
 
-/// The losses after each step are PyTorch's. In f32, Adam's may differ in their last digits: MKL's square root, which PyTorch takes, is not
-/// always the nearest number.
+/// Checks that the losses after each step are PyTorch's. In f32, those of Adam may differ in their
+/// last digits, since MKL's square root, which PyTorch takes, is not always the nearest number.
 fn check(trial: &Trial, expected: &[f64]) {
     let run = train(trial, expected.len() as u64 - 1);
     let losses: Vec<f64> = run.steps.iter().map(|step| step.loss).chain([run.measured.loss_final]).collect();
@@ -53,8 +54,9 @@ fn check(trial: &Trial, expected: &[f64]) {
     }
 }
 
-// Below: torch.optim on a parameter of one element (of 64 equal ones in 16 bits, where PyTorch rounds a tensor's last few elements once more), gradient 2w,
-// torch.set_flush_denormal(True), PyTorch 2.11 on a CPU.
+// The numbers below are of torch.optim on a parameter of one element (of 64 equal ones in 16 bits,
+// where PyTorch rounds the last few elements of a tensor once more), with the gradient 2w and
+// torch.set_flush_denormal(True), by PyTorch 2.11 on a CPU.
 
 #[test]
 fn a_gradient_whose_square_overflows_trains_as_in_pytorch() {
@@ -79,7 +81,8 @@ fn a_gradient_whose_square_overflows_trains_as_in_pytorch() {
 
 #[test]
 fn a_clipped_gradient_is_rounded_before_the_learning_rate_comes() {
-    // The clipped gradient, 1e-30, is formed as 1e-24 x 2e-15, which f32 holds; the coefficient of a threshold of 1e-40 it does not.
+    // The clipped gradient, 1e-30, is formed as 1e-24 x 2e-15, which f32 can hold. It cannot hold
+    // the coefficient of a threshold of 1e-40.
     let clipped = |threshold, lr| Trial { clip: Clip::Norm(threshold), ..scalar(1e-15, Dtype::Float32, SGD, lr) };
     check(&clipped(1e-30, 1e10), &[1.0000000031710769e-30; 4]);
     let clipped = Trial { clip: Clip::Norm(1e-3), ..scalar(3.0, Dtype::Float32, SGD, 0.7) };
@@ -110,7 +113,8 @@ fn sixteen_bits_are_rounded_where_pytorch_rounds_them() {
     check(&adamw, &[9.972771014849226e19, 8.704557359781695e19, 7.493989779944505e19, 6.485183463413514e19]);
 }
 
-/// Adam with beta1 = beta2 = 0 is sign descent, whatever the gradient was before: torch.lerp has a form for weights of 1/2 and more.
+/// Adam with beta1 = beta2 = 0 is sign descent, whatever the gradient was before. torch.lerp has
+/// another form for weights of 1/2 and more.
 #[test]
 fn adam_without_memory_forgets_a_gradient_that_was_larger_by_far() {
     use blowup_engine::fused::{AdamRates, AdamSlice, adam};
@@ -147,18 +151,18 @@ fn an_update_norm_is_right_where_its_squares_leave_the_range_of_the_dtype() {
             check(scalar(weight, dtype, optimizer, 0.125), 0.25 * weight * nesterov, bound);
         }
     }
-    // Value clipping that clips nothing, and weight decay.
+    // Here value clipping clips nothing; then there is weight decay.
     let clipped = Trial { clip: Clip::Value(1e37), ..scalar(1e33, Float32, SGD, 1e-3) };
     check(clipped, 2e30, 1e-6);
     check(Trial { weight_decay: 0.5, ..scalar(1e33, Float32, SGD, 1e-3) }, 2.5e30, 1e-6);
     check(Trial { lr_output: Some(1e-3), ..scalar(1e33, Float32, SGD, 0.5) }, 2e30, 1e-6);
-    // Each of these is as long as its learning rate: a step of Adam's from rest.
+    // The first step of Adam is as long as its learning rate.
     for optimizer in [ADAM, ADAMW] {
         check(scalar(1.0, Float64, optimizer, 1e200), 1e200, 1e-7);
         check(scalar(1.0, Float32, optimizer, 1e30), 1e30, 1e-6);
         check(scalar(1.0, Float32, optimizer, 1e-30), 1e-30, 1e-6);
         check(scalar(1.0, Bfloat16, optimizer, 1e30), 1e30, 1e-2);
-        // Below what float16 itself holds.
+        // This learning rate is below what float16 itself can hold.
         check(scalar(1.0, Float16, optimizer, 1e-9), 1e-9, 1e-2);
     }
     check(scalar(1.0, Float32, RMSPROP, 1e25), 1e26, 1e-5);
@@ -180,7 +184,7 @@ fn a_trial_that_stands_still_at_the_end_of_f64_is_stalled() {
     assert_eq!((run.outcome, run.loss_final, run.loss_max), (Outcome::Stalled, 1e308, Some(1e308)));
 }
 
-/// What a csv task makes of a file of these columns.
+/// What a csv task makes of a file with these columns.
 fn samples(columns: [&[f64]; 2], standardize: bool) -> Samples {
     let rows = columns[0].iter().zip(columns[1]).map(|(a, y)| format!("{a:e},{y:e}\n"));
     let text = format!("a,y\n{}", rows.collect::<String>());
@@ -202,7 +206,7 @@ fn samples(columns: [&[f64]; 2], standardize: bool) -> Samples {
 #[test]
 fn every_finite_column_is_standardized() {
     let steps: Vec<f64> = (0..8).map(f64::from).collect();
-    // The root of the mean square of -3.5, -2.5, ... 3.5.
+    // It is the root of the mean square of -3.5, -2.5, ... 3.5.
     let deviation = 5.25f64.sqrt();
     for (start, step) in
         [(0.0, 1.0), (1e200, 1e200), (1e308, 1e307), (-1.75e308, 5e307), (1e-200, 1e-200), (3e-155, 1e-155)]
@@ -214,7 +218,7 @@ fn every_finite_column_is_standardized() {
             assert!((found - (i - 3.5) / deviation).abs() < 1e-9, "{start:e} + {step:e} i: {inputs:?}");
         }
     }
-    // The sum of three times 0.1 over 3 is not 0.1.
+    // In f64, a third of the sum of three times 0.1 is not 0.1.
     assert_eq!(samples([&[0.1; 3], &[1e200; 3]], true).inputs, [0.0; 3]);
 }
 

@@ -1,4 +1,5 @@
-//! Rows as text: which columns, how cells look, and how rows are found in a damaged file.
+//! Rows as text: which columns there are, what cells look like, and how rows are found in a damaged
+//! file.
 
 use crate::plan::trial;
 use blowup_core::axis::TABLE;
@@ -77,7 +78,7 @@ fn a_lost_row_has_its_configuration_and_its_reason_only() {
     assert!(fields[record::OUTCOME + 2..].iter().all(|f| f.is_empty()) && fields[record::OUTCOME].is_empty());
 }
 
-/// The file's pieces as one letter each: row, damaged, torn.
+/// The pieces of a file as one letter each: row, damaged, torn.
 fn pieces(file: &[u8]) -> String {
     let mut letters = String::new();
     record::scan::<std::io::Error>(file, 0, 4, &mut |offset, piece| {
@@ -110,14 +111,14 @@ fn damage_stays_in_its_row() {
     check(&format!("{row}t0123456789ab,\"a,b"), "rt");
 }
 
-/// A line of a file under the header of its file.
+/// The cells of a line by the names in the header of its file.
 fn by_name(header: &[&'static str], line: &[u8]) -> BTreeMap<&'static str, String> {
     let fields = record::fields(line.strip_suffix(b"\n").unwrap());
     assert_eq!(fields.len(), header.len());
     header.iter().zip(fields).map(|(name, field)| (*name, text(&field).to_owned())).collect()
 }
 
-/// The text of each field of a row by the name of the field. A field that is none is left out.
+/// The text of each field of a row by the name of the field. A field that is `None` is left out.
 fn by_field(row: &impl Serialize) -> BTreeMap<String, String> {
     let fields = toml::Table::try_from(row).unwrap();
     let cell = |value: toml::Value| match value {
@@ -248,7 +249,7 @@ impl Draws {
     }
 }
 
-/// The configuration in a row of `runs.csv`, which `trial` made.
+/// Compares the configuration in a row of `runs.csv` with the trial of which the row was made.
 fn configuration_meets(cells: &BTreeMap<&'static str, String>, trial: &Trial) {
     let integer = |n: usize| n.to_string();
     let front = [

@@ -1,4 +1,4 @@
-//! One trial again: its row, its trace, and what is refused.
+//! One trial is trained again: its row, its trace, and what is refused.
 
 use crate::sweep::{Place, stderr};
 use blowup_core::record;
@@ -7,7 +7,8 @@ use safetensors::tensor::Dtype;
 use std::path::Path;
 use std::process::Output;
 
-/// Converging and exploding trials of an mlp on mini-batches, of an mlp on fresh data and of a recurrent net.
+/// Converging and exploding trials of an mlp on mini-batches, of an mlp on fresh data, and of a
+/// recurrent net.
 const SPEC: &str = r#"
 name="t"
 epochs=6
@@ -46,7 +47,7 @@ fn swept() -> Place {
     place
 }
 
-/// The trials of a row of `runs.csv` that have these cells.
+/// The rows of `runs.csv` that have these cells.
 fn rows(place: &Place, wanted: &[(&str, &str)]) -> Vec<Vec<String>> {
     let text = place.read("r/runs.csv");
     let cells = |line: &str| -> Vec<String> { line.split(',').map(str::to_owned).collect() };
@@ -90,7 +91,7 @@ fn every_trial_comes_out_again_byte_for_byte_under_any_environment() {
 #[test]
 fn another_row_than_the_recorded_one_is_told_and_is_status_1() {
     let place = swept();
-    // Else a row that was edited is damaged, and none.
+    // With its checksum, a row that was edited would count as damaged.
     std::fs::remove_file(place.path("r/runs.crc32")).unwrap();
     let whole = place.read("r/runs.csv");
     let manifest = place.read("r/manifest.toml");
@@ -111,7 +112,7 @@ fn another_row_than_the_recorded_one_is_told_and_is_status_1() {
     check("step_nan", "3", 1, "ANOTHER VERDICT");
     check("loss_final", "0.5", 1, "the same verdict, but other numbers");
     check("label", "another", 0, "the whole row has the same bytes");
-    // Computed elsewhere, the last digits may differ, the verdict may not.
+    // A row that was computed elsewhere may have other last digits, but not another verdict.
     place.write("r/manifest.toml", &manifest.replace("libtorch 2", "libtorch 1"));
     check("loss_final", "0.5", 0, "the last digits may differ");
     check("outcome", "diverged", 1, "ANOTHER VERDICT");
@@ -268,7 +269,8 @@ fn a_trace_tells_every_step_and_every_layer() {
         let (depth, steps) = (cell("depth").parse::<usize>().unwrap(), cell("steps_run").parse::<usize>().unwrap());
         let times = cell("sequence_length").parse::<usize>().unwrap_or(1);
         assert_eq!(layers.lines().count(), 1 + (steps + 1) * (depth * times + 1));
-        // The weights before the first step: in the rows, in the tensors, in the trial's row.
+        // The weights before the first step stand in the rows, in the tensors, and in the trial's
+        // row.
         let rows = layers.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
         let first = rows.filter(|line| line[1] == "0" && ["", "1"].contains(&line[3]));
         let by_row: f64 = first.map(|line| line[7].parse::<f64>().unwrap().powi(2)).sum();

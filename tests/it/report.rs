@@ -1,4 +1,5 @@
-//! `report.html`: what is in it, and what a person in a real browser gets from it (`tests/report/`).
+//! `report.html`: what it holds, and what a person in a real browser gets from it
+//! (`tests/report/`).
 
 use crate::check::{GRID, Results};
 use crate::sweep::{Place, SPEC, stderr};
@@ -9,7 +10,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A Python with Playwright and a Chromium: those that `make test` sets up. Where CI=true they must be there.
+/// A Python with Playwright and a Chromium, which `make test` installs. Where CI=true they must be
+/// there.
 fn browser() -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-test/bin/python");
     let python = std::env::var_os("BLOWUP_TEST_PYTHON").map(PathBuf::from).or_else(|| made.exists().then_some(made));

@@ -1,4 +1,5 @@
-//! The split of a grid into shards, and which shard a process is: pure, held against a naive count.
+//! The split of a grid into shards, and the shard of a process. Both are pure, and are compared
+//! with a naive count.
 
 use crate::contract::parse;
 use crate::plan::trial;
@@ -10,14 +11,15 @@ use blowup_core::trial::{Clip, Shape, Trial};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
-/// The shard of every trial, from 1, and what the split says of their costs.
+/// The shard of every trial, from 1, and what the split says of the costs of the shards.
 fn deal(trials: &[Trial], count: u32) -> (Vec<u32>, Vec<f64>) {
     let mut split = Split::new(trials.iter().cloned(), count);
     let shards = trials.iter().map(|trial| split.shard_of(trial)).collect();
     (shards, split.seconds().to_vec())
 }
 
-/// Predicted seconds of each shard, counted naively: each of its shapes in chunks as large as run well.
+/// The predicted seconds of each shard, counted naively: each of its shapes is in chunks as large
+/// as run well.
 fn counted(trials: &[Trial], shards: &[u32], count: u32) -> Vec<f64> {
     let mut members: HashMap<(u32, Shape), Vec<&Trial>> = HashMap::new();
     for (trial, shard) in trials.iter().zip(shards) {
@@ -32,7 +34,7 @@ fn counted(trials: &[Trial], shards: &[u32], count: u32) -> Vec<f64> {
     seconds
 }
 
-/// As the shard's own sweep plans it, on one worker.
+/// The predicted seconds as the shard's own sweep plans it, on one worker.
 fn planned(trials: &[Trial], shards: &[u32], count: u32) -> Vec<f64> {
     let mut planners: Vec<Planner> = (0..count).map(|_| Planner::default()).collect();
     for ((number, trial), shard) in (0..).zip(trials).zip(shards) {
@@ -69,7 +71,8 @@ fn the_main_grid_is_split_evenly_by_predicted_cost_and_costs_hardly_more() {
         }
         let more = seconds.iter().sum::<f64>() / alone;
         println!("{count} shards: {} of the mean, {more} of the work", worst(&seconds) / mean(&seconds));
-        // Measured: 1.07 with 64 shards of 50 trials. A shard pays at most some chunks of its own.
+        // Measured, it is 1.07 with 64 shards of 50 trials. A shard pays for some chunks of its own
+        // at most.
         assert!(more < 1.1, "in {count} shards the grid costs {more} of what it costs in one piece");
     }
 }
@@ -78,7 +81,8 @@ fn the_main_grid_is_split_evenly_by_predicted_cost_and_costs_hardly_more() {
 fn what_blows_up_together_is_spread_over_the_shards() {
     let trials: Vec<Trial> = parse(include_str!("../../experiments/grid.toml")).grid().trials().collect();
     let shards = deal(&trials, 7).0;
-    // Of the three largest learning rates (a third of all trials, which end early) every shard has near to its share.
+    // A third of all trials have one of the three largest learning rates and end early. Every shard
+    // has nearly its share of them.
     let mut large: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
     for (trial, shard) in trials.iter().zip(shards) {
         let (all, steep) = large.entry(shard).or_default();
@@ -96,7 +100,7 @@ fn trials_that_differ_in_clipping_alone_stay_together() {
     let clips = [Clip::None, Clip::Norm(1.0), Clip::Norm(8.0)];
     let trials: Vec<Trial> = (0..40)
         .flat_map(|n| clips.map(|clip| (n, clip)))
-        .flat_map(|(n, clip)| (0..2).map(move |seed| Trial { lr: n as f64, clip, ..trial(2, 16, seed) }))
+        .flat_map(|(n, clip)| (0..2).map(move |seed| Trial { lr: f64::from(n), clip, ..trial(2, 16, seed) }))
         .collect();
     let shards = deal(&trials, 5).0;
     let mut of: HashMap<(u64, u64), u32> = HashMap::new();
@@ -114,7 +118,7 @@ fn trials() -> impl Strategy<Value = Vec<Trial>> {
             let clip = if clip { Clip::Norm(1.0) } else { Clip::None };
             Trial { lr: f64::from(lr), clip, ..trial(depth, width, seed) }
         };
-        // Stretches of one shape, as grids have them.
+        // The trials come in stretches of one shape, as they do in grids.
         let stretch = |(first, length): ((usize, usize, u64, u32, bool), usize)| {
             (0..length as u64)
                 .map(move |n| make((first.0, first.1, first.2 + n % 3, first.3 + (n / 6) as u32, n / 3 % 2 == 0)))
@@ -138,14 +142,15 @@ proptest! {
     #[test]
     fn no_shard_takes_much_more_than_the_others(trials in trials(), count in 1u32..40) {
         let (shards, seconds) = deal(&trials, count);
-        // What no split can undercut: an equal share of the work, and the dearest trials that stay together.
+        // No split can cost less than an equal share of the work and the most expensive trials that
+        // stay together.
         let alone = counted(&trials, &vec![1; trials.len()], 1)[0] / f64::from(count);
         let mut together: HashMap<(Shape, u64, u64), Vec<&Trial>> = HashMap::new();
         for trial in &trials {
             together.entry((trial.shape(), trial.lr.to_bits(), trial.seed)).or_default().push(trial);
         }
         let dearest = together.values().map(|trials| Cost::of(trials[0]).seconds(trials.len())).fold(0.0, f64::max);
-        // Cutting cohorts costs chunks of their own: allow a chunk for every shape that a shard has.
+        // Cutting cohorts costs further chunks, so each shape of a shard is allowed one.
         let chunks = (1..=count).map(|shard| {
             let mine = trials.iter().zip(&shards).filter(|(_, s)| **s == shard);
             let shapes: HashMap<Shape, f64> = mine.map(|(t, _)| (t.shape(), Cost::of(t).seconds_per_chunk)).collect();
@@ -201,7 +206,7 @@ fn schedulers_say_which_shard_a_process_is() {
     check("slurm", &array(2, 1, 8, 8), Ok("2/8"));
     check("slurm", &array(2, 0, 7, 8), Ok("3/8"));
     check("slurm", &array(12, 10, 17, 8), Ok("3/8"));
-    // --array=0-14:2, and a part of an array that is submitted again.
+    // This is --array=0-14:2, and a part of an array that is submitted again.
     check("slurm", &array(4, 0, 14, 8), Err("the array has gaps"));
     check("slurm", &array(5, 2, 5, 2), Err("the array has gaps"));
     check("slurm/8", &array(5, 2, 5, 2), Ok("5/8"));

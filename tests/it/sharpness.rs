@@ -1,5 +1,5 @@
-//! The second, differentiable form of the networks against the one that trains, and the top Hessian eigenvalue against finite differences of
-//! the written-out gradients.
+//! The second, differentiable form of the networks is compared with the one that trains, and the
+//! largest eigenvalue of the Hessian with finite differences of the written-out gradients.
 
 use crate::gradients::{Model, close, model, written_out};
 use crate::training::scalar;
@@ -16,7 +16,7 @@ use blowup_engine::weights::host;
 use blowup_engine::{loss, network};
 use tch::{Kind, Tensor};
 
-/// The lane that is looked at, with weights and data of its own.
+/// The lane that is looked at, which has weights and data of its own.
 const LANE: usize = 1;
 
 fn batch(model: &Model) -> Batch {
@@ -30,7 +30,7 @@ fn gated(cell: Gated) -> Trial {
     Trial { network, forget_bias: Some(0.5), ..trials::rnn() }
 }
 
-/// One of everything that changes the function.
+/// One trial for everything that changes the function.
 fn kinds() -> Vec<Trial> {
     let mut all = vec![Trial { network: Network::Linear, ..trials::mlp() }, gated(Gated::Lstm), gated(Gated::Gru)];
     for activation in ACTIVATIONS {
@@ -67,7 +67,7 @@ fn the_differentiable_loss_is_that_of_the_networks_that_train() {
     }
 }
 
-/// Loss and gradients of one lane by autograd, as f64.
+/// The loss and the gradients of one lane by autograd, as f64.
 fn by_autograd(trial: &Trial, weights: &Weights, batch: &Batch, kind: Kind) -> Vec<Tensor> {
     let shape = trial.shape();
     let leaves = Leaves::new(&shape, weights, 0, kind);
@@ -76,9 +76,11 @@ fn by_autograd(trial: &Trial, weights: &Weights, batch: &Batch, kind: Kind) -> V
     std::iter::once(loss.detach()).chain(gradients).map(|t| t.to_kind(Kind::Double)).collect()
 }
 
-/// In 16 bits two right programs part at once, and where a gradient is sensitive either may be the nearer one. But both are near to the f64 result at the
-/// same, rounded, weights and data, and over many networks the engine, which rounds less often, is no farther from it than libtorch's autograd.
-/// Activations with a kink are left out: an input that rounds to its other side changes the gradient by as much as the kink, in either program.
+/// In 16 bits two correct programs differ at once, and where a gradient is sensitive either may be
+/// nearer to the exact one. But both are near to the f64 result for the same rounded weights and
+/// data. Over many networks the engine, which rounds less often, is no farther from it than
+/// libtorch's autograd. Activations with a kink are left out: an input that rounds to the other
+/// side changes the gradient by as much as the kink, in either program.
 #[test]
 fn a_pass_in_16_bits_is_as_near_to_f64_as_autograd_in_16_bits() {
     blowup_engine::start();
@@ -121,7 +123,8 @@ fn a_pass_in_16_bits_is_as_near_to_f64_as_autograd_in_16_bits() {
     }
 }
 
-/// The top eigenvalue of the Hessian whose columns are central differences of written-out gradients.
+/// The largest eigenvalue of the Hessian whose columns are central differences of written-out
+/// gradients.
 fn by_differences(model: &Model) -> f64 {
     const STEP: f64 = 1e-5;
     let gradient = |group: usize, at: i64, step: f64| -> Vec<f64> {

@@ -1,4 +1,5 @@
-//! `blowup slurm` without a Slurm: what it writes and what it tells. `make slurm` runs it on a real one.
+//! `blowup slurm` without a Slurm: what it writes and what it shows. `make slurm` runs it on a real
+//! one.
 
 use crate::sweep::{Place, SPEC, stderr, wait_for};
 use blowup::slurm::script::{arrays, quoted};
@@ -35,7 +36,7 @@ fn any_text_is_one_word_of_the_shell() {
     }
 }
 
-/// Programs of the names of Slurm's that say what they were called with.
+/// Writes programs with the names of Slurm's that report how they were called.
 fn mock(place: &Place, name: &str, script: &str) {
     std::fs::create_dir_all(place.path("bin")).unwrap();
     place.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
@@ -97,7 +98,7 @@ fn a_task_trains_its_shard_and_the_merge_refuses_until_all_are_done() {
     assert_eq!(place.ok("slurm t.toml --shards 3 --out r --status"), said);
     assert_eq!(sh("merge.sh", "", ""), Some(2));
     assert!(place.read("r/slurm/log/merge.log").contains("shard 2 of 3 is missing"));
-    // The same command again submits what is wanting.
+    // The same command again submits what is missing.
     let output = place.run("slurm t.toml --shards 3 --out r --max-array-size 3");
     assert_eq!(stderr(&output), "2 of 3 shards done; 1 to submit, then the merge\n");
     assert!(place.read("r/slurm/submit.sh").contains("\narray 2 0 2\n"), "{}", place.read("r/slurm/submit.sh"));

@@ -1,4 +1,4 @@
-//! What a spec may say. What it may not: `mistakes`.
+//! What a spec may say. What it may not say is in `mistakes`.
 
 use crate::mistakes::{check, mistakes};
 use blowup_core::spec::Spec;
@@ -9,7 +9,7 @@ use std::io;
 
 pub const TOP: &str = "name = \"t\"\nepochs = 1\n[task]\nkind = \"noise\"\n";
 
-/// The only files there are.
+/// The only files that exist here.
 pub fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
     let bytes: &[u8] = match path {
         "good.csv" => b"a,b,y\n1,2,3\n4,5e0,6\n",
@@ -229,7 +229,8 @@ alpha = 0.05
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Words of a spec swapped, dropped and doubled: a trial or a report, never a panic.
+    /// Words of a spec are swapped, dropped and doubled. The result is a trial or a report, and
+    /// never a panic.
     #[test]
     fn no_text_makes_it_panic(edits in prop::collection::vec((0usize..1000, 0usize..1000, 0u8..4), 0..6)) {
         let mut words: Vec<&str> = RICH.split_inclusive([' ', '\n', ',', '[', '(', '"']).collect();

@@ -1,4 +1,4 @@
-//! The tests of paired results against closed forms, R, scipy and counting.
+//! The tests of paired results are compared with closed forms, R, scipy and counting.
 
 use blowup_core::check::statistics::{detectable, holm, mcnemar, signed_rank};
 use blowup_core::spec::expect::Direction::{self, Any, Worse};
@@ -10,16 +10,17 @@ fn near(found: f64, expected: f64) {
 
 #[test]
 fn mcnemar_is_the_binomial_test_of_the_changes() {
-    // By hand: sums of binomial coefficients over 2^12.
-    near(mcnemar(10, 2, Worse), (66 + 12 + 1) as f64 / 4096.0);
-    near(mcnemar(10, 2, Any), 2.0 * (66 + 12 + 1) as f64 / 4096.0);
-    near(mcnemar(2, 10, Any), 2.0 * (66 + 12 + 1) as f64 / 4096.0);
-    near(mcnemar(2, 10, Worse), 1.0 - (1 + 12) as f64 / 4096.0);
+    // Computed by hand: sums of binomial coefficients over 2^12.
+    near(mcnemar(10, 2, Worse), f64::from(66 + 12 + 1) / 4096.0);
+    near(mcnemar(10, 2, Any), 2.0 * f64::from(66 + 12 + 1) / 4096.0);
+    near(mcnemar(2, 10, Any), 2.0 * f64::from(66 + 12 + 1) / 4096.0);
+    near(mcnemar(2, 10, Worse), 1.0 - f64::from(1 + 12) / 4096.0);
     near(mcnemar(6, 0, Worse), 1.0 / 64.0);
     // scipy.stats.binomtest(300, 500, alternative="greater") and binomtest(60, 61), scipy 1.16.
     near(mcnemar(300, 200, Worse), 4.470033271126644e-06);
     near(mcnemar(60, 1, Any), 5.377642775528102e-17);
-    // scipy.stats.binom.sf(worse - 1, worse + better, 0.5). Many changes, where series that stop early would show.
+    // scipy.stats.binom.sf(worse - 1, worse + better, 0.5). With many changes a series that stops
+    // early would show.
     for (worse, better, expected) in [
         (520, 480, 0.10872414660207075),
         (5_050, 4_950, 0.16108709989765543),
@@ -45,7 +46,8 @@ fn the_smallest_detectable_change_is_the_first_that_is_significant() {
 
 #[test]
 fn holm_is_that_of_r() {
-    // p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm"), by hand: 3 x 0.01, 2 x 0.03 twice (never falling), 4 x 0.005.
+    // p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm"), computed by hand: 3 x 0.01, 2 x 0.03 twice
+    // (values never fall), 4 x 0.005.
     let adjusted = holm(&[0.01, 0.04, 0.03, 0.005]);
     adjusted.iter().zip([0.03, 0.06, 0.06, 0.02]).for_each(|(found, expected)| near(*found, expected));
     assert_eq!(holm(&[0.6, 0.9]), [1.0, 1.0]);
@@ -54,7 +56,7 @@ fn holm_is_that_of_r() {
 
 #[test]
 fn the_signed_rank_test_is_that_of_scipy() {
-    // The example of scipy.stats.wilcoxon.
+    // This is the example of scipy.stats.wilcoxon.
     let plants = [6, 8, 14, 16, 23, 24, 28, 29, 41, -48, 49, 56, 60, -67, 75].map(f64::from);
     near(signed_rank(&plants, Any), 0.041259765625);
     near(signed_rank(&plants, Worse), 0.0206298828125);
@@ -72,7 +74,8 @@ fn the_signed_rank_test_is_that_of_scipy() {
     assert_eq!((signed_rank(&[], Any), signed_rank(&[0.0, 0.0], Worse)), (1.0, 1.0));
 }
 
-/// The share of all signs of these ranks whose sum is at least that of the differences, and at most.
+/// The shares of all signs of these ranks whose sum is at most, and at least, that of the
+/// differences.
 fn by_counting(differences: &[f64], direction: Direction) -> f64 {
     let d: Vec<f64> = differences.iter().copied().filter(|d| *d != 0.0).collect();
     let rank = |x: f64| {
@@ -82,7 +85,7 @@ fn by_counting(differences: &[f64], direction: Direction) -> f64 {
     let sum = |signs: usize| (0..d.len()).filter(|i| signs >> i & 1 == 1).map(|i| rank(d[i])).sum::<f64>();
     let found = d.iter().filter(|x| **x > 0.0).map(|x| rank(*x)).sum::<f64>();
     let share = |holds: &dyn Fn(f64) -> bool| {
-        (0..1 << d.len()).filter(|signs| holds(sum(*signs))).count() as f64 / (1 << d.len()) as f64
+        (0..1 << d.len()).filter(|signs| holds(sum(*signs))).count() as f64 / f64::from(1 << d.len())
     };
     let (at_least, at_most) = (share(&|s| s >= found), share(&|s| s <= found));
     match direction {

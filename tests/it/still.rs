@@ -1,4 +1,5 @@
-//! Lanes at rest are closed early: with the same rows, epochs and steps as trained to their end.
+//! Lanes at rest are closed early. They have the same rows, epochs and steps as if they were
+//! trained to their end.
 
 use crate::training::scalar;
 use crate::trials;
@@ -14,7 +15,7 @@ fn record(layers: Layers) -> Record {
     Record { epochs: true, layers, steps: 3, sharpness: false }
 }
 
-/// All trials together, and the passes it took.
+/// Trains all trials together, and counts the passes.
 fn train(trials: &[Trial], record: &Record) -> (Vec<Finished>, u64) {
     engine::start();
     let mut results = vec![None; trials.len()];
@@ -23,7 +24,7 @@ fn train(trials: &[Trial], record: &Record) -> (Vec<Finished>, u64) {
     (results.into_iter().map(Option::unwrap).collect(), passes)
 }
 
-/// To its end: a trial that is watched is never closed.
+/// Trains a trial to its end, since a trial that is watched is never closed.
 fn watched(trial: &Trial) -> Finished {
     engine::start();
     let mut steps = 0;
@@ -33,11 +34,11 @@ fn watched(trial: &Trial) -> Finished {
 }
 
 fn same(a: &Finished, b: &Finished, name: &str) {
-    // Debug, because a NaN does not equal itself.
+    // The texts are compared, since a NaN does not equal itself.
     assert_eq!(format!("{a:?}"), format!("{b:?}"), "{name}");
 }
 
-/// Trials that come to rest, and how.
+/// Trials that come to rest, and how they do.
 fn resting() -> Vec<(&'static str, Trial)> {
     let base = Trial { budget: Budget::Steps(STEPS), ..trials::mlp() };
     let one = |lr| Trial { budget: Budget::Steps(STEPS), ..scalar(lr) };

@@ -1,4 +1,4 @@
-//! The run directory: what resumes, what is repaired, what is refused.
+//! The run directory: what resumes, what is repaired, and what is refused.
 
 use crate::sweep::{Place, SPEC, stderr};
 use std::fs::Metadata;
@@ -60,7 +60,7 @@ fn a_number_that_changed_is_noticed_trained_again_and_fails_the_gate() {
     let spec = format!("{SPEC}[[expect]]\nmetric=\"nonfinite_rate\"\nmax=1\n");
     place.write("t.toml", &spec);
     place.ok("check r --spec t.toml");
-    // One bit of one digit of a weight norm.
+    // It is one bit of one digit of a weight norm.
     let at = runs.rfind(',').unwrap() - 9;
     let mut bytes = runs.clone().into_bytes();
     assert!(bytes[at].is_ascii_digit(), "{}", &runs[at..]);
@@ -85,7 +85,7 @@ fn rows_without_checksums_are_taken_as_they_are_and_get_some() {
     // But nobody knows what else was recorded of them.
     let guessed = sums.replace(",,,,,,,\n", ",?,,,,,,\n");
     assert_eq!((place.read("r/runs.csv"), place.read("r/runs.crc32")), (runs.clone(), guessed));
-    // Torn, and with a damaged line: those rows are trained again.
+    // The file is torn and has a damaged line. The trials of these rows are trained again.
     place.write("r/runs.crc32", &sums.replacen(",0", ",x", 1)[..sums.len() - 30]);
     place.ok("sweep t.toml --out r --quiet");
     assert_eq!((place.read("r/runs.csv"), place.read("r/runs.crc32")), (runs, sums));

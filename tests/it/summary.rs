@@ -1,4 +1,4 @@
-//! From rows to counts, rates and intervals.
+//! Rows become counts, rates and intervals.
 
 use crate::contract::parse;
 use crate::plan::trial;
@@ -10,7 +10,7 @@ use blowup_core::summary::{self, Summary, wilson};
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Measured, Outcome, When};
 
-/// A sweep of these blocks.
+/// The spec of a sweep with these blocks.
 fn sweep(seeds: u64, blocks: &str) -> Spec {
     parse(&format!("name = 't'\nepochs = 9\nseeds = {seeds}\ntask = {{ kind = 'noise', samples = 64 }}\n{blocks}"))
 }

@@ -1,4 +1,4 @@
-//! The real program, end to end: processes, faults, exit statuses.
+//! The real program from end to end: processes, faults, exit statuses.
 
 use blowup_core::store::sums;
 use blowup_core::trial::TrialId;
@@ -48,7 +48,7 @@ impl Place {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// Results as a sweep leaves them: rows and their checksums.
+    /// Writes results as a sweep leaves them: rows and their checksums.
     pub fn write_runs(&self, dir: &str, runs: &str) {
         let trial = |row: &str| row.get(..TrialId::LENGTH).and_then(TrialId::parse);
         let line = |row: &str| trial(row).map(|trial| sums::line(trial, sums::sum(row.as_bytes()), None));
@@ -75,14 +75,15 @@ impl Place {
         self.command(args).output().unwrap()
     }
 
-    /// Runs to exit status 0; stdout.
+    /// Runs the program, which must exit with status 0, and returns its stdout.
     pub fn ok(&self, args: &str) -> String {
         let output = self.run(args);
         assert_eq!(output.status.code(), Some(0), "{args}\n{}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs to exit status 2 with nothing on stdout; stderr.
+    /// Runs the program, which must exit with status 2 and nothing on stdout, and returns its
+    /// stderr.
     pub fn refused(&self, args: &str) -> String {
         let output = self.run(args);
         let stderr = stderr(&output);
@@ -91,13 +92,13 @@ impl Place {
         stderr
     }
 
-    /// `runs.csv` of an undisturbed sweep.
+    /// The `runs.csv` of an undisturbed sweep.
     pub fn undisturbed(&self) -> String {
         self.ok("sweep t.toml --out undisturbed --workers 1 --quiet");
         self.read("undisturbed/runs.csv")
     }
 
-    /// The same, whose workers wait after so many trials each until `go` is called.
+    /// The same command with workers that each wait after `trials` trials, until `go` is called.
     pub fn held(&self, args: &str, trials: u64) -> Command {
         let _ = std::fs::remove_file(self.path("go"));
         let mut command = self.command(args);
@@ -110,7 +111,8 @@ impl Place {
         self.write("go", "");
     }
 
-    /// A sweep in the background that has written some of its rows and waits.
+    /// Starts a sweep in the background and waits until it has written some of its rows and waits
+    /// itself.
     pub fn start_held(&self) -> Child {
         self.start_held_under("UNRELATED", "1")
     }
@@ -124,16 +126,17 @@ impl Place {
     }
 }
 
-/// Whoever runs the tests in the background may have it that signals are ignored, which a sweep inherits.
+/// Whoever runs the tests in the background may have signals ignored, which a sweep inherits.
 fn heeds_signals(command: &mut Command) {
     let reset = || {
         for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
-            // SAFETY: `signal` may be called between fork and exec, and the default disposition runs no code of ours.
+            // SAFETY: `signal` may be called between fork and exec, and the default action runs no
+            // code of ours.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         Ok(())
     };
-    // SAFETY: as above; nothing is allocated.
+    // SAFETY: as above, and nothing is allocated.
     unsafe { command.pre_exec(reset) };
 }
 
@@ -145,7 +148,7 @@ pub fn lines(path: &Path) -> usize {
     std::fs::read(path).map_or(0, |bytes| bytes.iter().filter(|b| **b == b'\n').count())
 }
 
-/// However busy the machine is.
+/// Waits until `ready` holds, however busy the machine is.
 pub fn wait_for(what: &str, ready: impl Fn() -> bool) {
     let start = Instant::now();
     while !ready() {
@@ -155,7 +158,7 @@ pub fn wait_for(what: &str, ready: impl Fn() -> bool) {
 }
 
 pub fn signal(pid: u32, name: &str) {
-    // It may have ended just now.
+    // The process may have ended just now.
     let _ = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output().unwrap();
 }
 
@@ -210,7 +213,8 @@ fn a_killed_sweep_resumes_to_the_same_bytes_and_leaves_no_process() {
 fn workers_write_the_same_bytes_in_any_environment() {
     let place = Place::new(SPEC);
     let expected = place.undisturbed();
-    // A variable that no worker may inherit, and one that says nothing. Those that take the place of killed workers do the same.
+    // No worker may inherit the second variable, and the first changes nothing. Workers that
+    // replace killed ones do the same.
     for (variable, value) in [("UNRELATED", "1"), ("ATEN_CPU_CAPABILITY", "default")] {
         let mut sweep = place.start_held_under(variable, value);
         let workers = children(sweep.id());
@@ -246,7 +250,7 @@ fn killed_workers_cost_no_row() {
     let place = Place::new(SPEC);
     let expected = place.undisturbed();
     let mut sweep = place.start_held();
-    // The one that has waited longest, so that no trial is struck twice.
+    // The worker that has waited longest is killed, so that no trial is struck twice.
     for _ in 0..2 {
         let before = lines(&place.path("r/runs.csv"));
         signal(children(sweep.id())[0], "KILL");

@@ -1,11 +1,12 @@
-//! Whole training runs against closed forms, and the bits of a trial against its neighbours.
+//! Whole training runs are compared with closed forms, and the bits of a trial with different
+//! neighbours.
 
 use crate::trials::{self, ACTIVATIONS, NORMS};
 use blowup_core::trial::*;
 use blowup_core::verdict::{Finished, Layers, Outcome, Record};
 use blowup_engine as engine;
 
-/// Trains together; results in the order of `trials`.
+/// Trains the trials together. The results come in the order of `trials`.
 pub fn train(trials: &[Trial]) -> Vec<Finished> {
     engine::start();
     let mut results = vec![None; trials.len()];
@@ -14,7 +15,7 @@ pub fn train(trials: &[Trial]) -> Vec<Finished> {
     results.into_iter().map(Option::unwrap).collect()
 }
 
-/// One weight, loss w^2 from w = 1, in f32.
+/// One weight with the loss w^2, from w = 1, in f32.
 pub fn scalar(lr: f64) -> Trial {
     Trial {
         task: Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None },
@@ -31,7 +32,7 @@ pub fn scalar(lr: f64) -> Trial {
 
 #[test]
 fn on_a_quadratic_the_loss_overflows_after_the_number_of_updates_that_arithmetic_says() {
-    // loss w^2, curvature 2: w is multiplied with 1 - 2 lr at every update, in f32.
+    // The loss w^2 has the curvature 2, so every update multiplies w by 1 - 2 lr, in f32.
     for (lr_curvature, infinite, nan) in [(2.5, 110, 220), (3.0, 64, 129)] {
         let [run] = &train(&[scalar(lr_curvature / 2.0)])[..] else { unreachable!() };
         assert_eq!(run.measured.outcome, Outcome::Nonfinite);
@@ -91,7 +92,8 @@ fn the_ntk_parametrization_is_the_standard_one_at_a_learning_rate_divided_by_the
     assert!(standard.loss_final < 0.99 * standard.loss_initial);
 }
 
-/// Trials of one shape that differ in everything that may differ within a cohort; some blow up.
+/// Trials of one shape that differ in everything that may differ within a cohort. Some of them blow
+/// up.
 fn neighbours(trial: &Trial) -> Vec<Trial> {
     let lrs = [1e-3, 0.1, 3.0, 1e3, 1e6, 1e12];
     let inits = [InitKind::He, InitKind::Orthogonal, InitKind::Pytorch];
@@ -113,7 +115,7 @@ fn check_bits(trial: &Trial) {
     for size in [1, 5] {
         for (trials, expected) in all.chunks(size).zip(together.chunks(size)) {
             for ((trial, apart), together) in trials.iter().zip(train(trials)).zip(expected) {
-                // NaN is not equal to itself: compare what would be written.
+                // A NaN does not equal itself, so what would be written is compared.
                 assert_eq!(format!("{apart:?}"), format!("{together:?}"), "{size} lanes: {trial:?}");
             }
         }
@@ -197,7 +199,7 @@ fn trials_that_differ_in_their_clip_threshold_alone_have_the_bits_of_trials_apar
                 let apart = train(std::slice::from_ref(trial)).remove(0);
                 assert_eq!(format!("{apart:?}"), format!("{together:?}"), "{trial:?}");
             }
-            // Some never reach the threshold, some do on their way.
+            // Some trials never reach the threshold, and some reach it on their way.
             let norms = train(&all[..1])[0].steps.iter().map(|step| step.grad_norm).collect::<Vec<_>>();
             assert!(norms.iter().all(|norm| *norm < 1e9 && *norm > 1e-4), "{norms:?}");
         }

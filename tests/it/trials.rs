@@ -5,7 +5,8 @@ use blowup_engine::init;
 use blowup_engine::weights::Weights;
 use tch::Kind;
 
-/// depth 2, width 5, tanh, 7 samples of 3 noise inputs, 2 outputs, f64, full batch, plain SGD.
+/// A trial with depth 2, width 5, tanh, 7 samples of 3 noise inputs, 2 outputs, f64, full batch and
+/// plain SGD.
 pub fn mlp() -> Trial {
     Trial {
         label: String::new(),
@@ -33,7 +34,7 @@ pub fn mlp() -> Trial {
     }
 }
 
-/// Two stacked recurrent layers over 5 time steps.
+/// A trial with two stacked recurrent layers over 5 time steps.
 pub fn rnn() -> Trial {
     let network =
         Network::Rnn { depth: 2, width: 5, activation: Activation::Tanh, norm: Norm::None, sequence_length: 5 };
@@ -63,7 +64,7 @@ pub const NORMS: [Norm; 7] = [
     Norm::Rms(NormPosition::After),
 ];
 
-/// What trials of one shape start from, a lane each, and `pads` lanes of zeros.
+/// What trials of one shape start from, a lane for each, and `pads` lanes of zeros.
 pub fn weights(trials: &[&Trial], pads: usize, kind: Kind) -> Weights {
     let lanes: Vec<Lane> = trials.iter().map(|trial| trial.parts().1).collect();
     init::weights(&trials[0].shape(), &lanes, pads, kind)

@@ -1,4 +1,4 @@
-//! Trajectories in, outcomes out.
+//! Trajectories go in, outcomes come out.
 
 use blowup_core::verdict::*;
 
@@ -13,7 +13,7 @@ fn beginning(loss_initial: f64) -> Beginning {
     }
 }
 
-/// One step per epoch; the last number is the final loss.
+/// Runs one step per epoch. The last number is the final loss.
 fn run(losses: &[f64]) -> Measured {
     let mut course = Course::new(beginning(losses[0]), 1e6, 0.1, Record::default());
     let (last, steps) = losses.split_last().unwrap();

@@ -1,4 +1,5 @@
-//! What must not hold up, mislead or end a sweep: workers that stop, files that change under it, signals that were ignored, a stderr that nobody reads.
+//! What must not hold up, mislead or end a sweep: workers that stop, files that change under it,
+//! signals that were ignored, and a stderr that nobody reads.
 
 use crate::sweep::{Place, SPEC, children, lines, signal, stderr, wait_for};
 use std::io::{Read, Write};
@@ -7,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// Ends a sweep that hangs, and with it the test.
+/// Waits for the end of a sweep. A sweep that hangs is killed, and the test fails.
 fn ended(mut sweep: Child, what: &str) -> ExitStatus {
     let start = Instant::now();
     loop {
@@ -28,7 +29,7 @@ fn state(pid: u32) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Orders of 200 trials and 200 KB: three times what a pipe holds.
+/// A sweep whose orders have 200 trials and 200 KB, three times what a pipe holds.
 fn long_orders() -> Place {
     let label = "l".repeat(1000);
     Place::new(&format!(
@@ -54,7 +55,7 @@ fn a_signal_ends_a_sweep_whose_worker_stopped_before_it_read_its_order() {
     let mut command = place.command("sweep t.toml --out r --workers 1 --chunk 200");
     command.env("BLOWUP_TEST_STOP", place.path("stopped")).stderr(Stdio::null()).stdout(Stdio::null());
     let sweep = command.spawn().unwrap();
-    // The folder is made when the worker has said that it is ready; what follows at once is its order.
+    // The folder is made when the worker has said that it is ready. The next thing is its order.
     wait_for("the worker to stop", || {
         place.path("r/manifest.toml").exists() && children(sweep.id()).iter().any(|pid| state(*pid) == Some('T'))
     });
@@ -80,7 +81,7 @@ fn a_stderr_that_nobody_reads_holds_up_no_row() {
         std::fs::read_to_string(place.path("r/manifest.toml")).is_ok_and(|text| text.contains("status = \"complete\""))
     });
     assert_eq!(place.read("r/runs.csv"), expected);
-    // What it said waits for a reader.
+    // What the sweep said waits for a reader.
     assert!(sweep.try_wait().unwrap().is_none());
     let mut said = Vec::new();
     reader.read_to_end(&mut said).unwrap();
@@ -114,11 +115,11 @@ fn a_data_file_that_changes_stops_the_sweep_and_the_file_as_it_was_resumes_it() 
     assert_eq!(place.read("r/runs.csv"), expected);
 }
 
-/// A copy of the program, to be replaced.
+/// A copy of the program, which is to be replaced.
 fn program(place: &Place) -> std::path::PathBuf {
     let copy = place.path("blowup");
     let original = env!("CARGO_BIN_EXE_blowup");
-    // Another name is enough, where the file system is the same.
+    // Where the file system is the same, another name is enough.
     if std::fs::hard_link(original, &copy).is_err() {
         std::fs::copy(original, &copy).unwrap();
     }
@@ -163,7 +164,7 @@ fn workers_are_started_from_the_program_that_runs_whatever_became_of_its_file() 
 fn signals_that_were_ignored_stay_ignored() {
     let place = Place::new(SPEC);
     let held = place.held("sweep t.toml --out r --workers 2 --chunk 4", 2);
-    // As nohup has it, and a shell without job control for what runs in its background.
+    // nohup sets it so, and so does a shell without job control for what runs in its background.
     let script = format!(
         "trap '' HUP INT QUIT; exec {} sweep t.toml --out r --workers 2 --chunk 4",
         env!("CARGO_BIN_EXE_blowup")

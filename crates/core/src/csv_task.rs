@@ -258,11 +258,10 @@ fn refuse_nameless(header: &[String], target: &str) -> Result<(), TableError> {
 
 fn unreadable(source: &csv::Error) -> TableError {
     let line = source.position().map_or(0, csv::Position::line);
-    match source.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            error(line, "", format!("{len} cells, but the header has {expected_len}"))
-        }
-        _ => error(line, "", excerpt(&source.to_string())),
+    if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = source.kind() {
+        error(line, "", format!("{len} cells, but the header has {expected_len}"))
+    } else {
+        error(line, "", excerpt(&source.to_string()))
     }
 }
 

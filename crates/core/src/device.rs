@@ -1,16 +1,18 @@
-//! Where trials are trained, as `--device` says it: what parent, worker and engine tell each other. What it takes to train there is
-//! `engine::device`'s part.
+//! Where trials are trained, as `--device` says it. Parent, worker and engine name it to each
+//! other. `engine::device` knows what it takes to train there.
 
 use std::fmt;
 use std::str::FromStr;
 
+/// A device that trains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Device {
     Cpu,
-    /// The CPU, by the operations that a GPU takes: libtorch's own in the place of the fused passes, norms on the device. No faster; it is
-    /// there so that what a GPU will do can be held against the CPU without one.
+    /// The CPU, by the operations that a GPU takes: libtorch's own in the place of the fused
+    /// passes, and norms on the device. It is no faster. It exists so that what a GPU will do can
+    /// be compared with the CPU without a GPU.
     CpuPlain,
-    /// The GPU of this number.
+    /// The GPU of this number, from 0.
     Cuda(u32),
 }
 

@@ -1,24 +1,25 @@
-//! Why a command could not run, in words for the person who ran it, and the exit statuses. Not for what training runs do: a divergence is
-//! a result.
+//! Why a command could not run, in words for the person who ran it, and the exit statuses. This is
+//! not for what training runs do, since a divergence is a result.
 
 use std::fmt;
 use std::path::Path;
 
-/// How a command ended when it could run.
+/// How a command ended that could run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     Done,
-    /// The sweep ended, with trials that have no verdict.
+    /// The sweep ended, and some trials have no verdict.
     Lost,
     /// A replay did not give what was recorded.
     Differs,
     /// `check` found something.
     Failed,
-    /// Stopped by a signal; the same command resumes.
+    /// A signal stopped it. The same command resumes.
     Interrupted,
 }
 
 impl Exit {
+    /// The exit status of the process.
     pub fn status(self) -> u8 {
         match self {
             Exit::Done => 0,
@@ -28,10 +29,11 @@ impl Exit {
     }
 }
 
-/// Could not run: exit status 2.
+/// Why a command could not run: exit status 2.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// A lowercase fragment that names the thing in backticks, or a rendered report that already starts with `error:`.
+    /// A fragment in lowercase that names the thing in backticks, or a rendered report that already
+    /// begins with `error:`.
     text: String,
     hint: Option<String>,
 }
@@ -48,7 +50,7 @@ impl Failure {
         self
     }
 
-    /// The hint where there is no better one.
+    /// Adds this hint if there is none yet.
     pub fn or_hint(self, hint: impl Into<String>) -> Failure {
         if self.hint.is_some() { self } else { self.hint(hint) }
     }
@@ -59,7 +61,8 @@ impl Failure {
     }
 }
 
-/// A text of others as it can stand in a message: short and on one line.
+/// Other people's text as it can stand in a message: at most 60 characters, on one line, with
+/// control characters escaped.
 pub fn excerpt(text: &str) -> String {
     let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
     if text.chars().nth(60).is_some() {
@@ -68,12 +71,13 @@ pub fn excerpt(text: &str) -> String {
     shown
 }
 
-/// Whether a terminal shows what follows in another direction, so that a text reads as another one; or begins a line.
+/// Whether a character makes a terminal show the text behind it in another direction, so that it
+/// reads as another text, or makes it begin a line.
 pub fn turns(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text without the characters that XML does not have, not even as escapes.
+/// The text without the characters that XML cannot hold, not even as escapes.
 pub fn xml(text: &str) -> String {
     text.chars().filter(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)).collect()
 }
@@ -83,7 +87,7 @@ pub fn counted(n: u64, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-/// A text without what a terminal would obey; only its lines are kept apart.
+/// The text with the characters escaped that a terminal would obey. Only line breaks and tabs stay.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -96,7 +100,7 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// The system's words without Rust's `(os error N)`.
+/// The system's words for an error, without Rust's `(os error N)`.
 pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());

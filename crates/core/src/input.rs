@@ -1,5 +1,6 @@
-//! Files that others wrote, or named: what is no file is not waited for, and no file is read into memory without a bound, but for the data
-//! of csv tasks. What the bytes mean is for other rooms. `clippy.toml` keeps all others from opening a file.
+//! This room reads files that others wrote or named. It does not wait for what is no regular file,
+//! and it reads no file into memory without a bound, except the data of csv tasks. What the bytes
+//! mean is for other rooms. `clippy.toml` keeps all other rooms from opening a file.
 #![expect(clippy::disallowed_methods, reason = "the room in which files are opened for reading")]
 
 use crate::failure::Failure;
@@ -9,13 +10,13 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Bytes of the longest spec, and of the longest manifest.
+/// The bytes of the longest spec, and of the longest manifest.
 const LONGEST: u64 = 64 << 20;
 
-/// The text of a spec, from a file or a pipe (`<(...)`).
+/// Reads the text of a spec from a file or a pipe (`<(...)`).
 ///
 /// # Errors
-/// If it cannot be read, does not end, or is not UTF-8, with the place.
+/// If it cannot be read, does not end, or is not UTF-8; the error names the place.
 pub fn spec(path: &Path) -> Result<String, Failure> {
     let unreadable = |error: io::Error| Failure::io("read the spec", path, &error);
     if fs::metadata(path).map_err(unreadable)?.file_type().is_fifo() {
@@ -24,10 +25,10 @@ pub fn spec(path: &Path) -> Result<String, Failure> {
     spec_of(path, File::open(path).map_err(unreadable)?)
 }
 
-/// The text of the spec that a folder of results keeps, which is a file.
+/// Reads the text of the spec that a folder of results keeps, which must be a regular file.
 ///
 /// # Errors
-/// As of `spec`; if it is no regular file.
+/// As for `spec`, and if it is no regular file.
 pub fn kept_spec(path: &Path) -> Result<String, Failure> {
     spec_of(path, open(path).map_err(|error| Failure::io("read the spec", path, &error))?)
 }
@@ -54,19 +55,20 @@ fn not_utf8(path: &Path, bytes: &[u8], at: usize) -> Failure {
     Failure::new(format!("`{}` is not UTF-8: line {line}, column {column}", path.display())).hint(hint)
 }
 
-/// Whether a path that is there leads to a regular file.
+/// Whether an existing path leads to a regular file.
 pub fn is_file(path: &Path) -> io::Result<bool> {
     Ok(fs::metadata(path)?.is_file())
 }
 
-/// Why a pipe, a device or a folder was not opened.
+/// The error for a pipe, a device or a folder that was not opened.
 pub fn no_file() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
 }
 
 /// Opens a regular file. A pipe or a device, which may never end, is an error.
 pub fn open(path: &Path) -> io::Result<File> {
-    // Looked at first, since opening a pipe tells its writer that it has a reader; and again, since it may have been replaced.
+    // The path is looked at before it is opened, since opening a pipe tells its writer that it has
+    // a reader. It is looked at again afterwards, since it may have been replaced.
     if !is_file(path)? {
         return Err(no_file());
     }
@@ -75,7 +77,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
 }
 
-/// A regular file, to be read from its start to its end.
+/// Opens a regular file to be read from its start to its end.
 pub fn buffered(path: &Path) -> io::Result<BufReader<File>> {
     Ok(BufReader::with_capacity(1 << 16, open(path)?))
 }
@@ -95,7 +97,7 @@ pub fn count(path: &Path, byte: u8) -> io::Result<u64> {
     }
 }
 
-/// Whether a regular file has these bytes and no others. False if it cannot be read.
+/// Whether a regular file has exactly these bytes. It is false if the file cannot be read.
 pub fn holds(path: &Path, bytes: &[u8]) -> bool {
     let read = || -> io::Result<bool> {
         let file = open(path)?;
@@ -116,12 +118,14 @@ pub fn holds(path: &Path, bytes: &[u8]) -> bool {
     read().unwrap_or(false)
 }
 
-/// A file of the kernel's (below `/proc` or `/sys`), which is always there at once. None if it cannot be read.
+/// The text of a file of the kernel (below `/proc` or `/sys`), which never keeps its reader
+/// waiting. It is `None` if the file cannot be read.
 pub fn system(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-/// The text of a file of a run directory, if it is there. What is not UTF-8 or too long becomes text that nothing accepts.
+/// The text of a file of a run directory, if it is there. A file that is too long or not UTF-8
+/// becomes text that nothing accepts.
 pub fn text(path: &Path) -> Result<Option<String>, Failure> {
     let mut bytes = Vec::new();
     match open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)) {

@@ -1,5 +1,6 @@
-//! What blowup is without training: the spec, the grid and its trials, the plan, the rows and the
-//! folder of results, the verdict, the check of a finished sweep. Nothing here knows libtorch.
+//! The parts of blowup that do not train: the spec and the trials of its grid, the plan, the
+//! verdict, the rows and the folder of results, and the check of a finished sweep. Nothing here
+//! knows libtorch.
 //!
 //! ```text
 //! spec -> grid -> plan -> (workers) -> verdict -> record -> store -> check
@@ -18,6 +19,7 @@ pub mod plan;
 
 pub mod limits;
 pub mod memory;
+#[expect(unsafe_code, reason = "answers a question of MKL under a name that the linker keeps")]
 pub mod mkl;
 pub mod protocol;
 pub mod verdict;
@@ -34,4 +36,5 @@ pub mod failure;
 pub mod input;
 pub mod log;
 pub mod output;
+#[expect(unsafe_code, reason = "asks for the action of a signal, which no library does")]
 pub mod signals;

@@ -1,31 +1,37 @@
-//! How long a chunk may take and how much memory a worker may hold before it is ended. Pure.
+//! How long a chunk may take, and how much memory a worker may hold, before it is ended. This
+//! module is pure.
 //!
-//! Limits are for trials, but trials train in chunks. So a chunk that goes beyond them is split until the guilty trial is alone, and only alone is
-//! a trial lost: no trial pays for its neighbours.
+//! Limits are for trials, but trials train in chunks. So a chunk that exceeds a limit is split
+//! until the trial that causes it is alone, and only a trial that trains alone is lost. No trial
+//! pays for its neighbours.
 
 use crate::record::Lost;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Without `--timeout`: this long, and so many times what was predicted. On a machine a hundred times slower than the one on which predictions
-/// were measured, the first chunks still have half of their time left; and `Pace` learns from each that ends.
+/// Without `--timeout`, a chunk may take this many seconds, plus `HANG_TIMES` times what was
+/// predicted. On a machine a hundred times slower than the one on which the predictions were
+/// measured, the first chunks still have half of their time left. After that `Pace` learns from
+/// each chunk that ends.
 const HANG_SECONDS: f64 = 300.0;
 const HANG_TIMES: f64 = 200.0;
-/// With `--timeout`, a chunk of several trials has at least so many times what was predicted: planned chunks take less than a quarter of the limit,
-/// so this matters only on a slower machine.
+/// With `--timeout`, a chunk of several trials may take at least this many times what was
+/// predicted. Planned chunks take less than a quarter of the limit, so this matters only on a
+/// slower machine.
 const CHUNK_TIMES: f64 = 4.0;
 
+/// The limits of one sweep.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// `--timeout`: seconds for a trial that trains alone.
+    /// `--timeout`: the seconds for a trial that trains alone.
     pub timeout: Option<f64>,
-    /// `--memory`: bytes for a worker.
+    /// `--memory`: the bytes for a worker.
     pub memory: Option<u64>,
-    /// What a worker may hold at all: `memory`, or else its share of the machine.
+    /// The bytes that a worker may hold in any case: `memory`, or else its share of the machine.
     pub ceiling: u64,
 }
 
-/// How much slower than predicted this machine is, from the chunks that ended.
+/// How much slower this machine is than predicted, learned from the chunks that ended.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pace {
     predicted: f64,
@@ -33,19 +39,20 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// Takes the predicted and the actual seconds of a chunk that ended.
     pub fn learn(&mut self, predicted: f64, taken: f64) {
         self.predicted += predicted;
         self.taken += taken;
     }
 
-    /// 1 if it is not slower.
+    /// The factor on predicted seconds; 1 if the machine is not slower.
     fn factor(self) -> f64 {
         if self.predicted > 0.0 { (self.taken / self.predicted).max(1.0) } else { 1.0 }
     }
 }
 
 impl Limits {
-    /// The most seconds for a chunk of so many trials that should take `predicted` seconds.
+    /// The most seconds for a chunk of `trials` trials that should take `predicted` seconds.
     pub fn seconds(&self, trials: usize, predicted: f64, pace: Pace) -> f64 {
         let expected = predicted * pace.factor();
         match self.timeout {
@@ -55,12 +62,13 @@ impl Limits {
         }
     }
 
-    /// What a planned chunk should take at most.
+    /// The seconds that a planned chunk should take at most.
     pub fn chunk_seconds(&self) -> Option<f64> {
         self.timeout.map(|timeout| timeout / CHUNK_TIMES)
     }
 
-    /// What the user set for this fault; none for a crash and where the default holds.
+    /// The limit that the user set for this kind of loss, in seconds or bytes. It is `None` for a
+    /// crash, and where the default holds.
     pub fn of(&self, lost: Lost) -> Option<f64> {
         match lost {
             Lost::Crashed => None,
@@ -69,8 +77,9 @@ impl Limits {
         }
     }
 
-    /// How often a trial that is alone may fail so before it is lost. A limit that the user set holds at once; a crash may have been somebody's
-    /// kill -9, a hang by default a machine that was suspended, and memory what an earlier chunk left behind.
+    /// How often a trial that trains alone may fail in this way before it is lost. A limit that the
+    /// user set holds at once. A crash may have been somebody's kill -9, a hang under the default
+    /// may have been a suspended machine, and an earlier chunk may have left the memory full.
     pub fn lives(&self, lost: Lost) -> u32 {
         match lost {
             Lost::Timeout if self.timeout.is_some() => 1,
@@ -79,17 +88,17 @@ impl Limits {
     }
 }
 
-/// What there is to share, and who wants how much of it.
+/// What the machine has, and what each worker should get of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Wishes {
     /// `--workers`
     pub workers: Option<usize>,
     pub cores: usize,
-    /// `--memory`
+    /// `--memory`, in bytes.
     pub memory: Option<u64>,
-    /// Of the machine; None if nobody knows.
+    /// The free bytes of the machine; `None` if nobody knows.
     pub available: Option<u64>,
-    /// Predicted, of a worker that trains the largest trial alone.
+    /// The predicted bytes of a worker that trains the largest trial alone.
     pub fewest: f64,
 }
 
@@ -97,7 +106,7 @@ pub struct Wishes {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shares {
     pub workers: usize,
-    /// What its chunks are cut for.
+    /// The bytes of a worker for which chunks are cut.
     pub planned: f64,
     /// See `Limits`.
     pub ceiling: u64,
@@ -105,14 +114,17 @@ pub struct Shares {
     pub crowded: bool,
 }
 
-/// A tenth of the machine stays free for the parent and everybody else.
+/// The share of the free memory that workers may use. A tenth stays free for the parent and
+/// everybody else.
 const USABLE: f64 = 0.9;
-/// By default a prediction may be this far off before a worker is ended.
+/// By default a worker may hold this many times its predicted bytes, plus `CEILING_BYTES`, before
+/// it is ended.
 const CEILING_TIMES: f64 = 2.0;
 const CEILING_BYTES: f64 = 512.0 * 1024.0 * 1024.0;
 
 impl Wishes {
-    /// Fewer workers than cores where the machine has no memory for all.
+    /// Divides the machine. There are fewer workers than cores where the memory does not suffice
+    /// for all.
     pub fn shares(self) -> Shares {
         let Some(available) = self.available else {
             let ceiling = self.memory.unwrap_or(u64::MAX);
@@ -132,7 +144,8 @@ impl Wishes {
     }
 }
 
-/// `512M`, `2G`, `1.5GiB`, `800000000`: bytes, with units of 1024 as Slurm, systemd and Docker have them.
+/// A number of bytes, as `512M`, `2G`, `1.5GiB` or `800000000`. Units are powers of 1024, as Slurm,
+/// systemd and Docker have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bytes(pub u64);
 
@@ -156,7 +169,7 @@ impl FromStr for Bytes {
     }
 }
 
-/// A positive number of seconds.
+/// Reads a positive number of seconds, as `60`, `0.5` or `60s`.
 pub fn seconds(text: &str) -> Result<f64, &'static str> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>();
     let fits = |s: &f64| *s > 0.0 && Duration::try_from_secs_f64(*s).is_ok();

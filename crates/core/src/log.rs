@@ -1,5 +1,6 @@
-//! Events on stderr. Warnings, which are for whoever ran the program, have the form of errors: `warning: ...`, then `hint: ...` where the event has
-//! a field `hint`. What `RUST_LOG` asks for beyond them are log lines with a time.
+//! This module writes events to stderr. Warnings, which are for whoever ran the program, have the
+//! form of errors: `warning: ...`, and then `hint: ...` where the event has a field `hint`.
+//! Whatever else `RUST_LOG` asks for becomes log lines with a time.
 
 use crate::failure::printable;
 use std::fmt;
@@ -11,7 +12,7 @@ use tracing_subscriber::fmt::format::{Format, FormatEvent, FormatFields, Writer}
 use tracing_subscriber::fmt::{FmtContext, MakeWriter, format};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Starts telling events, once per process and library. `writer` leads to stderr.
+/// Begins to write events, once per process and library. `writer` leads to stderr.
 pub fn start<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(writer: W) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let logged = format().with_target(false).with_ansi(std::io::stderr().is_terminal());

@@ -1,9 +1,12 @@
-//! The mean of numbers whose sum may leave the range of f64: every mean in this program is taken here.
+//! The mean of numbers whose sum may leave the range of f64. Every mean in this program is taken
+//! here.
 
-/// The second sum is of numbers this much smaller, a power of two, so that they keep their digits.
+/// The second sum is of numbers that are smaller by this factor. It is a power of two, so the
+/// numbers keep their digits.
 const SMALLER: f64 = 1.0 / 18_446_744_073_709_551_616.0;
 
-/// A weighted mean, fed one number after the other. It is that of the plain sum, bit by bit, wherever that does not overflow.
+/// A weighted mean, which is fed one number after the other. Wherever the plain sum does not
+/// overflow, it has the bits of the plain sum divided by the weight.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mean {
     sum: f64,
@@ -18,7 +21,7 @@ impl Mean {
         self.weight += weight;
     }
 
-    /// NaN of nothing. An infinity among the numbers makes it infinite.
+    /// The mean: NaN of no numbers, and infinite if one of the numbers is.
     pub fn value(&self) -> f64 {
         if self.sum.is_finite() { self.sum / self.weight } else { self.small / self.weight / SMALLER }
     }
@@ -28,7 +31,7 @@ impl Mean {
     }
 }
 
-/// The plain mean.
+/// The mean of numbers of equal weight.
 pub fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut mean = Mean::default();
     values.into_iter().for_each(|value| mean.add(value, 1.0));

@@ -1,27 +1,30 @@
-//! What the machine says about memory: how much is free, and how much a process holds. On systems without `/proc` nothing is known, and nothing
-//! is limited.
+//! What the machine says about memory: how much is free, and how much a process holds. On systems
+//! without `/proc` nothing is known, and nothing is limited.
 //!
-//! A worker's limit is kept by watching what it holds in RAM, from the parent. A hard limit of the kernel (`RLIMIT_DATA`) stands behind it for a
-//! parent that is kept from looking. `RLIMIT_AS` would count address space, of which libtorch reserves gigabytes that it never touches; and control
-//! groups need rights that a user mostly does not have. Their limits are respected, though.
+//! The parent keeps a worker within its limit by watching what the worker holds in RAM. A hard
+//! limit of the kernel (`RLIMIT_DATA`) stands behind that, for a parent that is kept from looking.
+//! `RLIMIT_AS` would count address space, of which libtorch reserves gigabytes that it never
+//! touches. Control groups need rights that a user rarely has, but their limits are respected.
 
 use crate::input;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::{Path, PathBuf};
 
-/// Bytes that processes can still take before this machine, or the control group we are in, is full.
+/// The bytes that processes can still take before this machine, or the control group of this
+/// process, is full.
 pub fn available() -> Option<u64> {
     let machine = field(&input::system(Path::new("/proc/meminfo"))?, "MemAvailable:").map(|kib| kib * 1024)?;
     Some(groups().iter().filter_map(|group| headroom(group)).fold(machine, u64::min))
 }
 
-/// Bytes in RAM of a process.
+/// The bytes that a process holds in RAM.
 pub fn resident(pid: u32) -> Option<u64> {
     let pages: u64 = input::system(Path::new(&format!("/proc/{pid}/statm")))?.split(' ').nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Lets this process allocate so much more than it has until now; a library that asks for more gets an error.
+/// Lets this process allocate `bytes` more than it has until now. A library that asks for more gets
+/// an error.
 pub fn limit(bytes: u64) {
     let now = input::system(Path::new("/proc/self/status")).and_then(|status| field(&status, "VmData:"));
     let Some(now) = now.map(|kib| kib * 1024) else {
@@ -34,12 +37,12 @@ pub fn limit(bytes: u64) {
     }
 }
 
-/// The number after a name at the start of a line.
+/// The number behind a name at the start of a line.
 fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
-/// The folders of the control groups that limit our memory, of either version.
+/// The folders of the control groups, of either version, that limit the memory of this process.
 fn groups() -> Vec<PathBuf> {
     let ours = input::system(Path::new("/proc/self/cgroup")).unwrap_or_default();
     let mut groups = Vec::new();
@@ -56,7 +59,8 @@ fn groups() -> Vec<PathBuf> {
     groups
 }
 
-/// None if the group has no limit. Cached files make room when they must.
+/// The bytes that a control group still allows; `None` if it has no limit. Cached files count as
+/// free, since they make room when they must.
 fn headroom(group: &Path) -> Option<u64> {
     let read = |name: &str| input::system(&group.join(name));
     let number = |names: [&str; 2]| names.into_iter().find_map(read)?.trim().parse::<u64>().ok();

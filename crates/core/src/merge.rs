@@ -1,4 +1,5 @@
-//! Whether shards make up one sweep: manifests and ids in, the first thing that does not fit out. Pure; `command::merge` reads and writes.
+//! Whether shards make up one sweep: manifests and ids in, the first thing that does not fit out.
+//! This module is pure; `command::merge` reads and writes.
 
 use crate::failure::Failure;
 use crate::plan::Shard;
@@ -8,19 +9,19 @@ use crate::trial::TrialId;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A shard as its folder says it is.
+/// A shard, as its folder describes it.
 pub struct ShardFolder<'a> {
     pub dir: &'a Path,
     pub manifest: &'a Manifest,
-    /// Rows in its `runs.csv`.
+    /// The rows of its `runs.csv`.
     pub rows: u64,
-    /// As its files are, by name; see `Manifest::lengths`.
+    /// The bytes of its files by name, as they are now; see `Manifest::lengths`.
     pub lengths: BTreeMap<String, u64>,
-    /// Its files are as the end of a sweep leaves them.
+    /// Whether its files are as the end of a sweep leaves them.
     pub is_final: bool,
 }
 
-/// What may be wanting.
+/// What `merge` tolerates: missing shards and trials, and shards of different builds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Allowed {
     pub partial: bool,
@@ -28,13 +29,13 @@ pub struct Allowed {
 }
 
 impl ShardFolder<'_> {
-    /// `shard 2/8 in `results/grid/shard-2-of-8``
+    /// ``shard 2/8 in `results/grid/shard-2-of-8` ``
     fn name(&self, shard: Shard) -> String {
         format!("shard {shard} in `{}`", self.dir.display())
     }
 }
 
-/// Refuses shards that are not of one sweep, or not all of one.
+/// Refuses shards that are not of one sweep, or not all shards of one.
 ///
 /// # Errors
 /// The first thing that does not fit.
@@ -98,7 +99,7 @@ fn same_build(first: &ShardFolder, first_shard: Shard, part: &ShardFolder, shard
         let text = format!("{} was computed by `{}`", part.name(shard), texts(part));
         return Err(Failure::new(text).hint(hint));
     }
-    // A shard without trials has met no worker.
+    // A shard without trials has met no worker, so it has no fingerprint.
     let either_empty = part.manifest.fingerprints.is_empty() || first.manifest.fingerprints.is_empty();
     if either_empty || part.manifest.fingerprints == first.manifest.fingerprints {
         return Ok(());
@@ -136,7 +137,7 @@ fn finished(part: &ShardFolder, shard: Shard) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `2, 5-7`
+/// Numbers in ascending order, as `2, 5-7`.
 pub fn ranges(sorted: &[u32]) -> String {
     let runs = sorted.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
         [one] => one.to_string(),
@@ -145,14 +146,14 @@ pub fn ranges(sorted: &[u32]) -> String {
     runs.collect::<Vec<_>>().join(", ")
 }
 
-/// Which shard has the row of a trial: 16 bytes a row.
+/// Which shard has the row of a trial, in 16 bytes a row.
 pub struct Owners(Vec<(TrialId, u32)>);
 
 impl Owners {
-    /// `rows`: trials with the number of their shard in the order of the parts.
+    /// `rows` are trials with the number of their shard, in the order of the parts.
     ///
     /// # Errors
-    /// The first trial that two shards have: it, the two, and how many such trials there are.
+    /// The first trial that two shards have, the two shards, and the number of such trials.
     pub fn new(rows: impl Iterator<Item = (TrialId, u32)>) -> Result<Owners, (TrialId, [u32; 2], usize)> {
         let mut rows: Vec<(TrialId, u32)> = rows.collect();
         rows.sort_unstable();

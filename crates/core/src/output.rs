@@ -1,5 +1,6 @@
-//! What is written: standard output, and files that replace nothing which is not ours. No pipe or device is opened as a file and waited for;
-//! whose a file is that is there already is for its writer to say (`refuse_other`).
+//! This room writes standard output, and files that replace nothing of other people's. It opens no
+//! pipe and no device as a file, and waits for none. Whether an existing file is ours is for its
+//! writer to say (`refuse_other`).
 #![expect(clippy::disallowed_methods, reason = "the room in which files are opened for writing")]
 
 use crate::failure::{Failure, reason, turns};
@@ -12,10 +13,11 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Data goes to standard output. A reader that went away (`| head`) is no error, nor is an output that was closed from the start.
+/// Writes data to standard output. It is no error if the reader went away (`| head`) or if the
+/// output was closed from the start.
 ///
 /// # Errors
-/// If it cannot be written for any other reason, as on a full disk.
+/// If it cannot be written for any other reason, for example because the disk is full.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let text = if out.is_terminal() { steady(text) } else { Cow::Borrowed(text) };
@@ -27,7 +29,8 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// A text that reads on a terminal as it is. Programs get it unchanged.
+/// The text with the characters escaped that would change how a terminal shows the rest. Programs
+/// get the text unchanged.
 fn steady(text: &str) -> Cow<'_, str> {
     if !text.contains(turns) {
         return Cow::Borrowed(text);
@@ -36,7 +39,7 @@ fn steady(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown.collect())
 }
 
-/// Standard output for messages of a protocol, which are no text.
+/// Standard output for the messages of a protocol, which are no text.
 pub fn bytes() -> impl Write {
     io::stdout()
 }
@@ -46,7 +49,8 @@ pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether a path stands for standard output: `-`, `/dev/stdout`, or the name of what it was redirected to.
+/// Whether a path stands for standard output: `-`, `/dev/stdout`, or the name of the file to which
+/// it was redirected.
 pub fn is_stdout(path: &Path) -> bool {
     let same = |there: fs::Metadata| {
         rustix::fs::fstat(io::stdout()).is_ok_and(|out| (out.st_dev, out.st_ino) == (there.dev(), there.ino()))
@@ -54,7 +58,8 @@ pub fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-" || fs::metadata(path).is_ok_and(same)
 }
 
-/// Opens a regular file, or makes it. Nothing is waited for: where a pipe lies in its place, that is an error.
+/// Opens a regular file, or makes it. It waits for nothing; a pipe in the place of the file is an
+/// error.
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = options.custom_flags(flags.bits() as i32).open(path).map_err(|error| match input::is_file(path) {
@@ -64,29 +69,29 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(input::no_file()) }
 }
 
-/// An empty file, in the place of the one that is there.
+/// An empty file. It replaces the content of an existing file.
 pub fn create(path: &Path) -> io::Result<File> {
     let file = open(OpenOptions::new().write(true).create(true).truncate(false), path)?;
     file.set_len(0)?;
     Ok(file)
 }
 
-/// A file that was not there.
+/// A new file, which must not exist yet.
 pub fn create_new(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().write(true).create_new(true), path)
 }
 
-/// The file for appending and reading, made if it is not there.
+/// Opens a file for appending and reading, and makes it if it is not there.
 pub fn append(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().create(true).append(true).read(true), path)
 }
 
-/// The file for appending and reading, which must be there.
+/// Opens an existing file for appending and reading.
 pub fn append_to(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().append(true).read(true), path)
 }
 
-/// A whole file, in the place of the one that is there.
+/// Writes a whole file. It replaces the content of an existing file.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     create(path).and_then(|mut file| file.write_all(bytes)).map_err(|error| Failure::io("write", path, &error))
 }
@@ -94,14 +99,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// How long the reader of a pipe may take to come.
 const READER: Duration = Duration::from_secs(5);
 
-/// Into a file or, as they are, into a pipe or a device that somebody else reads.
+/// Writes into a file, or into a pipe or a device that somebody else reads.
 pub fn write_anywhere(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if input::is_file(path).unwrap_or(true) {
         return write(path, bytes);
     }
     let nobody = |error: &io::Error| error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error());
-    // A pipe that nobody reads would be waited for without end; its reader may go away early, or be
-    // about to come: a shell starts both at once.
+    // A pipe that nobody reads would be waited for without end. Its reader may go away early, or
+    // may be about to come, since a shell starts both at once.
     let start = Instant::now();
     let opened = loop {
         match OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path) {
@@ -126,16 +131,18 @@ pub fn write_anywhere(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// What a folder lists survives a power cut.
+/// Makes sure that what a folder lists survives a power cut.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Bytes at the start of a file by which it is known whose it is.
+/// The bytes at the start of a file by which its writer is recognized.
 const START: u64 = 4096;
 
-/// Refuses to replace a file that is there and was not written by this program. `ours`: whether a file that begins so was; `what`: what it
-/// would have to be. An empty file is nobody's, and what is no file is not replaced but written into, or an error of its own.
+/// Refuses to replace an existing file that this program did not write. `ours` says whether a file
+/// with this beginning is the program's own, and `what` names what it would have to be. An empty
+/// file belongs to nobody. What is no regular file is not replaced but written into, or is an error
+/// of its own.
 pub fn refuse_other(path: &Path, what: &str, ours: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
     let mut start = Vec::new();
     match input::is_file(path) {

@@ -1,5 +1,5 @@
-//! What the program and its engine say of training beside rows: what a replay sees of its trial, and
-//! the environment of a worker.
+//! What the program and its engine say to each other about training, beside rows: what a replay
+//! sees of its trial, and the environment of a worker.
 
 use crate::verdict::LayerRow;
 use serde::{Deserialize, Serialize};
@@ -7,14 +7,16 @@ use serde::{Deserialize, Serialize};
 /// What a worker's environment must say before libtorch loads (`.cargo/config.toml` says it for
 /// tests and benchmarks).
 ///
-/// One thread; and MKL's reproducibility mode, in which a product whose matrices start on a 64-byte
-/// boundary has the same bits at every call (the engine's `blas` sees to the boundaries). Its strict
-/// mode gives the same bits on any boundary, but by slower kernels: measured on an AMD EPYC with
-/// AVX-512, f32 products of 32 x 32 matrices at 150 Gflop/s in place of 222.
+/// It asks for one thread, and for MKL's reproducibility mode, in which a product whose matrices
+/// start on a 64-byte boundary has the same bits at every call. The engine's `blas` sees to the
+/// boundaries. MKL's strict mode gives the same bits on any boundary, but by slower kernels:
+/// measured on an AMD EPYC with AVX-512, f32 products of 32 x 32 matrices run at 150 Gflop/s
+/// instead of 222.
 pub const ENVIRONMENT: [(&str, &str); 3] = [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("MKL_CBWR", "AUTO")];
 
-/// What changes which kernels run (of MKL, oneDNN, libtorch, the C library and cuBLAS), and so the
-/// bits, or writes into the pipe of the rows; taken out of a worker's environment.
+/// The variables that change which kernels run (of MKL, oneDNN, libtorch, the C library and
+/// cuBLAS), and so the bits, or that make a library write into the pipe of the rows. They are taken
+/// out of a worker's environment.
 pub const FOREIGN_ENVIRONMENT: [&str; 14] = [
     "MKL_VERBOSE",
     "MKL_DYNAMIC",
@@ -36,14 +38,14 @@ pub const FOREIGN_ENVIRONMENT: [&str; 14] = [
 pub const REPORT_IT: &str =
     "this is a mistake in blowup, not in the spec: please report it with this message and the spec";
 
-/// One step of a trial that is watched, as it is seen before its update.
+/// One step of a watched trial, as it is before its update.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// Updates done before it.
+    /// The updates that were done before it.
     pub step: u64,
     pub loss: f64,
     pub grad_norm: f64,
-    /// By layer and time, as in layers.csv; the epoch means nothing.
+    /// The layers by layer and time, as in `layers.csv`. Their epoch means nothing.
     pub layers: Vec<LayerRow>,
 }
 
@@ -55,7 +57,7 @@ pub struct Array {
     pub values: Values,
 }
 
-/// f64 holds every value of the smaller dtypes exactly.
+/// The numbers of a tensor. f64 holds every value of the smaller dtypes exactly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Values {
     Float(Vec<f64>),

@@ -55,7 +55,7 @@ static MKL: LazyLock<Option<Mkl>> = LazyLock::new(|| {
 /// What starts on a boundary.
 #[repr(align(64))]
 #[derive(Clone, Copy)]
-struct Boundary(#[allow(dead_code)] [u8; Boundary::BYTES]);
+struct Boundary(#[expect(dead_code, reason = "it is read through addresses")] [u8; Boundary::BYTES]);
 
 impl Boundary {
     const BYTES: usize = 64;
@@ -105,9 +105,10 @@ pub fn multiply(a: Lanes, b: Lanes, c: Lanes, add: bool) -> bool {
         // SAFETY: every place is the start of a matrix of the sizes, the rows and, as asserted, the type of number given,
         // in memory that lives; the function is the one for that type.
         unsafe {
-            match c.kind() {
-                Kind::Float => call(mkl.single, [a, b, written], places, 1.0, if add { 1.0 } else { 0.0 }),
-                _ => call(mkl.double, [a, b, written], places, 1.0, if add { 1.0 } else { 0.0 }),
+            if c.kind() == Kind::Float {
+                call(mkl.single, [a, b, written], places, 1.0, if add { 1.0 } else { 0.0 });
+            } else {
+                call(mkl.double, [a, b, written], places, 1.0, if add { 1.0 } else { 0.0 });
             }
         }
         if written.lane(0) != c.lane(0) {

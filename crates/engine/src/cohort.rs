@@ -435,7 +435,7 @@ impl<'a, 'w> Cohort<'a, 'w> {
             UpdateNorm::OfGradient if clamped => {
                 UpdateNorm::OfDirection((0..self.tracks.len()).map(|i| self.optimizer.lr(i)).collect())
             }
-            norm => norm,
+            norm @ (UpdateNorm::OfGradient | UpdateNorm::OfDirection(_) | UpdateNorm::Measured) => norm,
         };
         match norm {
             UpdateNorm::OfGradient => {}

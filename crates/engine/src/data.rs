@@ -193,11 +193,11 @@ pub fn per_lane_alpha(values: &[f64], kind: Kind) -> Tensor {
 pub fn per_lane(values: &[f64], kind: Kind) -> Tensor {
     let size = [1, values.len() as i64, 1, 1];
     // A number that a 16-bit tensor is multiplied with is not rounded to 16 bits first.
-    match super::inner(kind) {
-        Kind::Float => {
-            let values: Vec<f32> = values.iter().map(|&x| x as f32).collect();
-            upload(Tensor::from_slice(&values)).view(size)
-        }
-        kind => upload(Tensor::from_slice(values).to_kind(kind)).view(size),
+    let kind = super::inner(kind);
+    if kind == Kind::Float {
+        let values: Vec<f32> = values.iter().map(|&x| x as f32).collect();
+        upload(Tensor::from_slice(&values)).view(size)
+    } else {
+        upload(Tensor::from_slice(values).to_kind(kind)).view(size)
     }
 }

@@ -68,9 +68,10 @@ pub fn is_plain() -> bool {
 
 /// A tensor made on the CPU, where this thread trains. The copy may still be under way; whatever reads it waits for it.
 pub fn upload(tensor: Tensor) -> Tensor {
-    match current() {
-        tch::Device::Cpu => tensor,
-        // From memory that is not pinned CUDA has taken its copy when the call returns, so the source may be dropped.
-        device => tensor.to_device_(device, tensor.kind(), true, false),
+    let device = current();
+    if device == tch::Device::Cpu {
+        return tensor;
     }
+    // From memory that is not pinned CUDA has taken its copy when the call returns, so the source may be dropped.
+    tensor.to_device_(device, tensor.kind(), true, false)
 }

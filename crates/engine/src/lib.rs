@@ -13,28 +13,36 @@
 
 pub mod activation;
 pub mod apply;
+#[expect(unsafe_code, reason = "MKL is given matrices as addresses")]
 pub mod blas;
 pub mod child;
 pub mod clip;
 pub mod cohort;
+#[expect(unsafe_code, reason = "libraries are opened and called by the names of their functions")]
 pub mod cuda;
 pub mod data;
 pub mod device;
+#[expect(unsafe_code, reason = "the functions of C by which the program enters")]
 pub mod door;
 pub mod draw;
 mod drill;
 pub mod effective;
+#[expect(unsafe_code, reason = "makes slices of the memory of tensors")]
 pub mod elements;
+#[expect(unsafe_code, reason = "the version of glibc is asked for through C")]
 pub mod fingerprint;
+#[expect(unsafe_code, reason = "passes over the slices that `elements` makes, and kernels for a set of instructions")]
 pub mod fused;
 pub mod init;
 pub mod lane;
 pub mod lanes;
 pub mod locate;
 pub mod loss;
+#[expect(unsafe_code, reason = "an address is handed on with what holds its memory")]
 pub mod matrix;
 pub mod mlp;
 pub mod network;
+#[expect(unsafe_code, reason = "passes over the slices that `elements` makes")]
 pub mod norm;
 pub mod optimizer;
 pub mod plain_loss;
@@ -125,6 +133,7 @@ pub(crate) fn inner(kind: Kind) -> Kind {
 }
 
 /// Sets the flush-to-zero and denormals-are-zero bits of this thread, as `torch.set_flush_denormal(True)` does.
+#[expect(unsafe_code, reason = "no library sets these bits")]
 fn flush_denormals() {
     #[cfg(target_arch = "x86_64")]
     {

@@ -191,10 +191,11 @@ impl Readout {
 
     /// Whether a norm taken in the dtype is one, and not what became of squares out of range.
     fn is_exact(&self, total: f64) -> bool {
-        match self.kind {
+        if self.kind == Kind::Double {
             // 0 may stand for a norm whose squares are below the range.
-            Kind::Double => total.is_finite() && total > 1e-150,
-            _ => SAFE.contains(&total),
+            total.is_finite() && total > 1e-150
+        } else {
+            SAFE.contains(&total)
         }
     }
 
@@ -212,10 +213,7 @@ impl Readout {
 
     /// In f64, of one lane, whose elements are copied to the host.
     fn on_host(&self, lane: usize, of: &Weights) -> f64 {
-        match self.kind {
-            Kind::Double => scaled_norm(of, lane as i64),
-            _ => of.squared_norm(lane as i64).sqrt(),
-        }
+        if self.kind == Kind::Double { scaled_norm(of, lane as i64) } else { of.squared_norm(lane as i64).sqrt() }
     }
 }
 
@@ -282,6 +280,7 @@ fn norm_of(flat: &Tensor, target: &Tensor) {
 }
 
 /// The norm of each row, right wherever `target` holds it; but for f64 on the host, where `settle_update` sees to what leaves its range.
+#[expect(clippy::wildcard_enum_match_arm, reason = "tch has kinds that no network is trained in")]
 fn exact_norm_of(flat: &Tensor, target: &Tensor) {
     match flat.kind() {
         kind if device::fuses(kind) => fused::exact_norms(flat, target),
@@ -295,6 +294,7 @@ fn exact_norm_of(flat: &Tensor, target: &Tensor) {
 }
 
 /// To the nearest number of this kind.
+#[expect(clippy::wildcard_enum_match_arm, reason = "tch has kinds that no network is trained in")]
 pub fn round(x: f64, kind: Kind) -> f64 {
     match kind {
         Kind::Half => half::f16::from_f64(x).to_f64(),

@@ -234,6 +234,7 @@ impl Id {
     }
 
     /// Every axis that decides what this one is in a trial, itself included.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other axes need nothing beside them")]
     pub fn depends_on(self) -> Vec<Id> {
         let beside = match self {
             Id::RecurrentInitScale => Some(Id::RecurrentInit),

@@ -94,10 +94,8 @@ const LEARNED: Need = is(Id::Bias, &["learned"]);
 
 /// The name that a value is.
 fn text(value: Value) -> &'static str {
-    match value {
-        Text(text) => text,
-        other => panic!("{other:?} is no name"),
-    }
+    let Text(text) = value else { panic!("{value:?} is no name") };
+    text
 }
 
 /// What a table says has this name.

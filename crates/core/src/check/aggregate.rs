@@ -1,10 +1,12 @@
-//! Observations -> one number. A NaN among them makes the result NaN, except that of `count`. Infinities are taken as numbers: they
-//! are minimum, maximum and mean where they should be, and leave `var` and `std` NaN.
+//! Observations become one number. A NaN among them makes the number NaN, except a `count`.
+//! Infinities are taken as numbers: they are minimum, maximum and mean where they should be, and
+//! they leave `var` and `std` NaN.
 
 use crate::mean::mean;
 use crate::spec::metric::Function;
 
-/// None if there are too few values: none at all, or one for `std` and `var`.
+/// The number that `function` makes of the values; `None` if they are too few, which means none at
+/// all, or a single one for `std` and `var`.
 pub fn aggregate(function: Function, values: &[f64]) -> Option<f64> {
     if function == Function::Count {
         return Some(values.len() as f64);
@@ -27,7 +29,7 @@ pub fn aggregate(function: Function, values: &[f64]) -> Option<f64> {
     }
 }
 
-/// exp(mean(ln x)): 0 if a value is 0, NaN if one is negative.
+/// exp(mean(ln x)). It is 0 if a value is 0, and NaN if a value is negative.
 fn geomean(values: &[f64]) -> f64 {
     mean(values.iter().map(|x| x.ln())).exp()
 }
@@ -43,7 +45,7 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// In two passes, with the rounding error of the mean taken out again.
+/// The sample variance in two passes, with the rounding error of the mean corrected.
 fn var(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
     let mean = mean(values.iter().copied());
@@ -52,7 +54,7 @@ fn var(values: &[f64]) -> Option<f64> {
     (values.len() > 1).then(|| (squares - drift * drift / n) / (n - 1.0))
 }
 
-/// The root of the variance, also where that leaves the range of f64.
+/// The root of the variance, also where the variance leaves the range of f64.
 fn std(values: &[f64]) -> Option<f64> {
     let plain = var(values)?;
     let largest = values.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));

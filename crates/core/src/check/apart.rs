@@ -1,12 +1,12 @@
-//! What tells the trials of a grid apart, in words: the axes that vary in it, without those that follow another one (`lr_output` is `lr` where a
-//! spec does not say otherwise).
+//! What tells the trials of a grid apart, in words: the axes that vary in it, without those that
+//! only follow another one (`lr_output` is `lr` where a spec does not set it).
 
 use crate::axis::{Axis, TABLE};
 use crate::spec::Spec;
 use crate::trial::{Trial, Value};
 use std::collections::HashMap;
 
-/// The trials at these places of the grid as `label=deep depth=4 seed=0`.
+/// The trials at these places of the grid, as `label=deep depth=4 seed=0`.
 pub fn apart(spec: &Spec, places: &[u32]) -> HashMap<u32, String> {
     if places.is_empty() {
         return HashMap::new();
@@ -16,7 +16,8 @@ pub fn apart(spec: &Spec, places: &[u32]) -> HashMap<u32, String> {
     (0..).zip(spec.grid().trials()).filter_map(at).collect()
 }
 
-/// What varies: whether the label does, and which axes do of which some trial has another value than it would have without a word.
+/// What varies in a grid: whether the label does, and which axes do that some trial sets to another
+/// value than the default.
 struct Varying {
     label: bool,
     axes: Vec<&'static Axis>,

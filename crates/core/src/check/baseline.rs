@@ -1,8 +1,11 @@
-//! A sweep against an earlier one, pair by pair: a trial's id stands for its configuration and seed, so the pairs are the rows of equal
-//! id. Per group, whether more trials blow up (exact McNemar) and whether those that do in both do so earlier (signed rank); each of
-//! the two is corrected over the groups by Holm, so each raises a false alarm with a chance of at most alpha.
+//! Compares a sweep with an earlier one, pair by pair. A trial's id stands for its configuration
+//! and seed, so the pairs are the rows of equal id. For each group there are two tests: whether
+//! more trials blow up (the exact test of McNemar), and whether those that blow up in both sweeps
+//! do so earlier (signed rank). Holm's method corrects each of the two over the groups, so each
+//! raises a false alarm with a chance of at most alpha.
 //!
-//! The tests take pairs as independent, which they are not where they share a seed: such trials share their draws.
+//! The tests take the pairs as independent. They are not independent where they share a seed, since
+//! such trials share their random draws.
 
 use super::measure::SweepRows;
 use super::run::Run;
@@ -12,18 +15,19 @@ use crate::record::Verdict;
 use crate::spec::expect::Baseline;
 use crate::verdict::Outcome;
 
-/// What came of it.
+/// The result of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BaselineComparison {
-    /// Trials with a verdict in both.
+    /// The number of trials with a verdict in both sweeps.
     pub pairs: u64,
-    /// Trials of the grid without a row in the baseline, and rows of the baseline whose trial is not in the grid: a grid grows, and axes lose
-    /// values. They are told and not compared.
+    /// The number of trials of the grid that have no row in the baseline. Grids grow and axes lose
+    /// values, so these trials, and those of `only_there`, are counted and not compared.
     pub only_here: u64,
+    /// The number of rows of the baseline whose trial is not in the grid.
     pub only_there: u64,
     pub groups: Vec<GroupComparison>,
     pub changes: Vec<ChangedOutcome>,
-    /// The level of the first test of Holm's, which is the strictest.
+    /// The level of Holm's first test, which is the strictest.
     pub level: f64,
     /// The fewest changes for the worse that would be found in a group.
     pub detectable: u64,
@@ -35,19 +39,22 @@ pub struct BaselineComparison {
 pub struct GroupComparison {
     pub name: String,
     pub pairs: u64,
-    /// Pairs that blew up before, and now.
+    /// The number of pairs that blew up before.
     pub before: u64,
+    /// The number of pairs that blow up now.
     pub now: u64,
-    /// Pairs that blow up now and did not, and the reverse.
+    /// The number of pairs that blow up now and did not before.
     pub newly: u64,
+    /// The number of pairs that blew up before and do not now.
     pub no_longer: u64,
-    /// Of McNemar's test, adjusted.
+    /// The adjusted p-value of McNemar's test.
     pub p: f64,
-    /// Pairs that crossed the divergence threshold in both, earlier or later than before.
+    /// The number of pairs that crossed the divergence threshold in both sweeps. `earlier` and
+    /// `later` of them did so in another epoch than before.
     pub both: u64,
     pub earlier: u64,
     pub later: u64,
-    /// Of the signed-rank test of the epochs, adjusted.
+    /// The adjusted p-value of the signed-rank test of the epochs.
     pub p_epoch: f64,
 }
 
@@ -59,9 +66,10 @@ pub struct ChangedOutcome {
     pub now: Outcome,
 }
 
-/// The column that the comparison reads.
+/// The column of `runs.csv` that the comparison reads.
 pub const COLUMN: &str = "epoch_diverged";
 
+/// Compares the rows of a sweep with those of an earlier one.
 pub fn compare(settings: &Baseline, rows: SweepRows<'_>, earlier: &Run) -> BaselineComparison {
     let mut comparison = BaselineComparison {
         pairs: 0,
@@ -97,7 +105,7 @@ pub fn compare(settings: &Baseline, rows: SweepRows<'_>, earlier: &Run) -> Basel
     comparison
 }
 
-/// Counts the pairs; by how many epochs each diverged sooner than before.
+/// Counts the pairs of a group. Returns by how many epochs each pair diverged sooner than before.
 fn pair(
     places: &[u32],
     run: &Run,
@@ -129,7 +137,7 @@ fn pair(
     sooner
 }
 
-/// Whether the earlier sweep has trials of this grid, each once and with a verdict.
+/// Checks that the earlier sweep has trials of this grid, each once and with a verdict.
 fn comparable(comparison: &BaselineComparison, rows: SweepRows<'_>, earlier: &Run) -> Vec<Case> {
     let all = rows.roster.ids.len() as u64;
     let common = all - comparison.only_here;
@@ -192,7 +200,8 @@ fn epoch(group: &GroupComparison, settings: &Baseline) -> Case {
     tested("epoch of divergence", "signed-rank p (Holm)", group, result, (settings, Code::BaselineEpoch), message)
 }
 
-/// A test of a group, which fails at or below alpha. `result`: p and the number of pairs.
+/// The case of a test of a group, which fails if p is at most alpha. `result` is p and the number
+/// of pairs.
 fn tested(
     name: &str,
     metric: &str,
@@ -222,7 +231,7 @@ fn at(group: &GroupComparison) -> String {
 
 fn changed(comparison: &BaselineComparison, settings: &Baseline) -> Case {
     let (count, pairs) = (comparison.changes.len() as u64, comparison.pairs);
-    // No pairs: their trials are missing or lost, which has a finding of its own.
+    // If there are no pairs, their trials are missing or lost, which has a finding of its own.
     let share = count as f64 / pairs.max(1) as f64;
     let limit = settings.max_changed.unwrap_or(1.0);
     let message = format!("{count} of {pairs} outcomes changed, a share of {share:.4}; `max_changed` is {limit}");

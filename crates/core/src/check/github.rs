@@ -4,7 +4,8 @@ use super::Gate;
 use crate::failure::printable;
 use std::fmt::Write;
 
-/// `spec`: the file as the repository knows it; `line`: of a byte of it.
+/// The workflow commands of a gate. `spec` is the path of the spec in the repository, and `line`
+/// gives the line of a byte of the spec.
 pub fn github(gate: &Gate, spec: &str, line: &dyn Fn(usize) -> usize) -> String {
     let mut text = String::new();
     for (case, finding) in gate.findings() {

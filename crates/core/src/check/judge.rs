@@ -1,4 +1,4 @@
-//! What was measured against what was expected.
+//! Compares what was measured with what was expected.
 
 use super::baseline::compare;
 use super::measure::{Estimate, SweepRows, measure};
@@ -10,7 +10,7 @@ use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::expect::{Bound, Expect, Tolerance};
 
-/// `earlier`: the rows of the baseline, if there is one.
+/// Judges the rows of a sweep. `earlier` has the rows of the baseline, if there is one.
 pub fn judge(spec: &Spec, rows: SweepRows<'_>, earlier: Option<&Run>) -> Gate {
     let expects = spec.expects.iter().zip(&rows.roster.expects);
     Gate {
@@ -23,7 +23,7 @@ pub fn judge(spec: &Spec, rows: SweepRows<'_>, earlier: Option<&Run>) -> Gate {
     }
 }
 
-/// Whether the rows are those of the grid, each once and with a verdict.
+/// Checks that the rows are those of the grid, each once and with a verdict.
 fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
     let all = roster.ids.len() as u64;
     let of = |code, count: u64, example: Option<String>, what: &str| {
@@ -96,13 +96,13 @@ fn expectation(expect: &Expect, group: &TrialGroup, rows: SweepRows<'_>) -> Case
     }
 }
 
-/// As few digits as will do: those that show that it is out of bounds, too.
+/// The value with as few digits as show that it is out of bounds.
 fn readable(value: f64, bound: Bound) -> String {
     let short = short(value);
     if short.parse().is_ok_and(|shown| bound.holds(shown)) { exact(value) } else { short }
 }
 
-/// Why layers of recurrent nets are not found.
+/// The hint that a metric did not find the layers of recurrent nets because it names no time step.
 fn lacking_time(expect: &Expect, rows: SweepRows<'_>) -> &'static str {
     match expect.metric.layers().iter().any(|layers| rows.layers.lacks_time(*layers)) {
         true => "; layers.csv has them by time step: write [1, time 3] or [1, time 1..last]",
@@ -110,7 +110,7 @@ fn lacking_time(expect: &Expect, rows: SweepRows<'_>) -> &'static str {
     }
 }
 
-/// All digits, but no `.0`: what is measured may be a count.
+/// All digits of a number, without `.0`, since what is measured may be a count.
 fn exact(x: f64) -> String {
     let text = record::float(x);
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
@@ -124,7 +124,7 @@ fn expected(bound: Bound) -> String {
         Bound::Between { min, max } => format!("{} to {}", exact(min), exact(max)),
         Bound::Near { value, tolerance: Tolerance::Absolute(off) } => format!("{} +- {}", exact(value), exact(off)),
         Bound::Near { value, tolerance: Tolerance::Relative(share) } => {
-            // Written as a percentage: 5% is not 5.000000000000001%.
+            // It was written as a percentage: 5% must not become 5.000000000000001%.
             format!("{} +- {}%", exact(value), exact((share * 1e14).round() / 1e12))
         }
     }

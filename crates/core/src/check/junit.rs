@@ -1,12 +1,13 @@
-//! A gate as JUnit XML: one test case per expectation and group, and one for each thing that was looked at beside them. Every case has
-//! its numbers as properties, so that a script can make a table of them. No times stand in it: the same results give the same bytes.
+//! A gate as JUnit XML. There is one test case per expectation and group, and one for each thing
+//! that was checked beside them. Every case has its numbers as properties, so that a script can
+//! make a table of them. There are no times in it, so the same results give the same bytes.
 
 use super::{Case, Gate};
 use crate::failure::xml;
 use crate::record;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-/// `place`: file and line of a byte of the spec.
+/// The XML of a gate. `place` gives the file and the line of a byte of the spec.
 pub fn junit(gate: &Gate, place: &dyn Fn(usize) -> String) -> String {
     let mut report = Report::new("blowup check");
     let mut suite = |name: &str, cases: &[Case]| {
@@ -22,7 +23,7 @@ pub fn junit(gate: &Gate, place: &dyn Fn(usize) -> String) -> String {
     report.to_string().expect("text in memory")
 }
 
-/// Whether a file that begins so is a JUnit report: its root is `testsuites` or `testsuite`.
+/// Whether a file with this beginning is a JUnit report: its root is `testsuites` or `testsuite`.
 pub fn is_junit(start: &[u8]) -> bool {
     let text = String::from_utf8_lossy(start);
     let mut rest = text.trim_start_matches('\u{feff}').trim_start();

@@ -1,4 +1,5 @@
-//! The cells of `layers.csv` that metrics read, by the place of their trial in the grid, then by layer and time step.
+//! The cells of `layers.csv` that metrics read, by the place of their trial in the grid, and then
+//! by layer and time step.
 
 use super::roster::{Dimensions, Roster};
 use super::sheet::{Header, SheetRow};
@@ -8,30 +9,34 @@ use crate::spec::metric::LayerTerm;
 use std::io::BufRead;
 use std::path::Path;
 
-/// For each thing that a metric reads of `layers.csv`, its cells.
+/// The cells of everything that metrics read of `layers.csv`.
 #[derive(Default)]
 pub struct LayerCells {
     all: Vec<LayerColumn>,
 }
 
+/// The cells of one thing that a metric reads.
 struct LayerColumn {
     layers: LayerTerm,
-    /// The trials of the expectations that read it.
+    /// For each place, whether the trial belongs to an expectation that reads these cells.
     wanted: Vec<bool>,
-    /// Of those, the ones with a row of the epoch.
+    /// For each place, whether the trial is wanted and has a row of the epoch.
     recorded: Vec<bool>,
-    /// Where the cells of each trial begin in `values`; `wanted` is by place, and so is this.
+    /// For each place, where the cells of the trial begin in `values`.
     starts: Vec<usize>,
     values: Vec<Option<f64>>,
-    /// There were rows of such layers, but with a time step, which was not asked for.
+    /// Whether there were rows of these layers that have a time step, which was not asked for.
     timed: bool,
 }
 
-/// Cells of all layers of all trials that one check keeps: 2 GiB of them.
+/// The most cells, of all layers of all trials, that one check keeps. They take 2 GiB.
 const MOST: usize = 1 << 27;
 
 impl LayerCells {
-    /// What the spec's expectations read; nothing has a value yet.
+    /// Finds what the spec's expectations read. Nothing has a value yet.
+    ///
+    /// # Errors
+    /// If it is more than fits into memory.
     pub fn wanted(spec: &Spec, roster: &Roster) -> Result<LayerCells, Failure> {
         let mut all: Vec<LayerColumn> = Vec::new();
         for (expect, groups) in spec.expects.iter().zip(&roster.expects) {
@@ -75,7 +80,8 @@ impl LayerCells {
     /// Reads a whole file. `path` is its name in messages.
     ///
     /// # Errors
-    /// The first row that is damaged, has a cell that is no number where one belongs, or says again what another row said; with its line.
+    /// The first row that is damaged, that has a cell without a number where one belongs, or that
+    /// repeats another row; the error names its line.
     pub fn read(&mut self, path: &Path, mut reader: impl BufRead, roster: &Roster) -> Result<(), Failure> {
         let header = Header::read(path, &mut reader)?;
         let key = [header.column("epoch")?, header.column("layer")?, header.column("time")?];
@@ -118,7 +124,8 @@ impl LayerCells {
         self.all.iter().find(|cells| cells.layers == layers).expect("cells that were asked for")
     }
 
-    /// The cell at a position within its reach, counted from 0. A single layer or time step stands at every position.
+    /// The cell at a position within the ranges of `layers`, counted from 0. A single layer or time
+    /// step stands at every position.
     pub fn value(&self, layers: LayerTerm, place: u32, shape: Dimensions, position: (usize, usize)) -> Option<f64> {
         let cells = self.of(layers);
         let layer = if layers.layers.is_single() { 0 } else { position.0 };
@@ -172,24 +179,25 @@ impl LayerColumn {
     }
 }
 
-/// Time steps of a trial that are read.
+/// The number of time steps of a trial that are read.
 fn times(layers: LayerTerm, shape: Dimensions) -> usize {
     layers.times.map_or(1, |reach| reach.of(shape.steps).1)
 }
 
-/// Cells of a trial that are read.
+/// The number of cells of a trial that are read.
 fn area(layers: LayerTerm, shape: Dimensions) -> usize {
     layers.layers.of(shape.depth).1.saturating_mul(times(layers, shape))
 }
 
-/// Layers and time steps of one trial over which a formula goes: the longest of what it reads. One of each without layers.
+/// The numbers of layers and time steps over which a formula goes in one trial: those of the
+/// longest range that it reads. Without layers both are 1.
 pub fn extent(all: &[LayerTerm], shape: Dimensions) -> (usize, usize) {
     let of = |lengths: &mut dyn Iterator<Item = usize>| lengths.reduce(|a, b| if a == 1 { b } else { a }).unwrap_or(1);
     let layers = of(&mut all.iter().map(|layers| layers.layers.of(shape.depth).1));
     (layers, of(&mut all.iter().map(|layers| times(*layers, shape))))
 }
 
-/// None if the cell is empty.
+/// The whole number in a cell; `None` if the cell is empty.
 fn whole(header: &Header, row: &SheetRow<'_>, column: usize) -> Result<Option<u64>, Failure> {
     let cell = row.cell(column);
     let number = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<u32>().ok());

@@ -1,4 +1,5 @@
-//! A metric of a group of trials. Trials without a verdict take no part; empty cells are left out and counted.
+//! Measures a metric of a group of trials. Trials without a verdict take no part. Empty cells are
+//! left out and counted.
 
 use super::aggregate::aggregate;
 use super::layers::{LayerCells, extent};
@@ -10,20 +11,23 @@ use crate::spec::metric::{Expr, Formula, Function, Metric, Rate, What};
 use crate::summary::wilson;
 use crate::verdict::Outcome;
 
+/// The value of a metric, and what it was measured on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// None if there was nothing (or for a variance too little) to measure.
+    /// It is `None` if there was nothing to measure, or too little for a variance.
     pub value: Option<f64>,
     /// The 95% interval of a rate.
     pub interval: Option<(f64, f64)>,
-    /// Values that went into it: trials, or trials and layers. Of a count: all that could have one.
+    /// The number of values that went into it: one for each trial, or for each layer of each trial.
+    /// For a count it is the number of those that could have a value.
     pub n: u64,
-    /// Those left out because a cell is empty.
+    /// The number of those that were left out because a cell is empty.
     pub empty: u64,
-    /// Values that are NaN.
+    /// The number of values that are NaN.
     pub nan: u64,
-    /// Trials with a verdict that should have what the metric reads, and those of them that have not: it was not recorded.
+    /// The number of trials with a verdict that should have what the metric reads.
     pub recordable: u64,
+    /// The number of those of them of which it was not recorded.
     pub unrecorded: u64,
 }
 
@@ -35,6 +39,7 @@ pub struct SweepRows<'a> {
     pub layers: &'a LayerCells,
 }
 
+/// Measures a metric of the trials at these places of the grid.
 pub fn measure(metric: &Metric, places: &[u32], rows: SweepRows<'_>) -> Estimate {
     match &metric.what {
         What::Rate(rate) => measure_rate(*rate, places, rows.run),
@@ -48,7 +53,7 @@ pub fn measure(metric: &Metric, places: &[u32], rows: SweepRows<'_>) -> Estimate
                 recordable += u64::from(lacks.is_some());
                 unrecorded += u64::from(lacks == Some(true));
             }
-            // What is counted may be nothing at all, but not among no trials.
+            // A count may be of nothing at all, but not among no trials.
             let n = values.len() as u64 + if *function == Function::Count { empty } else { 0 };
             let value = if n == 0 { None } else { aggregate(*function, &values) };
             let nan = values.iter().filter(|x| x.is_nan()).count() as u64;
@@ -82,7 +87,7 @@ fn measure_rate(rate: Rate, places: &[u32], run: &Run) -> Estimate {
     }
 }
 
-/// What is needed where layers are read: see `Observed::reached`.
+/// The columns that are needed where layers are read; see `Observed::reached`.
 const COURSE: [&str; 2] = ["epochs", "epoch_nan"];
 
 /// The columns of `runs.csv` that the expectations of a spec need.
@@ -95,11 +100,12 @@ pub fn columns(spec: &Spec) -> Vec<&'static str> {
     columns
 }
 
-/// A formula with what it reads.
+/// A formula with the cells that it reads.
 struct Observed<'a> {
     formula: &'a Formula,
     columns: Vec<&'a [Option<f64>]>,
-    /// Of trials whose layers are read: the epochs they were to train, and the one in which the first NaN loss ended them.
+    /// Where the formula reads layers: the epochs that each trial was to train, and the epoch in
+    /// which the first NaN loss ended it.
     course: Option<[&'a [Option<f64>]; 2]>,
     rows: SweepRows<'a>,
 }
@@ -119,8 +125,9 @@ impl<'a> Observed<'a> {
         Observed { formula, columns, course: course.then(|| COURSE.map(|name| rows.run.column(name))), rows }
     }
 
-    /// Whether something that was to be measured in the trial was not recorded of it; none if all that the formula reads is there of every trial, or
-    /// cannot be of this one.
+    /// Whether something that should have been measured in the trial was not recorded of it. It is
+    /// `None` if everything that the formula reads is there of every trial, or cannot be there of
+    /// this one.
     fn lacks(&self, place: u32) -> Option<bool> {
         let at = place as usize;
         let columns = self.formula.columns.iter().zip(&self.columns).filter(|(name, _)| is_recorded(name));
@@ -130,13 +137,13 @@ impl<'a> Observed<'a> {
         columns.chain(layers).reduce(|a, b| a || b)
     }
 
-    /// Whether the trial came to the end of this epoch. In the one in which its loss became NaN it ended.
+    /// Whether the trial came to the end of this epoch. It did not if its loss became NaN in it.
     fn reached(&self, epoch: u64, place: usize) -> bool {
         let Some([epochs, nan]) = self.course else { return true };
         epochs[place].is_some_and(|epochs| epoch as f64 <= epochs) && nan[place].is_none_or(|nan| (epoch as f64) < nan)
     }
 
-    /// The observations of a trial: one, or one per layer (and time step).
+    /// Adds the observations of a trial: one, or one per layer (and time step).
     fn of(&self, place: u32, values: &mut Vec<f64>, empty: &mut u64) {
         let shape = self.rows.roster.shapes[place as usize];
         let (layers, times) = extent(&self.formula.layers, shape);

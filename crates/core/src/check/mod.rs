@@ -1,9 +1,11 @@
-//! Whether a finished sweep is what it was expected to be: rows in, findings out. Reads no clock and opens no file; commands hand it
-//! readers. Unlike a sweep that resumes it tolerates nothing: a damaged row is an error, and a trial without a verdict fails the gate.
+//! Whether a finished sweep is what it was expected to be: rows in, findings out. This room reads
+//! no clock and opens no file; commands hand it readers. Unlike a sweep that resumes it tolerates
+//! nothing. A damaged row is an error, and a trial without a verdict fails the gate.
 //!
-//! `roster` (the grid: which trial belongs to which expectation and group) -> `sheet`, `run`, `layers` and `sides` (the rows, by the place of
-//! their trial in the grid) -> `measure` (a metric of a group) -> `judge` and `baseline` (cases that passed or
-//! have a finding) -> `text`, `junit`, `github`.
+//! `roster` finds in the grid which trial belongs to which expectation and group. `sheet`, `run`,
+//! `layers` and `sides` read the rows, by the place of their trial in the grid. `measure` takes a
+//! metric of a group. `judge` and `baseline` make cases, which passed or have a finding, and
+//! `text`, `junit` and `github` show them.
 
 pub mod aggregate;
 pub mod apart;
@@ -22,7 +24,7 @@ pub mod text;
 
 use baseline::BaselineComparison;
 
-/// Something that fails the gate. The codes are stable: scripts may rely on them.
+/// Something that fails the gate. The codes are stable, so scripts may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     MissingTrials,
@@ -58,6 +60,7 @@ impl Code {
     }
 }
 
+/// Why a case did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub code: Code,
@@ -65,21 +68,21 @@ pub struct Finding {
     pub message: String,
 }
 
-/// One thing that was looked at. Without a finding it passed.
+/// One thing that was checked. It passed if it has no finding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Case {
     pub name: String,
-    /// `depth=4 init=he`; empty if all trials are one group.
+    /// The group, as `depth=4 init=he`. It is empty if all trials are one group.
     pub group: String,
     pub metric: String,
     pub expected: String,
-    /// None if nothing could be measured.
+    /// It is `None` if nothing could be measured.
     pub measured: Option<f64>,
     /// The 95% interval of a rate.
     pub interval: Option<(f64, f64)>,
-    /// Values that went into it.
+    /// The number of values that went into it.
     pub n: u64,
-    /// Trials (or layers) whose cells are empty.
+    /// The number of trials (or layers) whose cells are empty.
     pub empty: u64,
     pub finding: Option<Finding>,
     /// The byte of the spec that asks for it.
@@ -87,7 +90,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Of something that should be there 0 times.
+    /// The case of something that should be there 0 times.
     fn counted(code: Code, count: u64, n: u64, finding: Option<Finding>) -> Case {
         let name = code.name().replace('-', " ");
         Case {
@@ -112,7 +115,7 @@ impl Case {
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
-    /// Trials of the grid.
+    /// The number of trials of the grid.
     pub trials: u64,
     /// Whether the rows are those of the grid, each once and with a verdict.
     pub whole: Vec<Case>,

@@ -1,4 +1,5 @@
-//! One pass over the grid: where every trial stands in it, and which trials each expectation is about, group by group.
+//! Goes once over the grid and finds the place of every trial in it, and the trials of each
+//! expectation, group by group.
 
 use crate::spec::filter::{Attribute, Filter};
 use crate::spec::unmet::{self, Coverage, Unmet};
@@ -11,20 +12,20 @@ pub struct Roster {
     pub ids: Vec<TrialId>,
     pub shapes: Vec<Dimensions>,
     places: HashMap<TrialId, u32>,
-    /// Of each expectation, in the order of the spec.
+    /// The groups of each expectation, in the order of the spec.
     pub expects: Vec<Vec<TrialGroup>>,
-    /// Of `[baseline]`.
+    /// The groups of `[baseline]`.
     pub baseline: Vec<TrialGroup>,
-    /// Values of the spec's filters that no trial has.
+    /// The values of the spec's filters that no trial has.
     unmet: Vec<Unmet>,
 }
 
-/// What counts the layers and time steps of a trial.
+/// The numbers of layers and time steps of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dimensions {
-    /// Hidden layers.
+    /// The hidden layers.
     pub depth: u64,
-    /// Time steps of a recurrent net, else 0.
+    /// The time steps of a recurrent net, otherwise 0.
     pub steps: u64,
 }
 
@@ -61,11 +62,13 @@ impl Roster {
         Roster { ids, shapes, places, expects, baseline: baseline.all, unmet }
     }
 
+    /// The place of a trial in the grid.
     pub fn place(&self, trial: TrialId) -> Option<u32> {
         self.places.get(&trial).copied()
     }
 
-    /// Refuses filters that match nothing, of which an expectation would always hold, and values in filters that no trial has.
+    /// Refuses filters that match nothing, since an expectation of nothing would always hold, and
+    /// values in filters that no trial has.
     pub fn check_filters(&self, spec: &Spec, text: &str, file: &str) -> Result<(), Report> {
         let mut problems = Problems::default();
         for (expect, _) in spec.expects.iter().zip(&self.expects).filter(|(_, groups)| groups.is_empty()) {
@@ -80,6 +83,7 @@ impl Roster {
     }
 }
 
+/// Puts trials into groups.
 struct Grouping<'a> {
     filter: &'a Filter,
     by: &'a [Attribute],

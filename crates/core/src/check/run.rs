@@ -1,5 +1,5 @@
-//! The rows of a `runs.csv`, by the place of their trial in the grid: its verdict and the columns that are asked for, as numbers. No text
-//! is kept, so a million rows take some tens of megabytes.
+//! The rows of a `runs.csv` by the place of their trial in the grid: the verdicts, and the
+//! requested columns as numbers. No text is kept, so a million rows take some tens of megabytes.
 
 use super::roster::Roster;
 use super::sheet::Header;
@@ -12,16 +12,17 @@ use crate::verdict::Outcome;
 use std::io::BufRead;
 use std::path::Path;
 
+/// The rows of a `runs.csv`.
 pub struct Run {
     verdicts: Vec<Option<Verdict>>,
     columns: Vec<(&'static str, Vec<Option<f64>>)>,
-    /// Rows beyond the first of their trial, which is the one that counts.
+    /// The rows beyond the first row of their trial, which is the one that counts.
     pub duplicates: Occurrences,
-    /// Rows whose trial is not in the grid.
+    /// The rows whose trial is not in the grid.
     pub foreign: Occurrences,
 }
 
-/// How many rows, and the first of them.
+/// The number of certain rows, and the first of them with its line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Occurrences {
     pub count: u64,
@@ -36,11 +37,13 @@ impl Occurrences {
 }
 
 impl Run {
-    /// Reads a whole file. `path` is its name in messages; `known`: the checksums of its rows, if there are any; `beside`: what lies beside it, if that
-    /// is to be held against them too.
+    /// Reads a whole file. `path` is its name in messages, and `known` has the checksums of its
+    /// rows, if there are any. If `beside` is given, the rows of the other files are compared with
+    /// the checksums, too.
     ///
     /// # Errors
-    /// The first row that is damaged, is not what was written or has a cell that is no number where one belongs, with its line; a column that is not there.
+    /// The first row that is damaged, that is not as it was written, or that has a cell without a
+    /// number where one belongs; the error names its line. Or a column that is missing.
     pub fn read(
         path: &Path,
         mut reader: impl BufRead,
@@ -106,25 +109,25 @@ impl Run {
         Ok(run)
     }
 
-    /// None if the trial has no row.
+    /// The verdict of a trial; `None` if it has no row.
     pub fn verdict(&self, place: u32) -> Option<Verdict> {
         self.verdicts[place as usize]
     }
 
-    /// None if the trial has no verdict.
+    /// The outcome of a trial; `None` if it has none.
     pub fn outcome(&self, place: u32) -> Option<Outcome> {
         self.verdict(place).and_then(Verdict::outcome)
     }
 
-    /// A column by the place of the trials; `None` where the cell is empty.
+    /// A column by the places of the trials. A value is `None` where the cell is empty.
     ///
     /// # Panics
-    /// If it was not asked for when the file was read.
+    /// If the column was not asked for when the file was read.
     pub fn column(&self, name: &str) -> &[Option<f64>] {
         &self.columns.iter().find(|(known, _)| *known == name).expect("a column that was read").1
     }
 
-    /// The places of trials whose verdict (or absence of one) is such.
+    /// The places of the trials of which `holds` is true.
     pub fn such(&self, holds: impl Fn(Option<Verdict>) -> bool) -> impl Iterator<Item = u32> {
         (0..self.verdicts.len() as u32).filter(move |place| holds(self.verdict(*place)))
     }

@@ -1,5 +1,6 @@
-//! A result file read strictly: by the names in its header, every row whole and every number a number. The first that is not ends the
-//! reading, with its line. Nothing is repaired here; `blowup sweep` does that.
+//! Reads a result file strictly: by the names in its header, every row whole and every number a
+//! number. The first row that is not ends the reading, with its line. Nothing is repaired here;
+//! `blowup sweep` does that.
 
 use crate::failure::{Failure, excerpt};
 use crate::record::{self, Piece};
@@ -9,17 +10,17 @@ use std::collections::HashSet;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
 
-/// The columns of a file, by name.
+/// The columns of a file by name.
 pub struct Header {
     pub file: String,
     names: Vec<String>,
 }
 
-/// A whole row; lines count from 1, the header's.
+/// A whole row. Lines count from 1, which is the header's.
 pub struct SheetRow<'a> {
     pub line: u64,
     pub trial: TrialId,
-    /// All of it, with its line end.
+    /// The whole text, with its line end.
     pub text: &'a [u8],
     fields: &'a [Cow<'a, [u8]>],
 }
@@ -69,7 +70,7 @@ impl Header {
         }
     }
 
-    /// Where a column stands.
+    /// The position of a column.
     pub fn column(&self, name: &str) -> Result<usize, Failure> {
         self.names
             .iter()
@@ -77,12 +78,12 @@ impl Header {
             .ok_or_else(|| self.wrong(1, &format!("there is no column `{name}`")).hint(FOREIGN))
     }
 
-    /// The columns of which `holds` is true.
+    /// The positions of the columns whose names satisfy `holds`.
     pub fn columns(&self, holds: impl Fn(&str) -> bool) -> Vec<usize> {
         (0..self.names.len()).filter(|i| holds(&self.names[*i])).collect()
     }
 
-    /// Calls `each` with every row, in the order of the file. `reader`: after the header.
+    /// Calls `each` with every row, in the order of the file. `reader` stands behind the header.
     pub fn rows(
         &self,
         path: &Path,
@@ -129,25 +130,26 @@ impl Header {
         self.wrong(line, &what).hint(REPAIR)
     }
 
-    /// `file`: line N: what is wrong
+    /// The failure `file`: line N: what is wrong.
     fn wrong(&self, line: u64, what: &str) -> Failure {
         Failure::new(format!("`{}`: line {line}: {what}", self.file))
     }
 
-    /// A row that is whole to look at, and not what was written.
+    /// The failure of a row that looks whole and is not as it was written.
     pub fn wrong_sum(&self, row: &SheetRow<'_>) -> Failure {
         self.wrong(row.line, "the row is not as it was written: `runs.crc32` has no such checksum for its trial").hint(
             "the file is damaged or was edited: the same `blowup sweep` again trains such trials anew; where the rows are meant to be so, remove `runs.crc32`",
         )
     }
 
+    /// The failure of a cell. `wanted` completes the sentence "the cell is ...".
     pub fn wrong_cell(&self, row: &SheetRow<'_>, column: usize, wanted: &str) -> Failure {
         let (line, name, text) = (row.line, &self.names[column], excerpt(&String::from_utf8_lossy(row.cell(column))));
         let text = if text.is_empty() { "an empty cell".to_owned() } else { format!("`{text}`") };
         Failure::new(format!("`{}`: line {line}, column `{name}`: {text} is {wanted}", self.file)).hint(REPAIR)
     }
 
-    /// The number in a cell; none if it is empty.
+    /// The number in a cell; `None` if the cell is empty.
     pub fn number(&self, row: &SheetRow<'_>, column: usize) -> Result<Option<f64>, Failure> {
         let cell = row.cell(column);
         if cell.is_empty() {

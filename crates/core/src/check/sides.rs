@@ -1,4 +1,5 @@
-//! The files beside `runs.csv`, held against what was written of each trial: how many bytes are its own, and their checksum.
+//! Compares the files beside `runs.csv` with what was written of each trial: the bytes of its rows
+//! and their checksum.
 
 use super::roster::Roster;
 use super::sheet::{Header, SheetRow};
@@ -8,24 +9,24 @@ use crate::store::sums::{self, BlockSum, BlockSums};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-/// What the files have of each trial, by its place in the grid.
+/// What the files hold of each trial, by its place in the grid.
 pub struct SideFiles {
     files: [SideFile; SIDES.len()],
 }
 
 struct SideFile {
     path: PathBuf,
-    /// None if the file is not there.
+    /// It is `None` if the file is not there.
     blocks: Option<Vec<BlockSum>>,
 }
 
 impl SideFiles {
-    /// Nothing was read yet.
+    /// The files of a folder, which are not read yet.
     pub fn new(dir: &Path) -> SideFiles {
         SideFiles { files: [0, 1, 2].map(|side: usize| SideFile { path: dir.join(SIDES[side].file), blocks: None }) }
     }
 
-    /// Reads each file that is there, to its end. `open`: none if there is no such file.
+    /// Reads each file that is there to its end. `open` gives `None` if there is no such file.
     ///
     /// # Errors
     /// The first row that is damaged, with its line.
@@ -51,12 +52,14 @@ impl SideFiles {
         Ok(())
     }
 
+    /// What the files hold of the trial at this place.
     pub fn of(&self, place: u32) -> BlockSums {
         let block = |file: &SideFile| file.blocks.as_ref().map_or(BlockSum::default(), |blocks| blocks[place as usize]);
         self.files.each_ref().map(block)
     }
 
-    /// The rows of a trial in one of the files are not those that were written beside its row in `runs.csv`.
+    /// The failure of a trial whose rows in one of the files are not those that were written beside
+    /// its row in `runs.csv`.
     pub fn wrong(&self, side: usize, row: &SheetRow<'_>, written: BlockSum, place: u32) -> Failure {
         let (file, trial) = (&self.files[side], row.trial);
         let path = file.path.display();

@@ -1,11 +1,12 @@
-//! Exact tests of paired results, and their correction for many groups. Closed forms and counts; the binomial and normal distributions are
-//! statrs's.
+//! Exact tests of paired results, and their correction for many groups. They are closed forms and
+//! counts; the binomial and the normal distribution are statrs's.
 
 use crate::spec::expect::Direction;
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
-/// The exact test of McNemar (1947) for paired outcomes: of the pairs that changed sides, `worse` went one way and `better` the other, each
-/// with probability 1/2 if nothing has changed. One-sided for `Worse`.
+/// The p-value of the exact test of McNemar (1947) for paired outcomes. Of the pairs that changed
+/// sides, `worse` went one way and `better` the other, each with probability 1/2 if nothing has
+/// changed. The test is one-sided for `Worse`.
 pub fn mcnemar(worse: u64, better: u64, direction: Direction) -> f64 {
     let at_least = |k: u64| if k == 0 { 1.0 } else { halves(worse + better).sf(k - 1) };
     match direction {
@@ -18,13 +19,14 @@ fn halves(n: u64) -> Binomial {
     Binomial::new(0.5, n).expect("1/2 is a probability")
 }
 
-/// The fewest changes, all for the worse, that `mcnemar` finds at this level.
+/// The fewest changes, all of them for the worse, that `mcnemar` finds at this level.
 pub fn detectable(level: f64, direction: Direction) -> u64 {
-    // 2^-1074 is the smallest number there is, so this ends.
+    // 2^-1074 is the smallest f64 above 0, so the search ends.
     (1..1100).find(|k| mcnemar(*k, 0, direction) <= level).unwrap_or(1100)
 }
 
-/// The adjusted p-values of Holm (1979): at most alpha where the hypothesis is rejected at family-wise level alpha.
+/// The adjusted p-values of Holm (1979). A hypothesis is rejected at the family-wise level alpha
+/// where its adjusted p-value is at most alpha.
 pub fn holm(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
@@ -37,18 +39,20 @@ pub fn holm(values: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// Differences up to which the distribution of the signed-rank statistic is counted out.
+/// The most differences for which the distribution of the signed-rank statistic is counted exactly.
 const COUNTED: usize = 200;
 
-/// The signed-rank test of Wilcoxon (1945) that differences are symmetric around 0; above 0 is `Worse`. Differences of 0 are dropped and
-/// equal ones share their mean rank. Up to 200 differences the distribution given the ranks is exact, ties included; above, it is the
-/// normal one with the variance of the ranks at hand and continuity correction.
+/// The p-value of the signed-rank test of Wilcoxon (1945) that differences are symmetric around 0,
+/// where a difference above 0 is `Worse`. Differences of 0 are dropped, and equal ones share their
+/// mean rank. Up to 200 differences the distribution given the ranks is exact, also with ties.
+/// Above, it is the normal distribution with the variance of these ranks and a continuity
+/// correction.
 pub fn signed_rank(differences: &[f64], direction: Direction) -> f64 {
     let mut sorted: Vec<f64> = differences.iter().copied().filter(|d| *d != 0.0).collect();
     sorted.sort_unstable_by(|a, b| a.abs().total_cmp(&b.abs()));
     let (mut ranks, mut positive) = (Vec::with_capacity(sorted.len()), 0);
     for ties in sorted.chunk_by(|a, b| a.abs() == b.abs()) {
-        // Twice the mean of the ranks that the ties share: an integer.
+        // Twice the mean of the ranks that the ties share is an integer.
         let twice = 2 * ranks.len() + ties.len() + 1;
         positive += twice * ties.iter().filter(|d| **d > 0.0).count();
         ranks.extend(ties.iter().map(|_| twice));
@@ -63,7 +67,7 @@ pub fn signed_rank(differences: &[f64], direction: Direction) -> f64 {
     }
 }
 
-/// P(sum <= `sum`) and P(sum >= `sum`) where each rank counts with probability 1/2.
+/// P(sum <= `sum`) and P(sum >= `sum`), where each rank counts with probability 1/2.
 fn counted(ranks: &[usize], sum: usize) -> (f64, f64) {
     let mut chance = vec![0.0; ranks.iter().sum::<usize>() + 1];
     chance[0] = 1.0;
@@ -80,6 +84,6 @@ fn approximated(ranks: &[usize], sum: usize) -> (f64, f64) {
     let mean = ranks.iter().sum::<usize>() as f64 / 2.0;
     let deviation = ranks.iter().map(|rank| (*rank as f64).powi(2)).sum::<f64>().sqrt() / 2.0;
     let normal = Normal::new(mean, deviation).expect("ranks are above 0");
-    // Sums are twice as large as the ranks', so half a rank is 1.
+    // The sums are twice those of the ranks, so half a rank is 1.
     (normal.cdf(sum as f64 + 1.0), normal.sf(sum as f64 - 1.0))
 }

@@ -1,4 +1,5 @@
-//! A gate for people: a table of what was looked at, then what failed, then one line to remember.
+//! Shows a gate to people: a table of what was checked, then what failed, and then one line to
+//! remember.
 
 use super::baseline::{BaselineComparison, GroupComparison};
 use super::roster::Roster;
@@ -8,7 +9,8 @@ use crate::spec::expect::{Baseline, Direction};
 use std::collections::HashMap;
 use std::fmt::Write;
 
-/// `between`: what stands between the table and the findings; `place`: file and line of a byte of the spec.
+/// The text of a gate. `between` stands between the table and the findings, and `place` gives the
+/// file and the line of a byte of the spec.
 pub fn text(gate: &Gate, between: &str, place: &dyn Fn(usize) -> String) -> String {
     let whole = match gate.whole.iter().all(|case| case.finding.is_none()) {
         true => format!("{}, each with one row and a verdict\n", counted(gate.trials, "trial")),
@@ -27,10 +29,10 @@ pub fn text(gate: &Gate, between: &str, place: &dyn Fn(usize) -> String) -> Stri
     printable(&parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<&str>>().join("\n"))
 }
 
-/// Changed outcomes that are listed; the others are counted.
+/// The most changed outcomes that are listed. The others are counted.
 pub const LISTED: usize = 20;
 
-/// What a comparison is told with.
+/// What is needed to show a comparison, beside the comparison itself.
 pub struct ComparisonContext<'a> {
     pub settings: &'a Baseline,
     pub roster: &'a Roster,
@@ -38,13 +40,13 @@ pub struct ComparisonContext<'a> {
     pub apart: &'a HashMap<u32, String>,
     /// The name of the baseline's file.
     pub file: &'a str,
-    /// The two files have the same bytes.
+    /// Whether the two files have the same bytes.
     pub unchanged: bool,
 }
 
-/// The comparison with a baseline.
-pub fn comparison(comparison: &BaselineComparison, told: &ComparisonContext<'_>) -> String {
-    let ComparisonContext { settings, roster, apart, file, unchanged } = *told;
+/// The text of a comparison with a baseline.
+pub fn comparison(comparison: &BaselineComparison, context: &ComparisonContext<'_>) -> String {
+    let ComparisonContext { settings, roster, apart, file, unchanged } = *context;
     let mut text = String::new();
     if unchanged {
         let _ = writeln!(text, "unchanged: the same bytes as `{file}`");
@@ -56,13 +58,14 @@ pub fn comparison(comparison: &BaselineComparison, told: &ComparisonContext<'_>)
     let share = 100.0 * changed as f64 / pairs.max(1) as f64;
     let _ = writeln!(text, "baseline `{file}`: {pairs} pairs, {changed} changed outcomes ({share:.2}%)");
     if comparison.only_here > 0 {
-        let _ = writeln!(text, "not compared: {} that the baseline does not have", trials(comparison.only_here));
+        let _ =
+            writeln!(text, "not compared: {} that the baseline does not have", counted(comparison.only_here, "trial"));
     }
     if comparison.only_there > 0 {
         let _ = writeln!(
             text,
             "not compared: {} of the baseline that the grid does not have any more",
-            trials(comparison.only_there)
+            counted(comparison.only_there, "trial")
         );
     }
     for change in comparison.changes.iter().take(LISTED) {
@@ -83,7 +86,7 @@ pub fn comparison(comparison: &BaselineComparison, told: &ComparisonContext<'_>)
     let _ = writeln!(
         text,
         "\np: exact McNemar, and signed-rank for the epoch of divergence, {sides}; Holm over {} at alpha {}",
-        if comparison.groups.len() == 1 { "1 group".to_owned() } else { format!("{} groups", comparison.groups.len()) },
+        counted(comparison.groups.len() as u64, "group"),
         settings.alpha
     );
     let _ = writeln!(
@@ -94,10 +97,6 @@ pub fn comparison(comparison: &BaselineComparison, told: &ComparisonContext<'_>)
     let _ =
         writeln!(text, "pairs that share a seed share their draws, so they are not independent: p can be too small");
     text
-}
-
-fn trials(count: u64) -> String {
-    if count == 1 { "1 trial".to_owned() } else { format!("{count} trials") }
 }
 
 fn rates(comparison: &BaselineComparison, alpha: f64) -> String {
@@ -161,7 +160,7 @@ fn table(cases: &[Case]) -> String {
     columns(&[head].into_iter().chain(rows).collect::<Vec<_>>())
 }
 
-/// Aligned; a column that is empty in all rows is left out.
+/// The rows in aligned columns. A column that is empty in all rows is left out.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
@@ -174,7 +173,7 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
-/// A name may have lines, and what a terminal would obey.
+/// A name on one line. It may have several lines, and characters that a terminal would obey.
 fn line(name: &str) -> String {
     printable(name).replace(['\n', '\t'], " ")
 }
@@ -187,7 +186,7 @@ fn shortened(name: &str) -> String {
     }
 }
 
-/// Six digits are enough to read.
+/// A number with six digits, which are enough to read.
 pub fn short(x: f64) -> String {
     let magnitude = x.abs();
     if x == 0.0 || !x.is_finite() || x.fract() == 0.0 && magnitude < 1e15 {

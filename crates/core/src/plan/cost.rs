@@ -1,56 +1,71 @@
-//! What a trial will cost in time and memory, predicted from its shape and from what is recorded of it: never exact, good enough to order chunks, to say
-//! how long is left, and to tell a trial that hangs or grows from one that is large.
+//! This module predicts what a trial costs in time and memory, from its shape and from what is
+//! recorded of it. A prediction is never exact. It is good enough to order chunks, to say how long
+//! is left, and to tell a trial that hangs or grows from one that is large.
 //!
-//! The constants were measured on one core of an AMD EPYC with AVX-512, in 26 shapes with 2 to 64 lanes (us per trial and step, 16 hidden tanh
-//! layers, 64 samples, f32: 16 at width 16, 138 at width 64, 480 at width 128). Only their ratios matter for the plan.
+//! The constants were measured on one core of an AMD EPYC with AVX-512, in 26 shapes with 2 to 64
+//! lanes. For 16 hidden tanh layers, 64 samples and f32, a trial took 16 us per step at width 16,
+//! 138 us at width 64 and 480 us at width 128. Only the ratios of the constants matter for the
+//! plan.
 
 use super::footprint::{self, Footprint};
 use super::workload::Workload;
 use crate::trial::{Activation, Dtype, Network, Norm, TaskKind, Trial};
 use crate::verdict::Record;
 
-/// Of f32 products, whatever their size, beside what each product takes.
+/// The floating-point operations per second of f32 matrix products of any size. The fixed time of
+/// each product, `SECONDS_PER_PRODUCT`, comes on top.
 const FLOPS_PER_SECOND: f64 = 2.4e11;
+/// The time that each matrix product takes whatever its size, in seconds.
 const SECONDS_PER_PRODUCT: f64 = 0.05e-6;
+/// The matrix products of a layer in one step: one in the forward pass, two in the backward pass.
 const PRODUCTS_PER_LAYER: f64 = 3.0;
-/// A recurrent layer multiplies with its input, too.
+/// The same for a recurrent layer at one time step, which also multiplies its previous state.
 const PRODUCTS_PER_RECURRENT_LAYER: f64 = 5.0;
-/// Update and norms, for each array that the optimizer goes through.
+/// The seconds that update and norms take for one parameter and for each array that the optimizer
+/// goes through.
 const SECONDS_PER_PARAMETER: f64 = 0.1e-9;
+/// The seconds of a step that do not depend on its sizes.
 const SECONDS_PER_STEP: f64 = 12e-6;
-/// Drawing a weight or a number of the data, once.
+/// The seconds to draw a weight or a number of the data.
 const SECONDS_PER_DRAW: f64 = 20e-9;
-/// Taking a number of the data into a batch, and a sample into the order of an epoch.
+/// The seconds to copy a number of the data into a batch.
 const SECONDS_PER_NUMBER: f64 = 2e-9;
+/// The seconds to give a sample its place in the order of an epoch.
 const SECONDS_PER_PLACE: f64 = 5e-9;
-/// Reading a cell of a csv file: its checksum, the text, its column standardized.
+/// The seconds to read a cell of a CSV file: for its share of the checksum, for its text, and to
+/// standardize its column.
 const SECONDS_PER_CELL: f64 = 100e-9;
-/// The fixed network behind `teacher`, for each of its 64 hidden units: a product for every input and output, and a tanh.
+/// The hidden units of the fixed network that makes the targets of the task `teacher`. Each of them
+/// takes a product for every input and output, and a tanh.
 const TEACHER_UNITS: f64 = 64.0;
 const SECONDS_PER_TEACHER_PRODUCT: f64 = 0.5e-9;
 const SECONDS_PER_TEACHER_TANH: f64 = 10e-9;
-/// Norms of one layer (at one time step) for layers.csv, all lanes together.
+/// The seconds to measure the norms of one layer (at one time step) for `layers.csv`, for all lanes
+/// of a chunk together.
 const SECONDS_PER_PROFILE: f64 = 30e-6;
-/// Of a Hessian's largest eigenvalue, how many products with it are taken mostly; what each takes beside its floating-point operations, for each hidden
-/// unit and sample, and for each layer (at one time step).
+/// The products with the Hessian that its largest eigenvalue usually takes.
 const HESSIAN_PRODUCTS: f64 = 40.0;
+/// The seconds of such a product for each hidden unit and sample, beside its floating-point
+/// operations.
 const SECONDS_PER_HESSIAN_UNIT: f64 = 5e-9;
+/// The seconds of such a product for each layer (at one time step).
 const SECONDS_PER_HESSIAN_LAYER: f64 = 100e-6;
 
-/// What a layer does beside its products.
+/// What a layer takes beside its matrix products.
 struct Passes {
-    /// For each hidden unit and sample.
+    /// The seconds for each hidden unit and sample.
     seconds_per_unit: f64,
-    /// Dispatch, however many lanes.
+    /// The seconds of dispatch, which do not depend on the number of lanes.
     seconds: f64,
 }
 
-/// The engine's own passes (`engine::fused`), and libtorch's.
+/// The engine's own fused passes (`engine::fused`).
 const FUSED: Passes = Passes { seconds_per_unit: 0.25e-9, seconds: 0.2e-6 };
+/// libtorch's operations, one after the other.
 const PLAIN: Passes = Passes { seconds_per_unit: 1.5e-9, seconds: 10e-6 };
 const GATED: Passes = Passes { seconds_per_unit: 2.0e-9, seconds: 12e-6 };
 const NORMED: Passes = Passes { seconds_per_unit: 2.2e-9, seconds: 23e-6 };
-/// Converted on the way in and out of most kernels.
+/// The 16-bit dtypes, which most kernels convert on the way in and out.
 const NARROW: Passes = Passes { seconds_per_unit: 3.0e-9, seconds: 50e-6 };
 
 impl Passes {
@@ -58,64 +73,79 @@ impl Passes {
         let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
         let fused =
             matches!(trial.network.activation(), None | Some(Activation::Linear | Activation::Relu | Activation::Tanh));
-        match trial.network {
-            _ if trial.dtype.is_16_bit() => &NARROW,
-            Network::Gated { .. } => &GATED,
-            _ if normed => &NORMED,
-            _ if fused && trial.dtype == Dtype::Float32 => &FUSED,
-            _ => &PLAIN,
+        if trial.dtype.is_16_bit() {
+            &NARROW
+        } else if matches!(trial.network, Network::Gated { .. }) {
+            &GATED
+        } else if normed {
+            &NORMED
+        } else if fused && trial.dtype == Dtype::Float32 {
+            &FUSED
+        } else {
+            &PLAIN
         }
     }
 }
 
-/// The working set of a chunk stays near the second level cache (1 MiB) and a part of the third. Measured, us per trial and step: width 16 (0.2 MiB a
-/// lane) 18.9 with 4 lanes, 16.3 with 16, 15.6 with 64; width 64 (1.2 MiB) 145 with 2, 140 with 4, 136 with 16, 142 with 64; width 128 (4 MiB) 484 with 2,
-/// 471 with 4, 481 with 16; width 256 (16 MiB) 1928 with 1, 2051 with 2, 2211 with 4.
+/// The bytes to which the working sets of a chunk's lanes may add up, so that they stay near the
+/// second-level cache (1 MiB) and a part of the third.
+///
+/// Measured, in us per trial and step:
+///
+/// - width 16 (0.2 MiB a lane): 18.9 with 4 lanes, 16.3 with 16, 15.6 with 64;
+/// - width 64 (1.2 MiB a lane): 145 with 2 lanes, 140 with 4, 136 with 16, 142 with 64;
+/// - width 128 (4 MiB a lane): 484 with 2 lanes, 471 with 4, 481 with 16;
+/// - width 256 (16 MiB a lane): 1928 with 1 lane, 2051 with 2, 2211 with 4.
 const CACHE_BYTES: f64 = 10.0 * MIB;
-/// Of the lanes of a chunk; more would save no time.
+/// The most bytes of the lanes of a chunk. More would save no time.
 const MEMORY_BYTES: f64 = 200.0 * MIB;
-/// On a GPU there is no cache to stay in, only memory: this much fits beside the copies that the engine makes on the way on every GPU of today. What
-/// does not fit after all is halved and tried again. Not measured: nobody has run it on a GPU yet.
+/// The most bytes of the lanes of a chunk on a GPU, where memory alone sets a limit. This much fits
+/// on every GPU of today, beside the copies that the engine makes. A chunk that does not fit after
+/// all is halved and tried again. This constant was not measured.
 const GPU_BYTES: f64 = 3.0 * 1024.0 * MIB;
 const MOST_GPU_LANES: usize = 16 * 1024;
 const MIB: f64 = footprint::MIB;
-/// More lanes save no dispatch worth having and take longer to hand over.
+/// The most lanes of a chunk. More lanes would hardly save dispatch and would take longer to hand
+/// over.
 const MOST_LANES: usize = 512;
 
+/// The predicted cost of a trial, and of the chunks of trials like it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
-    /// What every lane adds.
+    /// The seconds that every lane adds.
     pub seconds_per_lane: f64,
-    /// What every seed of the data adds.
+    /// The seconds that every seed of the data adds.
     pub seconds_per_seed: f64,
-    /// What a chunk takes however few lanes it has.
+    /// The seconds that a chunk takes however few lanes it has.
     pub seconds_per_chunk: f64,
-    /// What a lane works on.
+    /// The working set of a lane in bytes.
     pub bytes_per_lane: f64,
-    /// What is held at most.
+    /// The memory that a worker holds at most.
     held: Footprint,
-    /// How many seeds a further lane brings with it: 0 where all lanes share one.
+    /// The number of seeds of the data that each further lane brings with it: 0 where all lanes
+    /// share one seed.
     share: f64,
 }
 
 impl Cost {
-    /// Of a trial of which nothing is recorded.
+    /// The cost of a trial of which nothing is recorded beside its row.
     pub fn of(trial: &Trial) -> Cost {
         Cost::recorded(trial, &Record::default())
     }
 
+    /// The cost of a trial of which `record` is recorded.
     pub fn recorded(trial: &Trial, record: &Record) -> Cost {
         let m = Workload::of(trial);
         let slower = match trial.dtype {
             Dtype::Float32 => 1.0,
             Dtype::Float64 => 2.0,
-            // Converted on the way in and out of most kernels.
+            // Most kernels convert these on the way in and out.
             Dtype::Bfloat16 | Dtype::Float16 => 4.0,
         };
         let passes = Passes::of(trial);
         let each = if m.is_recurrent { PRODUCTS_PER_RECURRENT_LAYER } else { PRODUCTS_PER_LAYER };
         let layers = m.depth * m.time;
-        // Of `batch` samples: a step, and a pass forward alone.
+        // The seconds of a step, and of a forward pass alone, over `batch` samples.
         let step = slower
             * (6.0 * m.batch * m.products / FLOPS_PER_SECOND
                 + SECONDS_PER_PRODUCT * (each * layers + PRODUCTS_PER_LAYER)
@@ -130,17 +160,19 @@ impl Cost {
         let dispatch = SECONDS_PER_STEP + passes.seconds * layers;
         let (steps, evaluated) = (m.steps + 1.0, m.evaluation_passes());
         let drawn = m.draws() * m.samples + m.fresh_evaluation();
-        let per_sample = SECONDS_PER_DRAW * m.numbers
-            + match trial.task.kind {
-                TaskKind::Teacher => {
-                    TEACHER_UNITS * (SECONDS_PER_TEACHER_PRODUCT * m.numbers + SECONDS_PER_TEACHER_TANH)
-                }
-                _ => 0.0,
-            };
+        let taught = TEACHER_UNITS * (SECONDS_PER_TEACHER_PRODUCT * m.numbers + SECONDS_PER_TEACHER_TANH);
+        let per_sample = SECONDS_PER_DRAW * m.numbers + if trial.task.kind == TaskKind::Teacher { taught } else { 0.0 };
         let (read, drawn) = match trial.task.kind {
             TaskKind::Csv => (SECONDS_PER_CELL * m.samples * m.numbers, 0.0),
             TaskKind::Digits => (SECONDS_PER_NUMBER * m.samples * m.numbers, 0.0),
-            _ => (0.0, per_sample * drawn),
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Scalar
+            | TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence => (0.0, per_sample * drawn),
         };
         let ordered = if trial.batch < trial.task.samples { m.epochs * m.samples } else { 0.0 };
         let profiles = SECONDS_PER_PROFILE * m.profiles(record) * (layers + 1.0);
@@ -157,53 +189,56 @@ impl Cost {
         }
     }
 
-    /// Where `trials` of this cost have so many seeds of data among them.
+    /// The same cost for a cohort of `trials` trials with `seeds` different seeds of the data.
     pub fn among(self, seeds: usize, trials: usize) -> Cost {
         Cost { share: seeds.saturating_sub(1) as f64 / trials.max(1) as f64, ..self }
     }
 
+    /// The expected number of seeds of the data in a chunk of `lanes` lanes.
     fn seeds(&self, lanes: usize) -> f64 {
         1.0 + self.share * (lanes as f64 - 1.0).max(0.0)
     }
 
-    /// What a worker holds with so many lanes.
+    /// The bytes that a worker holds with `lanes` lanes.
     pub fn bytes(&self, lanes: usize) -> f64 {
         self.held.bytes(lanes, self.seeds(lanes))
     }
 
-    /// As many lanes as still run at full speed, and fit into a worker of so many bytes.
+    /// The number of lanes that still run at full speed and fit into a worker of `worker` bytes.
     pub fn lanes(&self, worker: f64) -> usize {
         let fits = |bytes: f64| (bytes / self.bytes_per_lane) as usize;
-        // Where dispatch would take more than a sixth of the time it costs more than the cache; memory alone may force it.
+        // With fewer lanes, dispatch would take more than a sixth of the time, which costs more
+        // than leaving the cache. Memory alone may force it.
         let enough = (5.0 * self.seconds_per_chunk / self.seconds_per_lane).ceil() as usize;
         let held = self.held.lanes(worker, self.share);
         fits(CACHE_BYTES).max(enough).max(1).min(fits(MEMORY_BYTES)).min(held).clamp(1, MOST_LANES)
     }
 
-    /// On a GPU.
+    /// The number of lanes on a GPU.
     pub fn gpu_lanes(&self) -> usize {
         ((GPU_BYTES / self.bytes_per_lane) as usize).clamp(2, MOST_GPU_LANES)
     }
 
-    /// With fewer, dispatch would take more than a fifth of the time; 16 are enough even where it dominates.
+    /// The fewest lanes that are worth a chunk of their own. With fewer, dispatch would take more
+    /// than a fifth of the time. 16 are enough even where dispatch dominates.
     pub fn fewest_lanes(&self) -> usize {
         let lanes = 4.0 * self.seconds_per_chunk / self.seconds_per_lane;
         (lanes.ceil() as usize).clamp(1, 16)
     }
 
-    /// As many lanes as should be done after so many seconds.
+    /// The number of lanes that should be done after `seconds` seconds.
     pub fn lanes_within(&self, seconds: f64) -> usize {
         let first = self.seconds_per_chunk + self.seconds_per_seed * (1.0 - self.share);
         ((seconds - first) / (self.seconds_per_lane + self.seconds_per_seed * self.share)) as usize
     }
 
-    /// Of a chunk of `lanes`.
+    /// The seconds of a chunk of `lanes` lanes.
     pub fn seconds(&self, lanes: usize) -> f64 {
         self.seconds_per_chunk + self.seconds_per_seed * self.seeds(lanes) + self.seconds_per_lane * lanes as f64
     }
 }
 
-/// Once, of one lane: in f64, over all of its data.
+/// The seconds to measure the sharpness of one lane once: in f64, over all of its data.
 fn sharpness(m: &Workload) -> f64 {
     let units = m.units_of(m.evaluated());
     let product = 2.0 * 6.0 * m.evaluated() * m.products * 2.0 / FLOPS_PER_SECOND

@@ -1,41 +1,49 @@
-//! What a worker holds in memory at most, predicted.
+//! This module predicts the memory that a worker holds at most.
 
 use super::workload::Workload;
 use crate::trial::{Network, Norm, TaskKind, Trial};
 use crate::verdict::{EpochRow, LayerRow, Record, StepRow};
 
 pub const MIB: f64 = 1024.0 * 1024.0;
-/// What a worker holds beside its lanes: libtorch.
+/// The bytes that a worker holds beside its lanes: those of libtorch.
 pub const WORKER_BYTES: f64 = 130.0 * MIB;
-/// What a lane holds at most, in working sets: temporaries, and what the allocator keeps. Measured, 14 shapes: 0.9 to 1.5; up to 2.6 where a norm
-/// keeps more of its input or 16-bit tensors are widened.
+/// The most bytes that a lane holds, as a multiple of its working set: temporaries, and what the
+/// allocator keeps. Measured in 14 shapes, it is 0.9 to 1.5, and up to 2.6 where a norm keeps more
+/// of its input or 16-bit tensors are widened.
 const PEAK: f64 = 1.5;
 const PEAK_WIDENED: f64 = 2.6;
-/// The place of a sample in a batch: its number, here and as libtorch has it.
+/// The bytes of a sample's place in a batch: its number in the engine's order, and again in
+/// libtorch's index.
 const PLACE: f64 = 16.0;
-/// A number of the data as it is drawn; a cell of a csv file with its text.
+/// The bytes of a number of the data as it is drawn.
 const DRAWN: f64 = 8.0;
+/// The bytes of a cell of a CSV file with its text.
 const CELL: f64 = 40.0;
-/// What the network behind `teacher` has at its hidden units, for each sample.
+/// The bytes of the hidden units of the network behind the task `teacher`, for each sample.
 const TAUGHT: f64 = 64.0 * 8.0;
-/// The tensors of one layer (at one time step) beside their numbers.
+/// The bytes of the tensors of one layer (at one time step) beside their numbers.
 const LAYER: f64 = 4096.0;
-/// Differentiating twice keeps so many f64 numbers for each unit and sample. Measured: 8 to 9 for relu, 27 with a norm, 11 for each gate.
+/// The f64 numbers that differentiating twice keeps for each unit and sample. Measured, it is 8 to
+/// 9 for relu, 27 with a norm, and 11 for each gate.
 const CURVED: f64 = 10.0;
 const CURVED_NORMED: f64 = 30.0;
 const CURVED_GATED: f64 = 12.0;
-/// A row as text, made, put together with others, and sent; the text of all its numbers is mostly of full length.
+/// The copies of a row's text: it is made, put together with others, and sent.
 const COPIES: f64 = 3.0;
+/// The bytes of the text of a row of `epochs.csv`, most of whose numbers have all their digits.
 const EPOCH_TEXT: f64 = 150.0;
+/// The same for a row of `layers.csv`.
 const LAYER_TEXT: f64 = 110.0;
+/// The same for a row of `steps.csv`.
 const STEP_TEXT: f64 = 90.0;
 
+/// The bytes that a worker holds at most, in parts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Footprint {
     per_lane: f64,
-    /// What is recorded of it; a pad lane has nothing.
+    /// What is recorded of a trial. A pad lane has nothing of it.
     per_trial: f64,
-    /// Of data.
+    /// The data, which the lanes of one seed share.
     per_seed: f64,
     per_chunk: f64,
 }
@@ -45,7 +53,8 @@ impl Footprint {
         let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
         let peak = if trial.dtype.is_16_bit() || normed { PEAK_WIDENED } else { PEAK };
         let layers = (m.depth + 1.0) * m.time;
-        // Rows stay with their trial until its end, when one trial after the other becomes text.
+        // Rows stay with their trial until the end of the chunk. Then one trial after the other
+        // becomes text.
         let rows = [
             (f64::from(record.epochs) * (m.epochs + 1.0), size_of::<EpochRow>(), EPOCH_TEXT),
             (m.profiles(record) * layers, size_of::<LayerRow>(), LAYER_TEXT),
@@ -53,16 +62,22 @@ impl Footprint {
         ];
         let kept: f64 = rows.iter().map(|(rows, bytes, _)| rows * *bytes as f64).sum();
         let text: f64 = rows.iter().map(|(rows, _, text)| COPIES * rows * text).sum();
-        // The losses of the last tenth of the epochs.
+        // The losses of the last tenth of the epochs are kept.
         let late = size_of::<f64>() as f64 * m.epochs / 10.0;
-        // Fresh data is drawn while that of the epoch before is there.
+        // Fresh data is drawn while the data of the epoch before is still held.
         let kept_samples = m.samples + if m.fresh_evaluation() > 0.0 { m.samples + m.fresh_evaluation() } else { 0.0 };
         let drawn = m.numbers * m.samples.max(m.fresh_evaluation());
         let (per_seed, data) = match trial.task.kind {
             TaskKind::Csv => (0.0, m.bytes * m.numbers * m.samples + CELL * drawn),
             TaskKind::Digits => (0.0, m.bytes * m.numbers * m.samples + DRAWN * drawn),
             TaskKind::Teacher => (m.bytes * m.numbers * kept_samples, DRAWN * drawn + TAUGHT * m.samples),
-            _ => (m.bytes * m.numbers * kept_samples, DRAWN * drawn),
+            TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Scalar
+            | TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence => (m.bytes * m.numbers * kept_samples, DRAWN * drawn),
         };
         let kept_per_unit = match trial.network {
             Network::Gated { .. } => CURVED_GATED,
@@ -77,12 +92,14 @@ impl Footprint {
             per_lane: peak * m.working_set() + PLACE * m.batch,
             per_trial: kept + late,
             per_seed,
-            // Data is there before anything is curved, and text is made when nothing is any more.
+            // The data is drawn before anything is differentiated twice, and text is made after all
+            // of that.
             per_chunk: LAYER * layers + data.max(curved).max(text),
         }
     }
 
-    /// A single lane may have a pad lane beside it.
+    /// The bytes with so many lanes and seeds of the data. A single lane may have a pad lane beside
+    /// it.
     pub fn bytes(&self, lanes: usize, seeds: f64) -> f64 {
         WORKER_BYTES
             + self.per_chunk
@@ -91,7 +108,8 @@ impl Footprint {
             + self.per_lane * lanes.max(2) as f64
     }
 
-    /// As many lanes as fit into a worker of so many bytes, where each but the first brings `share` of a seed with it.
+    /// The number of lanes that fit into a worker of `worker` bytes, where each lane but the first
+    /// brings `share` of a seed with it.
     pub fn lanes(&self, worker: f64, share: f64) -> usize {
         let first = WORKER_BYTES + self.per_chunk + self.per_seed * (1.0 - share);
         ((worker - first) / (self.per_lane + self.per_trial + self.per_seed * share)) as usize

@@ -1,5 +1,6 @@
-//! From the trials without a row to what the workers are handed: cohorts by shape, cut into chunks, longest predicted first. Pure and
-//! deterministic; the chunks a trial shares change nothing in its row.
+//! This room turns the trials that have no row into what the workers are handed. It sorts them into
+//! cohorts by their shape and cuts the cohorts into chunks, of which the longest predicted one
+//! comes first. It is pure and deterministic. Which chunk a trial is in changes nothing in its row.
 
 mod cost;
 mod footprint;
@@ -19,48 +20,49 @@ use crate::trial::{Shape, Trial};
 use crate::verdict::Record;
 use std::collections::HashMap;
 
-/// What may be varied without changing a result.
+/// What may vary from sweep to sweep without changing a result.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanOptions {
     pub workers: usize,
     pub device: Device,
-    /// Most trials of a chunk; by default as many as run well.
+    /// The most trials of a chunk. Without it a chunk has as many as run well.
     pub chunk: Option<usize>,
-    /// Most predicted seconds of a chunk.
+    /// The most predicted seconds of a chunk.
     pub seconds: Option<f64>,
-    /// Most predicted bytes of a worker. A trial that needs more stands alone.
+    /// The most predicted bytes of a worker. A trial that needs more stands alone.
     pub bytes: f64,
 }
 
-/// Trials that train together as lanes; numbers of `Pending`.
+/// Trials that train together as lanes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
+    /// Their numbers in `Pending`.
     pub trials: Vec<u32>,
-    /// Of each of them.
+    /// The cost of each of them.
     pub cost: Cost,
-    /// How often it took its worker down while it was a single trial.
+    /// How often the chunk took its worker down while it was a single trial.
     pub strikes: u32,
 }
 
 impl Chunk {
-    /// Predicted, on one core.
+    /// The predicted seconds of the chunk on one core.
     pub fn seconds(&self) -> f64 {
         self.cost.seconds(self.trials.len())
     }
 
-    /// The share of one trial.
+    /// The predicted seconds of one trial of the chunk: an equal share.
     pub fn seconds_each(&self) -> f64 {
         self.seconds() / self.trials.len() as f64
     }
 }
 
-/// The trials of one shape.
+/// The trials of one shape, as the plan shows them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedCohort {
-    /// For people: what the shape is.
+    /// The shape in words, for people.
     pub name: String,
     pub cost: Cost,
-    /// Most lanes of a chunk.
+    /// The most lanes of a chunk.
     pub lanes: usize,
     trials: usize,
     seconds: f64,
@@ -71,18 +73,18 @@ impl PlannedCohort {
         self.trials
     }
 
-    /// Predicted, on one core.
+    /// The predicted seconds of all its chunks on one core.
     pub fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    /// Before it is cut: of chunks as large as run well.
+    /// Estimates the seconds before the cohort is cut, as if its chunks were as large as run well.
     fn estimate(&mut self) {
         self.seconds = self.cost.seconds(self.lanes) / self.lanes as f64 * self.trials as f64;
     }
 }
 
-/// Collects the trials to run, in grid order.
+/// The trials to run, collected in grid order.
 #[derive(Default)]
 pub struct Planner {
     record: Record,
@@ -90,11 +92,11 @@ pub struct Planner {
     cohorts: Vec<(PlannedCohort, Members)>,
 }
 
-/// Numbers the shapes of trials, from 0, in the order in which they come.
+/// Numbers the shapes of trials from 0, in the order in which they come.
 #[derive(Default)]
 struct ByShape {
     numbers: HashMap<Shape, usize>,
-    /// Neighbours in the grid mostly share it.
+    /// The last shape, which the next trial of a grid mostly shares.
     last: Option<(Shape, usize)>,
 }
 
@@ -111,11 +113,12 @@ impl ByShape {
     }
 }
 
-/// (seed of the data, hash of what may differ but clipping, number in `Pending`): lanes of one seed share their data, and trials that differ in clipping alone
-/// share a lane for as long as they can.
+/// The trials of a cohort, each as the seed of its data, the hash of what it may differ in but
+/// clipping, and its number in `Pending`. In this order, lanes of one seed share their data, and
+/// trials that differ in clipping alone share a lane for as long as they can.
 type Members = Vec<(u64, u64, u32)>;
 
-/// Cohorts by predicted work, and their chunks.
+/// Cohorts, the one with the most predicted work first, and their chunks, the longest first.
 pub struct Plan {
     pub cohorts: Vec<PlannedCohort>,
     pub chunks: Vec<Chunk>,
@@ -126,18 +129,19 @@ impl Plan {
         self.cohorts.iter().map(PlannedCohort::trials).sum()
     }
 
-    /// Predicted, of the largest worker.
+    /// The predicted bytes of the largest worker.
     pub fn bytes(&self) -> f64 {
         self.cohorts.iter().map(|cohort| cohort.cost.bytes(cohort.lanes)).fold(0.0, f64::max)
     }
 
-    /// Predicted, on one core.
+    /// The predicted seconds on one core.
     pub fn seconds(&self) -> f64 {
         // A sum of nothing would be -0.
         self.chunks.iter().map(Chunk::seconds).fold(0.0, |all, chunk| all + chunk)
     }
 
-    /// Predicted, on so many cores as fast: no sweep is faster than its longest chunk.
+    /// The predicted seconds on `workers` equally fast cores. No sweep is faster than its longest
+    /// chunk.
     pub fn seconds_on(&self, workers: usize) -> f64 {
         let longest = self.chunks.first().map_or(0.0, Chunk::seconds);
         longest.max(self.seconds() / workers as f64)
@@ -145,11 +149,12 @@ impl Plan {
 }
 
 impl Planner {
-    /// For trials of which so much is recorded.
+    /// Begins a plan for trials of which `record` is recorded.
     pub fn new(record: &Record) -> Planner {
         Planner { record: record.clone(), ..Planner::default() }
     }
 
+    /// Adds a trial to run; `number` is its number in `Pending`.
     pub fn push(&mut self, number: u32, trial: &Trial) {
         let cohort = self.by_shape.number(trial);
         if cohort == self.cohorts.len() {
@@ -162,11 +167,12 @@ impl Planner {
         members.push((trial.data_seed(), trial.likeness().wrapping_add(trial.seed), number));
     }
 
-    /// Predicted, of a worker that trains the largest trial alone.
+    /// The predicted bytes of a worker that trains the largest trial alone.
     pub fn fewest_bytes(&self) -> f64 {
         self.cohorts.iter().map(|(cohort, _)| cohort.cost.bytes(1)).fold(0.0, f64::max)
     }
 
+    /// Cuts the cohorts into chunks.
     pub fn plan(mut self, sizes: PlanOptions) -> Plan {
         for (cohort, members) in &mut self.cohorts {
             members.sort_unstable();
@@ -175,7 +181,8 @@ impl Planner {
             cohort.estimate();
         }
         let all: f64 = self.cohorts.iter().map(|(cohort, _)| cohort.seconds()).sum();
-        // Three chunks per worker let the last ones even out, as long as that leaves enough lanes to share the dispatch.
+        // With three chunks per worker the last ones even out, as long as that leaves enough lanes
+        // to share the dispatch.
         let fair = if sizes.workers > 1 { all / (3 * sizes.workers) as f64 } else { all };
         let (mut cohorts, mut chunks) = (Vec::new(), Vec::new());
         for (mut cohort, mut members) in self.cohorts {
@@ -190,8 +197,9 @@ impl Planner {
                 Device::Cuda(_) => cohort.cost.gpu_lanes(),
             };
             cohort.lanes = lanes.min(sizes.chunk.unwrap_or(usize::MAX)).min(cohort.trials).max(1);
-            // Siblings where the first of them stands, not where their hash does: rows come in nearly the order of the grid, which is how they
-            // are read when the file is put in order.
+            // Siblings are sorted by the place of the first of them in the grid, not by their hash.
+            // So rows come in nearly the order of the grid, which is the order in which they are
+            // read when the file is put in order.
             for siblings in members.chunk_by_mut(|a, b| (a.0, a.1) == (b.0, b.1)) {
                 let first = siblings[0].2;
                 siblings.iter_mut().for_each(|member| member.1 = u64::from(first));
@@ -200,7 +208,8 @@ impl Planner {
             let (trials, count) = (cohort.trials(), cohort.trials().div_ceil(cohort.lanes));
             let first_chunk = chunks.len();
             for at in 0..count {
-                // Sizes that differ by at most one, instead of a rest of one or two lanes.
+                // The sizes of the chunks differ by at most one, instead of a last chunk of one or
+                // two lanes.
                 let members = &members[at * trials / count..(at + 1) * trials / count];
                 chunks.push(Chunk {
                     trials: members.iter().map(|(_, _, number)| *number).collect(),

@@ -1,4 +1,5 @@
-//! The trials of a sweep, made again from their points when they are asked for: a million `Trial`s would not fit in memory.
+//! The trials of a sweep, made again from their points when they are asked for. A million `Trial`s
+//! would not fit in memory.
 
 use crate::spec::grid::Grid;
 use crate::trial::{Trial, TrialId};
@@ -8,6 +9,7 @@ use crate::trial::{Trial, TrialId};
 pub struct Pending<'a> {
     pub grid: Grid<'a>,
     pub ids: &'a [TrialId],
+    /// The point of each in the grid.
     pub points: &'a [u64],
 }
 

@@ -1,26 +1,29 @@
-//! The sizes of a trial, as numbers to reckon with.
+//! The sizes of a trial, as numbers to calculate with.
 
 use crate::trial::{Dtype, Network, Optimizer, Task, Trial};
 use crate::verdict::{Layers, Record};
 
+/// The sizes of a trial on which its time and memory depend.
 pub struct Workload {
     pub samples: f64,
-    /// Numbers of one sample: inputs of all time steps, and outputs.
+    /// The numbers of one sample: the inputs of all time steps, and the outputs.
     pub numbers: f64,
     pub batch: f64,
-    /// Updates, and epochs begun.
+    /// The updates of the whole run.
     pub steps: f64,
+    /// The epochs that are begun in it.
     pub epochs: f64,
     pub depth: f64,
+    /// The time steps of a sequence, or 1.
     pub time: f64,
     pub parameters: f64,
-    /// Multiplications of one sample going forward.
+    /// The multiplications of one sample in the forward pass.
     pub products: f64,
-    /// Hidden and output units of a batch, at all time steps.
+    /// The hidden and output units of a batch at all time steps.
     pub units: f64,
-    /// Arrays that the optimizer keeps beside the weights.
+    /// The arrays that the optimizer keeps beside the weights.
     pub moments: f64,
-    /// Of a number.
+    /// The bytes of a number.
     pub bytes: f64,
     pub is_recurrent: bool,
     is_fresh: bool,
@@ -75,7 +78,8 @@ impl Workload {
         }
     }
 
-    /// What a lane works on: weights with their gradients and moments, what a pass leaves at every unit, the batch.
+    /// The working set of a lane in bytes: the weights with their gradients and moments, what a
+    /// pass leaves at every unit, and the batch.
     pub fn working_set(&self) -> f64 {
         self.bytes * ((3.0 + self.moments) * self.parameters + 2.0 * self.units + self.batch * self.numbers)
     }
@@ -85,23 +89,24 @@ impl Workload {
         if self.is_fresh { self.epochs.max(1.0) } else { 1.0 }
     }
 
-    /// Samples that are drawn to be evaluated on alone.
+    /// The samples that are drawn for evaluation alone.
     pub fn fresh_evaluation(&self) -> f64 {
         if self.is_fresh { Task::EVALUATION_SAMPLES as f64 } else { 0.0 }
     }
 
-    /// Samples that initial and final loss, and the sharpness, are taken over.
+    /// The samples over which the initial and the final loss, and the sharpness, are measured.
     pub fn evaluated(&self) -> f64 {
         if self.is_fresh { Task::EVALUATION_SAMPLES as f64 } else { self.samples }
     }
 
-    /// Passes forward for the initial and the final loss; none where every batch is all of the data.
+    /// The forward passes for the initial and the final loss. There are none where every batch is
+    /// all of the data.
     pub fn evaluation_passes(&self) -> f64 {
         let full = self.batch == self.samples && !self.is_fresh;
         if full { 0.0 } else { 2.0 * (self.evaluated() / self.batch).ceil() }
     }
 
-    /// Units as `units`, of so many samples.
+    /// The `units` of so many samples.
     pub fn units_of(&self, samples: f64) -> f64 {
         self.units / self.batch * samples
     }

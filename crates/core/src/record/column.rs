@@ -1,27 +1,28 @@
-//! What a column of a result file is. Every column is declared once: in `runs` or `sides`, and that
-//! of `summary.csv` in `summary::counted`. From the declarations follow the headers, the cells of
-//! every row, which columns hold numbers, which of them `[record]` has to ask for, what the report
-//! shows, and the tables in docs/results.md.
+//! What a column of a result file is. Every column is declared once: in `runs` or `sides`, or, for
+//! `summary.csv`, in `summary::counted`. The headers, the cells of every row, the knowledge which
+//! columns hold numbers and which ones `[record]` has to ask for, the columns of the report, and
+//! the tables in docs/results.md all follow from the declarations.
 
-/// A column, whatever its rows are made of.
+/// What is known of a column, whatever its rows are made of.
 #[derive(Debug, Clone, Copy)]
 pub struct About {
     pub name: &'static str,
     pub kind: ColumnKind,
     /// The unit of a number, as the documents name it. A text has none.
     pub unit: &'static str,
-    /// What the column says, for the documents: sentences without the name.
+    /// What the column says, for the documents: sentences without the column's name.
     pub text: &'static str,
     /// When the cell is empty, for the documents.
     pub empty: &'static str,
-    /// Whether it says which of the trial's rows this is, as the epoch and the layer do.
+    /// Whether the column says which of the trial's rows this is, as the epoch and the layer do.
     pub is_key: bool,
-    /// Whether it has values only where `[record]` asks for them.
+    /// Whether the column has values only where `[record]` asks for them.
     pub is_recorded: bool,
-    /// Whether the report shows it.
+    /// Whether the report shows the column.
     pub is_reported: bool,
 }
 
+/// The type of the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
     Text,
@@ -41,7 +42,7 @@ impl ColumnKind {
     }
 }
 
-/// A column of a file whose rows are made of a `T` each.
+/// A column of a file, each of whose rows is made of a `T`.
 #[derive(Debug)]
 pub struct Column<T: 'static> {
     pub about: About,
@@ -49,7 +50,7 @@ pub struct Column<T: 'static> {
 }
 
 /// How the cell is read from a row. The type that the function returns is the kind of the column.
-/// Where it returns none the cell is empty.
+/// Where it returns `None` the cell is empty.
 #[derive(Debug)]
 pub enum Get<T> {
     Text(fn(&T) -> Option<&str>),
@@ -58,7 +59,7 @@ pub enum Get<T> {
     Boolean(fn(&T) -> Option<bool>),
 }
 
-/// What most columns are.
+/// The usual properties of a column, from which a declaration departs.
 pub const PLAIN: About = About {
     name: "",
     kind: ColumnKind::Text,
@@ -78,24 +79,28 @@ impl About {
         }
     }
 
+    /// A column of texts.
     pub const fn text<T>(self, get: fn(&T) -> Option<&str>) -> Column<T> {
         Column { about: About { kind: ColumnKind::Text, ..self }, get: Get::Text(get) }
     }
 
+    /// A column of integers.
     pub const fn integer<T>(self, get: fn(&T) -> Option<u64>) -> Column<T> {
         Column { about: About { kind: ColumnKind::Integer, ..self }, get: Get::Integer(get) }
     }
 
+    /// A column of floats.
     pub const fn float<T>(self, get: fn(&T) -> Option<f64>) -> Column<T> {
         Column { about: About { kind: ColumnKind::Float, ..self }, get: Get::Float(get) }
     }
 
+    /// A column of booleans.
     pub const fn boolean<T>(self, get: fn(&T) -> Option<bool>) -> Column<T> {
         Column { about: About { kind: ColumnKind::Boolean, ..self }, get: Get::Boolean(get) }
     }
 }
 
-/// What is said of the columns of a table.
+/// What is known of each column of a table.
 pub fn abouts<T>(columns: &'static [Column<T>]) -> impl Iterator<Item = &'static About> {
     columns.iter().map(|column| &column.about)
 }
@@ -105,8 +110,8 @@ pub fn names<T>(columns: &'static [Column<T>]) -> impl Iterator<Item = &'static 
     abouts(columns).map(|about| about.name)
 }
 
-/// The names of `first` and of the columns of a table behind it. `N` is one more than there are
-/// columns in the table.
+/// The name of `first` and, behind it, the names of the columns of a table. `N` is one more than
+/// the number of these columns.
 pub(super) const fn header<T, const N: usize>(first: &About, columns: &[Column<T>]) -> [&'static str; N] {
     assert!(N == columns.len() + 1);
     let mut names = [first.name; N];

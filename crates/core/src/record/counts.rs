@@ -4,7 +4,7 @@ use super::Verdict;
 use crate::verdict::Outcome;
 use serde::{Deserialize, Serialize};
 
-/// Trials of the grid (or shard) by what became of them.
+/// The trials of a grid (or a shard), counted by what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub trials: u64,
@@ -14,12 +14,12 @@ pub struct Counts {
     pub diverged: u64,
     pub nonfinite: u64,
     pub lost: u64,
-    /// Without a row.
+    /// The trials without a row.
     pub missing: u64,
 }
 
 impl Counts {
-    /// One more trial.
+    /// Counts one more trial.
     pub fn add(&mut self, verdict: Verdict) {
         self.trials += 1;
         match verdict {
@@ -28,7 +28,7 @@ impl Counts {
         }
     }
 
-    /// Those of both.
+    /// The sums of both counts.
     pub fn plus(self, other: &Counts) -> Counts {
         Counts {
             trials: self.trials + other.trials,
@@ -42,7 +42,7 @@ impl Counts {
         }
     }
 
-    /// Trials with a verdict.
+    /// The trials with a verdict.
     pub fn verdicts(&self) -> u64 {
         self.trials - self.lost
     }

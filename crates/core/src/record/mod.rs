@@ -1,6 +1,6 @@
-//! The rows of the result files: which columns there are, how a cell is written, how a row is found
-//! again. The only module that knows the layout of `runs.csv` and of the files beside it; it
-//! touches no file.
+//! The rows of the result files: which columns there are, how a cell is written, and how a row is
+//! found again. This is the only room that knows the layout of `runs.csv` and of the files beside
+//! it. It touches no file.
 
 pub mod column;
 mod counts;
@@ -21,11 +21,12 @@ use column::{About, abouts, names};
 use serde::{Deserialize, Serialize};
 use std::iter::once;
 
-/// Raised when a column is added, removed or changes its meaning.
+/// The number of the layout. It is raised when a column is added, is removed or changes its
+/// meaning.
 pub const FORMAT: u32 = 1;
 
-/// The parts of a line of `runs.csv`. The header and every row are made of `ALL` in this order,
-/// each part from its one table.
+/// The sections of a line of `runs.csv`. The header and every row are made of `ALL` in this order,
+/// each section from its one table.
 #[derive(Debug, Clone, Copy)]
 enum Section {
     Trial,
@@ -49,30 +50,30 @@ impl Section {
     }
 }
 
-/// The columns of `runs.csv`.
+/// The names of the columns of `runs.csv`.
 pub fn runs() -> Vec<&'static str> {
     Section::ALL.into_iter().flat_map(Section::names).collect()
 }
 
-/// What is said of the columns of `runs.csv` that are no axes.
+/// What is known of the columns of `runs.csv` that are no axes.
 pub fn abouts_of_runs() -> impl Iterator<Item = &'static About> {
     once(&TRIAL).chain(abouts(&FRONT)).chain(abouts(&VERDICT)).chain(abouts(&MEASURED))
 }
 
-/// Which of `SIDES` are written.
+/// Which of `SIDES` are written under this record.
 pub fn recorded(record: &Record) -> [bool; 3] {
     SIDES.map(|side| (side.asked)(record))
 }
 
-/// Where `name` stands in `runs.csv`.
+/// The position of the column `name` in `runs.csv`.
 ///
 /// # Panics
-/// If it is not one of its columns.
+/// If `runs.csv` has no such column.
 pub fn column(name: &str) -> usize {
     runs().iter().position(|column| *column == name).expect("a column of `runs.csv`")
 }
 
-/// Whether a column of `runs.csv` has values only where `[record]` asks for it.
+/// Whether a column of `runs.csv` has values only where `[record]` asks for them.
 pub fn is_recorded(column: &str) -> bool {
     abouts_of_runs().any(|about| about.name == column && about.is_recorded)
 }
@@ -85,7 +86,8 @@ pub fn is_numeric(column: &str) -> bool {
     }
 }
 
-/// The first column in which two rows of a trial differ, of those that say what became of it. The sharpness may be in one of them alone.
+/// The first column in which two rows of one trial differ, apart from the label. A column that
+/// `[record]` has to ask for, as the sharpness, may be empty in one of them.
 pub fn differing(a: &[u8], b: &[u8]) -> Option<&'static str> {
     let cells = |row: &[u8]| -> Vec<Vec<u8>> {
         fields(row.strip_suffix(b"\n").unwrap_or(row)).into_iter().map(|cell| cell.into_owned()).collect()
@@ -98,7 +100,7 @@ pub fn differing(a: &[u8], b: &[u8]) -> Option<&'static str> {
 
 /// The column of the label, the one cell of a row that may change after it was written.
 pub const LABEL: usize = 1;
-/// The column of the outcome; that of `lost` follows.
+/// The column of the outcome. That of `lost` follows it.
 pub const OUTCOME: usize = 1 + FRONT.len() + axis::COUNT;
 
 /// Why a trial has no outcome.
@@ -129,7 +131,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// From the cells `outcome` and `lost`, of which one is empty.
+    /// Reads the cells `outcome` and `lost`, of which one is empty; `None` if they are not of that
+    /// form.
     pub fn parse(outcome: &[u8], lost: &[u8]) -> Option<Verdict> {
         match (outcome, lost) {
             (b"", lost) => Lost::ALL.into_iter().find(|l| l.name().as_bytes() == lost).map(Verdict::Lost),

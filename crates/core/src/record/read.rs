@@ -1,25 +1,33 @@
-//! Finds the rows of a file that may be damaged: torn in the middle of its last row, or with a row that does not parse. Every row of every
-//! file begins with its trial, so a damaged row never takes its neighbours with it, even where a stray quote would swallow them.
+//! Finds the rows of a file that may be damaged: torn in the middle of its last row, or with a row
+//! that cannot be read. Every row of every file begins with its trial, so a damaged row never takes
+//! its neighbours with it, even where a stray quote would swallow them.
 
 use crate::trial::TrialId;
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
-/// A stretch of a file after its header.
+/// A stretch of a file behind its header.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// A whole row with its line end, and where each of its fields ends.
+    /// A whole row with its line end, and the positions at which its fields end.
     Row { trial: TrialId, text: &'a [u8], ends: &'a [usize] },
-    /// A row that does not have the expected number of fields, or no trial, or is too long: then `text` is its beginning.
+    /// A row that has another number of fields, has no trial, or is too long. `text` is its
+    /// beginning, `length` all its bytes.
     Damaged { text: &'a [u8], length: u64 },
     /// The end of the file without a line end: a row that was being written.
     Torn { text: &'a [u8] },
 }
 
-/// Bytes of the longest row, with its line end. A row of any file has a few hundred; what is longer is not kept in memory.
+/// The bytes of the longest row, with its line end. Real rows have a few hundred bytes. What is
+/// longer is not kept in memory.
 pub const LONGEST: usize = 1 << 16;
 
-/// Calls `each` with the byte offset of every piece, in order. `start`: the offset of the reader, at a line start.
+/// Calls `each` with every piece and its byte offset, in the order of the file. `start` is the
+/// offset of the reader, which stands at the start of a line. `columns` is the expected number of
+/// fields.
+///
+/// # Errors
+/// The errors of the reader, and the first error of `each`.
 pub fn scan<E: From<io::Error>>(
     mut reader: impl BufRead,
     start: u64,
@@ -32,7 +40,8 @@ pub fn scan<E: From<io::Error>>(
             return Ok(());
         }
         next.text.clear();
-        // An open quote: the field goes on in the next line, unless that is a row of its own.
+        // A quote is open, so the field continues in the next line, unless that line is a row of
+        // its own.
         let mut open = open_quote(&row.text);
         while open && next.read(&mut reader)? && row_id(&next.text).is_none() {
             if row.text.len() + next.text.len() > LONGEST {
@@ -47,7 +56,7 @@ pub fn scan<E: From<io::Error>>(
     }
 }
 
-/// A line, or several that an open quote holds together.
+/// A line, or several lines that an open quote holds together.
 #[derive(Default)]
 struct RawLine {
     /// Its first `LONGEST` bytes.
@@ -58,7 +67,7 @@ struct RawLine {
 }
 
 impl RawLine {
-    /// Reads a line; false at the end of the file.
+    /// Reads a line; `false` at the end of the file.
     fn read(&mut self, reader: &mut impl BufRead) -> io::Result<bool> {
         self.text.clear();
         self.length = reader.by_ref().take(LONGEST as u64).read_until(b'\n', &mut self.text)? as u64;
@@ -94,7 +103,7 @@ fn piece<'a>(line: &'a RawLine, columns: usize, ends: &'a mut Vec<usize>) -> Pie
         cells(text, ends);
     }
     match row_id(text) {
-        // With an open quote the line end is part of a field.
+        // Where a quote is open, the line end is a part of a field.
         Some(trial) if ends.len() == columns && ends.last() == Some(&(text.len() - 1)) => {
             Piece::Row { trial, text, ends }
         }
@@ -102,7 +111,7 @@ fn piece<'a>(line: &'a RawLine, columns: usize, ends: &'a mut Vec<usize>) -> Pie
     }
 }
 
-/// The fields of a whole row without its line end.
+/// The fields of a whole row without its line end, with their quotes removed.
 pub fn fields(row: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let mut fields = Vec::with_capacity(80);
     let (mut start, mut quoted) = (0, false);
@@ -120,7 +129,7 @@ pub fn fields(row: &[u8]) -> Vec<Cow<'_, [u8]>> {
     fields
 }
 
-/// Where each field of a whole row ends, quotes included.
+/// Sets `ends` to the positions at which the fields of a whole row end, with their quotes.
 pub fn cells(row: &[u8], ends: &mut Vec<usize>) {
     ends.clear();
     let mut quoted = false;
@@ -152,7 +161,7 @@ fn open_quote(text: &[u8]) -> bool {
     text.iter().filter(|b| **b == b'"').count() % 2 == 1
 }
 
-/// The trial that a line begins with.
+/// The trial that a line begins with, if it does.
 pub fn row_id(line: &[u8]) -> Option<TrialId> {
     let (id, rest) = line.split_at_checked(TrialId::LENGTH)?;
     std::str::from_utf8(id).ok().filter(|_| rest.starts_with(b",")).and_then(TrialId::parse)

@@ -1,4 +1,4 @@
-//! The files beside `runs.csv` and their columns behind the trial. A new column needs a field of
+//! The files beside `runs.csv`, and their columns behind the trial. A new column needs a field of
 //! the row's type and an entry here.
 
 use super::column::{About, Column, PLAIN, header};
@@ -10,22 +10,22 @@ use crate::verdict::{EpochRow, LayerRow, Layers, Record, StepRow};
 pub struct Side {
     pub file: &'static str,
     pub columns: &'static [&'static str],
-    /// Whether `[record]` asks for it.
+    /// Whether `[record]` asks for the file.
     pub asked: fn(&Record) -> bool,
 }
 
 impl Side {
-    /// Where `name` stands in a line of the file.
+    /// The position of the column `name` in a line of the file.
     ///
     /// # Panics
-    /// If it is not one of its columns.
+    /// If the file has no such column.
     pub fn column(&self, name: &str) -> usize {
         let place = self.columns.iter().position(|column| *column == name);
         place.unwrap_or_else(|| panic!("`{}` has no column `{name}`", self.file))
     }
 }
 
-/// The files beside `runs.csv`; all that is said of them elsewhere is in this order.
+/// The files beside `runs.csv`. Whatever is said of each of them elsewhere is in this order.
 pub const SIDES: [Side; 3] = [
     Side { file: "epochs.csv", columns: &EPOCHS, asked: |record| record.epochs },
     Side { file: "layers.csv", columns: &LAYERS, asked: |record| record.layers != Layers::Never },

@@ -1,5 +1,6 @@
-//! From results to lines of CSV. Absent is empty, never 0; a float is its shortest exact form and always carries a `.` or an exponent;
-//! what is not finite is `inf`, `-inf` or `NaN`.
+//! Turns results into lines of CSV. An absent value is empty, never 0. A float is written in its
+//! shortest exact form, which always has a `.` or an exponent. A float that is not finite is `inf`,
+//! `-inf` or `NaN`.
 
 use super::column::{Column, Get};
 use super::runs::{FRONT, MEASURED, VERDICT};
@@ -10,7 +11,7 @@ use crate::trial::{Trial, TrialId, Value};
 use crate::verdict::{Finished, LayerRow, Measured};
 use std::io::Write as _;
 
-/// One CSV line with its line end; quoted where a field needs it.
+/// One line of CSV with its line end. A field is quoted where it needs to be.
 pub fn line<I: IntoIterator<Item = T>, T: AsRef<[u8]>>(fields: I) -> Vec<u8> {
     let mut cells = CsvLines::new();
     fields.into_iter().for_each(|field| cells.bytes(field.as_ref()));
@@ -20,7 +21,7 @@ pub fn line<I: IntoIterator<Item = T>, T: AsRef<[u8]>>(fields: I) -> Vec<u8> {
 
 /// The shortest text that reads back as the same number.
 pub fn float(x: f64) -> String {
-    // Rust's `{:?}` is exactly the form the files promise: 1.0, 1e16, 1e-7, inf, NaN.
+    // Rust's `{:?}` has exactly the form that the files promise: 1.0, 1e16, 1e-7, inf, NaN.
     format!("{x:?}")
 }
 
@@ -29,7 +30,7 @@ pub fn run_row(trial: &Trial, measured: &Measured) -> Vec<u8> {
     row(trial, Verdict::Outcome(measured.outcome), Some(measured))
 }
 
-/// The row of a trial without a verdict: only its configuration and the reason.
+/// The row of a trial without a verdict: its configuration and the reason.
 pub fn lost_row(trial: &Trial, lost: Lost) -> Vec<u8> {
     row(trial, Verdict::Lost(lost), None)
 }
@@ -82,7 +83,7 @@ pub fn cells_of<T>(columns: &[Column<T>], row: &T) -> Vec<u8> {
     cells.text
 }
 
-/// Lines of fields, each with what follows it.
+/// Lines of CSV as they are written: each field with the comma behind it.
 struct CsvLines {
     text: Vec<u8>,
 }
@@ -96,7 +97,7 @@ impl CsvLines {
         write!(self.text, "{trial},").expect("writing to memory");
     }
 
-    /// A cell for each column; all are empty where there is no row.
+    /// Writes a cell for each column. All of them are empty where there is no row.
     fn put<T>(&mut self, columns: &[Column<T>], row: Option<&T>) {
         for column in columns {
             match (row, &column.get) {
@@ -125,7 +126,7 @@ impl CsvLines {
         self.text.push(b',');
     }
 
-    /// The text of a value needs no quotes.
+    /// Writes a value, whose text never needs quotes.
     fn value(&mut self, value: Option<Value>) {
         if let Some(value) = value {
             value.put(&mut self.text);

@@ -1,5 +1,6 @@
-//! Whether the dials of a block make sense together: axes that apply nowhere, networks without their task, divisions by zero. Looks at
-//! the values that each axis can have, never at the points, so it costs the same for a billion of them.
+//! Checks whether the dials of a block make sense together: axes that apply nowhere, networks
+//! without a task that fits, divisions by zero. It looks at the values that each axis can have, and
+//! never at the points, so it costs the same for a billion points.
 
 use super::block::{Axes, Given, Key};
 use super::dial::{self, Cell, Dial};
@@ -16,15 +17,16 @@ use crate::trial::{Budget, Loss, Network, TaskKind};
 pub struct View<'a> {
     pub axes: &'a Axes,
     pub task: Option<&'a Plan>,
-    /// Of the task; none after a mistake in it.
+    /// The samples of the task; `None` after a mistake in it.
     pub samples: Option<usize>,
-    /// Of the block's header.
+    /// The place of the block's header.
     pub span: &'a Span,
 }
 
 impl View<'_> {
-    /// The values that `id` can have in the block: of a range its ends, none if it has no default. Empty if they are not known, because of
-    /// a mistake or a division.
+    /// The values that `id` can have in the block. Of a range they are its ends, and there are none
+    /// if the axis has no default. The result is `None` if they are not known, because of a mistake
+    /// or a division.
     pub fn values(&self, id: Id) -> Option<Vec<Value>> {
         if self.axes.broken.contains(&id) {
             return None;
@@ -57,23 +59,24 @@ impl View<'_> {
         }
     }
 
+    /// What the block gives for `id`.
     pub fn given(&self, id: Id) -> Option<&Given> {
         self.axes.given.iter().find(|given| given.dial.axes().contains(&id))
     }
 
-    /// Where to point at when `id` is wrong.
+    /// The place to point at when `id` is wrong.
     pub fn place(&self, id: Id) -> &Span {
         let keys = self.given(id).map(|given| &given.keys);
         let key = keys.and_then(|keys| keys.iter().find(|key| key.axis.id == id).or(keys.first()));
         key.map_or(self.span, |key| &key.span)
     }
 
-    /// Whether some value of `id` is this text; false if unknown.
+    /// Whether a value of `id` is this text; `false` if that is not known.
     pub fn can_be(&self, id: Id, name: &'static str) -> bool {
         self.values(id).is_some_and(|values| values.contains(&Value::Text(name)))
     }
 
-    /// Losses that the block uses.
+    /// The losses that the block uses.
     pub fn losses(&self) -> Vec<Loss> {
         let all = [Loss::Mse, Loss::CrossEntropy];
         all.into_iter().filter(|loss| self.can_be(Id::Loss, loss.name())).collect()
@@ -97,7 +100,7 @@ impl View<'_> {
                 let none = !momentum.iter().any(|value| matches!(value, Value::Float(x) if *x > 0.0));
                 none.then(|| "`momentum` above 0".to_owned())
             }
-            // The first layer has nothing to add to.
+            // The first layer has nothing to add its input to.
             Id::Residual if is_true() => {
                 let depths = self.values(Id::Depth)?;
                 let none = !depths.iter().any(|depth| matches!(depth, Value::Integer(depth) if *depth > 1));
@@ -113,7 +116,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether some row of a dial fulfils what it says of these needs.
+    /// Whether some row of a dial fulfils all those of these needs that the dial is about.
     fn hold_together(&self, given: &Given, needs: &[Need]) -> bool {
         let Dial::Rows { axes, rows } = &given.dial else { return true };
         let here = |need: &&Need| axes.contains(&need.axis);
@@ -128,7 +131,7 @@ impl View<'_> {
         here.len() < 2 || rows.iter().any(|row| here.iter().all(|need| holds(row, need)))
     }
 
-    /// Epochs of the longest trial; none if that is not known.
+    /// The epochs of the longest trial; `None` if that is not known.
     pub fn epochs(&self, budget: Budget) -> Option<u64> {
         match budget {
             Budget::Epochs(epochs) => Some(epochs),
@@ -141,12 +144,12 @@ impl View<'_> {
         }
     }
 
-    /// Where to point at when batches of `batch` samples are wrong under a norm.
+    /// The place to point at when the batches are wrong under a norm.
     pub fn place_of_batch(&self) -> &Span {
         if self.given(Id::Batch).is_some() { self.place(Id::Batch) } else { self.place(Id::Norm) }
     }
 
-    /// Whether some threshold of the block may be infinity, which is not to clip.
+    /// Whether a threshold of the block may be infinity, which means no clipping.
     fn may_not_clip(&self) -> bool {
         match self.given(Id::ClipThreshold) {
             // A cell is empty where the clip of its row has no threshold.
@@ -165,7 +168,7 @@ impl View<'_> {
         id.axis().needs.iter().all(|need| {
             let same_row = self.given(id).is_some_and(|given| given.dial.axes().contains(&need.axis));
             let always = || self.values(need.axis).is_some_and(|v| v.iter().all(|&value| need.holds(value)));
-            // Within a dial, cells that cannot apply are empty already.
+            // In a dial, the cells that cannot apply are empty already.
             same_row || always()
         })
     }
@@ -176,14 +179,15 @@ impl View<'_> {
         varied.into_iter().all(|given| {
             let sound = match &given.dial {
                 Dial::Range { divided, .. } => divided.range.is_distinct(),
-                // Quotients may meet each other or plain values, whole numbers after rounding.
+                // Quotients may be equal to each other or to plain values, and whole numbers may be
+                // equal after rounding.
                 Dial::Rows { rows, .. } => !rows.iter().flatten().flatten().any(|cell| cell.per.is_some()),
             };
             sound && given.dial.axes().iter().all(|&id| self.applies_everywhere(id) && !self.may_coincide(id, samples))
         })
     }
 
-    /// Axes of which different values can mean the same, beyond those that do not apply.
+    /// Whether different values of the axis can mean the same, apart from where it does not apply.
     fn may_coincide(&self, id: Id, samples: usize) -> bool {
         match id {
             Id::Batch => self.values(id).is_none_or(|sizes| {
@@ -289,7 +293,7 @@ fn recurrent(view: &View, problems: &mut Problems) {
 
 fn threshold(view: &View, problems: &mut Problems) {
     let clips = |given: &Given| given.dial.cells(Id::Clip).into_iter().any(dial::clips);
-    // The items of a list with short forms were looked at one by one.
+    // The items of a list with short forms were checked one by one.
     let somewhere = view.axes.broken.contains(&Id::ClipThreshold) || view.given(Id::ClipThreshold).is_some();
     if !somewhere && view.given(Id::Clip).is_some_and(clips) {
         dial::clips_nothing(view.place(Id::Clip), problems);
@@ -309,7 +313,7 @@ fn scale(view: &View, problems: &mut Problems) {
     }
 }
 
-/// Checks the values of `id` that are divided by another axis's.
+/// Checks the values of `id` that are divided by those of another axis.
 fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
     let cells = given.dial.cells(id);
     let mut divisors: Vec<Id> = cells.iter().flatten().filter_map(|cell| cell.per).collect();
@@ -348,7 +352,8 @@ fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
         } else {
             let divided = cells.iter().flatten().filter(|cell| cell.per == Some(per));
             let divided: Vec<f64> = divided.filter_map(|cell| as_number(&cell.value)).collect();
-            // What an axis takes is an interval: the others lie between these.
+            // The values that an axis takes are an interval, so the other quotients lie between
+            // these.
             for quotient in ends(&divided).flat_map(|x| ends(&numbers).map(move |n| x / n)) {
                 let value = match id.axis().kind {
                     Kind::Integer { .. } => Value::Integer(quotient.round() as u64),
@@ -369,7 +374,7 @@ fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
     }
 }
 
-/// The smallest and the largest; none of nothing.
+/// The smallest and the largest number. Of no numbers there is neither.
 fn ends(numbers: &[f64]) -> impl Iterator<Item = f64> + use<> {
     let least = numbers.iter().copied().reduce(f64::min);
     least.into_iter().chain(numbers.iter().copied().reduce(f64::max))

@@ -1,14 +1,17 @@
-//! The data of csv tasks, beside their bytes: what was taken of a file, to be told and kept, and what a file that is no data set looks like.
+//! The data of csv tasks, without their bytes: what was taken of a file, to be shown and kept, and
+//! what a file looks like that is no data set.
 
 use super::report::{Mistake, excerpt};
 use crate::csv_task::{Table, TableError};
 use crate::trial::Loss;
 use serde::{Deserialize, Serialize};
 
-/// Gives, for the path of a csv task as the spec has it, the path at which workers open it and its bytes.
+/// Gives, for the path of a csv task as the spec has it, the path at which workers open the file,
+/// and its bytes.
 pub type Read<'a> = &'a dyn Fn(&str) -> std::io::Result<(String, Vec<u8>)>;
 
-/// Where the data of csv tasks come from. What a sweep has taken stands in for a file that cannot be read: it says all that a grid needs to know.
+/// Where the data of csv tasks comes from. What an earlier sweep has taken stands in for a file
+/// that cannot be read, since it says everything that a grid needs to know.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
     pub read: Read<'a>,
@@ -18,18 +21,18 @@ pub struct Sources<'a> {
 /// What a task takes from its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
-    /// As the spec has it.
+    /// The path as the spec has it.
     pub path: String,
-    /// Where it lay.
+    /// The path at which the file lay.
     pub file: String,
-    /// Of the file's bytes, hexadecimal.
+    /// The SHA-256 of the file's bytes, hexadecimal.
     pub sha256: String,
     pub rows: u64,
     pub target: String,
     pub features: Vec<String>,
     /// Whether the spec names the features.
     pub named: bool,
-    /// The key `samples`: the first so many rows.
+    /// The key `samples`, which takes the first rows only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<u64>,
     pub separator: char,
@@ -38,11 +41,11 @@ pub struct Taken {
     pub classes: Vec<String>,
 }
 
-/// Names that a line lists; the others are counted.
+/// The most names that a line lists. The others are counted.
 const LISTED: usize = 12;
 
 impl Taken {
-    /// On one line, for people.
+    /// What was taken, on one line for people.
     pub fn told(&self) -> String {
         let columns = if self.features.len() == 1 { "column" } else { "columns" };
         let classes = match self.classes.len() {
@@ -67,7 +70,7 @@ fn list(names: &[String]) -> String {
     listed.join(", ")
 }
 
-/// How the bytes of files begin that are no text of ours, what they are, and what to do.
+/// The first bytes of files that are no text, what such files are, and what to do.
 const OTHERS: [(&[u8], &str, &str); 6] = [
     (b"\x1f\x8b", "is compressed with gzip", "unpack it first: gunzip keeps the name without `.gz`"),
     (b"PK\x03\x04", "is a zip archive, as spreadsheets (xlsx) are", "export a sheet of it as CSV"),
@@ -77,7 +80,7 @@ const OTHERS: [(&[u8], &str, &str); 6] = [
     (b"\x28\xb5\x2f\xfd", "is compressed with zstd", "unpack it first: unzstd"),
 ];
 
-/// What a file is that is no text.
+/// Refuses a file that is known to be no text.
 pub fn other_format(name: &str, bytes: &[u8]) -> Result<(), Mistake> {
     match OTHERS.iter().find(|(start, ..)| bytes.starts_with(start)) {
         Some((_, what, hint)) => Err(Mistake::new(format!("`{}` {what}", excerpt(name)), *hint)),
@@ -85,7 +88,7 @@ pub fn other_format(name: &str, bytes: &[u8]) -> Result<(), Mistake> {
     }
 }
 
-/// A file that is no data set, as a mistake of the spec. `separator`: the one that it was read with.
+/// The mistake of a file that is no data set. `separator` is the one with which it was read.
 pub fn mistake(name: &str, bytes: &[u8], error: &TableError, separator: char, loss: Loss) -> Mistake {
     let hint = match &error.cell {
         Some(cell) if error.of_target => target_hint(cell, loss),
@@ -109,7 +112,7 @@ pub fn mistake(name: &str, bytes: &[u8], error: &TableError, separator: char, lo
     Mistake::new(format!("`{}`: {error}", excerpt(name)), hint)
 }
 
-/// What the first lines look like, if they look like another layout.
+/// The hint that the first lines look as if they had another layout, if they do.
 fn layout_hint(bytes: &[u8], separator: char) -> Option<String> {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]).into_owned();
     let mut lines = start.trim_start_matches('\u{feff}').lines();
@@ -188,17 +191,18 @@ fn target_hint(cell: &str, loss: Loss) -> String {
     }
 }
 
-/// Whether a task that says this of its file is the one that `taken` was taken for.
+/// What a task asks of its file.
 pub struct Asked<'a> {
     pub path: &'a str,
     pub target: &'a str,
-    /// Empty for all.
+    /// It is empty for all columns but the target.
     pub features: &'a [String],
     pub samples: Option<usize>,
     pub separator: char,
 }
 
 impl Asked<'_> {
+    /// The entry of `all` that was taken for such a task.
     pub fn find<'a>(&self, all: &'a [Taken]) -> Option<&'a Taken> {
         all.iter().find(|taken| {
             let features = if taken.named { taken.features == self.features } else { self.features.is_empty() };

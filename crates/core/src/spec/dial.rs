@@ -1,5 +1,6 @@
-//! A dial of a grid block: the settings that one axis, or several that advance together, step through. Positions are made when asked
-//! for, so that a range of a billion points costs nothing until it is run.
+//! A dial of a grid block: the settings through which one axis steps, or several axes that advance
+//! together. A setting is made when it is asked for, so a range of a billion points costs nothing
+//! until it is run.
 
 use super::range::{self, Divided};
 use super::report::{Mistake, Problems};
@@ -8,30 +9,32 @@ use super::value::{self, Written};
 use crate::axis::{Axis, COUNT, Id, Kind};
 use crate::trial::Value;
 
-/// The value of an axis at a point, before the division by another axis's.
+/// The value of an axis at a point, before it is divided by the value of the axis `per`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
     pub value: Value,
     pub per: Option<Id>,
 }
 
-/// What is set at one point of a block; the rest has its defaults. Indexed by `Id`.
+/// What is set at one point of a block, indexed by `Id`. The other axes have their defaults.
 pub type Point = [Option<Cell>; COUNT];
 
 pub const NOTHING_SET: Point = [None; COUNT];
 
+/// The settings of one or several axes, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Dial {
     /// A range of a float axis that stands alone.
     Range { axis: Id, divided: Divided },
-    /// Rows of cells, one per axis of `axes`; an empty cell leaves its axis alone.
+    /// Rows with one cell for each axis of `axes`. An empty cell leaves its axis alone.
     Rows { axes: Vec<Id>, rows: Vec<Vec<Option<Cell>>> },
 }
 
-/// Points that a list or an integer range may hold: these are kept in memory.
+/// The most points of a list or an integer range, which are kept in memory.
 pub const LISTED: u64 = 1_000_000;
 
 impl Dial {
+    /// The number of settings.
     pub fn len(&self) -> u64 {
         match self {
             Dial::Range { divided, .. } => divided.range.points,
@@ -39,7 +42,7 @@ impl Dial {
         }
     }
 
-    /// Rows that are kept in memory.
+    /// The number of rows that are kept in memory.
     pub fn listed(&self) -> u64 {
         match self {
             Dial::Range { .. } => 0,
@@ -54,6 +57,7 @@ impl Dial {
         }
     }
 
+    /// Sets the axes of the dial in `point` to its setting at `position`.
     pub fn set(&self, position: u64, point: &mut Point) {
         match self {
             Dial::Range { axis, divided } => point[*axis as usize] = Some(range_cell(divided, position)),
@@ -65,7 +69,7 @@ impl Dial {
         }
     }
 
-    /// The cells of `axis`; of a range its ends, between which the others lie.
+    /// The cells of `axis`. Of a range they are its ends, between which the others lie.
     pub fn cells(&self, axis: Id) -> Vec<Option<Cell>> {
         match self {
             Dial::Range { axis: own, .. } if *own != axis => Vec::new(),
@@ -79,7 +83,7 @@ impl Dial {
         }
     }
 
-    /// Its first position alone.
+    /// A dial of the first setting alone.
     pub fn first(&self) -> Dial {
         let axes = self.axes().to_vec();
         let mut point = NOTHING_SET;
@@ -87,7 +91,7 @@ impl Dial {
         Dial::Rows { rows: vec![axes.iter().map(|&id| point[id as usize]).collect()], axes }
     }
 
-    /// Without the axes that another table sets; none if nothing is left.
+    /// The dial without the axes in `taken`, which another table sets; `None` if nothing is left.
     pub fn without(self, taken: &[Id]) -> Option<Dial> {
         if !self.axes().iter().any(|axis| taken.contains(axis)) {
             return Some(self);
@@ -101,7 +105,8 @@ impl Dial {
         Some(Dial::Rows { axes: kept.iter().map(|&i| axes[i]).collect(), rows }.distinct())
     }
 
-    /// Clears cells that cannot apply beside the others of their row, then drops rows that came before.
+    /// Clears the cells that cannot apply beside the others of their row, and then drops the rows
+    /// that came before.
     pub fn distinct(self) -> Dial {
         let Dial::Rows { axes, mut rows } = self else { return self };
         for row in &mut rows {
@@ -125,7 +130,7 @@ fn range_cell(divided: &Divided, position: u64) -> Cell {
     Cell { value: Value::Float(divided.range.at(position)), per: divided.per }
 }
 
-/// A cell as something that can be hashed.
+/// A cell in a form that can be hashed.
 fn key(cell: &Option<Cell>) -> Option<(u8, u64, &'static str, Option<usize>)> {
     cell.map(|Cell { value, per }| {
         let per = per.map(|id| id as usize);
@@ -138,8 +143,8 @@ fn key(cell: &Option<Cell>) -> Option<(u8, u64, &'static str, Option<usize>)> {
     })
 }
 
-/// Reads what a spec gives `axis`: a value, a list, a range, or a list that holds ranges. Equal rows are kept, for `zip`. None after a
-/// mistake.
+/// Reads what a spec gives `axis`: a value, a list, a range, or a list that holds ranges. Equal
+/// rows are kept, for `zip`. It returns `None` after a mistake.
 pub fn read(axis: &'static Axis, node: &Node, problems: &mut Problems) -> Option<Dial> {
     if let (Raw::Table(entries), Kind::Float { .. }) = (&node.raw, &axis.kind) {
         let divided = range::read(axis, entries, &node.span, problems)?;
@@ -216,10 +221,10 @@ pub fn negative_scale() -> Mistake {
     Mistake::new("`init_scale` is below 0", "only init = \"constant\" may be negative")
 }
 
-/// Appends the points of a range; integers are rounded and each stands once.
+/// Appends the points of a range. Integers are rounded, and each of them comes once.
 fn points(axis: &Axis, divided: Divided, cells: &mut Vec<(Option<Cell>, Option<f64>)>) {
     let start = cells.len();
-    // Divided integers are rounded after the division.
+    // Integers that are divided are rounded after the division.
     let whole = matches!(axis.kind, Kind::Integer { .. }) && divided.per.is_none();
     for i in 0..divided.range.points {
         let mut cell = range_cell(&divided, i);
@@ -232,7 +237,8 @@ fn points(axis: &Axis, divided: Divided, cells: &mut Vec<(Option<Cell>, Option<f
     }
 }
 
-/// One column, or two where a short form sets a second axis: then its default stands beside names without a number.
+/// The dial of these cells: one column, or two where a short form sets a second axis. Then names
+/// without a number have the second axis at its default.
 fn rows(axis: &Axis, cells: Vec<(Option<Cell>, Option<f64>)>) -> Dial {
     let short = match &axis.kind {
         Kind::Choice { short: Some(short), .. } if cells.iter().any(|(_, number)| number.is_some()) => short,

@@ -1,5 +1,5 @@
-//! `[[expect]]` and `[baseline]`: what `check` holds a finished sweep against. Read with the rest of the spec, so that a sweep refuses a
-//! broken expectation before it trains anything.
+//! `[[expect]]` and `[baseline]`: what `check` compares a finished sweep with. They are read with
+//! the rest of the spec, so that a sweep refuses a broken expectation before it trains anything.
 
 use super::filter::{Attribute, Filter};
 use super::formula;
@@ -12,36 +12,38 @@ use super::source::{Entry, Node, Raw, Span};
 /// One `[[expect]]`.
 #[derive(Debug, Clone)]
 pub struct Expect {
-    /// The metric where the spec gives no name.
+    /// The name, or the metric where the spec gives no name.
     pub name: String,
     pub filter: Filter,
-    /// Must hold in every group of trials that agree in these.
+    /// The expectation must hold in every group of trials that agree in these attributes.
     pub by: Vec<Attribute>,
     pub metric: Metric,
     pub bound: Bound,
-    /// The whole table.
+    /// The place of the whole table.
     pub span: Span,
-    /// Its `where`, if it has one.
+    /// The place of its `where`, or of the table if it has none.
     pub where_span: Span,
 }
 
 /// What the metric must be. A NaN is within no bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
-    /// Both ends included.
+    /// From `min` to `max`, with both ends.
     Between { min: f64, max: f64 },
-    /// At most `tolerance` away.
+    /// At most `tolerance` away from `value`.
     Near { value: f64, tolerance: Tolerance },
 }
 
+/// How far a metric may be from its expected value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Tolerance {
     Absolute(f64),
-    /// A share of the size of the value.
+    /// A share of the absolute value.
     Relative(f64),
 }
 
 impl Bound {
+    /// Whether the bound holds of what was measured.
     pub fn holds(self, measured: f64) -> bool {
         match self {
             Bound::Between { min, max } => min <= measured && measured <= max,
@@ -56,12 +58,12 @@ impl Bound {
 /// `[baseline]`: how a sweep is compared with an earlier one.
 #[derive(Debug, Clone)]
 pub struct Baseline {
-    /// One test per group.
+    /// There is one test for each group of trials that agree in these attributes.
     pub by: Vec<Attribute>,
     /// The chance of a false alarm over all groups.
     pub alpha: f64,
     pub direction: Direction,
-    /// Largest share of pairs whose outcome may differ.
+    /// The largest share of pairs whose outcomes may differ.
     pub max_changed: Option<f64>,
     pub span: Span,
 }
@@ -72,16 +74,16 @@ impl Default for Baseline {
     }
 }
 
-/// Which differences fail the gate.
+/// The differences that fail the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// More trials that blow up, or earlier.
+    /// More trials that blow up, or earlier ones.
     Worse,
-    /// Any, as after an upgrade that should change nothing.
+    /// Any difference, as after an upgrade that should change nothing.
     Any,
 }
 
-/// `[[expect]]`
+/// Reads `[[expect]]`.
 pub fn expects(node: &Node, problems: &mut Problems) -> Vec<Expect> {
     let Raw::List(items) = &node.raw else {
         problems.push(&node.span, Mistake::kind("expect", node.raw.kind(), "a list of tables", "write [[expect]]"));
@@ -131,7 +133,8 @@ fn metric(entry: &Entry, problems: &mut Problems) -> Option<Metric> {
     match formula::metric(&text) {
         Ok(metric) => Some(metric),
         Err((place, mistake)) => {
-            // In quotes and without escapes, the text stands in the spec as it is.
+            // The text was written in quotes and without escapes, so it stands in the spec as it
+            // is.
             let plain = span.len() == text.len() + 2;
             let place = if plain { span.start + 1 + place.start..span.start + 1 + place.end } else { span.clone() };
             problems.push(&place, mistake);
@@ -151,7 +154,7 @@ fn filter(node: &Node, problems: &mut Problems) -> Filter {
     }
 }
 
-/// The value of `by`.
+/// Reads the value of `by`.
 fn columns(node: &Node, problems: &mut Problems) -> Vec<Attribute> {
     let hint = "for example by = [\"depth\"]";
     let Raw::List(items) = &node.raw else {
@@ -224,7 +227,7 @@ fn number<'a>(entry: &'a Entry, problems: &mut Problems) -> Option<(f64, &'a Spa
     Some((x, &entry.value.span))
 }
 
-/// A number, or `"5%"` of the value.
+/// Reads a number, or a share of the value such as `"5%"`.
 fn tolerance<'a>(entry: &'a Entry, problems: &mut Problems) -> Option<(Tolerance, &'a Span)> {
     let span = &entry.value.span;
     let percent = entry.value.raw.text().and_then(|text| text.trim().strip_suffix('%'));
@@ -242,7 +245,7 @@ fn tolerance<'a>(entry: &'a Entry, problems: &mut Problems) -> Option<(Tolerance
     }
 }
 
-/// `[baseline]`
+/// Reads `[baseline]`.
 pub fn baseline(node: &Node, problems: &mut Problems) -> Baseline {
     let mut baseline = Baseline { span: node.span.clone(), ..Baseline::default() };
     for entry in table("baseline", node, &key::names(&key::BASELINE), problems) {

@@ -1,4 +1,4 @@
-//! Conditions on trials: `[[exclude]]`, the `where` of a spec and `--where` of the command line. Reads trials, changes nothing.
+//! Conditions on trials: `[[exclude]]`, the `where` of a spec, and `--where` of the command line.
 
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
@@ -10,7 +10,7 @@ use crate::trial::{TaskKind, Trial, Value};
 
 /// What a filter reads: a trial of the grid, or a row of `runs.csv`.
 pub trait Filterable {
-    /// `None` where the axis does not apply.
+    /// The value of an axis; `None` where the axis does not apply.
     fn value(&self, axis: &'static Axis) -> Option<Value>;
     fn label(&self) -> &str;
     fn task(&self) -> &str;
@@ -35,27 +35,28 @@ impl Filterable for Trial {
     }
 }
 
-/// Holds of a trial if all its conditions do; without any it holds of every trial.
+/// Conditions on trials. A filter holds of a trial if all its conditions do, so without conditions
+/// it holds of every trial.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     conditions: Vec<Condition>,
 }
 
-/// One column and the values it may have.
+/// An attribute and the values that it may have.
 #[derive(Debug, Clone)]
 struct Condition {
     column: Attribute,
     any: Vec<Listed>,
 }
 
-/// A value, and where it stands in the spec or in the argument.
+/// A value, and its place in the spec or in the argument.
 #[derive(Debug, Clone)]
 struct Listed {
     want: Want,
     span: Span,
 }
 
-/// What trials are chosen and grouped by.
+/// An attribute of a trial, by which trials are filtered and grouped.
 #[derive(Debug, Clone, Copy)]
 pub enum Attribute {
     Axis(&'static Axis),
@@ -63,12 +64,13 @@ pub enum Attribute {
     Task,
 }
 
+/// What an attribute is compared with.
 #[derive(Debug, Clone)]
 enum Want {
     Text(String),
     /// A value, and the number of a short form.
     Value(Value, Option<f64>),
-    /// Both ends included.
+    /// The ends of a range, which includes both.
     Between(f64, f64),
 }
 
@@ -95,7 +97,7 @@ impl Attribute {
         }
     }
 
-    /// The cell of a trial as `runs.csv` has it; empty where the axis does not apply.
+    /// The attribute of a trial as `runs.csv` has it. It is empty where the axis does not apply.
     pub fn text(&self, trial: &Trial) -> String {
         match self {
             Attribute::Label => trial.label.clone(),
@@ -110,7 +112,7 @@ impl Attribute {
         }
     }
 
-    /// A value as TOML has it.
+    /// Reads a value that is written as in TOML.
     fn want(&self, raw: &Raw) -> Result<Want, Mistake> {
         match (self, raw) {
             (Attribute::Axis(axis), _) => {
@@ -154,7 +156,8 @@ impl Attribute {
 }
 
 impl Filter {
-    /// Reads the arguments of `--where`: `AXIS=V`, `AXIS=V,V` or `AXIS=A..B`. A value may stand in quotes, as one with a comma must.
+    /// Reads the arguments of `--where`: `AXIS=V`, `AXIS=V,V` or `AXIS=A..B`. A value may stand in
+    /// quotes, and a value with a comma must.
     ///
     /// # Errors
     /// What is wrong with the first bad argument, with a hint.
@@ -175,35 +178,36 @@ impl Filter {
         Filter { conditions }
     }
 
-    /// The values that are no ranges: condition and position in it.
+    /// The values that are no ranges, each as its condition and its position in that.
     pub(super) fn listed(&self) -> Vec<(usize, usize)> {
         let all =
             self.conditions.iter().enumerate().flat_map(|(i, condition)| (0..condition.any.len()).map(move |k| (i, k)));
         all.filter(|(i, k)| !matches!(self.conditions[*i].any[*k].want, Want::Between(..))).collect()
     }
 
-    /// Whether a trial has a value of `listed`.
+    /// Whether a trial has this value of `listed`.
     pub(super) fn has(&self, condition: usize, value: usize, trial: &impl Filterable) -> bool {
         let Condition { column, any } = &self.conditions[condition];
         any[value].want.holds(column, trial)
     }
 
-    /// The column of a value of `listed`, and where it stands.
+    /// The attribute of a value of `listed`, and the place of the value.
     pub(super) fn place(&self, condition: usize, value: usize) -> (Attribute, Span) {
         let Condition { column, any } = &self.conditions[condition];
         (*column, any[value].span.clone())
     }
 
-    /// What its conditions are about.
+    /// The attributes of its conditions.
     pub(super) fn columns(&self) -> impl Iterator<Item = Attribute> {
         self.conditions.iter().map(|condition| condition.column)
     }
 
-    /// Values that a trial may be compared with.
+    /// The number of values with which a trial may be compared.
     pub(super) fn values(&self) -> u64 {
         self.conditions.iter().map(|condition| condition.any.len() as u64).sum()
     }
 
+    /// Whether the filter holds of a trial.
     pub fn matches(&self, trial: &impl Filterable) -> bool {
         self.conditions
             .iter()
@@ -253,7 +257,7 @@ fn wants(column: &Attribute, node: &Node, problems: &mut Problems) -> Vec<Listed
     }
 }
 
-/// `AXIS=V[,V]` or `AXIS=A..B`, in which either end may be left out.
+/// Reads `AXIS=V[,V]` or `AXIS=A..B`. Either end of a range may be left out.
 fn condition(arg: &str) -> Result<Condition, Mistake> {
     let Some((name, values)) = arg.split_once('=') else {
         return Err(Mistake::new("there is no `=`", "AXIS=V, AXIS=V,V or AXIS=A..B, for example lr=1e-3..0.1"));
@@ -277,8 +281,9 @@ fn condition(arg: &str) -> Result<Condition, Mistake> {
     Ok(Condition { column, any })
 }
 
-/// Where the values of a list stand in `arg`, from `at` on: apart by commas, without blanks around them. A value in quotes is without its
-/// quotes, and may have commas and blanks of its own.
+/// The places of the values of a list in `arg`, from `at` on. Commas separate them, and blanks
+/// around them do not count. A value in quotes comes without its quotes, and may have commas and
+/// blanks of its own.
 fn words(arg: &str, mut at: usize) -> Result<Vec<Span>, Mistake> {
     let mut words = Vec::new();
     loop {
@@ -321,7 +326,7 @@ fn number(name: &str, text: &str) -> Result<f64, Mistake> {
     found.ok_or_else(|| Mistake::new(format!("`{}` is not a value of `{name}`", excerpt(text)), "it takes numbers"))
 }
 
-/// A value as the command line has it: without quotes.
+/// Reads a value as the command line has it: without quotes.
 fn want(column: &Attribute, text: &str) -> Result<Want, Mistake> {
     let raw = match column {
         Attribute::Axis(axis) => match axis.kind {
@@ -366,7 +371,7 @@ impl Want {
     }
 }
 
-/// Whether the numeric half of a short form holds too.
+/// Whether the number of a short form holds, too.
 fn has_number(trial: &impl Filterable, axis: &Axis, number: f64) -> bool {
     let Kind::Choice { short: Some(short), .. } = &axis.kind else { return false };
     trial.value(short.sets.axis()).is_some_and(|found| same(found, Value::Float(number)))
@@ -387,7 +392,7 @@ fn as_number(value: Value) -> f64 {
     }
 }
 
-/// Equal at a relative 1e-9.
+/// Whether two numbers are equal within a relative 1e-9.
 fn close(a: f64, b: f64) -> bool {
     a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()) && a.is_finite() && b.is_finite()
 }

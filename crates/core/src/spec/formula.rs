@@ -1,14 +1,16 @@
-//! Reads the text of a metric: tokens, then precedence climbing. Every mistake knows its bytes; the first one ends the reading.
+//! Reads the text of a metric: it is split into tokens and parsed by precedence climbing. Every
+//! mistake knows the bytes where it is. The first mistake ends the reading.
 
 use super::metric::{Expr, Formula, Function, IndexRange, LayerTerm, Metric, Operator, RangeEnd, Rate, Unary, What};
 use super::report::{Mistake, excerpt};
 use super::source::Span;
 use crate::record;
 
-/// Bytes. A metric is a line for people to read; the bound also keeps the recursion below from running deep.
+/// The most bytes of a metric, which is a line for people to read. The bound also keeps the
+/// recursion of the parser from running deep.
 pub const LONGEST: usize = 1000;
 
-/// A layer, time step or epoch is below this.
+/// A layer, a time step or an epoch is below this number.
 const MOST: i64 = 1_000_000;
 
 const EXAMPLES: &str = "divergence_rate, mean(loss_final), max(ln(backprop_ratio))";
@@ -29,7 +31,7 @@ const SIGNS: [&str; 13] = ["..", "<", ">", "+", "-", "*", "/", "^", "(", ")", "[
 /// Reads a metric.
 ///
 /// # Errors
-/// The first mistake, and the bytes of `text` where it stands.
+/// The first mistake, and its place in `text`.
 pub fn metric(text: &str) -> Result<Metric, (Span, Mistake)> {
     let line = || text.split_whitespace().collect::<Vec<_>>().join(" ");
     what(text).map(|what| Metric { text: line(), what })
@@ -110,7 +112,7 @@ fn tokens(text: &str) -> Result<Vec<(Span, Token<'_>)>, Wrong> {
     Ok(tokens)
 }
 
-/// The length of the number that `text` begins with. `5..25` begins with 5.
+/// The length of the number with which `text` begins. `5..25` begins with 5.
 fn number(text: &[u8]) -> usize {
     let digits = |from: usize| from + text[from..].iter().take_while(|b| b.is_ascii_digit()).count();
     let mut end = digits(0);
@@ -167,11 +169,11 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Operators that bind at least as tightly as `least`.
+    /// Reads operators that bind at least as tightly as `least`.
     fn sum(&mut self, least: u8) -> Result<Expr, Wrong> {
         let mut left = self.atom()?;
         while let (_, Token::Sign(sign)) = self.peek() {
-            // How tightly it binds, and how tightly what stands to its right must.
+            // How tightly the operator binds, and how tightly what stands to its right must bind.
             let (operator, tight, right) = match sign {
                 "<" => (Operator::Less, 0, 1),
                 ">" => (Operator::Greater, 0, 1),
@@ -248,7 +250,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What stands between the brackets, and the closing one.
+    /// Reads what stands between the brackets, and the closing bracket.
     fn layers(&mut self, column: &'static str) -> Result<LayerTerm, Wrong> {
         let mut layers = LayerTerm { column, layers: self.reach(true)?, times: None, epoch: 0 };
         let mut epoch = None;
@@ -310,7 +312,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Keeps what is read of layers.csv if it goes with what was read before.
+    /// Keeps a term of `layers.csv` if its ranges are as long as those of the terms before it.
     fn checked(&mut self, layers: LayerTerm, start: usize) -> Result<Expr, Wrong> {
         let both = |a: Option<IndexRange>, b: Option<IndexRange>| match (a, b) {
             (Some(a), Some(b)) => a.is_single() || b.is_single() || a.as_long_as(b),

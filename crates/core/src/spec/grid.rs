@@ -1,5 +1,6 @@
-//! The trials of a spec in a fixed order, made one at a time: blocks as written, in each the product of its dials with the first
-//! outermost and the seed innermost. Equal trials come once, where they come first; excluded ones do not come.
+//! The trials of a spec in a fixed order, made one at a time. The blocks come as they are written.
+//! In each block the trials are the product of its dials, of which the first is outermost, with the
+//! seed innermost. Equal trials come once, where they come first, and excluded trials do not come.
 
 use super::block::Block;
 use super::dial::{Dial, NOTHING_SET};
@@ -10,6 +11,7 @@ use crate::axis::Id;
 use crate::trial::{Trial, TrialId};
 use std::collections::HashMap;
 
+/// The grid of a spec.
 #[derive(Debug, Clone, Copy)]
 pub struct Grid<'a> {
     blocks: &'a [Block],
@@ -21,7 +23,8 @@ impl<'a> Grid<'a> {
         Grid { blocks, excludes }
     }
 
-    /// The size of the product, before equal trials are merged and excluded ones dropped. Takes no memory and no time.
+    /// The size of the product, before equal trials are merged and excluded ones dropped. It takes
+    /// no memory and no time.
     pub fn points(&self) -> u128 {
         let size = |block: &Block| {
             let dials = block.dials.iter().map(|dial| u128::from(dial.len()));
@@ -30,11 +33,14 @@ impl<'a> Grid<'a> {
         self.blocks.iter().map(size).fold(0, u128::saturating_add)
     }
 
-    /// The trial at a point, from 0 to `points`.
+    /// The trial at a point, which is below `points`.
+    ///
+    /// # Panics
+    /// If the grid has no such point.
     pub fn at(&self, point: u64) -> Trial {
         let mut rest = point;
         for block in self.blocks {
-            // The seed is inside of all dials, the last dial inside of the others.
+            // The seed is inside of all dials, and each dial is inside of those before it.
             let seeds = block.seeds.len();
             let size = block.dials.iter().map(Dial::len).fold(seeds, u64::saturating_mul);
             if rest >= size {
@@ -53,16 +59,16 @@ impl<'a> Grid<'a> {
         panic!("the grid has no point {point}");
     }
 
-    /// Whether the trials of a configuration (all but the seed) surely follow each other.
+    /// Whether the trials of a configuration (which is all but the seed) surely follow each other.
     pub fn keeps_configurations_together(&self) -> bool {
         let mut labels: Vec<&str> = self.blocks.iter().map(|block| block.label.as_str()).collect();
         labels.sort_unstable();
-        // Where data has a seed of its own, a configuration is "the same as the seed" too.
+        // Where the data has a seed of its own, "the same as the seed" is a configuration, too.
         let axes = || self.blocks.iter().flat_map(|block| &block.dials).flat_map(|dial| dial.axes());
         labels.is_sorted_by(|a, b| a < b) && !axes().any(|id| *id == Id::DataSeed)
     }
 
-    /// Every trial, in order. Remembers the ids only where two points could be the same trial.
+    /// Every trial in order. The ids are remembered only where two points could be the same trial.
     pub fn trials(&self) -> Trials<'a> {
         let distinct = self.blocks.iter().all(|block| block.distinct);
         Trials {
@@ -76,7 +82,7 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// The trial at every point, excluded ones and repeats too, and whether it is excluded.
+    /// The trial at every point, also excluded ones and repeats, and whether it is excluded.
     pub(super) fn all_points(&self) -> impl Iterator<Item = (Trial, bool)> {
         let mut trials = self.trials();
         std::iter::from_fn(move || trials.point()).map(|trial| {
@@ -85,7 +91,7 @@ impl<'a> Grid<'a> {
         })
     }
 
-    /// Whether none of the first `points` is left after the excludes.
+    /// Whether the excludes leave none of the first `points` trials.
     pub(super) fn is_empty_within(&self, points: u64) -> bool {
         let mut trials = self.trials();
         let mut looked_at = std::iter::from_fn(|| trials.point()).take(points as usize);
@@ -94,7 +100,7 @@ impl<'a> Grid<'a> {
         excluded && all < points
     }
 
-    /// The values that a column has in the grid, each once: as many as a message needs to look at.
+    /// The values that an attribute has in the grid, each once: as many of them as a message needs.
     pub fn values(&self, column: &Attribute) -> Vec<String> {
         const MOST: usize = 1000;
         let mut values: Vec<String> = Vec::new();
@@ -117,24 +123,25 @@ pub struct Trials<'a> {
     grid: Grid<'a>,
     block: usize,
     walk: Option<Cursor>,
-    /// How many were looked at.
+    /// How many points were looked at.
     points: u64,
-    /// Each with further bits of its hash; none if no two points can be the same trial.
+    /// The ids that came, each with further bits of its hash. It is `None` if no two points can be
+    /// the same trial.
     seen: Option<HashMap<TrialId, u64>>,
-    /// The first point that is another trial than an earlier one and has its id.
+    /// The first point that has the id of an earlier one and is another trial.
     collision: Option<u64>,
-    /// Which values of the excludes `advance` has met.
+    /// The values of the excludes that `advance` has met.
     excludes: Vec<Coverage<'a>>,
 }
 
 /// A position in a block.
 #[derive(Debug)]
 struct Cursor {
-    /// One per dial.
+    /// The position of each dial.
     positions: Vec<u64>,
-    /// Of the next seed.
+    /// The number of the next seed.
     seed: u64,
-    /// The configuration at `positions`, to be given its seeds.
+    /// The configuration at `positions`, which is to be given its seeds.
     trial: Trial,
 }
 
@@ -151,7 +158,7 @@ impl Cursor {
         Trial { seed, data_seed, ..self.trial.clone() }
     }
 
-    /// The walk at the next configuration; none after the last.
+    /// The cursor at the next configuration; `None` behind the last.
     fn next(mut self, block: &Block) -> Option<Cursor> {
         for (position, dial) in self.positions.iter_mut().zip(&block.dials).rev() {
             *position += 1;
@@ -184,12 +191,13 @@ impl Trials<'_> {
         }
     }
 
-    /// A point that was left out although it is a trial of its own: another one has its id, which is a hash of 48 bits.
+    /// A point that was left out although it is a trial of its own, because another trial has its
+    /// id, which is a hash of 48 bits.
     pub fn collision(&self) -> Option<u64> {
         self.collision
     }
 
-    /// Values of the excludes that no trial of those that `advance` has passed has.
+    /// The values of the excludes that no trial has of those that `advance` has passed.
     pub fn unmet(&self) -> Vec<Unmet> {
         self.excludes.iter().flat_map(Coverage::unmet).collect()
     }
@@ -220,7 +228,7 @@ impl Iterator for Trials<'_> {
         if self.seen.is_some() {
             return self.advance().map(|(_, _, trial)| trial);
         }
-        // Without its id, which takes as long as the trial itself.
+        // The id is not needed, and would take as long as the trial itself.
         let grid = self.grid;
         std::iter::from_fn(|| self.point()).find(|trial| !grid.is_excluded(trial))
     }

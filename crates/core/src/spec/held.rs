@@ -1,6 +1,8 @@
-//! Whether the dtype of a trial holds the numbers that it starts from: data, learning rates and the like. What it does not hold would be an infinity before
-//! the first step, which is a mistake in the spec and nothing that training did. PyTorch refuses such a learning rate, too ("value cannot be converted
-//! to type float without overflow"); a number that becomes 0 it takes, and so does this.
+//! Checks whether the dtype of a trial holds the numbers that it starts from: data, learning rates
+//! and the like. A number that it does not hold would be infinite before the first step, which is a
+//! mistake in the spec and not something that training did. PyTorch refuses such a learning rate,
+//! too ("value cannot be converted to type float without overflow"). A number that becomes 0 is
+//! accepted there, and so it is here.
 
 use super::check::View;
 use super::report::{Mistake, Problems, excerpt};
@@ -8,7 +10,7 @@ use crate::axis::Id;
 use crate::trial::Value;
 use crate::trial::{Dtype, Loss};
 
-/// Whether `x` is a number of this dtype, after rounding.
+/// Whether `x` is a finite number of this dtype after rounding.
 pub fn holds(dtype: Dtype, x: f64) -> bool {
     match dtype {
         Dtype::Float32 => (x as f32).is_finite(),
@@ -18,7 +20,7 @@ pub fn holds(dtype: Dtype, x: f64) -> bool {
     }
 }
 
-/// Whether `x`, which is not 0, becomes 0.
+/// Whether `x`, which is not 0, becomes 0 in this dtype.
 pub fn vanishes(dtype: Dtype, x: f64) -> bool {
     match dtype {
         Dtype::Float32 => x.abs() < f64::from(f32::MIN_POSITIVE),
@@ -28,7 +30,8 @@ pub fn vanishes(dtype: Dtype, x: f64) -> bool {
     }
 }
 
-/// What a number of 16 bits is multiplied with is held in float32.
+/// The dtype of the factor by which a number of this dtype is multiplied: for the 16-bit dtypes it
+/// is float32.
 fn inner(dtype: Dtype) -> Dtype {
     match dtype {
         Dtype::Float64 => Dtype::Float64,
@@ -45,7 +48,8 @@ fn largest(dtype: Dtype) -> &'static str {
     }
 }
 
-/// Reports what no trial of the block can start from. Where axes stand in one dial their values are taken row by row, else all with all.
+/// Reports the numbers from which no trial of the block can start. Where axes stand in one dial,
+/// their values are taken row by row, otherwise each value with each.
 pub fn check(view: &View, problems: &mut Problems) {
     let dtypes = dtypes(view);
     if let Some(plan) = view.task {
@@ -80,7 +84,7 @@ fn dtypes(view: &View) -> Vec<Dtype> {
     view.values(Id::Dtype).unwrap_or_default().iter().filter_map(named).collect()
 }
 
-/// The numbers of an axis, each with a dtype that it meets.
+/// The numbers of an axis, each with a dtype beside which it comes.
 fn pairs(view: &View, id: Id, dtypes: &[Dtype]) -> Vec<(f64, Dtype)> {
     let number = |value: &Value| if let Value::Float(x) = value { Some(*x) } else { None };
     if let Some(given) = view.given(id)
@@ -100,7 +104,8 @@ fn pairs(view: &View, id: Id, dtypes: &[Dtype]) -> Vec<(f64, Dtype)> {
     largest.into_iter().flat_map(|x| dtypes.iter().map(move |&dtype| (x, dtype))).collect()
 }
 
-/// The dtype in which the optimizers of a block take a number, and the most that it is multiplied with before.
+/// The most that the optimizers of a block multiply a number by before they take it, and the dtype
+/// in which they take it.
 fn taken(view: &View, id: Id, dtype: Dtype) -> (f64, Dtype) {
     let adds = view.can_be(Id::Optimizer, "sgd")
         || view.can_be(Id::Optimizer, "rmsprop")
@@ -118,7 +123,8 @@ fn taken(view: &View, id: Id, dtype: Dtype) -> (f64, Dtype) {
     }
 }
 
-/// Of a data file: its first column that a dtype does not hold. `columns`: with their largest magnitudes.
+/// The mistake of a data file's first column that a dtype does not hold. `columns` are the columns
+/// with their largest magnitudes.
 pub fn column(dtype: Dtype, file: &str, columns: &[(String, f64)]) -> Option<Mistake> {
     let (name, beyond, largest) = columns.iter().find_map(|(name, largest)| {
         let (beyond, gone) = (!holds(dtype, *largest), *largest != 0.0 && vanishes(dtype, *largest));
@@ -136,9 +142,10 @@ pub fn column(dtype: Dtype, file: &str, columns: &[(String, f64)]) -> Option<Mis
     ))
 }
 
-/// Of inputs that are drawn: whether some of them would be beyond a dtype.
+/// The mistake that some of the drawn inputs would be beyond a dtype.
 pub fn input_std(dtype: Dtype, std: f64) -> Option<Mistake> {
-    // No normal number of 64 bits lies beyond 9 standard deviations; sums over them that make targets of them are in float64.
+    // No normal number of 64 bits lies beyond 9 standard deviations. The sums over them that make
+    // targets are in float64.
     let room = if dtype == Dtype::Float64 { 1e6 } else { 10.0 };
     (!holds(dtype, std * room)).then(|| {
         let message = format!("inputs of `input_std` = {} are beyond {}", crate::record::float(std), dtype.name());

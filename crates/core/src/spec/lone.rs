@@ -1,5 +1,6 @@
-//! Batch norm over a batch of one sample: its variance is 0, what it hands on is its shift whatever the input, and PyTorch refuses it. So does a
-//! spec, for every trial that no `[[exclude]]` drops.
+//! Refuses batch norm over a batch of one sample, for every trial that no `[[exclude]]` drops. The
+//! variance of one sample is 0, so the norm's output is its shift whatever the input is, and
+//! PyTorch refuses it, too.
 
 use super::Spec;
 use super::block::Block;
@@ -13,20 +14,21 @@ use crate::axis::Id;
 use crate::trial::Value;
 use crate::trial::{Lone, Task, Trial};
 
-/// Points that are looked at for one that no [[exclude]] drops.
+/// The most points that are searched for one that no `[[exclude]]` drops.
 const LOOKED_AT: usize = 1_000_000;
 
-/// Sizes of a batch that are told of a block.
+/// The most batch sizes of a block that are reported.
 const TOLD: usize = 10;
 
-/// `places`: for each block where to point at.
+/// Reports the batches of one sample in every block. `places` has the place to point at for each
+/// block.
 pub fn check(spec: &Spec, places: &[Span], problems: &mut Problems) {
     for (block, place) in spec.blocks.iter().zip(places) {
         let Some(suspects) = suspects(block, &spec.excludes) else { continue };
         let grid = Grid::new(std::slice::from_ref(&suspects), &spec.excludes);
         let mut told: Vec<usize> = Vec::new();
         for (looked_at, (trial, excluded)) in grid.all_points().enumerate() {
-            // What an exclude drops is not looked for without end.
+            // The search for a point that no exclude drops ends here.
             let given_up = looked_at >= LOOKED_AT;
             if told.len() == TOLD || given_up && !told.is_empty() {
                 break;
@@ -62,8 +64,9 @@ fn hint(trial: &Trial) -> String {
     format!("one sample has no variance, and PyTorch refuses it; take another `batch` or number of samples, or {drop}")
 }
 
-/// The block with as few of its points as will do: none that surely has two samples in every batch, and of the axes on which neither that nor an
-/// exclude depends one value each. None if there is none left.
+/// The block with as few of its points as are needed, or `None` if none of them can have a batch of
+/// one sample. Points are dropped that surely have two samples in every batch, and axes on which
+/// neither that nor an exclude depends keep one value each.
 fn suspects(block: &Block, excludes: &[Filter]) -> Option<Block> {
     let samples = block.tasks.any()?.samples;
     let given = |id: Id| block.dials.iter().any(|dial| dial.axes().contains(&id));

@@ -1,37 +1,44 @@
-//! What an expectation measures: a rate of outcomes, or a function of a formula that is worked out once per trial.
+//! What an expectation measures: a rate of outcomes, or a function of a formula that is evaluated
+//! once per trial.
 //!
 //! ```text
 //! metric   = rate | function "(" formula ")"
 //! rate     = divergence_rate | nonfinite_rate | converged_rate | stalled_rate | unsettled_rate
 //! function = mean | geomean | median | min | max | std | var | count
-//! formula  = number | column | layers | "(" formula ")" | ("ln" | "log10" | "sqrt" | "abs") "(" formula ")"
+//! formula  = number | column | layers | "(" formula ")"
+//!          | ("ln" | "log10" | "sqrt" | "abs") "(" formula ")"
 //!          | "-" formula | formula ("<" | ">" | "+" | "-" | "*" | "/" | "^") formula
 //! layers   = layer_column "[" range ["," "time" range] ["," "epoch" integer] "]"
 //! range    = end [".." end]
 //! end      = integer | "last" ["-" integer] | "output"
 //! ```
 //!
-//! A column is a numeric one of `runs.csv`, axes included; a layer column one of `layers.csv`. `^` binds tighter than a sign and to the
-//! right, as in Python: `-2 ^ 2` is -4. `std` and `var` divide by n - 1; `ln` is the natural logarithm. `<` and `>`
-//! bind last and give 1 or 0, and 0 where a side is NaN, so that their mean is a share of trials.
+//! A `column` is a numeric column of `runs.csv`, axes included, and a `layer_column` is one of
+//! `layers.csv`. `^` binds tighter than a sign, and to the right, as in Python: `-2 ^ 2` is -4.
+//! `std` and `var` divide by n - 1, and `ln` is the natural logarithm. `<` and `>` bind last. They
+//! give 1 or 0, and 0 where a side is NaN, so that their mean is a share of trials.
 //!
-//! A range of layers includes both ends and makes one observation per layer; ranges in one formula advance together, so they must
-//! be equally long, and a single layer goes with each of them. `last` is the last hidden layer (or the last time step), `output` the
-//! output layer, `depth + 1`. Without `epoch` the layers are those at epoch 0, before any update. Without `time` they are those of rows
-//! that have none: hidden layers of recurrent nets have one row per time step and need it.
+//! A range of layers includes both ends and makes one observation per layer. The ranges in one
+//! formula advance together, so they must be equally long; a single layer goes with each layer of a
+//! range. `last` is the last hidden layer (or the last time step), and `output` is the output
+//! layer, `depth + 1`. Without `epoch` the layers are those at epoch 0, before any update. Without
+//! `time` they are those of the rows that have no time step. Hidden layers of recurrent nets have
+//! one row per time step, so they need it.
 //!
-//! Types only; `formula` reads the text, `check` measures.
+//! This module has the types only; `formula` reads the text, and `check` measures.
 
 use crate::record::LAYER;
 use crate::record::column::abouts;
 
+/// A metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
-    /// As written, on one line.
+    /// The text as it was written, on one line.
     pub text: String,
     pub what: What,
 }
 
+/// What a metric is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
     Rate(Rate),
@@ -63,7 +70,7 @@ impl Rate {
     }
 }
 
-/// From observations to one number.
+/// A function from observations to one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
     Mean,
@@ -73,9 +80,9 @@ pub enum Function {
     Max,
     /// The root of `Var`.
     Std,
-    /// Of the sample: the divisor is n - 1.
+    /// The sample variance: the divisor is n - 1.
     Var,
-    /// How many trials (or layers) have a value, finite or not.
+    /// The number of trials (or layers) that have a value, finite or not.
     Count,
 }
 
@@ -105,16 +112,17 @@ impl Function {
     }
 }
 
-/// What is worked out for a trial.
+/// What is evaluated for a trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Formula {
     pub root: Expr,
-    /// The columns of `runs.csv` that it reads; `Expr::Column` is an index into them.
+    /// The columns of `runs.csv` that it reads. `Expr::Column` is an index into them.
     pub columns: Vec<&'static str>,
-    /// What it reads of `layers.csv`; `Expr::Layers` is an index into it.
+    /// What it reads of `layers.csv`. `Expr::Layers` is an index into it.
     pub layers: Vec<LayerTerm>,
 }
 
+/// An expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
     Number(f64),
@@ -134,7 +142,7 @@ pub enum Unary {
 }
 
 impl Unary {
-    /// Those that are written as functions.
+    /// The operations that are written as functions.
     pub const NAMED: [(&'static str, Unary); 4] =
         [("ln", Unary::Ln), ("log10", Unary::Log10), ("sqrt", Unary::Sqrt), ("abs", Unary::Abs)];
 
@@ -156,7 +164,7 @@ pub enum Operator {
     Multiply,
     Divide,
     Power,
-    /// 1 if it holds, else 0.
+    /// It is 1 if the comparison holds, otherwise 0.
     Less,
     Greater,
 }
@@ -175,12 +183,12 @@ impl Operator {
     }
 }
 
-/// Cells of one column of `layers.csv`, for each trial.
+/// The cells of one column of `layers.csv`, for each trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerTerm {
     pub column: &'static str,
     pub layers: IndexRange,
-    /// None: rows whose time is empty.
+    /// It is `None` for the rows whose time is empty.
     pub times: Option<IndexRange>,
     pub epoch: u64,
 }
@@ -192,14 +200,15 @@ impl LayerTerm {
     }
 }
 
-/// From one layer (or time step) to another, both included.
+/// The layers (or time steps) from one to another, with both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexRange {
     pub from: RangeEnd,
     pub to: RangeEnd,
 }
 
-/// `number`, or that much after the last one, which depends on the trial.
+/// The number of a layer or time step or, if `from_last` is set, its distance behind the last one,
+/// which depends on the trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RangeEnd {
     pub number: i64,
@@ -213,7 +222,7 @@ impl RangeEnd {
 }
 
 impl IndexRange {
-    /// The first one of a trial whose last is `last`, and how many there are.
+    /// The first layer and the number of layers, in a trial whose last layer is `last`.
     pub fn of(self, last: u64) -> (i64, usize) {
         let (from, to) = (self.from.at(last), self.to.at(last));
         (from, (to - from + 1).max(0) as usize)
@@ -223,7 +232,7 @@ impl IndexRange {
         self.from == self.to
     }
 
-    /// Whether the two have as many members in every trial.
+    /// Whether the two ranges are equally long in every trial.
     pub(super) fn as_long_as(self, other: IndexRange) -> bool {
         let slope = |reach: IndexRange| i64::from(reach.to.from_last) - i64::from(reach.from.from_last);
         let length = |reach: IndexRange| reach.to.number - reach.from.number;
@@ -232,7 +241,7 @@ impl IndexRange {
 }
 
 impl Metric {
-    /// The columns of `runs.csv` that it reads, beside outcome and lost.
+    /// The columns of `runs.csv` that it reads, beside `outcome` and `lost`.
     pub fn columns(&self) -> &[&'static str] {
         match &self.what {
             What::Rate(_) => &[],

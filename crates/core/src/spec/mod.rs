@@ -4,6 +4,10 @@
 //! The way of a value: `source` (where it stands) -> `value` and `range` (what it is, by the table of axes) -> `dial` (what an axis
 //! steps through) -> `block` and `draft` (base and block together) -> `check` (whether it makes sense) -> `resolve` (a trial). Beside it,
 //! for the gate: `expect`, whose `metric` is read by `formula`.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what stands in a spec in place of what it should may be of any kind, and most axes are treated alike"
+)]
 
 mod block;
 mod check;

@@ -1,4 +1,5 @@
-//! `{ log = [a, b], points = n }` and `{ linear = [a, b], points = n }`: exact ends, inner points rounded to 12 significant digits.
+//! `{ log = [a, b], points = n }` and `{ linear = [a, b], points = n }`. The ends are exact, and
+//! the inner points are rounded to 12 significant digits.
 
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
@@ -7,7 +8,8 @@ use super::value;
 use crate::axis::{Axis, Id, Kind, TABLE};
 use crate::trial::Value;
 
-/// Points from `first` to `last`, computed when asked for.
+/// A geometric (`log`) or an arithmetic progression from `first` to `last`, whose points are
+/// computed when they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progression {
     log: bool,
@@ -16,7 +18,7 @@ pub struct Progression {
     pub points: u64,
 }
 
-/// A range as written; `per` is the axis by whose value each point is divided.
+/// A range as it is written. `per` is the axis by whose value each point is divided.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Divided {
     pub range: Progression,
@@ -24,6 +26,7 @@ pub struct Divided {
 }
 
 impl Progression {
+    /// The point `i`, from 0.
     pub fn at(&self, i: u64) -> f64 {
         if i == 0 {
             return self.first;
@@ -34,7 +37,7 @@ impl Progression {
             return self.last;
         }
         let between = |a: f64, b: f64| {
-            // The first form is exact where the ends are; it may overflow.
+            // This form is exact where the ends are, but it may overflow.
             let x = (a * before + b * after) / steps;
             if x.is_finite() { x } else { a * (before / steps) + b * (after / steps) }
         };
@@ -43,7 +46,8 @@ impl Progression {
         rounded.clamp(self.first.min(self.last), self.first.max(self.last)) + 0.0
     }
 
-    /// Whether neighbours are surely farther apart than the rounding, also after a division by an axis.
+    /// Whether neighbours are surely farther apart than the rounding, also after a division by an
+    /// axis.
     pub fn is_distinct(&self) -> bool {
         let (small, large) = (self.first.abs().min(self.last.abs()), self.first.abs().max(self.last.abs()));
         // Near the smallest numbers of 64 bits there are few digits.
@@ -54,7 +58,7 @@ impl Progression {
     }
 }
 
-/// Points of one range.
+/// The most points of one range.
 pub const MOST_POINTS: i64 = 1 << 50;
 
 const HINT: &str = "for example { log = [1e-3, 10.0], points = 5 }";

@@ -1,4 +1,5 @@
-//! Everything that is wrong with a spec, in one report: each mistake with its file, line, column, text and a hint.
+//! Everything that is wrong with a spec, in one report: each mistake has its file, line, column,
+//! text and a hint.
 
 use super::source::Span;
 use crate::axis::TABLE;
@@ -6,7 +7,7 @@ pub use crate::failure::excerpt;
 use crate::failure::printable;
 use std::fmt;
 
-/// What is wrong and what to do about it, without a place.
+/// What is wrong, and what to do about it, without a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     message: String,
@@ -16,7 +17,8 @@ pub struct Mistake {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hint {
     Text(String),
-    /// Names a near one of `known` when it is shown: of a hundred thousand mistakes few are.
+    /// Suggests a name of `known` that is near, when it is shown: of a hundred thousand mistakes
+    /// few are.
     Nearest {
         found: String,
         known: Vec<&'static str>,
@@ -28,9 +30,10 @@ impl Mistake {
         Mistake { message: message.into(), hint: Hint::Text(hint.into()) }
     }
 
-    /// A name that is not among `known`, which the message says; the hint names one that is near, or all.
+    /// A name that is not among `known`, which `message` says. The hint suggests a near one, or
+    /// lists them all.
     pub fn unknown(message: impl Into<String>, found: &str, known: &[&'static str]) -> Mistake {
-        // Beyond this a name is too long to be meant.
+        // A longer name cannot be a mistyped one.
         let found = found.chars().take(MEANT + 1).collect();
         Mistake { message: message.into(), hint: Hint::Nearest { found, known: known.to_vec() } }
     }
@@ -57,10 +60,11 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Characters of a name that may be a known one, mistyped.
+/// The most characters of a name that may be a mistyped known one.
 const MEANT: usize = 64;
 
-/// The known name that `found` was probably meant to be: few letters differ, or only the order of its words does.
+/// The known name that `found` was probably meant to be: few letters differ, or only the order of
+/// its words does.
 fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     if found.chars().count() > MEANT {
         return None;
@@ -71,23 +75,24 @@ fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
         strsim::damerau_levenshtein(meant, name).min(reordered)
     };
     let scored = known.iter().map(|&name| (distance(name), name));
-    // A third of the letters: `sep` is not `eps`, and a name of two letters is not another one.
+    // A third of the letters may differ: `sep` is not `eps`, and a name of two letters is not
+    // another one.
     let near =
         |&(distance, name): &(usize, &str)| 3 * distance <= name.chars().count().min(meant.chars().count()).max(3);
     scored.min().filter(near).map(|(_, name)| name)
 }
 
-/// The words of a name in the order of the alphabet: `final_loss` and `loss_final` are alike.
+/// The words of a name in alphabetical order, so that `final_loss` and `loss_final` are alike.
 fn in_order(name: &str) -> String {
     let mut words: Vec<&str> = name.split('_').collect();
     words.sort_unstable();
     words.join("_")
 }
 
-/// Mistakes that a report lists; the others are counted.
+/// The most mistakes that a report lists. The others are counted.
 const LISTED: usize = 100;
 
-/// Mistakes as they are found, with their places.
+/// Mistakes with their places, as they are found.
 #[derive(Debug, Default)]
 pub struct Problems {
     listed: Vec<(Span, Mistake)>,
@@ -96,8 +101,9 @@ pub struct Problems {
 }
 
 impl Problems {
+    /// Adds a mistake, once for each place.
     pub fn push(&mut self, span: &Span, mistake: Mistake) {
-        // What is wrong in [base] or [task] is met again by every block that uses it.
+        // Every block that uses `[base]` or `[task]` finds its mistakes again.
         if self.listed.iter().any(|(s, m)| s == span && *m == mistake) {
             return;
         }
@@ -112,7 +118,7 @@ impl Problems {
         self.push(span, Mistake::new(message, hint));
     }
 
-    /// What a spec may say, though it is hardly meant.
+    /// Adds a warning about something that a spec may say, though it is hardly meant.
     pub fn warn(&mut self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
         let warning = (span.clone(), Mistake::new(message, hint));
         if self.warnings.len() < LISTED && !self.warnings.contains(&warning) {
@@ -152,7 +158,7 @@ impl Problems {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     pub problems: Vec<Problem>,
-    /// Mistakes beyond those listed.
+    /// The number of mistakes beyond those listed.
     pub more: usize,
 }
 
@@ -162,7 +168,7 @@ pub enum Severity {
     Warning,
 }
 
-/// One mistake, or a warning, with its place; lines and columns count from 1.
+/// A mistake or a warning with its place. Lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     severity: Severity,
@@ -175,7 +181,7 @@ pub struct Problem {
     carets: String,
 }
 
-/// Characters of a source line that a report shows.
+/// The most characters of a source line that a report shows.
 const SHOWN: usize = 120;
 
 impl Problem {
@@ -185,9 +191,9 @@ impl Problem {
         let line = text[line_start..].lines().next().unwrap_or("");
         let before = text[line_start..start].chars().count();
         let marked = text[start..boundary(text, span.end).max(start)].lines().next().unwrap_or("").chars().count();
-        // A long line is shown from a little before the mistake.
+        // A long line is shown from a little before the mistake on.
         let skip = if before + marked.min(20) > SHOWN { before.saturating_sub(20) } else { 0 };
-        // A character as wide as the one that a terminal would obey.
+        // A character that a terminal would obey is replaced by one that is as wide.
         let shown = line.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c });
         let shown: Vec<char> = shown.skip(skip).take(SHOWN).collect();
         let pad = shown.iter().take(before - skip).map(|&c| if c == '\t' { '\t' } else { ' ' });

@@ -1,4 +1,5 @@
-//! The TOML text as a tree in which every key and value knows its place. Reads syntax only; what the keys mean is for the other files.
+//! The TOML text as a tree in which every key and value knows its place. This module reads the
+//! syntax only; what the keys mean is for the other files.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -6,7 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Bytes of the text.
+/// A range of bytes of the text.
 pub type Span = Range<usize>;
 
 /// A value with its place.
@@ -16,6 +17,7 @@ pub struct Node {
     pub raw: Raw,
 }
 
+/// A value as TOML has it.
 #[derive(Debug, Clone)]
 pub enum Raw {
     Text(String),
@@ -24,21 +26,22 @@ pub enum Raw {
     Boolean(bool),
     List(Vec<Node>),
     Table(Vec<Entry>),
-    /// What no key of a spec takes, in words: a date, a number beyond the machine's, a hundred brackets.
+    /// What no key of a spec takes, in words: a date, a number that is too large for the machine, a
+    /// hundred brackets.
     Other(&'static str),
 }
 
 /// A line `key = value`, or a `[table]`.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// As written, but for `-`, which is read as `_`.
+    /// The key as it was written, except that `-` is read as `_`.
     pub key: String,
     pub key_span: Span,
     pub value: Node,
 }
 
 impl Raw {
-    /// For messages: what kind of value this is.
+    /// The kind of the value, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Raw::Text(_) => "a string",
@@ -68,7 +71,7 @@ impl Raw {
     }
 }
 
-/// The top table; entries stand in the order of the text.
+/// Reads the top table. Its entries come in the order of the text.
 ///
 /// # Errors
 /// The place and the message of the first syntax error.
@@ -79,7 +82,8 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, (Span, String)> {
     }
 }
 
-/// Keys that stand twice in a table once `-` is read as `_`; TOML itself refuses the other repeats.
+/// The keys that stand twice in a table once `-` is read as `_`. TOML itself refuses the other
+/// repeats.
 pub fn repeats(entries: &[Entry]) -> Vec<&Entry> {
     let mut seen = HashSet::new();
     let mut found: Vec<&Entry> = entries.iter().filter(|entry| !seen.insert(&entry.key)).collect();
@@ -94,7 +98,8 @@ pub fn repeats(entries: &[Entry]) -> Vec<&Entry> {
     found
 }
 
-/// Levels of tables and lists below the top. No value of a spec needs more than four; dotted keys could make thousands.
+/// The most levels of tables and lists below the top. No value of a spec needs more than four, but
+/// dotted keys could make thousands.
 const DEEPEST: u32 = 32;
 
 fn entries(table: &DeTable, depth: u32) -> Vec<Entry> {

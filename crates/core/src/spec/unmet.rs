@@ -1,5 +1,6 @@
-//! Values of filters that no trial has: mistyped, or of a grid that has changed. Nobody would notice, since a filter holds of what its other
-//! values let through. A range is no such value: it may reach beyond what there is.
+//! The values of filters that no trial has, because they are mistyped or the grid has changed.
+//! Nobody would notice them, since a filter holds of what its other values let through. A range is
+//! no such value, since it may reach beyond what there is.
 
 use super::filter::{Attribute, Filter, Filterable};
 use super::report::{Mistake, Problems, Report, excerpt};
@@ -9,19 +10,20 @@ use super::source::Span;
 #[derive(Debug, Clone)]
 pub struct Unmet {
     pub column: Attribute,
-    /// Of the conditions of its filter, from 0.
+    /// The number of its condition in the filter, from 0.
     pub condition: usize,
-    /// Where it stands: in the spec, or in the argument.
+    /// Its place in the spec, or in the argument.
     pub span: Span,
 }
 
-/// Which values of a filter some trial has.
+/// The values of a filter that no trial has had yet.
 #[derive(Debug)]
 pub struct Coverage<'a> {
     filter: &'a Filter,
-    /// The values that none had until now: condition and position in it.
+    /// These values, each as its condition and its position in that.
     open: Vec<(usize, usize)>,
-    /// Comparisons that are still made: long lists and large grids are not worth the wait.
+    /// The number of comparisons that are still made. Long lists and large grids are not worth the
+    /// wait.
     patience: u64,
 }
 
@@ -32,6 +34,7 @@ impl<'a> Coverage<'a> {
         Coverage { filter, open: filter.listed(), patience: PATIENCE }
     }
 
+    /// Takes note of the values of a trial.
     pub fn see(&mut self, trial: &impl Filterable) {
         if self.open.is_empty() {
             return;
@@ -53,7 +56,11 @@ impl<'a> Coverage<'a> {
     }
 }
 
-/// Refuses a spec of whose filters these values are met by nothing.
+/// Refuses a spec whose filters have values that no trial has. `known` gives the values that an
+/// attribute has.
+///
+/// # Errors
+/// One mistake for each of `unmet`.
 pub fn refuse(
     unmet: &[Unmet],
     known: &dyn Fn(&Attribute) -> Vec<String>,
@@ -68,7 +75,10 @@ pub fn refuse(
     if problems.is_empty() { Ok(()) } else { Err(problems.report(text, file)) }
 }
 
-/// Refuses arguments of `--where` of which these values are met by nothing.
+/// Refuses arguments of `--where` with values that no trial has.
+///
+/// # Errors
+/// The first of `unmet`, with a hint.
 pub fn refuse_arguments(
     unmet: &[Unmet],
     known: &dyn Fn(&Attribute) -> Vec<String>,
@@ -86,14 +96,14 @@ pub fn argument(unmet: &Unmet, known: &dyn Fn(&Attribute) -> Vec<String>, args: 
     none_has(&unmet.column, written, &known(&unmet.column))
 }
 
-/// Values that a message names.
+/// The most values that a message lists.
 const NAMED: usize = 12;
 
 fn none_has(column: &Attribute, written: &str, known: &[String]) -> Mistake {
     let name = column.name();
     let message = format!("no trial has the `{name}` `{}`", excerpt(written));
     let distance = |value: &&String| strsim::damerau_levenshtein(written, value);
-    // Another number is not what was meant.
+    // A number that is not there was not mistyped for another number.
     let is_word = written.parse::<f64>().is_err();
     let near =
         known.iter().min_by_key(distance).filter(|value| is_word && distance(value) <= value.chars().count() / 3);

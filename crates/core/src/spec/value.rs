@@ -1,4 +1,5 @@
-//! A single value of an axis: from TOML or the command line to a typed `Value`, short forms included. Lists and ranges are for `dial`.
+//! A single value of an axis, which is read from TOML or the command line into a typed `Value`,
+//! short forms included. Lists and ranges are for `dial`.
 
 use super::report::{Mistake, excerpt};
 use super::source::Raw;
@@ -29,7 +30,7 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
         }
         (Kind::Boolean, Raw::Boolean(b)) => plain(Value::Boolean(*b)),
         (Kind::Float { .. }, _) if raw.number().is_some() => {
-            // -0.0 is 0.0: they would be two trials.
+            // -0.0 is read as 0.0, since they would be two trials.
             plain(Value::Float(raw.number().unwrap_or_default() + 0.0))
         }
         (kind, _) => {
@@ -58,7 +59,8 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
     }
 }
 
-/// The value that a cell of `runs.csv` that is not empty gives `axis`; none if it is not of the axis's type.
+/// The value that a cell of `runs.csv`, which is not empty, gives `axis`; `None` if it is not of
+/// the axis's type.
 pub fn recorded(axis: &Axis, cell: &str) -> Option<Value> {
     match &axis.kind {
         Kind::Choice { names, .. } => names.iter().find(|name| **name == cell).map(|name| Value::Text(name)),
@@ -95,7 +97,7 @@ fn short_number(axis: &Axis, short: Option<&Short>, known: &str, argument: &str)
     }
 }
 
-/// Whether a spec may give `axis` this value.
+/// Checks whether a spec may give `axis` this value.
 ///
 /// # Errors
 /// If it is out of range.
@@ -109,7 +111,7 @@ pub fn allowed(axis: &Axis, value: Value) -> Result<(), Mistake> {
     }
 }
 
-/// The name is reserved; this version does not do it.
+/// The mistake that a name is reserved and this version does not read it.
 pub fn not_built(what: &str, hint: &str) -> Mistake {
     Mistake::new(format!("`{what}` is reserved: this version does not read it"), hint)
 }

@@ -1,5 +1,6 @@
-//! A folder that is held open: its files are opened, made and replaced in the folder itself, whatever becomes of its name in the meantime. Under the
-//! name there may be another folder by now, with the results of another sweep.
+//! A folder that is held open. Its files are opened, made and replaced in the folder itself,
+//! whatever becomes of its name in the meantime. There may be another folder under the name by now,
+//! with the results of another sweep.
 
 use crate::failure::Failure;
 use crate::input;
@@ -10,26 +11,27 @@ use std::io::{self, BufReader, BufWriter, Read, Take, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Copies of it hold the same folder.
+/// A folder that is held open. Its clones hold the same folder.
 #[derive(Clone)]
 pub struct Folder(Rc<Held>);
 
 struct Held {
-    /// Its name when it was opened, for messages.
+    /// The name of the folder when it was opened, for messages.
     path: PathBuf,
-    /// None if there was no folder of that name.
+    /// It is `None` if there was no folder of that name.
     fd: Option<OwnedFd>,
 }
 
-/// A file as long as it is now, however it grows.
+/// A file that ends where it ends now, however it grows.
 pub type Snapshot = BufReader<Take<File>>;
 
 impl Folder {
+    /// Opens the folder of this name.
     pub fn open(path: &Path) -> io::Result<Folder> {
         Folder::at(CWD, path, path.to_owned())
     }
 
-    /// An absent folder is one without files.
+    /// Opens the folder of this name. An absent folder is one without files.
     pub fn if_there(path: &Path) -> Result<Folder, Failure> {
         match Folder::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -49,7 +51,7 @@ impl Folder {
         &self.0.path
     }
 
-    /// The name of a file in it, for messages.
+    /// The path of a file in it, for messages.
     pub fn name(&self, file: &str) -> PathBuf {
         self.0.path.join(file)
     }
@@ -58,7 +60,8 @@ impl Folder {
         self.0.fd.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Opens a regular file. Nothing is waited for: a pipe or a device in its place is an error.
+    /// Opens a regular file and waits for nothing. A pipe or a device in the place of the file is
+    /// an error.
     fn file(&self, name: &str, flags: OFlags) -> io::Result<File> {
         let is_file = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         if self.stat(name).is_ok_and(|stat| !is_file(&stat)) {
@@ -66,14 +69,16 @@ impl Folder {
         }
         let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = File::from(rustix::fs::openat(self.fd()?, name, flags, Mode::from_raw_mode(0o666))?);
-        // Once more, since it may have been replaced.
+        // The file is looked at again, since it may have been replaced after the first look.
         if is_file(&rustix::fs::fstat(&file)?) { Ok(file) } else { Err(input::no_file()) }
     }
 
+    /// Opens a file for reading.
     pub fn read(&self, name: &str) -> io::Result<File> {
         self.file(name, OFlags::RDONLY)
     }
 
+    /// Opens a file for reading, if it is there.
     pub fn read_if_there(&self, name: &str) -> Result<Option<File>, Failure> {
         match self.read(name) {
             Ok(file) => Ok(Some(file)),
@@ -82,7 +87,7 @@ impl Folder {
         }
     }
 
-    /// What is appended later is not seen.
+    /// Opens a file for reading as it is now. What is appended later is not seen.
     pub fn snapshot(&self, name: &str) -> Result<Option<Snapshot>, Failure> {
         let Some(file) = self.read_if_there(name)? else {
             return Ok(None);
@@ -91,7 +96,8 @@ impl Folder {
         Ok(Some(BufReader::with_capacity(1 << 18, file.take(length))))
     }
 
-    /// The text of a file, if it is there. What is not UTF-8 or too long becomes text that nothing accepts.
+    /// The text of a file, if it is there. A file that is too long or not UTF-8 becomes text that
+    /// nothing accepts.
     pub fn text(&self, name: &str) -> Result<Option<String>, Failure> {
         const LONGEST: u64 = 64 << 20;
         let Some(file) = self.read_if_there(name)? else {
@@ -103,7 +109,7 @@ impl Folder {
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// Opens a file for appending and reading; makes it if it is not there.
+    /// Opens a file for appending and reading, and makes it if it is not there.
     pub fn append(&self, name: &str) -> io::Result<File> {
         self.file(name, OFlags::CREATE | OFlags::APPEND | OFlags::RDWR)
     }
@@ -117,7 +123,7 @@ impl Folder {
         Ok(Replacement { folder: self.clone(), name: name.to_owned(), temporary, to })
     }
 
-    /// Replaces a file by what `write` writes, all or nothing.
+    /// Replaces a file by what `write` writes, or leaves it as it is after an error.
     pub fn replace(&self, name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
         let mut to = self.replacement(name)?;
         write(&mut to).map_err(|error| Failure::io("write", &self.name(name), &error))?;
@@ -132,12 +138,12 @@ impl Folder {
         self.stat(name).is_ok()
     }
 
-    /// Bytes of a file that is there.
+    /// The bytes of a file that is there.
     pub fn length(&self, name: &str) -> Option<u64> {
         self.stat(name).ok().map(|stat| stat.st_size as u64)
     }
 
-    /// Whether the file that is open as `file` is still the one of that name.
+    /// Whether the open file `file` is still the file of that name.
     pub fn is_same(&self, name: &str, file: &File) -> bool {
         self.stat(name).is_ok_and(|there| rustix::fs::fstat(file).is_ok_and(|held| same(&there, &held)))
     }
@@ -149,7 +155,8 @@ impl Folder {
         there.is_ok_and(|there| held.is_ok_and(|held| same(&there, &held)))
     }
 
-    /// Moves a file into this folder, on the same file system, where it takes the place of the one of its name.
+    /// Moves a file from a folder on the same file system into this one, where it replaces the file
+    /// of its name.
     pub fn take(&self, from: &Folder, name: &str) -> io::Result<()> {
         from.read(name)?.sync_all()?;
         Ok(rustix::fs::renameat(from.fd()?, name, self.fd()?, name)?)
@@ -159,7 +166,7 @@ impl Folder {
         Ok(rustix::fs::unlinkat(self.fd()?, name, AtFlags::empty())?)
     }
 
-    /// The names of its files; folders below it are left out.
+    /// The names of its files, without the folders below it.
     pub fn files(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(self.fd()?)? {
@@ -171,7 +178,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// The folder of that name below this one, which is made if it is not there.
+    /// The folder of that name below this one. It is made if it is not there.
     pub fn below(&self, name: &str) -> io::Result<Folder> {
         match rustix::fs::mkdirat(self.fd()?, name, Mode::from_raw_mode(0o777)) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
@@ -190,7 +197,7 @@ impl Folder {
         Ok(rustix::fs::unlinkat(self.fd()?, name, AtFlags::REMOVEDIR)?)
     }
 
-    /// That files were made, renamed or removed in it survives a power cut.
+    /// Makes sure that files which were made, renamed or removed in it stay so after a power cut.
     pub fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(self.fd()?)?)
     }
@@ -200,7 +207,7 @@ fn same(a: &Stat, b: &Stat) -> bool {
     (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 }
 
-/// What will replace a file, all or nothing: nothing if it is dropped before `finish`.
+/// A file that will replace another one. If it is dropped before `finish`, it replaces nothing.
 pub struct Replacement {
     folder: Folder,
     name: String,
@@ -209,17 +216,19 @@ pub struct Replacement {
 }
 
 impl Replacement {
+    /// Writes bytes to the new file.
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.to.write_all(bytes).map_err(|error| Failure::io("write", &self.folder.name(&self.name), &error))
     }
 
+    /// Puts the new file in the place of the old one.
     pub fn finish(mut self) -> Result<(), Failure> {
         let mut attempt = || -> io::Result<()> {
             self.to.flush()?;
             self.to.get_ref().sync_all()?;
             let fd = self.folder.fd()?;
             rustix::fs::renameat(fd, &*self.temporary, fd, &*self.name)?;
-            // The rename itself must survive a power cut too.
+            // The rename must survive a power cut, too.
             self.folder.sync()
         };
         attempt().map_err(|error| Failure::io("write", &self.folder.name(&self.name), &error))
@@ -238,7 +247,7 @@ impl Write for Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // Gone if it has become the file.
+        // There is nothing to remove if the temporary file has become the file itself.
         let _ = self.folder.remove(&self.temporary);
     }
 }

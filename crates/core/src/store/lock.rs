@@ -1,4 +1,5 @@
-//! One sweep at a time writes into a folder: a lock, held by the operating system, dies with its owner.
+//! One sweep at a time writes into a folder. The operating system holds the lock, which dies with
+//! its owner.
 
 use super::folder::Folder;
 use crate::failure::Failure;
@@ -7,20 +8,23 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::path::Path;
 
+/// The name of the lock file.
 pub const LOCK: &str = ".lock";
 
-/// The folder itself is locked, which holds whatever is removed from it. Some network file systems lock no folders: there the file `.lock` is what
-/// counts, and it is noticed when it goes. (Older versions lock the file alone.)
+/// The lock of a folder. The folder itself is locked, so the lock holds whatever is removed from
+/// the folder. Some network file systems lock no folders. There the file `.lock` counts, and its
+/// removal is noticed. (Older versions lock the file alone.)
 pub struct Lock {
     folder: Folder,
     file: File,
     /// Whether the folder itself is locked.
     whole: bool,
-    /// Whether the file was made for this lock.
+    /// Whether the lock file was made for this lock.
     pub made: bool,
 }
 
 impl Lock {
+    /// Locks a folder.
     pub fn take(folder: &Folder) -> Result<Lock, Failure> {
         let (path, taken) = (folder.path(), FlockOperation::NonBlockingLockExclusive);
         let unwritable = |error| Failure::io("write to the folder", path, &error);
@@ -35,7 +39,8 @@ impl Lock {
         let made = !folder.has(LOCK);
         let file = folder.append(LOCK).map_err(unwritable)?;
         match flock(&file, taken) {
-            // A sweep that did not begin removes its lock file: holding that one means nothing.
+            // A sweep that did not begin removes its lock file, so holding a removed file would
+            // mean nothing.
             Ok(()) if folder.is_same(LOCK, &file) && folder.is_in_place() => {}
             Ok(()) | Err(Errno::WOULDBLOCK) => return Err(other(path)),
             Err(error) => return Err(Failure::io("lock", &folder.name(LOCK), &error.into())),
@@ -43,15 +48,17 @@ impl Lock {
         Ok(Lock { folder: folder.clone(), file, whole, made })
     }
 
-    /// Removes the file if it was made for this lock.
+    /// Removes the lock file if it was made for this lock.
     pub fn unmake(&self) {
         if self.made && self.folder.is_same(LOCK, &self.file) {
             let _ = self.folder.remove(LOCK);
         }
     }
 
+    /// Checks that this lock still guards the folder.
+    ///
     /// # Errors
-    /// If another sweep can have taken the name or the folder since.
+    /// If another sweep may have taken the name or the folder since.
     pub fn check(&self) -> Result<(), Failure> {
         let name = self.folder.path().display();
         if !self.folder.is_in_place() {
@@ -71,7 +78,8 @@ impl Lock {
         Ok(())
     }
 
-    /// Whether another process holds the lock of the folder. Looks only, and for a moment.
+    /// Whether another process holds the lock of the folder. This only looks, and locks the folder
+    /// for a moment at most.
     pub fn is_held(dir: &Path) -> bool {
         let blocked = |fd: &dyn rustix::fd::AsFd| {
             flock(fd.as_fd(), FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)

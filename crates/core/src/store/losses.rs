@@ -1,5 +1,7 @@
-//! `lost.csv`: every time a trial was lost, why and under which limit. Rows of lost trials in `runs.csv` come and go with each sweep; this
-//! file remembers, so that a trial that is lost again and again is not tried for ever. Removing it (or rows of it) makes a new start.
+//! `lost.csv`: every time that a trial was lost, why, and under which limit. The rows of lost
+//! trials in `runs.csv` come and go with each sweep, but this file remembers, so that a trial that
+//! is lost again and again is not tried for ever. Whoever removes the file (or rows of it) makes a
+//! new start.
 
 use super::folder::Folder;
 use crate::failure::{Failure, printable};
@@ -20,12 +22,13 @@ pub const MOST: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Loss {
     pub lost: Lost,
-    /// Seconds or bytes, if the user had set a limit.
+    /// The seconds or bytes of the limit, if the user had set one.
     pub limit: Option<f64>,
 }
 
 impl Loss {
-    /// Whether it says that the trial would be lost under these limits too: not if they are larger than those it was lost under.
+    /// Whether this loss says that the trial would be lost under the limits `now`, too. It does not
+    /// if they are larger than the limit under which it was lost.
     pub fn counts(self, now: &Limits) -> bool {
         match (self.limit, now.of(self.lost)) {
             (Some(then), Some(now)) => now <= then,
@@ -40,13 +43,14 @@ pub(super) fn header() -> Vec<u8> {
     record::line(COLUMNS)
 }
 
+/// The losses of a folder.
 pub struct Losses {
     folder: Folder,
     of: HashMap<TrialId, Vec<Loss>>,
 }
 
 impl Losses {
-    /// What is damaged is not counted.
+    /// Reads the losses of a folder. Damaged rows are not counted.
     pub fn read(folder: &Folder) -> Result<Losses, Failure> {
         let mut losses = Losses { folder: folder.clone(), of: HashMap::new() };
         rows(folder, &mut |trial, _, loss| losses.of.entry(trial).or_default().push(loss))?;
@@ -58,6 +62,7 @@ impl Losses {
         self.of.get(&trial).is_some_and(|all| all.iter().filter(|loss| loss.counts(now)).count() >= MOST)
     }
 
+    /// Appends a loss. `detail` says in words what happened.
     pub fn append(&mut self, trial: TrialId, loss: Loss, detail: &str) -> Result<(), Failure> {
         let limit = loss.limit.map(record::float).unwrap_or_default();
         let detail = printable(&detail.replace(['\n', '\r'], " "));
@@ -66,7 +71,7 @@ impl Losses {
             let mut file = self.folder.append(FILE)?;
             let first = match file.metadata()?.len() {
                 0 => header(),
-                // A row that was being written when the sweep was killed.
+                // A row was being written when the sweep was killed.
                 end if ends_torn(&file, end)? => b"\n".to_vec(),
                 _ => Vec::new(),
             };
@@ -78,8 +83,9 @@ impl Losses {
     }
 }
 
-/// Writes what the folders `from` remember into `to`, a folder without losses: every time that a trial was lost, and of those that `before` knows (which
-/// `to` will replace, and which may be an earlier merge of the same folders) the ones that are not among them.
+/// Writes what the folders `from` remember into `to`, a folder without losses. It also writes the
+/// losses that `before` alone knows; `to` will replace `before`, which may be an earlier merge of
+/// the same folders.
 pub fn merge<'a>(from: impl Iterator<Item = &'a Folder>, before: &Folder, to: &Folder) -> Result<(), Failure> {
     let (mut all, mut known) = (header(), HashMap::<Vec<u8>, usize>::new());
     let empty = all.len();
@@ -96,7 +102,8 @@ pub fn merge<'a>(from: impl Iterator<Item = &'a Folder>, before: &Folder, to: &F
     if all.len() == empty { Ok(()) } else { to.replace(FILE, |file| file.write_all(&all)) }
 }
 
-/// Calls `each` with the whole rows of a folder's file, with their line ends. What is damaged is left out.
+/// Calls `each` with the whole rows of a folder's file and their line ends. Damaged rows are left
+/// out.
 fn rows(folder: &Folder, each: &mut dyn FnMut(TrialId, &[u8], Loss)) -> Result<(), Failure> {
     let Some(file) = folder.read_if_there(FILE)? else {
         return Ok(());

@@ -1,5 +1,6 @@
-//! `manifest.toml`: everything about a sweep that is not a result: which program on what machine, when, how far. The only file in which
-//! times and machines may stand.
+//! `manifest.toml`: everything about a sweep that is not a result, such as which program ran on
+//! what machine, when, and how far it came. It is the only file in which times and machines may
+//! stand.
 
 use super::sums::Recorded;
 use crate::plan::Shard;
@@ -9,37 +10,40 @@ use crate::verdict::Record;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The content of `manifest.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Of the columns; see `record::FORMAT`.
+    /// The layout of the columns; see `record::FORMAT`.
     pub format: u32,
     pub status: Status,
-    /// `I/N` if this folder is about a part of the grid.
+    /// `I/N` if this folder holds a shard of the grid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
-    /// A hash of the whole grid: the ids of its trials, in order.
+    /// A hash of the ids of all trials of the grid, in order.
     #[serde(default)]
     pub grid: String,
     pub blowup: String,
-    /// What the bits of a row depend on: `blowup_engine::fingerprint`. More than one only after `--allow-mixed`.
+    /// What the bits of a row depend on: `blowup_engine::fingerprint`. There is more than one only
+    /// after `--allow-mixed`.
     pub fingerprints: Vec<String>,
     pub device: String,
     pub workers: u64,
-    /// The path of the spec that was swept, from the root; none if it came through a pipe.
+    /// The absolute path of the spec that was swept. It is `None` if the spec came through a pipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<String>,
-    /// Of the first run, UTC.
+    /// When the first run started, in UTC.
     pub started: String,
-    /// When this file was last written, UTC.
+    /// When this file was last written, in UTC.
     pub updated: String,
-    /// Of all runs of this sweep together.
+    /// The seconds of all runs of this sweep together.
     pub wall_seconds: f64,
     pub record: Record,
-    /// What rows were recorded under, by the names in `runs.crc32`.
+    /// The records under which rows were made, by their names in `runs.crc32`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub records: BTreeMap<String, Record>,
     pub counts: Counts,
-    /// Bytes of the finished files with rows; empty while they are not.
+    /// The bytes of the finished files with rows, by name. It is empty while the files are not
+    /// finished.
     #[serde(default)]
     pub lengths: BTreeMap<String, u64>,
     /// What csv tasks take of their files.
@@ -47,19 +51,21 @@ pub struct Manifest {
     pub data: Vec<Taken>,
 }
 
+/// How far a sweep came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Running,
-    /// Every trial of the grid (or shard) has a row, which may say that it was lost.
+    /// Every trial of the grid (or shard) has a row, which may say that the trial was lost.
     Complete,
-    /// What `--where` asked for is done, or what `merge --partial` found is here; the rest of the grid is not.
+    /// What `--where` asked for is done, or what `merge --partial` found is here. The rest of the
+    /// grid is not.
     Partial,
     Interrupted,
 }
 
 impl Manifest {
-    /// What the record is called in `runs.crc32`, from now on known by that name.
+    /// The name of a record in `runs.crc32`, under which the manifest keeps the record from now on.
     pub fn name(&mut self, record: &Record) -> Recorded {
         let recorded = Recorded::of(record);
         if recorded != Recorded::Nothing {
@@ -68,11 +74,12 @@ impl Manifest {
         recorded
     }
 
-    /// A manifest of another version, or a damaged one, is none.
+    /// Reads a manifest; `None` if it is damaged or of another version.
     pub fn parse(text: &str) -> Option<Manifest> {
         toml::from_str(text).ok()
     }
 
+    /// The text of the manifest.
     pub fn render(&self) -> String {
         toml::to_string(self).expect("a manifest is plain data")
     }

@@ -1,8 +1,10 @@
-//! The run directory. Rows are appended whole, as they come; at the end every file is replaced, atomically, by itself in grid order. What a
-//! killed sweep left behind is read tolerantly: a torn or damaged row is a trial that was not run, and so is one whose rows in the other files are
-//! not those that were written.
+//! The run directory. Rows are appended whole, as they come. At the end every file is replaced,
+//! atomically, by its own rows in grid order. What a killed sweep left behind is read tolerantly: a
+//! trial counts as not run if its row is torn or damaged, or if its rows in the other files are not
+//! those that were written.
 //!
-//! The only module that writes result files, and only one process does at a time: it holds the folder itself, and its lock.
+//! This is the only room that writes result files. Only one process writes at a time; it holds the
+//! folder itself, and its lock.
 
 pub mod folder;
 mod lock;
@@ -21,7 +23,7 @@ pub use owner::refuse_report;
 pub use stage::Staging;
 pub use table::{Reader, RowChange, Table, Vouch};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, counted};
 use crate::protocol::Rows;
 use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
@@ -41,38 +43,40 @@ const RUNS: &str = "runs.csv";
 const SPEC: &str = "spec.toml";
 const MANIFEST: &str = "manifest.toml";
 const SUMMARY: &str = "summary.csv";
-/// The page of `report`.
+/// The name of the page that `report` writes.
 pub const REPORT: &str = "report.html";
 
+/// A run directory.
 pub struct Store {
     pub folder: Folder,
     /// `runs.csv`
     pub runs: Table,
-    /// Those of `record::SIDES`.
+    /// The files of `record::SIDES`.
     pub sides: [Table; 3],
     guard: Guard,
     pub losses: Losses,
-    /// `spec.toml` as it lies there.
+    /// The text of the `spec.toml` that lies there.
     pub spec: Option<String>,
     pub manifest: Option<Manifest>,
-    /// Folders that were made for this sweep and go again if it does not begin.
+    /// The folders that were made for this sweep. They are removed if it does not begin.
     made: Vec<PathBuf>,
     lock: Option<Lock>,
-    /// When the lock was last looked at.
+    /// When the lock was last checked.
     checked: Instant,
     syncer: Option<Syncer>,
 }
 
-/// Whether rows have checksums beside them.
+/// Whether the rows have checksums beside them.
 enum Guard {
-    /// The file is not there: as an older version left it.
+    /// The file of checksums is not there, as an older version left it.
     Missing,
     There,
     Open(Sums),
 }
 
 impl Store {
-    /// Makes the folder if there is none, locks it and reads what is there. Writes nothing else.
+    /// Locks a folder, which is made if there is none, and reads what is there. Nothing else is
+    /// written.
     pub fn open(dir: &Path) -> Result<Store, Failure> {
         refuse_file(dir)?;
         let made: Vec<PathBuf> =
@@ -106,14 +110,15 @@ impl Store {
         }
     }
 
-    /// What is there, for looking only. An absent folder is an empty one.
+    /// Reads what is there without a lock. An absent folder is like an empty one.
     pub fn read(dir: &Path) -> Result<Store, Failure> {
         refuse_file(dir)?;
         Store::look(Folder::if_there(dir)?)
     }
 
     fn look(folder: Folder) -> Result<Store, Failure> {
-        // In this order each row of `runs.csv` finds what was written before it, even while a sweep is writing.
+        // In this order each row of `runs.csv` finds what was written before it, even while a sweep
+        // is writing.
         let from = folder.snapshot(RUNS)?;
         let side =
             |i: usize| Table::read(&folder, SIDES[i].file, SIDES[i].columns, folder.snapshot(SIDES[i].file)?, None);
@@ -159,6 +164,7 @@ impl Store {
         })
     }
 
+    /// The path of the folder.
     pub fn dir(&self) -> &Path {
         self.folder.path()
     }
@@ -178,7 +184,8 @@ impl Store {
         matches!(self.guard, Guard::Missing) && !self.runs.is_empty()
     }
 
-    /// Whether a trial that has an outcome was trained before this `[record]` asked for all that it asks for.
+    /// Whether a trial has an outcome, but was trained before `[record]` asked for everything that
+    /// `asked` asks for.
     pub fn lacks(&self, trial: TrialId, asked: &Record) -> bool {
         if *asked == Record::default() {
             return false;
@@ -189,20 +196,24 @@ impl Store {
         let nothing = Record::default();
         let known = match under {
             Recorded::Nothing => Some(&nothing),
-            under => self.manifest.as_ref().and_then(|manifest| manifest.records.get(&under.name())),
+            Recorded::Unknown | Recorded::Hash(_) => {
+                self.manifest.as_ref().and_then(|manifest| manifest.records.get(&under.name()))
+            }
         };
         match known {
             Some(record) => !record.includes(asked),
-            // What an older version wrote, or a manifest that was lost, does not say: a trial that has no rows at all lacks some.
+            // An older version, or a manifest that was lost, does not say it. Then a trial that has
+            // no rows at all in a file that is asked for lacks some.
             None => self.sides.iter().zip(recorded(asked)).any(|(side, asked)| asked && side.block(trial).bytes == 0),
         }
     }
 
-    /// Opens every file for writing; from here on the folder is this sweep's.
+    /// Opens every file for writing. From here on the folder is this sweep's.
     pub fn begin(&mut self, spec: &[u8], record: &Record, manifest: &Manifest) -> Result<(), Failure> {
         self.check_lock()?;
         self.runs.reserve(manifest.counts.trials as usize);
-        // Rows of trials that will run again: left by a sweep that died between two files, or not all that were written.
+        // These rows are of trials that will run again. They were left by a sweep that died between
+        // two files, or they are not all that were written.
         for table in &mut self.sides {
             let orphans = table.places().filter(|trial| !has_outcome(&self.runs, *trial)).count();
             if table.exists() && (orphans > 0 || !table.is_clean()) {
@@ -226,7 +237,7 @@ impl Store {
         Ok(())
     }
 
-    /// The folder holds results now: what was made for them stays.
+    /// Keeps what was made for the results, since the folder holds results now.
     fn keep(&mut self) {
         self.made.clear();
         if let Some(lock) = &mut self.lock {
@@ -234,11 +245,12 @@ impl Store {
         }
     }
 
-    /// Before any row can be appended, every row that is there has its line.
+    /// Opens the file of checksums and makes sure that every row has its line before any other row
+    /// is appended.
     fn open_sums(&mut self) -> Result<(), Failure> {
         let sums = match self.guard {
             Guard::There if !self.runs.is_empty() => Sums::open(&self.folder)?,
-            // Without a row its lines are of rows that are no more.
+            // Without a row its lines are of rows that no longer exist.
             Guard::There | Guard::Missing | Guard::Open(_) => {
                 let mut lines = sums::begin(&self.folder)?;
                 for (trial, sum, recorded) in self.runs.sums() {
@@ -253,25 +265,28 @@ impl Store {
         Ok(())
     }
 
-    /// The files that are open for appending, each after those that its rows rely on.
+    /// The files that are open for appending, each behind those that its rows rely on.
     fn written(&self) -> impl Iterator<Item = &fs::File> {
         let sums = if let Guard::Open(sums) = &self.guard { Some(&sums.file) } else { None };
         self.sides.iter().filter_map(Table::opened).chain(sums).chain(self.runs.opened())
     }
 
-    /// What was appended survives a power cut.
+    /// Makes sure that what was appended survives a power cut.
     pub fn sync(&self) -> Result<(), Failure> {
         let synced = self.written().try_for_each(fs::File::sync_data);
         synced.map_err(|error| cannot_append(self.dir(), &error))
     }
 
+    /// Checks the lock.
+    ///
     /// # Errors
     /// If the folder or its lock is no longer the one that was taken.
     pub fn check_lock(&self) -> Result<(), Failure> {
         self.lock.as_ref().map_or(Ok(()), Lock::check)
     }
 
-    /// Appends finished trials, each with what it was recorded under. `runs.csv` comes last: a row in it says that the trial's other rows are there.
+    /// Appends finished trials, each with the record under which it was trained. `runs.csv` comes
+    /// last, since a row in it says that the trial's other rows are there.
     pub fn append(&mut self, trials: &[(TrialId, Recorded)], rows: &Rows) -> Result<(), Failure> {
         for (i, side) in self.sides.iter_mut().enumerate() {
             let new = trials.iter().zip(&rows.trials);
@@ -286,7 +301,8 @@ impl Store {
         self.append_runs(&rows.runs, &new.collect::<Vec<_>>())
     }
 
-    /// The trial's row, which is lost, and the note that it was. A verdict that it has from before stays.
+    /// Appends the row of a lost trial, and the note that it was lost. If the trial has an outcome
+    /// from before, its row stays.
     pub fn append_lost(
         &mut self,
         (trial, recorded): (TrialId, Recorded),
@@ -301,7 +317,7 @@ impl Store {
         self.append_unfinished((trial, recorded), row, Verdict::Lost(loss.lost))
     }
 
-    /// A row without rows in the other files.
+    /// Appends a row without rows in the other files.
     pub fn append_unfinished(
         &mut self,
         (trial, recorded): (TrialId, Recorded),
@@ -333,7 +349,8 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces the tables by themselves in the order given. `visit` sees each row of `runs.csv` and may change it.
+    /// Replaces the tables by their own rows in this order. `visit` sees each row of `runs.csv` and
+    /// may change it.
     pub fn sort(&mut self, order: &[TrialId], visit: &mut RowChange<'_>) -> Result<(), Failure> {
         self.check_lock()?;
         self.syncer = None;
@@ -355,10 +372,10 @@ impl Store {
             }
             lines.write_all(&line)
         };
-        // The lines of rows that changed are there before the rows.
+        // The lines of changed rows are written before the rows themselves.
         let mut ready = || if changed.get() { open.borrow().sync() } else { Ok(()) };
         self.runs.replace(order.iter().copied(), visit, &mut put, &mut ready)?;
-        // The old lines hold for the new file too; the new ones are only fewer and in its order.
+        // The old lines hold for the new file, too. The new lines are only fewer, and in its order.
         lines.finish()?;
         self.guard = Guard::Open(Sums::open(&self.folder)?);
         Ok(())
@@ -369,29 +386,32 @@ impl Store {
         self.folder.replacement(SUMMARY)
     }
 
+    /// Replaces the manifest.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), Failure> {
         self.folder.replace(MANIFEST, |to| to.write_all(manifest.render().as_bytes()))
     }
 
-    /// Forgets where rows lie, which is most of what a sweep keeps in memory. The folder stays locked.
+    /// Forgets where the rows lie, which is most of what a sweep keeps in memory. The folder stays
+    /// locked.
     pub fn forget_rows(&mut self) {
         for table in self.sides.iter_mut().chain([&mut self.runs]) {
             table.forget();
         }
     }
 
-    /// The lengths of the files with rows, by name, as they are now.
+    /// The bytes of the files with rows, by name, as they are now.
     pub fn lengths(&self) -> BTreeMap<String, u64> {
         let names = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file));
         names.filter_map(|name| Some((String::from(name), self.folder.length(name)?))).collect()
     }
 
-    /// Whether another process holds the lock of the folder. Looks only, and for a moment.
+    /// Whether another process holds the lock of the folder. This only looks, and locks the folder
+    /// for a moment at most.
     pub fn is_running(dir: &Path) -> bool {
         Lock::is_held(dir)
     }
 
-    /// The files of the results, by name, that are there.
+    /// The names of the result files that are there.
     pub fn files(&self) -> Vec<&'static str> {
         let all = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST, REPORT]);
         all.filter(|name| self.folder.has(name)).collect()
@@ -400,7 +420,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // A sweep that could not begin leaves nothing. A folder with something in it stays.
+        // A sweep that could not begin leaves nothing behind. A folder with something in it stays.
         if let Some(lock) = &self.lock {
             lock.unmake();
         }
@@ -414,7 +434,7 @@ fn remove_empty(dirs: &[PathBuf]) {
     }
 }
 
-/// How often a sweep looks whether its folder is still its own.
+/// How often a sweep checks whether its folder is still its own.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 fn blocks(sides: &[Table; 3], trial: TrialId) -> BlockSums {
@@ -432,12 +452,7 @@ fn has_outcome(runs: &Table, trial: TrialId) -> bool {
     runs.verdict(trial).is_some_and(|verdict| verdict.outcome().is_some())
 }
 
-/// `1 row`, `2 rows`
-fn counted(count: u64, thing: &str) -> String {
-    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
-}
-
-/// A row could not be added to a file.
+/// The failure of adding a row to a file.
 fn cannot_append(path: &Path, error: &io::Error) -> Failure {
     Failure::io("write", path, error).hint("rows that were written are kept; the same command resumes")
 }

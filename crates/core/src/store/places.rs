@@ -1,4 +1,5 @@
-//! Where the rows of each trial lie in a file: 26 bytes a trial, and 8 to 16 of an index.
+//! Where the rows of each trial lie in a file. It takes 26 bytes a trial, and 8 to 16 bytes of an
+//! index.
 
 use crate::record::Verdict;
 use crate::trial::TrialId;
@@ -6,18 +7,20 @@ use crate::trial::TrialId;
 /// What is known of a row of `runs.csv` without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
+    /// What the row says of its trial.
     pub verdict: Verdict,
-    /// Under which `[record]` it was trained: a number in the table's list.
+    /// The record under which the trial was trained: a position in the table's list.
     pub recorded: u8,
 }
 
+/// Where the row of a trial lies in a file, or all its rows together.
 #[derive(Debug, Clone, Copy)]
 pub struct RowPlace {
     pub offset: u64,
     pub length: u32,
     /// `sums::sum` of the row, or of all rows of the trial.
     pub sum: u32,
-    /// Of a row of `runs.csv`.
+    /// Only a row of `runs.csv` has a mark.
     pub mark: Option<Mark>,
 }
 
@@ -35,13 +38,14 @@ impl IndexEntry {
     }
 }
 
-/// A hash map in the order of insertion. An id is a hash already.
+/// A hash map from trials to places that keeps the order of insertion. A trial's id is a hash
+/// already.
 #[derive(Default)]
 pub struct Places {
     entries: Vec<IndexEntry>,
-    /// Of the entries; beside them, they would take 8 bytes each.
+    /// The mark of each entry. Within the entries the marks would take 8 bytes each.
     marks: Vec<Option<Mark>>,
-    /// Numbers of entries, from 1; 0 is free. At most half are taken.
+    /// The numbers of entries, from 1; 0 is a free slot. At most half of the slots are taken.
     slots: Vec<u32>,
 }
 
@@ -60,11 +64,13 @@ impl Places {
         self.slots[slot].checked_sub(1).map(|number| number as usize)
     }
 
+    /// The place of the entry with this number.
     pub fn at(&self, number: usize) -> RowPlace {
         let IndexEntry { offset, length, sum, .. } = self.entries[number];
         RowPlace { offset, length, sum, mark: self.marks[number] }
     }
 
+    /// Sets the place of the entry with this number.
     pub fn set(&mut self, number: usize, place: RowPlace) {
         self.entries[number] = IndexEntry::new(self.entries[number].trial, place);
         self.marks[number] = place.mark;
@@ -74,7 +80,7 @@ impl Places {
         self.number(trial).map(|number| self.at(number))
     }
 
-    /// Sets the place of a trial, which may have one.
+    /// Sets the place of a trial, which may have one already.
     pub fn insert(&mut self, trial: TrialId, place: RowPlace) {
         self.reserve(self.entries.len() + 1);
         let slot = self.slot(trial).expect("there are slots");
@@ -88,7 +94,7 @@ impl Places {
         }
     }
 
-    /// Room for this many trials in all.
+    /// Makes room for this many trials in all.
     pub fn reserve(&mut self, trials: usize) {
         if 2 * trials > self.slots.len() {
             self.index((2 * trials).next_power_of_two().max(64));
@@ -114,7 +120,7 @@ impl Places {
         }
     }
 
-    /// The slot of a trial, or the free one that would become its own.
+    /// The slot of a trial, or the free slot that would become its own.
     fn slot(&self, trial: TrialId) -> Option<usize> {
         let last = self.slots.len().checked_sub(1)?;
         let mut slot = trial.bits() as usize & last;

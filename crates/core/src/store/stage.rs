@@ -1,4 +1,5 @@
-//! The files of a folder, made aside and put in their places together, by one rename each.
+//! The files of a folder, made in a staging folder and put in their places together, by one rename
+//! each.
 
 use super::lock::LOCK;
 use super::owner::is_stage;
@@ -8,17 +9,18 @@ use crate::record::SIDES;
 use crate::trial::TrialId;
 use std::io;
 
-/// Below the folder whose files are made.
+/// The name of the staging folder, which lies below the folder whose files are made.
 const STAGE: &str = ".merging";
 
-/// A folder aside, gone when this is dropped.
+/// A staging folder. It is removed when this is dropped.
 pub struct Staging {
     within: super::Folder,
     pub store: Store,
 }
 
 impl Store {
-    /// An empty folder below this one, on the same file system. What a killed process left there is dropped.
+    /// Makes an empty folder below this one, on the same file system. What a killed process left
+    /// there is removed.
     pub fn stage(&self) -> Result<Staging, Failure> {
         let aside = self.folder.name(STAGE);
         if aside.exists() && !is_stage(&aside) {
@@ -31,8 +33,8 @@ impl Store {
         Ok(Staging { store: Store::of(folder)?, within: self.folder.clone() })
     }
 
-    /// Replaces the files of this folder by those of the stage: the rows after everything else, and the manifest, which says what they are,
-    /// at the very end.
+    /// Replaces the files of this folder by those of the staging folder. The rows come behind
+    /// everything else, and the manifest, which says what they are, comes last.
     pub fn adopt(mut self, stage: Staging) -> Result<(), Failure> {
         self.check_lock()?;
         self.keep();
@@ -43,7 +45,7 @@ impl Store {
             for name in names.iter().filter(|name| *name != LOCK && !last.contains(&name.as_str())) {
                 self.folder.take(from, name)?;
             }
-            // Of an earlier merge, of which more was recorded.
+            // An earlier merge recorded more, and left this file.
             for side in SIDES.iter().filter(|side| self.folder.has(side.file)) {
                 if !names.iter().any(|name| name == side.file) {
                     self.folder.remove(side.file)?;
@@ -56,7 +58,8 @@ impl Store {
         self.check_lock()
     }
 
-    /// The rows with an outcome that `other` lacks: how many, and one of them.
+    /// The number of rows with an outcome whose trials do not satisfy `holds`, and one of these
+    /// trials.
     pub fn beyond(&self, holds: impl Fn(TrialId) -> bool) -> Option<(usize, TrialId)> {
         let mut beyond = self.runs.places().filter(|trial| has_outcome(&self.runs, *trial) && !holds(*trial));
         let first = beyond.next()?;

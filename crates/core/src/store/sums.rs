@@ -1,10 +1,14 @@
-//! `runs.crc32`: what was written of every trial, so that a bit that flips inside of a number is noticed, and a row that is gone. A line of it is a
-//! trial; the CRC-32 (zlib's) of the trial's whole row in `runs.csv` with its line end; under which `[record]` it was trained; and for each file
-//! beside `runs.csv` how many bytes are the trial's own, and their CRC-32 (both are empty where there are none).
+//! `runs.crc32`: checksums of what was written of every trial, so that a flipped bit in a number is
+//! noticed, and so is a missing row. Each line has a trial, the CRC-32 (zlib's) of its whole row in
+//! `runs.csv` with the line end, the `[record]` under which it was trained, and for each file
+//! beside `runs.csv` the bytes of the trial's rows and their CRC-32. Both are empty where there are
+//! no such rows.
 //!
-//! A line is written after the rows of the other files and before the row of `runs.csv`. Killed at any moment, a sweep leaves lines without a row,
-//! which mean nothing, and never a row without its line: such a row is damaged. A folder without the file (an older version wrote none) has rows
-//! that nobody can vouch for; they are accepted. So are lines that end after the first checksum, which say nothing of the other files.
+//! A line is written after the rows of the other files and before the row of `runs.csv`. So a sweep
+//! that is killed at any moment leaves lines without a row, which mean nothing, and never a row
+//! without its line; such a row is damaged. A folder without this file (an older version wrote
+//! none) has rows that nobody can vouch for, and they are accepted. So are lines that end behind
+//! the first checksum, which say nothing of the other files.
 
 use super::folder::{Folder, Replacement};
 use crate::failure::Failure;
@@ -17,60 +21,64 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+/// The name of the file.
 pub const FILE: &str = "runs.crc32";
 const HEADER: &[u8] =
     b"trial,crc32,record,epochs_bytes,epochs_crc32,layers_bytes,layers_crc32,steps_bytes,steps_crc32\n";
-/// `t0123456789ab,01234567` and a line end.
+/// The bytes of the shortest line: `t0123456789ab,01234567` and a line end.
 const BARE: usize = TrialId::LENGTH + 10;
-/// Of the longest line.
+/// The bytes of the longest line.
 const LONGEST: usize = BARE + 9 + SIDES.len() * (1 + 10 + 1 + 8);
 
-/// Of a row with its line end.
+/// The checksum of a row with its line end.
 pub fn sum(row: &[u8]) -> u32 {
     crc32fast::hash(row)
 }
 
-/// Of rows of which `before` is the sum so far.
+/// The checksum of several rows, of which `before` is the checksum without the last one, `row`.
 pub fn continued(before: u32, row: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
     hasher.update(row);
     hasher.finalize()
 }
 
-/// The file for the rows of `runs`, which lies beside it.
+/// The path of the file of checksums that lies beside `runs`, the file of the rows.
 pub fn path(runs: &Path) -> PathBuf {
     runs.with_extension("crc32")
 }
 
-/// A file of rows as it is now. Whoever opens it before the checksums finds one for each of its rows, even while a sweep is writing both.
+/// Opens a file of rows as it is now. Whoever opens it before the checksums finds a checksum for
+/// each of its rows, even while a sweep is writing both.
 pub fn open_file(path: &Path) -> io::Result<impl BufRead + use<>> {
     let file = input::open(path)?;
     let length = file.metadata()?.len();
     Ok(BufReader::with_capacity(1 << 18, file).take(length))
 }
 
-/// The rows of one trial in a file beside `runs.csv`.
+/// The length and the checksum of a trial's rows in a file beside `runs.csv`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BlockSum {
     pub bytes: u64,
-    /// 0 of none.
+    /// It is 0 of no rows.
     pub sum: u32,
 }
 
-/// Of each of `SIDES`.
+/// One for each of `SIDES`.
 pub type BlockSums = [BlockSum; SIDES.len()];
 
 /// A name for the `[record]` under which a trial was trained. The manifest says what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// An older version did not say.
+    /// An older version did not say it.
     Unknown,
-    /// Nothing but `runs.csv`.
+    /// Nothing beside `runs.csv`.
     Nothing,
+    /// A hash of the record.
     Hash(u32),
 }
 
 impl Recorded {
+    /// The name of a record.
     pub fn of(record: &Record) -> Recorded {
         if *record == Record::default() {
             return Recorded::Nothing;
@@ -79,7 +87,7 @@ impl Recorded {
         Recorded::Hash(sum(&bytes))
     }
 
-    /// The cell of `runs.crc32`, and the key in the manifest.
+    /// The text of the name: the cell of `runs.crc32`, and the key in the manifest.
     pub fn name(self) -> String {
         match self {
             Recorded::Unknown => "?".to_owned(),
@@ -104,7 +112,7 @@ pub struct SideSums {
     pub blocks: BlockSums,
 }
 
-/// A line of the file. Without `beside` it is one of an older version.
+/// A line of the file. Without `beside` it is a line of an older version.
 pub fn line(trial: TrialId, sum: u32, beside: Option<&SideSums>) -> Vec<u8> {
     let mut line = String::with_capacity(LONGEST);
     let _ = write!(line, "{trial},{sum:08x}");
@@ -151,13 +159,13 @@ fn parse(line: &[u8]) -> Option<SumLine> {
     cells.next().is_none().then_some(SumLine { trial, sum, beside })
 }
 
-/// A number above 0 in the one way in which it is written.
+/// Reads a number above 0 in the one form in which it is written.
 fn count(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     text.parse::<u32>().ok().filter(|_| digits).map(u64::from)
 }
 
-/// Whether it is a line of the file, with its line end.
+/// Whether this is a line of the file, with its line end.
 pub fn is_line(line: &[u8]) -> bool {
     parse(line).is_some()
 }
@@ -165,32 +173,35 @@ pub fn is_line(line: &[u8]) -> bool {
 /// What the lines say of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// It was not written.
+    /// The row was not written.
     Nothing,
-    /// It was, with other rows in this one of `SIDES` than are there.
+    /// The row was written, but with other rows in this one of `SIDES` than there are.
     Other(usize, BlockSum),
+    /// The row was written, under this record.
     Written(Recorded),
 }
 
-/// The lines of the file, to hold rows against. As long as the rows come in the order of the lines, which is how both are written, one line
-/// is kept.
+/// The lines of the file, to compare rows with. While the rows come in the order of the lines,
+/// which is how both are written, one line is kept in memory.
 pub struct Known {
     from: BufReader<File>,
     next: Option<SumLine>,
-    /// All of them, as soon as a row was not the next.
+    /// All lines, once a row was not the next one.
     sorted: Option<Sorted>,
 }
 
-/// Most lines say the same of the other files where nothing is recorded: a line is 16 bytes then.
+/// Lines in the order of their trials. Where nothing is recorded, most lines say the same of the
+/// other files, so a line takes 16 bytes.
 #[derive(Default)]
 struct Sorted {
-    /// With a place in `besides`.
+    /// Each line is its trial, its checksum and a position in `besides`.
     lines: Vec<(TrialId, u32, u32)>,
     besides: Vec<Option<SideSums>>,
 }
 
 impl Known {
-    /// None if there is no file. A line that is damaged is none: its row will be taken for damaged, and its trial runs again.
+    /// Opens the file; `None` if there is none. A damaged line counts as no line: its row will
+    /// count as damaged, and its trial runs again.
     pub fn open(path: PathBuf) -> Result<Option<Known>, Failure> {
         match input::open(&path) {
             Ok(file) => Known::new(file).map(Some).map_err(|error| Failure::io("read", &path, &error)),
@@ -199,14 +210,16 @@ impl Known {
         }
     }
 
+    /// Begins to read an open file.
     pub fn new(file: File) -> io::Result<Known> {
         let mut from = BufReader::with_capacity(1 << 16, file);
         let next = read(&mut from)?;
         Ok(Known { from, next, sorted: None })
     }
 
-    /// Whether a row with this sum was written for this trial, beside `blocks` in the other files (of which none are looked at if there are none). A row can have several lines: of the first time
-    /// that it was written, and of a later one.
+    /// Looks for the row of a trial with this checksum. If `blocks` is given, the trial's rows in
+    /// the other files must be these, too. A row can have several lines, one for each time that it
+    /// was written.
     pub fn find(&mut self, trial: TrialId, sum: u32, blocks: Option<BlockSums>) -> io::Result<Found> {
         if self.sorted.is_none() {
             if let Some(next) = self.next.filter(|line| (line.trial, line.sum) == (trial, sum))
@@ -223,7 +236,7 @@ impl Known {
         for line in lines[first..].iter().take_while(|line| (line.0, line.1) == (trial, sum)) {
             match judge(besides[line.2 as usize], blocks) {
                 found @ Found::Written(_) => return Ok(found),
-                found => best = found,
+                found @ (Found::Nothing | Found::Other(..)) => best = found,
             }
         }
         Ok(best)
@@ -256,10 +269,10 @@ fn judge(beside: Option<SideSums>, there: Option<BlockSums>) -> Found {
     }
 }
 
-/// The next line that is one.
+/// The next valid line.
 fn read(from: &mut impl BufRead) -> io::Result<Option<SumLine>> {
     let (mut text, mut whole) = (Vec::with_capacity(LONGEST + 1), true);
-    // What is longer is no line, nor are its parts.
+    // What is longer than a line is no line, and neither are its parts.
     while from.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut text)? > 0 {
         if let Some(line) = parse(&text).filter(|_| whole) {
             return Ok(Some(line));
@@ -277,7 +290,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Opens the file as it is, less a torn end.
+    /// Opens the file as it is, and cuts a torn end.
     pub fn open(folder: &Folder) -> Result<Sums, Failure> {
         let attempt = || {
             let file = folder.append(FILE)?;
@@ -288,25 +301,25 @@ impl Sums {
         Ok(Sums { folder: folder.clone(), file })
     }
 
-    /// `lines`: any number of them.
+    /// Appends any number of lines.
     pub fn append(&mut self, lines: &[u8]) -> Result<(), Failure> {
         self.file.write_all(lines).map_err(|error| super::cannot_append(&self.folder.name(FILE), &error))
     }
 
-    /// What was appended survives a power cut.
+    /// Makes sure that what was appended survives a power cut.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 }
 
-/// Begins to replace the file; its lines are to be put.
+/// Begins to replace the file. Its lines are put into the replacement.
 pub fn begin(folder: &Folder) -> Result<Replacement, Failure> {
     let mut lines = folder.replacement(FILE)?;
     lines.put(HEADER)?;
     Ok(lines)
 }
 
-/// The length without a line that was being written.
+/// The bytes of the file without a line that was being written.
 fn whole_lines(file: &File) -> io::Result<u64> {
     use std::os::unix::fs::FileExt;
     let end = file.metadata()?.len();

@@ -1,4 +1,5 @@
-//! Written rows reach the disk about a second later, by a thread of its own: the one that appends must not wait for a disk.
+//! Written rows reach the disk about a second later. A thread of its own syncs them, so that
+//! whoever appends does not wait for a disk.
 
 use std::fs::File;
 use std::io;
@@ -7,9 +8,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Rows that are younger may be lost in a power cut. Their trials run again.
+/// How long rows may wait for a sync. A power cut can lose younger rows, and their trials run
+/// again.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// The thread that syncs files.
 pub struct Syncer {
     shared: Arc<Shared>,
     /// The thread ends when this is dropped.
@@ -18,13 +21,13 @@ pub struct Syncer {
 
 #[derive(Default)]
 struct Shared {
-    /// Something was written that no sync has seen.
+    /// Whether something was written that no sync has seen.
     dirty: AtomicBool,
     failed: Mutex<Option<io::Error>>,
 }
 
 impl Syncer {
-    /// `files`: those that a row of another one relies on come first.
+    /// Starts the thread. Of two files, the one that the rows of the other rely on comes first.
     pub fn start(files: Vec<File>) -> Syncer {
         let (wake, woken) = channel();
         let shared = Arc::<Shared>::default();
@@ -41,13 +44,13 @@ impl Syncer {
         Syncer { shared, wake }
     }
 
-    /// Something was written.
+    /// Notes that something was written.
     ///
     /// # Errors
-    /// If an earlier sync failed: what was written since the one before it may not be there.
+    /// If an earlier sync failed. Then what was written since the sync before it may be lost.
     pub fn wrote(&self) -> io::Result<()> {
         if !self.shared.dirty.swap(true, Ordering::SeqCst) {
-            // The thread lives as long as this.
+            // The thread lives as long as this sender, so sending cannot fail.
             let _ = self.wake.send(());
         }
         match self.shared.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {

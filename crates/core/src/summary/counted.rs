@@ -1,5 +1,5 @@
-//! The columns of `summary.csv` behind those of the configuration. A new one needs an entry here,
-//! and a field of `Tally` if no field holds it yet.
+//! The columns of `summary.csv` behind those of the configuration. A new column needs an entry
+//! here, and a field of `Tally` if no field holds its value yet.
 
 use super::{Tally, median, rate};
 use crate::record::column::{About, Column, PLAIN};

@@ -1,4 +1,5 @@
-//! From the rows of `runs.csv` to `summary.csv`, one row per configuration, and to the table at the end of a sweep. Text in, text out.
+//! Turns the rows of `runs.csv` into `summary.csv`, which has one row per configuration, and into
+//! the table at the end of a sweep: text in, text out.
 
 mod counted;
 mod table;
@@ -10,16 +11,18 @@ use counted::COUNTED;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-/// Fed with rows in grid order.
+/// A summary that is being made. It is fed with rows in grid order.
 pub struct Summary {
     columns: Columns,
-    /// Configurations follow each other: one is complete when the next begins.
+    /// Whether the rows of a configuration follow each other, so that one is complete when the next
+    /// begins.
     together: bool,
-    /// By the text of all cells that make a configuration.
+    /// The counts, by the text of all cells that make a configuration.
     configurations: Groups<Tally>,
     by_axis: table::ByAxis,
     pub all: Counts,
-    /// Of the row at hand: where each cell ends, and the text of its configuration.
+    /// The positions at which the cells of the current row end. They are kept to save allocations,
+    /// and so is `key`, the text of its configuration.
     ends: Vec<usize>,
     key: Vec<u8>,
 }
@@ -39,11 +42,12 @@ struct Tally {
     epochs_nonfinite: Vec<u64>,
 }
 
-/// A map from texts that remembers the order in which they came.
+/// A map from texts to values that remembers the order in which the texts came.
 struct Groups<V> {
     at: HashMap<Vec<u8>, usize>,
     values: Vec<V>,
-    /// The text that came last, and its place in `values`: rows in the order of the grid seldom change more than a cell or two.
+    /// The text that came last, and its place in `values`. From row to row of the grid seldom more
+    /// than a cell or two change.
     last: Option<(Vec<u8>, usize)>,
 }
 
@@ -79,13 +83,13 @@ pub fn header() -> Vec<u8> {
     record::line(configuration.chain(names(&COUNTED)))
 }
 
-/// What is said of the columns behind those of the configuration.
+/// What is known of the columns behind those of the configuration.
 pub fn counted() -> impl Iterator<Item = &'static About> {
     abouts(&COUNTED)
 }
 
 impl Summary {
-    /// `together`: all rows of a configuration come one after the other.
+    /// Begins a summary. `together` says whether the rows of each configuration follow each other.
     pub fn new(spec: &Spec, together: bool) -> Summary {
         let columns = Columns {
             seed: record::column("seed"),
@@ -97,17 +101,19 @@ impl Summary {
         Summary { columns, together, configurations, by_axis, all, ends: Vec::new(), key: Vec::new() }
     }
 
-    /// Counts a whole row of `runs.csv` for the table and for `summary.csv`, whose complete lines go `to` there.
+    /// Counts a whole row of `runs.csv` for the table and for `summary.csv`, and writes the lines
+    /// of the latter that are complete to `to`.
     pub fn add(&mut self, row: &[u8], to: &mut impl Write) -> io::Result<()> {
         let Some(verdict) = self.add_to_table(row) else {
             return Ok(());
         };
         let ends = &self.ends;
         let cell = |column: usize| &row[ends[column - 1] + 1..ends[column]];
-        let Columns { seed, data_seed, epoch_diverged, epoch_nonfinite, .. } = self.columns;
+        let Columns { seed, data_seed, epoch_diverged, epoch_nonfinite } = self.columns;
         self.key.clear();
         for column in (LABEL..OUTCOME).filter(|column| *column != seed) {
-            // A seed of the data of its own makes a configuration; by default it is the seed, which does not.
+            // A seed of the data that is set makes a configuration. By default it is the seed,
+            // which makes none.
             if column != data_seed || cell(data_seed) != cell(seed) {
                 self.key.extend_from_slice(cell(column));
             }
@@ -151,7 +157,7 @@ impl Summary {
     }
 }
 
-/// Divergence rate of the trials with a verdict and its 95% interval.
+/// The divergence rate of the trials with a verdict, and the ends of its 95% interval.
 fn rate(counts: &Counts) -> Option<(f64, f64, f64)> {
     let verdicts = counts.verdicts();
     let blown = counts.diverged + counts.nonfinite;
@@ -161,18 +167,18 @@ fn rate(counts: &Counts) -> Option<(f64, f64, f64)> {
     })
 }
 
-/// The 95% score interval of Wilson (1927) for `hits` of `all > 0`.
+/// The 95% score interval of Wilson (1927) for a share of `hits` in `all`, which is above 0.
 pub fn wilson(hits: u64, all: u64) -> (f64, f64) {
     // The 97.5% quantile of the normal distribution.
     const Z: f64 = 1.959963984540054;
     let (n, p) = (all as f64, hits as f64 / all as f64);
     let centre = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
     let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    // Exact at the ends, where rounding could leave 1e-17.
+    // The ends 0 and 1 are exact, where rounding could leave 1e-17.
     (if hits == 0 { 0.0 } else { centre - half }, if hits == all { 1.0 } else { centre + half })
 }
 
-/// Of the trials that have one; `None` if there are none.
+/// The median of the epochs of the trials that have one; `None` if there are none.
 fn median(epochs: &[u64]) -> Option<f64> {
     let mut sorted = epochs.to_vec();
     sorted.sort_unstable();

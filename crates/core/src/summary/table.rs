@@ -1,5 +1,5 @@
-//! The table that ends a sweep: how often trials blew up, by the axes that vary. A row per configuration where there are few of them, else
-//! a row per value of each axis.
+//! The table that ends a sweep: how often trials blew up, by the axes that vary. Where there are
+//! few configurations, it has a row for each of them, otherwise a row for each value of each axis.
 
 use super::{Groups, rate};
 use crate::axis::Id;
@@ -9,37 +9,39 @@ use crate::spec::Spec;
 use crate::trial::Value;
 use std::fmt::Write as _;
 
-/// Configurations that are listed one by one, and values of an axis that are.
+/// The most configurations that are listed one by one, and the most values of an axis.
 const LISTED: usize = 16;
-/// Distinct values of an axis that are told apart.
+/// The most distinct values of an axis that are told apart.
 const MOST_VALUES: usize = 1 << 12;
-/// Characters of a line.
+/// The most characters of a line.
 const WIDTH: usize = 80;
-/// Characters of the counts in a line.
+/// The characters of the counts in a line.
 const COUNTED: usize = 41;
-/// Characters of a value that is not cut.
+/// The characters that a value may always have before it is cut.
 const SHORT: usize = 12;
 
 /// Counts by the columns that a spec sets.
 pub struct ByAxis {
     columns: Vec<AxisColumn>,
-    /// By the cells of `columns`; none once there are more than `LISTED`.
+    /// The counts by the cells of `columns`; `None` once there are more than `LISTED`.
     configurations: Option<Groups<Counts>>,
     key: Vec<u8>,
 }
 
+/// A column of the table, and the counts of its values.
 struct AxisColumn {
     at: usize,
-    /// The column of the number in a short form, and the number that needs no parentheses.
+    /// The column of the number in a short form, and the number that is not shown, since it is the
+    /// default.
     number: Option<(usize, Vec<u8>)>,
     name: &'static str,
     is_numeric: bool,
-    /// None once there are more than `MOST_VALUES`.
+    /// The counts of each value; `None` once there are more than `MOST_VALUES`.
     values: Option<Groups<Counts>>,
 }
 
 impl ByAxis {
-    /// Without the seeds, over which everything is counted.
+    /// The columns of a spec without the seeds, over which everything is counted.
     pub fn new(spec: &Spec) -> ByAxis {
         let column = |at: usize, is_numeric: bool| {
             let (name, values) = (record::runs()[at], Some(Groups::new()));
@@ -77,14 +79,14 @@ impl ByAxis {
         self.configurations = self.configurations.take().and_then(|known| known.with(&self.key, verdict, LISTED));
     }
 
-    /// At most 80 characters wide.
+    /// The table, at most 80 characters wide.
     pub fn text(&self, all: &Counts) -> String {
         let varying: Vec<usize> = (0..self.columns.len()).filter(|i| self.columns[*i].varies()).collect();
         let listed = self.configurations.as_ref().filter(|_| varying.len() > 1);
         listed.and_then(|known| self.by_configuration(known, &varying)).unwrap_or_else(|| self.by_value(all, &varying))
     }
 
-    /// None where the lines are too long.
+    /// A row per configuration; `None` where the lines would be too long.
     fn by_configuration(&self, known: &Groups<Counts>, varying: &[usize]) -> Option<String> {
         let names: Vec<String> = varying.iter().map(|i| self.columns[*i].name.to_owned()).collect();
         let rows: Vec<(Vec<String>, &Counts)> = known
@@ -119,7 +121,8 @@ impl AxisColumn {
         self.values.as_ref().is_none_or(|values| values.values.len() > 1)
     }
 
-    /// Its values with their counts: numbers in ascending order and, where they are many, in ranges with about as many values each.
+    /// The values with their counts. Numbers come in ascending order. Where there are many of them,
+    /// they are put into ranges with about as many values each.
     fn told(&self, all: &Counts, longest: usize) -> Vec<(String, Counts)> {
         let Some(values) = &self.values else {
             return vec![(format!("over {MOST_VALUES} values"), *all)];
@@ -150,7 +153,7 @@ impl AxisColumn {
     }
 }
 
-/// A number to so many digits after the first; `-` where the axis does not apply.
+/// A number with `digits` digits behind the first, or `-` where the axis does not apply.
 fn rounded(number: Option<f64>, digits: usize) -> String {
     let Some(number) = number else { return "-".to_owned() };
     if number.fract() == 0.0 && number.abs() < 1e9 {
@@ -159,7 +162,7 @@ fn rounded(number: Option<f64>, digits: usize) -> String {
     format!("{:?}", format!("{number:.digits$e}").parse::<f64>().unwrap_or(number))
 }
 
-/// A value as the columns have it.
+/// The text of a value, as the columns have it.
 fn text(value: Value) -> Vec<u8> {
     let mut text = Vec::new();
     value.put(&mut text);
@@ -167,7 +170,7 @@ fn text(value: Value) -> Vec<u8> {
 }
 
 impl Groups<Counts> {
-    /// With one trial more; none if it is one of more than `most` groups.
+    /// The groups with one trial more; `None` if that makes them more than `most`.
     fn with(mut self, key: &[u8], verdict: Verdict, most: usize) -> Option<Groups<Counts>> {
         self.of(key).add(verdict);
         (self.values.len() <= most).then_some(self)
@@ -178,7 +181,8 @@ fn sum<'a>(parts: impl Iterator<Item = &'a Counts>) -> Counts {
     parts.fold(Counts::default(), Counts::plus)
 }
 
-/// The text of a cell as it is shown: cut to `longest`, `-` where an axis does not apply.
+/// The text of a cell as it is shown: cut to `longest` characters, and `-` where an axis does not
+/// apply.
 fn written(text: &[u8], longest: usize) -> String {
     let text = printable(&String::from_utf8_lossy(text)).replace(['\n', '\t'], " ");
     match text.chars().count() {

@@ -14,7 +14,8 @@ pub struct Course {
     lr: f64,
     record: Record,
     epoch: EpochFold,
-    /// Of the last tenth of the epochs so far, rounded up: an earlier one will never be in it again.
+    /// The losses of the last tenth of the epochs so far, rounded up. An earlier loss will never be
+    /// in it again.
     late_losses: VecDeque<f64>,
     loss_previous: Option<f64>,
     loss_jump_max: Option<f64>,
@@ -36,6 +37,7 @@ pub struct Course {
     step_rows: Vec<StepRow>,
 }
 
+/// What the steps of the current epoch add up to.
 #[derive(Debug, Clone, Default)]
 struct EpochFold {
     loss: Mean,
@@ -46,6 +48,7 @@ struct EpochFold {
 }
 
 impl Course {
+    /// Begins a course. `lr` is the learning rate of the first update.
     pub fn new(beginning: Beginning, loss_ratio: f64, lr: f64, record: Record) -> Course {
         Course {
             threshold: loss_ratio * reference(beginning.loss_initial, beginning.loss_trivial),
@@ -75,7 +78,8 @@ impl Course {
         }
     }
 
-    /// The forward and backward pass of a step, before its update. Returns what the caller has to do about it.
+    /// Takes the forward and backward pass of a step, before its update, and returns what the
+    /// caller has to do about it.
     pub fn step(&mut self, probe: Probe) -> Next {
         let now = When { epoch: self.epochs + 1, step: self.steps };
         if self.grad_norm_initial.is_none() {
@@ -105,7 +109,7 @@ impl Course {
         self.observe(now, probe.loss, probe.grad_norm)
     }
 
-    /// The check that follows the last update (or, with no update at all, stands alone).
+    /// Takes the check that follows the last update. If there is no update at all, it stands alone.
     pub fn last_check(&mut self, loss: f64, grad_norm: f64) -> Next {
         if self.grad_norm_initial.is_none() {
             self.grad_norm_initial = Some(grad_norm);
@@ -129,17 +133,18 @@ impl Course {
         Next { locate: first, finished: loss.is_nan() }
     }
 
-    /// The layers were measured.
+    /// Takes the rows of the layers, which were measured.
     pub fn profiled(&mut self, rows: Vec<LayerRow>) {
         self.layer_rows.extend(rows);
     }
 
-    /// Where the first non-finite value began; asked for by `Next::locate`.
+    /// Takes the site where the first value that is not finite began, which `Next::locate` asked
+    /// for.
     pub fn located(&mut self, site: Option<Site>) {
         self.site = site;
     }
 
-    /// The update of the step just seen was done. `norm`: its L2 norm over all parameters.
+    /// Notes that the update of the last step was done. `norm` is its L2 norm over all parameters.
     pub fn updated(&mut self, norm: f64) {
         if let Some(row) = self.step_rows.last_mut().filter(|row| row.step == self.steps) {
             row.update_norm = Some(norm);
@@ -149,12 +154,13 @@ impl Course {
         self.epoch.update_norm_max = larger(self.epoch.update_norm_max, norm);
     }
 
-    /// The weights' L2 norm after an update.
+    /// Takes the L2 norm of the weights after an update.
     pub fn weighed(&mut self, norm: f64) {
         self.weight_norm_max = larger(self.weight_norm_max, norm);
     }
 
-    /// The last step of an epoch was done. `weight_norm`: L2 over all parameters now; `lr`: of the last update.
+    /// Notes that the last step of an epoch was done. `weight_norm` is the L2 norm over all
+    /// parameters now, `lr` the learning rate of the last update.
     pub fn epoch_end(&mut self, weight_norm: f64, lr: f64) {
         let fold = std::mem::take(&mut self.epoch);
         self.epochs += 1;
@@ -205,11 +211,11 @@ impl Course {
         self.nan.is_some()
     }
 
-    /// The run is over: all its updates were done, or a step loss was NaN. `loss_final` is NaN in the latter case, and so is the sharpness
-    /// of where it ended.
+    /// Ends the run, because all its updates were done or a step loss was NaN. In the latter case
+    /// `loss_final` is NaN, and so is the sharpness.
     pub fn finish(mut self, loss_final: f64, sharpness_final: Option<f64>) -> Finished {
         if self.nan.is_some() && !self.epoch.loss.is_empty() {
-            // The epoch in which the NaN came is cut short; its row says how far it got.
+            // The NaN cut this epoch short. Its row says how far it got.
             self.epoch_end(f64::NAN, self.lr);
         }
         let measured = Measured {
@@ -258,7 +264,8 @@ impl Course {
         }
     }
 
-    /// The mean epoch loss of the last tenth, rounded up; without any epoch, the final loss.
+    /// The mean of the last tenth of the epoch losses, rounded up. Without any epoch it is the
+    /// final loss.
     fn late_mean(&self, loss_final: f64) -> f64 {
         let last = &self.late_losses;
         if last.is_empty() {
@@ -272,7 +279,7 @@ fn share((hits, all): (u64, u64)) -> f64 {
     hits as f64 / all as f64
 }
 
-/// The running maximum; a NaN changes nothing.
+/// The running maximum. A NaN does not change it.
 fn larger(max: Option<f64>, value: f64) -> Option<f64> {
     match max {
         _ if value.is_nan() => max,

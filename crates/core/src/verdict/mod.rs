@@ -1,7 +1,8 @@
-//! From the course of a training run to its outcome. Floats in, enum out: no tensors, no files, no clock.
+//! This room turns the course of a training run into its outcome: floats in, an enum out. It knows
+//! no tensors, opens no file and reads no clock.
 //!
-//! `Course` (in `course`) is fed once per step and once per epoch, in order, and is asked for `Measured` at the end. A NaN is never a
-//! minimum or a maximum; infinities are.
+//! `Course` (in `course`) is fed once per step and once per epoch, in order, and gives `Measured`
+//! at the end. A NaN is never a minimum or a maximum; an infinity may be one.
 
 mod course;
 
@@ -9,17 +10,19 @@ pub use course::Course;
 
 use serde::{Deserialize, Serialize};
 
-/// What the network did. The first that holds, in this order.
+/// What the network did. Of several outcomes that hold, the first in this order is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// A step loss was NaN, or the final loss or the late mean is not finite.
     Nonfinite,
-    /// The mean epoch loss of the last tenth is above loss_ratio x reference.
+    /// The late mean, which is the mean of the last tenth of the epoch losses, is above
+    /// `loss_ratio` times the reference.
     Diverged,
-    /// The final loss is within 1e-3 (relative) of the initial loss.
+    /// The final loss is within a relative 1e-3 of the initial loss.
     Stalled,
-    /// The final loss is below 0.9 x reference.
+    /// The final loss is below 0.9 times the reference.
     Converged,
+    /// None of the others holds.
     Unsettled,
 }
 
@@ -37,11 +40,12 @@ impl Outcome {
         }
     }
 
+    /// The outcome of this name; `None` if there is no such outcome.
     pub fn from_name(text: &str) -> Option<Outcome> {
         Outcome::ALL.into_iter().find(|o| o.name() == text)
     }
 
-    /// Counted by the divergence rate.
+    /// Whether the divergence rate counts this outcome.
     pub fn blew_up(self) -> bool {
         match self {
             Outcome::Nonfinite | Outcome::Diverged => true,
@@ -50,17 +54,17 @@ impl Outcome {
     }
 }
 
-/// The first tensor of a step that held a value that is not finite.
+/// The tensor of a step in which the first value that is not finite appeared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
     pub tensor: Tensor,
-    /// From 1; the output layer is depth + 1; empty for the loss.
+    /// The layer from 1; the output layer is depth + 1. It is `None` for the loss.
     pub layer: Option<usize>,
-    /// The time step of recurrent nets, from 1.
+    /// The time step of a recurrent net, from 1.
     pub time: Option<usize>,
 }
 
-/// In the order in which a step computes them.
+/// The kinds of tensor, in the order in which a step computes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Tensor {
     Weight,
@@ -82,26 +86,27 @@ impl Tensor {
     }
 }
 
-/// Epoch (from 1) and updates done before it.
+/// A moment of a run: the epoch, from 1, and the updates that were done before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct When {
     pub epoch: u64,
     pub step: u64,
 }
 
-/// One step, seen before its update.
+/// What is measured of one step before its update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probe {
     pub loss: f64,
-    /// Global L2 norm of the gradient before clipping.
+    /// The L2 norm of the whole gradient before clipping.
     pub grad_norm: f64,
-    /// Samples in this step's batch; weighs the step in the epoch loss.
+    /// The samples of the step's batch, by which the step is weighted in the epoch loss.
     pub samples: usize,
-    /// None at clip none.
+    /// Whether the gradient was clipped; `None` where the trial does not clip.
     pub clipped: Option<bool>,
 }
 
-/// Everything `runs.csv` says of a trial that was trained. Columns of the same names; `None` is an empty cell.
+/// Everything that `runs.csv` says of a trial that was trained. The fields have the names of the
+/// columns, and `None` is an empty cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     pub outcome: Outcome,
@@ -112,7 +117,7 @@ pub struct Measured {
     pub epochs_run: u64,
     pub steps_run: u64,
     pub loss_initial: f64,
-    /// NaN where the trial ended at a NaN loss before its end.
+    /// It is NaN where the trial ended early at a NaN loss.
     pub loss_final: f64,
     pub loss_trivial: f64,
     pub loss_min: Option<f64>,
@@ -132,11 +137,11 @@ pub struct Measured {
     pub sharpness_final: Option<f64>,
 }
 
-/// One line of `epochs.csv`; epoch 0 is before any update.
+/// One line of `epochs.csv`. Epoch 0 is before any update.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRow {
     pub epoch: u64,
-    /// Updates done by its end.
+    /// The updates that were done by its end.
     pub steps: u64,
     pub loss: f64,
     pub loss_max: Option<f64>,
@@ -150,7 +155,7 @@ pub struct EpochRow {
 /// One line of `steps.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRow {
-    /// Updates done before it.
+    /// The updates that were done before it.
     pub step: u64,
     pub loss: f64,
     pub grad_norm: f64,
@@ -158,24 +163,26 @@ pub struct StepRow {
     pub update_norm: Option<f64>,
 }
 
-/// One line of `layers.csv`: a layer (and time step of a recurrent net) at the end of an epoch; epoch 0 is before any update.
+/// One line of `layers.csv`: a layer, at one time step in a recurrent net, at the end of an epoch.
+/// Epoch 0 is before any update.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerRow {
     pub epoch: u64,
-    /// From 1; the output layer is depth + 1.
+    /// The layer from 1; the output layer is depth + 1.
     pub layer: usize,
-    /// From 1; only in the hidden layers of recurrent nets.
+    /// The time step from 1. Only the hidden layers of recurrent nets have one.
     pub time: Option<usize>,
-    /// Root mean square, over batch and width, of what the layer hands on.
+    /// The root mean square of the layer's outputs over the batch and the width.
     pub activation_rms: f64,
-    /// L2 norm of the backprop signal over the batch.
+    /// The L2 norm of the backprop signal, dLoss/dh of the layer, over the batch.
     pub backprop_norm: f64,
-    /// L2 norm over the layer's weight matrices (a recurrent layer has two), all time steps together.
+    /// The L2 norm of the gradient of the layer's weight matrices, over all time steps together. A
+    /// recurrent layer has two matrices.
     pub weight_grad_norm: f64,
     pub weight_norm: f64,
 }
 
-/// Measured once, before any update.
+/// What is measured once, before any update.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Beginning {
     pub loss_initial: f64,
@@ -186,30 +193,31 @@ pub struct Beginning {
     pub sharpness: Option<f64>,
 }
 
-/// What is kept beyond `runs.csv`, and what is measured only if asked for.
+/// What `[record]` asks for: rows beside `runs.csv`, and measurements that are made only when they
+/// are asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Record {
-    /// Keep a row per epoch.
+    /// Whether there is a row for each epoch.
     pub epochs: bool,
-    /// Keep a row per layer at these epochs.
+    /// The epochs at which there is a row for each layer.
     #[serde(default)]
     pub layers: Layers,
-    /// Keep a row for each of the first `steps` updates.
+    /// The number of first updates that have a row each.
     pub steps: u64,
-    /// Measure the top Hessian eigenvalue before and after training.
+    /// Whether the largest eigenvalue of the Hessian is measured before and after the training.
     #[serde(default)]
     pub sharpness: bool,
 }
 
 impl Record {
-    /// Whether a trial that was trained under this has all that `asked` asks for.
+    /// Whether a trial that was trained under this record has all that `asked` asks for.
     pub fn includes(&self, asked: &Record) -> bool {
         let Record { epochs, layers, steps, sharpness } = asked;
         self.epochs >= *epochs && self.layers.includes(layers) && self.steps >= *steps && self.sharpness >= *sharpness
     }
 }
 
-/// The epochs of `layers.csv`.
+/// The epochs that `layers.csv` has.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layers {
@@ -217,11 +225,12 @@ pub enum Layers {
     Never,
     Always,
     Every(u64),
-    /// In ascending order.
+    /// These epochs, in ascending order.
     At(Vec<u64>),
 }
 
 impl Layers {
+    /// Whether `epoch` is one of them.
     pub fn at(&self, epoch: u64) -> bool {
         match self {
             Layers::Never => false,
@@ -231,7 +240,7 @@ impl Layers {
         }
     }
 
-    /// Whether these are all of the epochs `asked` for, however many a trial has.
+    /// Whether these epochs contain all the epochs of `asked`, however many epochs a trial has.
     fn includes(&self, asked: &Layers) -> bool {
         match asked {
             Layers::Never => true,
@@ -242,16 +251,17 @@ impl Layers {
     }
 }
 
-/// What a step asks of the caller.
+/// What a step asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Next {
-    /// The first non-finite step: find the tensor where it began.
+    /// This is the first step that is not finite, so the caller has to find the tensor in which
+    /// that began.
     pub locate: bool,
-    /// A NaN loss: the verdict is final.
+    /// The loss is NaN, so the verdict is final.
     pub finished: bool,
 }
 
-/// A trial's results, ready to be written.
+/// The results of a trial, ready to be written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finished {
     pub measured: Measured,
@@ -260,8 +270,9 @@ pub struct Finished {
     pub steps: Vec<StepRow>,
 }
 
-/// The loss that divergence and convergence are measured against: the smaller of the initial and the trivial loss, the other one where
-/// that is 0 or not finite. NaN (which nothing exceeds) if neither serves.
+/// The loss that divergence and convergence are measured against. It is the smaller one of the
+/// initial and the trivial loss. Where one of them is 0 or not finite, it is the other. If neither
+/// serves it is NaN, which no loss exceeds.
 pub fn reference(initial: f64, trivial: f64) -> f64 {
     let serves = |loss: f64| loss.is_finite() && loss > 0.0;
     match (serves(initial), serves(trivial)) {

@@ -84,7 +84,7 @@ impl Statistics {
     }
 
     fn batch_forward(&self, layer: &Layer, input: &Tensor, output: &Matrix) {
-        let (scale, shift) = (self::wide(scale(layer)), self::wide(shift(layer)));
+        let (scale, shift) = (wide(scale(layer)), wide(shift(layer)));
         if !is_host() {
             let [mean, inverse] = plain::batch_statistics(input, EPS);
             self.keep(&mean, &inverse);
@@ -98,9 +98,10 @@ impl Statistics {
         }
         let direct = input.kind() == output.kind();
         let target = if direct { output.shallow_clone() } else { input.empty_like() };
-        match input.kind() {
-            Kind::Double => self.batch_pass::<f64>(input, &target, &scale, &shift, |x| x),
-            _ => self.batch_pass::<f32>(input, &target, &scale, &shift, keep(self.kind)),
+        if input.kind() == Kind::Double {
+            self.batch_pass::<f64>(input, &target, &scale, &shift, |x| x);
+        } else {
+            self.batch_pass::<f32>(input, &target, &scale, &shift, keep(self.kind));
         }
         if !direct {
             output.shallow_clone().copy_(&target);
@@ -132,9 +133,10 @@ impl Statistics {
             let sums = targets.map(|target| {
                 target.map(|target| if direct { target.shallow_clone() } else { wide(target).empty_like() })
             });
-            match wide_input.kind() {
-                Kind::Double => self.backward_pass::<f64>(&wide_input, &wide_signal, &scale, &sums),
-                _ => self.backward_pass::<f32>(&wide_input, &wide_signal, &scale, &sums),
+            if wide_input.kind() == Kind::Double {
+                self.backward_pass::<f64>(&wide_input, &wide_signal, &scale, &sums);
+            } else {
+                self.backward_pass::<f32>(&wide_input, &wide_signal, &scale, &sums);
             }
             (wide_signal, if direct { [None, None] } else { sums })
         } else {
@@ -184,6 +186,7 @@ impl Statistics {
 }
 
 /// To the nearest number of this kind, as f32.
+#[expect(clippy::wildcard_enum_match_arm, reason = "tch has kinds that no network is trained in")]
 fn keep(kind: Kind) -> fn(f32) -> f32 {
     match kind {
         Kind::BFloat16 => |x| half::bf16::from_f32(x).to_f32(),

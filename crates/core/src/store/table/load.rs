@@ -1,4 +1,5 @@
-//! Reads a file as it was left: where the rows of each trial lie in it, and what in it is none.
+//! Reads a file as it was left: where the rows of each trial lie in it, and which parts of it are
+//! no rows.
 
 use super::Table;
 use crate::failure::Failure;
@@ -9,12 +10,13 @@ use crate::store::sums::{self, Recorded};
 use crate::trial::TrialId;
 use std::io::{self, BufRead, Read};
 
-/// Given a row of `runs.csv` as its trial and its sum: under what it was recorded, if it is as it was written.
+/// Called with the trial and the checksum of a row of `runs.csv`. It returns the record under which
+/// the row was made, or `None` if the row is not as it was written.
 pub type Vouch<'a> = dyn FnMut(TrialId, u32) -> io::Result<Option<Recorded>> + 'a;
 
 impl Table {
-    /// `vouch`: for `runs.csv`, which has one row per trial, with a verdict; in the other files a trial has a block of rows. `from`: the file, if it is
-    /// there.
+    /// Reads the file `from`, if it is there. For `runs.csv`, `vouch` is given: it has one row per
+    /// trial, with a verdict. In the other files a trial has a block of rows.
     pub fn read(
         folder: &Folder,
         name: &'static str,
@@ -46,7 +48,7 @@ impl Table {
             .read_until(b'\n', &mut first)
             .map_err(|error| Failure::io("read", &path, &error))?;
         if table.header.starts_with(&first) && first != table.header {
-            // Torn in the header itself: nothing was written yet.
+            // The header itself is torn, so no row was written yet.
             table.clean = false;
             return Ok(table);
         }
@@ -105,7 +107,8 @@ impl Table {
             return self.places.insert(trial, place);
         };
         self.clean = false;
-        // A trial that was run again. A verdict is not given up for a loss.
+        // The trial was run again. A row with an outcome is not given up for one that says that the
+        // trial was lost.
         let verdict = |place: RowPlace| place.mark.and_then(|mark| mark.verdict.outcome());
         if verdict(place).is_some() || verdict(first).is_none() {
             self.places.insert(trial, place);
@@ -119,7 +122,7 @@ impl Table {
             first.length.checked_add(place.length).filter(|_| end == place.offset)
         });
         place = match (first, length) {
-            // The trial's next line.
+            // This is the trial's next line.
             (Some(first), Some(length)) => RowPlace { length, sum: sums::continued(first.sum, text), ..first },
             (first, _) => {
                 self.clean &= first.is_none();

@@ -1,5 +1,6 @@
-//! One result file: where the rows of each trial are, appending to it, and replacing it by itself in another order. Of a row only its
-//! place is kept in memory, so a million rows cost 32 MB.
+//! One result file: where the rows of each trial lie, appending to it (here), reading it as it was
+//! left (`load`), reading rows again (`rows`), and replacing it by its own rows in another order
+//! (`replace`). Only the place of a row is kept in memory, so a million rows take 32 MB.
 
 mod load;
 mod replace;
@@ -12,36 +13,38 @@ pub use rows::Reader;
 use super::folder::Folder;
 use super::places::{Mark, Places, RowPlace};
 use super::sums::{self, BlockSum, Recorded};
-use crate::failure::Failure;
+use crate::failure::{Failure, counted};
 use crate::record::Verdict;
 use crate::trial::TrialId;
 use std::fs::File;
 use std::io::{self, Write};
 
+/// A result file.
 pub struct Table {
     folder: Folder,
     name: &'static str,
     header: Vec<u8>,
     places: Places,
-    /// Those that marks speak of, at most 256.
+    /// The records that marks refer to, at most 256.
     recorded: Vec<Recorded>,
-    /// Open for appending (and for reading when it is replaced).
+    /// The file, if it is open for appending (and for reading when it is replaced).
     file: Option<File>,
-    /// Where the next row goes; what lies beyond is torn.
+    /// The offset of the next row. What lies beyond it is torn.
     end: u64,
     there: bool,
-    /// Bytes that are no row of any trial, or a row too many: the file must be rewritten once.
+    /// Whether the file holds nothing but one row (or block of rows) per trial. Otherwise it must
+    /// be rewritten.
     clean: bool,
-    /// Rows that are none.
+    /// The number of damaged rows.
     pub damaged: u64,
 }
 
-/// Rows to be appended: of one trial.
+/// The rows of one trial that are to be appended.
 #[derive(Clone, Copy)]
 pub struct New {
     pub trial: TrialId,
     pub length: u32,
-    /// Of a row of `runs.csv`.
+    /// Only a row of `runs.csv` has a verdict.
     pub verdict: Option<(Verdict, Recorded)>,
 }
 
@@ -51,37 +54,39 @@ impl Table {
             self.recorded.push(recorded);
             self.recorded.len() - 1
         });
-        // More than anybody asks for in one folder; the first is as good as any.
+        // Nobody asks for more records in one folder. Beyond them, the first is as good as any.
         Mark { verdict, recorded: u8::try_from(at).unwrap_or(0) }
     }
 
+    /// Whether the file is there.
     pub fn exists(&self) -> bool {
         self.there
     }
 
-    /// Whether the file is there with nothing in it but one row (or block) per trial.
+    /// Whether the file is there and holds nothing but one row (or block of rows) per trial.
     pub fn is_clean(&self) -> bool {
         self.there && self.clean
     }
 
+    /// What the trial's row of `runs.csv` says.
     pub fn verdict(&self, trial: TrialId) -> Option<Verdict> {
         self.places.get(trial).and_then(|place| place.mark).map(|mark| mark.verdict)
     }
 
-    /// Under which `[record]` the trial was trained.
+    /// The record under which the trial was trained.
     pub fn recorded(&self, trial: TrialId) -> Option<Recorded> {
         let mark = self.places.get(trial).and_then(|place| place.mark)?;
         Some(self.recorded[usize::from(mark.recorded)])
     }
 
-    /// The trial's rows as one.
+    /// The length and the checksum of the trial's rows.
     pub fn block(&self, trial: TrialId) -> BlockSum {
         self.places
             .get(trial)
             .map_or(BlockSum::default(), |place| BlockSum { bytes: place.length.into(), sum: place.sum })
     }
 
-    /// The file that is open, whatever has its name now; else the one of that name.
+    /// The open file, whatever has its name now, or else the file of that name.
     fn reopened(&self) -> io::Result<File> {
         self.file.as_ref().map_or_else(|| self.folder.read(self.name), File::try_clone)
     }
@@ -90,6 +95,7 @@ impl Table {
         Failure::io(what, &self.folder.name(self.name), error)
     }
 
+    /// The number of trials that have rows.
     pub fn len(&self) -> usize {
         self.places.len()
     }
@@ -98,7 +104,8 @@ impl Table {
         self.places.len() == 0
     }
 
-    /// Every row of `runs.csv`: its trial, its sum and what the trial was recorded under.
+    /// Every row of `runs.csv`: its trial, its checksum, and the record under which the trial was
+    /// trained.
     pub fn sums(&self) -> impl Iterator<Item = (TrialId, u32, Recorded)> + '_ {
         self.places.iter().map(|(trial, place)| {
             let recorded = place.mark.map_or(Recorded::Unknown, |mark| self.recorded[usize::from(mark.recorded)]);
@@ -106,29 +113,31 @@ impl Table {
         })
     }
 
-    /// Says what is wrong in the file, and what becomes of it. `incomplete`: trials that have other rows in it than were written.
+    /// Warns of what is wrong in the file, and says what becomes of it. `incomplete` is the number
+    /// of trials whose rows are not those that were written.
     pub fn warn(&self, incomplete: u64) {
         let (file, damaged) = (self.folder.name(self.name), self.damaged);
         let file = file.display();
         if incomplete > 0 {
-            let trials = super::counted(incomplete, "trial");
+            let trials = counted(incomplete, "trial");
             tracing::warn!("`{file}` does not have the rows that were written of {trials}, which count as not run");
         } else if damaged > 0 {
-            let rows = super::counted(damaged, "damaged row");
+            let rows = counted(damaged, "damaged row");
             tracing::warn!("`{file}` has {rows} that no trial is known to need: nothing runs again for them");
         }
     }
 
-    /// The trials that have rows, in no order.
+    /// The trials that have rows, in the order in which they came.
     pub fn places(&self) -> impl Iterator<Item = TrialId> + '_ {
         self.places.iter().map(|(trial, _)| trial)
     }
 
+    /// Sorts trials by the places of their rows in the file.
     pub fn sort_by_place(&self, trials: &mut [TrialId]) {
         trials.sort_by_key(|trial| self.places.get(*trial).map(|place| place.offset));
     }
 
-    /// Opens the file for appending: makes it, or cuts what is torn at its end.
+    /// Opens the file for appending. It is made, or what is torn at its end is cut.
     pub fn open(&mut self) -> Result<(), Failure> {
         let attempt = |table: &mut Table| {
             let mut file = table.folder.append(table.name)?;
@@ -149,7 +158,8 @@ impl Table {
         self.file.as_ref()
     }
 
-    /// Appends the rows of several trials in one write. Does nothing if the table was not opened.
+    /// Appends the rows of several trials in one write. It does nothing if the table was not
+    /// opened.
     pub fn append(&mut self, text: &[u8], trials: impl Iterator<Item = New>) -> Result<(), Failure> {
         let Some(file) = &mut self.file else {
             return Ok(());
@@ -166,11 +176,12 @@ impl Table {
         Ok(())
     }
 
-    /// Room for this many trials, made at once.
+    /// Makes room for this many trials at once.
     pub fn reserve(&mut self, trials: usize) {
         self.places.reserve(trials);
     }
 
+    /// Forgets where the rows lie.
     pub fn forget(&mut self) {
         self.places = Places::default();
     }

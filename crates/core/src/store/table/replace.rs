@@ -7,21 +7,24 @@ use crate::store::sums::{self, Recorded};
 use crate::trial::TrialId;
 use std::io;
 
-/// A row that was put into a replaced file.
+/// A row that was put into the new file.
 pub struct Put {
     pub trial: TrialId,
     pub sum: u32,
     pub recorded: Recorded,
-    /// It is not the one that stood there before.
+    /// Whether it differs from the row that it replaces.
     pub changed: bool,
 }
 
-/// Given a position and the row (or rows) that stand there; what takes their place, if anything does.
+/// Called with a position and the row (or rows) of its trial. It returns what takes their place, if
+/// anything does.
 pub type RowChange<'a> = dyn FnMut(usize, &[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
 
 impl Table {
-    /// Replaces the file by the rows of the trials of `order` that have any. `change` is given the position in `order`; `put` sees what was put, and
-    /// `ready` is called when all of it is there and the file still is the old one. After an error the places are of no use any more, only the verdicts.
+    /// Replaces the file by the rows of the trials of `order` that have any. `change` is given the
+    /// position in `order`. `put` sees what was put. `ready` is called when everything was put and
+    /// the file is still the old one. After an error the places are of no use any more, only the
+    /// verdicts are.
     pub fn replace(
         &mut self,
         order: impl Iterator<Item = TrialId>,
@@ -31,14 +34,15 @@ impl Table {
     ) -> Result<(), Failure> {
         let from = self.reopened().map_err(|error| self.failure("read", &error))?;
         let mut window = Window::new(from);
-        // In place: a second map of a million rows would be the largest thing in this process.
+        // The places are changed where they are. A second map of a million rows would be the
+        // largest thing in this process.
         let mut kept = vec![false; self.places.len()];
         let (places, recorded) = (&mut self.places, &self.recorded);
         let mut end = self.header.len() as u64;
         self.folder.replace(self.name, |to| {
             to.write_all(&self.header)?;
             for (at, trial) in order.enumerate() {
-                // A place that was taken over already is of the new file.
+                // A place that was kept is of the new file already.
                 let Some(number) = places.number(trial).filter(|number| !kept[*number]) else {
                     continue;
                 };
@@ -68,7 +72,7 @@ impl Table {
         if was_open { self.open() } else { Ok(()) }
     }
 
-    /// `replace` by the rows as they are.
+    /// Replaces the file by its rows as they are, in this order.
     pub fn reorder(&mut self, order: impl Iterator<Item = TrialId>) -> Result<(), Failure> {
         self.replace(order, &mut |_, _| Ok(None), &mut |_| Ok(()), &mut || Ok(()))
     }

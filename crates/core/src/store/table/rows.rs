@@ -9,12 +9,13 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::os::unix::fs::FileExt;
 
-/// Part of a file: rows that will stand beside each other mostly did so before.
+/// A part of a file that is held in memory, since rows that will stand beside each other mostly did
+/// so before.
 pub(super) struct Window {
     from: File,
     start: u64,
     bytes: Vec<u8>,
-    /// Where the last row ended.
+    /// The offset at which the last row ended.
     last: u64,
 }
 
@@ -37,7 +38,7 @@ impl Window {
             return Ok(&self.bytes[range]);
         }
         self.start = place.offset;
-        // Where rows are far from each other, more than a row would be read in vain.
+        // Where rows are far from each other, it would be useless to read more than one row.
         self.bytes.resize(if near { length.max(Self::BYTES) } else { length }, 0);
         let more = self.from.read_at(&mut self.bytes, place.offset)?;
         if more < length {
@@ -80,13 +81,14 @@ impl Table {
         attempt().map_err(|error| self.failure("read", &error))
     }
 
+    /// A reader of rows.
     pub fn reader(&self) -> Result<Reader<'_>, Failure> {
         let from = self.reopened().map_err(|error| self.failure("read", &error))?;
         Ok(Reader { table: self, window: Window::new(from) })
     }
 }
 
-/// Rows of a table, one after the other: quick where they lie near each other.
+/// Reads rows of a table one after the other, quickly where they lie near each other.
 pub struct Reader<'a> {
     table: &'a Table,
     window: Window,
@@ -96,7 +98,7 @@ impl Reader<'_> {
     /// The trial's row (or block of rows) with its line end.
     ///
     /// # Errors
-    /// Also if another process has replaced the file in the meantime.
+    /// If the file cannot be read, or another process has replaced it in the meantime.
     pub fn row(&mut self, trial: TrialId) -> Result<Option<&[u8]>, Failure> {
         let table = self.table;
         let Some(place) = table.places.get(trial) else {
