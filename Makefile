@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test without-engine slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz tables clean
+.PHONY: sweep test lint without-engine slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz tables clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -12,6 +12,10 @@ test: libtorch
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	sh scripts/test.sh
+
+# What is written, held against its rules: documentation, scripts, spelling, licences. Its programs go to .venv-lint/.
+lint: libtorch
+	sh scripts/lint.sh
 
 # The program without its engine: what trains nothing works, and needs no libtorch.
 without-engine: libtorch

@@ -19,6 +19,7 @@ fn main() {
     for place in ["$ORIGIN/../../../.libtorch".to_owned(), hash::libtorch().display().to_string()] {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{place}/lib");
     }
-    // The library lies in the program's data: lines for a debugger would make it twelve times as large.
+    // The library lies in the program's data: lines for a debugger would make it twelve times as
+    // large.
     println!("cargo::rustc-cdylib-link-arg=-Wl,--strip-debug");
 }

@@ -2,11 +2,11 @@
 
 use crate::trials::{self, ACTIVATIONS, NORMS};
 use blowup_core::trial::*;
-use blowup_engine::data::{Batch, Data, LaneSeeds};
+use blowup_engine::data::{Batch, Dataset, LaneSeeds};
 use blowup_engine::effective::Effective;
 use blowup_engine::matrix::Matrix;
 use blowup_engine::task::Draw;
-use blowup_engine::weights::{Layer, Weights};
+use blowup_engine::weights::{LayerParameters, Weights};
 use blowup_engine::{loss, network};
 use tch::{Device, Kind, Tensor};
 
@@ -27,7 +27,7 @@ pub fn model(trial: &Trial) -> Model {
         let noise = Tensor::randn(group.size(), (Kind::Double, Device::Cpu)) * 0.3;
         let _ = group.g_add_(&noise);
     }
-    let data = Data::new(&trial.shape(), &[0, 1], Draw::Training(0), Kind::Double).unwrap();
+    let data = Dataset::new(&trial.shape(), &[0, 1], Draw::Training(0), Kind::Double).unwrap();
     let batch = data.batch(&[0, 1].map(|seed| LaneSeeds { data: seed, order: seed }), 1, 0..trial.task.samples, None);
     Model { trial: trial.clone(), weights, batch }
 }
@@ -294,13 +294,13 @@ fn the_backprop_signal_of_a_layer_is_the_gradient_of_its_linear_output() {
     let signal = Matrix::of(network.output().zeros_like());
     loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
     let mut seen = Vec::new();
-    let mut watch = |place: network::Place, delta: &Tensor| {
+    let mut watch = |place: blowup_engine::module::Location, delta: &Tensor| {
         seen.push((place.layer, delta.sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)));
     };
     network.backward(&model.weights, &gradients, &model.batch.inputs, &signal, Some(&mut watch));
     assert_eq!(seen.iter().map(|s| s.0).collect::<Vec<_>>(), [2, 1]);
     for (layer, sum) in seen {
-        let Layer { bias, .. } = &gradients.layers[layer - 1];
+        let LayerParameters { bias, .. } = &gradients.layers[layer - 1];
         close(&sum, bias.as_ref().unwrap(), "signal");
     }
 }

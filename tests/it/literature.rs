@@ -7,11 +7,12 @@ use crate::trials;
 use blowup_core::spec::Spec;
 use blowup_core::trial::*;
 use blowup_core::verdict::{Layers, Record};
-use blowup_engine::data::{Data, LaneSeeds};
+use blowup_engine::data::{Dataset, LaneSeeds};
 use blowup_engine::effective::Effective;
 use blowup_engine::loss;
 use blowup_engine::matrix::Matrix;
-use blowup_engine::network::{self, Network as Passes};
+use blowup_engine::module::Module;
+use blowup_engine::network;
 use blowup_engine::task::Draw;
 use blowup_engine::weights::{Weights, host};
 use std::io::Write;
@@ -37,9 +38,9 @@ fn net(depth: usize, width: usize, activation: Activation, norm: Norm, init: Ini
 }
 
 /// One forward and backward pass of one lane: the network after it, and the gradients.
-fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Passes>, Weights) {
+fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Module>, Weights) {
     let samples = trial.task.samples;
-    let data = Data::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
+    let data = Dataset::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: trial.data_seed(), order: trial.seed };
     let batch = data.batch(&[lane], 0, 0..samples, None);
     let mut net = network::new(&trial.shape(), 1, samples as i64, Kind::Double);
@@ -242,7 +243,7 @@ fn threshold(trial: &Trial, of_output: bool) -> f64 {
     if of_output {
         return samples * n * n / largest(&net.activations()[0].1.select(0, 0));
     }
-    let data = Data::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
+    let data = Dataset::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: trial.data_seed(), order: trial.seed };
     let x = data.batch(&[lane], 0, 0..trial.task.samples, None).inputs.select(0, 0).select(0, 0);
     let output = weights.layers[1].weight.square().sum(None::<Kind>).double_value(&[]);

@@ -4,7 +4,7 @@ use crate::training::train;
 use crate::trials;
 use blowup_core::trial::*;
 use blowup_core::verdict::{Site, Tensor as Where};
-use blowup_engine::task::{self, Draw, Targets};
+use blowup_engine::task::{self, Draw, SampleTargets};
 use blowup_engine::weights::host;
 use tch::Kind;
 
@@ -80,7 +80,7 @@ fn orthogonal_matrices_are_orthogonal_whatever_their_shape() {
 fn the_adding_task_adds_two_marked_values_and_one_is_the_best_constant() {
     let task = Task { kind: TaskKind::Adding, inputs: 2, outputs: 1, samples: 20_000, input_std: 1.0, csv: None };
     let samples = task::samples(&task, Loss::Mse, 10, 3, Draw::Training(0)).unwrap();
-    let Targets::Values(targets) = &samples.targets else { panic!("adding is a regression") };
+    let SampleTargets::Values(targets) = &samples.targets else { panic!("adding is a regression") };
     for (i, target) in targets.iter().enumerate() {
         let step = |t: usize| &samples.inputs[(t * task.samples + i) * 2..][..2];
         assert_eq!((0..10).map(|t| step(t)[1]).sum::<f64>(), 2.0);
@@ -104,7 +104,7 @@ fn symbols(samples: &task::Samples, times: usize, columns: usize) -> Vec<Vec<usi
 
 /// Every class has its share, within four standard errors, and the trivial loss is the entropy of even shares.
 fn is_balanced(samples: &task::Samples, classes: usize) {
-    let Targets::Classes(found) = &samples.targets else { panic!("a classification") };
+    let SampleTargets::Classes(found) = &samples.targets else { panic!("a classification") };
     let (n, p) = (found.len() as f64, 1.0 / classes as f64);
     for class in 0..classes as i64 {
         let share = found.iter().filter(|c| **c == class).count() as f64 / n;
@@ -120,14 +120,14 @@ fn the_digits_are_what_their_source_documents() {
     let samples = task::samples(&task, Loss::CrossEntropy, 1, 0, Draw::Training(0)).unwrap();
     assert_eq!(samples.inputs.len(), 1797 * 64);
     assert!(samples.inputs.iter().all(|x| (x * 16.0).fract() == 0.0 && (0.0..=1.0).contains(x)));
-    let Targets::Classes(classes) = &samples.targets else { panic!("digits are classes") };
+    let SampleTargets::Classes(classes) = &samples.targets else { panic!("digits are classes") };
     let counts: Vec<usize> = (0..10).map(|d| classes.iter().filter(|c| **c == d).count()).collect();
     assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
     assert_eq!(&classes[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let few = Task { samples: 20, ..task.clone() };
     let few = task::samples(&few, Loss::Mse, 1, 7, Draw::Training(0)).unwrap();
     assert_eq!(few.inputs, samples.inputs[..20 * 64]);
-    let Targets::Values(rows) = &few.targets else { panic!("the squared error takes numbers") };
+    let SampleTargets::Values(rows) = &few.targets else { panic!("the squared error takes numbers") };
     for (row, class) in rows.chunks(10).zip(classes) {
         assert!((0..10).all(|c| row[c as usize] == f64::from(u8::from(c == *class))));
     }
@@ -138,7 +138,7 @@ fn the_copy_task_asks_at_the_end_for_the_symbol_of_the_start() {
     let task = Task { kind: TaskKind::Copy, inputs: 7, outputs: 5, samples: 20_000, input_std: 1.0, csv: None };
     for times in [2, 6] {
         let samples = task::samples(&task, Loss::CrossEntropy, times, 3, Draw::Training(0)).unwrap();
-        let Targets::Classes(classes) = &samples.targets else { panic!("copy is a classification") };
+        let SampleTargets::Classes(classes) = &samples.targets else { panic!("copy is a classification") };
         for (sequence, class) in symbols(&samples, times, 7).iter().zip(classes) {
             assert_eq!(sequence[0] as i64, *class);
             assert!(sequence[1..times - 1].iter().all(|s| *s == 5), "blanks between");
@@ -154,7 +154,7 @@ fn the_temporal_order_task_asks_for_the_order_of_two_symbols_among_distractors()
         Task { kind: TaskKind::TemporalOrder, inputs: 6, outputs: 4, samples: 20_000, input_std: 1.0, csv: None };
     for (times, first, second) in [(2, 0..1, 1..2), (7, 0..1, 3..4), (40, 4..8, 20..24)] {
         let samples = task::samples(&task, Loss::CrossEntropy, times, 3, Draw::Training(0)).unwrap();
-        let Targets::Classes(classes) = &samples.targets else { panic!("temporal-order is a classification") };
+        let SampleTargets::Classes(classes) = &samples.targets else { panic!("temporal-order is a classification") };
         let mut starts = vec![false; times];
         for (sequence, class) in symbols(&samples, times, 6).iter().zip(classes) {
             let places: Vec<usize> = (0..times).filter(|&t| sequence[t] >= 4).collect();
@@ -201,12 +201,12 @@ fn trials_of_one_data_seed_share_their_data_and_not_their_weights() {
 
 #[test]
 fn an_epoch_visits_every_sample_once_shuffled_and_draws_freely_with_replacement() {
-    use blowup_engine::data::{Data, LaneSeeds, Order};
+    use blowup_engine::data::{Dataset, LaneSeeds, SampleOrder};
     let trial = trials::mlp();
-    let data = Data::new(&trial.shape(), &[0], Draw::Training(0), Kind::Double).unwrap();
+    let data = Dataset::new(&trial.shape(), &[0], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: 0, order: 3 };
     let visited = |sampling, epoch| {
-        let order = Order::new(&[3], sampling, epoch, 7);
+        let order = SampleOrder::new(&[3], sampling, epoch, 7);
         let batch = data.batch(&[lane], 0, 0..7, Some(&order));
         let all = host(&data.batch(&[lane], 0, 0..7, None).inputs.select(3, 0));
         let seen = host(&batch.inputs.select(3, 0));
@@ -319,7 +319,7 @@ fn a_loss_that_overflows_alone_is_located_at_the_loss() {
 #[test]
 fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
     use blowup_engine::matrix::{Matrix, Sequence};
-    use blowup_engine::recurrent::{Cell, Gru, Lstm};
+    use blowup_engine::recurrent::{Gru, Lstm, RecurrentCell};
     use blowup_engine::weights::Weights;
     const TIMES: usize = 12;
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
@@ -335,7 +335,7 @@ fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
         let signal = tch::Tensor::ones([2, 7, 5], (Kind::Double, tch::Device::Cpu));
         let size = [2, 7, 5];
         let (mut lstm, mut gru) = (Lstm::new(TIMES, size, Kind::Double), Gru::new(TIMES, size, Kind::Double));
-        let net: &mut dyn Cell = if cell == Gated::Lstm { &mut lstm } else { &mut gru };
+        let net: &mut dyn RecurrentCell = if cell == Gated::Lstm { &mut lstm } else { &mut gru };
         net.prepare(layer);
         (0..TIMES).for_each(|t| net.forward(t, x.at(0), layer));
         for t in (0..TIMES).rev() {
@@ -384,8 +384,8 @@ fn sixteen_bits_are_what_their_names_say() {
 #[test]
 fn clipping_in_16_bits_sees_the_norm_in_16_bits() {
     use blowup_engine::clip::coefficient;
-    use blowup_engine::readout::Norm;
-    let at = |in_dtype: f64, dtype| coefficient(Clip::Norm(1.0), Norm { in_dtype, exact: 70_000.0 }, dtype);
+    use blowup_engine::readout::GlobalNorm;
+    let at = |in_dtype: f64, dtype| coefficient(Clip::Norm(1.0), GlobalNorm { in_dtype, exact: 70_000.0 }, dtype);
     assert_eq!(at(f64::INFINITY, Dtype::Float16), 0.0);
     assert!(at(f64::NAN, Dtype::Float16).is_nan());
     assert_eq!(at(3.0, Dtype::Bfloat16), f64::from(half::bf16::from_f64(1.0 / 3.0)));

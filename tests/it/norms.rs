@@ -6,7 +6,7 @@ use blowup_core::trial::*;
 use blowup_core::verdict::{Finished, Outcome, Site, Tensor as Where};
 use blowup_engine::matrix::Matrix;
 use blowup_engine::norm::Statistics;
-use blowup_engine::weights::{Layer, host};
+use blowup_engine::weights::{LayerParameters, host};
 use tch::{Device, Kind, Tensor};
 
 const LANES: i64 = 3;
@@ -15,7 +15,7 @@ const LANES: i64 = 3;
 fn written_out(norm: Norm, x: &Tensor, scale: &Tensor, shift: &Tensor, signal: &Tensor) -> Vec<Tensor> {
     let size = <[i64; 3]>::try_from(x.size()).unwrap();
     let statistics = Statistics::new(norm, size, x.kind()).unwrap();
-    let layer = |scale: Tensor, shift: Tensor| Layer {
+    let layer = |scale: Tensor, shift: Tensor| LayerParameters {
         weight: Matrix::zeros([1, 1, 1], x.kind()),
         recurrent: None,
         bias: None,

@@ -1,4 +1,5 @@
-//! The worker process: takes chunks from stdin, trains them, answers with rows on stdout. It touches no file and ends with its parent.
+//! The worker process: it takes chunks of trials from stdin, trains them and answers with rows on
+//! stdout. It touches no file, and ends with its parent.
 
 use crate::device::Unusable;
 use crate::drill::Drill;
@@ -17,18 +18,23 @@ use std::process::exit;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Rows are handed over at least this often, or earlier when they have grown to `MOST_BYTES`.
+/// Rows are sent at least this often, or as soon as they have grown to `MOST_BYTES`.
 const EVERY: Duration = Duration::from_millis(20);
 const MOST_BYTES: usize = 1 << 18;
 
 const DATA_HINT: &str = "rows that were written are kept: put the file back as it was and the same command resumes; for the file as it is now, name another folder with `--out`";
 
-/// Runs until stdin closes, or only to say why it cannot. `memory`: bytes that the parent lets this process hold.
+/// Works until stdin closes. Where this process cannot train on `device` it only says why. `memory`
+/// is the number of bytes that the parent lets this process hold.
+///
+/// # Errors
+/// If the parent can no longer be reached, or if the GPU can no longer be used.
 pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     die_with_parent();
-    // CUDA reserves what it does not use.
+    // A GPU's worker has no limit, because CUDA reserves address space that it does not use.
     if let Some(memory) = memory.filter(|_| !device.is_gpu()) {
-        // The parent sees to it; this holds when it cannot, and must not come first.
+        // The parent watches the memory. This limit only holds where the parent cannot, so it is
+        // higher.
         memory::limit(memory.saturating_add(memory / 2).saturating_add(256 << 20));
     }
     let mut out = keep_stdout()?;
@@ -56,11 +62,12 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
         outbox.flush()?;
         let report = match trained {
             Ok(()) => Report::Done { chunk },
-            // No trial and no worker is to blame, and another attempt would end the same.
+            // Neither a trial nor a worker is to blame, and another attempt would end the same way.
             Err(Trouble::Data(what)) => Report::Unable { what, hint: DATA_HINT.to_owned() },
             Err(Trouble::Bug(message)) => Report::Bug { chunk, message },
             Err(Trouble::Memory(message)) => Report::Failed { chunk, lost: Lost::Memory, message },
-            // After an error of CUDA that is not about memory its state in this process is lost: another process goes on.
+            // After a CUDA error that is not about memory, CUDA cannot be used in this process any
+            // more. The parent starts another process.
             Err(Trouble::Refused(message)) if device.is_gpu() => return Err(io::Error::other(message)),
             Err(Trouble::Refused(message)) => Report::Failed { chunk, lost: Lost::Crashed, message },
         };
@@ -69,7 +76,10 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     Ok(())
 }
 
-/// Trains one trial alone and tells every step of it. One that nobody listens to any more is given up with an error.
+/// Trains one trial alone and reports every step of it.
+///
+/// # Errors
+/// If nobody reads the reports any more.
 fn replay(trial: &Trial, record: &Record, start: bool, out: &mut File) -> io::Result<()> {
     if start {
         match crate::start_of(trial) {
@@ -115,13 +125,13 @@ fn train(trials: &[Trial], record: &Record, drill: &mut Drill, outbox: &mut Outb
     };
     let trained = crate::train(trials, record, &mut done);
     if broken.is_some() {
-        // Nobody listens any more.
+        // Nobody reads the reports any more.
         exit(1);
     }
     trained
 }
 
-/// Rows on their way out: many small ones share a frame.
+/// The rows that are still to be sent. Many small rows share a message.
 struct Outbox<'a> {
     chunk: u64,
     to: &'a mut File,
@@ -155,8 +165,8 @@ impl Outbox<'_> {
     }
 }
 
-/// Orders as they come. A thread of its own reads them, so that the parent never waits to hand one over, and so that the worker ends with
-/// its parent even in the middle of a chunk.
+/// Receives the orders. A thread of its own reads them, so that the parent never waits when it
+/// sends one, and so that the worker ends with its parent even in the middle of a chunk.
 fn listen() -> mpsc::Receiver<io::Result<Order>> {
     let (to, orders) = mpsc::channel();
     std::thread::spawn(move || {
@@ -175,7 +185,8 @@ fn listen() -> mpsc::Receiver<io::Result<Order>> {
     orders
 }
 
-/// The pipe that was stdout, for reports alone: what a library prints goes to stderr from here on.
+/// Returns the pipe that was stdout, which is for reports alone. From here on, what a library
+/// prints to stdout goes to stderr.
 #[expect(clippy::disallowed_methods, reason = "no text is written there")]
 fn keep_stdout() -> io::Result<File> {
     let out = io::stdout().as_fd().try_clone_to_owned()?;
@@ -183,7 +194,8 @@ fn keep_stdout() -> io::Result<File> {
     Ok(File::from(out))
 }
 
-/// Asks the kernel to end this process with its parent, even a parent that was killed. Elsewhere than on Linux closing stdin does it.
+/// Asks the kernel to end this process with its parent, even if the parent is killed. On systems
+/// other than Linux, the worker ends when stdin closes.
 pub(super) fn die_with_parent() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
