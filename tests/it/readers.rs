@@ -1,4 +1,5 @@
-//! The files as their users read them: pandas and polars (and R, where it is installed), with their defaults; and the README's code for it.
+//! Reads the files as their users do: by pandas and polars (and R, where it is installed), with their
+//! defaults, and by the code of docs/reading.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -121,12 +122,11 @@ fn pandas_reads_the_same_values_from_a_long_file_and_without_a_warning_if_told_s
     run(&python, &["-c"], LONG, dir.path());
 }
 
-/// The code of a language in the README's section on notebooks.
+/// The code of a language in docs/reading.md.
 fn snippets(language: &str) -> Vec<String> {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let section = readme.split("\n## ").find(|section| section.starts_with("In a notebook\n")).expect("the section");
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reading.md")).unwrap();
     let opening = format!("```{language}\n");
-    section.split(&opening).skip(1).map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
+    page.split(&opening).skip(1).map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
 /// Put after a snippet: its table as lines of init, depth and rate.
@@ -163,7 +163,7 @@ fn expected(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_readmes_code_for_pandas_polars_and_r_gives_the_table_of_summary_csv() {
+fn the_documented_code_for_pandas_polars_and_r_gives_the_table_of_summary_csv() {
     let dir = tempfile::tempdir().unwrap();
     let results = dir.path().join("results/grid");
     smoke(&results);

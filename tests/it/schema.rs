@@ -88,15 +88,15 @@ fn every_spec_of_the_repository_is_valid() {
 }
 
 #[test]
-fn the_spec_of_the_readme_is_valid() {
-    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let specs: Vec<&str> = readme
-        .split("```toml\n")
-        .skip(1)
+fn the_specs_of_the_documents_are_valid() {
+    let pages = ["README.md", "docs/spec.md"].map(|name| std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap());
+    let specs: Vec<&str> = pages
+        .iter()
+        .flat_map(|page| page.split("```toml\n").skip(1))
         .map(|rest| rest.split("\n```").next().unwrap())
         .filter(|text| text.starts_with("name "))
         .collect();
-    assert!(!specs.is_empty());
+    assert_eq!(specs.len(), 2);
     specs.iter().for_each(|text| Validator::new().check(text).unwrap_or_else(|error| panic!("{error}\n{text}")));
 }
 
