@@ -16,10 +16,15 @@ LAST = 28
 
 HEAD = """# Known results, measured
 
-Published and exactly derivable results on exploding and vanishing gradients, measured by this program. `make literature` runs the specs of
-[experiments/literature](../experiments/literature) and the library tests that measure what no sweep can, holds every row against its
-expectation and writes this page; the header of each spec says what it reproduces and how. G_l is the squared norm of dLoss/dh_l, ratio its change per layer towards the
-input (or per time step towards the start), n the width, L the number of layers, s2 the variance of a weight times fan_in.
+Here are published and exactly derivable results on exploding and vanishing gradients, as this
+program measures them. `make literature` runs the specs of
+[experiments/literature](../experiments/literature) and the library tests that measure what no sweep
+can. It holds every row against its expectation and writes this page. The header of each spec says
+what it reproduces and how.
+
+G_l is the squared norm of dLoss/dh_l, and `ratio` is its change per layer towards the input (or per
+time step towards the start). n is the width, L the number of layers, and s2 the variance of a
+weight times fan_in.
 """
 
 

@@ -1,4 +1,9 @@
 //! The command line as it is written. No logic.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "these comments are what `--help` prints, as it stands"
+)]
 
 use blowup_core::device::Device;
 use blowup_core::limits::{self, Bytes};

@@ -63,7 +63,7 @@ mod outputs;
 mod pictures;
 
 mod columns;
+mod documents;
 mod readers;
-mod readme;
 mod trials;
 mod workers;
