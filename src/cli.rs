@@ -33,11 +33,13 @@ Exit status:
 
 RUST_LOG=info (or debug) logs to stderr.";
 
-/// The last two tell results apart that may differ in their bits: see `fingerprints` in manifest.toml.
+/// The last two tell results apart that may differ in their bits: see `fingerprints` in
+/// manifest.toml.
 const VERSION: &str =
     concat!(env!("CARGO_PKG_VERSION"), " (libtorch ", env!("BLOWUP_LIBTORCH"), ", build ", env!("BLOWUP_BUILD"), ")");
 
-/// Sweeps training runs on libtorch and measures where they blow up: exploding gradients, divergence, NaN.
+/// Sweeps training runs on libtorch and measures where they blow up: exploding gradients,
+/// divergence, NaN.
 #[derive(Debug, Parser)]
 #[command(version = VERSION, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
@@ -98,7 +100,8 @@ pub struct SweepArgs {
     /// The folder of the results [default: results/<name of the spec>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Worker processes, one thread each [default: one per core, fewer if memory is short; one for a GPU]
+    /// Worker processes, one thread each [default: one per core, fewer if memory is short; one for
+    /// a GPU]
     #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>)]
     pub workers: Option<NonZeroUsize>,
     /// Where to train: cpu, cuda (the first GPU) or cuda:K
@@ -107,8 +110,8 @@ pub struct SweepArgs {
     /// Train one part of N of equal predicted cost: I/N, slurm, slurm/N or kubernetes/N
     #[arg(long, value_name = "SHARD")]
     pub shard: Option<ShardArg>,
-    /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a comma stands in quotes:
-    /// label="a, b"
+    /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a
+    /// comma stands in quotes: label="a, b"
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
     /// A trial that takes longer alone is lost [default: far beyond what is predicted]
@@ -123,7 +126,8 @@ pub struct SweepArgs {
     /// Try even trials again that were lost in three sweeps
     #[arg(long)]
     pub retry_lost: bool,
-    /// Train finished trials again of which `[record]` asks for more than was recorded; their rows in runs.csv must come out the same
+    /// Train finished trials again of which `[record]` asks for more than was recorded; their rows
+    /// in runs.csv must come out the same
     #[arg(long)]
     pub refill: bool,
     /// Print trials, cohorts and predicted work, and touch nothing
@@ -135,7 +139,8 @@ pub struct SweepArgs {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
-    /// Resume although libtorch or the CPU is another than before, so that rows are not comparable bit by bit
+    /// Resume although libtorch or the CPU is another than before, so that rows are not comparable
+    /// bit by bit
     #[arg(long)]
     pub allow_mixed: bool,
     /// Most trials that train together (the results do not depend on it)
@@ -261,7 +266,8 @@ pub struct ReplayArgs {
     /// Write a trace into this folder, which must not exist
     #[arg(long, value_name = "DIR")]
     pub trace: Option<PathBuf>,
-    /// The spec that was swept, if the data of its csv tasks are not where they were [default: RUN_DIR/spec.toml]
+    /// The spec that was swept, if the data of its csv tasks are not where they were [default:
+    /// RUN_DIR/spec.toml]
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
 }
@@ -297,10 +303,12 @@ pub struct CheckArgs {
     /// The folder of a sweep's results
     #[arg(value_name = "RUN_DIR")]
     pub dir: PathBuf,
-    /// The spec whose [[expect]] entries count; its grid must be that of the sweep [default: RUN_DIR/spec.toml]
+    /// The spec whose [[expect]] entries count; its grid must be that of the sweep [default:
+    /// RUN_DIR/spec.toml]
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
-    /// The results of an earlier sweep, to compare the trials in common with: a folder or its runs.csv
+    /// The results of an earlier sweep, to compare the trials in common with: a folder or its
+    /// runs.csv
     #[arg(long, value_name = "DIR_OR_CSV")]
     pub baseline: Option<PathBuf>,
     /// Write the result as JUnit XML too; `-` writes it to stdout, and the table to stderr
@@ -344,11 +352,12 @@ pub struct PlotArgs {
     /// The axes of the panels: columns, then rows
     #[arg(long, value_name = "AXIS[,AXIS]", value_delimiter = ',')]
     pub facet: Vec<String>,
-    /// divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a numeric column of runs.csv
+    /// divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a numeric column of
+    /// runs.csv
     #[arg(long, value_name = "COLUMN", default_value = "divergence_rate")]
     pub metric: String,
-    /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a comma stands in quotes:
-    /// label="a, b"
+    /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a
+    /// comma stands in quotes: label="a, b"
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
     /// Print the phase diagrams here, in 80 columns, and write no file

@@ -1,4 +1,4 @@
-//! `blowup merge`: the folders of shards -> proof that they are one sweep -> its files, as the sweep in one piece leaves them.
+//! `blowup merge`: proves that folders of shards are one sweep, and writes the files of that sweep.
 
 use crate::cli::MergeArgs;
 use crate::merge::merged::Merged;
@@ -11,6 +11,10 @@ use blowup_core::merge::{Allowed, ShardFolder, fit};
 use blowup_core::store::Store;
 use std::path::{Path, PathBuf};
 
+/// Runs the merge.
+///
+/// # Errors
+/// If the shards do not fit together, or a file cannot be read or written.
 pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     let shards: Vec<Store> = args.shards.iter().map(|dir| read(dir)).collect::<Result<_, _>>()?;
     let parts: Vec<ShardFolder> = shards.iter().map(part).collect();
@@ -40,6 +44,7 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     Merged::new(&spec, sources, trials).write(out, text.as_bytes())
 }
 
+/// Reads the folder of a shard.
 fn read(dir: &Path) -> Result<Store, Failure> {
     if !dir.is_dir() {
         return Err(Failure::new(format!("there is no folder `{}`", dir.display()))
@@ -64,6 +69,7 @@ fn part(store: &Store) -> ShardFolder<'_> {
     }
 }
 
+/// Opens and locks the folder to write into, which must not be one of the shards.
 fn open(out: &Path, shards: &[PathBuf]) -> Result<Store, Failure> {
     let same =
         |shard: &PathBuf| shard.canonicalize().is_ok_and(|shard| out.canonicalize().is_ok_and(|out| out == shard));

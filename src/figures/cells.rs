@@ -1,4 +1,5 @@
-//! Trials, grouped and counted: the cells of a phase diagram. Counts, rates and intervals are those of `summary.csv`.
+//! Trials, grouped and counted: the cells of a phase diagram. Counts, rates and intervals are those
+//! of `summary.csv`.
 
 use super::design::combinations;
 use super::table::{Factor, TrialTable};

@@ -1,4 +1,5 @@
-//! Single trials from `epochs.csv`: loss and gradient norm over the epochs, where updates were clipped, where a value stopped being finite.
+//! Single trials from `epochs.csv`: loss and gradient norm over the epochs, where updates were
+//! clipped, where a value stopped being finite.
 
 use super::palette::NAMED;
 use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, Scale, dashed, solid};
@@ -30,8 +31,8 @@ pub struct Courses {
     of: HashMap<TrialId, Vec<Epoch>>,
 }
 
-/// The trials to show: one of each configuration if there are few of them, else one for each outcome with each clip. Of those that are
-/// alike the first.
+/// The trials to show: one of each configuration if there are few of them, else one for each
+/// outcome with each clip. Of those that are alike the first.
 pub fn chosen(table: &TrialTable, varying: &[&Factor], rows: &[u32]) -> Vec<u32> {
     let pick = |key: &dyn Fn(u32) -> Vec<u32>| {
         let mut seen = std::collections::HashSet::new();
@@ -127,7 +128,8 @@ impl Courses {
     }
 }
 
-/// The stretches of epochs in which a value is a positive number: a line must not lead over what was infinite.
+/// The stretches of epochs in which a value is a positive number: a line must not lead over what
+/// was infinite.
 fn pieces(course: &[Epoch], of: fn(&Epoch) -> Option<f64>) -> Vec<Vec<(f64, f64)>> {
     let point = |e: &Epoch| of(e).filter(|y| y.is_finite() && *y > 0.0).map(|y| (e.epoch, y));
     let stretches = course.chunk_by(|a, b| point(a).is_some() == point(b).is_some());

@@ -1,5 +1,5 @@
-//! Survival curves: for every axis a panel, for every value of it a curve of trials that have not diverged yet, and one of those that are
-//! still finite.
+//! Survival curves: for every axis a panel, for every value of it a curve of trials that have not
+//! diverged yet, and one of those that are still finite.
 
 use super::palette::{Colour, NAMED, step};
 use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, dashed, sheet, solid};
@@ -51,7 +51,8 @@ pub fn draw(table: &TrialTable, by: &[&Factor], rows: &[u32], title: &str) -> Op
     Some(sheet(title, &subtitle, &panels))
 }
 
-/// The curves of a factor, as many as a panel can show: of many numbers some, evenly chosen; many names take several panels.
+/// The curves of a factor, as many as a panel can show: of many numbers some, evenly chosen; many
+/// names take several panels.
 pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
     let all = levels(factor, rows);
     let numeric = factor.is_numeric();

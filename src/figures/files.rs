@@ -13,12 +13,12 @@ use blowup_core::spec::unmet;
 use std::fs;
 use std::path::Path;
 
-/// Reads the rows of the run directory `dir` that the filters let through, with the columns that the
-/// metric needs.
+/// Reads the rows of the run directory `dir` that the filters let through, with the columns that
+/// the metric needs.
 ///
 /// # Errors
-/// If the directory or its `runs.csv` is not there, is empty or is damaged, and if no row passes the
-/// filters.
+/// If the directory or its `runs.csv` is not there, is empty or is damaged, and if no row passes
+/// the filters.
 pub fn read(dir: &Path, filters: &[String], metric: PlotMetric) -> Result<TrialTable, Failure> {
     let filter = Filter::parse(filters).map_err(Failure::new)?;
     if !dir.is_dir() {

@@ -1,5 +1,5 @@
-//! All figures of a sweep, with the names of their files: for each family of trials phase diagrams (or rates), survival curves, and what was
-//! recorded of layers and epochs.
+//! All figures of a sweep, with the names of their files: for each family of trials phase diagrams
+//! (or rates), survival curves, and what was recorded of layers and epochs.
 
 use super::cells::{DiagramCell, PlotMetric, cells};
 use super::courses::{self, Courses};
@@ -32,7 +32,8 @@ pub struct Figure {
 pub struct Source {
     /// Of the sweep.
     pub name: String,
-    /// As `--where` has them; they stand in every title and in the name of every file, so that no figure of some trials is taken for one of all.
+    /// As `--where` has them; they stand in every title and in the name of every file, so that no
+    /// figure of some trials is taken for one of all.
     pub filters: Vec<String>,
 }
 
@@ -58,7 +59,8 @@ impl Source {
     }
 }
 
-/// Whether no other filter looks the same in the name of a file, where only letters, digits and dots are left.
+/// Whether no other filter looks the same in the name of a file, where only letters, digits and
+/// dots are left.
 fn survives(filter: &str) -> bool {
     let (name, values) = filter.split_once('=').unwrap_or(("", filter));
     if name.trim() == "label" {

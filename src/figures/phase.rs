@@ -1,4 +1,5 @@
-//! Phase diagrams: a cell for each pair of levels, coloured by a rate or a median; panels for the facets.
+//! Phase diagrams: a cell for each pair of levels, coloured by a rate or a median; panels for the
+//! facets.
 
 use super::cells::{DiagramCell, PlotMetric};
 use super::font;

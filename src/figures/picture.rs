@@ -1,5 +1,6 @@
-//! A figure as a list of shapes, and its two forms: SVG text here, pixels in `raster`. Coordinates are CSS pixels from the top left corner.
-//! Knows nothing of what is drawn; a shape that would leave the picture is the mistake of the one who adds it.
+//! A figure as a list of shapes, and its two forms: SVG text here, pixels in `raster`. Coordinates
+//! are CSS pixels from the top left corner. Knows nothing of what is drawn; a shape that would
+//! leave the picture is the mistake of the one who adds it.
 
 use super::font;
 use super::palette::{Colour, INK, PAPER};

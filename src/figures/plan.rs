@@ -1,5 +1,6 @@
-//! Which figures a sweep gets: the rows of one kind of net together (a *family*: the blocks of one label), one diagram for each combination
-//! of what neither an axis nor a facet shows (a *page*). Nothing is averaged over silently: what is pooled is named.
+//! Which figures a sweep gets: the rows of one kind of net together (a *family*: the blocks of one
+//! label), one diagram for each combination of what neither an axis nor a facet shows (a *page*).
+//! Nothing is averaged over silently: what is pooled is named.
 
 use super::design::{distinct, varying};
 use super::table::{Factor, TrialTable};
@@ -203,7 +204,8 @@ impl AxisSelection {
     }
 }
 
-/// A page for each combination of `rest`, or of as many of these factors as make not too many pages.
+/// A page for each combination of `rest`, or of as many of these factors as make not too many
+/// pages.
 fn split<'a>(family: &'a TrialFamily, frame: &Frame<'a>, mut rest: Vec<&'a Factor>, pool: bool) -> Vec<Page<'a>> {
     let mut pooled = if pool { std::mem::take(&mut rest) } else { Vec::new() };
     loop {

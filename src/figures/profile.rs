@@ -1,5 +1,5 @@
-//! The backprop signal by layer (by time step in recurrent nets) before any update, from `layers.csv`, and the slope that mean-field theory
-//! gives it.
+//! The backprop signal by layer (by time step in recurrent nets) before any update, from
+//! `layers.csv`, and the slope that mean-field theory gives it.
 
 use super::curves::{Share, shares};
 use super::meanfield::chi_1;
@@ -16,7 +16,8 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
 
-/// By row of the table: the norm of the backprop signal at each position, from 1; NaN where there is none.
+/// By row of the table: the norm of the backprop signal at each position, from 1; NaN where there
+/// is none.
 pub struct Profiles {
     of: Vec<Vec<f64>>,
     /// Before any update, or the first epoch that was recorded.
@@ -24,7 +25,8 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// Reads `layers.csv`. Of the hidden layers all, of recurrent nets the time steps of the first layer.
+    /// Reads `layers.csv`. Of the hidden layers all, of recurrent nets the time steps of the first
+    /// layer.
     ///
     /// # Errors
     /// The first damaged row, with its line.
@@ -85,7 +87,8 @@ fn acts_at_start(factor: &Factor) -> bool {
     }
 }
 
-/// The panels of a family: a curve for each level of the factor with most of them, a panel for each combination of the others.
+/// The panels of a family: a curve for each level of the factor with most of them, a panel for each
+/// combination of the others.
 pub fn panels(table: &TrialTable, profiles: &Profiles, varying: &[&Factor], rows: &[u32]) -> Vec<Panel> {
     let rows: Vec<u32> = rows.iter().copied().filter(|row| !profiles.of[*row as usize].is_empty()).collect();
     let mut factors: Vec<&Factor> = varying.iter().copied().filter(|factor| acts_at_start(factor)).collect();

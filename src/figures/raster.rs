@@ -1,5 +1,5 @@
-//! A picture in pixels, as PNG: two for each of its own, so that it is sharp on today's screens. The font is the program's own, so it needs
-//! nothing of the machine.
+//! A picture in pixels, as PNG: two for each of its own, so that it is sharp on today's screens.
+//! The font is the program's own, so it needs nothing of the machine.
 
 use super::font;
 use super::palette::{Colour, PAPER};

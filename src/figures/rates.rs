@@ -1,4 +1,5 @@
-//! Where there are no two axes: a line for each level, with a rate and its 95% interval (or a median).
+//! Where there are no two axes: a line for each level, with a rate and its 95% interval (or a
+//! median).
 
 use super::cells::{DiagramCell, PlotMetric};
 use super::font;

@@ -1,4 +1,5 @@
-//! Reads `runs.csv` into a `TrialTable`, and refuses a file with a damaged row or a cell of the wrong kind.
+//! Reads `runs.csv` into a `TrialTable`, and refuses a file with a damaged row or a cell of the
+//! wrong kind.
 
 use super::table::{Factor, Level, TrialTable, measures};
 use blowup_core::axis::{self, Axis};
@@ -14,10 +15,12 @@ use std::io::BufRead;
 use std::path::Path;
 
 impl TrialTable {
-    /// Reads a whole file. `path` is its name in messages; `measures`: numeric columns of `runs.csv` to keep.
+    /// Reads a whole file. `path` is its name in messages; `measures`: numeric columns of
+    /// `runs.csv` to keep.
     ///
     /// # Errors
-    /// The first row that is damaged or has a cell of the wrong kind, with its line; a column that is not there.
+    /// The first row that is damaged or has a cell of the wrong kind, with its line; a column that
+    /// is not there.
     pub fn read(
         path: &Path,
         mut reader: impl BufRead,

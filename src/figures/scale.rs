@@ -19,7 +19,8 @@ pub struct BandScale {
 const APART: f64 = 6.0;
 
 impl BandScale {
-    /// `levels` of `factor`, on about `each` pixels a level. Zero on a logarithmic scale, infinity and the empty level stand apart.
+    /// `levels` of `factor`, on about `each` pixels a level. Zero on a logarithmic scale, infinity
+    /// and the empty level stand apart.
     pub fn new(factor: &Factor, levels: &[u32], each: f64) -> BandScale {
         let number = |code: &u32| factor.levels[*code as usize].number;
         let numbers: Vec<f64> = levels.iter().filter_map(number).collect();
@@ -53,8 +54,9 @@ impl BandScale {
         (from + to) / 2.0
     }
 
-    /// Where to write what: at every level; if that is too much, at round numbers of the scale; and of those again only every second,
-    /// third, ... so that none touches the next. `texts`: of the levels; `room`: what a text takes; `gap`: to the next panel, if there is one.
+    /// Where to write what: at every level; if that is too much, at round numbers of the scale; and
+    /// of those again only every second, third, ... so that none touches the next. `texts`: of the
+    /// levels; `room`: what a text takes; `gap`: to the next panel, if there is one.
     pub fn ticks(&self, texts: &[String], room: impl Fn(&str) -> f64, gap: Option<f64>) -> Vec<(f64, String)> {
         let all: Vec<(f64, String)> =
             texts.iter().enumerate().map(|(i, text)| (self.middle(i), text.clone())).collect();
@@ -154,7 +156,8 @@ pub fn title(name: &str) -> String {
     words.to_owned()
 }
 
-/// Ticks of a logarithmic axis over these positive ends: whole powers of ten, not more than about `most`.
+/// Ticks of a logarithmic axis over these positive ends: whole powers of ten, not more than about
+/// `most`.
 pub fn decades(low: f64, high: f64, most: usize) -> Vec<f64> {
     let (from, to) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let step = (1..).find(|step| (to - from) / step < most as i32).expect("a step that is large enough");

@@ -1,5 +1,5 @@
-//! How many trials have not blown up yet, by epoch: the estimator of Kaplan and Meier (1958). A trial without the event is censored at the
-//! end of its budget.
+//! How many trials have not blown up yet, by epoch: the estimator of Kaplan and Meier (1958). A
+//! trial without the event is censored at the end of its budget.
 
 use super::table::{SurvivalEvent, TrialTable};
 use std::collections::BTreeMap;
@@ -39,7 +39,8 @@ pub fn curve(table: &TrialTable, rows: &[u32], event: SurvivalEvent) -> Curve {
         match ends[*row as usize] {
             Some(epoch) => by_epoch.entry(epoch).or_default().0 += 1,
             None => {
-                // Measured at initialization only, a trial is looked at once, in what would be its first epoch: an event would say 1.
+                // Measured at initialization only, a trial is looked at once, in what would be its
+                // first epoch: an event would say 1.
                 let end = (budget.level(*row).number.unwrap_or_default() as u32).max(1);
                 by_epoch.entry(end).or_default().1 += 1;
             }

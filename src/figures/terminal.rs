@@ -1,4 +1,5 @@
-//! A diagram in text, at most 80 columns wide: two characters a cell where they fit. Without colour five shades of grey say what colours do.
+//! A diagram in text, at most 80 columns wide: two characters a cell where they fit. Without colour
+//! five shades of grey say what colours do.
 
 use super::cells::{DiagramCell, PlotMetric};
 use super::legend::Range;

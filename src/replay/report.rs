@@ -1,4 +1,5 @@
-//! What a replay says to a person: the configuration, the course, the first bad tensor with what led up to it, the verdict. Pure.
+//! What a replay says to a person: the configuration, the course, the first bad tensor with what
+//! led up to it, the verdict. Pure.
 
 use super::LeadUp;
 use super::compare::Comparison;
@@ -213,7 +214,8 @@ fn tables(layers: usize, lead_up: &LeadUp, site: Option<Site>) -> String {
     text
 }
 
-/// A layer's value; of a recurrent layer the root of the sum or mean of the squares over its time steps.
+/// A layer's value; of a recurrent layer the root of the sum or mean of the squares over its time
+/// steps.
 fn over_time(values: impl Iterator<Item = f64>, together: TimeAggregation) -> Option<f64> {
     let values: Vec<f64> = values.collect();
     let any_nan = values.iter().any(|x| x.is_nan());

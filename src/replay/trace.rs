@@ -1,7 +1,9 @@
-//! The folder of a trace: what a trial starts from and what it did at every step, for a program that trains the same trial again.
+//! The folder of a trace: what a trial starts from and what it did at every step, for a program
+//! that trains the same trial again.
 //!
-//! `trace.toml` the configuration and the verdict · `tensors.safetensors` initial weights, data, order · `steps.csv` a row per step ·
-//! `layers.csv` a row per step and layer. `trace.toml` is written last: a folder without it is incomplete.
+//! `trace.toml` the configuration and the verdict · `tensors.safetensors` initial weights, data,
+//! order · `steps.csv` a row per step · `layers.csv` a row per step and layer. `trace.toml` is
+//! written last: a folder without it is incomplete.
 
 use super::compare;
 use blowup_core::axis;
@@ -123,7 +125,8 @@ fn layer_columns() -> impl Iterator<Item = &'static str> {
     record::LAYERS.into_iter().map(|name| if name == "epoch" { "step" } else { name })
 }
 
-/// The trial as a TOML file: what is no axis first, then the axes that apply and what was measured, by the columns of `runs.csv`.
+/// The trial as a TOML file: what is no axis first, then the axes that apply and what was measured,
+/// by the columns of `runs.csv`.
 fn configuration(trial: &Trial, row: &[u8], fingerprint: &str) -> String {
     let names = record::runs();
     let cells = compare::cells(row);

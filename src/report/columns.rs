@@ -1,4 +1,5 @@
-//! Columns as the page reads them: arrays of the narrowest type that holds every value, little-endian, in base64.
+//! Columns as the page reads them: arrays of the narrowest type that holds every value,
+//! little-endian, in base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,6 @@
-//! Loss and gradient norm of single trials, from `epochs.csv`, as many as a page can hold. Which ones is settled before the file is read:
-//! of every configuration its first seed, then its second, and so on.
+//! Loss and gradient norm of single trials, from `epochs.csv`, as many as a page can hold. Which
+//! ones is settled before the file is read: of every configuration its first seed, then its second,
+//! and so on.
 
 use super::columns::{TypedArray, floats, integers};
 use crate::figures::table::TrialTable;
@@ -35,7 +36,8 @@ struct Wanted {
     points: Vec<(u64, f64, f64)>,
 }
 
-/// The curves that fit. `configurations`: that of each row; `reader`: of `epochs.csv`, whose damaged rows are passed over.
+/// The curves that fit. `configurations`: that of each row; `reader`: of `epochs.csv`, whose
+/// damaged rows are passed over.
 pub fn curves(table: &TrialTable, configurations: &[u32], reader: impl BufRead) -> io::Result<Option<Curves>> {
     let mut wanted = choose(table, configurations);
     if !fill(&mut wanted, table, reader)? {

@@ -144,7 +144,8 @@ impl<'a> PageData<'a> {
     }
 }
 
-/// The configuration of each row, numbered as they appear: as in `summary.csv`, all of it but the seed.
+/// The configuration of each row, numbered as they appear: as in `summary.csv`, all of it but the
+/// seed.
 pub fn configurations(table: &TrialTable) -> Vec<u32> {
     let causes: Vec<&Factor> =
         table.factors.iter().filter(|factor| factor.levels.len() > 1 && !repeats(table, factor)).collect();
@@ -176,7 +177,8 @@ fn repeats(table: &TrialTable, factor: &Factor) -> bool {
     }
 }
 
-/// What varies. A seed of the data is left out where it is the seed, and a cause of its own where it is not.
+/// What varies. A seed of the data is left out where it is the seed, and a cause of its own where
+/// it is not.
 fn axes<'a>(table: &'a TrialTable) -> Vec<AxisData<'a>> {
     let causes: Vec<&str> = design::varying(table, &table.rows()).iter().map(|factor| factor.name).collect();
     let several = table.factors.iter().filter(|factor| factor.levels.len() > 1);

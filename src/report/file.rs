@@ -1,4 +1,5 @@
-//! Writes `report.html` into a run directory: the rows, what lies beside them and what a check says of them, into one page.
+//! Writes `report.html` into a run directory: the rows, what lies beside them and what a check says
+//! of them, into one page.
 
 use super::curves::{Curves, curves};
 use super::data::{self, Checks, PageContext, PageData, Sampled};
@@ -20,7 +21,8 @@ use blowup_core::store::{self, Folder, Manifest};
 use std::io::{self, BufRead};
 use std::path::Path;
 
-/// Replaces the report of a run directory. `spec`: that of the sweep, if it is at hand; else it is read from the directory.
+/// Replaces the report of a run directory. `spec`: that of the sweep, if it is at hand; else it is
+/// read from the directory.
 ///
 /// # Errors
 /// A `runs.csv` that is not there or damaged; a folder that cannot be written to.
@@ -102,7 +104,8 @@ fn folder_name(dir: &Path) -> String {
     full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// None if nothing is expected. What keeps a check from running is told in the page and stops no report.
+/// None if nothing is expected. What keeps a check from running is told in the page and stops no
+/// report.
 fn checks(dir: &Path, spec: &Spec, rows: u64) -> Option<Checks> {
     if spec.expects.is_empty() {
         return None;

@@ -51,8 +51,8 @@ enum PagePart {
     Scripts,
 }
 
-/// JSON inside of a `script` element: no text of a user may end that element or begin a comment. A `<` stands in strings only, where it may be
-/// written as an escape.
+/// JSON inside of a `script` element: no text of a user may end that element or begin a comment. A
+/// `<` stands in strings only, where it may be written as an escape.
 struct Harmless<'a>(&'a mut dyn Write);
 
 impl Write for Harmless<'_> {

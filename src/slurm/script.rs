@@ -1,4 +1,5 @@
-//! The shell scripts of a job array: `shards.sh` (a task), `merge.sh` (behind all of them), `submit.sh` (sbatch for both).
+//! The shell scripts of a job array: `shards.sh` (a task), `merge.sh` (behind all of them),
+//! `submit.sh` (sbatch for both).
 
 use blowup_core::merge::ranges;
 use std::fmt::Write as _;
@@ -113,7 +114,8 @@ array() {{
         for JobArray { offset, tasks, shards } in arrays(shards, most) {
             let _ = writeln!(text, "array {tasks} {offset} {shards}");
         }
-        // When all have ended, however they did: the merge itself knows whether they are whole, says what is wanting, and does not wait for ever.
+        // When all have ended, however they did: the merge itself knows whether they are whole,
+        // says what is wanting, and does not wait for ever.
         let _ = write!(
             text,
             r#"job=$(sbatch --parsable --job-name={word} --output="$out/slurm/log/%A.out"{options} --ntasks=1 --cpus-per-task=1 ${{after:+--dependency=afterany$after}} merge.sh)

@@ -1,12 +1,12 @@
 //! What is done about a worker that fails: when it has failed, and what becomes of its chunk.
 //!
 //! What a failed worker had reported stands. The rest of its chunk is halved and tried again, until
-//! the trial that brings the worker down is a chunk alone. Such a trial is lost after as many tries as
-//! `Limits::lives` gives it: more than one, since somebody else may have killed the first worker.
-//! A panic in the code of blowup itself is no failure of the machine: it ends the sweep, and no trial
-//! is lost by it.
+//! the trial that brings the worker down is a chunk alone. Such a trial is lost after as many tries
+//! as `Limits::lives` gives it: more than one, since somebody else may have killed the first
+//! worker. A panic in the code of blowup itself is no failure of the machine: it ends the sweep,
+//! and no trial is lost by it.
 
-use super::process::{Flight, Worker};
+use super::process::{Assignment, Worker};
 use blowup_core::failure::{Failure, counted};
 use blowup_core::limits::{Limits, Pace};
 use blowup_core::plan::Chunk;
@@ -30,8 +30,9 @@ pub struct WorkerFault {
 }
 
 impl WorkerFault {
-    /// Of a worker that is gone. `text` is what is known about its end. A process that cannot allocate
-    /// memory aborts without a report, so the end of a full worker is taken as a lack of memory.
+    /// The fault of a worker that is gone. `text` is what is known about its end. A process that
+    /// cannot allocate memory aborts without a report, so the end of a full worker is taken as a
+    /// lack of memory.
     pub fn of_end(worker: &Worker, limits: &Limits, text: String) -> WorkerFault {
         WorkerFault { lost: if is_full(worker, limits) { Lost::Memory } else { Lost::Crashed }, text }
     }
@@ -51,7 +52,7 @@ pub fn overdue(worker: &Worker, clock: Duration, limits: &Limits, pace: Pace) ->
         let text = || format!("it said nothing for {} s", taken.as_secs());
         return (taken > START).then(|| WorkerFault { lost: Lost::Timeout, text: text() });
     }
-    let Flight { chunk, .. } = worker.flights.front()?;
+    let Assignment { chunk, .. } = worker.assignments.front()?;
     let (trials, seconds) = (chunk.trials.len(), limits.seconds(chunk.trials.len(), chunk.seconds(), pace));
     if taken.as_secs_f64() > seconds {
         let of = if trials == 1 { "one trial".to_owned() } else { format!("a chunk of {trials} trials") };
@@ -75,8 +76,8 @@ pub enum Remainder {
 }
 
 /// What becomes of the rest of a chunk that ended with this fault.
-pub fn rest(flight: Flight, fault: &WorkerFault, limits: &Limits) -> Remainder {
-    let Flight { chunk, reported, .. } = flight;
+pub fn rest(assignment: Assignment, fault: &WorkerFault, limits: &Limits) -> Remainder {
+    let Assignment { chunk, reported, .. } = assignment;
     let alone = chunk.trials.len() == 1;
     let rest: Vec<u32> = chunk.trials.iter().zip(&reported).filter(|(_, r)| !**r).map(|(trial, _)| *trial).collect();
     if rest.is_empty() {
@@ -115,10 +116,11 @@ impl FalseStarts {
     }
 }
 
-/// The failure that ends a sweep when code of blowup itself panicked in a worker. It names a trial of
-/// the chunk that was being trained.
-pub fn bug(flight: &Flight, message: &str) -> Failure {
-    let mut open = flight.ids.iter().zip(&flight.reported).filter(|(_, reported)| !**reported).map(|(id, _)| id);
+/// The failure that ends a sweep when code of blowup itself panicked in a worker. It names a trial
+/// of the chunk that was being trained.
+pub fn bug(assignment: &Assignment, message: &str) -> Failure {
+    let mut open =
+        assignment.ids.iter().zip(&assignment.reported).filter(|(_, reported)| !**reported).map(|(id, _)| id);
     let first = open.next().map(|id| format!(" over trial {id}")).unwrap_or_default();
     let others = match open.count() {
         0 => String::new(),
