@@ -15,9 +15,12 @@ pub struct Start {
     activation: [Vec<f64>; 2],
 }
 
+/// The dimension of the network through which growth is measured.
 #[derive(Clone, Copy)]
 enum Extent {
+    /// Growth is measured through the layers, of which this is the number.
     Depth(usize),
+    /// Growth is measured through the time steps, of which this is the number.
     Time(usize),
 }
 
@@ -57,6 +60,7 @@ impl Start {
         add(&mut self.backprop, self.ends.which(place), delta);
     }
 
+    /// Returns what verdicts say of the beginning of a lane, without its sharpness.
     pub fn beginning(&self, lane: usize, loss_initial: f64, loss_trivial: f64, weight_norm: f64) -> Beginning {
         let [first, last] = &self.backprop;
         let backprop_ratio = self.ratio(first.get(lane), last.get(lane));

@@ -19,6 +19,7 @@ pub struct Judge<'a> {
     pub shape: &'a Shape,
     /// The lane of every trial, in the order in which the trials were given.
     pub lanes: &'a [Lane],
+    /// What the spec wants to be recorded.
     pub record: &'a Record,
     /// Each lane's loss over the evaluation data before the first update. None where the training
     /// batch is all of the data.
@@ -32,11 +33,15 @@ pub struct Judge<'a> {
 pub struct Pass<'a> {
     /// The number of updates before it.
     pub step: u64,
+    /// The batch that was trained on.
     pub batch: &'a Batch,
     /// The data that sharpness and trivial losses refer to.
     pub reference: &'a Dataset,
+    /// The number of pad lanes at the end of all tensors.
     pub pads: usize,
+    /// The weights before the update.
     pub weights: &'a Weights,
+    /// The gradients before they are clipped.
     pub gradients: &'a Weights,
     pub optimizer: &'a PerLaneOptimizer,
     pub readout: &'a Readout,

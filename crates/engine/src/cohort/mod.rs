@@ -37,7 +37,7 @@ use tch::{Kind, Tensor};
 /// The tensors shrink when at least this share of the lanes has left.
 const COMPACT_AT: f64 = 0.25;
 
-/// Trains `trials` to their verdicts, as `engine::train` does. `watch` sees every step of the first
+/// Trains `trials` to their verdicts, as `crate::train` does. `watch` sees every step of the first
 /// trial.
 ///
 /// Returns the number of passes, which is one more than the number of updates, or less where every
@@ -180,6 +180,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         Ok(total + 1)
     }
 
+    /// Returns the seeds of the lanes in training.
     fn seeds(&self) -> Vec<LaneSeeds> {
         self.active.iter().map(|lane| LaneSeeds::of(lane.settings(self.lanes))).collect()
     }
@@ -247,6 +248,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         self.active = active;
     }
 
+    /// Clips the gradients, updates the weights, and notes how long the update of each lane was.
     fn update(&mut self) {
         let pads = std::iter::repeat_n(1.0, self.pads);
         let mut clamped = false;
