@@ -37,8 +37,8 @@ use tch::{Kind, Tensor};
 /// The tensors shrink when at least this share of the lanes has left.
 const COMPACT_AT: f64 = 0.25;
 
-/// Trains `trials` to their verdicts, as `crate::train` does. `watch` sees every step of the first
-/// trial.
+/// Trains `trials` to their verdicts, as [`crate::train`] does. `watch` sees every step of the
+/// first trial.
 ///
 /// Returns the number of passes, which is one more than the number of updates, or less where every
 /// trial has left before the last update.
