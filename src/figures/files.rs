@@ -1,9 +1,9 @@
 //! The files of a run directory that figures are drawn from.
 
-use super::cells::Metric;
+use super::cells::PlotMetric;
 use super::design::shorten;
 use super::gallery::Source;
-use super::table::Table;
+use super::table::TrialTable;
 use super::words;
 use blowup_core::failure::Failure;
 use blowup_core::input;
@@ -13,13 +13,13 @@ use blowup_core::spec::unmet;
 use std::fs;
 use std::path::Path;
 
-/// Reads the rows of the run directory `dir` that the filters let through, with the columns that the
-/// metric needs.
+/// Reads the rows of the run directory `dir` that the filters let through, with the columns that
+/// the metric needs.
 ///
 /// # Errors
-/// If the directory or its `runs.csv` is not there, is empty or is damaged, and if no row passes the
-/// filters.
-pub fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure> {
+/// If the directory or its `runs.csv` is not there, is empty or is damaged, and if no row passes
+/// the filters.
+pub fn read(dir: &Path, filters: &[String], metric: PlotMetric) -> Result<TrialTable, Failure> {
     let filter = Filter::parse(filters).map_err(Failure::new)?;
     if !dir.is_dir() {
         let hint = "it is the folder that `blowup sweep` wrote, for example results/grid";
@@ -31,10 +31,10 @@ pub fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Fai
             .hint("RUN_DIR is the folder of a sweep: `blowup sweep` writes runs.csv into it")
     })?;
     let columns = match metric {
-        Metric::Rate(_) => Vec::new(),
-        Metric::Median(column) => vec![column],
+        PlotMetric::Rate(_) => Vec::new(),
+        PlotMetric::Median(column) => vec![column],
     };
-    let mut table = Table::read(&path, file, &columns, &filter)?;
+    let mut table = TrialTable::read(&path, file, &columns, &filter)?;
     if table.read == 0 {
         return Err(Failure::new(format!("`{}` has no rows", path.display()))
             .hint("the sweep has not finished a trial yet; the same `blowup sweep` goes on with it"));
@@ -44,7 +44,8 @@ pub fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Fai
         return Err(matches_none(&path, filters, table.read));
     }
     let known = |column: &Attribute| {
-        let all = input::buffered(&path).ok().and_then(|file| Table::read(&path, file, &[], &Filter::default()).ok());
+        let all =
+            input::buffered(&path).ok().and_then(|file| TrialTable::read(&path, file, &[], &Filter::default()).ok());
         let levels = all.as_ref().and_then(|all| all.factor(column.name())).map(|factor| &factor.levels);
         levels.into_iter().flatten().map(|level| level.text.clone()).filter(|text| !text.is_empty()).collect()
     };
@@ -58,7 +59,7 @@ fn matches_none(path: &Path, filters: &[String], trials: u64) -> Failure {
     let failure = Failure::new(format!("`--where {}` matches none of the {trials} trials", filters.join(" --where ")));
     let read = |filters: &[String]| {
         let filter = Filter::parse(filters).ok()?;
-        Table::read(path, input::buffered(path).ok()?, &[], &filter).ok()
+        TrialTable::read(path, input::buffered(path).ok()?, &[], &filter).ok()
     };
     let alone = filters.iter().find(|filter| read(&[(*filter).clone()]).is_none_or(|table| table.is_empty()));
     let Some((name, all)) = alone.and_then(|filter| filter.split('=').next()).zip(read(&[])) else {
