@@ -61,8 +61,7 @@ pub fn train(
         assert!(other == shape, "trials of different shapes cannot train together: {other:?} and {shape:?}");
         lanes.push(lane);
     }
-    // From here on there are no trials: the shape holds what they share, the lanes what they do
-    // not.
+    // The trainer sees no trials. It sees their shape, which they share, and the lane of each.
     Trainer::new(&shape, &lanes, record, watch)?.run(done)
 }
 
