@@ -1,6 +1,6 @@
 //! `blowup schema`: the JSON Schema of a spec, for editors that complete and check TOML by it. It
-//! is made of the declarations of the axes (`axis::TABLE`) and of the other keys (`spec::key`), so it
-//! has no list of its own.
+//! is made of the declarations of the axes (`axis::TABLE`) and of the other keys (`spec::key`), so
+//! it has no list of its own.
 //!
 //! It is of Draft 4, which Taplo and the extension Even Better TOML read, and holds each value
 //! against what its key takes. What holds between keys (an axis that applies nowhere, a block

@@ -331,7 +331,7 @@ fn finish(
     drafts.into_iter().map(block).collect()
 }
 
-/// Points that are looked at for one that no [[exclude]] drops, and values they are compared with.
+/// Points that are looked at for one that no `[[exclude]]` drops, and values they are compared with.
 const LOOKED_AT: u64 = 1_000_000;
 const COMPARED: u64 = 10_000_000;
 
