@@ -38,6 +38,7 @@ impl Range {
         }
     }
 
+    /// The colour of a value.
     pub fn colour(self, value: f64) -> Colour {
         if value.is_finite() { shade(self.place(value)) } else { NOT_FINITE }
     }
@@ -89,6 +90,7 @@ impl Range {
     }
 }
 
+/// A legend and its size in pixels.
 pub struct Legend<'a> {
     title: Vec<String>,
     range: Range,

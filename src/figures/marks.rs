@@ -54,7 +54,7 @@ impl Marks {
         all.into_iter().filter(|(there, ..)| *there).map(|(_, cell, text)| (cell, text)).collect()
     }
 
-    /// Draws the marks of a cell: a red corner where trials were lost, and a stroke across the
+    /// Draws the marks of a cell: a blue corner where trials were lost, and a stroke across the
     /// lower left corner where few trials have a verdict, or a cross where no trial has one.
     pub fn draw(&self, picture: &mut Picture, area: Area, cell: &DiagramCell) {
         let stroke = Stroke { colour: INK, width: 1.0, dashed: false };

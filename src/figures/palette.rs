@@ -14,14 +14,18 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Colour(pub u8, pub u8, pub u8);
 
+/// The background.
 pub const PAPER: Colour = Colour(255, 255, 255);
+/// The ink of text.
 pub const INK: Colour = Colour(34, 34, 34);
 /// The ink of less important text. Its contrast with white is at least 4.5:1.
 pub const PALE_INK: Colour = Colour(100, 100, 100);
+/// The lines of a grid.
 pub const GRID: Colour = Colour(225, 225, 225);
 /// The fill where there is nothing to show.
 pub const EMPTY: Colour = Colour(240, 240, 240);
 
+/// The colours of lines without an order.
 pub const NAMED: [Colour; 8] = [
     Colour(0, 114, 178),
     Colour(213, 94, 0),

@@ -27,6 +27,7 @@ pub struct AxisRange {
     pub scale: Scale,
 }
 
+/// How values are spaced along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     Linear,
@@ -69,6 +70,7 @@ const LINE: f64 = 16.0;
 const KEY: f64 = 26.0;
 
 impl AxisRange {
+    /// A linear axis.
     pub fn linear(low: f64, high: f64) -> AxisRange {
         AxisRange { low, high, scale: Scale::Linear }
     }
@@ -226,15 +228,18 @@ fn put(picture: &mut Picture, points: Vec<(f64, f64)>, stroke: Stroke, form: For
     }
 }
 
+/// The stroke of a solid line.
 pub fn solid(colour: Colour) -> Stroke {
     Stroke { colour, width: 1.8, dashed: false }
 }
 
+/// The stroke of a dashed line.
 pub fn dashed(colour: Colour) -> Stroke {
     Stroke { dashed: true, ..solid(colour) }
 }
 
 impl LegendEntry {
+    /// A text beside a sample of a line.
     pub fn line(text: impl Into<String>, stroke: Stroke) -> LegendEntry {
         LegendEntry { text: text.into(), stroke: Some((stroke, Form::Line)) }
     }

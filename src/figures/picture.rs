@@ -15,6 +15,7 @@ pub fn is_svg(start: &[u8]) -> bool {
     line.starts_with(b"<svg ") && String::from_utf8_lossy(line).ends_with(&format!("{MARK}>"))
 }
 
+/// A picture: its size and its shapes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
     /// The title that is read to a person who does not see the picture.
@@ -42,6 +43,7 @@ pub struct Area {
     pub height: f64,
 }
 
+/// How a line is drawn. Its width is in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stroke {
     pub colour: Colour,
@@ -49,6 +51,7 @@ pub struct Stroke {
     pub dashed: bool,
 }
 
+/// A line of text. Its size is in pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Text {
     /// The anchor on the baseline: its beginning, its middle or its end.
@@ -62,6 +65,7 @@ pub struct Text {
     pub upwards: bool,
 }
 
+/// Which point of a text stands at its coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
     Start,
@@ -84,6 +88,7 @@ impl Area {
 }
 
 impl Text {
+    /// A text in the usual ink that begins at (`x`, `y`).
     pub fn new(x: f64, y: f64, text: impl Into<String>, size: f64) -> Text {
         Text { x, y, text: text.into(), size, colour: INK, anchor: Anchor::Start, upwards: false }
     }
@@ -112,6 +117,7 @@ impl Text {
 }
 
 impl Picture {
+    /// A picture without shapes.
     pub fn new(title: impl Into<String>, width: f64, height: f64) -> Picture {
         Picture { title: title.into(), width, height, shapes: Vec::new() }
     }

@@ -127,6 +127,7 @@ impl AxisSelection {
         axes.into_iter().chain(facets)
     }
 
+    /// Whether no axis is named.
     pub fn is_default(&self) -> bool {
         self.names().next().is_none()
     }

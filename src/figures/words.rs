@@ -105,6 +105,7 @@ pub fn at(factor: &Factor, code: u32) -> String {
     scale::label(&factor.levels[code as usize])
 }
 
+/// A number of trials, such as `1 trial` or `2 trials`.
 pub fn trials_of(n: u64) -> String {
     if n == 1 { "1 trial".to_owned() } else { format!("{n} trials") }
 }

@@ -34,6 +34,7 @@ pub struct Measure {
     pub empty: Option<String>,
 }
 
+/// The bytes in base64.
 pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }

@@ -29,6 +29,7 @@ pub fn mask(rows: u64) -> u64 {
 }
 
 impl<R: BufRead> Sample<R> {
+    /// The rows from `from` whose ids have only zeros at the bits of `mask`.
     pub fn new(from: R, mask: u64) -> Sample<R> {
         // The header has no id. It is kept.
         Sample { from, mask, line: Vec::new(), at: 0, kept: true }

@@ -35,6 +35,7 @@ pub enum ShardState {
 impl ShardState {
     const ALL: [ShardState; 4] = [ShardState::Done, ShardState::Running, ShardState::Failed, ShardState::Missing];
 
+    /// The word for the state, as the table has it.
     pub fn name(self) -> &'static str {
         match self {
             ShardState::Done => "done",
@@ -46,6 +47,7 @@ impl ShardState {
 }
 
 impl Facts {
+    /// The state that the facts amount to.
     pub fn state(&self) -> ShardState {
         match (self.locked, self.status, self.exit) {
             (true, ..) => ShardState::Running,
