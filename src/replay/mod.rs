@@ -1,6 +1,7 @@
-//! One trial of a sweep, trained again alone. `find` finds it by the beginning of its id, `compare`
-//! compares it with its recorded row, `report` describes it to a person, and `trace` writes it down
-//! for other programs. Nothing here trains, and only `trace` opens files.
+//! One trial of a sweep, trained again alone. [`find`] finds it by the beginning of its id,
+//! [`compare`] compares it with its recorded row, [`report`] describes it to a person, and
+//! [`trace`] writes it down for other programs. Nothing here trains, and only [`trace`] opens
+//! files.
 
 pub mod compare;
 pub mod find;

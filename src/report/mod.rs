@@ -1,11 +1,11 @@
 //! Writes `report.html`, one page that a browser opens from disk and that draws itself. The rows go
-//! into it as typed arrays (`columns`), beside the curves of single trials (`curves`). `data` adds
-//! the spec and the findings of a check. `page` writes everything into the page, whose style and
-//! scripts lie in `page/`. The scripts count whatever depends on the choices of its reader.
+//! into it as typed arrays ([`columns`]), beside the curves of single trials ([`curves`]). [`data`]
+//! adds the spec and the findings of a check. [`page`] writes everything into the page, whose style
+//! and scripts lie in `page/`. The scripts count whatever depends on the choices of its reader.
 //!
-//! `file` alone opens files, and nothing reads the clock. A page has at most `MOST_TRIALS` trials.
-//! If there are more, it has a sample of them (`sample`). It has nothing that was timed, so the
-//! same rows give the same bytes.
+//! [`mod@file`] alone opens files, and nothing reads the clock. A page has at most `MOST_TRIALS`
+//! trials. If there are more, it has a sample of them ([`sample`]). It has nothing that was timed,
+//! so the same rows give the same bytes.
 
 pub mod columns;
 pub mod curves;

@@ -35,8 +35,8 @@ pub struct Sequence {
 /// transposed.
 #[derive(Debug, Clone, Copy)]
 pub struct Operand<'a> {
-    /// The tensor of the matrix or of the whole sequence. Where MKL cannot read the memory directly,
-    /// the method `tensor` makes the operand from it.
+    /// The tensor of the matrix or of the whole sequence. Where MKL cannot read the memory
+    /// directly, the method `tensor` makes the operand from it.
     tensor: &'a Tensor,
     time: Option<i64>,
     transposed: bool,

@@ -31,7 +31,7 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterGroup {
     pub role: Role,
-    /// Layers count from 0. The output layer is `depth`.
+    /// The first of these layers, counted from 0. The output layer is `depth`.
     pub first_layer: usize,
     /// The number of layers.
     pub layers: usize,

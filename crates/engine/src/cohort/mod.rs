@@ -37,8 +37,8 @@ use tch::{Kind, Tensor};
 /// The tensors shrink when at least this share of the lanes has left.
 const COMPACT_AT: f64 = 0.25;
 
-/// Trains `trials` to their verdicts, as `crate::train` does. `watch` sees every step of the first
-/// trial.
+/// Trains `trials` to their verdicts, as [`crate::train`] does. `watch` sees every step of the
+/// first trial.
 ///
 /// Returns the number of passes, which is one more than the number of updates, or less where every
 /// trial has left before the last update.
@@ -61,8 +61,7 @@ pub fn train(
         assert!(other == shape, "trials of different shapes cannot train together: {other:?} and {shape:?}");
         lanes.push(lane);
     }
-    // From here on there are no trials: the shape holds what they share, the lanes what they do
-    // not.
+    // The trainer sees no trials. It sees their shape, which they share, and the lane of each.
     Trainer::new(&shape, &lanes, record, watch)?.run(done)
 }
 
