@@ -228,6 +228,9 @@ pub struct WorkerArgs {
     pub device: Device,
     #[arg(long)]
     pub memory: Option<u64>,
+    /// A program that trains in place of the engine, and its folder, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub program: Option<String>,
 }
 
 const SCHEMA_HELP: &str = "\

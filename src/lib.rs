@@ -11,6 +11,7 @@ pub mod cli;
 pub mod command;
 
 pub mod merge;
+pub mod program;
 pub mod sweep;
 pub mod worker;
 

@@ -30,7 +30,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
     spec.warnings.iter().for_each(|warning| progress::to_stderr(&warning.to_string()));
-    let filter = Filter::parse(&args.filters).map_err(Failure::new)?;
+    let filter = Filter::parse(&args.filters, &spec.axes).map_err(Failure::new)?;
     let points = spec.grid().points();
     refuse_endless(&spec, &args.spec)?;
     if points > MANY_POINTS && !args.yes {

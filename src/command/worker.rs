@@ -1,6 +1,7 @@
 //! `blowup worker`: the process that `sweep` and `replay` start to train. It is not for people.
 
 use crate::cli::WorkerArgs;
+use crate::program;
 use crate::worker::engine::{self, EngineUnavailable};
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::output;
@@ -11,6 +12,13 @@ use blowup_core::protocol::{self, Report};
 /// # Errors
 /// None: what goes wrong is told to the parent.
 pub fn run(args: &WorkerArgs) -> Result<Exit, Failure> {
+    if let Some(launch) = &args.program {
+        let launch = serde_json::from_str(launch).map_err(|error| Failure::new(format!("`--program`: {error}")))?;
+        return match program::work(&launch) {
+            Ok(()) => Ok(Exit::Done),
+            Err(error) => Err(Failure::new(format!("the parent is gone: {error}"))),
+        };
+    }
     match engine::work(args.device, args.memory) {
         Ok(true) => Ok(Exit::Done),
         // The worker has told its parent why.

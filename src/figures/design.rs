@@ -38,7 +38,9 @@ fn most_numbers(names: &Factor, numbers: &Factor, rows: u32) -> usize {
 fn form(axis: &str, name: &Level, number: &Level) -> String {
     let takes = Axis::find(axis).is_some_and(|axis| match &axis.kind {
         Kind::Choice { short: Some(short), .. } => short.names.contains(&&*name.text),
-        Kind::Choice { short: None, .. } | Kind::Integer { .. } | Kind::Float { .. } | Kind::Boolean => false,
+        Kind::Choice { short: None, .. } | Kind::Integer { .. } | Kind::Float { .. } | Kind::Boolean | Kind::Text => {
+            false
+        }
     });
     let gain = axis.ends_with("init") && !matches!(&*name.text, "normal" | "uniform" | "scaled" | "constant");
     match number.number {

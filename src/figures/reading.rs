@@ -2,7 +2,7 @@
 //! wrong kind.
 
 use super::table::{Factor, Level, TrialTable, measures};
-use blowup_core::axis::{self, Axis};
+use blowup_core::axis::{Axis, AxisSet};
 use blowup_core::check::sheet::{Header, SheetRow};
 use blowup_core::failure::Failure;
 use blowup_core::record::{self, LABEL, OUTCOME, Verdict};
@@ -26,9 +26,10 @@ impl TrialTable {
         mut reader: impl BufRead,
         measures: &[&'static str],
         filter: &Filter,
+        axes: &AxisSet,
     ) -> Result<TrialTable, Failure> {
         let header = Header::read(path, &mut reader)?;
-        let mut reading = TableReader::new(&header, measures)?;
+        let mut reading = TableReader::new(&header, measures, axes)?;
         let mut coverage = Coverage::new(filter);
         header.rows(path, reader, &mut |row| reading.add(&row, filter, &mut coverage))?;
         Ok(TrialTable { unmet: coverage.unmet(), ..reading.finish() })
@@ -132,11 +133,12 @@ struct TableReader<'a> {
 }
 
 impl<'a> TableReader<'a> {
-    fn new(header: &'a Header, measures: &[&'static str]) -> Result<TableReader<'a>, Failure> {
+    fn new(header: &'a Header, measures: &[&'static str], axes: &AxisSet) -> Result<TableReader<'a>, Failure> {
         let columns = record::runs();
-        let growing = columns[LABEL..OUTCOME].iter().map(|name| {
+        let declared = axes.declared.iter().map(|id| id.name());
+        let growing = columns[LABEL..OUTCOME].iter().copied().chain(declared).map(|name| {
             let factor = Factor { name, levels: Vec::new(), codes: Vec::new() };
-            let (column, axis) = (header.column(name)?, Axis::find(name));
+            let (column, axis) = (header.column(name)?, axes.find(name));
             Ok(FactorBuilder { column, axis, factor, values: Vec::new(), at: HashMap::new(), last: (0, Vec::new()) })
         });
         let known = self::measures();
@@ -178,7 +180,7 @@ impl<'a> TableReader<'a> {
             }
         };
         let [diverged, nonfinite] = [epoch(self.epochs[0])?, epoch(self.epochs[1])?];
-        let mut codes = [0; axis::COUNT + LABEL + 4];
+        let mut codes = vec![0; self.growing.len()];
         for (growing, code) in self.growing.iter_mut().zip(&mut codes) {
             *code = growing.intern(header, row)?;
         }

@@ -38,10 +38,10 @@ impl<'a> Merged<'a> {
     /// If a file cannot be read or written, or if a shard lacks rows that it must have.
     pub fn write(mut self, out: Store, spec: &[u8]) -> Result<Exit, Failure> {
         let mut stage = out.stage()?;
-        stage.store.begin(spec, &self.spec.record, &self.manifest)?;
+        stage.store.begin(spec, &self.spec.axes, &self.spec.record, &self.manifest)?;
         let mut summary = Summary::new(self.spec, self.spec.grid().keeps_configurations_together());
         let mut csv = stage.store.new_summary()?;
-        csv.put(&summary::header())?;
+        csv.put(&summary::header(&self.spec.axes))?;
         self.rows(&mut stage.store, &mut |row| {
             summary.add(row, &mut csv).map_err(|error| Failure::io("write", out.dir(), &error))
         })?;

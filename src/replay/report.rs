@@ -37,7 +37,7 @@ pub fn configuration(trial: &Trial, dir: &Path) -> String {
     );
     let (mut set, mut defaults) = (Vec::new(), Vec::new());
     for axis in &TABLE {
-        let Some(value) = (axis.get)(trial) else { continue };
+        let Some(value) = axis.id.of(trial) else { continue };
         let list = if axis.default_in(trial) == Some(value) { &mut defaults } else { &mut set };
         list.push(format!("{} {}", axis.name, cell(value)));
     }
@@ -113,7 +113,7 @@ pub fn course(trial: &Trial, finished: &Finished) -> String {
             "{:>8} {epoch:>8} {:>11} {:>11} {:>11}{clipped}{gap}  {note}",
             row.step,
             short(row.loss),
-            short(row.grad_norm),
+            row.grad_norm.map(short).unwrap_or_default(),
             row.update_norm.map(short).unwrap_or_default(),
         );
         let _ = writeln!(text, "{}", line.trim_end());
@@ -124,7 +124,8 @@ pub fn course(trial: &Trial, finished: &Finished) -> String {
     } else {
         String::new()
     };
-    let _ = writeln!(text, "\nloss over all data: {} before, {} after{after}", short(loss_initial), short(loss_final));
+    let [before, finally] = [loss_initial, loss_final].map(|loss| loss.map(short).unwrap_or_default());
+    let _ = writeln!(text, "\nloss over all data: {before} before, {finally} after{after}");
     text
 }
 

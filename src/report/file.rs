@@ -33,11 +33,12 @@ pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
     let rows = count_rows(&path)?;
     let mask = sample::mask(rows);
     let kept: Vec<&str> = data::measures().into_iter().chain(["epochs_run"]).collect();
-    let mut table = TrialTable::read(&path, Sample::new(open(&path)?, mask), &kept, &Filter::default())?;
+    let text = input::text(&dir.join("spec.toml"))?;
+    let axes = text.as_deref().map(blowup_core::spec::axes).unwrap_or_default();
+    let mut table = TrialTable::read(&path, Sample::new(open(&path)?, mask), &kept, &Filter::default(), &axes)?;
     design::shorten(&mut table);
     let configurations = data::configurations(&table);
     let manifest = input::text(&dir.join("manifest.toml"))?.and_then(|text| Manifest::parse(&text));
-    let text = input::text(&dir.join("spec.toml"))?;
     let read = match spec {
         Some(_) => None,
         None => text.as_ref().map(|text| parse_kept(dir, text, manifest.as_ref())),

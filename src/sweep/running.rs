@@ -6,6 +6,7 @@ use super::survey::Survey;
 use super::text::{self, were};
 use crate::cli::SweepArgs;
 use crate::figures::glance::glance;
+use crate::program::Launch;
 use crate::progress::{self, Progress};
 use crate::report;
 use crate::worker::pool::{self, Ending, News};
@@ -68,7 +69,7 @@ impl<'a> Running<'a> {
             if self.store.is_final(&self.spec.record) && !self.is_changed() && self.survey.foreign == 0 {
                 return self.show();
             }
-            self.store.begin(self.text.as_bytes(), &self.spec.record, &self.manifest)?;
+            self.store.begin(self.text.as_bytes(), &self.spec.axes, &self.spec.record, &self.manifest)?;
             return self.finish();
         }
         let trials = plan.trials() as u64;
@@ -89,6 +90,7 @@ impl<'a> Running<'a> {
         let options = pool::Options {
             workers: self.manifest.workers as usize,
             device: self.args.device,
+            program: self.spec.program.as_ref().map(|program| Launch::of(program, &self.args.spec)),
             record: self.spec.record.clone(),
             limits: self.limits,
             max_lost: self.args.max_lost,
@@ -130,7 +132,7 @@ impl<'a> Running<'a> {
             News::Ready { fingerprint } => match &self.begun {
                 None => {
                     self.check_fingerprint(fingerprint)?;
-                    self.store.begin(self.text.as_bytes(), &self.spec.record, &self.manifest)?;
+                    self.store.begin(self.text.as_bytes(), &self.spec.axes, &self.spec.record, &self.manifest)?;
                     self.begun = Some(fingerprint.to_owned());
                 }
                 Some(first) if first == fingerprint => {}
@@ -231,7 +233,7 @@ impl<'a> Running<'a> {
         self.store.check_lock()?;
         let (survey, mut csv) = (self.survey, self.store.new_summary()?);
         let mut summary = Summary::new(self.spec, self.spec.grid().keeps_configurations_together());
-        csv.put(&summary::header())?;
+        csv.put(&summary::header(&self.spec.axes))?;
         self.store.sort(&survey.order, &mut |at, row| {
             let relabelled = relabelled(row, survey.label(at));
             summary.add(relabelled.as_deref().unwrap_or(row), &mut csv)?;

@@ -142,11 +142,11 @@ impl Survey {
         };
         let cell = |trial: &Trial, axis: &Axis| {
             let mut text = Vec::new();
-            (axis.get)(trial).into_iter().for_each(|value| value.put(&mut text));
+            axis.id.of(trial).into_iter().for_each(|value| value.put(&mut text));
             String::from_utf8_lossy(&text).into_owned()
         };
         let cells = TABLE.iter().map(|axis| (axis.name, cell(&a, axis), cell(&b, axis)));
-        let mut differing: Vec<String> = vec![format!("tasks `{}` and `{}`", a.task.kind.name(), b.task.kind.name())];
+        let mut differing: Vec<String> = vec![format!("tasks `{}` and `{}`", a.task_name(), b.task_name())];
         differing.extend(cells.filter(|(_, a, b)| a != b).map(|(axis, a, b)| format!("{axis} `{a}` and `{b}`")));
         let text = format!("two trials of the grid share the id {}: {}", a.id(), differing.join(", "));
         Err(Failure::new(text).hint(

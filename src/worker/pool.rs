@@ -11,7 +11,8 @@
 use super::event::WorkerEvent;
 use super::fault::{self, FalseStarts, Remainder, WorkerFault, is_full, overdue};
 use super::interrupt;
-use super::process::{Assignment, Worker, start};
+use super::process::{Assignment, Trains, Worker, start};
+use crate::program::Launch;
 use blowup_core::device::Device;
 use blowup_core::failure::Failure;
 use blowup_core::limits::{Limits, Pace};
@@ -29,6 +30,8 @@ const TICK: Duration = Duration::from_millis(50);
 pub struct Options {
     pub workers: usize,
     pub device: Device,
+    /// What trains in place of the engine.
+    pub program: Option<Launch>,
     pub record: Record,
     pub limits: Limits,
     /// The sweep ends when more trials than this are lost. None means that it never does.
@@ -298,8 +301,9 @@ impl Pool<'_> {
         while self.workers.len() < self.options.workers
             && self.workers.iter().filter(|w| !w.ready).count() < self.queue.len()
         {
-            let Options { device, limits, .. } = &self.options;
-            let worker = start(self.next_worker, *device, limits.ceiling, self.clock, self.to.clone())
+            let Options { device, limits, program, .. } = &self.options;
+            let trains = program.as_ref().map_or(Trains::Engine(*device), Trains::Program);
+            let worker = start(self.next_worker, trains, limits.ceiling, self.clock, self.to.clone())
                 .map_err(|error| Failure::new(format!("cannot start a worker process: {error}")))?;
             self.next_worker += 1;
             self.workers.push(worker);

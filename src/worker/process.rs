@@ -2,6 +2,7 @@
 //! holds, and its end.
 
 use super::event::WorkerEvent;
+use crate::program::Launch;
 use blowup_core::device::Device;
 use blowup_core::memory;
 use blowup_core::plan::Chunk;
@@ -66,7 +67,7 @@ impl Worker {
 
     /// Asks the kernel how much memory the worker holds. This does not wait for the worker.
     pub fn look(&mut self) {
-        self.resident = memory::resident(self.process.id()).unwrap_or(self.resident);
+        self.resident = memory::resident_with_children(self.process.id()).unwrap_or(self.resident);
     }
 }
 
@@ -92,6 +93,13 @@ impl Assignment {
     }
 }
 
+/// What a worker trains with.
+#[derive(Clone, Copy)]
+pub enum Trains<'a> {
+    Engine(Device),
+    Program(&'a Launch),
+}
+
 /// A child process of this one.
 pub struct Process(Child);
 
@@ -103,6 +111,12 @@ impl Process {
     /// Does nothing after its end was waited for, since its number may belong to another process
     /// then.
     pub fn kill(&mut self) {
+        // With what it has started: it leads a group of its own.
+        if let Ok(None) = self.0.try_wait()
+            && let Some(group) = rustix::process::Pid::from_raw(self.0.id() as i32)
+        {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
         let _ = self.0.kill();
     }
 
@@ -123,15 +137,21 @@ impl Process {
     }
 }
 
-/// Starts a worker on `device` that may hold `ceiling` bytes, and the two threads that read its
-/// reports and write its orders. `since` is the time on the clock of the pool. The reports go to
-/// `to`. Only the main thread may call this, since the kernel ends a worker with the thread that
-/// started it.
+/// Starts a worker that trains with `trains` and may hold `ceiling` bytes, and the two threads that
+/// read its reports and write its orders. `since` is the time on the clock of the pool. The reports
+/// go to `to`. Only the main thread may call this, since the kernel ends a worker with the thread
+/// that started it.
 ///
 /// # Errors
 /// If the system refuses a process or a thread.
-pub fn start(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<WorkerEvent>) -> io::Result<Worker> {
-    let (mut process, mut stdin, stdout) = spawn(device, ceiling)?;
+pub fn start(
+    id: u64,
+    trains: Trains<'_>,
+    ceiling: u64,
+    since: Duration,
+    to: Sender<WorkerEvent>,
+) -> io::Result<Worker> {
+    let (mut process, mut stdin, stdout) = spawn(trains, ceiling)?;
     let (orders, frames) = channel::<Vec<u8>>();
     let mut from = BufReader::with_capacity(1 << 16, stdout);
     let write = move || {
@@ -167,9 +187,13 @@ pub fn start(id: u64, device: Device, ceiling: u64, since: Duration, to: Sender<
 }
 
 /// Starts the process, and returns it with its stdin and its stdout.
-fn spawn(device: Device, ceiling: u64) -> io::Result<(Process, File, File)> {
+fn spawn(trains: Trains<'_>, ceiling: u64) -> io::Result<(Process, File, File)> {
     let mut command = this_program();
-    command.arg("worker").args(["--device", &device.to_string()]);
+    command.arg("worker");
+    match trains {
+        Trains::Engine(device) => command.args(["--device", &device.to_string()]),
+        Trains::Program(launch) => command.args(["--program", &serde_json::to_string(launch)?]),
+    };
     if ceiling > 0 {
         command.args(["--memory", &ceiling.to_string()]);
     }
@@ -212,7 +236,7 @@ impl Conversation {
     /// # Errors
     /// If no process can be started.
     pub fn begin() -> io::Result<Conversation> {
-        let (process, stdin, stdout) = spawn(Device::Cpu, 0)?;
+        let (process, stdin, stdout) = spawn(Trains::Engine(Device::Cpu), 0)?;
         Ok(Conversation { process, stdin, stdout: BufReader::new(stdout) })
     }
 

@@ -58,8 +58,10 @@ pub fn results() -> Results {
 }
 
 pub fn read(text: &str, filters: &[&str]) -> TrialTable {
-    let filter = Filter::parse(&filters.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>()).unwrap();
-    TrialTable::read(Path::new("runs.csv"), text.as_bytes(), &measures(), &filter).unwrap_or_else(|e| panic!("{e}"))
+    let axes = blowup_core::axis::AxisSet::default();
+    let filter = Filter::parse(&filters.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>(), &axes).unwrap();
+    TrialTable::read(Path::new("runs.csv"), text.as_bytes(), &measures(), &filter, &axes)
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The rows as text, by column.
@@ -248,7 +250,13 @@ fn a_damaged_cell_is_named_with_its_line() {
             let own = rows(&right)[0][column].clone();
             results.column(column, |i| if i == 4 { cell.to_owned() } else { own.clone() });
         }
-        let failed = TrialTable::read(Path::new("r/runs.csv"), results.text().as_bytes(), &[], &Filter::default());
+        let failed = TrialTable::read(
+            Path::new("r/runs.csv"),
+            results.text().as_bytes(),
+            &[],
+            &Filter::default(),
+            &blowup_core::axis::AxisSet::default(),
+        );
         let error = failed.err().expect(column).to_string();
         assert!(error.contains(words), "{error}");
     };

@@ -66,7 +66,14 @@ impl Start {
         let backprop_ratio = self.ratio(first.get(lane), last.get(lane));
         let [first, last] = &self.activation;
         let activation_ratio = self.ratio(last.get(lane), first.get(lane));
-        Beginning { loss_initial, loss_trivial, weight_norm, backprop_ratio, activation_ratio, sharpness: None }
+        Beginning {
+            loss_initial: Some(loss_initial),
+            loss_trivial: Some(loss_trivial),
+            weight_norm: Some(weight_norm),
+            backprop_ratio,
+            activation_ratio,
+            sharpness: None,
+        }
     }
 
     /// Returns (numerator / denominator)^(2/(last - 1)), which is the mean growth of the squares

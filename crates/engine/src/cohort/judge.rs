@@ -106,7 +106,7 @@ impl Judge<'_> {
                 *clip = clip::coefficient(settings.clip, norm, self.shape.dtype);
                 let largest = largest.as_ref().map(|largest| largest[i]);
                 let clipped = clip::is_clipped(settings.clip, *clip, largest, self.shape.dtype);
-                let probe = Probe { loss, grad_norm: norm.exact, samples: pass.batch.samples, clipped };
+                let probe = Probe { loss, grad_norm: Some(norm.exact), samples: pass.batch.samples, clipped };
                 let Next { locate, .. } =
                     if last { course.last_check(finals[i], norm.exact) } else { course.step(probe) };
                 suspect |= locate;
