@@ -323,3 +323,28 @@ fn the_example_without_a_package_does_what_its_spec_expects() {
     place.ok(&format!("sweep {} --out r --quiet", folder.join("plain.toml").display()));
     assert!(place.ok("check r").contains("gate passed"));
 }
+
+/// The example in JAX, in the virtual environment that `make test` sets up.
+#[test]
+fn the_example_in_jax_does_what_its_spec_expects() {
+    let Some(python) = crate::readers::python() else { return };
+    let spec = std::fs::read_to_string(Path::new(ROOT).join("experiments/program/with_jax.toml")).unwrap();
+    let command = format!("command = [{:?}, {:?}]", python.display(), "with_jax.py");
+    let place = Place::new(&spec.replace("command = [\"python3\", \"with_jax.py\"]", &command));
+    let program = std::fs::read_to_string(Path::new(ROOT).join("experiments/program/with_jax.py")).unwrap();
+    place.write("with_jax.py", &program);
+    let mut sweep = place.command("sweep t.toml --out r --quiet");
+    let output = sweep.env("PYTHONPATH", Path::new(ROOT).join("python")).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(place.ok("check r").contains("gate passed"));
+}
+
+/// The package's own tests, of those parts that need no torch.
+#[test]
+fn the_python_package_passes_its_tests() {
+    let Some(python) = crate::readers::python() else { return };
+    let tests = Path::new(ROOT).join("python/tests/test_trials.py");
+    let arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider"];
+    let output = std::process::Command::new(python).args(arguments).arg(tests).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}

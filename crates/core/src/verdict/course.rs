@@ -1,7 +1,8 @@
 //! The trajectory of one trial, folded step by step into what its row says.
 
 use super::{
-    Beginning, EpochRow, Finished, LayerRow, Measured, Next, Origin, Outcome, Probe, Record, Site, StepRow, When, reference,
+    Beginning, EpochRow, Finished, LayerRow, Measured, Next, Origin, Outcome, Probe, Record, Site, StepRow, When,
+    reference,
 };
 use crate::mean::{Mean, mean};
 use std::collections::VecDeque;
