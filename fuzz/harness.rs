@@ -187,7 +187,7 @@ fn filter(bytes: &[u8]) {
     });
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let arguments: Vec<String> = text.lines().map(str::to_owned).collect();
-    match Filter::parse(&arguments) {
+    match Filter::parse(&arguments, &blowup_core::axis::AxisSet::default()) {
         Ok(filter) => assert!(TRIALS.iter().filter(|trial| filter.matches(*trial)).count() <= TRIALS.len()),
         Err(message) => is_lines(&message),
     }

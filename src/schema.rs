@@ -1,6 +1,6 @@
 //! `blowup schema`: the JSON Schema of a spec, for editors that complete and check TOML by it. It
-//! is made of the declarations of the axes (`axis::TABLE`) and of the other keys (`spec::key`), so it
-//! has no list of its own.
+//! is made of the declarations of the axes (`axis::TABLE`) and of the other keys (`spec::key`), so
+//! it has no list of its own.
 //!
 //! It is of Draft 4, which Taplo and the extension Even Better TOML read, and holds each value
 //! against what its key takes. What holds between keys (an axis that applies nowhere, a block
@@ -10,7 +10,7 @@
 //! Keys and names may be written with `-` for `_`. The properties have the names of the documents
 //! alone, so that an editor offers one of them; patterns beside them take the others.
 
-use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, Default, End, Id, Kind, Need, Short, TABLE};
+use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, DeclaredKind, Default, End, Id, Kind, Need, Short, TABLE};
 use blowup_core::spec::key::{self, Key, Takes};
 use blowup_core::spec::metric::{Function, Rate};
 use blowup_core::trial::{TaskKind, Value};
@@ -190,6 +190,13 @@ fn takes(takes: Takes) -> Json {
         }
         // Of each axis its own: see `range`.
         Takes::Ends | Takes::Divisor => json!({}),
+        Takes::Texts => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
+        Takes::Declared => json!({
+            "type": "object",
+            "maxProperties": key::MOST_DECLARED,
+            "patternProperties": { "^[a-z_][a-z0-9_-]*$": { "enum": DeclaredKind::NAMES } },
+            "additionalProperties": false,
+        }),
         Takes::Later => json!({ "not": {} }),
     }
 }
@@ -252,6 +259,7 @@ fn value(axis: &Axis) -> Json {
         Kind::Integer { min, max } => integer(*min, *max),
         Kind::Float { range } => number(range),
         Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::Text => json!({ "type": "string" }),
     }
 }
 
@@ -337,7 +345,7 @@ fn ends(axis: &Axis, log: bool) -> Json {
             words: "",
             held: false,
         },
-        Kind::Choice { .. } | Kind::Boolean => unreachable!("only numeric axes have ranges"),
+        Kind::Choice { .. } | Kind::Boolean | Kind::Text => unreachable!("only numeric axes have ranges"),
     };
     let mut end = number(&range);
     set(&mut end, "type", "number");
@@ -374,6 +382,7 @@ fn about(axis: &Axis) -> String {
             (range.words.to_owned(), forms)
         }
         Kind::Boolean => ("true or false".to_owned(), "one value, or `[false, true]`"),
+        Kind::Text => ("a line of text".to_owned(), "one value or a list of values"),
     };
     let mut text = format!("{}\n\nValues: {values}.\n\nDefault: {}.", axis.text, default(axis));
     let needs: Vec<String> = axis.needs.iter().map(Need::to_string).collect();

@@ -1,7 +1,8 @@
-//! Trials, grouped and counted: the cells of a phase diagram. Counts, rates and intervals are those of `summary.csv`.
+//! Trials, grouped and counted: the cells of a phase diagram. Counts, rates and intervals are those
+//! of `summary.csv`.
 
 use super::design::combinations;
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use blowup_core::check::aggregate::aggregate;
 use blowup_core::record::Counts;
 use blowup_core::spec::metric::{Function, Rate};
@@ -9,7 +10,7 @@ use blowup_core::summary;
 
 /// The trials that agree in some factors.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cell {
+pub struct DiagramCell {
     /// The level of each factor that was grouped by.
     pub levels: Vec<u32>,
     pub counts: Counts,
@@ -18,7 +19,7 @@ pub struct Cell {
 
 /// What a cell shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metric {
+pub enum PlotMetric {
     /// A share of the trials with a verdict.
     Rate(Rate),
     /// The median of a column of `runs.csv` over the trials with a value; a NaN counts as infinite.
@@ -26,13 +27,13 @@ pub enum Metric {
 }
 
 /// Groups rows by factors, in the order of their levels; only groups that have rows.
-pub fn cells(table: &Table, rows: &[u32], by: &[&Factor]) -> Vec<Cell> {
-    let mut cells: Vec<Cell> = Vec::new();
+pub fn cells(table: &TrialTable, rows: &[u32], by: &[&Factor]) -> Vec<DiagramCell> {
+    let mut cells: Vec<DiagramCell> = Vec::new();
     for (row, number) in rows.iter().zip(combinations(by, rows).0) {
         let number = number as usize;
         if number == cells.len() {
             let levels = by.iter().map(|factor| factor.code(*row)).collect();
-            cells.push(Cell { levels, counts: Counts::default(), rows: Vec::new() });
+            cells.push(DiagramCell { levels, counts: Counts::default(), rows: Vec::new() });
         }
         cells[number].counts.add(table.verdicts[*row as usize]);
         cells[number].rows.push(*row);
@@ -41,15 +42,15 @@ pub fn cells(table: &Table, rows: &[u32], by: &[&Factor]) -> Vec<Cell> {
     cells
 }
 
-impl Cell {
+impl DiagramCell {
     /// None if no trial has a verdict (or a value).
-    pub fn value(&self, table: &Table, metric: Metric) -> Option<f64> {
+    pub fn value(&self, table: &TrialTable, metric: PlotMetric) -> Option<f64> {
         match metric {
-            Metric::Rate(rate) => {
+            PlotMetric::Rate(rate) => {
                 let n = self.counts.verdicts();
                 (n > 0).then(|| hits(&self.counts, rate) as f64 / n as f64)
             }
-            Metric::Median(name) => {
+            PlotMetric::Median(name) => {
                 let column = table.measure(name);
                 // A NaN is worse than every number.
                 let worst = |x: f64| if x.is_nan() { f64::INFINITY } else { x };

@@ -1,13 +1,13 @@
-//! Survival curves: for every axis a panel, for every value of it a curve of trials that have not diverged yet, and one of those that are
-//! still finite.
+//! Survival curves: for every axis a panel, for every value of it a curve of trials that have not
+//! diverged yet, and one of those that are still finite.
 
 use super::palette::{Colour, NAMED, step};
-use super::panel::{Ends, Entry, Form, Line, Panel, dashed, sheet, solid};
+use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, dashed, sheet, solid};
 use super::picture::{Picture, Stroke};
 use super::plan::levels;
 use super::scale;
 use super::survival::{Curve, curve};
-use super::table::{Event, Factor, Table};
+use super::table::{Factor, SurvivalEvent, TrialTable};
 use super::words;
 
 /// Curves of a panel that can be told apart: shades of an order, and colours.
@@ -22,7 +22,7 @@ pub struct Share {
 }
 
 /// `by`: the axes. `None` if no trial was trained for an epoch.
-pub fn draw(table: &Table, by: &[&Factor], rows: &[u32], title: &str) -> Option<Picture> {
+pub fn draw(table: &TrialTable, by: &[&Factor], rows: &[u32], title: &str) -> Option<Picture> {
     let budget = table.factor("epochs")?;
     let end = rows.iter().filter_map(|row| budget.level(*row).number).fold(0.0, f64::max);
     if end == 0.0 {
@@ -41,7 +41,7 @@ pub fn draw(table: &Table, by: &[&Factor], rows: &[u32], title: &str) -> Option<
         let all = Share { name: "all trials".to_owned(), colour: NAMED[0], rows: rows.to_vec() };
         panels.push(panel(table, String::new(), end, &[all]));
     }
-    let all = curve(table, rows, Event::Diverged);
+    let all = curve(table, rows, SurvivalEvent::Diverged);
     let lost = if all.lost > 0 { format!(", {} lost", all.lost) } else { String::new() };
     let subtitle = format!(
         "Solid: share of trials that have not diverged yet. Dashed: share of trials whose loss and gradient are still finite. \
@@ -51,7 +51,8 @@ pub fn draw(table: &Table, by: &[&Factor], rows: &[u32], title: &str) -> Option<
     Some(sheet(title, &subtitle, &panels))
 }
 
-/// The curves of a factor, as many as a panel can show: of many numbers some, evenly chosen; many names take several panels.
+/// The curves of a factor, as many as a panel can show: of many numbers some, evenly chosen; many
+/// names take several panels.
 pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
     let all = levels(factor, rows);
     let numeric = factor.is_numeric();
@@ -70,10 +71,11 @@ pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
         .collect()
 }
 
-fn panel(table: &Table, title: String, end: f64, shares: &[Share]) -> Panel {
+fn panel(table: &TrialTable, title: String, end: f64, shares: &[Share]) -> Panel {
     let (mut lines, mut legend) = (Vec::new(), Vec::new());
     for share in shares {
-        let (alive, finite) = (curve(table, &share.rows, Event::Diverged), curve(table, &share.rows, Event::Nonfinite));
+        let (alive, finite) =
+            (curve(table, &share.rows, SurvivalEvent::Diverged), curve(table, &share.rows, SurvivalEvent::Nonfinite));
         for (curve, stroke) in [(&finite, dashed(share.colour)), (&alive, solid(share.colour))] {
             lines.push(Line { points: steps(curve), stroke, shape: Form::Steps });
         }
@@ -81,13 +83,15 @@ fn panel(table: &Table, title: String, end: f64, shares: &[Share]) -> Panel {
         let points = censored.map(|point| (f64::from(point.epoch), point.survival)).collect();
         let stroke = Stroke { width: 1.2, ..solid(share.colour) };
         lines.push(Line { points, stroke, shape: Form::Ticks });
-        legend
-            .push(Entry::line(format!("{}: {:.2} of {}", share.name, last(&alive), alive.trials), solid(share.colour)));
+        legend.push(LegendEntry::line(
+            format!("{}: {:.2} of {}", share.name, last(&alive), alive.trials),
+            solid(share.colour),
+        ));
     }
     Panel {
         title,
-        x: Ends::epochs(end),
-        y: Ends::linear(-0.02, 1.02),
+        x: AxisRange::epochs(end),
+        y: AxisRange::linear(-0.02, 1.02),
         x_title: "epoch".to_owned(),
         y_title: "share of trials".to_owned(),
         lines,

@@ -1,14 +1,16 @@
-//! What a grid looks like from its rows alone: which factors vary, which of them only follow others, and how numbers are spaced.
+//! What a grid looks like from its rows alone: which factors vary, which of them only follow
+//! others, and how numbers are spaced.
 
-use super::table::{Factor, Level, Table};
+use super::table::{Factor, Level, TrialTable};
 use blowup_core::axis::{Axis, Kind, TABLE};
 use std::collections::HashMap;
 
 /// So many numbers of one name are an axis of their own.
 const SWEPT: usize = 3;
 
-/// Joins the name and the number of an initializer (activation, clip) where the two are not an axis each: `normal(0.5)`, `he`.
-pub fn shorten(table: &mut Table) {
+/// Joins the name and the number of an initializer (activation, clip) where the two are not an axis
+/// each: `normal(0.5)`, `he`.
+pub fn shorten(table: &mut TrialTable) {
     let pairs = TABLE.iter().filter_map(|axis| Some((axis.name, axis.id.short_form()?.name())));
     for (name, number) in pairs {
         let rows = table.len();
@@ -36,7 +38,9 @@ fn most_numbers(names: &Factor, numbers: &Factor, rows: u32) -> usize {
 fn form(axis: &str, name: &Level, number: &Level) -> String {
     let takes = Axis::find(axis).is_some_and(|axis| match &axis.kind {
         Kind::Choice { short: Some(short), .. } => short.names.contains(&&*name.text),
-        Kind::Choice { short: None, .. } | Kind::Integer { .. } | Kind::Float { .. } | Kind::Boolean => false,
+        Kind::Choice { short: None, .. } | Kind::Integer { .. } | Kind::Float { .. } | Kind::Boolean | Kind::Text => {
+            false
+        }
     });
     let gain = axis.ends_with("init") && !matches!(&*name.text, "normal" | "uniform" | "scaled" | "constant");
     match number.number {
@@ -45,7 +49,8 @@ fn form(axis: &str, name: &Level, number: &Level) -> String {
     }
 }
 
-/// For each row the number of its combination of levels, in the order in which they first appear; and how many combinations there are.
+/// For each row the number of its combination of levels, in the order in which they first appear;
+/// and how many combinations there are.
 pub fn combinations(factors: &[&Factor], rows: &[u32]) -> (Vec<u32>, usize) {
     let (mut numbers, mut count) = (vec![0; rows.len()], usize::from(!rows.is_empty()));
     for factor in factors.iter().filter(|factor| factor.levels.len() > 1) {
@@ -65,9 +70,9 @@ pub fn distinct(factors: &[&Factor], rows: &[u32]) -> usize {
     combinations(factors, rows).1
 }
 
-/// The factors that have more than one level among these rows and do not follow another one, in the order of the columns. Seeds are
-/// repetitions, not causes.
-pub fn varying<'a>(table: &'a Table, rows: &[u32]) -> Vec<&'a Factor> {
+/// The factors that have more than one level among these rows and do not follow another one, in the
+/// order of the columns. Seeds are repetitions, not causes.
+pub fn varying<'a>(table: &'a TrialTable, rows: &[u32]) -> Vec<&'a Factor> {
     let several = |factor: &&Factor| {
         let first = rows.first().map(|row| factor.code(*row));
         factor.levels.len() > 1 && rows.iter().any(|row| Some(factor.code(*row)) != first)
@@ -119,7 +124,8 @@ pub enum Spacing {
 impl Spacing {
     /// Of ascending numbers.
     pub fn of(numbers: &[f64]) -> Spacing {
-        // Cells between the middles of neighbours are drawn to scale up to this ratio of their gaps.
+        // Cells between the middles of neighbours are drawn to scale up to this ratio of their
+        // gaps.
         const UNEVEN: f64 = 3.0;
         let finite: Vec<f64> = numbers.iter().copied().filter(|x| x.is_finite()).collect();
         let positive: Vec<f64> = finite.iter().copied().filter(|x| *x > 0.0).collect();

@@ -1,4 +1,5 @@
-//! The font of figures, DejaVu Sans, which the program carries: how wide a text is, and its outlines. No kerning.
+//! The font of figures, DejaVu Sans, which the program carries: how wide a text is, and its
+//! outlines. No kerning.
 
 use std::sync::OnceLock;
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
@@ -17,7 +18,8 @@ pub fn width(text: &str, size: f64) -> f64 {
 /// Given where a character begins and what draws it.
 type Each<'a> = dyn FnMut(f64, &dyn Fn(&mut dyn OutlineBuilder)) + 'a;
 
-/// Every character's outline, in units of the font with y upwards, and how many pixels after the first one it begins.
+/// Every character's outline, in units of the font with y upwards, and how many pixels after the
+/// first one it begins.
 pub fn outlines(text: &str, size: f64, each: &mut Each<'_>) {
     let mut x = 0.0;
     for c in text.chars() {

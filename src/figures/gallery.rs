@@ -1,17 +1,17 @@
-//! All figures of a sweep, with the names of their files: for each family of trials phase diagrams (or rates), survival curves, and what was
-//! recorded of layers and epochs.
+//! All figures of a sweep, with the names of their files: for each family of trials phase diagrams
+//! (or rates), survival curves, and what was recorded of layers and epochs.
 
-use super::cells::{Cell, Metric, cells};
+use super::cells::{DiagramCell, PlotMetric, cells};
 use super::courses::{self, Courses};
 use super::curves;
 use super::design::varying;
 use super::panel::{Form, Panel, sheet};
 use super::phase::Phase;
 use super::picture::Picture;
-use super::plan::{Asked, Family, Frame, Page};
+use super::plan::{AxisSelection, Frame, Page, TrialFamily};
 use super::profile::{self, Profiles};
 use super::rates;
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use super::terminal;
 use super::words;
 use blowup_core::failure::Failure;
@@ -32,7 +32,8 @@ pub struct Figure {
 pub struct Source {
     /// Of the sweep.
     pub name: String,
-    /// As `--where` has them; they stand in every title and in the name of every file, so that no figure of some trials is taken for one of all.
+    /// As `--where` has them; they stand in every title and in the name of every file, so that no
+    /// figure of some trials is taken for one of all.
     pub filters: Vec<String>,
 }
 
@@ -58,7 +59,8 @@ impl Source {
     }
 }
 
-/// Whether no other filter looks the same in the name of a file, where only letters, digits and dots are left.
+/// Whether no other filter looks the same in the name of a file, where only letters, digits and
+/// dots are left.
 fn survives(filter: &str) -> bool {
     let (name, values) = filter.split_once('=').unwrap_or(("", filter));
     if name.trim() == "label" {
@@ -71,17 +73,22 @@ fn survives(filter: &str) -> bool {
 }
 
 pub struct Gallery<'a> {
-    pub table: &'a Table,
+    pub table: &'a TrialTable,
     pub source: Source,
-    pub metric: Metric,
-    pub asked: &'a Asked,
-    pub families: Vec<Family>,
+    pub metric: PlotMetric,
+    pub asked: &'a AxisSelection,
+    pub families: Vec<TrialFamily>,
 }
 
 impl<'a> Gallery<'a> {
     /// # Errors
     /// An axis that is asked for and cannot be one.
-    pub fn new(table: &'a Table, source: Source, metric: Metric, asked: &'a Asked) -> Result<Gallery<'a>, Failure> {
+    pub fn new(
+        table: &'a TrialTable,
+        source: Source,
+        metric: PlotMetric,
+        asked: &'a AxisSelection,
+    ) -> Result<Gallery<'a>, Failure> {
         Ok(Gallery { table, source, metric, asked, families: asked.families(table)? })
     }
 
@@ -89,7 +96,7 @@ impl<'a> Gallery<'a> {
         self.families.iter().flat_map(|family| self.asked.pages(self.table, family))
     }
 
-    fn cells(&self, page: &Page<'_>) -> Vec<Cell> {
+    fn cells(&self, page: &Page<'_>) -> Vec<DiagramCell> {
         cells(self.table, &page.rows, &page.frame.by())
     }
 
@@ -117,9 +124,9 @@ impl<'a> Gallery<'a> {
 
     fn name(&self, page: &Page<'_>) -> String {
         let kind = match self.metric {
-            Metric::Rate(Rate::Divergence) => "phase",
-            Metric::Rate(rate) => rate.name(),
-            Metric::Median(column) => column,
+            PlotMetric::Rate(Rate::Divergence) => "phase",
+            PlotMetric::Rate(rate) => rate.name(),
+            PlotMetric::Median(column) => column,
         };
         let fixed = page.fixed.iter().map(|(factor, code)| format!("{} {}", factor.name, words::at(factor, *code)));
         let parts = [kind.to_owned(), page.family.name.clone()].into_iter();
@@ -127,20 +134,20 @@ impl<'a> Gallery<'a> {
     }
 
     /// Of what is not a phase diagram.
-    fn figure(&self, kind: &str, family: &Family, picture: Picture) -> Figure {
+    fn figure(&self, kind: &str, family: &TrialFamily, picture: Picture) -> Figure {
         // Survival curves show the axes that are asked for; the other kinds have their own.
         let asked = self.asked.words().filter(|_| kind == "survival");
         let parts = [kind.to_owned(), family.name.clone()].into_iter().chain(asked).chain(self.source.suffix());
         Figure { name: slug(&parts.collect::<Vec<_>>()), picture }
     }
 
-    fn titled(&self, what: &str, family: &Family) -> String {
+    fn titled(&self, what: &str, family: &TrialFamily) -> String {
         let name = if family.name.is_empty() { String::new() } else { format!(", {}", family.name) };
         self.source.titled(format!("{what}: {}{name}", self.source.name))
     }
 
     /// The axes of a family: those that are asked for, or all that vary.
-    fn axes(&self, family: &Family) -> Vec<&Factor> {
+    fn axes(&self, family: &TrialFamily) -> Vec<&Factor> {
         if self.asked.is_default() {
             return varying(self.table, &family.rows);
         }
@@ -148,7 +155,7 @@ impl<'a> Gallery<'a> {
     }
 
     pub fn survival(&self) -> Vec<Figure> {
-        let draw = |family: &Family| {
+        let draw = |family: &TrialFamily| {
             let title = self.titled("Survival", family);
             let picture = curves::draw(self.table, &self.axes(family), &family.rows, &title)?;
             Some(self.figure("survival", family, picture))
@@ -190,7 +197,7 @@ impl<'a> Gallery<'a> {
     /// # Errors
     /// The first damaged row, with its line.
     pub fn trials(&self, path: &Path, reader: impl BufRead) -> Result<Vec<Figure>, Failure> {
-        let choose = |family: &Family| {
+        let choose = |family: &TrialFamily| {
             let varying = varying(self.table, &family.rows);
             let rows = courses::chosen(self.table, &varying, &family.rows);
             (varying, rows)

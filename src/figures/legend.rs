@@ -1,6 +1,6 @@
 //! The scale of colours beside a diagram, and the marks that its cells may have.
 
-use super::cells::Metric;
+use super::cells::PlotMetric;
 use super::font;
 use super::marks::Marks;
 use super::palette::{Colour, INK, PALE_INK, shade};
@@ -23,8 +23,8 @@ const NOT_FINITE: Colour = Colour(20, 20, 20);
 
 impl Range {
     /// Over the values that are finite.
-    pub fn of(metric: Metric, values: &[Option<f64>]) -> Range {
-        let Metric::Median(_) = metric else { return Range::Share };
+    pub fn of(metric: PlotMetric, values: &[Option<f64>]) -> Range {
+        let PlotMetric::Median(_) = metric else { return Range::Share };
         let finite = || values.iter().flatten().copied().filter(|x| x.is_finite());
         let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
         let least = finite().filter(|x| *x > 0.0).fold(f64::INFINITY, f64::min);
@@ -100,7 +100,7 @@ const LINE: f64 = 15.0;
 
 impl<'a> Legend<'a> {
     /// `not_finite`: there are such values.
-    pub fn new(metric: Metric, range: Range, not_finite: bool, marks: &'a Marks) -> Legend<'a> {
+    pub fn new(metric: PlotMetric, range: Range, not_finite: bool, marks: &'a Marks) -> Legend<'a> {
         let title = font::wrapped(&words::capital(&metric.title()), TEXT, WIDTH);
         let width = title.iter().map(|line| font::width(line, TEXT)).fold(WIDTH, f64::max);
         let entries = marks.listed().iter().map(|(_, text)| lines(text).len() as f64 * LINE + 5.0).sum::<f64>();

@@ -1,6 +1,6 @@
 //! The marks of cells whose trials were lost, are few or have no verdict.
 
-use super::cells::Cell;
+use super::cells::DiagramCell;
 use super::palette::{INK, NAMED, PAPER};
 use super::picture::{Area, Picture, Stroke};
 use blowup_core::record::Counts;
@@ -15,7 +15,7 @@ pub struct Marks {
 }
 
 impl Marks {
-    pub fn of(cells: &[Cell]) -> Marks {
+    pub fn of(cells: &[DiagramCell]) -> Marks {
         let mut sizes: Vec<u64> = cells.iter().map(|cell| cell.counts.verdicts()).collect();
         sizes.sort_unstable();
         let few_below = sizes.get(sizes.len() / 2).map_or(0, |usual| usual.div_ceil(2));
@@ -26,13 +26,13 @@ impl Marks {
         marks
     }
 
-    pub fn is_few(&self, cell: &Cell) -> bool {
+    pub fn is_few(&self, cell: &DiagramCell) -> bool {
         (1..self.few_below).contains(&cell.counts.verdicts())
     }
 
     /// Each with a cell that has it.
-    pub fn listed(&self) -> Vec<(Cell, String)> {
-        let cell = |trials: u64, lost: u64| Cell {
+    pub fn listed(&self) -> Vec<(DiagramCell, String)> {
+        let cell = |trials: u64, lost: u64| DiagramCell {
             levels: Vec::new(),
             counts: Counts { trials, lost, ..Counts::default() },
             rows: Vec::new(),
@@ -51,9 +51,9 @@ impl Marks {
         all.into_iter().filter(|(there, ..)| *there).map(|(_, cell, text)| (cell, text)).collect()
     }
 
-    /// Draws the marks of a cell: a red corner where trials were lost, and a stroke across the lower left
-    /// corner where few trials have a verdict, or a cross where no trial has one.
-    pub fn draw(&self, picture: &mut Picture, area: Area, cell: &Cell) {
+    /// Draws the marks of a cell: a red corner where trials were lost, and a stroke across the
+    /// lower left corner where few trials have a verdict, or a cross where no trial has one.
+    pub fn draw(&self, picture: &mut Picture, area: Area, cell: &DiagramCell) {
         let stroke = Stroke { colour: INK, width: 1.0, dashed: false };
         if cell.counts.verdicts() == 0 {
             picture.line(vec![(area.x + 2.0, area.y + 2.0), (area.right() - 2.0, area.bottom() - 2.0)], stroke);

@@ -1,5 +1,6 @@
-//! Mean-field theory of deep nets (Poole et al. 2016, arXiv 1606.05340; Schoenholz et al. 2017, arXiv 1611.01232): in a wide net with
-//! weights of variance s2/n and biases of variance sb2 the variance q of the pre-activations changes from layer to layer as
+//! Mean-field theory of deep nets (Poole et al. 2016, arXiv 1606.05340; Schoenholz et al. 2017,
+//! arXiv 1611.01232): in a wide net with weights of variance s2/n and biases of variance sb2 the
+//! variance q of the pre-activations changes from layer to layer as
 //!
 //! ```text
 //! q' = s2 E[phi(sqrt(q) z)^2] + sb2,        z ~ N(0, 1)
@@ -15,10 +16,12 @@
 
 use blowup_core::trial::Activation;
 
-/// chi_1 of a net; `None` if q does not come to rest (it grows without end, or shrinks too slowly to tell).
+/// chi_1 of a net; `None` if q does not come to rest (it grows without end, or shrinks too slowly
+/// to tell).
 pub fn chi_1(activation: Activation, weight_variance: f64, bias_variance: f64) -> Option<f64> {
     let mut q = 1.0;
-    // Where the activation is homogeneous every q gives the same chi_1, whether q comes to rest or not.
+    // Where the activation is homogeneous every q gives the same chi_1, whether q comes to rest or
+    // not.
     let homogeneous = match activation {
         Activation::Linear | Activation::Relu | Activation::LeakyRelu { .. } => true,
         Activation::Tanh | Activation::Sigmoid | Activation::Gelu | Activation::Selu | Activation::Silu => false,
@@ -27,7 +30,8 @@ pub fn chi_1(activation: Activation, weight_variance: f64, bias_variance: f64) -
     for layer in 0..if homogeneous { 0 } else { LAYERS } {
         let next = weight_variance * mean(|z| phi(activation, z), q) + bias_variance;
         let change = (next - q) / q;
-        // At the edge of chaos q falls as 1/layer: there it is close enough when the layers are at their end.
+        // At the edge of chaos q falls as 1/layer: there it is close enough when the layers are at
+        // their end.
         rests = change.abs() <= 1e-9 || next < 1e-12 || layer == LAYERS - 1 && (-1e-3..=0.0).contains(&change);
         q = next;
         if rests || q > 1e6 || q.is_nan() {
@@ -40,7 +44,8 @@ pub fn chi_1(activation: Activation, weight_variance: f64, bias_variance: f64) -
 /// More than any net has.
 const LAYERS: usize = 3000;
 
-/// E[f(sqrt(q) z)^2], by Gauss's rule of two points in each of many cells. 0, where some slopes jump, is the end of a cell.
+/// E[f(sqrt(q) z)^2], by Gauss's rule of two points in each of many cells. 0, where some slopes
+/// jump, is the end of a cell.
 fn mean(f: impl Fn(f64) -> f64, q: f64) -> f64 {
     const REACH: f64 = 8.5;
     const CELLS: usize = 500;

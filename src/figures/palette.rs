@@ -1,8 +1,10 @@
 //! Colours that people with any colour vision tell apart, on white.
 //!
-//! - `shade`: from little to much, YlOrRd of ColorBrewer (Harrower & Brewer 2003), which it marks as safe for the colour-blind; lightness
-//!   falls all the way, so it survives a black and white printer.
-//! - `step`: ordered lines, viridis (Smith & van der Walt 2015) without its yellow end, which white swallows.
+//! - `shade`: from little to much, YlOrRd of ColorBrewer (Harrower & Brewer 2003), which it marks
+//!   as safe for the colour-blind; lightness falls all the way, so it survives a black and white
+//!   printer.
+//! - `step`: ordered lines, viridis (Smith & van der Walt 2015) without its yellow end, which white
+//!   swallows.
 //! - `NAMED`: lines without an order, Okabe & Ito (2008), with a grey for their yellow.
 
 use std::fmt;

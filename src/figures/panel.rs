@@ -10,17 +10,17 @@ use super::style::{PAD, TEXT, TICK};
 /// One plot.
 pub struct Panel {
     pub title: String,
-    pub x: Ends,
-    pub y: Ends,
+    pub x: AxisRange,
+    pub y: AxisRange,
     pub x_title: String,
     pub y_title: String,
     pub lines: Vec<Line>,
-    pub legend: Vec<Entry>,
+    pub legend: Vec<LegendEntry>,
 }
 
 /// The ends of an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ends {
+pub struct AxisRange {
     pub low: f64,
     pub high: f64,
     pub scale: Scale,
@@ -53,7 +53,7 @@ pub enum Form {
 }
 
 /// A line of the legend; without a stroke it is only words.
-pub struct Entry {
+pub struct LegendEntry {
     pub text: String,
     pub stroke: Option<(Stroke, Form)>,
 }
@@ -65,24 +65,24 @@ const BOTTOM: f64 = 44.0;
 const LINE: f64 = 16.0;
 const KEY: f64 = 26.0;
 
-impl Ends {
-    pub fn linear(low: f64, high: f64) -> Ends {
-        Ends { low, high, scale: Scale::Linear }
+impl AxisRange {
+    pub fn linear(low: f64, high: f64) -> AxisRange {
+        AxisRange { low, high, scale: Scale::Linear }
     }
 
     /// Whole powers of ten around positive values; `None` if there is none.
-    pub fn decades(values: impl Iterator<Item = f64>) -> Option<Ends> {
+    pub fn decades(values: impl Iterator<Item = f64>) -> Option<AxisRange> {
         let (low, high) = values
             .filter(|x| x.is_finite() && *x > 0.0)
             .fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), x| (low.min(x), high.max(x)));
         let power = |exponent: f64| 10f64.powf(exponent.clamp(-307.0, 308.0));
         let (low, high) = (low <= high).then(|| (low.log10().floor(), high.log10().ceil()))?;
-        Some(Ends { low: power(low), high: power(if high > low { high } else { low + 1.0 }), scale: Scale::Log })
+        Some(AxisRange { low: power(low), high: power(if high > low { high } else { low + 1.0 }), scale: Scale::Log })
     }
 
     /// Epochs from 0: what happens in the first ones gets as much room as what happens later.
-    pub fn epochs(last: f64) -> Ends {
-        Ends { low: 0.0, high: last, scale: if last > 12.0 { Scale::Log1p } else { Scale::Linear } }
+    pub fn epochs(last: f64) -> AxisRange {
+        AxisRange { low: 0.0, high: last, scale: if last > 12.0 { Scale::Log1p } else { Scale::Linear } }
     }
 
     /// From 0 to 1 within the ends.
@@ -133,7 +133,7 @@ pub fn sheet(title: &str, subtitle: &str, panels: &[Panel]) -> Picture {
     picture
 }
 
-fn entry_width(entry: &Entry) -> f64 {
+fn entry_width(entry: &LegendEntry) -> f64 {
     font::width(&entry.text, TEXT) + if entry.stroke.is_some() { KEY } else { 0.0 }
 }
 
@@ -227,8 +227,8 @@ pub fn dashed(colour: Colour) -> Stroke {
     Stroke { dashed: true, ..solid(colour) }
 }
 
-impl Entry {
-    pub fn line(text: impl Into<String>, stroke: Stroke) -> Entry {
-        Entry { text: text.into(), stroke: Some((stroke, Form::Line)) }
+impl LegendEntry {
+    pub fn line(text: impl Into<String>, stroke: Stroke) -> LegendEntry {
+        LegendEntry { text: text.into(), stroke: Some((stroke, Form::Line)) }
     }
 }

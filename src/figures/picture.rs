@@ -1,5 +1,6 @@
-//! A figure as a list of shapes, and its two forms: SVG text here, pixels in `raster`. Coordinates are CSS pixels from the top left corner.
-//! Knows nothing of what is drawn; a shape that would leave the picture is the mistake of the one who adds it.
+//! A figure as a list of shapes, and its two forms: SVG text here, pixels in `raster`. Coordinates
+//! are CSS pixels from the top left corner. Knows nothing of what is drawn; a shape that would
+//! leave the picture is the mistake of the one who adds it.
 
 use super::font;
 use super::palette::{Colour, INK, PAPER};
@@ -21,11 +22,11 @@ pub struct Picture {
     pub title: String,
     pub width: f64,
     pub height: f64,
-    pub shapes: Vec<Shape>,
+    pub shapes: Vec<Primitive>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
+pub enum Primitive {
     Rect { area: Area, fill: Option<Colour>, stroke: Option<Colour>, note: Option<String> },
     Line { points: Vec<(f64, f64)>, stroke: Stroke },
     Polygon { points: Vec<(f64, f64)>, fill: Colour },
@@ -115,28 +116,28 @@ impl Picture {
     }
 
     pub fn rect(&mut self, area: Area, fill: Colour) {
-        self.shapes.push(Shape::Rect { area, fill: Some(fill), stroke: None, note: None });
+        self.shapes.push(Primitive::Rect { area, fill: Some(fill), stroke: None, note: None });
     }
 
     /// With words that a browser shows under the pointer.
     pub fn noted(&mut self, area: Area, fill: Colour, note: String) {
-        self.shapes.push(Shape::Rect { area, fill: Some(fill), stroke: None, note: Some(note) });
+        self.shapes.push(Primitive::Rect { area, fill: Some(fill), stroke: None, note: Some(note) });
     }
 
     pub fn frame(&mut self, area: Area, stroke: Colour) {
-        self.shapes.push(Shape::Rect { area, fill: None, stroke: Some(stroke), note: None });
+        self.shapes.push(Primitive::Rect { area, fill: None, stroke: Some(stroke), note: None });
     }
 
     pub fn line(&mut self, points: Vec<(f64, f64)>, stroke: Stroke) {
-        self.shapes.push(Shape::Line { points, stroke });
+        self.shapes.push(Primitive::Line { points, stroke });
     }
 
     pub fn polygon(&mut self, points: Vec<(f64, f64)>, fill: Colour) {
-        self.shapes.push(Shape::Polygon { points, fill });
+        self.shapes.push(Primitive::Polygon { points, fill });
     }
 
     pub fn text(&mut self, text: Text) {
-        self.shapes.push(Shape::Text(text));
+        self.shapes.push(Primitive::Text(text));
     }
 
     /// The picture as a file of its own.
@@ -156,11 +157,11 @@ impl Picture {
     }
 }
 
-impl Shape {
+impl Primitive {
     fn put(&self, svg: &mut String) {
         // Writing to a string cannot fail.
         let _ = match self {
-            Shape::Rect { area, fill, stroke, note } => {
+            Primitive::Rect { area, fill, stroke, note } => {
                 let fill = fill.map_or_else(|| "none".to_owned(), |colour| colour.to_string());
                 let stroke = stroke.map_or_else(String::new, |colour| format!(" stroke=\"{colour}\""));
                 let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(short);
@@ -171,7 +172,7 @@ impl Shape {
                     None => writeln!(svg, "{open}/>"),
                 }
             }
-            Shape::Line { points, stroke } => {
+            Primitive::Line { points, stroke } => {
                 let dash = if stroke.dashed { " stroke-dasharray=\"5 3\"" } else { "" };
                 let (points, colour, width) = (joined(points), stroke.colour, short(stroke.width));
                 writeln!(
@@ -179,10 +180,10 @@ impl Shape {
                     "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"{dash}/>"
                 )
             }
-            Shape::Polygon { points, fill } => {
+            Primitive::Polygon { points, fill } => {
                 writeln!(svg, "<polygon points=\"{}\" fill=\"{fill}\"/>", joined(points))
             }
-            Shape::Text(text) => {
+            Primitive::Text(text) => {
                 let anchor = match text.anchor {
                     Anchor::Start => "",
                     Anchor::Middle => " text-anchor=\"middle\"",

@@ -1,15 +1,16 @@
-//! Which figures a sweep gets: the rows of one kind of net together (a *family*: the blocks of one label), one diagram for each combination
-//! of what neither an axis nor a facet shows (a *page*). Nothing is averaged over silently: what is pooled is named.
+//! Which figures a sweep gets: the rows of one kind of net together (a *family*: the blocks of one
+//! label), one diagram for each combination of what neither an axis nor a facet shows (a *page*).
+//! Nothing is averaged over silently: what is pooled is named.
 
 use super::design::{distinct, varying};
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use blowup_core::failure::{Failure, excerpt};
 use blowup_core::spec::Mistake;
 use std::collections::BTreeMap;
 
 /// What the command line asks for, by name.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct AxisSelection {
     pub x: Option<String>,
     pub y: Option<String>,
     /// Columns, then rows of panels.
@@ -18,7 +19,7 @@ pub struct Asked {
 
 /// Rows that make a figure together.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Family {
+pub struct TrialFamily {
     /// Empty if there is but one.
     pub name: String,
     pub rows: Vec<u32>,
@@ -26,7 +27,7 @@ pub struct Family {
 
 /// A cell for each pair of levels of x and y, a panel for each pair of levels of the facets.
 #[derive(Clone, Copy)]
-pub struct Axes<'a> {
+pub struct PhaseAxes<'a> {
     pub x: &'a Factor,
     pub y: &'a Factor,
     pub columns: Option<&'a Factor>,
@@ -36,7 +37,7 @@ pub struct Axes<'a> {
 /// What is where in a diagram.
 #[derive(Clone, Copy)]
 pub enum Frame<'a> {
-    Phase(Axes<'a>),
+    Phase(PhaseAxes<'a>),
     /// A line for each level: there are no two axes.
     Rates {
         by: &'a Factor,
@@ -45,7 +46,7 @@ pub enum Frame<'a> {
 
 /// One diagram.
 pub struct Page<'a> {
-    pub family: &'a Family,
+    pub family: &'a TrialFamily,
     pub frame: Frame<'a>,
     /// What all its rows have in common that the family has not.
     pub fixed: Vec<(&'a Factor, u32)>,
@@ -60,14 +61,14 @@ const MOST_PAGES: usize = 12;
 const MOST_PANELS: usize = 8;
 
 /// By label and network, where each has axes of its own; else all rows are one.
-pub fn families(table: &Table, split: bool) -> Vec<Family> {
+pub fn families(table: &TrialTable, split: bool) -> Vec<TrialFamily> {
     let (label, network) = (table.factor("label"), table.factor("network"));
     let mut by_name: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
     for row in table.rows() {
         by_name.entry((label.map_or(0, |f| f.code(row)), network.map_or(0, |f| f.code(row)))).or_default().push(row);
     }
     if !split || by_name.len() == 1 {
-        return vec![Family { name: String::new(), rows: table.rows() }];
+        return vec![TrialFamily { name: String::new(), rows: table.rows() }];
     }
     let (several, single): (Vec<_>, Vec<_>) =
         by_name.into_iter().partition(|(_, rows)| !varying(table, rows).is_empty());
@@ -83,15 +84,15 @@ pub fn families(table: &Table, split: bool) -> Vec<Family> {
     let shorts: Vec<String> = several.iter().map(|(_, rows)| short(rows)).collect();
     let family = |(i, (_, rows)): (usize, (_, Vec<u32>))| {
         let alone = shorts.iter().filter(|name| **name == shorts[i]).count() == 1;
-        Family { name: if alone { shorts[i].clone() } else { long(&rows) }, rows }
+        TrialFamily { name: if alone { shorts[i].clone() } else { long(&rows) }, rows }
     };
-    let mut families: Vec<Family> = several.into_iter().enumerate().map(family).collect();
+    let mut families: Vec<TrialFamily> = several.into_iter().enumerate().map(family).collect();
     // Blocks of one configuration each are compared with each other.
     let mut rest: Vec<u32> = single.into_iter().flat_map(|(_, rows)| rows).collect();
     if !rest.is_empty() {
         rest.sort_unstable();
         let name = if families.is_empty() { String::new() } else { "others".to_owned() };
-        families.push(Family { name, rows: rest });
+        families.push(TrialFamily { name, rows: rest });
     }
     families
 }
@@ -106,7 +107,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl Asked {
+impl AxisSelection {
     /// x, y, then the facets.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.x.iter().chain(&self.y).chain(&self.facets)
@@ -131,7 +132,7 @@ impl Asked {
     ///
     /// # Errors
     /// An unknown axis, one that is named twice, one with a single value.
-    pub fn families(&self, table: &Table) -> Result<Vec<Family>, Failure> {
+    pub fn families(&self, table: &TrialTable) -> Result<Vec<TrialFamily>, Failure> {
         if self.facets.len() > 2 {
             return Err(Failure::new(format!("`--facet {}` names more than two axes", self.facets.join(","))).hint(
                 "the first makes the columns, the second the rows; `--where` chooses among the values of others",
@@ -161,7 +162,7 @@ impl Asked {
     }
 
     /// The diagrams of a family.
-    pub fn pages<'a>(&self, table: &'a Table, family: &'a Family) -> Vec<Page<'a>> {
+    pub fn pages<'a>(&self, table: &'a TrialTable, family: &'a TrialFamily) -> Vec<Page<'a>> {
         let asked = |name: &Option<String>| name.as_deref().and_then(|name| table.factor(name));
         let facets: Vec<&Factor> = self.facets.iter().filter_map(|name| table.factor(name)).collect();
         let mut free = varying(table, &family.rows);
@@ -194,7 +195,7 @@ impl Asked {
                 } else {
                     (facets.first().copied(), facets.get(1).copied())
                 };
-                Frame::Phase(Axes { x, y, columns, rows })
+                Frame::Phase(PhaseAxes { x, y, columns, rows })
             }
             (Some(by), None) | (None, Some(by)) => Frame::Rates { by },
             (None, None) => Frame::Rates { by: table.factor("label").expect("a column that is always there") },
@@ -203,8 +204,9 @@ impl Asked {
     }
 }
 
-/// A page for each combination of `rest`, or of as many of these factors as make not too many pages.
-fn split<'a>(family: &'a Family, frame: &Frame<'a>, mut rest: Vec<&'a Factor>, pool: bool) -> Vec<Page<'a>> {
+/// A page for each combination of `rest`, or of as many of these factors as make not too many
+/// pages.
+fn split<'a>(family: &'a TrialFamily, frame: &Frame<'a>, mut rest: Vec<&'a Factor>, pool: bool) -> Vec<Page<'a>> {
     let mut pooled = if pool { std::mem::take(&mut rest) } else { Vec::new() };
     loop {
         let mut pages: BTreeMap<Vec<u32>, Vec<u32>> = BTreeMap::new();
@@ -239,14 +241,14 @@ fn is_axis(factor: &Factor, rows: &[u32]) -> bool {
     factor.is_numeric() && levels(factor, rows).iter().all(|code| factor.levels[*code as usize].number.is_some())
 }
 
-fn find<'a>(table: &'a Table, name: &str) -> Result<&'a Factor, Failure> {
+fn find<'a>(table: &'a TrialTable, name: &str) -> Result<&'a Factor, Failure> {
     table.factor(name).ok_or_else(|| {
         let known: Vec<&'static str> = table.factors.iter().map(|factor| factor.name).collect();
         Failure::new(Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known).to_string())
     })
 }
 
-fn one_value(table: &Table, factor: &Factor) -> Failure {
+fn one_value(table: &TrialTable, factor: &Factor) -> Failure {
     let value = match factor.levels.first() {
         Some(level) if !level.text.is_empty() => format!("one value, {}", level.text),
         Some(_) | None => "no value".to_owned(),

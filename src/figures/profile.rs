@@ -1,12 +1,12 @@
-//! The backprop signal by layer (by time step in recurrent nets) before any update, from `layers.csv`, and the slope that mean-field theory
-//! gives it.
+//! The backprop signal by layer (by time step in recurrent nets) before any update, from
+//! `layers.csv`, and the slope that mean-field theory gives it.
 
 use super::curves::{Share, shares};
 use super::meanfield::chi_1;
-use super::panel::{Ends, Entry, Form, Line, Panel, dashed, solid};
+use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, dashed, solid};
 use super::plan::levels;
 use super::scale;
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use super::words;
 use blowup_core::axis::{Acts, Axis};
 use blowup_core::check::sheet::Header;
@@ -16,7 +16,8 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
 
-/// By row of the table: the norm of the backprop signal at each position, from 1; NaN where there is none.
+/// By row of the table: the norm of the backprop signal at each position, from 1; NaN where there
+/// is none.
 pub struct Profiles {
     of: Vec<Vec<f64>>,
     /// Before any update, or the first epoch that was recorded.
@@ -24,11 +25,12 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// Reads `layers.csv`. Of the hidden layers all, of recurrent nets the time steps of the first layer.
+    /// Reads `layers.csv`. Of the hidden layers all, of recurrent nets the time steps of the first
+    /// layer.
     ///
     /// # Errors
     /// The first damaged row, with its line.
-    pub fn read(path: &Path, mut reader: impl BufRead, table: &Table) -> Result<Profiles, Failure> {
+    pub fn read(path: &Path, mut reader: impl BufRead, table: &TrialTable) -> Result<Profiles, Failure> {
         let header = Header::read(path, &mut reader)?;
         let [epoch, layer, time, norm] = ["epoch", "layer", "time", "backprop_norm"].map(|name| header.column(name));
         let (epoch, layer, time, norm) = (epoch?, layer?, time?, norm?);
@@ -85,8 +87,9 @@ fn acts_at_start(factor: &Factor) -> bool {
     }
 }
 
-/// The panels of a family: a curve for each level of the factor with most of them, a panel for each combination of the others.
-pub fn panels(table: &Table, profiles: &Profiles, varying: &[&Factor], rows: &[u32]) -> Vec<Panel> {
+/// The panels of a family: a curve for each level of the factor with most of them, a panel for each
+/// combination of the others.
+pub fn panels(table: &TrialTable, profiles: &Profiles, varying: &[&Factor], rows: &[u32]) -> Vec<Panel> {
     let rows: Vec<u32> = rows.iter().copied().filter(|row| !profiles.of[*row as usize].is_empty()).collect();
     let mut factors: Vec<&Factor> = varying.iter().copied().filter(|factor| acts_at_start(factor)).collect();
     let count = |factor: &Factor| levels(factor, &rows).len();
@@ -113,10 +116,16 @@ pub fn panels(table: &Table, profiles: &Profiles, varying: &[&Factor], rows: &[u
 }
 
 /// None if no signal is left to show.
-fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor>, shares: &[Share]) -> Option<Panel> {
+fn panel(
+    table: &TrialTable,
+    profiles: &Profiles,
+    title: String,
+    main: Option<&Factor>,
+    shares: &[Share],
+) -> Option<Panel> {
     let (mut lines, mut legend) = (Vec::new(), Vec::new());
     if let Some(main) = main {
-        legend.push(Entry { text: scale::title(main.name), stroke: None });
+        legend.push(LegendEntry { text: scale::title(main.name), stroke: None });
     }
     let (mut theory, mut recurrent) = (Theory::default(), false);
     for share in shares {
@@ -132,14 +141,14 @@ fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor
             name = format!("{name}, χ₁ = {}", scale::number(chi));
         }
         lines.push(Line { points, stroke: solid(share.colour), shape: Form::Line });
-        legend.push(Entry::line(name, solid(share.colour)));
+        legend.push(LegendEntry::line(name, solid(share.colour)));
     }
     if lines.iter().any(|line: &Line| line.stroke.dashed) {
-        legend.push(Entry::line("mean field", dashed(super::palette::PALE_INK)));
+        legend.push(LegendEntry::line("mean field", dashed(super::palette::PALE_INK)));
     }
     // Theory may leave the range of what was measured, but does not decide it.
     let measured = lines.iter().filter(|line| !line.stroke.dashed).flat_map(|line| &line.points);
-    let y = Ends::decades(measured.clone().map(|(_, y)| *y))?;
+    let y = AxisRange::decades(measured.clone().map(|(_, y)| *y))?;
     let end = measured.map(|(x, _)| *x).fold(1.0, f64::max);
     for line in lines.iter_mut().filter(|line| line.stroke.dashed) {
         line.points.retain(|(_, norm)| (y.low..=y.high).contains(norm));
@@ -147,7 +156,7 @@ fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor
     let x_title = if recurrent { "time step" } else { "layer (from the input)" };
     Some(Panel {
         title,
-        x: Ends::linear(1.0, end.max(2.0)),
+        x: AxisRange::linear(1.0, end.max(2.0)),
         y,
         x_title: x_title.to_owned(),
         y_title: "norm of the backprop signal".to_owned(),
@@ -156,7 +165,7 @@ fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor
     })
 }
 
-fn is_recurrent(table: &Table, row: u32) -> bool {
+fn is_recurrent(table: &TrialTable, row: u32) -> bool {
     text(table, "network", row) != "mlp"
 }
 
@@ -176,7 +185,7 @@ struct Theory {
 }
 
 impl Theory {
-    fn of(&mut self, table: &Table, row: u32) -> Option<f64> {
+    fn of(&mut self, table: &TrialTable, row: u32) -> Option<f64> {
         let parameters = parameters(table, row);
         if let Some((_, chi)) = self.known.iter().find(|(known, _)| *known == parameters) {
             return *chi;
@@ -188,12 +197,12 @@ impl Theory {
 }
 
 /// chi_1 of the row's net, if it is one that mean-field theory is about and has one.
-pub fn theory_of(table: &Table, row: u32) -> Option<f64> {
+pub fn theory_of(table: &TrialTable, row: u32) -> Option<f64> {
     Theory::default().of(table, row)
 }
 
 /// Of an mlp of independent weights and nothing between its layers.
-fn parameters(table: &Table, row: u32) -> Parameters {
+fn parameters(table: &TrialTable, row: u32) -> Parameters {
     let number = |name: &str| table.factor(name)?.level(row).number;
     let plain = text(table, "network", row) == "mlp"
         && text(table, "norm", row) == "none"
@@ -228,6 +237,6 @@ fn parameters(table: &Table, row: u32) -> Parameters {
     Some((activation, weights, biases))
 }
 
-fn text<'a>(table: &'a Table, name: &str, row: u32) -> &'a str {
+fn text<'a>(table: &'a TrialTable, name: &str, row: u32) -> &'a str {
     table.factor(name).map_or("", |factor| &factor.level(row).text)
 }

@@ -1,9 +1,9 @@
-//! A picture in pixels, as PNG: two for each of its own, so that it is sharp on today's screens. The font is the program's own, so it needs
-//! nothing of the machine.
+//! A picture in pixels, as PNG: two for each of its own, so that it is sharp on today's screens.
+//! The font is the program's own, so it needs nothing of the machine.
 
 use super::font;
 use super::palette::{Colour, PAPER};
-use super::picture::{Picture, Shape, Text};
+use super::picture::{Picture, Primitive, Text};
 use tiny_skia::{FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform};
 use ttf_parser::OutlineBuilder;
 
@@ -47,10 +47,10 @@ fn chunk(kind: &[u8; 4], bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u32).to_be_bytes()[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
 }
 
-fn draw(shape: &Shape, to: &mut Pixmap) {
+fn draw(shape: &Primitive, to: &mut Pixmap) {
     let scaled = Transform::from_scale(SCALE, SCALE);
     match shape {
-        Shape::Rect { area, fill, stroke, note: _ } => {
+        Primitive::Rect { area, fill, stroke, note: _ } => {
             let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(|x| x as f32);
             let Some(rect) = Rect::from_xywh(x, y, width, height) else { return };
             if let Some(fill) = fill {
@@ -60,18 +60,18 @@ fn draw(shape: &Shape, to: &mut Pixmap) {
                 to.stroke_path(&PathBuilder::from_rect(rect), &paint(*colour), &Stroke::default(), scaled, None);
             }
         }
-        Shape::Line { points, stroke } => {
+        Primitive::Line { points, stroke } => {
             let Some(path) = path(points, false) else { return };
             let dash = if stroke.dashed { StrokeDash::new(vec![5.0, 3.0], 0.0) } else { None };
             let line = Stroke { width: stroke.width as f32, dash, ..Stroke::default() };
             to.stroke_path(&path, &paint(stroke.colour), &line, scaled, None);
         }
-        Shape::Polygon { points, fill } => {
+        Primitive::Polygon { points, fill } => {
             if let Some(path) = path(points, true) {
                 to.fill_path(&path, &paint(*fill), FillRule::Winding, scaled, None);
             }
         }
-        Shape::Text(text) => write(text, to),
+        Primitive::Text(text) => write(text, to),
     }
 }
 

@@ -1,7 +1,8 @@
-//! Reads `runs.csv` into a `Table`, and refuses a file with a damaged row or a cell of the wrong kind.
+//! Reads `runs.csv` into a `TrialTable`, and refuses a file with a damaged row or a cell of the
+//! wrong kind.
 
-use super::table::{Factor, Level, Table, measures};
-use blowup_core::axis::{self, Axis};
+use super::table::{Factor, Level, TrialTable, measures};
+use blowup_core::axis::{Axis, AxisSet};
 use blowup_core::check::sheet::{Header, SheetRow};
 use blowup_core::failure::Failure;
 use blowup_core::record::{self, LABEL, OUTCOME, Verdict};
@@ -13,27 +14,30 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
 
-impl Table {
-    /// Reads a whole file. `path` is its name in messages; `measures`: numeric columns of `runs.csv` to keep.
+impl TrialTable {
+    /// Reads a whole file. `path` is its name in messages; `measures`: numeric columns of
+    /// `runs.csv` to keep.
     ///
     /// # Errors
-    /// The first row that is damaged or has a cell of the wrong kind, with its line; a column that is not there.
+    /// The first row that is damaged or has a cell of the wrong kind, with its line; a column that
+    /// is not there.
     pub fn read(
         path: &Path,
         mut reader: impl BufRead,
         measures: &[&'static str],
         filter: &Filter,
-    ) -> Result<Table, Failure> {
+        axes: &AxisSet,
+    ) -> Result<TrialTable, Failure> {
         let header = Header::read(path, &mut reader)?;
-        let mut reading = Reading::new(&header, measures)?;
+        let mut reading = TableReader::new(&header, measures, axes)?;
         let mut coverage = Coverage::new(filter);
         header.rows(path, reader, &mut |row| reading.add(&row, filter, &mut coverage))?;
-        Ok(Table { unmet: coverage.unmet(), ..reading.finish() })
+        Ok(TrialTable { unmet: coverage.unmet(), ..reading.finish() })
     }
 }
 
 /// A factor that grows.
-struct Growing {
+struct FactorBuilder {
     column: usize,
     axis: Option<&'static Axis>,
     factor: Factor,
@@ -43,7 +47,7 @@ struct Growing {
     last: (u32, Vec<u8>),
 }
 
-impl Growing {
+impl FactorBuilder {
     /// The code of this cell.
     fn intern(&mut self, header: &Header, row: &SheetRow<'_>) -> Result<u32, Failure> {
         let cell = row.cell(self.column);
@@ -116,28 +120,29 @@ impl Growing {
 }
 
 /// Where the columns stand, and what was read so far.
-struct Reading<'a> {
+struct TableReader<'a> {
     header: &'a Header,
     outcome: usize,
     lost: usize,
     epochs: [usize; 2],
     numeric: Vec<usize>,
     kept: Vec<usize>,
-    growing: Vec<Growing>,
+    growing: Vec<FactorBuilder>,
     at: HashMap<TrialId, u32>,
-    table: Table,
+    table: TrialTable,
 }
 
-impl<'a> Reading<'a> {
-    fn new(header: &'a Header, measures: &[&'static str]) -> Result<Reading<'a>, Failure> {
+impl<'a> TableReader<'a> {
+    fn new(header: &'a Header, measures: &[&'static str], axes: &AxisSet) -> Result<TableReader<'a>, Failure> {
         let columns = record::runs();
-        let growing = columns[LABEL..OUTCOME].iter().map(|name| {
+        let declared = axes.declared.iter().map(|id| id.name());
+        let growing = columns[LABEL..OUTCOME].iter().copied().chain(declared).map(|name| {
             let factor = Factor { name, levels: Vec::new(), codes: Vec::new() };
-            let (column, axis) = (header.column(name)?, Axis::find(name));
-            Ok(Growing { column, axis, factor, values: Vec::new(), at: HashMap::new(), last: (0, Vec::new()) })
+            let (column, axis) = (header.column(name)?, axes.find(name));
+            Ok(FactorBuilder { column, axis, factor, values: Vec::new(), at: HashMap::new(), last: (0, Vec::new()) })
         });
         let known = self::measures();
-        Ok(Reading {
+        Ok(TableReader {
             header,
             outcome: header.column("outcome")?,
             lost: header.column("lost")?,
@@ -146,7 +151,7 @@ impl<'a> Reading<'a> {
             kept: measures.iter().map(|name| header.column(name)).collect::<Result<_, _>>()?,
             growing: growing.collect::<Result<_, Failure>>()?,
             at: HashMap::new(),
-            table: Table {
+            table: TrialTable {
                 trials: Vec::new(),
                 verdicts: Vec::new(),
                 factors: Vec::new(),
@@ -175,12 +180,12 @@ impl<'a> Reading<'a> {
             }
         };
         let [diverged, nonfinite] = [epoch(self.epochs[0])?, epoch(self.epochs[1])?];
-        let mut codes = [0; axis::COUNT + LABEL + 4];
+        let mut codes = vec![0; self.growing.len()];
         for (growing, code) in self.growing.iter_mut().zip(&mut codes) {
             *code = growing.intern(header, row)?;
         }
         self.table.read += 1;
-        let seen = Seen { growing: &self.growing, codes: &codes };
+        let seen = RowConfiguration { growing: &self.growing, codes: &codes };
         coverage.see(&seen);
         if !filter.matches(&seen) {
             return Ok(());
@@ -208,7 +213,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Table {
+    fn finish(self) -> TrialTable {
         let mut table = self.table;
         let rows = table.trials.len();
         table.factors = self.growing.into_iter().map(|growing| growing.finish(rows)).collect();
@@ -217,13 +222,13 @@ impl<'a> Reading<'a> {
 }
 
 /// The configuration of a row, as a filter reads it.
-struct Seen<'a> {
-    growing: &'a [Growing],
+struct RowConfiguration<'a> {
+    growing: &'a [FactorBuilder],
     codes: &'a [u32],
 }
 
-impl Seen<'_> {
-    fn level(&self, name: &str) -> (&Growing, usize) {
+impl RowConfiguration<'_> {
+    fn level(&self, name: &str) -> (&FactorBuilder, usize) {
         let at = self.growing.iter().position(|growing| growing.factor.name == name).expect("a factor");
         (&self.growing[at], self.codes[at] as usize)
     }
@@ -234,7 +239,7 @@ impl Seen<'_> {
     }
 }
 
-impl Filterable for Seen<'_> {
+impl Filterable for RowConfiguration<'_> {
     fn value(&self, axis: &'static Axis) -> Option<Value> {
         let (growing, code) = self.level(axis.name);
         growing.values[code]

@@ -6,7 +6,7 @@ use super::table::{Factor, Level};
 use blowup_core::axis::Axis;
 
 /// The cells of a factor's levels along an axis that begins at 0.
-pub struct Track {
+pub struct BandScale {
     /// From and to, in whole pixels, in the order of the levels asked for.
     pub spans: Vec<(f64, f64)>,
     pub length: f64,
@@ -18,9 +18,10 @@ pub struct Track {
 /// Between the numbers of a scale and what has no place on it.
 const APART: f64 = 6.0;
 
-impl Track {
-    /// `levels` of `factor`, on about `each` pixels a level. Zero on a logarithmic scale, infinity and the empty level stand apart.
-    pub fn new(factor: &Factor, levels: &[u32], each: f64) -> Track {
+impl BandScale {
+    /// `levels` of `factor`, on about `each` pixels a level. Zero on a logarithmic scale, infinity
+    /// and the empty level stand apart.
+    pub fn new(factor: &Factor, levels: &[u32], each: f64) -> BandScale {
         let number = |code: &u32| factor.levels[*code as usize].number;
         let numbers: Vec<f64> = levels.iter().filter_map(number).collect();
         let spacing = if factor.is_numeric() { Spacing::of(&numbers) } else { Spacing::Ordinal };
@@ -45,7 +46,7 @@ impl Track {
             at += width;
         }
         let spans: Vec<(f64, f64)> = spans.into_iter().map(|(a, b)| (a.round(), b.round())).collect();
-        Track { spans, length: at.round(), spacing, places }
+        BandScale { spans, length: at.round(), spacing, places }
     }
 
     pub fn middle(&self, at: usize) -> f64 {
@@ -53,8 +54,9 @@ impl Track {
         (from + to) / 2.0
     }
 
-    /// Where to write what: at every level; if that is too much, at round numbers of the scale; and of those again only every second,
-    /// third, ... so that none touches the next. `texts`: of the levels; `room`: what a text takes; `gap`: to the next panel, if there is one.
+    /// Where to write what: at every level; if that is too much, at round numbers of the scale; and
+    /// of those again only every second, third, ... so that none touches the next. `texts`: of the
+    /// levels; `room`: what a text takes; `gap`: to the next panel, if there is one.
     pub fn ticks(&self, texts: &[String], room: impl Fn(&str) -> f64, gap: Option<f64>) -> Vec<(f64, String)> {
         let all: Vec<(f64, String)> =
             texts.iter().enumerate().map(|(i, text)| (self.middle(i), text.clone())).collect();
@@ -154,7 +156,8 @@ pub fn title(name: &str) -> String {
     words.to_owned()
 }
 
-/// Ticks of a logarithmic axis over these positive ends: whole powers of ten, not more than about `most`.
+/// Ticks of a logarithmic axis over these positive ends: whole powers of ten, not more than about
+/// `most`.
 pub fn decades(low: f64, high: f64, most: usize) -> Vec<f64> {
     let (from, to) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let step = (1..).find(|step| (to - from) / step < most as i32).expect("a step that is large enough");

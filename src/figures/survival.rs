@@ -1,7 +1,7 @@
-//! How many trials have not blown up yet, by epoch: the estimator of Kaplan and Meier (1958). A trial without the event is censored at the
-//! end of its budget.
+//! How many trials have not blown up yet, by epoch: the estimator of Kaplan and Meier (1958). A
+//! trial without the event is censored at the end of its budget.
 
-use super::table::{Event, Table};
+use super::table::{SurvivalEvent, TrialTable};
 use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -10,11 +10,11 @@ pub struct Curve {
     pub trials: u64,
     pub lost: u64,
     /// In ascending order of epochs; only epochs at which something happened.
-    pub points: Vec<Point>,
+    pub points: Vec<SurvivalPoint>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Point {
+pub struct SurvivalPoint {
     pub epoch: u32,
     /// Trials that were observed and had no event before this epoch.
     pub at_risk: u64,
@@ -26,7 +26,7 @@ pub struct Point {
 }
 
 /// The curve of some rows.
-pub fn curve(table: &Table, rows: &[u32], event: Event) -> Curve {
+pub fn curve(table: &TrialTable, rows: &[u32], event: SurvivalEvent) -> Curve {
     let (ends, budget) = (table.epochs_of(event), table.factor("epochs").expect("a column that is always there"));
     let (mut trials, mut lost) = (0, 0);
     let mut by_epoch: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
@@ -39,7 +39,8 @@ pub fn curve(table: &Table, rows: &[u32], event: Event) -> Curve {
         match ends[*row as usize] {
             Some(epoch) => by_epoch.entry(epoch).or_default().0 += 1,
             None => {
-                // Measured at initialization only, a trial is looked at once, in what would be its first epoch: an event would say 1.
+                // Measured at initialization only, a trial is looked at once, in what would be its
+                // first epoch: an event would say 1.
                 let end = (budget.level(*row).number.unwrap_or_default() as u32).max(1);
                 by_epoch.entry(end).or_default().1 += 1;
             }
@@ -48,7 +49,7 @@ pub fn curve(table: &Table, rows: &[u32], event: Event) -> Curve {
     let (mut at_risk, mut survival) = (trials, 1.0);
     let points = by_epoch.into_iter().map(|(epoch, (events, censored))| {
         survival *= (at_risk - events) as f64 / at_risk as f64;
-        let point = Point { epoch, at_risk, events, censored, survival };
+        let point = SurvivalPoint { epoch, at_risk, events, censored, survival };
         at_risk -= events + censored;
         point
     });

@@ -1,13 +1,15 @@
-//! `runs.csv` in memory, by columns. Every axis is a factor, of which each row has one level; then there
-//! are the verdicts, the epochs of divergence, and the measures that were asked for. A factor with a
-//! single level keeps nothing per row, so a million rows of a grid take some tens of megabytes.
+//! `runs.csv` in memory, by columns. Every axis is a factor, of which each row has one level; then
+//! there are the verdicts, the epochs of divergence, and the measures that were asked for. A factor
+//! with a single level keeps nothing per row, so a million rows of a grid take some tens of
+//! megabytes.
 
 use blowup_core::record::{self, OUTCOME, Verdict};
 use blowup_core::spec::unmet::Unmet;
 use blowup_core::trial::TrialId;
 
-/// The rows of a `runs.csv` that a filter lets through, each trial once. Rows are counted from 0, in the order of the file.
-pub struct Table {
+/// The rows of a `runs.csv` that a filter lets through, each trial once. Rows are counted from 0,
+/// in the order of the file.
+pub struct TrialTable {
     pub trials: Vec<TrialId>,
     pub verdicts: Vec<Verdict>,
     /// `label`, `task`, `inputs`, `samples`, `epochs` and every axis, in the order of the columns.
@@ -41,7 +43,7 @@ pub struct Level {
 
 /// What ends a trial's survival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Event {
+pub enum SurvivalEvent {
     /// A step loss above loss_ratio x reference, or not finite.
     Diverged,
     /// A loss or gradient that is not finite.
@@ -64,7 +66,8 @@ impl Factor {
         some.peek().is_some() && some.all(|level| level.number.is_some())
     }
 
-    /// A factor of the same rows with other levels: `merged` has a level for each pair of old ones that occurs, in their order.
+    /// A factor of the same rows with other levels: `merged` has a level for each pair of old ones
+    /// that occurs, in their order.
     pub(super) fn paired(&self, other: &Factor, rows: u32, text: impl Fn(&Level, &Level) -> String) -> Factor {
         let pairs: Vec<(u32, u32)> = (0..rows).map(|row| (self.code(row), other.code(row))).collect();
         let mut sorted = pairs.clone();
@@ -79,7 +82,7 @@ impl Factor {
     }
 }
 
-impl Table {
+impl TrialTable {
     /// How many rows there are.
     pub fn len(&self) -> u32 {
         self.trials.len() as u32
@@ -100,10 +103,10 @@ impl Table {
     }
 
     /// The epoch of the event by row, from 1; `None` if it did not happen.
-    pub fn epochs_of(&self, event: Event) -> &[Option<u32>] {
+    pub fn epochs_of(&self, event: SurvivalEvent) -> &[Option<u32>] {
         match event {
-            Event::Diverged => &self.epochs_diverged,
-            Event::Nonfinite => &self.epochs_nonfinite,
+            SurvivalEvent::Diverged => &self.epochs_diverged,
+            SurvivalEvent::Nonfinite => &self.epochs_nonfinite,
         }
     }
 

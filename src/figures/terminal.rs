@@ -1,11 +1,12 @@
-//! A diagram in text, at most 80 columns wide: two characters a cell where they fit. Without colour five shades of grey say what colours do.
+//! A diagram in text, at most 80 columns wide: two characters a cell where they fit. Without colour
+//! five shades of grey say what colours do.
 
-use super::cells::{Cell, Metric};
+use super::cells::{DiagramCell, PlotMetric};
 use super::legend::Range;
 use super::palette::{Colour, shade};
-use super::plan::{Axes, Frame, Page, levels};
+use super::plan::{Frame, Page, PhaseAxes, levels};
 use super::scale;
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use super::words;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -16,7 +17,14 @@ const NAME: usize = 16;
 const GAP: usize = 2;
 
 /// With a title in front, and a key behind.
-pub fn draw(table: &Table, page: &Page<'_>, cells: &[Cell], metric: Metric, title: &str, coloured: bool) -> String {
+pub fn draw(
+    table: &TrialTable,
+    page: &Page<'_>,
+    cells: &[DiagramCell],
+    metric: PlotMetric,
+    title: &str,
+    coloured: bool,
+) -> String {
     let values: Vec<Option<f64>> = cells.iter().map(|cell| cell.value(table, metric)).collect();
     let range = Range::of(metric, &values);
     let mut text = folded(title);
@@ -35,7 +43,14 @@ pub fn draw(table: &Table, page: &Page<'_>, cells: &[Cell], metric: Metric, titl
     text
 }
 
-fn panels(text: &mut String, axes: Axes<'_>, page: &Page<'_>, cells: &[Cell], values: &[Option<f64>], shades: Shades) {
+fn panels(
+    text: &mut String,
+    axes: PhaseAxes<'_>,
+    page: &Page<'_>,
+    cells: &[DiagramCell],
+    values: &[Option<f64>],
+    shades: Shades,
+) {
     let at: HashMap<&[u32], Option<f64>> = cells.iter().map(|cell| &*cell.levels).zip(values.iter().copied()).collect();
     let facet = |factor: Option<&Factor>| factor.map_or_else(|| vec![0], |factor| levels(factor, &page.rows));
     let (columns, rows) = (facet(axes.columns), facet(axes.rows));
@@ -89,20 +104,20 @@ fn panels(text: &mut String, axes: Axes<'_>, page: &Page<'_>, cells: &[Cell], va
     let _ = writeln!(text, "{}", cut(&names, WIDTH));
 }
 
-fn bars(text: &mut String, by: &Factor, cells: &[Cell], values: &[Option<f64>], metric: Metric) {
+fn bars(text: &mut String, by: &Factor, cells: &[DiagramCell], values: &[Option<f64>], metric: PlotMetric) {
     const BAR: usize = 30;
     let width = cells.iter().map(|cell| words::at(by, cell.levels[0]).chars().count()).max().unwrap_or(0).min(30);
     for (cell, value) in cells.iter().zip(values) {
         let name = cut(&words::at(by, cell.levels[0]), 30);
         let lost = if cell.counts.lost > 0 { format!(", {} lost", cell.counts.lost) } else { String::new() };
         let _ = match (metric, value) {
-            (Metric::Rate(rate), Some(value)) => {
+            (PlotMetric::Rate(rate), Some(value)) => {
                 let full = (value * BAR as f64).round() as usize;
                 let bar = "█".repeat(full) + &"·".repeat(BAR - full.min(BAR));
                 let (hits, n) = (super::cells::hits(&cell.counts, rate), cell.counts.verdicts());
                 writeln!(text, "{name:<width$} {bar} {hits} of {n}{lost}")
             }
-            (Metric::Median(_), Some(value)) => writeln!(text, "{name:<width$} {}{lost}", scale::number(*value)),
+            (PlotMetric::Median(_), Some(value)) => writeln!(text, "{name:<width$} {}{lost}", scale::number(*value)),
             (_, None) => writeln!(text, "{name:<width$} no value{lost}"),
         };
     }

@@ -1,30 +1,30 @@
 //! What figures say in words: titles and subtitles that stand without the text around them.
 
-use super::cells::{Cell, Metric};
+use super::cells::{DiagramCell, PlotMetric};
 use super::plan::{Page, levels};
 use super::scale;
 use super::table::Factor;
 use blowup_core::record::Counts;
 use blowup_core::spec::metric::Rate;
 
-impl Metric {
+impl PlotMetric {
     /// In the title and beside the scale.
     pub fn title(self) -> String {
         match self {
-            Metric::Rate(Rate::Divergence) => "divergence rate".to_owned(),
-            Metric::Rate(Rate::Nonfinite) => "rate of non-finite trials".to_owned(),
-            Metric::Rate(Rate::Converged) => "rate of converged trials".to_owned(),
-            Metric::Rate(Rate::Stalled) => "rate of stalled trials".to_owned(),
-            Metric::Rate(Rate::Unsettled) => "rate of unsettled trials".to_owned(),
-            Metric::Median(column) => format!("median {column}"),
+            PlotMetric::Rate(Rate::Divergence) => "divergence rate".to_owned(),
+            PlotMetric::Rate(Rate::Nonfinite) => "rate of non-finite trials".to_owned(),
+            PlotMetric::Rate(Rate::Converged) => "rate of converged trials".to_owned(),
+            PlotMetric::Rate(Rate::Stalled) => "rate of stalled trials".to_owned(),
+            PlotMetric::Rate(Rate::Unsettled) => "rate of unsettled trials".to_owned(),
+            PlotMetric::Median(column) => format!("median {column}"),
         }
     }
 
     fn meaning(self) -> String {
         match self {
-            Metric::Rate(Rate::Divergence) => "Share of trials that diverged or became non-finite".to_owned(),
-            Metric::Rate(rate) => format!("Share of trials that are {}", rate.name().trim_end_matches("_rate")),
-            Metric::Median(column) => format!("Median of {column} over the trials that have one"),
+            PlotMetric::Rate(Rate::Divergence) => "Share of trials that diverged or became non-finite".to_owned(),
+            PlotMetric::Rate(rate) => format!("Share of trials that are {}", rate.name().trim_end_matches("_rate")),
+            PlotMetric::Median(column) => format!("Median of {column} over the trials that have one"),
         }
     }
 }
@@ -39,7 +39,7 @@ pub fn title(what: &str, source: &str, page: &Page<'_>) -> String {
 }
 
 /// What a cell is, how many trials there are, what is pooled.
-pub fn subtitle(metric: Metric, page: &Page<'_>, cells: &[Cell]) -> String {
+pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> String {
     let all = |of: fn(&Counts) -> u64| cells.iter().map(|cell| of(&cell.counts)).sum::<u64>();
     let (trials, lost) = (all(|c| c.trials), all(|c| c.lost));
     let sizes = || cells.iter().map(|cell| cell.counts.trials);
@@ -57,17 +57,17 @@ pub fn subtitle(metric: Metric, page: &Page<'_>, cells: &[Cell]) -> String {
 }
 
 /// What a browser shows of a cell.
-pub fn note(cell: &Cell, by: &[&Factor], metric: Metric, value: Option<f64>) -> String {
+pub fn note(cell: &DiagramCell, by: &[&Factor], metric: PlotMetric, value: Option<f64>) -> String {
     let place = by.iter().zip(&cell.levels).map(|(factor, code)| format!("{} {}", factor.name, at(factor, *code)));
     let (place, n) = (place.collect::<Vec<_>>().join(", "), cell.counts.verdicts());
     let mut text = match (metric, value) {
         (_, None) => format!("{place}: no value"),
-        (Metric::Rate(rate), Some(value)) => {
+        (PlotMetric::Rate(rate), Some(value)) => {
             let (low, high) = cell.interval(rate).unwrap_or((0.0, 1.0));
             let hits = super::cells::hits(&cell.counts, rate);
             format!("{place}: {hits} of {n}, {value:.2} (95% {low:.2} to {high:.2})")
         }
-        (Metric::Median(_), Some(value)) => format!("{place}: {} ({n} trials)", scale::number(value)),
+        (PlotMetric::Median(_), Some(value)) => format!("{place}: {} ({n} trials)", scale::number(value)),
     };
     if cell.counts.lost > 0 {
         text.push_str(&format!(", {} lost", cell.counts.lost));

@@ -1,5 +1,6 @@
-//! One trial alone: found by the beginning of its id (`find`), compared with its recorded row (`compare`), told to a person (`report`),
-//! written down for another program (`trace`). Trains nothing itself, and of all this only `trace` touches files.
+//! One trial alone: found by the beginning of its id ([`find`]), compared with its recorded row
+//! ([`compare`]), told to a person ([`report`]), written down for another program ([`trace`]).
+//! Trains nothing itself, and of all this only [`trace`] touches files.
 
 pub mod compare;
 pub mod find;

@@ -1,4 +1,5 @@
-//! What a replay says to a person: the configuration, the course, the first bad tensor with what led up to it, the verdict. Pure.
+//! What a replay says to a person: the configuration, the course, the first bad tensor with what
+//! led up to it, the verdict. Pure.
 
 use super::LeadUp;
 use super::compare::Comparison;
@@ -36,7 +37,7 @@ pub fn configuration(trial: &Trial, dir: &Path) -> String {
     );
     let (mut set, mut defaults) = (Vec::new(), Vec::new());
     for axis in &TABLE {
-        let Some(value) = (axis.get)(trial) else { continue };
+        let Some(value) = axis.id.of(trial) else { continue };
         let list = if axis.default_in(trial) == Some(value) { &mut defaults } else { &mut set };
         list.push(format!("{} {}", axis.name, cell(value)));
     }
@@ -112,7 +113,7 @@ pub fn course(trial: &Trial, finished: &Finished) -> String {
             "{:>8} {epoch:>8} {:>11} {:>11} {:>11}{clipped}{gap}  {note}",
             row.step,
             short(row.loss),
-            short(row.grad_norm),
+            row.grad_norm.map(short).unwrap_or_default(),
             row.update_norm.map(short).unwrap_or_default(),
         );
         let _ = writeln!(text, "{}", line.trim_end());
@@ -123,7 +124,8 @@ pub fn course(trial: &Trial, finished: &Finished) -> String {
     } else {
         String::new()
     };
-    let _ = writeln!(text, "\nloss over all data: {} before, {} after{after}", short(loss_initial), short(loss_final));
+    let [before, finally] = [loss_initial, loss_final].map(|loss| loss.map(short).unwrap_or_default());
+    let _ = writeln!(text, "\nloss over all data: {before} before, {finally} after{after}");
     text
 }
 
@@ -160,10 +162,10 @@ fn place(site: Site, layers: usize) -> String {
 }
 
 /// What a row says, and how the time steps of a recurrent layer are put together.
-type Quantity = (&'static str, fn(&LayerRow) -> f64, Together);
+type Quantity = (&'static str, fn(&LayerRow) -> f64, TimeAggregation);
 
 #[derive(Clone, Copy)]
-enum Together {
+enum TimeAggregation {
     /// Each row says the same.
     Same,
     Sum,
@@ -171,10 +173,10 @@ enum Together {
 }
 
 const QUANTITIES: [Quantity; 4] = [
-    ("weights", |row| row.weight_norm, Together::Same),
-    ("activation rms", |row| row.activation_rms, Together::Mean),
-    ("backprop signal", |row| row.backprop_norm, Together::Sum),
-    ("weight gradient", |row| row.weight_grad_norm, Together::Same),
+    ("weights", |row| row.weight_norm, TimeAggregation::Same),
+    ("activation rms", |row| row.activation_rms, TimeAggregation::Mean),
+    ("backprop signal", |row| row.backprop_norm, TimeAggregation::Sum),
+    ("weight gradient", |row| row.weight_grad_norm, TimeAggregation::Same),
 ];
 
 fn tables(layers: usize, lead_up: &LeadUp, site: Option<Site>) -> String {
@@ -213,15 +215,16 @@ fn tables(layers: usize, lead_up: &LeadUp, site: Option<Site>) -> String {
     text
 }
 
-/// A layer's value; of a recurrent layer the root of the sum or mean of the squares over its time steps.
-fn over_time(values: impl Iterator<Item = f64>, together: Together) -> Option<f64> {
+/// A layer's value; of a recurrent layer the root of the sum or mean of the squares over its time
+/// steps.
+fn over_time(values: impl Iterator<Item = f64>, together: TimeAggregation) -> Option<f64> {
     let values: Vec<f64> = values.collect();
     let any_nan = values.iter().any(|x| x.is_nan());
     let norm = if any_nan { f64::NAN } else { values.iter().copied().fold(0.0, f64::hypot) };
     match together {
-        Together::Same => values.first().copied(),
-        Together::Sum => Some(norm),
-        Together::Mean => Some(norm / (values.len() as f64).sqrt()),
+        TimeAggregation::Same => values.first().copied(),
+        TimeAggregation::Sum => Some(norm),
+        TimeAggregation::Mean => Some(norm / (values.len() as f64).sqrt()),
     }
 }
 

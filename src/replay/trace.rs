@@ -1,7 +1,9 @@
-//! The folder of a trace: what a trial starts from and what it did at every step, for a program that trains the same trial again.
+//! The folder of a trace: what a trial starts from and what it did at every step, for a program
+//! that trains the same trial again.
 //!
-//! `trace.toml` the configuration and the verdict · `tensors.safetensors` initial weights, data, order · `steps.csv` a row per step ·
-//! `layers.csv` a row per step and layer. `trace.toml` is written last: a folder without it is incomplete.
+//! `trace.toml` the configuration and the verdict · `tensors.safetensors` initial weights, data,
+//! order · `steps.csv` a row per step · `layers.csv` a row per step and layer. `trace.toml` is
+//! written last: a folder without it is incomplete.
 
 use super::compare;
 use blowup_core::axis;
@@ -22,7 +24,7 @@ const STEPS: &str = "steps.csv";
 const LAYER_ROWS: &str = "layers.csv";
 
 /// A folder made for one trace. Removed again if it is dropped before `finish`.
-pub struct Folder {
+pub struct TraceFolder {
     dir: PathBuf,
     layers: BufWriter<File>,
     /// The first error of writing; later ones follow from it.
@@ -30,10 +32,10 @@ pub struct Folder {
     finished: bool,
 }
 
-impl Folder {
+impl TraceFolder {
     /// # Errors
     /// If the folder exists, or cannot be made. Nothing that is there is changed.
-    pub fn make(dir: &Path) -> Result<Folder, Failure> {
+    pub fn make(dir: &Path) -> Result<TraceFolder, Failure> {
         fs::create_dir(dir).map_err(|error| {
             if error.kind() == io::ErrorKind::AlreadyExists {
                 Failure::new(format!("`{}` is there already", dir.display()))
@@ -49,7 +51,7 @@ impl Folder {
             Ok(layers)
         });
         match file {
-            Ok(layers) => Ok(Folder { dir: dir.to_owned(), layers, broken: None, finished: false }),
+            Ok(layers) => Ok(TraceFolder { dir: dir.to_owned(), layers, broken: None, finished: false }),
             Err(error) => {
                 let _ = fs::remove_dir_all(dir);
                 Err(Failure::io("write", &path, &error))
@@ -101,7 +103,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for TraceFolder {
     fn drop(&mut self) {
         if !self.finished {
             // Everything in it is this trace's.
@@ -123,7 +125,8 @@ fn layer_columns() -> impl Iterator<Item = &'static str> {
     record::LAYERS.into_iter().map(|name| if name == "epoch" { "step" } else { name })
 }
 
-/// The trial as a TOML file: what is no axis first, then the axes that apply and what was measured, by the columns of `runs.csv`.
+/// The trial as a TOML file: what is no axis first, then the axes that apply and what was measured,
+/// by the columns of `runs.csv`.
 fn configuration(trial: &Trial, row: &[u8], fingerprint: &str) -> String {
     let names = record::runs();
     let cells = compare::cells(row);

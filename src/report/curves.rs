@@ -1,8 +1,9 @@
-//! Loss and gradient norm of single trials, from `epochs.csv`, as many as a page can hold. Which ones is settled before the file is read:
-//! of every configuration its first seed, then its second, and so on.
+//! Loss and gradient norm of single trials, from `epochs.csv`, as many as a page can hold. Which
+//! ones is settled before the file is read: of every configuration its first seed, then its second,
+//! and so on.
 
-use super::columns::{Column, floats, integers};
-use crate::figures::table::Table;
+use super::columns::{TypedArray, floats, integers};
+use crate::figures::table::TrialTable;
 use blowup_core::record::{self, SIDES};
 use blowup_core::trial::TrialId;
 use serde::Serialize;
@@ -17,11 +18,11 @@ const MOST_OF_ONE: u64 = 100;
 #[derive(Debug, Serialize)]
 pub struct Curves {
     /// The row of each.
-    rows: Column,
-    starts: Column,
-    epoch: Column,
-    loss: Column,
-    gradient: Column,
+    rows: TypedArray,
+    starts: TypedArray,
+    epoch: TypedArray,
+    loss: TypedArray,
+    gradient: TypedArray,
     /// Some are long and have not all of their epochs here.
     thinned: bool,
 }
@@ -35,8 +36,9 @@ struct Wanted {
     points: Vec<(u64, f64, f64)>,
 }
 
-/// The curves that fit. `configurations`: that of each row; `reader`: of `epochs.csv`, whose damaged rows are passed over.
-pub fn curves(table: &Table, configurations: &[u32], reader: impl BufRead) -> io::Result<Option<Curves>> {
+/// The curves that fit. `configurations`: that of each row; `reader`: of `epochs.csv`, whose
+/// damaged rows are passed over.
+pub fn curves(table: &TrialTable, configurations: &[u32], reader: impl BufRead) -> io::Result<Option<Curves>> {
     let mut wanted = choose(table, configurations);
     if !fill(&mut wanted, table, reader)? {
         return Ok(None);
@@ -57,7 +59,7 @@ pub fn curves(table: &Table, configurations: &[u32], reader: impl BufRead) -> io
     }))
 }
 
-fn choose(table: &Table, configurations: &[u32]) -> Vec<Wanted> {
+fn choose(table: &TrialTable, configurations: &[u32]) -> Vec<Wanted> {
     let trained = table.measure("epochs_run");
     let mut seen: HashMap<u32, u32> = HashMap::new();
     let mut rows: Vec<(u32, u32)> = Vec::new();
@@ -79,7 +81,8 @@ fn choose(table: &Table, configurations: &[u32]) -> Vec<Wanted> {
             break;
         }
         left -= points;
-        let crossing = table.epochs_of(crate::figures::table::Event::Diverged)[row as usize].map_or(last, u64::from);
+        let crossing =
+            table.epochs_of(crate::figures::table::SurvivalEvent::Diverged)[row as usize].map_or(last, u64::from);
         wanted.push(Wanted { row, every, also: [last, crossing], points: Vec::new() });
     }
     wanted.sort_unstable_by_key(|curve| curve.row);
@@ -87,7 +90,7 @@ fn choose(table: &Table, configurations: &[u32]) -> Vec<Wanted> {
 }
 
 /// Whether the file has the columns that it should have.
-fn fill(wanted: &mut [Wanted], table: &Table, mut reader: impl BufRead) -> io::Result<bool> {
+fn fill(wanted: &mut [Wanted], table: &TrialTable, mut reader: impl BufRead) -> io::Result<bool> {
     let at: HashMap<TrialId, usize> =
         wanted.iter().enumerate().map(|(i, curve)| (table.trials[curve.row as usize], i)).collect();
     let mut line = Vec::new();

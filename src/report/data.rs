@@ -1,9 +1,9 @@
 //! Everything a page knows of a sweep.
 
-use super::columns::{Column, Measure, base64, integers, measure};
+use super::columns::{Measure, TypedArray, base64, integers, measure};
 use super::curves::Curves;
 use crate::figures::design;
-use crate::figures::table::{Event, Factor, Table};
+use crate::figures::table::{Factor, SurvivalEvent, TrialTable};
 use blowup_core::check::Gate;
 use blowup_core::check::text::short;
 use blowup_core::record::column::{self, About};
@@ -23,7 +23,7 @@ pub fn measures() -> Vec<&'static str> {
 
 /// As `page/data.js` reads it.
 #[derive(Debug, Serialize)]
-pub struct Data<'a> {
+pub struct PageData<'a> {
     pub name: String,
     version: &'static str,
     fingerprints: Vec<String>,
@@ -38,18 +38,18 @@ pub struct Data<'a> {
     verdicts: Vec<&'static str>,
     /// How many of these are outcomes.
     outcomes: usize,
-    axes: Vec<Axis<'a>>,
+    axes: Vec<AxisData<'a>>,
     measures: Vec<Measure>,
     /// Six bytes for each row, the highest first.
     trial: String,
-    verdict: Column,
+    verdict: TypedArray,
     /// Rows with the same number differ in their seed alone.
-    configuration: Column,
+    configuration: TypedArray,
     /// Epochs that each was to be trained.
-    budget: Column,
+    budget: TypedArray,
     /// Of the first crossing; 0 if there was none.
-    diverged: Column,
-    nonfinite: Column,
+    diverged: TypedArray,
+    nonfinite: TypedArray,
     curves: Option<Curves>,
     spec: Option<String>,
     checks: Option<Checks>,
@@ -62,11 +62,11 @@ pub struct Sampled {
 }
 
 #[derive(Debug, Serialize)]
-struct Axis<'a> {
+struct AxisData<'a> {
     name: &'static str,
     numeric: bool,
     levels: Vec<&'a str>,
-    codes: Column,
+    codes: TypedArray,
     /// Another axis says what this one is.
     follows: bool,
     /// A seed.
@@ -77,13 +77,13 @@ struct Axis<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Checks {
-    Cases(Vec<Case>),
+    Cases(Vec<CaseData>),
     /// Why there are none.
     Problem(String),
 }
 
 #[derive(Debug, Serialize)]
-pub struct Case {
+pub struct CaseData {
     name: String,
     group: String,
     metric: String,
@@ -96,7 +96,7 @@ pub struct Case {
 }
 
 /// What is known beside the rows.
-pub struct Beside {
+pub struct PageContext {
     pub name: String,
     pub manifest: Option<Manifest>,
     pub sampled: Option<Sampled>,
@@ -104,9 +104,14 @@ pub struct Beside {
     pub checks: Option<Checks>,
 }
 
-impl<'a> Data<'a> {
+impl<'a> PageData<'a> {
     /// `configurations`: of `configurations`; `table`: shortened.
-    pub fn new(table: &'a Table, configurations: &[u32], curves: Option<Curves>, beside: Beside) -> Data<'a> {
+    pub fn new(
+        table: &'a TrialTable,
+        configurations: &[u32],
+        curves: Option<Curves>,
+        beside: PageContext,
+    ) -> PageData<'a> {
         let counts = match &beside.manifest {
             Some(manifest) => manifest.counts,
             None => counted(table),
@@ -114,7 +119,7 @@ impl<'a> Data<'a> {
         let epochs = |event| integers(table.epochs_of(event).iter().map(|epoch| epoch.unwrap_or(0)));
         let budget = table.factor("epochs").expect("a column that is always there");
         let ids = table.trials.iter().flat_map(|trial| trial.bits().to_be_bytes().into_iter().skip(2));
-        Data {
+        PageData {
             name: beside.name,
             version: env!("CARGO_PKG_VERSION"),
             fingerprints: beside.manifest.as_ref().map(|manifest| manifest.fingerprints.clone()).unwrap_or_default(),
@@ -130,8 +135,8 @@ impl<'a> Data<'a> {
             verdict: integers(table.verdicts.iter().map(|verdict| number(*verdict))),
             configuration: integers(configurations.iter().copied()),
             budget: integers((0..table.len()).map(|row| budget.level(row).number.unwrap_or_default() as u32)),
-            diverged: epochs(Event::Diverged),
-            nonfinite: epochs(Event::Nonfinite),
+            diverged: epochs(SurvivalEvent::Diverged),
+            nonfinite: epochs(SurvivalEvent::Nonfinite),
             curves,
             spec: beside.spec,
             checks: beside.checks,
@@ -139,8 +144,9 @@ impl<'a> Data<'a> {
     }
 }
 
-/// The configuration of each row, numbered as they appear: as in `summary.csv`, all of it but the seed.
-pub fn configurations(table: &Table) -> Vec<u32> {
+/// The configuration of each row, numbered as they appear: as in `summary.csv`, all of it but the
+/// seed.
+pub fn configurations(table: &TrialTable) -> Vec<u32> {
     let causes: Vec<&Factor> =
         table.factors.iter().filter(|factor| factor.levels.len() > 1 && !repeats(table, factor)).collect();
     let (mut at, mut key) = (HashMap::new(), Vec::new());
@@ -160,7 +166,7 @@ pub fn configurations(table: &Table) -> Vec<u32> {
 }
 
 /// The seed, and that of the data where it is the same.
-fn repeats(table: &Table, factor: &Factor) -> bool {
+fn repeats(table: &TrialTable, factor: &Factor) -> bool {
     match factor.name {
         "seed" => true,
         "data_seed" => {
@@ -171,8 +177,9 @@ fn repeats(table: &Table, factor: &Factor) -> bool {
     }
 }
 
-/// What varies. A seed of the data is left out where it is the seed, and a cause of its own where it is not.
-fn axes<'a>(table: &'a Table) -> Vec<Axis<'a>> {
+/// What varies. A seed of the data is left out where it is the seed, and a cause of its own where
+/// it is not.
+fn axes<'a>(table: &'a TrialTable) -> Vec<AxisData<'a>> {
     let causes: Vec<&str> = design::varying(table, &table.rows()).iter().map(|factor| factor.name).collect();
     let several = table.factors.iter().filter(|factor| factor.levels.len() > 1);
     let own = several.filter(|factor| factor.name != "data_seed" || !repeats(table, factor));
@@ -180,7 +187,7 @@ fn axes<'a>(table: &'a Table) -> Vec<Axis<'a>> {
         "data_seed" => true,
         name => causes.contains(&name) && !copies_init(table, factor),
     };
-    let axis = |factor: &'a Factor| Axis {
+    let axis = |factor: &'a Factor| AxisData {
         name: factor.name,
         numeric: factor.is_numeric(),
         levels: factor.levels.iter().map(|level| &*level.text).collect(),
@@ -192,7 +199,7 @@ fn axes<'a>(table: &'a Table) -> Vec<Axis<'a>> {
 }
 
 /// The recurrent initializer, where it is that of the other weights in every recurrent net.
-fn copies_init(table: &Table, factor: &Factor) -> bool {
+fn copies_init(table: &TrialTable, factor: &Factor) -> bool {
     let init = table.factor("init").expect("a column that is always there");
     let same = |row| matches!(&*factor.level(row).text, "") || factor.level(row).text == init.level(row).text;
     factor.name == "recurrent_init" && (0..table.len()).all(same)
@@ -206,14 +213,14 @@ fn number(verdict: Verdict) -> u32 {
     place.expect("all are listed") as u32
 }
 
-fn counted(table: &Table) -> Counts {
+fn counted(table: &TrialTable) -> Counts {
     let mut counts = Counts::default();
     table.verdicts.iter().for_each(|verdict| counts.add(*verdict));
     counts
 }
 
 /// `2 crashed, 1 timeout`
-fn lost_text(table: &Table, lost: u64) -> String {
+fn lost_text(table: &TrialTable, lost: u64) -> String {
     let of = |reason: &Lost| table.verdicts.iter().filter(|verdict| **verdict == Verdict::Lost(*reason)).count() as u64;
     let reasons: Vec<(u64, &Lost)> = Lost::ALL.iter().map(|reason| (of(reason), reason)).collect();
     if reasons.iter().map(|(n, _)| n).sum::<u64>() != lost {
@@ -225,7 +232,7 @@ fn lost_text(table: &Table, lost: u64) -> String {
 
 impl Checks {
     pub fn of(gate: &Gate) -> Checks {
-        let case = |case: &blowup_core::check::Case| Case {
+        let case = |case: &blowup_core::check::Case| CaseData {
             name: case.name.clone(),
             group: case.group.clone(),
             metric: case.metric.clone(),

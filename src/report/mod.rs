@@ -1,9 +1,11 @@
-//! `report.html`: one page that opens from disk and draws itself. The rows go into it as columns (`columns`), with curves of single trials
-//! (`curves`); `data` puts them together with the spec and the findings of a check; `page` writes them into the page, whose style and
-//! scripts lie in `page/`. Everything that depends on what its reader picks is counted there.
+//! `report.html`: one page that opens from disk and draws itself. The rows go into it as columns
+//! ([`columns`]), with curves of single trials ([`curves`]); [`data`] puts them together with the
+//! spec and the findings of a check; [`page`] writes them into the page, whose style and scripts
+//! lie in `page/`. Everything that depends on what its reader picks is counted there.
 //!
-//! `file` alone opens files, and nothing reads the clock. A page holds at most `MOST_TRIALS`, beyond that a sample
-//! (`sample`), and nothing that was timed: the same rows give the same bytes.
+//! [`mod@file`] alone opens files, and nothing reads the clock. A page holds at most `MOST_TRIALS`,
+//! beyond that a sample ([`sample`]), and nothing that was timed: the same rows give the same
+//! bytes.
 
 pub mod columns;
 pub mod curves;

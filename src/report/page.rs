@@ -1,6 +1,6 @@
 //! The page around its data.
 
-use super::data::Data;
+use super::data::PageData;
 use std::io::{self, Write};
 
 const HTML: &str = include_str!("page/index.html");
@@ -28,29 +28,31 @@ const SCRIPTS: [&str; 17] = [
 ];
 
 /// Writes the page.
-pub fn write(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
+pub fn write(data: &PageData<'_>, to: &mut dyn Write) -> io::Result<()> {
     let mut rest = HTML;
-    for (mark, part) in [("{{style}}", Part::Style), ("{{data}}", Part::Data), ("{{script}}", Part::Scripts)] {
+    for (mark, part) in
+        [("{{style}}", PagePart::Style), ("{{data}}", PagePart::Data), ("{{script}}", PagePart::Scripts)]
+    {
         let (before, after) = rest.split_once(mark).expect("the page has its marks");
         to.write_all(before.as_bytes())?;
         match part {
-            Part::Style => to.write_all(STYLE.as_bytes())?,
-            Part::Data => serde_json::to_writer(Harmless(&mut *to), data)?,
-            Part::Scripts => SCRIPTS.iter().try_for_each(|script| to.write_all(script.as_bytes()))?,
+            PagePart::Style => to.write_all(STYLE.as_bytes())?,
+            PagePart::Data => serde_json::to_writer(Harmless(&mut *to), data)?,
+            PagePart::Scripts => SCRIPTS.iter().try_for_each(|script| to.write_all(script.as_bytes()))?,
         }
         rest = after;
     }
     to.write_all(rest.as_bytes())
 }
 
-enum Part {
+enum PagePart {
     Style,
     Data,
     Scripts,
 }
 
-/// JSON inside of a `script` element: no text of a user may end that element or begin a comment. A `<` stands in strings only, where it may be
-/// written as an escape.
+/// JSON inside of a `script` element: no text of a user may end that element or begin a comment. A
+/// `<` stands in strings only, where it may be written as an escape.
 struct Harmless<'a>(&'a mut dyn Write);
 
 impl Write for Harmless<'_> {

@@ -1,5 +1,6 @@
-//! The rows of a `runs.csv` that is too long for a page: those whose trial has an id that ends in zeros. An id is a hash, so such rows lie
-//! evenly over the grid, and another reader of the same rows takes the same ones. Rows are handed on as they are, not looked into.
+//! The rows of a `runs.csv` that is too long for a page: those whose trial has an id that ends in
+//! zeros. An id is a hash, so such rows lie evenly over the grid, and another reader of the same
+//! rows takes the same ones. Rows are handed on as they are, not looked into.
 
 use super::{MOST_SAMPLED, MOST_TRIALS};
 use blowup_core::record;
@@ -17,7 +18,8 @@ pub struct Sample<R> {
     kept: bool,
 }
 
-/// The bits of an id that must be 0 to leave a page no more rows than it holds; none if it holds them all.
+/// The bits of an id that must be 0 to leave a page no more rows than it holds; none if it holds
+/// them all.
 pub fn mask(rows: u64) -> u64 {
     let mut mask = 0;
     while rows > MOST_TRIALS && rows > MOST_SAMPLED * (mask + 1) {
@@ -41,7 +43,8 @@ impl<R: BufRead> BufRead for Sample<R> {
             if self.from.read_until(b'\n', &mut self.line)? == 0 {
                 break;
             }
-            // A line without an id goes on with the row before it, whose label has a line end in it.
+            // A line without an id goes on with the row before it, whose label has a line end in
+            // it.
             if let Some(trial) = record::row_id(&self.line) {
                 self.kept = trial.bits() & self.mask == 0;
             }

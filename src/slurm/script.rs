@@ -1,4 +1,5 @@
-//! The shell scripts of a job array: `shards.sh` (a task), `merge.sh` (behind all of them), `submit.sh` (sbatch for both).
+//! The shell scripts of a job array: `shards.sh` (a task), `merge.sh` (behind all of them),
+//! `submit.sh` (sbatch for both).
 
 use blowup_core::merge::ranges;
 use std::fmt::Write as _;
@@ -110,10 +111,11 @@ array() {{
 "#,
             quoted(out),
         );
-        for Array { offset, tasks, shards } in arrays(shards, most) {
+        for JobArray { offset, tasks, shards } in arrays(shards, most) {
             let _ = writeln!(text, "array {tasks} {offset} {shards}");
         }
-        // When all have ended, however they did: the merge itself knows whether they are whole, says what is wanting, and does not wait for ever.
+        // When all have ended, however they did: the merge itself knows whether they are whole,
+        // says what is wanting, and does not wait for ever.
         let _ = write!(
             text,
             r#"job=$(sbatch --parsable --job-name={word} --output="$out/slurm/log/%A.out"{options} --ntasks=1 --cpus-per-task=1 ${{after:+--dependency=afterany$after}} merge.sh)
@@ -128,7 +130,7 @@ echo "merge $job"
 
 /// A job array, its numbers as sbatch wants them: `1-5,7`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Array {
+pub struct JobArray {
     /// What a task adds to its number to have that of its shard.
     pub offset: u32,
     pub tasks: String,
@@ -136,13 +138,13 @@ pub struct Array {
 }
 
 /// Sorted shards in arrays of which no task's number is above `most`.
-pub fn arrays(shards: &[u32], most: u32) -> Vec<Array> {
+pub fn arrays(shards: &[u32], most: u32) -> Vec<JobArray> {
     let block = |shard: &u32| (shard - 1) / most;
     let text = |numbers: &[u32]| ranges(numbers).replace(' ', "");
     let array = |shards: &[u32]| {
         let offset = block(&shards[0]) * most;
         let tasks: Vec<u32> = shards.iter().map(|shard| shard - offset).collect();
-        Array { offset, tasks: text(&tasks), shards: text(shards) }
+        JobArray { offset, tasks: text(&tasks), shards: text(shards) }
     };
     shards.chunk_by(|a, b| block(a) == block(b)).map(array).collect()
 }

@@ -22,7 +22,7 @@ pub struct Facts {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum ShardState {
     Done,
     Running,
     /// It has begun, is not done and does not run. It resumes where it was.
@@ -30,38 +30,38 @@ pub enum State {
     Missing,
 }
 
-impl State {
-    const ALL: [State; 4] = [State::Done, State::Running, State::Failed, State::Missing];
+impl ShardState {
+    const ALL: [ShardState; 4] = [ShardState::Done, ShardState::Running, ShardState::Failed, ShardState::Missing];
 
     pub fn name(self) -> &'static str {
         match self {
-            State::Done => "done",
-            State::Running => "running",
-            State::Failed => "failed",
-            State::Missing => "missing",
+            ShardState::Done => "done",
+            ShardState::Running => "running",
+            ShardState::Failed => "failed",
+            ShardState::Missing => "missing",
         }
     }
 }
 
 impl Facts {
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ShardState {
         match (self.locked, self.status, self.exit) {
-            (true, ..) => State::Running,
-            (false, Some(Status::Complete), _) => State::Done,
-            (false, None, None) => State::Missing,
-            (false, _, _) => State::Failed,
+            (true, ..) => ShardState::Running,
+            (false, Some(Status::Complete), _) => ShardState::Done,
+            (false, None, None) => ShardState::Missing,
+            (false, _, _) => ShardState::Failed,
         }
     }
 
     fn why(&self) -> &'static str {
         match (self.state(), self.exit) {
-            (State::Done, _) if self.lost > 0 => "with lost trials: they run again when the shard does",
-            (State::Done | State::Running, _) => "",
-            (State::Missing, _) => "has not begun",
-            (State::Failed, Some(130)) => "interrupted: cancelled, preempted or out of time",
-            (State::Failed, Some(2)) => "could not run: its log says why",
-            (State::Failed, Some(_)) => "ended early: its log says why",
-            (State::Failed, None) => "ended without a word: killed, or its node is gone",
+            (ShardState::Done, _) if self.lost > 0 => "with lost trials: they run again when the shard does",
+            (ShardState::Done | ShardState::Running, _) => "",
+            (ShardState::Missing, _) => "has not begun",
+            (ShardState::Failed, Some(130)) => "interrupted: cancelled, preempted or out of time",
+            (ShardState::Failed, Some(2)) => "could not run: its log says why",
+            (ShardState::Failed, Some(_)) => "ended early: its log says why",
+            (ShardState::Failed, None) => "ended without a word: killed, or its node is gone",
         }
     }
 }
@@ -71,15 +71,16 @@ const LISTED: usize = 50;
 
 /// `merged`: the status of the folder above, if it has one.
 pub fn text(dir: &str, shards: &[Facts], merged: Option<Status>) -> String {
-    let count = |state: State| shards.iter().filter(|shard| shard.state() == state).count();
-    let counts: Vec<String> = State::ALL.iter().map(|state| format!("{} {}", count(*state), state.name())).collect();
+    let count = |state: ShardState| shards.iter().filter(|shard| shard.state() == state).count();
+    let counts: Vec<String> =
+        ShardState::ALL.iter().map(|state| format!("{} {}", count(*state), state.name())).collect();
     let merged = match merged {
         Some(Status::Complete) => "merged",
         Some(Status::Partial) => "merged in part",
         Some(Status::Running | Status::Interrupted) | None => "not merged",
     };
     let mut text = format!("{dir}: {} shards: {}; {merged}\n", shards.len(), counts.join(", "));
-    let open: Vec<&Facts> = shards.iter().filter(|shard| shard.state() != State::Done || shard.lost > 0).collect();
+    let open: Vec<&Facts> = shards.iter().filter(|shard| shard.state() != ShardState::Done || shard.lost > 0).collect();
     if open.is_empty() {
         return text;
     }

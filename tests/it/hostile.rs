@@ -231,11 +231,11 @@ fn odd_filters_are_refused_in_words() {
         ("l\u{1b}r=1", "`l\\u{1b}r` is not an axis"),
         ("task=nothing", "`nothing` is not a task"),
     ] {
-        let error = Filter::parse(&[text.to_owned()]).expect_err(text);
+        let error = Filter::parse(&[text.to_owned()], &blowup_core::axis::AxisSet::default()).expect_err(text);
         assert!(error.contains(expected) && error.contains("\nhint: "), "{text}: {error}");
     }
     // Beyond 64 bits a decimal number is infinite, which is a number.
-    assert!(Filter::parse(&[long]).is_ok());
+    assert!(Filter::parse(&[long], &blowup_core::axis::AxisSet::default()).is_ok());
 }
 
 #[test]

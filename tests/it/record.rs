@@ -21,19 +21,19 @@ pub fn measured() -> Measured {
         nan: None,
         epochs_run: 2,
         steps_run: 6,
-        loss_initial: 1e16,
-        loss_final: f64::NAN,
-        loss_trivial: 1.0,
+        loss_initial: Some(1e16),
+        loss_final: Some(f64::NAN),
+        loss_trivial: Some(1.0),
         loss_min: Some(1e-7),
         loss_max: Some(f64::INFINITY),
         epoch_loss_max: Some(2),
         loss_jump_max: Some(f64::NEG_INFINITY),
-        grad_norm_initial: 123456789.125,
+        grad_norm_initial: Some(123456789.125),
         grad_norm_max: None,
         epoch_grad_norm_max: None,
         clipped_fraction: Some(0.0),
         update_norm_max: Some(0.1 + 0.2),
-        weight_norm_initial: -0.0,
+        weight_norm_initial: Some(-0.0),
         weight_norm_max: None,
         backprop_ratio: None,
         activation_ratio: Some(f64::MIN_POSITIVE),
@@ -191,19 +191,19 @@ impl Draws {
             nan: self.maybe(Draws::when),
             epochs_run: self.integer(),
             steps_run: self.integer(),
-            loss_initial: self.float(),
-            loss_final: self.float(),
-            loss_trivial: self.float(),
+            loss_initial: self.maybe(Draws::float),
+            loss_final: self.maybe(Draws::float),
+            loss_trivial: self.maybe(Draws::float),
             loss_min: self.maybe(Draws::float),
             loss_max: self.maybe(Draws::float),
             epoch_loss_max: self.maybe(Draws::integer),
             loss_jump_max: self.maybe(Draws::float),
-            grad_norm_initial: self.float(),
+            grad_norm_initial: self.maybe(Draws::float),
             grad_norm_max: self.maybe(Draws::float),
             epoch_grad_norm_max: self.maybe(Draws::integer),
             clipped_fraction: self.maybe(Draws::float),
             update_norm_max: self.maybe(Draws::float),
-            weight_norm_initial: self.float(),
+            weight_norm_initial: self.maybe(Draws::float),
             weight_norm_max: self.maybe(Draws::float),
             backprop_ratio: self.maybe(Draws::float),
             activation_ratio: self.maybe(Draws::float),
@@ -220,8 +220,8 @@ impl Draws {
             loss_max: self.maybe(Draws::float),
             grad_norm_max: self.maybe(Draws::float),
             clipped_fraction: self.maybe(Draws::float),
-            lr: self.float(),
-            weight_norm: self.float(),
+            lr: self.maybe(Draws::float),
+            weight_norm: self.maybe(Draws::float),
             update_norm_max: self.maybe(Draws::float),
         }
     }
@@ -242,7 +242,7 @@ impl Draws {
         StepRow {
             step: self.integer(),
             loss: self.float(),
-            grad_norm: self.float(),
+            grad_norm: self.maybe(Draws::float),
             clipped: self.maybe(|draws| draws.0.random()),
             update_norm: self.maybe(Draws::float),
         }
@@ -262,7 +262,7 @@ fn configuration_meets(cells: &BTreeMap<&'static str, String>, trial: &Trial) {
     ];
     let axes = TABLE.iter().map(|axis| {
         let mut cell = Vec::new();
-        (axis.get)(trial).into_iter().for_each(|value| value.put(&mut cell));
+        axis.id.of(trial).into_iter().for_each(|value| value.put(&mut cell));
         (axis.name, text(&cell).to_owned())
     });
     for (name, expected) in front.into_iter().chain(axes) {

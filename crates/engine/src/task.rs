@@ -10,12 +10,14 @@ use std::path::Path;
 /// The inputs and targets of one seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
+    /// The number of samples.
     pub samples: usize,
     /// `[time, sample, inputs]`. The time dimension is 1 except for sequences.
     pub inputs: Vec<f64>,
     pub targets: SampleTargets,
 }
 
+/// The targets of the samples.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SampleTargets {
     /// `[sample, outputs]`.

@@ -61,7 +61,7 @@ pub fn names() -> BTreeSet<&'static str> {
                 names.extend(aliases.iter().map(|(alias, _)| *alias));
             }
             Kind::Boolean => names.extend(["true", "false"]),
-            Kind::Integer { .. } | Kind::Float { .. } => {}
+            Kind::Integer { .. } | Kind::Float { .. } | Kind::Text => {}
         }
     }
     names.extend(record::runs());
@@ -97,6 +97,7 @@ fn axes() -> String {
 fn values(axis: &Axis) -> String {
     match &axis.kind {
         Kind::Boolean => "true false".to_owned(),
+        Kind::Text => "a line of text".to_owned(),
         Kind::Integer { min, max: ALL_SAMPLES } => format!("an integer, {min} or more, or \"all\""),
         Kind::Integer { min, max } if *max == i64::MAX as u64 => format!("an integer, {min} or more"),
         Kind::Integer { min, max } => format!("an integer from {min} to {}", grouped(*max)),

@@ -1,7 +1,7 @@
 //! What makes two trials the same run: a hash of every field that changes the meaning of a trial, and of nothing else.
 
 use super::{Identity, TABLE};
-use crate::trial::{Budget, Trial, TrialId, Value};
+use crate::trial::{Budget, Given, Trial, TrialId, Value};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -23,6 +23,10 @@ impl Trial {
     fn identity(&self) -> Vec<u8> {
         use Value::{Float, Integer, Text};
         let mut text = Vec::with_capacity(512);
+        if let Some(given) = &self.given {
+            self.put_given(given, &mut text);
+            return text;
+        }
         let task = &self.task;
         put(&mut text, "task", Text(task.kind.name()));
         put(&mut text, "inputs", Integer(task.inputs as u64));
@@ -36,13 +40,10 @@ impl Trial {
                 format_args!("{:?}", (&csv.sha256, &csv.target, &csv.features, csv.standardize)),
             );
         }
-        match self.budget {
-            Budget::Epochs(epochs) => put(&mut text, "epochs", Integer(epochs)),
-            Budget::Steps(steps) => put(&mut text, "steps", Integer(steps)),
-        }
+        self.put_budget(&mut text);
         put(&mut text, "loss_ratio", Float(self.loss_ratio));
         for axis in TABLE.iter().filter(|axis| matches!(axis.identity, Identity::Always)) {
-            if let Some(value) = (axis.get)(self) {
+            if let Some(value) = axis.id.of(self) {
                 put(&mut text, axis.name, value);
             }
         }
@@ -57,7 +58,7 @@ impl Trial {
                     }
                 }
                 Identity::Added(_) => {
-                    let value = (axis.get)(self).filter(|value| axis.default_in(self) != Some(*value));
+                    let value = axis.id.of(self).filter(|value| axis.default_in(self) != Some(*value));
                     if let Some(value) = value {
                         put(&mut text, axis.name, value);
                     }
@@ -67,6 +68,28 @@ impl Trial {
         }
         put(&mut text, "seed", Integer(self.seed));
         text
+    }
+
+    fn put_budget(&self, text: &mut Vec<u8>) {
+        match self.budget {
+            Budget::Epochs(epochs) => put(text, "epochs", Value::Integer(epochs)),
+            Budget::Steps(steps) => put(text, "steps", Value::Integer(steps)),
+        }
+    }
+
+    /// What a program's trial is: the program and the axes that have a value. A text is quoted, so
+    /// that no value can look like another axis.
+    fn put_given(&self, given: &Given, text: &mut Vec<u8>) {
+        put_text(text, "program", format_args!("{:?}", given.program));
+        self.put_budget(text);
+        put(text, "loss_ratio", Value::Float(self.loss_ratio));
+        for (id, value) in given.values() {
+            match value {
+                Value::Text(value) => put_text(text, id.name(), format_args!("{value:?}")),
+                value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => put(text, id.name(), value),
+            }
+        }
+        put(text, "seed", Value::Integer(self.seed));
     }
 }
 

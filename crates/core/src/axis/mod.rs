@@ -2,8 +2,10 @@
 //! (`identity`), its shape, the columns of `runs.csv`, the titles of figures and the tables of the documents all follow from its declaration.
 
 mod identity;
+mod own;
 mod table;
 
+pub use own::{AxisSet, Declared, DeclaredKind, Own};
 pub use table::{COUNT, Id, TABLE};
 
 use crate::trial::{Trial, Value};
@@ -31,8 +33,9 @@ pub struct Axis {
     pub text: &'static str,
     /// What others call it, so that a spec can be told the name.
     pub also: &'static [&'static str],
-    /// The value in a trial; none where the axis does not apply.
-    pub get: fn(&Trial) -> Option<Value>,
+    /// The value in a trial of a built-in net; none where the axis does not apply. `Id::of` asks
+    /// for that of any trial.
+    get: fn(&Trial) -> Option<Value>,
     /// Gives a trial the value. Axes are set in the order of the table, and only where they apply.
     pub set: fn(&mut Trial, Value),
 }
@@ -55,6 +58,8 @@ pub enum Kind {
         range: Bounds,
     },
     Boolean,
+    /// Any line of text; only of axes that a spec declares.
+    Text,
 }
 
 #[derive(Debug)]
@@ -204,12 +209,19 @@ impl Id {
     }
 
     pub fn axis(self) -> &'static Axis {
-        &TABLE[self as usize]
+        match self.place() {
+            Some(place) => &TABLE[place],
+            None => own::axis(self),
+        }
     }
 
     /// The value in a trial; none where the axis does not apply.
     pub fn of(self, trial: &Trial) -> Option<Value> {
-        (self.axis().get)(trial)
+        match &trial.given {
+            None => (self.axis().get)(trial),
+            Some(_) if self == Id::Seed => Some(Value::Integer(trial.seed)),
+            Some(given) => given.value(self),
+        }
     }
 
     /// The axis whose value this one has where a spec gives none.
@@ -224,7 +236,7 @@ impl Id {
     pub fn short_form(self) -> Option<Id> {
         match &self.axis().kind {
             Kind::Choice { short, .. } => short.as_ref().map(|short| short.sets),
-            Kind::Integer { .. } | Kind::Float { .. } | Kind::Boolean => None,
+            Kind::Integer { .. } | Kind::Float { .. } | Kind::Boolean | Kind::Text => None,
         }
     }
 
@@ -274,6 +286,7 @@ impl Axis {
     /// What it is in `trial` if a spec says nothing of it. None where it has no default, or does not apply.
     pub fn default_in(&self, trial: &Trial) -> Option<Value> {
         match self.default {
+            _ if trial.given.is_some() => None,
             Default::Is(Value::Integer(ALL_SAMPLES)) => Some(Value::Integer(trial.task.samples as u64)),
             Default::Is(value) => Some(value),
             Default::Required => None,
@@ -291,7 +304,7 @@ impl Axis {
             Kind::Choice { aliases, .. } => {
                 aliases.iter().find(|(other, _)| *other == name).map_or(name, |(_, name)| (*name).to_owned())
             }
-            Kind::Integer { .. } | Kind::Float { .. } | Kind::Boolean => name,
+            Kind::Integer { .. } | Kind::Float { .. } | Kind::Boolean | Kind::Text => name,
         }
     }
 }
@@ -301,17 +314,22 @@ impl Trial {
     pub fn likeness(&self) -> u64 {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
+        let mut put = |value: Option<Value>| match value {
+            None => 0u8.hash(&mut hasher),
+            Some(Value::Text(text)) => (1u8, text).hash(&mut hasher),
+            Some(Value::Integer(n)) => (2u8, n).hash(&mut hasher),
+            Some(Value::Float(x)) => (3u8, x.to_bits()).hash(&mut hasher),
+            Some(Value::Boolean(b)) => (4u8, b).hash(&mut hasher),
+        };
+        if let Some(given) = &self.given {
+            given.cells.iter().for_each(|(_, value)| put(*value));
+            return hasher.finish();
+        }
         for axis in TABLE.iter().filter(|axis| axis.rides == Rides::Lane) {
-            let value = (axis.get)(self);
+            let value = axis.id.of(self);
             // What only follows another axis says nothing more; the seed of the data would make every seed another likeness.
             let follows = axis.id.follows().is_some_and(|other| other.of(self) == value);
-            match value.filter(|_| !follows) {
-                None => 0u8.hash(&mut hasher),
-                Some(Value::Text(text)) => (1u8, text).hash(&mut hasher),
-                Some(Value::Integer(n)) => (2u8, n).hash(&mut hasher),
-                Some(Value::Float(x)) => (3u8, x.to_bits()).hash(&mut hasher),
-                Some(Value::Boolean(b)) => (4u8, b).hash(&mut hasher),
-            }
+            put(value.filter(|_| !follows));
         }
         hasher.finish()
     }

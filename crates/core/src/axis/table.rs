@@ -3,7 +3,7 @@
 use super::Default::{Follows, Is, OfInit, OfNetwork, OfTask, Required};
 use super::End::{At, Beyond};
 use super::Identity::{Added, Last, Within, Written};
-use super::{ALL_SAMPLES, Acts, Axis, Bounds, End, Identity, Kind, Need, Rides, Short, Test};
+use super::{ALL_SAMPLES, Acts, Axis, Bounds, End, Identity, Kind, Need, Own, Rides, Short, Test};
 use crate::trial::Value::{Boolean, Float, Integer, Text};
 use crate::trial::{
     Activation, Bias, Clip, Dtype, Gated, Init, InitKind, Loss, Network, Norm, NormPosition, Number, Optimizer,
@@ -13,10 +13,26 @@ use crate::trial::{
 /// Declares `Id`, an index into `TABLE`, and the table, in the order of the columns.
 macro_rules! axes {
     ($($id:ident: $axis:expr,)+) => {
+        /// A built-in axis, or one that a spec declares.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Id { $($id),+ }
+        pub enum Id { $($id,)+ Own(Own) }
 
-        pub const COUNT: usize = [$(Id::$id),+].len();
+        /// Where a built-in axis stands in `TABLE`.
+        #[derive(Clone, Copy)]
+        #[repr(usize)]
+        enum Place { $($id),+ }
+
+        impl Id {
+            /// Where a built-in axis stands in `TABLE`; none of an axis that a spec declares.
+            pub const fn place(self) -> Option<usize> {
+                match self {
+                    $(Id::$id => Some(Place::$id as usize),)+
+                    Id::Own(_) => None,
+                }
+            }
+        }
+
+        pub const COUNT: usize = [$(Place::$id),+].len();
 
         /// Every axis, in the order of the columns of `runs.csv`.
         pub static TABLE: [Axis; COUNT] = [$(Axis { id: Id::$id, ..$axis }),+];

@@ -98,6 +98,11 @@ impl Footprint {
         }
     }
 
+    /// Of a program nothing is known before it runs.
+    pub fn of_program() -> Footprint {
+        Footprint { per_lane: 0.0, per_trial: 0.0, per_seed: 0.0, per_chunk: 0.0 }
+    }
+
     /// The bytes with so many lanes and seeds of the data. A single lane may have a pad lane beside
     /// it.
     pub fn bytes(&self, lanes: usize, seeds: f64) -> f64 {

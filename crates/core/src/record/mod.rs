@@ -10,12 +10,12 @@ mod sides;
 mod write;
 
 pub use counts::Counts;
-pub use read::{LONGEST, Piece, cells, fields, row_id, scan};
+pub use read::{LONGEST, Piece, cells, declared, fields, row_id, scan};
 pub use runs::{FRONT, MEASURED, TRIAL, VERDICT};
 pub use sides::{EPOCH, EPOCHS, LAYER, LAYERS, SIDES, STEP, STEPS, Side};
 pub use write::{cells_of, float, layer_rows, line, lost_row, run_row, side_rows};
 
-use crate::axis::{self, Axis};
+use crate::axis::{self, Axis, AxisSet, Id};
 use crate::verdict::{Outcome, Record};
 use column::{About, abouts, names};
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,25 @@ impl Section {
 /// The names of the columns of `runs.csv`.
 pub fn runs() -> Vec<&'static str> {
     Section::ALL.into_iter().flat_map(Section::names).collect()
+}
+
+/// The columns of `runs.csv` with those of the axes that a spec declares, which come last.
+pub fn runs_of(axes: &AxisSet) -> Vec<&'static str> {
+    runs().into_iter().chain(axes.declared.iter().map(|id| id.name())).collect()
+}
+
+/// Where an axis stands in `runs.csv`.
+///
+/// # Panics
+/// If it is no axis of the spec.
+pub fn column_of(axis: Id, axes: &AxisSet) -> usize {
+    match axis.place() {
+        Some(place) => OUTCOME - axis::COUNT + place,
+        None => {
+            let declared = axes.declared.iter().position(|declared| *declared == axis);
+            runs().len() + declared.expect("an axis of the spec")
+        }
+    }
 }
 
 /// What is known of the columns of `runs.csv` that are no axes.

@@ -6,8 +6,9 @@ use super::report::{Mistake, Problems, excerpt};
 use super::settings::Seeds;
 use super::source::{Entry, Node, Raw, Span};
 use super::task::Tasks;
-use crate::axis::{Axis, Id, Kind};
+use crate::axis::{Axis, AxisSet, Id, Kind};
 use crate::trial::Budget;
+use std::sync::Arc;
 
 /// A block, checked: `grid` makes its trials.
 #[derive(Debug)]
@@ -21,6 +22,17 @@ pub struct Block {
     pub dials: Vec<Dial>,
     /// No two points make the same trial, surely.
     pub distinct: bool,
+    /// What trains its trials; none is a built-in net.
+    pub program: Option<Arc<Programmed>>,
+}
+
+/// A program and the axes that it is given in every block.
+#[derive(Debug, Clone)]
+pub struct Programmed {
+    /// As it enters the identity of a trial.
+    pub identity: String,
+    /// The axes that the spec declares.
+    pub declared: Vec<Id>,
 }
 
 /// An axis, or several zipped, as a table of the spec gives them.
@@ -58,13 +70,13 @@ impl Axes {
     }
 
     /// These, and of `base` what these leave open.
-    pub fn over(&self, base: &Axes) -> Axes {
+    pub fn over(&self, base: &Axes, known: &AxisSet) -> Axes {
         let taken = self.taken();
         let mut all = self.clone();
         for given in &base.given {
             // A short form is one value: `init = "he"` does not keep the 0.1 of `normal(0.1)`.
             let replaced = given.keys.iter().any(|key| taken.contains(&key.axis.id));
-            if !replaced && let Some(dial) = given.dial.clone().without(&taken) {
+            if !replaced && let Some(dial) = given.dial.clone().without(&taken, known) {
                 all.given.push(Given { keys: given.keys.clone(), dial });
             }
         }
@@ -74,10 +86,10 @@ impl Axes {
 }
 
 /// Reads the entries that are axes and `zip`; gives back the others.
-pub fn axes<'a>(entries: &'a [Entry], problems: &mut Problems) -> (Axes, Vec<&'a Entry>) {
+pub fn axes<'a>(entries: &'a [Entry], known: &AxisSet, problems: &mut Problems) -> (Axes, Vec<&'a Entry>) {
     let (mut axes, mut others, mut zip) = (Axes::default(), Vec::new(), None);
     for entry in entries {
-        let axis = match Axis::find(&entry.key) {
+        let axis = match known.find(&entry.key) {
             _ if entry.key == "zip" => {
                 zip = Some(&entry.value);
                 continue;
@@ -88,7 +100,7 @@ pub fn axes<'a>(entries: &'a [Entry], problems: &mut Problems) -> (Axes, Vec<&'a
                 continue;
             }
         };
-        match dial::read(axis, &entry.value, problems) {
+        match dial::read(axis, &entry.value, known, problems) {
             Some(dial) => {
                 let key = Key { axis, key_span: entry.key_span.clone(), span: entry.value.span.clone() };
                 axes.given.push(Given { keys: vec![key], dial });
@@ -98,11 +110,11 @@ pub fn axes<'a>(entries: &'a [Entry], problems: &mut Problems) -> (Axes, Vec<&'a
     }
     conflicts(&mut axes, problems);
     if let Some(node) = zip {
-        join(&mut axes, node, problems);
+        join(&mut axes, node, known, problems);
     }
     for given in &mut axes.given {
         let dial = std::mem::replace(&mut given.dial, Dial::Rows { axes: Vec::new(), rows: Vec::new() });
-        given.dial = dial.distinct();
+        given.dial = dial.distinct(known);
     }
     (axes, others)
 }
@@ -128,7 +140,7 @@ fn conflicts(axes: &mut Axes, problems: &mut Problems) {
 const ZIP: &str = "for example zip = [[\"depth\", \"lr\"]]: the lists of depth and lr advance together";
 
 /// `zip = [["depth", "lr"], ...]`
-fn join(axes: &mut Axes, node: &Node, problems: &mut Problems) {
+fn join(axes: &mut Axes, node: &Node, known: &AxisSet, problems: &mut Problems) {
     let Raw::List(groups) = &node.raw else {
         problems.push(&node.span, Mistake::kind("zip", node.raw.kind(), "a list of lists", ZIP));
         return;
@@ -139,7 +151,8 @@ fn join(axes: &mut Axes, node: &Node, problems: &mut Problems) {
             problems.push(&group.span, Mistake::kind("zip", group.raw.kind(), "a list of names here", ZIP));
             continue;
         };
-        let members: Option<Vec<Id>> = items.iter().map(|item| member(axes, &mut used, item, problems)).collect();
+        let members: Option<Vec<Id>> =
+            items.iter().map(|item| member(axes, &mut used, item, known, problems)).collect();
         match members {
             Some(members) if members.len() < 2 => {
                 problems.add(&group.span, "`zip` needs two axes or more", ZIP);
@@ -151,14 +164,14 @@ fn join(axes: &mut Axes, node: &Node, problems: &mut Problems) {
     }
 }
 
-fn member(axes: &Axes, used: &mut Vec<Id>, item: &Node, problems: &mut Problems) -> Option<Id> {
+fn member(axes: &Axes, used: &mut Vec<Id>, item: &Node, known: &AxisSet, problems: &mut Problems) -> Option<Id> {
     let here = |id: Id| axes.broken.contains(&id) || axes.given.iter().any(|given| given.keys[0].axis.id == id);
-    let found = match item.raw.text().map(|name| (name, Axis::find(&name.replace('-', "_")))) {
+    let found = match item.raw.text().map(|name| (name, known.find(&name.replace('-', "_")))) {
         None => Err(Mistake::kind("zip", item.raw.kind(), "the name of an axis", ZIP)),
         Some((name, None)) => Err(Mistake::unknown(
             format!("`{}` is not an axis", excerpt(name)),
             name,
-            &Axis::names().collect::<Vec<_>>(),
+            &known.names().collect::<Vec<_>>(),
         )),
         Some((name, Some(axis))) if used.contains(&axis.id) => {
             Err(Mistake::new(format!("`{name}` is zipped twice"), "put all axes that advance together in one list"))
@@ -205,7 +218,7 @@ fn merge(axes: &mut Axes, members: &[Id], span: &Span, problems: &mut Problems) 
     let row = |i: u64| {
         let mut point = dial::NOTHING_SET;
         parts.iter().for_each(|part| part.dial.set(i, &mut point));
-        columns.iter().map(|&id| point[id as usize]).collect()
+        columns.iter().map(|&id| point.get(id)).collect()
     };
     let dial = Dial::Rows { rows: (0..length).map(row).collect(), axes: columns.clone() };
     let keys = parts.into_iter().flat_map(|part| part.keys).collect();

@@ -21,6 +21,8 @@ pub struct View<'a> {
     pub samples: Option<usize>,
     /// The place of the block's header.
     pub span: &'a Span,
+    /// Whether a program trains its trials: no axis has a default, and none needs another.
+    pub of_program: bool,
 }
 
 impl View<'_> {
@@ -45,6 +47,7 @@ impl View<'_> {
 
     fn default(&self, id: Id) -> Option<Vec<Value>> {
         match id.axis().default {
+            _ if self.of_program => Some(Vec::new()),
             Default::Is(value) => Some(vec![value]),
             Default::OfTask => {
                 let loss = self.task.map_or(Loss::Mse, |plan| plan.kind.default_loss());
@@ -84,6 +87,9 @@ impl View<'_> {
 
     /// What an axis lacks to apply anywhere in the block.
     pub fn lacks(&self, id: Id) -> Option<String> {
+        if self.of_program {
+            return None;
+        }
         let never = |need: &&Need| self.values(need.axis).is_some_and(|v| !v.iter().any(|&value| need.holds(value)));
         let needs = id.axis().needs;
         if let Some(need) = needs.iter().find(never) {
@@ -209,6 +215,11 @@ pub fn check(view: &View, problems: &mut Problems) {
     scale(view, problems);
     held::check(view, problems);
     threshold(view, problems);
+    divided(view, problems);
+}
+
+/// Reports the divisions that have no quotient, or none that the axis takes.
+pub fn divided(view: &View, problems: &mut Problems) {
     for given in &view.axes.given {
         for &id in given.dial.axes() {
             divisions(view, given, id, problems);

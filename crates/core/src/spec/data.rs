@@ -41,12 +41,38 @@ pub struct Taken {
     pub classes: Vec<String>,
 }
 
+impl Taken {
+    /// A file of a program, of which nothing is read but its content as a whole.
+    pub fn of_program(path: &str, file: &str, sha256: &str) -> Taken {
+        Taken {
+            path: path.to_owned(),
+            file: file.to_owned(),
+            sha256: sha256.to_owned(),
+            rows: 0,
+            target: String::new(),
+            features: Vec::new(),
+            named: false,
+            samples: None,
+            separator: ',',
+            classes: Vec::new(),
+        }
+    }
+
+    /// Whether it is a file of a program. A data set has features.
+    pub fn is_of_program(&self) -> bool {
+        self.features.is_empty() && self.target.is_empty()
+    }
+}
+
 /// The most names that a line lists. The others are counted.
 const LISTED: usize = 12;
 
 impl Taken {
     /// What was taken, on one line for people.
     pub fn told(&self) -> String {
+        if self.is_of_program() {
+            return format!("`{}`: a file of the program, sha256 {}", excerpt(&self.path), self.sha256);
+        }
         let columns = if self.features.len() == 1 { "column" } else { "columns" };
         let classes = match self.classes.len() {
             0 => String::new(),

@@ -9,7 +9,7 @@ use super::report::{Mistake, Problems, excerpt};
 use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
 use super::task::{self, Open, Plan};
-use crate::axis::Axis;
+use crate::axis::AxisSet;
 use crate::trial::Budget;
 
 /// What the top of the spec or a block says beside its axes.
@@ -62,6 +62,8 @@ pub struct Draft {
     /// With what it takes from `[base]`.
     pub axes: Axes,
     pub settings: Settings,
+    /// Whether a program trains its trials.
+    pub of_program: bool,
 }
 
 impl Draft {
@@ -71,7 +73,7 @@ impl Draft {
             Told::Is(i) => (Some(&plans[i]), samples.get(i).copied().flatten()),
             Told::Missing | Told::Broken => (None, None),
         };
-        View { axes: &self.axes, task, samples, span: &self.span }
+        View { axes: &self.axes, task, samples, span: &self.span, of_program: self.of_program }
     }
 }
 
@@ -100,29 +102,29 @@ pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: 
     true
 }
 
-pub fn base(node: &Node, problems: &mut Problems) -> Axes {
+pub fn base(node: &Node, known: &AxisSet, problems: &mut Problems) -> Axes {
     let Raw::Table(entries) = &node.raw else {
         problems
             .push(&node.span, Mistake::kind("base", node.raw.kind(), "a table", "write [base] and the axes below it"));
         return Axes::default();
     };
-    let (axes, others) = block::axes(entries, problems);
+    let (axes, others) = block::axes(entries, known, problems);
     for entry in others {
         match entry.key.as_str() {
             key @ ("task" | "epochs" | "steps" | "seeds" | "seed" | "label") => {
                 let hint = "it stands at the top of the spec, or in a [[grid]]";
                 problems.add(&entry.key_span, format!("`{key}` is not an axis, so it cannot stand in [base]"), hint);
             }
-            key => unknown_axis(entry, key, &[], problems),
+            key => unknown_axis(entry, key, &[], known, problems),
         }
     }
     axes
 }
 
-fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], problems: &mut Problems) {
-    let axes = Axis::names().filter(|name| *name != "seed");
-    let known: Vec<&str> = more.iter().copied().chain(axes).chain(["zip"]).collect();
-    problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &known));
+fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], known: &AxisSet, problems: &mut Problems) {
+    let axes = known.names().filter(|name| *name != "seed");
+    let names: Vec<&str> = more.iter().copied().chain(axes).chain(["zip"]).collect();
+    problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &names));
 }
 
 /// Values that the lists of all blocks may have.
@@ -132,6 +134,7 @@ pub fn drafts(
     grid: &Node,
     base: &Axes,
     global: &Settings,
+    known: &AxisSet,
     plans: &mut Vec<Plan>,
     open: Open,
     problems: &mut Problems,
@@ -139,13 +142,13 @@ pub fn drafts(
     let tables = settings::tables("grid", grid, problems);
     let (mut drafts, mut listed) = (Vec::new(), 0);
     for (span, entries) in tables {
-        let (own, others) = block::axes(entries, problems);
+        let (own, others) = block::axes(entries, known, problems);
         let mut settings = Settings::default();
         for entry in others {
             match entry.key.as_str() {
                 "label" => settings.label = problems.keep(&entry.value.span, label(&entry.value)).unwrap_or_default(),
                 _ if setting(&mut settings, entry, plans, open, problems) => {}
-                key => unknown_axis(entry, key, &key::names(&key::BLOCK), problems),
+                key => unknown_axis(entry, key, &key::names(&key::BLOCK), known, problems),
             }
         }
         settings.budget = settings.budget.or(&global.budget);
@@ -157,22 +160,23 @@ pub fn drafts(
             problems.add(&span, message, "those of [base] count in every block; take ranges, or several specs");
             break;
         }
-        drafts.push(Draft { axes: own.over(base), span, own, settings });
+        drafts.push(Draft { axes: own.over(base, known), span, own, settings, of_program: known.of_program });
     }
     if drafts.is_empty() && problems.is_empty() {
         problems.add(&grid.span, "the grid has no blocks", "write [[grid]] and its axes below it");
     }
-    missing(&drafts, problems);
+    missing(&drafts, known, problems);
     drafts
 }
 
 /// What neither the top of the spec nor a block says; pointed out at the first block that lacks it.
-fn missing(drafts: &[Draft], problems: &mut Problems) {
+fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
     if let Some(draft) = drafts.iter().find(|draft| draft.settings.budget.is_missing()) {
         let hint = "write epochs = 100 (or steps) at the top of the spec or here";
         problems.add(&draft.span, "this block has no `epochs`", hint);
     }
-    if let Some(draft) = drafts.iter().find(|draft| draft.settings.task.is_missing()) {
+    let task = drafts.iter().find(|draft| draft.settings.task.is_missing());
+    if let Some(draft) = task.filter(|_| !known.of_program) {
         let hint = "write [task] with its `kind` at the top of the spec, or here: task = { kind = \"teacher\", samples = 256 }";
         problems.add(&draft.span, "this block has no task", hint);
     }

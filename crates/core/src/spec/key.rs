@@ -74,6 +74,10 @@ pub enum Takes {
     Ends,
     /// A numeric axis.
     Divisor,
+    /// A list of texts, at least one.
+    Texts,
+    /// A table of names and kinds of axes.
+    Declared,
     /// The name is reserved; this version does not read it.
     Later,
 }
@@ -141,7 +145,7 @@ const SEEDS: Key = usual(
 const TASK: Key = key("task", Takes::Task, "What is learned: a table with a `kind` and the keys of that kind.");
 
 /// Of the spec itself.
-pub const TOP: [Key; 13] = [
+pub const TOP: [Key; 14] = [
     required(key(
         "name",
         Takes::Name,
@@ -165,6 +169,11 @@ pub const TOP: [Key; 13] = [
         "baseline",
         Takes::Table(&BASELINE),
         "How `blowup check --baseline` compares the sweep with an earlier one, trial by trial.",
+    ),
+    key(
+        "program",
+        Takes::Table(&PROGRAM),
+        "A program of your own that trains the trials, in place of the built-in nets: docs/program.md.",
     ),
     key("map", Takes::Later, "A map over two axes."),
 ];
@@ -271,6 +280,33 @@ pub const BASELINE: [Key; 4] = [
         "max_changed",
         SHARE,
         "The largest share of outcomes that may have changed, whatever the tests say. The default is no limit.",
+    ),
+];
+
+/// Axes that a spec may declare, and bytes of the name of one.
+pub const MOST_DECLARED: usize = 64;
+pub const LONGEST_AXIS: usize = 64;
+
+pub const PROGRAM: [Key; 4] = [
+    required(key(
+        "command",
+        Takes::Texts,
+        "The program and its arguments. It runs in the folder of the spec, once per worker, and trains many trials.",
+    )),
+    key(
+        "axes",
+        Takes::Declared,
+        "The axes of your own, beside the built-in ones: a name and \"integer\", \"float\", \"text\" or \"boolean\" each. They are the last columns of `runs.csv`.",
+    ),
+    key(
+        "version",
+        Takes::Text,
+        "What the program is called in the ids of its trials. Another version trains every trial anew.",
+    ),
+    key(
+        "files",
+        Takes::Texts,
+        "Files whose contents are part of the ids of the trials, relative to the folder of the spec. A changed file trains every trial anew.",
     ),
 ];
 

@@ -22,6 +22,7 @@ mod held;
 pub mod key;
 mod lone;
 pub mod metric;
+pub mod program;
 mod range;
 mod report;
 mod resolve;
@@ -35,10 +36,10 @@ pub use report::Mistake;
 pub(crate) use report::Problems;
 pub use report::{Problem, Report};
 
-use crate::axis::{Axis, Id};
+use crate::axis::{AxisSet, Id};
 use crate::trial::Loss;
 use crate::verdict::Record;
-use block::{Axes, Block, Key};
+use block::{Axes, Block, Key, Programmed};
 use check::View;
 use data::{Read, Sources, Taken};
 use dial::Dial;
@@ -46,9 +47,11 @@ use draft::{Draft, Settings, Told};
 use expect::{Baseline, Expect};
 use filter::Filter;
 use grid::Grid;
+use program::Program;
 use report::excerpt;
 use settings::Seeds;
 use source::{Entry, Span};
+use std::sync::Arc;
 use task::{Open, Plan, Tasks};
 
 /// A sweep, checked: nothing below it can fail for what the user wrote.
@@ -61,8 +64,12 @@ pub struct Spec {
     /// What `check` holds a finished sweep against.
     pub expects: Vec<Expect>,
     pub baseline: Baseline,
-    /// What the csv tasks take of their files.
+    /// What the csv tasks take of their files, and the files of the program.
     pub data: Vec<Taken>,
+    /// What trains the trials; none is a built-in net.
+    pub program: Option<Program>,
+    /// The axes: the built-in ones and those that the spec declares.
+    pub axes: AxisSet,
     /// What is legal and hardly meant.
     pub warnings: Vec<Problem>,
 }
@@ -132,6 +139,16 @@ impl Spec {
     }
 }
 
+/// The axes that a spec knows, which need not be right in anything else: the columns of its results
+/// can be read by them.
+pub fn axes(text: &str) -> AxisSet {
+    let entries = source::parse(text).unwrap_or_default();
+    let Some(entry) = entries.iter().find(|entry| entry.key == "program") else { return AxisSet::default() };
+    let nowhere = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+    let sources = Sources { read: &nowhere, taken: &[] };
+    AxisSet { of_program: true, ..program::read(&entry.value, sources, &mut Problems::default()).1 }
+}
+
 /// The name in a spec, which need not be right in anything else.
 pub fn name(text: &str) -> Option<String> {
     let entries = source::parse(text).ok()?;
@@ -144,23 +161,27 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
     let (mut name, mut record, mut loss_ratio) = (None, Record::default(), LOSS_RATIO);
     let (mut base, mut grid, mut excludes) = (Axes::default(), None, Vec::new());
     let (mut expects, mut baseline, mut recorded) = (Vec::new(), Baseline::default(), None);
+    let written = entries.iter().find(|entry| entry.key == "program");
+    let (program, known) = written.map_or_else(Default::default, |entry| program::read(&entry.value, open, problems));
+    let known = AxisSet { of_program: written.is_some(), ..known };
     for entry in entries {
         let node = &entry.value;
         match entry.key.as_str() {
             "name" => name = problems.keep(&node.span, settings::name(node)),
-            "base" => base = draft::base(node, problems),
+            "base" => base = draft::base(node, &known, problems),
             "grid" => grid = Some(node),
-            "exclude" => excludes = settings::excludes(node, problems),
+            "exclude" => excludes = settings::excludes(node, &known, problems),
             "divergence" => loss_ratio = settings::divergence(node, problems).unwrap_or(LOSS_RATIO),
             "record" => {
                 record = settings::record(node, problems);
                 recorded = Some(node);
             }
-            "expect" => expects = expect::expects(node, problems),
-            "baseline" => baseline = expect::baseline(node, problems),
+            "expect" => expects = expect::expects(node, &known, problems),
+            "baseline" => baseline = expect::baseline(node, &known, problems),
+            "program" => {}
             "map" => problems.push(&entry.key_span, value::not_built("[map]", "leave it out")),
             _ if draft::setting(&mut global, entry, &mut plans, open, problems) => {}
-            key if Axis::find(key).is_some() => {
+            key if known.find(key).is_some() => {
                 problems.add(
                     &entry.key_span,
                     format!("the axis `{key}` stands outside a block"),
@@ -184,7 +205,20 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
         );
         return None;
     };
-    let drafts = draft::drafts(grid, &base, &global, &mut plans, open, problems);
+    let drafts = draft::drafts(grid, &base, &global, &known, &mut plans, open, problems);
+    if known.of_program {
+        of_program(entries, &drafts, &plans, (&record, recorded), problems);
+        if !problems.is_empty() {
+            return None;
+        }
+        let (program, axes) = (program?, known);
+        let trained = Programmed { identity: program.identity.clone(), declared: axes.declared.clone() };
+        let blocks = drafts.into_iter().map(|draft| programmed(draft, loss_ratio, &trained)).collect::<Option<_>>()?;
+        let (data, program, warnings) = (program.files.clone(), Some(program), Vec::new());
+        let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, warnings };
+        left(&spec, &grid.span, problems);
+        return Some(spec);
+    }
     let tasks = tasks(&drafts, &plans, problems);
     let samples: Vec<Option<usize>> = tasks.iter().map(|tasks| Some(tasks.any()?.samples)).collect();
     check_all(&drafts, &base, &plans, &samples, problems);
@@ -197,7 +231,8 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
     let places: Vec<Span> = drafts.iter().map(|draft| draft.view(&plans, &samples).place_of_batch().clone()).collect();
     let blocks = finish(drafts, &plans, &tasks, &samples, loss_ratio)?;
     let (data, warnings) = (taken(&tasks), Vec::new());
-    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, warnings };
+    let (program, axes) = (None, known);
+    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, warnings };
     left(&spec, &grid.span, problems);
     lone::check(&spec, &places, problems);
     Some(spec)
@@ -212,6 +247,39 @@ fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], samples: &[Option<us
     }
     let keys: Vec<&Key> = base.given.iter().flat_map(|given| &given.keys).collect();
     check::applies(&keys, &views, "any block", problems);
+}
+
+/// What a program's spec may not say, and divisions of its axes.
+fn of_program(
+    entries: &[Entry],
+    drafts: &[Draft],
+    plans: &[Plan],
+    (record, recorded): (&Record, Option<&source::Node>),
+    problems: &mut Problems,
+) {
+    if let Some(entry) = entries.iter().find(|entry| entry.key == "task") {
+        problems.add(&entry.key_span, "a program has its own data: [task] is for the built-in nets", "leave it out");
+    }
+    let top = entries.iter().any(|entry| entry.key == "task");
+    for draft in drafts {
+        if !top && !draft.settings.task.is_missing() {
+            problems.add(&draft.span, "a program has its own data: `task` is for the built-in nets", "leave it out");
+        }
+        check::divided(&draft.view(plans, &[]), problems);
+    }
+    if let Some(node) = recorded.filter(|_| record.layers != crate::verdict::Layers::Never || record.sharpness) {
+        let message = "a program says nothing of its layers and its sharpness";
+        problems.add(&node.span, message, "record `epochs` and `steps`");
+    }
+}
+
+/// A block whose trials a program trains. Two points of it may be equal: the grid finds that out.
+fn programmed(draft: Draft, loss_ratio: f64, program: &Programmed) -> Option<Block> {
+    let Settings { label, budget, seeds, task: _ } = draft.settings;
+    let seeds = seeds.value().unwrap_or(Seeds::First(1));
+    let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
+    let (tasks, program) = (Tasks::default(), Some(Arc::new(program.clone())));
+    Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct: false, program })
 }
 
 /// What the tasks take of their files, each file once.
@@ -257,7 +325,8 @@ fn finish(
         let Settings { label, budget, seeds, task: _ } = draft.settings;
         let seeds = seeds.value().unwrap_or(Seeds::First(1));
         let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
-        Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct })
+        let program = None;
+        Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct, program })
     };
     drafts.into_iter().map(block).collect()
 }

@@ -1,38 +1,59 @@
 //! A point of a block to a `Trial`: every axis that applies is set to its value, in the order of the table. Everything was checked before; nothing
 //! fails here.
 
-use super::block::Block;
+use super::block::{Block, Programmed};
 use super::dial::{Cell, Point};
 use crate::axis::{Default, Id, Kind, Need, TABLE};
 use crate::trial::{
-    Bias, Clip, Dtype, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Trial, Value,
+    Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Task,
+    TaskKind, Trial, Value,
 };
 
 /// The trial of `block` at `point` with the block's first seed.
 pub fn trial(block: &Block, point: &Point) -> Trial {
-    let loss = match point[Id::Loss as usize] {
+    if let Some(program) = &block.program {
+        return of_program(block, program, point);
+    }
+    let loss = match point.get(Id::Loss) {
         Some(Cell { value: Value::Text(name), .. }) => Loss::from_name(name).expect("a loss of the table"),
         _ => block.tasks.default_loss(),
     };
     let task = block.tasks.of(loss).clone();
-    let network = match point[Id::Network as usize] {
+    let network = match point.get(Id::Network) {
         Some(Cell { value: Value::Text(network), .. }) => network,
         _ => "mlp",
     };
     let at = At { point, network, samples: task.samples as u64 };
     let values = TABLE.each_ref().map(|axis| at.value(axis.id));
-    let mut trial = Trial {
+    let mut trial = bare(block, task);
+    trial.loss = loss;
+    for (axis, value) in TABLE.iter().zip(values) {
+        let holds = |need: &Need| {
+            let value = need.axis.place().and_then(|place| values[place]);
+            value.is_some_and(|value| need.holds(value))
+        };
+        if let Some(value) = value
+            && axis.needs.iter().all(holds)
+        {
+            (axis.set)(&mut trial, value);
+        }
+    }
+    trial
+}
+
+/// A trial of which nothing is set but what stands beside the axes.
+fn bare(block: &Block, task: Task) -> Trial {
+    Trial {
         label: block.label.clone(),
         budget: block.budget,
         loss_ratio: block.loss_ratio,
-        // What follows is set below, as far as it applies.
         network: Network::Linear,
         init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
         recurrent_init: None,
         bias: Bias::None,
         forget_bias: None,
         parametrization: Parametrization::Standard,
-        loss,
+        loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
         lr: 0.0,
         lr_output: None,
@@ -44,17 +65,20 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         dtype: Dtype::Float32,
         seed: block.seeds.at(0),
         data_seed: None,
+        given: None,
         task,
-    };
-    for (axis, value) in TABLE.iter().zip(values) {
-        let holds = |need: &Need| values[need.axis as usize].is_some_and(|value| need.holds(value));
-        if let Some(value) = value
-            && axis.needs.iter().all(holds)
-        {
-            (axis.set)(&mut trial, value);
-        }
     }
-    trial
+}
+
+/// The trial of a program: the values as they are written, and nothing else.
+fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
+    let at = At { point, network: "", samples: u64::MAX };
+    let value = |id: Id| point.get(id).and_then(|_| at.value(id));
+    let built_in = TABLE.iter().filter_map(|axis| Some((axis.id, Some(value(axis.id)?))));
+    let declared = program.declared.iter().map(|id| (*id, value(*id)));
+    let given = Given { program: program.identity.clone(), cells: built_in.chain(declared).collect() };
+    let nothing = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None };
+    Trial { given: Some(Box::new(given)), ..bare(block, nothing) }
 }
 
 /// What an axis is at if a spec leaves it out, of a network. None if nothing is set then.
@@ -77,7 +101,7 @@ struct At<'a> {
 impl At<'_> {
     /// The value of an axis, divided if it is to be. None where it is left out and has no default.
     fn value(&self, id: Id) -> Option<Value> {
-        let Some(Cell { value, per }) = self.point[id as usize] else {
+        let Some(Cell { value, per }) = self.point.get(id) else {
             return default(id, self.network).map(|value| self.within(id, value));
         };
         let value = self.within(id, value);
@@ -85,7 +109,7 @@ impl At<'_> {
         let quotient = number(value) / self.value(per).map_or(f64::NAN, number);
         Some(match id.axis().kind {
             Kind::Integer { .. } => self.within(id, Value::Integer(quotient.round() as u64)),
-            Kind::Float { .. } | Kind::Choice { .. } | Kind::Boolean => Value::Float(quotient),
+            Kind::Float { .. } | Kind::Choice { .. } | Kind::Boolean | Kind::Text => Value::Float(quotient),
         })
     }
 

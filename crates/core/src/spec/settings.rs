@@ -4,6 +4,7 @@ use super::filter::Filter;
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
+use crate::axis::AxisSet;
 use crate::failure::counted;
 use crate::trial::Budget;
 use crate::verdict::{Layers, Record};
@@ -220,7 +221,7 @@ pub fn unreached(record: &Node, longest: u64, problems: &mut Problems) {
 }
 
 /// `[[exclude]]`: each table is a filter.
-pub fn excludes(node: &Node, problems: &mut Problems) -> Vec<Filter> {
+pub fn excludes(node: &Node, known: &AxisSet, problems: &mut Problems) -> Vec<Filter> {
     tables("exclude", node, problems)
         .iter()
         .filter_map(|(span, entries)| {
@@ -232,7 +233,7 @@ pub fn excludes(node: &Node, problems: &mut Problems) -> Vec<Filter> {
                 );
                 return None;
             }
-            Some(Filter::read(entries, problems))
+            Some(Filter::read(entries, known, problems))
         })
         .collect()
 }

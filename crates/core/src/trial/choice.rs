@@ -112,4 +112,5 @@ macro_rules! with_numbers {
 /// No variant takes more.
 pub(super) const MOST_NUMBERS: usize = 3;
 
-pub(super) use {named, with_numbers};
+pub(crate) use named;
+pub(super) use with_numbers;

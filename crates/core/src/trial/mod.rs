@@ -5,6 +5,7 @@
 //! Nothing here parses, trains or writes; `spec` builds trials, `plan` groups them by `Shape`, `engine` trains them.
 
 mod choice;
+mod given;
 mod id;
 mod init;
 mod network;
@@ -13,6 +14,8 @@ mod task;
 mod update;
 mod value;
 
+pub(crate) use choice::named;
+pub use given::Given;
 pub use id::TrialId;
 pub use init::{Bias, Init, InitKind};
 pub use network::{Activation, Gated, Network, Norm, NormPosition};
@@ -21,7 +24,6 @@ pub use task::{CsvFile, Task, TaskKind};
 pub use update::{Clip, Optimizer, Schedule};
 pub use value::{Number, Value};
 
-use choice::named;
 use serde::{Deserialize, Serialize};
 
 /// A configuration with its seed: one row of `runs.csv`.
@@ -59,6 +61,9 @@ pub struct Trial {
     pub seed: u64,
     /// The seed of the data, where it is another.
     pub data_seed: Option<u64>,
+    /// Of a trial that a program trains: what the spec gives it. The fields from `task` to
+    /// `data_seed` but budget, loss ratio and seed then say nothing; `axis::Id::of` tells the values.
+    pub given: Option<Box<Given>>,
 }
 
 /// How long to train.
@@ -138,5 +143,20 @@ impl Trial {
     /// Epochs begun in the whole run.
     pub fn epochs(&self) -> u64 {
         self.steps().div_ceil(self.steps_per_epoch())
+    }
+
+    /// Epochs of the whole run, as far as they are known before it: of a program they are where the
+    /// spec says `epochs`.
+    pub fn epochs_asked(&self) -> Option<u64> {
+        match (&self.given, self.budget) {
+            (None, _) => Some(self.epochs()),
+            (Some(_), Budget::Epochs(epochs)) => Some(epochs),
+            (Some(_), Budget::Steps(_)) => None,
+        }
+    }
+
+    /// What the column `task` says: the kind of the task, or that a program has its own.
+    pub fn task_name(&self) -> &'static str {
+        if self.given.is_some() { "program" } else { self.task.kind.name() }
     }
 }

@@ -86,6 +86,7 @@ impl Trial {
             dtype,
             seed,
             data_seed,
+            given: _,
         } = self;
         let shape = Shape {
             task: task.clone(),

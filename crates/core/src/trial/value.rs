@@ -1,6 +1,9 @@
 //! The value that an axis has in a trial, and its text.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::HashSet;
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 /// One cell of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +28,56 @@ impl Value {
             Value::Float(x) => write!(to, "{x:?}").expect("writing to memory"),
             Value::Boolean(b) => to.extend_from_slice(if b { b"true" } else { b"false" }),
         }
+    }
+}
+
+/// Texts that no table has: of axes that a spec declares. Each is kept once.
+static TEXTS: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
+
+impl Value {
+    /// A text that stands in no table. It is kept for as long as the process lives.
+    pub fn text(text: &str) -> Value {
+        let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let texts = texts.get_or_insert_default();
+        let known = texts.get(text).copied().unwrap_or_else(|| {
+            let kept: &'static str = Box::leak(text.to_owned().into_boxed_str());
+            texts.insert(kept);
+            kept
+        });
+        Value::Text(known)
+    }
+}
+
+/// As it goes to another process.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Value")]
+enum Sent<T> {
+    Text(T),
+    Integer(u64),
+    Float(f64),
+    Boolean(bool),
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Value::Text(text) => Sent::Text(text),
+            Value::Integer(n) => Sent::Integer(n),
+            Value::Float(x) => Sent::Float(x),
+            Value::Boolean(b) => Sent::Boolean(b),
+        }
+        .serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+        Ok(match Sent::<String>::deserialize(from)? {
+            Sent::Text(text) => Value::text(&text),
+            Sent::Integer(n) => Value::Integer(n),
+            Sent::Float(x) => Value::Float(x),
+            Sent::Boolean(b) => Value::Boolean(b),
+        })
     }
 }
 

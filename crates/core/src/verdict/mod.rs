@@ -97,8 +97,8 @@ pub struct When {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probe {
     pub loss: f64,
-    /// The L2 norm of the whole gradient before clipping.
-    pub grad_norm: f64,
+    /// The L2 norm of the whole gradient before clipping. It is none where a program does not say it.
+    pub grad_norm: Option<f64>,
     /// The samples of the step's batch, by which the step is weighted in the epoch loss.
     pub samples: usize,
     /// Whether the gradient was clipped; `None` where the trial does not clip.
@@ -116,20 +116,20 @@ pub struct Measured {
     pub nan: Option<When>,
     pub epochs_run: u64,
     pub steps_run: u64,
-    pub loss_initial: f64,
+    pub loss_initial: Option<f64>,
     /// It is NaN where the trial ended early at a NaN loss.
-    pub loss_final: f64,
-    pub loss_trivial: f64,
+    pub loss_final: Option<f64>,
+    pub loss_trivial: Option<f64>,
     pub loss_min: Option<f64>,
     pub loss_max: Option<f64>,
     pub epoch_loss_max: Option<u64>,
     pub loss_jump_max: Option<f64>,
-    pub grad_norm_initial: f64,
+    pub grad_norm_initial: Option<f64>,
     pub grad_norm_max: Option<f64>,
     pub epoch_grad_norm_max: Option<u64>,
     pub clipped_fraction: Option<f64>,
     pub update_norm_max: Option<f64>,
-    pub weight_norm_initial: f64,
+    pub weight_norm_initial: Option<f64>,
     pub weight_norm_max: Option<f64>,
     pub backprop_ratio: Option<f64>,
     pub activation_ratio: Option<f64>,
@@ -147,8 +147,8 @@ pub struct EpochRow {
     pub loss_max: Option<f64>,
     pub grad_norm_max: Option<f64>,
     pub clipped_fraction: Option<f64>,
-    pub lr: f64,
-    pub weight_norm: f64,
+    pub lr: Option<f64>,
+    pub weight_norm: Option<f64>,
     pub update_norm_max: Option<f64>,
 }
 
@@ -158,7 +158,7 @@ pub struct StepRow {
     /// The updates that were done before it.
     pub step: u64,
     pub loss: f64,
-    pub grad_norm: f64,
+    pub grad_norm: Option<f64>,
     pub clipped: Option<bool>,
     pub update_norm: Option<f64>,
 }
@@ -182,12 +182,13 @@ pub struct LayerRow {
     pub weight_norm: f64,
 }
 
-/// What is measured once, before any update.
-#[derive(Debug, Clone, PartialEq)]
+/// Measured once, before any update. A program need not say any of it; where it says no
+/// `loss_initial`, the loss of the first step stands in for it when the verdict is found.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Beginning {
-    pub loss_initial: f64,
-    pub loss_trivial: f64,
-    pub weight_norm: f64,
+    pub loss_initial: Option<f64>,
+    pub loss_trivial: Option<f64>,
+    pub weight_norm: Option<f64>,
     pub backprop_ratio: Option<f64>,
     pub activation_ratio: Option<f64>,
     pub sharpness: Option<f64>,
