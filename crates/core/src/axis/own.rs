@@ -35,7 +35,7 @@ named! {
 /// The axes that a spec knows: the built-in ones and those that it declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AxisSet {
-    /// In the order of the declaration, which is that of the columns.
+    /// These axes in the order of their declaration, which is that of the columns.
     pub declared: Vec<Id>,
     /// Whether a program trains the trials. What an axis means there is the program's business: no
     /// axis needs another one, none has a default, and none has to be there.
@@ -45,7 +45,7 @@ pub struct AxisSet {
 static DECLARED: RwLock<Vec<&'static Axis>> = RwLock::new(Vec::new());
 
 impl Declared {
-    /// The axis of this declaration. None if the process has declared 65,536 others before.
+    /// The axis of this declaration; `None` if the process has declared 65,536 others before.
     pub fn id(&self) -> Option<Id> {
         let same = |axis: &&&Axis| axis.name == self.name && self.kind.takes(&axis.kind);
         let known = DECLARED.read().unwrap_or_else(PoisonError::into_inner);
@@ -77,7 +77,7 @@ impl Declared {
         Some(id)
     }
 
-    /// The declaration of an axis; none of a built-in one.
+    /// The declaration of an axis; `None` for a built-in one.
     pub fn of(id: Id) -> Option<Declared> {
         let Id::Own(_) = id else { return None };
         let axis = id.axis();

@@ -1,5 +1,5 @@
-//! A `[[grid]]` block: its keys and those of `[base]` read into dials, zipped lists joined. Whether the dials make sense together is for
-//! `check`.
+//! A `[[grid]]` block: its keys and those of `[base]` are read into dials, and zipped lists are
+//! joined. `check` finds out whether the dials make sense together.
 
 use super::dial::{self, Dial};
 use super::report::{Mistake, Problems, excerpt};
@@ -10,7 +10,7 @@ use crate::axis::{Axis, AxisSet, Id, Kind};
 use crate::trial::Budget;
 use std::sync::Arc;
 
-/// A block, checked: `grid` makes its trials.
+/// A block that was checked. `grid` makes its trials.
 #[derive(Debug)]
 pub struct Block {
     pub label: String,
@@ -18,24 +18,24 @@ pub struct Block {
     pub budget: Budget,
     pub loss_ratio: f64,
     pub seeds: Seeds,
-    /// The outermost first; the seed is inside them all.
+    /// The dials, of which the first is outermost. The seed is inside them all.
     pub dials: Vec<Dial>,
-    /// No two points make the same trial, surely.
+    /// Whether it is certain that no two points make the same trial.
     pub distinct: bool,
-    /// What trains its trials; none is a built-in net.
+    /// The program that trains its trials; `None` for a built-in net.
     pub program: Option<Arc<Programmed>>,
 }
 
-/// A program and the axes that it is given in every block.
+/// A program, and the axes that it is given in every block.
 #[derive(Debug, Clone)]
 pub struct Programmed {
-    /// As it enters the identity of a trial.
+    /// The program as it enters the identity of a trial.
     pub identity: String,
     /// The axes that the spec declares.
     pub declared: Vec<Id>,
 }
 
-/// An axis, or several zipped, as a table of the spec gives them.
+/// An axis, or several zipped ones, as a table of the spec gives them.
 #[derive(Debug, Clone)]
 pub struct Given {
     pub keys: Vec<Key>,
@@ -53,12 +53,12 @@ pub struct Key {
 #[derive(Debug, Clone, Default)]
 pub struct Axes {
     pub given: Vec<Given>,
-    /// Set, but with a mistake; what depends on them is not judged.
+    /// The axes that are set with a mistake. Nothing that depends on them is judged.
     pub broken: Vec<Id>,
 }
 
 impl Axes {
-    /// Values that are kept in memory.
+    /// The number of values that are kept in memory.
     pub fn listed(&self) -> u64 {
         self.given.iter().map(|given| given.dial.listed()).sum()
     }
@@ -69,7 +69,7 @@ impl Axes {
         set.chain(self.broken.iter().copied()).collect()
     }
 
-    /// These, and of `base` what these leave open.
+    /// These axes, and those of `base` that these leave open.
     pub fn over(&self, base: &Axes, known: &AxisSet) -> Axes {
         let taken = self.taken();
         let mut all = self.clone();
@@ -85,7 +85,7 @@ impl Axes {
     }
 }
 
-/// Reads the entries that are axes and `zip`; gives back the others.
+/// Reads the entries that are axes, and `zip`. The others are returned.
 pub fn axes<'a>(entries: &'a [Entry], known: &AxisSet, problems: &mut Problems) -> (Axes, Vec<&'a Entry>) {
     let (mut axes, mut others, mut zip) = (Axes::default(), Vec::new(), None);
     for entry in entries {
@@ -119,7 +119,7 @@ pub fn axes<'a>(entries: &'a [Entry], known: &AxisSet, problems: &mut Problems) 
     (axes, others)
 }
 
-/// A short form and the axis that it sets.
+/// Reports an axis that is given both alone and in a short form.
 fn conflicts(axes: &mut Axes, problems: &mut Problems) {
     let mut broken = Vec::new();
     for given in &axes.given {
@@ -139,7 +139,7 @@ fn conflicts(axes: &mut Axes, problems: &mut Problems) {
 
 const ZIP: &str = "for example zip = [[\"depth\", \"lr\"]]: the lists of depth and lr advance together";
 
-/// `zip = [["depth", "lr"], ...]`
+/// Reads `zip = [["depth", "lr"], ...]` and joins the dials.
 fn join(axes: &mut Axes, node: &Node, known: &AxisSet, problems: &mut Problems) {
     let Raw::List(groups) = &node.raw else {
         problems.push(&node.span, Mistake::kind("zip", node.raw.kind(), "a list of lists", ZIP));

@@ -1,5 +1,5 @@
-//! `[base]` and `[[grid]]` as read, each block with what it takes from the base and from the top of the spec, before it is checked as
-//! a whole.
+//! `[base]` and `[[grid]]` as they are read. Each block has what it takes from the base and from
+//! the top of the spec. It was not checked as a whole yet.
 
 use super::block::{self, Axes};
 use super::check::View;
@@ -18,11 +18,11 @@ pub struct Settings {
     pub label: String,
     pub budget: Told<Budget>,
     pub seeds: Told<Seeds>,
-    /// Index into the plans.
+    /// An index into the plans.
     pub task: Told<usize>,
 }
 
-/// A setting may be there, or there with a mistake, which is not the same as missing.
+/// A setting of a spec. It may be there with a mistake, which is not the same as missing.
 #[derive(Debug, Default, Clone)]
 pub enum Told<T> {
     #[default]
@@ -55,11 +55,11 @@ impl<T: Clone> Told<T> {
     }
 }
 
-/// A block as read, before it is checked.
+/// A block as it is read, before it is checked.
 pub struct Draft {
     pub span: Span,
     pub own: Axes,
-    /// With what it takes from `[base]`.
+    /// Its own axes, with those that it takes from `[base]`.
     pub axes: Axes,
     pub settings: Settings,
     /// Whether a program trains its trials.
@@ -67,7 +67,8 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// `samples`: of each plan, as far as they are known.
+    /// The block as it is checked. `samples` has the samples of each plan, as far as they are
+    /// known.
     pub fn view<'a>(&'a self, plans: &'a [Plan], samples: &[Option<usize>]) -> View<'a> {
         let (task, samples) = match self.settings.task {
             Told::Is(i) => (Some(&plans[i]), samples.get(i).copied().flatten()),
@@ -77,7 +78,8 @@ impl Draft {
     }
 }
 
-/// Reads a key that the top of the spec and a block share. False if it is another key.
+/// Reads a key that the top of the spec and a block share. It returns `false` if this is another
+/// key.
 pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: Open, problems: &mut Problems) -> bool {
     let node = &entry.value;
     match entry.key.as_str() {
@@ -127,7 +129,7 @@ fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], known: &AxisSet
     problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &names));
 }
 
-/// Values that the lists of all blocks may have.
+/// The most values that the lists of all blocks may have.
 const MOST_LISTED: u64 = 4 * LISTED;
 
 pub fn drafts(
@@ -169,7 +171,7 @@ pub fn drafts(
     drafts
 }
 
-/// What neither the top of the spec nor a block says; pointed out at the first block that lacks it.
+/// Reports what neither the top of the spec nor a block says, at the first block that lacks it.
 fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
     if let Some(draft) = drafts.iter().find(|draft| draft.settings.budget.is_missing()) {
         let hint = "write epochs = 100 (or steps) at the top of the spec or here";
@@ -182,7 +184,7 @@ fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
     }
 }
 
-/// Bytes: a label stands in every row of its block.
+/// The most bytes of a label, which stands in every row of its block.
 pub const LONGEST_LABEL: usize = 1000;
 
 fn label(node: &Node) -> Result<String, Mistake> {

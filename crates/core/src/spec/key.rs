@@ -1,8 +1,8 @@
-//! The keys of a spec beside its axes, each declared once: its name, what it takes, its default and
-//! what it means. The rooms that read a spec take names and limits from here; the schema is made of
-//! these tables. How a value is read is not said here.
+//! The keys of a spec beside its axes. Each is declared once: its name, what it takes, its default
+//! and what it means. The modules that read a spec take names and limits from here, and the schema
+//! is made of these tables. How a value is read is not said here.
 
-// The limits of what has a form of its own.
+// These are the limits of values with a form of their own.
 pub use super::dial::LISTED;
 pub use super::draft::LONGEST_LABEL;
 pub use super::formula::LONGEST as LONGEST_METRIC;
@@ -17,20 +17,20 @@ use crate::trial::{TaskKind, Value};
 pub struct Key {
     pub name: &'static str,
     pub takes: Takes,
-    /// The table is refused without it.
+    /// Whether the table is refused without it.
     pub required: bool,
     /// The value where a spec gives none, if it is always the same.
     pub default: Option<Value>,
-    /// What it is, for the documents and the schema: sentences without the name.
+    /// What the key means, for the documents and the schema: sentences without its name.
     pub text: &'static str,
 }
 
-/// What values a key takes.
+/// The values that a key takes.
 #[derive(Debug, Clone, Copy)]
 pub enum Takes {
     Boolean,
     Text,
-    /// Both ends are included.
+    /// An integer from `min` to `max`, with both ends.
     Integer {
         min: i64,
         max: i64,
@@ -39,11 +39,11 @@ pub enum Takes {
     OneOf(&'static [&'static str]),
     /// A table with these keys.
     Table(&'static [Key]),
-    /// The name of a sweep: it is the name of a folder.
+    /// The name of a sweep, which is the name of a folder.
     Name,
     /// A line of text that stands in every row of a block.
     Label,
-    /// How many seeds, or a list of them.
+    /// The number of seeds, or a list of them.
     Seeds,
     /// A table whose keys depend on its `kind`.
     Task,
@@ -70,9 +70,9 @@ pub enum Takes {
     Separator,
     /// Lists of axes that advance together.
     Zip,
-    /// The two ends of a range, numbers of its axis.
+    /// The two ends of a range, which are numbers of its axis.
     Ends,
-    /// A numeric axis.
+    /// The name of a numeric axis.
     Divisor,
     /// A list of texts, at least one.
     Texts,
@@ -90,7 +90,7 @@ pub struct Kind {
     pub text: &'static str,
 }
 
-/// Epochs, updates, samples.
+/// The most epochs, updates or samples.
 pub const MOST: i64 = 1_000_000_000;
 
 const fn key(name: &'static str, takes: Takes, text: &'static str) -> Key {
@@ -144,7 +144,7 @@ const SEEDS: Key = usual(
 );
 const TASK: Key = key("task", Takes::Task, "What is learned: a table with a `kind` and the keys of that kind.");
 
-/// Of the spec itself.
+/// The keys at the top of the spec.
 pub const TOP: [Key; 14] = [
     required(key(
         "name",
@@ -178,7 +178,7 @@ pub const TOP: [Key; 14] = [
     key("map", Takes::Later, "A map over two axes."),
 ];
 
-/// Of a block, beside its axes and `zip`.
+/// The keys of a block, beside its axes and `zip`.
 pub const BLOCK: [Key; 5] = [
     key(
         "label",
@@ -191,7 +191,7 @@ pub const BLOCK: [Key; 5] = [
     SEEDS,
 ];
 
-/// Of a block and of `[base]`.
+/// The key of a block and of `[base]` that joins lists.
 pub const ZIP: Key = key(
     "zip",
     Takes::Zip,
@@ -234,7 +234,7 @@ pub const RECORD: [Key; 4] = [
     ),
 ];
 
-/// Of the table that `layers` may be.
+/// The key of the table that `layers` may be.
 pub const EVERY: Key =
     required(key("every", count(i64::MAX), "`layers.csv` has rows at epoch 0 and at every epoch that this divides."));
 
@@ -283,7 +283,7 @@ pub const BASELINE: [Key; 4] = [
     ),
 ];
 
-/// Axes that a spec may declare, and bytes of the name of one.
+/// The most axes that a spec may declare.
 pub const MOST_DECLARED: usize = 64;
 pub const LONGEST_AXIS: usize = 64;
 
@@ -317,11 +317,11 @@ pub const RANGE: [Key; 4] = [
     key("per", Takes::Divisor, "The numeric axis by whose value each value of the range is divided."),
 ];
 
-/// Of a condition on a numeric axis.
+/// The keys of a condition on a numeric axis.
 pub const BETWEEN: [Key; 2] =
     [key("min", ANY, "The least value, which is included."), key("max", ANY, "The largest value, which is included.")];
 
-/// Of every task.
+/// The key that every task has.
 pub const KIND: &str = "kind";
 
 const SIZE: Takes = count(1_000_000);
@@ -410,7 +410,7 @@ pub static TASKS: [Kind; 10] = [
     },
 ];
 
-/// The samples of `digits`.
+/// The number of samples of `digits`.
 const IMAGES: i64 = 1797;
 
 /// The names of these keys.
@@ -424,8 +424,10 @@ pub const fn names<const N: usize>(keys: &[Key; N]) -> [&'static str; N] {
 }
 
 impl Kind {
+    /// The keys of a kind of task.
+    ///
     /// # Panics
-    /// Never: every kind is in the table, as a test shows.
+    /// Never: a test shows that every kind is in the table.
     pub fn of(kind: TaskKind) -> &'static Kind {
         TASKS.iter().find(|table| table.kind == kind).expect("every kind of task has its keys")
     }
@@ -434,7 +436,7 @@ impl Kind {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// The names of its keys beside `kind`.
+    /// The names of the keys beside `kind`.
     pub fn names(&self) -> Vec<&'static str> {
         self.keys.iter().map(|key| key.name).collect()
     }

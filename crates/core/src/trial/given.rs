@@ -16,7 +16,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// The value of an axis; none where the spec sets none.
+    /// The value of an axis; `None` where the spec does not set it.
     pub fn value(&self, id: Id) -> Option<Value> {
         self.cells.iter().find(|(axis, _)| *axis == id)?.1
     }
