@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 
 /// The version of the messages. Parent and worker are the same program, so this notices a binary
 /// that was replaced in the middle of a sweep.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The most bytes of a frame.
 const LONGEST_FRAME: u32 = 1 << 28;

@@ -85,10 +85,10 @@ impl Trial {
         put_text(text, "program", format_args!("{:?}", given.program));
         self.put_budget(text);
         put(text, "loss_ratio", Value::Float(self.loss_ratio));
-        for (id, value) in given.values() {
+        for (name, value) in given.values() {
             match value {
-                Value::Text(value) => put_text(text, id.name(), format_args!("{value:?}")),
-                value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => put(text, id.name(), value),
+                Value::Text(value) => put_text(text, name, format_args!("{value:?}")),
+                value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => put(text, name, value),
             }
         }
         put(text, "seed", Value::Integer(self.seed));

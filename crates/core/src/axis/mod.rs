@@ -229,7 +229,7 @@ impl Id {
         match &trial.given {
             None => (self.axis().get)(trial),
             Some(_) if self == Id::Seed => Some(Value::Integer(trial.seed)),
-            Some(given) => given.value(self),
+            Some(given) => given.value(self.name()),
         }
     }
 
@@ -333,7 +333,8 @@ impl Trial {
             Some(Value::Boolean(b)) => (4u8, b).hash(&mut hasher),
         };
         if let Some(given) = &self.given {
-            given.cells.iter().for_each(|(_, value)| put(*value));
+            given.built_in.iter().for_each(|(_, value)| put(Some(*value)));
+            given.declared.iter().for_each(|(_, value)| put(*value));
             return hasher.finish();
         }
         for axis in TABLE.iter().filter(|axis| axis.rides == Rides::Lane) {

@@ -98,7 +98,7 @@ impl Footprint {
         }
     }
 
-    /// Of a program nothing is known before it runs.
+    /// The footprint of a program's trial, of which nothing is known before it runs.
     pub fn of_program() -> Footprint {
         Footprint { per_lane: 0.0, per_trial: 0.0, per_seed: 0.0, per_chunk: 0.0 }
     }

@@ -55,12 +55,12 @@ pub fn runs() -> Vec<&'static str> {
     Section::ALL.into_iter().flat_map(Section::names).collect()
 }
 
-/// The columns of `runs.csv` with those of the axes that a spec declares, which come last.
+/// The columns of `runs.csv`, with those of the axes that a spec declares, which come last.
 pub fn runs_of(axes: &AxisSet) -> Vec<&'static str> {
     runs().into_iter().chain(axes.declared.iter().map(|id| id.name())).collect()
 }
 
-/// Where an axis stands in `runs.csv`.
+/// The position of an axis in `runs.csv`.
 ///
 /// # Panics
 /// If it is no axis of the spec.

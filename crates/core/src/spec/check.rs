@@ -21,7 +21,8 @@ pub struct View<'a> {
     pub samples: Option<usize>,
     /// The place of the block's header.
     pub span: &'a Span,
-    /// Whether a program trains its trials: no axis has a default, and none needs another.
+    /// Whether a program trains the block's trials. Then no axis has a default, and none needs
+    /// another one.
     pub of_program: bool,
 }
 

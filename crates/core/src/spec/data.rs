@@ -42,7 +42,7 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// A file of a program, of which nothing is read but its content as a whole.
+    /// What is taken of a program's file: nothing but its content as a whole.
     pub fn of_program(path: &str, file: &str, sha256: &str) -> Taken {
         Taken {
             path: path.to_owned(),
@@ -58,7 +58,7 @@ impl Taken {
         }
     }
 
-    /// Whether it is a file of a program. A data set has features.
+    /// Whether it is a file of a program. A data set has features, and such a file has none.
     pub fn is_of_program(&self) -> bool {
         self.features.is_empty() && self.target.is_empty()
     }

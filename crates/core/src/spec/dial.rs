@@ -16,10 +16,10 @@ pub struct Cell {
     pub per: Option<Id>,
 }
 
-/// What is set at one point of a block; the rest has its defaults.
+/// What is set at one point of a block. The other axes have their defaults.
 #[derive(Debug, Clone)]
 pub struct Point {
-    /// By their places in the table of axes.
+    /// The values of the built-in axes, by their places in the table.
     built_in: [Option<Cell>; COUNT],
     declared: Vec<(Id, Cell)>,
 }

@@ -74,9 +74,10 @@ fn bare(block: &Block, task: Task) -> Trial {
 fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
     let at = At { point, network: "", samples: u64::MAX };
     let value = |id: Id| point.get(id).and_then(|_| at.value(id));
-    let built_in = TABLE.iter().filter_map(|axis| Some((axis.id, Some(value(axis.id)?))));
-    let declared = program.declared.iter().map(|id| (*id, value(*id)));
-    let given = Given { program: program.identity.clone(), cells: built_in.chain(declared).collect() };
+    let built_in = TABLE.iter().filter_map(|axis| Some((axis.name.into(), value(axis.id)?)));
+    let declared = program.declared.iter().map(|id| (id.name().into(), value(*id)));
+    let program = program.identity.clone();
+    let given = Given { program, built_in: built_in.collect(), declared: declared.collect() };
     let nothing = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None };
     Trial { given: Some(Box::new(given)), ..bare(block, nothing) }
 }

@@ -32,11 +32,12 @@ impl Value {
     }
 }
 
-/// Texts that no table has: of axes that a spec declares. Each is kept once.
+/// The texts that stand in no table, since they are values of declared axes. Each is kept once.
 static TEXTS: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
 
 impl Value {
-    /// A text that stands in no table. It is kept for as long as the process lives.
+    /// The value of a text that stands in no table. The text is kept for as long as the process
+    /// lives.
     pub fn text(text: &str) -> Value {
         let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
         let texts = texts.get_or_insert_default();
@@ -49,7 +50,7 @@ impl Value {
     }
 }
 
-/// As it goes to another process.
+/// A value as it goes to another process.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Value")]
 enum Sent<T> {
