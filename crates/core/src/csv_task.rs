@@ -12,13 +12,13 @@ use std::sync::LazyLock;
 
 /// The data of the task `digits`: 1,797 images of 8 x 8 pixels from 0 to 16.
 /// `experiments/data/README.md` has the source and the licence.
-pub static DIGITS: LazyLock<Table> = LazyLock::new(|| {
+pub static DIGITS: LazyLock<DataSet> = LazyLock::new(|| {
     let bytes = include_bytes!("../../../experiments/data/digits.csv");
-    table(bytes, "digit", &[], true).expect("the file that is built in is a table")
+    parse(bytes, "digit", &[], true).expect("the file that is built in is a table")
 });
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Table {
+pub struct DataSet {
     /// The inputs, `[sample, feature]`.
     pub inputs: Vec<f64>,
     pub targets: Targets,
@@ -55,7 +55,7 @@ pub enum Targets {
 
 /// Why a file is no data set, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableError {
+pub struct DataSetError {
     /// The line, from 1, which is the header's. It is 0 if the error is about the whole file.
     pub line: u64,
     /// It is empty if the error is about the whole line.
@@ -72,7 +72,7 @@ pub struct TableError {
     pub short: bool,
 }
 
-impl fmt::Display for TableError {
+impl fmt::Display for DataSetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.line, self.column_name.as_str()) {
             (0, "") => write!(f, "{}", self.message),
@@ -83,10 +83,10 @@ impl fmt::Display for TableError {
     }
 }
 
-impl std::error::Error for TableError {}
+impl std::error::Error for DataSetError {}
 
-fn error(line: u64, column: &str, message: impl Into<String>) -> TableError {
-    TableError {
+fn error(line: u64, column: &str, message: impl Into<String>) -> DataSetError {
+    DataSetError {
         line,
         column_name: excerpt(column),
         message: message.into(),
@@ -102,23 +102,23 @@ fn error(line: u64, column: &str, message: impl Into<String>) -> TableError {
 /// any, they are all columns but the target. If `as_classes` is set the target may be text.
 ///
 /// # Errors
-/// As for `table_of`.
-pub fn table(bytes: &[u8], target: &str, features: &[String], as_classes: bool) -> Result<Table, TableError> {
-    table_of(bytes, target, features, as_classes, Layout::default())
+/// As for [`parse_with`].
+pub fn parse(bytes: &[u8], target: &str, features: &[String], as_classes: bool) -> Result<DataSet, DataSetError> {
+    parse_with(bytes, target, features, as_classes, Layout::default())
 }
 
-/// Reads a file in any layout; otherwise as `table`.
+/// Reads a file in any layout; otherwise as [`parse`].
 ///
 /// # Errors
 /// A column that is missing or ambiguous, a ragged line, a cell that is not a finite number, no
 /// samples or too few, or a single class.
-pub fn table_of(
+pub fn parse_with(
     bytes: &[u8],
     target: &str,
     features: &[String],
     as_classes: bool,
     layout: Layout,
-) -> Result<Table, TableError> {
+) -> Result<DataSet, DataSetError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = ReaderBuilder::new().delimiter(layout.separator).from_reader(bytes);
     let header: Vec<String> = match reader.byte_headers() {
@@ -163,10 +163,10 @@ pub fn table_of(
     }
     if let Some(wanted) = layout.samples.filter(|wanted| samples < *wanted) {
         let message = format!("there are {samples} samples, fewer than `samples = {wanted}`");
-        return Err(TableError { short: true, ..error(0, "", message) });
+        return Err(DataSetError { short: true, ..error(0, "", message) });
     }
     let (targets, classes) = if as_classes { classes(&names, target)? } else { (Targets::Values(values), Vec::new()) };
-    Ok(Table { inputs, targets, samples, features, classes })
+    Ok(DataSet { inputs, targets, samples, features, classes })
 }
 
 /// The most columns that an error lists.
@@ -206,7 +206,7 @@ impl Bad {
     }
 
     /// All of them as one error, at the place of the first.
-    fn error(&self, features: &[String], target: &str) -> Result<(), TableError> {
+    fn error(&self, features: &[String], target: &str) -> Result<(), DataSetError> {
         let Some((&column, first)) = self.0.iter().min_by_key(|(column, bad)| (bad.lines[0], **column)) else {
             return Ok(());
         };
@@ -222,7 +222,7 @@ impl Bad {
         }
         let sound = (0..features.len()).filter(|at| !self.0.contains_key(at)).map(|at| features[at].clone()).collect();
         let (cell, of_target) = (Some(first.cell.clone()), column == features.len());
-        Err(TableError { cell, of_target, sound, ..error(first.lines[0], name(column), message) })
+        Err(DataSetError { cell, of_target, sound, ..error(first.lines[0], name(column), message) })
     }
 }
 
@@ -248,21 +248,21 @@ fn no_number(text: &str) -> String {
 
 /// Refuses columns without a name. They are row numbers that another program wrote, so they are
 /// learned from only if the spec names them.
-fn refuse_nameless(header: &[String], target: &str) -> Result<(), TableError> {
+fn refuse_nameless(header: &[String], target: &str) -> Result<(), DataSetError> {
     let nameless = |name: &String| (name.is_empty() || name.starts_with("Unnamed: ")) && name != target;
     let Some(at) = header.iter().position(nameless) else {
         return Ok(());
     };
     let what = if header[at].is_empty() { "has no name" } else { "had no name in another file" };
     let sound = header.iter().filter(|name| !nameless(name) && *name != target).cloned().collect();
-    Err(TableError {
+    Err(DataSetError {
         nameless: true,
         sound,
         ..error(1, &header[at], format!("column {} of the header {what}", at + 1))
     })
 }
 
-fn unreadable(source: &csv::Error) -> TableError {
+fn unreadable(source: &csv::Error) -> DataSetError {
     let line = source.position().map_or(0, csv::Position::line);
     if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = source.kind() {
         error(line, "", format!("{len} cells, but the header has {expected_len}"))
@@ -286,7 +286,7 @@ fn places(header: &[String]) -> HashMap<&str, (usize, bool)> {
 }
 
 /// The position of the one column of this name.
-fn column(header: &[String], places: &HashMap<&str, (usize, bool)>, name: &str) -> Result<usize, TableError> {
+fn column(header: &[String], places: &HashMap<&str, (usize, bool)>, name: &str) -> Result<usize, DataSetError> {
     match places.get(name) {
         Some((column, false)) => Ok(*column),
         Some((_, true)) => Err(error(1, name, "two columns have this name")),
@@ -315,7 +315,7 @@ fn text(record: &ByteRecord, column: usize) -> Cow<'_, str> {
 }
 
 /// The classes of the targets, and their names.
-fn classes(names: &[String], target: &str) -> Result<(Targets, Vec<String>), TableError> {
+fn classes(names: &[String], target: &str) -> Result<(Targets, Vec<String>), DataSetError> {
     let finite = |name: &String| name.parse::<f64>().ok().filter(|x| x.is_finite());
     let numbers: Option<Vec<f64>> = names.iter().map(finite).collect();
     let (index, classes) = match numbers {
@@ -347,9 +347,9 @@ fn positions<K: Ord + Clone>(keys: impl Iterator<Item = K> + Clone) -> (Vec<i64>
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8], features: &[&str], as_classes: bool) -> Result<Table, String> {
+    fn read(bytes: &[u8], features: &[&str], as_classes: bool) -> Result<DataSet, String> {
         let features: Vec<String> = features.iter().map(|name| (*name).to_owned()).collect();
-        table(bytes, "y", &features, as_classes).map_err(|error| error.to_string())
+        parse(bytes, "y", &features, as_classes).map_err(|error| error.to_string())
     }
 
     fn check(bytes: &str, expected: &str) {

@@ -21,19 +21,19 @@ macro_rules! axes {
         /// The places of the built-in axes in `TABLE`.
         #[derive(Clone, Copy)]
         #[repr(usize)]
-        enum Place { $($id),+ }
+        enum TableIndex { $($id),+ }
 
         impl Id {
             /// The place of a built-in axis in `TABLE`; `None` for an axis that a spec declares.
             pub const fn place(self) -> Option<usize> {
                 match self {
-                    $(Id::$id => Some(Place::$id as usize),)+
+                    $(Id::$id => Some(TableIndex::$id as usize),)+
                     Id::Own(_) => None,
                 }
             }
         }
 
-        pub const COUNT: usize = [$(Place::$id),+].len();
+        pub const COUNT: usize = [$(TableIndex::$id),+].len();
 
         /// Every axis, in the order of the columns of `runs.csv`.
         pub static TABLE: [Axis; COUNT] = [$(Axis { id: Id::$id, ..$axis }),+];

@@ -37,13 +37,13 @@ pub struct Programmed {
 
 /// An axis, or several zipped ones, as a table of the spec gives them.
 #[derive(Debug, Clone)]
-pub struct Given {
-    pub keys: Vec<Key>,
+pub struct AxisSetting {
+    pub keys: Vec<AxisKey>,
     pub dial: Dial,
 }
 
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct AxisKey {
     pub axis: &'static Axis,
     pub key_span: Span,
     pub span: Span,
@@ -52,7 +52,7 @@ pub struct Key {
 /// The axes of `[base]` or of a block.
 #[derive(Debug, Clone, Default)]
 pub struct Axes {
-    pub given: Vec<Given>,
+    pub given: Vec<AxisSetting>,
     /// The axes that are set with a mistake. Nothing that depends on them is judged.
     pub broken: Vec<Id>,
 }
@@ -77,7 +77,7 @@ impl Axes {
             // A short form is one value: `init = "he"` does not keep the 0.1 of `normal(0.1)`.
             let replaced = given.keys.iter().any(|key| taken.contains(&key.axis.id));
             if !replaced && let Some(dial) = given.dial.clone().without(&taken, known) {
-                all.given.push(Given { keys: given.keys.clone(), dial });
+                all.given.push(AxisSetting { keys: given.keys.clone(), dial });
             }
         }
         all.broken.extend(base.broken.iter().filter(|id| !taken.contains(id)));
@@ -102,8 +102,8 @@ pub fn axes<'a>(entries: &'a [Entry], known: &AxisSet, problems: &mut Problems) 
         };
         match dial::read(axis, &entry.value, known, problems) {
             Some(dial) => {
-                let key = Key { axis, key_span: entry.key_span.clone(), span: entry.value.span.clone() };
-                axes.given.push(Given { keys: vec![key], dial });
+                let key = AxisKey { axis, key_span: entry.key_span.clone(), span: entry.value.span.clone() };
+                axes.given.push(AxisSetting { keys: vec![key], dial });
             }
             None => axes.broken.push(axis.id),
         }
@@ -188,8 +188,8 @@ fn member(axes: &Axes, used: &mut Vec<Id>, item: &Node, known: &AxisSet, problem
 
 /// Joins the dials of `members` into one, in the place of the first.
 fn merge(axes: &mut Axes, members: &[Id], span: &Span, problems: &mut Problems) {
-    let is_member = |given: &Given| members.contains(&given.keys[0].axis.id);
-    let mut parts: Vec<Given> = Vec::new();
+    let is_member = |given: &AxisSetting| members.contains(&given.keys[0].axis.id);
+    let mut parts: Vec<AxisSetting> = Vec::new();
     let mut place = None;
     for (i, given) in std::mem::take(&mut axes.given).into_iter().enumerate() {
         if is_member(&given) {
@@ -199,7 +199,7 @@ fn merge(axes: &mut Axes, members: &[Id], span: &Span, problems: &mut Problems) 
             axes.given.push(given);
         }
     }
-    let lengths = |parts: &[Given]| {
+    let lengths = |parts: &[AxisSetting]| {
         let each = parts.iter().map(|part| format!("`{}` has {}", part.keys[0].axis.name, part.dial.len()));
         each.collect::<Vec<_>>().join(", ")
     };
@@ -222,5 +222,5 @@ fn merge(axes: &mut Axes, members: &[Id], span: &Span, problems: &mut Problems) 
     };
     let dial = Dial::Rows { rows: (0..length).map(row).collect(), axes: columns.clone() };
     let keys = parts.into_iter().flat_map(|part| part.keys).collect();
-    axes.given.insert(place.unwrap_or(0), Given { keys, dial });
+    axes.given.insert(place.unwrap_or(0), AxisSetting { keys, dial });
 }

@@ -3,12 +3,13 @@
 
 use super::block::{self, Axes};
 use super::check::View;
+use super::data::Sources;
 use super::dial::LISTED;
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
-use super::task::{self, Open, Plan};
+use super::task::{self, TaskDraft};
 use crate::axis::AxisSet;
 use crate::trial::Budget;
 
@@ -16,42 +17,42 @@ use crate::trial::Budget;
 #[derive(Debug, Default)]
 pub struct Settings {
     pub label: String,
-    pub budget: Told<Budget>,
-    pub seeds: Told<Seeds>,
+    pub budget: Setting<Budget>,
+    pub seeds: Setting<Seeds>,
     /// An index into the plans.
-    pub task: Told<usize>,
+    pub task: Setting<usize>,
 }
 
 /// A setting of a spec. It may be there with a mistake, which is not the same as missing.
 #[derive(Debug, Default, Clone)]
-pub enum Told<T> {
+pub enum Setting<T> {
     #[default]
     Missing,
     Broken,
     Is(T),
 }
 
-impl<T: Clone> Told<T> {
-    pub fn of(value: Option<T>) -> Told<T> {
-        value.map_or(Told::Broken, Told::Is)
+impl<T: Clone> Setting<T> {
+    pub fn of(value: Option<T>) -> Setting<T> {
+        value.map_or(Setting::Broken, Setting::Is)
     }
 
-    pub fn or(&self, other: &Told<T>) -> Told<T> {
+    pub fn or(&self, other: &Setting<T>) -> Setting<T> {
         match self {
-            Told::Missing => other.clone(),
-            Told::Broken | Told::Is(_) => self.clone(),
+            Setting::Missing => other.clone(),
+            Setting::Broken | Setting::Is(_) => self.clone(),
         }
     }
 
     pub fn value(self) -> Option<T> {
         match self {
-            Told::Is(value) => Some(value),
-            Told::Missing | Told::Broken => None,
+            Setting::Is(value) => Some(value),
+            Setting::Missing | Setting::Broken => None,
         }
     }
 
     pub fn is_missing(&self) -> bool {
-        matches!(self, Told::Missing)
+        matches!(self, Setting::Missing)
     }
 }
 
@@ -69,10 +70,10 @@ pub struct Draft {
 impl Draft {
     /// The block as it is checked. `samples` has the samples of each plan, as far as they are
     /// known.
-    pub fn view<'a>(&'a self, plans: &'a [Plan], samples: &[Option<usize>]) -> View<'a> {
+    pub fn view<'a>(&'a self, plans: &'a [TaskDraft], samples: &[Option<usize>]) -> View<'a> {
         let (task, samples) = match self.settings.task {
-            Told::Is(i) => (Some(&plans[i]), samples.get(i).copied().flatten()),
-            Told::Missing | Told::Broken => (None, None),
+            Setting::Is(i) => (Some(&plans[i]), samples.get(i).copied().flatten()),
+            Setting::Missing | Setting::Broken => (None, None),
         };
         View { axes: &self.axes, task, samples, span: &self.span, of_program: self.of_program }
     }
@@ -80,7 +81,13 @@ impl Draft {
 
 /// Reads a key that the top of the spec and a block share. It returns `false` if this is another
 /// key.
-pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: Open, problems: &mut Problems) -> bool {
+pub fn setting(
+    into: &mut Settings,
+    entry: &Entry,
+    plans: &mut Vec<TaskDraft>,
+    open: Sources,
+    problems: &mut Problems,
+) -> bool {
     let node = &entry.value;
     match entry.key.as_str() {
         key @ ("epochs" | "steps") => {
@@ -88,12 +95,12 @@ pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: 
                 problems.add(&entry.key_span, "both `epochs` and `steps` are given", "keep one of them");
                 return true;
             }
-            into.budget = Told::of(problems.keep(&node.span, settings::budget(key, node)));
+            into.budget = Setting::of(problems.keep(&node.span, settings::budget(key, node)));
         }
-        "seeds" => into.seeds = Told::of(problems.keep(&node.span, settings::seeds(node))),
+        "seeds" => into.seeds = Setting::of(problems.keep(&node.span, settings::seeds(node))),
         "task" => {
             let plan = task::read(node, open, problems);
-            into.task = Told::of(plan.is_some().then_some(plans.len()));
+            into.task = Setting::of(plan.is_some().then_some(plans.len()));
             plans.extend(plan);
         }
         "seed" => {
@@ -137,8 +144,8 @@ pub fn drafts(
     base: &Axes,
     global: &Settings,
     known: &AxisSet,
-    plans: &mut Vec<Plan>,
-    open: Open,
+    plans: &mut Vec<TaskDraft>,
+    open: Sources,
     problems: &mut Problems,
 ) -> Vec<Draft> {
     let tables = settings::tables("grid", grid, problems);

@@ -84,7 +84,7 @@ pub enum Takes {
 
 /// A kind of task and the keys that it takes beside `kind`.
 #[derive(Debug)]
-pub struct Kind {
+pub struct TaskKeys {
     pub kind: TaskKind,
     pub keys: &'static [Key],
     pub text: &'static str,
@@ -339,16 +339,16 @@ const INPUT_STD: Key =
 const DRAWN: &[Key] = &[usual(INPUTS, Value::Integer(10)), OUTPUTS, CLASSES, SAMPLES, INPUT_STD];
 
 /// Every kind of task.
-pub static TASKS: [Kind; 10] = [
-    Kind {
+pub static TASKS: [TaskKeys; 10] = [
+    TaskKeys {
         kind: TaskKind::Teacher,
         keys: DRAWN,
         text: "The standardized outputs (or the class) of a fixed random tanh net of 64 units.",
     },
-    Kind { kind: TaskKind::Noise, keys: DRAWN, text: "Fixed random inputs and targets." },
-    Kind { kind: TaskKind::FreshNoise, keys: DRAWN, text: "Random inputs and targets, new ones in every epoch." },
-    Kind { kind: TaskKind::Scalar, keys: &[], text: "One sample with the input 1 and the target 0." },
-    Kind {
+    TaskKeys { kind: TaskKind::Noise, keys: DRAWN, text: "Fixed random inputs and targets." },
+    TaskKeys { kind: TaskKind::FreshNoise, keys: DRAWN, text: "Random inputs and targets, new ones in every epoch." },
+    TaskKeys { kind: TaskKind::Scalar, keys: &[], text: "One sample with the input 1 and the target 0." },
+    TaskKeys {
         kind: TaskKind::Csv,
         keys: &[
             required(key("path", Takes::Text, "The CSV file, relative to the folder of the spec.")),
@@ -374,7 +374,7 @@ pub static TASKS: [Kind; 10] = [
         ],
         text: "A column of your own CSV file, learned from the other columns: docs/data.md.",
     },
-    Kind {
+    TaskKeys {
         kind: TaskKind::Digits,
         keys: &[usual(
             key("samples", count(IMAGES), "The number of images, from the first on."),
@@ -382,22 +382,22 @@ pub static TASKS: [Kind; 10] = [
         )],
         text: "1,797 images of 8 x 8 pixels of handwritten digits, which are 10 classes.",
     },
-    Kind {
+    TaskKeys {
         kind: TaskKind::Adding,
         keys: &[SAMPLES],
         text: "The sum of the two marked values of a sequence. It takes a recurrent network and loss mse.",
     },
-    Kind {
+    TaskKeys {
         kind: TaskKind::Copy,
         keys: &[Key { text: "The number of symbols.", default: Some(Value::Integer(8)), ..CLASSES }, SAMPLES],
         text: "The symbol of the first step of a sequence, asked for at the last step. It takes a recurrent network.",
     },
-    Kind {
+    TaskKeys {
         kind: TaskKind::TemporalOrder,
         keys: &[SAMPLES],
         text: "The order of two symbols in a sequence of distractors, which makes 4 classes. It takes a recurrent network.",
     },
-    Kind {
+    TaskKeys {
         kind: TaskKind::NoiseSequence,
         keys: &[
             Key { text: "The number of features of a time step.", default: Some(Value::Integer(1)), ..INPUTS },
@@ -423,12 +423,12 @@ pub const fn names<const N: usize>(keys: &[Key; N]) -> [&'static str; N] {
     names
 }
 
-impl Kind {
+impl TaskKeys {
     /// The keys of a kind of task.
     ///
     /// # Panics
     /// Never: a test shows that every kind is in the table.
-    pub fn of(kind: TaskKind) -> &'static Kind {
+    pub fn of(kind: TaskKind) -> &'static TaskKeys {
         TASKS.iter().find(|table| table.kind == kind).expect("every kind of task has its keys")
     }
 

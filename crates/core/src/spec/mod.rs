@@ -36,16 +36,16 @@ pub mod value;
 
 pub use report::Mistake;
 pub(crate) use report::Problems;
-pub use report::{Problem, Report};
+pub use report::{Diagnostics, Problem};
 
 use crate::axis::{AxisSet, Id};
 use crate::trial::Loss;
 use crate::verdict::Record;
-use block::{Axes, Block, Key, Programmed};
+use block::{Axes, AxisKey, Block, Programmed};
 use check::View;
 use data::{Read, Sources, Taken};
 use dial::Dial;
-use draft::{Draft, Settings, Told};
+use draft::{Draft, Setting, Settings};
 use expect::{Baseline, Expect};
 use filter::Filter;
 use grid::Grid;
@@ -54,7 +54,7 @@ use report::excerpt;
 use settings::Seeds;
 use source::{Entry, Span};
 use std::sync::Arc;
-use task::{Open, Plan, Tasks};
+use task::{TaskDraft, Tasks};
 
 /// A sweep that was checked. Nothing that uses it can fail because of what the user wrote.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Spec {
     ///
     /// # Errors
     /// All mistakes, in the order of the text.
-    pub fn parse(text: &str, file: &str, open: Read) -> Result<Spec, Report> {
+    pub fn parse(text: &str, file: &str, open: Read) -> Result<Spec, Diagnostics> {
         Spec::parse_with(text, file, Sources { read: open, taken: &[] })
     }
 
@@ -95,7 +95,7 @@ impl Spec {
     ///
     /// # Errors
     /// All mistakes, in the order of the text.
-    pub fn parse_with(text: &str, file: &str, open: Open) -> Result<Spec, Report> {
+    pub fn parse_with(text: &str, file: &str, open: Sources) -> Result<Spec, Diagnostics> {
         let mut problems = Problems::default();
         let spec = match source::parse(text) {
             Ok(entries) => {
@@ -161,7 +161,7 @@ pub fn name(text: &str) -> Option<String> {
     settings::name(&entries.iter().find(|entry| entry.key == "name")?.value).ok()
 }
 
-fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> {
+fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spec> {
     let mut plans = Vec::new();
     let mut global = Settings::default();
     let (mut name, mut record, mut loss_ratio) = (None, Record::default(), LOSS_RATIO);
@@ -244,14 +244,14 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
     Some(spec)
 }
 
-fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], samples: &[Option<usize>], problems: &mut Problems) {
+fn check_all(drafts: &[Draft], base: &Axes, plans: &[TaskDraft], samples: &[Option<usize>], problems: &mut Problems) {
     let views: Vec<View> = drafts.iter().map(|draft| draft.view(plans, samples)).collect();
     for (view, draft) in views.iter().zip(drafts) {
         check::check(view, problems);
-        let keys: Vec<&Key> = draft.own.given.iter().flat_map(|given| &given.keys).collect();
+        let keys: Vec<&AxisKey> = draft.own.given.iter().flat_map(|given| &given.keys).collect();
         check::applies(&keys, std::slice::from_ref(view), "this block", problems);
     }
-    let keys: Vec<&Key> = base.given.iter().flat_map(|given| &given.keys).collect();
+    let keys: Vec<&AxisKey> = base.given.iter().flat_map(|given| &given.keys).collect();
     check::applies(&keys, &views, "any block", problems);
 }
 
@@ -259,7 +259,7 @@ fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], samples: &[Option<us
 fn of_program(
     entries: &[Entry],
     drafts: &[Draft],
-    plans: &[Plan],
+    plans: &[TaskDraft],
     (record, recorded): (&Record, Option<&source::Node>),
     problems: &mut Problems,
 ) {
@@ -300,10 +300,10 @@ fn taken(tasks: &[Tasks]) -> Vec<Taken> {
 }
 
 /// The tasks under the losses in use, one for each plan.
-fn tasks(drafts: &[Draft], plans: &[Plan], problems: &mut Problems) -> Vec<Tasks> {
+fn tasks(drafts: &[Draft], plans: &[TaskDraft], problems: &mut Problems) -> Vec<Tasks> {
     let mut losses: Vec<Vec<Loss>> = vec![Vec::new(); plans.len()];
     for draft in drafts {
-        if let Told::Is(i) = draft.settings.task {
+        if let Setting::Is(i) = draft.settings.task {
             losses[i].extend(draft.view(plans, &[]).losses());
         }
     }
@@ -311,7 +311,7 @@ fn tasks(drafts: &[Draft], plans: &[Plan], problems: &mut Problems) -> Vec<Tasks
 }
 
 /// The epochs of the longest trial of all blocks; `None` if that is not known.
-fn longest(drafts: &[Draft], plans: &[Plan], samples: &[Option<usize>]) -> Option<u64> {
+fn longest(drafts: &[Draft], plans: &[TaskDraft], samples: &[Option<usize>]) -> Option<u64> {
     let epochs = |draft: &Draft| draft.view(plans, samples).epochs(draft.settings.budget.clone().value()?);
     drafts.iter().map(epochs).collect::<Option<Vec<u64>>>()?.into_iter().max()
 }
@@ -319,7 +319,7 @@ fn longest(drafts: &[Draft], plans: &[Plan], samples: &[Option<usize>]) -> Optio
 /// Makes the blocks, none of which has a mistake.
 fn finish(
     drafts: Vec<Draft>,
-    plans: &[Plan],
+    plans: &[TaskDraft],
     tasks: &[Tasks],
     samples: &[Option<usize>],
     loss_ratio: f64,

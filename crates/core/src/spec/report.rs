@@ -140,10 +140,10 @@ impl Problems {
     }
 
     /// The report, in the order of the text.
-    pub fn report(mut self, text: &str, file: &str) -> Report {
+    pub fn report(mut self, text: &str, file: &str) -> Diagnostics {
         self.listed.sort_by_key(|(span, _)| span.start);
         let error = |(span, mistake)| Problem::new(Severity::Error, text, file, span, mistake);
-        Report { problems: self.listed.into_iter().map(error).collect(), more: self.more }
+        Diagnostics { problems: self.listed.into_iter().map(error).collect(), more: self.more }
     }
 
     /// The warnings alone, in the order of the text.
@@ -156,7 +156,7 @@ impl Problems {
 
 /// Every mistake in a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct Diagnostics {
     pub problems: Vec<Problem>,
     /// The number of mistakes beyond those listed.
     pub more: usize,
@@ -231,7 +231,7 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, problem) in self.problems.iter().enumerate() {
             f.write_str(if i > 0 { "\n\n" } else { "" })?;
@@ -244,4 +244,4 @@ impl fmt::Display for Report {
     }
 }
 
-impl std::error::Error for Report {}
+impl std::error::Error for Diagnostics {}

@@ -11,12 +11,9 @@ use crate::trial::{CsvFile, Dtype, Loss, Task, TaskKind};
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-/// Where the data come from.
-pub type Open<'a> = Sources<'a>;
-
 /// A task as it is written. Its outputs depend on the loss, which is not known yet.
 #[derive(Debug)]
-pub struct Plan {
+pub struct TaskDraft {
     pub kind: TaskKind,
     inputs: Option<usize>,
     outputs: Option<(usize, Span)>,
@@ -87,7 +84,7 @@ impl Tasks {
 /// The keys of all kinds.
 fn keys() -> Vec<&'static str> {
     let mut all = vec![key::KIND];
-    for name in key::TASKS.iter().flat_map(key::Kind::names) {
+    for name in key::TASKS.iter().flat_map(key::TaskKeys::names) {
         if !all.contains(&name) {
             all.push(name);
         }
@@ -96,14 +93,14 @@ fn keys() -> Vec<&'static str> {
 }
 
 /// Reads the table of a task. It returns `None` after a mistake that leaves no task at all.
-pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
+pub fn read(node: &Node, open: Sources, problems: &mut Problems) -> Option<TaskDraft> {
     let Raw::Table(entries) = &node.raw else {
         let hint = "for example task = { kind = \"teacher\", samples = 256 }";
         problems.push(&node.span, Mistake::kind("task", node.raw.kind(), "a table", hint));
         return None;
     };
     let kind = kind(entries, &node.span, problems);
-    let mut plan = Plan {
+    let mut plan = TaskDraft {
         kind: kind.unwrap_or(TaskKind::Teacher),
         inputs: None,
         outputs: None,
@@ -115,7 +112,7 @@ pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
     for entry in entries.iter().filter(|entry| entry.key != "kind") {
         let key = entry.key.as_str();
         // If the kind is unknown, the keys of all kinds are accepted.
-        let table = kind.map(key::Kind::of);
+        let table = kind.map(key::TaskKeys::of);
         let known = match table {
             Some(table) => table.key(key),
             None => key::TASKS.iter().find_map(|table| table.key(key)),
@@ -162,7 +159,7 @@ fn kind(entries: &[Entry], span: &Span, problems: &mut Problems) -> Option<TaskK
 }
 
 /// Takes a number of the table. The keys of a file are left to `file`.
-fn fill(plan: &mut Plan, entry: &Entry, key: &Key, problems: &mut Problems) {
+fn fill(plan: &mut TaskDraft, entry: &Entry, key: &Key, problems: &mut Problems) {
     let (span, raw) = (&entry.value.span, &entry.value.raw);
     let (mut count, mut number) = (None, None);
     if let Takes::Integer { min, max } = key.takes {
@@ -197,7 +194,7 @@ fn fill(plan: &mut Plan, entry: &Entry, key: &Key, problems: &mut Problems) {
 fn file(
     entries: &[Entry],
     (span, samples): (&Span, Option<usize>),
-    open: Open,
+    open: Sources,
     problems: &mut Problems,
 ) -> Option<File> {
     let find = |key: &str| entries.iter().find(|entry| entry.key == key);
@@ -288,7 +285,7 @@ fn features(entry: Option<&Entry>, target: Option<&str>, problems: &mut Problems
     Some(names)
 }
 
-impl Plan {
+impl TaskDraft {
     /// Why no trial of this dtype can start from the data, and the place of the mistake.
     pub fn beyond(&self, dtype: Dtype, learns_numbers: bool) -> Option<(&Span, Mistake)> {
         if let Some((std, span)) = &self.input_std {
@@ -378,7 +375,8 @@ impl File {
     fn columns(&self) -> &[(String, f64)] {
         self.columns.get_or_init(|| {
             let Content::Bytes(bytes) = &self.content else { return Vec::new() };
-            let table = |as_classes| csv_task::table_of(bytes, &self.target, &self.features, as_classes, self.layout());
+            let table =
+                |as_classes| csv_task::parse_with(bytes, &self.target, &self.features, as_classes, self.layout());
             let Ok(table) = table(false).or_else(|_| table(true)) else { return Vec::new() };
             let mut columns: Vec<(String, f64)> = table.features.iter().map(|name| (name.clone(), 0.0)).collect();
             for row in table.inputs.chunks_exact(columns.len()) {
@@ -429,7 +427,8 @@ impl File {
             }
             Content::Taken(taken) => return Ok(taken.clone()),
         };
-        let table = csv_task::table_of(bytes, &self.target, &self.features, loss == Loss::CrossEntropy, self.layout());
+        let table =
+            csv_task::parse_with(bytes, &self.target, &self.features, loss == Loss::CrossEntropy, self.layout());
         let table = table.map_err(|error| data::mistake(&self.written, bytes, &error, self.separator, loss))?;
         let asked = Asked {
             path: &self.written,

@@ -3,7 +3,7 @@
 //! no such value, since it may reach beyond what there is.
 
 use super::filter::{Attribute, Filter, Filterable};
-use super::report::{Mistake, Problems, Report, excerpt};
+use super::report::{Diagnostics, Mistake, Problems, excerpt};
 use super::source::Span;
 
 /// A value that no trial has.
@@ -66,7 +66,7 @@ pub fn refuse(
     known: &dyn Fn(&Attribute) -> Vec<String>,
     text: &str,
     file: &str,
-) -> Result<(), Report> {
+) -> Result<(), Diagnostics> {
     let mut problems = Problems::default();
     for Unmet { column, span, condition: _ } in unmet {
         let written = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
