@@ -101,7 +101,7 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
             if step == 0 {
                 reference.push(after.iter().map(|_| Reference::default()).collect());
             }
-            for i in 0..after.len() {
+            for (i, after) in after.iter().enumerate() {
                 let lane = i / (group.rows * group.cols) % 3;
                 if lane == 2 {
                     continue;
@@ -113,7 +113,7 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
                     before[g][i],
                     given[g][i] * coefficient,
                 );
-                let error = (after[i] - expected).abs();
+                let error = (after - expected).abs();
                 assert!(error <= 1e-10 * expected.abs().max(1e-3), "{:?} step {step}: off by {error:e}", trials[lane]);
                 moved[lane] += (expected - before[g][i]).powi(2);
             }
