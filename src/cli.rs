@@ -1,4 +1,4 @@
-//! The command line as it is written. No logic.
+//! The command line: its commands, their arguments and their help.
 #![allow(
     rustdoc::broken_intra_doc_links,
     rustdoc::invalid_html_tags,
@@ -33,7 +33,7 @@ Exit status:
 
 RUST_LOG=info (or debug) logs to stderr.";
 
-/// The last two tell results apart that may differ in their bits: see `fingerprints` in
+/// Results whose libtorch or build differ may differ in their bits: see `fingerprints` in
 /// manifest.toml.
 const VERSION: &str =
     concat!(env!("CARGO_PKG_VERSION"), " (libtorch ", env!("BLOWUP_LIBTORCH"), ", build ", env!("BLOWUP_BUILD"), ")");
@@ -368,7 +368,8 @@ pub struct PlotArgs {
     pub terminal: bool,
 }
 
-/// In words: those of the standard library speak of types and digits.
+/// Parses a number of 1 or more. The errors of the standard library speak of types and digits, so
+/// these three functions have their own.
 fn at_least_one<T: FromStr>(text: &str) -> Result<T, &'static str> {
     text.parse().map_err(|_| "expected a whole number, 1 or more")
 }
@@ -381,13 +382,14 @@ fn whole(text: &str) -> Result<u64, &'static str> {
     text.parse().map_err(|_| "expected a whole number, 0 or more")
 }
 
-/// Which shard: named, or to be found in the environment.
+/// The value of `--shard`: a shard, or how the environment says which shard it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShardArg {
     Is(Shard),
-    /// A task of a Slurm job array; of so many shards, or as many as the array has tasks.
+    /// A task of a Slurm job array. The number of shards is given, or is the number of tasks of the
+    /// array.
     Slurm(Option<NonZeroU32>),
-    /// A pod of a Kubernetes indexed job.
+    /// A pod of an indexed job of Kubernetes. The number of shards is given.
     Kubernetes(NonZeroU32),
 }
 
@@ -408,7 +410,7 @@ impl FromStr for ShardArg {
     }
 }
 
-/// Whatever follows a subcommand that is not built yet.
+/// The arguments of a subcommand that is not built yet. They are accepted and ignored.
 #[derive(Debug, Args)]
 pub struct UnbuiltArgs {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]

@@ -7,10 +7,8 @@ use blowup_core::failure::{Exit, Failure};
 use blowup_core::output;
 use blowup_core::protocol::{self, Report};
 
-/// Is a worker until its stdin closes.
-///
-/// # Errors
-/// None: what goes wrong is told to the parent.
+/// Is a worker until its stdin closes. It returns no error, since it tells its parent what goes
+/// wrong.
 pub fn run(args: &WorkerArgs) -> Result<Exit, Failure> {
     if let Some(launch) = &args.program {
         let launch = serde_json::from_str(launch).map_err(|error| Failure::new(format!("`--program`: {error}")))?;

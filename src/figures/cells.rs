@@ -1,5 +1,5 @@
-//! Trials, grouped and counted: the cells of a phase diagram. Counts, rates and intervals are those
-//! of `summary.csv`.
+//! Groups of trials, counted: the cells of a phase diagram. Their counts, rates and intervals are
+//! those of `summary.csv`.
 
 use super::design::combinations;
 use super::table::{Factor, TrialTable};
@@ -8,25 +8,28 @@ use blowup_core::record::Counts;
 use blowup_core::spec::metric::{Function, Rate};
 use blowup_core::summary;
 
-/// The trials that agree in some factors.
+/// The trials that have the same levels of some factors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiagramCell {
-    /// The level of each factor that was grouped by.
+    /// The code of the level of each factor by which the trials are grouped.
     pub levels: Vec<u32>,
     pub counts: Counts,
+    /// Its rows in the table.
     pub rows: Vec<u32>,
 }
 
-/// What a cell shows.
+/// The metric that a diagram shows in each cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlotMetric {
-    /// A share of the trials with a verdict.
+    /// A share of the trials that have a verdict.
     Rate(Rate),
-    /// The median of a column of `runs.csv` over the trials with a value; a NaN counts as infinite.
+    /// The median of a column of `runs.csv` over the trials that have a value. A NaN counts as
+    /// infinite.
     Median(&'static str),
 }
 
-/// Groups rows by factors, in the order of their levels; only groups that have rows.
+/// Groups rows by the levels of the factors `by`. The cells are in the order of the levels, and
+/// every cell has rows.
 pub fn cells(table: &TrialTable, rows: &[u32], by: &[&Factor]) -> Vec<DiagramCell> {
     let mut cells: Vec<DiagramCell> = Vec::new();
     for (row, number) in rows.iter().zip(combinations(by, rows).0) {
@@ -43,7 +46,8 @@ pub fn cells(table: &TrialTable, rows: &[u32], by: &[&Factor]) -> Vec<DiagramCel
 }
 
 impl DiagramCell {
-    /// None if no trial has a verdict (or a value).
+    /// The value of the metric. None if no trial of the cell has a verdict, or a value of the
+    /// column.
     pub fn value(&self, table: &TrialTable, metric: PlotMetric) -> Option<f64> {
         match metric {
             PlotMetric::Rate(rate) => {
@@ -52,7 +56,7 @@ impl DiagramCell {
             }
             PlotMetric::Median(name) => {
                 let column = table.measure(name);
-                // A NaN is worse than every number.
+                // A NaN counts as worse than every number.
                 let worst = |x: f64| if x.is_nan() { f64::INFINITY } else { x };
                 let values: Vec<f64> = self.rows.iter().filter_map(|row| column[*row as usize].map(worst)).collect();
                 aggregate(Function::Median, &values)
@@ -60,14 +64,14 @@ impl DiagramCell {
         }
     }
 
-    /// The 95% interval of a rate.
+    /// The 95% interval of a rate, after Wilson. None if no trial has a verdict.
     pub fn interval(&self, rate: Rate) -> Option<(f64, f64)> {
         let n = self.counts.verdicts();
         (n > 0).then(|| summary::wilson(hits(&self.counts, rate), n))
     }
 }
 
-/// The trials that a rate counts.
+/// How many of the trials a rate counts.
 pub fn hits(counts: &Counts, rate: Rate) -> u64 {
     match rate {
         Rate::Divergence => counts.diverged + counts.nonfinite,

@@ -1,5 +1,5 @@
-//! Single trials from `epochs.csv`: loss and gradient norm over the epochs, where updates were
-//! clipped, where a value stopped being finite.
+//! Pictures of single trials from `epochs.csv`: the loss and the gradient norm over the epochs,
+//! with marks where updates were clipped and where a value was not finite for the first time.
 
 use super::palette::NAMED;
 use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, Scale, dashed, solid};
@@ -14,25 +14,27 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
 
-/// Panels of a figure.
+/// How many panels a figure has at most.
 pub const MOST: usize = 12;
 
+/// What one row of `epochs.csv` says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Epoch {
     epoch: f64,
     loss: Option<f64>,
     grad_norm: Option<f64>,
-    /// Share of updates.
+    /// The share of the updates of this epoch that were clipped, from 0 to 1.
     clipped: f64,
 }
 
-/// The courses of the trials that were asked for.
+/// What `epochs.csv` says of the chosen trials.
 pub struct Courses {
     of: HashMap<TrialId, Vec<Epoch>>,
 }
 
-/// The trials to show: one of each configuration if there are few of them, else one for each
-/// outcome with each clip. Of those that are alike the first.
+/// Chooses the trials to show. If there are few configurations, it is the first trial with a
+/// verdict of each. Otherwise it is the first trial of each pair of an outcome and a clip
+/// threshold.
 pub fn chosen(table: &TrialTable, varying: &[&Factor], rows: &[u32]) -> Vec<u32> {
     let pick = |key: &dyn Fn(u32) -> Vec<u32>| {
         let mut seen = std::collections::HashSet::new();
@@ -52,10 +54,10 @@ pub fn chosen(table: &TrialTable, varying: &[&Factor], rows: &[u32]) -> Vec<u32>
 }
 
 impl Courses {
-    /// Reads `epochs.csv`.
+    /// Reads the rows of these trials from `epochs.csv`.
     ///
     /// # Errors
-    /// The first damaged row, with its line.
+    /// If a row is damaged. The message names its line.
     pub fn read(path: &Path, mut reader: impl BufRead, trials: &[TrialId]) -> Result<Courses, Failure> {
         let header = Header::read(path, &mut reader)?;
         let columns = ["epoch", "loss", "grad_norm_max", "clipped_fraction"].map(|name| header.column(name));
@@ -75,7 +77,8 @@ impl Courses {
         Ok(Courses { of })
     }
 
-    /// One panel; none if nothing was recorded of the trial.
+    /// The panel of one trial. None if nothing was recorded of it. `row` is its row in the table,
+    /// and the legend names its levels of the factors `varying`.
     pub fn panel(&self, table: &TrialTable, varying: &[&Factor], row: u32) -> Option<Panel> {
         let course = self.of.get(&table.trials[row as usize]).filter(|course| !course.is_empty())?;
         let (loss, norm) = (pieces(course, |e| e.loss), pieces(course, |e| e.grad_norm));
@@ -128,8 +131,8 @@ impl Courses {
     }
 }
 
-/// The stretches of epochs in which a value is a positive number: a line must not lead over what
-/// was infinite.
+/// The stretches of epochs in which a value is a positive number, each a line of its own: a line
+/// must not bridge epochs in which the value was not finite.
 fn pieces(course: &[Epoch], of: fn(&Epoch) -> Option<f64>) -> Vec<Vec<(f64, f64)>> {
     let point = |e: &Epoch| of(e).filter(|y| y.is_finite() && *y > 0.0).map(|y| (e.epoch, y));
     let stretches = course.chunk_by(|a, b| point(a).is_some() == point(b).is_some());

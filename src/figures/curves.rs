@@ -1,5 +1,5 @@
-//! Survival curves: for every axis a panel, for every value of it a curve of trials that have not
-//! diverged yet, and one of those that are still finite.
+//! Survival curves. Each axis has a panel. In it each value of the axis has two curves: the share
+//! of its trials that have not diverged yet, and the share of those that are still finite.
 
 use super::palette::{Colour, NAMED, step};
 use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, dashed, sheet, solid};
@@ -10,18 +10,19 @@ use super::survival::{Curve, curve};
 use super::table::{Factor, SurvivalEvent, TrialTable};
 use super::words;
 
-/// Curves of a panel that can be told apart: shades of an order, and colours.
+/// How many curves a panel has at most, if their values are numbers and have shades in order.
 const SHADES: usize = 7;
+/// How many curves a panel has at most, if their values are names and have colours.
 const COLOURS: usize = NAMED.len();
 
-/// One curve of a panel: its level and rows.
+/// One level in a panel: the trials that have it, and their colour.
 pub struct Share {
     pub name: String,
     pub colour: Colour,
     pub rows: Vec<u32>,
 }
 
-/// `by`: the axes. `None` if no trial was trained for an epoch.
+/// Draws a panel for each of the axes `by`. None if no trial was trained for an epoch.
 pub fn draw(table: &TrialTable, by: &[&Factor], rows: &[u32], title: &str) -> Option<Picture> {
     let budget = table.factor("epochs")?;
     let end = rows.iter().filter_map(|row| budget.level(*row).number).fold(0.0, f64::max);
@@ -51,8 +52,8 @@ pub fn draw(table: &TrialTable, by: &[&Factor], rows: &[u32], title: &str) -> Op
     Some(sheet(title, &subtitle, &panels))
 }
 
-/// The curves of a factor, as many as a panel can show: of many numbers some, evenly chosen; many
-/// names take several panels.
+/// The levels of a factor, divided among panels. Of many numbers only some are shown, evenly
+/// chosen, in one panel. Names fill as many panels as they need.
 pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
     let all = levels(factor, rows);
     let numeric = factor.is_numeric();
@@ -71,6 +72,7 @@ pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
         .collect()
 }
 
+/// One panel: the curves of these levels up to epoch `end`.
 fn panel(table: &TrialTable, title: String, end: f64, shares: &[Share]) -> Panel {
     let (mut lines, mut legend) = (Vec::new(), Vec::new());
     for share in shares {
@@ -99,12 +101,12 @@ fn panel(table: &TrialTable, title: String, end: f64, shares: &[Share]) -> Panel
     }
 }
 
-/// What is left at the end.
+/// The share that survives to the end.
 fn last(curve: &Curve) -> f64 {
     curve.points.last().map_or(1.0, |point| point.survival)
 }
 
-/// From everyone at epoch 0.
+/// The points of a curve, from 1 at epoch 0.
 fn steps(curve: &Curve) -> Vec<(f64, f64)> {
     let first = (curve.trials > 0).then_some((0.0, 1.0));
     first.into_iter().chain(curve.points.iter().map(|point| (f64::from(point.epoch), point.survival))).collect()

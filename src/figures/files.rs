@@ -14,8 +14,8 @@ use blowup_core::spec::unmet;
 use std::fs;
 use std::path::Path;
 
-/// Reads the rows of the run directory `dir` that the filters let through, with the columns that
-/// the metric needs.
+/// Reads the rows of the run directory `dir` that pass the filters, with the column that the metric
+/// needs.
 ///
 /// # Errors
 /// If the directory or its `runs.csv` is not there, is empty or is damaged, and if no row passes

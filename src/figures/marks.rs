@@ -5,9 +5,10 @@ use super::palette::{INK, NAMED, PAPER};
 use super::picture::{Area, Picture, Stroke};
 use blowup_core::record::Counts;
 
-/// What is unusual about the cells of a diagram.
+/// Which marks the cells of a diagram have.
 pub struct Marks {
-    /// Fewer trials with a verdict than this are few: half of what is usual.
+    /// A cell has few trials if fewer than this have a verdict. It is half of the median over the
+    /// cells.
     few_below: u64,
     few: bool,
     lost: bool,
@@ -15,6 +16,7 @@ pub struct Marks {
 }
 
 impl Marks {
+    /// The marks of these cells.
     pub fn of(cells: &[DiagramCell]) -> Marks {
         let mut sizes: Vec<u64> = cells.iter().map(|cell| cell.counts.verdicts()).collect();
         sizes.sort_unstable();
@@ -26,11 +28,12 @@ impl Marks {
         marks
     }
 
+    /// Whether few trials of the cell have a verdict, but at least one has.
     pub fn is_few(&self, cell: &DiagramCell) -> bool {
         (1..self.few_below).contains(&cell.counts.verdicts())
     }
 
-    /// Each with a cell that has it.
+    /// The marks that occur, each as a cell that has it and a text that explains it.
     pub fn listed(&self) -> Vec<(DiagramCell, String)> {
         let cell = |trials: u64, lost: u64| DiagramCell {
             levels: Vec::new(),
@@ -51,7 +54,7 @@ impl Marks {
         all.into_iter().filter(|(there, ..)| *there).map(|(_, cell, text)| (cell, text)).collect()
     }
 
-    /// Draws the marks of a cell: a red corner where trials were lost, and a stroke across the
+    /// Draws the marks of a cell: a blue corner where trials were lost, and a stroke across the
     /// lower left corner where few trials have a verdict, or a cross where no trial has one.
     pub fn draw(&self, picture: &mut Picture, area: Area, cell: &DiagramCell) {
         let stroke = Stroke { colour: INK, width: 1.0, dashed: false };

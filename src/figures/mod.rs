@@ -1,6 +1,5 @@
-//! From the CSV files of a run directory to figures. They read no spec. [`files`] alone opens
-//! files; everything else is handed a reader. A trial without a verdict is counted as lost and
-//! takes part in nothing else.
+//! From the CSV files of a run directory to figures. [`files`] alone opens files; everything else
+//! is handed a reader. A trial without a verdict is counted as lost and takes part in nothing else.
 //!
 //! The way from a file to a figure:
 //!

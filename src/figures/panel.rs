@@ -1,4 +1,5 @@
-//! A plot of lines: a frame, its axes, its legend, and panels of the same size side by side.
+//! A plot of lines with a frame, axes and a legend, and several such panels of the same size side
+//! by side.
 
 use super::font;
 use super::heading::Heading;
@@ -7,7 +8,7 @@ use super::picture::{Anchor, Area, Picture, Stroke, Text};
 use super::scale;
 use super::style::{PAD, TEXT, TICK};
 
-/// One plot.
+/// One plot of lines.
 pub struct Panel {
     pub title: String,
     pub x: AxisRange,
@@ -18,7 +19,7 @@ pub struct Panel {
     pub legend: Vec<LegendEntry>,
 }
 
-/// The ends of an axis.
+/// The ends of an axis, and the scale between them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AxisRange {
     pub low: f64,
@@ -26,25 +27,28 @@ pub struct AxisRange {
     pub scale: Scale,
 }
 
+/// How values are spaced along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     Linear,
     Log,
-    /// Of 1 + x: logarithmic, with a place for 0.
+    /// The logarithm of 1 + x, which has a place for 0.
     Log1p,
 }
 
+/// A line of a plot.
 pub struct Line {
-    /// In the units of the axes, in the order of x.
+    /// The points in the units of the axes, in the order of x.
     pub points: Vec<(f64, f64)>,
     pub stroke: Stroke,
     pub shape: Form,
 }
 
+/// How the points of a line are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Line,
-    /// Horizontal up to the next point.
+    /// A line that is horizontal up to the next point.
     Steps,
     /// A short upright stroke at each point.
     Ticks,
@@ -52,7 +56,7 @@ pub enum Form {
     Crosses,
 }
 
-/// A line of the legend; without a stroke it is only words.
+/// A line of the legend. Without a stroke it is only a text.
 pub struct LegendEntry {
     pub text: String,
     pub stroke: Option<(Stroke, Form)>,
@@ -66,11 +70,13 @@ const LINE: f64 = 16.0;
 const KEY: f64 = 26.0;
 
 impl AxisRange {
+    /// A linear axis.
     pub fn linear(low: f64, high: f64) -> AxisRange {
         AxisRange { low, high, scale: Scale::Linear }
     }
 
-    /// Whole powers of ten around positive values; `None` if there is none.
+    /// A logarithmic axis between the powers of ten around the positive finite values. None if
+    /// there are no such values.
     pub fn decades(values: impl Iterator<Item = f64>) -> Option<AxisRange> {
         let (low, high) = values
             .filter(|x| x.is_finite() && *x > 0.0)
@@ -80,12 +86,13 @@ impl AxisRange {
         Some(AxisRange { low: power(low), high: power(if high > low { high } else { low + 1.0 }), scale: Scale::Log })
     }
 
-    /// Epochs from 0: what happens in the first ones gets as much room as what happens later.
+    /// An axis of epochs from 0. If there are many, the first ones get as much room as the later
+    /// ones.
     pub fn epochs(last: f64) -> AxisRange {
         AxisRange { low: 0.0, high: last, scale: if last > 12.0 { Scale::Log1p } else { Scale::Linear } }
     }
 
-    /// From 0 to 1 within the ends.
+    /// The place of a value between the ends, from 0 to 1.
     fn place(self, value: f64) -> f64 {
         let on = |x: f64| match self.scale {
             Scale::Linear => x,
@@ -95,6 +102,7 @@ impl AxisRange {
         (on(value) - on(self.low)) / (on(self.high) - on(self.low))
     }
 
+    /// The ticks: their values, and their texts.
     fn ticks(self) -> Vec<(f64, String)> {
         let ticks = match self.scale {
             Scale::Log => scale::decades(self.low, self.high, 6),
@@ -103,7 +111,7 @@ impl AxisRange {
                 [0.0, 1.0, 3.0].into_iter().chain(more).take_while(|x| *x <= self.high).collect()
             }
             Scale::Linear if self.high < 1.5 => vec![0.0, 0.25, 0.5, 0.75, 1.0],
-            // Epochs, layers and time steps are whole.
+            // Epochs, layers and time steps are whole numbers.
             Scale::Linear => scale::steps(self.low, self.high, 6).into_iter().filter(|x| x.fract() == 0.0).collect(),
         };
         let inside = ticks.into_iter().filter(|x| (-1e-9..=1.0 + 1e-9).contains(&self.place(*x)));
@@ -111,7 +119,7 @@ impl AxisRange {
     }
 }
 
-/// A picture of panels, at most three side by side.
+/// Draws panels into one picture, at most three side by side.
 pub fn sheet(title: &str, subtitle: &str, panels: &[Panel]) -> Picture {
     let columns = match panels.len() {
         0 | 1 => 1,
@@ -138,6 +146,7 @@ fn entry_width(entry: &LegendEntry) -> f64 {
 }
 
 impl Panel {
+    /// Draws the plot into an area. Its titles and its legend lie outside of it.
     fn draw(&self, picture: &mut Picture, area: Area) {
         let title = font::fitted(&self.title, TEXT + 1.0, area.width + 40.0);
         picture.text(Text::new(area.x, area.y - 9.0, title, TEXT + 1.0));
@@ -196,7 +205,7 @@ impl Panel {
     }
 }
 
-/// Draws points in pixels.
+/// Draws points, which are in pixels, in this form.
 fn put(picture: &mut Picture, points: Vec<(f64, f64)>, stroke: Stroke, form: Form) {
     match form {
         Form::Line | Form::Steps if points.len() > 1 => picture.line(points, stroke),
@@ -219,15 +228,18 @@ fn put(picture: &mut Picture, points: Vec<(f64, f64)>, stroke: Stroke, form: For
     }
 }
 
+/// The stroke of a solid line.
 pub fn solid(colour: Colour) -> Stroke {
     Stroke { colour, width: 1.8, dashed: false }
 }
 
+/// The stroke of a dashed line.
 pub fn dashed(colour: Colour) -> Stroke {
     Stroke { dashed: true, ..solid(colour) }
 }
 
 impl LegendEntry {
+    /// A text beside a sample of a line.
     pub fn line(text: impl Into<String>, stroke: Stroke) -> LegendEntry {
         LegendEntry { text: text.into(), stroke: Some((stroke, Form::Line)) }
     }

@@ -1,5 +1,5 @@
-//! Phase diagrams: a cell for each pair of levels, coloured by a rate or a median; panels for the
-//! facets.
+//! Phase diagrams. Each pair of levels of the two axes has a cell, coloured by a rate or a median.
+//! Each pair of levels of the facets has a panel.
 
 use super::cells::{DiagramCell, PlotMetric};
 use super::font;
@@ -14,20 +14,22 @@ use super::style::{PAD, TEXT, TICK};
 use super::table::{Factor, TrialTable};
 use super::words;
 
-/// What is drawn, over which axes.
+/// The metric that is drawn, and the axes over which it is drawn.
 pub struct Phase<'a> {
     pub table: &'a TrialTable,
     pub axes: PhaseAxes<'a>,
     pub metric: PlotMetric,
 }
 
-/// Of labels inside cells, and the space between panels.
+/// The size of labels inside cells, in pixels.
 const SMALL: f64 = 10.0;
+/// The space between panels, in pixels.
 const GAP: f64 = 12.0;
-/// Cells beyond this get no words under the pointer: the file would grow with them.
+/// If a diagram has more cells than this, they have no words under the pointer: the file would
+/// become large.
 const MOST_NOTED: usize = 3000;
 
-/// The levels of each dimension that occur.
+/// The levels that occur: of the two axes in a panel, and of the two facets.
 struct PanelLevels {
     x: Vec<u32>,
     y: Vec<u32>,
@@ -35,11 +37,11 @@ struct PanelLevels {
     rows: Vec<u32>,
 }
 
-/// Where everything stands.
+/// Where the panels stand, and the cells within a panel.
 struct PanelLayout {
     xs: BandScale,
     ys: BandScale,
-    /// Of the first panel.
+    /// The left edge of the first panel.
     left: f64,
     top: f64,
     panel_width: f64,
@@ -53,7 +55,7 @@ impl PanelLayout {
 }
 
 impl Phase<'_> {
-    /// `all`: the rows of the family, so that its pages have the same axes.
+    /// Draws the diagram. `all` are the rows of the whole family: all its pages have the same axes.
     pub fn draw(&self, title: &str, subtitle: &str, cells: &[DiagramCell], all: &[u32]) -> Picture {
         let axis = |factor| levels(factor, all);
         let facets = self.facets();
@@ -91,7 +93,8 @@ impl Phase<'_> {
             let texts = factor.into_iter().flat_map(|factor| levels.iter().map(|code| words::at(factor, *code)));
             texts.map(|text| font::width(&text, TEXT) + 6.0).fold(0.0, f64::max)
         };
-        // As large as the page allows, but never so narrow that the name of a panel is cut.
+        // The cells are as large as the page allows, and a panel is never so narrow that its name
+        // is cut.
         let each = |room: f64, panels: usize, cells: usize, most: f64, least: f64| {
             (room / (panels * cells) as f64).clamp(5.0, most).max(least / cells as f64)
         };
@@ -107,13 +110,13 @@ impl Phase<'_> {
         PanelLayout { xs, ys, left, top: 0.0, panel_width, panel_height }
     }
 
-    /// Where the level of each facet stands in that of a cell.
+    /// At which place in the levels of a cell each facet stands.
     fn facets(&self) -> [Option<usize>; 2] {
         [self.axes.columns.map(|_| 2), self.axes.rows.map(|_| 2 + usize::from(self.axes.columns.is_some()))]
     }
 }
 
-/// A diagram whose parts have their places.
+/// A diagram whose layout is known.
 struct Sheet<'a> {
     axes: PhaseAxes<'a>,
     metric: PlotMetric,
@@ -126,11 +129,11 @@ struct Sheet<'a> {
 }
 
 impl Sheet<'_> {
-    /// A panel without cells is not drawn.
+    /// Draws the cells, and a frame around each panel that has cells.
     fn draw_cells(&self, picture: &mut Picture, facets: [Option<usize>; 2]) {
         let Sheet { layout, grid, cells, values, range, marks, .. } = self;
         let by = Frame::Phase(self.axes).by();
-        // In every cell or in none.
+        // Either every cell has its value written in it, or none has.
         let narrowest =
             |track: &BandScale| track.spans.iter().map(|(from, to)| to - from).fold(f64::INFINITY, f64::min);
         let widest = values.iter().flatten().map(|value| font::width(&range.text(*value), SMALL)).fold(0.0, f64::max);
@@ -151,7 +154,7 @@ impl Sheet<'_> {
             let (column, row) = panel_of(cell);
             let (left, top) = layout.panel(column, row);
             let (x0, x1) = layout.xs.spans[place(&grid.x, cell.levels[0])];
-            // Numbers grow upwards, names are read downwards.
+            // Numbers grow upwards. Names are in order downwards.
             let (y0, y1) = layout.ys.spans[place(&grid.y, cell.levels[1])];
             let below = if self.axes.y.is_numeric() { layout.panel_height - y1 } else { y0 };
             let area = Area::new(left + x0, top + below, x1 - x0, y1 - y0);

@@ -1,5 +1,5 @@
-//! The backprop signal by layer (by time step in recurrent nets) before any update, from
-//! `layers.csv`, and the slope that mean-field theory gives it.
+//! Pictures of the backprop signal by layer, or by time step in recurrent nets. The values are
+//! those of `layers.csv` before any update, beside the slope that mean-field theory gives.
 
 use super::curves::{Share, shares};
 use super::meanfield::chi_1;
@@ -16,20 +16,21 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
 
-/// By row of the table: the norm of the backprop signal at each position, from 1; NaN where there
-/// is none.
+/// The norms of the backprop signal, for each row of the table and each position in the net.
 pub struct Profiles {
+    /// Of each row, the norm at each position, counted from 1. It is NaN where there is none.
     of: Vec<Vec<f64>>,
-    /// Before any update, or the first epoch that was recorded.
+    /// The epoch of the norms: 0, which is before any update, or else the first one that was
+    /// recorded.
     pub epoch: u64,
 }
 
 impl Profiles {
-    /// Reads `layers.csv`. Of the hidden layers all, of recurrent nets the time steps of the first
+    /// Reads `layers.csv`: all hidden layers, or in recurrent nets the time steps of the first
     /// layer.
     ///
     /// # Errors
-    /// The first damaged row, with its line.
+    /// If a row is damaged. The message names its line.
     pub fn read(path: &Path, mut reader: impl BufRead, table: &TrialTable) -> Result<Profiles, Failure> {
         let header = Header::read(path, &mut reader)?;
         let [epoch, layer, time, norm] = ["epoch", "layer", "time", "backprop_norm"].map(|name| header.column(name));
@@ -66,7 +67,8 @@ impl Profiles {
         Ok(profiles)
     }
 
-    /// The median over rows, by position, of the norms that are finite and not 0.
+    /// The points of a curve: each position, and the median over the rows of the norms that are
+    /// finite and not 0.
     fn median(&self, rows: &[u32]) -> Vec<(f64, f64)> {
         let length = rows.iter().map(|row| self.of[*row as usize].len()).max().unwrap_or(0);
         let at = |position: usize| {
@@ -79,7 +81,8 @@ impl Profiles {
     }
 }
 
-/// Whether a factor has an effect before the first update (and does not only name other things).
+/// Whether a factor changes anything before the first update, and does not only name or follow
+/// other things.
 fn acts_at_start(factor: &Factor) -> bool {
     match Axis::find(factor.name) {
         Some(axis) => axis.acts == Acts::AtStart,
@@ -87,13 +90,13 @@ fn acts_at_start(factor: &Factor) -> bool {
     }
 }
 
-/// The panels of a family: a curve for each level of the factor with most of them, a panel for each
-/// combination of the others.
+/// The panels of a family. The factor with the most levels has a curve for each of them, and each
+/// combination of levels of the other factors has a panel.
 pub fn panels(table: &TrialTable, profiles: &Profiles, varying: &[&Factor], rows: &[u32]) -> Vec<Panel> {
     let rows: Vec<u32> = rows.iter().copied().filter(|row| !profiles.of[*row as usize].is_empty()).collect();
     let mut factors: Vec<&Factor> = varying.iter().copied().filter(|factor| acts_at_start(factor)).collect();
     let count = |factor: &Factor| levels(factor, &rows).len();
-    // Depth and length change where a curve ends, the others how it runs.
+    // Depth and sequence length come last, since they change only where a curve ends.
     factors.sort_by_key(|f| (matches!(f.name, "depth" | "sequence_length"), std::cmp::Reverse(count(f))));
     let (main, others) = match factors.split_first() {
         Some((main, others)) => (Some(*main), others),
@@ -115,7 +118,7 @@ pub fn panels(table: &TrialTable, profiles: &Profiles, varying: &[&Factor], rows
         .collect()
 }
 
-/// None if no signal is left to show.
+/// One panel. None if it has no signal to show.
 fn panel(
     table: &TrialTable,
     profiles: &Profiles,
@@ -146,7 +149,7 @@ fn panel(
     if lines.iter().any(|line: &Line| line.stroke.dashed) {
         legend.push(LegendEntry::line("mean field", dashed(super::palette::PALE_INK)));
     }
-    // Theory may leave the range of what was measured, but does not decide it.
+    // The measured values decide the range of the axis. The theory is cut at its ends.
     let measured = lines.iter().filter(|line| !line.stroke.dashed).flat_map(|line| &line.points);
     let y = AxisRange::decades(measured.clone().map(|(_, y)| *y))?;
     let end = measured.map(|(x, _)| *x).fold(1.0, f64::max);
@@ -169,16 +172,17 @@ fn is_recurrent(table: &TrialTable, row: u32) -> bool {
     text(table, "network", row) != "mlp"
 }
 
-/// The value that all have; none if one has none or they differ.
+/// The value that all have in common. None if one has none, or if they differ.
 fn common(mut values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let first = values.next()??;
     values.all(|x| x == Some(first)).then_some(first)
 }
 
-/// The parameters of the theory, or none where it says nothing.
+/// The parameters of the theory: the activation, the variance of the weights times their fan-in,
+/// and the variance of the biases. None where the theory says nothing.
 type Parameters = Option<(Activation, f64, f64)>;
 
-/// chi_1 of nets, each worked out once.
+/// The values of chi_1 that were computed already.
 #[derive(Default)]
 struct Theory {
     known: Vec<(Parameters, Option<f64>)>,
@@ -196,12 +200,13 @@ impl Theory {
     }
 }
 
-/// chi_1 of the row's net, if it is one that mean-field theory is about and has one.
+/// chi_1 of the net of a row. None if mean-field theory says nothing about it.
 pub fn theory_of(table: &TrialTable, row: u32) -> Option<f64> {
     Theory::default().of(table, row)
 }
 
-/// Of an mlp of independent weights and nothing between its layers.
+/// The parameters for an mlp with independent weights and nothing but the activation between its
+/// layers.
 fn parameters(table: &TrialTable, row: u32) -> Parameters {
     let number = |name: &str| table.factor(name)?.level(row).number;
     let plain = text(table, "network", row) == "mlp"
@@ -214,7 +219,7 @@ fn parameters(table: &TrialTable, row: u32) -> Parameters {
     }
     let (width, scale) = (number("width")?, number("init_scale")?);
     let name = |name: &str| text(table, name, row).split('(').next().unwrap_or_default();
-    // Variance times fan-in of a hidden layer, which is as wide as the one before it.
+    // The variance of the weights of a hidden layer times its fan-in, which is the width.
     let weights = match name("init") {
         "normal" => scale * scale * width,
         "uniform" => scale * scale / 3.0 * width,
@@ -226,7 +231,7 @@ fn parameters(table: &TrialTable, row: u32) -> Parameters {
     };
     let biases = match (text(table, "bias", row), number("bias_std")) {
         ("learned", Some(std)) => std * std,
-        // PyTorch's own, U(+-1/sqrt n).
+        // The biases of PyTorch are uniform between -1/sqrt(n) and 1/sqrt(n).
         ("learned", None) => 1.0 / (3.0 * width),
         _ => 0.0,
     };

@@ -1,5 +1,5 @@
-//! Where there are no two axes: a line for each level, with a rate and its 95% interval (or a
-//! median).
+//! The diagram where there are no two axes. Each level has a line, with a rate and its 95%
+//! interval, or with a median.
 
 use super::cells::{DiagramCell, PlotMetric};
 use super::font;
@@ -11,10 +11,12 @@ use super::style::{PAD, TEXT, TICK};
 use super::table::{Factor, TrialTable};
 use super::words;
 
+/// The height of a line, in pixels.
 const LINE: f64 = 22.0;
+/// The width of the plot, in pixels.
 const PLOT: f64 = 320.0;
 
-/// `cells`: of the levels of `by`.
+/// Draws the diagram. `cells` are those of the levels of `by`.
 pub fn draw(
     table: &TrialTable,
     by: &Factor,
@@ -73,6 +75,7 @@ pub fn draw(
     picture
 }
 
+/// The smallest and the largest value of the axis.
 fn ends(metric: PlotMetric, values: &[Option<f64>]) -> (f64, f64) {
     let PlotMetric::Median(_) = metric else { return (0.0, 1.0) };
     let finite = || values.iter().flatten().copied().filter(|x| x.is_finite());

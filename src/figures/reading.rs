@@ -15,12 +15,12 @@ use std::io::BufRead;
 use std::path::Path;
 
 impl TrialTable {
-    /// Reads a whole file. `path` is its name in messages; `measures`: numeric columns of
-    /// `runs.csv` to keep.
+    /// Reads a whole `runs.csv`, of which only the rows that pass the filter are kept. `path` names
+    /// it in messages. `measures` are the numeric columns to keep.
     ///
     /// # Errors
-    /// The first row that is damaged or has a cell of the wrong kind, with its line; a column that
-    /// is not there.
+    /// If a row is damaged or has a cell of the wrong kind, or if a column is missing. The message
+    /// names the line of the row.
     pub fn read(
         path: &Path,
         mut reader: impl BufRead,
@@ -36,19 +36,21 @@ impl TrialTable {
     }
 }
 
-/// A factor that grows.
+/// A factor whose levels are found row by row.
 struct FactorBuilder {
     column: usize,
     axis: Option<&'static Axis>,
     factor: Factor,
     values: Vec<Option<Value>>,
+    /// The code of each cell that was seen.
     at: HashMap<Box<[u8]>, u32>,
-    /// The code of the row before and its cell: grids change slowly.
+    /// The code and the cell of the row before. Neighbouring rows of a grid often have the same
+    /// cell.
     last: (u32, Vec<u8>),
 }
 
 impl FactorBuilder {
-    /// The code of this cell.
+    /// The code of the cell of a row. A cell that was not seen before becomes a level.
     fn intern(&mut self, header: &Header, row: &SheetRow<'_>) -> Result<u32, Failure> {
         let cell = row.cell(self.column);
         if cell == self.last.1 && !self.values.is_empty() {
@@ -81,7 +83,7 @@ impl FactorBuilder {
         Ok(code)
     }
 
-    /// Notes the code of the row after the `rows` before it.
+    /// Notes the code of the next row. `rows` is how many rows there are before it.
     fn push(&mut self, code: u32, rows: usize) {
         let codes = &mut self.factor.codes;
         if codes.is_empty() && code != 0 {
@@ -92,7 +94,7 @@ impl FactorBuilder {
         }
     }
 
-    /// Brings the levels into their order. A level that only rows held back had is dropped.
+    /// Puts the levels into their order. Levels that no kept row has are dropped.
     fn finish(mut self, rows: usize) -> Factor {
         let levels = std::mem::take(&mut self.factor.levels);
         let mut used = vec![false; levels.len()];
@@ -119,7 +121,7 @@ impl FactorBuilder {
     }
 }
 
-/// Where the columns stand, and what was read so far.
+/// A file that is being read: where its columns stand, and what was read so far.
 struct TableReader<'a> {
     header: &'a Header,
     outcome: usize,
@@ -128,6 +130,7 @@ struct TableReader<'a> {
     numeric: Vec<usize>,
     kept: Vec<usize>,
     growing: Vec<FactorBuilder>,
+    /// The row in the table of each trial that was kept.
     at: HashMap<TrialId, u32>,
     table: TrialTable,
 }
@@ -164,6 +167,7 @@ impl<'a> TableReader<'a> {
         })
     }
 
+    /// Adds a row of the file, if it passes the filter.
     fn add(&mut self, row: &SheetRow<'_>, filter: &Filter, coverage: &mut Coverage<'_>) -> Result<(), Failure> {
         let header = self.header;
         let Some(verdict) = Verdict::parse(row.cell(self.outcome), row.cell(self.lost)) else {
@@ -201,7 +205,7 @@ impl<'a> TableReader<'a> {
             table.measures.iter_mut().for_each(|(_, values)| values.push(None));
             self.growing.iter_mut().zip(&codes).for_each(|(growing, code)| growing.push(*code, rows));
         } else if table.verdicts[at].outcome().is_some() {
-            // The first row of a trial counts, unless it was lost then.
+            // The first row of a trial with an outcome counts.
             return Ok(());
         }
         table.verdicts[at] = verdict;
@@ -221,7 +225,7 @@ impl<'a> TableReader<'a> {
     }
 }
 
-/// The configuration of a row, as a filter reads it.
+/// The configuration of a row, in the form that a filter needs.
 struct RowConfiguration<'a> {
     growing: &'a [FactorBuilder],
     codes: &'a [u32],

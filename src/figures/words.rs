@@ -1,4 +1,4 @@
-//! What figures say in words: titles and subtitles that stand without the text around them.
+//! The texts of figures. A title and a subtitle are understood without any text around the figure.
 
 use super::cells::{DiagramCell, PlotMetric};
 use super::plan::{Page, levels};
@@ -8,7 +8,7 @@ use blowup_core::record::Counts;
 use blowup_core::spec::metric::Rate;
 
 impl PlotMetric {
-    /// In the title and beside the scale.
+    /// The name of the metric, for the title and the legend.
     pub fn title(self) -> String {
         match self {
             PlotMetric::Rate(Rate::Divergence) => "divergence rate".to_owned(),
@@ -20,6 +20,7 @@ impl PlotMetric {
         }
     }
 
+    /// The meaning of the metric, as a sentence without its full stop.
     fn meaning(self) -> String {
         match self {
             PlotMetric::Rate(Rate::Divergence) => "Share of trials that diverged or became non-finite".to_owned(),
@@ -29,7 +30,7 @@ impl PlotMetric {
     }
 }
 
-/// `Divergence rate: grid, mlp, clip = none`
+/// The title of a page, such as `Divergence rate: grid, mlp, clip = none`.
 pub fn title(what: &str, source: &str, page: &Page<'_>) -> String {
     let fixed = page.fixed.iter().map(|(factor, code)| format!("{} = {}", factor.name, at(factor, *code)));
     let family = Some(page.family.name.clone()).filter(|name| !name.is_empty());
@@ -38,7 +39,8 @@ pub fn title(what: &str, source: &str, page: &Page<'_>) -> String {
     format!("{}: {source}{rest}", capital(what))
 }
 
-/// What a cell is, how many trials there are, what is pooled.
+/// The subtitle of a page: what the metric means, how many trials there are, and over which factors
+/// they are pooled.
 pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> String {
     let all = |of: fn(&Counts) -> u64| cells.iter().map(|cell| of(&cell.counts)).sum::<u64>();
     let (trials, lost) = (all(|c| c.trials), all(|c| c.lost));
@@ -56,7 +58,7 @@ pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> S
     text + "."
 }
 
-/// What a browser shows of a cell.
+/// The note that a browser shows under the pointer over a cell.
 pub fn note(cell: &DiagramCell, by: &[&Factor], metric: PlotMetric, value: Option<f64>) -> String {
     let place = by.iter().zip(&cell.levels).map(|(factor, code)| format!("{} {}", factor.name, at(factor, *code)));
     let (place, n) = (place.collect::<Vec<_>>().join(", "), cell.counts.verdicts());
@@ -75,7 +77,7 @@ pub fn note(cell: &DiagramCell, by: &[&Factor], metric: PlotMetric, value: Optio
     text
 }
 
-/// `init (normal(0.5), he)`
+/// A factor with its levels, such as `init (normal(0.5), he)`.
 fn listed(factor: &Factor, rows: &[u32]) -> String {
     const SHOWN: usize = 5;
     let levels = levels(factor, rows);
@@ -86,7 +88,8 @@ fn listed(factor: &Factor, rows: &[u32]) -> String {
     format!("{} ({})", factor.name, texts.join(", "))
 }
 
-/// Those that a factor has, as they are written in `runs.csv`: all, or both ends.
+/// The levels of a factor as `runs.csv` has them: all of them or, if there are many, the first and
+/// the last.
 pub fn values(factor: &Factor) -> String {
     const SHOWN: usize = 12;
     let texts: Vec<&str> = factor.levels.iter().map(|level| &*level.text).filter(|text| !text.is_empty()).collect();
@@ -97,14 +100,17 @@ pub fn values(factor: &Factor) -> String {
     }
 }
 
+/// The text of a level.
 pub fn at(factor: &Factor, code: u32) -> String {
     scale::label(&factor.levels[code as usize])
 }
 
+/// A number of trials, such as `1 trial` or `2 trials`.
 pub fn trials_of(n: u64) -> String {
     if n == 1 { "1 trial".to_owned() } else { format!("{n} trials") }
 }
 
+/// The text with a capital first letter.
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -1,5 +1,5 @@
-//! Columns as the page reads them: arrays of the narrowest type that holds every value,
-//! little-endian, in base64.
+//! Columns in the form that the page reads: little-endian arrays in base64, of the narrowest type
+//! that holds every value.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,10 +9,11 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TypedArray {
     pub kind: ElementType,
+    /// The bytes in base64.
     pub data: String,
 }
 
-/// As JavaScript's typed arrays.
+/// The type of the elements, named as in the typed arrays of JavaScript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ElementType {
@@ -23,20 +24,22 @@ pub enum ElementType {
     F64,
 }
 
-/// Numbers of which some may be absent.
+/// A column of numbers, of which some may be absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Measure {
     pub name: &'static str,
     pub values: TypedArray,
-    /// A bit for every row whose cell is empty, the lowest first; none if no cell is.
+    /// A bit for every row, the lowest first, which is 1 if the cell is empty. None if no cell is
+    /// empty.
     pub empty: Option<String>,
 }
 
+/// The bytes in base64.
 pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Whole numbers.
+/// The column of these whole numbers.
 pub fn integers(values: impl Iterator<Item = u32> + Clone) -> TypedArray {
     let bytes =
         |width: usize| values.clone().flat_map(|n| n.to_le_bytes().into_iter().take(width)).collect::<Vec<u8>>();
@@ -48,7 +51,8 @@ pub fn integers(values: impl Iterator<Item = u32> + Clone) -> TypedArray {
     TypedArray { kind, data: base64(&bytes(width)) }
 }
 
-/// Seven digits are enough to look at; the range of an f32 may not be.
+/// The column of these numbers: f32, whose seven digits are enough to be looked at, or f64 if a
+/// number is out of the range of f32.
 pub fn floats(values: impl Iterator<Item = f64> + Clone) -> TypedArray {
     let fits =
         |x: f64| !x.is_finite() || x == 0.0 || (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&x.abs());
@@ -61,7 +65,7 @@ pub fn floats(values: impl Iterator<Item = f64> + Clone) -> TypedArray {
     }
 }
 
-/// `None` where every cell is empty.
+/// The column of these cells. None if every cell is empty.
 pub fn measure(name: &'static str, cells: &[Option<f64>]) -> Option<Measure> {
     let absent = cells.iter().filter(|cell| cell.is_none()).count();
     if absent == cells.len() {

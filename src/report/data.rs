@@ -1,4 +1,4 @@
-//! Everything a page knows of a sweep.
+//! All data in a page.
 
 use super::columns::{Measure, TypedArray, base64, integers, measure};
 use super::curves::Curves;
@@ -13,75 +13,81 @@ use blowup_core::verdict::Outcome;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// The measured columns that a page shows where they have values. The integers, which are places,
-/// come last.
+/// The measured columns that a page shows, if they have values. The integers, which are places such
+/// as an epoch or a layer, come last.
 pub fn measures() -> Vec<&'static str> {
     let mut shown: Vec<&About> = abouts_of_runs().filter(|about| about.is_reported).collect();
     shown.sort_by_key(|about| about.kind != column::ColumnKind::Float);
     shown.into_iter().map(|about| about.name).collect()
 }
 
-/// As `page/data.js` reads it.
+/// The data of a page, in the form that `page/data.js` reads.
 #[derive(Debug, Serialize)]
 pub struct PageData<'a> {
     pub name: String,
     version: &'static str,
     fingerprints: Vec<String>,
     status: Option<Status>,
-    /// Of the whole grid.
+    /// The counts of the whole grid.
     counts: Counts,
-    /// How many were lost for which reason.
+    /// How many trials were lost, by reason.
     lost_text: String,
-    /// There if the rows are only a part of those that are in `runs.csv`.
+    /// Present if the page has only a part of the rows of `runs.csv`.
     sampled: Option<Sampled>,
-    /// Outcomes, then reasons of loss: what the numbers in `verdict` stand for.
+    /// The names of the outcomes and then of the reasons of a loss. The numbers in `verdict` are
+    /// indices into this.
     verdicts: Vec<&'static str>,
-    /// How many of these are outcomes.
+    /// How many of these names are outcomes.
     outcomes: usize,
     axes: Vec<AxisData<'a>>,
     measures: Vec<Measure>,
-    /// Six bytes for each row, the highest first.
+    /// The ids of the trials: six bytes for each row, the highest first.
     trial: String,
     verdict: TypedArray,
-    /// Rows with the same number differ in their seed alone.
+    /// The number of the configuration of each row. Rows with the same number differ only in their
+    /// seed.
     configuration: TypedArray,
-    /// Epochs that each was to be trained.
+    /// How many epochs each trial was to be trained.
     budget: TypedArray,
-    /// Of the first crossing; 0 if there was none.
+    /// The epoch in which each trial diverged, or 0 if it did not.
     diverged: TypedArray,
+    /// The epoch in which each trial had its first value that was not finite, or 0 if it had none.
     nonfinite: TypedArray,
     curves: Option<Curves>,
     spec: Option<String>,
     checks: Option<Checks>,
 }
 
+/// That the rows are a sample.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Sampled {
-    /// Rows that there are.
+    /// How many rows `runs.csv` has.
     pub of: u64,
 }
 
+/// One axis of the grid.
 #[derive(Debug, Serialize)]
 struct AxisData<'a> {
     name: &'static str,
     numeric: bool,
     levels: Vec<&'a str>,
     codes: TypedArray,
-    /// Another axis says what this one is.
+    /// Whether the value follows from another axis.
     follows: bool,
-    /// A seed.
+    /// Whether it is the seed.
     repeats: bool,
 }
 
-/// What `blowup check` says of the spec's expectations.
+/// What `blowup check` says of the expectations of the spec.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Checks {
     Cases(Vec<CaseData>),
-    /// Why there are none.
+    /// Why there are no results of a check.
     Problem(String),
 }
 
+/// The result of one expectation for one group of trials.
 #[derive(Debug, Serialize)]
 pub struct CaseData {
     name: String,
@@ -95,7 +101,7 @@ pub struct CaseData {
     finding: Option<String>,
 }
 
-/// What is known beside the rows.
+/// What a page shows beside the rows.
 pub struct PageContext {
     pub name: String,
     pub manifest: Option<Manifest>,
@@ -105,7 +111,8 @@ pub struct PageContext {
 }
 
 impl<'a> PageData<'a> {
-    /// `configurations`: of `configurations`; `table`: shortened.
+    /// The data of a page. `configurations` is what the function of that name returns. `table` was
+    /// shortened by `design::shorten`.
     pub fn new(
         table: &'a TrialTable,
         configurations: &[u32],
@@ -144,8 +151,8 @@ impl<'a> PageData<'a> {
     }
 }
 
-/// The configuration of each row, numbered as they appear: as in `summary.csv`, all of it but the
-/// seed.
+/// The number of the configuration of each row, in the order in which they first appear. As in
+/// `summary.csv`, a configuration is everything but the seed.
 pub fn configurations(table: &TrialTable) -> Vec<u32> {
     let causes: Vec<&Factor> =
         table.factors.iter().filter(|factor| factor.levels.len() > 1 && !repeats(table, factor)).collect();
@@ -165,7 +172,8 @@ pub fn configurations(table: &TrialTable) -> Vec<u32> {
     (0..table.len()).map(&mut of).collect()
 }
 
-/// The seed, and that of the data where it is the same.
+/// Whether the factor is the seed, or the seed of the data where that is the same as the seed in
+/// every row.
 fn repeats(table: &TrialTable, factor: &Factor) -> bool {
     match factor.name {
         "seed" => true,
@@ -177,8 +185,7 @@ fn repeats(table: &TrialTable, factor: &Factor) -> bool {
     }
 }
 
-/// What varies. A seed of the data is left out where it is the seed, and a cause of its own where
-/// it is not.
+/// The axes that vary. The seed of the data is left out if it is the same as the seed.
 fn axes<'a>(table: &'a TrialTable) -> Vec<AxisData<'a>> {
     let causes: Vec<&str> = design::varying(table, &table.rows()).iter().map(|factor| factor.name).collect();
     let several = table.factors.iter().filter(|factor| factor.levels.len() > 1);
@@ -198,13 +205,15 @@ fn axes<'a>(table: &'a TrialTable) -> Vec<AxisData<'a>> {
     own.map(axis).collect()
 }
 
-/// The recurrent initializer, where it is that of the other weights in every recurrent net.
+/// Whether the factor is the initializer of recurrent weights, and is that of the other weights in
+/// every recurrent net.
 fn copies_init(table: &TrialTable, factor: &Factor) -> bool {
     let init = table.factor("init").expect("a column that is always there");
     let same = |row| matches!(&*factor.level(row).text, "") || factor.level(row).text == init.level(row).text;
     factor.name == "recurrent_init" && (0..table.len()).all(same)
 }
 
+/// The index of a verdict in `verdicts`.
 fn number(verdict: Verdict) -> u32 {
     let place = match verdict {
         Verdict::Outcome(outcome) => Outcome::ALL.iter().position(|o| *o == outcome),
@@ -219,7 +228,7 @@ fn counted(table: &TrialTable) -> Counts {
     counts
 }
 
-/// `2 crashed, 1 timeout`
+/// How many trials were lost for which reason, such as `2 crashed, 1 timeout`.
 fn lost_text(table: &TrialTable, lost: u64) -> String {
     let of = |reason: &Lost| table.verdicts.iter().filter(|verdict| **verdict == Verdict::Lost(*reason)).count() as u64;
     let reasons: Vec<(u64, &Lost)> = Lost::ALL.iter().map(|reason| (of(reason), reason)).collect();
@@ -231,6 +240,7 @@ fn lost_text(table: &TrialTable, lost: u64) -> String {
 }
 
 impl Checks {
+    /// The results of a check.
     pub fn of(gate: &Gate) -> Checks {
         let case = |case: &blowup_core::check::Case| CaseData {
             name: case.name.clone(),

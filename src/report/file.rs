@@ -1,5 +1,5 @@
-//! Writes `report.html` into a run directory: the rows, what lies beside them and what a check says
-//! of them, into one page.
+//! Writes `report.html` into a run directory: its rows, the files beside them, and the result of a
+//! check, in one page.
 
 use super::curves::{Curves, curves};
 use super::data::{self, Checks, PageContext, PageData, Sampled};
@@ -21,11 +21,11 @@ use blowup_core::store::{self, Folder, Manifest};
 use std::io::{self, BufRead};
 use std::path::Path;
 
-/// Replaces the report of a run directory. `spec`: that of the sweep, if it is at hand; else it is
-/// read from the directory.
+/// Replaces the report of a run directory. Without `spec`, the spec of the sweep is read from the
+/// directory.
 ///
 /// # Errors
-/// A `runs.csv` that is not there or damaged; a folder that cannot be written to.
+/// If `runs.csv` is missing or damaged, or the folder cannot be written to.
 pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
     let dir = folder.path();
     store::refuse_report(dir).map_err(|failure| failure.hint("move it away, or give it another name"))?;
@@ -67,14 +67,15 @@ pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
     folder.replace(store::REPORT, |to| page::write(&data, to))
 }
 
-/// For the end of a sweep, whose results are whole without a page.
+/// Replaces the report as `write` does. A failure is told and does not fail the sweep, whose
+/// results are whole without a report.
 pub fn write_or_tell(folder: &Folder, spec: Option<&Spec>) {
     if let Err(failure) = write(folder, spec) {
         to_stderr(&format!("{} was not written: {failure}", store::REPORT));
     }
 }
 
-/// Lines after the header.
+/// The number of lines after the header.
 fn count_rows(path: &Path) -> Result<u64, Failure> {
     let mut reader = open(path)?;
     let mut count = || -> io::Result<u64> {
@@ -93,6 +94,7 @@ fn count_rows(path: &Path) -> Result<u64, Failure> {
     Ok(lines.saturating_sub(1))
 }
 
+/// Reads the curves of single trials, if they were recorded.
 fn read_curves(path: &Path, table: &TrialTable, configurations: &[u32]) -> Result<Option<Curves>, Failure> {
     if !path.exists() {
         return Ok(None);
@@ -100,13 +102,14 @@ fn read_curves(path: &Path, table: &TrialTable, configurations: &[u32]) -> Resul
     curves(table, configurations, open(path)?).map_err(|error| Failure::io("read", path, &error))
 }
 
+/// The name of the folder, which stands in for the name of the sweep.
 fn folder_name(dir: &Path) -> String {
     let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// None if nothing is expected. What keeps a check from running is told in the page and stops no
-/// report.
+/// The result of a check. None if the spec expects nothing. If the check cannot run, the page says
+/// why.
 fn checks(dir: &Path, spec: &Spec, rows: u64) -> Option<Checks> {
     if spec.expects.is_empty() {
         return None;

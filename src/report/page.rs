@@ -1,4 +1,4 @@
-//! The page around its data.
+//! Writes the page: its HTML, its style, its data and its scripts.
 
 use super::data::PageData;
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::io::{self, Write};
 const HTML: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/style.css");
 
-/// One after the other in one function: each uses what stands before it.
+/// The scripts stand in one function, in this order: each uses what is before it.
 const SCRIPTS: [&str; 17] = [
     include_str!("page/dom.js"),
     include_str!("page/data.js"),
@@ -27,7 +27,10 @@ const SCRIPTS: [&str; 17] = [
     include_str!("page/main.js"),
 ];
 
-/// Writes the page.
+/// Writes the page with this data.
+///
+/// # Errors
+/// If it cannot be written.
 pub fn write(data: &PageData<'_>, to: &mut dyn Write) -> io::Result<()> {
     let mut rest = HTML;
     for (mark, part) in
@@ -51,8 +54,8 @@ enum PagePart {
     Scripts,
 }
 
-/// JSON inside of a `script` element: no text of a user may end that element or begin a comment. A
-/// `<` stands in strings only, where it may be written as an escape.
+/// Writes JSON inside a `script` element, where no text of a user may end that element or begin a
+/// comment. In JSON a `<` occurs only in strings, and there it can be written as an escape.
 struct Harmless<'a>(&'a mut dyn Write);
 
 impl Write for Harmless<'_> {

@@ -34,8 +34,8 @@ pub struct Running<'a> {
     survey: &'a Survey,
     limits: Limits,
     manifest: Manifest,
-    /// The number that the manifest gives to this `[record]`. The checksum file notes it for each
-    /// row.
+    /// The name of this `[record]`. `runs.crc32` notes it for each row, and the manifest explains
+    /// it.
     recorded: Recorded,
     started: Instant,
     /// The fingerprint of the workers. None until a worker is ready and the folder was begun.

@@ -2,9 +2,11 @@
 //!
 //! What a failed worker had reported stands. The rest of its chunk is halved and tried again, until
 //! the trial that brings the worker down is a chunk alone. Such a trial is lost after as many tries
-//! as `Limits::lives` gives it: more than one, since somebody else may have killed the first
-//! worker. A panic in the code of blowup itself is no failure of the machine: it ends the sweep,
-//! and no trial is lost by it.
+//! as `Limits::lives` allows. This is usually two, since somebody else may have killed the first
+//! worker.
+//!
+//! A panic in the code of blowup itself is no failure of the machine: it ends the sweep, and no
+//! trial is lost by it.
 
 use super::process::{Assignment, Worker};
 use blowup_core::failure::{Failure, counted};

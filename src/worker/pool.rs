@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 /// The pause between two looks at the workers.
 const TICK: Duration = Duration::from_millis(50);
+/// How a pool trains.
 pub struct Options {
     pub workers: usize,
     pub device: Device,
