@@ -17,6 +17,7 @@ pub static DIGITS: LazyLock<DataSet> = LazyLock::new(|| {
     parse(bytes, "digit", &[], true).expect("the file that is built in is a table")
 });
 
+/// The numbers of a data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataSet {
     /// The inputs, `[sample, feature]`.
@@ -44,6 +45,7 @@ impl Default for Layout {
     }
 }
 
+/// What is learned of each sample.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
     /// One number for each sample.

@@ -31,6 +31,7 @@ pub enum Order {
 }
 
 impl Order {
+    /// The order to train these trials.
     pub fn train(chunk: u64, record: Record, mut trials: Vec<Trial>) -> Order {
         let csv = trials.first_mut().and_then(|first| first.task.csv.take());
         trials.iter_mut().for_each(|trial| trial.task.csv = None);

@@ -180,6 +180,7 @@ impl Bounds {
 }
 
 impl Need {
+    /// Whether the value fulfils the condition.
     pub fn holds(&self, value: Value) -> bool {
         match (&self.test, value) {
             (Test::OneOf(names), Value::Text(text)) => names.contains(&text),
@@ -217,6 +218,7 @@ impl Id {
         self.axis().name
     }
 
+    /// The declaration of the axis.
     pub fn axis(self) -> &'static Axis {
         match self.place() {
             Some(place) => &TABLE[place],

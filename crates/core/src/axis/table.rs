@@ -33,6 +33,7 @@ macro_rules! axes {
             }
         }
 
+        /// The number of built-in axes.
         pub const COUNT: usize = [$(TableIndex::$id),+].len();
 
         /// Every axis, in the order of the columns of `runs.csv`.

@@ -38,6 +38,7 @@ pub struct TrialGroup {
 }
 
 impl Roster {
+    /// Goes over the grid of a spec.
     pub fn new(spec: &Spec) -> Roster {
         let (mut ids, mut shapes, mut places) = (Vec::new(), Vec::new(), HashMap::new());
         let mut expects: Vec<Grouping> = spec.expects.iter().map(|e| Grouping::new(&e.filter, &e.by)).collect();

@@ -49,6 +49,7 @@ pub struct Footprint {
 }
 
 impl Footprint {
+    /// The footprint of chunks of such trials, of which `record` is recorded.
     pub fn of(trial: &Trial, m: &Workload, record: &Record) -> Footprint {
         let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
         let peak = if trial.dtype.is_16_bit() || normed { PEAK_WIDENED } else { PEAK };

@@ -160,6 +160,7 @@ impl Verdict {
         }
     }
 
+    /// The outcome, if the trial has one.
     pub fn outcome(self) -> Option<Outcome> {
         match self {
             Verdict::Outcome(outcome) => Some(outcome),
@@ -167,6 +168,7 @@ impl Verdict {
         }
     }
 
+    /// The reason why the trial is lost, if it is.
     pub fn lost(self) -> Option<Lost> {
         match self {
             Verdict::Outcome(_) => None,

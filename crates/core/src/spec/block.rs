@@ -42,6 +42,7 @@ pub struct AxisSetting {
     pub dial: Dial,
 }
 
+/// A key that sets an axis, and the places of the key and of its value.
 #[derive(Debug, Clone)]
 pub struct AxisKey {
     pub axis: &'static Axis,

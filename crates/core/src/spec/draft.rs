@@ -33,10 +33,12 @@ pub enum Setting<T> {
 }
 
 impl<T: Clone> Setting<T> {
+    /// The setting with this value, or a broken one.
     pub fn of(value: Option<T>) -> Setting<T> {
         value.map_or(Setting::Broken, Setting::Is)
     }
 
+    /// This setting or, if it is missing, the other one.
     pub fn or(&self, other: &Setting<T>) -> Setting<T> {
         match self {
             Setting::Missing => other.clone(),
@@ -44,6 +46,7 @@ impl<T: Clone> Setting<T> {
         }
     }
 
+    /// The value, if there is one without a mistake.
     pub fn value(self) -> Option<T> {
         match self {
             Setting::Is(value) => Some(value),
@@ -111,6 +114,7 @@ pub fn setting(
     true
 }
 
+/// Reads `[base]`.
 pub fn base(node: &Node, known: &AxisSet, problems: &mut Problems) -> Axes {
     let Raw::Table(entries) = &node.raw else {
         problems
@@ -139,6 +143,7 @@ fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], known: &AxisSet
 /// The most values that the lists of all blocks may have.
 const MOST_LISTED: u64 = 4 * LISTED;
 
+/// Reads `[[grid]]`. `global` has the settings at the top of the spec.
 pub fn drafts(
     grid: &Node,
     base: &Axes,

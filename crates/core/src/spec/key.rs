@@ -198,6 +198,7 @@ pub const ZIP: Key = key(
     "Lists of axes whose values advance together: with `[[\"depth\", \"lr\"]]` the first depth goes with the first lr, and so on.",
 );
 
+/// The keys of `[divergence]`.
 pub const DIVERGENCE: [Key; 1] = [usual(
     key(
         "loss_ratio",
@@ -207,6 +208,7 @@ pub const DIVERGENCE: [Key; 1] = [usual(
     Value::Float(super::LOSS_RATIO),
 )];
 
+/// The keys of `[record]`.
 pub const RECORD: [Key; 4] = [
     usual(
         key("epochs", Takes::Boolean, "Whether `epochs.csv` is written, with a row for each epoch of each trial."),
@@ -238,6 +240,7 @@ pub const RECORD: [Key; 4] = [
 pub const EVERY: Key =
     required(key("every", count(i64::MAX), "`layers.csv` has rows at epoch 0 and at every epoch that this divides."));
 
+/// The keys of an `[[expect]]`.
 pub const EXPECT: [Key; 8] = [
     key("name", Takes::Text, "What is expected, in words, for the table of results. The default is the metric."),
     key("where", Takes::Filter, "The trials that the expectation is about. The default is all of them."),
@@ -261,6 +264,7 @@ pub const EXPECT: [Key; 8] = [
     ),
 ];
 
+/// The keys of `[baseline]`.
 pub const BASELINE: [Key; 4] = [
     key(
         "by",
@@ -285,8 +289,10 @@ pub const BASELINE: [Key; 4] = [
 
 /// The most axes that a spec may declare.
 pub const MOST_DECLARED: usize = 64;
+/// The most bytes of the name of a declared axis.
 pub const LONGEST_AXIS: usize = 64;
 
+/// The keys of `[program]`.
 pub const PROGRAM: [Key; 4] = [
     required(key(
         "command",
@@ -310,6 +316,7 @@ pub const PROGRAM: [Key; 4] = [
     ),
 ];
 
+/// The keys of a range.
 pub const RANGE: [Key; 4] = [
     key("log", Takes::Ends, "The two ends of a range with equal ratios between neighbours. Both are above 0."),
     key("linear", Takes::Ends, "The two ends of a range with equal distances between neighbours."),
@@ -432,6 +439,7 @@ impl TaskKeys {
         TASKS.iter().find(|table| table.kind == kind).expect("every kind of task has its keys")
     }
 
+    /// The key of this name.
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }

@@ -124,6 +124,7 @@ impl Spec {
         all.join("; ")
     }
 
+    /// The grid of the spec.
     pub fn grid(&self) -> Grid<'_> {
         Grid::new(&self.blocks, &self.excludes)
     }

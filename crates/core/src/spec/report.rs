@@ -26,6 +26,7 @@ enum Hint {
 }
 
 impl Mistake {
+    /// A mistake with this message and hint.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Mistake {
         Mistake { message: message.into(), hint: Hint::Text(hint.into()) }
     }
@@ -114,6 +115,7 @@ impl Problems {
         }
     }
 
+    /// Adds a mistake with this message and hint.
     pub fn add(&mut self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
         self.push(span, Mistake::new(message, hint));
     }
@@ -131,10 +133,12 @@ impl Problems {
         result.map_err(|mistake| self.push(span, mistake)).ok()
     }
 
+    /// Whether there is no mistake; warnings do not count.
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()
     }
 
+    /// The number of mistakes.
     pub fn len(&self) -> usize {
         self.listed.len() + self.more
     }

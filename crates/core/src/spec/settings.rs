@@ -40,6 +40,7 @@ impl Seeds {
         format!("{}: {which}", self.len())
     }
 
+    /// The seed number `i`, from 0.
     pub fn at(&self, i: u64) -> u64 {
         match self {
             Seeds::First(_) => i,
@@ -138,6 +139,7 @@ pub fn divergence(node: &Node, problems: &mut Problems) -> Option<f64> {
     }
 }
 
+/// Reads `[record]`.
 pub fn record(node: &Node, problems: &mut Problems) -> Record {
     let mut record = Record::default();
     for entry in table("record", node, &key::names(&key::RECORD), problems) {

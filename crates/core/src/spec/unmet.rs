@@ -30,6 +30,7 @@ pub struct Coverage<'a> {
 const PATIENCE: u64 = 200_000_000;
 
 impl<'a> Coverage<'a> {
+    /// The values of a filter, of which no trial was seen yet.
     pub fn new(filter: &'a Filter) -> Coverage<'a> {
         Coverage { filter, open: filter.listed(), patience: PATIENCE }
     }
@@ -47,6 +48,7 @@ impl<'a> Coverage<'a> {
         }
     }
 
+    /// The values that no trial has had.
     pub fn unmet(&self) -> Vec<Unmet> {
         let unmet = |&(condition, value): &(usize, usize)| {
             let (column, span) = self.filter.place(condition, value);

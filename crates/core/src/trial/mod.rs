@@ -124,6 +124,7 @@ impl Trial {
         self.data_seed.unwrap_or(self.seed)
     }
 
+    /// The updates of an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
         self.task.samples.div_ceil(self.batch) as u64
     }

@@ -93,6 +93,7 @@ impl Norm {
         })
     }
 
+    /// The place of the norm, if there is one.
     pub fn position(self) -> Option<NormPosition> {
         match self {
             Norm::None => None,
@@ -100,6 +101,7 @@ impl Norm {
         }
     }
 
+    /// Sets the place of the norm, if there is one.
     pub fn set_position(&mut self, to: NormPosition) {
         match self {
             Norm::None => {}
@@ -172,6 +174,7 @@ impl Network {
         }
     }
 
+    /// The number of hidden layers.
     pub fn depth(self) -> usize {
         match self {
             Network::Linear => 0,
@@ -179,6 +182,7 @@ impl Network {
         }
     }
 
+    /// The units of a hidden layer.
     pub fn width(self) -> Option<usize> {
         match self {
             Network::Linear => None,
@@ -186,6 +190,7 @@ impl Network {
         }
     }
 
+    /// The activation, if it can be chosen.
     pub fn activation(self) -> Option<Activation> {
         match self {
             Network::Linear | Network::Gated { .. } => None,
@@ -193,6 +198,7 @@ impl Network {
         }
     }
 
+    /// The norm, if the network has a place for one.
     pub fn norm(self) -> Option<Norm> {
         match self {
             Network::Linear | Network::Gated { .. } => None,
@@ -200,10 +206,12 @@ impl Network {
         }
     }
 
+    /// Whether hidden layers add their input to their output.
     pub fn residual(self) -> bool {
         matches!(self, Network::Mlp { residual: true, .. })
     }
 
+    /// The time steps of a sequence, if the network reads sequences.
     pub fn sequence_length(self) -> Option<usize> {
         match self {
             Network::Linear | Network::Mlp { .. } => None,

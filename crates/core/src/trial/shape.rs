@@ -149,6 +149,7 @@ impl Optimizer {
 }
 
 impl Shape {
+    /// The updates of an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
         self.task.samples.div_ceil(self.batch) as u64
     }

@@ -46,6 +46,7 @@ named! {
 }
 
 impl TaskKind {
+    /// Whether its samples are sequences.
     pub fn is_sequence(self) -> bool {
         match self {
             TaskKind::Adding | TaskKind::Copy | TaskKind::TemporalOrder | TaskKind::NoiseSequence => true,

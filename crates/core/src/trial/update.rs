@@ -14,6 +14,7 @@ with_numbers! {
 }
 
 impl Optimizer {
+    /// The momentum, if the optimizer has one.
     pub fn momentum(self) -> Option<f64> {
         match self {
             Optimizer::Sgd { momentum, .. } | Optimizer::Rmsprop { momentum, .. } => Some(momentum),
@@ -33,6 +34,7 @@ with_numbers! {
 }
 
 impl Schedule {
+    /// The updates of the warmup, if there is one.
     pub fn warmup(self) -> Option<u64> {
         match self {
             Schedule::Warmup { warmup } | Schedule::WarmupCosine { warmup } => Some(warmup),
