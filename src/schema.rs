@@ -494,7 +494,7 @@ fn plain(value: Value) -> Json {
 
 /// A task: one of the kinds, each with its own keys.
 fn task() -> Json {
-    let of = |table: &key::Kind| {
+    let of = |table: &key::TaskKeys| {
         let name = table.kind.name();
         let mut kind = renamed(&[name], '-', '_');
         set(&mut kind, "description", table.text);

@@ -507,7 +507,7 @@ fn every_kind_of_task_is_there_with_its_keys_and_their_defaults() {
     for kind in TaskKind::ALL {
         let found = kinds.iter().filter(|table| table["title"] == kind.name()).count();
         assert_eq!(found, 1, "{}", kind.name());
-        let table = key::Kind::of(*kind);
+        let table = key::TaskKeys::of(*kind);
         // A task that sets nothing has what the table says.
         let recurrent = if kind.is_sequence() { "network = \"rnn\"\nsequence_length = 4\n" } else { "" };
         let file = if *kind == TaskKind::Csv { ", path = \"good.csv\", target = \"y\"" } else { "" };
@@ -538,7 +538,7 @@ fn every_kind_of_task_is_there_with_its_keys_and_their_defaults() {
             }
         }
     }
-    let images = key::Kind::of(TaskKind::Digits).key("samples").unwrap();
+    let images = key::TaskKeys::of(TaskKind::Digits).key("samples").unwrap();
     assert_eq!(images.default, Some(Value::Integer(DIGITS.samples as u64)));
 }
 

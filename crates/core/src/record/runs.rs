@@ -6,7 +6,7 @@ use super::column::{About, Column, PLAIN};
 use crate::trial::Trial;
 use crate::verdict::Measured;
 
-/// The first column of every file; every line begins with it.
+/// The first column of every file, with which every line begins.
 pub static TRIAL: About = About {
     name: "trial",
     text: "The id of the trial: `t` and 12 hexadecimal digits, a hash of everything that decides what the trial is.",

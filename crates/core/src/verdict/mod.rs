@@ -97,7 +97,8 @@ pub struct When {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probe {
     pub loss: f64,
-    /// The L2 norm of the whole gradient before clipping. It is none where a program does not say it.
+    /// The L2 norm of the whole gradient before clipping. It is `None` if a program does not report
+    /// it.
     pub grad_norm: Option<f64>,
     /// The samples of the step's batch, by which the step is weighted in the epoch loss.
     pub samples: usize,
@@ -194,8 +195,8 @@ pub struct LayerRow {
     pub weight_norm: f64,
 }
 
-/// Measured once, before any update. A program need not say any of it; where it says no
-/// `loss_initial`, the loss of the first step stands in for it when the verdict is found.
+/// What is measured once, before any update. A program need not report any of it. If it reports no
+/// `loss_initial`, the loss of the first step stands for it when the verdict is found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Beginning {
     pub loss_initial: Option<f64>,
