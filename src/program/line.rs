@@ -55,6 +55,11 @@ pub struct SaidStep {
     pub weight_norm: Option<SaidNumber>,
     #[serde(default)]
     pub lr: Option<SaidNumber>,
+    /// Where the first value that is not finite was: the module, and the line of code.
+    #[serde(default)]
+    pub module: Option<String>,
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 /// The end of a trial.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The Python with pandas and polars that `make test` installs.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-test/bin/python");
     std::env::var_os("BLOWUP_TEST_PYTHON").map(PathBuf::from).or_else(|| made.exists().then_some(made))
 }

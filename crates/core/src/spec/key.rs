@@ -171,7 +171,7 @@ pub const TOP: [Key; 14] = [
         "How `blowup check --baseline` compares the sweep with an earlier one, trial by trial.",
     ),
     key(
-        "program",
+        PROGRAM_KEY,
         Takes::Table(&PROGRAM),
         "A program of your own that trains the trials, in place of the built-in nets: docs/program.md.",
     ),
@@ -286,6 +286,9 @@ pub const BASELINE: [Key; 4] = [
         "The largest share of outcomes that may have changed, whatever the tests say. The default is no limit.",
     ),
 ];
+
+/// The key of the table `PROGRAM`.
+pub const PROGRAM_KEY: &str = "program";
 
 /// The most axes that a spec may declare.
 pub const MOST_DECLARED: usize = 64;

@@ -1,7 +1,8 @@
 //! The trajectory of one trial, folded step by step into what its row says.
 
 use super::{
-    Beginning, EpochRow, Finished, LayerRow, Measured, Next, Outcome, Probe, Record, Site, StepRow, When, reference,
+    Beginning, EpochRow, Finished, LayerRow, Measured, Next, Origin, Outcome, Probe, Record, Site, StepRow, When,
+    reference,
 };
 use crate::mean::{Mean, mean};
 use std::collections::VecDeque;
@@ -34,6 +35,7 @@ pub struct Course {
     diverged: Option<When>,
     nonfinite: Option<When>,
     site: Option<Site>,
+    origin: Option<Origin>,
     nan: Option<When>,
     steps: u64,
     epochs: u64,
@@ -77,6 +79,7 @@ impl Course {
             diverged: None,
             nonfinite: None,
             site: None,
+            origin: None,
             nan: None,
             steps: 0,
             epochs: 0,
@@ -173,6 +176,11 @@ impl Course {
     /// for.
     pub fn located(&mut self, site: Option<Site>) {
         self.site = site;
+    }
+
+    /// Takes where in a program's own code that was, which `Next::locate` asked for.
+    pub fn located_in(&mut self, origin: Origin) {
+        self.origin = Some(origin);
     }
 
     /// Notes that the update of the last step was done. `norm` is its L2 norm over all parameters,
@@ -283,6 +291,7 @@ impl Course {
             activation_ratio: self.beginning.activation_ratio,
             sharpness_initial: self.beginning.sharpness,
             sharpness_final,
+            origin: self.origin,
         };
         Finished { measured, epochs: self.epoch_rows, layers: self.layer_rows, steps: self.step_rows }
     }

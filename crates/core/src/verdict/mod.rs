@@ -136,6 +136,18 @@ pub struct Measured {
     pub activation_ratio: Option<f64>,
     pub sharpness_initial: Option<f64>,
     pub sharpness_final: Option<f64>,
+    /// The module of a program's own model in which the first value that is not finite was, and the
+    /// line of its code.
+    pub origin: Option<Origin>,
+}
+
+/// Where in a program's own code the first value that is not finite was, as the program says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The path of the module, such as `blocks.3.attn`, or that of which it is the derivative.
+    pub module: Option<String>,
+    /// The file and the line, such as `model.py:42`.
+    pub source: Option<String>,
 }
 
 /// One line of `epochs.csv`. Epoch 0 is before any update.
