@@ -12,9 +12,7 @@ import jax.numpy as jnp
 def train(trial):
     keys = jax.random.split(jax.random.PRNGKey(trial.seed), trial.depth + 3)
     sizes = [8] + [trial.hidden] * trial.depth + [1]
-    weights = [
-        trial.gain * jax.random.normal(key, (n, m)) / jnp.sqrt(n) for key, n, m in zip(keys, sizes, sizes[1:])
-    ]
+    weights = [trial.gain * jax.random.normal(key, (n, m)) / jnp.sqrt(n) for key, n, m in zip(keys, sizes, sizes[1:])]
     x, y = jax.random.normal(keys[-2], (64, 8)), jax.random.normal(keys[-1], (64, 1))
 
     def loss_of(weights):

@@ -124,21 +124,21 @@ class Trial:
             self._ended = True
             raise Ended
 
-    def watch(self, model: Any, save_to: Optional[str] = "nonfinite") -> None:
+    def watch(self, model: Any, save_to: str | None = "nonfinite") -> None:
         """Finds the first module of a ``torch.nn.Module`` whose values are not finite.
 
         Hooks keep what every module handed on, and the gradients that came back through it, until
         the next forward pass; nothing is computed with them until a step says a loss or a gradient
         norm that is not finite. Then the results name the first such module (column
-        ``nonfinite_module``; ``derivative of`` it where only a gradient was not finite) and the line
-        of the program that called it (``nonfinite_source``). It costs some microseconds per module
-        and the memory of one step's activations. A module whose output is changed in place later
-        on, as by ``nn.ReLU(inplace=True)``, is seen as it is then.
+        ``nonfinite_module``; ``derivative of`` it where only a gradient was not finite) and the
+        line of the program that called it (``nonfinite_source``). It costs some microseconds per
+        module and the memory of one step's activations. A module whose output is changed in place
+        later on, as by ``nn.ReLU(inplace=True)``, is seen as it is then.
 
         Args:
             model: what the program trains.
-            save_to: the folder into which the batch of that step is saved, what ``model`` was called
-                with, as ``<trial id>.pt`` for ``torch.load``. None saves nothing.
+            save_to: the folder into which the batch of that step is saved, what ``model`` was
+                called with, as ``<trial id>.pt`` for ``torch.load``. None saves nothing.
         """
         from blowup._watch import Watch
 
@@ -243,7 +243,7 @@ def _elements(value: Any) -> int:
     return int(count)
 
 
-def _finite(loss: float, grad_norm: Optional[float]) -> bool:
+def _finite(loss: float, grad_norm: float | None) -> bool:
     return math.isfinite(loss) and (grad_norm is None or math.isfinite(grad_norm))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Optional
+from typing import Any
 
 import torch
 
@@ -12,7 +12,7 @@ import torch
 class Watch:
     """Keeps what the modules of a model handed on in its last pass, forward and backward."""
 
-    def __init__(self, model: torch.nn.Module, save_as: Optional[str]) -> None:
+    def __init__(self, model: torch.nn.Module, save_as: str | None) -> None:
         """Hooks every module of ``model``. ``save_as``: the file that the bad batch goes to."""
         self._save_as = save_as
         self._inputs: Any = None
@@ -24,7 +24,7 @@ class Watch:
             module.register_forward_hook(self._handed_on(name or type(module).__name__))
             module.register_full_backward_hook(self._came_back(name or type(module).__name__))
 
-    def first(self) -> tuple[Optional[str], Optional[str]]:
+    def first(self) -> tuple[str | None, str | None]:
         """The first module with a value that is not finite, and the line that called it.
 
         Inner modules end before those that they are a part of, so the first in the order of their

@@ -15,7 +15,12 @@ def run(body, *trials):
     )
     told = "".join(json.dumps(trial) + "\n" for trial in trials)
     done = subprocess.run(
-        [sys.executable, "-c", program], input=told, capture_output=True, text=True, env={"PYTHONPATH": PACKAGE, "PATH": "/usr/bin:/bin"}, check=False
+        [sys.executable, "-c", program],
+        input=told,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": PACKAGE, "PATH": "/usr/bin:/bin"},
+        check=False,
     )
     return [json.loads(line) for line in done.stdout.splitlines()], done
 
@@ -25,7 +30,10 @@ def trial(**axes):
 
 
 def test_every_step_is_a_line_and_prints_go_elsewhere():
-    lines, done = run("print('hello')\nfor epoch in range(trial.epochs): trial.step(trial.lr, 2, epoch=epoch)\nreturn 0.25", trial(lr=0.5))
+    lines, done = run(
+        "print('hello')\nfor epoch in range(trial.epochs): trial.step(trial.lr, 2, epoch=epoch)\nreturn 0.25",
+        trial(lr=0.5),
+    )
     assert lines == [
         {"ready": 1},
         {"step": {"loss": 0.5, "grad_norm": 2.0, "epoch": 0}},

@@ -1,11 +1,12 @@
-//! Turns the TOML as it is written into a validated `Spec`, and reports every mistake at once with
-//! its place. This room opens no file: the bytes of csv tasks come through a function. `grid` makes
-//! the trials.
+//! Turns the TOML as it is written into a validated [`Spec`], and reports every mistake at once
+//! with its place. This room opens no file: the bytes of csv tasks come through a function.
+//! [`grid`] makes the trials.
 //!
-//! A value goes this way: `source` knows where it stands, `value` and `range` read it by the table
-//! of axes, `dial` makes it the settings through which an axis steps, `block` and `draft` put base
-//! and block together, `check` finds out whether they make sense, and `resolve` makes a trial.
-//! Beside that, `expect` reads what the gate expects, and `formula` the metrics in it.
+//! A value goes this way: [`source`] knows where it stands, [`value`] and [`range`] read it by the
+//! table of axes, [`dial`] makes it the settings through which an axis steps, [`block`] and
+//! [`draft`] put base and block together, [`check`] finds out whether they make sense, and
+//! [`resolve`] makes a trial. Beside that, [`expect`] reads what the gate expects, and [`formula`]
+//! the metrics in it.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "what stands in a spec in place of what it should may be of any kind, and most axes are treated alike"
