@@ -349,8 +349,16 @@ fn the_contract_has_every_command_option_and_key() {
             help.lines().filter(|line| line.starts_with("      --")).filter_map(option("--")).collect();
         assert_eq!(named, there, "blowup {command}");
     }
-    let tables: [&[key::Key]; 7] =
-        [&key::TOP, &key::BLOCK, &key::DIVERGENCE, &key::RECORD, &key::EXPECT, &key::BASELINE, &key::RANGE];
+    let tables: [&[key::Key]; 8] = [
+        &key::TOP,
+        &key::PROGRAM,
+        &key::BLOCK,
+        &key::DIVERGENCE,
+        &key::RECORD,
+        &key::EXPECT,
+        &key::BASELINE,
+        &key::RANGE,
+    ];
     // Nobody can rely on a key that has no use yet.
     for name in tables.iter().flat_map(|keys| keys.iter()).map(|key| key.name).filter(|&name| name != "map") {
         assert!(contract.contains(&format!("`{name}`")), "`{name}`");

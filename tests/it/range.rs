@@ -211,7 +211,15 @@ fn samples(columns: [&[f64]; 2], standardize: bool) -> Samples {
         separator: ',',
     };
     let csv = Some(csv);
-    let task = Task { kind: TaskKind::Csv, inputs: 1, outputs: 1, samples: columns[0].len(), input_std: 1.0, csv };
+    let task = Task {
+        kind: TaskKind::Csv,
+        inputs: 1,
+        outputs: 1,
+        samples: columns[0].len(),
+        input_std: 1.0,
+        csv,
+        arrays: None,
+    };
     task::samples(&task, Loss::Mse, 1, 0, Draw::Training(0)).unwrap()
 }
 

@@ -47,7 +47,7 @@ struct File {
 enum Content {
     Bytes(Vec<u8>),
     /// What an earlier sweep took of it.
-    Taken(Taken),
+    Taken(Box<Taken>),
 }
 
 /// The task under each loss that a grid uses.
@@ -239,7 +239,7 @@ fn file(
     let asked = Asked { path: &written, target: &target, features: &features, samples, separator };
     let opened = match ((open.read)(&written), asked.find(open.taken)) {
         (Ok((path, bytes)), _) => data::other_format(&written, &bytes).map(|()| (path, Content::Bytes(bytes))),
-        (Err(_), Some(taken)) => Ok((taken.file.clone(), Content::Taken(taken.clone()))),
+        (Err(_), Some(taken)) => Ok((taken.file.clone(), Content::Taken(Box::new(taken.clone())))),
         (Err(error), None) => {
             let message = format!("cannot read `{}`: {error}", excerpt(&written));
             Err(Mistake::new(message, "the path is relative to the folder of the spec"))
@@ -461,7 +461,7 @@ impl File {
                 );
                 return Err(Mistake::new(message, "the path is relative to the folder of the spec"));
             }
-            Content::Taken(taken) => return Ok(taken.clone()),
+            Content::Taken(taken) => return Ok((**taken).clone()),
         };
         let table =
             csv_task::parse_with(bytes, &self.target, &self.features, loss == Loss::CrossEntropy, self.layout());
