@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes docs/literature.md from results/literature/: the JUnit files of `blowup check` and the rows of the library tests.
+"""Writes docs/literature.md from results/literature/: from the JUnit files of `blowup check` and
+the rows of the library tests.
 
-Nothing in the table is typed by hand. The source of a spec's rows is the first line of the spec. Exits with 1 if a result is missing or
-does not hold."""
+Nothing in the table is typed by hand. The source of a spec's rows is the first line of the spec.
+Exits with 1 if a result is missing or does not hold."""
 
 import csv
 import re
@@ -83,7 +84,9 @@ def table(rows):
 
 def main():
     if not RESULTS.is_dir():
-        sys.exit(f"error: there is no {RESULTS.relative_to(ROOT)}, so docs/literature.md is left as it is\nhint: `make literature` measures it")
+        sys.exit(
+            f"error: there is no {RESULTS.relative_to(ROOT)}, so docs/literature.md is left as it is\nhint: `make literature` measures it"
+        )
     rows = sorted([*from_specs(), *from_library()], key=order)
     published = [row for row in rows if "at other values" not in row["result"]]
     others = [row for row in rows if "at other values" in row["result"]]

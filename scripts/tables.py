@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""What the sweeps of grid.toml and article.toml found, in tables and in sentences, each with the numbers that it rests on.
+"""Tells what the sweeps of grid.toml and article.toml found, in tables and in sentences, each with
+the numbers that it rests on.
 
-usage: tables.py [grid | article | write]        (results/grid and results/article; `make findings` sweeps both)
+usage: tables.py [grid | article | write]
 
-`grid` and `article` print what one sweep found. `write` puts both into docs/findings.md, and the table
-of the main grid into README.md. A sentence whose condition does not hold in the results ends the script
-with status 1: it must be written anew.
+It reads results/grid and results/article; `make findings` sweeps both. `grid` and `article` print
+what one sweep found. `write` puts both into docs/findings.md, and the table of the main grid into
+README.md. A sentence whose condition does not hold in the results ends the script with status 1:
+it must be written anew.
 """
 
 import csv
@@ -23,13 +25,16 @@ FALSE = []
 def rows(name):
     path = ROOT / "results" / name / "runs.csv"
     if not path.exists():
-        sys.exit(f"error: there is no {path.relative_to(ROOT)}\nhint: target/release/blowup sweep experiments/{name}.toml")
+        sys.exit(
+            f"error: there is no {path.relative_to(ROOT)}\nhint: target/release/blowup sweep experiments/{name}.toml"
+        )
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
 
 
 def pick(trials, **cells):
     """The trials with these cells; a tuple allows several values, a range of floats its ends."""
+
     def fits(trial, column, wanted):
         if isinstance(wanted, tuple):
             return trial[column] in wanted
@@ -71,6 +76,19 @@ def inits(trials):
     return [(n, [t for t in trials if name(t) == n]) for n in dict.fromkeys(map(name, trials))]
 
 
+# What each column of the table of cures is, beside the plain trials.
+CURES = {
+    "none": {},
+    "norm clip 1.0": dict(clip="norm"),
+    "Adam": dict(optimizer="adam"),
+    "RMSprop": dict(optimizer="rmsprop"),
+    "batch norm": dict(norm="batch"),
+    "layer norm": dict(norm="layer"),
+    "L2 1e-3": dict(weight_decay="0.001"),
+    "L2 0.1": dict(weight_decay="0.1"),
+}
+
+
 class Grid:
     def __init__(self):
         self.all = rows("grid")
@@ -87,7 +105,10 @@ class Grid:
 
     def glance(self):
         clips = lambda of_init: [rate(pick(of_init, clip=clip)) for clip in ("none", "norm")]
-        lines = [[init, *clips(of_mlp), *clips(of_rnn)] for (init, of_mlp), (_, of_rnn) in zip(inits(self.mlp), inits(self.rnn))]
+        lines = [
+            [init, *clips(of_mlp), *clips(of_rnn)]
+            for (init, of_mlp), (_, of_rnn) in zip(inits(self.mlp), inits(self.rnn))
+        ]
         return table(["init", "MLP", "with norm clip 1.0", "RNN", "with norm clip 1.0"], lines)
 
     def by_size(self, network, axis):
@@ -102,7 +123,9 @@ class Grid:
 
     def by_lr(self):
         rates = list(dict.fromkeys(t["lr"] for t in self.mlp))[::2]
-        lines = [[name.upper(), *(rate(pick(self.plain, label=name, lr=lr)) for lr in rates)] for name in ("mlp", "rnn")]
+        lines = [
+            [name.upper(), *(rate(pick(self.plain, label=name, lr=lr)) for lr in rates)] for name in ("mlp", "rnn")
+        ]
         return table(["lr", *rates], lines)
 
     def by_clip(self):
@@ -113,19 +136,13 @@ class Grid:
             lines.append([clip, *map(str, [len(trials), len(start), later, len(pick(trials, outcome="diverged"))])])
         return table(["clip", "trials", "non-finite at the start", "non-finite later", "diverged"], lines)
 
-    CURES = {
-        "none": {}, "norm clip 1.0": dict(clip="norm"), "Adam": dict(optimizer="adam"), "RMSprop": dict(optimizer="rmsprop"),
-        "batch norm": dict(norm="batch"), "layer norm": dict(norm="layer"), "L2 1e-3": dict(weight_decay="0.001"),
-        "L2 0.1": dict(weight_decay="0.1"),
-    }
-
     def cures(self):
         lines = []
         for init, name in [("normal", "normal(0.5)"), ("xavier", "xavier"), ("he", "he")]:
             for count, what in [(blown, "blew up"), (converged, "converged")]:
-                cells = [self.cure(init, **cells) for cells in self.CURES.values()]
+                cells = [self.cure(init, **cells) for cells in CURES.values()]
                 lines.append([name, what, *(str(count(trials)) if trials else "" for trials in cells)])
-        return table(["of 27 trials", "", *self.CURES], lines)
+        return table(["of 27 trials", "", *CURES], lines)
 
     def sentences(self):
         unbounded = pick(self.plain, activation=("relu", "linear"))
@@ -142,12 +159,20 @@ class Grid:
             f"At learning rates up to 0.01, of ReLU and tanh nets, {of(blown(normal), normal)} blow up from normal(0.5), {of(blown(he), he)} from He and {of(blown(xavier), xavier)} from Xavier.",
         )
         linear, relu = (
-            {depth: pick(self.plain, label="mlp", init="he", activation=activation, depth=depth) for depth in ("4", "64")}
+            {
+                depth: pick(self.plain, label="mlp", init="he", activation=activation, depth=depth)
+                for depth in ("4", "64")
+            }
             for activation in ("linear", "relu")
         )
-        longer = {time: pick(self.plain, label="rnn", init="he", activation="relu", sequence_length=time) for time in ("16", "256")}
+        longer = {
+            time: pick(self.plain, label="rnn", init="he", activation="relu", sequence_length=time)
+            for time in ("16", "256")
+        }
         yield claim(
-            blown(linear["4"]) < blown(linear["64"]) and blown(longer["16"]) < blown(longer["256"]) and abs(blown(relu["4"]) - blown(relu["64"])) <= 2,
+            blown(linear["4"]) < blown(linear["64"])
+            and blown(longer["16"]) < blown(longer["256"])
+            and abs(blown(relu["4"]) - blown(relu["64"])) <= 2,
             f"Depth and length multiply what grows: from He, linear MLPs go from {rate(linear['4'])} at depth 4 to {rate(linear['64'])} at depth 64, ReLU RNNs "
             f"from {rate(longer['16'])} at 16 time steps to {rate(longer['256'])} at 256. Where the scale is kept they change little: ReLU MLPs from He go from {rate(relu['4'])} to {rate(relu['64'])}.",
         )
@@ -166,7 +191,9 @@ class Grid:
         )
         rmsprop, he_rmsprop = self.cure("normal", optimizer="rmsprop"), self.cure("he", optimizer="rmsprop")
         yield claim(
-            converged(rmsprop) == 0 < converged(he_rmsprop) and blown(rmsprop) > blown(adam) and blown(he_rmsprop) > blown(he_adam),
+            converged(rmsprop) == 0 < converged(he_rmsprop)
+            and blown(rmsprop) > blown(adam)
+            and blown(he_rmsprop) > blown(he_adam),
             f"RMSprop does likewise, at smaller steps: {blown(rmsprop)} and {blown(he_rmsprop)} blow up, {converged(rmsprop)} and {converged(he_rmsprop)} converge.",
         )
         batch, he_batch = self.cure("normal", norm="batch"), self.cure("he", norm="batch")
@@ -179,7 +206,10 @@ class Grid:
         )
         none, l2 = {}, {}
         for init in ("normal", "he"):
-            none[init], l2[init] = blown(self.cure(init)), [blown(self.cure(init, weight_decay=w)) for w in ("0.001", "0.1")]
+            none[init], l2[init] = (
+                blown(self.cure(init)),
+                [blown(self.cure(init, weight_decay=w)) for w in ("0.001", "0.1")],
+            )
         yield claim(
             all(count == none[init] for init in none for count in l2[init]),
             f"L2 prevents nothing: {none['normal']} and {none['he']} blow up without it, with 1e-3 and with 0.1.",
@@ -202,7 +232,9 @@ class Grid:
         yield self.by_lr()
         yield "Clipping by norm at 1.0 changes these counts of trials, MLPs and RNNs together:\n"
         yield self.by_clip()
-        yield prose("Each cure was tried alone in a ReLU MLP of depth 16, over the same nine learning rates. The cells are counts of 27 trials:")
+        yield prose(
+            "Each cure was tried alone in a ReLU MLP of depth 16, over the same nine learning rates. The cells are counts of 27 trials:"
+        )
         yield self.cures()
         yield "The tables say:\n"
         yield bullets(self.sentences())
@@ -228,7 +260,7 @@ class Article:
         example = self.of["article"] + self.of["article, no clipping"]
         losses = [float(t["loss_final"]) for t in example]
         yield claim(
-            blown(example) == 0 and 0.9 < min(losses) and max(losses) < 1.1,
+            blown(example) == 0 and min(losses) > 0.9 and max(losses) < 1.1,
             f"The usual example never explodes, clipped or not: {of(blown(example), example)} blow up, and the final losses are between {min(losses):.2f} and {max(losses):.2f}.",
         )
         baseline = self.of["baseline"]
@@ -241,7 +273,9 @@ class Article:
         late = ["batch norm", "tanh", "fewer layers"]
         late_counts = [counts[f"cure: {cure}"] for cure in late]
         yield claim(
-            counts["cure: layer norm"] in (1, 2) and min(late_counts) >= 4 and all(nan(f"cure: {cure}") > nan("baseline") for cure in late),
+            counts["cure: layer norm"] in (1, 2)
+            and min(late_counts) >= 4
+            and all(nan(f"cure: {cure}") > nan("baseline") for cure in late),
             f"Layer norm almost does ({of(counts['cure: layer norm'], baseline)} blow up). Batch norm, tanh and fewer layers only delay it: "
             f"{late_counts[0]}, {late_counts[1]} and {late_counts[2]} of 5 blow up, and the median NaN comes in epoch "
             f"{nan('cure: batch norm'):.0f}, {nan('cure: tanh'):.0f} and {nan('cure: fewer layers'):.0f} instead of {nan('baseline'):.0f}.",
@@ -275,7 +309,15 @@ def write(grid, article):
         "`experiments/article.toml` has the example by which exploding gradients are usually introduced: a 10-50-1 ReLU net on fresh noise, with Adam and "
         "clipping at 1.0. Its baseline does explode: it has 20 hidden layers, He and a learning rate of 0.3. Each cure is applied to the baseline alone."
     )
-    parts = ["# What the two main sweeps found\n", head, "## The main grid\n", *grid.text(), "## The usual example\n", example, *article.text()]
+    parts = [
+        "# What the two main sweeps found\n",
+        head,
+        "## The main grid\n",
+        *grid.text(),
+        "## The usual example\n",
+        example,
+        *article.text(),
+    ]
     (ROOT / "docs/findings.md").write_text("\n".join(parts))
     readme = ROOT / "README.md"
     readme.write_text(between(readme.read_text(), "glance", grid.glance()))

@@ -38,8 +38,14 @@ def spread(values, digits=2):
 
 def head(results):
     machine = dict(results["machine"])
-    machine["peers"] = ", ".join(f"{name} {version or 'could not be installed'}" for name, version in machine["peers"].items())
-    kind = "This was a quick run: it shows that everything works, and its figures mean nothing.\n\n" if results["quick"] else ""
+    machine["peers"] = ", ".join(
+        f"{name} {version or 'could not be installed'}" for name, version in machine["peers"].items()
+    )
+    kind = (
+        "This was a quick run: it shows that everything works, and its figures mean nothing.\n\n"
+        if results["quick"]
+        else ""
+    )
     compared = prose(
         "`make bench` writes this page. It compares blowup with other ways to do the same on one machine: with PyTorch, torch.func",
         "and JAX on a real grid and step by step, with joblib, Optuna and Ray Tune on trivial trials, and with itself as a sweep grows",
@@ -47,8 +53,8 @@ def head(results):
         "same, and the shares of diverged trials are held against blowup's.",
     )
     run = prose(
-        "The command installs the other programs, pinned, in `.venv-bench/` (6 GB). With `ARGS=\"--rounds 3\"` it takes 15 minutes on",
-        "two cores. `make bench ARGS=--quick` shows in two minutes whether everything works, and `make bench ARGS=\"--only raw\"` runs",
+        'The command installs the other programs, pinned, in `.venv-bench/` (6 GB). With `ARGS="--rounds 3"` it takes 15 minutes on',
+        'two cores. `make bench ARGS=--quick` shows in two minutes whether everything works, and `make bench ARGS="--only raw"` runs',
         "one part; both write into `target/bench/` alone.",
     )
     about = prose(
@@ -65,11 +71,17 @@ def goal_table(results):
         written = "" if g["measured"] is None else g["unit"].format(g["measured"])
         verdict = {True: "reached", False: "**not reached**", None: "not measured"}[reached(g)]
         rows.append([g["what"], f"{g['bound']} {g['unit'].format(g['figure'])}", written, verdict])
-    return table(["figure", "to reach", "measured", ""], rows) + "\n[LOG.md](LOG.md) says what was tried where a figure is not reached.\n"
+    return (
+        table(["figure", "to reach", "measured", ""], rows)
+        + "\n[LOG.md](LOG.md) says what was tried where a figure is not reached.\n"
+    )
 
 
 def real(widths):
-    lines = ["## Real grid\n", "The grid is `benches/specs/real.toml`. `agree` is the share of trials with the same verdict; the draws are not the same.\n"]
+    lines = [
+        "## Real grid\n",
+        "The grid is `benches/specs/real.toml`. `agree` is the share of trials with the same verdict; the draws are not the same.\n",
+    ]
     for width, part in widths.items():
         ours = median(part["seconds"][OURS])
         rows = []
@@ -78,7 +90,10 @@ def real(widths):
             agree = "" if check["agree"] is None else f"{check['agree']:.0%}"
             rows.append([name, spread(values), f"{median(values) / ours:.2f}x", f"{check['diverged']:.0%}", agree])
         rows += [[name, "not installed", "", "", ""] for name in part["missing"]]
-        lines += [f"Width {width}, {part['trials']} trials:\n", table(["", "seconds", "ratio", "diverged", "agree"], rows)]
+        lines += [
+            f"Width {width}, {part['trials']} trials:\n",
+            table(["", "seconds", "ratio", "diverged", "agree"], rows),
+        ]
     return "\n".join(lines)
 
 
@@ -129,9 +144,19 @@ def gpu(part):
     rows = []
     for case, figures in part["cases"].items():
         _, _, _, width, lanes, _ = case.split()
-        shown = [spread(figures[name], 3) if figures.get(name) else "does not fit" if name in figures else "not installed" for name in ("blowup", "jax")]
+        shown = [
+            spread(figures[name], 3) if figures.get(name) else "does not fit" if name in figures else "not installed"
+            for name in ("blowup", "jax")
+        ]
         both = figures["blowup"] and figures.get("jax")
-        rows.append([width, f"{int(lanes):,}", *shown, f"{median(figures['jax']) / median(figures['blowup']):.2f}x" if both else ""])
+        rows.append(
+            [
+                width,
+                f"{int(lanes):,}",
+                *shown,
+                f"{median(figures['jax']) / median(figures['blowup']):.2f}x" if both else "",
+            ]
+        )
     about = prose(
         f"The figures are microseconds per trial and step on {part['gpu']} (JAX {part['jax']}), without start and compilation. The nets have",
         "16 hidden tanh layers and train in f32 by SGD on 64 samples as a full batch. Every other trial clips by norm. blowup's step",
@@ -150,13 +175,21 @@ def into_readme(results):
 
 
 def short(results):
-    """What a reader of the README wants to know: the real grid, blowup and each other program at its fastest."""
+    """What a reader of the README wants to know: the real grid, each program at its fastest."""
     machine, widths = results["machine"], results["real"]
     names = [name for name in next(iter(widths.values()))["seconds"] if ", 1 " not in name]
     rows = []
     for name in names:
         cells = [(median(part["seconds"][name]), median(part["seconds"][OURS])) for part in widths.values()]
-        rows.append([name, *(f"{seconds:.2f} s" if name == OURS else f"{seconds:.2f} s ({seconds / ours:.1f}x)" for seconds, ours in cells)])
+        rows.append(
+            [
+                name,
+                *(
+                    f"{seconds:.2f} s" if name == OURS else f"{seconds:.2f} s ({seconds / ours:.1f}x)"
+                    for seconds, ours in cells
+                ),
+            ]
+        )
     grid = prose(
         f"A grid of {next(iter(widths.values()))['trials']} MLPs and RNNs, half of which blow up, was timed on {machine['cores']} cores of an {machine['cpu']}",
         f"({machine['date']}), start and compilation included; in brackets stand multiples of blowup's time:",
