@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes docs/literature.md from results/literature/: from the JUnit files of `blowup check` and
-the rows of the library tests.
+"""Writes docs/literature.md from results/literature/: the JUnit files of `blowup check` and the
+rows of the library tests.
 
 Nothing in the table is typed by hand. The source of a spec's rows is the first line of the spec.
 Exits with 1 if a result is missing or does not hold."""

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Tells what the sweeps of grid.toml and article.toml found, in tables and in sentences, each with
-the numbers that it rests on.
+"""What the sweeps of grid.toml and article.toml found, in tables and in sentences, each with the
+numbers that it rests on.
 
-usage: tables.py [grid | article | write]
+usage: tables.py [grid | article | write] (results/grid and results/article; `make findings` sweeps
+both)
 
-It reads results/grid and results/article; `make findings` sweeps both. `grid` and `article` print
-what one sweep found. `write` puts both into docs/findings.md, and the table of the main grid into
-README.md. A sentence whose condition does not hold in the results ends the script with status 1:
-it must be written anew.
+`grid` and `article` print what one sweep found. `write` puts both into docs/findings.md, and the
+table of the main grid into README.md. A sentence whose condition does not hold in the results ends
+the script with status 1: it must be written anew.
 """
 
 import csv
@@ -76,19 +76,6 @@ def inits(trials):
     return [(n, [t for t in trials if name(t) == n]) for n in dict.fromkeys(map(name, trials))]
 
 
-# What each column of the table of cures is, beside the plain trials.
-CURES = {
-    "none": {},
-    "norm clip 1.0": dict(clip="norm"),
-    "Adam": dict(optimizer="adam"),
-    "RMSprop": dict(optimizer="rmsprop"),
-    "batch norm": dict(norm="batch"),
-    "layer norm": dict(norm="layer"),
-    "L2 1e-3": dict(weight_decay="0.001"),
-    "L2 0.1": dict(weight_decay="0.1"),
-}
-
-
 class Grid:
     def __init__(self):
         self.all = rows("grid")
@@ -137,12 +124,22 @@ class Grid:
         return table(["clip", "trials", "non-finite at the start", "non-finite later", "diverged"], lines)
 
     def cures(self):
+        kinds = {
+            "none": {},
+            "norm clip 1.0": dict(clip="norm"),
+            "Adam": dict(optimizer="adam"),
+            "RMSprop": dict(optimizer="rmsprop"),
+            "batch norm": dict(norm="batch"),
+            "layer norm": dict(norm="layer"),
+            "L2 1e-3": dict(weight_decay="0.001"),
+            "L2 0.1": dict(weight_decay="0.1"),
+        }
         lines = []
         for init, name in [("normal", "normal(0.5)"), ("xavier", "xavier"), ("he", "he")]:
             for count, what in [(blown, "blew up"), (converged, "converged")]:
-                cells = [self.cure(init, **cells) for cells in CURES.values()]
+                cells = [self.cure(init, **cells) for cells in kinds.values()]
                 lines.append([name, what, *(str(count(trials)) if trials else "" for trials in cells)])
-        return table(["of 27 trials", "", *CURES], lines)
+        return table(["of 27 trials", "", *kinds], lines)
 
     def sentences(self):
         unbounded = pick(self.plain, activation=("relu", "linear"))

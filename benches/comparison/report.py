@@ -175,7 +175,8 @@ def into_readme(results):
 
 
 def short(results):
-    """What a reader of the README wants to know: the real grid, each program at its fastest."""
+    """What a reader of the README wants to know: the real grid, blowup and each other program at
+    its fastest."""
     machine, widths = results["machine"], results["real"]
     names = [name for name in next(iter(widths.values()))["seconds"] if ", 1 " not in name]
     rows = []

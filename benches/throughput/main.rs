@@ -104,6 +104,7 @@ impl Case {
             recurrent_init: None,
             sampling: Sampling::Shuffle,
             data_seed: None,
+            given: None,
             clip: if lane.is_multiple_of(2) { Clip::Norm(1.0) } else { Clip::None },
             weight_decay: 0.0,
             batch: SAMPLES,

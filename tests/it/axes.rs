@@ -17,6 +17,7 @@ fn values(axis: &Axis) -> Vec<String> {
         Kind::Integer { .. } => all(&["2", "3"]),
         Kind::Float { .. } => all(&["0.25", "0.5"]),
         Kind::Boolean => all(&["true", "false"]),
+        Kind::Text => unreachable!("no built-in axis takes any text"),
     }
 }
 
@@ -229,7 +230,7 @@ fn values_of_any_axis_are_spread_over_the_shards() {
             Kind::Integer { .. } if axis.id == Id::DataSeed || axis.id == Id::Warmup => Some(format!("{}", i + 1)),
             // No batch is larger than the 16 samples.
             Kind::Integer { .. } if axis.id != Id::Batch => Some(format!("{}", i + 2)),
-            Kind::Integer { .. } | Kind::Choice { .. } | Kind::Boolean => None,
+            Kind::Integer { .. } | Kind::Choice { .. } | Kind::Boolean | Kind::Text => None,
         };
         let Some(trials) = (0..VALUES).map(|i| value(i).map(|value| trial(axis, &value))).collect::<Option<Vec<_>>>()
         else {

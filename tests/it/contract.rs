@@ -1,6 +1,6 @@
 //! Specs go in, trials come out.
 
-use blowup_core::axis::TABLE;
+use blowup_core::axis::{AxisSet, TABLE};
 use blowup_core::spec::Spec;
 use blowup_core::spec::filter::Filter;
 use blowup_core::trial::*;
@@ -254,7 +254,7 @@ fn filters_of_the_command_line_take_values_lists_and_ranges() {
     let all = trials("lr = [0.01, 0.1, 1.0]\ninit = [\"he\", \"normal(0.5)\"]\nseeds = 2");
     let count = |filters: &[&str]| {
         let filters: Vec<String> = filters.iter().map(|f| f.to_string()).collect();
-        Filter::parse(&filters).map(|f| all.iter().filter(|t| f.matches(*t)).count())
+        Filter::parse(&filters, &AxisSet::default()).map(|f| all.iter().filter(|t| f.matches(*t)).count())
     };
     assert_eq!(count(&["init=he"]), Ok(6));
     assert_eq!(count(&["init=kaiming", "lr=0.1,1"]), Ok(4));

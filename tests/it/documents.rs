@@ -1,5 +1,6 @@
 //! Runs the commands of the documents in a clean shell, in their order, in a folder that looks like
-//! a checkout, and compares what is shown of their output. Tests the specs and links of the documents.
+//! a checkout, and compares what is shown of their output. Tests the specs and links of the
+//! documents.
 //!
 //! A block that cannot run here stands below a comment `<!-- not run by the tests: why -->`; what
 //! stands in for it is in `stand_in`. Only the results that the commands read are made beforehand,
@@ -79,7 +80,8 @@ fn lines(text: &str) -> Vec<Line> {
     found
 }
 
-/// What a command that is not run is held against: that its parts are there and are understood.
+/// The command that stands in for one that is not run. It checks that the parts of that command
+/// exist and are understood.
 fn stand_in(command: &str) -> String {
     if let Some(target) = command.strip_prefix("make ") {
         return format!("make --dry-run {target} > /dev/null");
@@ -89,7 +91,7 @@ fn stand_in(command: &str) -> String {
     }
     if let Some(shard) = command.strip_prefix("parallel ").and_then(|rest| rest.split(" blowup ").nth(1)) {
         let shard = shard.split(" ::: ").next().unwrap().replace("{}", "$I");
-        // Of the sweep in 64 shards that stands before it, there is nothing left.
+        // Nothing is left of the sweep in 64 shards that stands before it.
         return format!("rm -r results/t && for I in $(seq 8); do blowup {shard}; done");
     }
     if let Some(file) = command.strip_prefix("xdg-open ") {
@@ -105,7 +107,7 @@ fn stand_in(command: &str) -> String {
         _ if command.starts_with("cargo ") => format!("{command} --help > /dev/null"),
         _ if command.contains("--device cuda") => format!("{command} --dry-run"),
         _ if command.contains(" --submit") => {
-            // Of the sweep in 8 shards that stands before it, there is nothing left.
+            // Nothing is left of the sweep in 8 shards that stands before it.
             format!("rm -r results/t && {}", command.replace(" --submit", ""))
         }
         _ => panic!("nothing stands in for `{command}`: run it, or say here how it is checked"),
@@ -135,7 +137,7 @@ impl Checkout {
         std::fs::write(self.dir.path().join(name), text).unwrap();
     }
 
-    /// In a shell that knows nothing but where the system's programs and cargo are.
+    /// Runs a command in a shell that knows only where the system's programs and cargo are.
     fn shell(&self, command: &str) -> Output {
         let cargo = Path::new(env!("CARGO")).parent().unwrap().display();
         Command::new("bash")
@@ -155,8 +157,9 @@ impl Checkout {
     }
 }
 
-/// Whether a line came out as it is shown: the same words, and nearly the same numbers, as other CPUs
-/// round differently. Numbers may differ by a hundredth, shares by 0.02, and counts from 20 on by 2.
+/// Whether a line came out as it is shown: the same words, and nearly the same numbers, as other
+/// CPUs round differently. Numbers may differ by a hundredth, shares by 0.02, and counts from 20 on
+/// by 2.
 fn alike(shown: &str, found: &str) -> bool {
     let same = |a: &str, b: &str| {
         let (Ok(x), Ok(y)) = (a.parse::<f64>(), b.parse::<f64>()) else { return a == b };
@@ -171,7 +174,7 @@ fn alike(shown: &str, found: &str) -> bool {
     shown.clone().count() == found.clone().count() && shown.zip(found).all(|(a, b)| same(a, b))
 }
 
-/// `...` stands for any lines.
+/// Compares the output of a command with what is shown. `...` stands for any lines.
 fn compare(command: &str, shown: &[String], found: &str) {
     let mut found_lines = found.lines();
     let mut skips = false;
@@ -210,7 +213,7 @@ fn their_commands_run_in_a_clean_shell_and_print_what_they_show() {
     let path =
         lines.iter().find(|line| line.command.starts_with("export PATH=")).expect("how `blowup` gets on the PATH");
     let checkout = Checkout::new(&path.command);
-    // What the commands read, of few trials.
+    // The results that the commands read, of few trials.
     for few in [
         "blowup sweep experiments/grid.toml --quiet --where seed=0 --where lr=0.001,0.1,10 --where depth=4,16 --where clip=none,norm",
         "blowup sweep experiments/smoke.toml --quiet",
@@ -250,7 +253,7 @@ fn fenced<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 #[test]
 fn their_specs_are_specs_and_their_expectations_those_of_smoke() {
     let checkout = Checkout::new("export PATH=\"$PWD/target/release:$PATH\"");
-    // What stands before a comment, without blanks.
+    // The code before a comment, without blanks.
     let code = |line: &str| line.split("  #").next().unwrap().split_whitespace().collect::<String>();
     let smoke = std::fs::read_to_string(Path::new(ROOT).join("experiments/smoke.toml")).unwrap();
     let there: Vec<String> = smoke.lines().map(code).collect();
@@ -348,7 +351,7 @@ fn the_contract_has_every_command_option_and_key() {
     }
     let tables: [&[key::Key]; 7] =
         [&key::TOP, &key::BLOCK, &key::DIVERGENCE, &key::RECORD, &key::EXPECT, &key::BASELINE, &key::RANGE];
-    // A key without a use yet is no one's to rely on.
+    // Nobody can rely on a key that has no use yet.
     for name in tables.iter().flat_map(|keys| keys.iter()).map(|key| key.name).filter(|&name| name != "map") {
         assert!(contract.contains(&format!("`{name}`")), "`{name}`");
     }

@@ -61,6 +61,7 @@ mod hostile;
 mod origin;
 mod outputs;
 mod pictures;
+mod program;
 
 mod columns;
 mod documents;

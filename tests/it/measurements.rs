@@ -1,4 +1,4 @@
-//! Initial draws, data and probes against the laws that they follow.
+//! Initial draws, data and probes are compared with the laws that they follow.
 
 use crate::training::train;
 use crate::trials;
@@ -17,7 +17,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
 #[test]
 fn every_initializer_has_the_spread_that_pytorch_documents() {
     blowup_engine::start();
-    // Hidden layer 300 -> 300 and first layer 100 -> 300.
+    // A hidden layer 300 -> 300 and a first layer 100 -> 300.
     let cases = [
         (InitKind::Normal, 0.2, 0.2, 0.2),
         (InitKind::Uniform, 0.3, 0.3 / 3f64.sqrt(), 0.3 / 3f64.sqrt()),
@@ -39,7 +39,7 @@ fn every_initializer_has_the_spread_that_pytorch_documents() {
         for (layer, expected) in [first, hidden].into_iter().enumerate() {
             let values = host(&weights.layers[layer].weight.select(0, 0));
             let (mean, std) = moments(&values);
-            // 30,000 draws: four standard errors of a standard deviation are 1.6%.
+            // Of 30,000 draws, four standard errors of the standard deviation are 1.6%.
             assert!((std - expected).abs() <= 0.017 * expected + 1e-12, "{kind:?} layer {layer}: {std} for {expected}");
             assert!(mean.abs() <= 0.025 * expected + 1e-12, "{kind:?} layer {layer}: mean {mean}");
             let bound = 3f64.sqrt() * expected * 1.000_001;
@@ -102,7 +102,8 @@ fn symbols(samples: &task::Samples, times: usize, columns: usize) -> Vec<Vec<usi
     (0..samples.samples).map(|i| (0..times).map(|t| step(t, i)).collect()).collect()
 }
 
-/// Every class has its share, within four standard errors, and the trivial loss is the entropy of even shares.
+/// Checks that every class has its share, within four standard errors, and that the trivial loss is
+/// the entropy of equal shares.
 fn is_balanced(samples: &task::Samples, classes: usize) {
     let SampleTargets::Classes(found) = &samples.targets else { panic!("a classification") };
     let (n, p) = (found.len() as f64, 1.0 / classes as f64);
@@ -194,9 +195,12 @@ fn trials_of_one_data_seed_share_their_data_and_not_their_weights() {
     let other = |seed| Trial { seed, data_seed: Some(5), ..trials::mlp() };
     let own = Trial { seed: 5, ..trials::mlp() };
     let [a, b, own] = [0, 1, 2].map(|i| train(&[other(1), other(2), own.clone()])[i].measured.clone());
-    assert_eq!(a.loss_trivial, b.loss_trivial);
-    assert_eq!(a.loss_trivial, own.loss_trivial);
-    assert!(a.weight_norm_initial != b.weight_norm_initial && a.weight_norm_initial != own.weight_norm_initial);
+    assert_eq!(a.loss_trivial.unwrap(), b.loss_trivial.unwrap());
+    assert_eq!(a.loss_trivial.unwrap(), own.loss_trivial.unwrap());
+    assert!(
+        a.weight_norm_initial.unwrap() != b.weight_norm_initial.unwrap()
+            && a.weight_norm_initial.unwrap() != own.weight_norm_initial.unwrap()
+    );
 }
 
 #[test]
@@ -238,7 +242,7 @@ fn recurrent_matrices_take_their_own_initializer() {
     }
 }
 
-/// A wide net measured at initialization only.
+/// A wide net that is measured at its initialization only.
 fn at_start(activation: Activation, init: Init, depth: usize, width: usize) -> Trial {
     let network = Network::Mlp { depth, width, activation, norm: Norm::None, residual: false };
     let mut trial = Trial { network, init, bias: Bias::None, budget: Budget::Epochs(0), ..trials::mlp() };
@@ -250,7 +254,7 @@ fn at_start(activation: Activation, init: Init, depth: usize, width: usize) -> T
 
 #[test]
 fn the_backprop_signal_of_a_relu_net_grows_by_half_the_weight_variance_per_layer() {
-    // He 2015: variance s2/fan_in gives a ratio of s2/2 per layer.
+    // He 2015: the variance s2/fan_in gives a ratio of s2/2 per layer.
     for s2 in [1.0, 2.0] {
         let trial = at_start(Activation::Relu, Init { kind: InitKind::Scaled, scale: s2, offset: 0.0 }, 20, 256);
         let seeds: Vec<Trial> = (0..20).map(|seed| Trial { seed, ..trial.clone() }).collect();
@@ -273,7 +277,7 @@ fn orthogonal_linear_nets_keep_or_scale_the_signal_exactly() {
 
 #[test]
 fn an_orthogonal_linear_recurrent_net_scales_the_signal_by_its_gain_per_time_step() {
-    // Pascanu 2013, over 50 steps.
+    // Pascanu 2013, over 50 time steps.
     for gain in [0.9, 1.0, 1.1] {
         let network =
             Network::Rnn { depth: 1, width: 20, activation: Activation::Linear, norm: Norm::None, sequence_length: 50 };
@@ -286,7 +290,8 @@ fn an_orthogonal_linear_recurrent_net_scales_the_signal_by_its_gain_per_time_ste
 
 #[test]
 fn activations_of_a_normal_net_overflow_in_f32_at_the_layer_that_arithmetic_says() {
-    // N(0, 1) weights, width 256, relu: the norm grows by sqrt(128) per layer, and a square or a value leaves f32 at layer 36 or 37.
+    // With N(0, 1) weights, width 256 and relu the norm grows by sqrt(128) per layer, and a square
+    // or a value leaves f32 at layer 36 or 37.
     let init = Init { kind: InitKind::Normal, scale: 1.0, offset: 0.0 };
     let trial = Trial { dtype: Dtype::Float32, ..at_start(Activation::Relu, init, 50, 256) };
     let run = &train(&[trial])[0].measured;
@@ -298,7 +303,7 @@ fn activations_of_a_normal_net_overflow_in_f32_at_the_layer_that_arithmetic_says
 
 #[test]
 fn a_loss_that_overflows_alone_is_located_at_the_loss() {
-    // One weight of 1e30: the output is finite, its square is not.
+    // With one weight of 1e30 the output is finite, and its square is not.
     let task = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None };
     let trial = Trial {
         task,
@@ -311,9 +316,9 @@ fn a_loss_that_overflows_alone_is_located_at_the_loss() {
     };
     let run = &train(&[trial])[0].measured;
     assert_eq!(run.site, Some(Site { tensor: Where::Loss, layer: None, time: None }));
-    // The gradient 2e30 is beyond the square root of the f32 range, and still measured.
-    assert!((run.grad_norm_initial / 2e30 - 1.0).abs() < 1e-6, "{}", run.grad_norm_initial);
-    assert!((run.weight_norm_initial / 1e30 - 1.0).abs() < 1e-6);
+    // The gradient 2e30 is beyond the square root of the f32 range, and is still measured.
+    assert!((run.grad_norm_initial.unwrap() / 2e30 - 1.0).abs() < 1e-6, "{}", run.grad_norm_initial.unwrap());
+    assert!((run.weight_norm_initial.unwrap() / 1e30 - 1.0).abs() < 1e-6);
 }
 
 #[test]
@@ -342,7 +347,8 @@ fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
             let own = Matrix::of(if t + 1 == TIMES { signal.copy() } else { signal.zeros_like() });
             net.backward(t, &own, layer, gradient, t + 1 < TIMES);
         }
-        // The output gate halves what enters the cell; then every step keeps the share of the forget (update) gate.
+        // The output gate halves what enters the cell. Then every step keeps the share of the
+        // forget (update) gate.
         let (found, entered) = match cell {
             Gated::Lstm => (lstm.cell_signal(), 0.5),
             Gated::Gru => (gru.carried_signal(), 1.0),
@@ -364,23 +370,24 @@ fn sixteen_bits_are_what_their_names_say() {
     for (dtype, roundoff) in [(Dtype::Bfloat16, 2f64.powi(-8)), (Dtype::Float16, 2f64.powi(-11))] {
         let found = train(&[Trial { dtype, ..exact.clone() }]).remove(0).measured;
         for (a, b) in [
-            (found.loss_initial, reference.loss_initial),
-            (found.grad_norm_initial, reference.grad_norm_initial),
-            (found.weight_norm_initial, reference.weight_norm_initial),
+            (found.loss_initial.unwrap(), reference.loss_initial.unwrap()),
+            (found.grad_norm_initial.unwrap(), reference.grad_norm_initial.unwrap()),
+            (found.weight_norm_initial.unwrap(), reference.weight_norm_initial.unwrap()),
             (found.update_norm_max.unwrap(), reference.update_norm_max.unwrap()),
         ] {
             let error = (a - b).abs() / b;
             assert!(error < 8.0 * roundoff && error > roundoff / 1e3, "{dtype:?}: {a} for {b}");
         }
     }
-    // 65504 is the largest float16; its losses overflow where the others do not.
+    // The largest float16 is 65504, so its losses overflow where the others do not.
     let large = Trial { lr: 30.0, ..exact };
     let outcome = |dtype| train(&[Trial { dtype, budget: Budget::Steps(4), ..large.clone() }])[0].measured.nonfinite;
     assert!(outcome(Dtype::Float16).is_some());
     assert_eq!((outcome(Dtype::Bfloat16), outcome(Dtype::Float32)), (None, None));
 }
 
-/// PyTorch's rule in the training dtype: min(1, threshold / (norm + 1e-6)), each operation rounded.
+/// PyTorch's rule in the training dtype is min(1, threshold / (norm + 1e-6)), with each operation
+/// rounded.
 #[test]
 fn clipping_in_16_bits_sees_the_norm_in_16_bits() {
     use blowup_engine::clip::coefficient;
@@ -399,8 +406,12 @@ fn a_gradient_whose_square_underflows_still_has_its_norm() {
         let init = Init { kind: InitKind::Constant, scale: weight, offset: 0.0 };
         let trial = Trial { task, network: Network::Linear, init, bias: Bias::None, batch: 1, dtype, ..trials::mlp() };
         let run = &train(&[trial])[0].measured;
-        assert!((run.grad_norm_initial / (2.0 * weight) - 1.0).abs() < 1e-6, "{}", run.grad_norm_initial);
-        assert!((run.weight_norm_initial / weight - 1.0).abs() < 1e-6, "{}", run.weight_norm_initial);
+        assert!(
+            (run.grad_norm_initial.unwrap() / (2.0 * weight) - 1.0).abs() < 1e-6,
+            "{}",
+            run.grad_norm_initial.unwrap()
+        );
+        assert!((run.weight_norm_initial.unwrap() / weight - 1.0).abs() < 1e-6, "{}", run.weight_norm_initial.unwrap());
         assert!((run.update_norm_max.unwrap() / (0.2 * weight) - 1.0).abs() < 1e-6);
     }
 }

@@ -1,16 +1,17 @@
-//! Reads the files as their users do: by pandas and polars (and R, where it is installed), with their
-//! defaults, and by the code of docs/reading.md.
+//! Reads the files as their users do: by pandas and polars (and R, where it is installed), with
+//! their defaults, and by the code of docs/reading.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A Python with pandas and polars: the one that `make test` sets up.
-fn python() -> Option<PathBuf> {
+/// The Python with pandas and polars that `make test` installs.
+pub fn python() -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-test/bin/python");
     std::env::var_os("BLOWUP_TEST_PYTHON").map(PathBuf::from).or_else(|| made.exists().then_some(made))
 }
 
-/// The results of experiments/smoke.toml, which has every kind of outcome and NaN, inf and empty cells.
+/// The results of experiments/smoke.toml, which has every kind of outcome and NaN, inf and empty
+/// cells.
 fn smoke(dir: &Path) {
     let spec = concat!(env!("CARGO_MANIFEST_DIR"), "/experiments/smoke.toml");
     let status = Command::new(env!("CARGO_BIN_EXE_blowup"))
@@ -22,7 +23,7 @@ fn smoke(dir: &Path) {
     assert!(status.success());
 }
 
-/// In a folder, which is also the script's argument; what it prints.
+/// Runs a script in a folder, which is also the script's argument, and returns what it prints.
 fn run(program: &Path, arguments: &[&str], script: &str, dir: &Path) -> String {
     let output = Command::new(program).args(arguments).arg(script).arg(dir).current_dir(dir).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
@@ -97,7 +98,8 @@ fn pandas_polars_and_r_read_every_file_with_their_defaults() {
     }
 }
 
-/// So many rows that pandas reads them in pieces, each of which has types of its own: `residual` has values in the first half and none in the second.
+/// There are so many rows that pandas reads them in pieces, each of which has types of its own.
+/// `residual` has values in the first half and none in the second.
 const LONG: &str = r#"
 import sys, warnings
 import pandas as pd
@@ -129,7 +131,7 @@ fn snippets(language: &str) -> Vec<String> {
     page.split(&opening).skip(1).map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// Put after a snippet: its table as lines of init, depth and rate.
+/// It is put behind a snippet, whose table it prints as lines of init, depth and rate.
 const PRINT_PANDAS: &str = r#"
 for (init, depth), rate in rates.stack().items():
     print(f"= {init} {depth} {rate:.6f}")
@@ -186,7 +188,7 @@ fn the_documented_code_for_pandas_polars_and_r_gives_the_table_of_summary_csv() 
     }
 }
 
-/// `make notebook` executes it; outputs do not belong into the repository.
+/// `make notebook` executes it, but outputs do not belong into the repository.
 #[test]
 fn the_notebook_is_committed_without_outputs() {
     let notebook = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/notebooks/divergence.ipynb")).unwrap();

@@ -21,24 +21,25 @@ pub fn measured() -> Measured {
         nan: None,
         epochs_run: 2,
         steps_run: 6,
-        loss_initial: 1e16,
-        loss_final: f64::NAN,
-        loss_trivial: 1.0,
+        loss_initial: Some(1e16),
+        loss_final: Some(f64::NAN),
+        loss_trivial: Some(1.0),
         loss_min: Some(1e-7),
         loss_max: Some(f64::INFINITY),
         epoch_loss_max: Some(2),
         loss_jump_max: Some(f64::NEG_INFINITY),
-        grad_norm_initial: 123456789.125,
+        grad_norm_initial: Some(123456789.125),
         grad_norm_max: None,
         epoch_grad_norm_max: None,
         clipped_fraction: Some(0.0),
         update_norm_max: Some(0.1 + 0.2),
-        weight_norm_initial: -0.0,
+        weight_norm_initial: Some(-0.0),
         weight_norm_max: None,
         backprop_ratio: None,
         activation_ratio: Some(f64::MIN_POSITIVE),
         sharpness_initial: None,
         sharpness_final: Some(f64::NAN),
+        origin: None,
     }
 }
 
@@ -48,7 +49,7 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn the_headers_are_those_of_the_contract() {
-    insta::assert_snapshot!(text(&record::line(record::runs())), @"trial,label,task,inputs,samples,epochs,network,depth,width,activation,negative_slope,init,init_scale,init_offset,recurrent_init,recurrent_init_scale,forget_bias,bias,bias_std,norm,norm_position,residual,parametrization,loss,optimizer,momentum,nesterov,beta1,beta2,eps,alpha,lr,lr_output,schedule,warmup,clip,clip_threshold,weight_decay,batch,sampling,sequence_length,dtype,seed,data_seed,outcome,lost,epoch_diverged,step_diverged,epoch_nonfinite,step_nonfinite,nonfinite_site,nonfinite_layer,nonfinite_time,epoch_nan,step_nan,epochs_run,steps_run,loss_initial,loss_final,loss_trivial,loss_min,loss_max,epoch_loss_max,loss_jump_max,grad_norm_initial,grad_norm_max,epoch_grad_norm_max,clipped_fraction,update_norm_max,weight_norm_initial,weight_norm_max,backprop_ratio,activation_ratio,sharpness_initial,sharpness_final");
+    insta::assert_snapshot!(text(&record::line(record::runs())), @"trial,label,task,inputs,samples,epochs,network,depth,width,activation,negative_slope,init,init_scale,init_offset,recurrent_init,recurrent_init_scale,forget_bias,bias,bias_std,norm,norm_position,residual,parametrization,loss,optimizer,momentum,nesterov,beta1,beta2,eps,alpha,lr,lr_output,schedule,warmup,clip,clip_threshold,weight_decay,batch,sampling,sequence_length,dtype,seed,data_seed,outcome,lost,epoch_diverged,step_diverged,epoch_nonfinite,step_nonfinite,nonfinite_site,nonfinite_layer,nonfinite_time,epoch_nan,step_nan,epochs_run,steps_run,loss_initial,loss_final,loss_trivial,loss_min,loss_max,epoch_loss_max,loss_jump_max,grad_norm_initial,grad_norm_max,epoch_grad_norm_max,clipped_fraction,update_norm_max,weight_norm_initial,weight_norm_max,backprop_ratio,activation_ratio,sharpness_initial,sharpness_final,nonfinite_module,nonfinite_source");
     insta::assert_snapshot!(record::EPOCHS.join(","), @"trial,epoch,steps,loss,loss_max,grad_norm_max,clipped_fraction,lr,weight_norm,update_norm_max");
     insta::assert_snapshot!(record::LAYERS.join(","), @"trial,epoch,layer,time,activation_rms,backprop_norm,weight_grad_norm,weight_norm");
     insta::assert_snapshot!(record::STEPS.join(","), @"trial,step,loss,grad_norm,clipped,update_norm");
@@ -62,7 +63,7 @@ fn a_row_has_every_column_and_exact_floats() {
     assert_eq!(cells.len(), record::runs().len());
     assert_eq!(
         cells[record::OUTCOME..].join(","),
-        "nonfinite,,1,0,2,5,backprop signal,3,,,,2,6,1e16,NaN,1.0,1e-7,inf,2,-inf,123456789.125,,,0.0,0.30000000000000004,-0.0,,,2.2250738585072014e-308,,NaN"
+        "nonfinite,,1,0,2,5,backprop signal,3,,,,2,6,1e16,NaN,1.0,1e-7,inf,2,-inf,123456789.125,,,0.0,0.30000000000000004,-0.0,,,2.2250738585072014e-308,,NaN,,"
     );
     assert_eq!(cells[record::column("clip_threshold")], "inf");
     assert_eq!(cells[record::column("nesterov")], "false");
@@ -191,24 +192,25 @@ impl Draws {
             nan: self.maybe(Draws::when),
             epochs_run: self.integer(),
             steps_run: self.integer(),
-            loss_initial: self.float(),
-            loss_final: self.float(),
-            loss_trivial: self.float(),
+            loss_initial: self.maybe(Draws::float),
+            loss_final: self.maybe(Draws::float),
+            loss_trivial: self.maybe(Draws::float),
             loss_min: self.maybe(Draws::float),
             loss_max: self.maybe(Draws::float),
             epoch_loss_max: self.maybe(Draws::integer),
             loss_jump_max: self.maybe(Draws::float),
-            grad_norm_initial: self.float(),
+            grad_norm_initial: self.maybe(Draws::float),
             grad_norm_max: self.maybe(Draws::float),
             epoch_grad_norm_max: self.maybe(Draws::integer),
             clipped_fraction: self.maybe(Draws::float),
             update_norm_max: self.maybe(Draws::float),
-            weight_norm_initial: self.float(),
+            weight_norm_initial: self.maybe(Draws::float),
             weight_norm_max: self.maybe(Draws::float),
             backprop_ratio: self.maybe(Draws::float),
             activation_ratio: self.maybe(Draws::float),
             sharpness_initial: self.maybe(Draws::float),
             sharpness_final: self.maybe(Draws::float),
+            origin: None,
         }
     }
 
@@ -220,8 +222,8 @@ impl Draws {
             loss_max: self.maybe(Draws::float),
             grad_norm_max: self.maybe(Draws::float),
             clipped_fraction: self.maybe(Draws::float),
-            lr: self.float(),
-            weight_norm: self.float(),
+            lr: self.maybe(Draws::float),
+            weight_norm: self.maybe(Draws::float),
             update_norm_max: self.maybe(Draws::float),
         }
     }
@@ -242,7 +244,7 @@ impl Draws {
         StepRow {
             step: self.integer(),
             loss: self.float(),
-            grad_norm: self.float(),
+            grad_norm: self.maybe(Draws::float),
             clipped: self.maybe(|draws| draws.0.random()),
             update_norm: self.maybe(Draws::float),
         }
@@ -262,7 +264,7 @@ fn configuration_meets(cells: &BTreeMap<&'static str, String>, trial: &Trial) {
     ];
     let axes = TABLE.iter().map(|axis| {
         let mut cell = Vec::new();
-        (axis.get)(trial).into_iter().for_each(|value| value.put(&mut cell));
+        axis.id.of(trial).into_iter().for_each(|value| value.put(&mut cell));
         (axis.name, text(&cell).to_owned())
     });
     for (name, expected) in front.into_iter().chain(axes) {

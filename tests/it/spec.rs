@@ -1,6 +1,7 @@
 //! What a spec may say. What it may not say is in `mistakes`.
 
 use crate::mistakes::{check, mistakes};
+use blowup_core::axis::AxisSet;
 use blowup_core::spec::Spec;
 use blowup_core::spec::filter::Filter;
 use blowup_core::trial::{Bias, Loss, Network, Norm, NormPosition, Optimizer, Trial};
@@ -130,7 +131,7 @@ fn filters_of_the_command_line_choose_trials() {
     let grid = "[[grid]]\nlabel = \"a b\"\nlr = [0.01, 0.1, 1]\ninit = [\"he\", \"normal(0.1)\"]\ndepth = [0, 2]\n";
     let spec = parse(&format!("{TOP}{grid}")).unwrap();
     let count = |args: &[&str]| {
-        let filter = Filter::parse(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())?;
+        let filter = Filter::parse(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>(), &AxisSet::default())?;
         Ok::<usize, String>(spec.grid().trials().filter(|trial| filter.matches(trial)).count())
     };
     assert_eq!(count(&[]), Ok(12));

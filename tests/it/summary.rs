@@ -19,7 +19,8 @@ fn summary(together: bool) -> (Summary, String) {
     let blocks =
         "[[grid]]\nlabel = 'a label'\ndepth = 3\nwidth = [7, 64]\nlr = 0.1\ninit = 'he'\nactivation = 'tanh'\n";
     let spec = sweep(4, blocks);
-    let (mut summary, mut csv) = (Summary::new(&spec, together), summary::header());
+    let (mut summary, mut csv) =
+        (Summary::new(&spec, together), summary::header(&blowup_core::axis::AxisSet::default()));
     let row = |seed, outcome, epoch: Option<u64>| {
         let diverged = epoch.map(|epoch| When { epoch, step: 0 });
         record::run_row(&trial(3, 7, seed), &Measured { outcome, diverged, nonfinite: None, ..measured() })

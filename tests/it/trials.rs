@@ -26,6 +26,7 @@ pub fn mlp() -> Trial {
         recurrent_init: None,
         sampling: Sampling::Shuffle,
         data_seed: None,
+        given: None,
         clip: Clip::None,
         weight_decay: 0.0,
         batch: 7,

@@ -4,9 +4,9 @@ use blowup_core::verdict::*;
 
 fn beginning(loss_initial: f64) -> Beginning {
     Beginning {
-        loss_initial,
-        loss_trivial: 2.0,
-        weight_norm: 1.0,
+        loss_initial: Some(loss_initial),
+        loss_trivial: Some(2.0),
+        weight_norm: Some(1.0),
         backprop_ratio: None,
         activation_ratio: None,
         sharpness: None,
@@ -18,7 +18,7 @@ fn run(losses: &[f64]) -> Measured {
     let mut course = Course::new(beginning(losses[0]), 1e6, 0.1, Record::default());
     let (last, steps) = losses.split_last().unwrap();
     for &loss in steps {
-        let next = course.step(Probe { loss, grad_norm: loss, samples: 4, clipped: None });
+        let next = course.step(Probe { loss, grad_norm: Some(loss), samples: 4, clipped: None });
         assert_eq!(next.finished, loss.is_nan());
         if next.finished {
             return course.finish(f64::NAN, None).measured;
@@ -68,7 +68,7 @@ fn an_infinite_loss_does_not_end_a_trial_and_a_nan_does() {
     assert_eq!(measured.nan, Some(When { epoch: 4, step: 3 }));
     assert_eq!((measured.steps_run, measured.epochs_run), (3, 4));
     assert_eq!((measured.loss_min, measured.loss_max), (Some(1.0), Some(INF)));
-    assert!(measured.loss_final.is_nan());
+    assert!(measured.loss_final.unwrap().is_nan());
 }
 
 #[test]
@@ -105,17 +105,17 @@ fn without_an_update_the_last_check_is_the_whole_measurement() {
     assert_eq!(finished.measured.outcome, Outcome::Stalled);
     assert_eq!(finished.measured.nonfinite, Some(When { epoch: 1, step: 0 }));
     assert_eq!((finished.measured.epochs_run, finished.measured.steps_run), (0, 0));
-    assert_eq!(finished.measured.grad_norm_initial, INF);
+    assert_eq!(finished.measured.grad_norm_initial, Some(INF));
     assert_eq!(finished.epochs.len(), 1);
 }
 
 #[test]
 fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
-    let beginning = Beginning { loss_trivial: 0.0, ..beginning(1e308) };
+    let beginning = Beginning { loss_trivial: Some(0.0), ..beginning(1e308) };
     let mut course = Course::new(beginning, 1e6, 0.1, Record { epochs: true, ..Record::default() });
     for _ in 0..20 {
         for loss in [1e308, 1.5e308, 0.5e308] {
-            course.step(Probe { loss, grad_norm: 1.0, samples: 100, clipped: None });
+            course.step(Probe { loss, grad_norm: Some(1.0), samples: 100, clipped: None });
             course.updated(0.5);
         }
         course.epoch_end(2.0, 0.1);
@@ -130,7 +130,7 @@ fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
 fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
     let mut course = Course::new(beginning(1.0), 1e6, 0.1, Record { epochs: true, steps: 1, ..Record::default() });
     for (loss, samples, clipped) in [(1.0, 3, true), (5.0, 1, false)] {
-        course.step(Probe { loss, grad_norm: loss, samples, clipped: Some(clipped) });
+        course.step(Probe { loss, grad_norm: Some(loss), samples, clipped: Some(clipped) });
         course.updated(loss);
         course.weighed(1.0);
     }
@@ -141,7 +141,10 @@ fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
     assert_eq!((epochs[1].loss_max, epochs[1].steps), (Some(5.0), 2));
     assert_eq!((epochs[1].clipped_fraction, measured.clipped_fraction), (Some(0.5), Some(0.5)));
     assert_eq!(measured.update_norm_max, Some(5.0));
-    assert_eq!(steps, [StepRow { step: 0, loss: 1.0, grad_norm: 1.0, clipped: Some(true), update_norm: Some(1.0) }]);
+    assert_eq!(
+        steps,
+        [StepRow { step: 0, loss: 1.0, grad_norm: Some(1.0), clipped: Some(true), update_norm: Some(1.0) }]
+    );
 }
 
 proptest::proptest! {
@@ -158,7 +161,7 @@ proptest::proptest! {
         let step = |when: Option<When>| when.map_or(u64::MAX, |w| w.step);
         assert!(step(m.diverged) <= step(m.nonfinite));
         assert!(step(m.nonfinite) <= step(m.nan));
-        assert_eq!(m.nan.is_some() || !m.loss_final.is_finite(), losses.iter().any(|l| l.is_nan()) || !losses[losses.len() - 1].is_finite());
+        assert_eq!(m.nan.is_some() || !m.loss_final.unwrap().is_finite(), losses.iter().any(|l| l.is_nan()) || !losses[losses.len() - 1].is_finite());
     }
 }
 

@@ -17,6 +17,7 @@ pub mod spec;
 
 pub mod plan;
 
+pub mod child;
 pub mod limits;
 pub mod memory;
 #[expect(unsafe_code, reason = "answers a question of MKL under a name that the linker keeps")]

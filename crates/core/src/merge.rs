@@ -15,7 +15,8 @@ pub struct ShardFolder<'a> {
     pub manifest: &'a Manifest,
     /// The rows of its `runs.csv`.
     pub rows: u64,
-    /// The bytes of its files by name, as they are now; see `Manifest::lengths`.
+    /// The bytes of its files by name, as they are now; see
+    /// [`Manifest::lengths`](crate::store::Manifest::lengths).
     pub lengths: BTreeMap<String, u64>,
     /// Whether its files are as the end of a sweep leaves them.
     pub is_final: bool,
@@ -164,10 +165,12 @@ impl Owners {
         }
     }
 
+    /// The number of the shard that has the row of a trial.
     pub fn of(&self, trial: TrialId) -> Option<u32> {
         self.0.binary_search_by_key(&trial, |row| row.0).ok().map(|at| self.0[at].1)
     }
 
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.0.len()
     }

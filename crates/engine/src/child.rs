@@ -1,26 +1,20 @@
 //! The worker process: it takes chunks of trials from stdin, trains them and answers with rows on
 //! stdout. It touches no file, and ends with its parent.
 
-use crate::device::Unusable;
+use crate::cuda::Unusable;
 use crate::drill::Drill;
 use crate::{Trouble, trouble};
+use blowup_core::child::{Outbox, die_with_parent, keep_stdout, listen};
 use blowup_core::device::Device;
 use blowup_core::memory;
-use blowup_core::protocol::{self, Order, Report, Row, Rows};
-use blowup_core::record::{self, Lost};
+use blowup_core::protocol::{self, Order, Report};
+use blowup_core::record::Lost;
 use blowup_core::training::Step;
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Record};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::process::exit;
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
-
-/// Rows are sent at least this often, or as soon as they have grown to `MOST_BYTES`.
-const EVERY: Duration = Duration::from_millis(20);
-const MOST_BYTES: usize = 1 << 18;
 
 const DATA_HINT: &str = "rows that were written are kept: put the file back as it was and the same command resumes; for the file as it is now, name another folder with `--out`";
 
@@ -57,7 +51,7 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
             }
         };
         trials.iter_mut().for_each(|trial| trial.task.csv.clone_from(&csv));
-        let mut outbox = Outbox { chunk, to: &mut out, rows: Rows::default(), last: Instant::now() - EVERY };
+        let mut outbox = Outbox::new(chunk, &mut out);
         let trained = train(&trials, &record, &mut drill, &mut outbox);
         outbox.flush()?;
         let report = match trained {
@@ -129,76 +123,4 @@ fn train(trials: &[Trial], record: &Record, drill: &mut Drill, outbox: &mut Outb
         exit(1);
     }
     trained
-}
-
-/// The rows that are still to be sent. Many small rows share a message.
-struct Outbox<'a> {
-    chunk: u64,
-    to: &'a mut File,
-    rows: Rows,
-    last: Instant,
-}
-
-impl Outbox<'_> {
-    fn put(&mut self, index: usize, trial: &Trial, finished: &Finished) -> io::Result<()> {
-        let runs = record::run_row(trial, &finished.measured);
-        let sides = record::side_rows(trial, finished);
-        self.rows.trials.push(Row {
-            index: index as u32,
-            outcome: finished.measured.outcome,
-            runs: runs.len() as u32,
-            sides: sides.each_ref().map(|rows| rows.len() as u32),
-        });
-        self.rows.runs.extend(runs);
-        self.rows.sides.iter_mut().zip(sides).for_each(|(to, rows)| to.extend(rows));
-        let bytes = self.rows.runs.len() + self.rows.sides.iter().map(|rows| rows.len()).sum::<usize>();
-        if bytes > MOST_BYTES || self.last.elapsed() > EVERY { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.last = Instant::now();
-        if self.rows.trials.is_empty() {
-            return Ok(());
-        }
-        let rows = std::mem::take(&mut self.rows);
-        protocol::send(self.to, &Report::Rows { chunk: self.chunk, rows })
-    }
-}
-
-/// Receives the orders. A thread of its own reads them, so that the parent never waits when it
-/// sends one, and so that the worker ends with its parent even in the middle of a chunk.
-fn listen() -> mpsc::Receiver<io::Result<Order>> {
-    let (to, orders) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut from = io::stdin().lock();
-        loop {
-            match protocol::receive(&mut from) {
-                Ok(Some(order)) => drop(to.send(Ok(order))),
-                Ok(None) => exit(0),
-                Err(error) => {
-                    drop(to.send(Err(error)));
-                    return;
-                }
-            }
-        }
-    });
-    orders
-}
-
-/// Returns the pipe that was stdout, which is for reports alone. From here on, what a library
-/// prints to stdout goes to stderr.
-#[expect(clippy::disallowed_methods, reason = "no text is written there")]
-fn keep_stdout() -> io::Result<File> {
-    let out = io::stdout().as_fd().try_clone_to_owned()?;
-    rustix::stdio::dup2_stdout(io::stderr())?;
-    Ok(File::from(out))
-}
-
-/// Asks the kernel to end this process with its parent, even if the parent is killed. On systems
-/// other than Linux, the worker ends when stdin closes.
-pub(super) fn die_with_parent() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
-        tracing::debug!("no parent death signal: {error}");
-    }
 }

@@ -20,7 +20,9 @@ const DRIVER_HINT: &str = "`nvidia-smi` shows driver and GPUs; CUDA 13 takes NVI
 /// Why a device cannot be trained on, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unusable {
+    /// What is wrong, as the text of an error.
     pub what: String,
+    /// What to do about it. Further hints follow on lines of their own.
     pub hint: String,
 }
 

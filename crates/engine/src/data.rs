@@ -25,6 +25,7 @@ pub struct Batch {
     /// `[time, lane, batch, inputs]`.
     pub inputs: Sequence,
     pub targets: BatchTargets,
+    /// The number of samples.
     pub samples: usize,
 }
 
@@ -103,10 +104,12 @@ impl Dataset {
         }
     }
 
+    /// The number of samples of each seed.
     pub fn samples(&self) -> usize {
         self.samples
     }
 
+    /// The loss of the best constant prediction for the data of `seed`.
     pub fn trivial_loss(&self, seed: u64) -> f64 {
         self.trivial[self.slot(seed)]
     }
@@ -158,11 +161,14 @@ fn fill(matrix: &Tensor, at: usize, numbers: &[f64], columns: usize) {
 /// The seeds of a lane's data and of the order of its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneSeeds {
+    /// The seed of the data.
     pub data: u64,
+    /// The seed of the order.
     pub order: u64,
 }
 
 impl LaneSeeds {
+    /// The seeds of `lane`.
     pub fn of(lane: &Lane) -> LaneSeeds {
         LaneSeeds { data: lane.data_seed, order: lane.seed }
     }
@@ -208,8 +214,8 @@ pub fn per_lane_alpha(values: &[f64], kind: Kind) -> Tensor {
     }
 }
 
-/// Returns a per-lane parameter as a tensor `[1, lane, 1, 1]`, which broadcasts over `[layers,
-/// lane, rows, cols]`.
+/// Returns a per-lane parameter as a tensor `[1, lane, 1, 1]`, which broadcasts over
+/// `[layers, lane, rows, cols]`.
 pub fn per_lane(values: &[f64], kind: Kind) -> Tensor {
     let size = [1, values.len() as i64, 1, 1];
     // PyTorch does not round a number to 16 bits before it multiplies a 16-bit tensor with it.

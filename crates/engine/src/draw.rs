@@ -48,6 +48,8 @@ impl Purpose {
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
+    /// Starts the stream of this name. Its numbers are those of ChaCha8, seeded with the SHA-256
+    /// hash of the name.
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Stream {
         let name = format!("{seed}/{}/{index}", purpose.name());
         Stream(ChaCha8Rng::from_seed(Sha256::digest(name.as_bytes()).into()))

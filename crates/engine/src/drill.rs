@@ -50,6 +50,8 @@ pub struct Drill {
 }
 
 impl Drill {
+    /// Reads the variables of the environment. A variable that is missing or malformed asks for
+    /// nothing.
     pub fn from_env() -> Drill {
         let text = |name| std::env::var(name).unwrap_or_default();
         let mut drill = Drill::default();

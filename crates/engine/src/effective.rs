@@ -5,12 +5,14 @@
 use super::weights::{ParameterGroup, Role, Weights};
 use blowup_core::trial::{Parametrization, Shape};
 
+/// The matrices of a cohort under its parametrization.
 pub struct Effective {
     /// The scaled weights and the factor of each group. None in the standard parametrization.
     scaled: Option<(Weights, Vec<f64>)>,
 }
 
 impl Effective {
+    /// Makes memory for the matrices of `weights`, whose values are scaled by `of` later.
     pub fn new(shape: &Shape, weights: &Weights) -> Effective {
         let output = shape.network.depth();
         let factors = || weights.layout.iter().map(|group| factor(shape.parametrization, group, output)).collect();

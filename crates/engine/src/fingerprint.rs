@@ -24,6 +24,7 @@ pub const LIBTORCH: &str = env!("BLOWUP_LIBTORCH");
 /// A hash of all sources that compute, taken when the program was built: see build.rs.
 const BUILD: &str = env!("BLOWUP_BUILD");
 
+/// Returns the fingerprint of this process, as the manifest records it.
 pub fn fingerprint() -> String {
     let version = env!("CARGO_PKG_VERSION");
     let size = |name| loaded::path(name).and_then(|path| Some(std::fs::metadata(path).ok()?.len()));

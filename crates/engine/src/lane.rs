@@ -13,13 +13,17 @@ use std::collections::HashMap;
 pub struct ActiveLane {
     /// At least one trial. All of them have had the same clip coefficient in every step so far.
     pub trials: Vec<LaneTrial>,
+    /// The norm of the last update, until the verdicts have taken it.
     pub update: Option<LastUpdate>,
+    /// The global norm of the gradient in this step, before clipping.
     pub gradient_norm: f64,
     /// The sharpness after the last update, if the record wants it.
     pub sharpness: Option<f64>,
+    /// Whether the lane is at rest.
     pub still: Still,
 }
 
+/// A trial in a lane.
 pub struct LaneTrial {
     /// The trial's index in the cohort.
     pub index: usize,
@@ -30,6 +34,7 @@ pub struct LaneTrial {
 }
 
 impl ActiveLane {
+    /// Makes the lane of these trials, given their indices in the cohort.
     pub fn new(trials: Vec<usize>) -> ActiveLane {
         let trials = trials.into_iter().map(|index| LaneTrial { index, course: None, clip: 1.0 }).collect();
         ActiveLane { trials, update: None, gradient_norm: 0.0, sharpness: None, still: Still::default() }
@@ -41,6 +46,7 @@ impl ActiveLane {
         &lanes[self.trials[0].index]
     }
 
+    /// Whether every trial of the lane has its verdict.
     pub fn has_left(&self) -> bool {
         self.trials.iter().all(|trial| trial.course.is_none())
     }
@@ -59,6 +65,7 @@ impl ActiveLane {
         lanes
     }
 
+    /// Whether the trials still in training have different clip coefficients in this step.
     pub fn forks(&self) -> bool {
         let mut clips = self.trials.iter().filter(|trial| trial.course.is_some()).map(|trial| trial.clip.to_bits());
         let first = clips.next();
@@ -89,6 +96,8 @@ pub fn siblings(shape: &Shape, lanes: &[Lane]) -> Vec<Vec<usize>> {
 /// The norm of the last update.
 #[derive(Clone, Copy)]
 pub enum LastUpdate {
+    /// The norm itself.
     Known(f64),
+    /// The norm is this factor times what the next read brings.
     Measured { factor: f64 },
 }

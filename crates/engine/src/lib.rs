@@ -4,28 +4,28 @@
 //! forward and backward passes are written out layer by layer, because the backprop signal of each
 //! layer is what this program measures. In reading order:
 //!
-//! - `cohort` is the training loop, and `lane` holds what is known of a lane in training.
-//! - `task` draws samples, `data` makes tensors and batches of them, and `draw` names random
+//! - [`cohort`] is the training loop, and [`lane`] holds what is known of a lane in training.
+//! - [`task`] draws samples, [`data`] makes tensors and batches of them, and [`draw`] names random
 //!   numbers.
-//! - `weights` holds the parameters of all lanes, `init` draws them, and `effective` scales them
-//!   for a parametrization.
-//! - `network` builds a `module`, which is an `mlp` or a `recurrent` net. Both apply a `stage`,
-//!   which is an `activation` with a `norm`.
-//! - `product` multiplies matrices (`matrix`), on a CPU through `blas`. `fused` holds passes that
-//!   are written here, on slices that `elements` makes.
-//! - `loss` and `readout` measure a step, `clip` and `optimizer` update the weights, the latter by
-//!   `apply`.
-//! - `start`, `profile`, `sharpness`, `locate` and `still` measure what only some steps or lanes
-//!   need.
-//! - `child` is a worker's life, and `door` is how the program enters it. `trace` is what a replay
-//!   sees.
-//! - `device` and `cuda` say where training happens, `trouble` says what went wrong, and
+//! - [`weights`] holds the parameters of all lanes, [`init`] draws them, and [`effective`] scales
+//!   them for a parametrization.
+//! - [`network`] builds a [`module`], which is an [`mlp`] or a [`recurrent`] net. Both apply a
+//!   [`stage`], which is an [`activation`] with a [`norm`].
+//! - [`product`] multiplies matrices ([`matrix`]), on a CPU through [`blas`]. [`fused`] holds
+//!   passes that are written here, on slices that [`elements`] makes.
+//! - [`loss`] and [`readout`] measure a step, [`clip`] and [`optimizer`] update the weights, the
+//!   latter by [`apply`].
+//! - [`mod@start`], [`profile`], [`sharpness`], [`locate`] and [`still`] measure what only some
+//!   steps or lanes need.
+//! - [`child`] is a worker's life, and [`door`] is how the program enters it. [`trace`] is what a
+//!   replay sees.
+//! - [`device`] and [`cuda`] say where training happens, [`trouble`] says what went wrong, and
 //!   `fingerprint` says what the bits of a result depend on.
 //!
 //! Invariant: the bits of a lane's results do not depend on its neighbours. In every tensor the
 //! lane dimension is outside of what is reduced. Pad lanes stand where a kernel treats the end of a
-//! tensor differently (`lanes::pads`). Random numbers come from streams that are named by seed and
-//! purpose.
+//! tensor differently ([`lanes::pads`]). Random numbers come from streams that are named by seed
+//! and purpose.
 
 pub mod activation;
 pub mod apply;
@@ -92,7 +92,7 @@ use trouble::caught;
 /// and denormal numbers are flushed to zero, because a vanishing gradient would otherwise cost up
 /// to a hundred times the time of an ordinary one.
 ///
-/// The parent sets the worker's environment: see `blowup_core::training::ENVIRONMENT`.
+/// The parent sets the worker's environment: see [`blowup_core::training::ENVIRONMENT`].
 pub fn start() {
     tch::set_num_threads(1);
     flush_denormals();
@@ -112,7 +112,7 @@ pub fn start_on(device: Device) -> Result<(), Unusable> {
 /// result of each trial when it finishes.
 ///
 /// # Errors
-/// See `Trouble`. Trials that were handed over before keep their results.
+/// See [`Trouble`]. Trials that were handed over before keep their results.
 pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), Trouble> {
     caught(|| cohort::train(trials, record, None, done)).map(drop)
 }
@@ -129,7 +129,7 @@ pub fn replay(trial: &Trial, record: &Record, watch: trace::Sink) -> Result<Fini
     result.ok_or_else(|| Trouble::Bug("the trial did not end".to_owned()))
 }
 
-/// Returns the arrays that the training of `trial` starts from: see `trace::start`.
+/// Returns the arrays that the training of `trial` starts from: see [`trace::start`].
 ///
 /// # Errors
 /// The same as those of `train`.

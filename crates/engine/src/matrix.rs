@@ -35,8 +35,8 @@ pub struct Sequence {
 /// transposed.
 #[derive(Debug, Clone, Copy)]
 pub struct Operand<'a> {
-    /// The tensor of the matrix or of the whole sequence. `tensor()` makes the operand of it where
-    /// MKL cannot read the memory directly.
+    /// The tensor of the matrix or of the whole sequence. Where MKL cannot read the memory
+    /// directly, the method `tensor` makes the operand from it.
     tensor: &'a Tensor,
     time: Option<i64>,
     transposed: bool,
@@ -65,6 +65,8 @@ pub struct StridedView<'a> {
 }
 
 impl Matrix {
+    /// Takes a tensor `[lane, rows, cols]` as a matrix.
+    ///
     /// # Panics
     /// If the tensor does not have three dimensions.
     pub fn of(tensor: Tensor) -> Matrix {
@@ -74,6 +76,7 @@ impl Matrix {
         Matrix { contiguous: tensor.is_contiguous(), tensor, strided }
     }
 
+    /// Makes a matrix of zeros of this size, `[lane, rows, cols]`, on this thread's device.
     pub fn zeros(size: [i64; 3], kind: Kind) -> Matrix {
         Matrix::of(Tensor::zeros(size, (kind, super::device::current())))
     }
@@ -83,6 +86,7 @@ impl Matrix {
         Matrix { tensor: self.tensor.shallow_clone(), strided: self.strided, contiguous: self.contiguous }
     }
 
+    /// Returns the transposed matrix as an operand of a product. Nothing is copied.
     pub fn transposed(&self) -> Operand<'_> {
         let strided = self.strided.map(StridedView::flip);
         Operand { tensor: &self.tensor, time: None, transposed: true, strided }
@@ -115,6 +119,8 @@ impl<'a> From<&'a Matrix> for Operand<'a> {
 }
 
 impl Sequence {
+    /// Takes a tensor `[time, lane, rows, cols]` as a sequence.
+    ///
     /// # Panics
     /// If the tensor does not have four dimensions.
     pub fn of(tensor: Tensor) -> Sequence {
@@ -154,6 +160,7 @@ impl<'a> Operand<'a> {
         Operand { transposed: !self.transposed, strided: self.strided.map(StridedView::flip), ..self }
     }
 
+    /// Returns the operand as a tensor `[lane, rows, cols]` in the same memory.
     pub fn tensor(&self) -> Tensor {
         let tensor = self.time.map_or_else(|| self.tensor.shallow_clone(), |time| self.tensor.select(0, time));
         if self.transposed { tensor.transpose(1, 2) } else { tensor }
@@ -216,6 +223,7 @@ impl<'a> StridedView<'a> {
         self.kind
     }
 
+    /// The number of lanes.
     pub fn count(&self) -> usize {
         self.lanes
     }

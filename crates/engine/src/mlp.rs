@@ -8,6 +8,7 @@ use super::stage::{Slot, Stage};
 use super::weights::Weights;
 use tch::{Kind, Tensor};
 
+/// A multilayer perceptron with its buffers. Without hidden layers it is a linear model.
 pub struct Mlp {
     stage: Option<Stage>,
     /// The buffers of each hidden layer.

@@ -15,6 +15,7 @@ pub struct Leaves<'a> {
     shape: &'a Shape,
     weights: &'a Weights,
     kind: Kind,
+    /// The leaves, in the order of the layout.
     pub tensors: Vec<Tensor>,
 }
 
@@ -23,6 +24,7 @@ fn on_cpu(tensor: &Tensor, kind: Kind) -> Tensor {
 }
 
 impl<'a> Leaves<'a> {
+    /// Copies the parameters of `lane` to leaves of `kind`.
     pub fn new(shape: &'a Shape, weights: &'a Weights, lane: usize, kind: Kind) -> Leaves<'a> {
         let leaf = |group: &Tensor| on_cpu(&group.select(1, lane as i64), kind).copy().set_requires_grad(true);
         Leaves { shape, weights, kind, tensors: weights.groups.iter().map(leaf).collect() }

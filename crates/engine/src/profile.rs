@@ -20,8 +20,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Measures the forward pass that was just run. `signal` is dLoss/doutput `[lane, batch,
-    /// outputs]`.
+    /// Measures the forward pass that was just run. `signal` is dLoss/doutput
+    /// `[lane, batch, outputs]`.
     pub fn new(epoch: u64, network: &dyn Module, signal: &Tensor, weights: &Weights) -> Profile {
         let output_layer = weights.layers.len();
         let output = Location { layer: output_layer, time: None };

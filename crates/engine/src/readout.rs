@@ -61,6 +61,7 @@ pub struct GlobalNorm {
 }
 
 impl Readout {
+    /// Makes the buffers for weights of this layout and number of lanes.
     pub fn new(weights: &Weights) -> Readout {
         let (lanes, kind) = (weights.lanes, weights.groups[0].kind());
         let rows = weights.rows();
@@ -97,10 +98,12 @@ impl Readout {
         &self.loss
     }
 
+    /// Measures the norms of the gradients, for the next read.
     pub fn measure_gradients(&self, gradients: &Weights) {
         measure(&self.gradients, gradients);
     }
 
+    /// Measures the norms of the weights, for the next read.
     pub fn measure_weights(&self, weights: &Weights) {
         measure(&self.weights, weights);
     }
@@ -168,19 +171,25 @@ impl Readout {
         }
     }
 
+    /// The loss of a lane at the last read.
     pub fn loss(&self, lane: usize) -> f64 {
         // libtorch's cross-entropy of a single class is -0; adding 0 makes it 0.
         self.host[lane] + 0.0
     }
 
+    /// The norm of a lane's gradients at the last read. `gradients` are the same as then, in case
+    /// they have to be measured again.
     pub fn gradient_norm(&self, lane: usize, gradients: &Weights) -> GlobalNorm {
         self.norm(&self.gradients, lane, gradients)
     }
 
+    /// The norm of a lane's weights at the last read. `weights` are the same as then, in case they
+    /// have to be measured again.
     pub fn weight_norm(&self, lane: usize, weights: &Weights) -> f64 {
         self.norm(&self.weights, lane, weights).exact
     }
 
+    /// The norm of a lane's update, or of its direction, as it was measured before the last read.
     pub fn update_norm(&self, lane: usize) -> f64 {
         self.settled.get(&lane).copied().unwrap_or_else(|| self.total(&self.update, lane))
     }

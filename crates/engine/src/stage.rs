@@ -31,6 +31,7 @@ pub struct Slot {
 }
 
 impl Stage {
+    /// Makes the buffers for `size`, which is the number of lanes, the batch size and the width.
     pub fn slot(self, size: [i64; 3], kind: Kind) -> Slot {
         let new = || Matrix::zeros(size, kind);
         let in_place = activation::of(self.activation).is_in_place();

@@ -15,9 +15,12 @@ pub struct Start {
     activation: [Vec<f64>; 2],
 }
 
+/// The dimension of the network through which growth is measured.
 #[derive(Clone, Copy)]
 enum Extent {
+    /// Growth is measured through the layers, of which this is the number.
     Depth(usize),
+    /// Growth is measured through the time steps, of which this is the number.
     Time(usize),
 }
 
@@ -57,12 +60,20 @@ impl Start {
         add(&mut self.backprop, self.ends.which(place), delta);
     }
 
+    /// Returns what verdicts say of the beginning of a lane, without its sharpness.
     pub fn beginning(&self, lane: usize, loss_initial: f64, loss_trivial: f64, weight_norm: f64) -> Beginning {
         let [first, last] = &self.backprop;
         let backprop_ratio = self.ratio(first.get(lane), last.get(lane));
         let [first, last] = &self.activation;
         let activation_ratio = self.ratio(last.get(lane), first.get(lane));
-        Beginning { loss_initial, loss_trivial, weight_norm, backprop_ratio, activation_ratio, sharpness: None }
+        Beginning {
+            loss_initial: Some(loss_initial),
+            loss_trivial: Some(loss_trivial),
+            weight_norm: Some(weight_norm),
+            backprop_ratio,
+            activation_ratio,
+            sharpness: None,
+        }
     }
 
     /// Returns (numerator / denominator)^(2/(last - 1)), which is the mean growth of the squares

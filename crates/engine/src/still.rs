@@ -67,11 +67,14 @@ pub fn equal(weights: &Weights, lane: usize, copy: &[Tensor]) -> bool {
 
 /// What every further step of a trial at rest looks like.
 pub struct FixedPoint {
+    /// What is measured at each step.
     pub probe: Probe,
     /// The norm of the update, which changes no weight because it is less than half a unit in the
     /// weights' last place.
     pub moved: f64,
+    /// The norm of the weights.
     pub weight_norm: f64,
+    /// The learning rate.
     pub lr: f64,
 }
 

@@ -31,8 +31,9 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterGroup {
     pub role: Role,
-    /// Layers count from 0. The output layer is `depth`.
+    /// The first of these layers, counted from 0. The output layer is `depth`.
     pub first_layer: usize,
+    /// The number of layers.
     pub layers: usize,
     pub rows: usize,
     pub cols: usize,
@@ -86,7 +87,9 @@ pub struct LayerParameters {
 /// the same memory.
 #[derive(Debug)]
 pub struct Weights {
+    /// What each group is.
     pub layout: Vec<ParameterGroup>,
+    /// The number of lanes, pad lanes included.
     pub lanes: i64,
     /// One tensor `[layers, lane, rows, cols]` per group.
     pub groups: Vec<Tensor>,
@@ -107,6 +110,7 @@ pub struct Weights {
 const SLICE_BYTES: usize = 128 * 1024;
 
 impl Weights {
+    /// Makes weights of zeros on this thread's device.
     pub fn zeros(layout: &[ParameterGroup], lanes: i64, kind: Kind) -> Weights {
         let zeros = |g: &ParameterGroup| {
             Tensor::zeros([g.layers as i64, lanes, g.rows as i64, g.cols as i64], (kind, device::current()))
@@ -114,6 +118,7 @@ impl Weights {
         Weights::of(layout, layout.iter().map(zeros).collect())
     }
 
+    /// Makes zeros of the same layout, number of lanes and kind.
     pub fn zeros_like(&self) -> Weights {
         Weights::zeros(&self.layout, self.lanes, self.groups[0].kind())
     }

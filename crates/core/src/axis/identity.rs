@@ -1,28 +1,34 @@
-//! What makes two trials the same run: a hash of every field that changes the meaning of a trial, and of nothing else.
+//! What makes two trials the same run: a hash of every field that changes the meaning of a trial,
+//! and of nothing else.
 
 use super::{Identity, TABLE};
-use crate::trial::{Budget, Trial, TrialId, Value};
+use crate::trial::{Budget, Given, Trial, TrialId, Value};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
 impl Trial {
-    /// The hash of `identity`.
+    /// The id of the trial, which is a hash of `identity`.
     pub fn id(&self) -> TrialId {
         self.digest().0
     }
 
-    /// The id, and 64 further bits of the same hash: two trials that share an id are the same trial only if they share these too.
+    /// The id, and 64 further bits of the same hash. Two trials with one id are the same trial only
+    /// if they share these bits, too.
     pub fn digest(&self) -> (TrialId, u64) {
         let hash = Sha256::digest(self.identity());
         let word = |at: usize| u64::from_be_bytes(hash[at..at + 8].try_into().expect("a SHA-256 has 32 bytes"));
         (TrialId::of(word(0) >> 16), word(8))
     }
 
-    /// Every field that changes the run, as text. An axis added later is appended only where it is not at its default, so the ids of existing
-    /// sweeps stay.
+    /// The text of every field that changes the run. An axis that was added later is appended only
+    /// where it is not at its default, so the ids of existing sweeps stay as they are.
     fn identity(&self) -> Vec<u8> {
         use Value::{Float, Integer, Text};
         let mut text = Vec::with_capacity(512);
+        if let Some(given) = &self.given {
+            self.put_given(given, &mut text);
+            return text;
+        }
         let task = &self.task;
         put(&mut text, "task", Text(task.kind.name()));
         put(&mut text, "inputs", Integer(task.inputs as u64));
@@ -36,13 +42,10 @@ impl Trial {
                 format_args!("{:?}", (&csv.sha256, &csv.target, &csv.features, csv.standardize)),
             );
         }
-        match self.budget {
-            Budget::Epochs(epochs) => put(&mut text, "epochs", Integer(epochs)),
-            Budget::Steps(steps) => put(&mut text, "steps", Integer(steps)),
-        }
+        self.put_budget(&mut text);
         put(&mut text, "loss_ratio", Float(self.loss_ratio));
         for axis in TABLE.iter().filter(|axis| matches!(axis.identity, Identity::Always)) {
-            if let Some(value) = (axis.get)(self) {
+            if let Some(value) = axis.id.of(self) {
                 put(&mut text, axis.name, value);
             }
         }
@@ -57,7 +60,7 @@ impl Trial {
                     }
                 }
                 Identity::Added(_) => {
-                    let value = (axis.get)(self).filter(|value| axis.default_in(self) != Some(*value));
+                    let value = axis.id.of(self).filter(|value| axis.default_in(self) != Some(*value));
                     if let Some(value) = value {
                         put(&mut text, axis.name, value);
                     }
@@ -68,8 +71,31 @@ impl Trial {
         put(&mut text, "seed", Integer(self.seed));
         text
     }
+
+    fn put_budget(&self, text: &mut Vec<u8>) {
+        match self.budget {
+            Budget::Epochs(epochs) => put(text, "epochs", Value::Integer(epochs)),
+            Budget::Steps(steps) => put(text, "steps", Value::Integer(steps)),
+        }
+    }
+
+    /// Puts the program and the axes that have a value, which are all of a program's trial. A text
+    /// is quoted, so that no value can look like another axis.
+    fn put_given(&self, given: &Given, text: &mut Vec<u8>) {
+        put_text(text, "program", format_args!("{:?}", given.program));
+        self.put_budget(text);
+        put(text, "loss_ratio", Value::Float(self.loss_ratio));
+        for (name, value) in given.values() {
+            match value {
+                Value::Text(value) => put_text(text, name, format_args!("{value:?}")),
+                value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => put(text, name, value),
+            }
+        }
+        put(text, "seed", Value::Integer(self.seed));
+    }
 }
 
+/// The rank of an axis that was added later; `None` for the others.
 const fn rank(identity: &Identity) -> Option<u8> {
     match identity {
         Identity::Added(rank) | Identity::Written(rank, _) => Some(*rank),
@@ -77,6 +103,7 @@ const fn rank(identity: &Identity) -> Option<u8> {
     }
 }
 
+/// The number of axes that were added later.
 const COUNT: usize = {
     let (mut count, mut i) = (0, 0);
     while i < TABLE.len() {
@@ -86,7 +113,8 @@ const COUNT: usize = {
     count
 };
 
-/// The axes that were added later, in the order in which they were: ranks from 1 without a gap.
+/// The positions of the axes that were added later, in the order in which they were added. Their
+/// ranks begin at 1 and have no gap.
 const ADDED: [usize; COUNT] = {
     let (mut added, mut i) = ([usize::MAX; COUNT], 0);
     while i < TABLE.len() {

@@ -1,7 +1,7 @@
 //! What tells the trials of a grid apart, in words: the axes that vary in it, without those that
 //! only follow another one (`lr_output` is `lr` where a spec does not set it).
 
-use crate::axis::{Axis, TABLE};
+use crate::axis::Axis;
 use crate::spec::Spec;
 use crate::trial::{Trial, Value};
 use std::collections::HashMap;
@@ -29,11 +29,12 @@ fn varying(spec: &Spec) -> Varying {
         return Varying { label: false, axes: Vec::new() };
     };
     let mut label = false;
-    let mut seen = TABLE.each_ref().map(|axis| (axis, (axis.get)(&first), false, is_set(&first, axis)));
+    let mut seen: Vec<_> =
+        spec.axes.all().map(|axis| (axis, axis.id.of(&first), false, is_set(&first, axis))).collect();
     for trial in trials {
         label |= trial.label != first.label;
         for (axis, value, varies, set) in &mut seen {
-            *varies = *varies || (axis.get)(&trial) != *value;
+            *varies = *varies || axis.id.of(&trial) != *value;
             *set = *set || is_set(&trial, axis);
         }
     }
@@ -42,12 +43,12 @@ fn varying(spec: &Spec) -> Varying {
 }
 
 fn is_set(trial: &Trial, axis: &Axis) -> bool {
-    (axis.get)(trial).is_some_and(|value| axis.default_in(trial) != Some(value))
+    axis.id.of(trial).is_some_and(|value| axis.default_in(trial) != Some(value))
 }
 
 fn text(trial: &Trial, varying: &Varying) -> String {
     let label = varying.label.then(|| format!("label={}", trial.label));
-    let cell = |axis: &&'static Axis| (axis.get)(trial).map(|value| format!("{}={}", axis.name, written(value)));
+    let cell = |axis: &&'static Axis| axis.id.of(trial).map(|value| format!("{}={}", axis.name, written(value)));
     label.into_iter().chain(varying.axes.iter().filter_map(cell)).collect::<Vec<_>>().join(" ")
 }
 

@@ -105,6 +105,12 @@ const MEMORY_BYTES: f64 = 200.0 * MIB;
 const GPU_BYTES: f64 = 3.0 * 1024.0 * MIB;
 const MOST_GPU_LANES: usize = 16 * 1024;
 const MIB: f64 = footprint::MIB;
+/// The seconds of a program's trial. This is a guess, so that a sweep of a program has an order and
+/// an estimate at all. The time that is left follows from the trials that are done.
+const PROGRAM_SECONDS: f64 = 1.0;
+/// The working set of a program's trial: as much as a chunk may have, so that each such trial
+/// stands alone.
+const PROGRAM_BYTES: f64 = MEMORY_BYTES;
 /// The most lanes of a chunk. More lanes would hardly save dispatch and would take longer to hand
 /// over.
 const MOST_LANES: usize = 512;
@@ -135,6 +141,9 @@ impl Cost {
 
     /// The cost of a trial of which `record` is recorded.
     pub fn recorded(trial: &Trial, record: &Record) -> Cost {
+        if trial.given.is_some() {
+            return Cost::of_program();
+        }
         let m = Workload::of(trial);
         let slower = match trial.dtype {
             Dtype::Float32 => 1.0,
@@ -185,6 +194,19 @@ impl Cost {
             seconds_per_chunk: (steps + evaluated / 2.0) * dispatch + read + profiles,
             bytes_per_lane: m.working_set(),
             held: Footprint::of(trial, &m, record),
+            share: 0.0,
+        }
+    }
+
+    /// The cost of a program's trial. Nothing is known of a program before it runs, so all its
+    /// trials cost the same.
+    fn of_program() -> Cost {
+        Cost {
+            seconds_per_lane: PROGRAM_SECONDS,
+            seconds_per_seed: 0.0,
+            seconds_per_chunk: 0.0,
+            bytes_per_lane: PROGRAM_BYTES,
+            held: Footprint::of_program(),
             share: 0.0,
         }
     }

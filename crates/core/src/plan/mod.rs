@@ -95,14 +95,15 @@ pub struct Planner {
 /// Numbers the shapes of trials from 0, in the order in which they come.
 #[derive(Default)]
 struct ByShape {
-    numbers: HashMap<Shape, usize>,
+    /// The trials of a program have no shape, and are all of one kind.
+    numbers: HashMap<Option<Shape>, usize>,
     /// The last shape, which the next trial of a grid mostly shares.
-    last: Option<(Shape, usize)>,
+    last: Option<(Option<Shape>, usize)>,
 }
 
 impl ByShape {
     fn number(&mut self, trial: &Trial) -> usize {
-        let shape = trial.shape();
+        let shape = trial.given.is_none().then(|| trial.shape());
         let next = self.numbers.len();
         let number = match self.last.take() {
             Some((last, number)) if last == shape => number,
@@ -229,6 +230,9 @@ impl Planner {
 }
 
 fn name(trial: &Trial) -> String {
+    if trial.given.is_some() {
+        return "program".to_owned();
+    }
     let mut name = format!("{} depth {}", trial.network.name(), trial.network.depth());
     let mut add = |what: &str, value: Option<String>| {
         if let Some(value) = value {

@@ -10,12 +10,12 @@ mod sides;
 mod write;
 
 pub use counts::Counts;
-pub use read::{LONGEST, Piece, cells, fields, row_id, scan};
+pub use read::{LONGEST, Piece, cells, declared, fields, row_id, scan};
 pub use runs::{FRONT, MEASURED, TRIAL, VERDICT};
 pub use sides::{EPOCH, EPOCHS, LAYER, LAYERS, SIDES, STEP, STEPS, Side};
 pub use write::{cells_of, float, layer_rows, line, lost_row, run_row, side_rows};
 
-use crate::axis::{self, Axis};
+use crate::axis::{self, Axis, AxisSet, Id};
 use crate::verdict::{Outcome, Record};
 use column::{About, abouts, names};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use std::iter::once;
 
 /// The number of the layout. It is raised when a column is added, is removed or changes its
 /// meaning.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The sections of a line of `runs.csv`. The header and every row are made of `ALL` in this order,
 /// each section from its one table.
@@ -53,6 +53,25 @@ impl Section {
 /// The names of the columns of `runs.csv`.
 pub fn runs() -> Vec<&'static str> {
     Section::ALL.into_iter().flat_map(Section::names).collect()
+}
+
+/// The columns of `runs.csv`, with those of the axes that a spec declares, which come last.
+pub fn runs_of(axes: &AxisSet) -> Vec<&'static str> {
+    runs().into_iter().chain(axes.declared.iter().map(|id| id.name())).collect()
+}
+
+/// The position of an axis in `runs.csv`.
+///
+/// # Panics
+/// If it is no axis of the spec.
+pub fn column_of(axis: Id, axes: &AxisSet) -> usize {
+    match axis.place() {
+        Some(place) => OUTCOME - axis::COUNT + place,
+        None => {
+            let declared = axes.declared.iter().position(|declared| *declared == axis);
+            runs().len() + declared.expect("an axis of the spec")
+        }
+    }
 }
 
 /// What is known of the columns of `runs.csv` that are no axes.
@@ -141,6 +160,7 @@ impl Verdict {
         }
     }
 
+    /// The outcome, if the trial has one.
     pub fn outcome(self) -> Option<Outcome> {
         match self {
             Verdict::Outcome(outcome) => Some(outcome),
@@ -148,6 +168,7 @@ impl Verdict {
         }
     }
 
+    /// The reason why the trial is lost, if it is.
     pub fn lost(self) -> Option<Lost> {
         match self {
             Verdict::Outcome(_) => None,

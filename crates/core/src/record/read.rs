@@ -161,6 +161,18 @@ fn open_quote(text: &[u8]) -> bool {
     text.iter().filter(|b| **b == b'"').count() % 2 == 1
 }
 
+/// The columns of declared axes in the first line of `runs.csv`, which may be torn. It is `None` if
+/// the line does not continue behind the columns that every sweep has.
+pub fn declared(line: &[u8]) -> Option<Vec<String>> {
+    let mut usual = super::line(super::runs());
+    usual.pop();
+    let rest = line.strip_prefix(&usual[..])?.strip_prefix(b",")?;
+    let rest = rest.strip_suffix(b"\n").unwrap_or(rest);
+    let names = std::str::from_utf8(rest).ok()?.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    names.iter().all(|name| name.chars().all(legal)).then_some(names)
+}
+
 /// The trial that a line begins with, if it does.
 pub fn row_id(line: &[u8]) -> Option<TrialId> {
     let (id, rest) = line.split_at_checked(TrialId::LENGTH)?;

@@ -6,7 +6,7 @@ use super::column::{About, Column, PLAIN};
 use crate::trial::Trial;
 use crate::verdict::Measured;
 
-/// The first column of every file; every line begins with it.
+/// The first column of every file, with which every line begins.
 pub static TRIAL: About = About {
     name: "trial",
     text: "The id of the trial: `t` and 12 hexadecimal digits, a hash of everything that decides what the trial is.",
@@ -18,13 +18,32 @@ pub static TRIAL: About = About {
 pub static FRONT: [Column<Trial>; 5] = [
     About { name: "label", text: "The label of the trial's block.", empty: "where the block has none", ..PLAIN }
         .text(|trial| Some(&trial.label)),
-    About { name: "task", text: "The kind of the task.", ..PLAIN }.text(|trial| Some(trial.task.kind.name())),
-    About { name: "inputs", unit: "numbers", text: "The features of a sample, or of a time step.", ..PLAIN }
-        .integer(|trial| Some(trial.task.inputs as u64)),
-    About { name: "samples", unit: "samples", text: "The samples of the training set.", ..PLAIN }
-        .integer(|trial| Some(trial.task.samples as u64)),
-    About { name: "epochs", unit: "epochs", text: "The epochs that are begun within the whole budget.", ..PLAIN }
-        .integer(|trial| Some(trial.epochs())),
+    About { name: "task", text: "The kind of the task; `program` where a program trains the trial.", ..PLAIN }
+        .text(|trial| Some(trial.task_name())),
+    About {
+        name: "inputs",
+        unit: "numbers",
+        text: "The features of a sample, or of a time step.",
+        empty: "of a program",
+        ..PLAIN
+    }
+    .integer(|trial| trial.given.is_none().then_some(trial.task.inputs as u64)),
+    About {
+        name: "samples",
+        unit: "samples",
+        text: "The samples of the training set.",
+        empty: "of a program",
+        ..PLAIN
+    }
+    .integer(|trial| trial.given.is_none().then_some(trial.task.samples as u64)),
+    About {
+        name: "epochs",
+        unit: "epochs",
+        text: "The epochs that are begun within the whole budget.",
+        empty: "of a program whose budget is in steps",
+        ..PLAIN
+    }
+    .integer(Trial::epochs_asked),
 ];
 
 /// The two columns behind the axes, of which one is empty.
@@ -46,7 +65,7 @@ pub static VERDICT: [Column<Verdict>; 2] = [
 ];
 
 /// The columns behind the verdict. A lost trial has none of them.
-pub static MEASURED: [Column<Measured>; 29] = [
+pub static MEASURED: [Column<Measured>; 31] = [
     About {
         name: "epoch_diverged",
         unit: "epoch",
@@ -134,26 +153,29 @@ pub static MEASURED: [Column<Measured>; 29] = [
         name: "loss_initial",
         unit: "loss",
         text: "The loss over the whole training set before any update.",
+        empty: "where a program does not say it",
         is_reported: true,
         ..PLAIN
     }
-    .float(|measured| Some(measured.loss_initial)),
+    .float(|measured| measured.loss_initial),
     About {
         name: "loss_final",
         unit: "loss",
         text: "The loss over the whole training set after the last update. It is NaN where the trial ended at a NaN.",
+        empty: "where a program does not say it",
         is_reported: true,
         ..PLAIN
     }
-    .float(|measured| Some(measured.loss_final)),
+    .float(|measured| measured.loss_final),
     About {
         name: "loss_trivial",
         unit: "loss",
         text: "The loss of the best constant prediction on the same data: the variance of the targets, or the entropy of \
                the classes.",
+        empty: "where a program does not say it",
         ..PLAIN
     }
-    .float(|measured| Some(measured.loss_trivial)),
+    .float(|measured| measured.loss_trivial),
     About {
         name: "loss_min",
         unit: "loss",
@@ -192,10 +214,11 @@ pub static MEASURED: [Column<Measured>; 29] = [
         name: "grad_norm_initial",
         unit: "norm",
         text: "The norm of the gradient of the first step: L2 over all parameters, before clipping.",
+        empty: "where a program does not say it",
         is_reported: true,
         ..PLAIN
     }
-    .float(|measured| Some(measured.grad_norm_initial)),
+    .float(|measured| measured.grad_norm_initial),
     About {
         name: "grad_norm_max",
         unit: "norm",
@@ -235,9 +258,10 @@ pub static MEASURED: [Column<Measured>; 29] = [
         name: "weight_norm_initial",
         unit: "norm",
         text: "The norm of the weights before any update: L2 over all parameters.",
+        empty: "where a program does not say it",
         ..PLAIN
     }
-    .float(|measured| Some(measured.weight_norm_initial)),
+    .float(|measured| measured.weight_norm_initial),
     About {
         name: "weight_norm_max",
         unit: "norm",
@@ -288,4 +312,19 @@ pub static MEASURED: [Column<Measured>; 29] = [
         ..PLAIN
     }
     .float(|measured| measured.sharpness_final),
+    About {
+        name: "nonfinite_module",
+        text: "The module of a program's own model in which the first value that is not finite was, as the program \
+               says it: its path, or `derivative of` its path.",
+        empty: "of a built-in net, and where a program does not say it",
+        ..PLAIN
+    }
+    .text(|measured| measured.origin.as_ref()?.module.as_deref()),
+    About {
+        name: "nonfinite_source",
+        text: "The line of the program's code where that was, as `model.py:42`.",
+        empty: "of a built-in net, and where a program does not say it",
+        ..PLAIN
+    }
+    .text(|measured| measured.origin.as_ref()?.source.as_deref()),
 ];

@@ -77,14 +77,14 @@ pub static EPOCH: [Column<EpochRow>; 9] = [
                that a NaN cut short, it is that of the first update of all.",
         ..PLAIN
     }
-    .float(|row| Some(row.lr)),
+    .float(|row| row.lr),
     About {
         name: "weight_norm",
         unit: "norm",
         text: "The norm of the weights at its end. It is NaN where a NaN cut the epoch short.",
         ..PLAIN
     }
-    .float(|row| Some(row.weight_norm)),
+    .float(|row| row.weight_norm),
     About {
         name: "update_norm_max",
         unit: "norm",
@@ -159,7 +159,7 @@ pub static STEP: [Column<StepRow>; 5] = [
         text: "The gradient norm: L2 over all parameters, before clipping.",
         ..PLAIN
     }
-    .float(|row| Some(row.grad_norm)),
+    .float(|row| row.grad_norm),
     About { name: "clipped", text: "Whether the update was clipped.", empty: "at clip none", ..PLAIN }
         .boolean(|row| row.clipped),
     About {

@@ -41,11 +41,12 @@ fn row(trial: &Trial, verdict: Verdict, measured: Option<&Measured>) -> Vec<u8> 
         match part {
             Section::Trial => cells.trial(trial.id()),
             Section::Front => cells.put(&FRONT, Some(trial)),
-            Section::Axes => TABLE.iter().for_each(|axis| cells.value((axis.get)(trial))),
+            Section::Axes => TABLE.iter().for_each(|axis| cells.value(axis.id.of(trial))),
             Section::Verdict => cells.put(&VERDICT, Some(&verdict)),
             Section::Measured => cells.put(&MEASURED, measured),
         }
     }
+    trial.given.iter().flat_map(|given| &given.declared).for_each(|(_, value)| cells.value(*value));
     cells.end_line();
     cells.text
 }
@@ -126,10 +127,12 @@ impl CsvLines {
         self.text.push(b',');
     }
 
-    /// Writes a value, whose text never needs quotes.
     fn value(&mut self, value: Option<Value>) {
-        if let Some(value) = value {
-            value.put(&mut self.text);
+        match value {
+            // The value of a declared axis can be any line.
+            Some(Value::Text(text)) => return self.bytes(text.as_bytes()),
+            Some(value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_))) => value.put(&mut self.text),
+            None => {}
         }
         self.text.push(b',');
     }

@@ -2,7 +2,7 @@
 //! what a file looks like that is no data set.
 
 use super::report::{Mistake, excerpt};
-use crate::csv_task::{Table, TableError};
+use crate::csv_task::{DataSet, DataSetError};
 use crate::trial::Loss;
 use serde::{Deserialize, Serialize};
 
@@ -41,12 +41,38 @@ pub struct Taken {
     pub classes: Vec<String>,
 }
 
+impl Taken {
+    /// What is taken of a program's file: nothing but its content as a whole.
+    pub fn of_program(path: &str, file: &str, sha256: &str) -> Taken {
+        Taken {
+            path: path.to_owned(),
+            file: file.to_owned(),
+            sha256: sha256.to_owned(),
+            rows: 0,
+            target: String::new(),
+            features: Vec::new(),
+            named: false,
+            samples: None,
+            separator: ',',
+            classes: Vec::new(),
+        }
+    }
+
+    /// Whether it is a file of a program. A data set has features, and such a file has none.
+    pub fn is_of_program(&self) -> bool {
+        self.features.is_empty() && self.target.is_empty()
+    }
+}
+
 /// The most names that a line lists. The others are counted.
 const LISTED: usize = 12;
 
 impl Taken {
     /// What was taken, on one line for people.
     pub fn told(&self) -> String {
+        if self.is_of_program() {
+            return format!("`{}`: a file of the program, sha256 {}", excerpt(&self.path), self.sha256);
+        }
         let columns = if self.features.len() == 1 { "column" } else { "columns" };
         let classes = match self.classes.len() {
             0 => String::new(),
@@ -89,7 +115,7 @@ pub fn other_format(name: &str, bytes: &[u8]) -> Result<(), Mistake> {
 }
 
 /// The mistake of a file that is no data set. `separator` is the one with which it was read.
-pub fn mistake(name: &str, bytes: &[u8], error: &TableError, separator: char, loss: Loss) -> Mistake {
+pub fn mistake(name: &str, bytes: &[u8], error: &DataSetError, separator: char, loss: Loss) -> Mistake {
     let hint = match &error.cell {
         Some(cell) if error.of_target => target_hint(cell, loss),
         Some(cell) => feature_hint(cell, &error.sound),
@@ -212,7 +238,7 @@ impl Asked<'_> {
     }
 
     /// What is taken: `table` of the file with this hash.
-    pub fn taken(&self, table: &Table, file: &str, sha256: &str) -> Taken {
+    pub fn taken(&self, table: &DataSet, file: &str, sha256: &str) -> Taken {
         Taken {
             path: self.path.to_owned(),
             file: file.to_owned(),

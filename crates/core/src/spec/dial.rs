@@ -6,7 +6,7 @@ use super::range::{self, Divided};
 use super::report::{Mistake, Problems};
 use super::source::{Node, Raw, Span};
 use super::value::{self, Written};
-use crate::axis::{Axis, COUNT, Id, Kind};
+use crate::axis::{Axis, AxisSet, COUNT, Id, Kind};
 use crate::trial::Value;
 
 /// The value of an axis at a point, before it is divided by the value of the axis `per`.
@@ -16,10 +16,36 @@ pub struct Cell {
     pub per: Option<Id>,
 }
 
-/// What is set at one point of a block, indexed by `Id`. The other axes have their defaults.
-pub type Point = [Option<Cell>; COUNT];
+/// What is set at one point of a block. The other axes have their defaults.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// The values of the built-in axes, by their places in the table.
+    built_in: [Option<Cell>; COUNT],
+    declared: Vec<(Id, Cell)>,
+}
 
-pub const NOTHING_SET: Point = [None; COUNT];
+/// A point at which no axis is set.
+pub const NOTHING_SET: Point = Point { built_in: [None; COUNT], declared: Vec::new() };
+
+impl Point {
+    /// What is set for an axis.
+    pub fn get(&self, id: Id) -> Option<Cell> {
+        match id.place() {
+            Some(place) => self.built_in[place],
+            None => self.declared.iter().find(|(axis, _)| *axis == id).map(|(_, cell)| *cell),
+        }
+    }
+
+    fn set(&mut self, id: Id, cell: Option<Cell>) {
+        match id.place() {
+            Some(place) => self.built_in[place] = cell,
+            None => {
+                self.declared.retain(|(axis, _)| *axis != id);
+                self.declared.extend(cell.map(|cell| (id, cell)));
+            }
+        }
+    }
+}
 
 /// The settings of one or several axes, in their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +76,7 @@ impl Dial {
         }
     }
 
+    /// The axes of the dial, in the order of its cells.
     pub fn axes(&self) -> &[Id] {
         match self {
             Dial::Range { axis, .. } => std::slice::from_ref(axis),
@@ -60,10 +87,10 @@ impl Dial {
     /// Sets the axes of the dial in `point` to its setting at `position`.
     pub fn set(&self, position: u64, point: &mut Point) {
         match self {
-            Dial::Range { axis, divided } => point[*axis as usize] = Some(range_cell(divided, position)),
+            Dial::Range { axis, divided } => point.set(*axis, Some(range_cell(divided, position))),
             Dial::Rows { axes, rows } => {
                 for (axis, cell) in axes.iter().zip(&rows[position as usize]) {
-                    point[*axis as usize] = *cell;
+                    point.set(*axis, *cell);
                 }
             }
         }
@@ -88,11 +115,11 @@ impl Dial {
         let axes = self.axes().to_vec();
         let mut point = NOTHING_SET;
         self.set(0, &mut point);
-        Dial::Rows { rows: vec![axes.iter().map(|&id| point[id as usize]).collect()], axes }
+        Dial::Rows { rows: vec![axes.iter().map(|&id| point.get(id)).collect()], axes }
     }
 
     /// The dial without the axes in `taken`, which another table sets; `None` if nothing is left.
-    pub fn without(self, taken: &[Id]) -> Option<Dial> {
+    pub fn without(self, taken: &[Id], known: &AxisSet) -> Option<Dial> {
         if !self.axes().iter().any(|axis| taken.contains(axis)) {
             return Some(self);
         }
@@ -102,19 +129,20 @@ impl Dial {
             return None;
         }
         let rows = rows.iter().map(|row| kept.iter().map(|&i| row[i]).collect()).collect();
-        Some(Dial::Rows { axes: kept.iter().map(|&i| axes[i]).collect(), rows }.distinct())
+        Some(Dial::Rows { axes: kept.iter().map(|&i| axes[i]).collect(), rows }.distinct(known))
     }
 
     /// Clears the cells that cannot apply beside the others of their row, and then drops the rows
     /// that came before.
-    pub fn distinct(self) -> Dial {
+    pub fn distinct(self, known: &AxisSet) -> Dial {
         let Dial::Rows { axes, mut rows } = self else { return self };
         for row in &mut rows {
             for i in 0..axes.len() {
-                let idle = axes[i].axis().needs.iter().any(|need| {
-                    let other = axes.iter().position(|&axis| axis == need.axis).and_then(|j| row[j]);
-                    other.is_some_and(|cell| cell.per.is_none() && !need.holds(cell.value))
-                });
+                let idle = !known.of_program
+                    && axes[i].axis().needs.iter().any(|need| {
+                        let other = axes.iter().position(|&axis| axis == need.axis).and_then(|j| row[j]);
+                        other.is_some_and(|cell| cell.per.is_none() && !need.holds(cell.value))
+                    });
                 if idle {
                     row[i] = None;
                 }
@@ -131,23 +159,20 @@ fn range_cell(divided: &Divided, position: u64) -> Cell {
 }
 
 /// A cell in a form that can be hashed.
-fn key(cell: &Option<Cell>) -> Option<(u8, u64, &'static str, Option<usize>)> {
-    cell.map(|Cell { value, per }| {
-        let per = per.map(|id| id as usize);
-        match value {
-            Value::Text(text) => (0, 0, text, per),
-            Value::Integer(i) => (1, i, "", per),
-            Value::Float(x) => (2, x.to_bits(), "", per),
-            Value::Boolean(b) => (3, u64::from(b), "", per),
-        }
+fn key(cell: &Option<Cell>) -> Option<(u8, u64, &'static str, Option<Id>)> {
+    cell.map(|Cell { value, per }| match value {
+        Value::Text(text) => (0, 0, text, per),
+        Value::Integer(i) => (1, i, "", per),
+        Value::Float(x) => (2, x.to_bits(), "", per),
+        Value::Boolean(b) => (3, u64::from(b), "", per),
     })
 }
 
 /// Reads what a spec gives `axis`: a value, a list, a range, or a list that holds ranges. Equal
 /// rows are kept, for `zip`. It returns `None` after a mistake.
-pub fn read(axis: &'static Axis, node: &Node, problems: &mut Problems) -> Option<Dial> {
+pub fn read(axis: &'static Axis, node: &Node, known: &AxisSet, problems: &mut Problems) -> Option<Dial> {
     if let (Raw::Table(entries), Kind::Float { .. }) = (&node.raw, &axis.kind) {
-        let divided = range::read(axis, entries, &node.span, problems)?;
+        let divided = range::read(axis, entries, &node.span, known, problems)?;
         return Some(Dial::Range { axis: axis.id, divided });
     }
     let single = std::slice::from_ref(node);
@@ -163,7 +188,7 @@ pub fn read(axis: &'static Axis, node: &Node, problems: &mut Problems) -> Option
     let (mut cells, mut fine) = (Vec::new(), true);
     for item in items {
         match &item.raw {
-            Raw::Table(entries) => match range::read(axis, entries, &item.span, problems) {
+            Raw::Table(entries) => match range::read(axis, entries, &item.span, known, problems) {
                 Some(divided) if cells.len() as u64 + divided.range.points <= LISTED => {
                     points(axis, divided, &mut cells)
                 }
@@ -196,6 +221,7 @@ pub fn clips(cell: Option<Cell>) -> bool {
     matches!(cell, Some(Cell { value: Value::Text("norm" | "value"), .. }))
 }
 
+/// Warns that a kind of clipping has no threshold.
 pub fn clips_nothing(span: &Span, problems: &mut Problems) {
     let hint = "write clip = \"norm(1.0)\", or set `clip_threshold`; its default, inf, is no clipping";
     problems.warn(span, "`clip` has no threshold here, so it clips nothing", hint);
@@ -217,6 +243,7 @@ fn checked(axis: &Axis, written: Written) -> Result<Written, Mistake> {
     Ok(written)
 }
 
+/// The mistake that only `constant` may have a negative scale.
 pub fn negative_scale() -> Mistake {
     Mistake::new("`init_scale` is below 0", "only init = \"constant\" may be negative")
 }

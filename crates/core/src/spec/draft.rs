@@ -1,82 +1,96 @@
-//! `[base]` and `[[grid]]` as read, each block with what it takes from the base and from the top of the spec, before it is checked as
-//! a whole.
+//! `[base]` and `[[grid]]` as they are read. Each block has what it takes from the base and from
+//! the top of the spec. It was not checked as a whole yet.
 
 use super::block::{self, Axes};
 use super::check::View;
+use super::data::Sources;
 use super::dial::LISTED;
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
-use super::task::{self, Open, Plan};
-use crate::axis::Axis;
+use super::task::{self, TaskDraft};
+use crate::axis::AxisSet;
 use crate::trial::Budget;
 
 /// What the top of the spec or a block says beside its axes.
 #[derive(Debug, Default)]
 pub struct Settings {
     pub label: String,
-    pub budget: Told<Budget>,
-    pub seeds: Told<Seeds>,
-    /// Index into the plans.
-    pub task: Told<usize>,
+    pub budget: Setting<Budget>,
+    pub seeds: Setting<Seeds>,
+    /// An index into the plans.
+    pub task: Setting<usize>,
 }
 
-/// A setting may be there, or there with a mistake, which is not the same as missing.
+/// A setting of a spec. It may be there with a mistake, which is not the same as missing.
 #[derive(Debug, Default, Clone)]
-pub enum Told<T> {
+pub enum Setting<T> {
     #[default]
     Missing,
     Broken,
     Is(T),
 }
 
-impl<T: Clone> Told<T> {
-    pub fn of(value: Option<T>) -> Told<T> {
-        value.map_or(Told::Broken, Told::Is)
+impl<T: Clone> Setting<T> {
+    /// The setting with this value, or a broken one.
+    pub fn of(value: Option<T>) -> Setting<T> {
+        value.map_or(Setting::Broken, Setting::Is)
     }
 
-    pub fn or(&self, other: &Told<T>) -> Told<T> {
+    /// This setting or, if it is missing, the other one.
+    pub fn or(&self, other: &Setting<T>) -> Setting<T> {
         match self {
-            Told::Missing => other.clone(),
-            Told::Broken | Told::Is(_) => self.clone(),
+            Setting::Missing => other.clone(),
+            Setting::Broken | Setting::Is(_) => self.clone(),
         }
     }
 
+    /// The value, if there is one without a mistake.
     pub fn value(self) -> Option<T> {
         match self {
-            Told::Is(value) => Some(value),
-            Told::Missing | Told::Broken => None,
+            Setting::Is(value) => Some(value),
+            Setting::Missing | Setting::Broken => None,
         }
     }
 
     pub fn is_missing(&self) -> bool {
-        matches!(self, Told::Missing)
+        matches!(self, Setting::Missing)
     }
 }
 
-/// A block as read, before it is checked.
+/// A block as it is read, before it is checked.
 pub struct Draft {
     pub span: Span,
     pub own: Axes,
-    /// With what it takes from `[base]`.
+    /// Its own axes, with those that it takes from `[base]`.
     pub axes: Axes,
     pub settings: Settings,
+    /// Whether a program trains its trials.
+    pub of_program: bool,
 }
 
 impl Draft {
-    /// `samples`: of each plan, as far as they are known.
-    pub fn view<'a>(&'a self, plans: &'a [Plan], samples: &[Option<usize>]) -> View<'a> {
+    /// The block as it is checked. `samples` has the samples of each plan, as far as they are
+    /// known.
+    pub fn view<'a>(&'a self, plans: &'a [TaskDraft], samples: &[Option<usize>]) -> View<'a> {
         let (task, samples) = match self.settings.task {
-            Told::Is(i) => (Some(&plans[i]), samples.get(i).copied().flatten()),
-            Told::Missing | Told::Broken => (None, None),
+            Setting::Is(i) => (Some(&plans[i]), samples.get(i).copied().flatten()),
+            Setting::Missing | Setting::Broken => (None, None),
         };
-        View { axes: &self.axes, task, samples, span: &self.span }
+        View { axes: &self.axes, task, samples, span: &self.span, of_program: self.of_program }
     }
 }
 
-/// Reads a key that the top of the spec and a block share. False if it is another key.
-pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: Open, problems: &mut Problems) -> bool {
+/// Reads a key that the top of the spec and a block share. It returns `false` if this is another
+/// key.
+pub fn setting(
+    into: &mut Settings,
+    entry: &Entry,
+    plans: &mut Vec<TaskDraft>,
+    open: Sources,
+    problems: &mut Problems,
+) -> bool {
     let node = &entry.value;
     match entry.key.as_str() {
         key @ ("epochs" | "steps") => {
@@ -84,12 +98,12 @@ pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: 
                 problems.add(&entry.key_span, "both `epochs` and `steps` are given", "keep one of them");
                 return true;
             }
-            into.budget = Told::of(problems.keep(&node.span, settings::budget(key, node)));
+            into.budget = Setting::of(problems.keep(&node.span, settings::budget(key, node)));
         }
-        "seeds" => into.seeds = Told::of(problems.keep(&node.span, settings::seeds(node))),
+        "seeds" => into.seeds = Setting::of(problems.keep(&node.span, settings::seeds(node))),
         "task" => {
             let plan = task::read(node, open, problems);
-            into.task = Told::of(plan.is_some().then_some(plans.len()));
+            into.task = Setting::of(plan.is_some().then_some(plans.len()));
             plans.extend(plan);
         }
         "seed" => {
@@ -100,52 +114,55 @@ pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: 
     true
 }
 
-pub fn base(node: &Node, problems: &mut Problems) -> Axes {
+/// Reads `[base]`.
+pub fn base(node: &Node, known: &AxisSet, problems: &mut Problems) -> Axes {
     let Raw::Table(entries) = &node.raw else {
         problems
             .push(&node.span, Mistake::kind("base", node.raw.kind(), "a table", "write [base] and the axes below it"));
         return Axes::default();
     };
-    let (axes, others) = block::axes(entries, problems);
+    let (axes, others) = block::axes(entries, known, problems);
     for entry in others {
         match entry.key.as_str() {
             key @ ("task" | "epochs" | "steps" | "seeds" | "seed" | "label") => {
                 let hint = "it stands at the top of the spec, or in a [[grid]]";
                 problems.add(&entry.key_span, format!("`{key}` is not an axis, so it cannot stand in [base]"), hint);
             }
-            key => unknown_axis(entry, key, &[], problems),
+            key => unknown_axis(entry, key, &[], known, problems),
         }
     }
     axes
 }
 
-fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], problems: &mut Problems) {
-    let axes = Axis::names().filter(|name| *name != "seed");
-    let known: Vec<&str> = more.iter().copied().chain(axes).chain(["zip"]).collect();
-    problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &known));
+fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], known: &AxisSet, problems: &mut Problems) {
+    let axes = known.names().filter(|name| *name != "seed");
+    let names: Vec<&str> = more.iter().copied().chain(axes).chain(["zip"]).collect();
+    problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &names));
 }
 
-/// Values that the lists of all blocks may have.
+/// The most values that the lists of all blocks may have.
 const MOST_LISTED: u64 = 4 * LISTED;
 
+/// Reads `[[grid]]`. `global` has the settings at the top of the spec.
 pub fn drafts(
     grid: &Node,
     base: &Axes,
     global: &Settings,
-    plans: &mut Vec<Plan>,
-    open: Open,
+    known: &AxisSet,
+    plans: &mut Vec<TaskDraft>,
+    open: Sources,
     problems: &mut Problems,
 ) -> Vec<Draft> {
     let tables = settings::tables("grid", grid, problems);
     let (mut drafts, mut listed) = (Vec::new(), 0);
     for (span, entries) in tables {
-        let (own, others) = block::axes(entries, problems);
+        let (own, others) = block::axes(entries, known, problems);
         let mut settings = Settings::default();
         for entry in others {
             match entry.key.as_str() {
                 "label" => settings.label = problems.keep(&entry.value.span, label(&entry.value)).unwrap_or_default(),
                 _ if setting(&mut settings, entry, plans, open, problems) => {}
-                key => unknown_axis(entry, key, &key::names(&key::BLOCK), problems),
+                key => unknown_axis(entry, key, &key::names(&key::BLOCK), known, problems),
             }
         }
         settings.budget = settings.budget.or(&global.budget);
@@ -157,28 +174,29 @@ pub fn drafts(
             problems.add(&span, message, "those of [base] count in every block; take ranges, or several specs");
             break;
         }
-        drafts.push(Draft { axes: own.over(base), span, own, settings });
+        drafts.push(Draft { axes: own.over(base, known), span, own, settings, of_program: known.of_program });
     }
     if drafts.is_empty() && problems.is_empty() {
         problems.add(&grid.span, "the grid has no blocks", "write [[grid]] and its axes below it");
     }
-    missing(&drafts, problems);
+    missing(&drafts, known, problems);
     drafts
 }
 
-/// What neither the top of the spec nor a block says; pointed out at the first block that lacks it.
-fn missing(drafts: &[Draft], problems: &mut Problems) {
+/// Reports what neither the top of the spec nor a block says, at the first block that lacks it.
+fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
     if let Some(draft) = drafts.iter().find(|draft| draft.settings.budget.is_missing()) {
         let hint = "write epochs = 100 (or steps) at the top of the spec or here";
         problems.add(&draft.span, "this block has no `epochs`", hint);
     }
-    if let Some(draft) = drafts.iter().find(|draft| draft.settings.task.is_missing()) {
+    let task = drafts.iter().find(|draft| draft.settings.task.is_missing());
+    if let Some(draft) = task.filter(|_| !known.of_program) {
         let hint = "write [task] with its `kind` at the top of the spec, or here: task = { kind = \"teacher\", samples = 256 }";
         problems.add(&draft.span, "this block has no task", hint);
     }
 }
 
-/// Bytes: a label stands in every row of its block.
+/// The most bytes of a label, which stands in every row of its block.
 pub const LONGEST_LABEL: usize = 1000;
 
 fn label(node: &Node) -> Result<String, Mistake> {

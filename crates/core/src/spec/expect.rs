@@ -8,6 +8,7 @@ use super::metric::Metric;
 use super::report::{Mistake, Problems};
 use super::settings::{few, table};
 use super::source::{Entry, Node, Raw, Span};
+use crate::axis::AxisSet;
 
 /// One `[[expect]]`.
 #[derive(Debug, Clone)]
@@ -84,20 +85,20 @@ pub enum Direction {
 }
 
 /// Reads `[[expect]]`.
-pub fn expects(node: &Node, problems: &mut Problems) -> Vec<Expect> {
+pub fn expects(node: &Node, known: &AxisSet, problems: &mut Problems) -> Vec<Expect> {
     let Raw::List(items) = &node.raw else {
         problems.push(&node.span, Mistake::kind("expect", node.raw.kind(), "a list of tables", "write [[expect]]"));
         return Vec::new();
     };
     let items = few("expect", items, &node.span, problems);
-    items.iter().filter_map(|item| expect(item, problems)).collect()
+    items.iter().filter_map(|item| expect(item, known, problems)).collect()
 }
 
-fn expect(item: &Node, problems: &mut Problems) -> Option<Expect> {
+fn expect(item: &Node, known: &AxisSet, problems: &mut Problems) -> Option<Expect> {
     let entries = table("expect", item, &key::names(&key::EXPECT), problems);
     let find = |key: &str| entries.iter().find(|entry| entry.key == key);
-    let by = find("by").map(|entry| columns(&entry.value, problems)).unwrap_or_default();
-    let filter = find("where").map(|entry| filter(&entry.value, problems)).unwrap_or_default();
+    let by = find("by").map(|entry| columns(&entry.value, known, problems)).unwrap_or_default();
+    let filter = find("where").map(|entry| filter(&entry.value, known, problems)).unwrap_or_default();
     let name = find("name").and_then(|entry| string(entry, problems));
     let bound = bound(item, entries, problems);
     let Some(entry) = find("metric") else {
@@ -143,9 +144,9 @@ fn metric(entry: &Entry, problems: &mut Problems) -> Option<Metric> {
     }
 }
 
-fn filter(node: &Node, problems: &mut Problems) -> Filter {
+fn filter(node: &Node, known: &AxisSet, problems: &mut Problems) -> Filter {
     match &node.raw {
-        Raw::Table(entries) => Filter::read(entries, problems),
+        Raw::Table(entries) => Filter::read(entries, known, problems),
         raw => {
             let hint = "for example where = { network = \"mlp\", lr = { max = 0.1 } }";
             problems.push(&node.span, Mistake::kind("where", raw.kind(), "a table", hint));
@@ -155,7 +156,7 @@ fn filter(node: &Node, problems: &mut Problems) -> Filter {
 }
 
 /// Reads the value of `by`.
-fn columns(node: &Node, problems: &mut Problems) -> Vec<Attribute> {
+fn columns(node: &Node, known: &AxisSet, problems: &mut Problems) -> Vec<Attribute> {
     let hint = "for example by = [\"depth\"]";
     let Raw::List(items) = &node.raw else {
         problems.push(&node.span, Mistake::kind("by", node.raw.kind(), "a list of axes", hint));
@@ -164,11 +165,11 @@ fn columns(node: &Node, problems: &mut Problems) -> Vec<Attribute> {
     let mut columns: Vec<Attribute> = Vec::new();
     for item in items {
         let found = match item.raw.text() {
-            Some(name) => Attribute::find(name),
+            Some(name) => Attribute::find(name, known),
             None => Err(Mistake::kind("by", item.raw.kind(), "the name of an axis", hint)),
         };
         if let Some(column) = problems.keep(&item.span, found) {
-            if columns.iter().any(|known| known.name() == column.name()) {
+            if columns.iter().any(|other| other.name() == column.name()) {
                 problems.add(&item.span, format!("`{}` stands twice", column.name()), "keep one of them");
             }
             columns.push(column);
@@ -246,12 +247,12 @@ fn tolerance<'a>(entry: &'a Entry, problems: &mut Problems) -> Option<(Tolerance
 }
 
 /// Reads `[baseline]`.
-pub fn baseline(node: &Node, problems: &mut Problems) -> Baseline {
+pub fn baseline(node: &Node, known: &AxisSet, problems: &mut Problems) -> Baseline {
     let mut baseline = Baseline { span: node.span.clone(), ..Baseline::default() };
     for entry in table("baseline", node, &key::names(&key::BASELINE), problems) {
         let (span, raw) = (&entry.value.span, &entry.value.raw);
         match (entry.key.as_str(), raw.number(), raw.text()) {
-            ("by", _, _) => baseline.by = columns(&entry.value, problems),
+            ("by", _, _) => baseline.by = columns(&entry.value, known, problems),
             ("direction", _, Some("worse")) => baseline.direction = Direction::Worse,
             ("direction", _, Some("any")) => baseline.direction = Direction::Any,
             ("direction", _, _) => {

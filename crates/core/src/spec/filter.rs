@@ -4,7 +4,7 @@ use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use super::value;
-use crate::axis::{ALL_SAMPLES, Axis, Id, Kind};
+use crate::axis::{ALL_SAMPLES, Axis, AxisSet, Id, Kind};
 use crate::record;
 use crate::trial::{TaskKind, Trial, Value};
 
@@ -27,7 +27,7 @@ impl Filterable for Trial {
     }
 
     fn task(&self) -> &str {
-        self.task.kind.name()
+        self.task_name()
     }
 
     fn samples(&self) -> u64 {
@@ -77,13 +77,13 @@ enum Want {
 const HINT: &str = "a value, a list of values, or { min = a, max = b }";
 
 impl Attribute {
-    pub(super) fn find(name: &str) -> Result<Attribute, Mistake> {
+    pub(super) fn find(name: &str, known: &AxisSet) -> Result<Attribute, Mistake> {
         let name = name.trim().replace('-', "_");
         match name.as_str() {
             "label" => Ok(Attribute::Label),
             "task" => Ok(Attribute::Task),
-            name => Axis::find(name).map(Attribute::Axis).ok_or_else(|| {
-                let known: Vec<&str> = ["label", "task"].into_iter().chain(Axis::names()).collect();
+            name => known.find(name).map(Attribute::Axis).ok_or_else(|| {
+                let known: Vec<&str> = ["label", "task"].into_iter().chain(known.names()).collect();
                 Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known)
             }),
         }
@@ -101,7 +101,7 @@ impl Attribute {
     pub fn text(&self, trial: &Trial) -> String {
         match self {
             Attribute::Label => trial.label.clone(),
-            Attribute::Task => trial.task.kind.name().to_owned(),
+            Attribute::Task => trial.task_name().to_owned(),
             Attribute::Axis(axis) => match axis.id.of(trial) {
                 None => String::new(),
                 Some(Value::Text(text)) => text.to_owned(),
@@ -161,17 +161,18 @@ impl Filter {
     ///
     /// # Errors
     /// What is wrong with the first bad argument, with a hint.
-    pub fn parse(args: &[String]) -> Result<Filter, String> {
-        let conditions =
-            args.iter().map(|arg| condition(arg).map_err(|mistake| format!("`--where {}`: {mistake}", excerpt(arg))));
+    pub fn parse(args: &[String], known: &AxisSet) -> Result<Filter, String> {
+        let conditions = args
+            .iter()
+            .map(|arg| condition(arg, known).map_err(|mistake| format!("`--where {}`: {mistake}", excerpt(arg))));
         Ok(Filter { conditions: conditions.collect::<Result<_, _>>()? })
     }
 
     /// Reads a table of conditions.
-    pub(super) fn read(entries: &[Entry], problems: &mut Problems) -> Filter {
+    pub(super) fn read(entries: &[Entry], known: &AxisSet, problems: &mut Problems) -> Filter {
         let mut conditions = Vec::new();
         for entry in entries {
-            if let Some(column) = problems.keep(&entry.key_span, Attribute::find(&entry.key)) {
+            if let Some(column) = problems.keep(&entry.key_span, Attribute::find(&entry.key, known)) {
                 conditions.push(Condition { column, any: wants(&column, &entry.value, problems) });
             }
         }
@@ -258,11 +259,11 @@ fn wants(column: &Attribute, node: &Node, problems: &mut Problems) -> Vec<Listed
 }
 
 /// Reads `AXIS=V[,V]` or `AXIS=A..B`. Either end of a range may be left out.
-fn condition(arg: &str) -> Result<Condition, Mistake> {
+fn condition(arg: &str, known: &AxisSet) -> Result<Condition, Mistake> {
     let Some((name, values)) = arg.split_once('=') else {
         return Err(Mistake::new("there is no `=`", "AXIS=V, AXIS=V,V or AXIS=A..B, for example lr=1e-3..0.1"));
     };
-    let column = Attribute::find(name)?;
+    let column = Attribute::find(name, known)?;
     let numeric = matches!(column, Attribute::Axis(axis) if axis.is_numeric());
     let any = match values.split_once("..") {
         Some((min, max)) if numeric => {
@@ -336,7 +337,7 @@ fn want(column: &Attribute, text: &str) -> Result<Want, Mistake> {
             })?),
             Kind::Float { .. } => Raw::Float(number(axis.name, text)?),
             Kind::Boolean if text == "true" || text == "false" => Raw::Boolean(text == "true"),
-            Kind::Boolean | Kind::Choice { .. } => Raw::Text(text.to_owned()),
+            Kind::Boolean | Kind::Choice { .. } | Kind::Text => Raw::Text(text.to_owned()),
         },
         Attribute::Label | Attribute::Task => Raw::Text(text.to_owned()),
     };

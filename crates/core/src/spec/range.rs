@@ -5,7 +5,7 @@ use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use super::value;
-use crate::axis::{Axis, Id, Kind, TABLE};
+use crate::axis::{Axis, AxisSet, Id, Kind};
 use crate::trial::Value;
 
 /// A geometric (`log`) or an arithmetic progression from `first` to `last`, whose points are
@@ -64,7 +64,7 @@ pub const MOST_POINTS: i64 = 1 << 50;
 const HINT: &str = "for example { log = [1e-3, 10.0], points = 5 }";
 
 /// Reads the table of a range for `axis`.
-pub fn read(axis: &Axis, entries: &[Entry], span: &Span, problems: &mut Problems) -> Option<Divided> {
+pub fn read(axis: &Axis, entries: &[Entry], span: &Span, known: &AxisSet, problems: &mut Problems) -> Option<Divided> {
     if !axis.is_numeric() {
         let message = format!("`{}` takes no range", axis.name);
         problems.add(span, message, "ranges are for numeric axes; write a list");
@@ -86,7 +86,7 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, problems: &mut Problems
                 Raw::Integer(n) if (1..=MOST_POINTS).contains(&n) => points = Some(n as u64),
                 _ => keep(Mistake::new("`points` is not an integer, 1 or more", HINT)),
             },
-            "per" => match divisor(axis, &entry.value.raw) {
+            "per" => match divisor(axis, known, &entry.value.raw) {
                 Ok(id) => per = Some(id),
                 Err(mistake) => keep(mistake),
             },
@@ -127,19 +127,19 @@ fn pair(axis: &Axis, key: &str, raw: &Raw) -> Result<(f64, f64), Mistake> {
                 Err(Mistake::new(format!("`{}` cannot be {end}", axis.name), "it takes integers, 0 or more"))
             }
             Kind::Integer { .. } => Ok(Value::Integer(end.round() as u64)),
-            Kind::Float { .. } | Kind::Choice { .. } | Kind::Boolean => Ok(Value::Float(end)),
+            Kind::Float { .. } | Kind::Choice { .. } | Kind::Boolean | Kind::Text => Ok(Value::Float(end)),
         };
         value::allowed(axis, value?)?;
     }
     Ok((first, last))
 }
 
-fn divisor(axis: &Axis, raw: &Raw) -> Result<Id, Mistake> {
+fn divisor(axis: &Axis, known: &AxisSet, raw: &Raw) -> Result<Id, Mistake> {
     let Some(name) = raw.text() else {
         return Err(Mistake::kind("per", raw.kind(), "the name of an axis", "for example per = \"depth\""));
     };
     let numeric = |axis: &&Axis| axis.is_numeric() && axis.id != Id::Seed;
-    match Axis::find(&name.replace('-', "_")) {
+    match known.find(&name.replace('-', "_")) {
         Some(other) if other.id == axis.id => {
             Err(Mistake::new(format!("`{name}` cannot be divided by itself"), "for example per = \"depth\""))
         }
@@ -149,7 +149,7 @@ fn divisor(axis: &Axis, raw: &Raw) -> Result<Id, Mistake> {
             "for example per = \"depth\"",
         )),
         None => {
-            let known: Vec<&str> = TABLE.iter().filter(numeric).map(|axis| axis.name).collect();
+            let known: Vec<&str> = known.all().filter(numeric).map(|axis| axis.name).collect();
             Err(Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known))
         }
     }

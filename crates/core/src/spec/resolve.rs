@@ -1,38 +1,59 @@
-//! A point of a block to a `Trial`: every axis that applies is set to its value, in the order of the table. Everything was checked before; nothing
-//! fails here.
+//! Turns a point of a block into a `Trial`: every axis that applies is set to its value, in the
+//! order of the table. Everything was checked before, so nothing fails here.
 
-use super::block::Block;
+use super::block::{Block, Programmed};
 use super::dial::{Cell, Point};
 use crate::axis::{Default, Id, Kind, Need, TABLE};
 use crate::trial::{
-    Bias, Clip, Dtype, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Trial, Value,
+    Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Task,
+    TaskKind, Trial, Value,
 };
 
 /// The trial of `block` at `point` with the block's first seed.
 pub fn trial(block: &Block, point: &Point) -> Trial {
-    let loss = match point[Id::Loss as usize] {
+    if let Some(program) = &block.program {
+        return of_program(block, program, point);
+    }
+    let loss = match point.get(Id::Loss) {
         Some(Cell { value: Value::Text(name), .. }) => Loss::from_name(name).expect("a loss of the table"),
         _ => block.tasks.default_loss(),
     };
     let task = block.tasks.of(loss).clone();
-    let network = match point[Id::Network as usize] {
+    let network = match point.get(Id::Network) {
         Some(Cell { value: Value::Text(network), .. }) => network,
         _ => "mlp",
     };
     let at = At { point, network, samples: task.samples as u64 };
     let values = TABLE.each_ref().map(|axis| at.value(axis.id));
-    let mut trial = Trial {
+    let mut trial = bare(block, task);
+    trial.loss = loss;
+    for (axis, value) in TABLE.iter().zip(values) {
+        let holds = |need: &Need| {
+            let value = need.axis.place().and_then(|place| values[place]);
+            value.is_some_and(|value| need.holds(value))
+        };
+        if let Some(value) = value
+            && axis.needs.iter().all(holds)
+        {
+            (axis.set)(&mut trial, value);
+        }
+    }
+    trial
+}
+
+/// A trial of which only what stands beside the axes is set.
+fn bare(block: &Block, task: Task) -> Trial {
+    Trial {
         label: block.label.clone(),
         budget: block.budget,
         loss_ratio: block.loss_ratio,
-        // What follows is set below, as far as it applies.
         network: Network::Linear,
         init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
         recurrent_init: None,
         bias: Bias::None,
         forget_bias: None,
         parametrization: Parametrization::Standard,
-        loss,
+        loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
         lr: 0.0,
         lr_output: None,
@@ -44,20 +65,25 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         dtype: Dtype::Float32,
         seed: block.seeds.at(0),
         data_seed: None,
+        given: None,
         task,
-    };
-    for (axis, value) in TABLE.iter().zip(values) {
-        let holds = |need: &Need| values[need.axis as usize].is_some_and(|value| need.holds(value));
-        if let Some(value) = value
-            && axis.needs.iter().all(holds)
-        {
-            (axis.set)(&mut trial, value);
-        }
     }
-    trial
 }
 
-/// What an axis is at if a spec leaves it out, of a network. None if nothing is set then.
+/// The trial of a program: the values as they are written, and nothing else.
+fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
+    let at = At { point, network: "", samples: u64::MAX };
+    let value = |id: Id| point.get(id).and_then(|_| at.value(id));
+    let built_in = TABLE.iter().filter_map(|axis| Some((axis.name.into(), value(axis.id)?)));
+    let declared = program.declared.iter().map(|id| (id.name().into(), value(*id)));
+    let program = program.identity.clone();
+    let given = Given { program, built_in: built_in.collect(), declared: declared.collect() };
+    let nothing = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None };
+    Trial { given: Some(Box::new(given)), ..bare(block, nothing) }
+}
+
+/// The value of an axis that a spec leaves out, in a trial with this network; `None` if nothing is
+/// set then.
 pub fn default(id: Id, network: &str) -> Option<Value> {
     match id.axis().default {
         Default::Is(value) => Some(value),
@@ -66,18 +92,19 @@ pub fn default(id: Id, network: &str) -> Option<Value> {
     }
 }
 
-/// The values at a point.
+/// The values at a point of a block.
 struct At<'a> {
     point: &'a Point,
     network: &'static str,
-    /// The largest batch.
+    /// The samples of the task, which are the largest batch.
     samples: u64,
 }
 
 impl At<'_> {
-    /// The value of an axis, divided if it is to be. None where it is left out and has no default.
+    /// The value of an axis, divided by another axis's if it is to be. It is `None` where the axis
+    /// is left out and has no default.
     fn value(&self, id: Id) -> Option<Value> {
-        let Some(Cell { value, per }) = self.point[id as usize] else {
+        let Some(Cell { value, per }) = self.point.get(id) else {
             return default(id, self.network).map(|value| self.within(id, value));
         };
         let value = self.within(id, value);
@@ -85,11 +112,11 @@ impl At<'_> {
         let quotient = number(value) / self.value(per).map_or(f64::NAN, number);
         Some(match id.axis().kind {
             Kind::Integer { .. } => self.within(id, Value::Integer(quotient.round() as u64)),
-            Kind::Float { .. } | Kind::Choice { .. } | Kind::Boolean => Value::Float(quotient),
+            Kind::Float { .. } | Kind::Choice { .. } | Kind::Boolean | Kind::Text => Value::Float(quotient),
         })
     }
 
-    /// No batch is larger than the data.
+    /// The value, which as a batch is at most as large as the data.
     fn within(&self, id: Id, value: Value) -> Value {
         match value {
             Value::Integer(n) if id == Id::Batch => Value::Integer(n.min(self.samples)),

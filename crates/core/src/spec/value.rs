@@ -6,6 +6,9 @@ use super::source::Raw;
 use crate::axis::{ALL_SAMPLES, Axis, Bounds, Id, Kind, Short};
 use crate::trial::Value;
 
+/// The most bytes of a text that is a value, since it stands in every row.
+pub const LONGEST_TEXT: usize = 1000;
+
 /// A value and, for a short form like `normal(0.1)`, its number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Written {
@@ -29,6 +32,13 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
             plain(Value::Integer(ALL_SAMPLES))
         }
         (Kind::Boolean, Raw::Boolean(b)) => plain(Value::Boolean(*b)),
+        (Kind::Text, Raw::Text(text)) if text.chars().any(char::is_control) || text.len() > LONGEST_TEXT => {
+            Err(Mistake::new(
+                format!("`{}` is not one plain line of at most {LONGEST_TEXT} bytes", excerpt(text)),
+                "it becomes a cell of runs.csv",
+            ))
+        }
+        (Kind::Text, Raw::Text(text)) => plain(Value::text(text)),
         (Kind::Float { .. }, _) if raw.number().is_some() => {
             // -0.0 is read as 0.0, since they would be two trials.
             plain(Value::Float(raw.number().unwrap_or_default() + 0.0))
@@ -53,6 +63,7 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
                     ("a number", "a number, a list of them, or a range { log = [1e-3, 1.0], points = 4 }".to_owned())
                 }
                 Kind::Boolean => ("true or false", "true, false or [false, true]".to_owned()),
+                Kind::Text => ("a string", "write it in quotes".to_owned()),
             };
             Err(Mistake::kind(axis.name, raw.kind(), wanted, hint))
         }
@@ -67,6 +78,7 @@ pub fn recorded(axis: &Axis, cell: &str) -> Option<Value> {
         Kind::Integer { .. } => cell.parse().ok().map(Value::Integer),
         Kind::Float { .. } => cell.parse().ok().map(Value::Float),
         Kind::Boolean => cell.parse().ok().map(Value::Boolean),
+        Kind::Text => Some(Value::text(cell)),
     }
 }
 
@@ -121,7 +133,7 @@ fn out_of_range(axis: &Axis, found: &str) -> Mistake {
         Kind::Integer { min, max: ALL_SAMPLES } => format!("an integer, {min} or more"),
         Kind::Integer { min, max } => format!("an integer from {min} to {max}"),
         Kind::Float { range: Bounds { words, .. } } => (*words).to_owned(),
-        Kind::Choice { .. } | Kind::Boolean => "another value".to_owned(),
+        Kind::Choice { .. } | Kind::Boolean | Kind::Text => "another value".to_owned(),
     };
     Mistake::new(format!("`{}` cannot be {found}", axis.name), format!("it takes {wanted}"))
 }

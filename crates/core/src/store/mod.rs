@@ -5,6 +5,9 @@
 //!
 //! This is the only room that writes result files. Only one process writes at a time; it holds the
 //! folder itself, and its lock.
+//!
+//! Every function here that returns a `Failure` fails if a file or the folder cannot be read or
+//! written. The other reasons are named at the function.
 
 pub mod folder;
 mod lock;
@@ -23,6 +26,7 @@ pub use owner::refuse_report;
 pub use stage::Staging;
 pub use table::{Reader, RowChange, Table, Vouch};
 
+use crate::axis::AxisSet;
 use crate::failure::{Failure, counted};
 use crate::protocol::Rows;
 use crate::record::{self, SIDES, Verdict, recorded};
@@ -51,7 +55,7 @@ pub struct Store {
     pub folder: Folder,
     /// `runs.csv`
     pub runs: Table,
-    /// The files of `record::SIDES`.
+    /// The files of [`SIDES`].
     pub sides: [Table; 3],
     guard: Guard,
     pub losses: Losses,
@@ -209,8 +213,9 @@ impl Store {
     }
 
     /// Opens every file for writing. From here on the folder is this sweep's.
-    pub fn begin(&mut self, spec: &[u8], record: &Record, manifest: &Manifest) -> Result<(), Failure> {
+    pub fn begin(&mut self, spec: &[u8], axes: &AxisSet, record: &Record, manifest: &Manifest) -> Result<(), Failure> {
         self.check_lock()?;
+        self.runs.declare(axes)?;
         self.runs.reserve(manifest.counts.trials as usize);
         // These rows are of trials that will run again. They were left by a sweep that died between
         // two files, or they are not all that were written.

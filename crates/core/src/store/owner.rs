@@ -3,6 +3,7 @@
 
 use super::lock::LOCK;
 use super::{MANIFEST, REPORT, RUNS, SPEC, SUMMARY, Store, losses, sums};
+use crate::axis::AxisSet;
 use crate::failure::Failure;
 use crate::output::refuse_other;
 use crate::summary;
@@ -26,7 +27,9 @@ impl Store {
         // An older spec of the user's own is not ours, even if it is a spec.
         refuse_other(&at(SPEC), "spec of a sweep in this folder", |_| self.spec.as_deref() == Some(spec))?;
         refuse_other(&at(MANIFEST), "manifest of a sweep", |_| false)?;
-        refuse_other(&at(SUMMARY), "summary of a sweep", |start| begins(start, &summary::header()))?;
+        refuse_other(&at(SUMMARY), "summary of a sweep", |start| {
+            begins(start, summary::header(&AxisSet::default()).trim_ascii_end())
+        })?;
         refuse_other(&at(losses::FILE), "list of lost trials", |start| begins(start, &losses::header()))?;
         refuse_report(self.dir())
     }

@@ -4,6 +4,7 @@
 mod counted;
 mod table;
 
+use crate::axis::AxisSet;
 use crate::record::column::{About, abouts, names};
 use crate::record::{self, Counts, LABEL, OUTCOME, Verdict};
 use crate::spec::Spec;
@@ -28,6 +29,8 @@ pub struct Summary {
 }
 
 struct Columns {
+    /// The number of columns without those of declared axes.
+    usual: usize,
     seed: usize,
     data_seed: usize,
     epoch_diverged: usize,
@@ -37,6 +40,9 @@ struct Columns {
 /// What is counted of a configuration.
 #[derive(Default)]
 struct Tally {
+    /// The position in the text of the configuration at which the cells of declared axes begin.
+    /// They are written last.
+    declared: usize,
     counts: Counts,
     epochs_diverged: Vec<u64>,
     epochs_nonfinite: Vec<u64>,
@@ -77,10 +83,11 @@ impl<V: Default> Groups<V> {
 }
 
 /// The first line of `summary.csv`.
-pub fn header() -> Vec<u8> {
+pub fn header(axes: &AxisSet) -> Vec<u8> {
     let columns = record::runs();
     let configuration = columns[LABEL..OUTCOME].iter().copied().filter(|name| *name != "seed");
-    record::line(configuration.chain(names(&COUNTED)))
+    let declared = axes.declared.iter().map(|id| id.name());
+    record::line(configuration.chain(names(&COUNTED)).chain(declared))
 }
 
 /// What is known of the columns behind those of the configuration.
@@ -92,6 +99,7 @@ impl Summary {
     /// Begins a summary. `together` says whether the rows of each configuration follow each other.
     pub fn new(spec: &Spec, together: bool) -> Summary {
         let columns = Columns {
+            usual: record::runs().len(),
             seed: record::column("seed"),
             data_seed: record::column("data_seed"),
             epoch_diverged: record::column("epoch_diverged"),
@@ -109,7 +117,7 @@ impl Summary {
         };
         let ends = &self.ends;
         let cell = |column: usize| &row[ends[column - 1] + 1..ends[column]];
-        let Columns { seed, data_seed, epoch_diverged, epoch_nonfinite } = self.columns;
+        let Columns { usual, seed, data_seed, epoch_diverged, epoch_nonfinite } = self.columns;
         self.key.clear();
         for column in (LABEL..OUTCOME).filter(|column| *column != seed) {
             // A seed of the data that is set makes a configuration. By default it is the seed,
@@ -119,11 +127,16 @@ impl Summary {
             }
             self.key.push(b',');
         }
+        let declared = self.key.len();
+        if ends.len() > usual {
+            self.key.extend_from_slice(&row[ends[usual - 1]..ends[ends.len() - 1]]);
+        }
         if self.together && !self.configurations.at.contains_key(&self.key) {
             to.write_all(&self.rest())?;
             self.configurations = Groups::new();
         }
         let tally = self.configurations.of(&self.key);
+        tally.declared = declared;
         tally.counts.add(verdict);
         let number = |column: usize| std::str::from_utf8(cell(column)).ok().and_then(|text| text.parse::<u64>().ok());
         tally.epochs_diverged.extend(number(epoch_diverged));
@@ -145,8 +158,14 @@ impl Summary {
     pub fn rest(&self) -> Vec<u8> {
         let mut csv = Vec::new();
         for (key, tally) in self.configurations.in_order() {
-            csv.extend_from_slice(key);
+            let (usual, declared) = key.split_at(tally.declared);
+            csv.extend_from_slice(usual);
             csv.extend(record::cells_of(&COUNTED, tally));
+            if !declared.is_empty() {
+                csv.pop();
+                csv.extend_from_slice(declared);
+                csv.push(b'\n');
+            }
         }
         csv
     }

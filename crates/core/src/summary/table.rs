@@ -43,14 +43,15 @@ struct AxisColumn {
 impl ByAxis {
     /// The columns of a spec without the seeds, over which everything is counted.
     pub fn new(spec: &Spec) -> ByAxis {
+        let names = record::runs_of(&spec.axes);
         let column = |at: usize, is_numeric: bool| {
-            let (name, values) = (record::runs()[at], Some(Groups::new()));
+            let (name, values) = (names[at], Some(Groups::new()));
             AxisColumn { at, number: None, name, is_numeric, values }
         };
         let of_axis = |(id, number): (Id, Option<Id>)| {
-            let plain = |id: Id| (record::column(id.name()), id.axis().usual().map(text).unwrap_or_default());
+            let plain = |id: Id| (record::column_of(id, &spec.axes), id.axis().usual().map(text).unwrap_or_default());
             let axis = id.axis();
-            AxisColumn { number: number.map(plain), ..column(record::column(axis.name), axis.is_numeric()) }
+            AxisColumn { number: number.map(plain), ..column(record::column_of(id, &spec.axes), axis.is_numeric()) }
         };
         let axes = spec.axes_set().into_iter().filter(|(id, _)| *id != Id::Seed).map(of_axis);
         let columns = [column(LABEL, false)].into_iter().chain(axes).collect();

@@ -1,8 +1,11 @@
 //! The value that an axis has in a trial, and its text.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::HashSet;
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 
-/// One cell of a configuration.
+/// The value of an axis: one cell of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
     Text(&'static str),
@@ -12,7 +15,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Appends its text: floats as `{:?}` writes them.
+    /// Appends the text of the value. A float is written as `{:?}` writes it.
     pub fn put(self, to: &mut Vec<u8>) {
         match self {
             Value::Text(text) => to.extend_from_slice(text.as_bytes()),
@@ -21,25 +24,79 @@ impl Value {
                 to.extend_from_slice(itoa::Buffer::new().format(x as i64).as_bytes());
                 to.extend_from_slice(b".0");
             }
-            // Not ryu: of two texts of 16 digits that are equally near it takes the other one.
+            // `ryu` is not used: of two texts of 16 digits that are equally near it takes the other
+            // one.
             Value::Float(x) => write!(to, "{x:?}").expect("writing to memory"),
             Value::Boolean(b) => to.extend_from_slice(if b { b"true" } else { b"false" }),
         }
     }
 }
 
-/// What a number of a choice is as a value.
+/// The texts that stand in no table, since they are values of declared axes. Each is kept once.
+static TEXTS: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
+
+impl Value {
+    /// The value of a text that stands in no table. The text is kept for as long as the process
+    /// lives.
+    pub fn text(text: &str) -> Value {
+        let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let texts = texts.get_or_insert_default();
+        let known = texts.get(text).copied().unwrap_or_else(|| {
+            let kept: &'static str = Box::leak(text.to_owned().into_boxed_str());
+            texts.insert(kept);
+            kept
+        });
+        Value::Text(known)
+    }
+}
+
+/// A value as it goes to another process.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Value")]
+enum Sent<T> {
+    Text(T),
+    Integer(u64),
+    Float(f64),
+    Boolean(bool),
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Value::Text(text) => Sent::Text(text),
+            Value::Integer(n) => Sent::Integer(n),
+            Value::Float(x) => Sent::Float(x),
+            Value::Boolean(b) => Sent::Boolean(b),
+        }
+        .serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+        Ok(match Sent::<String>::deserialize(from)? {
+            Sent::Text(text) => Value::text(&text),
+            Sent::Integer(n) => Value::Integer(n),
+            Sent::Float(x) => Value::Float(x),
+            Sent::Boolean(b) => Value::Boolean(b),
+        })
+    }
+}
+
+/// A number that a variant of an enum takes, as a value.
 pub trait Number: Copy {
-    /// Before an axis has set it.
+    /// The number before an axis has set it.
     const UNSET: Self;
 
     fn value(self) -> Value;
 
+    /// The number that a value is.
+    ///
     /// # Panics
-    /// If the value is of another type: the tables of the axes are wrong.
+    /// If the value is of another type. Then the tables of the axes are wrong.
     fn of(value: Value) -> Self;
 
-    /// What two of them are equal by.
+    /// The bits by which two numbers are compared.
     fn bits(self) -> u64;
 }
 

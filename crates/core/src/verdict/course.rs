@@ -1,7 +1,8 @@
 //! The trajectory of one trial, folded step by step into what its row says.
 
 use super::{
-    Beginning, EpochRow, Finished, LayerRow, Measured, Next, Outcome, Probe, Record, Site, StepRow, When, reference,
+    Beginning, EpochRow, Finished, LayerRow, Measured, Next, Origin, Outcome, Probe, Record, Site, StepRow, When,
+    reference,
 };
 use crate::mean::{Mean, mean};
 use std::collections::VecDeque;
@@ -10,8 +11,11 @@ use std::collections::VecDeque;
 #[derive(Debug, Clone)]
 pub struct Course {
     beginning: Beginning,
+    /// The initial loss against which divergence is measured.
+    initial: Option<f64>,
+    loss_ratio: f64,
     threshold: f64,
-    lr: f64,
+    lr: Option<f64>,
     record: Record,
     epoch: EpochFold,
     /// The losses of the last tenth of the epochs so far, rounded up. An earlier loss will never be
@@ -21,6 +25,8 @@ pub struct Course {
     loss_jump_max: Option<f64>,
     loss_min: Option<f64>,
     loss_max: Option<(f64, u64)>,
+    /// Whether a step was seen.
+    has_begun: bool,
     grad_norm_initial: Option<f64>,
     grad_norm_max: Option<(f64, u64)>,
     update_norm_max: Option<f64>,
@@ -29,6 +35,7 @@ pub struct Course {
     diverged: Option<When>,
     nonfinite: Option<When>,
     site: Option<Site>,
+    origin: Option<Origin>,
     nan: Option<When>,
     steps: u64,
     epochs: u64,
@@ -48,11 +55,14 @@ struct EpochFold {
 }
 
 impl Course {
-    /// Begins a course. `lr` is the learning rate of the first update.
-    pub fn new(beginning: Beginning, loss_ratio: f64, lr: f64, record: Record) -> Course {
-        Course {
-            threshold: loss_ratio * reference(beginning.loss_initial, beginning.loss_trivial),
-            lr,
+    /// Begins a course. `lr` is the learning rate of the first update, if it is known.
+    pub fn new(beginning: Beginning, loss_ratio: f64, lr: impl Into<Option<f64>>, record: Record) -> Course {
+        let initial = beginning.loss_initial;
+        let mut course = Course {
+            initial,
+            loss_ratio,
+            threshold: f64::NAN,
+            lr: lr.into(),
             record,
             epoch: EpochFold::default(),
             late_losses: VecDeque::new(),
@@ -60,14 +70,16 @@ impl Course {
             loss_jump_max: None,
             loss_min: None,
             loss_max: None,
+            has_begun: false,
             grad_norm_initial: None,
             grad_norm_max: None,
             update_norm_max: None,
-            weight_norm_max: larger(None, beginning.weight_norm),
+            weight_norm_max: beginning.weight_norm.and_then(|norm| larger(None, norm)),
             clipped: None,
             diverged: None,
             nonfinite: None,
             site: None,
+            origin: None,
             nan: None,
             steps: 0,
             epochs: 0,
@@ -75,6 +87,20 @@ impl Course {
             layer_rows: Vec::new(),
             step_rows: Vec::new(),
             beginning,
+        };
+        course.threshold = course.loss_ratio * course.reference();
+        course
+    }
+
+    fn reference(&self) -> f64 {
+        reference(self.initial.unwrap_or(f64::NAN), self.beginning.loss_trivial.unwrap_or(f64::NAN))
+    }
+
+    /// The loss that stands for the initial loss, if nobody said that.
+    fn begin_with(&mut self, loss: f64) {
+        if self.initial.is_none() {
+            self.initial = Some(loss);
+            self.threshold = self.loss_ratio * self.reference();
         }
     }
 
@@ -82,20 +108,26 @@ impl Course {
     /// caller has to do about it.
     pub fn step(&mut self, probe: Probe) -> Next {
         let now = When { epoch: self.epochs + 1, step: self.steps };
-        if self.grad_norm_initial.is_none() {
-            self.grad_norm_initial = Some(probe.grad_norm);
+        self.begin_with(probe.loss);
+        if !self.has_begun {
+            self.has_begun = true;
+            self.grad_norm_initial = probe.grad_norm;
             self.initial_row(probe.grad_norm);
         }
         if let Some(before) = self.loss_previous {
             self.loss_jump_max = larger(self.loss_jump_max, probe.loss / before);
         }
         self.loss_previous = Some(probe.loss);
-        if larger(self.grad_norm_max.map(|g| g.0), probe.grad_norm) != self.grad_norm_max.map(|g| g.0) {
-            self.grad_norm_max = Some((probe.grad_norm, now.epoch));
+        if let Some(norm) = probe.grad_norm
+            && larger(self.grad_norm_max.map(|g| g.0), norm) != self.grad_norm_max.map(|g| g.0)
+        {
+            self.grad_norm_max = Some((norm, now.epoch));
         }
         self.epoch.loss.add(probe.loss, probe.samples as f64);
         self.epoch.loss_max = larger(self.epoch.loss_max, probe.loss);
-        self.epoch.grad_norm_max = larger(self.epoch.grad_norm_max, probe.grad_norm);
+        if let Some(norm) = probe.grad_norm {
+            self.epoch.grad_norm_max = larger(self.epoch.grad_norm_max, norm);
+        }
         if let Some(clipped) = probe.clipped {
             for count in [&mut self.epoch.clipped, &mut self.clipped] {
                 let (hits, all) = count.unwrap_or((0, 0));
@@ -110,20 +142,22 @@ impl Course {
     }
 
     /// Takes the check that follows the last update. If there is no update at all, it stands alone.
-    pub fn last_check(&mut self, loss: f64, grad_norm: f64) -> Next {
-        if self.grad_norm_initial.is_none() {
-            self.grad_norm_initial = Some(grad_norm);
+    pub fn last_check(&mut self, loss: f64, grad_norm: impl Into<Option<f64>>) -> Next {
+        let grad_norm = grad_norm.into();
+        if !self.has_begun {
+            self.has_begun = true;
+            self.grad_norm_initial = grad_norm;
             self.initial_row(grad_norm);
-            self.grad_norm_max = larger(None, grad_norm).map(|g| (g, 0));
+            self.grad_norm_max = grad_norm.and_then(|norm| larger(None, norm)).map(|g| (g, 0));
         }
         self.observe(When { epoch: self.epochs.max(1), step: self.steps }, loss, grad_norm)
     }
 
-    fn observe(&mut self, now: When, loss: f64, grad_norm: f64) -> Next {
+    fn observe(&mut self, now: When, loss: f64, grad_norm: Option<f64>) -> Next {
         if self.diverged.is_none() && (!loss.is_finite() || loss > self.threshold) {
             self.diverged = Some(now);
         }
-        let first = self.nonfinite.is_none() && !(loss.is_finite() && grad_norm.is_finite());
+        let first = self.nonfinite.is_none() && !(loss.is_finite() && grad_norm.is_none_or(f64::is_finite));
         if first {
             self.nonfinite = Some(now);
         }
@@ -144,14 +178,23 @@ impl Course {
         self.site = site;
     }
 
-    /// Notes that the update of the last step was done. `norm` is its L2 norm over all parameters.
-    pub fn updated(&mut self, norm: f64) {
+    /// Takes where in a program's own code that was, which `Next::locate` asked for.
+    pub fn located_in(&mut self, origin: Origin) {
+        self.origin = Some(origin);
+    }
+
+    /// Notes that the update of the last step was done. `norm` is its L2 norm over all parameters,
+    /// if it is known.
+    pub fn updated(&mut self, norm: impl Into<Option<f64>>) {
+        let norm = norm.into();
         if let Some(row) = self.step_rows.last_mut().filter(|row| row.step == self.steps) {
-            row.update_norm = Some(norm);
+            row.update_norm = norm;
         }
         self.steps += 1;
-        self.update_norm_max = larger(self.update_norm_max, norm);
-        self.epoch.update_norm_max = larger(self.epoch.update_norm_max, norm);
+        if let Some(norm) = norm {
+            self.update_norm_max = larger(self.update_norm_max, norm);
+            self.epoch.update_norm_max = larger(self.epoch.update_norm_max, norm);
+        }
     }
 
     /// Takes the L2 norm of the weights after an update.
@@ -160,8 +203,9 @@ impl Course {
     }
 
     /// Notes that the last step of an epoch was done. `weight_norm` is the L2 norm over all
-    /// parameters now, `lr` the learning rate of the last update.
-    pub fn epoch_end(&mut self, weight_norm: f64, lr: f64) {
+    /// parameters now, and `lr` the learning rate of the last update, if they are known.
+    pub fn epoch_end(&mut self, weight_norm: impl Into<Option<f64>>, lr: impl Into<Option<f64>>) {
+        let (weight_norm, lr) = (weight_norm.into(), lr.into());
         let fold = std::mem::take(&mut self.epoch);
         self.epochs += 1;
         let loss = fold.loss.value();
@@ -190,14 +234,15 @@ impl Course {
         }
     }
 
-    fn initial_row(&mut self, grad_norm: f64) {
-        if self.record.epochs {
+    fn initial_row(&mut self, grad_norm: Option<f64>) {
+        // A program that says nothing before its first update has no epoch 0.
+        if let Some(loss) = self.beginning.loss_initial.filter(|_| self.record.epochs) {
             self.epoch_rows.push(EpochRow {
                 epoch: 0,
                 steps: 0,
-                loss: self.beginning.loss_initial,
+                loss,
                 loss_max: None,
-                grad_norm_max: larger(None, grad_norm),
+                grad_norm_max: grad_norm.and_then(|norm| larger(None, norm)),
                 clipped_fraction: None,
                 lr: self.lr,
                 weight_norm: self.beginning.weight_norm,
@@ -212,14 +257,16 @@ impl Course {
     }
 
     /// Ends the run, because all its updates were done or a step loss was NaN. In the latter case
-    /// `loss_final` is NaN, and so is the sharpness.
-    pub fn finish(mut self, loss_final: f64, sharpness_final: Option<f64>) -> Finished {
+    /// `loss_final` is NaN, and so is the sharpness. If nobody says `loss_final`, the loss of the
+    /// last epoch stands for it when the verdict is found.
+    pub fn finish(mut self, loss_final: impl Into<Option<f64>>, sharpness_final: Option<f64>) -> Finished {
+        let loss_final = loss_final.into();
         if self.nan.is_some() && !self.epoch.loss.is_empty() {
             // The NaN cut this epoch short. Its row says how far it got.
-            self.epoch_end(f64::NAN, self.lr);
+            self.epoch_end(self.beginning.weight_norm.map(|_| f64::NAN), self.lr);
         }
         let measured = Measured {
-            outcome: self.outcome(loss_final),
+            outcome: self.outcome(loss_final.or(self.late_losses.back().copied()).unwrap_or(f64::NAN)),
             diverged: self.diverged,
             nonfinite: self.nonfinite,
             site: self.site,
@@ -233,7 +280,7 @@ impl Course {
             loss_max: self.loss_max.map(|m| m.0),
             epoch_loss_max: self.loss_max.map(|m| m.1),
             loss_jump_max: self.loss_jump_max,
-            grad_norm_initial: self.grad_norm_initial.unwrap_or(f64::NAN),
+            grad_norm_initial: self.grad_norm_initial,
             grad_norm_max: self.grad_norm_max.map(|g| g.0),
             epoch_grad_norm_max: self.grad_norm_max.map(|g| g.1),
             clipped_fraction: self.clipped.map(share),
@@ -244,20 +291,21 @@ impl Course {
             activation_ratio: self.beginning.activation_ratio,
             sharpness_initial: self.beginning.sharpness,
             sharpness_final,
+            origin: self.origin,
         };
         Finished { measured, epochs: self.epoch_rows, layers: self.layer_rows, steps: self.step_rows }
     }
 
     fn outcome(&self, loss_final: f64) -> Outcome {
         let late = self.late_mean(loss_final);
-        let initial = self.beginning.loss_initial;
+        let initial = self.initial.unwrap_or(f64::NAN);
         if self.nan.is_some() || !loss_final.is_finite() || !late.is_finite() {
             Outcome::Nonfinite
         } else if late > self.threshold {
             Outcome::Diverged
         } else if initial.is_finite() && (loss_final - initial).abs() <= 1e-3 * initial.abs() {
             Outcome::Stalled
-        } else if loss_final < 0.9 * reference(initial, self.beginning.loss_trivial) {
+        } else if loss_final < 0.9 * self.reference() {
             Outcome::Converged
         } else {
             Outcome::Unsettled

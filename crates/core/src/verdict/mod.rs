@@ -97,8 +97,9 @@ pub struct When {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probe {
     pub loss: f64,
-    /// The L2 norm of the whole gradient before clipping.
-    pub grad_norm: f64,
+    /// The L2 norm of the whole gradient before clipping. It is `None` if a program does not report
+    /// it.
+    pub grad_norm: Option<f64>,
     /// The samples of the step's batch, by which the step is weighted in the epoch loss.
     pub samples: usize,
     /// Whether the gradient was clipped; `None` where the trial does not clip.
@@ -116,25 +117,37 @@ pub struct Measured {
     pub nan: Option<When>,
     pub epochs_run: u64,
     pub steps_run: u64,
-    pub loss_initial: f64,
+    pub loss_initial: Option<f64>,
     /// It is NaN where the trial ended early at a NaN loss.
-    pub loss_final: f64,
-    pub loss_trivial: f64,
+    pub loss_final: Option<f64>,
+    pub loss_trivial: Option<f64>,
     pub loss_min: Option<f64>,
     pub loss_max: Option<f64>,
     pub epoch_loss_max: Option<u64>,
     pub loss_jump_max: Option<f64>,
-    pub grad_norm_initial: f64,
+    pub grad_norm_initial: Option<f64>,
     pub grad_norm_max: Option<f64>,
     pub epoch_grad_norm_max: Option<u64>,
     pub clipped_fraction: Option<f64>,
     pub update_norm_max: Option<f64>,
-    pub weight_norm_initial: f64,
+    pub weight_norm_initial: Option<f64>,
     pub weight_norm_max: Option<f64>,
     pub backprop_ratio: Option<f64>,
     pub activation_ratio: Option<f64>,
     pub sharpness_initial: Option<f64>,
     pub sharpness_final: Option<f64>,
+    /// The module of a program's own model in which the first value that is not finite was, and the
+    /// line of its code.
+    pub origin: Option<Origin>,
+}
+
+/// Where in a program's own code the first value that is not finite was, as the program says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The path of the module, such as `blocks.3.attn`, or that of which it is the derivative.
+    pub module: Option<String>,
+    /// The file and the line, such as `model.py:42`.
+    pub source: Option<String>,
 }
 
 /// One line of `epochs.csv`. Epoch 0 is before any update.
@@ -147,8 +160,8 @@ pub struct EpochRow {
     pub loss_max: Option<f64>,
     pub grad_norm_max: Option<f64>,
     pub clipped_fraction: Option<f64>,
-    pub lr: f64,
-    pub weight_norm: f64,
+    pub lr: Option<f64>,
+    pub weight_norm: Option<f64>,
     pub update_norm_max: Option<f64>,
 }
 
@@ -158,7 +171,7 @@ pub struct StepRow {
     /// The updates that were done before it.
     pub step: u64,
     pub loss: f64,
-    pub grad_norm: f64,
+    pub grad_norm: Option<f64>,
     pub clipped: Option<bool>,
     pub update_norm: Option<f64>,
 }
@@ -182,12 +195,13 @@ pub struct LayerRow {
     pub weight_norm: f64,
 }
 
-/// What is measured once, before any update.
-#[derive(Debug, Clone, PartialEq)]
+/// What is measured once, before any update. A program need not report any of it. If it reports no
+/// `loss_initial`, the loss of the first step stands for it when the verdict is found.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Beginning {
-    pub loss_initial: f64,
-    pub loss_trivial: f64,
-    pub weight_norm: f64,
+    pub loss_initial: Option<f64>,
+    pub loss_trivial: Option<f64>,
+    pub weight_norm: Option<f64>,
     pub backprop_ratio: Option<f64>,
     pub activation_ratio: Option<f64>,
     pub sharpness: Option<f64>,

@@ -12,7 +12,7 @@ pub trait ActivationFunction {
     fn is_in_place(&self) -> bool;
 
     /// Whether libtorch's kernel treats the last few elements of a tensor with scalar code that
-    /// rounds differently. See `lanes::pads`.
+    /// rounds differently. See [`pads`](crate::lanes::pads).
     fn has_tail(&self) -> bool;
 
     /// The engine's own pass for f32 on a CPU, which replaces `forward` and `backward` where there

@@ -4,6 +4,7 @@
 use super::function::ActivationFunction;
 use tch::Tensor;
 
+/// The exact Gaussian error linear unit.
 pub struct Gelu;
 
 impl ActivationFunction for Gelu {

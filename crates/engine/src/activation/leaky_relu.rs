@@ -3,6 +3,7 @@
 use super::function::ActivationFunction;
 use tch::Tensor;
 
+/// The leaky rectified linear unit.
 pub struct LeakyRelu {
     /// The derivative of phi below 0.
     pub negative_slope: f64,

@@ -4,6 +4,7 @@ use super::function::ActivationFunction;
 use crate::fused::Fused;
 use tch::Tensor;
 
+/// No activation: a linear layer.
 pub struct Linear;
 
 impl ActivationFunction for Linear {

@@ -4,6 +4,7 @@ use super::function::ActivationFunction;
 use crate::fused::Fused;
 use tch::Tensor;
 
+/// The rectified linear unit.
 pub struct Relu;
 
 impl ActivationFunction for Relu {

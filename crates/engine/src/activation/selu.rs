@@ -7,6 +7,7 @@ use tch::Tensor;
 const ALPHA: f64 = 1.673_263_242_354_377_2;
 const SCALE: f64 = 1.050_700_987_355_480_5;
 
+/// The scaled exponential linear unit.
 pub struct Selu;
 
 impl ActivationFunction for Selu {

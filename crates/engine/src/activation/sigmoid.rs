@@ -3,6 +3,7 @@
 use super::function::ActivationFunction;
 use tch::Tensor;
 
+/// The logistic function.
 pub struct Sigmoid;
 
 impl ActivationFunction for Sigmoid {

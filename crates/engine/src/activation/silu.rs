@@ -3,6 +3,7 @@
 use super::function::ActivationFunction;
 use tch::Tensor;
 
+/// The sigmoid linear unit.
 pub struct Silu;
 
 impl ActivationFunction for Silu {

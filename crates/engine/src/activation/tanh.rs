@@ -4,6 +4,7 @@ use super::function::ActivationFunction;
 use crate::fused::Fused;
 use tch::Tensor;
 
+/// The hyperbolic tangent.
 pub struct Tanh;
 
 impl ActivationFunction for Tanh {

@@ -1,4 +1,4 @@
-//! From the norms and losses of a pass to the verdicts of its trials.
+//! Turns the norms and losses of a pass into the verdicts of its trials.
 
 use crate::clip;
 use crate::data::{Batch, Dataset, LaneSeeds};
@@ -19,6 +19,7 @@ pub struct Judge<'a> {
     pub shape: &'a Shape,
     /// The lane of every trial, in the order in which the trials were given.
     pub lanes: &'a [Lane],
+    /// What the spec wants to be recorded.
     pub record: &'a Record,
     /// Each lane's loss over the evaluation data before the first update. None where the training
     /// batch is all of the data.
@@ -32,11 +33,15 @@ pub struct Judge<'a> {
 pub struct Pass<'a> {
     /// The number of updates before it.
     pub step: u64,
+    /// The batch that was trained on.
     pub batch: &'a Batch,
     /// The data that sharpness and trivial losses refer to.
     pub reference: &'a Dataset,
+    /// The number of pad lanes at the end of all tensors.
     pub pads: usize,
+    /// The weights before the update.
     pub weights: &'a Weights,
+    /// The gradients before they are clipped.
     pub gradients: &'a Weights,
     pub optimizer: &'a PerLaneOptimizer,
     pub readout: &'a Readout,
@@ -101,7 +106,7 @@ impl Judge<'_> {
                 *clip = clip::coefficient(settings.clip, norm, self.shape.dtype);
                 let largest = largest.as_ref().map(|largest| largest[i]);
                 let clipped = clip::is_clipped(settings.clip, *clip, largest, self.shape.dtype);
-                let probe = Probe { loss, grad_norm: norm.exact, samples: pass.batch.samples, clipped };
+                let probe = Probe { loss, grad_norm: Some(norm.exact), samples: pass.batch.samples, clipped };
                 let Next { locate, .. } =
                     if last { course.last_check(finals[i], norm.exact) } else { course.step(probe) };
                 suspect |= locate;
@@ -169,7 +174,7 @@ impl Judge<'_> {
         done: &mut dyn FnMut(usize, Finished),
     ) {
         for (i, lane) in active.iter_mut().enumerate() {
-            // Where a trial ends at a NaN there is no curvature.
+            // A trial that ends at a NaN has no curvature there, so its sharpness is NaN.
             let sharpness = lane.sharpness.or(self.record.sharpness.then_some(f64::NAN));
             let last = lane.still.at_rest.then(|| readout.loss(i)).or(finals.map(|finals| finals[i]));
             for trial in &mut lane.trials {

@@ -37,8 +37,8 @@ use tch::{Kind, Tensor};
 /// The tensors shrink when at least this share of the lanes has left.
 const COMPACT_AT: f64 = 0.25;
 
-/// Trains `trials` to their verdicts, as `engine::train` does. `watch` sees every step of the first
-/// trial.
+/// Trains `trials` to their verdicts, as [`crate::train`] does. `watch` sees every step of the
+/// first trial.
 ///
 /// Returns the number of passes, which is one more than the number of updates, or less where every
 /// trial has left before the last update.
@@ -61,8 +61,7 @@ pub fn train(
         assert!(other == shape, "trials of different shapes cannot train together: {other:?} and {shape:?}");
         lanes.push(lane);
     }
-    // From here on there are no trials: the shape holds what they share, the lanes what they do
-    // not.
+    // The trainer sees no trials. It sees their shape, which they share, and the lane of each.
     Trainer::new(&shape, &lanes, record, watch)?.run(done)
 }
 
@@ -180,6 +179,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         Ok(total + 1)
     }
 
+    /// Returns the seeds of the lanes in training.
     fn seeds(&self) -> Vec<LaneSeeds> {
         self.active.iter().map(|lane| LaneSeeds::of(lane.settings(self.lanes))).collect()
     }
@@ -247,6 +247,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         self.active = active;
     }
 
+    /// Clips the gradients, updates the weights, and notes how long the update of each lane was.
     fn update(&mut self) {
         let pads = std::iter::repeat_n(1.0, self.pads);
         let mut clamped = false;

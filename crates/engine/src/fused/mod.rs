@@ -52,9 +52,9 @@ pub fn forward(activation: Fused, pre: &Matrix, bias: Option<&Matrix>) {
     }
 }
 
-/// Turns `signal` from dLoss/dx into dLoss/dh, in place, where `output` is x = phi(h), both `[lane,
-/// batch, width]`. It writes the sum of the result over the batch to `bias`, which is the gradient
-/// `[lane, 1, width]` of the bias, or adds the sum to it where `add` is set.
+/// Turns `signal` from dLoss/dx into dLoss/dh, in place, where `output` is x = phi(h), both
+/// `[lane, batch, width]`. It writes the sum of the result over the batch to `bias`, which is the
+/// gradient `[lane, 1, width]` of the bias, or adds the sum to it where `add` is set.
 pub fn backward(activation: Fused, output: &Matrix, signal: &Matrix, bias: Option<&Matrix>, add: bool) {
     let (batch, width) = size(signal);
     let places = [all(signal), bias.map_or_else(nothing, all)];

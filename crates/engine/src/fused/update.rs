@@ -44,10 +44,13 @@ pub fn add(weights: &Tensor, direction: &Tensor, rates: &[f32], clips: Option<&[
 pub struct AdamRates {
     /// 1 - beta1, which is the weight of PyTorch's `lerp_`.
     pub weight: f32,
+    /// The decay of the mean of squares.
     pub beta2: f32,
+    /// 1 - beta2, taken in f64 and then rounded.
     pub one_minus_beta2: f32,
     /// The root of 1 - beta2^t, which corrects the second moment for its start at 0.
     pub root: f32,
+    /// The number that is added to the root.
     pub eps: f32,
     /// Minus the learning rate, divided by 1 - beta1^t, which corrects the first moment.
     pub rate: f32,
@@ -60,7 +63,9 @@ pub struct AdamRates {
 pub struct AdamSlice<'a> {
     pub weights: &'a Tensor,
     pub gradient: &'a Tensor,
+    /// The first moment, the mean of the gradients.
     pub mean: &'a Tensor,
+    /// The second moment, the mean of the squared gradients.
     pub square: &'a Tensor,
 }
 

@@ -33,7 +33,7 @@ pub struct Fans {
     pub fan_in: f64,
     /// The columns of the matrix.
     pub fan_out: f64,
-    /// The bound of PyTorch's own initialization; see `pytorch::bound`.
+    /// The bound of PyTorch's own initialization; see [`bound`](super::pytorch::bound).
     pub pytorch_bound: f64,
 }
 

@@ -20,6 +20,7 @@ pub struct Forward<'a, F> {
     pub input: &'a [F],
     pub output: &'a mut [F],
     pub mean: &'a mut [F],
+    /// 1 / sqrt(variance + eps).
     pub inverse: &'a mut [F],
     pub scale: &'a [F],
     pub shift: &'a [F],
@@ -35,6 +36,7 @@ pub struct Backward<'a, F> {
     pub input: &'a [F],
     pub signal: &'a mut [F],
     pub mean: &'a [F],
+    /// 1 / sqrt(variance + eps), or of the mean square for rms norm.
     pub inverse: &'a [F],
     pub scale: &'a [F],
     pub scale_gradient: &'a mut [F],

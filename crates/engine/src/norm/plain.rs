@@ -1,6 +1,6 @@
 //! The norms in libtorch's operations, for a GPU. The formulas are those of `host`; libtorch
-//! chooses the order of each sum. Elements are `[lane, batch, width]`, scale and shift `[lane, 1,
-//! width]`.
+//! chooses the order of each sum. Elements are `[lane, batch, width]`, scale and shift
+//! `[lane, 1, width]`.
 
 use tch::{Kind, Tensor};
 
@@ -19,6 +19,7 @@ pub fn batch_statistics(input: &Tensor, eps: f64) -> [Tensor; 2] {
     [centre, inverse]
 }
 
+/// Returns the normalized input with scale and shift, given the statistics.
 pub fn batch_forward(input: &Tensor, centre: &Tensor, inverse: &Tensor, scale: &Tensor, shift: &Tensor) -> Tensor {
     let slope = inverse * scale;
     (shift - centre * &slope).addcmul(input, &slope)

@@ -12,6 +12,7 @@ use crate::weights::Weights;
 use blowup_core::trial::{Lane, Optimizer};
 use tch::{Kind, Tensor};
 
+/// The state of Adam or AdamW and its hyperparameters.
 pub struct Adam {
     decoupled: bool,
     /// beta1 and beta2 by lane.
@@ -39,6 +40,7 @@ fn numbers(lane: &Lane) -> (f64, f64, f64) {
 }
 
 impl Adam {
+    /// `decoupled` makes it AdamW. The state has the layout of `weights`.
     pub fn new(lanes: &PerLane, decoupled: bool, weights: &Weights) -> Adam {
         let [beta1, beta2] = [lanes.values(|lane| numbers(lane).0, 0.5), lanes.values(|lane| numbers(lane).1, 0.5)];
         Adam {

@@ -39,7 +39,8 @@ pub struct PerLaneOptimizer {
     steps: i32,
 }
 
-/// Weight decay by lane. A cohort whose weight decay is 0 has none, so that 0 x inf never arises.
+/// The weight decay of each lane. A cohort whose weight decay is 0 has no `Decay`, so that 0 x inf
+/// never arises.
 struct Decay {
     values: Vec<f64>,
     rate: Tensor,

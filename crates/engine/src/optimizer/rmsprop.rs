@@ -8,6 +8,7 @@ use crate::weights::Weights;
 use blowup_core::trial::{Lane, Optimizer};
 use tch::Tensor;
 
+/// The state of RMSprop and its hyperparameters.
 pub struct Rmsprop {
     rates: RmspropTensors,
     square: Weights,
@@ -42,6 +43,7 @@ impl RmspropTensors {
 }
 
 impl Rmsprop {
+    /// `momentum` says whether the shape has momentum. The state has the layout of `weights`.
     pub fn new(lanes: &PerLane, momentum: bool, weights: &Weights) -> Rmsprop {
         Rmsprop {
             rates: RmspropTensors {

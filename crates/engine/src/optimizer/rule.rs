@@ -47,6 +47,7 @@ pub struct Division<'a> {
     pub steps: i32,
     pub kind: Kind,
     pub weights: &'a mut Weights,
+    /// The gradients, which are overwritten with the change of the weights.
     pub gradients: &'a mut Weights,
     pub readout: &'a Readout,
 }
@@ -77,6 +78,7 @@ impl PerLane<'_> {
 
 /// The lanes that stay in training, in their new order.
 pub struct Kept<'a> {
+    /// The index that each lane had before.
     pub index: &'a [usize],
     /// `index` as a tensor of int64.
     pub tensor: Tensor,

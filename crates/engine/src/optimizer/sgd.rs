@@ -7,6 +7,7 @@ use crate::weights::Weights;
 use blowup_core::trial::{Lane, Optimizer};
 use tch::Tensor;
 
+/// The state of SGD and its hyperparameters.
 pub struct Sgd {
     momentum: Option<Momentum>,
 }
@@ -29,6 +30,7 @@ fn factor(lane: &Lane) -> f64 {
 }
 
 impl Sgd {
+    /// `momentum` and `nesterov` say what the shape has. The state has the layout of `weights`.
     pub fn new(lanes: &PerLane, momentum: bool, nesterov: bool, weights: &Weights) -> Sgd {
         let momentum = momentum.then(|| Momentum {
             momentum: lanes.factor(factor),

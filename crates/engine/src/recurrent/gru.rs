@@ -1,6 +1,6 @@
-//! The gated recurrent unit, as `torch.nn.GRU`. With p = x_t W + b and q = h_{t-1} R + r, the gates
-//! are r = sigmoid(p_r + q_r) and z = sigmoid(p_z + q_z), the candidate is n = tanh(p_n + r q_n),
-//! and h_t = (1 - z) n + z h_{t-1}. The backprop signal is dLoss/dh_t.
+//! The gated recurrent unit, as `torch.nn.GRU`. With p = x_t W + b and q = h_{t-1} R + b', the
+//! gates are r = sigmoid(p_r + q_r) and z = sigmoid(p_z + q_z), the candidate is n = tanh(p_n + r
+//! q_n), and h_t = (1 - z) n + z h_{t-1}. The backprop signal is dLoss/dh_t.
 
 use super::cell::{Deltas, RecurrentCell};
 use crate::matrix::{Matrix, Operand};
@@ -8,6 +8,7 @@ use crate::product::affine;
 use crate::weights::LayerParameters;
 use tch::{Kind, Tensor};
 
+/// A layer of gated recurrent units with its buffers.
 pub struct Gru {
     steps: Vec<GruStep>,
     width: i64,
@@ -50,8 +51,8 @@ impl Gru {
         &self.carried
     }
 
-    /// Returns views of the reset gate, the update gate and the candidate, each `[lane, batch,
-    /// width]`.
+    /// Returns views of the reset gate, the update gate and the candidate, each
+    /// `[lane, batch, width]`.
     fn views(&self, gates: &Tensor) -> [Tensor; 3] {
         [0, 1, 2].map(|gate| gates.narrow(2, gate * self.width, self.width))
     }

@@ -6,6 +6,7 @@ use crate::matrix::{Matrix, Operand};
 use crate::weights::LayerParameters;
 use tch::{Kind, Tensor};
 
+/// A layer of long short-term memory with its buffers.
 pub struct Lstm {
     steps: Vec<LstmStep>,
     sum: Matrix,

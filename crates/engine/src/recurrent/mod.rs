@@ -19,6 +19,7 @@ use super::product::{add_product, affine, multiply};
 use super::weights::{LayerParameters, Weights};
 use tch::{Kind, Tensor};
 
+/// A recurrent network with its buffers.
 pub struct Recurrent {
     /// One cell per layer.
     cells: Vec<Box<dyn RecurrentCell>>,

@@ -7,6 +7,7 @@ use crate::stage::{Slot, Stage};
 use crate::weights::LayerParameters;
 use tch::Kind;
 
+/// A layer of plain recurrent cells with its buffers.
 pub struct Plain {
     stage: Stage,
     /// The buffers of each time step.

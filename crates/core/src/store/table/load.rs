@@ -28,6 +28,7 @@ impl Table {
             folder: folder.clone(),
             name,
             header: record::line(columns),
+            columns: columns.len(),
             places: Places::default(),
             recorded: Vec::new(),
             file: None,
@@ -41,16 +42,20 @@ impl Table {
         };
         let path = folder.name(name);
         let mut first = Vec::new();
-        let limit = table.header.len() as u64;
         reader
             .by_ref()
-            .take(limit)
+            .take(record::LONGEST as u64)
             .read_until(b'\n', &mut first)
             .map_err(|error| Failure::io("read", &path, &error))?;
-        if table.header.starts_with(&first) && first != table.header {
-            // The header itself is torn, so no row was written yet.
+        let declared = vouch.is_some().then(|| record::declared(&first)).flatten();
+        if !first.ends_with(b"\n") && (table.header.starts_with(&first) || declared.is_some()) {
+            // The file is torn in its header, so no row was written yet.
             table.clean = false;
             return Ok(table);
+        }
+        if let Some(declared) = declared {
+            table.columns += declared.len();
+            table.header.clone_from(&first);
         }
         if first != table.header {
             return Err(Failure::new(format!("`{}` has other columns than this version writes", path.display())).hint(
@@ -59,7 +64,7 @@ impl Table {
         }
         table.end = first.len() as u64;
         let start = table.end;
-        record::scan::<io::Error>(reader, start, columns.len(), &mut |offset, piece| {
+        record::scan::<io::Error>(reader, start, table.columns, &mut |offset, piece| {
             table.take(offset, piece, vouch.as_deref_mut())
         })
         .map_err(|error| Failure::io("read", &path, &error))?;

@@ -13,8 +13,9 @@ pub use rows::Reader;
 use super::folder::Folder;
 use super::places::{Mark, Places, RowPlace};
 use super::sums::{self, BlockSum, Recorded};
+use crate::axis::AxisSet;
 use crate::failure::{Failure, counted};
-use crate::record::Verdict;
+use crate::record::{self, Verdict};
 use crate::trial::TrialId;
 use std::fs::File;
 use std::io::{self, Write};
@@ -24,6 +25,8 @@ pub struct Table {
     folder: Folder,
     name: &'static str,
     header: Vec<u8>,
+    /// The number of fields of a row.
+    columns: usize,
     places: Places,
     /// The records that marks refer to, at most 256.
     recorded: Vec<Recorded>,
@@ -135,6 +138,26 @@ impl Table {
     /// Sorts trials by the places of their rows in the file.
     pub fn sort_by_place(&self, trials: &mut [TrialId]) {
         trials.sort_by_key(|trial| self.places.get(*trial).map(|place| place.offset));
+    }
+
+    /// Takes the columns of the axes that a spec declares, which stand behind those that every
+    /// sweep has.
+    ///
+    /// # Errors
+    /// If there are rows with other columns.
+    pub fn declare(&mut self, axes: &AxisSet) -> Result<(), Failure> {
+        let columns = record::runs_of(axes);
+        let header = record::line(&columns);
+        if header == self.header {
+            return Ok(());
+        }
+        if !self.is_empty() {
+            let message =
+                format!("`{}` has columns of other axes than the spec declares", self.folder.name(self.name).display());
+            return Err(Failure::new(message).hint("name another folder with `--out`"));
+        }
+        (self.header, self.columns, self.end) = (header, columns.len(), 0);
+        Ok(())
     }
 
     /// Opens the file for appending. It is made, or what is torn at its end is cut.

@@ -1,0 +1,190 @@
+//! A program as the worker that started it sees it: its lines, and its last words.
+
+use super::line::Said;
+use super::{Launch, PROTOCOL};
+use blowup_core::failure::{excerpt, printable};
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Bytes of the longest line that is read.
+const LONGEST: u64 = 1 << 16;
+/// Lines and bytes of what a program wrote to stderr that are kept.
+const WORDS: usize = 6;
+const LONGEST_WORD: u64 = 500;
+/// For the end of a process whose pipes are closed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A program that has said that it is ready.
+pub struct Script {
+    process: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    words: Arc<Mutex<VecDeque<String>>>,
+    /// Whether its stdout is at its end.
+    has_ended: bool,
+    /// Reads its stderr.
+    listener: Option<JoinHandle<()>>,
+}
+
+impl Script {
+    /// Starts the program and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it cannot be started, ends, or says something else first: what happened, with its last
+    /// words.
+    pub fn start(launch: &Launch) -> Result<Script, String> {
+        let shown = excerpt(&launch.command.join(" "));
+        let (program, arguments) = launch.command.split_first().ok_or("the command is empty")?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if !launch.folder.is_empty() {
+            command.current_dir(&launch.folder);
+        }
+        end_with_us(&mut command);
+        let mut process =
+            command.spawn().map_err(|error| format!("the program `{shown}` cannot be started: {error}"))?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (process.stdin.take(), process.stdout.take(), process.stderr.take())
+        else {
+            return Err(format!("the program `{shown}` has no pipes"));
+        };
+        let words = Arc::new(Mutex::new(VecDeque::new()));
+        let kept = Arc::clone(&words);
+        let listener = std::thread::spawn(move || keep_words(stderr, &kept));
+        let mut running = Script {
+            process,
+            stdin,
+            stdout: BufReader::new(stdout),
+            words,
+            has_ended: false,
+            listener: Some(listener),
+        };
+        match running.hear() {
+            Ok(Said::Ready(PROTOCOL)) => Ok(running),
+            Ok(Said::Ready(other)) => {
+                let what = format!("the program `{shown}` speaks version {other} of the lines, this blowup {PROTOCOL}");
+                Err(running.end(&what))
+            }
+            Ok(_) => Err(running.end(&format!("the program `{shown}` did not first say that it is ready"))),
+            Err(what) => Err(running.end(&format!("the program `{shown}` was never ready: {what}"))),
+        }
+    }
+
+    /// Tells it a line. Its last words are those that it writes from here on.
+    pub fn tell(&mut self, line: &str) -> io::Result<()> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.stdin.write_all(line.as_bytes())?;
+        self.stdin.write_all(b"\n")?;
+        self.stdin.flush()
+    }
+
+    /// What it says next.
+    ///
+    /// # Errors
+    /// If it has ended, or says what is no line of the protocol.
+    pub fn hear(&mut self) -> Result<Said, String> {
+        let mut line = Vec::new();
+        self.stdout
+            .by_ref()
+            .take(LONGEST)
+            .read_until(b'\n', &mut line)
+            .map_err(|error| format!("it cannot be read: {error}"))?;
+        if line.is_empty() {
+            self.has_ended = true;
+            return Err("it ended".to_owned());
+        }
+        if !line.ends_with(b"\n") {
+            let what = if line.len() as u64 == LONGEST {
+                "said a line without an end"
+            } else {
+                "ended in the middle of a line"
+            };
+            return Err(format!("it {what}: `{}`", excerpt(&String::from_utf8_lossy(&line))));
+        }
+        serde_json::from_slice(&line).map_err(|error| {
+            let said = String::from_utf8_lossy(&line);
+            format!("it said `{}`, which is no line of the protocol: {error}", excerpt(said.trim_end()))
+        })
+    }
+
+    /// Ends it. `what` went wrong, with how it ended and its last words.
+    pub fn end(mut self, what: &str) -> String {
+        let status = self.stop();
+        // Its stderr is at its end, unless a process that it started holds it too.
+        let start = Instant::now();
+        while self.listener.as_ref().is_some_and(|listener| !listener.is_finished()) && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let words: Vec<String> = words.iter().map(|line| printable(line)).collect();
+        let last = if words.is_empty() { String::new() } else { format!("; its last words: {}", words.join(" | ")) };
+        format!("{what} ({status}){last}")
+    }
+
+    /// How it ended by itself, or that it was killed.
+    fn stop(&mut self) -> String {
+        let start = Instant::now();
+        loop {
+            match self.process.try_wait() {
+                Ok(Some(status)) => break status.to_string(),
+                Ok(None) if self.has_ended && start.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(5))
+                }
+                Ok(None) | Err(_) => {
+                    let _ = self.process.kill();
+                    let _ = self.process.wait();
+                    break "it was killed".to_owned();
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Reads what the program writes to stderr, where also its prints go, and keeps the end of it.
+fn keep_words(stderr: impl Read, words: &Mutex<VecDeque<String>>) {
+    let mut from = BufReader::new(stderr);
+    loop {
+        let mut line = Vec::new();
+        match from.by_ref().take(LONGEST_WORD).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line).trim().to_owned();
+        tracing::debug!("the program: {text}");
+        if text.is_empty() {
+            continue;
+        }
+        let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
+        if words.len() == WORDS {
+            words.pop_front();
+        }
+        words.push_back(text);
+    }
+}
+
+/// The program ends with this process, even one that was killed.
+#[expect(unsafe_code, reason = "nothing safe asks it of a child before it is another program")]
+fn end_with_us(command: &mut Command) {
+    #[cfg(target_os = "linux")]
+    {
+        let ask = || {
+            let signal = Some(rustix::process::Signal::KILL);
+            rustix::process::set_parent_process_death_signal(signal).map_err(io::Error::from)
+        };
+        // SAFETY: the closure makes one system call, allocates nothing and takes no lock, as what
+        // runs between fork and exec must.
+        unsafe { command.pre_exec(ask) };
+    }
+}
