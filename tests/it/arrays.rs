@@ -116,7 +116,6 @@ fn other_contents_are_other_trials_and_the_folder_stands_alone() {
     assert!(place.ok(&format!("replay r {trial}")).contains("the whole row has the same bytes"));
     std::fs::rename(place.path("a.npz"), place.path("gone.npz")).unwrap();
     // What was taken of the data is in the manifest: the folder is checked and drawn without them.
-    place.ok("check r");
     place.ok("plot r --terminal");
     assert!(place.refused(&format!("replay r {trial}")).contains("the data of the trial are not found"));
     std::fs::rename(place.path("gone.npz"), place.path("a.npz")).unwrap();
@@ -138,18 +137,74 @@ fn what_is_no_data_set_is_refused_with_its_place() {
             said.lines().filter(|line| ["error", "  -->", "hint"].iter().any(|s| line.starts_with(s))).collect();
         lines.join("\n")
     };
-    insta::assert_snapshot!(told(""), @"");
-    insta::assert_snapshot!(told("path = 'none.npz'"), @"");
-    insta::assert_snapshot!(told("path = 't.csv'"), @"");
-    insta::assert_snapshot!(told("path = 'torn.npz'"), @"");
-    insta::assert_snapshot!(told("path = 'a.npz'"), @"");
-    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'a'\ntargets = 'z'"), @"");
-    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'a'\ntargets = 'b'"), @"");
-    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'c'\ntargets = 'b'"), @"");
-    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'a'\ntargets = 'd'"), @"");
-    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'a'\ntargets = 's'"), @"");
-    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'a'\ntargets = 'a'\nsamples = 9"), @"");
-    insta::assert_snapshot!(told("path = 'x.npy'"), @"");
-    insta::assert_snapshot!(told("path = 'x.npy'\ninputs = 'x'\ntargets = 'x.npy'"), @"");
-    insta::assert_snapshot!(told("path = 'x.npy'\ntargets = 'y.npy'"), @"");
+    insta::assert_snapshot!(told(""), @r#"
+error: the arrays task has no `path`
+  --> t.toml:4:1
+hint: path = "data.npz", relative to the spec
+"#);
+    insta::assert_snapshot!(told("path = 'none.npz'"), @r#"
+error: cannot read `none.npz`: No such file or directory (os error 2)
+  --> t.toml:6:8
+hint: the path is relative to the folder of the spec
+"#);
+    insta::assert_snapshot!(told("path = 't.csv'"), @r#"
+error: `t.csv`: it is no file of arrays: neither npy nor npz nor safetensors
+  --> t.toml:6:8
+hint: numpy.savez("data.npz", x=x, y=y) writes one; a table of text is kind = "csv"
+"#);
+    insta::assert_snapshot!(told("path = 'torn.npz'"), @r#"
+error: `torn.npz`: the archive is damaged: invalid Zip archive: Could not find central directory end
+  --> t.toml:6:8
+hint: numpy.savez("data.npz", x=x, y=y) writes one; a table of text is kind = "csv"
+"#);
+    insta::assert_snapshot!(told("path = 'a.npz'"), @r#"
+error: `a.npz`: it has none of the arrays inputs, x, X; it has: `a`, `b`, `c`, `d`, `s`
+  --> t.toml:6:8
+hint: name one: inputs = "..."
+"#);
+    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'a'\ntargets = 'z'"), @r#"
+error: `a.npz`: it has no array `z`; it has: `a`, `b`, `c`, `d`, `s`
+  --> t.toml:8:11
+hint: targets = "y" names the array
+"#);
+    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'a'\ntargets = 'b'"), @r#"
+error: `a.npz`: the array `a` has the shape [4, 2] and the array `b` has the shape [3]: the samples differ in number
+  --> t.toml:6:8
+hint: inputs are [samples, features] or [samples, time, features], targets [samples] or [samples, outputs]
+"#);
+    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'c'\ntargets = 'b'"), @r#"
+error: `a.npz`: the array `c` has the shape [4, 2, 2, 2]: inputs are [samples, features] or [samples, time, features], as x.reshape(len(x), -1) makes them
+  --> t.toml:6:8
+hint: inputs are [samples, features] or [samples, time, features], targets [samples] or [samples, outputs]
+"#);
+    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'a'\ntargets = 'd'"), @r#"
+error: `a.npz`: sample 1 of the array `d` (from 0) has NaN, which is not finite
+  --> t.toml:6:8
+hint: inputs are [samples, features] or [samples, time, features], targets [samples] or [samples, outputs]
+"#);
+    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'a'\ntargets = 's'"), @r#"
+error: `a.npz`: its dtype `<U1` is no number that is read: astype(float) makes one
+  --> t.toml:8:11
+hint: targets = "y" names the array
+"#);
+    insta::assert_snapshot!(told("path = 'a.npz'\ninputs = 'a'\ntargets = 'a'\nsamples = 9"), @r#"
+error: `a.npz`: there are 4 samples, fewer than `samples = 9`
+  --> t.toml:6:8
+hint: inputs are [samples, features] or [samples, time, features], targets [samples] or [samples, outputs]
+"#);
+    insta::assert_snapshot!(told("path = 'x.npy'"), @r#"
+error: `x.npy`: an npy file has one array, which are the inputs
+  --> t.toml:6:8
+hint: targets = "y.npy" names the file of the targets
+"#);
+    insta::assert_snapshot!(told("path = 'x.npy'\ninputs = 'x'\ntargets = 'x.npy'"), @r#"
+error: `x.npy`: an npy file has one array, without a name
+  --> t.toml:7:10
+hint: leave `inputs` out
+"#);
+    insta::assert_snapshot!(told("path = 'x.npy'\ntargets = 'y.npy'"), @r#"
+error: `x.npy`: cannot read `y.npy`: No such file or directory (os error 2)
+  --> t.toml:7:11
+hint: beside a npy file, `targets` is a npy file, too, relative to the folder of the spec
+"#);
 }
