@@ -7,7 +7,7 @@ changes none of its arguments, which excludes every ``out=`` overload.
 from __future__ import annotations
 
 _POINTWISE = """
-    abs acos acosh add addcdiv addcmul asin asinh atan atan2 atanh ceil celu celu_backward clamp clamp_max clamp_min
+    abs acos acosh add addcdiv addcmul asin asinh atan atan2 atanh ceil celu clamp clamp_max clamp_min
     cos cosh deg2rad digamma div elu elu_backward eq erf erfc erfinv exp exp2 expm1 floor floor_divide fmax fmin fmod
     frac ge gelu gelu_backward glu glu_backward gt hardshrink hardshrink_backward hardsigmoid hardsigmoid_backward
     hardswish hardswish_backward hardtanh hardtanh_backward heaviside hypot isfinite isinf isnan isneginf isposinf le
@@ -21,7 +21,7 @@ _POINTWISE = """
 _REDUCTIONS = """
     all amax amin aminmax any argmax argmin count_nonzero cummax cummin cumprod cumsum linalg_vector_norm
     logcumsumexp logsumexp max mean median min mode nanmedian nansum norm prod std std_mean sum var var_mean
-    _log_softmax _log_softmax_backward_data _softmax _softmax_backward_data
+    _log_softmax _log_softmax_backward_data _safe_softmax _softmax _softmax_backward_data
 """
 _PRODUCTS = """
     _cdist_backward _cdist_forward _euclidean_dist _pdist_backward _pdist_forward addbmm addmm addmv baddbmm bmm
@@ -33,7 +33,7 @@ _PRODUCTS = """
 """
 _SHAPES = """
     _conj _conj_physical _neg_view _reshape_alias _to_copy alias as_strided_scatter cat clone complex constant_pad_nd
-    contiguous copy diag_embed diagonal diagonal_backward diagonal_scatter expand flip fold im2col col2im imag
+    contiguous copy diag_embed diagonal diagonal_backward diagonal_scatter expand flip im2col col2im imag
     movedim narrow_copy permute pixel_shuffle pixel_unshuffle real repeat reshape resolve_conj roll select
     select_backward select_scatter slice slice_backward slice_scatter split split_with_sizes squeeze stack t
     transpose tril triu unbind unfold unfold_backward unsafe_split unsqueeze view view_as_complex view_as_real

@@ -132,6 +132,8 @@ class Program:
         dead = _last_uses(graph) if watch is None else {}
         for index, node in enumerate(graph["nodes"]):
             results = self._call(node, values, lanes)
+            if self.wide:
+                results = [x if x is None else x.to(widened(x.dtype)) for x in results]
             values.update(zip(node["out"], results))
             if watch:
                 watch(index, results)

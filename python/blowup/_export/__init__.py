@@ -78,9 +78,11 @@ def build(
     numbers = inputs.seed_list(seeds)
     made = [inputs.make(model, seed) for seed in numbers]
     weights = _stack(made)
+    other = _trained_once(model, numbers, loss, batches)
     sizes = [batches.rows] + ([batches.rest] if batches.rest and not drop_last else [])
     ones = [_trace(made[0], loss, batches, rows) for rows in sizes]
-    _refuse_changing_state(ones[0].recorded, model, numbers, loss, batches)
+    leaves = batches.some(batches.rows, torch.Generator().manual_seed(2))
+    one_lane.refuse_if_different(ones[0].recorded, one_lane.record(other, loss, leaves, batches.form))
     changed = set().union(*(one.changed for one in ones))
     shared = {name for name in ones[0].state if name not in changed and _all_equal(weights[name])}
     operators, sites = graph.Table(), graph.Table()
@@ -136,20 +138,18 @@ def _trace(module: nn.Module, loss: Loss, batches: inputs.Batches, rows: int) ->
         raise Refused(why, error.place) from error
 
 
-def _refuse_changing_state(
-    first: torch.fx.GraphModule,
-    model: Callable[[], nn.Module],
-    seeds: list[int],
-    loss: Loss,
-    batches: inputs.Batches,
-) -> None:
-    """Traces again with another seed and batch, after a step that was trained, and compares."""
+def _trained_once(
+    model: Callable[[], nn.Module], seeds: list[int], loss: Loss, batches: inputs.Batches
+) -> nn.Module:
+    """A model of another seed whose loss was computed once; an error of the user's own program ends it here.
+
+    Traced after that, it must give the graph that another model gave at its first step.
+    """
     other = inputs.make(model, seeds[1] if len(seeds) > 1 else seeds[0] + 1)
-    generator = torch.Generator().manual_seed(1)
+    leaves = batches.some(batches.rows, torch.Generator().manual_seed(1))
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        loss(other, batches.whole(batches.some(batches.rows, generator)))
-    leaves = batches.some(batches.rows, generator)
-    one_lane.refuse_if_different(first, one_lane.record(other, loss, leaves, batches.form))
+        loss(other, batches.whole(leaves))
+    return other
 
 
 def _graph(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -64,30 +64,40 @@ def _check_graph(
         batch = [torch.stack(same) for same in zip(*parts)]
         drawn = program.draw(LANES, generator, rows)
         made = program.step(state, batch, drawn, rows)
+        first = _run.State(_one(state.parameters), _one(state.buffers))
+        alone = program.step(first, [x[:1] for x in batch], [x[:1] for x in drawn], rows)
         for lane, one in enumerate(models):
             numbers = {of["order"]: x[lane] for of, x in zip(program.graph(rows)["draws"], drawn)}
             told = eager_step(one, loss, parts[lane], batches.form, numbers, _dtype_of(program.bundle))
+            if rows == batches.rows and step == 0 and not torch.isfinite(told.loss):
+                raise Refused("the program's own loss is not finite before any update: nothing can be compared")
             what = f"step {step + 1} of lane {lane + 1}"
-            worst = max(worst, _compare(_of_lane(made, lane), told, program, what))
+            worst = max(worst, _compare(_of_lane(made, lane), told, what))
+            if lane == 0:
+                worst = max(worst, _compare(_of_lane(alone, 0), told, what + ", alone"))
             with torch.no_grad():
                 for name, parameter in one.named_parameters():
                     if parameter.requires_grad:
                         parameter -= _LR * told.gradients[name]
-        if step == 0:
-            first = _run.State(_one(state.parameters), _one(state.buffers))
-            alone = program.step(first, [x[:1] for x in batch], [x[:1] for x in drawn], rows)
-            worst = max(worst, _compare(_of_lane(alone, 0), _of_lane(made, 0), program, "a lane that is alone"))
         state = _run.sgd(state, made, _LR)
     return worst
 
 
 @dataclass
 class Told:
-    """What a step of one lane gives: a loss without dimensions, gradients and buffers by name."""
+    """What a step of one lane gives.
+
+    Attributes:
+        loss: a tensor without dimensions.
+        gradients: of the trained parameters by name.
+        buffers: the new state besides them, by name.
+        size: the norm of the trained parameters.
+    """
 
     loss: torch.Tensor
     gradients: dict[str, torch.Tensor]
     buffers: dict[str, torch.Tensor]
+    size: float
 
 
 def eager_step(
@@ -109,7 +119,8 @@ def eager_step(
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         gradients = torch.autograd.grad(result, list(trained.values()), allow_unused=True)
     full = {name: torch.zeros_like(p) if g is None else g for (name, p), g in zip(trained.items(), gradients)}
-    return Told(result.detach().reshape(()), full, {name: x.clone() for name, x in tensors_of(model)[1].items()})
+    held = {name: x.clone() for name, x in tensors_of(model)[1].items()}
+    return Told(result.detach().reshape(()), full, held, _norm(trained.values()))
 
 
 class _Wide(TorchDispatchMode):
@@ -159,7 +170,7 @@ def _check_weights(state: _run.State, models: list[nn.Module]) -> None:
                 raise Refused(f"`model` made other values of `{name}` when it was called again with the same seed")
 
 
-def _compare(made: Told, told: Told, program: _run.Program, what: str) -> float:
+def _compare(made: _run.Step, told: Told, what: str) -> float:
     def differ(name: str, a: torch.Tensor, b: torch.Tensor, floor: float = 0.0) -> float:
         if a.shape != b.shape:
             raise Refused(f"the self-check failed: {name} has the shape {list(a.shape)}, not {list(b.shape)}")
@@ -179,8 +190,11 @@ def _compare(made: Told, told: Told, program: _run.Program, what: str) -> float:
 
     norms = [float(g.norm()) for g in told.gradients.values()]
     total = math.sqrt(sum(n * n for n in norms if math.isfinite(n)))
-    worst = differ("the loss", made.loss, told.loss, floor=1e-12 * total)
-    # A gradient that is 0 but for rounding (a bias before batch norm) is compared with the others.
+    worst = differ("the loss", made.loss, told.loss, floor=1e-6 * total)
+    # A gradient that is 0 but for rounding, such as that of a bias before batch norm, is compared
+    # with the others; and all of them with the loss, for one that does not depend on the weights.
+    if math.isfinite(float(told.loss)):
+        total = max(total, abs(float(told.loss)) / max(told.size, 1e-3))
     for name, gradient in told.gradients.items():
         worst = max(worst, differ(f"the gradient of `{name}`", made.gradients[name], gradient, 1e-4 * total))
     for name, buffer in made.buffers.items():
@@ -188,12 +202,16 @@ def _compare(made: Told, told: Told, program: _run.Program, what: str) -> float:
     return worst
 
 
-def _of_lane(step: _run.Step, lane: int) -> Told:
-    return Told(
+def _of_lane(step: _run.Step, lane: int) -> _run.Step:
+    return _run.Step(
         step.loss[lane],
         {name: x[lane] for name, x in step.gradients.items()},
         {name: x[lane] for name, x in step.buffers.items()},
     )
+
+
+def _norm(tensors: Iterable[torch.Tensor]) -> float:
+    return math.sqrt(sum(float(x.detach().norm()) ** 2 for x in tensors))
 
 
 def _one(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -21,7 +21,7 @@ from torch.func import vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from blowup._export import draws, places
-from blowup._export.one_lane import OneLane, changes_inputs
+from blowup._export.one_lane import SAME_AS_INPUT, OneLane, changes_inputs, is_plain_copy
 from blowup._export.rules import has_batching_rule, lane_by_lane
 from blowup._refused import Refused
 
@@ -92,7 +92,6 @@ def trace(one: OneLane, shared: set[str], lanes: int, loops: set[Any]) -> torch.
 
 
 _HIDDEN = (aten.native_batch_norm.default, aten.batch_norm_update_stats.default)
-_SAME_AS_INPUT = (aten.detach.default, aten.lift_fresh.default, aten.lift_fresh_copy.default, aten.alias.default)
 
 
 class _Lanes(torch.fx.Interpreter):
@@ -190,7 +189,7 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
     for node in list(graph.graph.nodes):
         if node.op != "call_function":
             continue
-        if node.target in _SAME_AS_INPUT:
+        if node.target in SAME_AS_INPUT or is_plain_copy(node):
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
         elif node.target is aten.full_like.default and getattr(node.args[0], "target", None) is aten.empty_like.default:
@@ -201,7 +200,7 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
     for node in list(graph.graph.nodes):
         if node.op != "call_function":
             continue
-        same = _same_layout(node) or seen.setdefault(repr((node.target, node.args, sorted(node.kwargs.items()))), node)
+        same = _same_as_operand(node) or seen.setdefault(repr((node.target, node.args, sorted(node.kwargs.items()))), node)
         if same is not node:
             node.replace_all_uses_with(same)
             graph.graph.erase_node(node)
@@ -209,11 +208,13 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
     graph.recompile()
 
 
-def _same_layout(node: torch.fx.Node) -> torch.fx.Node | None:
-    """The input of a change of shape that changes nothing."""
-    if node.target not in (aten.view.default, aten._unsafe_view.default, aten.expand.default, aten.reshape.default):
+def _same_as_operand(node: torch.fx.Node) -> torch.fx.Node | None:
+    """The operand of a change of shape that changes nothing, or of a product with 1."""
+    reshapes = node.target in (aten.view.default, aten._unsafe_view.default, aten.expand.default, aten.reshape.default)
+    by_one = node.target in (aten.mul.Scalar, aten.mul.Tensor) and type(node.args[1]) is int and node.args[1] == 1
+    if not (reshapes or by_one):
         return None
     source, old, new = node.args[0], node.args[0].meta.get("val"), node.meta.get("val")
     if old is None or new is None or tuple(old.shape) != tuple(new.shape) or old.stride() != new.stride():
         return None
-    return source
+    return source if old.dtype == new.dtype else None

@@ -204,14 +204,22 @@ def _decompositions() -> dict[Any, Callable[..., Any]]:
     )
 
 
-_SAME_AS_INPUT = (aten.detach.default, aten.lift_fresh.default, aten.lift_fresh_copy.default, aten.alias.default)
+SAME_AS_INPUT = (aten.detach.default, aten.lift_fresh.default, aten.lift_fresh_copy.default, aten.alias.default)
+
+
+def is_plain_copy(node: torch.fx.Node) -> bool:
+    """Whether a node copies a tensor as it lies; where nothing is changed in place the copy is the tensor."""
+    if node.target is not aten.clone.default:
+        return False
+    old, new = node.args[0].meta.get("val"), node.meta.get("val")
+    return old is not None and new is not None and old.stride() == new.stride()
 
 
 def _tidy(graph: torch.fx.GraphModule) -> None:
     for node in list(graph.graph.nodes):
         if node.op != "call_function":
             continue
-        if node.target in _SAME_AS_INPUT:
+        if node.target in SAME_AS_INPUT or is_plain_copy(node):
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
         elif node.target is aten._assert_tensor_metadata.default:
