@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test without-engine slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz tables clean
+.PHONY: sweep test lint without-engine slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz tables clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -13,6 +13,10 @@ test: libtorch
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	sh scripts/test.sh
 
+# What is written, held against its rules: documentation, scripts, spelling, licences. Its programs go to .venv-lint/.
+lint: libtorch
+	sh scripts/lint.sh
+
 # The program without its engine: what trains nothing works, and needs no libtorch.
 without-engine: libtorch
 	sh scripts/without-engine.sh
@@ -21,7 +25,7 @@ without-engine: libtorch
 slurm: build
 	sh scripts/slurm-test.sh
 
-# Sweeps the main grid and the usual example, and writes what they found into docs/findings.md and README.md.
+# Sweeps the main grid and the usual example, and writes what they found into docs/findings.md, and a table into README.md.
 findings: build
 	target/release/blowup sweep experiments/grid.toml --quiet
 	target/release/blowup sweep experiments/article.toml --quiet

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Compares blowup with other ways to do the same, in one go; `make bench` builds blowup and calls it.
+"""Compares blowup with other ways to do the same, in one go; `make bench` builds blowup and calls
+it.
 
-A whole run writes benches/RESULTS.md, benches/results.json and the table of README.md. With --quick (tiny sizes) or --only it writes to
-target/bench/ alone.
+A whole run writes benches/RESULTS.md, benches/results.json and the table of README.md. With --quick
+(tiny sizes) or --only it writes to target/bench/ alone.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 #!/bin/sh
-# A Chromium for the tests of report.html: the one that is there, or Debian's, which root can install. Says so where there is none; the tests
-# then tell that they were skipped, and fail where CI=true.
+# A Chromium for the tests of report.html: the one that is there, or Debian's, which root can
+# install. Says so where there is none; the tests then tell that they were skipped, and fail where
+# CI=true.
 set -eu
 [ -n "${BLOWUP_TEST_CHROMIUM:-}" ] && exit 0
 command -v chromium >/dev/null && exit 0

@@ -1,10 +1,12 @@
-"""`make drill`: a real sweep under every fault that a machine can have. After each the same command resumes, and `runs.csv` must be byte-identical
-to that of an undisturbed sweep, or name exactly the trials that had to be lost. Prints a table; ends with 1 if anything is wrong.
+"""`make drill`: a real sweep under every fault that a machine can have. After each the same command
+resumes, and `runs.csv` must be byte-identical to that of an undisturbed sweep, or name exactly the
+trials that had to be lost. Prints a table; ends with 1 if anything is wrong.
 
     python3 scripts/drill.py [--quick] [--seed N] [--only NAME]...
 
-Uses the standard library alone. Some faults need a file system of their own: one that is full and one that turns read-only are mounted as root or in
-a user namespace, one whose power is cut (ext4 in a loop device) as root; they are said to be skipped where that is not allowed.
+Uses the standard library alone. Some faults need a file system of their own: one that is full and
+one that turns read-only are mounted as root or in a user namespace, one whose power is cut (ext4 in
+a loop device) as root; they are said to be skipped where that is not allowed.
 """
 
 import argparse
@@ -60,7 +62,7 @@ class Drill:
         return self.start_command(self.command(out, *args), faults or {}, log, **more)
 
     def start_command(self, command, faults, log="log", **more):
-        log = open(self.scratch / log, "w+b")
+        log = open(self.scratch / log, "w+b")  # noqa: SIM115, it is read when the sweep has ended
         env = {name: text for name, text in os.environ.items() if not name.startswith("BLOWUP_TEST_")}
         process = subprocess.Popen(command, stdout=log, stderr=log, env=env | faults, **more)
         process.log = log
@@ -107,7 +109,8 @@ class Drill:
             time.sleep(0.005)
 
     def lost(self, out, reason):
-        """The sweep lost exactly the guilty, for this reason; every other row is as it should be."""
+        """The sweep lost exactly the guilty, for this reason; every other row is as it should
+        be."""
         rows = (self.scratch / out / "runs.csv").read_bytes().splitlines(keepends=True)
         check(len(rows) == len(self.rows), f"{len(rows)} rows, not {len(self.rows)}")
         changed = [trial(row) for row in rows[1:] if row != self.by_trial.get(trial(row))]
@@ -206,10 +209,16 @@ def guilty(name, reason, *args):
 
 
 def bug(d):
-    """A panic of our own code ends the sweep with its message: no trial is lost, and what was written stays."""
+    """A panic of our own code ends the sweep with its message: no trial is lost, and what was
+    written stays."""
     for guilty in d.guilty:
         said = d.run("bug", status=2, faults={"BLOWUP_TEST_PANIC": guilty})
-        check("a bug of blowup stopped the sweep over trial" in said and "a drill (" in said and "please report it" in said, said)
+        check(
+            "a bug of blowup stopped the sweep over trial" in said
+            and "a drill (" in said
+            and "please report it" in said,
+            said,
+        )
         check(not (d.scratch / "bug/lost.csv").exists(), "a trial was booked as lost")
         rows = (d.scratch / "bug/runs.csv").read_bytes().splitlines(keepends=True)[1:]
         check(all(row == d.by_trial.get(trial(row)) for row in rows), "a row is another")
@@ -219,7 +228,7 @@ def bug(d):
 
 def given_up(d):
     faults = {"BLOWUP_TEST_ABORT": d.guilty[0]}
-    for n in range(3):
+    for _ in range(3):
         d.run("up", status=1, faults=faults)
     said = d.run("up", status=1)
     check("1 trial was lost in 3 sweeps: not run again" in said, said)
@@ -248,23 +257,30 @@ def stopped_worker(d):
 
 
 def stopped_with_large_order(d):
-    """Stopped before it reads an order that is longer than a pipe holds: the sweep must neither hang in handing it over nor ignore a signal."""
+    """Stopped before it reads an order that is longer than a pipe holds: the sweep must neither
+    hang in handing it over nor ignore a signal."""
     spec, out = d.scratch / "large.toml", d.scratch / "large"
     spec.write_text(
         f'name = "large"\nepochs = 1\nseeds = 200\n[task]\nkind = "scalar"\n[[grid]]\nlabel = "{"l" * 1000}"\ndepth = 0\nlr = 0.1\n'
     )
     runs = []
     for args, faults in [([], {}), (["--timeout", "5"], {"BLOWUP_TEST_STOP": str(d.scratch / "large.stopped")})]:
-        process = d.start_command([BLOWUP, "sweep", spec, "--out", out, "--workers", "1", "--chunk", "200", *args], faults)
+        process = d.start_command(
+            [BLOWUP, "sweep", spec, "--out", out, "--workers", "1", "--chunk", "200", *args], faults
+        )
         d.end(process, 0)
         runs.append((out / "runs.csv").read_bytes())
         shutil.rmtree(out)
     check(runs[0] == runs[1], "other rows than without the stop")
     (d.scratch / "large.stopped").unlink()
     process = d.start_command(
-        [BLOWUP, "sweep", spec, "--out", out, "--workers", "1", "--chunk", "200"], {"BLOWUP_TEST_STOP": str(d.scratch / "large.stopped")}
+        [BLOWUP, "sweep", spec, "--out", out, "--workers", "1", "--chunk", "200"],
+        {"BLOWUP_TEST_STOP": str(d.scratch / "large.stopped")},
     )
-    until(lambda: (out / "manifest.toml").exists() and any(state(pid) == "T" for pid in children(process.pid)), "the worker did not stop")
+    until(
+        lambda: (out / "manifest.toml").exists() and any(state(pid) == "T" for pid in children(process.pid)),
+        "the worker did not stop",
+    )
     process.send_signal(signal.SIGTERM)
     d.end(process, 130)
     for left in (spec, d.scratch / "large.stopped"):
@@ -402,7 +418,8 @@ def zeros(d, text):
 
 
 def swept_anew(take_away):
-    """A sweep whose folder is taken away and swept anew under the same name: it ends with an error and leaves the new one's files alone."""
+    """A sweep whose folder is taken away and swept anew under the same name: it ends with an error
+    and leaves the new one's files alone."""
 
     def fault(d):
         times = 1 if d.quick else 3
@@ -425,7 +442,8 @@ def swept_anew(take_away):
 
 
 def lock_removed(d):
-    """`rm .lock`, as people do with what looks stale: the second sweep is let in no more than before, and the first goes on."""
+    """`rm .lock`, as people do with what looks stale: the second sweep is let in no more than
+    before, and the first goes on."""
     times = 1 if d.quick else 3
     for _ in range(times):
         first = d.start("lock", faults={"BLOWUP_TEST_SLOW": "5"})
@@ -439,13 +457,18 @@ def lock_removed(d):
 
 
 def power_cut(d):
-    """An ext4 file system that is shut down without a flush, and mounted again. Half of the times the kernel had written back runs.csv and its
-    checksums by itself, and the files beside them not."""
+    """An ext4 file system that is shut down without a flush, and mounted again. Half of the times
+    the kernel had written back runs.csv and its checksums by itself, and the files beside them
+    not."""
     image, disk = d.scratch / "image", d.scratch / "disk"
     times = 2 if d.quick else 10
     with open(image, "wb") as file:
         file.truncate(64 << 20)
-    made = subprocess.run(["mkfs.ext4", "-q", "-F", image], stderr=subprocess.DEVNULL, check=False).returncode == 0 if shutil.which("mkfs.ext4") else False
+    made = (
+        subprocess.run(["mkfs.ext4", "-q", "-F", image], stderr=subprocess.DEVNULL, check=False).returncode == 0
+        if shutil.which("mkfs.ext4")
+        else False
+    )
     disk.mkdir()
     if not made or not mount("-o", "loop", image, disk):
         return None
@@ -488,7 +511,9 @@ def shut_down(folder):
 
 def unmount(folder):
     began = time.monotonic()
-    while subprocess.run(["umount", folder], stderr=subprocess.DEVNULL, check=False).returncode and os.path.ismount(folder):
+    while subprocess.run(["umount", folder], stderr=subprocess.DEVNULL, check=False).returncode and os.path.ismount(
+        folder
+    ):
         check(time.monotonic() - began < 60, "cannot unmount the disk")
         time.sleep(0.05)
 
@@ -534,7 +559,8 @@ def disk_read_only(d):
 
 
 def folder_read_only(d):
-    """In the middle of a sweep: open files can still be appended to, but none can be made or replaced."""
+    """In the middle of a sweep: open files can still be appended to, but none can be made or
+    replaced."""
     times = 1 if d.quick else 3
     for _ in range(times):
         process = d.start("folder", faults={"BLOWUP_TEST_SLOW": "5"})
@@ -545,7 +571,7 @@ def folder_read_only(d):
             return None
         try:
             said = d.end(process, 2)
-            check("cannot write" in said and "denied" in said or "not permitted" in said, said)
+            check(("cannot write" in said and "denied" in said) or "not permitted" in said, said)
         finally:
             writable(d.scratch / "folder", True)
         d.same("folder")
@@ -557,7 +583,10 @@ def writable(folder, yes):
     if os.geteuid() != 0:
         folder.chmod(0o755 if yes else 0o555)
         return True
-    return subprocess.run(["chattr", "-i" if yes else "+i", folder], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return (
+        subprocess.run(["chattr", "-i" if yes else "+i", folder], stderr=subprocess.DEVNULL, check=False).returncode
+        == 0
+    )
 
 
 FAULTS = {
@@ -614,8 +643,13 @@ def main():
     wrong = []
     with tempfile.TemporaryDirectory(prefix="drill") as scratch:
         drill = Drill(scratch, args.seed, args.quick)
-        print(f"{len(drill.rows) - 1} trials, {drill.seconds:.1f} s undisturbed; after each fault the same command resumes\n")
-        print(f"| {'fault':42} | times | rows lost | rows changed | seconds |\n|{'-' * 44}|------:|----------:|-------------:|--------:|", flush=True)
+        print(
+            f"{len(drill.rows) - 1} trials, {drill.seconds:.1f} s undisturbed; after each fault the same command resumes\n"
+        )
+        print(
+            f"| {'fault':42} | times | rows lost | rows changed | seconds |\n|{'-' * 44}|------:|----------:|-------------:|--------:|",
+            flush=True,
+        )
         for name, fault in FAULTS.items():
             if args.only and not any(part in name for part in args.only):
                 continue
@@ -631,8 +665,12 @@ def main():
                 if left.name not in ("undisturbed", "log"):
                     shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
             times, lost, changed = cells
-            print(f"| {name:42} | {times:>5} | {lost:>9} | {changed:>12} | {time.monotonic() - began:>7.0f} |", flush=True)
-    print("\nrows lost: in the disturbed sweep, each named in runs.csv with its reason; rows changed: after the resume, against the undisturbed sweep")
+            print(
+                f"| {name:42} | {times:>5} | {lost:>9} | {changed:>12} | {time.monotonic() - began:>7.0f} |", flush=True
+            )
+    print(
+        "\nrows lost: in the disturbed sweep, each named in runs.csv with its reason; rows changed: after the resume, against the undisturbed sweep"
+    )
     for text in wrong:
         print(f"wrong: {text}", file=sys.stderr)
     return 1 if wrong else 0

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Builds the readers of fuzz/ under libFuzzer and gives each of them a number of inputs, from the corpus in fuzz/corpus/.
+"""Builds the readers of fuzz/ under libFuzzer and gives each of them a number of inputs, from the
+corpus in fuzz/corpus/.
 
     scripts/fuzz.py [--runs N] [--jobs N] [READER...]
 
-Prints a table: how many inputs, how much of the code they reached before and after, the largest memory, what was found. An input that
-breaks a reader is left in target/fuzz/found/ with the command that shows it again. Exit status 1 if there is one. Stable Rust is enough:
-the coverage comes from LLVM's own pass, not from a sanitizer.
+Prints a table: how many inputs, how much of the code they reached before and after, the largest
+memory, what was found. An input that breaks a reader is left in target/fuzz/found/ with the command
+that shows it again. Exit status 1 if there is one. Stable Rust is enough: the coverage comes from
+LLVM's own pass, not from a sanitizer.
 """
 
 import argparse
@@ -45,7 +47,9 @@ def fuzz(program, reader, runs):
         folder.mkdir(parents=True, exist_ok=True)
     command = [program, grown, FUZZ / "corpus" / reader, f"-dict={FUZZ / 'words.dict'}", f"-runs={runs}"]
     command += [*LIMITS, "-print_final_stats=1", f"-artifact_prefix={found}/"]
-    ended = subprocess.run(command, env=dict(os.environ, FUZZ=reader), capture_output=True, text=True, errors="replace")
+    ended = subprocess.run(
+        command, check=False, env=dict(os.environ, FUZZ=reader), capture_output=True, text=True, errors="replace"
+    )
     (found / "log").write_text(ended.stderr)
     return ended.returncode, ended.stderr
 
@@ -59,7 +63,9 @@ def row(reader, status, log):
     speed = last(r"stat::average_exec_per_sec: *(\d+)")
     edges = first + " -> " + last(r" cov: (\d+)")
     memory = last(r"stat::peak_rss_mb: *(\d+)")
-    finding = "none" if status == 0 else last(r"panicked at ([^\n]*):\n", "") or last(r"ERROR: libFuzzer: ([^\n(]*)", "?")
+    finding = (
+        "none" if status == 0 else last(r"panicked at ([^\n]*):\n", "") or last(r"ERROR: libFuzzer: ([^\n(]*)", "?")
+    )
     return [reader, f"{inputs:,}", speed, edges, f"{memory} MB", finding]
 
 
@@ -80,7 +86,10 @@ def main():
     broken = [reader for reader, (status, _) in zip(readers, ended) if status != 0]
     for reader in broken:
         for artifact in sorted((TARGET / "found" / reader).glob("*-*")):
-            print(f"shows it again: FUZZ={reader} {program.relative_to(ROOT)} {artifact.relative_to(ROOT)}", file=sys.stderr)
+            print(
+                f"shows it again: FUZZ={reader} {program.relative_to(ROOT)} {artifact.relative_to(ROOT)}",
+                file=sys.stderr,
+            )
     sys.exit(1 if broken else 0)
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes docs/literature.md from results/literature/: the JUnit files of `blowup check` and the rows of the library tests.
+"""Writes docs/literature.md from results/literature/: the JUnit files of `blowup check` and the
+rows of the library tests.
 
-Nothing in the table is typed by hand. The source of a spec's rows is the first line of the spec. Exits with 1 if a result is missing or
-does not hold."""
+Nothing in the table is typed by hand. The source of a spec's rows is the first line of the spec.
+Exits with 1 if a result is missing or does not hold."""
 
 import csv
 import re
@@ -16,10 +17,15 @@ LAST = 28
 
 HEAD = """# Known results, measured
 
-Published and exactly derivable results on exploding and vanishing gradients, measured by this program. `make literature` runs the specs of
-[experiments/literature](../experiments/literature) and the library tests that measure what no sweep can, holds every row against its
-expectation and writes this page; the header of each spec says what it reproduces and how. G_l is the squared norm of dLoss/dh_l, ratio its change per layer towards the
-input (or per time step towards the start), n the width, L the number of layers, s2 the variance of a weight times fan_in.
+Here are published and exactly derivable results on exploding and vanishing gradients, as this
+program measures them. `make literature` runs the specs of
+[experiments/literature](../experiments/literature) and the library tests that measure what no sweep
+can. It holds every row against its expectation and writes this page. The header of each spec says
+what it reproduces and how.
+
+G_l is the squared norm of dLoss/dh_l, and `ratio` is its change per layer towards the input (or per
+time step towards the start). n is the width, L the number of layers, and s2 the variance of a
+weight times fan_in.
 """
 
 
@@ -78,7 +84,9 @@ def table(rows):
 
 def main():
     if not RESULTS.is_dir():
-        sys.exit(f"error: there is no {RESULTS.relative_to(ROOT)}, so docs/literature.md is left as it is\nhint: `make literature` measures it")
+        sys.exit(
+            f"error: there is no {RESULTS.relative_to(ROOT)}, so docs/literature.md is left as it is\nhint: `make literature` measures it"
+        )
     rows = sorted([*from_specs(), *from_library()], key=order)
     published = [row for row in rows if "at other values" not in row["result"]]
     others = [row for row in rows if "at other values" in row["result"]]

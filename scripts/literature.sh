@@ -1,9 +1,10 @@
 #!/bin/sh
-# The literature as a test suite: sweeps every spec of experiments/literature/ anew, holds each against its [[expect]] entries, runs the library
-# tests that measure what no sweep can, and writes docs/literature.md from what was measured. Goes on after a failure; exits with 1 if
-# anything failed.
+# The literature as a test suite: sweeps every spec of experiments/literature/ anew, holds each
+# against its [[expect]] entries, runs the library tests that measure what no sweep can, and writes
+# docs/literature.md from what was measured. Goes on after a failure; exits with 1 if anything
+# failed.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 blowup=target/release/blowup
 out=results/literature
 failed=""

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Executes notebooks/divergence.ipynb from a clean kernel: notebook.py RUN_DIR OUT.
 
-Writes the executed notebook and its pictures into the folder OUT, pictures named after their cells. Exits with 1 if a cell fails or warns; what was
-executed until then is written all the same."""
+Writes the executed notebook and its pictures into the folder OUT, pictures named after their cells.
+Exits with 1 if a cell fails or warns; what was executed until then is written all the same."""
 
 import base64
 import os
@@ -38,13 +38,17 @@ def execute(notebook, run):
 def pictures(notebook):
     """Name and bytes of every picture."""
     for cell in notebook.cells:
-        images = [output.data["image/png"] for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+        images = [
+            output.data["image/png"] for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+        ]
         for number, image in enumerate(images):
             yield cell.id + (f"-{number + 1}" if number else ""), base64.b64decode(image)
 
 
 def warnings(notebook):
-    streams = [output for cell in notebook.cells for output in cell.get("outputs", []) if output.get("name") == "stderr"]
+    streams = [
+        output for cell in notebook.cells for output in cell.get("outputs", []) if output.get("name") == "stderr"
+    ]
     return [stream.text for stream in streams if "Warning" in stream.text]
 
 

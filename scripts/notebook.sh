@@ -1,6 +1,7 @@
 #!/bin/sh
-# Sweeps notebooks/divergence.toml anew and executes notebooks/divergence.ipynb on the results, in a virtual environment of its own. With RUN set to
-# a run directory, executes it on that. Fails if a cell does.
+# Sweeps notebooks/divergence.toml anew and executes notebooks/divergence.ipynb on the results, in a
+# virtual environment of its own. With RUN set to a run directory, executes it on that. Fails if a
+# cell does.
 set -eu
 cd "$(dirname "$0")/.."
 venv=.venv-notebook

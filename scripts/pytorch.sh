@@ -1,5 +1,6 @@
 #!/bin/sh
-# Trains the same trials in blowup and in PyTorch and compares them step by step, in a virtual environment of its own (PyTorch, about 5 GB).
+# Trains the same trials in blowup and in PyTorch and compares them step by step, in a virtual
+# environment of its own (PyTorch, about 5 GB).
 set -eu
 cd "$(dirname "$0")/.."
 venv=.venv-pytorch
@@ -12,7 +13,8 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export scratch
-# A worker's environment: without it every replay would load libtorch, see that it lacks it, and start over.
+# A worker's environment: without it every replay would load libtorch, see that it lacks it, and
+# start over.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MKL_CBWR=AUTO
 for spec in tests/pytorch/trials.toml tests/pytorch/blowups.toml tests/pytorch/halves.toml; do
     name=$(basename "$spec" .toml)
@@ -20,11 +22,13 @@ for spec in tests/pytorch/trials.toml tests/pytorch/blowups.toml tests/pytorch/h
     mkdir -p "$traces"
     target/release/blowup sweep "$spec" --out "$run" --quiet > "$scratch/out" || { cat "$scratch/out"; exit 1; }
     echo "$spec: $(grep ' trials: ' "$scratch/out")"
-    # A replay that does not give its row ends everything.
+    # A replay that does not give its row ends everything. The inner shell has what is exported.
+    # shellcheck disable=SC2016
     tail -n +2 "$run/runs.csv" | cut -d , -f 1 | xargs -P "$(nproc)" -I TRIAL sh -c \
         'target/release/blowup replay "$run" TRIAL --spec "$spec" --trace "$traces/TRIAL" > "$scratch/TRIAL" || { cat "$scratch/TRIAL"; exit 255; }'
 done
-# The same kernels on both sides, where MKL would choose others for PyTorch: what is compared is the rules, not the order of additions.
+# The same kernels on both sides, where MKL would choose others for PyTorch: what is compared is the
+# rules, not the order of additions.
 cc -shared -fPIC -O2 -o "$scratch/mkl.so" tests/pytorch/mkl.c
 python() { LD_PRELOAD="$scratch/mkl.so" "$venv/bin/python" "$@"; }
 status=0

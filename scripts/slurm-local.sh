@@ -1,9 +1,9 @@
 #!/bin/sh
-# A Slurm of one node on this machine, for tests: daemons, keys, sockets and ports of its own, beside any other. Needs root and Debian's packages
-# slurm-wlm and munge.
+# A Slurm of one node on this machine, for tests: daemons, keys, sockets and ports of its own,
+# beside any other. Needs root and Debian's packages slurm-wlm and munge.
 #
-#   scripts/slurm-local.sh start DIR     then, with SLURM_CONF=DIR/slurm.conf: sbatch, squeue, scancel, ...
-#   scripts/slurm-local.sh stop DIR      ends its jobs and its daemons
+# scripts/slurm-local.sh start DIR then, with SLURM_CONF=DIR/slurm.conf: sbatch, squeue, scancel,
+# ... scripts/slurm-local.sh stop DIR ends its jobs and its daemons
 #
 # DIR should be short (sockets lie in it) and writable for root alone.
 set -eu
@@ -24,8 +24,8 @@ print(*(s.getsockname()[1] for s in sockets))')
     (umask 077 && head -c 1024 /dev/urandom >"$dir/munge.key")
     munged --force --key-file="$dir/munge.key" --socket="$dir/munge.sock" --pid-file="$dir/munged.pid" \
         --log-file="$dir/log/munged.log" --seed-file="$dir/munge.seed" --num-threads=1
-    # A requeued job waits until the credential of its first run has expired: 120 s, if nothing else is said.
-    # MaxArraySize is small to show that larger arrays are split.
+    # A requeued job waits until the credential of its first run has expired: 120 s, if nothing else
+    # is said. MaxArraySize is small to show that larger arrays are split.
     cat >"$conf" <<CONF
 ClusterName=local
 SlurmctldHost=$host(127.0.0.1)

@@ -1,6 +1,7 @@
 #!/bin/sh
-# A sweep as a job array on a real Slurm of one node: 8 shards, one cancelled, one requeued and one stopped as by its time limit in the middle,
-# finished by the same command again, and merged to the same bytes as the sweep in one piece. Needs the built program, and root.
+# A sweep as a job array on a real Slurm of one node: 8 shards, one cancelled, one requeued and one
+# stopped as by its time limit in the middle, finished by the same command again, and merged to the
+# same bytes as the sweep in one piece. Needs the built program, and root.
 set -eu
 cd "$(dirname "$0")/.."
 program=$PWD/target/release/blowup

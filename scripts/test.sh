@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the whole suite. The tests that read results with pandas and polars and drive a browser use a virtual environment of their own, made
-# when its requirements have changed.
+# Runs the whole suite. The tests that read results with pandas and polars and drive a browser use a
+# virtual environment of their own, made when its requirements have changed.
 set -eu
 cd "$(dirname "$0")/.."
 venv=.venv-test

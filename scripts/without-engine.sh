@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the program without its engine and tries what it then can do on the results of a sweep of the
-# whole program. Nothing of it may need libtorch. In the end the whole program is built again.
+# Builds the program without its engine and tries what it then can do on the results of a sweep of
+# the whole program. Nothing of it may need libtorch. In the end the whole program is built again.
 set -eu
 cd "$(dirname "$0")/.."
 place=$(mktemp -d)

@@ -1,4 +1,9 @@
-//! The command line as it is written. No logic.
+//! The command line: its commands, their arguments and their help.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "these comments are what `--help` prints, as it stands"
+)]
 
 use blowup_core::device::Device;
 use blowup_core::limits::{self, Bytes};
@@ -28,11 +33,13 @@ Exit status:
 
 RUST_LOG=info (or debug) logs to stderr.";
 
-/// The last two tell results apart that may differ in their bits: see `fingerprints` in manifest.toml.
+/// Results whose libtorch or build differ may differ in their bits: see `fingerprints` in
+/// manifest.toml.
 const VERSION: &str =
     concat!(env!("CARGO_PKG_VERSION"), " (libtorch ", env!("BLOWUP_LIBTORCH"), ", build ", env!("BLOWUP_BUILD"), ")");
 
-/// Sweeps training runs on libtorch and measures where they blow up: exploding gradients, divergence, NaN.
+/// Sweeps training runs on libtorch and measures where they blow up: exploding gradients,
+/// divergence, NaN.
 #[derive(Debug, Parser)]
 #[command(version = VERSION, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
@@ -43,24 +50,24 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train every trial of a spec's grid and write what diverged, when and where
-    Sweep(Sweep),
+    Sweep(SweepArgs),
     /// Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
-    Check(Check),
+    Check(CheckArgs),
     #[command(hide = true)]
-    Worker(Worker),
+    Worker(WorkerArgs),
     /// Draw the results of a sweep: phase diagrams, survival curves, layers, single trials
-    Plot(Plot),
+    Plot(PlotArgs),
     /// Run one trial of a sweep again, show how it went and where it broke, check its row
-    Replay(Replay),
+    Replay(ReplayArgs),
     /// Put the shards of a sweep together: the same files as the sweep in one piece
-    Merge(Merge),
+    Merge(MergeArgs),
     /// Run a sweep in shards on a Slurm cluster, or tell how far its shards are
-    Slurm(Slurm),
+    Slurm(SlurmArgs),
     /// Print the JSON Schema of a spec, by which an editor completes and checks it
     #[command(after_help = SCHEMA_HELP)]
     Schema,
     #[command(hide = true)]
-    Map(Rest),
+    Map(UnbuiltArgs),
 }
 
 const SWEEP_HELP: &str = "\
@@ -87,13 +94,14 @@ takes 32.8 s for the main grid, the 16 CPU cores beside it 5.9 s.";
 
 #[derive(Debug, Args)]
 #[command(after_help = SWEEP_HELP)]
-pub struct Sweep {
+pub struct SweepArgs {
     /// The TOML file that declares the grid
     pub spec: PathBuf,
     /// The folder of the results [default: results/<name of the spec>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Worker processes, one thread each [default: one per core, fewer if memory is short; one for a GPU]
+    /// Worker processes, one thread each [default: one per core, fewer if memory is short; one for
+    /// a GPU]
     #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>)]
     pub workers: Option<NonZeroUsize>,
     /// Where to train: cpu, cuda (the first GPU) or cuda:K
@@ -102,8 +110,8 @@ pub struct Sweep {
     /// Train one part of N of equal predicted cost: I/N, slurm, slurm/N or kubernetes/N
     #[arg(long, value_name = "SHARD")]
     pub shard: Option<ShardArg>,
-    /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a comma stands in quotes:
-    /// label="a, b"
+    /// Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a
+    /// comma stands in quotes: label="a, b"
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
     /// A trial that takes longer alone is lost [default: far beyond what is predicted]
@@ -118,7 +126,8 @@ pub struct Sweep {
     /// Try even trials again that were lost in three sweeps
     #[arg(long)]
     pub retry_lost: bool,
-    /// Train finished trials again of which `[record]` asks for more than was recorded; their rows in runs.csv must come out the same
+    /// Train finished trials again of which `[record]` asks for more than was recorded; their rows
+    /// in runs.csv must come out the same
     #[arg(long)]
     pub refill: bool,
     /// Print trials, cohorts and predicted work, and touch nothing
@@ -130,7 +139,8 @@ pub struct Sweep {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
-    /// Resume although libtorch or the CPU is another than before, so that rows are not comparable bit by bit
+    /// Resume although libtorch or the CPU is another than before, so that rows are not comparable
+    /// bit by bit
     #[arg(long)]
     pub allow_mixed: bool,
     /// Most trials that train together (the results do not depend on it)
@@ -155,7 +165,7 @@ Exit status: 0 merged, 1 merged with lost trials among them, 2 refused or could 
 
 #[derive(Debug, Args)]
 #[command(after_help = MERGE_HELP)]
-pub struct Merge {
+pub struct MergeArgs {
     /// The folder to write; the folder above the shards will do
     pub out: PathBuf,
     /// The folders of all shards of one sweep, in any order
@@ -188,7 +198,7 @@ Each task trains with as many workers as it has CPUs; a worker takes about 400 M
 
 #[derive(Debug, Args)]
 #[command(after_help = SLURM_HELP)]
-pub struct Slurm {
+pub struct SlurmArgs {
     /// The TOML file that declares the grid; with --status also the folder of the sweep
     #[arg(value_name = "SPEC")]
     pub target: PathBuf,
@@ -213,7 +223,7 @@ pub struct Slurm {
 }
 
 #[derive(Debug, Args)]
-pub struct Worker {
+pub struct WorkerArgs {
     #[arg(long, default_value_t = Device::Cpu)]
     pub device: Device,
     #[arg(long)]
@@ -251,7 +261,7 @@ the version of blowup is another than the sweep's, only the verdict must be the 
 
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_HELP)]
-pub struct Replay {
+pub struct ReplayArgs {
     /// The folder of the results
     pub run_dir: PathBuf,
     /// The trial's id in runs.csv, or as much of it as is unique
@@ -259,7 +269,8 @@ pub struct Replay {
     /// Write a trace into this folder, which must not exist
     #[arg(long, value_name = "DIR")]
     pub trace: Option<PathBuf>,
-    /// The spec that was swept, if the data of its csv tasks are not where they were [default: RUN_DIR/spec.toml]
+    /// The spec that was swept, if the data of its csv tasks are not where they were [default:
+    /// RUN_DIR/spec.toml]
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
 }
@@ -291,14 +302,16 @@ Exit status: 0 the gate passed, 1 it failed, 2 it could not run."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_HELP)]
-pub struct Check {
+pub struct CheckArgs {
     /// The folder of a sweep's results
     #[arg(value_name = "RUN_DIR")]
     pub dir: PathBuf,
-    /// The spec whose [[expect]] entries count; its grid must be that of the sweep [default: RUN_DIR/spec.toml]
+    /// The spec whose [[expect]] entries count; its grid must be that of the sweep [default:
+    /// RUN_DIR/spec.toml]
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
-    /// The results of an earlier sweep, to compare the trials in common with: a folder or its runs.csv
+    /// The results of an earlier sweep, to compare the trials in common with: a folder or its
+    /// runs.csv
     #[arg(long, value_name = "DIR_OR_CSV")]
     pub baseline: Option<PathBuf>,
     /// Write the result as JUnit XML too; `-` writes it to stdout, and the table to stderr
@@ -329,7 +342,7 @@ Examples:
 
 #[derive(Debug, Args)]
 #[command(after_help = PLOT_HELP)]
-pub struct Plot {
+pub struct PlotArgs {
     /// The folder of a sweep's results
     #[arg(value_name = "RUN_DIR")]
     pub dir: PathBuf,
@@ -342,11 +355,12 @@ pub struct Plot {
     /// The axes of the panels: columns, then rows
     #[arg(long, value_name = "AXIS[,AXIS]", value_delimiter = ',')]
     pub facet: Vec<String>,
-    /// divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a numeric column of runs.csv
+    /// divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a numeric column of
+    /// runs.csv
     #[arg(long, value_name = "COLUMN", default_value = "divergence_rate")]
     pub metric: String,
-    /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a comma stands in quotes:
-    /// label="a, b"
+    /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a
+    /// comma stands in quotes: label="a, b"
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
     /// Print the phase diagrams here, in 80 columns, and write no file
@@ -354,7 +368,8 @@ pub struct Plot {
     pub terminal: bool,
 }
 
-/// In words: those of the standard library speak of types and digits.
+/// Parses a number of 1 or more. The errors of the standard library speak of types and digits, so
+/// these three functions have their own.
 fn at_least_one<T: FromStr>(text: &str) -> Result<T, &'static str> {
     text.parse().map_err(|_| "expected a whole number, 1 or more")
 }
@@ -367,13 +382,14 @@ fn whole(text: &str) -> Result<u64, &'static str> {
     text.parse().map_err(|_| "expected a whole number, 0 or more")
 }
 
-/// Which shard: named, or to be found in the environment.
+/// The value of `--shard`: a shard, or how the environment says which shard it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShardArg {
     Is(Shard),
-    /// A task of a Slurm job array; of so many shards, or as many as the array has tasks.
+    /// A task of a Slurm job array. The number of shards is given, or is the number of tasks of the
+    /// array.
     Slurm(Option<NonZeroU32>),
-    /// A pod of a Kubernetes indexed job.
+    /// A pod of an indexed job of Kubernetes. The number of shards is given.
     Kubernetes(NonZeroU32),
 }
 
@@ -394,9 +410,9 @@ impl FromStr for ShardArg {
     }
 }
 
-/// Whatever follows a subcommand that is not built yet.
+/// The arguments of a subcommand that is not built yet. They are accepted and ignored.
 #[derive(Debug, Args)]
-pub struct Rest {
+pub struct UnbuiltArgs {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub rest: Vec<OsString>,
 }

@@ -1,11 +1,11 @@
 //! blowup measures where the training of neural networks blows up: exploding gradients, divergence,
 //! NaN.
 //!
-//! One TOML file (a spec) declares a grid; every point of it is trained on libtorch in parallel
-//! worker processes; CSV files say for every trial whether, when and where it diverged. This package
-//! is the program: its command line, the pool of workers, what it shows. What it is made of without
-//! training is `blowup_core`; what trains is `blowup_engine`, which the program opens in its workers
-//! alone.
+//! One TOML file, a spec, declares a grid. Every point of the grid is trained on libtorch, in
+//! parallel worker processes. CSV files say of every trial whether, when and where it diverged.
+//! This package is the program: its command line, the pool of workers, and what it shows.
+//! Everything else that needs no libtorch is in `blowup_core`. `blowup_engine` trains; the program
+//! opens it in its workers alone.
 
 pub mod cli;
 pub mod command;

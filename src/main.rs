@@ -1,4 +1,5 @@
-//! The program: parses the command line, runs a command, ends with its exit status.
+//! The program. It parses the command line, runs a command, and ends with the exit status of the
+//! command.
 
 use blowup::cli::{Cli, Command};
 use blowup::command;
@@ -25,12 +26,12 @@ fn main() -> ExitCode {
     status
 }
 
-/// What the command line asks for itself: `--help`, `--version`, or what is wrong with it.
+/// Prints what `--help` and `--version` ask for, or ends with what is wrong with the command line.
 fn answer(error: clap::Error) -> Result<Exit, Failure> {
     if error.use_stderr() {
         error.exit();
     }
-    // With the colours that a terminal is given.
+    // A terminal gets colours.
     let text = error.render();
     let text = if output::is_terminal() { text.ansi().to_string() } else { text.to_string() };
     output::print(&text).map(|()| Exit::Done)

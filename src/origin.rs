@@ -1,5 +1,7 @@
-//! Where a sweep came from: its spec, and the data of its csv tasks. The folder of results keeps the spec byte for byte, whose paths are
-//! relative to where it lay; its manifest keeps that place and what was taken of the data, so that the folder can be looked at anywhere.
+//! Where a sweep came from: its spec, and the data files of its csv tasks. The folder of results
+//! keeps the spec byte for byte, and paths in a spec are relative to the folder in which it lay
+//! first. The manifest keeps that folder and what the sweep has taken from the data files, so that
+//! the results can be read anywhere.
 
 use blowup_core::failure::Failure;
 use blowup_core::input;
@@ -11,26 +13,37 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-/// Reads a spec, `beside`: the file whose folder its paths are relative to.
+/// Parses a spec. `file` names it in messages. Its paths are relative to the folder of `beside`.
+///
+/// # Errors
+/// If the spec has mistakes, or a data file cannot be read.
 pub fn parse(text: &str, file: &Path, beside: &Path) -> Result<Spec, Failure> {
     parse_or(text, file, beside, &[])
 }
 
-/// As `parse`; what a sweep has taken stands in for data that cannot be read.
+/// Parses a spec as `parse` does. Where a data file cannot be read, `taken` stands in for it, which
+/// is what a sweep has taken from its data files.
+///
+/// # Errors
+/// Those of `parse`.
 pub fn parse_or(text: &str, file: &Path, beside: &Path, taken: &[Taken]) -> Result<Spec, Failure> {
     let folder = beside.parent().unwrap_or(Path::new(""));
     let read = |path: &str| input::data(&folder.join(path));
     parse_with(text, file, Sources { read: &read, taken })
 }
 
-/// The spec of a folder of results, whose data need not be anywhere: what the sweep took of them is in the manifest. `text`: its `spec.toml`.
+/// Parses the spec of a folder of results. `text` is its `spec.toml`. The data files need not
+/// exist, since the manifest has what the sweep has taken from them.
+///
+/// # Errors
+/// If the spec has mistakes, or a data file can neither be read nor found in the manifest.
 pub fn parse_kept(dir: &Path, text: &str, manifest: Option<&Manifest>) -> Result<Spec, Failure> {
     let taken = manifest.map_or(&[][..], |manifest| &manifest.data);
     let read = |path: &str| {
         if taken.iter().any(|taken| taken.path == path) {
             return Err(ErrorKind::NotFound.into());
         }
-        // Older versions kept nothing of them.
+        // Older versions of blowup kept nothing of the data files.
         let mut folders = folders(dir, manifest).into_iter();
         folders
             .find_map(|folder| input::data(&folder.join(path)).ok())
@@ -46,25 +59,26 @@ fn parse_with(text: &str, file: &Path, sources: Sources<'_>) -> Result<Spec, Fai
     Spec::parse_with(text, &file.display().to_string(), sources).map_err(|report| Failure::new(report.to_string()))
 }
 
-/// Where the paths of a folder's spec may lead from: the place of the original, and the folder itself.
+/// The folders that the paths in a kept spec may be relative to: the folder in which the spec lay
+/// first, and the folder of results.
 fn folders(dir: &Path, manifest: Option<&Manifest>) -> Vec<PathBuf> {
     let spec = manifest.and_then(|manifest| manifest.spec.as_deref()).map(Path::new);
     spec.and_then(Path::parent).map(Path::to_owned).into_iter().chain([dir.to_owned()]).collect()
 }
 
-/// The place of a spec, for the manifest. None of a pipe, and of a path that is no text.
+/// The absolute path of a spec, for the manifest. None for a pipe, and for a path that is no UTF-8.
 pub fn place(spec: &Path) -> Option<String> {
     input::is_file(spec).ok().filter(|is_file| *is_file)?;
     absolute(spec)?.into_os_string().into_string().ok()
 }
 
-/// What is taken of the data, for the manifest: with places that mean the same elsewhere.
+/// What the sweep takes from its data files, for the manifest. Their paths are made absolute.
 pub fn data(spec: &Spec) -> Vec<Taken> {
     let file = |taken: &Taken| absolute(Path::new(&taken.file))?.into_os_string().into_string().ok();
     spec.data.iter().map(|taken| Taken { file: file(taken).unwrap_or(taken.file.clone()), ..taken.clone() }).collect()
 }
 
-/// From the root, without `.` and `..`; links stay as they are.
+/// The path from the root, without `.` and `..`. Symbolic links stay as they are.
 fn absolute(path: &Path) -> Option<PathBuf> {
     let mut whole = PathBuf::new();
     for part in std::path::absolute(path).ok()?.components() {
@@ -79,10 +93,11 @@ fn absolute(path: &Path) -> Option<PathBuf> {
     Some(whole)
 }
 
-/// Finds the data that a trial of a folder was trained on, wherever they lie now.
+/// Finds the data file that a trial was trained on, and puts its path into `csv`. `dir` is the
+/// folder of results.
 ///
 /// # Errors
-/// If they are nowhere, with the places that were looked at.
+/// If it is not found. The message names the places that were searched.
 pub fn find(csv: &mut CsvFile, dir: &Path, manifest: Option<&Manifest>) -> Result<(), Failure> {
     let mut places = vec![PathBuf::from(&csv.path)];
     let taken = manifest.into_iter().flat_map(|manifest| &manifest.data).find(|taken| taken.file == csv.path);
@@ -105,7 +120,8 @@ pub fn find(csv: &mut CsvFile, dir: &Path, manifest: Option<&Manifest>) -> Resul
         .hint("name the spec that lies beside them with `--spec`"))
 }
 
-/// The name of a spec in its repository, for annotations. `file`: as it was named, or the copy in a folder of results, with its text.
+/// The path of a spec in its repository, for annotations. `file` is the spec that was named, or the
+/// copy in a folder of results; `text` is its text. The manifest is given only for a copy.
 pub fn in_repository(file: &Path, text: &str, manifest: Option<&Manifest>) -> String {
     let roots: Vec<PathBuf> = std::env::var_os("GITHUB_WORKSPACE")
         .filter(|root| !root.is_empty())
@@ -118,7 +134,7 @@ pub fn in_repository(file: &Path, text: &str, manifest: Option<&Manifest>) -> St
         return file.display().to_string();
     };
     let below = roots.iter().find_map(|root| whole.strip_prefix(root).ok().map(Path::to_owned));
-    // Swept in another checkout: the same text at the end of the same path.
+    // The sweep ran in another checkout: a file here has the same text at the end of the same path.
     let elsewhere = || {
         let parts: Vec<&OsStr> = whole.iter().skip(1).collect();
         let ends = (0..parts.len()).map(|from| parts[from..].iter().collect::<PathBuf>());

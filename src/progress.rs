@@ -1,5 +1,5 @@
-//! What a person sees while a sweep runs, on stderr: a bar on a terminal, otherwise a line at the start, one now and then, and one at the end. Nothing
-//! else in the program depends on it.
+//! How far a sweep is, on stderr. A terminal shows a bar. Elsewhere there is a line at the start,
+//! one now and then, and one at the end.
 
 use crate::stderr;
 use blowup_core::plan::Plan;
@@ -8,48 +8,50 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Where stderr is no terminal: the first line comes after this time, others as often as `pause` says. Systems that run jobs end those that are silent
-/// for some minutes.
+/// When the first line comes after the start, where stderr is no terminal. `pause` says when the
+/// others follow. Some systems that run jobs end a job that is silent for some minutes.
 const FIRST: Duration = Duration::from_secs(10);
 
+/// The progress of a sweep.
 pub struct Progress {
-    how: How,
+    how: ProgressMode,
     started: Instant,
     trials: u64,
     counts: Counts,
-    /// Predicted, on one core: of everything, and of what is done.
+    /// The seconds on one core that are predicted for all trials.
     work: f64,
+    /// The seconds on one core that were predicted for the trials that are done.
     work_done: f64,
-    /// Predicted, of this sweep.
+    /// The seconds that are predicted for the whole sweep on its workers.
     predicted: f64,
-    /// When the bar was drawn, or when the next line is due, since the start.
+    /// When the bar or the next line is due, counted from the start.
     next: Duration,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum How {
+enum ProgressMode {
     Bar,
     Lines,
     Quiet,
 }
 
 impl Progress {
-    /// `trials` are to run now, as planned.
+    /// Starts to show a sweep that trains this many trials. With `quiet` it shows nothing.
     pub fn start(trials: u64, plan: &Plan, workers: usize, quiet: bool) -> Progress {
         let how = match (quiet, std::io::stderr().is_terminal()) {
-            (true, _) => How::Quiet,
-            (false, true) => How::Bar,
-            (false, false) => How::Lines,
+            (true, _) => ProgressMode::Quiet,
+            (false, true) => ProgressMode::Bar,
+            (false, false) => ProgressMode::Lines,
         };
-        let bar = if how == How::Bar { ProgressBar::new(trials) } else { ProgressBar::hidden() };
-        if how == How::Bar {
+        let bar = if how == ProgressMode::Bar { ProgressBar::new(trials) } else { ProgressBar::hidden() };
+        if how == ProgressMode::Bar {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
             let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}").expect("a valid template");
             bar.set_style(style);
         }
-        // Without a thread for it, this one writes.
+        // If no thread can be started, this thread writes.
         let _ = stderr::detach(bar);
-        let next = if how == How::Bar { Duration::ZERO } else { FIRST };
+        let next = if how == ProgressMode::Bar { Duration::ZERO } else { FIRST };
         let (work, predicted) = (plan.seconds(), plan.seconds_on(workers));
         Progress {
             how,
@@ -63,44 +65,46 @@ impl Progress {
         }
     }
 
-    /// One line in the log of a batch job; on a terminal above the bar.
+    /// Writes a line, on a terminal above the bar.
     pub fn say(&self, line: &str) {
-        if self.how != How::Quiet {
+        if self.how != ProgressMode::Quiet {
             to_stderr(line);
         }
     }
 
-    /// A trial is done.
+    /// Counts a trial that is done. `seconds` is what was predicted for it on one core.
     pub fn done(&mut self, verdict: Verdict, seconds: f64) {
         self.counts.add(verdict);
         self.work_done += seconds;
     }
 
-    /// Time passes.
+    /// Updates the bar, or writes a line, if one is due. The pool calls this several times a
+    /// second.
     pub fn tick(&mut self) {
         let passed = self.started.elapsed();
         if passed < self.next {
             return;
         }
         match self.how {
-            How::Bar => {
+            ProgressMode::Bar => {
                 self.next = passed + Duration::from_millis(100);
                 stderr::show(self.counts.trials, format!("{}{}", counts(&self.counts), self.left()));
             }
-            How::Lines => {
+            ProgressMode::Lines => {
                 self.next = passed + pause(passed);
                 let Progress { counts: all, trials, .. } = &*self;
                 let seconds = passed.as_secs();
                 let text = format!("{}/{trials} trials after {seconds} s: {}{}", all.trials, counts(all), self.left());
                 to_stderr(&text);
             }
-            How::Quiet => {}
+            ProgressMode::Quiet => {}
         }
     }
 
+    /// Removes the bar, and writes the last line where there is none.
     pub fn finish(self, interrupted: bool) {
         stderr::clear();
-        if self.how == How::Lines {
+        if self.how == ProgressMode::Lines {
             let end = if interrupted { "interrupted after" } else { "done in" };
             let seconds = self.started.elapsed().as_secs_f64();
             let Progress { counts: all, trials, .. } = &self;
@@ -108,7 +112,8 @@ impl Progress {
         }
     }
 
-    /// From predicted work, as the first chunks are the longest.
+    /// How much time is left, judged by the predicted work: the chunks that train first are the
+    /// longest, so a count of trials would mislead.
     fn left(&self) -> String {
         let passed = self.started.elapsed().as_secs_f64();
         let (left, word) = match self.work_done {
@@ -119,17 +124,17 @@ impl Progress {
     }
 }
 
-/// Between two lines.
+/// The pause between two lines.
 fn pause(passed: Duration) -> Duration {
     Duration::from_secs(if passed.as_secs() < 600 { 30 } else { 60 })
 }
 
-/// A line on stderr, which waits for nobody while a sweep runs.
+/// Writes a line to stderr. While a sweep runs this does not wait for whoever reads it.
 pub fn to_stderr(line: &str) {
     stderr::line(line);
 }
 
-/// `3 converged, 1 lost`; what is 0 is left out.
+/// The counts that are not 0, as in `3 converged, 1 lost`.
 pub fn counts(counts: &Counts) -> String {
     let all = [
         (counts.converged, "converged"),
@@ -143,7 +148,8 @@ pub fn counts(counts: &Counts) -> String {
     if some.is_empty() { "nothing yet".to_owned() } else { some.join(", ") }
 }
 
-/// `head: rest` in one line of 80 columns, or the rest below the head, broken between its words.
+/// `head: rest`, in one line if that has at most 80 columns. Otherwise the rest follows below the
+/// head, broken between its words.
 pub fn folded(head: &str, rest: &str) -> String {
     const WIDTH: usize = 80;
     let mut text = format!("{head}: {rest}");

@@ -28,8 +28,8 @@ pub fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {
 /// If a file cannot be read, or a row is damaged or does not agree with the other files.
 pub fn runs(dir: &Path, roster: &Roster, columns: &[&'static str]) -> Result<Run, Failure> {
     let path = dir.join(RUNS);
-    // A row is written after what the other files say of its trial. So the rows are opened first: even
-    // while a sweep is writing, each row that is read finds what was written before it.
+    // A row is written after what the other files say of its trial. So the rows are opened first:
+    // even while a sweep is writing, each row that is read finds what was written before it.
     let rows = open(&path)?;
     let mut beside = SideFiles::new(dir);
     beside.read(roster, &|path| if path.exists() { open(path).map(Some) } else { Ok(None) })?;

@@ -1,14 +1,14 @@
-//! `blowup schema`: the JSON Schema of a spec, for editors that complete and check TOML by it. It
-//! is made of the declarations of the axes (`axis::TABLE`) and of the other keys (`spec::key`), so it
-//! has no list of its own.
+//! The JSON Schema of a spec, by which editors complete and check TOML. It is made from the
+//! declarations of the axes (`axis::TABLE`) and of the other keys (`spec::key`), so that no list is
+//! kept here.
 //!
-//! It is of Draft 4, which Taplo and the extension Even Better TOML read, and holds each value
-//! against what its key takes. What holds between keys (an axis that applies nowhere, a block
-//! without a task or `lr`) is for the spec's own reader: the schema refuses no spec that the reader
-//! takes, and takes some that the reader refuses.
+//! It is of Draft 4, which Taplo and the extension Even Better TOML read. It checks each value
+//! against what its key takes. It does not check what holds between keys, such as an axis that
+//! applies nowhere, or a block without a task or `lr`: only the reader of specs does. So the schema
+//! accepts every spec that the reader accepts, and some that the reader refuses.
 //!
-//! Keys and names may be written with `-` for `_`. The properties have the names of the documents
-//! alone, so that an editor offers one of them; patterns beside them take the others.
+//! Keys and names may be written with `-` in place of `_`. The properties of the schema have only
+//! the names with `_`, so that an editor offers a key once. Patterns accept the others.
 
 use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, DeclaredKind, Default, End, Id, Kind, Need, Short, TABLE};
 use blowup_core::spec::key::{self, Key, Takes};
@@ -16,9 +16,10 @@ use blowup_core::spec::metric::{Function, Rate};
 use blowup_core::trial::{TaskKind, Value};
 use serde_json::{Map, Value as Json, json};
 
-/// Digits with or without a point and an exponent. `\d` would take the digits of every script.
+/// A pattern of digits, with or without a point and an exponent. `\d` would match the digits of
+/// every script.
 const DECIMAL: &str = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?";
-/// The same, with a digit that is not 0.
+/// The same pattern, but with at least one digit that is not 0.
 const NONZERO: &str = r"(?:[0-9]*[1-9][0-9]*\.?[0-9]*|[0-9]*\.[0-9]*[1-9][0-9]*)(?:[eE][+-]?[0-9]+)?";
 
 /// The whole schema.
@@ -34,7 +35,8 @@ pub fn schema() -> Json {
     spec
 }
 
-/// What the rest refers to: of each axis a value, a range, what a grid gives it, and a condition.
+/// The definitions that other parts refer to. Each axis has a value, a range, what a grid may give
+/// it, and a condition.
 fn definitions() -> Json {
     let mut all = Map::new();
     for axis in &TABLE {
@@ -56,6 +58,7 @@ fn definitions() -> Json {
     Json::Object(all)
 }
 
+/// A reference to a definition.
 fn to(definition: &str) -> Json {
     json!({ "$ref": format!("#/definitions/{definition}") })
 }
@@ -64,11 +67,12 @@ fn set(schema: &mut Json, key: &str, value: impl Into<Json>) {
     schema[key] = value.into();
 }
 
+/// What a block must not have: both `epochs` and `steps`.
 fn one_budget() -> Json {
     json!({ "required": ["epochs", "steps"] })
 }
 
-/// A table with these keys and no others.
+/// A table with these keys and no others, of which some are required.
 fn object(properties: Vec<(&str, Json)>, required: &[&str]) -> Json {
     let dashed: Map<String, Json> = properties
         .iter()
@@ -79,23 +83,26 @@ fn object(properties: Vec<(&str, Json)>, required: &[&str]) -> Json {
     if !dashed.is_empty() {
         set(&mut object, "patternProperties", dashed);
     }
-    // Draft 4 takes no empty list.
+    // Draft 4 allows no empty list.
     if !required.is_empty() {
         set(&mut object, "required", required);
     }
     object
 }
 
+/// The properties for these keys, without those that are not built yet.
 fn properties(keys: &'static [Key]) -> Vec<(&'static str, Json)> {
     let built = keys.iter().filter(|key| !matches!(key.takes, Takes::Later));
     built.map(|key| (key.name, described(key))).collect()
 }
 
+/// The names of the keys that are required.
 fn required(keys: &'static [Key]) -> Vec<&'static str> {
     keys.iter().filter(|key| key.required).map(|key| key.name).collect()
 }
 
-/// The other ways to write a name: with `new` for at least one `old`. None of a name without one.
+/// A pattern of the other ways to write a name: with `new` in place of at least one `old`. None if
+/// the name has no `old`.
 fn otherwise(name: &str, old: char, new: char) -> Option<String> {
     let words: Vec<&str> = name.split(old).collect();
     let either = format!("[{old}{new}]");
@@ -104,7 +111,7 @@ fn otherwise(name: &str, old: char, new: char) -> Option<String> {
     (!all.is_empty()).then(|| all.join("|"))
 }
 
-/// One of the names, which an editor offers, or another way to write one.
+/// One of the names, which an editor offers, or a text that matches one of the other patterns.
 fn names(names: &[&str], others: &[String]) -> Json {
     let known = json!({ "enum": names });
     if others.is_empty() {
@@ -114,14 +121,15 @@ fn names(names: &[&str], others: &[String]) -> Json {
     }
 }
 
-/// Names that may be written with `new` for `old`, without a list.
+/// One of the names, in which `new` may stand in place of `old`.
 fn renamed(all: &[&str], old: char, new: char) -> Json {
     let others: Vec<String> = all.iter().filter_map(|name| otherwise(name, old, new)).collect();
     let others = if others.is_empty() { others } else { vec![format!("^(?:{})$", others.join("|"))] };
     names(all, &others)
 }
 
-/// What a key takes, with its text. Draft 4 reads nothing beside a reference, so that is wrapped.
+/// What a key takes, with its description. A reference is wrapped, since Draft 4 ignores what
+/// stands beside one.
 fn described(key: &Key) -> Json {
     let mut schema = takes(key.takes);
     if schema.get("$ref").is_some() {
@@ -136,6 +144,7 @@ fn described(key: &Key) -> Json {
     schema
 }
 
+/// What a key takes, without its description.
 fn takes(takes: Takes) -> Json {
     match takes {
         Takes::Boolean => json!({ "type": "boolean" }),
@@ -179,7 +188,7 @@ fn takes(takes: Takes) -> Json {
             json!({ "type": "array", "items": { "type": "string" }, "minItems": 1, "uniqueItems": true })
         }
         Takes::Separator => {
-            // Of ASCII, what stands in no number or name and is no quote.
+            // An ASCII character that is part of no number and no name, and is no quote.
             json!({ "type": "string", "pattern": r"^[\x01-\x09\x0b\x0c\x0e-!#-*,/:-@\[-`{-\x7f]$" })
         }
         Takes::Zip => {
@@ -188,7 +197,7 @@ fn takes(takes: Takes) -> Json {
                 json!({ "type": "array", "items": renamed(&names, '_', '-'), "minItems": 2, "uniqueItems": true });
             json!({ "type": "array", "items": group })
         }
-        // Of each axis its own: see `range`.
+        // Each axis has its own, which `range` makes.
         Takes::Ends | Takes::Divisor => json!({}),
         Takes::Texts => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
         Takes::Declared => json!({
@@ -201,20 +210,21 @@ fn takes(takes: Takes) -> Json {
     }
 }
 
+/// An array of tables, at least `least` of them.
 fn tables(item: Json, least: usize) -> Json {
     json!({ "type": "array", "items": item, "minItems": least, "maxItems": key::MOST_TABLES })
 }
 
 fn integer(min: u64, max: u64) -> Json {
     let mut schema = json!({ "type": "integer", "minimum": min });
-    // TOML itself ends there, and many readers of JSON round what is as large.
+    // The integers of TOML end there, and many readers of JSON round numbers of this size.
     if max < i64::MAX as u64 {
         set(&mut schema, "maximum", max);
     }
     schema
 }
 
-/// A number within bounds. JSON has no inf: it reaches a validator as null.
+/// A number within bounds. JSON has no infinity, which reaches a validator as null.
 fn number(range: &Bounds) -> Json {
     let mut schema = json!({ "type": "number" });
     for (end, name, exclusive) in
@@ -233,23 +243,23 @@ fn number(range: &Bounds) -> Json {
     schema
 }
 
-/// A whole number without a point.
+/// A number, without a point if it is whole.
 fn tidy(x: f64) -> Json {
     if x.fract() == 0.0 && x.abs() < 1e15 { json!(x as i64) } else { json!(x) }
 }
 
-/// The axes that a grid sets; `seeds` sets the seed.
+/// The axes that a grid sets. This is all but the seed, which `seeds` sets.
 fn settable() -> impl Iterator<Item = &'static Axis> {
     TABLE.iter().filter(|axis| axis.id != Id::Seed)
 }
 
-/// What `[base]` and a block may set beside their own keys.
+/// The keys that `[base]` and a block may have beside their own.
 fn axes() -> Vec<(&'static str, Json)> {
     let zip = (key::ZIP.name, described(&key::ZIP));
     settable().map(|axis| (axis.name, to(&format!("axis_{}", axis.name)))).chain([zip]).collect()
 }
 
-/// A single value of an axis.
+/// What a single value of an axis may be.
 fn value(axis: &Axis) -> Json {
     match &axis.kind {
         Kind::Choice { names: known, short, aliases } => names(known, &written(known, short.as_ref(), aliases)),
@@ -263,14 +273,14 @@ fn value(axis: &Axis) -> Json {
     }
 }
 
-/// Patterns of the ways to write a name: with blanks around it, with `-`, as others call it, with a
-/// number.
+/// Patterns of the ways to write a name: with blanks around it, with `-`, as other programs call
+/// it, and with a number behind it.
 fn written(known: &[&str], short: Option<&Short>, aliases: &[(&str, &str)]) -> Vec<String> {
     let ways = |name: &str| {
         let dashed = otherwise(name, '_', '-').map_or(String::new(), |other| format!("|{other}"));
         format!("{name}{dashed}")
     };
-    // Every way to write one of these names.
+    // A pattern of every way to write one of these names.
     let all = |names: &[&str]| {
         let own = known.iter().filter(|name| names.contains(name)).copied();
         let others = aliases.iter().filter(|(_, name)| names.contains(name)).map(|(other, _)| *other);
@@ -279,7 +289,7 @@ fn written(known: &[&str], short: Option<&Short>, aliases: &[(&str, &str)]) -> V
     let mut patterns = vec![format!(r"^\s*(?:{})\s*$", all(known))];
     if let Some(short) = short {
         let Kind::Float { range } = &short.sets.axis().kind else { return patterns };
-        // As the reader has it, no initializer of `init` but `constant` has a negative scale.
+        // As in the reader, only the initializer `constant` may have a negative scale.
         let scales = short.sets == Id::InitScale;
         let (signed, others): (Vec<&str>, Vec<&str>) =
             short.names.iter().partition(|name| range.holds(-1.0) && (!scales || **name == "constant"));
@@ -292,7 +302,7 @@ fn written(known: &[&str], short: Option<&Short>, aliases: &[(&str, &str)]) -> V
     patterns
 }
 
-/// What a grid gives an axis: a value, a list, a range, or a list that holds ranges.
+/// What a grid may give an axis: a value, a range, or a list of values and ranges.
 fn given(axis: &Axis) -> Json {
     let mut forms = vec![to(&format!("value_{}", axis.name))];
     if axis.is_numeric() {
@@ -311,9 +321,10 @@ fn any_of(mut forms: Vec<Json>) -> Json {
     if forms.len() == 1 { forms.remove(0) } else { json!({ "anyOf": forms }) }
 }
 
-/// `{ log = [a, b], points = n, per = "depth" }` of a numeric axis.
+/// A range of a numeric axis, such as `{ log = [a, b], points = n, per = "depth" }`.
 fn range(axis: &Axis) -> Json {
-    // Only the points of decimals are made when they are asked for.
+    // The points of a range of decimals are made only when they are needed, so there may be more of
+    // them.
     let most = if matches!(axis.kind, Kind::Float { .. }) { key::MOST_POINTS as u64 } else { key::LISTED };
     let own = [Some(axis.name.to_owned()), otherwise(axis.name, '_', '-')];
     let itself = format!("^(?:{})$", own.into_iter().flatten().collect::<Vec<_>>().join("|"));
@@ -335,7 +346,7 @@ fn range(axis: &Axis) -> Json {
     table
 }
 
-/// The two ends of a range: finite numbers that the axis takes, an integer one after rounding.
+/// The two ends of a range: finite numbers that the axis takes, for an integer axis after rounding.
 fn ends(axis: &Axis, log: bool) -> Json {
     let range = match &axis.kind {
         Kind::Float { range } => *range,
@@ -356,7 +367,8 @@ fn ends(axis: &Axis, log: bool) -> Json {
     json!({ "type": "array", "items": end, "minItems": 2, "maxItems": 2 })
 }
 
-/// What an editor shows of an axis: its meaning, its values, its default, where it applies.
+/// The text that an editor shows for an axis: its meaning, its values, its default, and where it
+/// applies.
 fn about(axis: &Axis) -> String {
     let (values, forms) = match &axis.kind {
         Kind::Choice { names, short, .. } => {
@@ -393,6 +405,7 @@ fn about(axis: &Axis) -> String {
     text
 }
 
+/// The default of an axis, in words.
 fn default(axis: &Axis) -> String {
     match axis.default {
         Default::Is(value) => shown(value),
@@ -413,7 +426,7 @@ fn default(axis: &Axis) -> String {
     }
 }
 
-/// A default as TOML has it.
+/// A default as it is written in TOML.
 fn shown(value: Value) -> String {
     match value {
         Value::Text(text) => format!("\"{text}\""),
@@ -424,7 +437,7 @@ fn shown(value: Value) -> String {
     }
 }
 
-/// A default as JSON has it; inf is null.
+/// A default as it is written in JSON, where infinity is null.
 fn plain(value: Value) -> Json {
     match value {
         Value::Text(text) => json!(text),
@@ -435,7 +448,7 @@ fn plain(value: Value) -> Json {
     }
 }
 
-/// One of the kinds of task, each with its own keys.
+/// A task: one of the kinds, each with its own keys.
 fn task() -> Json {
     let of = |table: &key::Kind| {
         let name = table.kind.name();
@@ -454,16 +467,17 @@ fn task() -> Json {
 const LABEL: &str = "The label of the block that a trial is from.";
 const KIND: &str = "The kind of a trial's task.";
 
-/// The names of what trials are chosen and grouped by.
+/// The names by which trials are chosen and grouped.
 fn column_names() -> Vec<&'static str> {
     ["label", "task"].into_iter().chain(Axis::names()).collect()
 }
 
+/// A list of names by which trials are grouped.
 fn columns() -> Json {
     json!({ "type": "array", "items": renamed(&column_names(), '_', '-'), "uniqueItems": true })
 }
 
-/// A table of conditions, all of which must hold.
+/// A filter: a table of conditions, all of which must hold.
 fn filter() -> Json {
     let label = listed(json!({ "type": "string" }), None, LABEL.to_owned());
     let kinds: Vec<&str> = TaskKind::ALL.iter().map(|kind| kind.name()).collect();
@@ -483,14 +497,14 @@ fn condition(axis: &Axis) -> Json {
     schema
 }
 
-/// `{ min = a, max = b }`, of which one may be left out.
+/// A condition `{ min = a, max = b }`, of which one may be left out.
 fn between() -> Json {
     let mut table = object(properties(&key::BETWEEN), &[]);
     set(&mut table, "minProperties", 1);
     table
 }
 
-/// A value or a list of values, any of which a trial may have.
+/// A value or a list of values, one of which a trial must have.
 fn listed(one: Json, between: Option<Json>, text: String) -> Json {
     let mut forms: Vec<Json> = [one].into_iter().chain(between).collect();
     forms.push(json!({ "type": "array", "items": any_of(forms.clone()), "minItems": 1 }));
@@ -507,7 +521,7 @@ fn expectation() -> Json {
     table
 }
 
-/// A rate, or a function of a formula, whose inside is for the reader.
+/// A metric: a rate, or a function of a formula. Only the reader of specs checks the formula.
 fn metric() -> Json {
     let rates = Rate::ALL.map(Rate::name);
     let functions = Function::ALL.map(Function::name).join("|");

@@ -1,5 +1,7 @@
-//! The way to stderr. While a sweep runs a thread of its own writes there: a terminal that was halted (Ctrl-S) or a pipe that nobody reads must not
-//! hold up the thread that owns the workers and the files. What waits is bounded: lines beyond that are counted, and their number is told.
+//! The way to stderr. While a sweep runs, a thread of its own writes there, so that a terminal that
+//! was halted (Ctrl-S) or a pipe that nobody reads cannot stop the thread that owns the workers and
+//! the files. Only so many messages wait. Further lines are dropped, and their number is written
+//! later.
 
 use indicatif::ProgressBar;
 use std::io::{self, Write};
@@ -7,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-/// Messages that may wait.
+/// How many messages may wait.
 const WAITING: usize = 4096;
 
 static WRITER: Mutex<Option<SyncSender<Message>>> = Mutex::new(None);
@@ -15,15 +17,18 @@ static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);
 
 enum Message {
     Text(Vec<u8>),
-    /// What the bar shows: a position and a text beside it.
+    /// The position of the bar and the text beside it.
     Show(u64, String),
-    /// The bar is done with.
+    /// Removes the bar.
     Clear,
-    /// Everything before it was written.
+    /// Is answered when everything before it was written.
     Written(SyncSender<()>),
 }
 
-/// From here on a thread writes, and keeps what it writes apart from `bar`.
+/// Starts the thread that writes. It keeps the lines apart from `bar`.
+///
+/// # Errors
+/// If no thread can be started.
 pub fn detach(bar: ProgressBar) -> io::Result<()> {
     let (to, messages) = sync_channel(WAITING);
     std::thread::Builder::new().name("stderr".to_owned()).spawn(move || write(&messages, &bar))?;
@@ -31,22 +36,23 @@ pub fn detach(bar: ProgressBar) -> io::Result<()> {
     Ok(())
 }
 
-/// A line. A reader that went away (`2>&1 | head`) must not end the sweep.
+/// Writes a line. If its reader has gone away, as with `2>&1 | head`, nothing happens.
 pub fn line(text: &str) {
     put(format!("{text}\n").into_bytes());
 }
 
+/// Moves the bar.
 pub fn show(position: u64, text: String) {
-    // One that finds no room is followed by another.
+    // If there is no room for it, the next one will show the same.
     send(Message::Show(position, text));
 }
 
-/// Takes the bar away.
+/// Removes the bar.
 pub fn clear() {
     send(Message::Clear);
 }
 
-/// Waits until everything was written: at the end of the program, when no worker is left to wait for it.
+/// Waits until everything was written. The program calls this at its end, when no worker is left.
 pub fn flush() {
     let Some(to) = writer().clone() else { return };
     let (tell, written) = sync_channel(1);
@@ -55,7 +61,7 @@ pub fn flush() {
     }
 }
 
-/// Where `tracing` writes.
+/// Writes what `tracing` logs.
 pub struct Log;
 
 impl Write for Log {
@@ -79,7 +85,8 @@ fn put(text: Vec<u8>) {
     }
 }
 
-/// False if there was no room. Never waits but where nobody detached the writer.
+/// Hands a message to the thread, or writes a text itself if there is no thread. Returns false if
+/// there was no room for the message.
 fn send(message: Message) -> bool {
     let to = writer().clone();
     match (to, message) {

@@ -14,9 +14,20 @@ def goals(results):
         found.append({"what": what, "measured": measured, "bound": bound, "figure": figure, "unit": unit})
 
     for width, part in results.get("real", {}).items():
-        goal(f"real grid, width {width}, PyTorch eager with joblib / blowup", of_peer(part, EAGER), ">=", {"16": 80, "64": 20}[width], "{:.1f}x")
+        goal(
+            f"real grid, width {width}, PyTorch eager with joblib / blowup",
+            of_peer(part, EAGER),
+            ">=",
+            {"16": 80, "64": 20}[width],
+            "{:.1f}x",
+        )
         goal(f"real grid, width {width}, best JAX / blowup", of_peer(part, JAX), ">=", 3)
-        goal(f"real grid, width {width}, one worker / two", median(part["seconds"][ALONE]) / median(part["seconds"][OURS]), ">=", 1.9)
+        goal(
+            f"real grid, width {width}, one worker / two",
+            median(part["seconds"][ALONE]) / median(part["seconds"][OURS]),
+            ">=",
+            1.9,
+        )
     if "raw" in results:
         step(results["raw"], goal)
     if "overhead" in results:
@@ -30,10 +41,18 @@ def goals(results):
 
 def step(raw, goal):
     for width, figure in ((16, 2), (64, 1.3), (256, 1.2)):
-        goal(f"raw step, width {width}, JAX / blowup, least of its cases", least(raw, "mlp", width, ratio), ">=", figure)
+        goal(
+            f"raw step, width {width}, JAX / blowup, least of its cases", least(raw, "mlp", width, ratio), ">=", figure
+        )
     goal("raw step, RNN, JAX / blowup", least(raw, "rnn", 64, ratio), ">=", 1.2)
     for width in (64, 128, 256):
-        goal(f"raw step, width {width}, least of its cases, share of products", least(raw, "mlp", width, share), ">=", 0.7, "{:.0%}")
+        goal(
+            f"raw step, width {width}, least of its cases, share of products",
+            least(raw, "mlp", width, share),
+            ">=",
+            0.7,
+            "{:.0%}",
+        )
     goal("raw step, RNN, share of products", least(raw, "rnn", 64, share), ">=", 0.7, "{:.0%}")
 
 
@@ -47,7 +66,9 @@ def grow(part, goal):
         total = lambda size: each(size) * size
         further = lambda a, b: (total(b) - total(a)) / (b - a)
         measured = further(sizes[2], sizes[3]) / further(sizes[1], sizes[2])
-        goal(f"time per further trial, {sizes[2]:,} to {sizes[3]:,} / {sizes[1]:,} to {sizes[2]:,}", measured, "<=", 1.1)
+        goal(
+            f"time per further trial, {sizes[2]:,} to {sizes[3]:,} / {sizes[1]:,} to {sizes[2]:,}", measured, "<=", 1.1
+        )
     parent = median([run["memory"] for run in part["sweeps"][f"{million} 2"]])
     goal(f"parent's peak memory at {million:,} trials", parent, "<=", 200, "{:.0f} MB")
     goal(f"resume scan of {million:,} rows", median(seconds(part["resume"])), "<=", 3, "{:.2f} s")

@@ -1,4 +1,5 @@
-"""Growth: trivial trials by the thousand up to a million, seconds and memory, with one worker and two; and what a resume costs that finds every row."""
+"""Growth: trivial trials by the thousand up to a million, seconds and memory, with one worker and
+two; and what a resume costs that finds every row."""
 
 import shutil
 

@@ -1,4 +1,5 @@
-"""Times whole processes and watches their memory; runs contenders in turn, round by round; medians and spread."""
+"""Times whole processes and watches their memory; runs contenders in turn, round by round; medians
+and spread."""
 
 import os
 import statistics
@@ -21,7 +22,8 @@ def say(text):
 
 
 def run(*command):
-    """Runs a program to its end: wall seconds and, in MB, the largest resident memory of it and of one of its children."""
+    """Runs a program to its end: wall seconds and, in MB, the largest resident memory of it and of
+    one of its children."""
     log = SCRATCH / "log"
     with open(log, "w") as out:
         start = time.perf_counter()
@@ -36,7 +38,8 @@ def run(*command):
 
 
 class Memory(threading.Thread):
-    """Reads the high-water marks of a process and of its children, a hundred times a second; the kernel keeps the marks themselves."""
+    """Reads the high-water marks of a process and of its children, a hundred times a second; the
+    kernel keeps the marks themselves."""
 
     def __init__(self, pid):
         super().__init__(daemon=True)
@@ -70,7 +73,7 @@ class Service:
         core = min(os.sched_getaffinity(0))
         self.process = subprocess.Popen(
             [*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509, a system call that takes no lock
         )  # fmt: skip
 
     def ask(self, line):
@@ -86,7 +89,8 @@ class Service:
 
 
 def interleaved(contenders, rounds):
-    """`contenders`: name -> (function, most rounds). One round calls each once, every other round backwards; name -> what it returned."""
+    """`contenders`: name -> (function, most rounds). One round calls each once, every other round
+    backwards; name -> what it returned."""
     results = {name: [] for name in contenders}
     for number in range(rounds):
         names = list(contenders)

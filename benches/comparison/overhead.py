@@ -1,5 +1,6 @@
-"""Overhead: trials that do next to nothing, whole processes. A peer whose time grows with the square of its trials, or that takes a second for
-each, runs few; blowup then runs as few beside it."""
+"""Overhead: trials that do next to nothing, whole processes. A peer whose time grows with the
+square of its trials, or that takes a second for each, runs few; blowup then runs as few beside
+it."""
 
 from . import measure
 from .growth import sweep
@@ -25,7 +26,10 @@ def compare(quick, rounds, versions):
         ours = f"blowup, {count:,} trials"
         trials |= {ours: count, name: count}
         contenders[ours] = (lambda count=count: sweep(count, 2), rounds)
-        contenders[name] = (lambda script=script, count=count: measure.run(*peer(script, count, SCRATCH / "trivial.csv")), most)
+        contenders[name] = (
+            lambda script=script, count=count: measure.run(*peer(script, count, SCRATCH / "trivial.csv")),
+            most,
+        )
     results = measure.interleaved(contenders, rounds)
     return {
         "trials": trials,

@@ -18,7 +18,8 @@ REQUIREMENTS = ROOT / "benches/requirements.txt"
 
 
 def set_up():
-    """Installs what is pinned, once. What cannot be installed here is left out, and the report says so; without .venv-bench/ it is tried again."""
+    """Installs what is pinned, once. What cannot be installed here is left out, and the report says
+    so; without .venv-bench/ it is tried again."""
     complete = VENV / "complete"
     if complete.exists() and complete.read_text() == REQUIREMENTS.read_text():
         return
@@ -32,7 +33,9 @@ def set_up():
 
 
 def install(*what):
-    return subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what]).returncode
+    return subprocess.run(
+        [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what], check=False
+    ).returncode
 
 
 def peer(name, *arguments):
@@ -55,7 +58,9 @@ def versions():
 
 
 def machine():
-    text = lambda *command: subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    text = lambda *command: subprocess.run(
+        command, check=False, cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
     cpu = re.search("model name\\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = int(re.search("MemTotal:\\s*(\\d+)", Path("/proc/meminfo").read_text())[1]) / 2**20
     changed = " with changes" if text("git", "status", "--porcelain", "--untracked-files=no") else ""

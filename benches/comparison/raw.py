@@ -1,4 +1,5 @@
-"""The raw step on one core: blowup, its matrix products alone, JAX; microseconds per trial and step, without starting or compiling."""
+"""The raw step on one core: blowup, its matrix products alone, JAX; microseconds per trial and
+step, without starting or compiling."""
 
 from itertools import product
 
@@ -6,10 +7,12 @@ from . import measure
 from .measure import Service, say
 from .peers import peer
 
-# Width -> lanes, as many as a sweep takes to keep the working set near the cache, and steps, which make a good part of a second.
+# Width -> lanes, as many as a sweep takes to keep the working set near the cache, and steps, which
+# make a good part of a second.
 SIZES = {16: (32, 300), 64: (8, 150), 128: (2, 100), 256: (1, 60)}
 RNN = "rnn tanh sgd 64 4 60"
-# Where JAX is quicker with other lanes (tried with ReLU and SGD: 1, 2, 4 and at widths 16 and 64 up to 64), it has them.
+# Where JAX is quicker with other lanes (tried with ReLU and SGD: 1, 2, 4 and at widths 16 and 64 up
+# to 64), it has them.
 JAX_LANES = {128: 4, 256: 2}
 
 
@@ -17,7 +20,10 @@ def cases(quick):
     if quick:
         return ["mlp tanh sgd 16 16 3", "mlp relu adam 64 4 3", "rnn tanh sgd 64 4 3"]
     mlps = product(SIZES.items(), ["tanh", "relu"], ["sgd", "adam"])
-    return [f"mlp {activation} {optimizer} {width} {lanes} {steps}" for (width, (lanes, steps)), activation, optimizer in mlps] + [RNN]
+    return [
+        f"mlp {activation} {optimizer} {width} {lanes} {steps}"
+        for (width, (lanes, steps)), activation, optimizer in mlps
+    ] + [RNN]
 
 
 def asked(name, case):

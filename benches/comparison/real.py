@@ -1,4 +1,5 @@
-"""The real grid: the same trials in every way, whole processes, by width. Shares of diverged trials must agree."""
+"""The real grid: the same trials in every way, whole processes, by width. Shares of diverged trials
+must agree."""
 
 import csv
 import json
@@ -64,7 +65,8 @@ def of_width(width, quick, rounds, versions):
 
 
 def check(name, expected, found):
-    """Draws differ, and a trial at the edge may fall to either side; more than chance would move is an error."""
+    """Draws differ, and a trial at the edge may fall to either side; more than chance would move is
+    an error."""
     if expected.keys() != found.keys():
         raise SystemExit(f"{name} did not run the same trials")
     n = len(expected)
@@ -77,7 +79,9 @@ def check(name, expected, found):
 
 def axes(row):
     number = lambda kind, text: kind(text) if text else None
-    integers, floats = ({name: number(kind, row[name]) for name in names} for kind, names in ((int, INTEGERS), (float, FLOATS)))
+    integers, floats = (
+        {name: number(kind, row[name]) for name in names} for kind, names in ((int, INTEGERS), (float, FLOATS))
+    )
     return {name: row[name] for name in TEXTS} | integers | floats
 
 

@@ -1,6 +1,7 @@
-"""A run of the comparison as Markdown, and the table of it in README.md."""
+"""A run of the comparison as Markdown, and its short form in README.md."""
 
 import re
+import textwrap
 
 from .goals import OURS, goals, ratio, reached, share
 from .measure import ROOT, median, seconds
@@ -15,6 +16,11 @@ def markdown(results):
         if name in results:
             parts.append(section(results[name]))
     return "\n".join(parts)
+
+
+def prose(*sentences):
+    """A paragraph, in lines of at most 100 columns."""
+    return textwrap.fill(" ".join(sentences), 100, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def table(header, rows):
@@ -32,13 +38,31 @@ def spread(values, digits=2):
 
 def head(results):
     machine = dict(results["machine"])
-    machine["peers"] = ", ".join(f"{name} {version or 'could not be installed'}" for name, version in machine["peers"].items())
-    kind = "A quick run: it shows that everything works, its figures mean nothing.\n\n" if results["quick"] else ""
-    about = (
-        "Written by `make bench`. Medians, in brackets the least and the most of n runs; runs of different programs took turns. Whole-process wall time,\n"
-        "start and compilation included, where nothing else is said. Ratios are of medians of this run.\n"
+    machine["peers"] = ", ".join(
+        f"{name} {version or 'could not be installed'}" for name, version in machine["peers"].items()
     )
-    return f"# Results of `make bench`\n\n{kind}{about}\n" + table(["", ""], machine.items())
+    kind = (
+        "This was a quick run: it shows that everything works, and its figures mean nothing.\n\n"
+        if results["quick"]
+        else ""
+    )
+    compared = prose(
+        "`make bench` writes this page. It compares blowup with other ways to do the same on one machine: with PyTorch, torch.func",
+        "and JAX on a real grid and step by step, with joblib, Optuna and Ray Tune on trivial trials, and with itself as a sweep grows",
+        "to a million trials. Trials, sizes of the data, optimizer, clipping and, where the method allows it, the early stop are the",
+        "same, and the shares of diverged trials are held against blowup's.",
+    )
+    run = prose(
+        'The command installs the other programs, pinned, in `.venv-bench/` (6 GB). With `ARGS="--rounds 3"` it takes 15 minutes on',
+        'two cores. `make bench ARGS=--quick` shows in two minutes whether everything works, and `make bench ARGS="--only raw"` runs',
+        "one part; both write into `target/bench/` alone.",
+    )
+    about = prose(
+        "Every figure is a median; the brackets hold the least and the most of n runs. Runs of different programs took turns. Times are",
+        "wall times of whole processes, start and compilation included, unless something else is said. Ratios are ratios of medians of",
+        "this run.",
+    )
+    return f"# Results of `make bench`\n\n{kind}{compared}\n{run}\n{about}\n" + table(["", ""], machine.items())
 
 
 def goal_table(results):
@@ -47,11 +71,17 @@ def goal_table(results):
         written = "" if g["measured"] is None else g["unit"].format(g["measured"])
         verdict = {True: "reached", False: "**not reached**", None: "not measured"}[reached(g)]
         rows.append([g["what"], f"{g['bound']} {g['unit'].format(g['figure'])}", written, verdict])
-    return table(["figure", "to reach", "measured", ""], rows) + "\nWhat was tried where a figure is not reached: [LOG.md](LOG.md).\n"
+    return (
+        table(["figure", "to reach", "measured", ""], rows)
+        + "\n[LOG.md](LOG.md) says what was tried where a figure is not reached.\n"
+    )
 
 
 def real(widths):
-    lines = ["## Real grid\n", "`benches/specs/real.toml`. `agree`: the share of trials with the same verdict; draws are not the same.\n"]
+    lines = [
+        "## Real grid\n",
+        "The grid is `benches/specs/real.toml`. `agree` is the share of trials with the same verdict; the draws are not the same.\n",
+    ]
     for width, part in widths.items():
         ours = median(part["seconds"][OURS])
         rows = []
@@ -60,7 +90,10 @@ def real(widths):
             agree = "" if check["agree"] is None else f"{check['agree']:.0%}"
             rows.append([name, spread(values), f"{median(values) / ours:.2f}x", f"{check['diverged']:.0%}", agree])
         rows += [[name, "not installed", "", "", ""] for name in part["missing"]]
-        lines += [f"Width {width}, {part['trials']} trials:\n", table(["", "seconds", "ratio", "diverged", "agree"], rows)]
+        lines += [
+            f"Width {width}, {part['trials']} trials:\n",
+            table(["", "seconds", "ratio", "diverged", "agree"], rows),
+        ]
     return "\n".join(lines)
 
 
@@ -71,12 +104,12 @@ def raw(cases):
         jax = [spread(figures["jax"], 1), f"{ratio(figures):.2f}x"] if "jax" in figures else ["not installed", ""]
         what = [f"{network}, {activation}, {optimizer}", width, lanes]
         rows.append([*what, spread(figures["step"], 1), spread(figures["products"], 1), f"{share(figures):.0%}", *jax])
-    other = "".join(f", and takes {lanes} lanes at width {width}, where it is quicker with them" for width, lanes in JAX_LANES.items())
-    about = (
-        "Microseconds per trial and step on one core, without start and compilation: 16 hidden layers (the rnn: one, over 64 time steps), 64 samples, full\n"
-        "batch, f32, norm clip for every other trial, none diverges. Products: the same batched matrix products and nothing else. blowup's step includes all\n"
-        "its probes; JAX reads loss and gradient norm"
-        f"{other}.\n"
+    other = " and ".join(f"{lanes} lanes at width {width}" for width, lanes in JAX_LANES.items())
+    about = prose(
+        "The figures are microseconds per trial and step on one core, without start and compilation. The nets have 16 hidden layers",
+        "(the rnn has one, over 64 time steps), and train in f32 on 64 samples as a full batch. Every other trial clips by norm; none",
+        "diverges. `products` are the same batched matrix products and nothing else. blowup's step includes all its probes; JAX reads",
+        f"loss and gradient norm, and takes {other}, where it is quicker with so few.",
     )
     header = ["", "width", "lanes", "blowup", "products", "share", "JAX jit(vmap(scan))", "JAX / blowup"]
     return f"## Raw step\n\n{about}\n" + table(header, rows)
@@ -88,10 +121,10 @@ def overhead(part):
         count = part["trials"][name]
         rows.append([name, f"{count:,}", spread(values), f"{count / median(values):,.1f}"])
     rows += [[name, "", "not installed", ""] for name in part["missing"]]
-    about = (
-        "Trials of one linear unit, one sample, one epoch. Optuna and Ray Tune, and joblib in its second row, compute them in plain Python, so that theirs is\n"
-        "the time of the tool alone; blowup trains them on libtorch like any other. A peer whose time grows with the square of its trials, or that takes a second\n"
-        "for each, runs few, and blowup as few beside it.\n"
+    about = prose(
+        "A trial is one linear unit with one sample and one epoch. Optuna and Ray Tune, and joblib in its second row, compute it in",
+        "plain Python, so that their times are those of the tools alone; blowup trains it on libtorch like any other. A peer whose time",
+        "grows with the square of its trials, or that takes a second for each, runs few trials, and blowup runs as few beside it.",
     )
     return f"## Overhead\n\n{about}\n" + table(["", "trials", "seconds", "trials a second"], rows)
 
@@ -103,20 +136,31 @@ def growth(part):
         memory = [f"{median([run[name] for run in runs]):.0f}" for name in ("memory", "memory_child")]
         rows.append([f"{size:,}", workers, spread(seconds(runs)), f"{median(seconds(runs)) / size * 1e6:.1f}", *memory])
     header = ["trials", "workers", "seconds", "microseconds a trial", "parent's peak, MB", "a worker's peak, MB"]
-    scan = f"Resume of {part['sizes'][-1]:,} finished rows ({part['bytes'] / 1e6:.0f} MB): {spread(seconds(part['resume']))} seconds.\n"
-    return "## Growth\n\nTrivial trials, whole sweeps.\n\n" + table(header, rows) + "\n" + scan
+    scan = f"A resume that finds {part['sizes'][-1]:,} finished rows ({part['bytes'] / 1e6:.0f} MB) takes {spread(seconds(part['resume']))} seconds.\n"
+    return "## Growth\n\nThese are whole sweeps of trivial trials.\n\n" + table(header, rows) + "\n" + scan
 
 
 def gpu(part):
     rows = []
     for case, figures in part["cases"].items():
         _, _, _, width, lanes, _ = case.split()
-        shown = [spread(figures[name], 3) if figures.get(name) else "does not fit" if name in figures else "not installed" for name in ("blowup", "jax")]
+        shown = [
+            spread(figures[name], 3) if figures.get(name) else "does not fit" if name in figures else "not installed"
+            for name in ("blowup", "jax")
+        ]
         both = figures["blowup"] and figures.get("jax")
-        rows.append([width, f"{int(lanes):,}", *shown, f"{median(figures['jax']) / median(figures['blowup']):.2f}x" if both else ""])
-    about = (
-        f"Microseconds per trial and step on {part['gpu']} (JAX {part['jax']}), without start and compilation: 16 hidden tanh layers, 64 samples, full batch, f32, SGD, norm clip\n"
-        "for every other trial. blowup's step includes all its probes; JAX reads loss and gradient norm.\n"
+        rows.append(
+            [
+                width,
+                f"{int(lanes):,}",
+                *shown,
+                f"{median(figures['jax']) / median(figures['blowup']):.2f}x" if both else "",
+            ]
+        )
+    about = prose(
+        f"The figures are microseconds per trial and step on {part['gpu']} (JAX {part['jax']}), without start and compilation. The nets have",
+        "16 hidden tanh layers and train in f32 by SGD on 64 samples as a full batch. Every other trial clips by norm. blowup's step",
+        "includes all its probes; JAX reads loss and gradient norm.",
     )
     return f"## GPU\n\n{about}\n" + table(["width", "lanes", "blowup", "JAX jit(vmap(scan))", "JAX / blowup"], rows)
 
@@ -131,26 +175,29 @@ def into_readme(results):
 
 
 def short(results):
-    """What a reader of the README wants to know."""
+    """What a reader of the README wants to know: the real grid, blowup and each other program at
+    its fastest."""
     machine, widths = results["machine"], results["real"]
+    names = [name for name in next(iter(widths.values()))["seconds"] if ", 1 " not in name]
     rows = []
-    for name in next(iter(widths.values()))["seconds"]:
+    for name in names:
         cells = [(median(part["seconds"][name]), median(part["seconds"][OURS])) for part in widths.values()]
-        rows.append([name, *(f"{seconds:.2f} s ({seconds / ours:.1f}x)" for seconds, ours in cells)])
-    cases = results["raw"].items()
-    steps = [
-        [case.split()[0], case.split()[3], *(f"{median(figures[name]):,.0f}" for name in ("step", "products", "jax")), f"{ratio(figures):.2f}x"]
-        for case, figures in cases
-        if case.split()[1:3] == ["tanh", "sgd"] and "jax" in figures
-    ]
+        rows.append(
+            [
+                name,
+                *(
+                    f"{seconds:.2f} s" if name == OURS else f"{seconds:.2f} s ({seconds / ours:.1f}x)"
+                    for seconds, ours in cells
+                ),
+            ]
+        )
+    grid = prose(
+        f"A grid of {next(iter(widths.values()))['trials']} MLPs and RNNs, half of which blow up, was timed on {machine['cores']} cores of an {machine['cpu']}",
+        f"({machine['date']}), start and compilation included; in brackets stand multiples of blowup's time:",
+    )
     growth = results["growth"]
     million = growth["sweeps"][f"{growth['sizes'][-1]} 2"]
-    return (
-        f"Measured on {machine['cores']} cores of an {machine['cpu']}, {machine['date']}. A grid of {next(iter(widths.values()))['trials']} MLPs and RNNs, half of which blow up;\n"
-        "whole processes, start and compilation included:\n\n"
-        + table(["", *(f"width {width}" for width in widths)], rows)
-        + "\nA step of one trial on one core, 16 hidden tanh layers (the rnn: one, over 64 time steps), 64 samples, SGD, in microseconds:\n\n"
-        + table(["", "width", "blowup, all probes included", "its matrix products alone", "JAX", "JAX / blowup"], steps)
-        + f"\n{growth['sizes'][-1]:,} trivial trials (one linear unit, one epoch) take {median(seconds(million)):.1f} s, the parent {median([run['memory'] for run in million]):.0f} MB, and a resume that finds\n"
-        f"them all {median(seconds(growth['resume'])):.1f} s. All figures, and the goals that are not reached: [benches/RESULTS.md](benches/RESULTS.md), with the reasons in [benches/LOG.md](benches/LOG.md).\n"
+    rest = prose(
+        f"{growth['sizes'][-1]:,} trivial trials take {median(seconds(million)):.1f} s. All figures are in [benches/RESULTS.md](benches/RESULTS.md).",
     )
+    return grid + "\n" + table(["", *(f"width {width}" for width in widths)], rows) + "\n" + rest

@@ -1,4 +1,5 @@
-"""The real grid in plain PyTorch: modules, autograd, torch.optim; one trial at a time, the trials spread over processes by joblib."""
+"""The real grid in plain PyTorch: modules, autograd, torch.optim; one trial at a time, the trials
+spread over processes by joblib."""
 
 import math
 

@@ -1,4 +1,5 @@
-"""The real grid in JAX: jit of vmap over the trials of one shape of scan over all steps. A compiled scan cannot drop a trial, so none leaves early."""
+"""The real grid in JAX: jit of vmap over the trials of one shape of scan over all steps. A compiled
+scan cannot drop a trial, so none leaves early."""
 
 import jax
 import jax.numpy as jnp

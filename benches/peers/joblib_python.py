@@ -1,4 +1,5 @@
-"""Trivial trials spread over two processes by joblib, in plain Python: no tensor is made, so this is joblib's own time."""
+"""Trivial trials spread over two processes by joblib, in plain Python: no tensor is made, so this
+is joblib's own time."""
 
 from itertools import product
 

@@ -1,10 +1,12 @@
-"""The raw step in JAX, jit(vmap(scan)) on one core: answers each line `jax NETWORK ACTIVATION OPTIMIZER WIDTH LANES STEPS` of stdin with
-microseconds per trial and step, compilation left out. What a case is: benches/throughput/main.rs. Loss and gradient norm are read of every step."""
+"""The raw step in JAX, jit(vmap(scan)) on one core: answers each line `jax NETWORK ACTIVATION
+OPTIMIZER WIDTH LANES STEPS` of stdin with microseconds per trial and step, compilation left out.
+What a case is: benches/throughput/main.rs. Loss and gradient norm are read of every step."""
 
 import os
 import sys
 import time
 from functools import cache
+from itertools import pairwise
 
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before XLA counts its cores
 
@@ -17,14 +19,21 @@ DEPTH, TIMES, SAMPLES, INPUTS = 16, 64, 64, 10
 
 def weights(recurrent, relu, width, lanes):
     rng = np.random.default_rng(0)
-    layer = lambda a, b, gain=1.0: {"w": rng.standard_normal((lanes, a, b), "f4") * (gain / a) ** 0.5, "b": np.zeros((lanes, b), "f4")}
+    layer = lambda a, b, gain=1.0: {
+        "w": rng.standard_normal((lanes, a, b), "f4") * (gain / a) ** 0.5,
+        "b": np.zeros((lanes, b), "f4"),
+    }
     gain = 2.0 if relu else 1.0
     if recurrent:
         back = layer(width, width, gain)
-        layers = {"in": layer(INPUTS, width, gain), "back": {"r": back["w"], "c": back["b"]}, "out": layer(width, 1, gain)}
+        layers = {
+            "in": layer(INPUTS, width, gain),
+            "back": {"r": back["w"], "c": back["b"]},
+            "out": layer(width, 1, gain),
+        }
     else:
         sizes = [INPUTS, *[width] * DEPTH, 1]
-        layers = [layer(a, b, gain) for a, b in zip(sizes, sizes[1:])]
+        layers = [layer(a, b, gain) for a, b in pairwise(sizes)]
     return jax.tree.map(lambda a: jnp.asarray(a, "f4"), layers)
 
 

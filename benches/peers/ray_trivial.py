@@ -1,4 +1,5 @@
-"""Trivial trials in Ray Tune, in plain Python: a grid search, as many at once as there are cores."""
+"""Trivial trials in Ray Tune, in plain Python: a grid search, as many at once as there are
+cores."""
 
 import logging
 import os
@@ -25,5 +26,6 @@ if __name__ == "__main__":
         config = tune.RunConfig(storage_path=folder, verbose=0)
         results = tune.Tuner(trainable, param_space=space, run_config=config).fit()
         trivial.write(
-            out, [(r.config["lr"], r.config["seed"], r.metrics["loss_initial"], r.metrics["loss_final"]) for r in results]
+            out,
+            [(r.config["lr"], r.config["seed"], r.metrics["loss_initial"], r.metrics["loss_final"]) for r in results],
         )

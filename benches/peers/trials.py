@@ -1,6 +1,8 @@
-"""What the peers of the real grid share: the trials, their data and initial weights in NumPy, and the verdict. No framework.
+"""What the peers of the real grid share: the trials, their data and initial weights in NumPy, and
+the verdict. No framework.
 
-Every peer is called as PEER.py TRIALS OUT PROCESSES: TRIALS is a JSON list of the axes of runs.csv, OUT gets `trial,outcome` rows.
+Every peer is called as PEER.py TRIALS OUT PROCESSES: TRIALS is a JSON list of the axes of runs.csv,
+OUT gets `trial,outcome` rows.
 """
 
 import csv
@@ -10,6 +12,7 @@ import os
 import sys
 from collections import defaultdict
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,7 +54,8 @@ def take_a_core(cores):
 
 @cache
 def teacher(seed, samples, inputs):
-    """`x` [sample, inputs] and the standardized output of a random tanh network of 64, `y` [sample, 1]."""
+    """`x` [sample, inputs] and the standardized output of a random tanh network of 64, `y` [sample,
+    1]."""
     rng = np.random.default_rng([seed, 1])
     x = rng.standard_normal((samples, inputs))
     hidden, output = rng.standard_normal((inputs, 64)) / inputs**0.5, rng.standard_normal((64, 1)) / 8
@@ -61,7 +65,8 @@ def teacher(seed, samples, inputs):
 
 @cache
 def adding(seed, samples, times):
-    """The adding problem: `x` [time, sample, 2], values and marks, one mark in each half; `y` [sample, 1], the sum of the marked."""
+    """The adding problem: `x` [time, sample, 2], values and marks, one mark in each half; `y`
+    [sample, 1], the sum of the marked."""
     rng = np.random.default_rng([seed, 1])
     values, marks = rng.random((times, samples)), np.zeros((times, samples))
     marks[rng.integers(0, times // 2, samples), range(samples)] = 1
@@ -76,7 +81,8 @@ def data(t):
 
 
 def orders(t):
-    """The samples of every step, `[epoch, step, batch]`: shuffled, unless a batch is all of them."""
+    """The samples of every step, `[epoch, step, batch]`: shuffled, unless a batch is all of
+    them."""
     rng = np.random.default_rng([t["seed"], 2])
     n = t["samples"]
     order = lambda: np.arange(n) if t["batch"] == n else rng.permutation(n)
@@ -98,7 +104,7 @@ def matrices(t):
         return weights | {"out.w": matrix(width, 1), "out.b": zeros(1)}
     sizes = [t["inputs"], *[width] * t["depth"]]
     weights = {}
-    for layer, (rows, columns) in enumerate(zip(sizes, sizes[1:])):
+    for layer, (rows, columns) in enumerate(pairwise(sizes)):
         weights |= {f"{layer}.w": matrix(rows, columns), f"{layer}.b": zeros(columns)}
     return weights | {"out.w": matrix(width, 1), "out.b": zeros(1)}
 
@@ -108,7 +114,8 @@ def threshold(t):
 
 
 def outcome(t, losses, initial, final):
-    """`losses` of all steps up to the first NaN, `initial` and `final` over all data: blowup's rules for nonfinite and diverged."""
+    """`losses` of all steps up to the first NaN, `initial` and `final` over all data: blowup's
+    rules for nonfinite and diverged."""
     losses = np.asarray(losses, "f8")
     steps = t["epochs"] * (t["samples"] // t["batch"])
     if np.isnan(losses).any() or not np.isfinite(final):

@@ -1,4 +1,5 @@
-"""What the peers of the overhead comparison run: a trial of one linear unit, one sample, one epoch; and the grid of N of them.
+"""What the peers of the overhead comparison run: a trial of one linear unit, one sample, one epoch;
+and the grid of N of them.
 
 Every peer is called as PEER.py TRIALS OUT and writes one row for each trial.
 """

@@ -1,4 +1,5 @@
-"""The real grid with torch.func: the trials of one shape stacked, one step of all of them by vmap. Those with a NaN loss leave at the end of an epoch."""
+"""The real grid with torch.func: the trials of one shape stacked, one step of all of them by vmap.
+Those with a NaN loss leave at the end of an epoch."""
 
 import numpy as np
 import torch

@@ -15,10 +15,11 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     println!("cargo::rustc-env=BLOWUP_BUILD={}", hash::build(&root));
     println!("cargo::rustc-env=BLOWUP_LIBTORCH={}", hash::version());
-    // Its own tests find libtorch beside `target/`, or where it was.
+    // The tests of this crate look for libtorch beside `target/`, then where this build found it.
     for place in ["$ORIGIN/../../../.libtorch".to_owned(), hash::libtorch().display().to_string()] {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{place}/lib");
     }
-    // The library lies in the program's data: lines for a debugger would make it twelve times as large.
+    // The library is a part of the program's data, and debug information would make it twelve times
+    // as large.
     println!("cargo::rustc-cdylib-link-arg=-Wl,--strip-debug");
 }

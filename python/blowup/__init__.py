@@ -18,8 +18,9 @@ The program trains whatever it likes and says how each step went::
                 loss = ...
                 trial.step(loss, blowup.grad_norm(model), epoch=epoch)
 
-``blowup sweep`` starts it once per worker and hands it one trial after the other. ``docs/program.md``
-of the project says what the lines between the two are, for programs in other languages.
+``blowup sweep`` starts it once per worker and hands it one trial after the other.
+``docs/program.md`` of the project says what the lines between the two are, for programs in other
+languages.
 """
 
 from __future__ import annotations

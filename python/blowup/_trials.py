@@ -7,7 +7,8 @@ import math
 import os
 import sys
 import traceback
-from typing import Any, Callable, Iterable, Optional, TextIO
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
 
 PROTOCOL = 1
 
@@ -34,8 +35,8 @@ class Trial:
     def __init__(self, told: dict[str, Any], to: TextIO) -> None:
         self.id: str = told["trial"]
         self.seed: int = told["seed"]
-        self.epochs: Optional[int] = told.get("epochs")
-        self.steps: Optional[int] = told.get("steps")
+        self.epochs: int | None = told.get("epochs")
+        self.steps: int | None = told.get("steps")
         self.label: str = told.get("label", "")
         self.axes: dict[str, Any] = {name: _value(value) for name, value in told["axes"].items()}
         self._to = to
@@ -71,9 +72,9 @@ class Trial:
         loss: Any,
         grad_norm: Any = None,
         *,
-        epoch: Optional[int] = None,
-        samples: Optional[int] = None,
-        clipped: Optional[bool] = None,
+        epoch: int | None = None,
+        samples: int | None = None,
+        clipped: bool | None = None,
         update_norm: Any = None,
         weight_norm: Any = None,
         lr: Any = None,
@@ -145,7 +146,7 @@ def trials(train: Callable[[Trial], Any]) -> Callable[[Trial], Any]:
             loss = train(trial)
         except Ended:
             pass
-        except Exception as error:  # noqa: BLE001: whatever it is, it is the trial's.
+        except Exception as error:  # whatever it is, it is the trial's
             traceback.print_exc()
             said = "".join(traceback.format_exception_only(type(error), error)).strip()
             to.write(json.dumps({"error": f"{said} ({_place(error)})"}) + "\n")
@@ -158,8 +159,8 @@ def trials(train: Callable[[Trial], Any]) -> Callable[[Trial], Any]:
 def grad_norm(model: Any) -> float:
     """The L2 norm of the gradient of a ``torch.nn.Module`` over all parameters that have one.
 
-    As ``torch.nn.utils.clip_grad_norm_`` computes it; that returns the same number, so a program that
-    clips can pass what it returned.
+    As ``torch.nn.utils.clip_grad_norm_`` computes it; that returns the same number, so a program
+    that clips can pass what it returned.
     """
     import torch
 

@@ -1,6 +1,7 @@
-//! `blowup check`: spec -> roster -> rows -> gate -> the table, and the gate's other forms.
+//! `blowup check`: judges the rows of a sweep by the expectations of its spec, and prints the
+//! result in the forms that were asked for.
 
-use crate::cli::Check;
+use crate::cli::CheckArgs;
 use crate::origin::{in_repository, parse_kept, parse_or};
 use crate::progress::to_stderr;
 use crate::run_files::{self, RUNS, open};
@@ -25,7 +26,11 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-pub fn run(args: &Check) -> Result<Exit, Failure> {
+/// Runs the check.
+///
+/// # Errors
+/// If there is nothing to check, or a file is missing, damaged or of another sweep.
+pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     if !args.dir.is_dir() {
         let hint = "it is the folder that `blowup sweep` wrote, for example results/grid";
         return Err(Failure::new(format!("there is no folder `{}`", args.dir.display())).hint(hint));
@@ -54,7 +59,7 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
 
     let line = |byte: usize| written[..byte].matches('\n').count() + 1;
     let place = |byte: usize| format!("{name}:{}", line(byte));
-    // A report that goes to stdout is alone there, so that what reads it has nothing else to read.
+    // A report that goes to stdout is alone there, so that a program can read it.
     let aside = args.junit.as_deref().is_some_and(output::is_stdout);
     if let Some(path) = &args.junit {
         let report = junit(&gate, &place);
@@ -87,7 +92,8 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     Ok(if gate.passed() { Exit::Done } else { Exit::Failed })
 }
 
-/// Going through more trials than there can be rows takes long and says what the sizes say.
+/// Refuses a grid that is far too large for the rows. To go through it would take long, and the
+/// sizes alone show that the spec is another one.
 fn refuse_longer(spec: &Spec, file: &Path, runs: &Path) -> Result<(), Failure> {
     refuse_endless(spec, file)?;
     let (points, bytes) = (spec.grid().points(), fs::metadata(runs).map_or(0, |data| data.len()));
@@ -98,10 +104,11 @@ fn refuse_longer(spec: &Spec, file: &Path, runs: &Path) -> Result<(), Failure> {
     Err(Failure::new(text).hint("is this the spec that was swept?"))
 }
 
-/// Bytes of the shortest row: its id, its commas and an outcome.
+/// The number of bytes of the shortest row: its id, its commas and an outcome.
 const LEAST_ROW: u128 = 64;
 
-fn read_spec(args: &Check, written: &str, file: &Path, manifest: Option<&Manifest>) -> Result<Spec, Failure> {
+/// Parses the spec, and makes sure that there is something to check.
+fn read_spec(args: &CheckArgs, written: &str, file: &Path, manifest: Option<&Manifest>) -> Result<Spec, Failure> {
     let spec = match &args.spec {
         Some(_) => parse_or(written, file, file, manifest.map_or(&[][..], |manifest| &manifest.data))?,
         None => parse_kept(&args.dir, written, manifest)?,
@@ -114,16 +121,17 @@ fn read_spec(args: &Check, written: &str, file: &Path, manifest: Option<&Manifes
     Ok(spec)
 }
 
-/// The sweep to compare with.
+/// The earlier sweep that `--baseline` names.
 struct Earlier {
     path: PathBuf,
     run: Run,
-    /// The two files have the same bytes.
+    /// Whether its `runs.csv` has the same bytes as that of the sweep.
     unchanged: bool,
 }
 
 impl Earlier {
-    /// `given`: a folder with a `runs.csv`, or such a file; `now`: that of the sweep.
+    /// Reads the earlier sweep. `given` is its folder or its `runs.csv`, `now` is the `runs.csv` of
+    /// the sweep that is checked.
     fn read(given: &Path, now: &Path, roster: &Roster) -> Result<Earlier, Failure> {
         let path = if given.is_dir() { given.join("runs.csv") } else { given.to_owned() };
         let inode = |path: &Path| fs::metadata(path).map(|data| (data.dev(), data.ino())).ok();
@@ -152,7 +160,8 @@ fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
     }
 }
 
-/// `--junit` replaces an earlier report, of whatever program, but no file of results or anything else.
+/// Refuses to replace a file that is no JUnit report. `--junit` may replace a report of any
+/// program.
 fn refuse_other(path: &Path) -> Result<(), Failure> {
     if output::is_stdout(path) {
         return Ok(());

@@ -1,8 +1,8 @@
-//! `blowup merge`: the folders of shards -> proof that they are one sweep -> its files, as the sweep in one piece leaves them.
+//! `blowup merge`: proves that folders of shards are one sweep, and writes the files of that sweep.
 
-use crate::cli::Merge;
+use crate::cli::MergeArgs;
 use crate::merge::merged::Merged;
-use crate::merge::sources::Sources;
+use crate::merge::sources::MergeSources;
 use crate::origin::{parse_kept, parse_or};
 use crate::sweep::size::refuse_endless;
 use blowup_core::failure::{Exit, Failure};
@@ -11,7 +11,11 @@ use blowup_core::merge::{Allowed, ShardFolder, fit};
 use blowup_core::store::Store;
 use std::path::{Path, PathBuf};
 
-pub fn run(args: &Merge) -> Result<Exit, Failure> {
+/// Runs the merge.
+///
+/// # Errors
+/// If the shards do not fit together, or a file cannot be read or written.
+pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     let shards: Vec<Store> = args.shards.iter().map(|dir| read(dir)).collect::<Result<_, _>>()?;
     let parts: Vec<ShardFolder> = shards.iter().map(part).collect();
     fit(&parts, Allowed { partial: args.partial, mixed: args.allow_mixed })?;
@@ -34,12 +38,13 @@ pub fn run(args: &Merge) -> Result<Exit, Failure> {
             file.display()
         );
     }
-    let sources = Sources::new(&shards)?;
+    let sources = MergeSources::new(&shards)?;
     let trials = sources.prove(&spec, file, args.partial)?;
     sources.check_out(&out)?;
     Merged::new(&spec, sources, trials).write(out, text.as_bytes())
 }
 
+/// Reads the folder of a shard.
 fn read(dir: &Path) -> Result<Store, Failure> {
     if !dir.is_dir() {
         return Err(Failure::new(format!("there is no folder `{}`", dir.display()))
@@ -64,6 +69,7 @@ fn part(store: &Store) -> ShardFolder<'_> {
     }
 }
 
+/// Opens and locks the folder to write into, which must not be one of the shards.
 fn open(out: &Path, shards: &[PathBuf]) -> Result<Store, Failure> {
     let same =
         |shard: &PathBuf| shard.canonicalize().is_ok_and(|shard| out.canonicalize().is_ok_and(|out| out == shard));

@@ -1,12 +1,13 @@
-//! `blowup plot`: rows -> figures -> files and the report, or text on the terminal.
+//! `blowup plot`: draws the figures of a sweep into files and writes the report, or prints the
+//! diagrams on the terminal.
 
-use crate::cli::Plot;
-use crate::figures::cells::Metric;
+use crate::cli::PlotArgs;
+use crate::figures::cells::PlotMetric;
 use crate::figures::files::{read, source};
 use crate::figures::gallery::{Figure, Gallery};
 use crate::figures::glance::coloured;
 use crate::figures::picture::is_svg;
-use crate::figures::plan::Asked;
+use crate::figures::plan::AxisSelection;
 use crate::figures::raster::is_png;
 use crate::figures::table::measures;
 use crate::report;
@@ -20,8 +21,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-pub fn run(args: &Plot) -> Result<Exit, Failure> {
-    let asked = Asked { x: args.x.clone(), y: args.y.clone(), facets: args.facet.clone() };
+/// Draws the figures.
+///
+/// # Errors
+/// If an argument is wrong, a file is missing or damaged, or a figure cannot be written.
+pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
+    let asked = AxisSelection { x: args.x.clone(), y: args.y.clone(), facets: args.facet.clone() };
     let metric = metric(&args.metric)?;
     let table = read(&args.dir, &args.filters, metric)?;
     let gallery = Gallery::new(&table, source(&args.dir, &args.filters), metric, &asked)?;
@@ -32,7 +37,7 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let run = store::Folder::open(&args.dir).map_err(|error| Failure::io("open the folder", &args.dir, &error))?;
-    let mut folder = Folder::make(&run)?;
+    let mut folder = FigureFolder::make(&run)?;
     folder.add(gallery.pages().map(|page| gallery.diagram(&page)))?;
     folder.add(gallery.survival().into_iter())?;
     let (layers, epochs) = (args.dir.join("layers.csv"), args.dir.join("epochs.csv"));
@@ -47,20 +52,20 @@ pub fn run(args: &Plot) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A rate, or a column of `runs.csv`.
-fn metric(name: &str) -> Result<Metric, Failure> {
+/// The metric of this name: a rate, or the median of a column of `runs.csv`.
+fn metric(name: &str) -> Result<PlotMetric, Failure> {
     let (rates, columns) = (Rate::ALL.map(Rate::name), measures());
     if let Some(rate) = Rate::ALL.into_iter().find(|rate| rate.name() == name) {
-        return Ok(Metric::Rate(rate));
+        return Ok(PlotMetric::Rate(rate));
     }
     if let Some(column) = columns.iter().find(|column| **column == name) {
-        return Ok(Metric::Median(column));
+        return Ok(PlotMetric::Median(column));
     }
     let known: Vec<&'static str> = rates.into_iter().chain(columns).collect();
     Err(Failure::new(Mistake::unknown(format!("`{}` is not a metric", excerpt(name)), name, &known).to_string()))
 }
 
-/// A file that a sweep may not have recorded.
+/// Opens a file that a sweep may not have recorded. None if it is not there.
 fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>, Failure> {
     match input::buffered(path) {
         Ok(file) => Ok(Some(file)),
@@ -69,7 +74,8 @@ fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>, Failure> {
     }
 }
 
-/// A file in the place of a figure that is none is the user's. PNG files of older versions do not say who wrote them: the SVG beside them does.
+/// Refuses to replace a file that blowup did not write. A PNG of an older version of blowup does
+/// not say who wrote it, so the SVG beside it is looked at.
 fn refuse_other(path: &Path) -> Result<(), Failure> {
     let beside = || input::buffered(&path.with_extension("svg")).and_then(|mut svg| Ok(is_svg(svg.fill_buf()?)));
     let ours = |start: &[u8]| is_svg(start) || is_png(start) || beside().unwrap_or(false);
@@ -77,20 +83,22 @@ fn refuse_other(path: &Path) -> Result<(), Failure> {
         .map_err(|failure| failure.hint("move it away, or give it another name"))
 }
 
-/// `RUN_DIR/figures`, and what was written there.
-struct Folder {
+/// The folder `RUN_DIR/figures`.
+struct FigureFolder {
     held: store::Folder,
+    /// The names of the figures that were written, without extension.
     written: Vec<String>,
 }
 
-impl Folder {
-    fn make(run: &store::Folder) -> Result<Folder, Failure> {
+impl FigureFolder {
+    fn make(run: &store::Folder) -> Result<FigureFolder, Failure> {
         let held = run.below("figures");
         let held = held.map_err(|error| Failure::io("make the folder", &run.name("figures"), &error))?;
-        Ok(Folder { held, written: Vec::new() })
+        Ok(FigureFolder { held, written: Vec::new() })
     }
 
-    /// As SVG and as PNG. Two figures never share a name.
+    /// Writes each figure as SVG and as PNG. A figure whose name is taken gets a number behind its
+    /// name.
     fn add(&mut self, figures: impl Iterator<Item = Figure>) -> Result<(), Failure> {
         for Figure { name, picture } in figures {
             let mut names = std::iter::once(name.clone()).chain((2..).map(|n| format!("{name}-{n}")));
@@ -105,6 +113,7 @@ impl Folder {
         Ok(())
     }
 
+    /// The paths of the files, one per line.
     fn listed(&self) -> String {
         let line = |name: &String| format!("{0}.svg\n{0}.png\n", self.held.name(name).display());
         self.written.iter().map(line).collect()

@@ -1,10 +1,10 @@
-//! `blowup replay`: one trial of a sweep, alone and watched, in a worker. It only reads the sweep's
-//! folder.
+//! `blowup replay`: trains one trial of a sweep again, alone and watched, in a worker. It only
+//! reads the folder of the sweep.
 
-use crate::cli::Replay;
+use crate::cli::ReplayArgs;
 use crate::origin::{self, parse, parse_kept};
 use crate::replay::compare::{Comparison, compare, has_sharpness};
-use crate::replay::trace::Folder;
+use crate::replay::trace::TraceFolder;
 use crate::replay::{LeadUp, find, report};
 use crate::sweep::size::refuse_endless;
 use crate::worker::Conversation;
@@ -19,7 +19,11 @@ use blowup_core::training::REPORT_IT;
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Layers, Record};
 
-pub fn run(args: &Replay) -> Result<Exit, Failure> {
+/// Trains the trial again and prints how it went.
+///
+/// # Errors
+/// If the trial is not found or cannot be trained, or a file cannot be read or written.
+pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let store = Store::read(&args.run_dir)?;
     let spec = spec(args, &store)?;
     refuse_endless(&spec, args.spec.as_ref().unwrap_or(&args.run_dir.join("spec.toml")))?;
@@ -28,9 +32,9 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
         origin::find(csv, &args.run_dir, store.manifest.as_ref())?;
     }
     let recorded = store.runs.row(trial.id())?;
-    let mut folder = args.trace.as_deref().map(Folder::make).transpose()?;
+    let mut folder = args.trace.as_deref().map(TraceFolder::make).transpose()?;
 
-    // What was measured then is measured now, whatever the spec has come to say since.
+    // Sharpness is measured if the recorded row has it, whatever the spec says now.
     let sharpness = recorded.as_deref().map_or(spec.record.sharpness, has_sharpness);
     let record = Record { epochs: true, layers: Layers::Never, steps: u64::MAX, sharpness };
     let Trained { lead_up, finished, fingerprint } = train(&trial, &record, folder.as_mut())?;
@@ -54,8 +58,8 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
     })
 }
 
-/// The spec of the folder, or the one that was named.
-fn spec(args: &Replay, store: &Store) -> Result<Spec, Failure> {
+/// The spec that `--spec` names, or the one in the folder.
+fn spec(args: &ReplayArgs, store: &Store) -> Result<Spec, Failure> {
     if let Some(file) = &args.spec {
         return parse(&input::spec(file)?, file, file);
     }
@@ -66,14 +70,15 @@ fn spec(args: &Replay, store: &Store) -> Result<Spec, Failure> {
     parse_kept(&args.run_dir, text, store.manifest.as_ref())
 }
 
-/// What a worker said of a trial.
+/// What a worker has reported of a trial.
 struct Trained {
     lead_up: LeadUp,
     finished: Finished,
     fingerprint: String,
 }
 
-fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Result<Trained, Failure> {
+/// Trains the trial in a worker. The steps go into the trace, if there is one.
+fn train(trial: &Trial, record: &Record, mut folder: Option<&mut TraceFolder>) -> Result<Trained, Failure> {
     let failed = |message: &str| Failure::new(format!("trial {} cannot be trained: {message}", trial.id()));
     let cut = |error: std::io::Error| failed(&format!("its worker is gone: {error}"));
     let mut worker = Conversation::begin().map_err(cut)?;
@@ -105,7 +110,7 @@ fn train(trial: &Trial, record: &Record, mut folder: Option<&mut Folder>) -> Res
     }
 }
 
-/// Why the numbers may differ from the recorded ones, if they may.
+/// Why the numbers may differ from the recorded ones. None if they must be the same.
 fn elsewhere(store: &Store, fingerprint: &str) -> Option<String> {
     let Some(manifest) = &store.manifest else {
         return Some("the folder does not say what computed the row".to_owned());

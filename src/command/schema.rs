@@ -1,4 +1,4 @@
-//! `blowup schema`: the JSON Schema of a spec, to standard output.
+//! `blowup schema`: prints the JSON Schema of a spec to standard output.
 
 use crate::schema::schema;
 use blowup_core::failure::{Exit, Failure};

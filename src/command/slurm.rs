@@ -1,10 +1,11 @@
-//! `blowup slurm`: the scripts of a job array into OUT/slurm, sbatch, and how far its shards are.
+//! `blowup slurm`: writes the scripts of a job array into OUT/slurm, submits them with sbatch, and
+//! tells how far the shards are.
 
-use crate::cli::Slurm;
+use crate::cli::SlurmArgs;
 use crate::origin::parse;
 use crate::progress::to_stderr;
 use crate::slurm::script::{Job, WRITTEN_BY};
-use crate::slurm::status::{Facts, State, text};
+use crate::slurm::status::{Facts, ShardState, text};
 use crate::sweep::folder::out_dir;
 use crate::sweep::grid_hash::GridHash;
 use crate::sweep::size::refuse_endless;
@@ -18,10 +19,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Slurm's own default of MaxArraySize, where there is no Slurm to ask.
+/// The default of MaxArraySize in Slurm. It counts where there is no Slurm to ask.
 const MAX_ARRAY_SIZE: u32 = 1001;
 
-pub fn run(args: &Slurm) -> Result<Exit, Failure> {
+/// Writes and submits the scripts or, with `--status`, tells how far the shards are.
+///
+/// # Errors
+/// If the spec or an argument is wrong, a file cannot be read or written, or sbatch fails.
+pub fn run(args: &SlurmArgs) -> Result<Exit, Failure> {
     if args.status && args.target.is_dir() {
         return status(&args.target);
     }
@@ -55,6 +60,7 @@ pub fn run(args: &Slurm) -> Result<Exit, Failure> {
         .hint("sbatch submits jobs where Slurm is; what it took before it failed is in the queue: squeue"))
 }
 
+/// Reads the spec, which must be a file, since every job reads it again.
 fn read(file: &Path) -> Result<Spec, Failure> {
     if !input::is_file(file).unwrap_or(true) && !file.is_dir() {
         return Err(Failure::new(format!(
@@ -67,7 +73,7 @@ fn read(file: &Path) -> Result<Spec, Failure> {
     refuse_endless(&spec, file).map(|()| spec)
 }
 
-/// What `blowup slurm` sets itself.
+/// Refuses options of sbatch that `blowup slurm` sets itself.
 fn refuse_own(options: &[String]) -> Result<(), Failure> {
     let own = ["--array", "-a", "--dependency", "-d", "--wrap", "--parsable", "--output", "-o"];
     let is_own = |option: &&String| {
@@ -82,7 +88,7 @@ fn refuse_own(options: &[String]) -> Result<(), Failure> {
     }
 }
 
-/// The shards that are not done.
+/// The numbers of the shards that are not done.
 fn pending(out: &Path, spec: &Spec, count: u32) -> Result<Vec<u32>, Failure> {
     if let Some(other) = counts(out)?.into_iter().find(|other| *other != count) {
         return Err(Failure::new(format!("`{}` has shards of a sweep in {other}, not in {count}", out.display()))
@@ -104,20 +110,22 @@ fn pending(out: &Path, spec: &Spec, count: u32) -> Result<Vec<u32>, Failure> {
                 .hint("the spec or a data file has changed; name another folder with `--out`"));
         }
         let facts = Facts { status: Some(manifest.status), ..Facts::default() };
-        if facts.state() != State::Done || manifest.counts.lost > 0 {
+        if facts.state() != ShardState::Done || manifest.counts.lost > 0 {
             pending.push(index);
         }
     }
     Ok(pending)
 }
 
+/// The shard of this number and its manifest, if it has one.
 fn manifest(out: &Path, index: u32, count: u32) -> Option<(Manifest, Shard)> {
     let shard = Shard::new(index, count)?;
     let text = input::text(&out.join(shard.folder()).join("manifest.toml")).ok()??;
     Some((Manifest::parse(&text)?, shard))
 }
 
-/// In how many shards sweeps are that lie in a folder: those with a folder of a shard, and the one that `blowup slurm` wrote for.
+/// Into how many shards the sweeps in a folder are split. One number comes from what `blowup slurm`
+/// wrote there, the others from the folders of shards.
 fn counts(out: &Path) -> Result<Vec<u32>, Failure> {
     let mut counts: Vec<u32> =
         input::text(&out.join("slurm").join("count"))?.and_then(|text| text.trim().parse().ok()).into_iter().collect();
@@ -135,7 +143,7 @@ fn counts(out: &Path) -> Result<Vec<u32>, Failure> {
 }
 
 /// OUT/slurm with its scripts.
-fn write(args: &Slurm, spec: &Spec, out: &Path, count: u32, shards: &[u32]) -> Result<PathBuf, Failure> {
+fn write(args: &SlurmArgs, spec: &Spec, out: &Path, count: u32, shards: &[u32]) -> Result<PathBuf, Failure> {
     let folder = out.join("slurm");
     for name in ["log", "exit"] {
         let folder = folder.join(name);
@@ -168,7 +176,7 @@ fn write(args: &Slurm, spec: &Spec, out: &Path, count: u32, shards: &[u32]) -> R
     Ok(folder)
 }
 
-/// Whether a file below OUT/slurm that begins so was written by `write`.
+/// Whether a file in OUT/slurm was written by `write`. `start` is its beginning.
 fn is_ours(name: &str, start: &[u8]) -> bool {
     let text = String::from_utf8_lossy(start);
     match name {
@@ -177,7 +185,7 @@ fn is_ours(name: &str, start: &[u8]) -> bool {
     }
 }
 
-/// MaxArraySize of the Slurm that is here, if one is.
+/// The MaxArraySize of the Slurm on this machine, if there is one.
 fn site_limit() -> Option<u32> {
     let output = Command::new("scontrol").args(["show", "config"]).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -185,21 +193,22 @@ fn site_limit() -> Option<u32> {
     line.split('=').nth(1)?.trim().parse().ok().filter(|size| *size >= 2)
 }
 
-/// Jobs that were submitted for this folder and have not ended would be there twice.
+/// Refuses to submit while jobs that were submitted for this folder before have not ended.
 fn refuse_queued(folder: &Path) -> Result<(), Failure> {
     let jobs = input::text(&folder.join("jobs"))?.unwrap_or_default();
     let jobs: Vec<&str> = jobs.split_whitespace().collect();
     if jobs.is_empty() {
         return Ok(());
     }
-    // One by one: squeue knows nothing at all where it does not know one of them any more.
+    // They are asked for one by one, since squeue fails as a whole if it does not know one of them
+    // any more.
     let is_queued = |job: &&&str| {
         let output = Command::new("squeue").args(["--noheader", "--format=%A", "--jobs", job]).output();
         output.is_ok_and(|output| output.status.success() && !output.stdout.trim_ascii().is_empty())
     };
     let queued: Vec<&str> = jobs.iter().filter(is_queued).copied().collect();
     if queued.is_empty() {
-        // What they were is of no interest any more.
+        // The list of jobs that have ended is of no use any more.
         let _ = fs::remove_file(folder.join("jobs"));
         return Ok(());
     }
@@ -207,6 +216,7 @@ fn refuse_queued(folder: &Path) -> Result<(), Failure> {
         .hint(format!("wait for them, or end them: scancel {}", queued.join(" "))))
 }
 
+/// Prints how far the shards in the folder are.
 fn status(out: &Path) -> Result<Exit, Failure> {
     let count = match counts(out)?[..] {
         [count] => count,
@@ -225,6 +235,7 @@ fn status(out: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// What the files say of one shard.
 fn facts(out: &Path, index: u32, count: u32) -> Option<Facts> {
     let dir = out.join(Shard::new(index, count)?.folder());
     let exit = input::text(&out.join("slurm").join("exit").join(format!("shard-{index}"))).ok().flatten();
@@ -234,7 +245,7 @@ fn facts(out: &Path, index: u32, count: u32) -> Option<Facts> {
         return Some(facts);
     };
     (facts.status, facts.trials, facts.lost) = (Some(manifest.status), manifest.counts.trials, manifest.counts.lost);
-    if facts.state() == State::Done {
+    if facts.state() == ShardState::Done {
         facts.rows = manifest.counts.trials - manifest.counts.missing;
         return Some(facts);
     }

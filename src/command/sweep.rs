@@ -1,6 +1,7 @@
-//! `blowup sweep`: spec -> grid minus rows -> plan -> pool -> store.
+//! `blowup sweep`: reads the spec, compares its grid with the rows in the folder, plans what is
+//! left, and trains it.
 
-use crate::cli::Sweep;
+use crate::cli::SweepArgs;
 use crate::origin::{self, parse};
 use crate::progress;
 use crate::sweep::folder::{check_shard, out_dir};
@@ -20,8 +21,12 @@ use blowup_core::spec::filter::Filter;
 use blowup_core::store::{Manifest, Store};
 use std::path::Path;
 
-pub fn run(args: &Sweep) -> Result<Exit, Failure> {
-    // Before there is a thread, a lock or an open file that they would share.
+/// Runs the sweep.
+///
+/// # Errors
+/// If the spec or an argument is wrong, the folder cannot be used, or the sweep cannot go on.
+pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
+    // This comes before there is a thread, a lock or an open file.
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
     spec.warnings.iter().for_each(|warning| progress::to_stderr(&warning.to_string()));
@@ -83,8 +88,8 @@ fn check_grid(survey: &Survey, store: &Store, text: &str, shard: Option<Shard>, 
     survey.check_contains(old.as_ref(), shard, file, dir)
 }
 
-/// The spec that a folder holds, if it can still be read. An older version of blowup kept nothing of
-/// the data files of a spec: they are looked for where the data files of the new spec are.
+/// The spec that a folder holds, if it can still be read. An older version of blowup kept nothing
+/// of the data files of a spec: they are looked for where the data files of the new spec are.
 fn old_spec(text: &str, dir: &Path, beside: &Path, manifest: Option<&Manifest>) -> Option<Spec> {
     let kept = origin::parse_kept(dir, text, manifest).ok();
     kept.or_else(|| parse(text, &dir.join("spec.toml"), beside).ok())
@@ -96,8 +101,8 @@ fn cores() -> usize {
 
 /// How many workers the sweep has, and how much memory each may hold. `fewest` is the number of
 /// bytes that a worker is predicted to need when it trains the largest trial alone.
-fn shares(args: &Sweep, fewest: f64) -> Result<Shares, Failure> {
-    // A second process on a GPU would only take turns with the first.
+fn shares(args: &SweepArgs, fewest: f64) -> Result<Shares, Failure> {
+    // A second process on the same GPU would only take turns with the first.
     let cores = if args.device.is_gpu() { 1 } else { cores() };
     let (workers, memory) = (args.workers.map(usize::from), args.memory.map(|memory| memory.0));
     let least = plan::WORKER_BYTES as u64;

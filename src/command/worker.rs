@@ -1,13 +1,15 @@
-//! `blowup worker`: not for people; what `sweep` starts once per core, or once for a GPU.
+//! `blowup worker`: the process that `sweep` and `replay` start to train. It is not for people.
 
-use crate::cli::Worker;
+use crate::cli::WorkerArgs;
 use crate::program;
-use crate::worker::engine::{self, Missing};
+use crate::worker::engine::{self, EngineUnavailable};
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::output;
 use blowup_core::protocol::{self, Report};
 
-pub fn run(args: &Worker) -> Result<Exit, Failure> {
+/// Is a worker until its stdin closes. It returns no error, since it tells its parent what goes
+/// wrong.
+pub fn run(args: &WorkerArgs) -> Result<Exit, Failure> {
     if let Some(launch) = &args.program {
         let launch = serde_json::from_str(launch).map_err(|error| Failure::new(format!("`--program`: {error}")))?;
         return match program::work(&launch) {
@@ -17,10 +19,10 @@ pub fn run(args: &Worker) -> Result<Exit, Failure> {
     }
     match engine::work(args.device, args.memory) {
         Ok(true) => Ok(Exit::Done),
-        // It has told why.
+        // The worker has told its parent why.
         Ok(false) => std::process::exit(1),
-        Err(Missing { what, hint }) => {
-            // The parent tells it.
+        Err(EngineUnavailable { what, hint }) => {
+            // The parent shows this to the user.
             let _ = protocol::send(&mut output::bytes(), &Report::Unable { what, hint });
             Ok(Exit::Done)
         }

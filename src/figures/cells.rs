@@ -1,38 +1,42 @@
-//! Trials, grouped and counted: the cells of a phase diagram. Counts, rates and intervals are those of `summary.csv`.
+//! Groups of trials, counted: the cells of a phase diagram. Their counts, rates and intervals are
+//! those of `summary.csv`.
 
 use super::design::combinations;
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use blowup_core::check::aggregate::aggregate;
 use blowup_core::record::Counts;
 use blowup_core::spec::metric::{Function, Rate};
 use blowup_core::summary;
 
-/// The trials that agree in some factors.
+/// The trials that have the same levels of some factors.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cell {
-    /// The level of each factor that was grouped by.
+pub struct DiagramCell {
+    /// The code of the level of each factor by which the trials are grouped.
     pub levels: Vec<u32>,
     pub counts: Counts,
+    /// Its rows in the table.
     pub rows: Vec<u32>,
 }
 
-/// What a cell shows.
+/// The metric that a diagram shows in each cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metric {
-    /// A share of the trials with a verdict.
+pub enum PlotMetric {
+    /// A share of the trials that have a verdict.
     Rate(Rate),
-    /// The median of a column of `runs.csv` over the trials with a value; a NaN counts as infinite.
+    /// The median of a column of `runs.csv` over the trials that have a value. A NaN counts as
+    /// infinite.
     Median(&'static str),
 }
 
-/// Groups rows by factors, in the order of their levels; only groups that have rows.
-pub fn cells(table: &Table, rows: &[u32], by: &[&Factor]) -> Vec<Cell> {
-    let mut cells: Vec<Cell> = Vec::new();
+/// Groups rows by the levels of the factors `by`. The cells are in the order of the levels, and
+/// every cell has rows.
+pub fn cells(table: &TrialTable, rows: &[u32], by: &[&Factor]) -> Vec<DiagramCell> {
+    let mut cells: Vec<DiagramCell> = Vec::new();
     for (row, number) in rows.iter().zip(combinations(by, rows).0) {
         let number = number as usize;
         if number == cells.len() {
             let levels = by.iter().map(|factor| factor.code(*row)).collect();
-            cells.push(Cell { levels, counts: Counts::default(), rows: Vec::new() });
+            cells.push(DiagramCell { levels, counts: Counts::default(), rows: Vec::new() });
         }
         cells[number].counts.add(table.verdicts[*row as usize]);
         cells[number].rows.push(*row);
@@ -41,17 +45,18 @@ pub fn cells(table: &Table, rows: &[u32], by: &[&Factor]) -> Vec<Cell> {
     cells
 }
 
-impl Cell {
-    /// None if no trial has a verdict (or a value).
-    pub fn value(&self, table: &Table, metric: Metric) -> Option<f64> {
+impl DiagramCell {
+    /// The value of the metric. None if no trial of the cell has a verdict, or a value of the
+    /// column.
+    pub fn value(&self, table: &TrialTable, metric: PlotMetric) -> Option<f64> {
         match metric {
-            Metric::Rate(rate) => {
+            PlotMetric::Rate(rate) => {
                 let n = self.counts.verdicts();
                 (n > 0).then(|| hits(&self.counts, rate) as f64 / n as f64)
             }
-            Metric::Median(name) => {
+            PlotMetric::Median(name) => {
                 let column = table.measure(name);
-                // A NaN is worse than every number.
+                // A NaN counts as worse than every number.
                 let worst = |x: f64| if x.is_nan() { f64::INFINITY } else { x };
                 let values: Vec<f64> = self.rows.iter().filter_map(|row| column[*row as usize].map(worst)).collect();
                 aggregate(Function::Median, &values)
@@ -59,14 +64,14 @@ impl Cell {
         }
     }
 
-    /// The 95% interval of a rate.
+    /// The 95% interval of a rate, after Wilson. None if no trial has a verdict.
     pub fn interval(&self, rate: Rate) -> Option<(f64, f64)> {
         let n = self.counts.verdicts();
         (n > 0).then(|| summary::wilson(hits(&self.counts, rate), n))
     }
 }
 
-/// The trials that a rate counts.
+/// How many of the trials a rate counts.
 pub fn hits(counts: &Counts, rate: Rate) -> u64 {
     match rate {
         Rate::Divergence => counts.diverged + counts.nonfinite,

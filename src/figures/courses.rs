@@ -1,10 +1,11 @@
-//! Single trials from `epochs.csv`: loss and gradient norm over the epochs, where updates were clipped, where a value stopped being finite.
+//! Pictures of single trials from `epochs.csv`: the loss and the gradient norm over the epochs,
+//! with marks where updates were clipped and where a value was not finite for the first time.
 
 use super::palette::NAMED;
-use super::panel::{Ends, Entry, Form, Line, Panel, Scale, dashed, solid};
+use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, Scale, dashed, solid};
 use super::picture::Stroke;
 use super::plan::levels;
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use super::words;
 use blowup_core::check::sheet::Header;
 use blowup_core::failure::Failure;
@@ -13,26 +14,28 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
 
-/// Panels of a figure.
+/// How many panels a figure has at most.
 pub const MOST: usize = 12;
 
+/// What one row of `epochs.csv` says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Epoch {
     epoch: f64,
     loss: Option<f64>,
     grad_norm: Option<f64>,
-    /// Share of updates.
+    /// The share of the updates of this epoch that were clipped, from 0 to 1.
     clipped: f64,
 }
 
-/// The courses of the trials that were asked for.
+/// What `epochs.csv` says of the chosen trials.
 pub struct Courses {
     of: HashMap<TrialId, Vec<Epoch>>,
 }
 
-/// The trials to show: one of each configuration if there are few of them, else one for each outcome with each clip. Of those that are
-/// alike the first.
-pub fn chosen(table: &Table, varying: &[&Factor], rows: &[u32]) -> Vec<u32> {
+/// Chooses the trials to show. If there are few configurations, it is the first trial with a
+/// verdict of each. Otherwise it is the first trial of each pair of an outcome and a clip
+/// threshold.
+pub fn chosen(table: &TrialTable, varying: &[&Factor], rows: &[u32]) -> Vec<u32> {
     let pick = |key: &dyn Fn(u32) -> Vec<u32>| {
         let mut seen = std::collections::HashSet::new();
         let done = rows.iter().copied().filter(|row| table.verdicts[*row as usize].outcome().is_some());
@@ -51,10 +54,10 @@ pub fn chosen(table: &Table, varying: &[&Factor], rows: &[u32]) -> Vec<u32> {
 }
 
 impl Courses {
-    /// Reads `epochs.csv`.
+    /// Reads the rows of these trials from `epochs.csv`.
     ///
     /// # Errors
-    /// The first damaged row, with its line.
+    /// If a row is damaged. The message names its line.
     pub fn read(path: &Path, mut reader: impl BufRead, trials: &[TrialId]) -> Result<Courses, Failure> {
         let header = Header::read(path, &mut reader)?;
         let columns = ["epoch", "loss", "grad_norm_max", "clipped_fraction"].map(|name| header.column(name));
@@ -74,25 +77,28 @@ impl Courses {
         Ok(Courses { of })
     }
 
-    /// One panel; none if nothing was recorded of the trial.
-    pub fn panel(&self, table: &Table, varying: &[&Factor], row: u32) -> Option<Panel> {
+    /// The panel of one trial. None if nothing was recorded of it. `row` is its row in the table,
+    /// and the legend names its levels of the factors `varying`.
+    pub fn panel(&self, table: &TrialTable, varying: &[&Factor], row: u32) -> Option<Panel> {
         let course = self.of.get(&table.trials[row as usize]).filter(|course| !course.is_empty())?;
         let (loss, norm) = (pieces(course, |e| e.loss), pieces(course, |e| e.grad_norm));
         let values = loss.iter().chain(&norm).flatten().map(|(_, y)| *y);
-        let y = Ends::decades(values).unwrap_or(Ends { low: 1.0, high: 10.0, scale: Scale::Log });
+        let y = AxisRange::decades(values).unwrap_or(AxisRange { low: 1.0, high: 10.0, scale: Scale::Log });
         let end = course.iter().map(|e| e.epoch).fold(1.0, f64::max);
         let drawn = |pieces: Vec<Vec<(f64, f64)>>, stroke: Stroke| {
             pieces.into_iter().map(move |points| Line { points, stroke, shape: Form::Line })
         };
         let mut lines: Vec<Line> = drawn(norm, dashed(NAMED[1])).chain(drawn(loss, solid(NAMED[0]))).collect();
-        let mut legend =
-            vec![Entry::line("loss", solid(NAMED[0])), Entry::line("gradient norm, largest", dashed(NAMED[1]))];
+        let mut legend = vec![
+            LegendEntry::line("loss", solid(NAMED[0])),
+            LegendEntry::line("gradient norm, largest", dashed(NAMED[1])),
+        ];
         let clipped = course.iter().filter(|e| e.clipped > 0.0).map(|e| (e.epoch, y.low)).collect::<Vec<_>>();
         if !clipped.is_empty() {
             let share = course.iter().filter(|e| e.epoch > 0.0).map(|e| e.clipped).sum::<f64>() / end;
             let stroke = Stroke { width: 1.5, ..solid(NAMED[2]) };
             lines.push(Line { points: clipped, stroke, shape: Form::Ticks });
-            legend.push(Entry {
+            legend.push(LegendEntry {
                 text: format!("clipped: {:.0}% of updates", share * 100.0),
                 stroke: Some((stroke, Form::Ticks)),
             });
@@ -101,7 +107,7 @@ impl Courses {
         if let Some(epoch) = broken {
             let stroke = Stroke { width: 2.0, ..solid(NAMED[6]) };
             lines.push(Line { points: vec![(epoch.epoch, y.high)], stroke, shape: Form::Crosses });
-            legend.push(Entry {
+            legend.push(LegendEntry {
                 text: format!("not finite: epoch {}", epoch.epoch),
                 stroke: Some((stroke, Form::Crosses)),
             });
@@ -111,11 +117,11 @@ impl Courses {
             "label" => words::at(f, f.code(row)),
             name => format!("{name} {}", words::at(f, f.code(row))),
         });
-        legend.extend(names.map(|text| Entry { text, stroke: None }));
+        legend.extend(names.map(|text| LegendEntry { text, stroke: None }));
         let title = format!("{outcome}: {}", table.trials[row as usize]);
         Some(Panel {
             title,
-            x: Ends::linear(0.0, end),
+            x: AxisRange::linear(0.0, end),
             y,
             x_title: "epoch".to_owned(),
             y_title: "loss, gradient norm".to_owned(),
@@ -125,7 +131,8 @@ impl Courses {
     }
 }
 
-/// The stretches of epochs in which a value is a positive number: a line must not lead over what was infinite.
+/// The stretches of epochs in which a value is a positive number, each a line of its own: a line
+/// must not bridge epochs in which the value was not finite.
 fn pieces(course: &[Epoch], of: fn(&Epoch) -> Option<f64>) -> Vec<Vec<(f64, f64)>> {
     let point = |e: &Epoch| of(e).filter(|y| y.is_finite() && *y > 0.0).map(|y| (e.epoch, y));
     let stretches = course.chunk_by(|a, b| point(a).is_some() == point(b).is_some());

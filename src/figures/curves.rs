@@ -1,28 +1,29 @@
-//! Survival curves: for every axis a panel, for every value of it a curve of trials that have not diverged yet, and one of those that are
-//! still finite.
+//! Survival curves. Each axis has a panel. In it each value of the axis has two curves: the share
+//! of its trials that have not diverged yet, and the share of those that are still finite.
 
 use super::palette::{Colour, NAMED, step};
-use super::panel::{Ends, Entry, Form, Line, Panel, dashed, sheet, solid};
+use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, dashed, sheet, solid};
 use super::picture::{Picture, Stroke};
 use super::plan::levels;
 use super::scale;
 use super::survival::{Curve, curve};
-use super::table::{Event, Factor, Table};
+use super::table::{Factor, SurvivalEvent, TrialTable};
 use super::words;
 
-/// Curves of a panel that can be told apart: shades of an order, and colours.
+/// How many curves a panel has at most, if their values are numbers and have shades in order.
 const SHADES: usize = 7;
+/// How many curves a panel has at most, if their values are names and have colours.
 const COLOURS: usize = NAMED.len();
 
-/// One curve of a panel: its level and rows.
+/// One level in a panel: the trials that have it, and their colour.
 pub struct Share {
     pub name: String,
     pub colour: Colour,
     pub rows: Vec<u32>,
 }
 
-/// `by`: the axes. `None` if no trial was trained for an epoch.
-pub fn draw(table: &Table, by: &[&Factor], rows: &[u32], title: &str) -> Option<Picture> {
+/// Draws a panel for each of the axes `by`. None if no trial was trained for an epoch.
+pub fn draw(table: &TrialTable, by: &[&Factor], rows: &[u32], title: &str) -> Option<Picture> {
     let budget = table.factor("epochs")?;
     let end = rows.iter().filter_map(|row| budget.level(*row).number).fold(0.0, f64::max);
     if end == 0.0 {
@@ -41,7 +42,7 @@ pub fn draw(table: &Table, by: &[&Factor], rows: &[u32], title: &str) -> Option<
         let all = Share { name: "all trials".to_owned(), colour: NAMED[0], rows: rows.to_vec() };
         panels.push(panel(table, String::new(), end, &[all]));
     }
-    let all = curve(table, rows, Event::Diverged);
+    let all = curve(table, rows, SurvivalEvent::Diverged);
     let lost = if all.lost > 0 { format!(", {} lost", all.lost) } else { String::new() };
     let subtitle = format!(
         "Solid: share of trials that have not diverged yet. Dashed: share of trials whose loss and gradient are still finite. \
@@ -51,7 +52,8 @@ pub fn draw(table: &Table, by: &[&Factor], rows: &[u32], title: &str) -> Option<
     Some(sheet(title, &subtitle, &panels))
 }
 
-/// The curves of a factor, as many as a panel can show: of many numbers some, evenly chosen; many names take several panels.
+/// The levels of a factor, divided among panels. Of many numbers only some are shown, evenly
+/// chosen, in one panel. Names fill as many panels as they need.
 pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
     let all = levels(factor, rows);
     let numeric = factor.is_numeric();
@@ -70,10 +72,12 @@ pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
         .collect()
 }
 
-fn panel(table: &Table, title: String, end: f64, shares: &[Share]) -> Panel {
+/// One panel: the curves of these levels up to epoch `end`.
+fn panel(table: &TrialTable, title: String, end: f64, shares: &[Share]) -> Panel {
     let (mut lines, mut legend) = (Vec::new(), Vec::new());
     for share in shares {
-        let (alive, finite) = (curve(table, &share.rows, Event::Diverged), curve(table, &share.rows, Event::Nonfinite));
+        let (alive, finite) =
+            (curve(table, &share.rows, SurvivalEvent::Diverged), curve(table, &share.rows, SurvivalEvent::Nonfinite));
         for (curve, stroke) in [(&finite, dashed(share.colour)), (&alive, solid(share.colour))] {
             lines.push(Line { points: steps(curve), stroke, shape: Form::Steps });
         }
@@ -81,13 +85,15 @@ fn panel(table: &Table, title: String, end: f64, shares: &[Share]) -> Panel {
         let points = censored.map(|point| (f64::from(point.epoch), point.survival)).collect();
         let stroke = Stroke { width: 1.2, ..solid(share.colour) };
         lines.push(Line { points, stroke, shape: Form::Ticks });
-        legend
-            .push(Entry::line(format!("{}: {:.2} of {}", share.name, last(&alive), alive.trials), solid(share.colour)));
+        legend.push(LegendEntry::line(
+            format!("{}: {:.2} of {}", share.name, last(&alive), alive.trials),
+            solid(share.colour),
+        ));
     }
     Panel {
         title,
-        x: Ends::epochs(end),
-        y: Ends::linear(-0.02, 1.02),
+        x: AxisRange::epochs(end),
+        y: AxisRange::linear(-0.02, 1.02),
         x_title: "epoch".to_owned(),
         y_title: "share of trials".to_owned(),
         lines,
@@ -95,12 +101,12 @@ fn panel(table: &Table, title: String, end: f64, shares: &[Share]) -> Panel {
     }
 }
 
-/// What is left at the end.
+/// The share that survives to the end.
 fn last(curve: &Curve) -> f64 {
     curve.points.last().map_or(1.0, |point| point.survival)
 }
 
-/// From everyone at epoch 0.
+/// The points of a curve, from 1 at epoch 0.
 fn steps(curve: &Curve) -> Vec<(f64, f64)> {
     let first = (curve.trials > 0).then_some((0.0, 1.0));
     first.into_iter().chain(curve.points.iter().map(|point| (f64::from(point.epoch), point.survival))).collect()

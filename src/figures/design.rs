@@ -1,14 +1,16 @@
-//! What a grid looks like from its rows alone: which factors vary, which of them only follow others, and how numbers are spaced.
+//! What the rows show of the design of a grid: which factors vary, which of them only follow
+//! others, and how their numbers are spaced.
 
-use super::table::{Factor, Level, Table};
+use super::table::{Factor, Level, TrialTable};
 use blowup_core::axis::{Axis, Kind, TABLE};
 use std::collections::HashMap;
 
-/// So many numbers of one name are an axis of their own.
+/// If one name stands with so many numbers, the numbers are an axis of their own.
 const SWEPT: usize = 3;
 
-/// Joins the name and the number of an initializer (activation, clip) where the two are not an axis each: `normal(0.5)`, `he`.
-pub fn shorten(table: &mut Table) {
+/// Joins the name of an initializer, activation or clip with its number, where the number is not an
+/// axis of its own. The levels are then `normal(0.5)` or `he`.
+pub fn shorten(table: &mut TrialTable) {
     let pairs = TABLE.iter().filter_map(|axis| Some((axis.name, axis.id.short_form()?.name())));
     for (name, number) in pairs {
         let rows = table.len();
@@ -24,7 +26,7 @@ pub fn shorten(table: &mut Table) {
     }
 }
 
-/// How many numbers the name with the most of them has.
+/// How many different numbers stand with one name, at most.
 fn most_numbers(names: &Factor, numbers: &Factor, rows: u32) -> usize {
     let mut pairs: Vec<(u32, u32)> = (0..rows).map(|row| (names.code(row), numbers.code(row))).collect();
     pairs.sort_unstable();
@@ -32,7 +34,8 @@ fn most_numbers(names: &Factor, numbers: &Factor, rows: u32) -> usize {
     pairs.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len).max().unwrap_or(0)
 }
 
-/// The short form; the number is left out where it is the usual one.
+/// The name with its number, as a spec may write it. The number is left out where it is the usual
+/// one.
 fn form(axis: &str, name: &Level, number: &Level) -> String {
     let takes = Axis::find(axis).is_some_and(|axis| match &axis.kind {
         Kind::Choice { short: Some(short), .. } => short.names.contains(&&*name.text),
@@ -47,11 +50,12 @@ fn form(axis: &str, name: &Level, number: &Level) -> String {
     }
 }
 
-/// For each row the number of its combination of levels, in the order in which they first appear; and how many combinations there are.
+/// Numbers the combinations of levels in the order in which they first appear. Returns the number
+/// of each row and how many combinations there are.
 pub fn combinations(factors: &[&Factor], rows: &[u32]) -> (Vec<u32>, usize) {
     let (mut numbers, mut count) = (vec![0; rows.len()], usize::from(!rows.is_empty()));
     for factor in factors.iter().filter(|factor| factor.levels.len() > 1) {
-        // Two at a time, so that no key is longer than 64 bits.
+        // Factors are added one at a time, so that a key has only 64 bits.
         let mut seen: HashMap<(u32, u32), u32> = HashMap::new();
         for (number, row) in numbers.iter_mut().zip(rows) {
             let next = seen.len() as u32;
@@ -62,21 +66,21 @@ pub fn combinations(factors: &[&Factor], rows: &[u32]) -> (Vec<u32>, usize) {
     (numbers, count)
 }
 
-/// How many combinations of levels occur.
+/// How many combinations of levels occur in these rows.
 pub fn distinct(factors: &[&Factor], rows: &[u32]) -> usize {
     combinations(factors, rows).1
 }
 
-/// The factors that have more than one level among these rows and do not follow another one, in the order of the columns. Seeds are
-/// repetitions, not causes.
-pub fn varying<'a>(table: &'a Table, rows: &[u32]) -> Vec<&'a Factor> {
+/// The factors that have more than one level among these rows and do not follow another factor, in
+/// the order of the columns. Seeds are left out, since they repeat a configuration.
+pub fn varying<'a>(table: &'a TrialTable, rows: &[u32]) -> Vec<&'a Factor> {
     let several = |factor: &&Factor| {
         let first = rows.first().map(|row| factor.code(*row));
         factor.levels.len() > 1 && rows.iter().any(|row| Some(factor.code(*row)) != first)
     };
     let candidates: Vec<&Factor> =
         table.factors.iter().filter(|factor| !matches!(factor.name, "seed" | "data_seed")).filter(several).collect();
-    // One row for each configuration: what follows what is seen there.
+    // One row of each configuration shows which factors follow which.
     let (numbers, _) = combinations(&candidates, rows);
     let mut next = 0;
     let mut first = |number: u32| {
@@ -89,7 +93,7 @@ pub fn varying<'a>(table: &'a Table, rows: &[u32]) -> Vec<&'a Factor> {
     let follows = |a: usize, b: usize| distinct(&[candidates[a], candidates[b]], &points) == alone[b];
     let kept = |a: &usize| {
         !(0..candidates.len()).any(|b| {
-            // Of two that follow each other the one that comes first in this order stays.
+            // Of two factors that follow each other, the one with the smaller rank stays.
             let first = (rank(candidates[b]), b) < (rank(candidates[*a]), *a);
             b != *a && alone[b] >= alone[*a] && follows(*a, b) && (first || !follows(b, *a))
         })
@@ -97,7 +101,8 @@ pub fn varying<'a>(table: &'a Table, rows: &[u32]) -> Vec<&'a Factor> {
     (0..candidates.len()).filter(kept).map(|i| candidates[i]).collect()
 }
 
-/// What a person would call the cause comes first.
+/// The rank of a factor among those that follow each other. A person would call the smallest the
+/// cause.
 fn rank(factor: &Factor) -> u8 {
     match factor.name {
         "label" | "task" | "inputs" | "samples" | "epochs" => 2,
@@ -108,20 +113,21 @@ fn rank(factor: &Factor) -> u8 {
     }
 }
 
-/// How the numbers of a factor lie on a scale.
+/// The scale on which the numbers of a factor are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spacing {
     Linear,
-    /// Of the positive finite ones; zero and infinity stand apart.
+    /// A logarithmic scale of the positive finite numbers. Zero and infinity stand apart from it.
     Log,
-    /// Not numbers, or so uneven that some would get no room: in order, equally far apart.
+    /// The levels stand in order at equal distances: they are no numbers, or numbers so uneven that
+    /// some would have no room.
     Ordinal,
 }
 
 impl Spacing {
-    /// Of ascending numbers.
+    /// The scale for these numbers, which ascend.
     pub fn of(numbers: &[f64]) -> Spacing {
-        // Cells between the middles of neighbours are drawn to scale up to this ratio of their gaps.
+        // The largest ratio between the gaps of neighbours that is drawn to scale.
         const UNEVEN: f64 = 3.0;
         let finite: Vec<f64> = numbers.iter().copied().filter(|x| x.is_finite()).collect();
         let positive: Vec<f64> = finite.iter().copied().filter(|x| *x > 0.0).collect();
@@ -140,14 +146,14 @@ impl Spacing {
     }
 }
 
-/// The largest gap over the smallest; none if there is no gap.
+/// The largest gap between neighbours divided by the smallest. None if there are fewer than two.
 fn unevenness(ascending: &[f64]) -> Option<f64> {
     let gaps = || ascending.windows(2).map(|pair| pair[1] - pair[0]);
     (ascending.len() > 1).then(|| gaps().fold(0.0, f64::max) / gaps().fold(f64::INFINITY, f64::min))
 }
 
 impl Factor {
-    /// Of its numbers; `Ordinal` if it has others.
+    /// The scale for its numbers, or `Ordinal` if a level is no number.
     pub fn spacing(&self) -> Spacing {
         if !self.is_numeric() {
             return Spacing::Ordinal;

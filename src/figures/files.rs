@@ -1,9 +1,9 @@
 //! The files of a run directory that figures are drawn from.
 
-use super::cells::Metric;
+use super::cells::PlotMetric;
 use super::design::shorten;
 use super::gallery::Source;
-use super::table::Table;
+use super::table::TrialTable;
 use super::words;
 use blowup_core::axis::AxisSet;
 use blowup_core::failure::Failure;
@@ -14,13 +14,13 @@ use blowup_core::spec::unmet;
 use std::fs;
 use std::path::Path;
 
-/// Reads the rows of the run directory `dir` that the filters let through, with the columns that the
-/// metric needs.
+/// Reads the rows of the run directory `dir` that pass the filters, with the column that the metric
+/// needs.
 ///
 /// # Errors
-/// If the directory or its `runs.csv` is not there, is empty or is damaged, and if no row passes the
-/// filters.
-pub fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Failure> {
+/// If the directory or its `runs.csv` is not there, is empty or is damaged, and if no row passes
+/// the filters.
+pub fn read(dir: &Path, filters: &[String], metric: PlotMetric) -> Result<TrialTable, Failure> {
     let axes = axes(dir);
     let filter = Filter::parse(filters, &axes).map_err(Failure::new)?;
     if !dir.is_dir() {
@@ -33,10 +33,10 @@ pub fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Fai
             .hint("RUN_DIR is the folder of a sweep: `blowup sweep` writes runs.csv into it")
     })?;
     let columns = match metric {
-        Metric::Rate(_) => Vec::new(),
-        Metric::Median(column) => vec![column],
+        PlotMetric::Rate(_) => Vec::new(),
+        PlotMetric::Median(column) => vec![column],
     };
-    let mut table = Table::read(&path, file, &columns, &filter, &axes)?;
+    let mut table = TrialTable::read(&path, file, &columns, &filter, &axes)?;
     if table.read == 0 {
         return Err(Failure::new(format!("`{}` has no rows", path.display()))
             .hint("the sweep has not finished a trial yet; the same `blowup sweep` goes on with it"));
@@ -47,7 +47,7 @@ pub fn read(dir: &Path, filters: &[String], metric: Metric) -> Result<Table, Fai
     }
     let known = |column: &Attribute| {
         let all = input::buffered(&path).ok();
-        let all = all.and_then(|file| Table::read(&path, file, &[], &Filter::default(), &axes).ok());
+        let all = all.and_then(|file| TrialTable::read(&path, file, &[], &Filter::default(), &axes).ok());
         let levels = all.as_ref().and_then(|all| all.factor(column.name())).map(|factor| &factor.levels);
         levels.into_iter().flatten().map(|level| level.text.clone()).filter(|text| !text.is_empty()).collect()
     };
@@ -67,7 +67,7 @@ fn matches_none(path: &Path, filters: &[String], axes: &AxisSet, trials: u64) ->
     let failure = Failure::new(format!("`--where {}` matches none of the {trials} trials", filters.join(" --where ")));
     let read = |filters: &[String]| {
         let filter = Filter::parse(filters, axes).ok()?;
-        Table::read(path, input::buffered(path).ok()?, &[], &filter, axes).ok()
+        TrialTable::read(path, input::buffered(path).ok()?, &[], &filter, axes).ok()
     };
     let alone = filters.iter().find(|filter| read(&[(*filter).clone()]).is_none_or(|table| table.is_empty()));
     let Some((name, all)) = alone.and_then(|filter| filter.split('=').next()).zip(read(&[])) else {

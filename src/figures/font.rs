@@ -1,4 +1,5 @@
-//! The font of figures, DejaVu Sans, which the program carries: how wide a text is, and its outlines. No kerning.
+//! The font of the figures, DejaVu Sans, which the program contains. It says how wide a text is,
+//! and gives its outlines. There is no kerning.
 
 use std::sync::OnceLock;
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
@@ -8,16 +9,18 @@ fn face() -> &'static Face<'static> {
     FACE.get_or_init(|| Face::parse(dejavu::sans::regular(), 0).expect("the font is sound"))
 }
 
-/// In pixels, at a size in pixels.
+/// The width of a text in pixels. `size` is the size of the font in pixels.
 pub fn width(text: &str, size: f64) -> f64 {
     let units: u32 = text.chars().map(|c| u32::from(face().glyph_hor_advance(glyph(c)).unwrap_or(0))).sum();
     f64::from(units) * scale(size)
 }
 
-/// Given where a character begins and what draws it.
+/// Is called with the place where a character begins, in pixels, and a function that draws its
+/// outline.
 type Each<'a> = dyn FnMut(f64, &dyn Fn(&mut dyn OutlineBuilder)) + 'a;
 
-/// Every character's outline, in units of the font with y upwards, and how many pixels after the first one it begins.
+/// Calls `each` for every character of a text. The outline is in units of the font, with y upwards.
+/// The place is the distance in pixels from the first character.
 pub fn outlines(text: &str, size: f64, each: &mut Each<'_>) {
     let mut x = 0.0;
     for c in text.chars() {
@@ -28,7 +31,7 @@ pub fn outlines(text: &str, size: f64, each: &mut Each<'_>) {
     }
 }
 
-/// Pixels per unit of an outline.
+/// How many pixels one unit of an outline has.
 pub fn scale(size: f64) -> f64 {
     size / f64::from(face().units_per_em())
 }
@@ -37,7 +40,8 @@ fn glyph(c: char) -> GlyphId {
     face().glyph_index(c).unwrap_or_default()
 }
 
-/// The text, or as much of its beginning as fits, with an ellipsis.
+/// The text if it is no wider than `room` pixels, otherwise as much of its beginning as fits, with
+/// an ellipsis.
 pub fn fitted(text: &str, size: f64, room: f64) -> String {
     if width(text, size) <= room {
         return text.to_owned();
@@ -50,7 +54,7 @@ pub fn fitted(text: &str, size: f64, room: f64) -> String {
     short + "…"
 }
 
-/// The words of a text in lines no wider than `room`.
+/// Breaks a text between its words into lines no wider than `room` pixels.
 pub fn wrapped(text: &str, size: f64, room: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {

@@ -1,17 +1,17 @@
-//! All figures of a sweep, with the names of their files: for each family of trials phase diagrams (or rates), survival curves, and what was
-//! recorded of layers and epochs.
+//! All figures of a sweep, with the names of their files. Each family of trials has phase diagrams
+//! or diagrams of rates, survival curves, and figures of what was recorded of layers and epochs.
 
-use super::cells::{Cell, Metric, cells};
+use super::cells::{DiagramCell, PlotMetric, cells};
 use super::courses::{self, Courses};
 use super::curves;
 use super::design::varying;
 use super::panel::{Form, Panel, sheet};
 use super::phase::Phase;
 use super::picture::Picture;
-use super::plan::{Asked, Family, Frame, Page};
+use super::plan::{AxisSelection, Frame, Page, TrialFamily};
 use super::profile::{self, Profiles};
 use super::rates;
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use super::terminal;
 use super::words;
 use blowup_core::failure::Failure;
@@ -21,18 +21,19 @@ use sha2::{Digest, Sha256};
 use std::io::BufRead;
 use std::path::Path;
 
-/// A picture and the name of its file, without extension.
+/// A picture, and the name of its file without extension.
 pub struct Figure {
     pub name: String,
     pub picture: Picture,
 }
 
-/// Whose trials are drawn, and which of them.
+/// The sweep whose trials are drawn, and the filters that choose among them.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
-    /// Of the sweep.
+    /// The name of the sweep.
     pub name: String,
-    /// As `--where` has them; they stand in every title and in the name of every file, so that no figure of some trials is taken for one of all.
+    /// The values of `--where`. They stand in every title and in the name of every file, so that
+    /// nobody takes a figure of some trials for one of all.
     pub filters: Vec<String>,
 }
 
@@ -41,7 +42,7 @@ impl Source {
         if self.filters.is_empty() { title } else { format!("{title} (only {})", self.filters.join(", ")) }
     }
 
-    /// What the names of the files end in.
+    /// The end of the names of files, which names the filters. None without filters.
     fn suffix(&self) -> Option<String> {
         const LONGEST: usize = 80;
         if self.filters.is_empty() {
@@ -58,41 +59,50 @@ impl Source {
     }
 }
 
-/// Whether no other filter looks the same in the name of a file, where only letters, digits and dots are left.
+/// Whether a filter can be told from all others in the name of a file, where only letters, digits
+/// and dots are left.
 fn survives(filter: &str) -> bool {
     let (name, values) = filter.split_once('=').unwrap_or(("", filter));
     if name.trim() == "label" {
         return values.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     }
     let bytes = values.as_bytes();
-    // A sign would be lost, but for that of an exponent.
+    // A minus sign would be lost, except that of an exponent.
     let sign = |at: usize| bytes[at] == b'-' && bytes.get(at + 1).is_some_and(|c| c.is_ascii_digit() || *c == b'.');
     !(0..bytes.len()).any(|at| sign(at) && !(at > 0 && bytes[at - 1].eq_ignore_ascii_case(&b'e')))
 }
 
+/// The figures of a sweep.
 pub struct Gallery<'a> {
-    pub table: &'a Table,
+    pub table: &'a TrialTable,
     pub source: Source,
-    pub metric: Metric,
-    pub asked: &'a Asked,
-    pub families: Vec<Family>,
+    pub metric: PlotMetric,
+    pub asked: &'a AxisSelection,
+    pub families: Vec<TrialFamily>,
 }
 
 impl<'a> Gallery<'a> {
     /// # Errors
-    /// An axis that is asked for and cannot be one.
-    pub fn new(table: &'a Table, source: Source, metric: Metric, asked: &'a Asked) -> Result<Gallery<'a>, Failure> {
+    /// If an axis that was asked for is unknown, is named twice or has a single value.
+    pub fn new(
+        table: &'a TrialTable,
+        source: Source,
+        metric: PlotMetric,
+        asked: &'a AxisSelection,
+    ) -> Result<Gallery<'a>, Failure> {
         Ok(Gallery { table, source, metric, asked, families: asked.families(table)? })
     }
 
+    /// The diagrams of all families.
     pub fn pages(&self) -> impl Iterator<Item = Page<'_>> {
         self.families.iter().flat_map(|family| self.asked.pages(self.table, family))
     }
 
-    fn cells(&self, page: &Page<'_>) -> Vec<Cell> {
+    fn cells(&self, page: &Page<'_>) -> Vec<DiagramCell> {
         cells(self.table, &page.rows, &page.frame.by())
     }
 
+    /// Draws the diagram of a page.
     pub fn diagram(&self, page: &Page<'_>) -> Figure {
         let title = self.source.titled(words::title(&self.metric.title(), &self.source.name, page));
         let cells = self.cells(page);
@@ -109,46 +119,48 @@ impl<'a> Gallery<'a> {
         Figure { name: self.name(page), picture }
     }
 
-    /// The diagram in text, at most 80 columns wide.
+    /// The diagram of a page as text, at most 80 columns wide.
     pub fn text(&self, page: &Page<'_>, coloured: bool) -> String {
         let title = self.source.titled(words::title(&self.metric.title(), &self.source.name, page));
         terminal::draw(self.table, page, &self.cells(page), self.metric, &title, coloured)
     }
 
+    /// The name of the file of a diagram, without extension.
     fn name(&self, page: &Page<'_>) -> String {
         let kind = match self.metric {
-            Metric::Rate(Rate::Divergence) => "phase",
-            Metric::Rate(rate) => rate.name(),
-            Metric::Median(column) => column,
+            PlotMetric::Rate(Rate::Divergence) => "phase",
+            PlotMetric::Rate(rate) => rate.name(),
+            PlotMetric::Median(column) => column,
         };
         let fixed = page.fixed.iter().map(|(factor, code)| format!("{} {}", factor.name, words::at(factor, *code)));
         let parts = [kind.to_owned(), page.family.name.clone()].into_iter();
         slug(&parts.chain(self.asked.words()).chain(fixed).chain(self.source.suffix()).collect::<Vec<_>>())
     }
 
-    /// Of what is not a phase diagram.
-    fn figure(&self, kind: &str, family: &Family, picture: Picture) -> Figure {
-        // Survival curves show the axes that are asked for; the other kinds have their own.
+    /// A figure that is no phase diagram.
+    fn figure(&self, kind: &str, family: &TrialFamily, picture: Picture) -> Figure {
+        // Only survival curves show the axes that were asked for.
         let asked = self.asked.words().filter(|_| kind == "survival");
         let parts = [kind.to_owned(), family.name.clone()].into_iter().chain(asked).chain(self.source.suffix());
         Figure { name: slug(&parts.collect::<Vec<_>>()), picture }
     }
 
-    fn titled(&self, what: &str, family: &Family) -> String {
+    fn titled(&self, what: &str, family: &TrialFamily) -> String {
         let name = if family.name.is_empty() { String::new() } else { format!(", {}", family.name) };
         self.source.titled(format!("{what}: {}{name}", self.source.name))
     }
 
-    /// The axes of a family: those that are asked for, or all that vary.
-    fn axes(&self, family: &Family) -> Vec<&Factor> {
+    /// The axes of a family: those that were asked for, or else all that vary.
+    fn axes(&self, family: &TrialFamily) -> Vec<&Factor> {
         if self.asked.is_default() {
             return varying(self.table, &family.rows);
         }
         self.asked.names().filter_map(|name| self.table.factor(name)).collect()
     }
 
+    /// The survival curves of each family.
     pub fn survival(&self) -> Vec<Figure> {
-        let draw = |family: &Family| {
+        let draw = |family: &TrialFamily| {
             let title = self.titled("Survival", family);
             let picture = curves::draw(self.table, &self.axes(family), &family.rows, &title)?;
             Some(self.figure("survival", family, picture))
@@ -156,10 +168,10 @@ impl<'a> Gallery<'a> {
         self.families.iter().filter_map(draw).collect()
     }
 
-    /// From `layers.csv`.
+    /// The figures of layers. `reader` reads `layers.csv`, and `path` names it in messages.
     ///
     /// # Errors
-    /// The first damaged row, with its line.
+    /// If a row is damaged. The message names its line.
     pub fn layers(&self, path: &Path, reader: impl BufRead) -> Result<Vec<Figure>, Failure> {
         const PANELS: usize = 9;
         let profiles = Profiles::read(path, reader, self.table)?;
@@ -185,12 +197,12 @@ impl<'a> Gallery<'a> {
         Ok(figures)
     }
 
-    /// From `epochs.csv`.
+    /// The figures of single trials. `reader` reads `epochs.csv`, and `path` names it in messages.
     ///
     /// # Errors
-    /// The first damaged row, with its line.
+    /// If a row is damaged. The message names its line.
     pub fn trials(&self, path: &Path, reader: impl BufRead) -> Result<Vec<Figure>, Failure> {
-        let choose = |family: &Family| {
+        let choose = |family: &TrialFamily| {
             let varying = varying(self.table, &family.rows);
             let rows = courses::chosen(self.table, &varying, &family.rows);
             (varying, rows)
@@ -219,7 +231,8 @@ impl<'a> Gallery<'a> {
     }
 }
 
-/// Lowercase letters, digits and dots, and one dash between them.
+/// The parts as the name of a file: lowercase letters, digits and dots, with single dashes between
+/// the words.
 fn slug(parts: &[String]) -> String {
     let letters = parts.join(" ").to_lowercase();
     let words = letters.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').filter(|word| !word.is_empty());

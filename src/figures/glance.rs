@@ -1,9 +1,9 @@
 //! The first diagrams of a sweep that has ended on a terminal.
 
-use super::cells::Metric;
+use super::cells::PlotMetric;
 use super::files::{read, source};
 use super::gallery::Gallery;
-use super::plan::Asked;
+use super::plan::AxisSelection;
 use blowup_core::output;
 use blowup_core::spec::metric::Rate;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub fn glance(dir: &Path, trials: u64) -> Option<String> {
         return None;
     }
     // A sweep that has ended does not fail because of a picture, so errors are dropped.
-    let (metric, asked) = (Metric::Rate(Rate::Divergence), Asked::default());
+    let (metric, asked) = (PlotMetric::Rate(Rate::Divergence), AxisSelection::default());
     let table = read(dir, &[], metric).ok()?;
     let gallery = Gallery::new(&table, source(dir, &[]), metric, &asked).ok()?;
     let first =

@@ -9,6 +9,7 @@ use super::style::{PAD, TEXT};
 pub struct Heading {
     title: Vec<String>,
     subtitle: Vec<String>,
+    /// The height that it takes, in pixels.
     pub height: f64,
 }
 
@@ -21,6 +22,7 @@ impl Heading {
         Heading { title, subtitle, height }
     }
 
+    /// Draws it at the top of the picture.
     pub fn draw(&self, picture: &mut Picture) {
         let mut y = PAD + 14.0;
         for line in &self.title {

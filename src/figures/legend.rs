@@ -1,6 +1,6 @@
-//! The scale of colours beside a diagram, and the marks that its cells may have.
+//! The legend beside a diagram: its scale of colours, and what the marks of its cells mean.
 
-use super::cells::Metric;
+use super::cells::PlotMetric;
 use super::font;
 use super::marks::Marks;
 use super::palette::{Colour, INK, PALE_INK, shade};
@@ -9,22 +9,23 @@ use super::scale;
 use super::style::{TEXT, TICK};
 use super::words;
 
-/// From values to colours.
+/// The values that a scale of colours covers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Range {
-    /// A share, from 0 to 1.
+    /// A share from 0 to 1.
     Share,
     Linear(f64, f64),
     Log(f64, f64),
 }
 
-/// Of a median that is not finite.
+/// The colour of a median that is not finite.
 const NOT_FINITE: Colour = Colour(20, 20, 20);
 
 impl Range {
-    /// Over the values that are finite.
-    pub fn of(metric: Metric, values: &[Option<f64>]) -> Range {
-        let Metric::Median(_) = metric else { return Range::Share };
+    /// The range of the finite values. It is logarithmic where they are not negative and span a
+    /// factor of more than 50.
+    pub fn of(metric: PlotMetric, values: &[Option<f64>]) -> Range {
+        let PlotMetric::Median(_) = metric else { return Range::Share };
         let finite = || values.iter().flatten().copied().filter(|x| x.is_finite());
         let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
         let least = finite().filter(|x| *x > 0.0).fold(f64::INFINITY, f64::min);
@@ -37,10 +38,12 @@ impl Range {
         }
     }
 
+    /// The colour of a value.
     pub fn colour(self, value: f64) -> Colour {
         if value.is_finite() { shade(self.place(value)) } else { NOT_FINITE }
     }
 
+    /// The smallest and the largest value.
     pub fn ends(self) -> (f64, f64) {
         match self {
             Range::Share => (0.0, 1.0),
@@ -48,7 +51,8 @@ impl Range {
         }
     }
 
-    /// From 0 to 1. A zero on a logarithmic scale is at its foot.
+    /// The place of a value on the scale, from 0 to 1. Zero stands at the foot of a logarithmic
+    /// scale.
     pub fn place(self, value: f64) -> f64 {
         match self {
             Range::Share => value,
@@ -57,16 +61,17 @@ impl Range {
         }
     }
 
-    /// Inside a cell.
+    /// The value as it is written inside a cell.
     pub fn text(self, value: f64) -> String {
         match self {
             Range::Share if value == 0.0 || value == 1.0 => format!("{value}"),
-            // A share that is not quite 0 or 1 is not written as such.
+            // A share that is close to 0 or 1 is not rounded to 0 or 1.
             Range::Share => format!("{:.2}", value.clamp(0.01, 0.99)).trim_start_matches('0').to_owned(),
             Range::Linear(..) | Range::Log(..) => scale::number(value),
         }
     }
 
+    /// The ticks of the scale: their places from 0 to 1, and their texts.
     fn ticks(self) -> Vec<(f64, String)> {
         match self {
             Range::Share => [0.0, 0.25, 0.5, 0.75, 1.0].map(|x| (x, format!("{x}"))).to_vec(),
@@ -85,6 +90,7 @@ impl Range {
     }
 }
 
+/// A legend and its size in pixels.
 pub struct Legend<'a> {
     title: Vec<String>,
     range: Range,
@@ -99,8 +105,9 @@ const BAR: f64 = 130.0;
 const LINE: f64 = 15.0;
 
 impl<'a> Legend<'a> {
-    /// `not_finite`: there are such values.
-    pub fn new(metric: Metric, range: Range, not_finite: bool, marks: &'a Marks) -> Legend<'a> {
+    /// The legend of a diagram. `not_finite` says whether the diagram has values that are not
+    /// finite.
+    pub fn new(metric: PlotMetric, range: Range, not_finite: bool, marks: &'a Marks) -> Legend<'a> {
         let title = font::wrapped(&words::capital(&metric.title()), TEXT, WIDTH);
         let width = title.iter().map(|line| font::width(line, TEXT)).fold(WIDTH, f64::max);
         let entries = marks.listed().iter().map(|(_, text)| lines(text).len() as f64 * LINE + 5.0).sum::<f64>();
@@ -109,6 +116,7 @@ impl<'a> Legend<'a> {
         Legend { title, range, not_finite, marks, width, height }
     }
 
+    /// Draws it with its upper left corner at (`x`, `top`).
     pub fn draw(&self, picture: &mut Picture, x: f64, top: f64) {
         let mut y = top + 10.0;
         for line in &self.title {

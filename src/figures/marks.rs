@@ -1,13 +1,14 @@
 //! The marks of cells whose trials were lost, are few or have no verdict.
 
-use super::cells::Cell;
+use super::cells::DiagramCell;
 use super::palette::{INK, NAMED, PAPER};
 use super::picture::{Area, Picture, Stroke};
 use blowup_core::record::Counts;
 
-/// What is unusual about the cells of a diagram.
+/// Which marks the cells of a diagram have.
 pub struct Marks {
-    /// Fewer trials with a verdict than this are few: half of what is usual.
+    /// A cell has few trials if fewer than this have a verdict. It is half of the median over the
+    /// cells.
     few_below: u64,
     few: bool,
     lost: bool,
@@ -15,7 +16,8 @@ pub struct Marks {
 }
 
 impl Marks {
-    pub fn of(cells: &[Cell]) -> Marks {
+    /// The marks of these cells.
+    pub fn of(cells: &[DiagramCell]) -> Marks {
         let mut sizes: Vec<u64> = cells.iter().map(|cell| cell.counts.verdicts()).collect();
         sizes.sort_unstable();
         let few_below = sizes.get(sizes.len() / 2).map_or(0, |usual| usual.div_ceil(2));
@@ -26,13 +28,14 @@ impl Marks {
         marks
     }
 
-    pub fn is_few(&self, cell: &Cell) -> bool {
+    /// Whether few trials of the cell have a verdict, but at least one has.
+    pub fn is_few(&self, cell: &DiagramCell) -> bool {
         (1..self.few_below).contains(&cell.counts.verdicts())
     }
 
-    /// Each with a cell that has it.
-    pub fn listed(&self) -> Vec<(Cell, String)> {
-        let cell = |trials: u64, lost: u64| Cell {
+    /// The marks that occur, each as a cell that has it and a text that explains it.
+    pub fn listed(&self) -> Vec<(DiagramCell, String)> {
+        let cell = |trials: u64, lost: u64| DiagramCell {
             levels: Vec::new(),
             counts: Counts { trials, lost, ..Counts::default() },
             rows: Vec::new(),
@@ -51,9 +54,9 @@ impl Marks {
         all.into_iter().filter(|(there, ..)| *there).map(|(_, cell, text)| (cell, text)).collect()
     }
 
-    /// Draws the marks of a cell: a red corner where trials were lost, and a stroke across the lower left
-    /// corner where few trials have a verdict, or a cross where no trial has one.
-    pub fn draw(&self, picture: &mut Picture, area: Area, cell: &Cell) {
+    /// Draws the marks of a cell: a blue corner where trials were lost, and a stroke across the
+    /// lower left corner where few trials have a verdict, or a cross where no trial has one.
+    pub fn draw(&self, picture: &mut Picture, area: Area, cell: &DiagramCell) {
         let stroke = Stroke { colour: INK, width: 1.0, dashed: false };
         if cell.counts.verdicts() == 0 {
             picture.line(vec![(area.x + 2.0, area.y + 2.0), (area.right() - 2.0, area.bottom() - 2.0)], stroke);

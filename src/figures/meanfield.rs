@@ -1,24 +1,27 @@
-//! Mean-field theory of deep nets (Poole et al. 2016, arXiv 1606.05340; Schoenholz et al. 2017, arXiv 1611.01232): in a wide net with
-//! weights of variance s2/n and biases of variance sb2 the variance q of the pre-activations changes from layer to layer as
+//! The mean-field theory of deep nets (Poole et al. 2016, arXiv 1606.05340; Schoenholz et al. 2017,
+//! arXiv 1611.01232). In a wide net, whose weights have the variance s2/n and whose biases have the
+//! variance sb2, the variance q of the pre-activations changes from layer to layer as
 //!
 //! ```text
 //! q' = s2 E[phi(sqrt(q) z)^2] + sb2,        z ~ N(0, 1)
 //! ```
 //!
-//! and, where it stays, the squared backprop signal is multiplied per layer towards the input by
+//! Where q has come to rest, the square of the backprop signal is multiplied in each layer towards
+//! the input by
 //!
 //! ```text
 //! chi_1 = s2 E[phi'(sqrt(q) z)^2]
 //! ```
 //!
-//! Above 1 gradients explode, below they vanish.
+//! Gradients explode if chi_1 is above 1, and vanish if it is below.
 
 use blowup_core::trial::Activation;
 
-/// chi_1 of a net; `None` if q does not come to rest (it grows without end, or shrinks too slowly to tell).
+/// chi_1 of a net. `weight_variance` is s2, and `bias_variance` is sb2. None if q does not come to
+/// rest: it grows without end, or it shrinks too slowly to tell.
 pub fn chi_1(activation: Activation, weight_variance: f64, bias_variance: f64) -> Option<f64> {
     let mut q = 1.0;
-    // Where the activation is homogeneous every q gives the same chi_1, whether q comes to rest or not.
+    // If the activation is homogeneous, every q gives the same chi_1.
     let homogeneous = match activation {
         Activation::Linear | Activation::Relu | Activation::LeakyRelu { .. } => true,
         Activation::Tanh | Activation::Sigmoid | Activation::Gelu | Activation::Selu | Activation::Silu => false,
@@ -27,7 +30,7 @@ pub fn chi_1(activation: Activation, weight_variance: f64, bias_variance: f64) -
     for layer in 0..if homogeneous { 0 } else { LAYERS } {
         let next = weight_variance * mean(|z| phi(activation, z), q) + bias_variance;
         let change = (next - q) / q;
-        // At the edge of chaos q falls as 1/layer: there it is close enough when the layers are at their end.
+        // At the edge of chaos q falls as 1/layer. It is close enough to rest after the last layer.
         rests = change.abs() <= 1e-9 || next < 1e-12 || layer == LAYERS - 1 && (-1e-3..=0.0).contains(&change);
         q = next;
         if rests || q > 1e6 || q.is_nan() {
@@ -37,10 +40,11 @@ pub fn chi_1(activation: Activation, weight_variance: f64, bias_variance: f64) -
     rests.then(|| weight_variance * mean(|z| slope(activation, z), q))
 }
 
-/// More than any net has.
+/// How many layers are tried. No net has as many.
 const LAYERS: usize = 3000;
 
-/// E[f(sqrt(q) z)^2], by Gauss's rule of two points in each of many cells. 0, where some slopes jump, is the end of a cell.
+/// E[f(sqrt(q) z)^2], by Gauss's rule with two points in each of many cells. 0, where some slopes
+/// jump, is the end of a cell.
 fn mean(f: impl Fn(f64) -> f64, q: f64) -> f64 {
     const REACH: f64 = 8.5;
     const CELLS: usize = 500;
@@ -58,6 +62,7 @@ fn mean(f: impl Fn(f64) -> f64, q: f64) -> f64 {
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
+/// The activation.
 fn phi(activation: Activation, x: f64) -> f64 {
     match activation {
         Activation::Linear => x,
@@ -77,6 +82,7 @@ fn phi(activation: Activation, x: f64) -> f64 {
     }
 }
 
+/// The derivative of the activation.
 fn slope(activation: Activation, x: f64) -> f64 {
     match activation {
         Activation::Linear => 1.0,
@@ -100,7 +106,7 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The distribution function of N(0, 1).
+/// The cumulative distribution function of N(0, 1).
 fn normal(x: f64) -> f64 {
     0.5 * statrs::function::erf::erfc(-x / std::f64::consts::SQRT_2)
 }

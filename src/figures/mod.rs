@@ -1,16 +1,16 @@
-//! From the CSV files of a run directory to figures. They read no spec. `files` alone opens files;
-//! everything else is handed a reader. A trial without a verdict is counted as lost and takes part in
-//! nothing else.
+//! From the CSV files of a run directory to figures. [`files`] alone opens files; everything else
+//! is handed a reader. A trial without a verdict is counted as lost and takes part in nothing else.
 //!
 //! The way from a file to a figure:
 //!
-//! 1. `table` is `runs.csv` in memory, by columns. `design` says which axes vary, which follow from
-//!    others, and how the values of each are spaced.
-//! 2. `plan` chooses the diagrams. `cells` and `survival` count the numbers of one.
-//! 3. `phase`, `rates`, `curves`, `profile` and `courses` draw pictures; `terminal` writes text.
-//! 4. `picture` writes SVG, and `raster` writes PNG.
+//! 1. [`table`] is `runs.csv` in memory, by columns. [`design`] says which axes vary, which follow
+//!    from others, and how the values of each are spaced.
+//! 2. [`plan`] chooses the diagrams. [`cells`] and [`survival`] count the numbers of one.
+//! 3. [`phase`], [`rates`], [`curves`], [`profile`] and [`courses`] draw pictures; [`terminal`]
+//!    writes text.
+//! 4. [`picture`] writes SVG, and [`raster`] writes PNG.
 //!
-//! `gallery` draws all figures of a sweep.
+//! [`gallery`] draws all figures of a sweep.
 
 pub mod design;
 pub mod reading;

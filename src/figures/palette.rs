@@ -1,23 +1,31 @@
-//! Colours that people with any colour vision tell apart, on white.
+//! Colours that people with any colour vision can tell apart on white.
 //!
-//! - `shade`: from little to much, YlOrRd of ColorBrewer (Harrower & Brewer 2003), which it marks as safe for the colour-blind; lightness
-//!   falls all the way, so it survives a black and white printer.
-//! - `step`: ordered lines, viridis (Smith & van der Walt 2015) without its yellow end, which white swallows.
-//! - `NAMED`: lines without an order, Okabe & Ito (2008), with a grey for their yellow.
+//! - `shade` goes from little to much. It is YlOrRd of ColorBrewer (Harrower & Brewer 2003), which
+//!   ColorBrewer marks as safe for the colour-blind. It gets darker all the way, so it survives a
+//!   black-and-white printer.
+//! - `step` is for lines with an order. It is viridis (Smith & van der Walt 2015) without its
+//!   yellow end, which is hard to see on white.
+//! - `NAMED` is for lines without an order. These are the colours of Okabe & Ito (2008), with a
+//!   grey in place of their yellow.
 
 use std::fmt;
 
+/// Red, green and blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Colour(pub u8, pub u8, pub u8);
 
+/// The background.
 pub const PAPER: Colour = Colour(255, 255, 255);
+/// The ink of text.
 pub const INK: Colour = Colour(34, 34, 34);
-/// Second in importance: 4.5:1 against white at least.
+/// The ink of less important text. Its contrast with white is at least 4.5:1.
 pub const PALE_INK: Colour = Colour(100, 100, 100);
+/// The lines of a grid.
 pub const GRID: Colour = Colour(225, 225, 225);
-/// Where there is nothing to show.
+/// The fill where there is nothing to show.
 pub const EMPTY: Colour = Colour(240, 240, 240);
 
+/// The colours of lines without an order.
 pub const NAMED: [Colour; 8] = [
     Colour(0, 114, 178),
     Colour(213, 94, 0),
@@ -52,23 +60,24 @@ const VIRIDIS: [Colour; 8] = [
     Colour(173, 220, 48),
 ];
 
-/// Of a share from 0 to 1.
+/// The colour of a share from 0 to 1.
 pub fn shade(share: f64) -> Colour {
     between(&YL_OR_RD, share)
 }
 
-/// The line of number `at` among `of` ordered ones.
+/// The colour of line number `at`, counted from 0, among `of` lines with an order.
 pub fn step(at: usize, of: usize) -> Colour {
     between(&VIRIDIS, if of > 1 { at as f64 / (of - 1) as f64 * 0.92 } else { 0.4 })
 }
 
-/// Ink that is legible on it.
+/// An ink that is legible on this colour.
 pub fn ink_on(colour: Colour) -> Colour {
     let Colour(r, g, b) = colour;
     let light = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
     if light > 140.0 { INK } else { PAPER }
 }
 
+/// The colour at a place, from 0 to 1, on the way through these colours.
 fn between(colours: &[Colour], share: f64) -> Colour {
     let place = share.clamp(0.0, 1.0) * (colours.len() - 1) as f64;
     let at = (place as usize).min(colours.len() - 2);

@@ -1,4 +1,5 @@
-//! A plot of lines: a frame, its axes, its legend, and panels of the same size side by side.
+//! A plot of lines with a frame, axes and a legend, and several such panels of the same size side
+//! by side.
 
 use super::font;
 use super::heading::Heading;
@@ -7,44 +8,47 @@ use super::picture::{Anchor, Area, Picture, Stroke, Text};
 use super::scale;
 use super::style::{PAD, TEXT, TICK};
 
-/// One plot.
+/// One plot of lines.
 pub struct Panel {
     pub title: String,
-    pub x: Ends,
-    pub y: Ends,
+    pub x: AxisRange,
+    pub y: AxisRange,
     pub x_title: String,
     pub y_title: String,
     pub lines: Vec<Line>,
-    pub legend: Vec<Entry>,
+    pub legend: Vec<LegendEntry>,
 }
 
-/// The ends of an axis.
+/// The ends of an axis, and the scale between them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ends {
+pub struct AxisRange {
     pub low: f64,
     pub high: f64,
     pub scale: Scale,
 }
 
+/// How values are spaced along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     Linear,
     Log,
-    /// Of 1 + x: logarithmic, with a place for 0.
+    /// The logarithm of 1 + x, which has a place for 0.
     Log1p,
 }
 
+/// A line of a plot.
 pub struct Line {
-    /// In the units of the axes, in the order of x.
+    /// The points in the units of the axes, in the order of x.
     pub points: Vec<(f64, f64)>,
     pub stroke: Stroke,
     pub shape: Form,
 }
 
+/// How the points of a line are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Line,
-    /// Horizontal up to the next point.
+    /// A line that is horizontal up to the next point.
     Steps,
     /// A short upright stroke at each point.
     Ticks,
@@ -52,8 +56,8 @@ pub enum Form {
     Crosses,
 }
 
-/// A line of the legend; without a stroke it is only words.
-pub struct Entry {
+/// A line of the legend. Without a stroke it is only a text.
+pub struct LegendEntry {
     pub text: String,
     pub stroke: Option<(Stroke, Form)>,
 }
@@ -65,27 +69,30 @@ const BOTTOM: f64 = 44.0;
 const LINE: f64 = 16.0;
 const KEY: f64 = 26.0;
 
-impl Ends {
-    pub fn linear(low: f64, high: f64) -> Ends {
-        Ends { low, high, scale: Scale::Linear }
+impl AxisRange {
+    /// A linear axis.
+    pub fn linear(low: f64, high: f64) -> AxisRange {
+        AxisRange { low, high, scale: Scale::Linear }
     }
 
-    /// Whole powers of ten around positive values; `None` if there is none.
-    pub fn decades(values: impl Iterator<Item = f64>) -> Option<Ends> {
+    /// A logarithmic axis between the powers of ten around the positive finite values. None if
+    /// there are no such values.
+    pub fn decades(values: impl Iterator<Item = f64>) -> Option<AxisRange> {
         let (low, high) = values
             .filter(|x| x.is_finite() && *x > 0.0)
             .fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), x| (low.min(x), high.max(x)));
         let power = |exponent: f64| 10f64.powf(exponent.clamp(-307.0, 308.0));
         let (low, high) = (low <= high).then(|| (low.log10().floor(), high.log10().ceil()))?;
-        Some(Ends { low: power(low), high: power(if high > low { high } else { low + 1.0 }), scale: Scale::Log })
+        Some(AxisRange { low: power(low), high: power(if high > low { high } else { low + 1.0 }), scale: Scale::Log })
     }
 
-    /// Epochs from 0: what happens in the first ones gets as much room as what happens later.
-    pub fn epochs(last: f64) -> Ends {
-        Ends { low: 0.0, high: last, scale: if last > 12.0 { Scale::Log1p } else { Scale::Linear } }
+    /// An axis of epochs from 0. If there are many, the first ones get as much room as the later
+    /// ones.
+    pub fn epochs(last: f64) -> AxisRange {
+        AxisRange { low: 0.0, high: last, scale: if last > 12.0 { Scale::Log1p } else { Scale::Linear } }
     }
 
-    /// From 0 to 1 within the ends.
+    /// The place of a value between the ends, from 0 to 1.
     fn place(self, value: f64) -> f64 {
         let on = |x: f64| match self.scale {
             Scale::Linear => x,
@@ -95,6 +102,7 @@ impl Ends {
         (on(value) - on(self.low)) / (on(self.high) - on(self.low))
     }
 
+    /// The ticks: their values, and their texts.
     fn ticks(self) -> Vec<(f64, String)> {
         let ticks = match self.scale {
             Scale::Log => scale::decades(self.low, self.high, 6),
@@ -103,7 +111,7 @@ impl Ends {
                 [0.0, 1.0, 3.0].into_iter().chain(more).take_while(|x| *x <= self.high).collect()
             }
             Scale::Linear if self.high < 1.5 => vec![0.0, 0.25, 0.5, 0.75, 1.0],
-            // Epochs, layers and time steps are whole.
+            // Epochs, layers and time steps are whole numbers.
             Scale::Linear => scale::steps(self.low, self.high, 6).into_iter().filter(|x| x.fract() == 0.0).collect(),
         };
         let inside = ticks.into_iter().filter(|x| (-1e-9..=1.0 + 1e-9).contains(&self.place(*x)));
@@ -111,7 +119,7 @@ impl Ends {
     }
 }
 
-/// A picture of panels, at most three side by side.
+/// Draws panels into one picture, at most three side by side.
 pub fn sheet(title: &str, subtitle: &str, panels: &[Panel]) -> Picture {
     let columns = match panels.len() {
         0 | 1 => 1,
@@ -133,11 +141,12 @@ pub fn sheet(title: &str, subtitle: &str, panels: &[Panel]) -> Picture {
     picture
 }
 
-fn entry_width(entry: &Entry) -> f64 {
+fn entry_width(entry: &LegendEntry) -> f64 {
     font::width(&entry.text, TEXT) + if entry.stroke.is_some() { KEY } else { 0.0 }
 }
 
 impl Panel {
+    /// Draws the plot into an area. Its titles and its legend lie outside of it.
     fn draw(&self, picture: &mut Picture, area: Area) {
         let title = font::fitted(&self.title, TEXT + 1.0, area.width + 40.0);
         picture.text(Text::new(area.x, area.y - 9.0, title, TEXT + 1.0));
@@ -196,7 +205,7 @@ impl Panel {
     }
 }
 
-/// Draws points in pixels.
+/// Draws points, which are in pixels, in this form.
 fn put(picture: &mut Picture, points: Vec<(f64, f64)>, stroke: Stroke, form: Form) {
     match form {
         Form::Line | Form::Steps if points.len() > 1 => picture.line(points, stroke),
@@ -219,16 +228,19 @@ fn put(picture: &mut Picture, points: Vec<(f64, f64)>, stroke: Stroke, form: For
     }
 }
 
+/// The stroke of a solid line.
 pub fn solid(colour: Colour) -> Stroke {
     Stroke { colour, width: 1.8, dashed: false }
 }
 
+/// The stroke of a dashed line.
 pub fn dashed(colour: Colour) -> Stroke {
     Stroke { dashed: true, ..solid(colour) }
 }
 
-impl Entry {
-    pub fn line(text: impl Into<String>, stroke: Stroke) -> Entry {
-        Entry { text: text.into(), stroke: Some((stroke, Form::Line)) }
+impl LegendEntry {
+    /// A text beside a sample of a line.
+    pub fn line(text: impl Into<String>, stroke: Stroke) -> LegendEntry {
+        LegendEntry { text: text.into(), stroke: Some((stroke, Form::Line)) }
     }
 }

@@ -1,59 +1,62 @@
-//! Phase diagrams: a cell for each pair of levels, coloured by a rate or a median; panels for the facets.
+//! Phase diagrams. Each pair of levels of the two axes has a cell, coloured by a rate or a median.
+//! Each pair of levels of the facets has a panel.
 
-use super::cells::{Cell, Metric};
+use super::cells::{DiagramCell, PlotMetric};
 use super::font;
 use super::heading::Heading;
 use super::legend::{Legend, Range};
 use super::marks::Marks;
 use super::palette::{EMPTY, GRID, PALE_INK, ink_on};
 use super::picture::{Anchor, Area, Picture, Text};
-use super::plan::{Axes, Frame, levels};
-use super::scale::{self, Track};
+use super::plan::{Frame, PhaseAxes, levels};
+use super::scale::{self, BandScale};
 use super::style::{PAD, TEXT, TICK};
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use super::words;
 
-/// What is drawn, over which axes.
+/// The metric that is drawn, and the axes over which it is drawn.
 pub struct Phase<'a> {
-    pub table: &'a Table,
-    pub axes: Axes<'a>,
-    pub metric: Metric,
+    pub table: &'a TrialTable,
+    pub axes: PhaseAxes<'a>,
+    pub metric: PlotMetric,
 }
 
-/// Of labels inside cells, and the space between panels.
+/// The size of labels inside cells, in pixels.
 const SMALL: f64 = 10.0;
+/// The space between panels, in pixels.
 const GAP: f64 = 12.0;
-/// Cells beyond this get no words under the pointer: the file would grow with them.
+/// If a diagram has more cells than this, they have no words under the pointer: the file would
+/// become large.
 const MOST_NOTED: usize = 3000;
 
-/// The levels of each dimension that occur.
-struct Grid {
+/// The levels that occur: of the two axes in a panel, and of the two facets.
+struct PanelLevels {
     x: Vec<u32>,
     y: Vec<u32>,
     columns: Vec<u32>,
     rows: Vec<u32>,
 }
 
-/// Where everything stands.
-struct Layout {
-    xs: Track,
-    ys: Track,
-    /// Of the first panel.
+/// Where the panels stand, and the cells within a panel.
+struct PanelLayout {
+    xs: BandScale,
+    ys: BandScale,
+    /// The left edge of the first panel.
     left: f64,
     top: f64,
     panel_width: f64,
     panel_height: f64,
 }
 
-impl Layout {
+impl PanelLayout {
     fn panel(&self, column: usize, row: usize) -> (f64, f64) {
         (self.left + column as f64 * (self.panel_width + GAP), self.top + row as f64 * (self.panel_height + GAP))
     }
 }
 
 impl Phase<'_> {
-    /// `all`: the rows of the family, so that its pages have the same axes.
-    pub fn draw(&self, title: &str, subtitle: &str, cells: &[Cell], all: &[u32]) -> Picture {
+    /// Draws the diagram. `all` are the rows of the whole family: all its pages have the same axes.
+    pub fn draw(&self, title: &str, subtitle: &str, cells: &[DiagramCell], all: &[u32]) -> Picture {
         let axis = |factor| levels(factor, all);
         let facets = self.facets();
         let facet = |at: usize| {
@@ -62,7 +65,7 @@ impl Phase<'_> {
             codes.dedup();
             codes
         };
-        let grid = Grid { x: axis(self.axes.x), y: axis(self.axes.y), columns: facet(0), rows: facet(1) };
+        let grid = PanelLevels { x: axis(self.axes.x), y: axis(self.axes.y), columns: facet(0), rows: facet(1) };
         let values: Vec<Option<f64>> = cells.iter().map(|cell| cell.value(self.table, self.metric)).collect();
         let (range, marks) = (Range::of(self.metric, &values), Marks::of(cells));
         let not_finite = values.iter().flatten().any(|value| !value.is_finite());
@@ -85,54 +88,58 @@ impl Phase<'_> {
         picture
     }
 
-    fn layout(&self, grid: &Grid) -> Layout {
+    fn layout(&self, grid: &PanelLevels) -> PanelLayout {
         let widest = |factor: Option<&Factor>, levels: &[u32]| {
             let texts = factor.into_iter().flat_map(|factor| levels.iter().map(|code| words::at(factor, *code)));
             texts.map(|text| font::width(&text, TEXT) + 6.0).fold(0.0, f64::max)
         };
-        // As large as the page allows, but never so narrow that the name of a panel is cut.
+        // The cells are as large as the page allows, and a panel is never so narrow that its name
+        // is cut.
         let each = |room: f64, panels: usize, cells: usize, most: f64, least: f64| {
             (room / (panels * cells) as f64).clamp(5.0, most).max(least / cells as f64)
         };
         let x_each =
             each(860.0, grid.columns.len(), grid.x.len(), 44.0, widest(self.axes.columns, &grid.columns).min(160.0));
         let y_each = each(560.0, grid.rows.len(), grid.y.len(), 34.0, widest(self.axes.rows, &grid.rows).min(160.0));
-        let (xs, ys) =
-            (Track::new(self.axes.x, &grid.x, x_each.floor()), Track::new(self.axes.y, &grid.y, y_each.floor()));
+        let (xs, ys) = (
+            BandScale::new(self.axes.x, &grid.x, x_each.floor()),
+            BandScale::new(self.axes.y, &grid.y, y_each.floor()),
+        );
         let left = (PAD + 24.0 + widest(Some(self.axes.y), &grid.y).min(180.0)).round();
         let (panel_width, panel_height) = (xs.length, ys.length);
-        Layout { xs, ys, left, top: 0.0, panel_width, panel_height }
+        PanelLayout { xs, ys, left, top: 0.0, panel_width, panel_height }
     }
 
-    /// Where the level of each facet stands in that of a cell.
+    /// At which place in the levels of a cell each facet stands.
     fn facets(&self) -> [Option<usize>; 2] {
         [self.axes.columns.map(|_| 2), self.axes.rows.map(|_| 2 + usize::from(self.axes.columns.is_some()))]
     }
 }
 
-/// A diagram whose parts have their places.
+/// A diagram whose layout is known.
 struct Sheet<'a> {
-    axes: Axes<'a>,
-    metric: Metric,
-    layout: Layout,
-    grid: Grid,
-    cells: &'a [Cell],
+    axes: PhaseAxes<'a>,
+    metric: PlotMetric,
+    layout: PanelLayout,
+    grid: PanelLevels,
+    cells: &'a [DiagramCell],
     values: Vec<Option<f64>>,
     range: Range,
     marks: &'a Marks,
 }
 
 impl Sheet<'_> {
-    /// A panel without cells is not drawn.
+    /// Draws the cells, and a frame around each panel that has cells.
     fn draw_cells(&self, picture: &mut Picture, facets: [Option<usize>; 2]) {
         let Sheet { layout, grid, cells, values, range, marks, .. } = self;
         let by = Frame::Phase(self.axes).by();
-        // In every cell or in none.
-        let narrowest = |track: &Track| track.spans.iter().map(|(from, to)| to - from).fold(f64::INFINITY, f64::min);
+        // Either every cell has its value written in it, or none has.
+        let narrowest =
+            |track: &BandScale| track.spans.iter().map(|(from, to)| to - from).fold(f64::INFINITY, f64::min);
         let widest = values.iter().flatten().map(|value| font::width(&range.text(*value), SMALL)).fold(0.0, f64::max);
         let written = widest + 4.0 <= narrowest(&layout.xs) && narrowest(&layout.ys) >= 15.0;
         let place = |levels: &[u32], code: u32| levels.binary_search(&code).unwrap_or(0);
-        let panel_of = |cell: &Cell| {
+        let panel_of = |cell: &DiagramCell| {
             let [column, row] = facets.map(|at| at.map_or(0, |at| cell.levels[at]));
             (place(&grid.columns, column), place(&grid.rows, row))
         };
@@ -147,7 +154,7 @@ impl Sheet<'_> {
             let (column, row) = panel_of(cell);
             let (left, top) = layout.panel(column, row);
             let (x0, x1) = layout.xs.spans[place(&grid.x, cell.levels[0])];
-            // Numbers grow upwards, names are read downwards.
+            // Numbers grow upwards. Names are in order downwards.
             let (y0, y1) = layout.ys.spans[place(&grid.y, cell.levels[1])];
             let below = if self.axes.y.is_numeric() { layout.panel_height - y1 } else { y0 };
             let area = Area::new(left + x0, top + below, x1 - x0, y1 - y0);

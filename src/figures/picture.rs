@@ -1,37 +1,40 @@
-//! A figure as a list of shapes, and its two forms: SVG text here, pixels in `raster`. Coordinates are CSS pixels from the top left corner.
-//! Knows nothing of what is drawn; a shape that would leave the picture is the mistake of the one who adds it.
+//! A picture as a list of shapes. It is written as SVG here and as PNG in `raster`. Coordinates are
+//! CSS pixels from the upper left corner. Nothing checks whether a shape lies inside the picture.
 
 use super::font;
 use super::palette::{Colour, INK, PAPER};
 use blowup_core::failure::xml;
 use std::fmt::Write as _;
 
-/// How the first line of every picture ends: by it its file is known.
+/// The end of the first line of every SVG file. It tells that blowup wrote the file.
 const MARK: &str = "role=\"img\" font-family=\"'DejaVu Sans', Verdana, sans-serif\"";
 
-/// Whether a file that begins so is the SVG of a picture.
+/// Whether a file is the SVG of a picture. `start` is its beginning.
 pub fn is_svg(start: &[u8]) -> bool {
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     line.starts_with(b"<svg ") && String::from_utf8_lossy(line).ends_with(&format!("{MARK}>"))
 }
 
+/// A picture: its size and its shapes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
-    /// What a reader who does not see it is told.
+    /// The title that is read to a person who does not see the picture.
     pub title: String,
     pub width: f64,
     pub height: f64,
-    pub shapes: Vec<Shape>,
+    pub shapes: Vec<Primitive>,
 }
 
+/// A shape of a picture.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
+pub enum Primitive {
     Rect { area: Area, fill: Option<Colour>, stroke: Option<Colour>, note: Option<String> },
     Line { points: Vec<(f64, f64)>, stroke: Stroke },
     Polygon { points: Vec<(f64, f64)>, fill: Colour },
     Text(Text),
 }
 
+/// A rectangle: its upper left corner, its width and its height.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Area {
     pub x: f64,
@@ -40,6 +43,7 @@ pub struct Area {
     pub height: f64,
 }
 
+/// How a line is drawn. Its width is in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stroke {
     pub colour: Colour,
@@ -47,19 +51,21 @@ pub struct Stroke {
     pub dashed: bool,
 }
 
+/// A line of text. Its size is in pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Text {
-    /// Where the baseline begins, has its middle or ends.
+    /// The anchor on the baseline: its beginning, its middle or its end.
     pub x: f64,
     pub y: f64,
     pub text: String,
     pub size: f64,
     pub colour: Colour,
     pub anchor: Anchor,
-    /// Read from below, turned a quarter around (x, y).
+    /// Whether the text is turned around (x, y), so that it is read from the bottom to the top.
     pub upwards: bool,
 }
 
+/// Which point of a text stands at its coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
     Start,
@@ -82,6 +88,7 @@ impl Area {
 }
 
 impl Text {
+    /// A text in the usual ink that begins at (`x`, `y`).
     pub fn new(x: f64, y: f64, text: impl Into<String>, size: f64) -> Text {
         Text { x, y, text: text.into(), size, colour: INK, anchor: Anchor::Start, upwards: false }
     }
@@ -98,7 +105,7 @@ impl Text {
         Text { upwards: true, ..self }
     }
 
-    /// How far before (x, y), along the direction of reading, the text begins.
+    /// How many pixels before (x, y) the text begins, in the direction of reading.
     pub fn lead(&self) -> f64 {
         let width = font::width(&self.text, self.size);
         match self.anchor {
@@ -110,36 +117,38 @@ impl Text {
 }
 
 impl Picture {
+    /// A picture without shapes.
     pub fn new(title: impl Into<String>, width: f64, height: f64) -> Picture {
         Picture { title: title.into(), width, height, shapes: Vec::new() }
     }
 
     pub fn rect(&mut self, area: Area, fill: Colour) {
-        self.shapes.push(Shape::Rect { area, fill: Some(fill), stroke: None, note: None });
+        self.shapes.push(Primitive::Rect { area, fill: Some(fill), stroke: None, note: None });
     }
 
-    /// With words that a browser shows under the pointer.
+    /// Adds a rectangle with a note that a browser shows under the pointer.
     pub fn noted(&mut self, area: Area, fill: Colour, note: String) {
-        self.shapes.push(Shape::Rect { area, fill: Some(fill), stroke: None, note: Some(note) });
+        self.shapes.push(Primitive::Rect { area, fill: Some(fill), stroke: None, note: Some(note) });
     }
 
+    /// Adds the outline of a rectangle.
     pub fn frame(&mut self, area: Area, stroke: Colour) {
-        self.shapes.push(Shape::Rect { area, fill: None, stroke: Some(stroke), note: None });
+        self.shapes.push(Primitive::Rect { area, fill: None, stroke: Some(stroke), note: None });
     }
 
     pub fn line(&mut self, points: Vec<(f64, f64)>, stroke: Stroke) {
-        self.shapes.push(Shape::Line { points, stroke });
+        self.shapes.push(Primitive::Line { points, stroke });
     }
 
     pub fn polygon(&mut self, points: Vec<(f64, f64)>, fill: Colour) {
-        self.shapes.push(Shape::Polygon { points, fill });
+        self.shapes.push(Primitive::Polygon { points, fill });
     }
 
     pub fn text(&mut self, text: Text) {
-        self.shapes.push(Shape::Text(text));
+        self.shapes.push(Primitive::Text(text));
     }
 
-    /// The picture as a file of its own.
+    /// The text of an SVG file.
     pub fn svg(&self) -> String {
         let (width, height) = (self.width, self.height);
         let mut svg = format!(
@@ -156,11 +165,12 @@ impl Picture {
     }
 }
 
-impl Shape {
+impl Primitive {
+    /// Appends the shape to the text of an SVG file.
     fn put(&self, svg: &mut String) {
         // Writing to a string cannot fail.
         let _ = match self {
-            Shape::Rect { area, fill, stroke, note } => {
+            Primitive::Rect { area, fill, stroke, note } => {
                 let fill = fill.map_or_else(|| "none".to_owned(), |colour| colour.to_string());
                 let stroke = stroke.map_or_else(String::new, |colour| format!(" stroke=\"{colour}\""));
                 let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(short);
@@ -171,7 +181,7 @@ impl Shape {
                     None => writeln!(svg, "{open}/>"),
                 }
             }
-            Shape::Line { points, stroke } => {
+            Primitive::Line { points, stroke } => {
                 let dash = if stroke.dashed { " stroke-dasharray=\"5 3\"" } else { "" };
                 let (points, colour, width) = (joined(points), stroke.colour, short(stroke.width));
                 writeln!(
@@ -179,10 +189,10 @@ impl Shape {
                     "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"{dash}/>"
                 )
             }
-            Shape::Polygon { points, fill } => {
+            Primitive::Polygon { points, fill } => {
                 writeln!(svg, "<polygon points=\"{}\" fill=\"{fill}\"/>", joined(points))
             }
-            Shape::Text(text) => {
+            Primitive::Text(text) => {
                 let anchor = match text.anchor {
                     Anchor::Start => "",
                     Anchor::Middle => " text-anchor=\"middle\"",
@@ -204,7 +214,7 @@ fn joined(points: &[(f64, f64)]) -> String {
     points.iter().map(|(x, y)| format!("{},{}", short(*x), short(*y))).collect::<Vec<_>>().join(" ")
 }
 
-/// To a tenth of a pixel.
+/// Rounds to a tenth of a pixel.
 fn short(x: f64) -> f64 {
     (x * 10.0).round() / 10.0 + 0.0
 }

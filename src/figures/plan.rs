@@ -1,43 +1,45 @@
-//! Which figures a sweep gets: the rows of one kind of net together (a *family*: the blocks of one label), one diagram for each combination
-//! of what neither an axis nor a facet shows (a *page*). Nothing is averaged over silently: what is pooled is named.
+//! Which diagrams a sweep gets. The rows of one label and network are a *family*. Each combination
+//! of what neither an axis nor a facet shows is a *page*, a diagram of its own. If a diagram pools
+//! rows over an axis, it names the axis.
 
 use super::design::{distinct, varying};
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use blowup_core::failure::{Failure, excerpt};
 use blowup_core::spec::Mistake;
 use std::collections::BTreeMap;
 
-/// What the command line asks for, by name.
+/// The names of the axes that the command line asks for.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct AxisSelection {
     pub x: Option<String>,
     pub y: Option<String>,
-    /// Columns, then rows of panels.
+    /// The axis of the columns of panels, then that of the rows.
     pub facets: Vec<String>,
 }
 
-/// Rows that make a figure together.
+/// The rows that are drawn together.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Family {
-    /// Empty if there is but one.
+pub struct TrialFamily {
+    /// The name of the family. It is empty if there is only one family.
     pub name: String,
     pub rows: Vec<u32>,
 }
 
-/// A cell for each pair of levels of x and y, a panel for each pair of levels of the facets.
+/// The axes of a phase diagram. It has a cell for each pair of levels of x and y, and a panel for
+/// each pair of levels of the facets.
 #[derive(Clone, Copy)]
-pub struct Axes<'a> {
+pub struct PhaseAxes<'a> {
     pub x: &'a Factor,
     pub y: &'a Factor,
     pub columns: Option<&'a Factor>,
     pub rows: Option<&'a Factor>,
 }
 
-/// What is where in a diagram.
+/// The kind of a diagram and its axes.
 #[derive(Clone, Copy)]
 pub enum Frame<'a> {
-    Phase(Axes<'a>),
-    /// A line for each level: there are no two axes.
+    Phase(PhaseAxes<'a>),
+    /// A line for each level, where there are no two axes.
     Rates {
         by: &'a Factor,
     },
@@ -45,29 +47,30 @@ pub enum Frame<'a> {
 
 /// One diagram.
 pub struct Page<'a> {
-    pub family: &'a Family,
+    pub family: &'a TrialFamily,
     pub frame: Frame<'a>,
-    /// What all its rows have in common that the family has not.
+    /// The levels that all rows of the page have in common, but not all rows of the family.
     pub fixed: Vec<(&'a Factor, u32)>,
-    /// What varies within a cell.
+    /// The factors that vary within a cell.
     pub pooled: Vec<&'a Factor>,
     pub rows: Vec<u32>,
 }
 
-/// More diagrams of a family than this would not be looked at.
+/// How many diagrams a family has at most.
 const MOST_PAGES: usize = 12;
-/// More panels side by side, or one above the other, than this would be too small.
+/// How many panels stand side by side, or one above the other, at most.
 const MOST_PANELS: usize = 8;
 
-/// By label and network, where each has axes of its own; else all rows are one.
-pub fn families(table: &Table, split: bool) -> Vec<Family> {
+/// Divides the rows into families by label and network. Without `split`, or if there is only one
+/// pair of those, all rows are one family.
+pub fn families(table: &TrialTable, split: bool) -> Vec<TrialFamily> {
     let (label, network) = (table.factor("label"), table.factor("network"));
     let mut by_name: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
     for row in table.rows() {
         by_name.entry((label.map_or(0, |f| f.code(row)), network.map_or(0, |f| f.code(row)))).or_default().push(row);
     }
     if !split || by_name.len() == 1 {
-        return vec![Family { name: String::new(), rows: table.rows() }];
+        return vec![TrialFamily { name: String::new(), rows: table.rows() }];
     }
     let (several, single): (Vec<_>, Vec<_>) =
         by_name.into_iter().partition(|(_, rows)| !varying(table, rows).is_empty());
@@ -83,21 +86,21 @@ pub fn families(table: &Table, split: bool) -> Vec<Family> {
     let shorts: Vec<String> = several.iter().map(|(_, rows)| short(rows)).collect();
     let family = |(i, (_, rows)): (usize, (_, Vec<u32>))| {
         let alone = shorts.iter().filter(|name| **name == shorts[i]).count() == 1;
-        Family { name: if alone { shorts[i].clone() } else { long(&rows) }, rows }
+        TrialFamily { name: if alone { shorts[i].clone() } else { long(&rows) }, rows }
     };
-    let mut families: Vec<Family> = several.into_iter().enumerate().map(family).collect();
-    // Blocks of one configuration each are compared with each other.
+    let mut families: Vec<TrialFamily> = several.into_iter().enumerate().map(family).collect();
+    // Families in which nothing varies are drawn together, to be compared with each other.
     let mut rest: Vec<u32> = single.into_iter().flat_map(|(_, rows)| rows).collect();
     if !rest.is_empty() {
         rest.sort_unstable();
         let name = if families.is_empty() { String::new() } else { "others".to_owned() };
-        families.push(Family { name, rows: rest });
+        families.push(TrialFamily { name, rows: rest });
     }
     families
 }
 
 impl<'a> Frame<'a> {
-    /// What its cells are grouped by, in this order.
+    /// The factors by which its cells are grouped, in this order.
     pub fn by(&self) -> Vec<&'a Factor> {
         match self {
             Frame::Phase(axes) => [Some(axes.x), Some(axes.y), axes.columns, axes.rows].into_iter().flatten().collect(),
@@ -106,13 +109,14 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl Asked {
-    /// x, y, then the facets.
+impl AxisSelection {
+    /// The names of x, of y and of the facets, as far as they are given.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.x.iter().chain(&self.y).chain(&self.facets)
     }
 
-    /// For the name of a file: `lr depth by init`, or `x lr` where the other axis is chosen here.
+    /// The words for the name of a file, such as `lr depth by init`, or `x lr` where the command
+    /// line does not name y.
     pub fn words(&self) -> impl Iterator<Item = String> {
         let lead = |word: &str, axis: &String| format!("{word} {axis}");
         let axes = match (&self.x, &self.y) {
@@ -123,15 +127,17 @@ impl Asked {
         axes.into_iter().chain(facets)
     }
 
+    /// Whether no axis is named.
     pub fn is_default(&self) -> bool {
         self.names().next().is_none()
     }
 
-    /// The families that have what is asked for.
+    /// The families in which every named axis varies. If there are none, all rows are one family.
     ///
     /// # Errors
-    /// An unknown axis, one that is named twice, one with a single value.
-    pub fn families(&self, table: &Table) -> Result<Vec<Family>, Failure> {
+    /// If an axis is unknown, is named twice or has a single value, or if more than two facets are
+    /// named.
+    pub fn families(&self, table: &TrialTable) -> Result<Vec<TrialFamily>, Failure> {
         if self.facets.len() > 2 {
             return Err(Failure::new(format!("`--facet {}` names more than two axes", self.facets.join(","))).hint(
                 "the first makes the columns, the second the rows; `--where` chooses among the values of others",
@@ -156,18 +162,20 @@ impl Asked {
         families.retain(|family| {
             self.names().all(|name| table.factor(name).is_some_and(|factor| levels(factor, &family.rows).len() > 1))
         });
-        // What varies between families only is a comparison of them.
+        // An axis that varies between the families only compares them, so they are drawn together.
         Ok(if families.is_empty() { self::families(table, false) } else { families })
     }
 
-    /// The diagrams of a family.
-    pub fn pages<'a>(&self, table: &'a Table, family: &'a Family) -> Vec<Page<'a>> {
+    /// The diagrams of a family. Axes that are not named are chosen: numeric ones with many levels
+    /// as x and y, others with few levels as facets.
+    pub fn pages<'a>(&self, table: &'a TrialTable, family: &'a TrialFamily) -> Vec<Page<'a>> {
         let asked = |name: &Option<String>| name.as_deref().and_then(|name| table.factor(name));
         let facets: Vec<&Factor> = self.facets.iter().filter_map(|name| table.factor(name)).collect();
         let mut free = varying(table, &family.rows);
         free.retain(|factor| !self.names().any(|name| name == factor.name));
         let count = |factor: &Factor| levels(factor, &family.rows).len();
-        // Stable: of equally many levels the usual axis first, then the order of the columns.
+        // Axes with equally many levels are in this order: those that are usually axes first, then
+        // by column.
         let usual = |factor: &&Factor| ["lr", "depth", "sequence_length"].iter().rev().position(|n| *n == factor.name);
         free.sort_by_key(|factor| std::cmp::Reverse((count(factor), usual(factor).map_or(0, |at| at + 1))));
         let mut take =
@@ -177,13 +185,13 @@ impl Asked {
         let second = asked(&self.y).or_else(|| take(&numeric)).or_else(|| take(&|_| true));
         let frame = match (first, second) {
             (Some(x), Some(y)) => {
-                // Steps go to the right by habit.
+                // By custom the learning rate goes to the right.
                 let swap = self.x.is_none() && (self.y.is_none() && y.name == "lr" || !numeric(x) && numeric(y));
                 let (x, y) = if swap { (y, x) } else { (x, y) };
                 let (columns, rows) = if facets.is_empty() {
                     let few = |factor: &Factor| count(factor) <= MOST_PANELS;
                     let columns = take(&|f| few(f) && !numeric(f)).or_else(|| take(&few));
-                    // No panel may stay empty.
+                    // No panel may be empty.
                     let crossed = |rows: &Factor| {
                         columns.is_some_and(|columns| {
                             distinct(&[columns, rows], &family.rows) == count(columns) * count(rows)
@@ -194,7 +202,7 @@ impl Asked {
                 } else {
                     (facets.first().copied(), facets.get(1).copied())
                 };
-                Frame::Phase(Axes { x, y, columns, rows })
+                Frame::Phase(PhaseAxes { x, y, columns, rows })
             }
             (Some(by), None) | (None, Some(by)) => Frame::Rates { by },
             (None, None) => Frame::Rates { by: table.factor("label").expect("a column that is always there") },
@@ -203,8 +211,9 @@ impl Asked {
     }
 }
 
-/// A page for each combination of `rest`, or of as many of these factors as make not too many pages.
-fn split<'a>(family: &'a Family, frame: &Frame<'a>, mut rest: Vec<&'a Factor>, pool: bool) -> Vec<Page<'a>> {
+/// Divides the family into pages, one for each combination of levels of the factors `rest`. If
+/// there would be too many pages, or with `pool`, rows are pooled over factors.
+fn split<'a>(family: &'a TrialFamily, frame: &Frame<'a>, mut rest: Vec<&'a Factor>, pool: bool) -> Vec<Page<'a>> {
     let mut pooled = if pool { std::mem::take(&mut rest) } else { Vec::new() };
     loop {
         let mut pages: BTreeMap<Vec<u32>, Vec<u32>> = BTreeMap::new();
@@ -212,7 +221,7 @@ fn split<'a>(family: &'a Family, frame: &Frame<'a>, mut rest: Vec<&'a Factor>, p
             pages.entry(rest.iter().map(|factor| factor.code(*row)).collect()).or_default().push(*row);
         }
         if pages.len() > MOST_PAGES {
-            // The one with the most levels, as they are in that order.
+            // The factors are in the order of their numbers of levels, the largest first.
             pooled.push(rest.remove(0));
             continue;
         }
@@ -227,31 +236,32 @@ fn split<'a>(family: &'a Family, frame: &Frame<'a>, mut rest: Vec<&'a Factor>, p
     }
 }
 
-/// The levels that occur among these rows, in their order.
+/// The codes of the levels that occur among these rows, in order.
 pub fn levels(factor: &Factor, rows: &[u32]) -> Vec<u32> {
     let mut seen = vec![false; factor.levels.len()];
     rows.iter().for_each(|row| seen[factor.code(*row) as usize] = true);
     (0..seen.len() as u32).filter(|code| seen[*code as usize]).collect()
 }
 
-/// At least two numbers, and the axis applies everywhere.
+/// Whether the factor can be a numeric axis: every level that occurs is a number.
 fn is_axis(factor: &Factor, rows: &[u32]) -> bool {
     factor.is_numeric() && levels(factor, rows).iter().all(|code| factor.levels[*code as usize].number.is_some())
 }
 
-fn find<'a>(table: &'a Table, name: &str) -> Result<&'a Factor, Failure> {
+fn find<'a>(table: &'a TrialTable, name: &str) -> Result<&'a Factor, Failure> {
     table.factor(name).ok_or_else(|| {
         let known: Vec<&'static str> = table.factors.iter().map(|factor| factor.name).collect();
         Failure::new(Mistake::unknown(format!("`{}` is not an axis", excerpt(name)), name, &known).to_string())
     })
 }
 
-fn one_value(table: &Table, factor: &Factor) -> Failure {
+/// The refusal of an axis with a single value.
+fn one_value(table: &TrialTable, factor: &Factor) -> Failure {
     let value = match factor.levels.first() {
         Some(level) if !level.text.is_empty() => format!("one value, {}", level.text),
         Some(_) | None => "no value".to_owned(),
     };
-    // Not what only follows another axis, as `lr_output` follows `lr`.
+    // An axis that only follows another is not listed, as `lr_output` follows `lr`.
     let seeds = table.factor("seed").filter(|f| f.levels.len() > 1);
     let many = varying(table, &table.rows()).into_iter().chain(seeds);
     let many: Vec<String> = many.map(|f| format!("{} ({})", f.name, f.levels.len())).collect();

@@ -1,12 +1,12 @@
-//! The backprop signal by layer (by time step in recurrent nets) before any update, from `layers.csv`, and the slope that mean-field theory
-//! gives it.
+//! Pictures of the backprop signal by layer, or by time step in recurrent nets. The values are
+//! those of `layers.csv` before any update, beside the slope that mean-field theory gives.
 
 use super::curves::{Share, shares};
 use super::meanfield::chi_1;
-use super::panel::{Ends, Entry, Form, Line, Panel, dashed, solid};
+use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, dashed, solid};
 use super::plan::levels;
 use super::scale;
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use super::words;
 use blowup_core::axis::{Acts, Axis};
 use blowup_core::check::sheet::Header;
@@ -16,19 +16,22 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
 
-/// By row of the table: the norm of the backprop signal at each position, from 1; NaN where there is none.
+/// The norms of the backprop signal, for each row of the table and each position in the net.
 pub struct Profiles {
+    /// Of each row, the norm at each position, counted from 1. It is NaN where there is none.
     of: Vec<Vec<f64>>,
-    /// Before any update, or the first epoch that was recorded.
+    /// The epoch of the norms: 0, which is before any update, or else the first one that was
+    /// recorded.
     pub epoch: u64,
 }
 
 impl Profiles {
-    /// Reads `layers.csv`. Of the hidden layers all, of recurrent nets the time steps of the first layer.
+    /// Reads `layers.csv`: all hidden layers, or in recurrent nets the time steps of the first
+    /// layer.
     ///
     /// # Errors
-    /// The first damaged row, with its line.
-    pub fn read(path: &Path, mut reader: impl BufRead, table: &Table) -> Result<Profiles, Failure> {
+    /// If a row is damaged. The message names its line.
+    pub fn read(path: &Path, mut reader: impl BufRead, table: &TrialTable) -> Result<Profiles, Failure> {
         let header = Header::read(path, &mut reader)?;
         let [epoch, layer, time, norm] = ["epoch", "layer", "time", "backprop_norm"].map(|name| header.column(name));
         let (epoch, layer, time, norm) = (epoch?, layer?, time?, norm?);
@@ -64,7 +67,8 @@ impl Profiles {
         Ok(profiles)
     }
 
-    /// The median over rows, by position, of the norms that are finite and not 0.
+    /// The points of a curve: each position, and the median over the rows of the norms that are
+    /// finite and not 0.
     fn median(&self, rows: &[u32]) -> Vec<(f64, f64)> {
         let length = rows.iter().map(|row| self.of[*row as usize].len()).max().unwrap_or(0);
         let at = |position: usize| {
@@ -77,7 +81,8 @@ impl Profiles {
     }
 }
 
-/// Whether a factor has an effect before the first update (and does not only name other things).
+/// Whether a factor changes anything before the first update, and does not only name or follow
+/// other things.
 fn acts_at_start(factor: &Factor) -> bool {
     match Axis::find(factor.name) {
         Some(axis) => axis.acts == Acts::AtStart,
@@ -85,12 +90,13 @@ fn acts_at_start(factor: &Factor) -> bool {
     }
 }
 
-/// The panels of a family: a curve for each level of the factor with most of them, a panel for each combination of the others.
-pub fn panels(table: &Table, profiles: &Profiles, varying: &[&Factor], rows: &[u32]) -> Vec<Panel> {
+/// The panels of a family. The factor with the most levels has a curve for each of them, and each
+/// combination of levels of the other factors has a panel.
+pub fn panels(table: &TrialTable, profiles: &Profiles, varying: &[&Factor], rows: &[u32]) -> Vec<Panel> {
     let rows: Vec<u32> = rows.iter().copied().filter(|row| !profiles.of[*row as usize].is_empty()).collect();
     let mut factors: Vec<&Factor> = varying.iter().copied().filter(|factor| acts_at_start(factor)).collect();
     let count = |factor: &Factor| levels(factor, &rows).len();
-    // Depth and length change where a curve ends, the others how it runs.
+    // Depth and sequence length come last, since they change only where a curve ends.
     factors.sort_by_key(|f| (matches!(f.name, "depth" | "sequence_length"), std::cmp::Reverse(count(f))));
     let (main, others) = match factors.split_first() {
         Some((main, others)) => (Some(*main), others),
@@ -112,11 +118,17 @@ pub fn panels(table: &Table, profiles: &Profiles, varying: &[&Factor], rows: &[u
         .collect()
 }
 
-/// None if no signal is left to show.
-fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor>, shares: &[Share]) -> Option<Panel> {
+/// One panel. None if it has no signal to show.
+fn panel(
+    table: &TrialTable,
+    profiles: &Profiles,
+    title: String,
+    main: Option<&Factor>,
+    shares: &[Share],
+) -> Option<Panel> {
     let (mut lines, mut legend) = (Vec::new(), Vec::new());
     if let Some(main) = main {
-        legend.push(Entry { text: scale::title(main.name), stroke: None });
+        legend.push(LegendEntry { text: scale::title(main.name), stroke: None });
     }
     let (mut theory, mut recurrent) = (Theory::default(), false);
     for share in shares {
@@ -132,14 +144,14 @@ fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor
             name = format!("{name}, χ₁ = {}", scale::number(chi));
         }
         lines.push(Line { points, stroke: solid(share.colour), shape: Form::Line });
-        legend.push(Entry::line(name, solid(share.colour)));
+        legend.push(LegendEntry::line(name, solid(share.colour)));
     }
     if lines.iter().any(|line: &Line| line.stroke.dashed) {
-        legend.push(Entry::line("mean field", dashed(super::palette::PALE_INK)));
+        legend.push(LegendEntry::line("mean field", dashed(super::palette::PALE_INK)));
     }
-    // Theory may leave the range of what was measured, but does not decide it.
+    // The measured values decide the range of the axis. The theory is cut at its ends.
     let measured = lines.iter().filter(|line| !line.stroke.dashed).flat_map(|line| &line.points);
-    let y = Ends::decades(measured.clone().map(|(_, y)| *y))?;
+    let y = AxisRange::decades(measured.clone().map(|(_, y)| *y))?;
     let end = measured.map(|(x, _)| *x).fold(1.0, f64::max);
     for line in lines.iter_mut().filter(|line| line.stroke.dashed) {
         line.points.retain(|(_, norm)| (y.low..=y.high).contains(norm));
@@ -147,7 +159,7 @@ fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor
     let x_title = if recurrent { "time step" } else { "layer (from the input)" };
     Some(Panel {
         title,
-        x: Ends::linear(1.0, end.max(2.0)),
+        x: AxisRange::linear(1.0, end.max(2.0)),
         y,
         x_title: x_title.to_owned(),
         y_title: "norm of the backprop signal".to_owned(),
@@ -156,27 +168,28 @@ fn panel(table: &Table, profiles: &Profiles, title: String, main: Option<&Factor
     })
 }
 
-fn is_recurrent(table: &Table, row: u32) -> bool {
+fn is_recurrent(table: &TrialTable, row: u32) -> bool {
     text(table, "network", row) != "mlp"
 }
 
-/// The value that all have; none if one has none or they differ.
+/// The value that all have in common. None if one has none, or if they differ.
 fn common(mut values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let first = values.next()??;
     values.all(|x| x == Some(first)).then_some(first)
 }
 
-/// The parameters of the theory, or none where it says nothing.
+/// The parameters of the theory: the activation, the variance of the weights times their fan-in,
+/// and the variance of the biases. None where the theory says nothing.
 type Parameters = Option<(Activation, f64, f64)>;
 
-/// chi_1 of nets, each worked out once.
+/// The values of chi_1 that were computed already.
 #[derive(Default)]
 struct Theory {
     known: Vec<(Parameters, Option<f64>)>,
 }
 
 impl Theory {
-    fn of(&mut self, table: &Table, row: u32) -> Option<f64> {
+    fn of(&mut self, table: &TrialTable, row: u32) -> Option<f64> {
         let parameters = parameters(table, row);
         if let Some((_, chi)) = self.known.iter().find(|(known, _)| *known == parameters) {
             return *chi;
@@ -187,13 +200,14 @@ impl Theory {
     }
 }
 
-/// chi_1 of the row's net, if it is one that mean-field theory is about and has one.
-pub fn theory_of(table: &Table, row: u32) -> Option<f64> {
+/// chi_1 of the net of a row. None if mean-field theory says nothing about it.
+pub fn theory_of(table: &TrialTable, row: u32) -> Option<f64> {
     Theory::default().of(table, row)
 }
 
-/// Of an mlp of independent weights and nothing between its layers.
-fn parameters(table: &Table, row: u32) -> Parameters {
+/// The parameters for an mlp with independent weights and nothing but the activation between its
+/// layers.
+fn parameters(table: &TrialTable, row: u32) -> Parameters {
     let number = |name: &str| table.factor(name)?.level(row).number;
     let plain = text(table, "network", row) == "mlp"
         && text(table, "norm", row) == "none"
@@ -205,7 +219,7 @@ fn parameters(table: &Table, row: u32) -> Parameters {
     }
     let (width, scale) = (number("width")?, number("init_scale")?);
     let name = |name: &str| text(table, name, row).split('(').next().unwrap_or_default();
-    // Variance times fan-in of a hidden layer, which is as wide as the one before it.
+    // The variance of the weights of a hidden layer times its fan-in, which is the width.
     let weights = match name("init") {
         "normal" => scale * scale * width,
         "uniform" => scale * scale / 3.0 * width,
@@ -217,7 +231,7 @@ fn parameters(table: &Table, row: u32) -> Parameters {
     };
     let biases = match (text(table, "bias", row), number("bias_std")) {
         ("learned", Some(std)) => std * std,
-        // PyTorch's own, U(+-1/sqrt n).
+        // The biases of PyTorch are uniform between -1/sqrt(n) and 1/sqrt(n).
         ("learned", None) => 1.0 / (3.0 * width),
         _ => 0.0,
     };
@@ -228,6 +242,6 @@ fn parameters(table: &Table, row: u32) -> Parameters {
     Some((activation, weights, biases))
 }
 
-fn text<'a>(table: &'a Table, name: &str, row: u32) -> &'a str {
+fn text<'a>(table: &'a TrialTable, name: &str, row: u32) -> &'a str {
     table.factor(name).map_or("", |factor| &factor.level(row).text)
 }

@@ -1,13 +1,13 @@
-//! A picture in pixels, as PNG: two for each of its own, so that it is sharp on today's screens. The font is the program's own, so it needs
-//! nothing of the machine.
+//! Writes a picture as PNG. It has two pixels for each pixel of the picture, so that it is sharp on
+//! screens of high resolution. The font is in the program, so no font of the machine is needed.
 
 use super::font;
 use super::palette::{Colour, PAPER};
-use super::picture::{Picture, Shape, Text};
+use super::picture::{Picture, Primitive, Text};
 use tiny_skia::{FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform};
 use ttf_parser::OutlineBuilder;
 
-/// Pixels per unit of the picture.
+/// How many pixels of the PNG each pixel of the picture has, in each direction.
 const SCALE: f32 = 2.0;
 
 impl Picture {
@@ -30,27 +30,29 @@ impl Picture {
     }
 }
 
-/// What a file says of its origin, as the PNG specification has it: a keyword, a NUL, the text.
+/// The text by which a PNG file names its origin: a keyword, a NUL and the text, as the PNG
+/// specification asks.
 const MARK: &[u8] = b"Software\0blowup";
 
-/// Bytes of a PNG file's signature and of its first chunk, which says the size of the picture.
+/// The number of bytes of the signature of a PNG file and of its first chunk, which has the size of
+/// the picture.
 const HEAD: usize = 8 + 12 + 13;
 
-/// Whether a file that begins so is the PNG of a picture.
+/// Whether a file is the PNG of a picture. `start` is its beginning.
 pub fn is_png(start: &[u8]) -> bool {
     start.starts_with(b"\x89PNG") && start.get(HEAD..).is_some_and(|rest| rest.starts_with(&chunk(b"tEXt", MARK)))
 }
 
-/// A chunk of a PNG file: its length, its kind, its bytes, the checksum of the last two.
+/// A chunk of a PNG file: its length, its kind, its bytes, and the checksum of its kind and bytes.
 fn chunk(kind: &[u8; 4], bytes: &[u8]) -> Vec<u8> {
     let body = [kind, bytes].concat();
     [&(bytes.len() as u32).to_be_bytes()[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
 }
 
-fn draw(shape: &Shape, to: &mut Pixmap) {
+fn draw(shape: &Primitive, to: &mut Pixmap) {
     let scaled = Transform::from_scale(SCALE, SCALE);
     match shape {
-        Shape::Rect { area, fill, stroke, note: _ } => {
+        Primitive::Rect { area, fill, stroke, note: _ } => {
             let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(|x| x as f32);
             let Some(rect) = Rect::from_xywh(x, y, width, height) else { return };
             if let Some(fill) = fill {
@@ -60,18 +62,18 @@ fn draw(shape: &Shape, to: &mut Pixmap) {
                 to.stroke_path(&PathBuilder::from_rect(rect), &paint(*colour), &Stroke::default(), scaled, None);
             }
         }
-        Shape::Line { points, stroke } => {
+        Primitive::Line { points, stroke } => {
             let Some(path) = path(points, false) else { return };
             let dash = if stroke.dashed { StrokeDash::new(vec![5.0, 3.0], 0.0) } else { None };
             let line = Stroke { width: stroke.width as f32, dash, ..Stroke::default() };
             to.stroke_path(&path, &paint(stroke.colour), &line, scaled, None);
         }
-        Shape::Polygon { points, fill } => {
+        Primitive::Polygon { points, fill } => {
             if let Some(path) = path(points, true) {
                 to.fill_path(&path, &paint(*fill), FillRule::Winding, scaled, None);
             }
         }
-        Shape::Text(text) => write(text, to),
+        Primitive::Text(text) => write(text, to),
     }
 }
 
@@ -89,7 +91,8 @@ fn write(text: &Text, to: &mut Pixmap) {
     }
 }
 
-/// From the units of a font, y upwards, to pixels, y downwards.
+/// Collects the outline of a character. It turns units of the font, with y upwards, into pixels,
+/// with y downwards.
 struct Outlines {
     path: PathBuilder,
     x: f32,

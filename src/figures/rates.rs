@@ -1,20 +1,30 @@
-//! Where there are no two axes: a line for each level, with a rate and its 95% interval (or a median).
+//! The diagram where there are no two axes. Each level has a line, with a rate and its 95%
+//! interval, or with a median.
 
-use super::cells::{Cell, Metric};
+use super::cells::{DiagramCell, PlotMetric};
 use super::font;
 use super::heading::Heading;
 use super::palette::{GRID, INK, NAMED, PALE_INK};
 use super::picture::{Anchor, Area, Picture, Stroke, Text};
 use super::scale;
 use super::style::{PAD, TEXT, TICK};
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use super::words;
 
+/// The height of a line, in pixels.
 const LINE: f64 = 22.0;
+/// The width of the plot, in pixels.
 const PLOT: f64 = 320.0;
 
-/// `cells`: of the levels of `by`.
-pub fn draw(table: &Table, by: &Factor, cells: &[Cell], metric: Metric, title: &str, subtitle: &str) -> Picture {
+/// Draws the diagram. `cells` are those of the levels of `by`.
+pub fn draw(
+    table: &TrialTable,
+    by: &Factor,
+    cells: &[DiagramCell],
+    metric: PlotMetric,
+    title: &str,
+    subtitle: &str,
+) -> Picture {
     let names: Vec<String> = cells.iter().map(|cell| words::at(by, cell.levels[0])).collect();
     let left = PAD + names.iter().map(|name| font::width(name, TEXT)).fold(40.0, f64::max).min(260.0) + 10.0;
     let width = left + PLOT + 110.0 + PAD;
@@ -36,8 +46,8 @@ pub fn draw(table: &Table, by: &Factor, cells: &[Cell], metric: Metric, title: &
     }
     picture.frame(Area::new(left, top, PLOT, bottom - top), GRID);
     let axis = match metric {
-        Metric::Rate(_) => format!("{}, with its 95% interval (Wilson)", metric.title()),
-        Metric::Median(_) => metric.title(),
+        PlotMetric::Rate(_) => format!("{}, with its 95% interval (Wilson)", metric.title()),
+        PlotMetric::Median(_) => metric.title(),
     };
     picture.text(Text::new(left + PLOT / 2.0, bottom + 38.0, axis, TEXT + 1.0).anchor(Anchor::Middle));
     for (i, cell) in cells.iter().enumerate() {
@@ -45,13 +55,15 @@ pub fn draw(table: &Table, by: &Factor, cells: &[Cell], metric: Metric, title: &
         let name = font::fitted(&names[i], TEXT, 260.0);
         picture.text(Text::new(left - 8.0, y + 4.0, name, TEXT).anchor(Anchor::End));
         let count = match metric {
-            Metric::Rate(rate) => format!("{} of {}", super::cells::hits(&cell.counts, rate), cell.counts.verdicts()),
-            Metric::Median(_) => values[i].map_or_else(|| "no value".to_owned(), scale::number),
+            PlotMetric::Rate(rate) => {
+                format!("{} of {}", super::cells::hits(&cell.counts, rate), cell.counts.verdicts())
+            }
+            PlotMetric::Median(_) => values[i].map_or_else(|| "no value".to_owned(), scale::number),
         };
         let lost = if cell.counts.lost > 0 { format!(", {} lost", cell.counts.lost) } else { String::new() };
         picture.text(Text::new(left + PLOT + 10.0, y + 4.0, format!("{count}{lost}"), TEXT).colour(PALE_INK));
         let Some(value) = values[i].filter(|x| x.is_finite()) else { continue };
-        if let Metric::Rate(rate) = metric
+        if let PlotMetric::Rate(rate) = metric
             && let Some((low, high)) = cell.interval(rate)
         {
             picture
@@ -63,16 +75,17 @@ pub fn draw(table: &Table, by: &Factor, cells: &[Cell], metric: Metric, title: &
     picture
 }
 
-fn ends(metric: Metric, values: &[Option<f64>]) -> (f64, f64) {
-    let Metric::Median(_) = metric else { return (0.0, 1.0) };
+/// The smallest and the largest value of the axis.
+fn ends(metric: PlotMetric, values: &[Option<f64>]) -> (f64, f64) {
+    let PlotMetric::Median(_) = metric else { return (0.0, 1.0) };
     let finite = || values.iter().flatten().copied().filter(|x| x.is_finite());
     let (low, high) = (finite().fold(0.0, f64::min), finite().fold(0.0, f64::max));
     if high > low { (low, high) } else { (low, low + 1.0) }
 }
 
-fn ticks(metric: Metric, low: f64, high: f64) -> Vec<f64> {
+fn ticks(metric: PlotMetric, low: f64, high: f64) -> Vec<f64> {
     match metric {
-        Metric::Rate(_) => vec![0.0, 0.25, 0.5, 0.75, 1.0],
-        Metric::Median(_) => [0.0, 0.5, 1.0].map(|part| low + part * (high - low)).to_vec(),
+        PlotMetric::Rate(_) => vec![0.0, 0.25, 0.5, 0.75, 1.0],
+        PlotMetric::Median(_) => [0.0, 0.5, 1.0].map(|part| low + part * (high - low)).to_vec(),
     }
 }

@@ -1,6 +1,7 @@
-//! Reads `runs.csv` into a `Table`, and refuses a file with a damaged row or a cell of the wrong kind.
+//! Reads `runs.csv` into a `TrialTable`, and refuses a file with a damaged row or a cell of the
+//! wrong kind.
 
-use super::table::{Factor, Level, Table, measures};
+use super::table::{Factor, Level, TrialTable, measures};
 use blowup_core::axis::{Axis, AxisSet};
 use blowup_core::check::sheet::{Header, SheetRow};
 use blowup_core::failure::Failure;
@@ -13,39 +14,43 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
 
-impl Table {
-    /// Reads a whole file. `path` is its name in messages; `measures`: numeric columns of `runs.csv` to keep.
+impl TrialTable {
+    /// Reads a whole `runs.csv`, of which only the rows that pass the filter are kept. `path` names
+    /// it in messages. `measures` are the numeric columns to keep.
     ///
     /// # Errors
-    /// The first row that is damaged or has a cell of the wrong kind, with its line; a column that is not there.
+    /// If a row is damaged or has a cell of the wrong kind, or if a column is missing. The message
+    /// names the line of the row.
     pub fn read(
         path: &Path,
         mut reader: impl BufRead,
         measures: &[&'static str],
         filter: &Filter,
         axes: &AxisSet,
-    ) -> Result<Table, Failure> {
+    ) -> Result<TrialTable, Failure> {
         let header = Header::read(path, &mut reader)?;
-        let mut reading = Reading::new(&header, measures, axes)?;
+        let mut reading = TableReader::new(&header, measures, axes)?;
         let mut coverage = Coverage::new(filter);
         header.rows(path, reader, &mut |row| reading.add(&row, filter, &mut coverage))?;
-        Ok(Table { unmet: coverage.unmet(), ..reading.finish() })
+        Ok(TrialTable { unmet: coverage.unmet(), ..reading.finish() })
     }
 }
 
-/// A factor that grows.
-struct Growing {
+/// A factor whose levels are found row by row.
+struct FactorBuilder {
     column: usize,
     axis: Option<&'static Axis>,
     factor: Factor,
     values: Vec<Option<Value>>,
+    /// The code of each cell that was seen.
     at: HashMap<Box<[u8]>, u32>,
-    /// The code of the row before and its cell: grids change slowly.
+    /// The code and the cell of the row before. Neighbouring rows of a grid often have the same
+    /// cell.
     last: (u32, Vec<u8>),
 }
 
-impl Growing {
-    /// The code of this cell.
+impl FactorBuilder {
+    /// The code of the cell of a row. A cell that was not seen before becomes a level.
     fn intern(&mut self, header: &Header, row: &SheetRow<'_>) -> Result<u32, Failure> {
         let cell = row.cell(self.column);
         if cell == self.last.1 && !self.values.is_empty() {
@@ -78,7 +83,7 @@ impl Growing {
         Ok(code)
     }
 
-    /// Notes the code of the row after the `rows` before it.
+    /// Notes the code of the next row. `rows` is how many rows there are before it.
     fn push(&mut self, code: u32, rows: usize) {
         let codes = &mut self.factor.codes;
         if codes.is_empty() && code != 0 {
@@ -89,7 +94,7 @@ impl Growing {
         }
     }
 
-    /// Brings the levels into their order. A level that only rows held back had is dropped.
+    /// Puts the levels into their order. Levels that no kept row has are dropped.
     fn finish(mut self, rows: usize) -> Factor {
         let levels = std::mem::take(&mut self.factor.levels);
         let mut used = vec![false; levels.len()];
@@ -116,30 +121,31 @@ impl Growing {
     }
 }
 
-/// Where the columns stand, and what was read so far.
-struct Reading<'a> {
+/// A file that is being read: where its columns stand, and what was read so far.
+struct TableReader<'a> {
     header: &'a Header,
     outcome: usize,
     lost: usize,
     epochs: [usize; 2],
     numeric: Vec<usize>,
     kept: Vec<usize>,
-    growing: Vec<Growing>,
+    growing: Vec<FactorBuilder>,
+    /// The row in the table of each trial that was kept.
     at: HashMap<TrialId, u32>,
-    table: Table,
+    table: TrialTable,
 }
 
-impl<'a> Reading<'a> {
-    fn new(header: &'a Header, measures: &[&'static str], axes: &AxisSet) -> Result<Reading<'a>, Failure> {
+impl<'a> TableReader<'a> {
+    fn new(header: &'a Header, measures: &[&'static str], axes: &AxisSet) -> Result<TableReader<'a>, Failure> {
         let columns = record::runs();
         let declared = axes.declared.iter().map(|id| id.name());
         let growing = columns[LABEL..OUTCOME].iter().copied().chain(declared).map(|name| {
             let factor = Factor { name, levels: Vec::new(), codes: Vec::new() };
             let (column, axis) = (header.column(name)?, axes.find(name));
-            Ok(Growing { column, axis, factor, values: Vec::new(), at: HashMap::new(), last: (0, Vec::new()) })
+            Ok(FactorBuilder { column, axis, factor, values: Vec::new(), at: HashMap::new(), last: (0, Vec::new()) })
         });
         let known = self::measures();
-        Ok(Reading {
+        Ok(TableReader {
             header,
             outcome: header.column("outcome")?,
             lost: header.column("lost")?,
@@ -148,7 +154,7 @@ impl<'a> Reading<'a> {
             kept: measures.iter().map(|name| header.column(name)).collect::<Result<_, _>>()?,
             growing: growing.collect::<Result<_, Failure>>()?,
             at: HashMap::new(),
-            table: Table {
+            table: TrialTable {
                 trials: Vec::new(),
                 verdicts: Vec::new(),
                 factors: Vec::new(),
@@ -161,6 +167,7 @@ impl<'a> Reading<'a> {
         })
     }
 
+    /// Adds a row of the file, if it passes the filter.
     fn add(&mut self, row: &SheetRow<'_>, filter: &Filter, coverage: &mut Coverage<'_>) -> Result<(), Failure> {
         let header = self.header;
         let Some(verdict) = Verdict::parse(row.cell(self.outcome), row.cell(self.lost)) else {
@@ -182,7 +189,7 @@ impl<'a> Reading<'a> {
             *code = growing.intern(header, row)?;
         }
         self.table.read += 1;
-        let seen = Seen { growing: &self.growing, codes: &codes };
+        let seen = RowConfiguration { growing: &self.growing, codes: &codes };
         coverage.see(&seen);
         if !filter.matches(&seen) {
             return Ok(());
@@ -198,7 +205,7 @@ impl<'a> Reading<'a> {
             table.measures.iter_mut().for_each(|(_, values)| values.push(None));
             self.growing.iter_mut().zip(&codes).for_each(|(growing, code)| growing.push(*code, rows));
         } else if table.verdicts[at].outcome().is_some() {
-            // The first row of a trial counts, unless it was lost then.
+            // The first row of a trial with an outcome counts.
             return Ok(());
         }
         table.verdicts[at] = verdict;
@@ -210,7 +217,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Table {
+    fn finish(self) -> TrialTable {
         let mut table = self.table;
         let rows = table.trials.len();
         table.factors = self.growing.into_iter().map(|growing| growing.finish(rows)).collect();
@@ -218,14 +225,14 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The configuration of a row, as a filter reads it.
-struct Seen<'a> {
-    growing: &'a [Growing],
+/// The configuration of a row, in the form that a filter needs.
+struct RowConfiguration<'a> {
+    growing: &'a [FactorBuilder],
     codes: &'a [u32],
 }
 
-impl Seen<'_> {
-    fn level(&self, name: &str) -> (&Growing, usize) {
+impl RowConfiguration<'_> {
+    fn level(&self, name: &str) -> (&FactorBuilder, usize) {
         let at = self.growing.iter().position(|growing| growing.factor.name == name).expect("a factor");
         (&self.growing[at], self.codes[at] as usize)
     }
@@ -236,7 +243,7 @@ impl Seen<'_> {
     }
 }
 
-impl Filterable for Seen<'_> {
+impl Filterable for RowConfiguration<'_> {
     fn value(&self, axis: &'static Axis) -> Option<Value> {
         let (growing, code) = self.level(axis.name);
         growing.values[code]

@@ -1,26 +1,28 @@
-//! Where values stand along an axis, and how they are written beside it.
+//! The places of values along an axis, and the texts beside it.
 
 use super::design::Spacing;
 use super::font;
 use super::table::{Factor, Level};
 use blowup_core::axis::Axis;
 
-/// The cells of a factor's levels along an axis that begins at 0.
-pub struct Track {
-    /// From and to, in whole pixels, in the order of the levels asked for.
+/// The bands of the levels of a factor, along an axis that begins at 0.
+pub struct BandScale {
+    /// The beginning and the end of each band in whole pixels, in the order of the levels.
     pub spans: Vec<(f64, f64)>,
     pub length: f64,
     spacing: Spacing,
-    /// On the scale (the logarithm, where it is one); none of what stands apart.
+    /// The place of each level on the scale, which is its logarithm on a logarithmic scale. None
+    /// for a level that stands apart from the scale.
     places: Vec<Option<f64>>,
 }
 
-/// Between the numbers of a scale and what has no place on it.
+/// The gap between the numbers on a scale and the levels that stand apart, in pixels.
 const APART: f64 = 6.0;
 
-impl Track {
-    /// `levels` of `factor`, on about `each` pixels a level. Zero on a logarithmic scale, infinity and the empty level stand apart.
-    pub fn new(factor: &Factor, levels: &[u32], each: f64) -> Track {
+impl BandScale {
+    /// The bands of these levels of a factor, of about `each` pixels. Zero on a logarithmic scale,
+    /// infinity and the empty level stand apart from the scale.
+    pub fn new(factor: &Factor, levels: &[u32], each: f64) -> BandScale {
         let number = |code: &u32| factor.levels[*code as usize].number;
         let numbers: Vec<f64> = levels.iter().filter_map(number).collect();
         let spacing = if factor.is_numeric() { Spacing::of(&numbers) } else { Spacing::Ordinal };
@@ -45,16 +47,19 @@ impl Track {
             at += width;
         }
         let spans: Vec<(f64, f64)> = spans.into_iter().map(|(a, b)| (a.round(), b.round())).collect();
-        Track { spans, length: at.round(), spacing, places }
+        BandScale { spans, length: at.round(), spacing, places }
     }
 
+    /// The middle of a band, in pixels.
     pub fn middle(&self, at: usize) -> f64 {
         let (from, to) = self.spans[at];
         (from + to) / 2.0
     }
 
-    /// Where to write what: at every level; if that is too much, at round numbers of the scale; and of those again only every second,
-    /// third, ... so that none touches the next. `texts`: of the levels; `room`: what a text takes; `gap`: to the next panel, if there is one.
+    /// The ticks: their places and texts. They stand at every level or, if there is no room, at
+    /// round numbers of the scale. If there is still no room, only every second, third, ... of them
+    /// is kept, so that no text touches the next. `texts` are those of the levels, `room` is how
+    /// many pixels a text takes, and `gap` is the distance to the next panel, if there is one.
     pub fn ticks(&self, texts: &[String], room: impl Fn(&str) -> f64, gap: Option<f64>) -> Vec<(f64, String)> {
         let all: Vec<(f64, String)> =
             texts.iter().enumerate().map(|(i, text)| (self.middle(i), text.clone())).collect();
@@ -69,7 +74,7 @@ impl Track {
         (1..=ticks.len().max(1)).map(every).find(|ticks| free(ticks)).unwrap_or_default()
     }
 
-    /// Round numbers, and what stands apart. None if too few would be left.
+    /// The ticks at round numbers and at levels that stand apart. None if there are fewer than two.
     fn round_ticks(&self, all: &[(f64, String)]) -> Option<Vec<(f64, String)>> {
         const MOST: usize = 8;
         let on_scale: Vec<(f64, f64)> =
@@ -80,7 +85,7 @@ impl Track {
             Spacing::Log => decades(low.exp(), high.exp(), MOST).into_iter().map(|x| (x.ln(), power(x))).collect(),
             Spacing::Linear => steps(low, high, MOST).into_iter().map(|x| (x, number(x))).collect(),
         };
-        // Powers of e are not exact.
+        // The ends were computed with `exp`, which is not exact.
         let slack = 1e-9 * (high - low);
         let inside = round.into_iter().filter(|(place, _)| (low - slack..=high + slack).contains(place));
         let placed = inside.map(|(place, text)| (from + (place - low) / (high - low) * (to - from), text));
@@ -91,7 +96,7 @@ impl Track {
     }
 }
 
-/// From the middles between neighbours, the outer cells symmetric.
+/// The widths of bands that meet in the middles between neighbours. The outer ones are symmetric.
 fn widths(scaled: &[f64], spacing: Spacing, each: f64) -> Vec<f64> {
     if spacing == Spacing::Ordinal || scaled.len() < 2 {
         return vec![each; scaled.len()];
@@ -107,7 +112,7 @@ fn widths(scaled: &[f64], spacing: Spacing, each: f64) -> Vec<f64> {
         .collect()
 }
 
-/// A level beside an axis, in a strip or a legend.
+/// The text of a level beside an axis, above a panel or in a legend.
 pub fn label(level: &Level) -> String {
     match (level.number, &*level.text) {
         (Some(x), _) => number(x),
@@ -116,7 +121,7 @@ pub fn label(level: &Level) -> String {
     }
 }
 
-/// At most three significant digits: `0.00316`, `64`, `1e-5`, `∞`.
+/// A number with at most three significant digits: `0.00316`, `64`, `1e-5`, `∞`.
 pub fn number(x: f64) -> String {
     if x == 0.0 {
         return "0".to_owned();
@@ -138,12 +143,12 @@ pub fn number(x: f64) -> String {
     if (1e-3..1e5).contains(&rounded.abs()) { format!("{rounded}") } else { format!("{rounded:e}") }
 }
 
-/// The width of a label with the space that keeps it from the next one.
+/// The width of a label in pixels, with the space between it and the next one.
 pub fn room(text: &str, size: f64) -> f64 {
     font::width(text, size) + 8.0
 }
 
-/// An axis in words, with its unit.
+/// The title of an axis, with its unit.
 pub fn title(name: &str) -> String {
     let words = match name {
         "epochs" => "budget (epochs)",
@@ -154,14 +159,15 @@ pub fn title(name: &str) -> String {
     words.to_owned()
 }
 
-/// Ticks of a logarithmic axis over these positive ends: whole powers of ten, not more than about `most`.
+/// The ticks of a logarithmic axis: powers of ten between these positive ends, about `most` at
+/// most.
 pub fn decades(low: f64, high: f64, most: usize) -> Vec<f64> {
     let (from, to) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let step = (1..).find(|step| (to - from) / step < most as i32).expect("a step that is large enough");
     (from..=to).filter(|power| power.rem_euclid(step) == 0).map(|power| 10f64.powi(power)).collect()
 }
 
-/// Round numbers from `low` to `high`, not more than about `most`.
+/// Round numbers between `low` and `high`, about `most` at most.
 pub fn steps(low: f64, high: f64, most: usize) -> Vec<f64> {
     let rough = (high - low).max(f64::MIN_POSITIVE) / most as f64;
     let power = 10f64.powf(rough.log10().floor());
@@ -171,7 +177,7 @@ pub fn steps(low: f64, high: f64, most: usize) -> Vec<f64> {
     (first..).map(|i| i as f64 * step).take_while(|x| *x <= high).collect()
 }
 
-/// A power of ten beside an axis.
+/// The text of a power of ten beside an axis.
 pub fn power(x: f64) -> String {
     let exponent = x.log10().round() as i32;
     if (-3..=3).contains(&exponent) { number(x) } else { format!("1e{exponent}") }

@@ -1,70 +1,76 @@
-//! `runs.csv` in memory, by columns. Every axis is a factor, of which each row has one level; then there
-//! are the verdicts, the epochs of divergence, and the measures that were asked for. A factor with a
-//! single level keeps nothing per row, so a million rows of a grid take some tens of megabytes.
+//! `runs.csv` in memory, by columns. Every axis is a factor, of which each row has one level; then
+//! there are the verdicts, the epochs of divergence, and the measures that were asked for. A factor
+//! with a single level keeps nothing per row, so a million rows of a grid take some tens of
+//! megabytes.
 
 use blowup_core::record::{self, OUTCOME, Verdict};
 use blowup_core::spec::unmet::Unmet;
 use blowup_core::trial::TrialId;
 
-/// The rows of a `runs.csv` that a filter lets through, each trial once. Rows are counted from 0, in the order of the file.
-pub struct Table {
+/// The rows of a `runs.csv` that pass a filter, one of each trial. Rows are counted from 0, in the
+/// order of the file.
+pub struct TrialTable {
     pub trials: Vec<TrialId>,
     pub verdicts: Vec<Verdict>,
-    /// `label`, `task`, `inputs`, `samples`, `epochs` and every axis, in the order of the columns.
+    /// The factors in the order of the columns: `label`, `task`, `inputs`, `samples`, `epochs` and
+    /// every axis.
     pub factors: Vec<Factor>,
     pub(super) epochs_diverged: Vec<Option<u32>>,
     pub(super) epochs_nonfinite: Vec<Option<u32>>,
     pub(super) measures: Vec<(&'static str, Vec<Option<f64>>)>,
-    /// Rows of the file, those that the filter holds back too.
+    /// How many rows the file has, whether they pass the filter or not.
     pub read: u64,
-    /// Values of the filter that no row of the file has.
+    /// The values in the filter that no row of the file has.
     pub unmet: Vec<Unmet>,
 }
 
-/// A column whose values are few.
+/// A column with few different values.
 pub struct Factor {
     pub name: &'static str,
-    /// In ascending order if they are numbers, else as they first appear; an empty cell comes last.
+    /// The different values. Numbers ascend, and others are in the order in which they first
+    /// appear. The empty cell comes last.
     pub levels: Vec<Level>,
-    /// Of each row; empty if there is but one level.
+    /// The index of the level of each row. It is empty if there is only one level.
     pub(super) codes: Vec<u32>,
 }
 
 /// A value of a factor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Level {
-    /// The cell as written; empty where the axis does not apply.
+    /// The cell as it is written. It is empty where the axis does not apply.
     pub text: String,
-    /// Of a number.
+    /// The value, if it is a number.
     pub number: Option<f64>,
 }
 
-/// What ends a trial's survival.
+/// The event that ends the survival of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Event {
-    /// A step loss above loss_ratio x reference, or not finite.
+pub enum SurvivalEvent {
+    /// The loss of a step is not finite, or is above `loss_ratio` times the reference.
     Diverged,
-    /// A loss or gradient that is not finite.
+    /// A loss or a gradient is not finite.
     Nonfinite,
 }
 
 impl Factor {
-    /// The index of the row's level.
+    /// The index of the level of a row.
     pub fn code(&self, row: u32) -> u32 {
         self.codes.get(row as usize).copied().unwrap_or(0)
     }
 
+    /// The level of a row.
     pub fn level(&self, row: u32) -> &Level {
         &self.levels[self.code(row) as usize]
     }
 
-    /// Every level but the empty one is a number.
+    /// Whether all levels are numbers, apart from the empty one.
     pub fn is_numeric(&self) -> bool {
         let mut some = self.levels.iter().filter(|level| !level.text.is_empty()).peekable();
         some.peek().is_some() && some.all(|level| level.number.is_some())
     }
 
-    /// A factor of the same rows with other levels: `merged` has a level for each pair of old ones that occurs, in their order.
+    /// A factor with a level for each pair of levels of this factor and the other that occurs, in
+    /// their order. `text` makes the text of a pair. There are `rows` rows.
     pub(super) fn paired(&self, other: &Factor, rows: u32, text: impl Fn(&Level, &Level) -> String) -> Factor {
         let pairs: Vec<(u32, u32)> = (0..rows).map(|row| (self.code(row), other.code(row))).collect();
         let mut sorted = pairs.clone();
@@ -79,8 +85,8 @@ impl Factor {
     }
 }
 
-impl Table {
-    /// How many rows there are.
+impl TrialTable {
+    /// How many rows the table has.
     pub fn len(&self) -> u32 {
         self.trials.len() as u32
     }
@@ -89,34 +95,34 @@ impl Table {
         self.trials.is_empty()
     }
 
-    /// All rows.
+    /// The numbers of all rows.
     pub fn rows(&self) -> Vec<u32> {
         (0..self.len()).collect()
     }
 
-    /// `None` if there is no such column, or it is none of a configuration.
+    /// The factor of this name. None if no factor has it.
     pub fn factor(&self, name: &str) -> Option<&Factor> {
         self.factors.iter().find(|factor| factor.name == name)
     }
 
-    /// The epoch of the event by row, from 1; `None` if it did not happen.
-    pub fn epochs_of(&self, event: Event) -> &[Option<u32>] {
+    /// The epoch of the event in each row, counted from 1. None where it did not happen.
+    pub fn epochs_of(&self, event: SurvivalEvent) -> &[Option<u32>] {
         match event {
-            Event::Diverged => &self.epochs_diverged,
-            Event::Nonfinite => &self.epochs_nonfinite,
+            SurvivalEvent::Diverged => &self.epochs_diverged,
+            SurvivalEvent::Nonfinite => &self.epochs_nonfinite,
         }
     }
 
-    /// A column by row; `None` where the cell is empty.
+    /// The values of a column, by row. None where the cell is empty.
     ///
     /// # Panics
-    /// If it was not asked for when the file was read.
+    /// If the column was not asked for when the file was read.
     pub fn measure(&self, name: &str) -> &[Option<f64>] {
         &self.measures.iter().find(|(known, _)| *known == name).expect("a measure that was read").1
     }
 }
 
-/// The measured columns of `runs.csv` that hold numbers.
+/// The names of the measured columns of `runs.csv` that hold numbers.
 pub fn measures() -> Vec<&'static str> {
     record::runs()[OUTCOME..].iter().copied().filter(|name| record::is_numeric(name)).collect()
 }

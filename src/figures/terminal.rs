@@ -1,22 +1,30 @@
-//! A diagram in text, at most 80 columns wide: two characters a cell where they fit. Without colour five shades of grey say what colours do.
+//! A diagram as text, at most 80 columns wide. A cell is up to four characters wide. Without
+//! colours, five characters stand for its shades.
 
-use super::cells::{Cell, Metric};
+use super::cells::{DiagramCell, PlotMetric};
 use super::legend::Range;
 use super::palette::{Colour, shade};
-use super::plan::{Axes, Frame, Page, levels};
+use super::plan::{Frame, Page, PhaseAxes, levels};
 use super::scale;
-use super::table::{Factor, Table};
+use super::table::{Factor, TrialTable};
 use super::words;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
 const WIDTH: usize = 80;
-/// Names of rows are cut to this.
+/// The longest name of a row, in characters. Longer ones are cut.
 const NAME: usize = 16;
 const GAP: usize = 2;
 
-/// With a title in front, and a key behind.
-pub fn draw(table: &Table, page: &Page<'_>, cells: &[Cell], metric: Metric, title: &str, coloured: bool) -> String {
+/// The diagram of a page, with a title above and the meaning of the shades below.
+pub fn draw(
+    table: &TrialTable,
+    page: &Page<'_>,
+    cells: &[DiagramCell],
+    metric: PlotMetric,
+    title: &str,
+    coloured: bool,
+) -> String {
     let values: Vec<Option<f64>> = cells.iter().map(|cell| cell.value(table, metric)).collect();
     let range = Range::of(metric, &values);
     let mut text = folded(title);
@@ -35,7 +43,15 @@ pub fn draw(table: &Table, page: &Page<'_>, cells: &[Cell], metric: Metric, titl
     text
 }
 
-fn panels(text: &mut String, axes: Axes<'_>, page: &Page<'_>, cells: &[Cell], values: &[Option<f64>], shades: Shades) {
+/// Writes the panels of a phase diagram.
+fn panels(
+    text: &mut String,
+    axes: PhaseAxes<'_>,
+    page: &Page<'_>,
+    cells: &[DiagramCell],
+    values: &[Option<f64>],
+    shades: Shades,
+) {
     let at: HashMap<&[u32], Option<f64>> = cells.iter().map(|cell| &*cell.levels).zip(values.iter().copied()).collect();
     let facet = |factor: Option<&Factor>| factor.map_or_else(|| vec![0], |factor| levels(factor, &page.rows));
     let (columns, rows) = (facet(axes.columns), facet(axes.rows));
@@ -46,7 +62,7 @@ fn panels(text: &mut String, axes: Axes<'_>, page: &Page<'_>, cells: &[Cell], va
     let name = |factor: &Factor, code: u32| cut(&words::at(factor, code), NAME);
     let left = ys.iter().map(|y| name(axes.y, *y).chars().count()).max().unwrap_or(0) + 1;
     let room = WIDTH - left;
-    // More values than columns: every second, third, ... is shown.
+    // If there are more values than columns, only every second, third, ... is shown.
     let every = xs.len().div_ceil(room);
     let xs: Vec<u32> = xs.into_iter().step_by(every).collect();
     let fits = |cell: usize| columns.len() * (xs.len() * cell + GAP) <= room + GAP;
@@ -89,37 +105,39 @@ fn panels(text: &mut String, axes: Axes<'_>, page: &Page<'_>, cells: &[Cell], va
     let _ = writeln!(text, "{}", cut(&names, WIDTH));
 }
 
-fn bars(text: &mut String, by: &Factor, cells: &[Cell], values: &[Option<f64>], metric: Metric) {
+/// Writes a line for each level, with a bar for a rate.
+fn bars(text: &mut String, by: &Factor, cells: &[DiagramCell], values: &[Option<f64>], metric: PlotMetric) {
     const BAR: usize = 30;
     let width = cells.iter().map(|cell| words::at(by, cell.levels[0]).chars().count()).max().unwrap_or(0).min(30);
     for (cell, value) in cells.iter().zip(values) {
         let name = cut(&words::at(by, cell.levels[0]), 30);
         let lost = if cell.counts.lost > 0 { format!(", {} lost", cell.counts.lost) } else { String::new() };
         let _ = match (metric, value) {
-            (Metric::Rate(rate), Some(value)) => {
+            (PlotMetric::Rate(rate), Some(value)) => {
                 let full = (value * BAR as f64).round() as usize;
                 let bar = "█".repeat(full) + &"·".repeat(BAR - full.min(BAR));
                 let (hits, n) = (super::cells::hits(&cell.counts, rate), cell.counts.verdicts());
                 writeln!(text, "{name:<width$} {bar} {hits} of {n}{lost}")
             }
-            (Metric::Median(_), Some(value)) => writeln!(text, "{name:<width$} {}{lost}", scale::number(*value)),
+            (PlotMetric::Median(_), Some(value)) => writeln!(text, "{name:<width$} {}{lost}", scale::number(*value)),
             (_, None) => writeln!(text, "{name:<width$} no value{lost}"),
         };
     }
 }
 
-/// From values to characters.
+/// How values are shown as characters.
 #[derive(Clone, Copy)]
 struct Shades {
     range: Range,
     coloured: bool,
 }
 
-/// Nothing at all, three steps, everything.
+/// The characters of five shades: none, three steps, all.
 const GREYS: [&str; 5] = ["·", "░", "▒", "▓", "█"];
 
 impl Shades {
-    /// `None`: no trials; `Some(None)`: none with a value.
+    /// The characters of a cell. `None` means that it has no trials, `Some(None)` that it has no
+    /// value.
     fn cell(self, value: Option<Option<f64>>, width: usize) -> String {
         match value {
             None => " ".repeat(width),
@@ -129,6 +147,7 @@ impl Shades {
         }
     }
 
+    /// The meaning of the shades.
     fn key(self) -> String {
         let share = self.range == Range::Share;
         let swatch = |place: f64| if self.coloured { background(shade(place), 2) } else { grey(place).repeat(2) };
@@ -152,7 +171,7 @@ fn grey(place: f64) -> &'static str {
     }
 }
 
-/// Blanks on the nearest of the 216 colours that terminals share.
+/// Blanks on a background, which is the nearest of the 216 colours that terminals have in common.
 fn background(colour: Colour, width: usize) -> String {
     let sixth = |x: u8| {
         if x < 48 {
@@ -167,13 +186,14 @@ fn background(colour: Colour, width: usize) -> String {
     format!("\x1b[48;5;{number}m{:width$}\x1b[0m", "")
 }
 
-/// Parts with a gap between them, after a margin.
+/// Writes a line: a margin of `left` columns, then the parts with a gap between them.
 fn line(text: &mut String, left: usize, parts: impl Iterator<Item = String>) {
     let parts: Vec<String> = parts.collect();
     let whole = format!("{:left$}{}", "", parts.join(&" ".repeat(GAP)));
     let _ = writeln!(text, "{}", whole.trim_end());
 }
 
+/// The first and the last text, at both ends of a width. If there is no room, only the first.
 fn ends(first: &str, last: &str, width: usize) -> String {
     let (a, b) = (first.chars().count(), last.chars().count());
     if a + b < width { format!("{first}{:1$}{last}", "", width - a - b) } else { padded(first, width) }
@@ -183,7 +203,7 @@ fn padded(text: &str, width: usize) -> String {
     format!("{:<width$}", cut(text, width))
 }
 
-/// Broken between its words.
+/// The title, broken between its words.
 fn folded(title: &str) -> String {
     let (mut text, mut used) = (String::new(), 0);
     for word in title.split(' ').map(|word| cut(word, WIDTH)) {

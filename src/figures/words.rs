@@ -1,35 +1,36 @@
-//! What figures say in words: titles and subtitles that stand without the text around them.
+//! The texts of figures. A title and a subtitle are understood without any text around the figure.
 
-use super::cells::{Cell, Metric};
+use super::cells::{DiagramCell, PlotMetric};
 use super::plan::{Page, levels};
 use super::scale;
 use super::table::Factor;
 use blowup_core::record::Counts;
 use blowup_core::spec::metric::Rate;
 
-impl Metric {
-    /// In the title and beside the scale.
+impl PlotMetric {
+    /// The name of the metric, for the title and the legend.
     pub fn title(self) -> String {
         match self {
-            Metric::Rate(Rate::Divergence) => "divergence rate".to_owned(),
-            Metric::Rate(Rate::Nonfinite) => "rate of non-finite trials".to_owned(),
-            Metric::Rate(Rate::Converged) => "rate of converged trials".to_owned(),
-            Metric::Rate(Rate::Stalled) => "rate of stalled trials".to_owned(),
-            Metric::Rate(Rate::Unsettled) => "rate of unsettled trials".to_owned(),
-            Metric::Median(column) => format!("median {column}"),
+            PlotMetric::Rate(Rate::Divergence) => "divergence rate".to_owned(),
+            PlotMetric::Rate(Rate::Nonfinite) => "rate of non-finite trials".to_owned(),
+            PlotMetric::Rate(Rate::Converged) => "rate of converged trials".to_owned(),
+            PlotMetric::Rate(Rate::Stalled) => "rate of stalled trials".to_owned(),
+            PlotMetric::Rate(Rate::Unsettled) => "rate of unsettled trials".to_owned(),
+            PlotMetric::Median(column) => format!("median {column}"),
         }
     }
 
+    /// The meaning of the metric, as a sentence without its full stop.
     fn meaning(self) -> String {
         match self {
-            Metric::Rate(Rate::Divergence) => "Share of trials that diverged or became non-finite".to_owned(),
-            Metric::Rate(rate) => format!("Share of trials that are {}", rate.name().trim_end_matches("_rate")),
-            Metric::Median(column) => format!("Median of {column} over the trials that have one"),
+            PlotMetric::Rate(Rate::Divergence) => "Share of trials that diverged or became non-finite".to_owned(),
+            PlotMetric::Rate(rate) => format!("Share of trials that are {}", rate.name().trim_end_matches("_rate")),
+            PlotMetric::Median(column) => format!("Median of {column} over the trials that have one"),
         }
     }
 }
 
-/// `Divergence rate: grid, mlp, clip = none`
+/// The title of a page, such as `Divergence rate: grid, mlp, clip = none`.
 pub fn title(what: &str, source: &str, page: &Page<'_>) -> String {
     let fixed = page.fixed.iter().map(|(factor, code)| format!("{} = {}", factor.name, at(factor, *code)));
     let family = Some(page.family.name.clone()).filter(|name| !name.is_empty());
@@ -38,8 +39,9 @@ pub fn title(what: &str, source: &str, page: &Page<'_>) -> String {
     format!("{}: {source}{rest}", capital(what))
 }
 
-/// What a cell is, how many trials there are, what is pooled.
-pub fn subtitle(metric: Metric, page: &Page<'_>, cells: &[Cell]) -> String {
+/// The subtitle of a page: what the metric means, how many trials there are, and over which factors
+/// they are pooled.
+pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> String {
     let all = |of: fn(&Counts) -> u64| cells.iter().map(|cell| of(&cell.counts)).sum::<u64>();
     let (trials, lost) = (all(|c| c.trials), all(|c| c.lost));
     let sizes = || cells.iter().map(|cell| cell.counts.trials);
@@ -56,18 +58,18 @@ pub fn subtitle(metric: Metric, page: &Page<'_>, cells: &[Cell]) -> String {
     text + "."
 }
 
-/// What a browser shows of a cell.
-pub fn note(cell: &Cell, by: &[&Factor], metric: Metric, value: Option<f64>) -> String {
+/// The note that a browser shows under the pointer over a cell.
+pub fn note(cell: &DiagramCell, by: &[&Factor], metric: PlotMetric, value: Option<f64>) -> String {
     let place = by.iter().zip(&cell.levels).map(|(factor, code)| format!("{} {}", factor.name, at(factor, *code)));
     let (place, n) = (place.collect::<Vec<_>>().join(", "), cell.counts.verdicts());
     let mut text = match (metric, value) {
         (_, None) => format!("{place}: no value"),
-        (Metric::Rate(rate), Some(value)) => {
+        (PlotMetric::Rate(rate), Some(value)) => {
             let (low, high) = cell.interval(rate).unwrap_or((0.0, 1.0));
             let hits = super::cells::hits(&cell.counts, rate);
             format!("{place}: {hits} of {n}, {value:.2} (95% {low:.2} to {high:.2})")
         }
-        (Metric::Median(_), Some(value)) => format!("{place}: {} ({n} trials)", scale::number(value)),
+        (PlotMetric::Median(_), Some(value)) => format!("{place}: {} ({n} trials)", scale::number(value)),
     };
     if cell.counts.lost > 0 {
         text.push_str(&format!(", {} lost", cell.counts.lost));
@@ -75,7 +77,7 @@ pub fn note(cell: &Cell, by: &[&Factor], metric: Metric, value: Option<f64>) -> 
     text
 }
 
-/// `init (normal(0.5), he)`
+/// A factor with its levels, such as `init (normal(0.5), he)`.
 fn listed(factor: &Factor, rows: &[u32]) -> String {
     const SHOWN: usize = 5;
     let levels = levels(factor, rows);
@@ -86,7 +88,8 @@ fn listed(factor: &Factor, rows: &[u32]) -> String {
     format!("{} ({})", factor.name, texts.join(", "))
 }
 
-/// Those that a factor has, as they are written in `runs.csv`: all, or both ends.
+/// The levels of a factor as `runs.csv` has them: all of them or, if there are many, the first and
+/// the last.
 pub fn values(factor: &Factor) -> String {
     const SHOWN: usize = 12;
     let texts: Vec<&str> = factor.levels.iter().map(|level| &*level.text).filter(|text| !text.is_empty()).collect();
@@ -97,14 +100,17 @@ pub fn values(factor: &Factor) -> String {
     }
 }
 
+/// The text of a level.
 pub fn at(factor: &Factor, code: u32) -> String {
     scale::label(&factor.levels[code as usize])
 }
 
+/// A number of trials, such as `1 trial` or `2 trials`.
 pub fn trials_of(n: u64) -> String {
     if n == 1 { "1 trial".to_owned() } else { format!("{n} trials") }
 }
 
+/// The text with a capital first letter.
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -1,6 +1,6 @@
 //! A merge that writes its files.
 
-use super::sources::Sources;
+use super::sources::MergeSources;
 use crate::progress;
 use crate::report;
 use crate::sweep::label::relabelled;
@@ -20,13 +20,13 @@ use std::fmt::Write as _;
 /// Shards that are proved to be one sweep.
 pub struct Merged<'a> {
     spec: &'a Spec,
-    sources: Sources<'a>,
+    sources: MergeSources<'a>,
     manifest: Manifest,
 }
 
 impl<'a> Merged<'a> {
     /// `trials` is how many trials the grid has.
-    pub fn new(spec: &'a Spec, sources: Sources<'a>, trials: u64) -> Merged<'a> {
+    pub fn new(spec: &'a Spec, sources: MergeSources<'a>, trials: u64) -> Merged<'a> {
         let manifest = manifest(sources.shards, trials);
         Merged { spec, sources, manifest }
     }
@@ -62,7 +62,8 @@ impl<'a> Merged<'a> {
         Ok(if missing == 0 && summary.all.lost > 0 { Exit::Lost } else { Exit::Done })
     }
 
-    /// Copies the rows of all trials in the order of the grid; `each` sees those of `runs.csv`.
+    /// Copies the rows of all trials into `to`, in the order of the grid. Calls `each` with every
+    /// row of `runs.csv`.
     fn rows(&self, to: &mut Store, each: &mut dyn FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
         let shards = self.sources.shards;
         raise_file_limit();
@@ -72,7 +73,7 @@ impl<'a> Merged<'a> {
             let tables = shards.iter().map(|shard| Some(&shard.sides[i]).filter(|side| recorded && side.exists()));
             sides.push(readers(tables)?);
         }
-        let (mut batch, mut trials) = (Batch::default(), self.spec.grid().trials());
+        let (mut batch, mut trials) = (RowBuffer::default(), self.spec.grid().trials());
         while let Some((_, id, trial)) = trials.advance() {
             let Some(at) = self.sources.owners.of(id).map(|at| at as usize) else {
                 continue;
@@ -91,7 +92,7 @@ impl<'a> Merged<'a> {
             let mut lengths = [0; 3];
             for (i, side) in sides.iter_mut().enumerate() {
                 let block = side[at].as_mut().map(|side| side.row(id)).transpose()?.flatten().unwrap_or_default();
-                // Of every trial epoch 0 is recorded at least.
+                // A trial has at least the row of epoch 0.
                 if block.is_empty() && SIDES[i].columns == EPOCHS && self.spec.record.epochs {
                     let dir = shards[at].dir().display();
                     return Err(Failure::new(format!("`{dir}/{}` has no rows of {id}", SIDES[i].file))
@@ -110,6 +111,7 @@ impl<'a> Merged<'a> {
         batch.flush(to)
     }
 
+    /// What `blowup merge` prints at its end. `place` says which files lie in which folder.
     fn report(&self, summary: &Summary, place: &str) -> String {
         let mut text = summary.table();
         text.push('\n');
@@ -144,18 +146,19 @@ fn manifest(shards: &[Store], trials: u64) -> Manifest {
     }
 }
 
+/// A reader of each table, or none where a shard has no such file.
 fn readers<'a>(tables: impl Iterator<Item = Option<&'a Table>>) -> Result<Vec<Option<Reader<'a>>>, Failure> {
     tables.map(|table| table.map(Table::reader).transpose()).collect()
 }
 
-/// Rows on their way to the files.
+/// Rows that are collected to be written together.
 #[derive(Default)]
-struct Batch {
+struct RowBuffer {
     trials: Vec<(TrialId, Recorded)>,
     rows: Rows,
 }
 
-impl Batch {
+impl RowBuffer {
     fn is_full(&self) -> bool {
         const BYTES: usize = 1 << 18;
         self.rows.runs.len() + self.rows.sides.iter().map(|side| side.len()).sum::<usize>() > BYTES
@@ -173,7 +176,8 @@ impl Batch {
     }
 }
 
-/// As many open files as the system lets this process have: a few for each shard.
+/// Raises the number of files that may be open to the most that the system allows this process. A
+/// merge opens a few files of each shard at once.
 fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);

@@ -9,29 +9,32 @@ use blowup_core::store::Store;
 use blowup_core::trial::TrialId;
 use std::path::Path;
 
-/// The shards, and which of them has the row of which trial.
-pub struct Sources<'a> {
+/// The shards that are merged.
+pub struct MergeSources<'a> {
     pub shards: &'a [Store],
+    /// Which shard has the row of which trial.
     pub owners: Owners,
 }
 
-impl<'a> Sources<'a> {
+impl<'a> MergeSources<'a> {
+    /// Notes which shard has which row.
+    ///
     /// # Errors
     /// If two shards have a row of one trial.
-    pub fn new(shards: &'a [Store]) -> Result<Sources<'a>, Failure> {
-        Ok(Sources { shards, owners: owners(shards)? })
+    pub fn new(shards: &'a [Store]) -> Result<MergeSources<'a>, Failure> {
+        Ok(MergeSources { shards, owners: owners(shards)? })
     }
 
     fn verdict(&self, trial: TrialId) -> Option<Verdict> {
         self.shards[self.owners.of(trial)? as usize].runs.verdict(trial)
     }
 
-    /// Proves that the rows are those of the grid, each once, or with `partial` a part of those. Returns
-    /// how many trials the grid has. `file` is the path of the spec.
+    /// Proves that the rows are those of the grid, each once, or with `partial` a part of those.
+    /// Returns how many trials the grid has. `file` is the path of the spec.
     ///
     /// # Errors
-    /// If the grid is not that of the shards, if a row is of no trial of the grid, and without `partial`
-    /// if a trial has no row.
+    /// If the grid is not that of the shards, if a row is of no trial of the grid, and without
+    /// `partial` if a trial has no row.
     pub fn prove(&self, spec: &Spec, file: &Path, partial: bool) -> Result<u64, Failure> {
         let ids = || {
             let mut trials = spec.grid().trials();
@@ -91,6 +94,7 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// Which shard has the row of which trial.
 fn owners(shards: &[Store]) -> Result<Owners, Failure> {
     let rows = (0..).zip(shards).flat_map(|(at, shard)| shard.runs.places().map(move |trial| (trial, at)));
     Owners::new(rows).map_err(|(trial, [a, b], count)| {

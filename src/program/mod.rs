@@ -1,7 +1,7 @@
 //! `[program]`: trials that a program of the user's own trains. A worker process starts the program
-//! once, hands it one trial after the other as a line of JSON, and makes a verdict of the lines that
-//! come back; to the parent of the sweep it is a worker like any other. docs/program.md says what
-//! the lines are.
+//! once, hands it one trial after the other as a line of JSON, and makes a verdict of the lines
+//! that come back; to the parent of the sweep it is a worker like any other. docs/program.md says
+//! what the lines are.
 
 mod child;
 mod course;
@@ -23,8 +23,8 @@ use std::path::Path;
 /// The version of the lines that a program and blowup say to each other.
 pub const PROTOCOL: u32 = 1;
 
-/// What the results of a program rest on, as far as it is known: not on this machine, since what the
-/// program computes with is its own business.
+/// What the results of a program rest on, as far as it is known: not on this machine, since what
+/// the program computes with is its own business.
 const FINGERPRINT: &str = "a program";
 
 /// A program as it is started.

@@ -1,29 +1,30 @@
-//! The row of a replay against the row in `runs.csv`. Bytes in, findings out.
+//! Compares the row of a replay with the row in `runs.csv`.
 
 use blowup_core::record::{self, LABEL, OUTCOME, Verdict};
 
-/// A cell that is not the same in both rows.
+/// A column whose cells differ between the two rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     pub column: &'static str,
     pub recorded: String,
     pub replayed: String,
-    /// Whether it is one of the cells that say what happened, when and where.
+    /// Whether it is one of the columns that say what happened, when and where.
     pub of_verdict: bool,
 }
 
-/// What the recorded row says against the replayed one.
+/// The result of the comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
-    /// There is no row.
+    /// There is no recorded row.
     Missing,
-    /// The row says that the trial was lost, for this reason.
+    /// The recorded row says that the trial was lost, for this reason.
     Lost(&'static str),
-    /// The cells that differ; none if the rows have the same bytes.
+    /// The columns that differ. The list is empty if the rows have the same bytes.
     Differs(Vec<Difference>),
 }
 
-/// Both with their line ends. The label is not compared: it may change freely.
+/// Compares the rows, which have their line ends. The label is not compared, since it may change
+/// freely.
 pub fn compare(recorded: Option<&[u8]>, replayed: &[u8]) -> Comparison {
     let Some(recorded) = recorded else {
         return Comparison::Missing;
@@ -44,7 +45,7 @@ pub fn compare(recorded: Option<&[u8]>, replayed: &[u8]) -> Comparison {
     )
 }
 
-/// Whether the sharpness was measured.
+/// Whether the row has a sharpness.
 pub fn has_sharpness(row: &[u8]) -> bool {
     let cells = cells(row);
     ["sharpness_initial", "sharpness_final"].iter().any(|column| !cells[record::column(column)].is_empty())

@@ -5,13 +5,14 @@ use blowup_core::spec::grid::Grid;
 use blowup_core::trial::Trial;
 use std::path::Path;
 
-/// Ids that a message lists.
+/// How many ids a message lists at most.
 const LISTED: usize = 4;
 
-/// `runs`: the file in which the ids stand, for messages.
+/// The trial of the grid whose id begins with `text`. `runs` is the file with the ids, for
+/// messages.
 ///
 /// # Errors
-/// If no id of the grid begins so, or several do.
+/// If no id of the grid begins with the text, or several do.
 pub fn find(grid: Grid<'_>, text: &str, runs: &Path) -> Result<Trial, Failure> {
     let digits = text.strip_prefix('t').filter(|digits| digits.len() <= 12);
     if !digits.is_some_and(|digits| digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {

@@ -1,5 +1,7 @@
-//! One trial alone: found by the beginning of its id (`find`), compared with its recorded row (`compare`), told to a person (`report`),
-//! written down for another program (`trace`). Trains nothing itself, and of all this only `trace` touches files.
+//! One trial of a sweep, trained again alone. [`find`] finds it by the beginning of its id,
+//! [`compare`] compares it with its recorded row, [`report`] describes it to a person, and
+//! [`trace`] writes it down for other programs. Nothing here trains, and only [`trace`] opens
+//! files.
 
 pub mod compare;
 pub mod find;
@@ -10,17 +12,20 @@ use blowup_core::training::Step;
 use blowup_core::verdict::LayerRow;
 use std::collections::VecDeque;
 
-/// Steps that are kept: the first bad one and those before it, or the last ones.
+/// How many steps are kept.
 const KEPT: usize = 7;
 
-/// The norms of the steps that lead up to the first non-finite one; without any, of the last steps.
+/// The norms of the first non-finite step and of the steps before it. If every step is finite, the
+/// norms of the last steps.
 #[derive(Debug, Default)]
 pub struct LeadUp {
+    /// The number of each step, and the rows of its layers.
     pub steps: VecDeque<(u64, Vec<LayerRow>)>,
     complete: bool,
 }
 
 impl LeadUp {
+    /// Takes the next step.
     pub fn see(&mut self, seen: Step) {
         if self.complete {
             return;

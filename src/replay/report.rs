@@ -1,4 +1,5 @@
-//! What a replay says to a person: the configuration, the course, the first bad tensor with what led up to it, the verdict. Pure.
+//! What a replay prints: the configuration of the trial, its course, the first tensor with a bad
+//! value and the steps before it, and the verdict.
 
 use super::LeadUp;
 use super::compare::Comparison;
@@ -9,14 +10,15 @@ use blowup_core::verdict::{Finished, LayerRow, Measured, Site, StepRow, When};
 use std::fmt::Write;
 use std::path::Path;
 
-/// Rows of a table of layers; more are left out in the middle.
+/// How many rows a table of layers has, about. If there are more layers, those in the middle are
+/// left out.
 const MOST_LAYERS: usize = 14;
-/// Time steps shown around the bad one, on either side.
+/// How many time steps are shown before the bad one, and after it.
 const TIMES_AROUND: usize = 3;
-/// Where a list of axes is broken.
+/// The width at which a list of axes is broken, in columns.
 const LINE: usize = 100;
 
-/// The trial: what was set, and what is at its default.
+/// Describes the trial: the axes that were set, and those at their defaults.
 pub fn configuration(trial: &Trial, dir: &Path) -> String {
     let mut text = format!("{} of {}", trial.id(), dir.display());
     if !trial.label.is_empty() {
@@ -54,7 +56,7 @@ fn cell(value: Value) -> String {
     }
 }
 
-/// Items behind a heading, over as many lines as they take.
+/// The items after a heading, on as many lines as they need.
 fn list(heading: &str, items: &[String]) -> String {
     let mut text = String::new();
     let mut line = format!("{heading:<9}");
@@ -72,7 +74,7 @@ fn list(heading: &str, items: &[String]) -> String {
     text
 }
 
-/// Some of the steps: dense at the start, and those where something happened.
+/// The steps, of which only some are shown: many at the start, and those where something happened.
 pub fn course(trial: &Trial, finished: &Finished) -> String {
     let Measured { diverged, nonfinite, nan, loss_initial, loss_final, .. } = finished.measured;
     let happened = |step: u64| {
@@ -128,7 +130,7 @@ pub fn course(trial: &Trial, finished: &Finished) -> String {
     text
 }
 
-/// Where the first non-finite value began, and the norms of the steps before it.
+/// Says where the first non-finite value began, and shows the norms of the steps before it.
 pub fn first_bad(trial: &Trial, finished: &Finished, lead_up: &LeadUp) -> String {
     let layers = trial.network.depth() + 1;
     let Some(when) = finished.measured.nonfinite else {
@@ -146,6 +148,7 @@ pub fn first_bad(trial: &Trial, finished: &Finished, lead_up: &LeadUp) -> String
     text
 }
 
+/// Describes where a non-finite value began.
 fn place(site: Site, layers: usize) -> String {
     let mut text = site.tensor.name().to_owned();
     if let Some(layer) = site.layer {
@@ -160,24 +163,26 @@ fn place(site: Site, layers: usize) -> String {
     text
 }
 
-/// What a row says, and how the time steps of a recurrent layer are put together.
-type Quantity = (&'static str, fn(&LayerRow) -> f64, Together);
+/// A quantity of a layer: its name, its value in a row, and how the time steps of a recurrent layer
+/// are combined.
+type Quantity = (&'static str, fn(&LayerRow) -> f64, TimeAggregation);
 
 #[derive(Clone, Copy)]
-enum Together {
-    /// Each row says the same.
+enum TimeAggregation {
+    /// Every time step has the same value.
     Same,
     Sum,
     Mean,
 }
 
 const QUANTITIES: [Quantity; 4] = [
-    ("weights", |row| row.weight_norm, Together::Same),
-    ("activation rms", |row| row.activation_rms, Together::Mean),
-    ("backprop signal", |row| row.backprop_norm, Together::Sum),
-    ("weight gradient", |row| row.weight_grad_norm, Together::Same),
+    ("weights", |row| row.weight_norm, TimeAggregation::Same),
+    ("activation rms", |row| row.activation_rms, TimeAggregation::Mean),
+    ("backprop signal", |row| row.backprop_norm, TimeAggregation::Sum),
+    ("weight gradient", |row| row.weight_grad_norm, TimeAggregation::Same),
 ];
 
+/// The tables of norms, by layer and step. `site` is where the first non-finite value began.
 fn tables(layers: usize, lead_up: &LeadUp, site: Option<Site>) -> String {
     let mut text = String::new();
     let bad = site.and_then(|site| site.layer);
@@ -214,19 +219,20 @@ fn tables(layers: usize, lead_up: &LeadUp, site: Option<Site>) -> String {
     text
 }
 
-/// A layer's value; of a recurrent layer the root of the sum or mean of the squares over its time steps.
-fn over_time(values: impl Iterator<Item = f64>, together: Together) -> Option<f64> {
+/// The value of a layer. For a recurrent layer it is the root of the sum or of the mean of the
+/// squares over its time steps.
+fn over_time(values: impl Iterator<Item = f64>, together: TimeAggregation) -> Option<f64> {
     let values: Vec<f64> = values.collect();
     let any_nan = values.iter().any(|x| x.is_nan());
     let norm = if any_nan { f64::NAN } else { values.iter().copied().fold(0.0, f64::hypot) };
     match together {
-        Together::Same => values.first().copied(),
-        Together::Sum => Some(norm),
-        Together::Mean => Some(norm / (values.len() as f64).sqrt()),
+        TimeAggregation::Same => values.first().copied(),
+        TimeAggregation::Sum => Some(norm),
+        TimeAggregation::Mean => Some(norm / (values.len() as f64).sqrt()),
     }
 }
 
-/// The bad layer of a recurrent net, time by time, in the bad step.
+/// The bad layer of a recurrent net in the bad step, by time step.
 fn around(layer: usize, time: usize, lead_up: &LeadUp) -> String {
     let Some((step, rows)) = lead_up.steps.back() else {
         return String::new();
@@ -243,7 +249,8 @@ fn around(layer: usize, time: usize, lead_up: &LeadUp) -> String {
     text
 }
 
-/// The verdict and whether it is the recorded one. `elsewhere`: why the row may have other bytes.
+/// Says the verdict, and whether it is the recorded one. `elsewhere` is why the row may have other
+/// bytes.
 pub fn verdict(measured: &Measured, comparison: &Comparison, elsewhere: Option<&str>) -> String {
     let mut text = format!("\nverdict: {}\n", measured.outcome.name());
     match comparison {
@@ -274,7 +281,7 @@ fn shown(cell: &str) -> &str {
     if cell.is_empty() { "(empty)" } else { cell }
 }
 
-/// Four digits are enough to see how a number grows.
+/// The number with four digits, which are enough to see how it grows.
 fn short(x: f64) -> String {
     if x == 0.0 || !x.is_finite() { format!("{x:?}") } else { format!("{x:.3e}") }
 }

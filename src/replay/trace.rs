@@ -1,7 +1,12 @@
-//! The folder of a trace: what a trial starts from and what it did at every step, for a program that trains the same trial again.
+//! The folder of a trace. It has what a trial starts from and what it did at every step, for
+//! another program that trains the same trial.
 //!
-//! `trace.toml` the configuration and the verdict · `tensors.safetensors` initial weights, data, order · `steps.csv` a row per step ·
-//! `layers.csv` a row per step and layer. `trace.toml` is written last: a folder without it is incomplete.
+//! - `trace.toml` has the configuration and the verdict.
+//! - `tensors.safetensors` has the initial weights, the data and the order of the samples.
+//! - `steps.csv` has a row per step.
+//! - `layers.csv` has a row per step and layer.
+//!
+//! `trace.toml` is written last, so a folder without it is incomplete.
 
 use super::compare;
 use blowup_core::axis;
@@ -21,19 +26,21 @@ const TENSORS: &str = "tensors.safetensors";
 const STEPS: &str = "steps.csv";
 const LAYER_ROWS: &str = "layers.csv";
 
-/// A folder made for one trace. Removed again if it is dropped before `finish`.
-pub struct Folder {
+/// The folder of one trace. It is removed if this is dropped before `finish`.
+pub struct TraceFolder {
     dir: PathBuf,
     layers: BufWriter<File>,
-    /// The first error of writing; later ones follow from it.
+    /// The first error of writing. Later ones would follow from it.
     broken: Option<io::Error>,
     finished: bool,
 }
 
-impl Folder {
+impl TraceFolder {
+    /// Makes the folder.
+    ///
     /// # Errors
-    /// If the folder exists, or cannot be made. Nothing that is there is changed.
-    pub fn make(dir: &Path) -> Result<Folder, Failure> {
+    /// If the folder exists or cannot be made. Nothing that exists is changed.
+    pub fn make(dir: &Path) -> Result<TraceFolder, Failure> {
         fs::create_dir(dir).map_err(|error| {
             if error.kind() == io::ErrorKind::AlreadyExists {
                 Failure::new(format!("`{}` is there already", dir.display()))
@@ -49,7 +56,7 @@ impl Folder {
             Ok(layers)
         });
         match file {
-            Ok(layers) => Ok(Folder { dir: dir.to_owned(), layers, broken: None, finished: false }),
+            Ok(layers) => Ok(TraceFolder { dir: dir.to_owned(), layers, broken: None, finished: false }),
             Err(error) => {
                 let _ = fs::remove_dir_all(dir);
                 Err(Failure::io("write", &path, &error))
@@ -57,6 +64,8 @@ impl Folder {
         }
     }
 
+    /// Writes what the trial starts from.
+    ///
     /// # Errors
     /// If the file cannot be written.
     pub fn write_tensors(&self, arrays: &[Array]) -> Result<(), Failure> {
@@ -73,7 +82,7 @@ impl Folder {
         self.write(TENSORS, &file)
     }
 
-    /// One step, as it is seen. An error is kept for `finish`.
+    /// Writes one step of the trial. An error is kept and returned by `finish`.
     pub fn see(&mut self, trial: TrialId, seen: &Step) {
         let rows: Vec<LayerRow> = seen.layers.iter().map(|row| LayerRow { epoch: seen.step, ..row.clone() }).collect();
         if self.broken.is_none() {
@@ -81,7 +90,7 @@ impl Folder {
         }
     }
 
-    /// Writes what is known at the end. `row`: the trial's line of `runs.csv`.
+    /// Writes what is known when the trial has ended. `row` is its line of `runs.csv`.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -101,10 +110,10 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for TraceFolder {
     fn drop(&mut self) {
         if !self.finished {
-            // Everything in it is this trace's.
+            // This trace made the folder, so everything in it can be removed.
             let _ = fs::remove_dir_all(&self.dir);
         }
     }
@@ -123,7 +132,8 @@ fn layer_columns() -> impl Iterator<Item = &'static str> {
     record::LAYERS.into_iter().map(|name| if name == "epoch" { "step" } else { name })
 }
 
-/// The trial as a TOML file: what is no axis first, then the axes that apply and what was measured, by the columns of `runs.csv`.
+/// The text of `trace.toml`: what is no axis first, then the axes that apply and the measured
+/// columns, named as in `runs.csv`.
 fn configuration(trial: &Trial, row: &[u8], fingerprint: &str) -> String {
     let names = record::runs();
     let cells = compare::cells(row);
@@ -152,7 +162,7 @@ fn configuration(trial: &Trial, row: &[u8], fingerprint: &str) -> String {
     file.to_string()
 }
 
-/// A cell with its type back.
+/// The value of a cell, as an integer, a float, a boolean or a text.
 fn value(cell: &str) -> toml::Value {
     if let Ok(n) = cell.parse::<i64>() {
         return toml::Value::Integer(n);

@@ -1,4 +1,5 @@
-//! Columns as the page reads them: arrays of the narrowest type that holds every value, little-endian, in base64.
+//! Columns in the form that the page reads: little-endian arrays in base64, of the narrowest type
+//! that holds every value.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,15 +7,16 @@ use serde::Serialize;
 
 /// An array of numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Column {
-    pub kind: Kind,
+pub struct TypedArray {
+    pub kind: ElementType,
+    /// The bytes in base64.
     pub data: String,
 }
 
-/// As JavaScript's typed arrays.
+/// The type of the elements, named as in the typed arrays of JavaScript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ElementType {
     U8,
     U16,
     U32,
@@ -22,45 +24,48 @@ pub enum Kind {
     F64,
 }
 
-/// Numbers of which some may be absent.
+/// A column of numbers, of which some may be absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Measure {
     pub name: &'static str,
-    pub values: Column,
-    /// A bit for every row whose cell is empty, the lowest first; none if no cell is.
+    pub values: TypedArray,
+    /// A bit for every row, the lowest first, which is 1 if the cell is empty. None if no cell is
+    /// empty.
     pub empty: Option<String>,
 }
 
+/// The bytes in base64.
 pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Whole numbers.
-pub fn integers(values: impl Iterator<Item = u32> + Clone) -> Column {
+/// The column of these whole numbers.
+pub fn integers(values: impl Iterator<Item = u32> + Clone) -> TypedArray {
     let bytes =
         |width: usize| values.clone().flat_map(|n| n.to_le_bytes().into_iter().take(width)).collect::<Vec<u8>>();
     let (kind, width) = match values.clone().max().unwrap_or(0) {
-        0..=0xff => (Kind::U8, 1),
-        0x100..=0xffff => (Kind::U16, 2),
-        _ => (Kind::U32, 4),
+        0..=0xff => (ElementType::U8, 1),
+        0x100..=0xffff => (ElementType::U16, 2),
+        _ => (ElementType::U32, 4),
     };
-    Column { kind, data: base64(&bytes(width)) }
+    TypedArray { kind, data: base64(&bytes(width)) }
 }
 
-/// Seven digits are enough to look at; the range of an f32 may not be.
-pub fn floats(values: impl Iterator<Item = f64> + Clone) -> Column {
+/// The column of these numbers: f32, whose seven digits are enough to be looked at, or f64 if a
+/// number is out of the range of f32.
+pub fn floats(values: impl Iterator<Item = f64> + Clone) -> TypedArray {
     let fits =
         |x: f64| !x.is_finite() || x == 0.0 || (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&x.abs());
     if values.clone().all(fits) {
         let bytes: Vec<u8> = values.flat_map(|x| (x as f32).to_le_bytes()).collect();
-        Column { kind: Kind::F32, data: base64(&bytes) }
+        TypedArray { kind: ElementType::F32, data: base64(&bytes) }
     } else {
         let bytes: Vec<u8> = values.flat_map(f64::to_le_bytes).collect();
-        Column { kind: Kind::F64, data: base64(&bytes) }
+        TypedArray { kind: ElementType::F64, data: base64(&bytes) }
     }
 }
 
-/// `None` where every cell is empty.
+/// The column of these cells. None if every cell is empty.
 pub fn measure(name: &'static str, cells: &[Option<f64>]) -> Option<Measure> {
     let absent = cells.iter().filter(|cell| cell.is_none()).count();
     if absent == cells.len() {

@@ -1,42 +1,48 @@
-//! Loss and gradient norm of single trials, from `epochs.csv`, as many as a page can hold. Which ones is settled before the file is read:
-//! of every configuration its first seed, then its second, and so on.
+//! The loss and the gradient norm of single trials, from `epochs.csv`, for as many trials as a page
+//! can hold. The trials are chosen before the file is read: the first seed of every configuration,
+//! then the second, and so on.
 
-use super::columns::{Column, floats, integers};
-use crate::figures::table::Table;
+use super::columns::{TypedArray, floats, integers};
+use crate::figures::table::TrialTable;
 use blowup_core::record::{self, SIDES};
 use blowup_core::trial::TrialId;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, BufRead};
 
-/// Points of all curves of a page together, and of one of them.
+/// How many points all curves of a page have together, at most.
 const MOST_POINTS: usize = 240_000;
+/// How many points one curve has, about.
 const MOST_OF_ONE: u64 = 100;
 
-/// Curves in the page: the points of the `i`th are `starts[i]..starts[i + 1]`.
+/// The curves of a page. The points of curve `i` are `starts[i]..starts[i + 1]`.
 #[derive(Debug, Serialize)]
 pub struct Curves {
-    /// The row of each.
-    rows: Column,
-    starts: Column,
-    epoch: Column,
-    loss: Column,
-    gradient: Column,
-    /// Some are long and have not all of their epochs here.
+    /// The row of the trial of each curve.
+    rows: TypedArray,
+    starts: TypedArray,
+    epoch: TypedArray,
+    loss: TypedArray,
+    gradient: TypedArray,
+    /// Whether a curve lacks some of its epochs, since it has many.
     thinned: bool,
 }
 
+/// A curve that is to be read.
 struct Wanted {
     row: u32,
-    /// Every so many epochs, and these two.
+    /// The curve has a point at every multiple of this number of epochs.
     every: u64,
+    /// It also has a point at these two epochs: the last one, and the first that diverged.
     also: [u64; 2],
-    /// Epoch, loss, largest gradient norm.
+    /// The epoch, the loss and the largest gradient norm of each point.
     points: Vec<(u64, f64, f64)>,
 }
 
-/// The curves that fit. `configurations`: that of each row; `reader`: of `epochs.csv`, whose damaged rows are passed over.
-pub fn curves(table: &Table, configurations: &[u32], reader: impl BufRead) -> io::Result<Option<Curves>> {
+/// The curves that fit into a page. `configurations` has the configuration of each row. `reader`
+/// reads `epochs.csv`, of which damaged rows are skipped. None if the file has other columns than
+/// it should have.
+pub fn curves(table: &TrialTable, configurations: &[u32], reader: impl BufRead) -> io::Result<Option<Curves>> {
     let mut wanted = choose(table, configurations);
     if !fill(&mut wanted, table, reader)? {
         return Ok(None);
@@ -57,7 +63,8 @@ pub fn curves(table: &Table, configurations: &[u32], reader: impl BufRead) -> io
     }))
 }
 
-fn choose(table: &Table, configurations: &[u32]) -> Vec<Wanted> {
+/// Chooses the trials that have a curve.
+fn choose(table: &TrialTable, configurations: &[u32]) -> Vec<Wanted> {
     let trained = table.measure("epochs_run");
     let mut seen: HashMap<u32, u32> = HashMap::new();
     let mut rows: Vec<(u32, u32)> = Vec::new();
@@ -79,15 +86,16 @@ fn choose(table: &Table, configurations: &[u32]) -> Vec<Wanted> {
             break;
         }
         left -= points;
-        let crossing = table.epochs_of(crate::figures::table::Event::Diverged)[row as usize].map_or(last, u64::from);
+        let crossing =
+            table.epochs_of(crate::figures::table::SurvivalEvent::Diverged)[row as usize].map_or(last, u64::from);
         wanted.push(Wanted { row, every, also: [last, crossing], points: Vec::new() });
     }
     wanted.sort_unstable_by_key(|curve| curve.row);
     wanted
 }
 
-/// Whether the file has the columns that it should have.
-fn fill(wanted: &mut [Wanted], table: &Table, mut reader: impl BufRead) -> io::Result<bool> {
+/// Reads the points of the curves. Returns whether the file has the columns that it should have.
+fn fill(wanted: &mut [Wanted], table: &TrialTable, mut reader: impl BufRead) -> io::Result<bool> {
     let at: HashMap<TrialId, usize> =
         wanted.iter().enumerate().map(|(i, curve)| (table.trials[curve.row as usize], i)).collect();
     let mut line = Vec::new();
@@ -96,7 +104,7 @@ fn fill(wanted: &mut [Wanted], table: &Table, mut reader: impl BufRead) -> io::R
         return Ok(false);
     }
     let columns = ["epoch", "loss", "grad_norm_max"].map(|name| SIDES[0].column(name));
-    // The rows of a trial stand together.
+    // The rows of a trial are neighbours.
     let (mut last, mut curve) = (None, None);
     loop {
         line.clear();
@@ -115,7 +123,7 @@ fn fill(wanted: &mut [Wanted], table: &Table, mut reader: impl BufRead) -> io::R
     }
 }
 
-/// Epoch, loss and largest gradient norm of a row; `columns`: where they stand.
+/// The epoch, the loss and the largest gradient norm of a row, which stand in these columns.
 fn point(line: &[u8], columns: [usize; 3]) -> Option<(u64, f64, f64)> {
     let line = std::str::from_utf8(line).ok()?;
     let [epoch, loss, gradient] = columns.map(|column| line.trim_end().split(',').nth(column));

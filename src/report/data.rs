@@ -1,9 +1,9 @@
-//! Everything a page knows of a sweep.
+//! All data in a page.
 
-use super::columns::{Column, Measure, base64, integers, measure};
+use super::columns::{Measure, TypedArray, base64, integers, measure};
 use super::curves::Curves;
 use crate::figures::design;
-use crate::figures::table::{Event, Factor, Table};
+use crate::figures::table::{Factor, SurvivalEvent, TrialTable};
 use blowup_core::check::Gate;
 use blowup_core::check::text::short;
 use blowup_core::record::column::{self, About};
@@ -13,77 +13,83 @@ use blowup_core::verdict::Outcome;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// The measured columns that a page shows where they have values. The integers, which are places,
-/// come last.
+/// The measured columns that a page shows, if they have values. The integers, which are places such
+/// as an epoch or a layer, come last.
 pub fn measures() -> Vec<&'static str> {
     let mut shown: Vec<&About> = abouts_of_runs().filter(|about| about.is_reported).collect();
     shown.sort_by_key(|about| about.kind != column::ColumnKind::Float);
     shown.into_iter().map(|about| about.name).collect()
 }
 
-/// As `page/data.js` reads it.
+/// The data of a page, in the form that `page/data.js` reads.
 #[derive(Debug, Serialize)]
-pub struct Data<'a> {
+pub struct PageData<'a> {
     pub name: String,
     version: &'static str,
     fingerprints: Vec<String>,
     status: Option<Status>,
-    /// Of the whole grid.
+    /// The counts of the whole grid.
     counts: Counts,
-    /// How many were lost for which reason.
+    /// How many trials were lost, by reason.
     lost_text: String,
-    /// There if the rows are only a part of those that are in `runs.csv`.
+    /// Present if the page has only a part of the rows of `runs.csv`.
     sampled: Option<Sampled>,
-    /// Outcomes, then reasons of loss: what the numbers in `verdict` stand for.
+    /// The names of the outcomes and then of the reasons of a loss. The numbers in `verdict` are
+    /// indices into this.
     verdicts: Vec<&'static str>,
-    /// How many of these are outcomes.
+    /// How many of these names are outcomes.
     outcomes: usize,
-    axes: Vec<Axis<'a>>,
+    axes: Vec<AxisData<'a>>,
     measures: Vec<Measure>,
-    /// Six bytes for each row, the highest first.
+    /// The ids of the trials: six bytes for each row, the highest first.
     trial: String,
-    verdict: Column,
-    /// Rows with the same number differ in their seed alone.
-    configuration: Column,
-    /// Epochs that each was to be trained.
-    budget: Column,
-    /// Of the first crossing; 0 if there was none.
-    diverged: Column,
-    nonfinite: Column,
+    verdict: TypedArray,
+    /// The number of the configuration of each row. Rows with the same number differ only in their
+    /// seed.
+    configuration: TypedArray,
+    /// How many epochs each trial was to be trained.
+    budget: TypedArray,
+    /// The epoch in which each trial diverged, or 0 if it did not.
+    diverged: TypedArray,
+    /// The epoch in which each trial had its first value that was not finite, or 0 if it had none.
+    nonfinite: TypedArray,
     curves: Option<Curves>,
     spec: Option<String>,
     checks: Option<Checks>,
 }
 
+/// That the rows are a sample.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Sampled {
-    /// Rows that there are.
+    /// How many rows `runs.csv` has.
     pub of: u64,
 }
 
+/// One axis of the grid.
 #[derive(Debug, Serialize)]
-struct Axis<'a> {
+struct AxisData<'a> {
     name: &'static str,
     numeric: bool,
     levels: Vec<&'a str>,
-    codes: Column,
-    /// Another axis says what this one is.
+    codes: TypedArray,
+    /// Whether the value follows from another axis.
     follows: bool,
-    /// A seed.
+    /// Whether it is the seed.
     repeats: bool,
 }
 
-/// What `blowup check` says of the spec's expectations.
+/// What `blowup check` says of the expectations of the spec.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Checks {
-    Cases(Vec<Case>),
-    /// Why there are none.
+    Cases(Vec<CaseData>),
+    /// Why there are no results of a check.
     Problem(String),
 }
 
+/// The result of one expectation for one group of trials.
 #[derive(Debug, Serialize)]
-pub struct Case {
+pub struct CaseData {
     name: String,
     group: String,
     metric: String,
@@ -95,8 +101,8 @@ pub struct Case {
     finding: Option<String>,
 }
 
-/// What is known beside the rows.
-pub struct Beside {
+/// What a page shows beside the rows.
+pub struct PageContext {
     pub name: String,
     pub manifest: Option<Manifest>,
     pub sampled: Option<Sampled>,
@@ -104,9 +110,15 @@ pub struct Beside {
     pub checks: Option<Checks>,
 }
 
-impl<'a> Data<'a> {
-    /// `configurations`: of `configurations`; `table`: shortened.
-    pub fn new(table: &'a Table, configurations: &[u32], curves: Option<Curves>, beside: Beside) -> Data<'a> {
+impl<'a> PageData<'a> {
+    /// The data of a page. `configurations` is what the function of that name returns. `table` was
+    /// shortened by `design::shorten`.
+    pub fn new(
+        table: &'a TrialTable,
+        configurations: &[u32],
+        curves: Option<Curves>,
+        beside: PageContext,
+    ) -> PageData<'a> {
         let counts = match &beside.manifest {
             Some(manifest) => manifest.counts,
             None => counted(table),
@@ -114,7 +126,7 @@ impl<'a> Data<'a> {
         let epochs = |event| integers(table.epochs_of(event).iter().map(|epoch| epoch.unwrap_or(0)));
         let budget = table.factor("epochs").expect("a column that is always there");
         let ids = table.trials.iter().flat_map(|trial| trial.bits().to_be_bytes().into_iter().skip(2));
-        Data {
+        PageData {
             name: beside.name,
             version: env!("CARGO_PKG_VERSION"),
             fingerprints: beside.manifest.as_ref().map(|manifest| manifest.fingerprints.clone()).unwrap_or_default(),
@@ -130,8 +142,8 @@ impl<'a> Data<'a> {
             verdict: integers(table.verdicts.iter().map(|verdict| number(*verdict))),
             configuration: integers(configurations.iter().copied()),
             budget: integers((0..table.len()).map(|row| budget.level(row).number.unwrap_or_default() as u32)),
-            diverged: epochs(Event::Diverged),
-            nonfinite: epochs(Event::Nonfinite),
+            diverged: epochs(SurvivalEvent::Diverged),
+            nonfinite: epochs(SurvivalEvent::Nonfinite),
             curves,
             spec: beside.spec,
             checks: beside.checks,
@@ -139,8 +151,9 @@ impl<'a> Data<'a> {
     }
 }
 
-/// The configuration of each row, numbered as they appear: as in `summary.csv`, all of it but the seed.
-pub fn configurations(table: &Table) -> Vec<u32> {
+/// The number of the configuration of each row, in the order in which they first appear. As in
+/// `summary.csv`, a configuration is everything but the seed.
+pub fn configurations(table: &TrialTable) -> Vec<u32> {
     let causes: Vec<&Factor> =
         table.factors.iter().filter(|factor| factor.levels.len() > 1 && !repeats(table, factor)).collect();
     let (mut at, mut key) = (HashMap::new(), Vec::new());
@@ -159,8 +172,9 @@ pub fn configurations(table: &Table) -> Vec<u32> {
     (0..table.len()).map(&mut of).collect()
 }
 
-/// The seed, and that of the data where it is the same.
-fn repeats(table: &Table, factor: &Factor) -> bool {
+/// Whether the factor is the seed, or the seed of the data where that is the same as the seed in
+/// every row.
+fn repeats(table: &TrialTable, factor: &Factor) -> bool {
     match factor.name {
         "seed" => true,
         "data_seed" => {
@@ -171,8 +185,8 @@ fn repeats(table: &Table, factor: &Factor) -> bool {
     }
 }
 
-/// What varies. A seed of the data is left out where it is the seed, and a cause of its own where it is not.
-fn axes<'a>(table: &'a Table) -> Vec<Axis<'a>> {
+/// The axes that vary. The seed of the data is left out if it is the same as the seed.
+fn axes<'a>(table: &'a TrialTable) -> Vec<AxisData<'a>> {
     let causes: Vec<&str> = design::varying(table, &table.rows()).iter().map(|factor| factor.name).collect();
     let several = table.factors.iter().filter(|factor| factor.levels.len() > 1);
     let own = several.filter(|factor| factor.name != "data_seed" || !repeats(table, factor));
@@ -180,7 +194,7 @@ fn axes<'a>(table: &'a Table) -> Vec<Axis<'a>> {
         "data_seed" => true,
         name => causes.contains(&name) && !copies_init(table, factor),
     };
-    let axis = |factor: &'a Factor| Axis {
+    let axis = |factor: &'a Factor| AxisData {
         name: factor.name,
         numeric: factor.is_numeric(),
         levels: factor.levels.iter().map(|level| &*level.text).collect(),
@@ -191,13 +205,15 @@ fn axes<'a>(table: &'a Table) -> Vec<Axis<'a>> {
     own.map(axis).collect()
 }
 
-/// The recurrent initializer, where it is that of the other weights in every recurrent net.
-fn copies_init(table: &Table, factor: &Factor) -> bool {
+/// Whether the factor is the initializer of recurrent weights, and is that of the other weights in
+/// every recurrent net.
+fn copies_init(table: &TrialTable, factor: &Factor) -> bool {
     let init = table.factor("init").expect("a column that is always there");
     let same = |row| matches!(&*factor.level(row).text, "") || factor.level(row).text == init.level(row).text;
     factor.name == "recurrent_init" && (0..table.len()).all(same)
 }
 
+/// The index of a verdict in `verdicts`.
 fn number(verdict: Verdict) -> u32 {
     let place = match verdict {
         Verdict::Outcome(outcome) => Outcome::ALL.iter().position(|o| *o == outcome),
@@ -206,14 +222,14 @@ fn number(verdict: Verdict) -> u32 {
     place.expect("all are listed") as u32
 }
 
-fn counted(table: &Table) -> Counts {
+fn counted(table: &TrialTable) -> Counts {
     let mut counts = Counts::default();
     table.verdicts.iter().for_each(|verdict| counts.add(*verdict));
     counts
 }
 
-/// `2 crashed, 1 timeout`
-fn lost_text(table: &Table, lost: u64) -> String {
+/// How many trials were lost for which reason, such as `2 crashed, 1 timeout`.
+fn lost_text(table: &TrialTable, lost: u64) -> String {
     let of = |reason: &Lost| table.verdicts.iter().filter(|verdict| **verdict == Verdict::Lost(*reason)).count() as u64;
     let reasons: Vec<(u64, &Lost)> = Lost::ALL.iter().map(|reason| (of(reason), reason)).collect();
     if reasons.iter().map(|(n, _)| n).sum::<u64>() != lost {
@@ -224,8 +240,9 @@ fn lost_text(table: &Table, lost: u64) -> String {
 }
 
 impl Checks {
+    /// The results of a check.
     pub fn of(gate: &Gate) -> Checks {
-        let case = |case: &blowup_core::check::Case| Case {
+        let case = |case: &blowup_core::check::Case| CaseData {
             name: case.name.clone(),
             group: case.group.clone(),
             metric: case.metric.clone(),

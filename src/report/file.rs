@@ -1,11 +1,12 @@
-//! Writes `report.html` into a run directory: the rows, what lies beside them and what a check says of them, into one page.
+//! Writes `report.html` into a run directory: its rows, the files beside them, and the result of a
+//! check, in one page.
 
 use super::curves::{Curves, curves};
-use super::data::{self, Beside, Checks, Data, Sampled};
+use super::data::{self, Checks, PageContext, PageData, Sampled};
 use super::sample::{self, Sample};
 use super::{MOST_TRIALS, page};
 use crate::figures::design;
-use crate::figures::table::Table;
+use crate::figures::table::TrialTable;
 use crate::origin::parse_kept;
 use crate::progress::to_stderr;
 use crate::run_files::{self, open};
@@ -20,10 +21,11 @@ use blowup_core::store::{self, Folder, Manifest};
 use std::io::{self, BufRead};
 use std::path::Path;
 
-/// Replaces the report of a run directory. `spec`: that of the sweep, if it is at hand; else it is read from the directory.
+/// Replaces the report of a run directory. Without `spec`, the spec of the sweep is read from the
+/// directory.
 ///
 /// # Errors
-/// A `runs.csv` that is not there or damaged; a folder that cannot be written to.
+/// If `runs.csv` is missing or damaged, or the folder cannot be written to.
 pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
     let dir = folder.path();
     store::refuse_report(dir).map_err(|failure| failure.hint("move it away, or give it another name"))?;
@@ -33,7 +35,7 @@ pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
     let kept: Vec<&str> = data::measures().into_iter().chain(["epochs_run"]).collect();
     let text = input::text(&dir.join("spec.toml"))?;
     let axes = text.as_deref().map(blowup_core::spec::axes).unwrap_or_default();
-    let mut table = Table::read(&path, Sample::new(open(&path)?, mask), &kept, &Filter::default(), &axes)?;
+    let mut table = TrialTable::read(&path, Sample::new(open(&path)?, mask), &kept, &Filter::default(), &axes)?;
     design::shorten(&mut table);
     let configurations = data::configurations(&table);
     let manifest = input::text(&dir.join("manifest.toml"))?.and_then(|text| Manifest::parse(&text));
@@ -52,7 +54,7 @@ pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
         ),
         None => (folder_name(dir), None),
     };
-    let beside = Beside {
+    let beside = PageContext {
         name,
         sampled: (mask > 0)
             .then(|| Sampled { of: manifest.as_ref().map_or(rows, |m| m.counts.trials - m.counts.missing) }),
@@ -61,18 +63,19 @@ pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
         checks,
     };
     let curves = read_curves(&dir.join("epochs.csv"), &table, &configurations)?;
-    let data = Data::new(&table, &configurations, curves, beside);
+    let data = PageData::new(&table, &configurations, curves, beside);
     folder.replace(store::REPORT, |to| page::write(&data, to))
 }
 
-/// For the end of a sweep, whose results are whole without a page.
+/// Replaces the report as `write` does. A failure is told and does not fail the sweep, whose
+/// results are whole without a report.
 pub fn write_or_tell(folder: &Folder, spec: Option<&Spec>) {
     if let Err(failure) = write(folder, spec) {
         to_stderr(&format!("{} was not written: {failure}", store::REPORT));
     }
 }
 
-/// Lines after the header.
+/// The number of lines after the header.
 fn count_rows(path: &Path) -> Result<u64, Failure> {
     let mut reader = open(path)?;
     let mut count = || -> io::Result<u64> {
@@ -91,19 +94,22 @@ fn count_rows(path: &Path) -> Result<u64, Failure> {
     Ok(lines.saturating_sub(1))
 }
 
-fn read_curves(path: &Path, table: &Table, configurations: &[u32]) -> Result<Option<Curves>, Failure> {
+/// Reads the curves of single trials, if they were recorded.
+fn read_curves(path: &Path, table: &TrialTable, configurations: &[u32]) -> Result<Option<Curves>, Failure> {
     if !path.exists() {
         return Ok(None);
     }
     curves(table, configurations, open(path)?).map_err(|error| Failure::io("read", path, &error))
 }
 
+/// The name of the folder, which stands in for the name of the sweep.
 fn folder_name(dir: &Path) -> String {
     let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// None if nothing is expected. What keeps a check from running is told in the page and stops no report.
+/// The result of a check. None if the spec expects nothing. If the check cannot run, the page says
+/// why.
 fn checks(dir: &Path, spec: &Spec, rows: u64) -> Option<Checks> {
     if spec.expects.is_empty() {
         return None;

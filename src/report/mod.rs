@@ -1,9 +1,11 @@
-//! `report.html`: one page that opens from disk and draws itself. The rows go into it as columns (`columns`), with curves of single trials
-//! (`curves`); `data` puts them together with the spec and the findings of a check; `page` writes them into the page, whose style and
-//! scripts lie in `page/`. Everything that depends on what its reader picks is counted there.
+//! Writes `report.html`, one page that a browser opens from disk and that draws itself. The rows go
+//! into it as typed arrays ([`columns`]), beside the curves of single trials ([`curves`]). [`data`]
+//! adds the spec and the findings of a check. [`page`] writes everything into the page, whose style
+//! and scripts lie in `page/`. The scripts count whatever depends on the choices of its reader.
 //!
-//! `file` alone opens files, and nothing reads the clock. A page holds at most `MOST_TRIALS`, beyond that a sample
-//! (`sample`), and nothing that was timed: the same rows give the same bytes.
+//! [`mod@file`] alone opens files, and nothing reads the clock. A page has at most `MOST_TRIALS`
+//! trials. If there are more, it has a sample of them ([`sample`]). It has nothing that was timed,
+//! so the same rows give the same bytes.
 
 pub mod columns;
 pub mod curves;
@@ -12,8 +14,10 @@ pub mod file;
 pub mod page;
 pub mod sample;
 
-/// Trials in a page: what a browser counts again in a blink and a file of some ten megabytes holds.
+/// How many trials a page has at most. A browser counts so many without a noticeable wait, and the
+/// file has some ten megabytes.
 pub const MOST_TRIALS: u64 = 1 << 17;
 
-/// Trials in a sample of more than those: a sweep of a million has little memory left for it.
+/// How many trials a sample has at most. A sweep of a million trials has little memory left for its
+/// report.
 pub const MOST_SAMPLED: u64 = 1 << 16;

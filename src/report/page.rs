@@ -1,12 +1,12 @@
-//! The page around its data.
+//! Writes the page: its HTML, its style, its data and its scripts.
 
-use super::data::Data;
+use super::data::PageData;
 use std::io::{self, Write};
 
 const HTML: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/style.css");
 
-/// One after the other in one function: each uses what stands before it.
+/// The scripts stand in one function, in this order: each uses what is before it.
 const SCRIPTS: [&str; 17] = [
     include_str!("page/dom.js"),
     include_str!("page/data.js"),
@@ -27,30 +27,35 @@ const SCRIPTS: [&str; 17] = [
     include_str!("page/main.js"),
 ];
 
-/// Writes the page.
-pub fn write(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
+/// Writes the page with this data.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write(data: &PageData<'_>, to: &mut dyn Write) -> io::Result<()> {
     let mut rest = HTML;
-    for (mark, part) in [("{{style}}", Part::Style), ("{{data}}", Part::Data), ("{{script}}", Part::Scripts)] {
+    for (mark, part) in
+        [("{{style}}", PagePart::Style), ("{{data}}", PagePart::Data), ("{{script}}", PagePart::Scripts)]
+    {
         let (before, after) = rest.split_once(mark).expect("the page has its marks");
         to.write_all(before.as_bytes())?;
         match part {
-            Part::Style => to.write_all(STYLE.as_bytes())?,
-            Part::Data => serde_json::to_writer(Harmless(&mut *to), data)?,
-            Part::Scripts => SCRIPTS.iter().try_for_each(|script| to.write_all(script.as_bytes()))?,
+            PagePart::Style => to.write_all(STYLE.as_bytes())?,
+            PagePart::Data => serde_json::to_writer(Harmless(&mut *to), data)?,
+            PagePart::Scripts => SCRIPTS.iter().try_for_each(|script| to.write_all(script.as_bytes()))?,
         }
         rest = after;
     }
     to.write_all(rest.as_bytes())
 }
 
-enum Part {
+enum PagePart {
     Style,
     Data,
     Scripts,
 }
 
-/// JSON inside of a `script` element: no text of a user may end that element or begin a comment. A `<` stands in strings only, where it may be
-/// written as an escape.
+/// Writes JSON inside a `script` element, where no text of a user may end that element or begin a
+/// comment. In JSON a `<` occurs only in strings, and there it can be written as an escape.
 struct Harmless<'a>(&'a mut dyn Write);
 
 impl Write for Harmless<'_> {

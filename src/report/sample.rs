@@ -1,23 +1,25 @@
-//! The rows of a `runs.csv` that is too long for a page: those whose trial has an id that ends in zeros. An id is a hash, so such rows lie
-//! evenly over the grid, and another reader of the same rows takes the same ones. Rows are handed on as they are, not looked into.
+//! A sample of the rows of a `runs.csv` that is too long for a page. It has the trials whose ids
+//! end in zero bits. An id is a hash, so these trials are spread evenly over the grid, and the same
+//! rows always give the same sample. The rows are passed on as they are.
 
 use super::{MOST_SAMPLED, MOST_TRIALS};
 use blowup_core::record;
 use std::io::{self, BufRead, Read};
 
-/// Reads the header and the rows of the sample.
+/// Reads the header and the rows of the sample, and leaves out all others.
 pub struct Sample<R> {
     from: R,
-    /// Of a trial's id, those that must be 0.
+    /// The bits of the id of a trial that must be 0.
     mask: u64,
     line: Vec<u8>,
-    /// How much of `line` was read.
+    /// How many bytes of `line` were read.
     at: usize,
-    /// Whether the row that `line` belongs to is in the sample.
+    /// Whether the row to which `line` belongs is in the sample.
     kept: bool,
 }
 
-/// The bits of an id that must be 0 to leave a page no more rows than it holds; none if it holds them all.
+/// The bits of an id that must be 0, so that the sample is no larger than a page allows. None of
+/// them if there are few enough rows.
 pub fn mask(rows: u64) -> u64 {
     let mut mask = 0;
     while rows > MOST_TRIALS && rows > MOST_SAMPLED * (mask + 1) {
@@ -27,8 +29,9 @@ pub fn mask(rows: u64) -> u64 {
 }
 
 impl<R: BufRead> Sample<R> {
+    /// The rows from `from` whose ids have only zeros at the bits of `mask`.
     pub fn new(from: R, mask: u64) -> Sample<R> {
-        // The header has no id and is kept.
+        // The header has no id. It is kept.
         Sample { from, mask, line: Vec::new(), at: 0, kept: true }
     }
 }
@@ -41,7 +44,7 @@ impl<R: BufRead> BufRead for Sample<R> {
             if self.from.read_until(b'\n', &mut self.line)? == 0 {
                 break;
             }
-            // A line without an id goes on with the row before it, whose label has a line end in it.
+            // A line without an id continues the row before it, whose label contains a line end.
             if let Some(trial) = record::row_id(&self.line) {
                 self.kept = trial.bits() & self.mask == 0;
             }

@@ -1,30 +1,32 @@
-//! The shell scripts of a job array: `shards.sh` (a task), `merge.sh` (behind all of them), `submit.sh` (sbatch for both).
+//! The shell scripts of a job array: `shards.sh` is a task, `merge.sh` is the merge after all
+//! tasks, and `submit.sh` submits both with sbatch.
 
 use blowup_core::merge::ranges;
 use std::fmt::Write as _;
 
-/// Every script says so, by which it is known.
+/// A line in every script, which tells that blowup wrote it.
 pub const WRITTEN_BY: &str = "Written by `blowup slurm`.";
 
-/// What the scripts are about. Paths are absolute: jobs start anywhere.
+/// What the scripts need to know. The paths are absolute, since a job may start in any folder.
 pub struct Job<'a> {
-    /// Of the sweep.
+    /// The name of the sweep.
     pub name: &'a str,
     pub program: &'a str,
     pub spec: &'a str,
     pub out: &'a str,
     pub shards: u32,
-    /// For sbatch, as given.
+    /// The options for sbatch, as they were given.
     pub options: &'a [String],
 }
 
-/// A text as one word of the shell.
+/// The text, quoted as one word of the shell.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 impl Job<'_> {
-    /// A task: the number of its shard is that of the task and the script's argument, added.
+    /// The script of a task. The number of its shard is the number of the task plus the argument of
+    /// the script.
     pub fn task(&self) -> String {
         let Job { name, program, spec, out, shards, .. } = self;
         let (program, spec, out) = (quoted(program), quoted(spec), quoted(out));
@@ -67,7 +69,8 @@ exit "$status"
         )
     }
 
-    /// Refuses, and says why, unless all shards are there and finished.
+    /// The script of the merge. `blowup merge` refuses and says why if a shard is missing or not
+    /// finished.
     pub fn merge(&self) -> String {
         let Job { name, program, spec, out, shards, .. } = self;
         let (program, spec, out) = (quoted(program), quoted(spec), quoted(out));
@@ -88,7 +91,8 @@ exit "$status"
         )
     }
 
-    /// Submits these shards, in arrays of at most `most` tasks, and the merge behind them.
+    /// The script that submits these shards, in arrays of at most `most` tasks, and the merge after
+    /// them.
     pub fn submit(&self, shards: &[u32], most: u32) -> String {
         let Job { name, out, options, .. } = self;
         let options: String = options.iter().map(|option| format!(" {}", quoted(option))).collect();
@@ -110,10 +114,11 @@ array() {{
 "#,
             quoted(out),
         );
-        for Array { offset, tasks, shards } in arrays(shards, most) {
+        for JobArray { offset, tasks, shards } in arrays(shards, most) {
             let _ = writeln!(text, "array {tasks} {offset} {shards}");
         }
-        // When all have ended, however they did: the merge itself knows whether they are whole, says what is wanting, and does not wait for ever.
+        // The merge starts when all tasks have ended, in whatever way. It tells itself what is
+        // missing. If it depended on their success, it would wait forever after a failure.
         let _ = write!(
             text,
             r#"job=$(sbatch --parsable --job-name={word} --output="$out/slurm/log/%A.out"{options} --ntasks=1 --cpus-per-task=1 ${{after:+--dependency=afterany$after}} merge.sh)
@@ -126,23 +131,23 @@ echo "merge $job"
     }
 }
 
-/// A job array, its numbers as sbatch wants them: `1-5,7`.
+/// A job array. Its numbers are written as sbatch reads them: `1-5,7`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Array {
-    /// What a task adds to its number to have that of its shard.
+pub struct JobArray {
+    /// The number of a shard minus the number of its task.
     pub offset: u32,
     pub tasks: String,
     pub shards: String,
 }
 
-/// Sorted shards in arrays of which no task's number is above `most`.
-pub fn arrays(shards: &[u32], most: u32) -> Vec<Array> {
+/// Divides shards, which are sorted, among arrays in which no task has a number above `most`.
+pub fn arrays(shards: &[u32], most: u32) -> Vec<JobArray> {
     let block = |shard: &u32| (shard - 1) / most;
     let text = |numbers: &[u32]| ranges(numbers).replace(' ', "");
     let array = |shards: &[u32]| {
         let offset = block(&shards[0]) * most;
         let tasks: Vec<u32> = shards.iter().map(|shard| shard - offset).collect();
-        Array { offset, tasks: text(&tasks), shards: text(shards) }
+        JobArray { offset, tasks: text(&tasks), shards: text(shards) }
     };
     shards.chunk_by(|a, b| block(a) == block(b)).map(array).collect()
 }

@@ -1,85 +1,92 @@
-//! How far the shards of a sweep are, from what lies in their folders. Pure: facts in, text out.
+//! How far the shards of a sweep are, judged by what lies in their folders.
 
 use blowup_core::store::Status;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What the files say of a shard.
+/// What the files say of one shard.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     pub index: u32,
-    /// A process holds the lock of its folder.
+    /// Whether a process holds the lock of its folder.
     pub locked: bool,
-    /// Of its manifest, if it has one.
+    /// The status in its manifest, if it has one.
     pub status: Option<Status>,
     pub trials: u64,
     pub lost: u64,
     pub rows: u64,
-    /// With which exit status its last task ended, if that is known.
+    /// The exit status of its last task, if it is known.
     pub exit: Option<i32>,
-    /// Since its last row.
+    /// The time since its last row was written.
     pub quiet: Option<Duration>,
 }
 
+/// How far a shard is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum ShardState {
     Done,
     Running,
-    /// It has begun, is not done and does not run. It resumes where it was.
+    /// It has begun, but is neither done nor running. If it is submitted again, it resumes where it
+    /// was.
     Failed,
     Missing,
 }
 
-impl State {
-    const ALL: [State; 4] = [State::Done, State::Running, State::Failed, State::Missing];
+impl ShardState {
+    const ALL: [ShardState; 4] = [ShardState::Done, ShardState::Running, ShardState::Failed, ShardState::Missing];
 
+    /// The word for the state, as the table has it.
     pub fn name(self) -> &'static str {
         match self {
-            State::Done => "done",
-            State::Running => "running",
-            State::Failed => "failed",
-            State::Missing => "missing",
+            ShardState::Done => "done",
+            ShardState::Running => "running",
+            ShardState::Failed => "failed",
+            ShardState::Missing => "missing",
         }
     }
 }
 
 impl Facts {
-    pub fn state(&self) -> State {
+    /// The state that the facts amount to.
+    pub fn state(&self) -> ShardState {
         match (self.locked, self.status, self.exit) {
-            (true, ..) => State::Running,
-            (false, Some(Status::Complete), _) => State::Done,
-            (false, None, None) => State::Missing,
-            (false, _, _) => State::Failed,
+            (true, ..) => ShardState::Running,
+            (false, Some(Status::Complete), _) => ShardState::Done,
+            (false, None, None) => ShardState::Missing,
+            (false, _, _) => ShardState::Failed,
         }
     }
 
+    /// Why the shard is in this state, or an empty text.
     fn why(&self) -> &'static str {
         match (self.state(), self.exit) {
-            (State::Done, _) if self.lost > 0 => "with lost trials: they run again when the shard does",
-            (State::Done | State::Running, _) => "",
-            (State::Missing, _) => "has not begun",
-            (State::Failed, Some(130)) => "interrupted: cancelled, preempted or out of time",
-            (State::Failed, Some(2)) => "could not run: its log says why",
-            (State::Failed, Some(_)) => "ended early: its log says why",
-            (State::Failed, None) => "ended without a word: killed, or its node is gone",
+            (ShardState::Done, _) if self.lost > 0 => "with lost trials: they run again when the shard does",
+            (ShardState::Done | ShardState::Running, _) => "",
+            (ShardState::Missing, _) => "has not begun",
+            (ShardState::Failed, Some(130)) => "interrupted: cancelled, preempted or out of time",
+            (ShardState::Failed, Some(2)) => "could not run: its log says why",
+            (ShardState::Failed, Some(_)) => "ended early: its log says why",
+            (ShardState::Failed, None) => "ended without a word: killed, or its node is gone",
         }
     }
 }
 
-/// Shards that the table lists.
+/// How many shards the table lists at most.
 const LISTED: usize = 50;
 
-/// `merged`: the status of the folder above, if it has one.
+/// The status of all shards as a table. `merged` is the status in the manifest of the folder that
+/// holds the shards, if it has one.
 pub fn text(dir: &str, shards: &[Facts], merged: Option<Status>) -> String {
-    let count = |state: State| shards.iter().filter(|shard| shard.state() == state).count();
-    let counts: Vec<String> = State::ALL.iter().map(|state| format!("{} {}", count(*state), state.name())).collect();
+    let count = |state: ShardState| shards.iter().filter(|shard| shard.state() == state).count();
+    let counts: Vec<String> =
+        ShardState::ALL.iter().map(|state| format!("{} {}", count(*state), state.name())).collect();
     let merged = match merged {
         Some(Status::Complete) => "merged",
         Some(Status::Partial) => "merged in part",
         Some(Status::Running | Status::Interrupted) | None => "not merged",
     };
     let mut text = format!("{dir}: {} shards: {}; {merged}\n", shards.len(), counts.join(", "));
-    let open: Vec<&Facts> = shards.iter().filter(|shard| shard.state() != State::Done || shard.lost > 0).collect();
+    let open: Vec<&Facts> = shards.iter().filter(|shard| shard.state() != ShardState::Done || shard.lost > 0).collect();
     if open.is_empty() {
         return text;
     }
@@ -99,7 +106,7 @@ pub fn text(dir: &str, shards: &[Facts], merged: Option<Status>) -> String {
     text
 }
 
-/// `12 s`, `5 min`, `3 h`, `2 d`
+/// A time, such as `12 s`, `5 min`, `3 h` or `2 d`.
 fn ago(since: Duration) -> String {
     let seconds = since.as_secs();
     match seconds {

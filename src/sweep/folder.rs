@@ -25,8 +25,8 @@ fn default_dir(name: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Refuses to mix: a folder that holds one shard goes on holding that shard, and a folder that holds
-/// a whole sweep goes on holding a whole sweep.
+/// Refuses to mix: a folder that holds one shard goes on holding that shard, and a folder that
+/// holds a whole sweep goes on holding a whole sweep.
 ///
 /// # Errors
 /// If the manifest in the folder names another shard than `shard`.

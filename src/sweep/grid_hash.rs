@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 pub struct GridHash(Sha256);
 
 impl GridHash {
+    /// Adds the next id.
     pub fn add(&mut self, id: TrialId) {
         self.0.update(id.bits().to_be_bytes());
     }

@@ -1,7 +1,7 @@
 //! What a sweep writes about itself into `manifest.toml`.
 
 use super::survey::Survey;
-use crate::cli::Sweep;
+use crate::cli::SweepArgs;
 use crate::origin;
 use blowup_core::plan::Shard;
 use blowup_core::record::{self, Counts};
@@ -12,7 +12,7 @@ use std::time::SystemTime;
 /// The manifest of a sweep that starts now. It keeps what the manifest in the folder says about
 /// earlier runs: the fingerprints, the first start and the seconds that were spent.
 pub fn manifest(
-    args: &Sweep,
+    args: &SweepArgs,
     spec: &Spec,
     store: &Store,
     shard: Option<Shard>,

@@ -1,9 +1,10 @@
 //! A sweep, from the grid and the rows that a folder holds to the finished files.
 //!
-//! `size` and `folder` say which grids and which folders a sweep accepts, and `shard` says which
-//! shard of it this process is. `survey` compares the grid with the rows that are there. `running`
-//! is the sweep while its workers train and until its files are closed; `manifest` is what it writes
-//! about itself, and `text` is what it prints. `command::sweep` calls these in order.
+//! [`size`] and [`folder`] say which grids and which folders a sweep accepts, and [`shard`] says
+//! which shard of it this process is. [`survey`] compares the grid with the rows that are there.
+//! [`running`] is the sweep while its workers train and until its files are closed; [`manifest`] is
+//! what it writes about itself, and [`text`] is what it prints.
+//! [`command::sweep`](crate::command::sweep) calls these in order.
 
 pub mod folder;
 pub mod grid_hash;

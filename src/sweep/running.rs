@@ -4,7 +4,7 @@ use super::label::relabelled;
 use super::manifest::{counts, now};
 use super::survey::Survey;
 use super::text::{self, were};
-use crate::cli::Sweep;
+use crate::cli::SweepArgs;
 use crate::figures::glance::glance;
 use crate::program::Launch;
 use crate::progress::{self, Progress};
@@ -26,7 +26,7 @@ use std::time::Instant;
 
 /// A sweep whose folder is locked and whose grid is known.
 pub struct Running<'a> {
-    args: &'a Sweep,
+    args: &'a SweepArgs,
     /// The text of the spec, which the folder keeps byte for byte.
     text: &'a str,
     spec: &'a Spec,
@@ -34,7 +34,8 @@ pub struct Running<'a> {
     survey: &'a Survey,
     limits: Limits,
     manifest: Manifest,
-    /// The name that the manifest has for this `[record]`. Each row is noted together with it.
+    /// The name of this `[record]`. `runs.crc32` notes it for each row, and the manifest explains
+    /// it.
     recorded: Recorded,
     started: Instant,
     /// The fingerprint of the workers. None until a worker is ready and the folder was begun.
@@ -46,7 +47,7 @@ pub struct Running<'a> {
 impl<'a> Running<'a> {
     /// The sweep of `spec` into `store`, not begun yet. `text` is the text of the spec.
     pub fn new(
-        args: &'a Sweep,
+        args: &'a SweepArgs,
         (text, spec): (&'a str, &'a Spec),
         store: Store,
         survey: &'a Survey,
@@ -112,7 +113,7 @@ impl<'a> Running<'a> {
                 Ok(Exit::Lost)
             }
             Err(failure) => {
-                // The first error is the one to show.
+                // An error of closing would hide the first error, which is its cause.
                 let _ = self.close(Status::Interrupted);
                 Err(failure)
             }
@@ -124,6 +125,8 @@ impl<'a> Running<'a> {
         self.store.spec.as_ref().is_some_and(|old| old != self.text)
     }
 
+    /// Acts on what the pool tells: takes the folder when the first worker is ready, writes rows,
+    /// and counts.
     fn hear(&mut self, news: News<'_>, progress: &mut Progress) -> Result<(), Failure> {
         match news {
             News::Ready { fingerprint } => match &self.begun {
@@ -155,6 +158,8 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
+    /// Notes the fingerprint of the workers in the manifest. Refuses to mix rows whose bits may
+    /// differ, unless `--allow-mixed` permits it.
     fn check_fingerprint(&mut self, fingerprint: &str) -> Result<(), Failure> {
         let known = &mut self.manifest.fingerprints;
         if self.store.runs.is_empty() {
@@ -179,7 +184,7 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// A trial that is trained once more, for what is recorded now, must come out as it did.
+    /// Refuses rows of trials that were trained again and did not come out as before.
     fn check_same_rows(&self, trials: &[TrialId], rows: &Rows) -> Result<(), Failure> {
         let mut at = 0;
         for (trial, row) in trials.iter().zip(&rows.trials) {
@@ -202,7 +207,8 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Rows that are there stay as they were recorded.
+    /// Warns of rows that lack what `[record]` asks for now, and of rows without checksums. Both
+    /// are kept as they are.
     fn warn_of_unrecorded(&self) {
         let lacking = self.survey.lacking;
         if lacking > 0 && !self.args.refill {
@@ -221,7 +227,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Every selected trial has a row: the files in grid order, the summary, the table.
+    /// Ends a sweep in which every selected trial has a row. Puts the files into the order of the
+    /// grid, writes the summary and the report, and prints the table.
     fn finish(mut self) -> Result<Exit, Failure> {
         self.store.check_lock()?;
         let (survey, mut csv) = (self.survey, self.store.new_summary()?);
@@ -243,7 +250,7 @@ impl<'a> Running<'a> {
         Ok(self.exit())
     }
 
-    /// Of a sweep that has nothing more to run.
+    /// The exit status of a sweep that has nothing more to run. Warns of lost trials.
     fn exit(&self) -> Exit {
         if self.lost > 0 {
             let hint = "lost.csv has the reasons; the same command runs them again";
@@ -257,7 +264,7 @@ impl<'a> Running<'a> {
         if self.lost + given_up == 0 { Exit::Done } else { Exit::Lost }
     }
 
-    /// A sweep that was finished before.
+    /// Shows a sweep whose files were finished before.
     fn show(&self) -> Result<Exit, Failure> {
         let mut summary = Summary::new(self.spec, false);
         self.store.runs.rows(&mut |row| {
@@ -279,9 +286,10 @@ impl<'a> Running<'a> {
         print(&text)
     }
 
+    /// Syncs the files and writes the manifest with this status.
     fn close(&mut self, status: Status) -> Result<(), Failure> {
         if self.begun.is_none() && status == Status::Interrupted {
-            // Nothing was written, nothing is to be said.
+            // Nothing was written, so the manifest stays as it is.
             return Ok(());
         }
         self.store.sync()?;

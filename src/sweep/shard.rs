@@ -1,13 +1,14 @@
-//! `--shard`: which shard a process is, from the argument and the environment of the scheduler that started it.
+//! Which shard this process trains, from `--shard` and from the environment that a scheduler has
+//! set.
 
 use crate::cli::ShardArg;
 use blowup_core::failure::Failure;
 use blowup_core::plan::Shard;
 
-/// `get`: a variable of the environment.
+/// The shard that `--shard` means. `get` returns a variable of the environment.
 ///
 /// # Errors
-/// If a variable is not there, or what it says does not fit.
+/// If a variable that is needed is not set, is no number, or is out of range.
 pub fn resolve(arg: ShardArg, get: &dyn Fn(&str) -> Option<String>) -> Result<Shard, Failure> {
     let number = |name: &str, hint: &str| -> Result<u32, Failure> {
         let text = get(name).ok_or_else(|| Failure::new(format!("`{name}` is not set")).hint(hint))?;
@@ -39,7 +40,7 @@ pub fn resolve(arg: ShardArg, get: &dyn Fn(&str) -> Option<String>) -> Result<Sh
     }
 }
 
-/// The shard of a task of an array without gaps, wherever it begins.
+/// The shard of one task of a job array. The array may begin at any number, but may have no gaps.
 fn slurm(
     task: u32,
     min: u32,

@@ -1,5 +1,6 @@
-//! One pass over the grid (or a shard of it), against the rows that are there: what is left to run, in which order the rows end up, and whether
-//! the folder belongs to this grid at all.
+//! One pass over the grid, or over a shard of it, which compares it with the rows in the folder. It
+//! finds what is left to run, in which order the rows end up, and whether the folder belongs to
+//! this grid.
 
 use super::grid_hash::GridHash;
 use blowup_core::axis::{Axis, TABLE};
@@ -14,46 +15,52 @@ use blowup_core::store::Store;
 use blowup_core::trial::{Trial, TrialId};
 use std::path::Path;
 
+/// What the pass over the grid has found.
 pub struct Survey {
-    /// The grid or, of a shard, its part of it; filtered or not.
+    /// The trials of the grid or of the shard, in the order of the grid. No filter applies to them.
     pub order: Vec<TrialId>,
-    /// Where in the grid each stands.
+    /// The point of the grid at which each trial of `order` stands.
     pub points: Vec<u64>,
-    /// Each with the position from which on it holds.
+    /// Each label with the position in `order` of the first trial that has it.
     labels: Vec<(usize, String)>,
-    /// Trials of the whole grid, and those of them that the filter lets through.
+    /// How many trials the whole grid has.
     pub trials: u64,
+    /// How many trials of the whole grid the filter lets through.
     pub matched: u64,
-    /// `GridHash` of the whole grid.
+    /// The `GridHash` of the whole grid.
     pub grid: String,
-    /// Trials of `order` that the filter lets through.
+    /// How many trials of `order` the filter lets through.
     pub selected: u64,
-    /// Of those, the ones that are to run: without a verdict and not given up, or lacking and to be refilled.
+    /// The selected trials that are to run: those without a verdict that are not given up, and with
+    /// `--refill` those of which something was not recorded.
     pub planner: Planner,
-    /// Trials that were lost too often to be tried again.
+    /// How many selected trials were lost too often to be tried again.
     pub given_up: u64,
-    /// Trials that the filter lets through and that were trained before `[record]` asked for all that it asks for.
+    /// How many selected trials have a verdict, but were trained before `[record]` asked for all
+    /// that it asks for now.
     pub lacking: u64,
-    /// Rows in the folder whose trial is not in the grid.
+    /// How many rows of the folder are of no trial of `order`.
     pub foreign: usize,
-    /// A point whose trial was left out because another trial has its id.
+    /// A point whose trial the grid leaves out because another trial has the same id.
     collision: Option<u64>,
-    /// Values of the spec's filters, and of `--where`, that no trial of the grid has.
+    /// Values in the filters of the spec that no trial of the grid has.
     unmet: Vec<Unmet>,
+    /// Values in `--where` that no trial of the grid has.
     unmet_here: Vec<Unmet>,
 }
 
-/// Which trials run that have a row.
+/// Which trials run again although they have a row.
 pub struct Again<'a> {
     /// Whether a trial that was lost may be tried again.
     pub retry: &'a dyn Fn(TrialId) -> bool,
-    /// Whether something that is to be recorded was not recorded of a trial.
+    /// Whether the row of a trial lacks something that `[record]` asks for.
     pub lacks: &'a dyn Fn(TrialId) -> bool,
-    /// Whether those are trained again.
+    /// Whether trials that lack something are trained again.
     pub refill: bool,
 }
 
 impl Survey {
+    /// Goes through the grid of `spec`. `store` is the folder, `filter` is that of `--where`.
     pub fn new(spec: &Spec, filter: &Filter, store: &Store, shard: Option<Shard>, again: &Again<'_>) -> Survey {
         let mut survey = Survey {
             order: Vec::new(),
@@ -74,7 +81,7 @@ impl Survey {
         let mut expected: Vec<Coverage<'_>> = spec.expects.iter().map(|expect| Coverage::new(&expect.filter)).collect();
         let mut asked = Coverage::new(filter);
         let (mut rows, mut hash) = (0, GridHash::default());
-        let mut part = Part::new(spec.grid(), shard);
+        let mut part = ShardTrials::new(spec.grid(), shard);
         while let Some((point, id, trial, inside)) = part.advance() {
             hash.add(id);
             survey.trials += 1;
@@ -116,8 +123,12 @@ impl Survey {
         survey
     }
 
-    /// Refuses a grid in which two trials have one id: of both there could be only one row. (Of two in different shards, `merge` says that
-    /// the shards overlap, where the grid does not look at every id itself.)
+    /// Refuses a grid in which two trials have the same id, since there could be only one row for
+    /// both. Two such trials in different shards are found by `merge`, which says that the shards
+    /// overlap.
+    ///
+    /// # Errors
+    /// If two trials have the same id. The message names in what they differ.
     pub fn check_ids(&self, grid: Grid<'_>) -> Result<(), Failure> {
         let pair = match self.collision {
             Some(point) => {
@@ -143,7 +154,11 @@ impl Survey {
         ))
     }
 
-    /// Refuses values in `where`, `[[exclude]]` and `--where` that no trial of the grid has, whatever part of it is to run.
+    /// Refuses values in `where`, `[[exclude]]` and `--where` that no trial of the whole grid has.
+    /// `text` and `file` are the text and the path of the spec, `args` are the values of `--where`.
+    ///
+    /// # Errors
+    /// If there is such a value, or if no trial passes all conditions of `--where`.
     pub fn check_values(&self, grid: Grid<'_>, text: &str, file: &Path, args: &[String]) -> Result<(), Failure> {
         let known = |column: &Attribute| grid.values(column);
         unmet::refuse(&self.unmet, &known, text, &file.display().to_string())
@@ -159,7 +174,7 @@ impl Survey {
         })
     }
 
-    /// Two positions with the same id.
+    /// Two positions in `order` with the same id.
     fn doubled(&self) -> Option<(usize, usize)> {
         let mut sorted = self.order.clone();
         sorted.sort_unstable();
@@ -168,13 +183,18 @@ impl Survey {
         Some((positions.next()?, positions.next()?))
     }
 
-    /// The label of the trial at this position of the grid.
+    /// The label of the trial at this position in `order`.
     pub fn label(&self, at: usize) -> &str {
         &self.labels[self.labels.partition_point(|(from, _)| *from <= at) - 1].1
     }
 
-    /// The spec is the one in the folder, so all rows should be its own. A few that are not were damaged and are dropped; many mean that
-    /// the same text now stands for other trials.
+    /// Checks the rows of a folder that holds the same spec, so that all of them should be of its
+    /// trials. A few rows that are not were damaged: they are dropped with a warning. If there are
+    /// many, the same text stands for other trials now. `rows` is how many rows the folder has,
+    /// `dir` its path and `spec` the path of the spec.
+    ///
+    /// # Errors
+    /// If more than one row, and more than 1% of the rows, are of no trial of the grid.
     pub fn check_same(&self, rows: usize, spec: &Path, dir: &Path) -> Result<(), Failure> {
         let runs = dir.join("runs.csv");
         if self.foreign > 1.max(rows / 100) {
@@ -190,7 +210,13 @@ impl Survey {
         Ok(())
     }
 
-    /// Refuses a folder with another sweep in it: one that has trials which this grid does not have.
+    /// Refuses a folder with another sweep in it, which has trials that this grid does not have.
+    /// `old` is the spec in the folder, if it can be read. `spec` and `dir` are the paths of the
+    /// new spec and of the folder.
+    ///
+    /// # Errors
+    /// If the old grid has a trial that the new grid does not have. If the old spec cannot be read,
+    /// the rows in the folder stand for its grid.
     pub fn check_contains(
         &self,
         old: Option<&Spec>,
@@ -200,7 +226,7 @@ impl Survey {
     ) -> Result<(), Failure> {
         let gone = match old {
             Some(old) => {
-                let (mut sorted, mut part) = (self.order.clone(), Part::new(old.grid(), shard));
+                let (mut sorted, mut part) = (self.order.clone(), ShardTrials::new(old.grid(), shard));
                 sorted.sort_unstable();
                 let trials = std::iter::from_fn(|| part.advance()).filter(|(.., inside)| *inside);
                 trials.filter(|(_, id, ..)| sorted.binary_search(id).is_err()).count()
@@ -226,18 +252,19 @@ impl Survey {
     }
 }
 
-/// The trials of a grid, each with whether it is in the shard.
-struct Part<'a> {
+/// Goes through the trials of a grid and says of each whether it is in the shard.
+struct ShardTrials<'a> {
     trials: Trials<'a>,
     shard: Option<(Split, Shard)>,
 }
 
-impl<'a> Part<'a> {
-    fn new(grid: Grid<'a>, shard: Option<Shard>) -> Part<'a> {
+impl<'a> ShardTrials<'a> {
+    fn new(grid: Grid<'a>, shard: Option<Shard>) -> ShardTrials<'a> {
         let shard = shard.map(|shard| (Split::new(grid.trials(), shard.count()), shard));
-        Part { trials: grid.trials(), shard }
+        ShardTrials { trials: grid.trials(), shard }
     }
 
+    /// The next trial: its point in the grid, its id, itself, and whether it is in the shard.
     fn advance(&mut self) -> Option<(u64, TrialId, Trial, bool)> {
         let (point, id, trial) = self.trials.advance()?;
         let inside = self.shard.as_mut().is_none_or(|(split, shard)| split.shard_of(&trial) == shard.index());

@@ -1,43 +1,44 @@
-//! The engine and libtorch, opened by a worker process; no other process has either. The engine is a
-//! library that cargo builds beside this program and that lies in the program's data, so that the
-//! program is one file wherever it is installed.
+//! Opens libtorch and the engine in a worker process. No other process opens them. The engine is a
+//! library that cargo builds beside this program. Its bytes lie in the data of the program, so that
+//! the program is one file wherever it is installed.
 
 use blowup_core::device::Device;
 #[cfg(feature = "engine")]
 use std::path::PathBuf;
 
 /// Why a worker cannot train, and what to do about it.
-pub struct Missing {
+pub struct EngineUnavailable {
     pub what: String,
     pub hint: String,
 }
 
-/// What libtorch is made of, each after what it needs.
+/// The libraries of libtorch, each after those that it needs.
 #[cfg(feature = "engine")]
 const LIBRARIES: [&str; 2] = ["libc10.so", "libtorch_cpu.so"];
 
-/// Opens libtorch and the engine, and is a worker until its stdin closes. False if it ended badly,
-/// which it has told itself.
+/// Opens libtorch and the engine, and trains what its parent orders until its stdin closes.
+/// `memory` is how many bytes it may hold. Returns false if it ended early, after it has told its
+/// parent why.
 ///
 /// # Errors
-/// If one of them is missing.
+/// If libtorch or the engine is missing, cannot be opened, or is of another build.
 #[cfg(feature = "engine")]
-pub fn work(device: Device, memory: Option<u64>) -> Result<bool, Missing> {
+pub fn work(device: Device, memory: Option<u64>) -> Result<bool, EngineUnavailable> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL};
     use std::ffi::{CStr, CString, c_char, c_int};
 
     let folder = libtorch()?;
-    let missing = |what: String| Missing { what, hint: HINT.to_owned() };
+    let missing = |what: String| EngineUnavailable { what, hint: HINT.to_owned() };
     for name in LIBRARIES {
         let file = folder.join(name);
         // SAFETY: libtorch's initializers run in any program that is linked with it.
         let opened = unsafe { Library::open(Some(&file), RTLD_LAZY | RTLD_LOCAL) };
         let opened =
             opened.map_err(|error| missing(format!("`{}` cannot be opened: {}", file.display(), words(&error))))?;
-        // It is never closed: tensors live in it.
+        // It is never closed, since tensors live in its memory.
         std::mem::forget(opened);
     }
-    let place = place().map_err(|error| Missing {
+    let place = place().map_err(|error| EngineUnavailable {
         what: format!("the engine finds no place in memory: {error}"),
         hint: format!(
             "it takes {} MB, which a limit on the length of files (`ulimit -f`) must allow",
@@ -59,7 +60,7 @@ pub fn work(device: Device, memory: Option<u64>) -> Result<bool, Missing> {
         }
     };
     if build.to_bytes() != env!("BLOWUP_BUILD").as_bytes() {
-        return Err(Missing {
+        return Err(EngineUnavailable {
             what: format!(
                 "the engine is of build {}, the program of {}",
                 build.to_string_lossy(),
@@ -75,8 +76,8 @@ pub fn work(device: Device, memory: Option<u64>) -> Result<bool, Missing> {
 }
 
 #[cfg(not(feature = "engine"))]
-pub fn work(_: Device, _: Option<u64>) -> Result<bool, Missing> {
-    Err(Missing {
+pub fn work(_: Device, _: Option<u64>) -> Result<bool, EngineUnavailable> {
+    Err(EngineUnavailable {
         what: "this blowup was built without its engine, so it trains nothing".to_owned(),
         hint: "build it with the feature `engine`, which is on by default: `cargo build --release`".to_owned(),
     })
@@ -85,10 +86,10 @@ pub fn work(_: Device, _: Option<u64>) -> Result<bool, Missing> {
 #[cfg(feature = "engine")]
 const HINT: &str = "`make libtorch` fetches the libtorch that blowup was built with; or set LIBTORCH to its folder, the one that holds lib/";
 
-/// The folder of libtorch's libraries: where LIBTORCH says; else beside the `target/` that this
-/// program lies in; else where it was when the program was built.
+/// The folder of the libraries of libtorch. LIBTORCH names it; otherwise it lies beside the
+/// `target/` in which this program lies, or where it was when the program was built.
 #[cfg(feature = "engine")]
-fn libtorch() -> Result<PathBuf, Missing> {
+fn libtorch() -> Result<PathBuf, EngineUnavailable> {
     let folders: Vec<PathBuf> = match std::env::var_os("LIBTORCH") {
         Some(folder) => vec![PathBuf::from(folder)],
         None => {
@@ -100,13 +101,13 @@ fn libtorch() -> Result<PathBuf, Missing> {
     let found = folders.iter().map(|folder| folder.join("lib")).find(|lib| lib.join(LIBRARIES[1]).exists());
     found.ok_or_else(|| {
         let looked: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
-        Missing { what: format!("there is no libtorch in {}", looked.join(" or ")), hint: HINT.to_owned() }
+        EngineUnavailable { what: format!("there is no libtorch in {}", looked.join(" or ")), hint: HINT.to_owned() }
     })
 }
 
-/// A path under which the engine can be opened: that of the file that cargo built, where it is still
-/// there with the same bytes, so that workers share its pages and a profiler finds its symbols; else
-/// that of a file in memory.
+/// A path under which the engine can be opened. This is the file that cargo built, if it is still
+/// there with the same bytes: then the workers share its pages, and a profiler finds its symbols.
+/// Otherwise it is a file in memory.
 #[cfg(feature = "engine")]
 fn place() -> std::io::Result<PathBuf> {
     use rustix::fs::{MemfdFlags, memfd_create};
@@ -119,24 +120,24 @@ fn place() -> std::io::Result<PathBuf> {
     let mut file = std::fs::File::from(memfd_create("blowup-engine", MemfdFlags::CLOEXEC)?);
     file.write_all(embedded::engine())?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    // It stays open as long as the library is: its pages are read from there.
+    // The file stays open as long as the library, whose pages are read from it.
     let _ = file.into_raw_fd();
     Ok(path)
 }
 
-/// The system's own words are the source of the error.
+/// The words of the system, which are the source of the error if it has one.
 #[cfg(feature = "engine")]
 fn words(error: &libloading::Error) -> String {
     use std::error::Error as _;
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// The library as cargo built it.
+/// The bytes of the engine as cargo built it.
 #[cfg(feature = "engine")]
 mod embedded {
-    // Assembled and not included by the compiler, which would ask for the file also where it only
-    // checks the program and nothing is built. The build is named so that another engine is another
-    // text here.
+    // The assembler includes the file. The compiler would ask for it even where it only checks the
+    // program and nothing is built. The name of the build stands in the text so that the text
+    // changes with the engine.
     std::arch::global_asm!(
         concat!("// ", env!("BLOWUP_BUILD")),
         ".section .rodata.blowup_engine,\"a\",@progbits",

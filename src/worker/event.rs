@@ -2,7 +2,7 @@
 
 use blowup_core::protocol::Report;
 
-pub enum Event {
+pub enum WorkerEvent {
     /// The worker of this number sent a report.
     Heard(u64, Report),
     /// The reports of the worker of this number ended or could not be read. The text says which.

@@ -1,12 +1,14 @@
 //! What is done about a worker that fails: when it has failed, and what becomes of its chunk.
 //!
 //! What a failed worker had reported stands. The rest of its chunk is halved and tried again, until
-//! the trial that brings the worker down is a chunk alone. Such a trial is lost after as many tries as
-//! `Limits::lives` gives it: more than one, since somebody else may have killed the first worker.
-//! A panic in the code of blowup itself is no failure of the machine: it ends the sweep, and no trial
-//! is lost by it.
+//! the trial that brings the worker down is a chunk alone. Such a trial is lost after as many tries
+//! as `Limits::lives` allows. This is usually two, since somebody else may have killed the first
+//! worker.
+//!
+//! A panic in the code of blowup itself is no failure of the machine: it ends the sweep, and no
+//! trial is lost by it.
 
-use super::process::{Flight, Worker};
+use super::process::{Assignment, Worker};
 use blowup_core::failure::{Failure, counted};
 use blowup_core::limits::{Limits, Pace};
 use blowup_core::plan::Chunk;
@@ -24,16 +26,17 @@ const START: Duration = Duration::from_secs(300);
 const FULL: f64 = 0.75;
 
 /// Why a worker, or a chunk, came to a bad end.
-pub struct Fault {
+pub struct WorkerFault {
     pub lost: Lost,
     pub text: String,
 }
 
-impl Fault {
-    /// Of a worker that is gone. `text` is what is known about its end. A process that cannot allocate
-    /// memory aborts without a report, so the end of a full worker is taken as a lack of memory.
-    pub fn of_end(worker: &Worker, limits: &Limits, text: String) -> Fault {
-        Fault { lost: if is_full(worker, limits) { Lost::Memory } else { Lost::Crashed }, text }
+impl WorkerFault {
+    /// The fault of a worker that is gone. `text` is what is known about its end. A process that
+    /// cannot allocate memory aborts without a report, so the end of a full worker is taken as a
+    /// lack of memory.
+    pub fn of_end(worker: &Worker, limits: &Limits, text: String) -> WorkerFault {
+        WorkerFault { lost: if is_full(worker, limits) { Lost::Memory } else { Lost::Crashed }, text }
     }
 }
 
@@ -45,27 +48,27 @@ pub fn is_full(worker: &Worker, limits: &Limits) -> bool {
 
 /// What is wrong with a worker that still runs: it has been silent, or has worked on its chunk, for
 /// too long, or it holds too much memory. `clock` is the time on the pool's clock.
-pub fn overdue(worker: &Worker, clock: Duration, limits: &Limits, pace: Pace) -> Option<Fault> {
+pub fn overdue(worker: &Worker, clock: Duration, limits: &Limits, pace: Pace) -> Option<WorkerFault> {
     let taken = clock.saturating_sub(worker.since);
     if !worker.ready {
         let text = || format!("it said nothing for {} s", taken.as_secs());
-        return (taken > START).then(|| Fault { lost: Lost::Timeout, text: text() });
+        return (taken > START).then(|| WorkerFault { lost: Lost::Timeout, text: text() });
     }
-    let Flight { chunk, .. } = worker.flights.front()?;
+    let Assignment { chunk, .. } = worker.assignments.front()?;
     let (trials, seconds) = (chunk.trials.len(), limits.seconds(chunk.trials.len(), chunk.seconds(), pace));
     if taken.as_secs_f64() > seconds {
         let of = if trials == 1 { "one trial".to_owned() } else { format!("a chunk of {trials} trials") };
-        return Some(Fault { lost: Lost::Timeout, text: format!("{of} took longer than {seconds} s") });
+        return Some(WorkerFault { lost: Lost::Timeout, text: format!("{of} took longer than {seconds} s") });
     }
     if worker.resident > limits.ceiling {
         let (held, most) = (worker.resident >> 20, limits.ceiling >> 20);
-        return Some(Fault { lost: Lost::Memory, text: format!("it held {held} MiB of {most}") });
+        return Some(WorkerFault { lost: Lost::Memory, text: format!("it held {held} MiB of {most}") });
     }
     None
 }
 
 /// What becomes of the trials of a chunk that were not reported.
-pub enum Rest {
+pub enum Remainder {
     /// There are none.
     Nothing,
     /// They are tried again, as these chunks in this order.
@@ -75,20 +78,20 @@ pub enum Rest {
 }
 
 /// What becomes of the rest of a chunk that ended with this fault.
-pub fn rest(flight: Flight, fault: &Fault, limits: &Limits) -> Rest {
-    let Flight { chunk, reported, .. } = flight;
+pub fn rest(assignment: Assignment, fault: &WorkerFault, limits: &Limits) -> Remainder {
+    let Assignment { chunk, reported, .. } = assignment;
     let alone = chunk.trials.len() == 1;
     let rest: Vec<u32> = chunk.trials.iter().zip(&reported).filter(|(_, r)| !**r).map(|(trial, _)| *trial).collect();
     if rest.is_empty() {
-        return Rest::Nothing;
+        return Remainder::Nothing;
     }
     let strikes = if alone { chunk.strikes + 1 } else { 0 };
     if alone && strikes >= limits.lives(fault.lost) {
-        return Rest::Lost { trial: rest[0], seconds: chunk.seconds_each() };
+        return Remainder::Lost { trial: rest[0], seconds: chunk.seconds_each() };
     }
     tracing::info!("{} of the {} trials of a chunk are tried again: {}", rest.len(), chunk.trials.len(), fault.text);
     let halves = rest.chunks(rest.len().div_ceil(2));
-    Rest::Again(halves.map(|half| Chunk { trials: half.to_vec(), cost: chunk.cost, strikes }).collect())
+    Remainder::Again(halves.map(|half| Chunk { trials: half.to_vec(), cost: chunk.cost, strikes }).collect())
 }
 
 /// How many workers have died in a row before they were ready.
@@ -105,7 +108,7 @@ impl FalseStarts {
     ///
     /// # Errors
     /// If so many have died in a row that another would die too.
-    pub fn count(&mut self, fault: &Fault) -> Result<(), Failure> {
+    pub fn count(&mut self, fault: &WorkerFault) -> Result<(), Failure> {
         self.0 += 1;
         if self.0 < FALSE_STARTS {
             return Ok(());
@@ -115,10 +118,11 @@ impl FalseStarts {
     }
 }
 
-/// The failure that ends a sweep when code of blowup itself panicked in a worker. It names a trial of
-/// the chunk that was being trained.
-pub fn bug(flight: &Flight, message: &str) -> Failure {
-    let mut open = flight.ids.iter().zip(&flight.reported).filter(|(_, reported)| !**reported).map(|(id, _)| id);
+/// The failure that ends a sweep when code of blowup itself panicked in a worker. It names a trial
+/// of the chunk that was being trained.
+pub fn bug(assignment: &Assignment, message: &str) -> Failure {
+    let mut open =
+        assignment.ids.iter().zip(&assignment.reported).filter(|(_, reported)| !**reported).map(|(id, _)| id);
     let first = open.next().map(|id| format!(" over trial {id}")).unwrap_or_default();
     let others = match open.count() {
         0 => String::new(),

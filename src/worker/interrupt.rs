@@ -1,6 +1,6 @@
 //! The signals that end a sweep.
 
-use super::event::Event;
+use super::event::WorkerEvent;
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::signals;
 use signal_hook::iterator::Signals;
@@ -18,13 +18,13 @@ const GRACE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// If the system refuses the handler or the thread.
-pub fn watch(to: Sender<Event>) -> Result<(), Failure> {
+pub fn watch(to: Sender<WorkerEvent>) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| Failure::new(format!("cannot watch for signals: {error}"));
     let mut signals = Signals::new(signals::endings()).map_err(cannot)?;
     let end = || low_level::exit(i32::from(Exit::Interrupted.status()));
     let watch = move || {
         for (count, _) in signals.forever().enumerate() {
-            if count > 0 || to.send(Event::Interrupted).is_err() {
+            if count > 0 || to.send(WorkerEvent::Interrupted).is_err() {
                 end();
             }
             std::thread::spawn(move || {

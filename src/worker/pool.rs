@@ -1,16 +1,17 @@
-//! The worker processes and who works on what. Two threads per worker hold its pipes: one reads its reports into one channel, one writes its orders.
-//! Everything else, and every file, belongs to the thread that called `run`, which never waits for a worker: not for one that does not read, not for one
-//! that does not end.
+//! The worker processes, and which chunk each of them trains. What is done about a worker that
+//! fails is in `fault`.
 //!
-//! A worker that dies, or says what it must not, costs at most its chunk: what it had reported stands, the rest is halved and tried again
-//! until the trial that does it stands alone. Alone it has two lives (the first may have been taken by somebody's kill -9), then it is lost.
-//! A bug of our own is no fault of the machine: it ends the sweep, and no trial is lost by it.
-//! Workers end when the pool is dropped, when their stdin closes, and with this process.
+//! Two threads hold the pipes of each worker. One reads its reports into a channel that all workers
+//! share, the other writes its orders. Everything else, and every file, belongs to the thread that
+//! called `run`. That thread never waits for a worker: neither for one that does not read nor for
+//! one that does not end.
+//!
+//! Workers end when the pool is dropped, when their stdin closes, and when this process ends.
 
-use super::event::Event;
-use super::fault::{self, FalseStarts, Fault, Rest, is_full, overdue};
+use super::event::WorkerEvent;
+use super::fault::{self, FalseStarts, Remainder, WorkerFault, is_full, overdue};
 use super::interrupt;
-use super::process::{Flight, Trains, Worker, start};
+use super::process::{Assignment, Trains, Worker, start};
 use crate::program::Launch;
 use blowup_core::device::Device;
 use blowup_core::failure::Failure;
@@ -24,8 +25,9 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// How often the workers are looked at.
+/// The pause between two looks at the workers.
 const TICK: Duration = Duration::from_millis(50);
+/// How a pool trains.
 pub struct Options {
     pub workers: usize,
     pub device: Device,
@@ -33,37 +35,29 @@ pub struct Options {
     pub program: Option<Launch>,
     pub record: Record,
     pub limits: Limits,
-    /// The sweep ends when more trials than this are lost.
+    /// The sweep ends when more trials than this are lost. None means that it never does.
     pub max_lost: Option<u64>,
 }
 
-/// What the caller hears, in the order in which it happens.
+/// What the pool tells its caller, in the order in which it happens.
 pub enum News<'a> {
-    /// A worker is ready; nothing was handed to it yet.
-    Ready {
-        fingerprint: &'a str,
-    },
-    /// `trials[i]` is the trial of `rows.trials[i]`; `seconds_each` as predicted.
-    Rows {
-        trials: &'a [TrialId],
-        rows: &'a Rows,
-        seconds_each: f64,
-    },
-    /// Nothing new, several times a second.
+    /// A worker is ready, and no chunk was handed to it yet.
+    Ready { fingerprint: &'a str },
+    /// A worker has reported rows. `trials[i]` is the id of `rows.trials[i]`. `seconds_each` is the
+    /// time on one core that was predicted for each of the trials.
+    Rows { trials: &'a [TrialId], rows: &'a Rows, seconds_each: f64 },
+    /// Time has passed. The pool tells this several times a second.
     Tick,
-    Lost {
-        trial: &'a Trial,
-        reason: Lost,
-        detail: &'a str,
-        seconds: f64,
-    },
+    /// A trial is lost. `seconds` is the time on one core that was predicted for it.
+    Lost { trial: &'a Trial, reason: Lost, detail: &'a str, seconds: f64 },
 }
 
+/// Why the pool has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     Done,
     Interrupted,
-    /// More trials were lost than `max_lost`.
+    /// More trials than `max_lost` were lost.
     Hopeless,
 }
 
@@ -75,16 +69,24 @@ struct Pool<'a> {
     next_worker: u64,
     next_chunk: u64,
     false_starts: FalseStarts,
-    /// Time during which this process was awake: a sweep that was stopped or suspended has not been waiting for its workers.
+    /// How long the pool has run, without the time in which this process was stopped or the machine
+    /// was suspended: in that time the workers could not work either.
     clock: Duration,
+    /// When the workers were last looked at.
     looked: Instant,
     pace: Pace,
+    /// How many trials are lost.
     lost: u64,
-    to: Sender<Event>,
+    to: Sender<WorkerEvent>,
     hear: &'a mut dyn FnMut(News<'_>) -> Result<(), Failure>,
 }
 
-/// Trains all chunks. An error of `hear` ends the pool.
+/// Trains all chunks and tells `hear` what happens. `pending` has the trials that the numbers in
+/// the chunks stand for.
+///
+/// # Errors
+/// If `hear` returns an error, if no worker can be started or made ready, if workers lack libtorch,
+/// and if the code of blowup panics in a worker.
 pub fn run(
     chunks: Vec<Chunk>,
     pending: Pending<'_>,
@@ -112,21 +114,22 @@ pub fn run(
 }
 
 impl Pool<'_> {
-    fn work(&mut self, events: &Receiver<Event>) -> Result<Ending, Failure> {
-        self.hire()?;
-        while !self.queue.is_empty() || self.workers.iter().any(|w| !w.flights.is_empty()) {
+    fn work(&mut self, events: &Receiver<WorkerEvent>) -> Result<Ending, Failure> {
+        self.start_workers()?;
+        while !self.queue.is_empty() || self.workers.iter().any(|w| !w.assignments.is_empty()) {
             match events.recv_timeout(TICK) {
-                Ok(Event::Heard(id, report)) => {
+                Ok(WorkerEvent::Heard(id, report)) => {
                     let ends = matches!(report, Report::Unable { .. } | Report::Bug { .. });
                     let heard = self.heard(id, report);
                     if ends {
-                        // The rows of the other workers; the first error is the one to show.
+                        // Rows that other workers have sent are still written. An error of that
+                        // would hide the first error, which `heard` holds.
                         let _ = self.stop(events, Ending::Hopeless);
                     }
                     heard?;
                 }
-                Ok(Event::Gone(id, text)) => self.died(id, text)?,
-                Ok(Event::Interrupted) => return self.stop(events, Ending::Interrupted),
+                Ok(WorkerEvent::Gone(id, text)) => self.died(id, text)?,
+                Ok(WorkerEvent::Interrupted) => return self.stop(events, Ending::Interrupted),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => unreachable!("this thread holds a sender"),
             }
@@ -138,18 +141,18 @@ impl Pool<'_> {
         Ok(Ending::Done)
     }
 
-    /// What has arrived is kept; nothing more is handed out.
-    fn stop(&mut self, events: &Receiver<Event>, ending: Ending) -> Result<Ending, Failure> {
+    /// Ends the pool. Rows that have arrived are kept, and no chunk is handed out any more.
+    fn stop(&mut self, events: &Receiver<WorkerEvent>, ending: Ending) -> Result<Ending, Failure> {
         self.queue.clear();
         for event in events.try_iter() {
-            if let Event::Heard(id, report @ Report::Rows { .. }) = event {
+            if let WorkerEvent::Heard(id, report @ Report::Rows { .. }) = event {
                 self.heard(id, report)?;
             }
         }
         Ok(ending)
     }
 
-    /// Ends workers that take too long or too much.
+    /// Looks at all workers, and ends those that take too long or hold too much memory.
     fn watch(&mut self) -> Result<(), Failure> {
         let passed = self.looked.elapsed();
         if passed < TICK {
@@ -166,6 +169,8 @@ impl Pool<'_> {
         (self.hear)(News::Tick)
     }
 
+    /// Acts on a report of worker `id`. A worker whose report makes no sense at this point is
+    /// ended.
     fn heard(&mut self, id: u64, report: Report) -> Result<(), Failure> {
         let Some(at) = self.workers.iter().position(|w| w.id == id) else {
             return Ok(());
@@ -184,57 +189,59 @@ impl Pool<'_> {
             | Report::Finished(_)
             | Report::Untrained { .. } => false,
             Report::Unable { what, hint } => return Err(Failure::new(what).hint(hint)),
-            Report::Rows { chunk, rows } => match self.workers[at].flights.front_mut() {
-                Some(flight) if flight.number == chunk && flight.fits(&rows) => {
+            Report::Rows { chunk, rows } => match self.workers[at].assignments.front_mut() {
+                Some(assignment) if assignment.number == chunk && assignment.fits(&rows) => {
                     for row in &rows.trials {
-                        flight.reported[row.index as usize] = true;
+                        assignment.reported[row.index as usize] = true;
                     }
-                    let trials: Vec<TrialId> = rows.trials.iter().map(|row| flight.ids[row.index as usize]).collect();
-                    let seconds_each = flight.chunk.seconds_each();
+                    let trials: Vec<TrialId> =
+                        rows.trials.iter().map(|row| assignment.ids[row.index as usize]).collect();
+                    let seconds_each = assignment.chunk.seconds_each();
                     (self.hear)(News::Rows { trials: &trials, rows: &rows, seconds_each })?;
                     true
                 }
                 _ => false,
             },
-            Report::Done { chunk } => match self.workers[at].flights.front() {
-                Some(flight) if flight.number == chunk && flight.reported.iter().all(|r| *r) => {
-                    tracing::debug!("worker {id} finished chunk {chunk} of {} trials", flight.ids.len());
+            Report::Done { chunk } => match self.workers[at].assignments.front() {
+                Some(assignment) if assignment.number == chunk && assignment.reported.iter().all(|r| *r) => {
+                    tracing::debug!("worker {id} finished chunk {chunk} of {} trials", assignment.ids.len());
                     let taken = self.clock.saturating_sub(self.workers[at].since).as_secs_f64();
-                    self.pace.learn(flight.chunk.seconds(), taken);
-                    self.landed(at);
+                    self.pace.learn(assignment.chunk.seconds(), taken);
+                    self.take_oldest(at);
                     self.replace_if_full(at)?;
                     true
                 }
                 _ => false,
             },
-            Report::Bug { chunk, message } => match self.workers[at].flights.front() {
-                Some(flight) if flight.number == chunk => return Err(fault::bug(flight, &message)),
+            Report::Bug { chunk, message } => match self.workers[at].assignments.front() {
+                Some(assignment) if assignment.number == chunk => return Err(fault::bug(assignment, &message)),
                 Some(_) | None => false,
             },
-            Report::Failed { chunk, lost, message: text } => match self.workers[at].flights.front() {
-                Some(flight) if flight.number == chunk => {
-                    let flight = self.landed(at).expect("it was there a line above");
-                    self.failed(flight, &Fault { lost, text })?;
+            Report::Failed { chunk, lost, message: text } => match self.workers[at].assignments.front() {
+                Some(assignment) if assignment.number == chunk => {
+                    let assignment = self.take_oldest(at).expect("it was there a line above");
+                    self.failed(assignment, &WorkerFault { lost, text })?;
                     true
                 }
                 Some(_) | None => false,
             },
         };
-        if sensible { self.feed() } else { self.died(id, "what it said makes no sense".to_owned()) }
+        if sensible { self.hand_out() } else { self.died(id, "what it said makes no sense".to_owned()) }
     }
 
-    /// The oldest flight of a worker is over.
-    fn landed(&mut self, at: usize) -> Option<Flight> {
+    /// Takes the oldest assignment of a worker, which is over.
+    fn take_oldest(&mut self, at: usize) -> Option<Assignment> {
         self.workers[at].since = self.clock;
-        self.workers[at].flights.pop_front()
+        self.workers[at].assignments.pop_front()
     }
 
+    /// Replaces the worker if it is idle and full.
     fn replace_if_full(&mut self, at: usize) -> Result<(), Failure> {
         let worker = &self.workers[at];
-        if worker.flights.is_empty() && is_full(worker, &self.options.limits) {
+        if worker.assignments.is_empty() && is_full(worker, &self.options.limits) {
             tracing::debug!("worker {} holds {} MiB and is replaced", worker.id, worker.resident >> 20);
             self.workers.swap_remove(at);
-            self.hire()?;
+            self.start_workers()?;
         }
         Ok(())
     }
@@ -242,13 +249,14 @@ impl Pool<'_> {
     /// A worker has ended, or has said what makes no sense. `text` says which.
     fn died(&mut self, id: u64, text: String) -> Result<(), Failure> {
         match self.workers.iter().find(|worker| worker.id == id) {
-            Some(worker) => self.gone(id, Fault::of_end(worker, &self.options.limits, text)),
+            Some(worker) => self.gone(id, WorkerFault::of_end(worker, &self.options.limits, text)),
             None => Ok(()),
         }
     }
 
-    /// A worker is no more, or must be no more.
-    fn gone(&mut self, id: u64, mut fault: Fault) -> Result<(), Failure> {
+    /// Ends a worker and queues its chunks again. Only its oldest chunk, the one that it was
+    /// training, is treated as the cause of the fault.
+    fn gone(&mut self, id: u64, mut fault: WorkerFault) -> Result<(), Failure> {
         let Some(at) = self.workers.iter().position(|w| w.id == id) else {
             return Ok(());
         };
@@ -257,30 +265,31 @@ impl Pool<'_> {
         if !worker.ready {
             self.false_starts.count(&fault)?;
         }
-        let mut flights = std::mem::take(&mut worker.flights);
+        let mut assignments = std::mem::take(&mut worker.assignments);
         drop(worker);
-        let suspect = flights.pop_front();
-        for innocent in flights.into_iter().rev() {
+        let suspect = assignments.pop_front();
+        for innocent in assignments.into_iter().rev() {
             self.queue.push_front(innocent.chunk);
         }
         if let Some(suspect) = suspect {
             self.failed(suspect, &fault)?;
         }
-        self.hire()?;
-        self.feed()
+        self.start_workers()?;
+        self.hand_out()
     }
 
-    /// Queues what is left of a chunk that ended with a fault, or tells that its only trial is lost.
-    fn failed(&mut self, flight: Flight, fault: &Fault) -> Result<(), Failure> {
-        match fault::rest(flight, fault, &self.options.limits) {
-            Rest::Nothing => Ok(()),
-            Rest::Again(chunks) => {
+    /// Queues what is left of a chunk that ended with a fault, or tells that its only trial is
+    /// lost.
+    fn failed(&mut self, assignment: Assignment, fault: &WorkerFault) -> Result<(), Failure> {
+        match fault::rest(assignment, fault, &self.options.limits) {
+            Remainder::Nothing => Ok(()),
+            Remainder::Again(chunks) => {
                 chunks.into_iter().rev().for_each(|chunk| self.queue.push_front(chunk));
                 Ok(())
             }
-            Rest::Lost { trial, seconds } => {
+            Remainder::Lost { trial, seconds } => {
                 let trial = self.pending.get(trial);
-                let Fault { lost, text } = fault;
+                let WorkerFault { lost, text } = fault;
                 tracing::warn!("trial {} is lost ({}): {text}", trial.id(), lost.name());
                 self.lost += 1;
                 (self.hear)(News::Lost { trial: &trial, reason: *lost, detail: text, seconds })
@@ -288,8 +297,8 @@ impl Pool<'_> {
         }
     }
 
-    /// Starts as many workers as there is work for.
-    fn hire(&mut self) -> Result<(), Failure> {
+    /// Starts workers, as many as the queue has chunks for and the options allow.
+    fn start_workers(&mut self) -> Result<(), Failure> {
         while self.workers.len() < self.options.workers
             && self.workers.iter().filter(|w| !w.ready).count() < self.queue.len()
         {
@@ -303,13 +312,14 @@ impl Pool<'_> {
         Ok(())
     }
 
-    /// Hands out chunks: one each, and one ahead as long as there are plenty, so that no worker waits for the pipe.
-    fn feed(&mut self) -> Result<(), Failure> {
+    /// Hands out chunks: one to each worker, and a second one as long as many are queued, so that
+    /// no worker waits for its next order.
+    fn hand_out(&mut self) -> Result<(), Failure> {
         for ahead in [0, 1] {
             for at in 0..self.workers.len() {
                 let plenty = self.queue.len() > 2 * self.workers.len();
                 let worker = &self.workers[at];
-                if !worker.ready || worker.flights.len() > ahead || (ahead == 1 && !plenty) {
+                if !worker.ready || worker.assignments.len() > ahead || (ahead == 1 && !plenty) {
                     continue;
                 }
                 while let Some(chunk) = self.queue.pop_front() {
@@ -322,27 +332,28 @@ impl Pool<'_> {
         Ok(())
     }
 
-    /// False if the chunk could not be sent and its halves are in the queue.
+    /// Hands a chunk to a worker. Returns false if its order is too long to be sent, in which case
+    /// the halves of the chunk are queued.
     fn hand_over(&mut self, at: usize, chunk: Chunk) -> Result<bool, Failure> {
         let number = self.next_chunk;
         self.next_chunk += 1;
         let trials: Vec<Trial> = chunk.trials.iter().map(|trial| self.pending.get(*trial)).collect();
         let ids = chunk.trials.iter().map(|trial| self.pending.id(*trial)).collect();
         let order = protocol::frame(&Order::train(number, self.options.record.clone(), trials));
-        let flight = Flight { number, reported: vec![false; chunk.trials.len()], chunk, ids };
+        let assignment = Assignment { number, reported: vec![false; chunk.trials.len()], chunk, ids };
         let worker = &mut self.workers[at];
-        if worker.flights.is_empty() {
+        if worker.assignments.is_empty() {
             worker.since = self.clock;
         }
         match order {
             Ok(frame) => {
                 worker.hand(frame);
-                worker.flights.push_back(flight);
+                worker.assignments.push_back(assignment);
                 Ok(true)
             }
-            // Half of the chunk may fit.
+            // The order of half the chunk may be short enough.
             Err(error) => {
-                self.failed(flight, &Fault { lost: Lost::Crashed, text: error.to_string() })?;
+                self.failed(assignment, &WorkerFault { lost: Lost::Crashed, text: error.to_string() })?;
                 Ok(false)
             }
         }

@@ -1,6 +1,7 @@
-//! One worker process as its parent sees it: starting it, what was handed to it, what it holds in memory, and its end.
+//! One worker process as its parent sees it: its start, what was handed to it, how much memory it
+//! holds, and its end.
 
-use super::event::Event;
+use super::event::WorkerEvent;
 use crate::program::Launch;
 use blowup_core::device::Device;
 use blowup_core::memory;
@@ -19,51 +20,59 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-/// For the end of a process that was killed.
+/// How long to wait for the end of a process that was killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A worker process. It is killed when this is dropped.
 pub struct Worker {
     pub id: u64,
     pub process: Process,
-    /// Orders on their way to its stdin, which closes with this.
+    /// Takes orders to the thread that writes them to the stdin of the process. The stdin closes
+    /// when this is dropped.
     orders: Sender<Vec<u8>>,
+    /// Whether it has said that it can train.
     pub ready: bool,
-    /// When it was started or began with its oldest flight, on the pool's clock.
+    /// When it was started, or began with its oldest assignment, on the clock of the pool.
     pub since: Duration,
-    /// Bytes in RAM when it was last looked at.
+    /// How many bytes of RAM it held when it was last looked at.
     pub resident: u64,
-    /// Handed over and not done, oldest first.
-    pub flights: VecDeque<Flight>,
+    /// What was handed to it and is not done, oldest first.
+    pub assignments: VecDeque<Assignment>,
 }
 
-pub struct Flight {
+/// A chunk that was handed to a worker.
+pub struct Assignment {
+    /// The number by which the worker reports on the chunk.
     pub number: u64,
     pub chunk: Chunk,
+    /// The ids of its trials.
     pub ids: Vec<TrialId>,
+    /// Which of its trials were reported.
     pub reported: Vec<bool>,
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It holds nothing that is not in a file or will be done again.
+        // Nothing is lost by this: what it has reported is written, the rest is trained again.
         self.process.end();
     }
 }
 
 impl Worker {
-    /// Hands over a frame. A worker that does not take it is dead or will be found to take too long.
+    /// Sends an order. If the worker never reads it, the worker is dead or will exceed its time
+    /// limit.
     pub fn hand(&self, frame: Vec<u8>) {
         let _ = self.orders.send(frame);
     }
 
-    /// What this reads of the kernel waits for nothing that the worker does.
+    /// Asks the kernel how much memory the worker holds. This does not wait for the worker.
     pub fn look(&mut self) {
         self.resident = memory::resident_with_children(self.process.id()).unwrap_or(self.resident);
     }
 }
 
-impl Flight {
-    /// Whether the rows are of this chunk, new, and whole.
+impl Assignment {
+    /// Whether every row is whole, is of a trial of this chunk, and was not reported before.
     pub fn fits(&self, rows: &Rows) -> bool {
         let (mut runs, mut sides) = (0, [0; 3]);
         let mut reported = self.reported.clone();
@@ -99,7 +108,8 @@ impl Process {
         self.0.id()
     }
 
-    /// Does nothing if it was waited for: its number may be another's by now.
+    /// Does nothing after its end was waited for, since its number may belong to another process
+    /// then.
     pub fn kill(&mut self) {
         // With what it has started: it leads a group of its own.
         if let Ok(None) = self.0.try_wait()
@@ -110,7 +120,9 @@ impl Process {
         let _ = self.0.kill();
     }
 
-    /// Kills it and waits for its end, though not for one that the kernel does not let go of (in the middle of a read from a dead disk): how it ended.
+    /// Kills the process, waits for its end and says how it ended. A process that the kernel does
+    /// not release, for example one that reads from a dead disk, is waited for only as long as
+    /// `PATIENCE`.
     pub fn end(&mut self) -> String {
         self.kill();
         let start = Instant::now();
@@ -125,17 +137,28 @@ impl Process {
     }
 }
 
-/// A worker that may hold `ceiling` bytes, and the threads that read what it says and write what it is told. Called by the main thread only: a worker is ended with the
-/// thread that started it.
-pub fn start(id: u64, trains: Trains<'_>, ceiling: u64, since: Duration, to: Sender<Event>) -> io::Result<Worker> {
+/// Starts a worker that trains with `trains` and may hold `ceiling` bytes, and the two threads that
+/// read its reports and write its orders. `since` is the time on the clock of the pool. The reports
+/// go to `to`. Only the main thread may call this, since the kernel ends a worker with the thread
+/// that started it.
+///
+/// # Errors
+/// If the system refuses a process or a thread.
+pub fn start(
+    id: u64,
+    trains: Trains<'_>,
+    ceiling: u64,
+    since: Duration,
+    to: Sender<WorkerEvent>,
+) -> io::Result<Worker> {
     let (mut process, mut stdin, stdout) = spawn(trains, ceiling)?;
     let (orders, frames) = channel::<Vec<u8>>();
     let mut from = BufReader::with_capacity(1 << 16, stdout);
     let write = move || {
-        // An order may be longer than the pipe holds, and a worker that was stopped reads none.
+        // This waits where an order is longer than the pipe holds and the worker does not read.
         for frame in frames {
             if let Err(error) = stdin.write_all(&frame) {
-                // It is dead; its reader will say so.
+                // The worker is dead, which the thread that reads its reports tells the pool.
                 tracing::debug!("worker {id}: {error}");
                 return;
             }
@@ -144,11 +167,11 @@ pub fn start(id: u64, trains: Trains<'_>, ceiling: u64, since: Duration, to: Sen
     let read = move || {
         loop {
             let event = match protocol::receive(&mut from) {
-                Ok(Some(report)) => Event::Heard(id, report),
-                Ok(None) => Event::Gone(id, "it exited".to_owned()),
-                Err(error) => Event::Gone(id, error.to_string()),
+                Ok(Some(report)) => WorkerEvent::Heard(id, report),
+                Ok(None) => WorkerEvent::Gone(id, "it exited".to_owned()),
+                Err(error) => WorkerEvent::Gone(id, error.to_string()),
             };
-            let last = matches!(event, Event::Gone(..));
+            let last = matches!(event, WorkerEvent::Gone(..));
             if to.send(event).is_err() || last {
                 return;
             }
@@ -160,9 +183,10 @@ pub fn start(id: u64, trains: Trains<'_>, ceiling: u64, since: Duration, to: Sen
         process.end();
         return Err(error);
     }
-    Ok(Worker { id, process, orders, ready: false, since, resident: 0, flights: VecDeque::new() })
+    Ok(Worker { id, process, orders, ready: false, since, resident: 0, assignments: VecDeque::new() })
 }
 
+/// Starts the process, and returns it with its stdin and its stdout.
 fn spawn(trains: Trains<'_>, ceiling: u64) -> io::Result<(Process, File, File)> {
     let mut command = this_program();
     command.arg("worker");
@@ -178,7 +202,7 @@ fn spawn(trains: Trains<'_>, ceiling: u64) -> io::Result<(Process, File, File)> 
     for name in FOREIGN_ENVIRONMENT {
         command.env_remove(name);
     }
-    // Ctrl-C is for the parent, which ends the workers.
+    // Ctrl-C must reach the parent alone, which then ends the workers.
     command.process_group(0);
     let mut child = command.spawn()?;
     let stdin = File::from(OwnedFd::from(child.stdin.take().expect("piped above")));
@@ -186,8 +210,8 @@ fn spawn(trains: Trains<'_>, ceiling: u64) -> io::Result<(Process, File, File)> 
     Ok((Process(child), stdin, stdout))
 }
 
-/// The program that runs, whatever has become of its file: one that was built anew in the meantime is another, and one that was removed can still be
-/// started by this name.
+/// The command that starts this program once more. On Linux it is the program that runs now, even
+/// if its file was replaced or removed in the meantime.
 pub fn this_program() -> Command {
     let mut command = Command::new(if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { by_name() });
     command.arg0(by_name());
@@ -198,7 +222,8 @@ fn by_name() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("blowup"))
 }
 
-/// A worker that is given one order and listened to, without a limit on time. It ends with this.
+/// A worker that is given one order and has as much time as it needs. It is killed when this is
+/// dropped.
 pub struct Conversation {
     process: Process,
     stdin: File,
@@ -206,7 +231,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// A worker on the CPU.
+    /// Starts a worker on the CPU.
     ///
     /// # Errors
     /// If no process can be started.
@@ -215,17 +240,17 @@ impl Conversation {
         Ok(Conversation { process, stdin, stdout: BufReader::new(stdout) })
     }
 
-    /// Gives it an order. One that does not take it says why, or is gone: its reports tell.
+    /// Sends the order. If the worker does not take it, its reports tell why, or end.
     pub fn order(&mut self, order: &Order) {
         if let Err(error) = protocol::send(&mut self.stdin, order) {
             tracing::debug!("a worker takes no order: {error}");
         }
     }
 
-    /// What it says next; none when it is gone.
+    /// Its next report, or none when the worker is gone.
     ///
     /// # Errors
-    /// If what it says is no report.
+    /// If it sends something that is no report.
     pub fn report(&mut self) -> io::Result<Option<Report>> {
         protocol::receive(&mut self.stdout)
     }

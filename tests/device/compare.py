@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Trains the same trials on the CPU and on another device and compares what came out.
 
-usage: compare.py DEVICE [BLOWUP]        cuda, cuda:K, or cpu:plain (what a GPU does, done by the CPU); the program to run
+usage: compare.py DEVICE [BLOWUP] cuda, cuda:K, or cpu:plain (what a GPU does, done by the CPU); the
+program to run
 
-The trials are those of tests/pytorch/trials.toml, which cover every network, initializer, activation, norm, optimizer, clipping, schedule,
-loss, sampling and task, in each of the four dtypes, and those of experiments/smoke.toml. Two devices round differently, and training
-amplifies that where it is chaotic; so what is measured before the first update must agree closely (START), and of what comes later the
-verdicts must (CHANGED). In 16 bits a single rounding is 0.4% (bfloat16) or 0.05% (float16) of a number, and how many of them differ depends on
-what each device's kernels round; there both are held against the same trials in float64, and the device may not be farther from them than the CPU is
-(FARTHER). Standard library only.
+The trials are those of tests/pytorch/trials.toml, which cover every network, initializer,
+activation, norm, optimizer, clipping, schedule, loss, sampling and task, in each of the four
+dtypes, and those of experiments/smoke.toml. Two devices round differently, and training amplifies
+that where it is chaotic; so what is measured before the first update must agree closely (START),
+and of what comes later the verdicts must (CHANGED). In 16 bits a single rounding is 0.4% (bfloat16)
+or 0.05% (float16) of a number, and how many of them differ depends on what each device's kernels
+round; there both are held against the same trials in float64, and the device may not be farther
+from them than the CPU is (FARTHER). Standard library only.
 """
 
 import csv
@@ -25,19 +28,28 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DTYPES = ["float64", "float32", "bfloat16", "float16"]
 
-# Chosen from what two sets of kernels for one CPU differ in (MKL and libtorch with AVX-512, and with SSE2 alone; cpu:plain): numbers before the
-# first update by 1e-14 (f64), 5e-5 (f32); no outcome of the first 233 trials in any dtype, 3 of the 448 in smoke.toml, where steps of 1000 are
+# Chosen from what two sets of kernels for one CPU differ in (MKL and libtorch with AVX-512, and
+# with SSE2 alone; cpu:plain): numbers before the first update by 1e-14 (f64), 5e-5 (f32); no
+# outcome of the first 233 trials in any dtype, 3 of the 448 in smoke.toml, where steps of 1000 are
 # chaotic.
 
 # The largest relative difference of a number that is measured before the first update.
 START = {"float64": 1e-9, "float32": 1e-3}
-# In 16 bits: how much farther from float64 than the CPU a device may be, at these quantiles of all numbers. (The farthest are sensitive nets,
-# 77% off on a CPU too, and say nothing.)
+# In 16 bits: how much farther from float64 than the CPU a device may be, at these quantiles of all
+# numbers. (The farthest are sensitive nets, 77% off on a CPU too, and say nothing.)
 FARTHER = {0.5: 1.2, 0.9: 1.2, 0.99: 1.5}
-AT_START = ["loss_initial", "grad_norm_initial", "weight_norm_initial", "backprop_ratio", "activation_ratio", "sharpness_initial"]
+AT_START = [
+    "loss_initial",
+    "grad_norm_initial",
+    "weight_norm_initial",
+    "backprop_ratio",
+    "activation_ratio",
+    "sharpness_initial",
+]
 OF_LAYERS = ["activation_rms", "backprop_norm", "weight_grad_norm", "weight_norm"]
 
-# The largest share of trials with another outcome, or with another step in which a number stopped being finite.
+# The largest share of trials with another outcome, or with another step in which a number stopped
+# being finite.
 CHANGED = {"float64": (0.0, 0.01), "float32": (0.02, 0.02), "bfloat16": (0.02, 0.05), "float16": (0.02, 0.05)}
 # Not step_nan: whether an overflow reads inf or NaN depends on the order of summation.
 STEPS = ["step_diverged", "step_nonfinite", "nonfinite_site", "nonfinite_layer"]
@@ -80,7 +92,8 @@ def specs(scratch):
 
 
 def compare(name, dtype, device, blowup, scratch, exact):
-    """Whether the two devices agree, and what the CPU measured before the first update. `exact`: that of float64, the first of the specs."""
+    """Whether the two devices agree, and what the CPU measured before the first update. `exact`:
+    that of float64, the first of the specs."""
     # The device first: what it lacks is said at once.
     (found, their_layers), (expected, layers) = (sweep(name, where, blowup, scratch) for where in (device, "cpu"))
     if expected.keys() != found.keys():
@@ -111,16 +124,19 @@ def compare(name, dtype, device, blowup, scratch, exact):
 
 
 def numbers(rows, layers):
-    """What is measured before the first update: (number of the trial, layer, time, column) -> cell. The same keys in every dtype."""
+    """What is measured before the first update: (number of the trial, layer, time, column) -> cell.
+    The same keys in every dtype."""
     number = {trial: i for i, trial in enumerate(rows)}
     start = {(number[trial], column): row[column] for trial, row in rows.items() for column in AT_START}
-    of_layers = {(number[trial], *place, column): row[column] for (trial, *place), row in layers.items() for column in OF_LAYERS}
+    of_layers = {
+        (number[trial], *place, column): row[column] for (trial, *place), row in layers.items() for column in OF_LAYERS
+    }
     return start | of_layers
 
 
 def as_near(exact, ours, theirs):
-    """Whether a device is as near to float64 as the CPU is, and how near both are. What is not finite in one of them is left out: where 16 bits
-    overflow is compared by the steps."""
+    """Whether a device is as near to float64 as the CPU is, and how near both are. What is not
+    finite in one of them is left out: where 16 bits overflow is compared by the steps."""
     pairs = [(apart(exact[place], ours[place]), apart(exact[place], theirs[place])) for place in exact]
     pairs = [pair for pair in pairs if all(map(math.isfinite, pair))]
     ours, theirs = (sorted(distances) for distances in zip(*pairs))
@@ -133,10 +149,11 @@ def as_near(exact, ours, theirs):
 
 
 def sweep(name, device, blowup, scratch):
-    """Trial -> row of runs.csv; (trial, layer, time) -> row of layers.csv before the first update."""
+    """Trial -> row of runs.csv; (trial, layer, time) -> row of layers.csv before the first
+    update."""
     out = scratch / f"{name}-{device.replace(':', '-')}"
     command = [blowup, "sweep", scratch / f"{name}.toml", "--quiet", "--device", device, "--out", out]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(done.stderr.strip() or f"error: `{' '.join(map(str, command))}` ended with {done.returncode}")
     with open(out / "manifest.toml", "rb") as manifest:
@@ -149,8 +166,8 @@ def sweep(name, device, blowup, scratch):
 
 
 def apart(a, b):
-    """The relative difference of two cells; infinite where one is absent or not finite and the other is a number. Whether an overflow reads inf or
-    NaN depends on the order of summation."""
+    """The relative difference of two cells; infinite where one is absent or not finite and the
+    other is a number. Whether an overflow reads inf or NaN depends on the order of summation."""
     if a == b:
         return 0.0
     if not (a and b):

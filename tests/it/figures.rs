@@ -2,10 +2,10 @@
 //! compared with a recomputation from the cells as text.
 
 use crate::check::Results;
-use blowup::figures::cells::{Metric, cells};
+use blowup::figures::cells::{PlotMetric, cells};
 use blowup::figures::design::{Spacing, shorten, varying};
 use blowup::figures::survival::curve;
-use blowup::figures::table::{Event, Table, measures};
+use blowup::figures::table::{SurvivalEvent, TrialTable, measures};
 use blowup_core::record;
 use blowup_core::spec::filter::Filter;
 use blowup_core::spec::metric::Rate;
@@ -57,10 +57,11 @@ pub fn results() -> Results {
     results
 }
 
-pub fn read(text: &str, filters: &[&str]) -> Table {
+pub fn read(text: &str, filters: &[&str]) -> TrialTable {
     let axes = blowup_core::axis::AxisSet::default();
     let filter = Filter::parse(&filters.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>(), &axes).unwrap();
-    Table::read(Path::new("runs.csv"), text.as_bytes(), &measures(), &filter, &axes).unwrap_or_else(|e| panic!("{e}"))
+    TrialTable::read(Path::new("runs.csv"), text.as_bytes(), &measures(), &filter, &axes)
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The rows as text, by column.
@@ -93,7 +94,7 @@ fn cells_count_what_a_loop_over_the_text_counts() {
         assert_eq!([counts.trials, counts.diverged + counts.nonfinite, counts.nonfinite, counts.lost], naive[&key]);
         let n = trials - lost;
         let rate = (n > 0).then(|| blown as f64 / n as f64);
-        assert_eq!(cell.value(&table, Metric::Rate(Rate::Divergence)), rate);
+        assert_eq!(cell.value(&table, PlotMetric::Rate(Rate::Divergence)), rate);
         assert_eq!(cell.interval(Rate::Nonfinite), (n > 0).then(|| wilson(nonfinite, n)));
     }
 }
@@ -113,7 +114,7 @@ fn a_median_takes_what_is_there_and_a_nan_for_infinite() {
         values.sort_by(f64::total_cmp);
         let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
         let median = if low == high { low } else { (low + high) / 2.0 };
-        assert_eq!(cell.value(&table, Metric::Median("grad_norm_max")), Some(median), "{lr}: {values:?}");
+        assert_eq!(cell.value(&table, PlotMetric::Median("grad_norm_max")), Some(median), "{lr}: {values:?}");
     }
 }
 
@@ -121,7 +122,8 @@ fn a_median_takes_what_is_there_and_a_nan_for_infinite() {
 fn a_survival_curve_is_the_product_over_the_trials_still_at_risk() {
     let text = results().text();
     let (table, rows) = (read(&text, &[]), rows(&text));
-    for (event, column) in [(Event::Diverged, "epoch_diverged"), (Event::Nonfinite, "epoch_nonfinite")] {
+    for (event, column) in [(SurvivalEvent::Diverged, "epoch_diverged"), (SurvivalEvent::Nonfinite, "epoch_nonfinite")]
+    {
         let curve = curve(&table, &table.rows(), event);
         let watched: Vec<(u32, bool)> = rows
             .iter()
@@ -151,7 +153,7 @@ fn what_is_measured_at_initialization_only_survives_by_its_share() {
         .column("outcome", |i| if i % 3 == 0 { "nonfinite" } else { "unsettled" })
         .column("epoch_diverged", |i| if i % 3 == 0 { "1" } else { "" });
     let table = read(&results.text(), &[]);
-    let curve = curve(&table, &table.rows(), Event::Diverged);
+    let curve = curve(&table, &table.rows(), SurvivalEvent::Diverged);
     let blown = table.rows().len().div_ceil(3) as f64;
     assert!((curve.at(1) - (1.0 - blown / table.rows().len() as f64)).abs() < 1e-12, "{curve:?}");
 }
@@ -178,7 +180,7 @@ fn a_filter_on_rows_lets_through_what_it_lets_through_in_the_grid() {
 #[test]
 fn numbers_ascend_and_names_stand_as_they_came() {
     let mut table = read(&results().text(), &[]);
-    let texts = |table: &Table, name: &str| {
+    let texts = |table: &TrialTable, name: &str| {
         table.factor(name).unwrap().levels.iter().map(|level| level.text.clone()).collect::<Vec<_>>()
     };
     assert_eq!(texts(&table, "depth"), ["1", "2", "4", "16"]);
@@ -196,7 +198,7 @@ fn what_follows_something_else_does_not_vary_of_its_own() {
     assert!(table.is_empty(), "a comma separates values");
     table = read(&results().text(), &["network=mlp"]);
     shorten(&mut table);
-    let names = |table: &Table| varying(table, &table.rows()).iter().map(|f| f.name).collect::<Vec<_>>();
+    let names = |table: &TrialTable| varying(table, &table.rows()).iter().map(|f| f.name).collect::<Vec<_>>();
     assert_eq!(names(&table), ["depth", "init", "lr", "clip"]);
     assert_eq!(names(&read(&results().text(), &["network=rnn"])), ["lr", "weight_decay", "sequence_length"]);
 }
@@ -248,7 +250,7 @@ fn a_damaged_cell_is_named_with_its_line() {
             let own = rows(&right)[0][column].clone();
             results.column(column, |i| if i == 4 { cell.to_owned() } else { own.clone() });
         }
-        let failed = Table::read(
+        let failed = TrialTable::read(
             Path::new("r/runs.csv"),
             results.text().as_bytes(),
             &[],

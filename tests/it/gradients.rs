@@ -1,12 +1,12 @@
-//! The written-out forward and backward passes against libtorch's autograd, in f64.
+//! The written-out forward and backward passes are compared with libtorch's autograd, in f64.
 
 use crate::trials::{self, ACTIVATIONS, NORMS};
 use blowup_core::trial::*;
-use blowup_engine::data::{Batch, Data, LaneSeeds};
+use blowup_engine::data::{Batch, Dataset, LaneSeeds};
 use blowup_engine::effective::Effective;
 use blowup_engine::matrix::Matrix;
 use blowup_engine::task::Draw;
-use blowup_engine::weights::{Layer, Weights};
+use blowup_engine::weights::{LayerParameters, Weights};
 use blowup_engine::{loss, network};
 use tch::{Device, Kind, Tensor};
 
@@ -27,17 +27,17 @@ pub fn model(trial: &Trial) -> Model {
         let noise = Tensor::randn(group.size(), (Kind::Double, Device::Cpu)) * 0.3;
         let _ = group.g_add_(&noise);
     }
-    let data = Data::new(&trial.shape(), &[0, 1], Draw::Training(0), Kind::Double).unwrap();
+    let data = Dataset::new(&trial.shape(), &[0, 1], Draw::Training(0), Kind::Double).unwrap();
     let batch = data.batch(&[0, 1].map(|seed| LaneSeeds { data: seed, order: seed }), 1, 0..trial.task.samples, None);
     Model { trial: trial.clone(), weights, batch }
 }
 
-/// Losses `[lane]` and gradients as the engine computes them.
+/// The losses `[lane]` and the gradients as the engine computes them.
 pub fn written_out(model: &Model) -> (Tensor, Weights) {
     let samples = model.batch.samples as i64;
     let mut network = network::new(&model.trial.shape(), LANES, samples, Kind::Double);
     let mut gradients = model.weights.zeros_like();
-    // What an earlier step left behind must not matter.
+    // Whatever an earlier step left behind must not matter.
     gradients.groups.iter().for_each(|g| drop(g.shallow_clone().fill_(7.0)));
     let mut effective = Effective::new(&model.trial.shape(), &model.weights);
     let matrices = effective.of(&model.weights);
@@ -98,7 +98,7 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
                     }
                     sequence.pop().unwrap()
                 }
-                // libtorch's own recurrent nets, on the weights as PyTorch stores them.
+                // These are libtorch's own recurrent nets, with the weights as PyTorch stores them.
                 Network::Gated { cell, width, .. } => {
                     let layers = 0..depth;
                     let roles = [Role::Weight, Role::Recurrent, Role::Bias, Role::RecurrentBias];
@@ -136,7 +136,7 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
     (losses.detach(), gradients)
 }
 
-/// `[in, out]` and `[1, out]` as PyTorch has them.
+/// A tensor `[in, out]` or `[1, out]` as PyTorch stores it.
 fn stored(tensor: Tensor) -> Tensor {
     if tensor.size()[0] == 1 { tensor.squeeze_dim(0) } else { tensor.transpose(0, 1).contiguous() }
 }
@@ -186,13 +186,14 @@ fn check(trial: &Trial) {
     let name = format!("{:?} {:?}", trial.network, trial.loss);
     close(&losses, &expected_losses, &format!("{name}: loss"));
     for ((group, found), expected) in gradients.layout.iter().zip(&gradients.groups).zip(&expected) {
-        // A parameter that nothing depends on (a recurrent matrix with one time step) has no gradient there, zero here.
+        // A parameter on which nothing depends (a recurrent matrix with one time step) has no
+        // gradient there, and a gradient of zero here.
         let expected = if expected.defined() { expected.shallow_clone() } else { found.zeros_like() };
         close(found, &expected, &format!("{name}: {group:?}"));
     }
 }
 
-/// Relative to the largest element: 1e-10.
+/// Checks that two tensors agree within 1e-10 times the largest element.
 pub fn close(found: &Tensor, expected: &Tensor, what: &str) {
     let scale = expected.abs().max().double_value(&[]).max(1e-3);
     let error = (found - expected).abs().max().double_value(&[]);
@@ -283,7 +284,8 @@ fn residual_nets_agree_with_autograd_for_every_activation_and_norm() {
 
 #[test]
 fn the_backprop_signal_of_a_layer_is_the_gradient_of_its_linear_output() {
-    // dLoss/db_l summed over the batch is the sum of the signal: an independent view of the same tensor.
+    // dLoss/db_l summed over the batch is the sum of the signal, which is an independent view of
+    // the same tensor.
     blowup_engine::start();
     let model = model(&trials::mlp());
     let samples = model.batch.samples as i64;
@@ -294,13 +296,13 @@ fn the_backprop_signal_of_a_layer_is_the_gradient_of_its_linear_output() {
     let signal = Matrix::of(network.output().zeros_like());
     loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
     let mut seen = Vec::new();
-    let mut watch = |place: network::Place, delta: &Tensor| {
+    let mut watch = |place: blowup_engine::module::Location, delta: &Tensor| {
         seen.push((place.layer, delta.sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)));
     };
     network.backward(&model.weights, &gradients, &model.batch.inputs, &signal, Some(&mut watch));
     assert_eq!(seen.iter().map(|s| s.0).collect::<Vec<_>>(), [2, 1]);
     for (layer, sum) in seen {
-        let Layer { bias, .. } = &gradients.layers[layer - 1];
+        let LayerParameters { bias, .. } = &gradients.layers[layer - 1];
         close(&sum, bias.as_ref().unwrap(), "signal");
     }
 }

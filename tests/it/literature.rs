@@ -1,17 +1,19 @@
-//! Published and exact results that no sweep can express, measured on the engine's own draws and passes. The specs of
-//! `experiments/literature/` hold the others. With `BLOWUP_LITERATURE` naming a file, each measurement is appended to it:
-//! `scripts/literature.py` makes them rows of `docs/literature.md`.
+//! Published and exact results that no sweep can express, measured on the engine's own draws and
+//! passes. The specs of `experiments/literature/` have the others. If `BLOWUP_LITERATURE` names a
+//! file, each measurement is appended to it, and `scripts/literature.py` makes rows of
+//! `docs/literature.md` of them.
 
 use crate::sweep::Place;
 use crate::trials;
 use blowup_core::spec::Spec;
 use blowup_core::trial::*;
 use blowup_core::verdict::{Layers, Record};
-use blowup_engine::data::{Data, LaneSeeds};
+use blowup_engine::data::{Dataset, LaneSeeds};
 use blowup_engine::effective::Effective;
 use blowup_engine::loss;
 use blowup_engine::matrix::Matrix;
-use blowup_engine::network::{self, Network as Passes};
+use blowup_engine::module::Module;
+use blowup_engine::network;
 use blowup_engine::task::Draw;
 use blowup_engine::weights::{Weights, host};
 use std::io::Write;
@@ -36,10 +38,10 @@ fn net(depth: usize, width: usize, activation: Activation, norm: Norm, init: Ini
     trial
 }
 
-/// One forward and backward pass of one lane: the network after it, and the gradients.
-fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Passes>, Weights) {
+/// The network after one forward and backward pass of one lane, and the gradients.
+fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Module>, Weights) {
     let samples = trial.task.samples;
-    let data = Data::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
+    let data = Dataset::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: trial.data_seed(), order: trial.seed };
     let batch = data.batch(&[lane], 0, 0..samples, None);
     let mut net = network::new(&trial.shape(), 1, samples as i64, Kind::Double);
@@ -84,7 +86,8 @@ fn weights_times_their_gradients_are_the_same_number_in_every_layer_of_a_relu_ne
     }
 }
 
-/// Variance over squared mean of the eigenvalues of J J^T, J the product of all hidden layers' Jacobians at one input.
+/// The variance over the squared mean of the eigenvalues of J J^T, where J is the product of the
+/// Jacobians of all hidden layers at one input.
 fn spread_of_jacobian(trial: &Trial) -> f64 {
     let weights = drawn(trial);
     let (net, _) = pass(trial, &weights);
@@ -119,7 +122,7 @@ fn the_jacobian_spectrum_widens_with_depth_unless_orthogonal_and_linear() {
     check(InitKind::He, Activation::Relu, 10, 20.0, 6.0);
     check(InitKind::Orthogonal, Activation::Relu, 10, 10.0, 2.0);
     check(InitKind::Orthogonal, Activation::Linear, 10, 0.0, 1e-10);
-    // The laws L, 2 L, L at another depth, with the same relative tolerances.
+    // The laws L, 2 L and L at another depth, with the same relative tolerances.
     check(InitKind::Lecun, Activation::Linear, 4, 4.0, 0.8);
     check(InitKind::He, Activation::Relu, 4, 8.0, 2.4);
     check(InitKind::Orthogonal, Activation::Relu, 4, 4.0, 0.8);
@@ -138,13 +141,13 @@ fn under_layer_norm_the_gradient_of_a_layer_falls_as_its_weights_grow() {
             let largest = before.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
             let off = before.iter().zip(&after).fold(0.0, |m: f64, (b, a)| m.max((a * c - b).abs()));
             let result = format!("A14: layer norm, {}, W_3 -> {c} W_3: error of dW_3 -> dW_3/c", activation.name());
-            // eps = 1e-5 beside a variance of order c^2.
+            // The eps of 1e-5 stands beside a variance of the order of c^2.
             row(&result, "Ba, Kiros and Hinton 2016, arXiv 1607.06450", 0.0, 1e-3, off / largest);
         }
     }
 }
 
-/// One weight that starts at 1, on one sample with y = 0: loss (w x)^2.
+/// One weight that starts at 1, on one sample with y = 0. The loss is (w x)^2.
 fn one_weight(x: f64, optimizer: Optimizer, folder: &std::path::Path) -> Trial {
     use sha2::{Digest, Sha256};
     let path = folder.join(format!("{x}.csv"));
@@ -206,7 +209,7 @@ fn pytorchs_recurrent_matrices_have_a_spectral_radius_below_one() {
     let rnn =
         |width| Network::Rnn { depth: 1, width, activation: Activation::Tanh, norm: Norm::None, sequence_length: 2 };
     let gated = |cell| Network::Gated { cell, depth: 1, width: 256, sequence_length: 2 };
-    // A single draw scatters by .013 around .598 at width 256: the mean of ten matrices.
+    // At width 256 a single draw scatters by .013 around .598, so this is the mean of ten matrices.
     for (name, network) in [
         ("rnn, width 256", rnn(256)),
         ("rnn, width 512", rnn(512)),
@@ -225,15 +228,16 @@ fn pytorchs_recurrent_matrices_have_a_spectral_radius_below_one() {
                 break;
             }
         }
-        // U(-1/sqrt n, 1/sqrt n) has the variance 1/(3 n): the circular law gives 1/sqrt 3.
+        // U(-1/sqrt n, 1/sqrt n) has the variance 1/(3 n), so the circular law gives 1/sqrt 3.
         let result = format!("A24: spectral radius of the recurrent matrix, init pytorch, {name}");
         let mean = radii.iter().sum::<f64>() / radii.len() as f64;
         row(&result, "torch.nn.RNN, reset_parameters; circular law", 0.577, 0.04, mean);
     }
 }
 
-/// The learning rate at which the output layer alone turns unstable while the other is frozen, lr1* = D n^2 / lambda_max(H^T H), or, of a
-/// linear net, the input layer alone, lr0* = D n^3 / (|W1|^2 lambda_max(X^T X)). H: hidden outputs `[D, n]`.
+/// The learning rate at which the output layer alone becomes unstable while the other layer is
+/// frozen, lr1* = D n^2 / lambda_max(H^T H). For a linear net and the input layer alone it is lr0*
+/// = D n^3 / (|W1|^2 lambda_max(X^T X)). H are the hidden outputs, `[D, n]`.
 fn threshold(trial: &Trial, of_output: bool) -> f64 {
     let weights = drawn(trial);
     let (net, _) = pass(trial, &weights);
@@ -242,7 +246,7 @@ fn threshold(trial: &Trial, of_output: bool) -> f64 {
     if of_output {
         return samples * n * n / largest(&net.activations()[0].1.select(0, 0));
     }
-    let data = Data::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
+    let data = Dataset::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: trial.data_seed(), order: trial.seed };
     let x = data.batch(&[lane], 0, 0..trial.task.samples, None).inputs.select(0, 0).select(0, 0);
     let output = weights.layers[1].weight.square().sum(None::<Kind>).double_value(&[]);

@@ -64,7 +64,7 @@ mod pictures;
 mod program;
 
 mod columns;
+mod documents;
 mod readers;
-mod readme;
 mod trials;
 mod workers;

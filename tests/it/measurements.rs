@@ -1,10 +1,10 @@
-//! Initial draws, data and probes against the laws that they follow.
+//! Initial draws, data and probes are compared with the laws that they follow.
 
 use crate::training::train;
 use crate::trials;
 use blowup_core::trial::*;
 use blowup_core::verdict::{Site, Tensor as Where};
-use blowup_engine::task::{self, Draw, Targets};
+use blowup_engine::task::{self, Draw, SampleTargets};
 use blowup_engine::weights::host;
 use tch::Kind;
 
@@ -17,7 +17,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
 #[test]
 fn every_initializer_has_the_spread_that_pytorch_documents() {
     blowup_engine::start();
-    // Hidden layer 300 -> 300 and first layer 100 -> 300.
+    // A hidden layer 300 -> 300 and a first layer 100 -> 300.
     let cases = [
         (InitKind::Normal, 0.2, 0.2, 0.2),
         (InitKind::Uniform, 0.3, 0.3 / 3f64.sqrt(), 0.3 / 3f64.sqrt()),
@@ -39,7 +39,7 @@ fn every_initializer_has_the_spread_that_pytorch_documents() {
         for (layer, expected) in [first, hidden].into_iter().enumerate() {
             let values = host(&weights.layers[layer].weight.select(0, 0));
             let (mean, std) = moments(&values);
-            // 30,000 draws: four standard errors of a standard deviation are 1.6%.
+            // Of 30,000 draws, four standard errors of the standard deviation are 1.6%.
             assert!((std - expected).abs() <= 0.017 * expected + 1e-12, "{kind:?} layer {layer}: {std} for {expected}");
             assert!(mean.abs() <= 0.025 * expected + 1e-12, "{kind:?} layer {layer}: mean {mean}");
             let bound = 3f64.sqrt() * expected * 1.000_001;
@@ -80,7 +80,7 @@ fn orthogonal_matrices_are_orthogonal_whatever_their_shape() {
 fn the_adding_task_adds_two_marked_values_and_one_is_the_best_constant() {
     let task = Task { kind: TaskKind::Adding, inputs: 2, outputs: 1, samples: 20_000, input_std: 1.0, csv: None };
     let samples = task::samples(&task, Loss::Mse, 10, 3, Draw::Training(0)).unwrap();
-    let Targets::Values(targets) = &samples.targets else { panic!("adding is a regression") };
+    let SampleTargets::Values(targets) = &samples.targets else { panic!("adding is a regression") };
     for (i, target) in targets.iter().enumerate() {
         let step = |t: usize| &samples.inputs[(t * task.samples + i) * 2..][..2];
         assert_eq!((0..10).map(|t| step(t)[1]).sum::<f64>(), 2.0);
@@ -102,9 +102,10 @@ fn symbols(samples: &task::Samples, times: usize, columns: usize) -> Vec<Vec<usi
     (0..samples.samples).map(|i| (0..times).map(|t| step(t, i)).collect()).collect()
 }
 
-/// Every class has its share, within four standard errors, and the trivial loss is the entropy of even shares.
+/// Checks that every class has its share, within four standard errors, and that the trivial loss is
+/// the entropy of equal shares.
 fn is_balanced(samples: &task::Samples, classes: usize) {
-    let Targets::Classes(found) = &samples.targets else { panic!("a classification") };
+    let SampleTargets::Classes(found) = &samples.targets else { panic!("a classification") };
     let (n, p) = (found.len() as f64, 1.0 / classes as f64);
     for class in 0..classes as i64 {
         let share = found.iter().filter(|c| **c == class).count() as f64 / n;
@@ -120,14 +121,14 @@ fn the_digits_are_what_their_source_documents() {
     let samples = task::samples(&task, Loss::CrossEntropy, 1, 0, Draw::Training(0)).unwrap();
     assert_eq!(samples.inputs.len(), 1797 * 64);
     assert!(samples.inputs.iter().all(|x| (x * 16.0).fract() == 0.0 && (0.0..=1.0).contains(x)));
-    let Targets::Classes(classes) = &samples.targets else { panic!("digits are classes") };
+    let SampleTargets::Classes(classes) = &samples.targets else { panic!("digits are classes") };
     let counts: Vec<usize> = (0..10).map(|d| classes.iter().filter(|c| **c == d).count()).collect();
     assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
     assert_eq!(&classes[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let few = Task { samples: 20, ..task.clone() };
     let few = task::samples(&few, Loss::Mse, 1, 7, Draw::Training(0)).unwrap();
     assert_eq!(few.inputs, samples.inputs[..20 * 64]);
-    let Targets::Values(rows) = &few.targets else { panic!("the squared error takes numbers") };
+    let SampleTargets::Values(rows) = &few.targets else { panic!("the squared error takes numbers") };
     for (row, class) in rows.chunks(10).zip(classes) {
         assert!((0..10).all(|c| row[c as usize] == f64::from(u8::from(c == *class))));
     }
@@ -138,7 +139,7 @@ fn the_copy_task_asks_at_the_end_for_the_symbol_of_the_start() {
     let task = Task { kind: TaskKind::Copy, inputs: 7, outputs: 5, samples: 20_000, input_std: 1.0, csv: None };
     for times in [2, 6] {
         let samples = task::samples(&task, Loss::CrossEntropy, times, 3, Draw::Training(0)).unwrap();
-        let Targets::Classes(classes) = &samples.targets else { panic!("copy is a classification") };
+        let SampleTargets::Classes(classes) = &samples.targets else { panic!("copy is a classification") };
         for (sequence, class) in symbols(&samples, times, 7).iter().zip(classes) {
             assert_eq!(sequence[0] as i64, *class);
             assert!(sequence[1..times - 1].iter().all(|s| *s == 5), "blanks between");
@@ -154,7 +155,7 @@ fn the_temporal_order_task_asks_for_the_order_of_two_symbols_among_distractors()
         Task { kind: TaskKind::TemporalOrder, inputs: 6, outputs: 4, samples: 20_000, input_std: 1.0, csv: None };
     for (times, first, second) in [(2, 0..1, 1..2), (7, 0..1, 3..4), (40, 4..8, 20..24)] {
         let samples = task::samples(&task, Loss::CrossEntropy, times, 3, Draw::Training(0)).unwrap();
-        let Targets::Classes(classes) = &samples.targets else { panic!("temporal-order is a classification") };
+        let SampleTargets::Classes(classes) = &samples.targets else { panic!("temporal-order is a classification") };
         let mut starts = vec![false; times];
         for (sequence, class) in symbols(&samples, times, 6).iter().zip(classes) {
             let places: Vec<usize> = (0..times).filter(|&t| sequence[t] >= 4).collect();
@@ -204,12 +205,12 @@ fn trials_of_one_data_seed_share_their_data_and_not_their_weights() {
 
 #[test]
 fn an_epoch_visits_every_sample_once_shuffled_and_draws_freely_with_replacement() {
-    use blowup_engine::data::{Data, LaneSeeds, Order};
+    use blowup_engine::data::{Dataset, LaneSeeds, SampleOrder};
     let trial = trials::mlp();
-    let data = Data::new(&trial.shape(), &[0], Draw::Training(0), Kind::Double).unwrap();
+    let data = Dataset::new(&trial.shape(), &[0], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: 0, order: 3 };
     let visited = |sampling, epoch| {
-        let order = Order::new(&[3], sampling, epoch, 7);
+        let order = SampleOrder::new(&[3], sampling, epoch, 7);
         let batch = data.batch(&[lane], 0, 0..7, Some(&order));
         let all = host(&data.batch(&[lane], 0, 0..7, None).inputs.select(3, 0));
         let seen = host(&batch.inputs.select(3, 0));
@@ -241,7 +242,7 @@ fn recurrent_matrices_take_their_own_initializer() {
     }
 }
 
-/// A wide net measured at initialization only.
+/// A wide net that is measured at its initialization only.
 fn at_start(activation: Activation, init: Init, depth: usize, width: usize) -> Trial {
     let network = Network::Mlp { depth, width, activation, norm: Norm::None, residual: false };
     let mut trial = Trial { network, init, bias: Bias::None, budget: Budget::Epochs(0), ..trials::mlp() };
@@ -253,7 +254,7 @@ fn at_start(activation: Activation, init: Init, depth: usize, width: usize) -> T
 
 #[test]
 fn the_backprop_signal_of_a_relu_net_grows_by_half_the_weight_variance_per_layer() {
-    // He 2015: variance s2/fan_in gives a ratio of s2/2 per layer.
+    // He 2015: the variance s2/fan_in gives a ratio of s2/2 per layer.
     for s2 in [1.0, 2.0] {
         let trial = at_start(Activation::Relu, Init { kind: InitKind::Scaled, scale: s2, offset: 0.0 }, 20, 256);
         let seeds: Vec<Trial> = (0..20).map(|seed| Trial { seed, ..trial.clone() }).collect();
@@ -276,7 +277,7 @@ fn orthogonal_linear_nets_keep_or_scale_the_signal_exactly() {
 
 #[test]
 fn an_orthogonal_linear_recurrent_net_scales_the_signal_by_its_gain_per_time_step() {
-    // Pascanu 2013, over 50 steps.
+    // Pascanu 2013, over 50 time steps.
     for gain in [0.9, 1.0, 1.1] {
         let network =
             Network::Rnn { depth: 1, width: 20, activation: Activation::Linear, norm: Norm::None, sequence_length: 50 };
@@ -289,7 +290,8 @@ fn an_orthogonal_linear_recurrent_net_scales_the_signal_by_its_gain_per_time_ste
 
 #[test]
 fn activations_of_a_normal_net_overflow_in_f32_at_the_layer_that_arithmetic_says() {
-    // N(0, 1) weights, width 256, relu: the norm grows by sqrt(128) per layer, and a square or a value leaves f32 at layer 36 or 37.
+    // With N(0, 1) weights, width 256 and relu the norm grows by sqrt(128) per layer, and a square
+    // or a value leaves f32 at layer 36 or 37.
     let init = Init { kind: InitKind::Normal, scale: 1.0, offset: 0.0 };
     let trial = Trial { dtype: Dtype::Float32, ..at_start(Activation::Relu, init, 50, 256) };
     let run = &train(&[trial])[0].measured;
@@ -301,7 +303,7 @@ fn activations_of_a_normal_net_overflow_in_f32_at_the_layer_that_arithmetic_says
 
 #[test]
 fn a_loss_that_overflows_alone_is_located_at_the_loss() {
-    // One weight of 1e30: the output is finite, its square is not.
+    // With one weight of 1e30 the output is finite, and its square is not.
     let task = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None };
     let trial = Trial {
         task,
@@ -314,7 +316,7 @@ fn a_loss_that_overflows_alone_is_located_at_the_loss() {
     };
     let run = &train(&[trial])[0].measured;
     assert_eq!(run.site, Some(Site { tensor: Where::Loss, layer: None, time: None }));
-    // The gradient 2e30 is beyond the square root of the f32 range, and still measured.
+    // The gradient 2e30 is beyond the square root of the f32 range, and is still measured.
     assert!((run.grad_norm_initial.unwrap() / 2e30 - 1.0).abs() < 1e-6, "{}", run.grad_norm_initial.unwrap());
     assert!((run.weight_norm_initial.unwrap() / 1e30 - 1.0).abs() < 1e-6);
 }
@@ -322,7 +324,7 @@ fn a_loss_that_overflows_alone_is_located_at_the_loss() {
 #[test]
 fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
     use blowup_engine::matrix::{Matrix, Sequence};
-    use blowup_engine::recurrent::{Cell, Gru, Lstm};
+    use blowup_engine::recurrent::{Gru, Lstm, RecurrentCell};
     use blowup_engine::weights::Weights;
     const TIMES: usize = 12;
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
@@ -338,14 +340,15 @@ fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
         let signal = tch::Tensor::ones([2, 7, 5], (Kind::Double, tch::Device::Cpu));
         let size = [2, 7, 5];
         let (mut lstm, mut gru) = (Lstm::new(TIMES, size, Kind::Double), Gru::new(TIMES, size, Kind::Double));
-        let net: &mut dyn Cell = if cell == Gated::Lstm { &mut lstm } else { &mut gru };
+        let net: &mut dyn RecurrentCell = if cell == Gated::Lstm { &mut lstm } else { &mut gru };
         net.prepare(layer);
         (0..TIMES).for_each(|t| net.forward(t, x.at(0), layer));
         for t in (0..TIMES).rev() {
             let own = Matrix::of(if t + 1 == TIMES { signal.copy() } else { signal.zeros_like() });
             net.backward(t, &own, layer, gradient, t + 1 < TIMES);
         }
-        // The output gate halves what enters the cell; then every step keeps the share of the forget (update) gate.
+        // The output gate halves what enters the cell. Then every step keeps the share of the
+        // forget (update) gate.
         let (found, entered) = match cell {
             Gated::Lstm => (lstm.cell_signal(), 0.5),
             Gated::Gru => (gru.carried_signal(), 1.0),
@@ -376,19 +379,20 @@ fn sixteen_bits_are_what_their_names_say() {
             assert!(error < 8.0 * roundoff && error > roundoff / 1e3, "{dtype:?}: {a} for {b}");
         }
     }
-    // 65504 is the largest float16; its losses overflow where the others do not.
+    // The largest float16 is 65504, so its losses overflow where the others do not.
     let large = Trial { lr: 30.0, ..exact };
     let outcome = |dtype| train(&[Trial { dtype, budget: Budget::Steps(4), ..large.clone() }])[0].measured.nonfinite;
     assert!(outcome(Dtype::Float16).is_some());
     assert_eq!((outcome(Dtype::Bfloat16), outcome(Dtype::Float32)), (None, None));
 }
 
-/// PyTorch's rule in the training dtype: min(1, threshold / (norm + 1e-6)), each operation rounded.
+/// PyTorch's rule in the training dtype is min(1, threshold / (norm + 1e-6)), with each operation
+/// rounded.
 #[test]
 fn clipping_in_16_bits_sees_the_norm_in_16_bits() {
     use blowup_engine::clip::coefficient;
-    use blowup_engine::readout::Norm;
-    let at = |in_dtype: f64, dtype| coefficient(Clip::Norm(1.0), Norm { in_dtype, exact: 70_000.0 }, dtype);
+    use blowup_engine::readout::GlobalNorm;
+    let at = |in_dtype: f64, dtype| coefficient(Clip::Norm(1.0), GlobalNorm { in_dtype, exact: 70_000.0 }, dtype);
     assert_eq!(at(f64::INFINITY, Dtype::Float16), 0.0);
     assert!(at(f64::NAN, Dtype::Float16).is_nan());
     assert_eq!(at(3.0, Dtype::Bfloat16), f64::from(half::bf16::from_f64(1.0 / 3.0)));

@@ -1,4 +1,4 @@
-//! Norms against libtorch's own, also where a variance leaves the range of the dtype.
+//! Norms are compared with libtorch's own, also where a variance leaves the range of the dtype.
 
 use crate::training::train;
 use crate::trials;
@@ -6,16 +6,17 @@ use blowup_core::trial::*;
 use blowup_core::verdict::{Finished, Outcome, Site, Tensor as Where};
 use blowup_engine::matrix::Matrix;
 use blowup_engine::norm::Statistics;
-use blowup_engine::weights::{Layer, host};
+use blowup_engine::weights::{LayerParameters, host};
 use tch::{Device, Kind, Tensor};
 
 const LANES: i64 = 3;
 
-/// One pass of a norm over its lanes: output, dLoss/dinput, gradients of scale and shift.
+/// One pass of a norm over its lanes: the output, dLoss/dinput, and the gradients of scale and
+/// shift.
 fn written_out(norm: Norm, x: &Tensor, scale: &Tensor, shift: &Tensor, signal: &Tensor) -> Vec<Tensor> {
     let size = <[i64; 3]>::try_from(x.size()).unwrap();
     let statistics = Statistics::new(norm, size, x.kind()).unwrap();
-    let layer = |scale: Tensor, shift: Tensor| Layer {
+    let layer = |scale: Tensor, shift: Tensor| LayerParameters {
         weight: Matrix::zeros([1, 1, 1], x.kind()),
         recurrent: None,
         bias: None,
@@ -69,7 +70,8 @@ const ALL: [Norm; 3] =
 #[test]
 fn a_norm_is_libtorchs_own_forward_and_back_also_where_it_overflows() {
     blowup_engine::start();
-    // No product of two is near the end of the range, where the order of a sum would decide.
+    // No product of two of them is near the end of the range, where the order of a sum would
+    // matter.
     let sizes = [1e-3, 1.0, 1e6, 1e12, 1e17, 4e19, 1e21, 1e30];
     let signals = [1e-3, 1.0, 1e6, 1e12, 1e35];
     for (kind, tolerance, power) in [(Kind::Float, 1e-4, 1.0), (Kind::Double, 1e-10, 8.0)] {
@@ -105,7 +107,8 @@ fn a_norm_is_libtorchs_own_forward_and_back_also_where_it_overflows() {
     }
 }
 
-/// A single teacher-sized layer of finite values beyond the square root of the largest f32.
+/// A single layer of the teacher's size with finite values beyond the square root of the largest
+/// f32.
 fn large(norm: Norm, dtype: Dtype) -> Trial {
     let network = Network::Mlp { depth: 1, width: 8, activation: Activation::Tanh, norm, residual: false };
     let init = Init { kind: InitKind::Normal, scale: 1e20, offset: 0.0 };
@@ -122,7 +125,8 @@ fn first_bad(run: &Finished) -> (u64, Option<Site>) {
 
 #[test]
 fn a_norm_whose_variance_overflows_is_not_finite_in_the_first_step() {
-    // PyTorch 2.11: layer norm is NaN forward; batch and rms norm are 0 forward, and their gradients are NaN.
+    // In PyTorch 2.11, layer norm is NaN in the forward pass. Batch and rms norm are 0 there, and
+    // their gradients are NaN.
     for norm in ALL {
         let at = match norm {
             Norm::Layer(_) => Site { tensor: Where::Activation, layer: Some(1), time: None },
@@ -131,12 +135,13 @@ fn a_norm_whose_variance_overflows_is_not_finite_in_the_first_step() {
         let run = &train(&[large(norm, Dtype::Float32)])[0];
         assert_eq!(run.measured.outcome, Outcome::Nonfinite, "{norm:?}");
         assert_eq!(first_bad(run), (0, Some(at)), "{norm:?}");
-        // The exact answers are finite.
+        // The exact results are finite.
         assert_eq!(train(&[large(norm, Dtype::Float64)])[0].measured.nonfinite, None, "{norm:?}");
     }
 }
 
-/// As the trials of tests/pytorch/blowups.toml: relu, width 16, 32 samples of a teacher with 10 inputs and 2 outputs, f32.
+/// A trial like those of tests/pytorch/blowups.toml: relu, width 16, f32, and 32 samples of a
+/// teacher with 10 inputs and 2 outputs.
 fn blowup(depth: usize, norm: Norm, kind: InitKind, scale: f64, lr: f64) -> Trial {
     let network = Network::Mlp { depth, width: 16, activation: Activation::Relu, norm, residual: false };
     let task = Task { kind: TaskKind::Teacher, inputs: 10, outputs: 2, samples: 32, input_std: 1.0, csv: None };
@@ -149,7 +154,8 @@ fn blowup(depth: usize, norm: Norm, kind: InitKind, scale: f64, lr: f64) -> Tria
 fn nets_with_norms_blow_up_when_and_where_pytorchs_do() {
     let (before, after) = (NormPosition::Before, NormPosition::After);
     let (he, normal) = ((InitKind::He, 1.0), (InitKind::Normal, 0.5));
-    // Of PyTorch 2.11 on a CPU: first non-finite step, where it began, NaN step.
+    // Measured with PyTorch 2.11 on a CPU: the first non-finite step, where it began, and the step
+    // of the NaN.
     for (norm, (kind, scale), lr, step, tensor, layer, nan) in [
         (Norm::Layer(before), (InitKind::Normal, 1e19), 0.01, 0, Where::Activation, 1, 0),
         (Norm::Layer(before), he, 300.0, 2, Where::Activation, 4, 2),

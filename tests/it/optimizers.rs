@@ -1,14 +1,15 @@
-//! Optimizers and clipping against the rules that PyTorch documents, written out for single numbers.
+//! Optimizers and clipping are compared with the rules that PyTorch documents, written out for
+//! single numbers.
 
 use crate::trials;
 use blowup_core::trial::{Budget, Clip, Dtype, Optimizer as Rule, Schedule, Trial};
 use blowup_engine::clip;
-use blowup_engine::optimizer::{Optimizer, UpdateNorm};
-use blowup_engine::readout::{Norm, Readout};
+use blowup_engine::optimizer::{PerLaneOptimizer, UpdateNorm};
+use blowup_engine::readout::{GlobalNorm, Readout};
 use blowup_engine::weights::host;
 use tch::{Device, Kind, Tensor};
 
-/// One parameter under `torch.optim`'s documented rule.
+/// One parameter under the rule that `torch.optim` documents.
 #[derive(Default)]
 struct Reference {
     first: f64,
@@ -17,7 +18,7 @@ struct Reference {
 }
 
 impl Reference {
-    /// `output`: a parameter of the output layer.
+    /// Makes an update. `output` says whether the parameter belongs to the output layer.
     fn step(&mut self, trial: &Trial, output: bool, mut w: f64, mut g: f64) -> f64 {
         let lr = if output { trial.lr_output.unwrap_or(trial.lr) } else { trial.lr };
         let t = f64::from(self.steps);
@@ -65,7 +66,7 @@ fn check(optimizers: [Rule; 2], weight_decays: [f64; 2]) {
     check_with(optimizers, weight_decays, [None, None], [Schedule::Constant; 2]);
 }
 
-/// Five updates of two lanes.
+/// Checks five updates of two lanes.
 fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option<f64>; 2], schedules: [Schedule; 2]) {
     blowup_engine::start();
     tch::manual_seed(3);
@@ -83,7 +84,7 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
     let mut weights = trials::weights(&all, 1, Kind::Double);
     let mut gradients = weights.zeros_like();
     let mut optimizer =
-        Optimizer::new(&trials[0].shape(), &trials.each_ref().map(|trial| trial.parts().1), 1, &weights);
+        PerLaneOptimizer::new(&trials[0].shape(), &trials.each_ref().map(|trial| trial.parts().1), 1, &weights);
     let mut reference: Vec<Vec<Reference>> = Vec::new();
     for step in 0..5 {
         for group in &mut gradients.groups {
@@ -100,7 +101,7 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
             if step == 0 {
                 reference.push(after.iter().map(|_| Reference::default()).collect());
             }
-            for i in 0..after.len() {
+            for (i, after) in after.iter().enumerate() {
                 let lane = i / (group.rows * group.cols) % 3;
                 if lane == 2 {
                     continue;
@@ -112,7 +113,7 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
                     before[g][i],
                     given[g][i] * coefficient,
                 );
-                let error = (after[i] - expected).abs();
+                let error = (after - expected).abs();
                 assert!(error <= 1e-10 * expected.abs().max(1e-3), "{:?} step {step}: off by {error:e}", trials[lane]);
                 moved[lane] += (expected - before[g][i]).powi(2);
             }
@@ -178,9 +179,10 @@ fn schedules_and_the_output_layers_own_rate_hold_under_every_optimizer() {
 
 #[test]
 fn the_clip_coefficient_is_that_of_pytorch_also_for_norms_that_are_not_finite() {
-    let coefficient = |clip, norm| clip::coefficient(clip, Norm { in_dtype: norm, exact: norm }, Dtype::Float64);
+    let coefficient = |clip, norm| clip::coefficient(clip, GlobalNorm { in_dtype: norm, exact: norm }, Dtype::Float64);
     assert_eq!(coefficient(Clip::Norm(1.0), 0.5), 1.0);
-    // PyTorch's tensors have no division of a number by a tensor: it is the number times the reciprocal.
+    // PyTorch's tensors cannot divide a number by a tensor: the number is multiplied by the
+    // reciprocal.
     assert_eq!(coefficient(Clip::Norm(0.7), 4.0), 1.0 / (4.0 + 1e-6) * 0.7);
     assert_eq!(coefficient(Clip::Norm(1.0), 0.0), 1.0);
     assert_eq!(coefficient(Clip::Norm(1.0), f64::INFINITY), 0.0);
@@ -198,8 +200,8 @@ fn value_clipping_clamps_each_lane_at_its_own_threshold() {
         group.copy_(&Tensor::randn(group.size(), (Kind::Double, Device::Cpu)));
     }
     let before = host(&gradients.groups[1]);
-    let largest = clip::largest(&gradients);
-    clip::clamp(&mut gradients, &[0.25, f64::INFINITY, f64::INFINITY]);
+    let largest = clip::value::largest(&gradients);
+    clip::value::clamp(&mut gradients, &[0.25, f64::INFINITY, f64::INFINITY]);
     let after = host(&gradients.groups[1]);
     let size = before.len() / 3;
     for (i, (before, after)) in before.iter().zip(after).enumerate() {
@@ -209,7 +211,8 @@ fn value_clipping_clamps_each_lane_at_its_own_threshold() {
     assert_eq!(largest[1], all.fold(0.0, |max: f64, x| max.max(x.abs())));
 }
 
-/// As `torch.nn.utils.clip_grad_value_`: a NaN stays one, the others are clamped, an infinity too.
+/// It does what `torch.nn.utils.clip_grad_value_` does: a NaN stays NaN, and the others are
+/// clamped, infinities too.
 #[test]
 fn value_clipping_beside_a_nan_clamps_the_others_and_is_told() {
     blowup_engine::start();
@@ -223,12 +226,13 @@ fn value_clipping_beside_a_nan_clamps_the_others_and_is_told() {
         let row = gradients.groups[0].select(1, lane as i64).view([-1]);
         row.narrow(0, 0, 2).copy_(&Tensor::from_slice(values));
     }
-    let largest = clip::largest(&gradients);
+    let largest = clip::value::largest(&gradients);
     assert_eq!(largest, [3.0, 0.1, f64::INFINITY, 0.3]);
-    // 0.3 in float32 is above 0.3, and is what the threshold is rounded to.
-    let beyond = |dtype| largest.iter().map(|l| clip::exceeds(f64::from(*l as f32), 0.3, dtype)).collect::<Vec<_>>();
+    // In float32, 0.3 is above 0.3, and the threshold is rounded to it.
+    let beyond =
+        |dtype| largest.iter().map(|l| clip::value::exceeds(f64::from(*l as f32), 0.3, dtype)).collect::<Vec<_>>();
     assert_eq!(beyond(Dtype::Float32), [true, false, true, false]);
-    clip::clamp(&mut gradients, &[0.3; 4]);
+    clip::value::clamp(&mut gradients, &[0.3; 4]);
     let clamped = |lane: i64| host(&gradients.groups[0].select(1, lane).view([-1]).narrow(0, 0, 2));
     assert_eq!(format!("{:?}", [clamped(0), clamped(1), clamped(2)]), "[[NaN, 0.3], [NaN, 0.1], [NaN, -0.3]]");
 }

@@ -6,7 +6,7 @@ use crate::trials;
 use blowup_core::trial::*;
 use blowup_core::verdict::{Finished, Outcome, Record};
 use blowup_engine::readout::{lane_norms, lane_rms};
-use blowup_engine::task::{self, Draw, Samples, Targets};
+use blowup_engine::task::{self, Draw, SampleTargets, Samples};
 use sha2::{Digest, Sha256};
 use tch::Tensor;
 
@@ -217,7 +217,7 @@ fn every_finite_column_is_standardized() {
     {
         let column: Vec<f64> = steps.iter().map(|i| 2.0 * (start / 2.0 + step / 2.0 * i)).collect();
         let Samples { inputs, targets, .. } = samples([&column, &column], true);
-        let Targets::Values(targets) = targets else { panic!("a mean squared error has values") };
+        let SampleTargets::Values(targets) = targets else { panic!("a mean squared error has values") };
         for (found, i) in inputs.iter().zip(&steps).chain(targets.iter().zip(&steps)) {
             assert!((found - (i - 3.5) / deviation).abs() < 1e-9, "{start:e} + {step:e} i: {inputs:?}");
         }
@@ -228,9 +228,9 @@ fn every_finite_column_is_standardized() {
 
 #[test]
 fn a_trivial_loss_of_nothing_is_0_and_that_of_large_targets_is_finite() {
-    let one_class = Samples { samples: 2, inputs: vec![0.0; 2], targets: Targets::Classes(vec![1, 1]) };
+    let one_class = Samples { samples: 2, inputs: vec![0.0; 2], targets: SampleTargets::Classes(vec![1, 1]) };
     assert_eq!(one_class.trivial_loss(3).to_bits(), 0.0f64.to_bits());
     let targets = vec![1.2e154, -1.2e154, 1.2e154, -1.2e154];
-    let large = Samples { samples: 4, inputs: vec![0.0; 4], targets: Targets::Values(targets) };
+    let large = Samples { samples: 4, inputs: vec![0.0; 4], targets: SampleTargets::Values(targets) };
     assert!((large.trivial_loss(1) / 1.44e308 - 1.0).abs() < 1e-12);
 }

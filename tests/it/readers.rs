@@ -1,9 +1,10 @@
-//! The files as their users read them: pandas and polars (and R, where it is installed), with their defaults; and the README's code for it.
+//! Reads the files as their users do: by pandas and polars (and R, where it is installed), with their
+//! defaults, and by the code of docs/reading.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A Python with pandas and polars: the one that `make test` sets up.
+/// The Python with pandas and polars that `make test` installs.
 fn python() -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-test/bin/python");
     std::env::var_os("BLOWUP_TEST_PYTHON").map(PathBuf::from).or_else(|| made.exists().then_some(made))
@@ -21,7 +22,7 @@ fn smoke(dir: &Path) {
     assert!(status.success());
 }
 
-/// In a folder, which is also the script's argument; what it prints.
+/// Runs a script in a folder, which is also the script's argument, and returns what it prints.
 fn run(program: &Path, arguments: &[&str], script: &str, dir: &Path) -> String {
     let output = Command::new(program).args(arguments).arg(script).arg(dir).current_dir(dir).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
@@ -96,7 +97,8 @@ fn pandas_polars_and_r_read_every_file_with_their_defaults() {
     }
 }
 
-/// So many rows that pandas reads them in pieces, each of which has types of its own: `residual` has values in the first half and none in the second.
+/// There are so many rows that pandas reads them in pieces, each of which has types of its own.
+/// `residual` has values in the first half and none in the second.
 const LONG: &str = r#"
 import sys, warnings
 import pandas as pd
@@ -121,15 +123,14 @@ fn pandas_reads_the_same_values_from_a_long_file_and_without_a_warning_if_told_s
     run(&python, &["-c"], LONG, dir.path());
 }
 
-/// The code of a language in the README's section on notebooks.
+/// The code of a language in docs/reading.md.
 fn snippets(language: &str) -> Vec<String> {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let section = readme.split("\n## ").find(|section| section.starts_with("In a notebook\n")).expect("the section");
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reading.md")).unwrap();
     let opening = format!("```{language}\n");
-    section.split(&opening).skip(1).map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
+    page.split(&opening).skip(1).map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// Put after a snippet: its table as lines of init, depth and rate.
+/// It is put behind a snippet, whose table it prints as lines of init, depth and rate.
 const PRINT_PANDAS: &str = r#"
 for (init, depth), rate in rates.stack().items():
     print(f"= {init} {depth} {rate:.6f}")
@@ -163,7 +164,7 @@ fn expected(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_readmes_code_for_pandas_polars_and_r_gives_the_table_of_summary_csv() {
+fn the_documented_code_for_pandas_polars_and_r_gives_the_table_of_summary_csv() {
     let dir = tempfile::tempdir().unwrap();
     let results = dir.path().join("results/grid");
     smoke(&results);
@@ -186,7 +187,7 @@ fn the_readmes_code_for_pandas_polars_and_r_gives_the_table_of_summary_csv() {
     }
 }
 
-/// `make notebook` executes it; outputs do not belong into the repository.
+/// `make notebook` executes it, but outputs do not belong into the repository.
 #[test]
 fn the_notebook_is_committed_without_outputs() {
     let notebook = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/notebooks/divergence.ipynb")).unwrap();

@@ -3,7 +3,7 @@
 
 use crate::check::{GRID, Results};
 use crate::sweep::{Place, SPEC, stderr};
-use blowup::report::columns::{Kind, floats, integers, measure};
+use blowup::report::columns::{ElementType, floats, integers, measure};
 use blowup::report::sample::{Sample, mask};
 use blowup::report::{MOST_SAMPLED, MOST_TRIALS};
 use std::io::Read;
@@ -197,12 +197,15 @@ fn long_curves_are_thinned_and_keep_their_ends_and_the_crossing() {
 #[test]
 fn columns_take_the_narrowest_type_that_holds_them() {
     let kind = |values: &[u32]| integers(values.iter().copied()).kind;
-    assert_eq!([kind(&[]), kind(&[255]), kind(&[256]), kind(&[65_536])], [Kind::U8, Kind::U8, Kind::U16, Kind::U32]);
+    assert_eq!(
+        [kind(&[]), kind(&[255]), kind(&[256]), kind(&[65_536])],
+        [ElementType::U8, ElementType::U8, ElementType::U16, ElementType::U32]
+    );
     assert_eq!(integers([1, 258].into_iter()).data, "AQACAQ==");
     let kind = |values: &[f64]| floats(values.iter().copied()).kind;
     assert_eq!(
         [kind(&[0.0, 1e38, f64::NAN, f64::INFINITY]), kind(&[1e39]), kind(&[1e-40])],
-        [Kind::F32, Kind::F64, Kind::F64]
+        [ElementType::F32, ElementType::F64, ElementType::F64]
     );
     assert_eq!(measure("loss_max", &[None, None]), None);
     let some = measure("loss_max", &[Some(1.0), None, Some(f64::NAN)]).unwrap();

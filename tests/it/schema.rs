@@ -1,5 +1,5 @@
-//! The JSON Schema of a spec: it is a valid one, it takes every spec that the program takes, and it
-//! refuses what is wrong with a single value or key.
+//! The JSON Schema of a spec. It is a valid schema, it accepts every spec that the program accepts,
+//! and it refuses what is wrong with a single value or key.
 
 use crate::spec::{TOP, open};
 use crate::sweep::Place;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A schema, ready to validate.
+/// A schema that is ready to validate.
 struct Validator {
     schemas: Schemas,
     index: SchemaIndex,
@@ -27,7 +27,7 @@ impl Validator {
         Validator::of(schema()).unwrap_or_else(|error| panic!("the schema is not of Draft 4: {error}"))
     }
 
-    /// Holds the schema against the schema of Draft 4 too.
+    /// A validator of this schema, which must be valid by the schema of Draft 4, too.
     fn of(schema: Json) -> Result<Validator, String> {
         let (mut compiler, mut schemas, place) = (Compiler::new(), Schemas::new(), "file:///blowup.schema.json");
         compiler.set_default_draft(Draft::V4);
@@ -36,19 +36,19 @@ impl Validator {
         Ok(Validator { schemas, index })
     }
 
-    /// What is wrong with a TOML text, if it is TOML at all.
+    /// Returns what is wrong with a TOML text, if it is TOML at all.
     fn check(&self, text: &str) -> Result<(), String> {
         self.schemas.validate(&as_json(text), self.index).map_err(|error| format!("{error:#}"))
     }
 }
 
-/// As editors hand TOML to a validator: inf becomes null.
+/// The text as editors hand TOML to a validator: inf becomes null.
 fn as_json(text: &str) -> Json {
     let table: toml::Table = toml::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     serde_json::to_value(table).unwrap()
 }
 
-/// The messages of the program's own reader with their lines; none of a spec that it takes.
+/// The messages of the program's own reader with their lines. A spec that it accepts has none.
 fn mistakes(text: &str) -> Vec<(usize, String)> {
     match Spec::parse(text, "t.toml", &open) {
         Ok(_) => Vec::new(),
@@ -71,7 +71,7 @@ fn specs() -> Vec<PathBuf> {
 #[test]
 fn the_schema_is_of_draft_4() {
     Validator::new();
-    // The validator would see it if it were not.
+    // If the schema were not valid, the validator would notice.
     for wrong in [json!({ "required": [] }), json!({ "exclusiveMinimum": 0 }), json!({ "type": "decimal" })] {
         assert!(Validator::of(wrong.clone()).is_err(), "{wrong}");
     }
@@ -88,15 +88,15 @@ fn every_spec_of_the_repository_is_valid() {
 }
 
 #[test]
-fn the_spec_of_the_readme_is_valid() {
-    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let specs: Vec<&str> = readme
-        .split("```toml\n")
-        .skip(1)
+fn the_specs_of_the_documents_are_valid() {
+    let pages = ["README.md", "docs/spec.md"].map(|name| std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap());
+    let specs: Vec<&str> = pages
+        .iter()
+        .flat_map(|page| page.split("```toml\n").skip(1))
         .map(|rest| rest.split("\n```").next().unwrap())
         .filter(|text| text.starts_with("name "))
         .collect();
-    assert!(!specs.is_empty());
+    assert_eq!(specs.len(), 2);
     specs.iter().for_each(|text| Validator::new().check(text).unwrap_or_else(|error| panic!("{error}\n{text}")));
 }
 
@@ -174,7 +174,7 @@ fn what_is_wrong_with_a_key_or_a_value_is_refused_as_the_program_does() {
     let head = "epochs = 1\ntask = { kind = \"noise\" }\n";
     let grid = "[[grid]]\nlr = 1\n";
     let all = [
-        // The top.
+        // The top of a spec.
         format!("{head}{grid}"),
         format!("name = \"t\"\n{head}"),
         format!("name = \"t\"\n{head}grid = []\n"),
@@ -376,7 +376,7 @@ const WRITTEN: &[&str] = &[
     "{ log = [1, 2], points = 1000001 }",
 ];
 
-/// Messages about what does not go together, which a schema does not see.
+/// Messages about things that do not go together, which a schema cannot see.
 const BETWEEN_KEYS: [&str; 7] = [
     "applies nowhere",
     "cannot learn the task",
@@ -391,13 +391,13 @@ const BETWEEN_KEYS: [&str; 7] = [
 fn of_each_axis_the_schema_takes_what_the_reader_takes() {
     let (validator, mut differ) = (Validator::new(), Vec::new());
     for axis in TABLE.iter().filter(|axis| axis.id != Id::Seed) {
-        // To most validators, 1.0 is an integer; to TOML it is not.
+        // To most validators 1.0 is an integer, but to TOML it is not.
         let whole = |written: &&&str| !(matches!(axis.kind, Kind::Integer { .. }) && written.ends_with(".0"));
         for written in WRITTEN.iter().filter(whole) {
             let lr = if axis.id == Id::Lr { "" } else { "lr = 1\n" };
             let text = format!("{TOP}[[grid]]\n{} = {written}\n{lr}", axis.name);
             let alone = |message: &String| !BETWEEN_KEYS.iter().any(|words| message.contains(words));
-            // Whether only `constant` may be negative is seen of a short form alone.
+            // Only in a short form can a schema see that only `constant` may be negative.
             let negative = |message: &String| message == "`init_scale` is below 0" && written.contains('(');
             let own = mistakes(&text).into_iter().filter(|(line, _)| *line == 6).map(|(_, message)| message);
             let own: Vec<String> = own.filter(|message| alone(message) || negative(message)).collect();
@@ -413,7 +413,7 @@ fn of_each_axis_the_schema_takes_what_the_reader_takes() {
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
 
-/// A schema that refers to another one, followed.
+/// Follows a schema that refers to another one.
 fn follow<'a>(root: &'a Json, schema: &'a Json) -> &'a Json {
     match schema["$ref"].as_str() {
         Some(place) => root.pointer(place.strip_prefix('#').unwrap()).unwrap_or_else(|| panic!("nothing at {place}")),
@@ -443,7 +443,7 @@ fn every_axis_is_there_with_its_text_and_its_default() {
     assert_eq!(filter.len(), TABLE.len() + 2);
 }
 
-/// Every key below a schema has a description, so that an editor shows one.
+/// Checks that every key below a schema has a description, so that an editor shows it.
 fn undescribed(root: &Json, schema: &Json, path: &str, found: &mut Vec<String>) {
     if let Some(properties) = schema["properties"].as_object() {
         for (name, inner) in properties {
@@ -482,7 +482,7 @@ fn every_kind_of_task_is_there_with_its_keys_and_their_defaults() {
         let found = kinds.iter().filter(|table| table["title"] == kind.name()).count();
         assert_eq!(found, 1, "{}", kind.name());
         let table = key::Kind::of(*kind);
-        // Without a word, a task has what the table says.
+        // A task that sets nothing has what the table says.
         let recurrent = if kind.is_sequence() { "network = \"rnn\"\nsequence_length = 4\n" } else { "" };
         let file = if *kind == TaskKind::Csv { ", path = \"good.csv\", target = \"y\"" } else { "" };
         for loss in ["mse", "cross_entropy"] {
@@ -527,7 +527,7 @@ fn the_command_prints_the_schema_and_its_help_teaches() {
     for words in ["blowup schema > blowup.schema.json", "#:schema ./blowup.schema.json", "Even Better TOML"] {
         assert!(help.contains(words), "{help}");
     }
-    // The line that names the schema is a comment to the program.
+    // To the program, the line that names the schema is a comment.
     place.write("s.toml", &format!("#:schema ./blowup.schema.json\n{}", block("")));
     place.ok("sweep s.toml --dry-run");
 }

@@ -5,7 +5,7 @@ use crate::gradients::{Model, close, model, written_out};
 use crate::training::scalar;
 use crate::trials::{self, ACTIVATIONS, NORMS};
 use blowup_core::trial::*;
-use blowup_engine::data::{Batch, Data, LaneSeeds};
+use blowup_engine::data::{Batch, Dataset, LaneSeeds};
 use blowup_engine::effective::Effective;
 use blowup_engine::matrix::Matrix;
 use blowup_engine::plain_loss::Leaves;
@@ -20,7 +20,7 @@ use tch::{Kind, Tensor};
 const LANE: usize = 1;
 
 fn batch(model: &Model) -> Batch {
-    let data = Data::new(&model.trial.shape(), &[LANE as u64], Draw::Training(0), Kind::Double).unwrap();
+    let data = Dataset::new(&model.trial.shape(), &[LANE as u64], Draw::Training(0), Kind::Double).unwrap();
     let seeds = LaneSeeds { data: LANE as u64, order: LANE as u64 };
     data.batch(&[seeds], 0, 0..model.trial.task.samples, None)
 }
@@ -93,7 +93,7 @@ fn a_pass_in_16_bits_is_as_near_to_f64_as_autograd_in_16_bits() {
         };
         let mut logs = Vec::new();
         for trial in kinds().into_iter().filter(smooth).map(|trial| Trial { dtype, ..trial }) {
-            let data = Data::new(&trial.shape(), &[0], Draw::Training(0), kind).unwrap();
+            let data = Dataset::new(&trial.shape(), &[0], Draw::Training(0), kind).unwrap();
             let batch = data.batch(&[LaneSeeds { data: 0, order: 0 }], 1, 0..trial.task.samples, None);
             let weights = trials::weights(&[&trial], 1, kind);
             let mut gradients = weights.zeros_like();

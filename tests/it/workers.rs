@@ -144,7 +144,7 @@ fn workers_are_started_from_the_program_that_runs_whatever_became_of_its_file() 
         let mut command = Command::new(&copy);
         command.args(held.get_args()).current_dir(place.dir.path()).stderr(Stdio::null()).stdout(Stdio::null());
         command.envs(held.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let library = blowup_engine::fingerprint::loaded("libtorch_cpu.so").unwrap();
+        let library = blowup_engine::loaded::path("libtorch_cpu.so").unwrap();
         command.env("LD_LIBRARY_PATH", library.parent().unwrap());
         let sweep = command.spawn().unwrap();
         wait_for("some rows", || lines(&place.path("r/runs.csv")) > 2);

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Trains the trials of traces again in plain PyTorch and compares how they blow up.
 
-usage: blowups.py TRACES...     folders of folders that `blowup replay RUN_DIR TRIAL --trace DIR` wrote
+usage: blowups.py TRACES... folders of folders that `blowup replay RUN_DIR TRIAL --trace DIR` wrote
 
-A verdict is an outcome, the first non-finite step, the tensor in which it began and the NaN step. Each trial is trained in PyTorch several times
-more, from initial weights that are off by one unit in the last place: a part of the verdict that one of these runs changes is PyTorch's own chance
-and is not compared, every other must be the same. `EXPLAINED` names what differs all the same, and why.
+A verdict is an outcome, the first non-finite step, the tensor in which it began and the NaN step.
+Each trial is trained in PyTorch several times more, from initial weights that are off by one unit
+in the last place: a part of the verdict that one of these runs changes is PyTorch's own chance and
+is not compared, every other must be the same. `EXPLAINED` names what differs all the same, and why.
 
-Exit status 1 if another part differs, if fewer than 300 float32 trials were trained, or if a value of `REQUIRED` was in none of those compared.
+Exit status 1 if another part differs, if fewer than 300 float32 trials were trained, or if a value
+of `REQUIRED` was in none of those compared.
 """
 
 import multiprocessing
@@ -17,6 +19,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import torch
+
 from training import Run, Trace, values
 
 PERTURBATIONS = 4
@@ -46,7 +49,8 @@ EXPLAINED = []
 
 
 def compare(folder):
-    """Name and values of a trial, and of each part of its verdict what both say: None where PyTorch's own verdict hangs on the last place."""
+    """Name and values of a trial, and of each part of its verdict what both say: None where
+    PyTorch's own verdict hangs on the last place."""
     torch.set_num_threads(1)
     # As blowup's workers do.
     torch.set_flush_denormal(True)
@@ -74,10 +78,16 @@ def main():
         reason = next((name for name, applies, _ in EXPLAINED if differs and applies(axes)), None)
         if differs and not reason:
             wrong += 1
-            print(f"DIFFERS {name}: " + "; ".join(f"{p}: {told(parts[p][0])} in blowup, {told(parts[p][1])} in PyTorch" for p in differs))
+            print(
+                f"DIFFERS {name}: "
+                + "; ".join(f"{p}: {told(parts[p][0])} in blowup, {told(parts[p][1])} in PyTorch" for p in differs)
+            )
         dtypes[axes["dtype"]].append((words, parts, differs, reason))
     failed = [report(dtype, trials) for dtype, trials in sorted(dtypes.items(), key=lambda item: item[0] != "float32")]
-    print(f"\nverdicts of {len(results)} trials that blow up, with PyTorch {torch.__version__}: " + (f"{wrong} DIFFER" if wrong else "all agree or are explained"))
+    print(
+        f"\nverdicts of {len(results)} trials that blow up, with PyTorch {torch.__version__}: "
+        + (f"{wrong} DIFFER" if wrong else "all agree or are explained")
+    )
     return 1 if wrong or any(failed) else 0
 
 
@@ -90,7 +100,9 @@ def report(dtype, trials):
     share = lambda n, of: f"{n:>4} of {of:>4} ({100 * n / of:.1f}%)" if of else "none"
     whole = [t for t in trials if all(t[1].values())]
     print(f"\n{dtype}: {len(trials)} trials trained in both")
-    print(f"  {'the whole verdict':<24} compared {share(len(whole), len(trials))}, agree {share(sum(not t[2] for t in whole), len(whole))}")
+    print(
+        f"  {'the whole verdict':<24} compared {share(len(whole), len(trials))}, agree {share(sum(not t[2] for t in whole), len(whole))}"
+    )
     for part in PARTS:
         compared = [t for t in trials if t[1][part]]
         agree = sum(part not in t[2] for t in compared)

@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""Trains the trials of traces again in plain PyTorch (torch.nn modules, torch.optim optimizers, autograd) and compares every step.
+"""Trains the trials of traces again in plain PyTorch (torch.nn modules, torch.optim optimizers,
+autograd) and compares every step.
 
-usage: compare.py TRACES        a folder of folders that `blowup replay RUN_DIR TRIAL --trace DIR` wrote
+usage: compare.py TRACES a folder of folders that `blowup replay RUN_DIR TRIAL --trace DIR` wrote
 
-Two correct programs part ways where the dynamics are chaotic. So each trial is trained in PyTorch several times more, from initial weights
-that are off by one unit in the last place (3 times, 40 times where something differs): growth is by how much that has grown in a quantity, in units of the last place. Losses and
-gradient norms must agree to 1e-9 (f64) while growth x 1e-15 stays below 1e-9, and likewise, up to the first non-finite step, the lengths of
-the updates and the norms of every layer (whether an overflow reads inf or NaN depends on the order of summation). Verdict, steps of divergence and of the first non-finite number, and the first bad tensor must agree where that holds for all
-steps. Exit status 1 if anything differs, if fewer than 60 f64 trials were compared, or if a value of `REQUIRED` was in none of them.
+Two correct programs part ways where the dynamics are chaotic. So each trial is trained in PyTorch
+several times more, from initial weights that are off by one unit in the last place (3 times, 40
+times where something differs): growth is by how much that has grown in a quantity, in units of the
+last place. Losses and gradient norms must agree to 1e-9 (f64) while growth x 1e-15 stays below
+1e-9, and likewise, up to the first non-finite step, the lengths of the updates and the norms of
+every layer (whether an overflow reads inf or NaN depends on the order of summation). Verdict, steps
+of divergence and of the first non-finite number, and the first bad tensor must agree where that
+holds for all steps. Exit status 1 if anything differs, if fewer than 60 f64 trials were compared,
+or if a value of `REQUIRED` was in none of them.
 """
 
 import math
@@ -18,9 +23,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import torch
+
 from training import Run, Trace, values
 
-# What growth is multiplied with, and how far apart results may be: about 4.5 units in the last place, and a million times as much in f64.
+# What growth is multiplied with, and how far apart results may be: about 4.5 units in the last
+# place, and a million times as much in f64.
 RULES = {"float64": (1e-15, 1e-9), "float32": (5e-7, 1e-3)}
 PERTURBATIONS = 3
 SECOND_LOOK = 40
@@ -31,7 +38,17 @@ REQUIRED = {
     "depth": ["0", "1", "2 to 9", "10 and more"],
     "residual": ["true", "false"],
     "init": [
-        "normal", "uniform", "xavier", "xavier_uniform", "he", "he_uniform", "lecun", "orthogonal", "scaled", "constant", "pytorch",
+        "normal",
+        "uniform",
+        "xavier",
+        "xavier_uniform",
+        "he",
+        "he_uniform",
+        "lecun",
+        "orthogonal",
+        "scaled",
+        "constant",
+        "pytorch",
     ],
     "recurrent_init": ["its own"],
     "forget_bias": ["0", "another"],
@@ -46,13 +63,26 @@ REQUIRED = {
     "schedule": ["constant", "warmup", "cosine", "warmup_cosine"],
     "clip": ["none", "norm", "value"],
     "batch": ["all", "shuffle", "replacement"],
-    "task": ["teacher", "noise", "fresh-noise", "scalar", "csv", "adding", "noise-sequence", "digits", "copy", "temporal-order"],
+    "task": [
+        "teacher",
+        "noise",
+        "fresh-noise",
+        "scalar",
+        "csv",
+        "adding",
+        "noise-sequence",
+        "digits",
+        "copy",
+        "temporal-order",
+    ],
     "data_seed": ["its own"],
     "outcome": ["converged", "stalled", "unsettled", "diverged", "nonfinite"],
 }
 
+
 def apart(a, b):
-    """Relative distance; 0 where both are NaN or the same infinity, inf where one is and the other is not."""
+    """Relative distance; 0 where both are NaN or the same infinity, inf where one is and the other
+    is not."""
     if a == b or (math.isnan(a) and math.isnan(b)):
         return 0.0
     if not (math.isfinite(a) and math.isfinite(b)):
@@ -61,17 +91,19 @@ def apart(a, b):
 
 
 class Series:
-    """One kind of quantity, a list of numbers per step, in the trace, in PyTorch and in the perturbed runs."""
+    """One kind of quantity, a list of numbers per step, in the trace, in PyTorch and in the
+    perturbed runs."""
 
     def __init__(self, trace, recorded, run, others):
         ulp, (unit, self.tolerance) = torch.finfo(trace.dtype).eps, RULES[trace.axes["dtype"]]
         self.total, self.worst, self.where = len(run), 0.0, None
         self.covered, self.growth = 0, 0.0
         if len(recorded) != len(run):
-            # A step that one has and the other has not: it counts where all before it were compared.
+            # A step that one has and the other has not: it counts where all before it were
+            # compared.
             self.total = min(len(recorded), len(run))
         for step in range(self.total):
-            here = lambda series: series[step] if step < len(series) else None
+            here = lambda series, step=step: series[step] if step < len(series) else None
             self.growth = max([self.growth] + [distance(run[step], here(other)) / ulp for other in others])
             if not self.growth * unit < self.tolerance:
                 return
@@ -101,8 +133,9 @@ def layer_series(rows):
 
 
 def compare(trace, perturbations=PERTURBATIONS):
-    """Findings (lines of text, none if all is well) and what was covered. Where something differs, many perturbed runs are asked before it is
-    called a finding: a few can all miss a growth that others have."""
+    """Findings (lines of text, none if all is well) and what was covered. Where something differs,
+    many perturbed runs are asked before it is called a finding: a few can all miss a growth that
+    others have."""
     run = Run(trace)
     others = [Run(trace, seed) for seed in range(perturbations)]
     number = lambda row, name: float(row[name]) if row[name] else math.nan
@@ -130,12 +163,13 @@ def compare(trace, perturbations=PERTURBATIONS):
             [layer_series(other.layers) for other in others],
         ),
         "initial and final loss": Series(
-            trace, [[trace.measured["loss_initial"], trace.measured["loss_final"]]], ends(run), [ends(other) for other in others]
+            trace,
+            [[trace.measured["loss_initial"], trace.measured["loss_final"]]],
+            ends(run),
+            [ends(other) for other in others],
         ),
     }
-    findings = [
-        f"{name}: {s.worst:.2e} apart in step {s.where}" for name, s in series.items() if not s.agrees()
-    ]
+    findings = [f"{name}: {s.worst:.2e} apart in step {s.where}" for name, s in series.items() if not s.agrees()]
     main = series["loss and gradient norm"]
     if trace.steps > 0:
         flags = {"true": True, "false": False, "": None}
@@ -177,7 +211,7 @@ def main():
         main_series = series["loss and gradient norm"]
         counts[dtype, "trials"] += 1
         counts[dtype, "in full"] += judged
-        counts[dtype, "in part"] += 0 < main_series.covered and not judged
+        counts[dtype, "in part"] += main_series.covered > 0 and not judged
         counts[dtype, "not at all"] += main_series.covered == 0 and not judged
         for kind, s in series.items():
             total[dtype, kind] += s.covered
@@ -213,7 +247,10 @@ def report(seen, counts, total, wrong):
         print("NOT COVERED: " + ", ".join(missing))
     if compared < FEWEST_TRIALS:
         print(f"TOO FEW: {compared} f64 trials were compared, {FEWEST_TRIALS} are wanted")
-    print(f"\n{compared} f64 trials compared with PyTorch {torch.__version__}: " + (f"{wrong} DIFFER" if wrong else "all agree"))
+    print(
+        f"\n{compared} f64 trials compared with PyTorch {torch.__version__}: "
+        + (f"{wrong} DIFFER" if wrong else "all agree")
+    )
     return 1 if wrong or missing or compared < FEWEST_TRIALS else 0
 
 

@@ -1,8 +1,10 @@
-"""The networks of a trace as plain PyTorch modules, with the weights of the trace, and what is looked at in them.
+"""The networks of a trace as plain PyTorch modules, with the weights of the trace, and what is
+looked at in them.
 
-Where PyTorch has the module it is used: nn.Linear, nn.RNN (tanh and relu without a norm), nn.LSTM, nn.GRU, nn.BatchNorm1d, nn.LayerNorm,
-nn.RMSNorm. A recurrent net with another activation, a norm or a parametrization is two nn.Linear per layer. Recurrent modules are called time step by time
-step, so that autograd has a tensor for every hidden state. Gradients are autograd's everywhere.
+Where PyTorch has the module it is used: nn.Linear, nn.RNN (tanh and relu without a norm), nn.LSTM,
+nn.GRU, nn.BatchNorm1d, nn.LayerNorm, nn.RMSNorm. A recurrent net with another activation, a norm or
+a parametrization is two nn.Linear per layer. Recurrent modules are called time step by time step,
+so that autograd has a tensor for every hidden state. Gradients are autograd's everywhere.
 """
 
 import math
@@ -14,7 +16,7 @@ from torch.nn.utils import parametrize
 ACTIVATIONS = {
     "linear": lambda slope: nn.Identity(),
     "relu": lambda slope: nn.ReLU(),
-    "leaky_relu": lambda slope: nn.LeakyReLU(slope),
+    "leaky_relu": nn.LeakyReLU,
     "tanh": lambda slope: nn.Tanh(),
     "sigmoid": lambda slope: nn.Sigmoid(),
     "gelu": lambda slope: nn.GELU(),
@@ -43,7 +45,8 @@ class Times(nn.Module):
 
 
 class Model(nn.Module):
-    """`perturbation`: the seed of a change of every initial weight by one unit in the last place."""
+    """`perturbation`: the seed of a change of every initial weight by one unit in the last
+    place."""
 
     def __init__(self, trace, perturbation=None):
         super().__init__()
@@ -76,7 +79,8 @@ class Model(nn.Module):
             perturb(self, perturbation)
         if not standard:
             self.parametrize(a["parametrization"])
-        # By (layer, time), time 0 where there is none: the tensor that the backprop signal belongs to, and what is handed on.
+        # By (layer, time), time 0 where there is none: the tensor that the backprop signal belongs
+        # to, and what is handed on.
         self.signals, self.activations = {}, {}
 
     @torch.no_grad()
@@ -114,7 +118,8 @@ class Model(nn.Module):
         assert used == given, f"weights that no module takes: {given - used}"
 
     def parametrize(self, name):
-        """Products are multiplied with 1/sqrt(fan_in); in the output layer of mean_field with 1/fan_in."""
+        """Products are multiplied with 1/sqrt(fan_in); in the output layer of mean_field with
+        1/fan_in."""
         for module in [*self.layers, *self.back, self.output]:
             power = 1 if name == "mean_field" and module is self.output else 0.5
             parametrize.register_parametrization(module, "weight", Times(module.in_features**-power))
@@ -180,7 +185,11 @@ class Model(nn.Module):
 
     def parts(self, layer):
         """The parameters of a layer, from 1."""
-        modules = [self.output] if layer > self.depth else [m[layer - 1] for m in (self.layers, self.back, self.norms) if len(m)]
+        modules = (
+            [self.output]
+            if layer > self.depth
+            else [m[layer - 1] for m in (self.layers, self.back, self.norms) if len(m)]
+        )
         return [p for module in modules for p in module.parameters()]
 
     def layer_norms(self):
@@ -195,7 +204,8 @@ class Model(nn.Module):
         return norms
 
     def first_bad(self, loss):
-        """(site, layer, time) of the first tensor of the last passes that is not finite, in the order in which a step computes them."""
+        """(site, layer, time) of the first tensor of the last passes that is not finite, in the
+        order in which a step computes them."""
         finite = lambda tensors: all(t.isfinite().all() for t in tensors)
         layers, places = range(1, self.depth + 2), sorted(self.activations)
         time = lambda place: place[1] or None
@@ -204,7 +214,8 @@ class Model(nn.Module):
         candidates += [("loss", None, None, lambda: [loss])]
         candidates += [("backprop signal", p[0], time(p), lambda p=p: [self.signal(p)]) for p in reversed(places)]
         candidates += [
-            ("weight gradient", layer, None, lambda layer=layer: [p.grad for p in self.parts(layer)]) for layer in reversed(layers)
+            ("weight gradient", layer, None, lambda layer=layer: [p.grad for p in self.parts(layer)])
+            for layer in reversed(layers)
         ]
         for site, layer, at, tensors in candidates:
             if not finite(tensors()):
@@ -227,13 +238,22 @@ def perturb(model, seed):
         up = torch.rand(p.shape, generator=generator) < 0.5
         if p.dtype == torch.float16:
             # It has no nextafter: the next larger and smaller magnitude; 0 stays.
-            p.copy_((p.view(torch.int16) + torch.where(p == 0, 0, torch.where(up, 1, -1)).to(torch.int16)).view(torch.float16))
+            p.copy_(
+                (p.view(torch.int16) + torch.where(p == 0, 0, torch.where(up, 1, -1)).to(torch.int16)).view(
+                    torch.float16
+                )
+            )
             continue
-        p.copy_(torch.where(up, torch.nextafter(p, torch.full_like(p, math.inf)), torch.nextafter(p, torch.full_like(p, -math.inf))))
+        p.copy_(
+            torch.where(
+                up, torch.nextafter(p, torch.full_like(p, math.inf)), torch.nextafter(p, torch.full_like(p, -math.inf))
+            )
+        )
 
 
 def initial_findings(trace):
-    """What the initial weights have that torch.nn.init's function of that name, or PyTorch's own start, would not give."""
+    """What the initial weights have that torch.nn.init's function of that name, or PyTorch's own
+    start, would not give."""
     a, findings = trace.axes, []
     for name, values in trace.tensors.items():
         if not name.startswith("layers."):
@@ -243,14 +263,17 @@ def initial_findings(trace):
         if role in ("weight", "recurrent"):
             own = "recurrent_" if role == "recurrent" else ""
             offset = a["init_offset"] if layer == 1 and role == "weight" else 0.0
-            finding = wrong_draw(values - offset, a[f"{own}init"], a[f"{own}init_scale"], *values.shape, fan_in(trace, layer))
+            finding = wrong_draw(
+                values - offset, a[f"{own}init"], a[f"{own}init_scale"], *values.shape, fan_in(trace, layer)
+            )
         elif role in ("bias", "recurrent_bias"):
+            drawn = values
             if gated and role == "bias":
                 # The forget gate of i, f, g, o; the update gate of r, z, n.
-                values = values.clone()
-                values[a["width"] : 2 * a["width"]] -= a["forget_bias"]
+                drawn = values.clone()
+                drawn[a["width"] : 2 * a["width"]] -= a["forget_bias"]
             kind, scale = ("normal", a["bias_std"]) if "bias_std" in a else ("pytorch", 1.0)
-            finding = wrong_draw(values, kind, scale, 1, len(values), fan_in(trace, layer))
+            finding = wrong_draw(drawn, kind, scale, 1, len(drawn), fan_in(trace, layer))
         else:
             finding = wrong_draw(values, "constant", 1.0 if role == "scale" else 0.0, 1, len(values), 1)
         if finding:
@@ -259,7 +282,8 @@ def initial_findings(trace):
 
 
 def fan_in(trace, layer):
-    """What PyTorch's own initializers take for it: nn.Linear its inputs, nn.RNN, nn.LSTM and nn.GRU their width."""
+    """What PyTorch's own initializers take for it: nn.Linear its inputs, nn.RNN, nn.LSTM and nn.GRU
+    their width."""
     recurrent = "sequence_length" in trace.axes and layer <= trace.axes["depth"]
     return trace.axes["width"] if recurrent or layer > 1 else trace.about["inputs"]
 
@@ -286,7 +310,8 @@ def wrong_draw(values, kind, scale, rows, columns, fan_in):
         gram = values.T @ values if rows >= columns else values @ values.T
         far = (gram - scale**2 * torch.eye(len(gram), dtype=gram.dtype)).abs().max()
         return None if far <= 1e-5 * scale**2 else "not orthogonal"
-    # Five standard errors of the root mean square: of a normal law 1/sqrt(2n), of a uniform one less.
+    # Five standard errors of the root mean square: of a normal law 1/sqrt(2n), of a uniform one
+    # less.
     expected = deviation if deviation is not None else bound / math.sqrt(3)
     found = values.double().square().mean().sqrt().item()
     if abs(found - expected) > 5 * expected / math.sqrt(2 * n):

@@ -1,12 +1,14 @@
-"""A trace that `blowup replay --trace` wrote, and the same trial trained in plain PyTorch (torch.optim, autograd)."""
+"""A trace that `blowup replay --trace` wrote, and the same trial trained in plain PyTorch
+(torch.optim, autograd)."""
 
 import csv
 import math
 import tomllib
 
 import torch
-from models import Model, norm
 from safetensors.torch import load_file
+
+from models import Model, norm
 
 
 class Trace:
@@ -33,7 +35,8 @@ class Trace:
         return rows
 
     def data(self, name, epoch=0):
-        """Inputs and targets in the trial's dtype; the epoch's own where every epoch has its own."""
+        """Inputs and targets in the trial's dtype; the epoch's own where every epoch has its
+        own."""
         fresh = self.about["fresh"] and name == "data"
         get = lambda key: self.tensors[key][epoch] if fresh else self.tensors[key]
         inputs = get(f"{name}.inputs").to(self.dtype)
@@ -55,7 +58,9 @@ class Trace:
         """The batches that initial and final loss are measured on, in the order of the samples."""
         inputs, targets = self.data("evaluation" if self.about["fresh"] else "data")
         size = self.axes["batch"]
-        return [(take(self, inputs, slice(at, at + size)), targets[at : at + size]) for at in range(0, len(targets), size)]
+        return [
+            (take(self, inputs, slice(at, at + size)), targets[at : at + size]) for at in range(0, len(targets), size)
+        ]
 
 
 def take(trace, inputs, index):
@@ -106,7 +111,8 @@ def clip(trace, parameters):
 
 
 class Run:
-    """One training run in PyTorch: what it measured, step by step; without `measures` only what its verdict takes."""
+    """One training run in PyTorch: what it measured, step by step; without `measures` only what its
+    verdict takes."""
 
     def __init__(self, trace, perturbation=None, measures=True):
         self.trace, self.measures = trace, measures
@@ -182,7 +188,9 @@ class Run:
             return "nonfinite"
         if late > self.threshold:
             return "diverged"
-        if math.isfinite(self.loss_initial) and abs(self.loss_final - self.loss_initial) <= 1e-3 * abs(self.loss_initial):
+        if math.isfinite(self.loss_initial) and abs(self.loss_final - self.loss_initial) <= 1e-3 * abs(
+            self.loss_initial
+        ):
             return "stalled"
         if self.loss_final < 0.9 * reference(self.loss_initial, self.trace.measured["loss_trivial"]):
             return "converged"

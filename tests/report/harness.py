@@ -15,9 +15,15 @@ OUTCOMES = ("converged", "stalled", "unsettled", "diverged", "nonfinite")
 BLOWN = ("diverged", "nonfinite")
 WIDE, NARROW = (1280, 900), (390, 844)
 
-# The sandbox needs privileges that root in a container does not have; the rest keeps the browser from calling home.
+# The sandbox needs privileges that root in a container does not have; the rest keeps the browser
+# from calling home.
 ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
     "--disable-sync",
 ]
 
@@ -28,12 +34,15 @@ def chromium():
 
 @contextlib.contextmanager
 def opened(run_dir, size=WIDE, scheme="light", fragment=""):
-    """The report as a page. Fails if it says anything on the console or asks for anything but itself."""
+    """The report as a page. Fails if it says anything on the console or asks for anything but
+    itself."""
     url = pathlib.Path(run_dir, "report.html").resolve().as_uri()
     said, asked = [], []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce")
+        page = browser.new_page(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
+        )
         page.set_default_timeout(20_000)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -81,12 +90,15 @@ def chip(page, axis, level):
 
 
 def panels(page):
-    """The canvases of the phase diagram with what they stand for: {columns' level} · {rows' level}."""
+    """The canvases of the phase diagram with what they stand for: {columns' level} · {rows'
+    level}."""
     found = []
     for figure in page.query_selector_all("#phase-panels figure"):
         canvas = figure.query_selector("canvas")
         caption = figure.query_selector("figcaption")
-        levels = [span.inner_text().removeprefix("· ") for span in caption.query_selector_all("span")] if caption else []
+        levels = (
+            [span.inner_text().removeprefix("· ") for span in caption.query_selector_all("span")] if caption else []
+        )
         if canvas:
             found.append((levels, canvas, json.loads(canvas.get_attribute("data-cells"))))
     return found
@@ -103,11 +115,16 @@ def overflow(page):
 
 def table(page, selector):
     """The rows of a table as lists of the texts of their cells."""
-    return page.eval_on_selector_all(f"{selector} tbody tr", "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))")
+    return page.eval_on_selector_all(
+        f"{selector} tbody tr", "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
+    )
 
 
 def heads(page, selector):
-    return [text.strip() for text in page.eval_on_selector_all(f"{selector} thead th", "cells => cells.map(cell => cell.textContent)")]
+    return [
+        text.strip()
+        for text in page.eval_on_selector_all(f"{selector} thead th", "cells => cells.map(cell => cell.textContent)")
+    ]
 
 
 def column(page, selector, title):

@@ -108,7 +108,7 @@ pub struct Shares {
     pub workers: usize,
     /// The bytes of a worker for which chunks are cut.
     pub planned: f64,
-    /// See `Limits`.
+    /// See [`Limits`].
     pub ceiling: u64,
     /// Whether even the smallest chunks are predicted to be too large.
     pub crowded: bool,

@@ -15,7 +15,8 @@ pub struct ShardFolder<'a> {
     pub manifest: &'a Manifest,
     /// The rows of its `runs.csv`.
     pub rows: u64,
-    /// The bytes of its files by name, as they are now; see `Manifest::lengths`.
+    /// The bytes of its files by name, as they are now; see
+    /// [`Manifest::lengths`](crate::store::Manifest::lengths).
     pub lengths: BTreeMap<String, u64>,
     /// Whether its files are as the end of a sweep leaves them.
     pub is_final: bool,

@@ -19,7 +19,9 @@ pub extern "C" fn mkl_serv_intel_cpu_true() -> std::ffi::c_int {
 /// The maker of the CPU, as the CPU itself says it.
 #[cfg(target_arch = "x86_64")]
 pub fn cpu_maker() -> [u8; 12] {
-    let leaf = std::arch::x86_64::__cpuid(0);
+    #[allow(unused_unsafe, reason = "later versions of Rust than 1.89 call it safe")]
+    // SAFETY: every x86-64 has the instruction, and it reads nothing of the program.
+    let leaf = unsafe { std::arch::x86_64::__cpuid(0) };
     let mut maker = [0; 12];
     for (part, register) in maker.as_chunks_mut::<4>().0.iter_mut().zip([leaf.ebx, leaf.edx, leaf.ecx]) {
         *part = register.to_le_bytes();

@@ -83,7 +83,7 @@ pub enum Report {
 pub struct Rows {
     pub trials: Vec<Row>,
     pub runs: ByteBuf,
-    /// Of each of `record::SIDES`.
+    /// Of each of [`SIDES`](crate::record::SIDES).
     pub sides: [ByteBuf; 3],
 }
 

@@ -1,16 +1,22 @@
-//! How an update reaches the weights: the operations that PyTorch's optimizers end with, in their order, since where numbers leave the range of their dtype
-//! the order decides what overflows. The norms of the new weights go to the readout, slice by slice, while they are in the cache.
+//! How an update reaches the weights, in the operations with which PyTorch's optimizers end.
+//!
+//! The order of these operations is PyTorch's, because it decides what overflows where numbers
+//! leave the range of their dtype. The norms of the new weights go to the readout slice by slice,
+//! while a slice is in the cache.
 
 use super::data::{per_lane, per_lane_alpha};
 use super::device::fuses;
+use super::dtype::inner;
 use super::fused;
-use super::inner;
 use super::readout::Readout;
 use super::weights::Weights;
 use tch::{Kind, Tensor};
 
-/// weights += direction x rate (per lane; one for hidden layers and one for the output layer), slice by slice. `clip`, multiplied with the direction
-/// first, only where passes are fused.
+/// Computes weights += rate x direction, slice by slice, as PyTorch's `add_` does.
+///
+/// `rates` has one rate per lane, first for the hidden layers, then for the output layer. `clip`
+/// has one factor per lane, which the direction is multiplied with first; it is given only where
+/// passes are fused.
 pub fn add(weights: &mut Weights, direction: &Weights, rates: [&[f64]; 2], clip: Option<&[f64]>, readout: &Readout) {
     let kind = weights.groups[0].kind();
     if fuses(kind) {
@@ -30,16 +36,20 @@ pub fn add(weights: &mut Weights, direction: &Weights, rates: [&[f64]; 2], clip:
     }
 }
 
-/// What one layer's update takes, per lane.
+/// The factors of an update that is a quotient, per lane, as tensors `[1, lane, 1, 1]`.
 pub struct Stride {
-    /// Minus the learning rate, with Adam's correction.
+    /// Minus the learning rate, with Adam's correction of the first moment.
     rate: Tensor,
-    /// What the weights are multiplied with first, and the share that they lose by it.
+    /// The factor that the weights are multiplied with first, and the share that they lose by it.
+    /// None without decoupled weight decay.
     decay: Option<[Tensor; 2]>,
 }
 
-/// weights = keep x weights + (rate x numerator) / denominator, of one slice, in the order of PyTorch's `mul_` and `addcdiv_`; of 16 bits in f32, rounded at
-/// the end. The change takes the place of the gradient.
+/// Computes weights = keep x weights + (rate x numerator) / denominator for one slice, as PyTorch's
+/// `mul_` and `addcdiv_` do. `strides` belong to the hidden layers and to the output layer.
+///
+/// 16-bit numbers are computed in f32 and rounded at the end. The change of the weights is written
+/// to `gradient`, and its norm goes to `readout`.
 pub fn divide(
     weights: &mut Weights,
     gradient: &mut Tensor,
@@ -68,7 +78,9 @@ pub fn divide(
 }
 
 impl Stride {
-    /// `decay`: under decoupled weight decay (AdamW), learning rate and decay; the weights lose this share of them first.
+    /// `rate` is the factor of the quotient per lane. `decay` holds, for decoupled weight decay
+    /// (AdamW), the learning rates and the decays per lane; the weights lose the product of the two
+    /// first.
     pub fn new(rate: &[f64], decay: Option<(&[f64], &[f64])>, kind: Kind) -> Stride {
         let decay = decay.map(|(lr, decay)| {
             let lost: Vec<f64> = lr.iter().zip(decay).map(|(lr, decay)| lr * decay).collect();
@@ -79,7 +91,8 @@ impl Stride {
     }
 }
 
-/// v = keep v + (share g) g, in the order of PyTorch's `mul_` and `addcmul_`: g g alone may overflow.
+/// Computes v = keep v + (share g) g, in the order of PyTorch's `mul_` and `addcmul_`, since g g
+/// alone may overflow.
 pub fn add_square(v: &mut Tensor, g: &Tensor, keep: &Tensor, share: &Tensor) {
     drop(v.g_mul_(keep));
     let wide = g.to_kind(inner(g.kind()));

@@ -1,11 +1,13 @@
-//! The products of libtorch's own MKL, called without libtorch in between, whose dispatch takes longer than a small product.
+//! Batched products by the MKL inside libtorch, called directly, because libtorch's dispatch takes
+//! longer than a small product.
 //!
-//! MKL gives a matrix the same bits wherever it stands as long as it starts on a 64-byte boundary (in its strict mode anywhere, with slower
-//! kernels). Where the size of its matrices leaves lanes off such boundaries, they are copied to where they are on one. Whether that is so
-//! depends on the sizes alone, never on how many lanes there are.
+//! MKL gives a product the same bits wherever its matrices stand, as long as each starts on a
+//! 64-byte boundary. (Its strict mode needs no boundaries but has slower kernels.) Where the sizes
+//! of the matrices leave some lanes off such boundaries, all lanes are copied to places on
+//! boundaries. Whether this happens depends on the sizes alone, never on the number of lanes.
 
 use super::device::is_host;
-use super::matrix::Lanes;
+use super::matrix::StridedView;
 use libloading::os::unix::Library;
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
@@ -16,8 +18,9 @@ const ROW_MAJOR: c_int = 101;
 const AS_IT_IS: c_int = 111;
 const TRANSPOSED: c_int = 112;
 
-/// C = alpha A B + beta C for each matrix of each group (oneMKL's `cblas_?gemm_batch`); `T` is the type of the numbers.
-type Batch<T> = unsafe extern "C" fn(
+/// oneMKL's `cblas_?gemm_batch`, which computes C = alpha A B + beta C for each matrix of each
+/// group. `T` is the type of the numbers.
+type GemmBatch<T> = unsafe extern "C" fn(
     layout: c_int,
     a_is: *const c_int,
     b_is: *const c_int,
@@ -37,22 +40,23 @@ type Batch<T> = unsafe extern "C" fn(
 );
 
 struct Mkl {
-    single: Batch<f32>,
-    double: Batch<f64>,
+    single: GemmBatch<f32>,
+    double: GemmBatch<f64>,
 }
 
-/// None where libtorch was built with another BLAS.
+/// The functions of MKL. None where libtorch was built with another BLAS.
 static MKL: LazyLock<Option<Mkl>> = LazyLock::new(|| {
     let this = Library::this();
-    // SAFETY: functions of these types, in a library that the program is linked to and that stays.
+    // SAFETY: these functions have these types, and the library that holds them is linked to the
+    // program and is never unloaded.
     unsafe {
-        let single = this.get::<Batch<f32>>(b"cblas_sgemm_batch\0").ok()?;
-        let double = this.get::<Batch<f64>>(b"cblas_dgemm_batch\0").ok()?;
+        let single = this.get::<GemmBatch<f32>>(b"cblas_sgemm_batch\0").ok()?;
+        let double = this.get::<GemmBatch<f64>>(b"cblas_dgemm_batch\0").ok()?;
         Some(Mkl { single: *single, double: *double })
     }
 });
 
-/// What starts on a boundary.
+/// Memory that starts on a boundary.
 #[repr(align(64))]
 #[derive(Clone, Copy)]
 struct Boundary(#[expect(dead_code, reason = "it is read through addresses")] [u8; Boundary::BYTES]);
@@ -65,7 +69,7 @@ impl Boundary {
 #[derive(Default)]
 struct Scratch {
     copies: [Vec<Boundary>; 3],
-    /// Where the matrices start.
+    /// The addresses of the matrices of all lanes, for each of the three operands.
     places: [Vec<*mut c_void>; 3],
 }
 
@@ -73,16 +77,18 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Whether products of f32 and f64 go to MKL: on the CPU, where libtorch was built with it.
+/// Whether products of f32 and f64 go to MKL. This is so on the CPU, where libtorch was built with
+/// MKL.
 pub fn serves() -> bool {
     is_host() && MKL.is_some()
 }
 
-/// c = a b, or c += a b: `[lane, m, k]` x `[lane, k, n]`. False, and nothing done, where MKL cannot.
+/// Computes c = a b, or c += a b where `add` is set, for `[lane, m, k]` x `[lane, k, n]`. Returns
+/// false, with nothing done, where MKL cannot do it.
 ///
 /// # Panics
-/// If sizes or types do not fit, or the rows of `c` do not lie one after the other.
-pub fn multiply(a: Lanes, b: Lanes, c: Lanes, add: bool) -> bool {
+/// If sizes or types do not fit, or if the rows of `c` are not contiguous.
+pub fn multiply(a: StridedView, b: StridedView, c: StridedView, add: bool) -> bool {
     let Some(mkl) = &*MKL else { return false };
     if ![Kind::Float, Kind::Double].contains(&c.kind()) {
         return false;
@@ -96,14 +102,17 @@ pub fn multiply(a: Lanes, b: Lanes, c: Lanes, add: bool) -> bool {
         let a = aligned(a, a_copy, true);
         let b = if transposes(b) { transposed(b, b_copy) } else { aligned(b, b_copy, true) };
         let written = aligned(c, c_copy, add);
-        for (places, lanes) in places.iter_mut().zip([a, b, written]) {
+        for (places, view) in places.iter_mut().zip([a, b, written]) {
             places.clear();
-            places.extend((0..lanes.count()).map(|lane| lanes.lane(lane).cast::<c_void>()));
-            // A single product has one of two numbers beside it: alone, MKL would give it to other kernels.
+            places.extend((0..view.count()).map(|lane| view.lane(lane).cast::<c_void>()));
+            // Behind the matrices stands a single number. A product of one lane is called beside a
+            // product of that number by itself, because MKL has other kernels for a product that is
+            // called alone.
             places.push(number.as_mut_ptr().cast());
         }
-        // SAFETY: every place is the start of a matrix of the sizes, the rows and, as asserted, the type of number given,
-        // in memory that lives; the function is the one for that type.
+        // SAFETY: every place is the start of a matrix of the given sizes, rows and (as asserted)
+        // type of number, in memory that lives until the call returns. The function is the one for
+        // that type.
         unsafe {
             if c.kind() == Kind::Float {
                 call(mkl.single, [a, b, written], places, 1.0, if add { 1.0 } else { 0.0 });
@@ -118,17 +127,27 @@ pub fn multiply(a: Lanes, b: Lanes, c: Lanes, add: bool) -> bool {
     true
 }
 
+/// Calls `gemm` with two groups for one lane, and with one group for more lanes.
+///
 /// # Safety
-/// The places are starts of matrices as `lanes` says, of numbers of type `T`, and behind them of one number more.
-unsafe fn call<T: Copy>(batch: Batch<T>, lanes: [Lanes; 3], places: &[Vec<*mut c_void>; 3], alpha: T, beta: T) {
-    let [a, b, c] = lanes;
-    let flag = |lanes: Lanes| [if lanes.is_transposed() { TRANSPOSED } else { AS_IT_IS }; 2];
+/// The places are the starts of matrices as `operands` describes them, of numbers of type `T`.
+/// Behind them stands the place of one more number.
+unsafe fn call<T: Copy>(
+    gemm: GemmBatch<T>,
+    operands: [StridedView; 3],
+    places: &[Vec<*mut c_void>; 3],
+    alpha: T,
+    beta: T,
+) {
+    let [a, b, c] = operands;
+    let flag = |view: StridedView| [if view.is_transposed() { TRANSPOSED } else { AS_IT_IS }; 2];
     let [m, n, k, count] = [c.rows(), c.cols(), a.cols(), c.count()].map(|size| [size as c_int, 1]);
-    let rows = lanes.map(|lanes| [lanes.row() as c_int, 1]);
+    let rows = operands.map(|view| [view.row() as c_int, 1]);
     let [a_places, b_places, c_places] = places;
-    // SAFETY: the places are the caller's to promise; all other arrays hold what their group needs, two groups at most.
+    // SAFETY: the caller promises that the places are right. All other arrays have as many elements
+    // as there are groups, which are two at most.
     unsafe {
-        batch(
+        gemm(
             ROW_MAJOR,
             flag(a).as_ptr(),
             flag(b).as_ptr(),
@@ -149,61 +168,67 @@ unsafe fn call<T: Copy>(batch: Batch<T>, lanes: [Lanes; 3], places: &[Vec<*mut c
     }
 }
 
-/// The same where every lane starts on a boundary; `filled`: with the elements.
-fn aligned<'a>(lanes: Lanes<'a>, memory: &'a mut Vec<Boundary>, filled: bool) -> Lanes<'a> {
-    if lanes.starts_at_multiples_of(Boundary::BYTES) {
-        return lanes;
+/// Returns the same matrices where every lane starts on a boundary. If they have to be moved for
+/// that, their elements are copied only where `filled` is set.
+fn aligned<'a>(view: StridedView<'a>, memory: &'a mut Vec<Boundary>, filled: bool) -> StridedView<'a> {
+    if view.starts_at_multiples_of(Boundary::BYTES) {
+        return view;
     }
-    let copied = room(lanes, memory, lanes.is_transposed());
+    let copied = room(view, memory, view.is_transposed());
     if filled {
-        copy(lanes, copied);
+        copy(view, copied);
     }
     copied
 }
 
-/// Memory for the same matrices, their rows (or, `transposed`, their columns) one after the other.
-fn room<'a>(lanes: Lanes, memory: &'a mut Vec<Boundary>, transposed: bool) -> Lanes<'a> {
-    let (rows, cols) = (lanes.rows(), lanes.cols());
-    let each = (rows * cols * lanes.kind().elt_size_in_bytes()).div_ceil(Boundary::BYTES);
-    if memory.len() < lanes.count() * each {
-        memory.resize(lanes.count() * each, Boundary([0; Boundary::BYTES]));
+/// Makes room in `memory` for the same matrices with contiguous rows or, if `transposed`,
+/// contiguous columns.
+fn room<'a>(view: StridedView, memory: &'a mut Vec<Boundary>, transposed: bool) -> StridedView<'a> {
+    let (rows, cols) = (view.rows(), view.cols());
+    let each = (rows * cols * view.kind().elt_size_in_bytes()).div_ceil(Boundary::BYTES);
+    if memory.len() < view.count() * each {
+        memory.resize(view.count() * each, Boundary([0; Boundary::BYTES]));
     }
     let row = if transposed { rows } else { cols };
-    // SAFETY: the memory is borrowed for as long, and has room for as many matrices so far apart.
-    unsafe { lanes.elsewhere(memory.as_mut_ptr().cast(), each * Boundary::BYTES, row, transposed) }
+    // SAFETY: the memory is borrowed for the lifetime of the result, and has room for as many
+    // matrices at that distance.
+    unsafe { view.elsewhere(memory.as_mut_ptr().cast(), each * Boundary::BYTES, row, transposed) }
 }
 
-/// Of the same sizes, both row after row or both column after column.
-fn copy(from: Lanes, to: Lanes) {
+/// Copies matrices of the same sizes. Both have contiguous rows, or both have contiguous columns.
+fn copy(from: StridedView, to: StridedView) {
     let (count, length) = from.lines();
     let element = from.kind().elt_size_in_bytes();
     for lane in 0..from.count() {
         for line in 0..count {
-            let [from, to] = [from, to].map(|lanes| lanes.lane(lane).wrapping_add(line * lanes.row() * element));
-            // SAFETY: both are a line of a matrix of these sizes, and one of the two is in memory of this thread's own.
+            let [from, to] = [from, to].map(|view| view.lane(lane).wrapping_add(line * view.row() * element));
+            // SAFETY: both places are a line of a matrix of these sizes, and one of the two is in
+            // this thread's own memory.
             unsafe { std::ptr::copy_nonoverlapping(from, to, length * element) };
         }
     }
 }
 
-/// Whether a product is quicker with the rows of `b` one after the other, transposing included. Measured (Zen 5, 32 x 32 matrices): 222 Gflop/s in
-/// place of 120.
-fn transposes(b: Lanes) -> bool {
+/// Whether a product is faster when `b` is first transposed in memory so that its rows are
+/// contiguous. Measured on Zen 5 with 32 x 32 matrices, transposing included: 222 Gflop/s instead
+/// of 120.
+fn transposes(b: StridedView) -> bool {
     let sizes = |n: usize| n.is_multiple_of(TILE) && n <= 96;
     b.kind() == Kind::Float && b.is_transposed() && sizes(b.rows()) && sizes(b.cols())
 }
 
 const TILE: usize = 4;
 
-/// The same matrices, which `transposes`, row after row.
-fn transposed<'a>(lanes: Lanes, memory: &'a mut Vec<Boundary>) -> Lanes<'a> {
-    let rows = room(lanes, memory, false);
-    let (from_line, to_line) = (lanes.row(), rows.row());
-    for lane in 0..lanes.count() {
-        let (from, to) = (lanes.lane(lane).cast::<f32>(), rows.lane(lane).cast::<f32>());
-        for row in (0..lanes.rows()).step_by(TILE) {
-            for col in (0..lanes.cols()).step_by(TILE) {
-                // SAFETY: both are f32 matrices, and both sizes are multiples of a tile's.
+/// Returns the same matrices with contiguous rows. The sizes are those that `transposes` accepts.
+fn transposed<'a>(view: StridedView, memory: &'a mut Vec<Boundary>) -> StridedView<'a> {
+    let rows = room(view, memory, false);
+    let (from_line, to_line) = (view.row(), rows.row());
+    for lane in 0..view.count() {
+        let (from, to) = (view.lane(lane).cast::<f32>(), rows.lane(lane).cast::<f32>());
+        for row in (0..view.rows()).step_by(TILE) {
+            for col in (0..view.cols()).step_by(TILE) {
+                // SAFETY: both are f32 matrices, and both of their sizes are multiples of a tile's
+                // size.
                 unsafe { tile(from.add(col * from_line + row), from_line, to.add(row * to_line + col), to_line) };
             }
         }
@@ -211,12 +236,16 @@ fn transposed<'a>(lanes: Lanes, memory: &'a mut Vec<Boundary>) -> Lanes<'a> {
     rows
 }
 
+/// Transposes one tile of 4 x 4 numbers.
+///
 /// # Safety
-/// Both are the corner of a tile in matrices whose lines are `from_line` and `to_line` elements apart.
+/// `from` and `to` are the corners of tiles in matrices whose lines are `from_line` and `to_line`
+/// elements apart.
 #[cfg(target_arch = "x86_64")]
 unsafe fn tile(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
     use std::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps, _mm_storeu_ps};
-    // SAFETY: every x86-64 CPU has SSE; four lines of four numbers from either corner are in their matrices.
+    // SAFETY: every x86-64 CPU has SSE, and four lines of four numbers from either corner are in
+    // their matrices.
     unsafe {
         let [mut a, mut b, mut c, mut d] = [0, 1, 2, 3].map(|line| _mm_loadu_ps(from.add(line * from_line)));
         _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
@@ -226,8 +255,11 @@ unsafe fn tile(from: *const f32, from_line: usize, to: *mut f32, to_line: usize)
     }
 }
 
+/// Transposes one tile of 4 x 4 numbers.
+///
 /// # Safety
-/// As above.
+/// `from` and `to` are the corners of tiles in matrices whose lines are `from_line` and `to_line`
+/// elements apart.
 #[cfg(not(target_arch = "x86_64"))]
 unsafe fn tile(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
     for i in 0..TILE {

@@ -1,6 +1,7 @@
-//! The worker process: takes chunks from stdin, trains them, answers with rows on stdout. It touches no file and ends with its parent.
+//! The worker process: it takes chunks of trials from stdin, trains them and answers with rows on
+//! stdout. It touches no file, and ends with its parent.
 
-use crate::device::Unusable;
+use crate::cuda::Unusable;
 use crate::drill::Drill;
 use crate::{Trouble, trouble};
 use blowup_core::child::{Outbox, die_with_parent, keep_stdout, listen};
@@ -17,12 +18,17 @@ use std::process::exit;
 
 const DATA_HINT: &str = "rows that were written are kept: put the file back as it was and the same command resumes; for the file as it is now, name another folder with `--out`";
 
-/// Runs until stdin closes, or only to say why it cannot. `memory`: bytes that the parent lets this process hold.
+/// Works until stdin closes. Where this process cannot train on `device` it only says why. `memory`
+/// is the number of bytes that the parent lets this process hold.
+///
+/// # Errors
+/// If the parent can no longer be reached, or if the GPU can no longer be used.
 pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     die_with_parent();
-    // CUDA reserves what it does not use.
+    // A GPU's worker has no limit, because CUDA reserves address space that it does not use.
     if let Some(memory) = memory.filter(|_| !device.is_gpu()) {
-        // The parent sees to it; this holds when it cannot, and must not come first.
+        // The parent watches the memory. This limit only holds where the parent cannot, so it is
+        // higher.
         memory::limit(memory.saturating_add(memory / 2).saturating_add(256 << 20));
     }
     let mut out = keep_stdout()?;
@@ -50,11 +56,12 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
         outbox.flush()?;
         let report = match trained {
             Ok(()) => Report::Done { chunk },
-            // No trial and no worker is to blame, and another attempt would end the same.
+            // Neither a trial nor a worker is to blame, and another attempt would end the same way.
             Err(Trouble::Data(what)) => Report::Unable { what, hint: DATA_HINT.to_owned() },
             Err(Trouble::Bug(message)) => Report::Bug { chunk, message },
             Err(Trouble::Memory(message)) => Report::Failed { chunk, lost: Lost::Memory, message },
-            // After an error of CUDA that is not about memory its state in this process is lost: another process goes on.
+            // After a CUDA error that is not about memory, CUDA cannot be used in this process any
+            // more. The parent starts another process.
             Err(Trouble::Refused(message)) if device.is_gpu() => return Err(io::Error::other(message)),
             Err(Trouble::Refused(message)) => Report::Failed { chunk, lost: Lost::Crashed, message },
         };
@@ -63,7 +70,10 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     Ok(())
 }
 
-/// Trains one trial alone and tells every step of it. One that nobody listens to any more is given up with an error.
+/// Trains one trial alone and reports every step of it.
+///
+/// # Errors
+/// If nobody reads the reports any more.
 fn replay(trial: &Trial, record: &Record, start: bool, out: &mut File) -> io::Result<()> {
     if start {
         match crate::start_of(trial) {
@@ -109,7 +119,7 @@ fn train(trials: &[Trial], record: &Record, drill: &mut Drill, outbox: &mut Outb
     };
     let trained = crate::train(trials, record, &mut done);
     if broken.is_some() {
-        // Nobody listens any more.
+        // Nobody reads the reports any more.
         exit(1);
     }
     trained

@@ -1,62 +1,69 @@
-//! The data of a cohort as tensors: one copy per seed, gathered into batches with one row of lanes.
+//! The data of a cohort as tensors: one copy for each seed, from which the batches of all lanes are
+//! gathered.
 
 use super::device::upload;
 use super::draw::{Purpose, Stream};
+use super::dtype::{inner, round};
 use super::matrix::Sequence;
 use super::task::{self, Draw};
-use blowup_core::trial::{Sampling, Shape};
+use blowup_core::trial::{Lane, Sampling, Shape};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
-/// Targets of a batch.
+/// The targets of a batch.
 #[derive(Debug)]
-pub struct Targets {
-    /// `[lane, batch, outputs]`; one-hot for classes.
+pub struct BatchTargets {
+    /// `[lane, batch, outputs]`. Classes are one-hot.
     pub values: Tensor,
-    /// `[lane, batch, 1]`, int64.
+    /// The classes, `[lane, batch, 1]`, int64. None in a regression.
     pub classes: Option<Tensor>,
 }
 
 /// A batch of every lane.
 #[derive(Debug)]
 pub struct Batch {
-    /// `[time, lane, batch, inputs]`
+    /// `[time, lane, batch, inputs]`.
     pub inputs: Sequence,
-    pub targets: Targets,
+    pub targets: BatchTargets,
+    /// The number of samples.
     pub samples: usize,
 }
 
-/// The samples of all seeds of a cohort, one after the other.
+/// The samples of all seeds of a cohort, one seed after the other.
 #[derive(Debug)]
-pub struct Data {
+pub struct Dataset {
     seeds: Vec<u64>,
     samples: usize,
-    /// `[time, seed x sample, inputs]`
+    /// `[time, seed x sample, inputs]`.
     inputs: Tensor,
-    /// `[seed x sample, outputs]`
+    /// The targets, `[seed x sample, outputs]`. Classes are one-hot.
     values: Tensor,
-    /// `[seed x sample, 1]`
+    /// The classes, `[seed x sample, 1]`, int64. None in a regression.
     classes: Option<Tensor>,
-    /// The best constant prediction's loss, by seed.
+    /// The loss of the best constant prediction, by seed.
     trivial: Vec<f64>,
 }
 
-impl Data {
-    /// Draws the data of `seeds` (ascending, distinct) for the task of a shape, one after the other: in f64 there is
-    /// only one of them at a time.
-    pub fn new(shape: &Shape, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Data, String> {
+impl Dataset {
+    /// Draws the data of `seeds`, which are ascending and distinct, for the task of `shape`. The
+    /// seeds are drawn one after the other, so that the f64 numbers of only one of them are in
+    /// memory at a time.
+    ///
+    /// # Errors
+    /// If a data file cannot be read, or is no longer what the spec was checked against.
+    pub fn new(shape: &Shape, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Dataset, String> {
         let times = shape.network.sequence_length().unwrap_or(1);
         let (inputs, outputs) = (shape.task.inputs, shape.task.outputs);
-        // Where it is not drawn it is the same for all.
+        // Data that is not drawn is the same for all seeds.
         let seeds = if shape.task.is_drawn() { seeds } else { &seeds[..1] };
-        let mut data: Option<Data> = None;
+        let mut data: Option<Dataset> = None;
         for (slot, &seed) in seeds.iter().enumerate() {
             let drawn = task::samples(&shape.task, shape.loss, times, seed, draw)?;
             let trivial = drawn.trivial_loss(outputs);
             let data = data.get_or_insert_with(|| {
                 let all = (seeds.len() * drawn.samples) as i64;
-                let classes = matches!(drawn.targets, task::Targets::Classes(_));
-                Data {
+                let classes = matches!(drawn.targets, task::SampleTargets::Classes(_));
+                Dataset {
                     seeds: seeds.to_vec(),
                     samples: drawn.samples,
                     inputs: Tensor::empty([times as i64, all, inputs as i64], (kind, Device::Cpu)),
@@ -71,23 +78,23 @@ impl Data {
                 fill(&data.inputs.select(0, t as i64), slot * samples, step, inputs);
             }
             match (&drawn.targets, &data.classes) {
-                (task::Targets::Classes(index), Some(classes)) => {
+                (task::SampleTargets::Classes(index), Some(classes)) => {
                     let (index, at) = (Tensor::from_slice(index), (slot * samples) as i64);
                     classes.narrow(0, at, samples as i64).copy_(&index.view([-1, 1]));
                     data.values.narrow(0, at, samples as i64).copy_(&index.one_hot(outputs as i64));
                 }
-                (task::Targets::Values(values), None) => fill(&data.values, slot * samples, values, outputs),
+                (task::SampleTargets::Values(values), None) => fill(&data.values, slot * samples, values, outputs),
                 _ => unreachable!("all seeds of a task have one kind of targets"),
             }
         }
         let data = data.expect("there is a seed");
-        let Data { inputs, values, classes, .. } = data;
-        Ok(Data { inputs: upload(inputs), values: upload(values), classes: classes.map(upload), ..data })
+        let Dataset { inputs, values, classes, .. } = data;
+        Ok(Dataset { inputs: upload(inputs), values: upload(values), classes: classes.map(upload), ..data })
     }
 
-    /// The same, not copied: nothing writes to it.
-    pub fn share(&self) -> Data {
-        Data {
+    /// Returns the same data in the same memory, which nothing writes to.
+    pub fn share(&self) -> Dataset {
+        Dataset {
             seeds: self.seeds.clone(),
             samples: self.samples,
             inputs: self.inputs.shallow_clone(),
@@ -97,10 +104,12 @@ impl Data {
         }
     }
 
+    /// The number of samples of each seed.
     pub fn samples(&self) -> usize {
         self.samples
     }
 
+    /// The loss of the best constant prediction for the data of `seed`.
     pub fn trivial_loss(&self, seed: u64) -> f64 {
         self.trivial[self.slot(seed)]
     }
@@ -112,8 +121,9 @@ impl Data {
         }
     }
 
-    /// The batch `range` of samples for these lanes, in the order given or as they are. Pad lanes follow, with the first lane's data.
-    pub fn batch(&self, lanes: &[LaneSeeds], pads: usize, range: Range<usize>, order: Option<&Order>) -> Batch {
+    /// Returns the samples in `range` for these lanes, in the given order or else as they are.
+    /// Behind them stand `pads` pad lanes with the first lane's data.
+    pub fn batch(&self, lanes: &[LaneSeeds], pads: usize, range: Range<usize>, order: Option<&SampleOrder>) -> Batch {
         let mut index: Vec<i64> = Vec::with_capacity((lanes.len() + pads) * range.len());
         for lane in lanes.iter().chain(std::iter::repeat_n(&lanes[0], pads)) {
             let start = self.slot(lane.data) * self.samples;
@@ -128,7 +138,7 @@ impl Data {
         let size = self.inputs.size();
         Batch {
             inputs: Sequence::of(self.inputs.index_select(1, &index).view([size[0], all, n, size[2]])),
-            targets: Targets {
+            targets: BatchTargets {
                 values: self.values.index_select(0, &index).view([all, n, self.values.size()[1]]),
                 classes: self.classes.as_ref().map(|c| c.index_select(0, &index).view([all, n, 1])),
             },
@@ -137,7 +147,8 @@ impl Data {
     }
 }
 
-/// Writes rows of `columns` numbers to a matrix, from row `at` on, a part at a time: there is no second copy of all in f64.
+/// Writes rows of `columns` numbers to a matrix, from row `at` on. It converts one part at a time,
+/// so that there is no second copy of all numbers in f64.
 fn fill(matrix: &Tensor, at: usize, numbers: &[f64], columns: usize) {
     const NUMBERS: usize = 1 << 18;
     let some = (NUMBERS / columns).max(1);
@@ -147,23 +158,33 @@ fn fill(matrix: &Tensor, at: usize, numbers: &[f64], columns: usize) {
     }
 }
 
-/// Which data a lane trains on, and which seed its batches are drawn with.
+/// The seeds of a lane's data and of the order of its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneSeeds {
+    /// The seed of the data.
     pub data: u64,
+    /// The seed of the order.
     pub order: u64,
 }
 
-/// The samples of an epoch in the order in which they are trained on, per seed.
+impl LaneSeeds {
+    /// The seeds of `lane`.
+    pub fn of(lane: &Lane) -> LaneSeeds {
+        LaneSeeds { data: lane.data_seed, order: lane.seed }
+    }
+}
+
+/// The order in which the samples of an epoch are trained on, for each seed.
 #[derive(Debug)]
-pub struct Order {
+pub struct SampleOrder {
     seeds: Vec<u64>,
     orders: Vec<Vec<usize>>,
 }
 
-impl Order {
-    /// Draws the order of an epoch (from 0) for `seeds` (ascending, distinct): a permutation of the samples, or as many independent draws.
-    pub fn new(seeds: &[u64], sampling: Sampling, epoch: u64, samples: usize) -> Order {
+impl SampleOrder {
+    /// Draws the order of an epoch for `seeds`, which are ascending and distinct: a permutation of
+    /// the samples, or as many independent draws. Epochs count from 0.
+    pub fn new(seeds: &[u64], sampling: Sampling, epoch: u64, samples: usize) -> SampleOrder {
         let one = |&seed: &u64| {
             let mut stream = Stream::new(seed, Purpose::Order, epoch);
             match sampling {
@@ -171,29 +192,34 @@ impl Order {
                 Sampling::Replacement => (0..samples).map(|_| stream.index(0, samples)).collect(),
             }
         };
-        Order { seeds: seeds.to_vec(), orders: seeds.iter().map(one).collect() }
+        SampleOrder { seeds: seeds.to_vec(), orders: seeds.iter().map(one).collect() }
     }
 
-    /// Of one of the seeds that it was drawn for.
+    /// Returns the order for one of the seeds.
+    ///
+    /// # Panics
+    /// If no order was drawn for this seed.
     pub fn of(&self, seed: u64) -> &[usize] {
         let at = self.seeds.binary_search(&seed).expect("an order was drawn for the seeds of all lanes");
         &self.orders[at]
     }
 }
 
-/// As `per_lane`, of a number that is the `alpha` of an addition, which PyTorch does round to 16 bits first.
+/// Returns a per-lane parameter as `per_lane` does, for a number that is added to a tensor or is
+/// the `alpha` of an addition. PyTorch rounds such a number to 16 bits first.
 pub fn per_lane_alpha(values: &[f64], kind: Kind) -> Tensor {
-    match super::inner(kind) == kind {
+    match inner(kind) == kind {
         true => per_lane(values, kind),
-        false => per_lane(&values.iter().map(|&x| super::readout::round(x, kind)).collect::<Vec<_>>(), kind),
+        false => per_lane(&values.iter().map(|&x| round(x, kind)).collect::<Vec<_>>(), kind),
     }
 }
 
-/// A per-lane parameter as a tensor that broadcasts over `[layers, lane, rows, cols]`.
+/// Returns a per-lane parameter as a tensor `[1, lane, 1, 1]`, which broadcasts over
+/// `[layers, lane, rows, cols]`.
 pub fn per_lane(values: &[f64], kind: Kind) -> Tensor {
     let size = [1, values.len() as i64, 1, 1];
-    // A number that a 16-bit tensor is multiplied with is not rounded to 16 bits first.
-    let kind = super::inner(kind);
+    // PyTorch does not round a number to 16 bits before it multiplies a 16-bit tensor with it.
+    let kind = inner(kind);
     if kind == Kind::Float {
         let values: Vec<f32> = values.iter().map(|&x| x as f32).collect();
         upload(Tensor::from_slice(&values)).view(size)

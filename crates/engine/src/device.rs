@@ -1,10 +1,12 @@
-//! The device on which this thread makes its tensors. A worker trains on one device for its whole life, so the choice is made once, at its
-//! start, as `torch.set_default_device` makes it, instead of travelling through every signature of the engine.
+//! The device on which this thread makes its tensors. A worker trains on one device for its whole
+//! life. So the device is chosen once, at the worker's start, as `torch.set_default_device` chooses
+//! it, and is no parameter of the engine's functions.
 //!
-//! Random numbers, data and index lists are made on the CPU and uploaded: a trial starts from the same weights and sees the same data
-//! wherever it is trained.
+//! Random numbers, data and lists of indices are made on the CPU and uploaded, so that a trial
+//! starts from the same weights and sees the same data on every device.
 
 use super::cuda;
+pub use super::cuda::Unusable;
 use blowup_core::device::Device;
 use std::cell::{Cell, RefCell};
 use tch::{Kind, Tensor};
@@ -14,17 +16,11 @@ thread_local! {
     static GPU: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Why a device cannot be trained on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable {
-    pub what: String,
-    pub hint: String,
-}
-
-/// To be called before anything else of libtorch: what it asks CUDA about, it asks once.
+/// Chooses the device of this thread. It must be called before any other function of libtorch,
+/// which asks only once whether there is CUDA.
 ///
 /// # Errors
-/// If a GPU is wanted and the library, the driver or the GPU is missing.
+/// If `device` is a GPU, and the library, the driver or the GPU is missing.
 pub fn settle(device: Device) -> Result<(), Unusable> {
     if let Device::Cuda(number) = device {
         let name = cuda::load(number)?;
@@ -34,7 +30,7 @@ pub fn settle(device: Device) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// Where this thread's tensors are.
+/// The device of this thread's tensors.
 pub fn current() -> tch::Device {
     match DEVICE.get() {
         Device::Cpu | Device::CpuPlain => tch::Device::Cpu,
@@ -47,8 +43,9 @@ pub fn gpu() -> Option<String> {
     GPU.with_borrow(Clone::clone)
 }
 
-/// Whether tensors are worked on in the CPU's memory directly, beside what libtorch does: products by calls of MKL (`engine::blas`), fused passes, a single
-/// lane measured again. On a GPU thousands of lanes would wait for each copy.
+/// Whether the engine works on tensors in the CPU's memory directly, and not by libtorch alone: it
+/// calls MKL for products (`blas`), runs fused passes and measures a single lane again. On a GPU,
+/// all lanes would have to wait for each copy to the host.
 pub fn is_host() -> bool {
     match DEVICE.get() {
         Device::Cpu => true,
@@ -56,22 +53,24 @@ pub fn is_host() -> bool {
     }
 }
 
-/// Whether the fused passes (`engine::fused`) take tensors of this kind.
+/// Whether the fused passes (`fused`) take tensors of this kind.
 pub fn fuses(kind: Kind) -> bool {
     kind == Kind::Float && is_host()
 }
 
-/// What plain operations differ in, for a fingerprint.
+/// Whether this thread trains on `cpu:plain`, by the operations that a GPU takes.
 pub fn is_plain() -> bool {
     DEVICE.get() == Device::CpuPlain
 }
 
-/// A tensor made on the CPU, where this thread trains. The copy may still be under way; whatever reads it waits for it.
+/// Moves a tensor from the CPU to this thread's device. The copy may still be under way when this
+/// function returns; whatever reads the tensor waits for it.
 pub fn upload(tensor: Tensor) -> Tensor {
     let device = current();
     if device == tch::Device::Cpu {
         return tensor;
     }
-    // From memory that is not pinned CUDA has taken its copy when the call returns, so the source may be dropped.
+    // CUDA has read all of a source in pageable memory when the call returns, so the source may be
+    // dropped.
     tensor.to_device_(device, tensor.kind(), true, false)
 }

@@ -1,4 +1,5 @@
-//! Faults on demand, so that tests and `make drill` can show that a sweep survives them. Read from the environment, in the worker only.
+//! Faults that the environment asks for, so that tests and `make drill` can show that a sweep
+//! survives them. Only workers read them.
 
 use blowup_core::output;
 use blowup_core::trial::Trial;
@@ -8,34 +9,40 @@ use std::time::Duration;
 
 /// What a trial does to its worker when it is finished, before it is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+enum InjectedFault {
     Abort,
-    /// Says something that is no message.
+    /// Writes bytes to the pipe that are no message.
     Garbage,
-    /// As a bug in the engine does.
+    /// Panics, as a bug in the engine would.
     Panic,
     Hang,
     /// Exits in the middle of a message.
     Torn,
-    /// Allocates without bound.
+    /// Allocates memory without end.
     Memory,
 }
 
-const FAULTS: [(&str, Fault); 6] = [
-    ("BLOWUP_TEST_ABORT", Fault::Abort),
-    ("BLOWUP_TEST_GARBAGE", Fault::Garbage),
-    ("BLOWUP_TEST_PANIC", Fault::Panic),
-    ("BLOWUP_TEST_HANG", Fault::Hang),
-    ("BLOWUP_TEST_TORN", Fault::Torn),
-    ("BLOWUP_TEST_MEMORY", Fault::Memory),
+const FAULTS: [(&str, InjectedFault); 6] = [
+    ("BLOWUP_TEST_ABORT", InjectedFault::Abort),
+    ("BLOWUP_TEST_GARBAGE", InjectedFault::Garbage),
+    ("BLOWUP_TEST_PANIC", InjectedFault::Panic),
+    ("BLOWUP_TEST_HANG", InjectedFault::Hang),
+    ("BLOWUP_TEST_TORN", InjectedFault::Torn),
+    ("BLOWUP_TEST_MEMORY", InjectedFault::Memory),
 ];
 
-/// `BLOWUP_TEST_ABORT=t0123456789ab,...`: these trials do that. `BLOWUP_TEST_WAIT=N,FILE`: a worker that has finished N trials waits until there is such
-/// a file before it reports the next. `BLOWUP_TEST_STOP=FILE`: the first worker that can make this file stops (SIGSTOP) once it is ready, before it
-/// reads anything. `BLOWUP_TEST_SLOW=MS`: every trial takes that much longer.
+/// The faults of a worker, as these variables of the environment describe them:
+///
+/// - `BLOWUP_TEST_ABORT=t0123456789ab,...` and the other variables in `FAULTS` name the trials that
+///   cause that fault.
+/// - `BLOWUP_TEST_WAIT=N,FILE` has a worker that has finished N trials wait until the file exists
+///   before it reports the next trial.
+/// - `BLOWUP_TEST_STOP=FILE` stops (SIGSTOP) the first worker that can make this file, when it is
+///   ready and before it reads orders.
+/// - `BLOWUP_TEST_SLOW=MS` makes every trial take that many milliseconds longer.
 #[derive(Debug, Default)]
 pub struct Drill {
-    faults: Vec<(String, Fault)>,
+    faults: Vec<(String, InjectedFault)>,
     wait: Option<(u64, PathBuf)>,
     stop: Option<PathBuf>,
     slow: Duration,
@@ -43,6 +50,8 @@ pub struct Drill {
 }
 
 impl Drill {
+    /// Reads the variables of the environment. A variable that is missing or malformed asks for
+    /// nothing.
     pub fn from_env() -> Drill {
         let text = |name| std::env::var(name).unwrap_or_default();
         let mut drill = Drill::default();
@@ -57,7 +66,7 @@ impl Drill {
         drill
     }
 
-    /// Called when the worker has said that it is ready, before it reads orders.
+    /// Is called when the worker has said that it is ready, before it reads orders.
     pub fn ready(&self) {
         if let Some(file) = &self.stop
             && output::create_new(file).is_ok()
@@ -66,12 +75,12 @@ impl Drill {
         }
     }
 
-    /// Whether the next trial is held back: those before it are to be reported first.
+    /// Whether the next trial is held back. The trials before it are to be reported first.
     pub fn waits(&self) -> bool {
         self.wait.as_ref().is_some_and(|(trials, file)| self.finished >= *trials && !file.exists())
     }
 
-    /// Called when a trial is finished, before it is reported.
+    /// Is called when a trial is finished, before it is reported.
     pub fn finished(&mut self, trial: &Trial, pipe: &mut impl Write) {
         while self.waits() {
             std::thread::sleep(Duration::from_millis(5));
@@ -90,20 +99,20 @@ impl Drill {
     }
 }
 
-impl Fault {
+impl InjectedFault {
     fn happen(self, pipe: &mut impl Write) {
         match self {
-            Fault::Abort => std::process::abort(),
-            Fault::Garbage => drop(pipe.write_all(b"Intel MKL WARNING: this is no message")),
-            Fault::Panic => panic!("a drill"),
-            Fault::Hang => loop {
+            InjectedFault::Abort => std::process::abort(),
+            InjectedFault::Garbage => drop(pipe.write_all(b"Intel MKL WARNING: this is no message")),
+            InjectedFault::Panic => panic!("a drill"),
+            InjectedFault::Hang => loop {
                 std::thread::sleep(Duration::from_secs(3600));
             },
-            Fault::Torn => {
+            InjectedFault::Torn => {
                 let _ = pipe.write_all(b"\x00\x01\x00\x00\x01\x00\x01t0123456789ab,half a row,");
                 std::process::exit(0);
             }
-            Fault::Memory => {
+            InjectedFault::Memory => {
                 let mut held: Vec<Vec<u8>> = Vec::new();
                 loop {
                     held.push(vec![1; 1 << 22]);

@@ -1,15 +1,18 @@
-//! The matrices that a network multiplies with: the weights themselves, or, in another parametrization than the standard one, the weights
-//! times a factor of their layer (Jacot 2018; Mei 2018). Gradients are those of the weights.
+//! The matrices that a network multiplies with. In the standard parametrization they are the
+//! weights themselves; in another one they are the weights times a factor of their layer (Jacot
+//! 2018; Mei 2018). Gradients are always those of the weights.
 
-use super::weights::{Group, Role, Weights};
+use super::weights::{ParameterGroup, Role, Weights};
 use blowup_core::trial::{Parametrization, Shape};
 
+/// The matrices of a cohort under its parametrization.
 pub struct Effective {
-    /// None in the standard parametrization.
+    /// The scaled weights and the factor of each group. None in the standard parametrization.
     scaled: Option<(Weights, Vec<f64>)>,
 }
 
 impl Effective {
+    /// Makes memory for the matrices of `weights`, whose values are scaled by `of` later.
     pub fn new(shape: &Shape, weights: &Weights) -> Effective {
         let output = shape.network.depth();
         let factors = || weights.layout.iter().map(|group| factor(shape.parametrization, group, output)).collect();
@@ -17,7 +20,7 @@ impl Effective {
         Effective { scaled: (!standard).then(|| (weights.zeros_like(), factors())) }
     }
 
-    /// What a pass is to be run with.
+    /// Returns the matrices to run a pass with.
     pub fn of<'a>(&'a mut self, weights: &'a Weights) -> &'a Weights {
         let Some((scaled, factors)) = &mut self.scaled else { return weights };
         for ((to, from), factor) in scaled.groups.iter().zip(&weights.groups).zip(factors.iter()) {
@@ -26,7 +29,8 @@ impl Effective {
         scaled
     }
 
-    /// From the gradients by the matrices to those by the weights, in place.
+    /// Turns gradients with respect to the matrices into gradients with respect to the weights, in
+    /// place.
     pub fn pull_back(&self, gradients: &mut Weights) {
         let Some((_, factors)) = &self.scaled else { return };
         for (gradient, factor) in gradients.groups.iter_mut().zip(factors).filter(|(_, factor)| **factor != 1.0) {
@@ -35,8 +39,9 @@ impl Effective {
     }
 }
 
-/// What the product with a parameter of this group is multiplied with; biases and norms keep 1.
-pub fn factor(parametrization: Parametrization, group: &Group, output: usize) -> f64 {
+/// Returns the factor of the matrices of `group`. The factor of biases and norms is 1. `output` is
+/// the index of the output layer.
+pub fn factor(parametrization: Parametrization, group: &ParameterGroup, output: usize) -> f64 {
     let fan_in = group.rows as f64;
     match (group.role, parametrization) {
         (Role::Bias | Role::RecurrentBias | Role::Scale | Role::Shift, _) | (_, Parametrization::Standard) => 1.0,

@@ -1,35 +1,36 @@
-//! The elements of tensors as slices, for the passes that are written here instead of called in libtorch.
+//! The elements of tensors as slices, for the passes that this crate runs instead of libtorch.
 //!
-//! A tensor is a handle, and several handles may share one memory, so no safe function can give out slices of their
-//! elements: whoever takes them promises what the borrow checker would otherwise see to. What can be checked is checked
-//! here, once a pass: types, places, and that nothing that is written overlaps something else.
+//! A tensor is a handle, and several handles may share one memory. So no safe function can return
+//! slices of a tensor's elements, and whoever takes them promises what the borrow checker would
+//! otherwise ensure. What can be checked is checked here once per pass: the types, the places, and
+//! that nothing that is written overlaps anything else.
 //!
-//! Invariant: no module but this one makes a slice of a tensor's memory.
+//! Invariant: no other module makes a slice of a tensor's memory.
 
 use std::ptr::{NonNull, slice_from_raw_parts_mut};
 use tch::{Device, Kind, Tensor};
 
-/// The types of the elements that passes are written for.
+/// The types of elements for which there are passes.
 ///
 /// # Safety
-/// The elements of a tensor of this kind are of this type, and any bits are a number of it.
+/// The elements of a tensor of kind `KIND` have this type, and all bits are a valid number of it.
 pub unsafe trait Scalar {
     const KIND: Kind;
 }
 
-// SAFETY: libtorch's Float and Double are the 32 and 64 bits of IEEE 754.
+// SAFETY: libtorch's Float and Double are the 32-bit and 64-bit numbers of IEEE 754.
 unsafe impl Scalar for f32 {
     const KIND: Kind = Kind::Float;
 }
-// SAFETY: as above.
+// SAFETY: libtorch's Float and Double are the 32-bit and 64-bit numbers of IEEE 754.
 unsafe impl Scalar for f64 {
     const KIND: Kind = Kind::Double;
 }
 
-/// Where the elements of a contiguous tensor in the CPU's memory lie.
+/// Returns the place of the elements of a contiguous tensor in the CPU's memory.
 ///
 /// # Panics
-/// If it is something else, or of another type.
+/// If the tensor is not contiguous, not on the CPU, or of another type.
 pub fn elements<F: Scalar>(tensor: &Tensor) -> *mut [F] {
     let serves = tensor.kind() == F::KIND && tensor.is_contiguous() && tensor.device() == Device::Cpu;
     assert!(serves, "a pass is for contiguous tensors of {:?} on the CPU", F::KIND);
@@ -39,19 +40,20 @@ pub fn elements<F: Scalar>(tensor: &Tensor) -> *mut [F] {
     }
 }
 
-/// The place of no elements.
+/// Returns a place with no elements.
 pub fn nothing<F>() -> *mut [F] {
     slice_from_raw_parts_mut(NonNull::dangling().as_ptr(), 0)
 }
 
-/// The elements that a pass writes, and those that it only reads.
+/// Returns slices of the elements that a pass writes and of those that it only reads.
 ///
 /// # Safety
-/// The places are of memory that is there and holds numbers. Until the slices are used for the last time the memory
-/// stays, and nothing else reads it or writes to it: no other thread, no operation of libtorch, no other slice.
+/// The places are in valid memory that holds numbers. Until the slices are used for the last time,
+/// this memory stays, and nothing else reads or writes it: no other thread, no operation of
+/// libtorch and no other slice.
 ///
 /// # Panics
-/// If what is written overlaps something else.
+/// If a place that is written overlaps another place.
 pub unsafe fn slices<'a, F, const W: usize, const R: usize>(
     written: [*mut [F]; W],
     read: [*mut [F]; R],
@@ -60,8 +62,8 @@ pub unsafe fn slices<'a, F, const W: usize, const R: usize>(
         let apart = written[i + 1..].iter().chain(&read).all(|other| are_apart(*one, *other));
         assert!(apart, "a pass writes to memory that it has under another name, too");
     }
-    // SAFETY: the caller promises that the memory is there and nobody else's, and no two of the written slices, nor a
-    // written one and one that is read, have a byte in common.
+    // SAFETY: the caller promises that the memory is valid and that nothing else uses it. No
+    // written slice has a byte in common with another slice, as asserted.
     (written.map(|place| unsafe { &mut *place }), read.map(|place| unsafe { &*place }))
 }
 

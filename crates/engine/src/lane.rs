@@ -1,6 +1,8 @@
-//! The lanes of a cohort in training and the trials that ride in them: trials that differ in nothing but the threshold
-//! of their norm clipping take the same steps until the first of them is clipped, so they share a lane, which then
-//! forks. No tensors here.
+//! The lanes of a cohort in training, and the trials that train in them.
+//!
+//! Trials that differ only in the threshold of their norm clipping take the same steps until the
+//! first of them is clipped. So they share a lane until then, and the lane forks. There are no
+//! tensors here.
 
 use super::still::Still;
 use blowup_core::trial::{Clip, Lane, Shape};
@@ -8,63 +10,71 @@ use blowup_core::verdict::Course;
 use std::collections::HashMap;
 
 /// A lane in training.
-pub struct Track {
-    /// At least one. They have had the same clip coefficient in every step so far.
-    pub riders: Vec<Rider>,
-    pub update: Option<Update>,
+pub struct ActiveLane {
+    /// At least one trial. All of them have had the same clip coefficient in every step so far.
+    pub trials: Vec<LaneTrial>,
+    /// The norm of the last update, until the verdicts have taken it.
+    pub update: Option<LastUpdate>,
+    /// The global norm of the gradient in this step, before clipping.
     pub gradient_norm: f64,
-    /// After the last update, if the record wants it.
+    /// The sharpness after the last update, if the record wants it.
     pub sharpness: Option<f64>,
+    /// Whether the lane is at rest.
     pub still: Still,
 }
 
-pub struct Rider {
-    /// Its place among the trials of the cohort.
-    pub trial: usize,
-    /// None when the trial has its verdict.
+/// A trial in a lane.
+pub struct LaneTrial {
+    /// The trial's index in the cohort.
+    pub index: usize,
+    /// The course of the trial so far. None once the trial has its verdict.
     pub course: Option<Course>,
-    /// The clip coefficient of this step.
+    /// The factor by which clipping multiplies the gradient in this step.
     pub clip: f64,
 }
 
-impl Track {
-    pub fn new(trials: Vec<usize>) -> Track {
-        let rider = |trial| Rider { trial, course: None, clip: 1.0 };
-        let riders = trials.into_iter().map(rider).collect();
-        Track { riders, update: None, gradient_norm: 0.0, sharpness: None, still: Still::default() }
+impl ActiveLane {
+    /// Makes the lane of these trials, given their indices in the cohort.
+    pub fn new(trials: Vec<usize>) -> ActiveLane {
+        let trials = trials.into_iter().map(|index| LaneTrial { index, course: None, clip: 1.0 }).collect();
+        ActiveLane { trials, update: None, gradient_norm: 0.0, sharpness: None, still: Still::default() }
     }
 
-    /// What its riders have in common is that of any of them.
-    pub fn lane<'a>(&self, lanes: &'a [Lane]) -> &'a Lane {
-        &lanes[self.riders[0].trial]
+    /// The numbers and seeds of this lane. They are those of any of its trials, apart from the clip
+    /// threshold.
+    pub fn settings<'a>(&self, lanes: &'a [Lane]) -> &'a Lane {
+        &lanes[self.trials[0].index]
     }
 
+    /// Whether every trial of the lane has its verdict.
     pub fn has_left(&self) -> bool {
-        self.riders.iter().all(|rider| rider.course.is_none())
+        self.trials.iter().all(|trial| trial.course.is_none())
     }
 
-    /// The riders still in training by their clip coefficient, in a lane for each.
-    pub fn fork(self) -> Vec<Track> {
-        let mut tracks: Vec<Track> = Vec::new();
-        for rider in self.riders.into_iter().filter(|rider| rider.course.is_some()) {
-            let same = |track: &&mut Track| track.riders[0].clip.to_bits() == rider.clip.to_bits();
-            match tracks.iter_mut().find(same) {
-                Some(track) => track.riders.push(rider),
-                None => tracks.push(Track { riders: vec![rider], ..self }),
+    /// Splits the trials that are still in training by their clip coefficient, and returns a lane
+    /// for each coefficient.
+    pub fn fork(self) -> Vec<ActiveLane> {
+        let mut lanes: Vec<ActiveLane> = Vec::new();
+        for trial in self.trials.into_iter().filter(|trial| trial.course.is_some()) {
+            let same = |lane: &&mut ActiveLane| lane.trials[0].clip.to_bits() == trial.clip.to_bits();
+            match lanes.iter_mut().find(same) {
+                Some(lane) => lane.trials.push(trial),
+                None => lanes.push(ActiveLane { trials: vec![trial], ..self }),
             }
         }
-        tracks
+        lanes
     }
 
+    /// Whether the trials still in training have different clip coefficients in this step.
     pub fn forks(&self) -> bool {
-        let mut clips = self.riders.iter().filter(|rider| rider.course.is_some()).map(|rider| rider.clip.to_bits());
+        let mut clips = self.trials.iter().filter(|trial| trial.course.is_some()).map(|trial| trial.clip.to_bits());
         let first = clips.next();
         clips.any(|clip| Some(clip) != first)
     }
 }
 
-/// The places of the trials that share a lane at the start: their lanes are equal but for the threshold of norm
-/// clipping.
+/// Groups the indices of the trials that share a lane at the start. The lanes of such trials are
+/// equal but for the threshold of norm clipping.
 pub fn siblings(shape: &Shape, lanes: &[Lane]) -> Vec<Vec<usize>> {
     if shape.clip_value || lanes.windows(2).all(|pair| pair[0].clip == pair[1].clip) {
         return (0..lanes.len()).map(|trial| vec![trial]).collect();
@@ -83,9 +93,11 @@ pub fn siblings(shape: &Shape, lanes: &[Lane]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// The norm of the last update, known now or by a factor of what the next read brings.
+/// The norm of the last update.
 #[derive(Clone, Copy)]
-pub enum Update {
+pub enum LastUpdate {
+    /// The norm itself.
     Known(f64),
+    /// The norm is this factor times what the next read brings.
     Measured { factor: f64 },
 }

@@ -1,24 +1,29 @@
-//! How many lanes a cohort's tensors have, so that a trial's bits do not depend on how many neighbours it has.
+//! How many lanes the tensors of a cohort have. Pad lanes ensure that a trial's bits do not depend
+//! on the number of its neighbours.
 
 use super::activation;
 use super::blas;
 use blowup_core::trial::{Shape, Task};
 
-/// Fewer elements than this at the very end of a tensor may be treated by scalar code.
+/// Scalar code may treat the last elements of a tensor, but always fewer than this number.
 const TAIL: usize = 64;
-/// For elements of 16 bits, and whatever the activation: every kernel converts.
+/// The same for elements of 16 bits. It holds for every activation, because every 16-bit kernel
+/// converts its elements.
 const TAIL_16_BIT: usize = 128;
 
-/// Pad lanes at the end of every tensor of a cohort of `lanes` trials; nobody reads them.
+/// Returns the number of pad lanes at the end of every tensor of a cohort of `lanes` trials. Nobody
+/// reads them.
 ///
-/// libtorch's batched product of a single lane takes another kernel than that of two or more, so where it is used there are always two lanes. And
-/// the vectorized kernels of sigmoid, silu, gelu and selu treat the last few elements of a whole tensor with scalar code that rounds differently, unless lanes end on a
-/// vector's boundary; pads keep real lanes out of that tail. Measured with libtorch 2.11 on AVX2 and AVX-512; `tests/it/training.rs`
-/// watches it.
+/// There are two reasons for pads. Where libtorch multiplies, a batched product of a single lane
+/// takes another kernel than one of two or more, so there are always two lanes. And the vectorized
+/// kernels of sigmoid, silu, gelu and selu treat the last few elements of a whole tensor with
+/// scalar code that rounds differently, unless lanes end on a vector's boundary; pads keep real
+/// lanes out of that tail. This was measured with libtorch 2.11 on AVX2 and AVX-512, and
+/// `tests/it/training.rs` watches it.
 pub fn pads(shape: &Shape, lanes: usize) -> usize {
     let elements = match shape.network.activation() {
         _ if shape.dtype.is_16_bit() => TAIL_16_BIT,
-        Some(activation) if activation::has_tail(activation) => TAIL,
+        Some(activation) if activation::of(activation).has_tail() => TAIL,
         Some(_) | None => 1,
     };
     let width = shape.network.width().unwrap_or(1);
@@ -28,7 +33,7 @@ pub fn pads(shape: &Shape, lanes: usize) -> usize {
     tail.unwrap_or(0).max(fewest().saturating_sub(lanes))
 }
 
-/// The lanes that a product takes, at least.
+/// The smallest number of lanes whose products have the bits of any larger number.
 pub fn fewest() -> usize {
     if blas::serves() { 1 } else { 2 }
 }

@@ -1,21 +1,27 @@
-//! Finds where the first non-finite value of a step began, by running that step again for the lanes concerned.
+//! Finds where the first non-finite value of a step began, by running that step again for the lanes
+//! concerned.
 
 use super::data::Batch;
 use super::device;
 use super::effective::Effective;
 use super::loss;
 use super::matrix::{Matrix, Sequence};
-use super::network::{self, Place};
+use super::module::Location;
+use super::network;
 use super::weights::Weights;
 use blowup_core::trial::Shape;
-use blowup_core::verdict::{Site, Tensor as Kind};
+use blowup_core::verdict::{Site, Tensor as SiteTensor};
 use tch::Tensor;
 
-/// The first non-finite tensor of each lane of `lanes`, in the order of a step: weight, activation 1..output, loss, backprop signal
-/// output..1, weight gradient. `weights` and `batch` are those of the whole cohort, before the update.
+/// Returns the first non-finite tensor of each lane in `lanes`, in the order of a step: weights,
+/// activations from the first layer to the output, loss, backprop signals from the output to the
+/// first layer, weight gradients.
+///
+/// `weights` and `batch` are those of the whole cohort, before the update. Its last `pads` lanes
+/// are pads.
 pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, batch: &Batch) -> Vec<Option<Site>> {
     let all = weights.lanes as usize;
-    // Pad lanes stand at the end of the cohort.
+    // The pad lanes come along, and a single lane comes twice where products need two lanes.
     let twin = (lanes.len() + pads < super::lanes::fewest()).then_some(lanes[0]);
     let index: Vec<i64> = lanes.iter().copied().chain(all - pads..all).chain(twin).map(|i| i as i64).collect();
     let count = index.len() as i64;
@@ -23,7 +29,7 @@ pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, ba
     let weights = weights.gather(&index);
     let mut gradients = weights.zeros_like();
     let inputs = Sequence::of(batch.inputs.index_select(1, &index));
-    let targets = super::data::Targets {
+    let targets = super::data::BatchTargets {
         values: batch.targets.values.index_select(0, &index),
         classes: batch.targets.classes.as_ref().map(|c| c.index_select(0, &index)),
     };
@@ -38,7 +44,7 @@ pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, ba
 
     let output_layer = shape.network.depth() + 1;
     let mut found = vec![None; lanes.len()];
-    let mut see = |tensor: Kind, layer: Option<usize>, time: Option<usize>, values: &Tensor| {
+    let mut see = |tensor: SiteTensor, layer: Option<usize>, time: Option<usize>, values: &Tensor| {
         let finite: Vec<bool> = Vec::try_from(values.isfinite().view([count, -1]).all_dim(1, false))
             .expect("a tensor of booleans, one per lane");
         for (site, finite) in found.iter_mut().zip(finite) {
@@ -49,27 +55,28 @@ pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, ba
     };
     for (l, layer) in weights.layers.iter().enumerate() {
         for part in parts(layer) {
-            see(Kind::Weight, Some(l + 1), None, part);
+            see(SiteTensor::Weight, Some(l + 1), None, part);
         }
     }
-    for (Place { layer, time }, values) in network.activations() {
-        see(Kind::Activation, Some(layer), time, values);
+    for (Location { layer, time }, values) in network.activations() {
+        see(SiteTensor::Activation, Some(layer), time, values);
     }
-    see(Kind::Activation, Some(output_layer), None, &output);
-    see(Kind::Loss, None, None, &losses);
-    see(Kind::BackpropSignal, Some(output_layer), None, &signal);
-    let mut watch = |place: Place, values: &Tensor| see(Kind::BackpropSignal, Some(place.layer), place.time, values);
+    see(SiteTensor::Activation, Some(output_layer), None, &output);
+    see(SiteTensor::Loss, None, None, &losses);
+    see(SiteTensor::BackpropSignal, Some(output_layer), None, &signal);
+    let mut watch =
+        |place: Location, values: &Tensor| see(SiteTensor::BackpropSignal, Some(place.layer), place.time, values);
     network.backward(matrices, &gradients, &inputs, &signal, Some(&mut watch));
     effective.pull_back(&mut gradients);
     for (l, layer) in gradients.layers.iter().enumerate().rev() {
         for part in parts(layer) {
-            see(Kind::WeightGradient, Some(l + 1), None, part);
+            see(SiteTensor::WeightGradient, Some(l + 1), None, part);
         }
     }
     found
 }
 
-fn parts(layer: &super::weights::Layer) -> impl Iterator<Item = &Matrix> {
+fn parts(layer: &super::weights::LayerParameters) -> impl Iterator<Item = &Matrix> {
     let optional = [&layer.recurrent, &layer.bias, &layer.recurrent_bias, &layer.scale, &layer.shift];
     std::iter::once(&layer.weight).chain(optional.into_iter().flatten())
 }

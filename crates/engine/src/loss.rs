@@ -1,11 +1,13 @@
-//! Mean squared error and cross-entropy, per lane, with their gradients. Both are means over the batch, as in PyTorch.
+//! The losses of each lane and their gradients, as `torch.nn.MSELoss` and
+//! `torch.nn.CrossEntropyLoss` compute them. Both are means over the batch.
 
-use super::data::Targets;
+use super::data::BatchTargets;
 use blowup_core::trial::Loss;
 use tch::{Kind, Tensor};
 
-/// Writes each lane's loss to `loss` (`[lane]`) and, if wanted, dLoss/doutput (`[lane, batch, outputs]`) to `signal`.
-pub fn loss(kind: Loss, output: &Tensor, targets: &Targets, loss: &Tensor, signal: Option<&Tensor>) {
+/// Computes each lane's loss from `output` `[lane, batch, outputs]` and writes it to `loss`
+/// `[lane]`. If `signal` `[lane, batch, outputs]` is given, dLoss/doutput is written to it.
+pub fn loss(kind: Loss, output: &Tensor, targets: &BatchTargets, loss: &Tensor, signal: Option<&Tensor>) {
     let size = output.size();
     let over = [1i64, 2];
     match kind {
@@ -23,7 +25,7 @@ pub fn loss(kind: Loss, output: &Tensor, targets: &Targets, loss: &Tensor, signa
             drop(right.mean_out(loss, over.as_slice(), false, None::<Kind>));
             drop(loss.shallow_clone().neg_());
             if let Some(signal) = signal {
-                // targets.values is one-hot here.
+                // Here `targets.values` is one-hot.
                 let difference = log_probability.exp() - &targets.values;
                 drop(difference.mul_scalar_out(signal, 1.0 / size[1] as f64));
             }

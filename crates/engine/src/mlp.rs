@@ -1,28 +1,30 @@
-//! Multilayer perceptron: h_l = x_{l-1} W_l + b_l, x_l = stage(h_l), output = x_L W + b. With residual connections x_l = x_{l-1} + stage(h_l)
-//! for l = 2..depth.
+//! The multilayer perceptron: h_l = x_{l-1} W_l + b_l, x_l = stage(h_l) and output = x_L W + b.
+//! With residual connections, x_l = x_{l-1} + stage(h_l) for l = 2..depth.
 
 use super::matrix::{Matrix, Operand, Sequence};
-use super::network::{Network, Place, Watch};
+use super::module::{Location, Module, Watch};
 use super::product::{affine, multiply};
 use super::stage::{Slot, Stage};
 use super::weights::Weights;
 use tch::{Kind, Tensor};
 
+/// A multilayer perceptron with its buffers. Without hidden layers it is a linear model.
 pub struct Mlp {
     stage: Option<Stage>,
-    /// One per hidden layer.
+    /// The buffers of each hidden layer.
     slots: Vec<Slot>,
-    /// x_l of layers 2..depth, where they are residual; else empty.
+    /// x_l for the layers 2..depth of a residual network; else empty.
     sums: Vec<Matrix>,
     output: Matrix,
-    /// The backprop signals of odd and even layers: each is needed only until the next is there.
+    /// The backprop signals of odd and of even layers, `[lane, batch, width]`. Each is needed only
+    /// until the next one is computed.
     signals: [Matrix; 2],
-    /// dLoss/dx_l while dLoss/dh_l is computed from it; residual nets only.
+    /// dLoss/dx_l, kept while dLoss/dh_l is computed from it. Residual networks only.
     skipped: Option<Matrix>,
 }
 
 impl Mlp {
-    /// `size`: lanes, batch, width.
+    /// `size` is the number of lanes, the batch size and the width.
     pub fn new(stage: Option<Stage>, depth: usize, residual: bool, size: [i64; 3], outputs: i64, kind: Kind) -> Mlp {
         let zeros = |size| Matrix::zeros(size, kind);
         let slots = stage.iter().flat_map(|stage| (0..depth).map(|_| stage.slot(size, kind))).collect();
@@ -32,18 +34,18 @@ impl Mlp {
         Mlp { stage, slots, sums, output, signals: [zeros(size), zeros(size)], skipped }
     }
 
-    /// x_{l+1}, what hidden layer `l` (from 0) hands on.
+    /// Returns x_{l+1}, the output of hidden layer `l` (from 0) with its residual connection.
     fn handed_on(&self, l: usize) -> &Matrix {
         if l == 0 || self.sums.is_empty() { &self.slots[l].output } else { &self.sums[l - 1] }
     }
 
-    /// x_l, what layer `l` reads.
+    /// Returns x_l, the input of layer `l` (from 0).
     fn input<'a>(&'a self, inputs: &'a Sequence, l: usize) -> Operand<'a> {
         if l == 0 { inputs.at(0) } else { self.handed_on(l - 1).into() }
     }
 }
 
-impl Network for Mlp {
+impl Module for Mlp {
     fn forward(&mut self, weights: &Weights, inputs: &Sequence) {
         for (l, slot) in self.slots.iter().enumerate() {
             let (x, layer) = (self.input(inputs, l), &weights.layers[l]);
@@ -80,7 +82,7 @@ impl Network for Mlp {
                 let stage = self.stage.expect("a hidden layer has a stage");
                 stage.backward(&self.slots[l], layer, gradient, delta, false);
                 if let Some(watch) = watch.as_mut() {
-                    watch(Place { layer: l + 1, time: None }, delta);
+                    watch(Location { layer: l + 1, time: None }, delta);
                 }
             }
             multiply(self.input(inputs, l).transposed(), delta, &gradient.weight);
@@ -98,7 +100,7 @@ impl Network for Mlp {
         }
     }
 
-    fn activations(&self) -> Vec<(Place, &Tensor)> {
-        (0..self.slots.len()).map(|l| (Place { layer: l + 1, time: None }, &**self.handed_on(l))).collect()
+    fn activations(&self) -> Vec<(Location, &Tensor)> {
+        (0..self.slots.len()).map(|l| (Location { layer: l + 1, time: None }, &**self.handed_on(l))).collect()
     }
 }

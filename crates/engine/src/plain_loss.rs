@@ -1,5 +1,6 @@
-//! The loss of a single trial as a function of its parameters, in operations that autograd can differentiate twice. Training does not use
-//! it: it exists for `sharpness`, and the tests hold it against the networks that train.
+//! The loss of a single trial as a function of its parameters, in operations that autograd can
+//! differentiate twice. Training does not use it: it exists for `sharpness`, and the tests compare
+//! it with the networks that train.
 
 use super::activation;
 use super::data::Batch;
@@ -8,11 +9,13 @@ use super::weights::{Role, Weights};
 use blowup_core::trial::{Gated, Loss, Network, Norm, NormPosition, Shape};
 use tch::{Device, Kind, Tensor};
 
-/// One trial's parameters in f64, as leaves of autograd: one tensor per group of the layout, `[layers, rows, cols]`.
+/// One trial's parameters as leaves of autograd, on the CPU: one tensor `[layers, rows, cols]` for
+/// each group of the layout.
 pub struct Leaves<'a> {
     shape: &'a Shape,
     weights: &'a Weights,
     kind: Kind,
+    /// The leaves, in the order of the layout.
     pub tensors: Vec<Tensor>,
 }
 
@@ -21,15 +24,18 @@ fn on_cpu(tensor: &Tensor, kind: Kind) -> Tensor {
 }
 
 impl<'a> Leaves<'a> {
+    /// Copies the parameters of `lane` to leaves of `kind`.
     pub fn new(shape: &'a Shape, weights: &'a Weights, lane: usize, kind: Kind) -> Leaves<'a> {
         let leaf = |group: &Tensor| on_cpu(&group.select(1, lane as i64), kind).copy().set_requires_grad(true);
         Leaves { shape, weights, kind, tensors: weights.groups.iter().map(leaf).collect() }
     }
 
-    /// A layer's parameter, `[rows, cols]`; layers count from 0.
+    /// Returns a layer's parameter `[rows, cols]`, scaled by its parametrization. Layers count from
+    /// 0.
     fn get(&self, role: Role, layer: usize) -> Option<Tensor> {
-        let has =
-            |g: &super::weights::Group| g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer);
+        let has = |g: &super::weights::ParameterGroup| {
+            g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer)
+        };
         let at = self.weights.layout.iter().position(has)?;
         let group = &self.weights.layout[at];
         let factor = effective::factor(self.shape.parametrization, group, self.shape.network.depth());
@@ -47,12 +53,12 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    /// x W + b
+    /// Computes x W + b.
     fn affine(&self, x: &Tensor, layer: usize) -> Tensor {
         self.plus(x.matmul(&self.weight(Role::Weight, layer)), Role::Bias, layer)
     }
 
-    /// The mean loss over a batch of this one lane.
+    /// Computes the mean loss over a batch of this one lane.
     pub fn loss(&self, batch: &Batch) -> Tensor {
         let inputs = on_cpu(&batch.inputs.select(1, 0), self.kind);
         let depth = self.shape.network.depth();
@@ -80,7 +86,7 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    /// Turns the inputs of a recurrent layer into its states.
+    /// Turns the inputs of a recurrent layer into its states, step by step.
     fn recur(&self, sequence: &mut [Tensor], layer: usize) {
         let width = self.shape.network.width().unwrap_or(0) as i64;
         let zeros = Tensor::zeros([sequence[0].size()[0], width], (self.kind, sequence[0].device()));
@@ -107,7 +113,7 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    /// Norm and activation, in their order.
+    /// Applies norm and activation, in their order.
     fn stage(&self, h: Tensor, layer: usize) -> Tensor {
         match self.shape.network.norm().unwrap_or(Norm::None) {
             Norm::None => self.activation(h),
@@ -136,7 +142,7 @@ impl<'a> Leaves<'a> {
     fn activation(&self, x: Tensor) -> Tensor {
         match self.shape.network.activation() {
             None => x,
-            Some(activation) => activation::differentiable(activation, x),
+            Some(activation) => activation::of(activation).differentiable(x),
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Batched matrix products, `[lane, a, b]` x `[lane, b, c]`. All products of the networks go through here: f32 and f64 on the CPU to MKL
-//! (`blas`), everything else through libtorch's `bmm`.
+//! Batched matrix products, `[lane, a, b]` x `[lane, b, c]`. All products of the networks go
+//! through here. On the CPU, those of f32 and f64 go to MKL (`blas`); all others go to libtorch's
+//! `bmm`.
 //!
-//! 16-bit matrices are widened, multiplied in f32 and rounded once, which is what libtorch's own 16-bit kernels do. Those kernels are not used:
-//! which of two runs depends on lanes x a x b x c, and they round differently.
+//! 16-bit matrices are widened to f32, multiplied and rounded once, as libtorch's own 16-bit
+//! kernels do it. Those kernels are not used, because there are two of them which round
+//! differently, and lanes x a x b x c decides which of them runs.
 
 use super::blas;
-use super::inner;
+use super::dtype::inner;
 use super::matrix::{Matrix, Operand};
 use tch::Tensor;
 
@@ -13,7 +15,7 @@ fn is_narrow(tensor: &Tensor) -> bool {
     tensor.kind() != inner(tensor.kind())
 }
 
-/// target = a b
+/// Computes target = a b.
 pub fn multiply<'a>(a: impl Into<Operand<'a>>, b: impl Into<Operand<'a>>, target: &Matrix) {
     let (a, b) = (a.into(), b.into());
     if !on_host(a, b, target, false) {
@@ -25,7 +27,7 @@ pub fn multiply<'a>(a: impl Into<Operand<'a>>, b: impl Into<Operand<'a>>, target
     }
 }
 
-/// target += a b
+/// Computes target += a b.
 pub fn add_product<'a>(a: impl Into<Operand<'a>>, b: impl Into<Operand<'a>>, target: &Matrix) {
     let (a, b) = (a.into(), b.into());
     if !on_host(a, b, target, true) {
@@ -37,7 +39,8 @@ pub fn add_product<'a>(a: impl Into<Operand<'a>>, b: impl Into<Operand<'a>>, tar
     }
 }
 
-/// target = x W, plus b where there is one: `[lane, batch, in]` x `[lane, in, out]` + `[lane, 1, out]`.
+/// Computes target = x W, plus b where there is a bias: `[lane, batch, in]` x `[lane, in, out]` +
+/// `[lane, 1, out]`.
 pub fn affine<'a>(input: impl Into<Operand<'a>>, weight: &'a Matrix, bias: Option<&'a Matrix>, target: &Matrix) {
     match bias {
         None => multiply(input, weight, target),
@@ -51,7 +54,7 @@ pub fn affine<'a>(input: impl Into<Operand<'a>>, weight: &'a Matrix, bias: Optio
     }
 }
 
-/// target = start + a b, computed in f32 and rounded once.
+/// Computes target = start + a b in f32 and rounds it once.
 fn widened(a: Operand, b: Operand, start: &Tensor, target: &Tensor) {
     let wide = |tensor: &Tensor| Matrix::of(tensor.to_kind(inner(tensor.kind())).contiguous());
     let sum = wide(start);
@@ -60,6 +63,6 @@ fn widened(a: Operand, b: Operand, start: &Tensor, target: &Tensor) {
 }
 
 fn on_host(a: Operand, b: Operand, target: &Matrix, add: bool) -> bool {
-    let (Some(a), Some(b), Some(target)) = (a.lanes(), b.lanes(), target.lanes()) else { return false };
+    let (Some(a), Some(b), Some(target)) = (a.strided(), b.strided(), target.strided()) else { return false };
     blas::multiply(a, b, target, add)
 }

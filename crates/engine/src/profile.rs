@@ -1,27 +1,30 @@
-//! What `layers.csv` says of one pass: for each layer how large its activations, its backprop signal and its weights are.
+//! What `layers.csv` says of one pass: how large the activations, the backprop signal, the weights
+//! and their gradients of each layer are.
 
-use super::network::{Network, Place};
+use super::module::{Location, Module};
 use super::readout::{lane_norms, lane_rms};
-use super::weights::{Layer, Weights};
+use super::weights::{LayerParameters, Weights};
 use blowup_core::verdict::LayerRow;
 use std::collections::HashMap;
 use tch::Tensor;
 
-/// Norms per lane of everything in a pass.
+/// The norms of a pass, per lane.
 pub struct Profile {
     epoch: u64,
-    /// Per hidden layer and time step, in the order of `Network::activations`.
-    activations: Vec<(Place, Vec<f64>)>,
-    signals: HashMap<Place, Vec<f64>>,
+    /// The root mean square of the activations of each hidden layer and time step, in the order of
+    /// `Module::activations`, with the output last.
+    activations: Vec<(Location, Vec<f64>)>,
+    signals: HashMap<Location, Vec<f64>>,
     weights: Vec<Vec<f64>>,
     gradients: Vec<Vec<f64>>,
 }
 
 impl Profile {
-    /// Measures the forward pass just done. `signal`: dLoss/doutput.
-    pub fn new(epoch: u64, network: &dyn Network, signal: &Tensor, weights: &Weights) -> Profile {
+    /// Measures the forward pass that was just run. `signal` is dLoss/doutput
+    /// `[lane, batch, outputs]`.
+    pub fn new(epoch: u64, network: &dyn Module, signal: &Tensor, weights: &Weights) -> Profile {
         let output_layer = weights.layers.len();
-        let output = Place { layer: output_layer, time: None };
+        let output = Location { layer: output_layer, time: None };
         let hidden = network.activations().into_iter();
         let activations =
             hidden.chain([(output, &**network.output())]).map(|(place, values)| (place, lane_rms(values)));
@@ -34,20 +37,20 @@ impl Profile {
         }
     }
 
-    /// To be given to the backward pass.
-    pub fn watch(&mut self, place: Place, delta: &Tensor) {
+    /// Measures the backprop signal at `place`. It is to be called by the backward pass.
+    pub fn watch(&mut self, place: Location, delta: &Tensor) {
         self.signals.insert(place, lane_norms(delta));
     }
 
-    /// After the backward pass.
+    /// Measures the gradients, after the backward pass.
     pub fn finish(&mut self, gradients: &Weights) {
         self.gradients = gradients.layers.iter().map(matrices).collect();
     }
 
-    /// The rows of a lane, by layer and time.
+    /// Returns the rows of a lane, by layer and time step.
     pub fn rows(&self, lane: usize) -> Vec<LayerRow> {
-        let row = |(place, rms): &(Place, Vec<f64>)| {
-            let Place { layer, time } = *place;
+        let row = |(place, rms): &(Location, Vec<f64>)| {
+            let Location { layer, time } = *place;
             LayerRow {
                 epoch: self.epoch,
                 layer,
@@ -62,8 +65,8 @@ impl Profile {
     }
 }
 
-/// The norm over a layer's weight matrices.
-fn matrices(layer: &Layer) -> Vec<f64> {
+/// Returns the norm over a layer's weight matrices, per lane.
+fn matrices(layer: &LayerParameters) -> Vec<f64> {
     let weight = lane_norms(&layer.weight);
     match &layer.recurrent {
         Some(recurrent) => weight.iter().zip(lane_norms(recurrent)).map(|(a, b)| a.hypot(b)).collect(),

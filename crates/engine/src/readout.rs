@@ -1,56 +1,67 @@
-//! What the host reads of a step, in one copy: every lane's loss and the norms of its gradients, weights and update.
+//! What the host reads of a step, in one copy: every lane's loss and the norms of its gradients,
+//! weights and update.
 //!
-//! Norms are taken in the training dtype (of 16-bit types in f32). An f32 norm overflows at 1.8e19 and underflows near 1e-20 while every element is finite, and an f64
-//! norm over f32 data costs several times as much; so a lane whose norm leaves the safe range is measured again in f64, on the host. An update is gone when its norm is
-//! read, so it is measured right at once: an f32 row again while it is in the cache, 16 bits in f64, an f64 lane again before the next pass.
+//! Norms are taken in the training dtype, and in f32 for 16-bit dtypes. An f32 norm overflows at
+//! 1.8e19 and underflows near 1e-20 while every element is finite. An f64 norm of f32 numbers costs
+//! several times as much. So a lane whose norm leaves the safe range is measured again in f64, on
+//! the host.
+//!
+//! An update no longer exists when its norm is read, so it is measured exactly at once: f32 rows
+//! are measured again while they are in the cache, 16-bit numbers are measured in f64, and f64
+//! lanes are measured again before the next pass.
 
 use super::device;
+use super::dtype::{inner, round};
 use super::fused;
-use super::inner;
 use super::weights::{Weights, host};
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use tch::{Kind, Tensor};
 
-/// f32 norms inside are exact enough; outside, squares may have left the range of f32.
+/// f32 norms in this range are exact enough. Outside of it, squares may have left the range of f32.
 const SAFE: Range<f64> = 1e-15..1e18;
 
-/// Row 0 holds losses; then one row per layer and group of each set of weights.
+/// The losses and norms of a step, on the device and on the host.
 pub struct Readout {
     lanes: usize,
     kind: Kind,
-    /// `[rows, lane]`
+    /// `[rows, lane]`. Row 0 holds the losses. Then each of the three sets of norms has a row for
+    /// every layer of every group.
     buffer: Tensor,
     loss: Tensor,
     gradients: Norms,
     weights: Norms,
     update: Norms,
-    /// Update norms of lanes that were measured again, since the next pass overwrites what they are measured on.
+    /// The update norms of the lanes that were measured again, since the next pass overwrites the
+    /// update.
     settled: HashMap<usize, f64>,
     host: Vec<f64>,
     single: Vec<f32>,
 }
 
-/// Where the norms of one set of weights go.
+/// The norms of one set of weights: of the gradients, the weights or the update.
 struct Norms {
     rows: Range<usize>,
-    /// One view `[layers x lane]` per slice.
+    /// The memory of each slice's norms in the buffer, `[layers x lane]`.
     views: Vec<Tensor>,
-    /// In f64, of the lanes that take it, once one of them was asked for since the last read; only where not the host measures again.
+    /// The norms in f64 of all lanes whose norm left the safe range. On a GPU they are measured
+    /// together, when the first of them is asked for after a read. On the CPU this stays empty.
     again: OnceCell<HashMap<usize, f64>>,
 }
 
-/// A global norm of one lane.
+/// The global norm of one lane: the L2 norm over all parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Norm {
-    /// As PyTorch's clipping computes it, in the training dtype.
+pub struct GlobalNorm {
+    /// The norm in the training dtype, as `torch.nn.utils.clip_grad_norm_` computes it.
     pub in_dtype: f64,
-    /// In f64 where the dtype's range does not suffice.
+    /// The norm in f64 where the dtype's range does not suffice; else the same as the norm that was
+    /// read.
     pub exact: f64,
 }
 
 impl Readout {
+    /// Makes the buffers for weights of this layout and number of lanes.
     pub fn new(weights: &Weights) -> Readout {
         let (lanes, kind) = (weights.lanes, weights.groups[0].kind());
         let rows = weights.rows();
@@ -82,30 +93,32 @@ impl Readout {
         }
     }
 
-    /// Where a step writes its losses, `[lane]`.
+    /// The tensor `[lane]` to which a step writes its losses.
     pub fn loss_target(&self) -> &Tensor {
         &self.loss
     }
 
+    /// Measures the norms of the gradients, for the next read.
     pub fn measure_gradients(&self, gradients: &Weights) {
         measure(&self.gradients, gradients);
     }
 
+    /// Measures the norms of the weights, for the next read.
     pub fn measure_weights(&self, weights: &Weights) {
         measure(&self.weights, weights);
     }
 
-    /// Where the norms of one slice of the weights go, `[layers x lane]`.
+    /// The tensor `[layers x lane]` to which the norms of one slice of the weights are written.
     pub fn weight_norms(&self, slice: usize) -> &Tensor {
         &self.weights.views[slice]
     }
 
-    /// The weights of one slice, right after its update.
+    /// Measures the weights of one slice, right after its update.
     pub fn measure_slice(&self, weights: &Weights, slice: usize) {
         norm_of(&weights.flat[slice], &self.weights.views[slice]);
     }
 
-    /// The norm of the update's direction, before the next backward pass overwrites it.
+    /// Measures the direction of the update, before the next backward pass overwrites it.
     pub fn measure_update(&mut self, direction: &Weights) {
         for (slice, flat) in direction.flat.iter().enumerate() {
             self.measure_change(slice, flat);
@@ -113,17 +126,19 @@ impl Readout {
         self.settle_update(direction);
     }
 
-    /// What the weights of one slice are changed by, `[layers x lane, element]`.
+    /// Measures the change of one slice of the weights, `[layers x lane, element]`.
     pub fn measure_change(&self, slice: usize, change: &Tensor) {
         exact_norm_of(change, &self.update.views[slice]);
     }
 
-    /// Where the norms of what one slice of the weights is changed by go, `[layers x lane]`; `settle_update` follows.
+    /// The tensor `[layers x lane]` to which the norms of the change of one slice are written.
+    /// `settle_update` is to be called when all slices are done.
     pub fn update_norms(&self, slice: usize) -> &Tensor {
         &self.update.views[slice]
     }
 
-    /// Of the lanes whose update was measured and left the range of what it was measured in, the norm again, from the update itself.
+    /// Measures the update of each lane again whose norm left the range of the dtype in which it
+    /// was measured.
     pub fn settle_update(&mut self, update: &Weights) {
         self.settled.clear();
         if !device::is_host() {
@@ -140,7 +155,7 @@ impl Readout {
         }
     }
 
-    /// Copies everything measured to the host.
+    /// Copies everything that was measured to the host.
     pub fn read(&mut self) {
         let all = self.host.len();
         self.gradients.again.take();
@@ -156,19 +171,25 @@ impl Readout {
         }
     }
 
+    /// The loss of a lane at the last read.
     pub fn loss(&self, lane: usize) -> f64 {
-        // A cross-entropy of nothing is -0 in libtorch.
+        // libtorch's cross-entropy of a single class is -0; adding 0 makes it 0.
         self.host[lane] + 0.0
     }
 
-    pub fn gradient_norm(&self, lane: usize, gradients: &Weights) -> Norm {
+    /// The norm of a lane's gradients at the last read. `gradients` are the same as then, in case
+    /// they have to be measured again.
+    pub fn gradient_norm(&self, lane: usize, gradients: &Weights) -> GlobalNorm {
         self.norm(&self.gradients, lane, gradients)
     }
 
+    /// The norm of a lane's weights at the last read. `weights` are the same as then, in case they
+    /// have to be measured again.
     pub fn weight_norm(&self, lane: usize, weights: &Weights) -> f64 {
         self.norm(&self.weights, lane, weights).exact
     }
 
+    /// The norm of a lane's update, or of its direction, as it was measured before the last read.
     pub fn update_norm(&self, lane: usize) -> f64 {
         self.settled.get(&lane).copied().unwrap_or_else(|| self.total(&self.update, lane))
     }
@@ -177,29 +198,31 @@ impl Readout {
         norms.rows.clone().map(|row| self.host[row * self.lanes + lane].powi(2)).sum::<f64>().sqrt()
     }
 
-    fn norm(&self, norms: &Norms, lane: usize, of: &Weights) -> Norm {
+    fn norm(&self, norms: &Norms, lane: usize, of: &Weights) -> GlobalNorm {
         let total = self.total(norms, lane);
         let exact = if self.is_exact(total) { total } else { self.measure_again(norms, lane, of) };
         if self.kind == Kind::Double {
-            return Norm { in_dtype: total, exact };
+            return GlobalNorm { in_dtype: total, exact };
         }
-        // Each parameter's norm and their norm are rounded to the dtype.
+        // As in PyTorch, the norm of each parameter and the norm of those norms are rounded to the
+        // dtype.
         let norms_in_dtype = norms.rows.clone().map(|row| round(self.host[row * self.lanes + lane], self.kind) as f32);
         let in_dtype = round(f64::from(norms_in_dtype.map(|norm| norm * norm).sum::<f32>().sqrt()), self.kind);
-        Norm { in_dtype, exact }
+        GlobalNorm { in_dtype, exact }
     }
 
-    /// Whether a norm taken in the dtype is one, and not what became of squares out of range.
+    /// Whether a norm taken in the dtype is right, so that no square has left the dtype's range.
     fn is_exact(&self, total: f64) -> bool {
         if self.kind == Kind::Double {
-            // 0 may stand for a norm whose squares are below the range.
+            // A smaller number, like 0, may come from squares that are below the range.
             total.is_finite() && total > 1e-150
         } else {
             SAFE.contains(&total)
         }
     }
 
-    /// In f64: this lane on the host, or, on a GPU, where each copy would make all lanes wait, every lane that takes it at once.
+    /// Returns a norm in f64. On the CPU it measures this lane alone. On a GPU, where every copy
+    /// makes all lanes wait, it measures every lane that needs it at once.
     fn measure_again(&self, norms: &Norms, lane: usize, of: &Weights) -> f64 {
         if device::is_host() {
             return self.on_host(lane, of);
@@ -211,13 +234,14 @@ impl Readout {
         norms.again.get_or_init(measure)[&lane]
     }
 
-    /// In f64, of one lane, whose elements are copied to the host.
+    /// Returns a norm in f64 of one lane, whose elements it copies to the host.
     fn on_host(&self, lane: usize, of: &Weights) -> f64 {
         if self.kind == Kind::Double { scaled_norm(of, lane as i64) } else { of.squared_norm(lane as i64).sqrt() }
     }
 }
 
-/// The L2 norms of these lanes over all parameters, in f64 and within its whole range, in one read.
+/// Returns the L2 norms of these lanes over all parameters, in f64. They are right within the whole
+/// range of f64, and read at once.
 fn on_device(weights: &Weights, lanes: &[usize]) -> Vec<f64> {
     let index = device::upload(Tensor::from_slice(&lanes.iter().map(|&lane| lane as i64).collect::<Vec<_>>()));
     let norms = |group: &Tensor| scaled_norms(&group.index_select(1, &index).flatten(2, 3));
@@ -226,7 +250,8 @@ fn on_device(weights: &Weights, lanes: &[usize]) -> Vec<f64> {
     (0..lanes.len()).map(all).collect()
 }
 
-/// The L2 norms over the last dimension, in f64 and within its whole range: divided by the largest element first, since squares may leave even that.
+/// Returns the L2 norms over the last dimension, in f64. Elements are divided by the largest of
+/// them first, since their squares may leave even the range of f64.
 fn scaled_norms(values: &Tensor) -> Tensor {
     let over = [-1i64];
     let values = values.to_kind(Kind::Double);
@@ -236,12 +261,14 @@ fn scaled_norms(values: &Tensor) -> Tensor {
     (scaled * factor).squeeze_dim(-1)
 }
 
-/// The L2 norm of each lane of `[lane, rows, cols]`, in f64 and within its whole range.
+/// Returns the L2 norm of each lane of `[lane, rows, cols]`, in f64 and right within its whole
+/// range.
 pub fn lane_norms(values: &Tensor) -> Vec<f64> {
     lane_norms_over(values, 1.0)
 }
 
-/// The root mean square of each lane, as above.
+/// Returns the root mean square of each lane of `[lane, rows, cols]`, in f64 and right within its
+/// whole range.
 pub fn lane_rms(values: &Tensor) -> Vec<f64> {
     let size = values.size();
     lane_norms_over(values, ((size[1] * size[2]) as f64).sqrt())
@@ -256,12 +283,13 @@ fn lane_norms_over(values: &Tensor, divisor: f64) -> Vec<f64> {
     if plain.iter().all(|&norm| safe(norm)) {
         return plain.into_iter().map(|norm| norm / divisor).collect();
     }
-    // Squares that leave the range of f64: by each lane's largest element first.
+    // Some squares leave the range of f64, so elements are divided by their lane's largest element
+    // first.
     let largest = double.abs().amax(over.as_slice(), true);
     let factor = largest.where_scalarother(&largest.isfinite().logical_and(&largest.gt(0.0)), 1.0);
     let scaled =
         norms(&(double / &factor)).into_iter().zip(host(&factor)).map(|(norm, factor)| norm / divisor * factor);
-    // Each lane by its own norm alone: the neighbours decide nothing.
+    // Each lane's own norm decides which of the two results it takes, so neighbours change nothing.
     plain.into_iter().zip(scaled).map(|(plain, scaled)| if safe(plain) { plain / divisor } else { scaled }).collect()
 }
 
@@ -271,7 +299,8 @@ fn measure(norms: &Norms, weights: &Weights) {
     }
 }
 
-/// The norm of each row. What has 16 bits is widened first: the kernel that does both overflows or not depending on the number of rows.
+/// Writes the norm of each row. 16-bit numbers are widened first, because in libtorch's kernel that
+/// does both, the number of rows decides whether a norm overflows.
 fn norm_of(flat: &Tensor, target: &Tensor) {
     match flat.kind() {
         kind if device::fuses(kind) => fused::norms(flat, target),
@@ -279,7 +308,8 @@ fn norm_of(flat: &Tensor, target: &Tensor) {
     }
 }
 
-/// The norm of each row, right wherever `target` holds it; but for f64 on the host, where `settle_update` sees to what leaves its range.
+/// Writes the norm of each row, which is right wherever `target` holds it. f64 on the host is an
+/// exception: there `settle_update` corrects norms that leave the range.
 #[expect(clippy::wildcard_enum_match_arm, reason = "tch has kinds that no network is trained in")]
 fn exact_norm_of(flat: &Tensor, target: &Tensor) {
     match flat.kind() {
@@ -293,18 +323,8 @@ fn exact_norm_of(flat: &Tensor, target: &Tensor) {
     }
 }
 
-/// To the nearest number of this kind.
-#[expect(clippy::wildcard_enum_match_arm, reason = "tch has kinds that no network is trained in")]
-pub fn round(x: f64, kind: Kind) -> f64 {
-    match kind {
-        Kind::Half => half::f16::from_f64(x).to_f64(),
-        Kind::BFloat16 => half::bf16::from_f64(x).to_f64(),
-        Kind::Float => f64::from(x as f32),
-        _ => x,
-    }
-}
-
-/// The norm of an f64 lane whose squares leave the range of f64: divided by its largest element first.
+/// Returns the norm of an f64 lane whose squares leave the range of f64. Elements are divided by
+/// the largest of them first.
 fn scaled_norm(weights: &Weights, lane: i64) -> f64 {
     let values: Vec<f64> = weights.groups.iter().flat_map(|g| host(&g.select(1, lane))).collect();
     let largest = values.iter().fold(0.0, |max: f64, x| if x.is_nan() { f64::NAN } else { max.max(x.abs()) });

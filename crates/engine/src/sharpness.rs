@@ -1,5 +1,6 @@
-//! The sharpness of a trial: the largest eigenvalue of the Hessian of its loss over all training data (Cohen 2021), by Lanczos' method on
-//! exact Hessian-vector products (Pearlmutter 1994). In f64 whatever the trial trains in.
+//! The sharpness of a trial: the largest eigenvalue of the Hessian of its loss over all training
+//! data (Cohen 2021). It is computed by Lanczos' method on exact Hessian-vector products
+//! (Pearlmutter 1994), in f64 whatever the training dtype.
 
 use super::data::Batch;
 use super::draw::{Purpose, Stream};
@@ -8,14 +9,17 @@ use super::weights::Weights;
 use blowup_core::trial::Shape;
 use tch::{Kind, Tensor};
 
-/// The eigenvalue is as exact as this, relatively.
+/// The relative error at which the eigenvalue is accepted.
 const TOLERANCE: f64 = 1e-7;
 
-/// Products after which the estimate stands as it is.
+/// The number of products after which the estimate is returned as it is.
 const MOST_PRODUCTS: usize = 500;
 
-/// `batch`: all training data of this one lane. NaN where loss or gradient are not finite. Computed on the CPU wherever the trial trains: its
-/// many small operations would mostly wait for a GPU.
+/// Returns the sharpness of lane `lane`, where `batch` holds all training data of this lane alone.
+/// It is NaN where the loss or the gradient is not finite.
+///
+/// It is computed on the CPU wherever the trial trains, since its many small operations would
+/// mostly wait for a GPU.
 pub fn sharpness(shape: &Shape, weights: &Weights, lane: usize, batch: &Batch) -> f64 {
     tch::with_grad(|| {
         let leaves = Leaves::new(shape, weights, lane, Kind::Double);
@@ -26,7 +30,7 @@ pub fn sharpness(shape: &Shape, weights: &Weights, lane: usize, batch: &Batch) -
         }
         let product = |v: &Tensor| match gradient.requires_grad() {
             true => flat(&Tensor::run_backward(&[gradient.dot(v)], &leaves.tensors, true, false), &leaves.tensors),
-            // The loss is linear in the parameters.
+            // The loss is linear in the parameters, so the Hessian is 0.
             false => v.zeros_like(),
         };
         let start = Stream::new(0, Purpose::Sharpness, 0).normal(gradient.numel());
@@ -34,7 +38,8 @@ pub fn sharpness(shape: &Shape, weights: &Weights, lane: usize, batch: &Batch) -
     })
 }
 
-/// One vector of all parameters; those that nothing depends on have no gradient.
+/// Joins gradients to one vector of all parameters. A parameter on which the loss does not depend
+/// has no gradient and gets zeros.
 fn flat(gradients: &[Tensor], like: &[Tensor]) -> Tensor {
     let part = |(gradient, like): (&Tensor, &Tensor)| {
         if gradient.defined() { gradient.reshape([-1]) } else { like.zeros_like().reshape([-1]) }
@@ -42,8 +47,11 @@ fn flat(gradients: &[Tensor], like: &[Tensor]) -> Tensor {
     Tensor::cat(&gradients.iter().zip(like).map(part).collect::<Vec<_>>(), 0)
 }
 
-/// Of a symmetric matrix known by its products. Orthogonality lost to rounding gives the extreme eigenvalues again, never others (Paige
-/// 1980), so no vector but the last two is kept.
+/// Returns the largest eigenvalue of a symmetric matrix that is known by its products with vectors.
+/// `start` is the vector from which the search starts.
+///
+/// Rounding makes Lanczos' vectors lose their orthogonality. That repeats the extreme eigenvalues
+/// but adds no others (Paige 1980), so only the last two vectors are kept.
 fn largest_eigenvalue(product: impl Fn(&Tensor) -> Tensor, start: Tensor) -> f64 {
     let norm = |v: &Tensor| v.norm().double_value(&[]);
     let mut v = &start / norm(&start);
@@ -71,7 +79,8 @@ fn largest_eigenvalue(product: impl Fn(&Tensor) -> Tensor, start: Tensor) -> f64
     }
 }
 
-/// The largest eigenvalue of a tridiagonal matrix and the last component of its eigenvector.
+/// Returns the largest eigenvalue of a symmetric tridiagonal matrix and the last component of its
+/// eigenvector.
 fn ritz(diagonal: &[f64], beside: &[f64]) -> (f64, f64) {
     let beside = Tensor::from_slice(beside);
     let matrix = Tensor::from_slice(diagonal).diag_embed(0, 0, 1);

@@ -1,37 +1,40 @@
-//! What a hidden layer does to its linear output h: normalization and activation, in either order, forward and backward.
+//! What a hidden layer does to its linear output h: normalization and activation, in either order,
+//! forward and backward.
 
 use super::activation;
+use super::device::fuses;
 use super::fused::{self, Fused};
 use super::matrix::Matrix;
 use super::norm::Statistics;
-use super::weights::Layer;
+use super::weights::LayerParameters;
 use blowup_core::trial::{Activation, Norm, NormPosition};
 use tch::{Kind, Tensor};
 
-/// The same for every layer and time step of a network.
+/// Activation and norm of the hidden layers, the same for every layer and time step of a network.
 #[derive(Debug, Clone, Copy)]
 pub struct Stage {
     pub activation: Activation,
     pub norm: Norm,
 }
 
-/// The buffers of one stage, `[lane, batch, width]`; which of them share memory depends on the stage.
+/// The buffers of one stage, `[lane, batch, width]`. The stage decides which of them share memory.
 #[derive(Debug)]
 pub struct Slot {
     /// The linear output is written here. After `forward` it may hold something else.
     pub pre: Matrix,
-    /// The activation's input and output.
+    /// The input and the output of the activation.
     phi_input: Matrix,
     phi_output: Matrix,
     statistics: Option<Statistics>,
-    /// What the next layer sees.
+    /// What the next layer reads.
     pub output: Matrix,
 }
 
 impl Stage {
+    /// Makes the buffers for `size`, which is the number of lanes, the batch size and the width.
     pub fn slot(self, size: [i64; 3], kind: Kind) -> Slot {
         let new = || Matrix::zeros(size, kind);
-        let in_place = activation::from_output(self.activation);
+        let in_place = activation::of(self.activation).is_in_place();
         let pre = new();
         let other = |matrix: &Matrix| if in_place { matrix.share() } else { new() };
         let statistics = Statistics::new(self.norm, size, kind);
@@ -62,17 +65,22 @@ impl Stage {
         }
     }
 
-    /// The single passes that take the place of bias, activation and bias gradient, if this stage has them.
+    /// Returns the fused passes that replace bias, activation and bias gradient, where this stage
+    /// has them.
     pub fn fused(self, slot: &Slot) -> Option<Fused> {
-        Fused::of(self.activation, self.norm, slot.pre.kind())
+        if !fuses(slot.pre.kind()) || self.norm != Norm::None {
+            return None;
+        }
+        activation::of(self.activation).fused()
     }
 
-    /// From the layer's input to `slot.output`. `linear` writes the product with the weights, plus the bias that it is given (all of it or
-    /// none), to a tensor.
+    /// Computes `slot.output` from the layer's input. `linear` is given a bias and a tensor, to
+    /// which it writes the product with the weights plus that bias. It is given either the whole
+    /// bias or none.
     pub fn forward(
         self,
         slot: &Slot,
-        layer: &Layer,
+        layer: &LayerParameters,
         bias: Option<&Matrix>,
         linear: impl FnOnce(Option<&Matrix>, &Matrix),
     ) {
@@ -82,33 +90,40 @@ impl Stage {
         }
         linear(bias, &slot.pre);
         match self.position() {
-            None => activation::forward(self.activation, &slot.phi_input, &slot.phi_output),
+            None => activation::of(self.activation).forward(&slot.phi_input, &slot.phi_output),
             Some(NormPosition::Before) => {
                 slot.statistics().forward(layer, &slot.pre, &slot.phi_input);
-                activation::forward(self.activation, &slot.phi_input, &slot.phi_output);
+                activation::of(self.activation).forward(&slot.phi_input, &slot.phi_output);
             }
             Some(NormPosition::After) => {
-                activation::forward(self.activation, &slot.phi_input, &slot.phi_output);
+                activation::of(self.activation).forward(&slot.phi_input, &slot.phi_output);
                 slot.statistics().forward(layer, &slot.phi_output, &slot.output);
             }
         }
     }
 
-    /// Turns `signal` from dLoss/doutput into dLoss/dh, in place, and writes (or adds, for a further time step) the gradients of the bias
-    /// and of the norm's scale and shift.
-    pub fn backward(self, slot: &Slot, layer: &Layer, gradient: &Layer, signal: &Matrix, add: bool) {
+    /// Turns `signal` from dLoss/doutput into dLoss/dh, in place. It writes the gradients of the
+    /// bias and of the norm's scale and shift to `gradient`, or adds them where `add` is set.
+    pub fn backward(
+        self,
+        slot: &Slot,
+        layer: &LayerParameters,
+        gradient: &LayerParameters,
+        signal: &Matrix,
+        add: bool,
+    ) {
         if let Some(fused) = self.fused(slot) {
             return fused::backward(fused, &slot.phi_output, signal, gradient.bias.as_ref(), add);
         }
         match self.position() {
-            None => activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal),
+            None => activation::of(self.activation).backward(&slot.phi_input, &slot.phi_output, signal),
             Some(NormPosition::Before) => {
-                activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal);
+                activation::of(self.activation).backward(&slot.phi_input, &slot.phi_output, signal);
                 slot.statistics().backward(layer, gradient, &slot.pre, signal, add);
             }
             Some(NormPosition::After) => {
                 slot.statistics().backward(layer, gradient, &slot.phi_output, signal, add);
-                activation::backward(self.activation, &slot.phi_input, &slot.phi_output, signal);
+                activation::of(self.activation).backward(&slot.phi_input, &slot.phi_output, signal);
             }
         }
         if let Some(bias) = &gradient.bias {
@@ -123,7 +138,7 @@ impl Slot {
     }
 }
 
-/// target = or += source summed over the batch.
+/// Writes the sum of `source` over the batch to `target`, or adds it where `add` is set.
 fn sum_over_batch(source: &Tensor, target: &Tensor, add: bool) {
     let batch = [1i64];
     let mut target = target.shallow_clone();

@@ -1,47 +1,52 @@
-//! What is measured once, in the first pass before any update: how the backprop signal and the activations grow through the network.
+//! What is measured once, in the first pass before any update: how the backprop signal and the
+//! activations grow through the network.
 
-use super::network::{Network, Place};
+use super::module::{Location, Module};
 use super::readout::lane_norms;
 use blowup_core::trial::Shape;
 use blowup_core::verdict::Beginning;
 use tch::Tensor;
 
-/// Norms per lane at both ends of the network: first and last hidden layer, or first and last time step (summed over layers).
+/// The norms per lane at both ends of the network: at the first and the last hidden layer or, in
+/// recurrent networks, at the first and the last time step over all layers together.
 pub struct Start {
-    ends: Ends,
+    ends: Extent,
     backprop: [Vec<f64>; 2],
     activation: [Vec<f64>; 2],
 }
 
+/// The dimension of the network through which growth is measured.
 #[derive(Clone, Copy)]
-enum Ends {
+enum Extent {
+    /// Growth is measured through the layers, of which this is the number.
     Depth(usize),
+    /// Growth is measured through the time steps, of which this is the number.
     Time(usize),
 }
 
-impl Ends {
+impl Extent {
     fn last(self) -> usize {
         match self {
-            Ends::Depth(last) | Ends::Time(last) => last,
+            Extent::Depth(last) | Extent::Time(last) => last,
         }
     }
 
-    /// 0 at the first end, 1 at the last.
-    fn which(self, place: Place) -> [bool; 2] {
+    /// Whether `place` is at the first end, and whether it is at the last.
+    fn which(self, place: Location) -> [bool; 2] {
         let at = match self {
-            Ends::Depth(_) => place.layer,
-            Ends::Time(_) => place.time.unwrap_or(1),
+            Extent::Depth(_) => place.layer,
+            Extent::Time(_) => place.time.unwrap_or(1),
         };
         [at == 1, at == self.last()]
     }
 }
 
 impl Start {
-    /// Measures the activations of the forward pass just done.
-    pub fn new(shape: &Shape, network: &dyn Network) -> Start {
+    /// Measures the activations of the forward pass that was just run.
+    pub fn new(shape: &Shape, network: &dyn Module) -> Start {
         let ends = match shape.network.sequence_length() {
-            Some(times) => Ends::Time(times),
-            None => Ends::Depth(shape.network.depth()),
+            Some(times) => Extent::Time(times),
+            None => Extent::Depth(shape.network.depth()),
         };
         let mut start = Start { ends, backprop: Default::default(), activation: Default::default() };
         for (place, values) in network.activations() {
@@ -50,11 +55,12 @@ impl Start {
         start
     }
 
-    /// To be given to the backward pass.
-    pub fn watch(&mut self, place: Place, delta: &Tensor) {
+    /// Measures the backprop signal `delta` at `place`. It is to be called by the backward pass.
+    pub fn watch(&mut self, place: Location, delta: &Tensor) {
         add(&mut self.backprop, self.ends.which(place), delta);
     }
 
+    /// Returns what verdicts say of the beginning of a lane, without its sharpness.
     pub fn beginning(&self, lane: usize, loss_initial: f64, loss_trivial: f64, weight_norm: f64) -> Beginning {
         let [first, last] = &self.backprop;
         let backprop_ratio = self.ratio(first.get(lane), last.get(lane));
@@ -70,12 +76,13 @@ impl Start {
         }
     }
 
-    /// (numerator / denominator)^(2/(last - 1)): the mean growth of the squares per layer or time step. None if undefined.
+    /// Returns (numerator / denominator)^(2/(last - 1)), which is the mean growth of the squares
+    /// per layer or time step. None if this is undefined.
     fn ratio(&self, numerator: Option<&f64>, denominator: Option<&f64>) -> Option<f64> {
         let gaps = self.ends.last().checked_sub(1).filter(|&gaps| gaps > 0)?;
         let (numerator, denominator, power) = (numerator?, denominator?, 2.0 / gaps as f64);
         let quotient = numerator / denominator;
-        // A quotient may leave the range of f64 whose root does not.
+        // The quotient may leave the range of f64 where its root does not.
         let ratio = match quotient {
             _ if quotient.is_normal() => quotient.powf(power),
             _ => numerator.powf(power) / denominator.powf(power),

@@ -1,8 +1,10 @@
-//! Lanes that have come to rest: where an update leaves every weight as it was, and the next is computed from the same data by the same rule, nothing
-//! will ever change again. Such a lane is not trained to its end; the rest of its course is what it did in the step at rest.
+//! Lanes at rest. Where an update leaves every weight as it was, and the next update comes from the
+//! same data by the same rule, nothing will ever change again. Such a lane is not trained to its
+//! end: the rest of its course repeats the step at rest.
 //!
-//! The proof is exact: the weights before and after an update are compared. To spare the others that work, only a lane whose loss and norms
-//! are those of the step before is looked at, and one that still moves is left alone for a while.
+//! The proof is exact, since the weights before and after an update are compared. To save work,
+//! only a lane whose loss and norms equal those of the step before is compared, and a lane that
+//! turns out to move is left alone for a while.
 
 use super::weights::Weights;
 use blowup_core::trial::{Lane, Method, Schedule, Shape};
@@ -10,39 +12,41 @@ use blowup_core::verdict::{Course, Probe};
 use std::ops::Range;
 use tch::Tensor;
 
-/// What is known of one lane.
+/// What is known about whether one lane is at rest.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Still {
-    /// Loss, gradient norm and weight norm of the step before, in bits.
+    /// The bits of loss, gradient norm and weight norm of the step before.
     before: Option<[u64; 3]>,
-    /// Steps in a row with the same, and how many of them it takes to look again.
+    /// The number of steps in a row with these bits, and the number of repeats above which weights
+    /// are compared.
     repeats: u32,
     look_at: u32,
-    /// An update left its weights as they were.
+    /// Whether an update has left the weights as they were.
     pub at_rest: bool,
 }
 
 impl Still {
-    /// Takes note of a step. `weight_norm`: after the update before it.
+    /// Takes note of a step. `weight_norm` is the norm after the update before this step.
     pub fn note(&mut self, loss: f64, gradient_norm: f64, weight_norm: f64) {
         let now = [loss, gradient_norm, weight_norm].map(f64::to_bits);
         self.repeats = if self.before == Some(now) { self.repeats + 1 } else { 0 };
         self.before = Some(now);
     }
 
-    /// Whether the next update is worth comparing.
+    /// Whether the weights before and after the next update are worth comparing.
     pub fn is_suspect(&self) -> bool {
         self.repeats > self.look_at
     }
 
-    /// The update was compared.
+    /// Takes note of the result of a comparison.
     pub fn found(&mut self, at_rest: bool) {
         self.at_rest = at_rest;
         self.look_at = if at_rest { 0 } else { 2 * self.repeats };
     }
 }
 
-/// Whether an update depends on the weights and on nothing else that changes: the same data at every step, no moments, one learning rate.
+/// Whether an update depends on the weights and on nothing else that changes. This is so without
+/// moments and with a constant learning rate, given the same data at every step.
 pub fn can_rest(shape: &Shape, lane: &Lane) -> bool {
     let memoryless = match shape.optimizer {
         Method::Sgd { momentum, nesterov: _ } => !momentum,
@@ -51,27 +55,32 @@ pub fn can_rest(shape: &Shape, lane: &Lane) -> bool {
     memoryless && lane.schedule == Schedule::Constant
 }
 
-/// One lane's parameters, copied.
+/// Returns a copy of one lane's parameters.
 pub fn copy(weights: &Weights, lane: usize) -> Vec<Tensor> {
     weights.groups.iter().map(|group| group.select(1, lane as i64).copy()).collect()
 }
 
-/// Whether a lane's parameters are those of the copy. A NaN is not at rest.
+/// Whether a lane's parameters equal the copy. A NaN equals nothing, so it is never at rest.
 pub fn equal(weights: &Weights, lane: usize, copy: &[Tensor]) -> bool {
     weights.groups.iter().zip(copy).all(|(group, copy)| group.select(1, lane as i64).equal(copy))
 }
 
 /// What every further step of a trial at rest looks like.
-pub struct Rest {
+pub struct FixedPoint {
+    /// What is measured at each step.
     pub probe: Probe,
-    /// The norm of an update that changes nothing: what it would add is below the weights' last place.
+    /// The norm of the update, which changes no weight because it is less than half a unit in the
+    /// weights' last place.
     pub moved: f64,
+    /// The norm of the weights.
     pub weight_norm: f64,
+    /// The learning rate.
     pub lr: f64,
 }
 
-impl Rest {
-    /// Takes a course from the step it has just seen to the check after its last update. `steps`: the updates still to come, by their number.
+impl FixedPoint {
+    /// Takes a course from the step that it has just seen to the check after its last update.
+    /// `steps` are the numbers of the updates still to come.
     pub fn stay(&self, course: &mut Course, steps: Range<u64>, steps_per_epoch: u64) {
         let total = steps.end;
         for done in steps.map(|step| step + 1) {

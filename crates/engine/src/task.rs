@@ -1,4 +1,4 @@
-//! The samples of each task, drawn on the host in f64: the same for every dtype.
+//! The samples of each task, drawn on the host in f64, so that they are the same for every dtype.
 
 use super::draw::{Purpose, Stream};
 use blowup_core::csv_task::{self, DIGITS, Layout};
@@ -7,36 +7,39 @@ use blowup_core::mean::mean;
 use blowup_core::trial::{Loss, Task, TaskKind};
 use std::path::Path;
 
-/// Inputs and targets of one seed.
+/// The inputs and targets of one seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
+    /// The number of samples.
     pub samples: usize,
-    /// `[time, sample, inputs]`; time is 1 but for sequences.
+    /// `[time, sample, inputs]`. The time dimension is 1 except for sequences.
     pub inputs: Vec<f64>,
-    pub targets: Targets,
+    pub targets: SampleTargets,
 }
 
+/// The targets of the samples.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Targets {
-    /// `[sample, outputs]`
+pub enum SampleTargets {
+    /// `[sample, outputs]`.
     Values(Vec<f64>),
     /// One class per sample.
     Classes(Vec<i64>),
 }
 
-/// Which draw of a task with fresh data.
+/// Which of a task's data sets to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Draw {
-    /// The training data of an epoch, from 0; the same for every epoch but for fresh tasks.
+    /// The training data of an epoch, counted from 0. Only tasks with new data in every epoch make
+    /// a difference between epochs.
     Training(u64),
-    /// A fixed draw that is never trained on.
+    /// The evaluation data, which is never trained on.
     Evaluation,
 }
 
-/// Width of the fixed network behind `teacher`.
+/// The width of the fixed network behind `teacher`.
 const TEACHER_WIDTH: usize = 64;
 
-/// Draws the samples of `task` for `seed`; `times` is the sequence length (1 for an mlp).
+/// Draws the samples of `task` for `seed`. `times` is the sequence length, which is 1 for an mlp.
 ///
 /// # Errors
 /// If the file of a csv task cannot be read or is no longer what the spec was checked against.
@@ -58,12 +61,14 @@ pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> 
         TaskKind::Noise | TaskKind::FreshNoise | TaskKind::NoiseSequence => {
             let inputs = scaled(stream.normal(times * n * task.inputs), task.input_std);
             let targets = match loss {
-                Loss::Mse => Targets::Values(stream.normal(n * task.outputs)),
-                Loss::CrossEntropy => Targets::Classes((0..n).map(|_| stream.index(0, task.outputs) as i64).collect()),
+                Loss::Mse => SampleTargets::Values(stream.normal(n * task.outputs)),
+                Loss::CrossEntropy => {
+                    SampleTargets::Classes((0..n).map(|_| stream.index(0, task.outputs) as i64).collect())
+                }
             };
             Samples { samples: n, inputs, targets }
         }
-        TaskKind::Scalar => Samples { samples: 1, inputs: vec![1.0], targets: Targets::Values(vec![0.0]) },
+        TaskKind::Scalar => Samples { samples: 1, inputs: vec![1.0], targets: SampleTargets::Values(vec![0.0]) },
         TaskKind::Digits => digits(n, loss),
         TaskKind::Adding => adding(&mut stream, n, times),
         TaskKind::Copy => copy(&mut stream, task.outputs, loss, n, times),
@@ -77,8 +82,9 @@ fn scaled(mut values: Vec<f64>, factor: f64) -> Vec<f64> {
     values
 }
 
-/// Targets of a fixed random network with one tanh layer: standardized outputs, or the class of the largest.
-fn taught(task: &Task, loss: Loss, seed: u64, inputs: &[f64], n: usize) -> Targets {
+/// Returns the targets of a fixed random network with one tanh layer: its standardized outputs, or
+/// the class of the largest output.
+fn taught(task: &Task, loss: Loss, seed: u64, inputs: &[f64], n: usize) -> SampleTargets {
     let mut stream = Stream::new(seed, Purpose::Teacher, 0);
     let hidden = scaled(stream.normal(task.inputs * TEACHER_WIDTH), 1.0 / (task.inputs as f64).sqrt());
     let output = scaled(stream.normal(TEACHER_WIDTH * task.outputs), 1.0 / (TEACHER_WIDTH as f64).sqrt());
@@ -86,9 +92,9 @@ fn taught(task: &Task, loss: Loss, seed: u64, inputs: &[f64], n: usize) -> Targe
     match loss {
         Loss::Mse => {
             standardize(&mut values, task.outputs);
-            Targets::Values(values)
+            SampleTargets::Values(values)
         }
-        Loss::CrossEntropy => Targets::Classes(
+        Loss::CrossEntropy => SampleTargets::Classes(
             values
                 .chunks(task.outputs)
                 .map(|row| (0..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best }) as i64)
@@ -97,7 +103,7 @@ fn taught(task: &Task, loss: Loss, seed: u64, inputs: &[f64], n: usize) -> Targe
     }
 }
 
-/// `[n, a]` x `[a, b]`, through tanh if asked.
+/// Returns the product of `[n, a]` and `[a, b]`, passed through tanh if `tanh` is set.
 fn product(left: &[f64], right: &[f64], n: usize, tanh: bool) -> Vec<f64> {
     let a = left.len() / n;
     let b = right.len() / a;
@@ -115,14 +121,16 @@ fn product(left: &[f64], right: &[f64], n: usize, tanh: bool) -> Vec<f64> {
     out
 }
 
-/// Shifts and scales each column of `[n, columns]` to mean 0 and variance 1; a constant column becomes 0.
+/// Shifts and scales each column of `[n, columns]` to mean 0 and variance 1. A constant column
+/// becomes 0.
 fn standardize(values: &mut [f64], columns: usize) {
     for c in 0..columns {
         let mut column: Vec<f64> = values.iter().skip(c).step_by(columns).copied().collect();
         if column.iter().all(|x| *x == column[0]) {
             column.fill(0.0);
         } else if !standardize_column(&mut column) {
-            // The squares leave the range of f64. A power of two brings the largest near 1 and changes no digit.
+            // The squares leave the range of f64. A power of two brings the largest number near 1
+            // without rounding.
             let largest = column.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
             let half = 2.0f64.powi(-(largest.log2() / 2.0).round() as i32);
             column.iter_mut().for_each(|x| *x = *x * half * half);
@@ -132,7 +140,8 @@ fn standardize(values: &mut [f64], columns: usize) {
     }
 }
 
-/// False, with nothing done, where the variance leaves the range of f64.
+/// Standardizes one column. It returns false, with nothing done, where the variance leaves the
+/// range of f64.
 fn standardize_column(column: &mut [f64]) -> bool {
     let middle = mean(column.iter().copied());
     let variance = mean(column.iter().map(|x| (x - middle).powi(2)));
@@ -144,8 +153,9 @@ fn standardize_column(column: &mut [f64]) -> bool {
     true
 }
 
-/// The adding problem (Hochreiter and Schmidhuber 1997): two channels, values U(0, 1) and marks; one mark in each half of the sequence;
-/// the target is the sum of the two marked values.
+/// The adding problem (Hochreiter and Schmidhuber 1997). One input channel holds values from U(0,
+/// 1), the other holds two marks, one in each half of the sequence. The target is the sum of the
+/// two marked values.
 fn adding(stream: &mut Stream, n: usize, times: usize) -> Samples {
     let mut inputs = vec![0.0; times * n * 2];
     let values = stream.uniform(0.0, 1.0, times * n);
@@ -159,10 +169,11 @@ fn adding(stream: &mut Stream, n: usize, times: usize) -> Samples {
             *target += if mark { values[t * n + i] } else { 0.0 };
         }
     }
-    Samples { samples: n, inputs, targets: Targets::Values(targets) }
+    Samples { samples: n, inputs, targets: SampleTargets::Values(targets) }
 }
 
-/// The first `n` images, every pixel divided by 16: inputs from 0 to 1. The same for every seed.
+/// The first `n` images of digits, with every pixel divided by 16, so that inputs are from 0 to 1.
+/// They are the same for every seed.
 fn digits(n: usize, loss: Loss) -> Samples {
     let table = &*DIGITS;
     let csv_task::Targets::Classes { index, classes } = &table.targets else {
@@ -172,9 +183,13 @@ fn digits(n: usize, loss: Loss) -> Samples {
     Samples { samples: n, inputs, targets: labels(index[..n].to_vec(), *classes, loss) }
 }
 
-/// Copy memory (Hochreiter and Schmidhuber 1997; Arjovsky, Shah and Bengio 2016) for a network that is read at the last step only: one of
-/// `symbols` symbols at the first step, a question mark at the last, blanks between; the target is the symbol. Where the original asks for
-/// ten symbols in a row after the delay, this asks for one. Inputs are one-hot: the symbols, then the blank, then the question.
+/// Copy memory (Hochreiter and Schmidhuber 1997; Arjovsky, Shah and Bengio 2016), for a network
+/// that is read at the last step only.
+///
+/// The first step shows one of `symbols` symbols, the last step shows a question mark, and all
+/// steps between are blank. The target is the symbol. The original asks for ten symbols in a row
+/// after the delay; this asks for one. Inputs are one-hot: the symbols, then the blank, then the
+/// question mark.
 fn copy(stream: &mut Stream, symbols: usize, loss: Loss, n: usize, times: usize) -> Samples {
     let shown: Vec<i64> = (0..n).map(|_| stream.index(0, symbols) as i64).collect();
     let (blank, question) = (symbols, symbols + 1);
@@ -187,10 +202,13 @@ fn copy(stream: &mut Stream, symbols: usize, loss: Loss, n: usize, times: usize)
     Samples { samples: n, inputs, targets: labels(shown, symbols, loss) }
 }
 
-/// Temporal order with two relevant symbols (Hochreiter and Schmidhuber 1997, task 6a): X or Y at one step of the second tenth of the
-/// sequence and again at one of the sixth, one of four distractors at every other step; the class is 2 [the first is Y] + [the second is
-/// Y]. There, a start and an end symbol stand around the sequence; here the last step is read, so they are left out. Inputs are one-hot: the
-/// distractors, then X, then Y. Where a tenth holds no step, the step at its start counts.
+/// Temporal order with two relevant symbols (Hochreiter and Schmidhuber 1997, task 6a).
+///
+/// X or Y stands at one step of the second tenth of the sequence, and X or Y again at one step of
+/// the sixth. Every other step holds one of four distractors. The class is 2 [the first is Y] +
+/// [the second is Y]. Where a tenth holds no step, the step at its start counts. Inputs are
+/// one-hot: the distractors, then X, then Y. In the original a start and an end symbol stand around
+/// the sequence; they are left out here, because the network is read at the last step.
 fn temporal_order(stream: &mut Stream, loss: Loss, n: usize, times: usize) -> Samples {
     const DISTRACTORS: usize = 4;
     let mut symbols = vec![0; times * n];
@@ -211,16 +229,16 @@ fn temporal_order(stream: &mut Stream, loss: Loss, n: usize, times: usize) -> Sa
     Samples { samples: n, inputs, targets: labels(orders, 4, loss) }
 }
 
-/// Rows of zeros with a 1 at each index.
+/// Returns a row of zeros with a 1 at the index, for each index.
 fn one_hot(index: impl Iterator<Item = usize>, columns: usize) -> Vec<f64> {
     index.flat_map(|one| (0..columns).map(move |c| f64::from(u8::from(c == one)))).collect()
 }
 
-/// Classes for cross-entropy, their one-hot rows for the squared error.
-fn labels(classes: Vec<i64>, outputs: usize, loss: Loss) -> Targets {
+/// Returns the classes for cross-entropy, or their one-hot rows for the squared error.
+fn labels(classes: Vec<i64>, outputs: usize, loss: Loss) -> SampleTargets {
     match loss {
-        Loss::CrossEntropy => Targets::Classes(classes),
-        Loss::Mse => Targets::Values(one_hot(classes.into_iter().map(|c| c as usize), outputs)),
+        Loss::CrossEntropy => SampleTargets::Classes(classes),
+        Loss::Mse => SampleTargets::Values(one_hot(classes.into_iter().map(|c| c as usize), outputs)),
     }
 }
 
@@ -242,19 +260,20 @@ fn read(task: &Task, file: &blowup_core::trial::CsvFile, loss: Loss) -> Result<S
             if file.standardize {
                 standardize(&mut values, 1);
             }
-            Targets::Values(values)
+            SampleTargets::Values(values)
         }
-        csv_task::Targets::Classes { index, .. } => Targets::Classes(index),
+        csv_task::Targets::Classes { index, .. } => SampleTargets::Classes(index),
     };
     Ok(Samples { samples: table.samples, inputs, targets })
 }
 
 impl Samples {
-    /// The loss of the best constant prediction: the variance of the targets (mean over outputs), or the entropy of the class shares.
+    /// Returns the loss of the best constant prediction: the variance of the targets, averaged over
+    /// outputs, or the entropy of the shares of the classes.
     pub fn trivial_loss(&self, outputs: usize) -> f64 {
         let n = self.samples as f64;
         match &self.targets {
-            Targets::Values(values) => {
+            SampleTargets::Values(values) => {
                 let variance = |c: usize| {
                     let column = || values.iter().skip(c).step_by(outputs);
                     let middle = mean(column().copied());
@@ -262,11 +281,11 @@ impl Samples {
                 };
                 mean((0..outputs).map(variance))
             }
-            Targets::Classes(classes) => {
+            SampleTargets::Classes(classes) => {
                 let mut counts = vec![0usize; outputs];
                 classes.iter().for_each(|&c| counts[c as usize] += 1);
                 let shares = counts.into_iter().filter(|&c| c > 0).map(|c| c as f64 / n);
-                // A single class: -1 x ln(1) is -0.
+                // The entropy of a single class is -1 x ln(1) = -0; adding 0 makes it 0.
                 shares.map(|p| -p * p.ln()).sum::<f64>() + 0.0
             }
         }

@@ -1,20 +1,21 @@
-//! What a replay sees of its trial: what training starts from, and the norms of every layer at every step. Looks only; a trial that is
-//! watched has the same bits.
+//! What a replay sees of its trial: the arrays that training starts from, and the norms of every
+//! layer at every step. Watching a trial changes none of its bits.
 
-use super::data::{Batch, Data, LaneSeeds, Order};
+use super::data::{Batch, Dataset, LaneSeeds, SampleOrder};
+use super::dtype::kind;
 use super::matrix::Matrix;
 use super::task::Draw;
-use super::weights::{Layer, host};
-use super::{init, kind, lanes};
+use super::weights::{LayerParameters, host};
+use super::{init, lanes};
 use blowup_core::training::{Array, Step, Values};
 use blowup_core::trial::{Lane, Shape, Trial};
 use tch::Tensor;
 
-/// Sees every step of a trial that is watched.
+/// A function that is called with every step of a trial that is watched.
 pub type Sink<'a> = &'a mut dyn FnMut(Step);
 
-/// The parameters of a layer and the names that they have in a trace.
-fn named(layer: &Layer) -> impl Iterator<Item = (&'static str, &Matrix)> {
+/// Returns the parameters of a layer with the names that they have in a trace.
+fn named(layer: &LayerParameters) -> impl Iterator<Item = (&'static str, &Matrix)> {
     let optional = [
         ("recurrent", &layer.recurrent),
         ("bias", &layer.bias),
@@ -26,17 +27,21 @@ fn named(layer: &Layer) -> impl Iterator<Item = (&'static str, &Matrix)> {
     std::iter::once(("weight", &layer.weight)).chain(optional)
 }
 
-/// Everything that the training of `trial` starts from and draws on its way, as the cohort draws it:
+/// Returns everything that the training of `trial` starts from and draws on its way, as the cohort
+/// draws it:
 ///
-/// - `layers.L.weight` `[in, out]` (L from 1, the output layer is depth + 1), `.bias` `[out]`, of recurrent layers `.recurrent` and
-///   `.recurrent_bias`, of normalized ones `.scale` and `.shift`;
-/// - `data.inputs` `[sample, inputs]`, for sequences `[time, sample, inputs]`, and `data.targets` `[sample, outputs]` or `data.classes`
-///   `[sample]`; where every epoch has new data all have the epoch as a dimension more, outermost;
-/// - `evaluation.*`: the same of the evaluation draw, where there is one;
-/// - `order` `[epoch, position]`: which sample comes when, where batches are smaller than the data.
+/// - `layers.L.weight` `[in, out]` and `layers.L.bias` `[out]`, where L counts from 1 and the
+///   output layer is depth + 1; for recurrent layers also `.recurrent` and `.recurrent_bias`, for
+///   normalized layers also `.scale` and `.shift`.
+/// - `data.inputs` `[sample, inputs]`, or `[time, sample, inputs]` for sequences, and
+///   `data.targets` `[sample, outputs]` or `data.classes` `[sample]`. Where every epoch has new
+///   data, each has the epoch as one more dimension, outermost.
+/// - `evaluation.*`, the same for the evaluation data, where there is such data.
+/// - `order` `[epoch, position]`, the index of each sample in the order of training, where batches
+///   are smaller than the data.
 ///
 /// # Errors
-/// If a data file cannot be read.
+/// If a data file cannot be read, or is no longer what the spec was checked against.
 pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
     let (shape, lane) = trial.parts();
     let weights = init::weights(&shape, &[lane], lanes::pads(&shape, 1), kind(shape.dtype));
@@ -58,7 +63,7 @@ pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
     }
     let samples = shape.task.samples;
     if shape.batch < samples {
-        let of = |epoch| Order::new(&[lane.seed], shape.sampling, epoch, samples).of(lane.seed).to_vec();
+        let of = |epoch| SampleOrder::new(&[lane.seed], shape.sampling, epoch, samples).of(lane.seed).to_vec();
         let values = (0..epochs).flat_map(of).map(|i| i as i64).collect();
         let shape = vec![epochs as usize, samples];
         arrays.push(Array { name: "order".to_owned(), shape, values: Values::Integer(values) });
@@ -66,11 +71,10 @@ pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
     Ok(arrays)
 }
 
-/// All samples of a draw, as one batch of one lane.
+/// Returns all samples of a draw as one batch of one lane.
 fn batch(shape: &Shape, lane: &Lane, draw: Draw) -> Result<Batch, String> {
-    let data = Data::new(shape, &[lane.data_seed], draw, kind(shape.dtype))?;
-    let seeds = LaneSeeds { data: lane.data_seed, order: lane.seed };
-    Ok(data.batch(&[seeds], 0, 0..data.samples(), None))
+    let data = Dataset::new(shape, &[lane.data_seed], draw, kind(shape.dtype))?;
+    Ok(data.batch(&[LaneSeeds::of(lane)], 0, 0..data.samples(), None))
 }
 
 fn data(name: &str, shape: &Shape, draws: &[Batch], stacked: bool) -> Vec<Array> {

@@ -1,21 +1,22 @@
-//! Why trials could not be trained, and whose fault that is. tch panics where libtorch refuses an operation, and so does
-//! our own code where it finds itself wrong; both are caught here and told apart once, for everyone.
+//! Why trials could not be trained, and whose fault that is. tch panics where libtorch refuses an
+//! operation, and this crate panics where it finds a bug of its own. Both are caught and told apart
+//! here, once for all callers.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
-/// Each in words that name the thing.
+/// Why trials could not be trained. Each text names what went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// The data: a file that cannot be read, or is no longer what the spec was checked against.
+    /// A data file cannot be read, or is no longer what the spec was checked against.
     Data(String),
     /// There was not enough memory.
     Memory(String),
     /// libtorch refused an operation for another reason.
     Refused(String),
-    /// Our own code panicked. What it would give on another attempt is the same.
+    /// This crate panicked. Another attempt would panic again.
     Bug(String),
 }
 
@@ -31,19 +32,21 @@ impl fmt::Display for Trouble {
 impl std::error::Error for Trouble {}
 
 thread_local! {
-    /// Where this thread panicked last, if that was noted.
+    /// The place of this thread's last panic, if it was noted.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// For a panic hook: keeps the place of a panic, so that a bug can be told with it.
+/// Notes the place of a panic, so that a report of a bug can name it. To be called by the panic
+/// hook.
 pub fn note(panic: &PanicHookInfo) {
     PLACE.set(panic.location().map(ToString::to_string));
 }
 
-/// Runs `work`, in which libtorch keeps no gradients. What is wrong with the data it says itself.
+/// Runs `work`, in which libtorch records nothing for autograd. An error that `work` returns is
+/// about the data.
 ///
 /// # Errors
-/// That, or what it panicked with.
+/// `Trouble::Data` with the error that `work` returned, or what its panic means.
 pub fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, Trouble> {
     PLACE.set(None);
     match catch_unwind(AssertUnwindSafe(|| tch::no_grad(work))) {
@@ -52,10 +55,12 @@ pub fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, Trouble>
     }
 }
 
-/// How an error of libtorch reads in a panic: tch unwraps it, with its `Debug`.
+/// How an error of libtorch starts in a panic's message: tch unwraps the error, which prints its
+/// `Debug` form.
 const REFUSED: &str = ": Torch(\"";
 
-/// What libtorch says when an allocation fails: its allocators for the CPU and for CUDA, cuBLAS, and C++.
+/// What libtorch says when an allocation fails. The words are those of its allocators for the CPU
+/// and for CUDA, of cuBLAS, and of C++.
 const OUT_OF_MEMORY: [&str; 6] = [
     "can't allocate memory",
     "not enough memory",
@@ -66,7 +71,7 @@ const OUT_OF_MEMORY: [&str; 6] = [
 ];
 
 impl Trouble {
-    /// Of what a panic carries. The one place where texts of errors are looked into.
+    /// Returns what a panic means. Texts of errors are examined here and nowhere else.
     fn of(panic: &(dyn Any + Send)) -> Trouble {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message");
@@ -84,7 +89,8 @@ impl Trouble {
     }
 }
 
-/// What libtorch said, without the calls that led there and without the quotes of its `Debug`.
+/// Returns what libtorch said, without the calls that led there and without the quotes of the
+/// `Debug` form.
 fn told(said: &str) -> String {
     let calls = ["\\nException raised from", "\\nframe #"];
     let end = calls.iter().filter_map(|start| said.find(start)).min().unwrap_or(said.len());
@@ -120,7 +126,7 @@ mod tests {
         let Trouble::Bug(text) = &bug else { panic!("{bug:?}") };
         assert!(text.starts_with("index out of bounds: the len is 3 but the index is 3"), "{text}");
         assert!(bug.to_string().starts_with("a bug of blowup: index"), "{bug}");
-        // Words of libtorch's allocator say nothing where it is not libtorch who says them.
+        // The words of libtorch's allocator mean nothing where libtorch did not say them.
         assert_eq!(trouble(|| panic!("can't allocate memory")), Trouble::Bug("can't allocate memory".to_owned()));
     }
 

@@ -1,7 +1,8 @@
-//! The parameters of all lanes, and, in the same form, their gradients and optimizer states.
+//! The parameters of all lanes and, in the same form, their gradients and optimizer states.
 //!
-//! Tensors of equal shape are stacked: all square hidden matrices of a cohort are one tensor `[layer, lane, in, out]`, contiguous per layer
-//! (a batched product on a strided view would run lane by lane), so that an optimizer step is a handful of operations for any depth.
+//! Parameters of equal shape are stacked: all square hidden matrices of a cohort are one tensor
+//! `[layer, lane, in, out]`. So an optimizer step is a handful of operations at any depth. Each
+//! layer is contiguous in it, because a batched product on a strided view would run lane by lane.
 
 use super::device;
 use super::matrix::Matrix;
@@ -11,39 +12,41 @@ use tch::{Kind, Tensor};
 /// What a parameter does in its layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// From the layer below, `[in, out]`.
+    /// The matrix from the layer below, `[in, out]`.
     Weight,
-    /// From the same layer one step earlier, `[width, out]`; of gated cells out is gates x width.
+    /// The matrix from the same layer one time step earlier, `[width, out]`. In gated cells, out is
+    /// gates x width.
     Recurrent,
-    /// `[1, out]`
+    /// `[1, out]`.
     Bias,
-    /// PyTorch's recurrent nets have two biases.
+    /// The second bias of PyTorch's recurrent networks, `[1, out]`.
     RecurrentBias,
-    /// Learned scale of a norm.
+    /// The learned scale of a norm, `[1, width]`.
     Scale,
-    /// Learned shift of a norm.
+    /// The learned shift of a norm, `[1, width]`.
     Shift,
 }
 
 /// Parameters of the same role and size in consecutive layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct ParameterGroup {
     pub role: Role,
-    /// From 0; the output layer is `depth`.
+    /// The first of these layers, counted from 0. The output layer is `depth`.
     pub first_layer: usize,
+    /// The number of layers.
     pub layers: usize,
     pub rows: usize,
     pub cols: usize,
 }
 
-/// The groups of a network, in a fixed order.
-pub fn layout(shape: &Shape) -> Vec<Group> {
+/// Returns the groups of a network, in a fixed order.
+pub fn layout(shape: &Shape) -> Vec<ParameterGroup> {
     let (inputs, outputs, depth) = (shape.task.inputs, shape.task.outputs, shape.network.depth());
     let width = shape.network.width().unwrap_or(0);
     let mut groups = Vec::new();
     let mut push = |role, first_layer, layers, rows, cols| {
         if layers > 0 {
-            groups.push(Group { role, first_layer, layers, rows, cols });
+            groups.push(ParameterGroup { role, first_layer, layers, rows, cols });
         }
     };
     let bias = usize::from(shape.bias);
@@ -69,9 +72,9 @@ pub fn layout(shape: &Shape) -> Vec<Group> {
     groups
 }
 
-/// The parameters of one layer as views `[lane, rows, cols]`.
+/// The parameters of one layer, as views `[lane, rows, cols]`.
 #[derive(Debug)]
-pub struct Layer {
+pub struct LayerParameters {
     pub weight: Matrix,
     pub recurrent: Option<Matrix>,
     pub bias: Option<Matrix>,
@@ -80,40 +83,47 @@ pub struct Layer {
     pub shift: Option<Matrix>,
 }
 
-/// One tensor per parameter of the layout.
+/// The parameters of a network for all lanes. `groups`, `layers`, `slices` and `flat` are views of
+/// the same memory.
 #[derive(Debug)]
 pub struct Weights {
-    pub layout: Vec<Group>,
+    /// What each group is.
+    pub layout: Vec<ParameterGroup>,
+    /// The number of lanes, pad lanes included.
     pub lanes: i64,
-    /// `[layers, lane, rows, cols]`, one per group.
+    /// One tensor `[layers, lane, rows, cols]` per group.
     pub groups: Vec<Tensor>,
-    /// The same memory as `groups`, layer by layer, the output layer last.
-    pub layers: Vec<Layer>,
-    /// The same memory in pieces that are passed over one after the other, `[layers, lane, rows, cols]`: whole groups while they are
-    /// small, single layers where several passes over one piece (update, then norm) had better find it in the cache.
+    /// The parameters layer by layer, the output layer last.
+    pub layers: Vec<LayerParameters>,
+    /// The pieces that passes treat one after the other, `[layers, lane, rows, cols]`. A piece is a
+    /// whole group while its layers are small. Large layers are pieces of their own, so that the
+    /// second of two passes over a piece (an update, then its norm) finds it in the cache.
     pub slices: Vec<Tensor>,
-    /// Which slices belong to the output layer.
+    /// Whether each slice belongs to the output layer.
     pub is_output: Vec<bool>,
     /// The slices as `[layers x lane, rows x cols]`.
     pub flat: Vec<Tensor>,
 }
 
-/// A layer of at least this many bytes is a slice of its own: below, the dispatch of one more operation costs more than the cache brings.
+/// A layer of at least this many bytes is a slice of its own. For smaller layers, one more
+/// operation costs more than the cache saves.
 const SLICE_BYTES: usize = 128 * 1024;
 
 impl Weights {
-    pub fn zeros(layout: &[Group], lanes: i64, kind: Kind) -> Weights {
-        let zeros = |g: &Group| {
+    /// Makes weights of zeros on this thread's device.
+    pub fn zeros(layout: &[ParameterGroup], lanes: i64, kind: Kind) -> Weights {
+        let zeros = |g: &ParameterGroup| {
             Tensor::zeros([g.layers as i64, lanes, g.rows as i64, g.cols as i64], (kind, device::current()))
         };
         Weights::of(layout, layout.iter().map(zeros).collect())
     }
 
+    /// Makes zeros of the same layout, number of lanes and kind.
     pub fn zeros_like(&self) -> Weights {
         Weights::zeros(&self.layout, self.lanes, self.groups[0].kind())
     }
 
-    fn of(layout: &[Group], groups: Vec<Tensor>) -> Weights {
+    fn of(layout: &[ParameterGroup], groups: Vec<Tensor>) -> Weights {
         let lanes = groups[0].size()[1];
         let depth = layout.iter().map(|g| g.first_layer + g.layers).max().unwrap_or(0);
         let view = |role: Role, layer: usize| {
@@ -123,7 +133,7 @@ impl Weights {
             Some(Matrix::of(groups[at].select(0, (layer - layout[at].first_layer) as i64)))
         };
         let layers = (0..depth)
-            .map(|layer| Layer {
+            .map(|layer| LayerParameters {
                 weight: view(Role::Weight, layer).expect("every layer has a weight"),
                 recurrent: view(Role::Recurrent, layer),
                 bias: view(Role::Bias, layer),
@@ -146,28 +156,28 @@ impl Weights {
         Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, flat }
     }
 
-    /// A copy with the lanes of `index` (int64, may repeat), in that order.
+    /// Returns a copy of the lanes of `index` (int64), in that order. Indices may repeat.
     pub fn gather(&self, index: &Tensor) -> Weights {
         Weights::of(&self.layout, self.groups.iter().map(|g| g.index_select(1, index)).collect())
     }
 
-    /// Rows of norms that `flat` gives: one per layer of each group.
+    /// The number of norms per lane that `flat` gives: one for each layer of each group.
     pub fn rows(&self) -> i64 {
         self.layout.iter().map(|g| g.layers as i64).sum()
     }
 
-    /// The squared L2 norm of one lane over all parameters, in f64.
+    /// Returns the squared L2 norm of one lane over all parameters, in f64.
     pub fn squared_norm(&self, lane: i64) -> f64 {
         self.groups.iter().map(|g| squares(&g.select(1, lane))).sum()
     }
 }
 
-/// The sum of squares of a tensor, accumulated in f64, in memory order.
+/// Returns the sum of squares of a tensor, added up in f64 in the order of memory.
 pub fn squares(tensor: &Tensor) -> f64 {
     host(tensor).iter().map(|x| x * x).sum()
 }
 
-/// A tensor's elements on the host, as f64.
+/// Copies a tensor's elements to the host, as f64.
 pub fn host(tensor: &Tensor) -> Vec<f64> {
     let double = tensor.to_kind(Kind::Double).contiguous();
     let mut values = vec![0.0; double.numel()];

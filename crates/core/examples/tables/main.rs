@@ -1,5 +1,5 @@
 //! Writes the tables of axes and columns into the documents, and their names into the dictionary of
-//! the fuzzer: `make tables`. A test compares the files with what this would write.
+//! the fuzzer: `make tables`. A test compares the files with what this program would write.
 
 mod pages;
 

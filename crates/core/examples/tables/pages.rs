@@ -1,5 +1,5 @@
-//! What the documents say of axes and columns, from their declarations: text in, text out. Each
-//! part that is written stands between two lines, which stay.
+//! What the documents say of axes and columns, made from their declarations: text in, text out.
+//! Each part that is written stands between two lines, which stay.
 
 use blowup_core::axis::{self, ALL_SAMPLES, Axis, Bounds, Default, Kind, Rides, Short};
 use blowup_core::record::column::{About, abouts};
@@ -8,10 +8,10 @@ use blowup_core::summary;
 use blowup_core::trial::{Loss, Network, TaskKind, Value};
 use std::collections::BTreeSet;
 
-/// Writes the tables of a page anew. The error is the line that the page lacks.
+/// Writes the tables of a page anew. The error is a line that the page lacks.
 type PageWriter = fn(&str) -> Result<String, String>;
 
-/// The files that hold written parts.
+/// The files with parts that are written.
 pub const PAGES: [(&str, PageWriter); 3] =
     [("docs/spec.md", spec_page), ("docs/results.md", results_page), ("fuzz/words.dict", dictionary)];
 
@@ -36,8 +36,8 @@ fn results_page(page: &str) -> Result<String, String> {
     })
 }
 
-/// The words that the fuzzer puts into its inputs: the names, and those words that are none, which
-/// are kept by hand.
+/// The words that the fuzzer puts into its inputs: the names are written, and all other words are
+/// kept by hand.
 fn dictionary(page: &str) -> Result<String, String> {
     let names: String = names().into_iter().map(|name| format!("\"{name}\"\n")).collect();
     let opening = "# The names of axes, of their values and of columns: written by `make tables`";
@@ -51,7 +51,7 @@ fn between(page: &str, opening: &str, closing: &str, text: &str) -> Result<Strin
     Ok(format!("{before}{opening}\n{text}{closing}\n{after}"))
 }
 
-/// Every name, in the order of the alphabet.
+/// Every name in alphabetical order.
 pub fn names() -> BTreeSet<&'static str> {
     let mut names: BTreeSet<&str> = Axis::names().collect();
     for axis in &axis::TABLE {
@@ -93,7 +93,7 @@ fn axes() -> String {
     table(["axis", "values", "default", "needs", "meaning"], axis::TABLE.iter().map(row))
 }
 
-/// What values there are, in words.
+/// The values of an axis, in words.
 fn values(axis: &Axis) -> String {
     match &axis.kind {
         Kind::Boolean => "true false".to_owned(),
@@ -127,7 +127,7 @@ fn values(axis: &Axis) -> String {
     }
 }
 
-/// `1,000,000`
+/// A number as `1,000,000`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let lead = digits.len() % 3;
@@ -137,7 +137,7 @@ fn grouped(number: u64) -> String {
     groups.join(",")
 }
 
-/// The value where a spec gives none, in words.
+/// The value of an axis where a spec gives none, in words.
 fn default(axis: &Axis) -> String {
     match axis.default {
         Default::Is(Value::Integer(ALL_SAMPLES)) => "\"all\"".to_owned(),

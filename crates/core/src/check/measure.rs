@@ -87,7 +87,7 @@ fn measure_rate(rate: Rate, places: &[u32], run: &Run) -> Estimate {
     }
 }
 
-/// The columns that are needed where layers are read; see `Observed::reached`.
+/// The columns that are needed where layers are read; see [`Observed::reached`].
 const COURSE: [&str; 2] = ["epochs", "epoch_nan"];
 
 /// The columns of `runs.csv` that the expectations of a spec need.

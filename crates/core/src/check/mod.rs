@@ -2,10 +2,10 @@
 //! no clock and opens no file; commands hand it readers. Unlike a sweep that resumes it tolerates
 //! nothing. A damaged row is an error, and a trial without a verdict fails the gate.
 //!
-//! `roster` finds in the grid which trial belongs to which expectation and group. `sheet`, `run`,
-//! `layers` and `sides` read the rows, by the place of their trial in the grid. `measure` takes a
-//! metric of a group. `judge` and `baseline` make cases, which passed or have a finding, and
-//! `text`, `junit` and `github` show them.
+//! [`roster`] finds in the grid which trial belongs to which expectation and group. [`sheet`],
+//! [`run`], [`layers`] and [`sides`] read the rows, by the place of their trial in the grid.
+//! [`measure`] takes a metric of a group. [`judge`] and [`baseline`] make cases, which passed or
+//! have a finding, and [`text`], [`junit`] and [`github`] show them.
 
 pub mod aggregate;
 pub mod apart;

@@ -117,7 +117,7 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// See `Grid::trials`.
+/// See [`Grid::trials`].
 #[derive(Debug)]
 pub struct Trials<'a> {
     grid: Grid<'a>,

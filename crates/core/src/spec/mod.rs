@@ -207,7 +207,7 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
     };
     let drafts = draft::drafts(grid, &base, &global, &known, &mut plans, open, problems);
     if known.of_program {
-        of_program(entries, &drafts, &record, recorded, problems);
+        of_program(entries, &drafts, &plans, (&record, recorded), problems);
         if !problems.is_empty() {
             return None;
         }
@@ -253,18 +253,19 @@ fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], samples: &[Option<us
 fn of_program(
     entries: &[Entry],
     drafts: &[Draft],
-    record: &Record,
-    recorded: Option<&source::Node>,
+    plans: &[Plan],
+    (record, recorded): (&Record, Option<&source::Node>),
     problems: &mut Problems,
 ) {
     if let Some(entry) = entries.iter().find(|entry| entry.key == "task") {
         problems.add(&entry.key_span, "a program has its own data: [task] is for the built-in nets", "leave it out");
     }
+    let top = entries.iter().any(|entry| entry.key == "task");
     for draft in drafts {
-        if !draft.settings.task.is_missing() {
+        if !top && !draft.settings.task.is_missing() {
             problems.add(&draft.span, "a program has its own data: `task` is for the built-in nets", "leave it out");
         }
-        check::divided(&draft.view(&[], &[]), problems);
+        check::divided(&draft.view(plans, &[]), problems);
     }
     if let Some(node) = recorded.filter(|_| record.layers != crate::verdict::Layers::Never || record.sharpness) {
         let message = "a program says nothing of its layers and its sharpness";
@@ -330,7 +331,7 @@ fn finish(
     drafts.into_iter().map(block).collect()
 }
 
-/// Points that are looked at for one that no [[exclude]] drops, and values they are compared with.
+/// Points that are looked at for one that no `[[exclude]]` drops, and values they are compared with.
 const LOOKED_AT: u64 = 1_000_000;
 const COMPARED: u64 = 10_000_000;
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// The content of `manifest.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The layout of the columns; see `record::FORMAT`.
+    /// The layout of the columns; see [`FORMAT`](crate::record::FORMAT).
     pub format: u32,
     pub status: Status,
     /// `I/N` if this folder holds a shard of the grid.

@@ -52,7 +52,7 @@ pub struct Store {
     pub folder: Folder,
     /// `runs.csv`
     pub runs: Table,
-    /// The files of `record::SIDES`.
+    /// The files of [`SIDES`].
     pub sides: [Table; 3],
     guard: Guard,
     pub losses: Losses,

@@ -18,7 +18,7 @@ pub struct Mark {
 pub struct RowPlace {
     pub offset: u64,
     pub length: u32,
-    /// `sums::sum` of the row, or of all rows of the trial.
+    /// [`sum`](super::sums::sum) of the row, or of all rows of the trial.
     pub sum: u32,
     /// Only a row of `runs.csv` has a mark.
     pub mark: Option<Mark>,

@@ -1,25 +1,24 @@
-//! Passes over f32 tensors on the CPU that do at once what libtorch does in several: bias with activation, its derivative with the bias
-//! gradient, an update with the norm of what it leaves. Everything else (f64, 16 bits, other activations, norms) takes libtorch's own.
+//! Passes over f32 tensors on the CPU that do at once what libtorch does in several operations: a
+//! bias with its activation, the derivative with the gradient of the bias, and an update with the
+//! norm of its result. Everything else (f64, 16 bits, other activations, norms) is left to
+//! libtorch.
 //!
-//! Each element goes through the same operations in the same order wherever it stands and whatever vectors the CPU has, and each sum is taken in 16
-//! parts whatever their width: the bits depend on nothing else. All tensors are contiguous.
+//! Each element goes through the same operations in the same order wherever it stands and whichever
+//! vectors the CPU has. Each sum is taken in 16 parts, whatever the width of the vectors. So the
+//! bits depend on nothing else. All tensors are contiguous.
 
+mod simd;
 mod tanh;
 mod update;
 
-use super::activation;
-use super::device::fuses;
 use super::elements::{nothing, slices};
 use super::matrix::Matrix;
-use blowup_core::trial::{Activation, Norm};
+use simd::PARTS;
+pub(crate) use simd::vectorized;
 pub use tanh::tanh;
-use tch::Kind;
 pub use update::{AdamRates, AdamSlice, adam, add, exact_norms, norms};
 
-/// Parts of a sum.
-const PARTS: usize = 16;
-
-/// The activations that `forward` and `backward` know.
+/// The activation functions that have fused passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fused {
     Linear,
@@ -27,68 +26,23 @@ pub enum Fused {
     Tanh,
 }
 
-impl Fused {
-    pub fn of(activation: Activation, norm: Norm, kind: Kind) -> Option<Fused> {
-        if !fuses(kind) || norm != Norm::None {
-            return None;
-        }
-        activation::fused(activation)
-    }
-}
-
-/// Declares a function that is compiled for several instruction sets and calls the widest that the CPU has.
-macro_rules! vectorized {
-    ($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
-        $(#[$meta])*
-        fn $name($($arg: $type),*) $(-> $result)? {
-            #[inline(always)]
-            fn body($($arg: $type),*) $(-> $result)? $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-                fn avx512($($arg: $type),*) $(-> $result)? {
-                    body($($arg),*)
-                }
-                #[target_feature(enable = "avx2,fma")]
-                fn avx2($($arg: $type),*) $(-> $result)? {
-                    body($($arg),*)
-                }
-                if is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512bw")
-                {
-                    // SAFETY: the CPU has what the function was compiled for.
-                    return unsafe { avx512($($arg),*) };
-                }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: as above.
-                    return unsafe { avx2($($arg),*) };
-                }
-            }
-            body($($arg),*)
-        }
-    };
-}
-
-pub(super) use vectorized;
-
-/// Where the elements of a matrix lie.
+/// Returns the place of the elements of a matrix.
 ///
 /// # Panics
-/// If it is not contiguous, not f32, or on a GPU.
+/// If the matrix is not contiguous, not f32, or on a GPU.
 fn all(matrix: &Matrix) -> *mut [f32] {
     matrix.f32s().expect("a fused pass is for contiguous f32 matrices on the CPU")
 }
 
-/// x = phi(x + b), in place: `pre` `[lane, batch, width]`, `bias` `[lane, 1, width]`.
+/// Computes x = phi(x + b) in place, where x is `pre` `[lane, batch, width]` and b is `bias`
+/// `[lane, 1, width]`.
 pub fn forward(activation: Fused, pre: &Matrix, bias: Option<&Matrix>) {
     let (batch, width) = size(pre);
     if activation == Fused::Linear && bias.is_none() {
         return;
     }
-    // SAFETY: the matrices are borrowed until the pass ends, which runs on this thread and calls nothing of libtorch.
+    // SAFETY: the matrices are borrowed until the pass ends. The pass runs on this thread and calls
+    // nothing of libtorch.
     let ([x], [b]) = unsafe { slices([all(pre)], [bias.map_or_else(nothing, all)]) };
     let bias = bias.map(|_| b);
     match activation {
@@ -98,12 +52,14 @@ pub fn forward(activation: Fused, pre: &Matrix, bias: Option<&Matrix>) {
     }
 }
 
-/// Turns `signal` from dLoss/dx into dLoss/dh, in place, where x = phi(h) is `output`, and writes (or adds) its sum over the batch to the
-/// bias gradient `[lane, 1, width]`.
+/// Turns `signal` from dLoss/dx into dLoss/dh, in place, where `output` is x = phi(h), both
+/// `[lane, batch, width]`. It writes the sum of the result over the batch to `bias`, which is the
+/// gradient `[lane, 1, width]` of the bias, or adds the sum to it where `add` is set.
 pub fn backward(activation: Fused, output: &Matrix, signal: &Matrix, bias: Option<&Matrix>, add: bool) {
     let (batch, width) = size(signal);
     let places = [all(signal), bias.map_or_else(nothing, all)];
-    // SAFETY: as in `forward`.
+    // SAFETY: the matrices are borrowed until the pass ends. The pass runs on this thread and calls
+    // nothing of libtorch.
     let ([signal, b], [output]) = unsafe { slices(places, [all(output)]) };
     let bias = bias.map(|_| b);
     match activation {
@@ -113,10 +69,10 @@ pub fn backward(activation: Fused, output: &Matrix, signal: &Matrix, bias: Optio
     }
 }
 
-/// Rows and columns.
+/// Returns the number of rows and of columns.
 fn size(matrix: &Matrix) -> (usize, usize) {
-    let lanes = matrix.lanes().expect("a fused pass is for matrices on the CPU");
-    (lanes.rows(), lanes.cols())
+    let view = matrix.strided().expect("a fused pass is for matrices on the CPU");
+    (view.rows(), view.cols())
 }
 
 #[inline(always)]
@@ -152,7 +108,7 @@ fn backward_with(
         if !add {
             bias.fill(0.0);
         }
-        // A few columns at a time, so that their sums stay in registers.
+        // The columns are taken a few at a time, so that their sums stay in registers.
         let (blocks, rest) = bias.as_chunks_mut::<PARTS>();
         let whole = blocks.len() * PARTS;
         for (block, bias) in blocks.iter_mut().enumerate() {
@@ -176,7 +132,7 @@ fn backward_with(
     }
 }
 
-/// A NaN stays one, and so does -0.
+/// Returns max(0, x). A NaN stays a NaN, and -0 stays -0.
 #[inline(always)]
 fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }

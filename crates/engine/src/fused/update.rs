@@ -1,28 +1,35 @@
-//! Norms of parameters and gradients, and the passes of the optimizers: each operation in PyTorch's order, since where numbers leave the range of f32 it decides
-//! what overflows.
+//! Norms of parameters and gradients, and the passes of the optimizers. The order of operations is
+//! PyTorch's, because it decides what overflows where numbers leave the range of f32.
 
-use super::{PARTS, vectorized};
+use super::simd::{PARTS, vectorized};
 use crate::elements::{elements, slices};
 use std::array::from_fn;
 use std::ops::Range;
 use tch::Tensor;
 
-/// The L2 norm of each row of `rows` `[row, element]` into `target` `[row]`, of squares in f32, as PyTorch's clipping takes it.
+/// Writes the L2 norm of each row of `rows` `[row, element]` to `target` `[row]`. The squares are
+/// taken in f32, as PyTorch's clipping does.
 pub fn norms(rows: &Tensor, target: &Tensor) {
-    // SAFETY: the tensors are borrowed until the pass ends, which runs on this thread and calls nothing of libtorch.
+    // SAFETY: the tensors are borrowed until the pass ends. The pass runs on this thread and calls
+    // nothing of libtorch.
     let ([target], [rows]) = unsafe { slices([elements(target)], [elements(rows)]) };
     row_norms(rows, rows.len() / target.len(), false, target);
 }
 
-/// As `norms`, and right wherever f32 holds the norm, also where it does not hold the squares.
+/// Writes the same norms as `norms`, which are right wherever f32 holds the norm, even where it
+/// does not hold the squares.
 pub fn exact_norms(rows: &Tensor, target: &Tensor) {
     // SAFETY: as in `norms`.
     let ([target], [rows]) = unsafe { slices([elements(target)], [elements(rows)]) };
     row_norms(rows, rows.len() / target.len(), true, target);
 }
 
-/// w += rate x (clip x d), the product by `clip` rounded, the rest rounded once, as in PyTorch's `mul_` and `add_` (where rate x d overflows the sum
-/// may not), and, of what it leaves, the norm of each row; `rates` and `clips` are per lane, rows `[layer x lane]`.
+/// Computes w += rate x (clip x d) and writes the norm of each row of the new weights to `target`.
+///
+/// `weights` and `direction` are `[layers x lane, element]`, `target` is `[layers x lane]`, and
+/// `rates` and `clips` have one number per lane. The product with `clip` is rounded first and the
+/// rest is rounded once, as in PyTorch's `mul_` and `add_`: where rate x d overflows, the sum may
+/// not.
 pub fn add(weights: &Tensor, direction: &Tensor, rates: &[f32], clips: Option<&[f32]>, target: &Tensor) {
     // SAFETY: as in `norms`.
     let ([weights, target], [direction]) =
@@ -31,32 +38,43 @@ pub fn add(weights: &Tensor, direction: &Tensor, rates: &[f32], clips: Option<&[
     add_and_norm(weights, direction, rates, clips, length, target);
 }
 
-/// What one lane's step of Adam takes, each rounded to f32 once, as PyTorch's operations take it.
+/// The numbers of one lane's step of Adam. Each is rounded to f32 once, as PyTorch's operations
+/// round it.
 #[derive(Debug, Clone, Copy)]
 pub struct AdamRates {
-    /// 1 - beta1, the weight of `lerp_`.
+    /// 1 - beta1, which is the weight of PyTorch's `lerp_`.
     pub weight: f32,
+    /// The decay of the mean of squares.
     pub beta2: f32,
+    /// 1 - beta2, taken in f64 and then rounded.
     pub one_minus_beta2: f32,
-    /// Of the correction of the second moment.
+    /// The root of 1 - beta2^t, which corrects the second moment for its start at 0.
     pub root: f32,
+    /// The number that is added to the root.
     pub eps: f32,
-    /// Minus the learning rate with the correction of the first moment.
+    /// Minus the learning rate, divided by 1 - beta1^t, which corrects the first moment.
     pub rate: f32,
-    /// Under decoupled weight decay: what the weights are multiplied with first, and the share that they lose by it.
+    /// With decoupled weight decay, the factor that the weights are multiplied with first, and the
+    /// share that they lose by it.
     pub decay: Option<(f32, f32)>,
 }
 
-/// The parameters of one slice and Adam's state of them, `[layers x lane, element]`.
+/// The parameters of one slice with Adam's state, each `[layers x lane, element]`.
 pub struct AdamSlice<'a> {
     pub weights: &'a Tensor,
     pub gradient: &'a Tensor,
+    /// The first moment, the mean of the gradients.
     pub mean: &'a Tensor,
+    /// The second moment, the mean of the squared gradients.
     pub square: &'a Tensor,
 }
 
-/// A step of Adam in PyTorch's order: m = lerp(m, g, 1 - beta1), v = beta2 v + ((1 - beta2) g) g, w = keep w + (rate m) / (sqrt(v) / root + eps). What
-/// the weights are changed by takes the place of the gradient. The norms of each row of both go to `weight_norms` and `update_norms`.
+/// Makes a step of Adam in PyTorch's order: m = lerp(m, g, 1 - beta1), v = beta2 v + ((1 - beta2)
+/// g) g and w = keep w + (rate m) / (sqrt(v) / root + eps).
+///
+/// The change of the weights is written to the gradient. The norms of each row of the new weights
+/// and of the change are written to `weight_norms` and `update_norms`, both `[layers x lane]`.
+/// `rates` has one entry per lane.
 pub fn adam(slice: &AdamSlice, rates: &[AdamRates], weight_norms: &Tensor, update_norms: &Tensor) {
     let AdamSlice { weights, gradient, mean, square } = slice;
     let places = [weights, gradient, mean, square, weight_norms, update_norms].map(elements);
@@ -66,7 +84,8 @@ pub fn adam(slice: &AdamSlice, rates: &[AdamRates], weight_norms: &Tensor, updat
     adam_rows(weights, gradient, mean, square, rates, length, [weight_norms, update_norms]);
 }
 
-/// Of f32 squares; outside, they may have left the range of f32.
+/// Norms in this range are exact enough in f32. Outside of it, squares may have left the range of
+/// f32.
 const SAFE: Range<f32> = 1e-15..1e18;
 
 #[inline(always)]
@@ -74,7 +93,8 @@ fn norm(parts: [f32; PARTS]) -> f32 {
     parts.iter().sum::<f32>().sqrt()
 }
 
-/// The norm of a row whose squares were added up to `parts`: again in f64 where that says little.
+/// Returns the norm of a row, where `parts` are the sums of its squares. It is taken again in f64
+/// where those sums say little.
 #[inline(always)]
 fn exact_norm(parts: [f32; PARTS], row: &[f32]) -> f32 {
     let plain = norm(parts);
@@ -90,7 +110,7 @@ fn exact_norm(parts: [f32; PARTS], row: &[f32]) -> f32 {
     parts.iter().sum::<f64>().sqrt() as f32
 }
 
-/// parts += x x, one element after the other over the parts.
+/// Adds the squares of a row to `parts`, one element after the other to one part after the other.
 #[inline(always)]
 fn add_squares(parts: &mut [f32; PARTS], row: &[f32]) {
     let (chunks, rest) = row.as_chunks::<PARTS>();
@@ -112,14 +132,15 @@ vectorized! { fn row_norms(rows: &[f32], length: usize, exact: bool, target: &mu
     }
 }}
 
-/// w += rate x (clip x d) of one row; returns the norm of what it leaves.
+/// Computes w += rate x (clip x d) for one row and returns the norm of the result.
 #[inline(always)]
 fn add_row(weights: &mut [f32], direction: &[f32], rate: f32, clip: f32) -> f32 {
     let mut parts = [0.0; PARTS];
     let (w, w_rest) = weights.as_chunks_mut::<PARTS>();
     let (d, d_rest) = direction.as_chunks::<PARTS>();
     for (w, d) in w.iter_mut().zip(d) {
-        // Whole arrays at a time, which the compiler turns into vectors: of the same in one loop it makes none.
+        // The compiler turns operations on whole arrays into vectors, which it does not do with the
+        // same operations in one loop.
         let new: [f32; PARTS] = from_fn(|i| rate.mul_add(clip * d[i], w[i]));
         parts = from_fn(|i| new[i].mul_add(new[i], parts[i]));
         *w = new;
@@ -137,12 +158,13 @@ vectorized! { fn add_and_norm(
     let rows = weights.chunks_exact_mut(length).zip(direction.chunks_exact(length)).zip(target);
     for (row, ((weights, direction), target)) in rows.enumerate() {
         let lane = row % rates.len();
-        // A product by 1 changes no bit.
+        // A product with 1 changes no bit.
         *target = add_row(weights, direction, rates[lane], clips.map_or(1.0, |clips| clips[lane]));
     }
 }}
 
-/// `N` elements of a row of `adam`: weight, gradient, mean and mean of squares. `DECAYS`: `rates.decay` is there.
+/// Makes the step of `adam` for `N` elements of a row: weights, gradients, means and means of
+/// squares. `DECAYS` says whether `rates.decay` is there.
 #[inline(always)]
 fn adam_step<const N: usize, const DECAYS: bool>(
     [w, g, m, v]: [&mut [f32; N]; 4],
@@ -151,7 +173,7 @@ fn adam_step<const N: usize, const DECAYS: bool>(
 ) {
     let AdamRates { weight, beta2, one_minus_beta2, root, eps, rate, decay } = *rates;
     let (keep, lost) = decay.unwrap_or((1.0, 0.0));
-    // The two forms of `torch.lerp`.
+    // These are the two forms of `torch.lerp`.
     let from_mean = weight.abs() < 0.5;
     let share = if from_mean { weight } else { weight - 1.0 };
     let new_m: [f32; N] = from_fn(|i| share.mul_add(g[i] - m[i], if from_mean { m[i] } else { g[i] }));
@@ -164,7 +186,7 @@ fn adam_step<const N: usize, const DECAYS: bool>(
     (*w, *g, *m, *v) = (new_w, change, new_m, new_v);
 }
 
-/// One row of `adam`; returns the norms of the weights and of their change.
+/// Makes the step of `adam` for one row, and returns the norms of the weights and of their change.
 #[inline(always)]
 fn adam_row<const DECAYS: bool>([w, g, m, v]: [&mut [f32]; 4], rates: &AdamRates) -> [f32; 2] {
     let (mut weight_parts, mut change_parts) = ([0.0f32; PARTS], [0.0f32; PARTS]);

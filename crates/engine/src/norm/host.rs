@@ -1,35 +1,42 @@
-//! What libtorch does inside of its norms on the CPU, for lanes that each have their own scale and shift: one pass over the rows, in
-//! PyTorch's order of operations, where it fuses a product with a sum, too. So an overflow reads inf or NaN as in PyTorch.
+//! What libtorch computes inside of its norms on the CPU, for lanes that each have their own scale
+//! and shift.
 //!
-//! Each lane is computed by itself: its bits depend on nothing else.
+//! The order of operations is PyTorch's, and so is where a product and a sum are fused. So an
+//! overflow gives inf or NaN exactly where PyTorch's does. Each lane is computed by itself, and its
+//! bits depend on nothing else.
 
 use crate::elements::Scalar;
 use crate::fused::vectorized;
 use num_traits::Float;
 
-/// Parts of a sum along a row: the vectors of AVX2, whatever the CPU has.
+/// The number of parts in which a sum along a row is taken: the length of AVX2's vectors, whatever
+/// the CPU has.
 const PARTS_F32: usize = 8;
 const PARTS_F64: usize = 4;
 
-/// Elements `[lane, batch, width]`, statistics `[lane, batch]` (batch norm: `[lane, width]`), the rest `[lane, width]`.
+/// The operands of a forward pass: elements `[lane, batch, width]`, statistics `[lane, batch]`
+/// (batch norm: `[lane, width]`), scale and shift `[lane, width]`.
 pub struct Forward<'a, F> {
     pub input: &'a [F],
     pub output: &'a mut [F],
     pub mean: &'a mut [F],
+    /// 1 / sqrt(variance + eps).
     pub inverse: &'a mut [F],
     pub scale: &'a [F],
     pub shift: &'a [F],
-    /// To the dtype in which statistics are kept.
+    /// Rounds to the dtype in which statistics are kept.
     pub keep: fn(F) -> F,
     pub batch: usize,
     pub width: usize,
 }
 
-/// As `Forward`. `signal` is dLoss/doutput and becomes dLoss/dinput. An rms norm has neither mean nor shift: they are empty.
+/// The operands of a backward pass, with the shapes of `Forward`. The pass turns `signal` from
+/// dLoss/doutput into dLoss/dinput. For rms norm, `mean` and `shift_gradient` are empty.
 pub struct Backward<'a, F> {
     pub input: &'a [F],
     pub signal: &'a mut [F],
     pub mean: &'a [F],
+    /// 1 / sqrt(variance + eps), or of the mean square for rms norm.
     pub inverse: &'a [F],
     pub scale: &'a [F],
     pub scale_gradient: &'a mut [F],
@@ -38,7 +45,7 @@ pub struct Backward<'a, F> {
     pub width: usize,
 }
 
-/// The types that the passes are compiled for.
+/// The types for which the passes are compiled.
 pub trait Element: Float + Scalar {
     fn batch_forward(pass: Forward<'_, Self>, eps: f64);
     fn batch_backward(pass: Backward<'_, Self>);
@@ -74,7 +81,7 @@ macro_rules! element {
 element!(f32, PARTS_F32);
 element!(f64, PARTS_F64);
 
-/// A whole number up to 2^24, which every type holds.
+/// Converts a size to `F`. It is exact up to 2^24.
 #[inline(always)]
 fn count<F: Float>(n: usize) -> F {
     F::from(n).expect("a size is a number of every type")
@@ -178,7 +185,8 @@ fn layer_backward<F: Float, const PARTS: usize>(pass: Backward<'_, F>) {
     }
 }
 
-/// As autograd takes PyTorch's composition apart: nothing is fused.
+/// The operations are those into which autograd takes PyTorch's composition apart, so nothing is
+/// fused.
 #[inline(always)]
 fn rms_backward<F: Float, const PARTS: usize>(pass: Backward<'_, F>) {
     let Backward { input, signal, inverse, scale, scale_gradient, batch, width, .. } = pass;
@@ -201,7 +209,8 @@ fn rms_backward<F: Float, const PARTS: usize>(pass: Backward<'_, F>) {
     }
 }
 
-/// The sum of `term` along a row, in parts that are added by halves.
+/// Returns the sum of `term` along a row. It is taken in `PARTS` parts, which are then added by
+/// halves.
 #[inline(always)]
 fn total<F: Float, const PARTS: usize>(x: &[F], d: &[F], scale: &[F], term: impl Fn(F, F, F) -> F) -> F {
     let ((xs, x), (ds, d), (scales, scale)) =

@@ -1,46 +1,50 @@
-//! The norms of hidden layers, forward and backward, as `torch.nn.BatchNorm1d` (with batch statistics), `LayerNorm` and `RMSNorm` compute
-//! them on a CPU: also where a variance, or what the backward pass makes of it, leaves the range of the dtype.
+//! The norms of hidden layers, forward and backward, as `torch.nn.BatchNorm1d` (with batch
+//! statistics), `torch.nn.LayerNorm` and `torch.nn.RMSNorm` compute them on a CPU. This includes a
+//! variance, or a number in the backward pass, that leaves the range of the dtype.
 
 mod host;
 mod plain;
 
 use super::device::{self, is_host};
+use super::dtype::inner;
 use super::elements::{elements, nothing, slices};
-use super::inner;
 use super::matrix::Matrix;
-use super::weights::Layer;
+use super::weights::LayerParameters;
 use blowup_core::trial::Norm;
 use host::{Backward, Element, Forward};
 use tch::{Kind, Tensor};
 
-/// Added to variances, as in `torch.nn.BatchNorm1d` and `torch.nn.LayerNorm`.
+/// The number that is added to variances, as in `torch.nn.BatchNorm1d` and `torch.nn.LayerNorm`.
 pub const EPS: f64 = 1e-5;
 
-/// Added to mean squares: `torch.nn.RMSNorm` takes the machine epsilon of the dtype.
+/// The number that is added to mean squares. As in `torch.nn.RMSNorm`, it is the machine epsilon of
+/// the dtype, or of f32 for 16 bits.
 pub fn rms_eps(kind: Kind) -> f64 {
     if kind == Kind::Double { f64::EPSILON } else { f64::from(f32::EPSILON) }
 }
 
-/// What a backward pass needs of the forward pass before it, beside its input.
+/// What a backward pass needs of the forward pass before it, besides its input.
 #[derive(Debug)]
 pub struct Statistics {
-    of: Of,
+    of: NormKind,
     kind: Kind,
-    /// 1 long in the dimension of the mean, as the other. An rms norm has none.
+    /// The mean, `[lane, 1, width]` for batch norm and `[lane, batch, 1]` for layer norm. None for
+    /// rms norm.
     mean: Option<Tensor>,
-    /// 1 / sqrt(variance + eps)
+    /// 1 / sqrt(variance + eps), or the same of the mean square for rms norm. Its shape is that of
+    /// the mean; for rms norm it is `[lane, batch, 1]`.
     inverse: Tensor,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+enum NormKind {
     Batch,
     Layer,
     Rms,
 }
 
 impl Statistics {
-    /// For elements `[lane, batch, width]`; None without a norm.
+    /// Makes the statistics for elements `[lane, batch, width]`. Without a norm there are none.
     pub fn new(norm: Norm, size: [i64; 3], kind: Kind) -> Option<Statistics> {
         let [lanes, batch, width] = size;
         let zeros = |size: [i64; 3]| Tensor::zeros(size, (inner(kind), device::current()));
@@ -48,9 +52,11 @@ impl Statistics {
         let per_column = || zeros([lanes, 1, width]);
         match norm {
             Norm::None => None,
-            Norm::Batch(_) => Some(Statistics { of: Of::Batch, kind, mean: Some(per_column()), inverse: per_column() }),
-            Norm::Layer(_) => Some(Statistics { of: Of::Layer, kind, mean: Some(per_row()), inverse: per_row() }),
-            Norm::Rms(_) => Some(Statistics { of: Of::Rms, kind, mean: None, inverse: per_row() }),
+            Norm::Batch(_) => {
+                Some(Statistics { of: NormKind::Batch, kind, mean: Some(per_column()), inverse: per_column() })
+            }
+            Norm::Layer(_) => Some(Statistics { of: NormKind::Layer, kind, mean: Some(per_row()), inverse: per_row() }),
+            Norm::Rms(_) => Some(Statistics { of: NormKind::Rms, kind, mean: None, inverse: per_row() }),
         }
     }
 
@@ -58,19 +64,22 @@ impl Statistics {
         self.mean.as_ref().expect("a norm that centres has a mean")
     }
 
-    /// Of 16-bit inputs statistics are computed in f32, where squares do not overflow; those of batch and layer norm are kept in 16 bits,
-    /// and layer norm alone uses them before they are rounded. All as in PyTorch.
-    pub fn forward(&self, layer: &Layer, input: &Matrix, output: &Matrix) {
+    /// Normalizes `input` `[lane, batch, width]` to `output`, with the layer's scale and shift.
+    ///
+    /// As in PyTorch, the statistics of 16-bit inputs are computed in f32, where squares do not
+    /// overflow. Those of batch and layer norm are kept in 16 bits, and layer norm alone uses them
+    /// before they are rounded.
+    pub fn forward(&self, layer: &LayerParameters, input: &Matrix, output: &Matrix) {
         let wide = wide(input);
         match self.of {
-            Of::Batch => self.batch_forward(layer, &wide, output),
-            Of::Layer => {
+            NormKind::Batch => self.batch_forward(layer, &wide, output),
+            NormKind::Layer => {
                 let (standardized, mean, inverse) =
                     wide.native_layer_norm([wide.size()[2]], None::<Tensor>, None::<Tensor>, EPS);
                 self.keep(&mean, &inverse);
                 drop(shift(layer).addcmul_out(output, &standardized, scale(layer)));
             }
-            Of::Rms => {
+            NormKind::Rms => {
                 let square = wide.square().mean_dim([2i64].as_slice(), true, None::<Kind>);
                 drop((square + rms_eps(wide.kind())).rsqrt_out(&self.inverse));
                 drop((&wide * &self.inverse).mul_out(output, scale(layer)));
@@ -83,7 +92,7 @@ impl Statistics {
         self.inverse.shallow_clone().copy_(&inverse.to_kind(self.kind));
     }
 
-    fn batch_forward(&self, layer: &Layer, input: &Tensor, output: &Matrix) {
+    fn batch_forward(&self, layer: &LayerParameters, input: &Tensor, output: &Matrix) {
         let (scale, shift) = (wide(scale(layer)), wide(shift(layer)));
         if !is_host() {
             let [mean, inverse] = plain::batch_statistics(input, EPS);
@@ -118,14 +127,23 @@ impl Statistics {
     ) {
         let [_, batch, width] = sizes(input);
         let (written, read) = ([output, self.mean(), &self.inverse], [input, scale, shift]);
-        // SAFETY: the tensors are borrowed until the pass ends, which runs on this thread and calls nothing of libtorch.
+        // SAFETY: the tensors are borrowed until the pass ends. The pass runs on this thread and
+        // calls nothing of libtorch.
         let ([output, mean, inverse], [input, scale, shift]) =
             unsafe { slices(written.map(elements::<F>), read.map(elements)) };
         F::batch_forward(Forward { input, output, mean, inverse, scale, shift, keep, batch, width }, EPS);
     }
 
-    /// Turns `signal` from dLoss/doutput into dLoss/dinput, in place, and writes (or adds) the gradients of scale and shift.
-    pub fn backward(&self, layer: &Layer, gradient: &Layer, input: &Matrix, signal: &Matrix, add: bool) {
+    /// Turns `signal` from dLoss/doutput into dLoss/dinput, in place, both `[lane, batch, width]`.
+    /// It writes the gradients of scale and shift to `gradient`, or adds them where `add` is set.
+    pub fn backward(
+        &self,
+        layer: &LayerParameters,
+        gradient: &LayerParameters,
+        input: &Matrix,
+        signal: &Matrix,
+        add: bool,
+    ) {
         let (wide_input, wide_signal, scale) = (wide(input), wide(signal), wide(scale(layer)));
         let targets = [gradient.scale.as_ref(), gradient.shift.as_ref()];
         let (below, sums) = if is_host() {
@@ -166,18 +184,18 @@ impl Statistics {
             unsafe { slices(written, read) };
         let pass = Backward { input, signal, mean, inverse, scale, scale_gradient, shift_gradient, batch, width };
         match self.of {
-            Of::Batch => F::batch_backward(pass),
-            Of::Layer => F::layer_backward(pass),
-            Of::Rms => F::rms_backward(pass),
+            NormKind::Batch => F::batch_backward(pass),
+            NormKind::Layer => F::layer_backward(pass),
+            NormKind::Rms => F::rms_backward(pass),
         }
     }
 
     fn backward_plain(&self, input: &Tensor, signal: &Tensor, scale: &Tensor) -> (Tensor, [Option<Tensor>; 2]) {
         let centred = |[below, scale, shift]: [Tensor; 3]| (below, [Some(scale), Some(shift)]);
         match self.of {
-            Of::Batch => centred(plain::batch_backward(input, signal, self.mean(), &self.inverse, scale)),
-            Of::Layer => centred(plain::layer_backward(input, signal, self.mean(), &self.inverse, scale)),
-            Of::Rms => {
+            NormKind::Batch => centred(plain::batch_backward(input, signal, self.mean(), &self.inverse, scale)),
+            NormKind::Layer => centred(plain::layer_backward(input, signal, self.mean(), &self.inverse, scale)),
+            NormKind::Rms => {
                 let [below, scale] = plain::rms_backward(input, signal, &self.inverse, scale);
                 (below, [Some(scale), None])
             }
@@ -185,7 +203,7 @@ impl Statistics {
     }
 }
 
-/// To the nearest number of this kind, as f32.
+/// Returns the function that rounds to the nearest number of `kind`.
 #[expect(clippy::wildcard_enum_match_arm, reason = "tch has kinds that no network is trained in")]
 fn keep(kind: Kind) -> fn(f32) -> f32 {
     match kind {
@@ -195,7 +213,7 @@ fn keep(kind: Kind) -> fn(f32) -> f32 {
     }
 }
 
-/// The same tensor, or what has 16 bits in f32.
+/// Returns the tensor itself, or its copy in f32 if it has 16 bits.
 fn wide(tensor: &Tensor) -> Tensor {
     tensor.to_kind(inner(tensor.kind()))
 }
@@ -205,10 +223,10 @@ fn sizes(tensor: &Tensor) -> [usize; 3] {
     size.map(|n| n as usize)
 }
 
-fn scale(layer: &Layer) -> &Matrix {
+fn scale(layer: &LayerParameters) -> &Matrix {
     layer.scale.as_ref().expect("a normalized layer has a scale")
 }
 
-fn shift(layer: &Layer) -> &Matrix {
+fn shift(layer: &LayerParameters) -> &Matrix {
     layer.shift.as_ref().expect("a norm that centres has a shift")
 }

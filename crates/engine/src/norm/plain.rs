@@ -1,4 +1,6 @@
-//! The norms in libtorch's operations, for a GPU: the formulas of `host`, each sum in whatever order libtorch takes it.
+//! The norms in libtorch's operations, for a GPU. The formulas are those of `host`; libtorch
+//! chooses the order of each sum. Elements are `[lane, batch, width]`, scale and shift
+//! `[lane, 1, width]`.
 
 use tch::{Kind, Tensor};
 
@@ -10,19 +12,21 @@ fn sum(x: &Tensor, dim: i64) -> Tensor {
     x.sum_dim_intlist([dim].as_slice(), true, None::<Kind>)
 }
 
-/// Mean and inverse deviation.
+/// Returns the mean and 1 / sqrt(variance + eps) of each column.
 pub fn batch_statistics(input: &Tensor, eps: f64) -> [Tensor; 2] {
     let centre = mean(input, 1);
     let inverse = (mean(&(input - &centre).square(), 1) + eps).rsqrt();
     [centre, inverse]
 }
 
+/// Returns the normalized input with scale and shift, given the statistics.
 pub fn batch_forward(input: &Tensor, centre: &Tensor, inverse: &Tensor, scale: &Tensor, shift: &Tensor) -> Tensor {
     let slope = inverse * scale;
     (shift - centre * &slope).addcmul(input, &slope)
 }
 
-/// dLoss/dinput and the gradients of scale and shift.
+/// Returns dLoss/dinput and the gradients of scale and shift, given `signal`, which is
+/// dLoss/doutput.
 pub fn batch_backward(
     input: &Tensor,
     signal: &Tensor,
@@ -38,7 +42,7 @@ pub fn batch_backward(
     [below, product * inverse, all]
 }
 
-/// As `batch_backward`.
+/// Returns the same as `batch_backward`, for layer norm.
 pub fn layer_backward(
     input: &Tensor,
     signal: &Tensor,
@@ -55,7 +59,7 @@ pub fn layer_backward(
     [signal * inverse * scale + slope * input + offset, product, sum(signal, 1)]
 }
 
-/// dLoss/dinput and the gradient of the scale.
+/// Returns dLoss/dinput and the gradient of the scale, given `signal`, which is dLoss/doutput.
 pub fn rms_backward(input: &Tensor, signal: &Tensor, inverse: &Tensor, scale: &Tensor) -> [Tensor; 2] {
     let n = input.size()[2] as f64;
     let product = sum(&(signal * (input * inverse)), 1);

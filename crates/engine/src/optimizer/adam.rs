@@ -1,66 +1,71 @@
-//! As `torch.optim.Adam` and `torch.optim.AdamW`: the mean of the gradients divided by the root of the mean of their
-//! squares, both means corrected for their start at 0. AdamW's weight decay is decoupled from the gradient.
+//! Adam and AdamW, as `torch.optim.Adam` and `torch.optim.AdamW`: an update is the mean of the
+//! gradients divided by the root of the mean of their squares. Both means are corrected for their
+//! start at 0. AdamW's weight decay is decoupled from the gradient.
 
-use super::{Division, Kept, PerLane};
+use super::rule::{Division, Kept, PerLane, UpdateRule};
 use crate::apply::{Stride, add_square, divide};
 use crate::data::per_lane;
 use crate::device::fuses;
+use crate::dtype::inner;
 use crate::fused;
-use crate::inner;
 use crate::weights::Weights;
-use blowup_core::trial::{Lane, Optimizer as Rule};
+use blowup_core::trial::{Lane, Optimizer};
 use tch::{Kind, Tensor};
 
+/// The state of Adam or AdamW and its hyperparameters.
 pub struct Adam {
     decoupled: bool,
-    /// By lane.
+    /// beta1 and beta2 by lane.
     betas: Vec<(f64, f64)>,
     eps: Vec<f64>,
-    rates: Rates,
+    rates: AdamTensors,
     mean: Weights,
     square: Weights,
 }
 
-/// The same numbers for libtorch's operations.
-struct Rates {
+/// The same numbers as tensors `[1, lane, 1, 1]`, for libtorch's operations.
+struct AdamTensors {
     one_minus_beta1: Tensor,
     beta2: Tensor,
     one_minus_beta2: Tensor,
     eps: Tensor,
 }
 
-/// beta1, beta2 and eps of a lane.
+/// Returns beta1, beta2 and eps of a lane.
 fn numbers(lane: &Lane) -> (f64, f64, f64) {
     match lane.optimizer {
-        Rule::Adam { beta1, beta2, eps } | Rule::Adamw { beta1, beta2, eps } => (beta1, beta2, eps),
-        Rule::Sgd { .. } | Rule::Rmsprop { .. } => unreachable!("the lanes of a shape share their optimizer"),
+        Optimizer::Adam { beta1, beta2, eps } | Optimizer::Adamw { beta1, beta2, eps } => (beta1, beta2, eps),
+        Optimizer::Sgd { .. } | Optimizer::Rmsprop { .. } => unreachable!("the lanes of a shape share their optimizer"),
     }
 }
 
 impl Adam {
+    /// `decoupled` makes it AdamW. The state has the layout of `weights`.
     pub fn new(lanes: &PerLane, decoupled: bool, weights: &Weights) -> Adam {
         let [beta1, beta2] = [lanes.values(|lane| numbers(lane).0, 0.5), lanes.values(|lane| numbers(lane).1, 0.5)];
         Adam {
             decoupled,
             betas: beta1.into_iter().zip(beta2).collect(),
             eps: lanes.values(|lane| numbers(lane).2, 0.5),
-            rates: Rates {
+            rates: AdamTensors {
                 one_minus_beta1: lanes.factor(|lane| 1.0 - numbers(lane).0),
                 beta2: lanes.factor(|lane| numbers(lane).1),
                 one_minus_beta2: lanes.factor(|lane| 1.0 - numbers(lane).1),
-                // Added to a tensor, so rounded to its dtype.
+                // eps is added to a tensor, so it is rounded to the tensor's dtype.
                 eps: lanes.alpha(|lane| numbers(lane).2),
             },
             mean: weights.zeros_like(),
             square: weights.zeros_like(),
         }
     }
+}
 
-    pub fn is_decoupled(&self) -> bool {
+impl UpdateRule for Adam {
+    fn is_decoupled(&self) -> bool {
         self.decoupled
     }
 
-    pub fn divide(&mut self, division: Division) {
+    fn divide(&mut self, division: Division) {
         let Adam { decoupled: _, betas, eps, rates, mean, square } = self;
         let Division { lr, decay, steps, kind, weights, gradients, readout } = division;
         let steps = f64::from(steps);
@@ -108,9 +113,9 @@ impl Adam {
         }
     }
 
-    pub fn gather(&mut self, kept: &Kept) {
+    fn gather(&mut self, kept: &Kept) {
         let Adam { decoupled: _, betas, eps, rates, mean, square } = self;
-        let Rates { one_minus_beta1, beta2, one_minus_beta2, eps: added } = rates;
+        let AdamTensors { one_minus_beta1, beta2, one_minus_beta2, eps: added } = rates;
         kept.values(betas);
         kept.values(eps);
         [one_minus_beta1, beta2, one_minus_beta2, added].into_iter().for_each(|rate| kept.tensor(rate));

@@ -1,169 +1,73 @@
-//! PyTorch's optimizers on stacked weights, with every hyperparameter one value per lane. What they have in common is
-//! here: the learning rates and their schedules, clipping, weight decay, the way to the weights. Each has a file of its
-//! own for its state and its rule.
+//! PyTorch's optimizers on stacked weights, where every hyperparameter has one value per lane.
+//!
+//! Here is what they have in common: learning rates and schedules, clipping, weight decay and the
+//! way to the weights. Each rule has a file of its own, with its state. To add one, give
+//! `trial::Optimizer` a variant, write a file here, and name it in `new`.
 
 mod adam;
 mod rmsprop;
+mod rule;
 mod sgd;
 
 use super::apply::add;
 use super::data::{per_lane, per_lane_alpha};
 use super::device::{fuses, upload};
-use super::inner;
-use super::readout::{Readout, round};
+use super::dtype::{inner, round};
+use super::readout::Readout;
 use super::weights::Weights;
 use adam::Adam;
 use blowup_core::trial::{Lane, Method, Schedule, Shape};
 use rmsprop::Rmsprop;
+use rule::{Division, Kept, PerLane, UpdateRule};
 use sgd::Sgd;
 use tch::{Kind, Tensor};
 
-/// Hyperparameters `[1, lane, 1, 1]` and state of all lanes.
-pub struct Optimizer {
+/// The optimizer of a cohort, with the hyperparameters and the state of all lanes.
+pub struct PerLaneOptimizer {
     kind: Kind,
     lr: Vec<f64>,
-    /// The output layer's, where it differs.
+    /// The learning rates of the output layer, where they differ.
     lr_output: Option<Vec<f64>>,
     schedules: Vec<Schedule>,
-    /// Updates of the whole run.
+    /// The number of updates of the whole run.
     total: u64,
-    /// `lr` under the schedules at the last update.
+    /// `lr` times the schedules' factors at the last update.
     scheduled: Vec<f64>,
     decay: Option<Decay>,
-    state: State,
-    /// Updates done.
+    rule: Box<dyn UpdateRule>,
+    /// The number of updates so far.
     steps: i32,
 }
 
-/// `weight_decay`, absent from a cohort where it is 0 (so that 0 x inf never arises).
+/// The weight decay of each lane. A cohort whose weight decay is 0 has no `Decay`, so that 0 x inf
+/// never arises.
 struct Decay {
     values: Vec<f64>,
     rate: Tensor,
 }
 
-enum State {
-    Sgd(Sgd),
-    Adam(Adam),
-    Rmsprop(Rmsprop),
-}
-
-/// How long an update was, per lane: what is added to the weights, before the sum is rounded to their dtype.
+/// How the norm of an update is known, per lane. The update is what is added to the weights before
+/// the sum is rounded to their dtype.
 pub enum UpdateNorm {
-    /// lr x |coefficient x gradient|: plain SGD.
+    /// It is lr x |coefficient x gradient|, for plain SGD.
     OfGradient,
-    /// The gradients now hold the direction, still to be measured; the factors are per lane.
+    /// The gradients now hold the direction, whose norm is still to be measured. The norm of the
+    /// update is that norm times these factors, one per lane.
     OfDirection(Vec<f64>),
-    /// The gradients now hold the update, which the step has measured on its way.
+    /// The gradients now hold the update, which was measured during the step.
     Measured,
 }
 
-/// A step whose update is a quotient (`addcdiv_`) and not a direction times the learning rate (`add_`).
-struct Division<'a> {
-    /// Of the hidden layers and of the output layer, by lane.
-    lr: [&'a [f64]; 2],
-    /// Decoupled weight decay, by lane.
-    decay: Option<&'a [f64]>,
-    /// Updates done, this one included.
-    steps: i32,
-    kind: Kind,
-    weights: &'a mut Weights,
-    gradients: &'a mut Weights,
-    readout: &'a Readout,
-}
-
-/// The numbers of all lanes, and of the pad lanes behind them.
-struct PerLane<'a> {
-    lanes: &'a [Lane],
-    pads: usize,
-    kind: Kind,
-}
-
-impl PerLane<'_> {
-    fn values(&self, of: impl Fn(&Lane) -> f64, pad: f64) -> Vec<f64> {
-        self.lanes.iter().map(of).chain(std::iter::repeat_n(pad, self.pads)).collect()
-    }
-
-    /// What a tensor is multiplied with.
-    fn factor(&self, of: impl Fn(&Lane) -> f64) -> Tensor {
-        per_lane(&self.values(of, 0.5), self.kind)
-    }
-
-    /// What is added to a tensor, or the `alpha` of an addition.
-    fn alpha(&self, of: impl Fn(&Lane) -> f64) -> Tensor {
-        per_lane_alpha(&self.values(of, 0.5), self.kind)
-    }
-}
-
-/// The lanes that stay, in their new order.
-struct Kept<'a> {
-    index: &'a [usize],
-    tensor: Tensor,
-}
-
-impl Kept<'_> {
-    fn values<T: Copy>(&self, values: &mut Vec<T>) {
-        *values = self.index.iter().map(|&i| values[i]).collect();
-    }
-
-    fn tensor(&self, tensor: &mut Tensor) {
-        *tensor = tensor.index_select(1, &self.tensor);
-    }
-
-    fn weights(&self, weights: &mut Weights) {
-        *weights = weights.gather(&self.tensor);
-    }
-}
-
-impl State {
-    /// Whether an update depends on the gradient alone, and linearly.
-    fn is_plain(&self) -> bool {
-        match self {
-            State::Sgd(sgd) => sgd.is_plain(),
-            State::Adam(_) | State::Rmsprop(_) => false,
-        }
-    }
-
-    /// Whether weight decay goes past the gradient.
-    fn is_decoupled(&self) -> bool {
-        match self {
-            State::Adam(adam) => adam.is_decoupled(),
-            State::Sgd(_) | State::Rmsprop(_) => false,
-        }
-    }
-
-    /// Turns gradients into the direction of the update, in place. False, and nothing done, where the update is a
-    /// quotient.
-    fn direct(&mut self, gradients: &mut Weights) -> bool {
-        match self {
-            State::Sgd(sgd) => {
-                sgd.direct(gradients);
-                true
-            }
-            State::Adam(_) => false,
-            State::Rmsprop(rmsprop) => rmsprop.direct(gradients),
-        }
-    }
-
-    /// A step of what `direct` does not do.
-    fn divide(&mut self, division: Division) {
-        match self {
-            State::Sgd(_) => unreachable!("SGD divides nothing"),
-            State::Adam(adam) => adam.divide(division),
-            State::Rmsprop(rmsprop) => rmsprop.divide(division),
-        }
-    }
-}
-
-impl Optimizer {
-    /// The optimizer of a cohort; `pads` pad lanes get a learning rate of 0.
-    pub fn new(shape: &Shape, lanes: &[Lane], pads: usize, weights: &Weights) -> Optimizer {
+impl PerLaneOptimizer {
+    /// Makes the optimizer of a cohort. The `pads` pad lanes have a learning rate of 0.
+    pub fn new(shape: &Shape, lanes: &[Lane], pads: usize, weights: &Weights) -> PerLaneOptimizer {
         let kind = weights.groups[0].kind();
         let all = PerLane { lanes, pads, kind };
-        let state = match shape.optimizer {
-            Method::Sgd { momentum, nesterov } => State::Sgd(Sgd::new(&all, momentum, nesterov, weights)),
-            Method::Adam => State::Adam(Adam::new(&all, false, weights)),
-            Method::Adamw => State::Adam(Adam::new(&all, true, weights)),
-            Method::Rmsprop { momentum } => State::Rmsprop(Rmsprop::new(&all, momentum, weights)),
+        let rule: Box<dyn UpdateRule> = match shape.optimizer {
+            Method::Sgd { momentum, nesterov } => Box::new(Sgd::new(&all, momentum, nesterov, weights)),
+            Method::Adam => Box::new(Adam::new(&all, false, weights)),
+            Method::Adamw => Box::new(Adam::new(&all, true, weights)),
+            Method::Rmsprop { momentum } => Box::new(Rmsprop::new(&all, momentum, weights)),
         };
         let decay = shape.weight_decay.then(|| {
             let values = all.values(|lane| lane.weight_decay, 0.0);
@@ -171,7 +75,7 @@ impl Optimizer {
         });
         let lr = all.values(|lane| lane.lr, 0.0);
         let schedules = lanes.iter().map(|lane| lane.schedule);
-        Optimizer {
+        PerLaneOptimizer {
             kind,
             scheduled: lr.clone(),
             lr,
@@ -179,13 +83,16 @@ impl Optimizer {
             schedules: schedules.chain(std::iter::repeat_n(Schedule::Constant, pads)).collect(),
             total: shape.steps,
             decay,
-            state,
+            rule,
             steps: 0,
         }
     }
 
-    /// One update of `weights`. `clip`: the factor of each lane's gradient, or None where no lane is clipped in this step. The
-    /// gradients' memory is used for the update. The norms of the new weights go to `readout`, slice by slice, while they are in the cache.
+    /// Makes one update of `weights`. `clip` has the factor of each lane's gradient; it is None
+    /// where no lane is clipped in this step.
+    ///
+    /// The update is computed in the memory of the gradients. The norms of the new weights go to
+    /// `readout`, slice by slice, while a slice is in the cache.
     pub fn step(
         &mut self,
         weights: &mut Weights,
@@ -201,9 +108,10 @@ impl Optimizer {
         self.scheduled = schedule(&self.lr);
         self.steps += 1;
         let output_lr = output.as_deref().unwrap_or(&self.scheduled);
-        // In 16 bits the clipped gradient is rounded before the learning rate comes, so it is a direction of its own.
+        // A clipped gradient of 16 bits is rounded before the learning rate is multiplied with it,
+        // so it is a direction of its own.
         let rounds = inner(self.kind) != self.kind;
-        let plain = self.state.is_plain() && self.decay.is_none() && output.is_none() && !rounds;
+        let plain = self.rule.is_plain() && self.decay.is_none() && output.is_none() && !rounds;
         let on_the_way = clip.filter(|_| plain && fuses(self.kind));
         if let (Some(clip), None) = (clip, on_the_way) {
             let clip = per_lane(clip, self.kind);
@@ -215,16 +123,16 @@ impl Optimizer {
             add(weights, gradients, [&rates[0], &rates[1]], on_the_way, readout);
             return UpdateNorm::OfGradient;
         }
-        let decoupled = self.state.is_decoupled();
+        let decoupled = self.rule.is_decoupled();
         if let Some(decay) = self.decay.as_ref().filter(|_| !decoupled) {
             for (w, g) in weights.slices.iter().zip(&mut gradients.slices) {
                 drop(g.addcmul_(w, &decay.rate));
             }
         }
-        if !self.state.direct(gradients) {
+        if !self.rule.direct(gradients) {
             let decay = self.decay.as_ref().filter(|_| decoupled).map(|decay| &decay.values[..]);
             let (lr, steps, kind) = ([&self.scheduled[..], output_lr], self.steps, self.kind);
-            self.state.divide(Division { lr, decay, steps, kind, weights, gradients, readout });
+            self.rule.divide(Division { lr, decay, steps, kind, weights, gradients, readout });
             return UpdateNorm::Measured;
         }
         add(weights, gradients, [&rates[0], &rates[1]], None, readout);
@@ -241,7 +149,7 @@ impl Optimizer {
         UpdateNorm::Measured
     }
 
-    /// Of the last update, under the schedule.
+    /// The learning rate of the last update of a lane, which the schedule has changed.
     pub fn lr(&self, lane: usize) -> f64 {
         self.scheduled[lane]
     }
@@ -258,10 +166,6 @@ impl Optimizer {
             kept.values(values);
             kept.tensor(rate);
         }
-        match &mut self.state {
-            State::Sgd(sgd) => sgd.gather(&kept),
-            State::Adam(adam) => adam.gather(&kept),
-            State::Rmsprop(rmsprop) => rmsprop.gather(&kept),
-        }
+        self.rule.gather(&kept);
     }
 }

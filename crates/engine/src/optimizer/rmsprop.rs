@@ -1,36 +1,39 @@
-//! As `torch.optim.RMSprop`: the gradient divided by the root of the mean of its squares, and, with momentum, the sum of
-//! all such quotients.
+//! RMSprop, as `torch.optim.RMSprop`: an update is the gradient divided by the root of the mean of
+//! its squares. With momentum, it is the sum of all such quotients, each multiplied with the
+//! momentum once more for every step that it is old.
 
-use super::{Division, Kept, PerLane};
+use super::rule::{Division, Kept, PerLane, UpdateRule};
 use crate::apply::{Stride, add_square, divide};
 use crate::weights::Weights;
-use blowup_core::trial::{Lane, Optimizer as Rule};
+use blowup_core::trial::{Lane, Optimizer};
 use tch::Tensor;
 
+/// The state of RMSprop and its hyperparameters.
 pub struct Rmsprop {
-    rates: Rates,
+    rates: RmspropTensors,
     square: Weights,
     momentum: Option<(Tensor, Weights)>,
 }
 
-struct Rates {
+struct RmspropTensors {
     alpha: Tensor,
     one_minus_alpha: Tensor,
     eps: Tensor,
 }
 
-/// alpha, eps and momentum of a lane.
+/// Returns alpha, eps and momentum of a lane.
 fn numbers(lane: &Lane) -> (f64, f64, f64) {
     match lane.optimizer {
-        Rule::Rmsprop { alpha, eps, momentum } => (alpha, eps, momentum),
-        Rule::Sgd { .. } | Rule::Adam { .. } | Rule::Adamw { .. } => {
+        Optimizer::Rmsprop { alpha, eps, momentum } => (alpha, eps, momentum),
+        Optimizer::Sgd { .. } | Optimizer::Adam { .. } | Optimizer::Adamw { .. } => {
             unreachable!("the lanes of a shape share their optimizer")
         }
     }
 }
 
-impl Rates {
-    /// Takes a gradient into the mean of squares, and returns what it is divided by.
+impl RmspropTensors {
+    /// Updates the mean of squares with a gradient, and returns the number that the gradient is
+    /// divided by.
     fn denominator(&self, square: &mut Tensor, gradient: &Tensor) -> Tensor {
         add_square(square, gradient, &self.alpha, &self.one_minus_alpha);
         let mut denominator = square.sqrt();
@@ -40,21 +43,23 @@ impl Rates {
 }
 
 impl Rmsprop {
+    /// `momentum` says whether the shape has momentum. The state has the layout of `weights`.
     pub fn new(lanes: &PerLane, momentum: bool, weights: &Weights) -> Rmsprop {
         Rmsprop {
-            rates: Rates {
+            rates: RmspropTensors {
                 alpha: lanes.factor(|lane| numbers(lane).0),
                 one_minus_alpha: lanes.factor(|lane| 1.0 - numbers(lane).0),
-                // Added to a tensor, so rounded to its dtype.
+                // eps is added to a tensor, so it is rounded to the tensor's dtype.
                 eps: lanes.alpha(|lane| numbers(lane).1),
             },
             square: weights.zeros_like(),
             momentum: momentum.then(|| (lanes.factor(|lane| numbers(lane).2), weights.zeros_like())),
         }
     }
+}
 
-    /// With momentum: turns gradients into the direction of the update, in place, and says that it did.
-    pub fn direct(&mut self, gradients: &mut Weights) -> bool {
+impl UpdateRule for Rmsprop {
+    fn direct(&mut self, gradients: &mut Weights) -> bool {
         let Rmsprop { rates, square, momentum } = self;
         let Some((momentum, buffer)) = momentum else { return false };
         for ((b, v), g) in buffer.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices) {
@@ -66,8 +71,7 @@ impl Rmsprop {
         true
     }
 
-    /// Without momentum.
-    pub fn divide(&mut self, division: Division) {
+    fn divide(&mut self, division: Division) {
         let Division { lr, kind, weights, gradients, readout, .. } = division;
         let minus = |lr: &[f64]| lr.iter().map(|lr| -lr).collect::<Vec<f64>>();
         let strides = lr.map(|lr| Stride::new(&minus(lr), None, kind));
@@ -77,8 +81,8 @@ impl Rmsprop {
         }
     }
 
-    pub fn gather(&mut self, kept: &Kept) {
-        let Rmsprop { rates: Rates { alpha, one_minus_alpha, eps }, square, momentum } = self;
+    fn gather(&mut self, kept: &Kept) {
+        let Rmsprop { rates: RmspropTensors { alpha, one_minus_alpha, eps }, square, momentum } = self;
         [alpha, one_minus_alpha, eps].into_iter().for_each(|rate| kept.tensor(rate));
         kept.weights(square);
         if let Some((momentum, buffer)) = momentum {

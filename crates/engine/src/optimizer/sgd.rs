@@ -1,41 +1,53 @@
-//! As `torch.optim.SGD`: the direction of an update is the gradient, or, with momentum, the sum of all gradients so far,
-//! each further step ago multiplied once more with the momentum.
+//! Stochastic gradient descent, as `torch.optim.SGD`: the direction of an update is the gradient.
+//! With momentum, it is the sum of all gradients so far, each multiplied with the momentum once
+//! more for every step that it is old.
 
-use super::{Kept, PerLane};
+use super::rule::{Kept, PerLane, UpdateRule};
 use crate::weights::Weights;
-use blowup_core::trial::Lane;
+use blowup_core::trial::{Lane, Optimizer};
 use tch::Tensor;
 
+/// The state of SGD and its hyperparameters.
 pub struct Sgd {
     momentum: Option<Momentum>,
 }
 
 struct Momentum {
     momentum: Tensor,
-    /// The momentum once more where it looks ahead, as the `alpha` of an addition.
+    /// The momentum as the `alpha` of an addition. None unless the momentum is Nesterov's.
     nesterov: Option<Tensor>,
     buffer: Weights,
 }
 
+/// Returns the momentum of a lane. Whether it is Nesterov's is said by the shape.
+fn factor(lane: &Lane) -> f64 {
+    match lane.optimizer {
+        Optimizer::Sgd { momentum, nesterov: _ } => momentum,
+        Optimizer::Adam { .. } | Optimizer::Adamw { .. } | Optimizer::Rmsprop { .. } => {
+            unreachable!("the lanes of a shape share their optimizer")
+        }
+    }
+}
+
 impl Sgd {
+    /// `momentum` and `nesterov` say what the shape has. The state has the layout of `weights`.
     pub fn new(lanes: &PerLane, momentum: bool, nesterov: bool, weights: &Weights) -> Sgd {
-        let of = |lane: &Lane| lane.optimizer.momentum().unwrap_or(0.0);
         let momentum = momentum.then(|| Momentum {
-            momentum: lanes.factor(of),
-            nesterov: nesterov.then(|| lanes.alpha(of)),
+            momentum: lanes.factor(factor),
+            nesterov: nesterov.then(|| lanes.alpha(factor)),
             buffer: weights.zeros_like(),
         });
         Sgd { momentum }
     }
+}
 
-    /// Whether the direction is the gradient itself.
-    pub fn is_plain(&self) -> bool {
+impl UpdateRule for Sgd {
+    fn is_plain(&self) -> bool {
         self.momentum.is_none()
     }
 
-    /// Turns gradients into the direction of the update, in place.
-    pub fn direct(&mut self, gradients: &mut Weights) {
-        let Some(Momentum { momentum, nesterov, buffer }) = &mut self.momentum else { return };
+    fn direct(&mut self, gradients: &mut Weights) -> bool {
+        let Some(Momentum { momentum, nesterov, buffer }) = &mut self.momentum else { return true };
         for (b, g) in buffer.slices.iter_mut().zip(&mut gradients.slices) {
             drop(b.g_mul_(momentum));
             drop(b.g_add_(g));
@@ -44,9 +56,10 @@ impl Sgd {
                 None => g.copy_(b),
             }
         }
+        true
     }
 
-    pub fn gather(&mut self, kept: &Kept) {
+    fn gather(&mut self, kept: &Kept) {
         let Some(Momentum { momentum, nesterov, buffer }) = &mut self.momentum else { return };
         kept.tensor(momentum);
         nesterov.iter_mut().for_each(|nesterov| kept.tensor(nesterov));

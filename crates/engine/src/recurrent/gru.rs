@@ -1,38 +1,41 @@
-//! As `torch.nn.GRU`: with p = x_t W + b and q = h_{t-1} R + r, gates r = sigmoid(p_r + q_r) and z = sigmoid(p_z + q_z), candidate
-//! n = tanh(p_n + r q_n), h_t = (1 - z) n + z h_{t-1}. Its backprop signal is dLoss/dh_t.
+//! The gated recurrent unit, as `torch.nn.GRU`. With p = x_t W + b and q = h_{t-1} R + b', the
+//! gates are r = sigmoid(p_r + q_r) and z = sigmoid(p_z + q_z), the candidate is n = tanh(p_n + r
+//! q_n), and h_t = (1 - z) n + z h_{t-1}. The backprop signal is dLoss/dh_t.
 
-use super::{Cell, Deltas};
+use super::cell::{Deltas, RecurrentCell};
 use crate::matrix::{Matrix, Operand};
 use crate::product::affine;
-use crate::weights::Layer;
+use crate::weights::LayerParameters;
 use tch::{Kind, Tensor};
 
+/// A layer of gated recurrent units with its buffers.
 pub struct Gru {
-    steps: Vec<Step>,
+    steps: Vec<GruStep>,
     width: i64,
     input_delta: Matrix,
     recurrent_delta: Matrix,
-    /// What of dLoss/dh_t reaches h_{t-1} directly.
+    /// The part of dLoss/dh_t that reaches h_{t-1} directly, through z h_{t-1}.
     carried: Matrix,
 }
 
-struct Step {
-    /// p, then the gates and the candidate, `[lane, batch, 3 width]`.
+struct GruStep {
+    /// First p, then the gates and the candidate, `[lane, batch, 3 width]`.
     gates: Matrix,
-    /// q.
+    /// q, `[lane, batch, 3 width]`.
     recurrent: Matrix,
-    /// h_{t-1} - n
+    /// h_{t-1} - n, `[lane, batch, width]`.
     difference: Matrix,
     state: Matrix,
 }
 
 impl Gru {
-    /// `size`: lanes, batch, width.
+    /// `times` is the number of time steps. `size` is the number of lanes, the batch size and the
+    /// width.
     pub fn new(times: usize, size: [i64; 3], kind: Kind) -> Gru {
         let [lanes, batch, width] = size;
         let zeros = |size| Matrix::zeros(size, kind);
         let gates = || zeros([lanes, batch, 3 * width]);
-        let step = |_| Step { gates: gates(), recurrent: gates(), difference: zeros(size), state: zeros(size) };
+        let step = |_| GruStep { gates: gates(), recurrent: gates(), difference: zeros(size), state: zeros(size) };
         Gru {
             steps: (0..times).map(step).collect(),
             width,
@@ -42,22 +45,24 @@ impl Gru {
         }
     }
 
-    /// After the backward call of a time step: what of dLoss/dh reaches the state before it directly.
+    /// After the backward pass of a time step, the part of dLoss/dh that reaches the state before
+    /// it directly, `[lane, batch, width]`.
     pub fn carried_signal(&self) -> &Tensor {
         &self.carried
     }
 
-    /// Reset gate, update gate, candidate.
+    /// Returns views of the reset gate, the update gate and the candidate, each
+    /// `[lane, batch, width]`.
     fn views(&self, gates: &Tensor) -> [Tensor; 3] {
         [0, 1, 2].map(|gate| gates.narrow(2, gate * self.width, self.width))
     }
 }
 
-impl Cell for Gru {
-    fn prepare(&mut self, _: &Layer) {}
+impl RecurrentCell for Gru {
+    fn prepare(&mut self, _: &LayerParameters) {}
 
-    fn forward(&mut self, t: usize, x: Operand, layer: &Layer) {
-        let Step { gates, recurrent, difference, state } = &self.steps[t];
+    fn forward(&mut self, t: usize, x: Operand, layer: &LayerParameters) {
+        let GruStep { gates, recurrent, difference, state } = &self.steps[t];
         affine(x, &layer.weight, layer.bias.as_ref(), gates);
         let before = t.checked_sub(1).map(|before| &self.steps[before].state);
         let matrix = layer.recurrent.as_ref().expect("a recurrent layer has a recurrent matrix");
@@ -85,8 +90,15 @@ impl Cell for Gru {
         &self.steps[t].state
     }
 
-    fn backward<'a>(&'a self, t: usize, signal: &'a Matrix, _: &Layer, _: &Layer, add: bool) -> Deltas<'a> {
-        let Step { gates, recurrent, difference, .. } = &self.steps[t];
+    fn backward<'a>(
+        &'a self,
+        t: usize,
+        signal: &'a Matrix,
+        _: &LayerParameters,
+        _: &LayerParameters,
+        add: bool,
+    ) -> Deltas<'a> {
+        let GruStep { gates, recurrent, difference, .. } = &self.steps[t];
         if add {
             drop(signal.shallow_clone().g_add_(&self.carried));
         }

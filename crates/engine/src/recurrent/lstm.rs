@@ -1,86 +1,97 @@
-//! As `torch.nn.LSTM`: gates i, f, g, o from x_t W + b + h_{t-1} R + r, c_t = f c_{t-1} + i g, h_t = o tanh(c_t). Its backprop signal is
-//! dLoss/dh_t.
+//! Long short-term memory, as `torch.nn.LSTM`. The gates i, f, g and o come from x_t W + b +
+//! h_{t-1} R + r; c_t = f c_{t-1} + i g and h_t = o tanh(c_t). The backprop signal is dLoss/dh_t.
 
-use super::{Cell, Deltas, both_biases, gate_inputs};
+use super::cell::{Deltas, RecurrentCell, both_biases, gate_inputs};
 use crate::matrix::{Matrix, Operand};
-use crate::weights::Layer;
+use crate::weights::LayerParameters;
 use tch::{Kind, Tensor};
 
+/// A layer of long short-term memory with its buffers.
 pub struct Lstm {
-    steps: Vec<Step>,
+    steps: Vec<LstmStep>,
     sum: Matrix,
     biases: Option<Matrix>,
-    /// dLoss by the gates' inputs, and by each gate a view.
+    /// dLoss with respect to the inputs of the gates, `[lane, batch, 4 width]`, and views of it for
+    /// each gate.
     delta: Matrix,
-    deltas: Views,
-    /// dLoss/dc_t; between time steps what of it reaches c_{t-1} directly.
+    deltas: GateViews,
+    /// dLoss/dc_t, `[lane, batch, width]`. Between two time steps, it is the part that reaches
+    /// c_{t-1} directly.
     cell_signal: Matrix,
-    /// What of it comes through h_t.
+    /// The part of dLoss/dc_t that comes through h_t.
     through_state: Matrix,
 }
 
-struct Step {
-    /// `[lane, batch, 4 width]`
+struct LstmStep {
+    /// The gates, `[lane, batch, 4 width]`, first before and then after their activations.
     gates: Matrix,
-    views: Views,
+    views: GateViews,
     cell: Matrix,
     tanh_cell: Matrix,
     state: Matrix,
 }
 
-struct Views {
+struct GateViews {
     input: Tensor,
     forget: Tensor,
     candidate: Tensor,
     output: Tensor,
 }
 
-impl Views {
-    fn of(gates: &Tensor) -> Views {
+impl GateViews {
+    fn of(gates: &Tensor) -> GateViews {
         let width = gates.size()[2] / 4;
         let [input, forget, candidate, output] = [0, 1, 2, 3].map(|gate| gates.narrow(2, gate * width, width));
-        Views { input, forget, candidate, output }
+        GateViews { input, forget, candidate, output }
     }
 }
 
 impl Lstm {
-    /// `size`: lanes, batch, width.
+    /// `times` is the number of time steps. `size` is the number of lanes, the batch size and the
+    /// width.
     pub fn new(times: usize, size: [i64; 3], kind: Kind) -> Lstm {
         let [lanes, batch, width] = size;
         let zeros = |size| Matrix::zeros(size, kind);
         let gates = || zeros([lanes, batch, 4 * width]);
         let step = |_| {
             let gates = gates();
-            Step { views: Views::of(&gates), gates, cell: zeros(size), tanh_cell: zeros(size), state: zeros(size) }
+            LstmStep {
+                views: GateViews::of(&gates),
+                gates,
+                cell: zeros(size),
+                tanh_cell: zeros(size),
+                state: zeros(size),
+            }
         };
         let delta = gates();
         Lstm {
             steps: (0..times).map(step).collect(),
             sum: zeros([lanes, 1, 4 * width]),
             biases: None,
-            deltas: Views::of(&delta),
+            deltas: GateViews::of(&delta),
             delta,
             cell_signal: zeros(size),
             through_state: zeros(size),
         }
     }
 
-    /// After the backward call of a time step: what of dLoss/dc reaches the cell before it.
+    /// After the backward pass of a time step, the part of dLoss/dc that reaches the cell before it
+    /// directly, `[lane, batch, width]`.
     pub fn cell_signal(&self) -> &Tensor {
         &self.cell_signal
     }
 }
 
-impl Cell for Lstm {
-    fn prepare(&mut self, layer: &Layer) {
+impl RecurrentCell for Lstm {
+    fn prepare(&mut self, layer: &LayerParameters) {
         self.biases = both_biases(layer, &self.sum);
     }
 
-    fn forward(&mut self, t: usize, x: Operand, layer: &Layer) {
+    fn forward(&mut self, t: usize, x: Operand, layer: &LayerParameters) {
         let (past, now) = self.steps.split_at_mut(t);
         let (before, step) = (past.last(), &mut now[0]);
         gate_inputs(x, before.map(|step| &step.state), layer, self.biases.as_ref(), &step.gates);
-        let Views { input, forget, candidate, output } = &mut step.views;
+        let GateViews { input, forget, candidate, output } = &mut step.views;
         drop(input.sigmoid_());
         drop(forget.sigmoid_());
         drop(candidate.tanh_());
@@ -97,9 +108,16 @@ impl Cell for Lstm {
         &self.steps[t].state
     }
 
-    fn backward<'a>(&'a self, t: usize, signal: &'a Matrix, _: &Layer, _: &Layer, add: bool) -> Deltas<'a> {
-        let Step { views, tanh_cell, .. } = &self.steps[t];
-        let Views { input, forget, candidate, output } = &self.deltas;
+    fn backward<'a>(
+        &'a self,
+        t: usize,
+        signal: &'a Matrix,
+        _: &LayerParameters,
+        _: &LayerParameters,
+        add: bool,
+    ) -> Deltas<'a> {
+        let LstmStep { views, tanh_cell, .. } = &self.steps[t];
+        let GateViews { input, forget, candidate, output } = &self.deltas;
         drop(signal.mul_out(&self.through_state, &views.output));
         drop(Tensor::tanh_backward_grad_input(&self.through_state, &self.through_state, tanh_cell));
         let mut cell_signal = self.cell_signal.shallow_clone();

@@ -1,60 +1,47 @@
-//! Stacked recurrent networks, trained by backpropagation through time, without truncation: what the cells have in common. The output
-//! layer reads the top layer's last state; every state starts at 0.
+//! Stacked recurrent networks, trained by backpropagation through all time steps, without
+//! truncation. This is the part that does not depend on the cells. The output layer reads the last
+//! state of the top layer, and every state starts at 0.
 
+mod cell;
 mod gru;
 mod lstm;
 mod plain;
 
+use cell::Deltas;
+pub use cell::RecurrentCell;
 pub use gru::Gru;
 pub use lstm::Lstm;
 pub use plain::Plain;
 
 use super::matrix::{Matrix, Operand, Sequence};
-use super::network::{Network, Place, Watch};
+use super::module::{Location, Module, Watch};
 use super::product::{add_product, affine, multiply};
-use super::weights::{Layer, Weights};
+use super::weights::{LayerParameters, Weights};
 use tch::{Kind, Tensor};
 
-/// One recurrent layer over all time steps (from 0). Its gates are stacked in the columns of its matrices, in PyTorch's order.
-pub trait Cell {
-    /// Once before the time steps of a forward pass.
-    fn prepare(&mut self, layer: &Layer);
-
-    /// From the input `[lane, batch, in]` at time `t` and the state before it to the state at `t`.
-    fn forward(&mut self, t: usize, x: Operand, layer: &Layer);
-
-    /// h_t, `[lane, batch, width]`.
-    fn state(&self, t: usize) -> &Matrix;
-
-    /// Called from the last time step to the first. `signal` is dLoss/dh_t but for what the cell itself carries back from the step after;
-    /// it becomes the backprop signal that this network reports. `add`: not the last time step, so gradients are added to.
-    fn backward<'a>(&'a self, t: usize, signal: &'a Matrix, layer: &Layer, gradient: &Layer, add: bool) -> Deltas<'a>;
-}
-
-/// dLoss by what enters the gates, `[lane, batch, gates x width]`.
-pub struct Deltas<'a> {
-    /// From the input: x W + b.
-    pub input: &'a Matrix,
-    /// From the state before: h R + r. None if it is the same.
-    pub recurrent: Option<&'a Matrix>,
-    /// Whether the gradient of the bias was written (or added to) on the way.
-    pub bias_is_done: bool,
-}
-
+/// A recurrent network with its buffers.
 pub struct Recurrent {
-    /// One per layer.
-    cells: Vec<Box<dyn Cell>>,
+    /// One cell per layer.
+    cells: Vec<Box<dyn RecurrentCell>>,
     times: usize,
     output: Matrix,
-    /// The backprop signals of odd and even layers, one tensor per time step.
+    /// The backprop signals of odd and of even layers, one tensor `[lane, batch, width]` per time
+    /// step.
     signals: [Vec<Matrix>; 2],
-    /// Ones `[lane, 1, batch]`: a product with them adds a signal to a bias gradient over the batch in one pass.
+    /// Ones, `[lane, 1, batch]`. A product with them sums a signal over the batch and adds the sum
+    /// to a bias gradient in one pass.
     ones: Matrix,
 }
 
 impl Recurrent {
-    /// `size`: lanes, batch, width.
-    pub fn new(cells: Vec<Box<dyn Cell>>, times: usize, size: [i64; 3], outputs: i64, kind: Kind) -> Recurrent {
+    /// `size` is the number of lanes, the batch size and the width.
+    pub fn new(
+        cells: Vec<Box<dyn RecurrentCell>>,
+        times: usize,
+        size: [i64; 3],
+        outputs: i64,
+        kind: Kind,
+    ) -> Recurrent {
         let zeros = |size| Matrix::zeros(size, kind);
         let per_time = || (0..times).map(|_| zeros(size)).collect::<Vec<_>>();
         Recurrent {
@@ -66,13 +53,13 @@ impl Recurrent {
         }
     }
 
-    /// What layer `l` reads at time `t`: `[lane, batch, in]`.
+    /// Returns what layer `l` (from 0) reads at time `t`, `[lane, batch, in]`.
     fn input<'a>(&'a self, inputs: &'a Sequence, l: usize, t: usize) -> Operand<'a> {
         if l == 0 { inputs.at(t) } else { self.cells[l - 1].state(t).into() }
     }
 }
 
-impl Network for Recurrent {
+impl Module for Recurrent {
     fn forward(&mut self, weights: &Weights, inputs: &Sequence) {
         let depth = self.cells.len();
         for l in 0..depth {
@@ -112,15 +99,22 @@ impl Network for Recurrent {
         }
     }
 
-    fn activations(&self) -> Vec<(Place, &Tensor)> {
-        let place = |l: usize, t: usize| Place { layer: l + 1, time: Some(t + 1) };
+    fn activations(&self) -> Vec<(Location, &Tensor)> {
+        let place = |l: usize, t: usize| Location { layer: l + 1, time: Some(t + 1) };
         let layers = self.cells.iter().enumerate();
         layers.flat_map(|(l, cell)| (0..self.times).map(move |t| (place(l, t), &**cell.state(t)))).collect()
     }
 }
 
 impl Recurrent {
-    fn layer_backward(&self, l: usize, layer: &Layer, gradient: &Layer, inputs: &Sequence, watch: &mut Option<Watch>) {
+    fn layer_backward(
+        &self,
+        l: usize,
+        layer: &LayerParameters,
+        gradient: &LayerParameters,
+        inputs: &Sequence,
+        watch: &mut Option<Watch>,
+    ) {
         let back = layer.recurrent.as_ref().expect("a recurrent layer has a recurrent matrix").transposed();
         let down = layer.weight.transposed();
         let recurrent_gradient = gradient.recurrent.as_ref().expect("and its gradient");
@@ -131,7 +125,8 @@ impl Recurrent {
         for t in (0..self.times).rev() {
             let signal = &self.signals[l % 2][t];
             match later {
-                // Only the last state of the top layer is read by the output.
+                // The output reads only the last state of the top layer, so an earlier state has no
+                // other signal.
                 Some(later) if l + 1 == self.cells.len() => multiply(later, back, signal),
                 Some(later) => add_product(later, back, signal),
                 None => {}
@@ -139,7 +134,7 @@ impl Recurrent {
             let add = later.is_some();
             let Deltas { input, recurrent, bias_is_done } = self.cells[l].backward(t, signal, layer, gradient, add);
             if let Some(watch) = watch.as_mut() {
-                watch(Place { layer: l + 1, time: Some(t + 1) }, signal);
+                watch(Location { layer: l + 1, time: Some(t + 1) }, signal);
             }
             product(self.input(inputs, l, t).transposed(), input, &gradient.weight, add);
             if let (false, Some(bias)) = (bias_is_done, &gradient.bias) {
@@ -164,23 +159,7 @@ impl Recurrent {
     }
 }
 
-/// target = a b, or target += a b.
+/// Computes target = a b, or target += a b where `add` is set.
 fn product<'a>(a: impl Into<Operand<'a>>, b: &'a Matrix, target: &Matrix, add: bool) {
     if add { add_product(a, b, target) } else { multiply(a, b, target) }
-}
-
-/// b + r, `[lane, 1, columns]`, into `target`; None without biases.
-fn both_biases(layer: &Layer, target: &Matrix) -> Option<Matrix> {
-    let (bias, recurrent) = layer.bias.as_ref().zip(layer.recurrent_bias.as_ref())?;
-    drop(bias.add_out(target, recurrent));
-    Some(target.share())
-}
-
-/// x W + b + r, and h R added where there is a state before, into `target`.
-fn gate_inputs(x: Operand, before: Option<&Matrix>, layer: &Layer, biases: Option<&Matrix>, target: &Matrix) {
-    affine(x, &layer.weight, biases, target);
-    if let Some(before) = before {
-        let recurrent = layer.recurrent.as_ref().expect("a recurrent layer has a recurrent matrix");
-        add_product(before, recurrent, target);
-    }
 }

@@ -1,0 +1,188 @@
+//! Turns the norms and losses of a pass into the verdicts of its trials.
+
+use crate::clip;
+use crate::data::{Batch, Dataset, LaneSeeds};
+use crate::lane::{ActiveLane, LaneTrial, LastUpdate};
+use crate::locate;
+use crate::optimizer::PerLaneOptimizer;
+use crate::profile::Profile;
+use crate::readout::Readout;
+use crate::sharpness::sharpness;
+use crate::start::Start;
+use crate::still::FixedPoint;
+use crate::weights::Weights;
+use blowup_core::trial::{Lane, Shape};
+use blowup_core::verdict::{Beginning, Course, Finished, Next, Probe, Record};
+
+/// What verdicts depend on besides the passes.
+pub struct Judge<'a> {
+    pub shape: &'a Shape,
+    /// The lane of every trial, in the order in which the trials were given.
+    pub lanes: &'a [Lane],
+    /// What the spec wants to be recorded.
+    pub record: &'a Record,
+    /// Each lane's loss over the evaluation data before the first update. None where the training
+    /// batch is all of the data.
+    pub initial: Option<Vec<f64>>,
+    /// Whether a lane at rest need not be trained to its end: every batch is all of the data, and
+    /// nothing is recorded that only a pass can tell.
+    pub rests: bool,
+}
+
+/// What a pass has left behind.
+pub struct Pass<'a> {
+    /// The number of updates before it.
+    pub step: u64,
+    /// The batch that was trained on.
+    pub batch: &'a Batch,
+    /// The data that sharpness and trivial losses refer to.
+    pub reference: &'a Dataset,
+    /// The number of pad lanes at the end of all tensors.
+    pub pads: usize,
+    /// The weights before the update.
+    pub weights: &'a Weights,
+    /// The gradients before they are clipped.
+    pub gradients: &'a Weights,
+    pub optimizer: &'a PerLaneOptimizer,
+    pub readout: &'a Readout,
+    /// What only the first pass measures.
+    pub start: Option<&'a Start>,
+    /// What `layers.csv` says of this pass, where the record wants it.
+    pub profile: Option<&'a Profile>,
+    /// After the last update, each lane's loss over the evaluation data, where that is not the
+    /// batch.
+    pub evaluated: Option<Vec<f64>>,
+}
+
+impl Judge<'_> {
+    /// The number of the epoch that has ended when `step` begins, 0 before the first. None within
+    /// an epoch.
+    pub fn epoch_end(&self, step: u64) -> Option<u64> {
+        let steps_per_epoch = self.shape.steps_per_epoch();
+        let ends = step.is_multiple_of(steps_per_epoch) || step == self.shape.steps;
+        ends.then(|| step.div_ceil(steps_per_epoch))
+    }
+
+    /// Feeds what was read to the courses and decides about clipping. After the last update it
+    /// returns the final loss of each lane.
+    pub fn judge(&self, active: &mut [ActiveLane], pass: &Pass) -> Option<Vec<f64>> {
+        let Pass { step, readout, optimizer, .. } = *pass;
+        let total = self.shape.steps;
+        let last = step == total;
+        let ends_epoch = self.epoch_end(step).is_some();
+        let largest = self.shape.clip_value.then(|| clip::value::largest(pass.gradients));
+        if let Some(start) = pass.start {
+            self.begin(active, pass, start);
+        }
+        let mut finals = Vec::with_capacity(active.len());
+        let mut suspects = Vec::new();
+        for (i, lane) in active.iter_mut().enumerate() {
+            let loss = readout.loss(i);
+            finals.push(pass.evaluated.as_ref().map_or(loss, |e| e[i]));
+            if lane.has_left() {
+                continue;
+            }
+            let moved = lane.update.take().map(|update| match update {
+                LastUpdate::Known(norm) => norm,
+                LastUpdate::Measured { factor } => factor * readout.update_norm(i),
+            });
+            let weight_norm = moved.map(|_| readout.weight_norm(i, pass.weights));
+            let norm = readout.gradient_norm(i, pass.gradients);
+            lane.gradient_norm = norm.exact;
+            if let Some(weight_norm) = weight_norm {
+                lane.still.note(loss, norm.exact, weight_norm);
+            }
+            let mut suspect = false;
+            for LaneTrial { index, course, clip } in &mut lane.trials {
+                let (settings, Some(course)) = (&self.lanes[*index], course.as_mut()) else { continue };
+                pass.profile.iter().for_each(|profile| course.profiled(profile.rows(i)));
+                if let (Some(moved), Some(weight_norm)) = (moved, weight_norm) {
+                    course.updated(moved);
+                    course.weighed(weight_norm);
+                    if ends_epoch {
+                        course.epoch_end(weight_norm, optimizer.lr(i));
+                    }
+                }
+                *clip = clip::coefficient(settings.clip, norm, self.shape.dtype);
+                let largest = largest.as_ref().map(|largest| largest[i]);
+                let clipped = clip::is_clipped(settings.clip, *clip, largest, self.shape.dtype);
+                let probe = Probe { loss, grad_norm: Some(norm.exact), samples: pass.batch.samples, clipped };
+                let Next { locate, .. } =
+                    if last { course.last_check(finals[i], norm.exact) } else { course.step(probe) };
+                suspect |= locate;
+                if let (true, false, Some(moved), Some(weight_norm)) = (lane.still.at_rest, last, moved, weight_norm) {
+                    let rest = FixedPoint { probe, moved, weight_norm, lr: optimizer.lr(i) };
+                    rest.stay(course, step..total, self.shape.steps_per_epoch());
+                }
+            }
+            if suspect {
+                suspects.push(i);
+            }
+        }
+        self.locate(active, pass, &suspects);
+        if last && self.record.sharpness {
+            for (i, lane) in active.iter_mut().enumerate() {
+                lane.sharpness = Some(self.sharpness(lane, pass, i));
+            }
+        }
+        last.then_some(finals)
+    }
+
+    /// Gives every trial its course, now that its beginning is measured.
+    fn begin(&self, active: &mut [ActiveLane], pass: &Pass, start: &Start) {
+        for (i, lane) in active.iter_mut().enumerate() {
+            let settings = lane.settings(self.lanes);
+            let loss_initial = self.initial.as_ref().map_or(pass.readout.loss(i), |initial| initial[i]);
+            let trivial = pass.reference.trivial_loss(settings.data_seed);
+            let weight_norm = pass.readout.weight_norm(i, pass.weights);
+            let beginning = start.beginning(i, loss_initial, trivial, weight_norm);
+            let sharpness = self.record.sharpness.then(|| self.sharpness(lane, pass, i));
+            let beginning = Beginning { sharpness, ..beginning };
+            let lr = settings.lr * settings.schedule.factor(0, self.shape.steps.max(1));
+            for trial in &mut lane.trials {
+                trial.course = Some(Course::new(beginning.clone(), settings.loss_ratio, lr, self.record.clone()));
+            }
+        }
+    }
+
+    /// The sharpness of lane `i` as it stands now.
+    fn sharpness(&self, lane: &ActiveLane, pass: &Pass, i: usize) -> f64 {
+        let seeds = LaneSeeds::of(lane.settings(self.lanes));
+        let batch = pass.reference.batch(&[seeds], 0, 0..pass.reference.samples(), None);
+        sharpness(self.shape, pass.weights, i, &batch)
+    }
+
+    /// Finds where the first non-finite value of this step began, for the lanes `suspects`.
+    fn locate(&self, active: &mut [ActiveLane], pass: &Pass, suspects: &[usize]) {
+        if suspects.is_empty() {
+            return;
+        }
+        let sites = locate::locate(self.shape, suspects, pass.pads, pass.weights, pass.batch);
+        for (&i, site) in suspects.iter().zip(sites) {
+            let courses = active[i].trials.iter_mut().filter_map(|trial| trial.course.as_mut());
+            courses.for_each(|course| course.located(site));
+        }
+    }
+
+    /// Hands over every trial that has its verdict: all of them after the last update, when
+    /// `finals` has the final loss of each lane; before, those with a NaN loss or at rest.
+    pub fn release(
+        &self,
+        active: &mut [ActiveLane],
+        readout: &Readout,
+        finals: Option<&[f64]>,
+        done: &mut dyn FnMut(usize, Finished),
+    ) {
+        for (i, lane) in active.iter_mut().enumerate() {
+            // A trial that ends at a NaN has no curvature there, so its sharpness is NaN.
+            let sharpness = lane.sharpness.or(self.record.sharpness.then_some(f64::NAN));
+            let last = lane.still.at_rest.then(|| readout.loss(i)).or(finals.map(|finals| finals[i]));
+            for trial in &mut lane.trials {
+                let ended = trial.course.as_ref().is_some_and(Course::has_ended);
+                if let Some(course) = trial.course.take_if(|_| ended || last.is_some()) {
+                    done(trial.index, course.finish(last.unwrap_or(f64::NAN), sharpness));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The training loop of a cohort: forward, loss, backward, one read, verdicts, update.
+//!
+//! `feed` makes the batches, and `judge` turns what was read into verdicts. The host learns the
+//! norms of an update and of the weights after it one step later, from the read that brings the
+//! next step's loss. A lane leaves at its first NaN loss; the tensors shrink when enough lanes have
+//! left.
+
+mod feed;
+mod judge;
+
+use super::clip;
+use super::data::LaneSeeds;
+use super::device;
+use super::dtype::kind;
+use super::effective::Effective;
+use super::lane::{ActiveLane, LastUpdate, siblings};
+use super::loss::loss;
+use super::matrix::Matrix;
+use super::module::{Location, Module, Watch};
+use super::network;
+use super::optimizer::{PerLaneOptimizer, UpdateNorm};
+use super::profile::Profile;
+use super::readout::Readout;
+use super::start::Start;
+use super::still;
+use super::trace::Sink;
+use super::weights::{Weights, host};
+use super::{init, lanes};
+use blowup_core::mean::Mean;
+use blowup_core::training::Step;
+use blowup_core::trial::{Lane, Shape, Trial};
+use blowup_core::verdict::{Finished, Layers, Record};
+use feed::Feed;
+use judge::{Judge, Pass};
+use tch::{Kind, Tensor};
+
+/// The tensors shrink when at least this share of the lanes has left.
+const COMPACT_AT: f64 = 0.25;
+
+/// Trains `trials` to their verdicts, as [`crate::train`] does. `watch` sees every step of the
+/// first trial.
+///
+/// Returns the number of passes, which is one more than the number of updates, or less where every
+/// trial has left before the last update.
+///
+/// # Errors
+/// If a data file cannot be read.
+///
+/// # Panics
+/// If the trials are not of one shape.
+pub fn train(
+    trials: &[Trial],
+    record: &Record,
+    watch: Option<Sink>,
+    done: &mut dyn FnMut(usize, Finished),
+) -> Result<u64, String> {
+    let mut parts = trials.iter().map(Trial::parts);
+    let Some((shape, first)) = parts.next() else { return Ok(0) };
+    let mut lanes = vec![first];
+    for (other, lane) in parts {
+        assert!(other == shape, "trials of different shapes cannot train together: {other:?} and {shape:?}");
+        lanes.push(lane);
+    }
+    // The trainer sees no trials. It sees their shape, which they share, and the lane of each.
+    Trainer::new(&shape, &lanes, record, watch)?.run(done)
+}
+
+struct Trainer<'a, 'w> {
+    shape: &'a Shape,
+    /// The lane of every trial, in the order in which the trials were given.
+    lanes: &'a [Lane],
+    kind: Kind,
+    /// The lanes in training, in the order of the tensors' lanes.
+    active: Vec<ActiveLane>,
+    /// The number of pad lanes behind them.
+    pads: usize,
+    weights: Weights,
+    gradients: Weights,
+    effective: Effective,
+    optimizer: PerLaneOptimizer,
+    readout: Readout,
+    workspaces: Workspaces<'a>,
+    feed: Feed<'a>,
+    judge: Judge<'a>,
+    watch: Option<Sink<'w>>,
+}
+
+/// The networks of a cohort, one for each batch size.
+struct Workspaces<'a> {
+    shape: &'a Shape,
+    kind: Kind,
+    made: Vec<Workspace>,
+}
+
+struct Workspace {
+    samples: usize,
+    network: Box<dyn Module>,
+    /// dLoss/doutput, `[lane, batch, outputs]`.
+    signal: Matrix,
+}
+
+impl Workspaces<'_> {
+    /// Returns the workspace for batches of `samples`, which is made at the first call.
+    fn of(&mut self, lanes: i64, samples: usize) -> &mut Workspace {
+        let at = self.made.iter().position(|workspace| workspace.samples == samples).unwrap_or_else(|| {
+            let network = network::new(self.shape, lanes, samples as i64, self.kind);
+            let signal = Matrix::of(network.output().zeros_like());
+            self.made.push(Workspace { samples, network, signal });
+            self.made.len() - 1
+        });
+        &mut self.made[at]
+    }
+}
+
+impl<'a, 'w> Trainer<'a, 'w> {
+    fn new(
+        shape: &'a Shape,
+        lanes: &'a [Lane],
+        record: &'a Record,
+        watch: Option<Sink<'w>>,
+    ) -> Result<Trainer<'a, 'w>, String> {
+        let kind = kind(shape.dtype);
+        let active: Vec<ActiveLane> = siblings(shape, lanes).into_iter().map(ActiveLane::new).collect();
+        let all: Vec<Lane> = active.iter().map(|lane| *lane.settings(lanes)).collect();
+        let pads = lanes::pads(shape, active.len());
+        let weights = init::weights(shape, &all, pads, kind);
+        let feed = Feed::new(shape, lanes, kind)?;
+        let only_norms = watch.is_none() && record.layers == Layers::Never && !record.sharpness;
+        let rests = feed.is_full_batch() && only_norms;
+        let mut trainer = Trainer {
+            shape,
+            lanes,
+            kind,
+            pads,
+            gradients: weights.zeros_like(),
+            effective: Effective::new(shape, &weights),
+            optimizer: PerLaneOptimizer::new(shape, &all, pads, &weights),
+            active,
+            readout: Readout::new(&weights),
+            weights,
+            workspaces: Workspaces { shape, kind, made: Vec::new() },
+            feed,
+            judge: Judge { shape, lanes, record, initial: None, rests },
+            watch,
+        };
+        trainer.judge.initial = trainer.evaluate();
+        Ok(trainer)
+    }
+
+    /// Trains to the end and returns the number of passes.
+    fn run(mut self, done: &mut dyn FnMut(usize, Finished)) -> Result<u64, String> {
+        let total = self.shape.steps;
+        for step in 0..=total {
+            let seeds = self.seeds();
+            self.feed.prepare(step, &seeds, self.pads)?;
+            let (start, profile) = self.pass(step);
+            let evaluated = if step == total { self.evaluate() } else { None };
+            let pass = Pass {
+                step,
+                batch: self.feed.batch(),
+                reference: self.feed.reference(),
+                pads: self.pads,
+                weights: &self.weights,
+                gradients: &self.gradients,
+                optimizer: &self.optimizer,
+                readout: &self.readout,
+                start: start.as_ref(),
+                profile: profile.as_ref(),
+                evaluated,
+            };
+            let finals = self.judge.judge(&mut self.active, &pass);
+            self.judge.release(&mut self.active, &self.readout, finals.as_deref(), done);
+            if self.active.iter().all(ActiveLane::has_left) {
+                return Ok(step + 1);
+            }
+            self.arrange();
+            self.update();
+        }
+        Ok(total + 1)
+    }
+
+    /// Returns the seeds of the lanes in training.
+    fn seeds(&self) -> Vec<LaneSeeds> {
+        self.active.iter().map(|lane| LaneSeeds::of(lane.settings(self.lanes))).collect()
+    }
+
+    /// Runs forward and backward over the prepared batch and reads all that is measured on the way.
+    /// It returns what only the first pass measures, and the profile of the layers where the record
+    /// wants it.
+    fn pass(&mut self, step: u64) -> (Option<Start>, Option<Profile>) {
+        let batch = self.feed.batch();
+        let at_epoch = self.judge.epoch_end(step).filter(|&epoch| self.judge.record.layers.at(epoch));
+        let Workspace { network, signal, .. } = self.workspaces.of(self.weights.lanes, batch.samples);
+        let weights = self.effective.of(&self.weights);
+        network.forward(weights, &batch.inputs);
+        loss(self.shape.loss, network.output(), &batch.targets, self.readout.loss_target(), Some(signal));
+        let mut start = (step == 0).then(|| Start::new(self.shape, &**network));
+        let wanted = at_epoch.or_else(|| self.watch.is_some().then_some(0));
+        let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, signal, &self.weights));
+        let mut watch = |place: Location, delta: &Tensor| {
+            start.iter_mut().for_each(|start| start.watch(place, delta));
+            profile.iter_mut().for_each(|profile| profile.watch(place, delta));
+        };
+        let watch: Option<Watch> = if step == 0 || wanted.is_some() { Some(&mut watch) } else { None };
+        network.backward(weights, &self.gradients, &batch.inputs, signal, watch);
+        self.effective.pull_back(&mut self.gradients);
+        profile.iter_mut().for_each(|profile| profile.finish(&self.gradients));
+        self.readout.measure_gradients(&self.gradients);
+        if step == 0 {
+            self.readout.measure_weights(&self.weights);
+        }
+        self.readout.read();
+        if let (Some(watch), Some(profile)) = (&mut self.watch, &profile) {
+            let (loss, grad_norm) = (self.readout.loss(0), self.readout.gradient_norm(0, &self.gradients).exact);
+            watch(Step { step, loss, grad_norm, layers: profile.rows(0) });
+        }
+        (start, profile.filter(|_| at_epoch.is_some()))
+    }
+
+    /// Forks lanes whose trials part ways, and drops the lanes that have left if they are many.
+    fn arrange(&mut self) {
+        let left = self.active.iter().filter(|lane| lane.has_left()).count();
+        let few_left = (left as f64) < COMPACT_AT * self.active.len() as f64 || left == 0;
+        if few_left && !self.active.iter().any(ActiveLane::forks) {
+            return;
+        }
+        let (mut stay, mut active) = (Vec::new(), Vec::new());
+        for (i, lane) in std::mem::take(&mut self.active).into_iter().enumerate() {
+            let forked = lane.fork();
+            stay.extend(std::iter::repeat_n(i, forked.len()));
+            active.extend(forked);
+        }
+        let old = self.weights.lanes as usize - self.pads;
+        let pads = lanes::pads(self.shape, stay.len());
+        let old_pads = old..old + self.pads;
+        let index: Vec<usize> =
+            stay.iter().copied().chain(old_pads.chain(std::iter::repeat(stay[0])).take(pads)).collect();
+        self.pads = pads;
+        let tensor = device::upload(Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>()));
+        self.workspaces.made.clear();
+        self.weights = self.weights.gather(&tensor);
+        self.gradients = self.gradients.gather(&tensor);
+        self.effective = Effective::new(self.shape, &self.weights);
+        self.optimizer.gather(&index);
+        self.readout = Readout::new(&self.weights);
+        self.feed.rearranged();
+        self.active = active;
+    }
+
+    /// Clips the gradients, updates the weights, and notes how long the update of each lane was.
+    fn update(&mut self) {
+        let pads = std::iter::repeat_n(1.0, self.pads);
+        let mut clamped = false;
+        if self.shape.clip_value {
+            let bound = |lane: &ActiveLane| clip::bound(lane.settings(self.lanes).clip);
+            let thresholds: Vec<f64> = self.active.iter().map(bound).chain(pads.clone()).collect();
+            clip::value::clamp(&mut self.gradients, &thresholds);
+            clamped = true;
+        }
+        let coefficients: Vec<f64> = self.active.iter().map(|lane| lane.trials[0].clip).chain(pads).collect();
+        let clipped = coefficients.iter().any(|&c| c != 1.0);
+        let watched = self.suspected_still();
+        let norm = self.optimizer.step(
+            &mut self.weights,
+            &mut self.gradients,
+            clipped.then_some(&coefficients[..]),
+            &self.readout,
+        );
+        for (i, before) in watched {
+            self.active[i].still.found(still::equal(&self.weights, i, &before));
+        }
+        let norm = match norm {
+            UpdateNorm::OfGradient if clamped => {
+                UpdateNorm::OfDirection((0..self.active.len()).map(|i| self.optimizer.lr(i)).collect())
+            }
+            norm @ (UpdateNorm::OfGradient | UpdateNorm::OfDirection(_) | UpdateNorm::Measured) => norm,
+        };
+        match norm {
+            UpdateNorm::OfGradient => {}
+            UpdateNorm::OfDirection(_) => self.readout.measure_update(&self.gradients),
+            UpdateNorm::Measured => self.readout.settle_update(&self.gradients),
+        }
+        for (i, lane) in self.active.iter_mut().enumerate() {
+            lane.update = Some(match &norm {
+                UpdateNorm::OfGradient => {
+                    LastUpdate::Known(length(self.optimizer.lr(i), lane.trials[0].clip, lane.gradient_norm))
+                }
+                UpdateNorm::OfDirection(factors) => LastUpdate::Measured { factor: factors[i] },
+                UpdateNorm::Measured => LastUpdate::Measured { factor: 1.0 },
+            });
+        }
+    }
+
+    /// Returns the lanes that may be at rest, each with a copy of its weights.
+    fn suspected_still(&self) -> Vec<(usize, Vec<Tensor>)> {
+        let suspect = |(i, lane): (usize, &ActiveLane)| {
+            let suspect = self.judge.rests && lane.still.is_suspect() && !lane.has_left();
+            let can_rest = suspect && still::can_rest(self.shape, lane.settings(self.lanes));
+            can_rest.then(|| (i, still::copy(&self.weights, i)))
+        };
+        self.active.iter().enumerate().filter_map(suspect).collect()
+    }
+
+    /// Returns each lane's loss over the whole evaluation data, taken batch by batch in the order
+    /// of the samples. None where the training batch is all of the data.
+    fn evaluate(&mut self) -> Option<Vec<f64>> {
+        let data = self.feed.evaluation()?;
+        let (seeds, size) = (self.seeds(), self.shape.batch);
+        let mut means = vec![Mean::default(); self.active.len()];
+        let losses = Tensor::zeros([self.weights.lanes], (self.kind, device::current()));
+        for from in (0..data.samples()).step_by(size) {
+            let batch = data.batch(&seeds, self.pads, from..(from + size).min(data.samples()), None);
+            let Workspace { network, .. } = self.workspaces.of(self.weights.lanes, batch.samples);
+            network.forward(self.effective.of(&self.weights), &batch.inputs);
+            loss(self.shape.loss, network.output(), &batch.targets, &losses, None);
+            let read = host(&losses);
+            means.iter_mut().zip(read).for_each(|(mean, loss)| mean.add(loss, batch.samples as f64));
+        }
+        Some(means.iter().map(Mean::value).collect())
+    }
+}
+
+/// Returns lr x coefficient x norm. The product of the first two alone may be below the range of
+/// f64.
+fn length(lr: f64, clip: f64, norm: f64) -> f64 {
+    let factor = lr * clip;
+    if factor.is_normal() { factor * norm } else { lr * (clip * norm) }
+}

@@ -1,0 +1,31 @@
+//! The dtypes of training as libtorch's kinds, and how their numbers are rounded.
+
+use blowup_core::trial::Dtype;
+use tch::Kind;
+
+/// The kind of a tensor that trains in `dtype`.
+pub fn kind(dtype: Dtype) -> Kind {
+    match dtype {
+        Dtype::Float32 => Kind::Float,
+        Dtype::Float64 => Kind::Double,
+        Dtype::Bfloat16 => Kind::BFloat16,
+        Dtype::Float16 => Kind::Half,
+    }
+}
+
+/// The kind in which an operation on tensors of `kind` computes before it rounds its result once.
+/// As in libtorch, this is f32 for the 16-bit kinds and the kind itself otherwise.
+pub fn inner(kind: Kind) -> Kind {
+    if matches!(kind, Kind::Half | Kind::BFloat16) { Kind::Float } else { kind }
+}
+
+/// Rounds `x` to the nearest number that `kind` holds.
+#[expect(clippy::wildcard_enum_match_arm, reason = "tch has kinds that no network is trained in")]
+pub fn round(x: f64, kind: Kind) -> f64 {
+    match kind {
+        Kind::Half => half::f16::from_f64(x).to_f64(),
+        Kind::BFloat16 => half::bf16::from_f64(x).to_f64(),
+        Kind::Float => f64::from(x as f32),
+        _ => x,
+    }
+}

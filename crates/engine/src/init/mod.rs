@@ -1,0 +1,108 @@
+//! Initial parameters, as `torch.nn.init` draws them. Each initializer has a file of its own.
+//!
+//! To add one, give `trial::InitKind` a variant, write a file here, and name it in `initializer`.
+
+mod constant;
+mod he;
+mod lecun;
+mod normal;
+mod orthogonal;
+mod pytorch;
+mod recipe;
+mod scaled;
+mod uniform;
+mod xavier;
+
+use super::weights::{LayerParameters, ParameterGroup, Role, Weights, layout};
+use blowup_core::trial::{Bias, Init, InitKind, Lane, Network, Shape};
+use recipe::{Fans, Recipe, UnitDraws};
+use std::collections::HashMap;
+use tch::{Kind, Tensor};
+
+/// Returns the initial weights of these lanes, with `pads` lanes of zeros behind them.
+pub fn weights(shape: &Shape, lanes: &[Lane], pads: usize, kind: Kind) -> Weights {
+    let layout = layout(shape);
+    let weights = Weights::zeros(&layout, (lanes.len() + pads) as i64, kind);
+    for group in &layout {
+        for layer in group.first_layer..group.first_layer + group.layers {
+            fill(shape, lanes, group, layer, role(&weights.layers[layer], group.role));
+        }
+    }
+    weights
+}
+
+fn role(layer: &LayerParameters, role: Role) -> &Tensor {
+    match role {
+        Role::Weight => Some(&layer.weight),
+        Role::Recurrent => layer.recurrent.as_ref(),
+        Role::Bias => layer.bias.as_ref(),
+        Role::RecurrentBias => layer.recurrent_bias.as_ref(),
+        Role::Scale => layer.scale.as_ref(),
+        Role::Shift => layer.shift.as_ref(),
+    }
+    .expect("the layout has this role")
+}
+
+/// Writes one parameter of one layer to `target` `[lane, rows, cols]`. Lanes that share the seed
+/// and the initializer, but for its scale, share the draws.
+fn fill(shape: &Shape, lanes: &[Lane], group: &ParameterGroup, layer: usize, target: &Tensor) {
+    let size = group.rows * group.cols;
+    let mut drawn: HashMap<(u64, UnitDraws), Vec<f64>> = HashMap::new();
+    let mut values = Vec::with_capacity(lanes.len() * size);
+    for lane in lanes {
+        let Recipe { draws, factor } = recipe(shape, lane, group, layer);
+        let units = drawn.entry((lane.seed, draws)).or_insert_with(|| draws.draw(lane.seed, group, layer));
+        let offset = if group.role == Role::Weight && layer == 0 { lane.init.offset } else { 0.0 };
+        values.extend(units.iter().map(|x| x * factor + offset));
+        if let (Role::Bias, Network::Gated { width, .. }, Some(forget_bias)) =
+            (group.role, shape.network, lane.forget_bias)
+            && layer < shape.network.depth()
+        {
+            // The second gate is the one that keeps the old state, both in lstm (i, f, g, o) and in
+            // gru (r, z, n).
+            let start = values.len() - size + width;
+            values[start..start + width].iter_mut().for_each(|x| *x += forget_bias);
+        }
+    }
+    let lanes = lanes.len() as i64;
+    let source = Tensor::from_slice(&values).view([lanes, group.rows as i64, group.cols as i64]);
+    target.narrow(0, 0, lanes).copy_(&source);
+}
+
+/// Returns what to draw for one layer of `group` in this lane. Layers count from 0.
+fn recipe(shape: &Shape, lane: &Lane, group: &ParameterGroup, layer: usize) -> Recipe {
+    match group.role {
+        Role::Scale => Recipe { draws: UnitDraws::One, factor: 1.0 },
+        Role::Shift => Recipe { draws: UnitDraws::Zero, factor: 0.0 },
+        Role::Bias | Role::RecurrentBias => match lane.bias {
+            Bias::None => unreachable!("a network without biases has no such group"),
+            Bias::Learned { std: 0.0 } => Recipe { draws: UnitDraws::Zero, factor: 0.0 },
+            Bias::Learned { std } => Recipe { draws: UnitDraws::Normal, factor: std },
+            Bias::LearnedPytorch => Recipe { draws: UnitDraws::Uniform, factor: pytorch::bound(shape, layer) },
+        },
+        Role::Weight | Role::Recurrent => {
+            let recurrent = lane.recurrent_init.filter(|_| group.role == Role::Recurrent);
+            let Init { kind, scale, offset: _ } = recurrent.unwrap_or(lane.init);
+            let pytorch_bound = pytorch::bound(shape, layer);
+            initializer(kind)(scale, Fans { fan_in: group.rows as f64, fan_out: group.cols as f64, pytorch_bound })
+        }
+    }
+}
+
+/// Returns the function of an initializer. It is given the initializer's scale and the sizes of the
+/// matrix.
+fn initializer(kind: InitKind) -> fn(f64, Fans) -> Recipe {
+    match kind {
+        InitKind::Normal => normal::normal,
+        InitKind::Uniform => uniform::uniform,
+        InitKind::Xavier => xavier::normal,
+        InitKind::XavierUniform => xavier::uniform,
+        InitKind::He => he::normal,
+        InitKind::HeUniform => he::uniform,
+        InitKind::Lecun => lecun::normal,
+        InitKind::Orthogonal => orthogonal::orthogonal,
+        InitKind::Scaled => scaled::normal,
+        InitKind::Constant => constant::constant,
+        InitKind::Pytorch => pytorch::uniform,
+    }
+}

@@ -1,0 +1,46 @@
+//! What all networks have in common: a forward and a backward pass over a batch, on buffers that
+//! are made once.
+
+use super::matrix::{Matrix, Sequence};
+use super::weights::Weights;
+use tch::Tensor;
+
+/// A network with its buffers, for one number of lanes and one batch size.
+pub trait Module {
+    /// Computes the outputs `[lane, batch, outputs]`, which `output` then returns, from `inputs`
+    /// `[time, lane, batch, inputs]`. The time dimension is 1 for an mlp.
+    fn forward(&mut self, weights: &Weights, inputs: &Sequence);
+
+    /// The outputs of the last forward pass, `[lane, batch, outputs]`.
+    fn output(&self) -> &Matrix;
+
+    /// Writes the gradients of all weights, given `signal`, which is dLoss/doutput
+    /// `[lane, batch, outputs]`.
+    ///
+    /// `watch` is called with the backprop signal dLoss/dh of every hidden layer as soon as it is
+    /// computed: from the output towards the input, and from the last time step to the first.
+    fn backward(
+        &mut self,
+        weights: &Weights,
+        gradients: &Weights,
+        inputs: &Sequence,
+        signal: &Matrix,
+        watch: Option<Watch>,
+    );
+
+    /// The hidden layers' outputs `[lane, batch, width]` of the last forward pass, by layer, then
+    /// by time step.
+    fn activations(&self) -> Vec<(Location, &Tensor)>;
+}
+
+/// A function that is called with the backprop signal `[lane, batch, width]` of each hidden layer.
+pub type Watch<'a> = &'a mut dyn FnMut(Location, &Tensor);
+
+/// A place in a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// The layer, counted from 1.
+    pub layer: usize,
+    /// The time step, counted from 1, in recurrent networks; else None.
+    pub time: Option<usize>,
+}
