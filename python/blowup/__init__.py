@@ -52,9 +52,9 @@ def export(
 ) -> Exported:
     """Writes a model's training step, its data and its initial weights into one file, a bundle.
 
-    The model and the loss stay as they are. Their forward and backward pass is traced into one graph
-    of PyTorch's own operators, which trains any number of models at once, each with its own weights.
-    Before the file is written the graph is held against the program, in float64.
+    The model and the loss stay as they are. Their forward and backward pass is traced into one
+    graph of PyTorch's own operators, which trains any number of models at once, each with its own
+    weights. Before the file is written the graph is held against the program, in float64.
 
     Needs PyTorch 2.11, on the CPU.
 

@@ -64,7 +64,7 @@ class Program:
             program that does the same.
 
     Raises:
-        Damaged: if it calls an operator that is not allowed, or that this PyTorch has in another form.
+        Damaged: if it calls an operator that is not allowed, or whose schema is another here.
     """
 
     def __init__(self, bundle: Bundle, wide: bool = False) -> None:
@@ -151,7 +151,7 @@ class Program:
     def inputs(
         self, state: State, batch: list[torch.Tensor], drawn: list[torch.Tensor], graph: dict[str, Any]
     ) -> list[torch.Tensor]:
-        """The first values of a graph, in their order: what the lanes hold, then what they share."""
+        """The first values of a graph: what the lanes hold, then what they share."""
         program = self.bundle.program
         return [
             *(state.parameters[of["name"]] for of in program["parameters"]),
@@ -266,7 +266,7 @@ def _of_lane(arg: Any, lane: int) -> Any:
 
 
 def affine(value: Any, lanes: int) -> int:
-    """An integer of a graph for one number of lanes: it is a number, or ``[c, k]`` for c + k x lanes."""
+    """An integer for one number of lanes: it is a number, or ``[c, k]`` for c + k x lanes."""
     return int(value[0] + value[1] * lanes if isinstance(value, list) else value)
 
 

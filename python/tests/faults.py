@@ -245,17 +245,13 @@ FAULTS: dict[str, Planted] = {
     "log": Planted(start_at("layer.bias", 9.0)(log_of_relu), mean_square, (_x,), None, fill("layer.bias", -9.0)),
     "sqrt": Planted(lambda: Part(distance), mean_square, (_x, _y), (_x, _x), derivative=True),
     "where": Planted(lambda: Part(masked_distance), mean_square, (_x, _y), (_x, _x), derivative=True),
-    "unit": Planted(
-        start_at("layer.bias", 9.0)(unit), mean_square, (_x,), None, fill("layer.bias", -90.0)
-    ),
+    "unit": Planted(start_at("layer.bias", 9.0)(unit), mean_square, (_x,), None, fill("layer.bias", -90.0)),
     "angle": Planted(lambda: Part(angle), mean_square, (_x, _y), (_one, _one), keep, derivative=True),
     "exp": Planted(lambda: Part(variance), mean_square, (_x,), None, fill("layer.bias", 1000.0)),
     "inverse softplus": Planted(
         start_at("layer.bias", 9.0)(inverse_softplus), mean_square, (_x,), None, fill("layer.bias", 200.0)
     ),
-    "root": Planted(
-        lambda: Part(cube_root), mean_square, (_x,), (_zero,), fill("layer.bias", 0.0), derivative=True
-    ),
+    "root": Planted(lambda: Part(cube_root), mean_square, (_x,), (_zero,), fill("layer.bias", 0.0), derivative=True),
     "std": Planted(lambda: Part(spread), mean_square, (_x,), (_zero,)),
     "std gradient": Planted(lambda: Part(spread_gradient), mean_square, (_x,), (_zero,), derivative=True),
     "odds": Planted(lambda: Part(odds), mean_square, (_x,), None, fill("layer.bias", 200.0)),
@@ -282,7 +278,5 @@ FAULTS: dict[str, Planted] = {
     ),
     "deep": Planted(Deep, mean_square, (_x,), None, explode, module="layers.4"),
     "hand softmax": Planted(lambda: nn.Linear(8, 8), cross_entropy_by_hand, (_x, _labels), None, fill("bias", 100.0)),
-    "weights": Planted(
-        lambda: nn.Linear(8, 8), weighted, (_x, torch.ones(4)), (_x, torch.zeros(4))
-    ),
+    "weights": Planted(lambda: nn.Linear(8, 8), weighted, (_x, torch.ones(4)), (_x, torch.zeros(4))),
 }

@@ -1,4 +1,4 @@
-"""Programs that no bundle can hold. The line to be named ends in `# REFUSED`, and the expression follows."""
+"""Programs that no bundle can hold. Behind `# REFUSED` stands what the refusal must name."""
 
 from __future__ import annotations
 

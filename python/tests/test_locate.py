@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import faults
 import pytest
 import torch
-from faults import FAULTS, Planted
-from zoo import ZOO
 
 import blowup
+import faults
 from blowup import _run
 from blowup._bundle import Bundle
 from blowup._locate import Fault, locate
+from faults import FAULTS, Planted
+from zoo import ZOO
 
 _LINES = Path(faults.__file__).read_text().splitlines()
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import refused
 import torch
-from refused import PROGRAMS
 from torch import nn
 
 import blowup
+import refused
 from blowup import Refused, _run
 from blowup._bundle import Bundle, Damaged
 from blowup._export import build, check, inputs, lanes, one_lane
+from refused import PROGRAMS
 
 _LINES = Path(refused.__file__).read_text().splitlines()
 

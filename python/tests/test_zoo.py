@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from zoo import ZOO, Example
 
 import blowup
 from blowup import _run
 from blowup._bundle import Bundle
 from blowup._export import draws
+from zoo import ZOO, Example
 
 LANES, TOLERANCE = 3, 1e-9
 

@@ -1,4 +1,4 @@
-"""Models and losses as their authors would write them: nothing here knows of lanes, graphs or bundles."""
+"""Models and losses as their authors would write them: nothing here knows of bundles."""
 
 from __future__ import annotations
 
@@ -322,7 +322,7 @@ class Policy(nn.Module):
 def reinforce(model, batch):
     state, action, reward = batch
     policy = model(state)
-    return -(policy.log_prob(action) * reward).mean() - 0.01 * policy.entropy().mean()
+    return -(policy.log_prob(action) * reward.squeeze(-1)).mean() - 0.01 * policy.entropy().mean()
 
 
 class Denoiser(nn.Module):
@@ -453,7 +453,7 @@ ZOO: dict[str, Example] = {
     "autoencoder": Example(_double(Autoencoder), reconstruction, (_data((26, 12))[0].sigmoid(),), 8),
     "vae": Example(_double(VAE), evidence, _data((26, 12)), 8, 0.005),
     "ppo": Example(_double(ActorCritic), ppo, (*_played[:2], *(x.squeeze(-1) - 1 for x in _played[2:])), 8),
-    "reinforce": Example(_double(Policy), reinforce, _data((26, 4), (3, (26,)), (26,), )[:2] + (_rows[0][:, 0],), 8),
+    "reinforce": Example(_double(Policy), reinforce, _data((26, 4), (3, (26,)), (26, 1)), 8),
     "diffusion": Example(_double(Denoiser), denoise, _data((26, 2)), 8),
     "graph network": Example(_double(Messages), nodes, _data((10, 4), (10, (2, 24)), (10, 1)), None),
     "mixture of experts": Example(_double(Experts), classes, _rows, 8),

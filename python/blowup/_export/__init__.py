@@ -1,4 +1,7 @@
-"""Makes a bundle of a model: trace, batch over lanes, write, check. Imported by ``blowup.export`` alone."""
+"""Makes a bundle of a model: trace, batch over lanes, write, check.
+
+Only ``blowup.export`` imports this package, since it needs PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -88,8 +91,7 @@ def build(
     operators, sites = graph.Table(), graph.Table()
     tensors: dict[str, torch.Tensor] = {}
     graphs = [
-        {"rows": rows} | _graph(one, shared, weights, operators, sites, tensors)
-        for rows, one in zip(sizes, ones)
+        {"rows": rows} | _graph(one, shared, weights, operators, sites, tensors) for rows, one in zip(sizes, ones)
     ]
 
     def named(kind: str, names: list[str]) -> list[dict[str, Any]]:
@@ -138,12 +140,11 @@ def _trace(module: nn.Module, loss: Loss, batches: inputs.Batches, rows: int) ->
         raise Refused(why, error.place) from error
 
 
-def _trained_once(
-    model: Callable[[], nn.Module], seeds: list[int], loss: Loss, batches: inputs.Batches
-) -> nn.Module:
-    """A model of another seed whose loss was computed once; an error of the user's own program ends it here.
+def _trained_once(model: Callable[[], nn.Module], seeds: list[int], loss: Loss, batches: inputs.Batches) -> nn.Module:
+    """A model of another seed whose loss was computed once.
 
-    Traced after that, it must give the graph that another model gave at its first step.
+    Traced after that, it must give the graph that another model gave at its first step. An error of
+    the user's own program ends the export here and stays as it is.
     """
     other = inputs.make(model, seeds[1] if len(seeds) > 1 else seeds[0] + 1)
     leaves = batches.some(batches.rows, torch.Generator().manual_seed(1))
@@ -193,7 +194,7 @@ def _graph(
 
 
 def _unrolled(one: OneLane, traced: list[torch.fx.GraphModule]) -> set[Any]:
-    """The operators of one lane whose batching rule made other calls for another number of lanes."""
+    """The operators of one lane that became other calls for another number of lanes."""
     counts = [
         Counter((str(node.target), places.of_node(node)) for node in each.graph.nodes if node.op == "call_function")
         for each in traced

@@ -1,4 +1,4 @@
-"""Holds a bundle against the program that it came from: plain autograd, lane by lane, in float64."""
+"""Holds a bundle against the program that it came from: plain autograd in float64, lane by lane."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def check(
 ) -> float:
     """Trains a few lanes by the bundle and by the program, and compares all that a step gives.
 
-    Both compute in float64, also where the model does not: nothing but a wrong graph then makes them
-    differ by more than rounding. Each lane has its own weights, batch and random numbers. Lane 0
-    runs alone as well.
+    Both compute in float64, also where the model does not: nothing but a wrong graph then makes
+    them differ by more than rounding. Each lane has its own weights, batch and random numbers.
+    Lane 0 runs alone as well.
 
     Returns:
         The largest relative difference.
@@ -76,9 +76,8 @@ def _check_graph(
             if lane == 0:
                 worst = max(worst, _compare(_of_lane(alone, 0), told, what + ", alone"))
             with torch.no_grad():
-                for name, parameter in one.named_parameters():
-                    if parameter.requires_grad:
-                        parameter -= _LR * told.gradients[name]
+                for name, gradient in told.gradients.items():
+                    one.get_parameter(name).sub_(_LR * gradient)
         state = _run.sgd(state, made, _LR)
     return worst
 

@@ -1,7 +1,7 @@
 """Random draws, as functions of numbers that somebody else has drawn.
 
-A bundle holds no generator. Each draw of the program becomes an input: numbers uniform in [0, 1), or
-standard normal. What the program made of them is written here, once: the exporter traces these
+A bundle holds no generator. Each draw of the program becomes an input: numbers uniform in [0, 1),
+or standard normal. What the program made of them is written here, once: the exporter traces these
 functions into the graph, and the self-check puts them in the place of the program's own draws.
 """
 
@@ -63,7 +63,7 @@ def of(func: Any, result: torch.Tensor) -> Draw:
 
 
 def compute(func: Any, drawn: torch.Tensor, args: Any, kwargs: Any, dtype: torch.dtype) -> Any:
-    """What an operator returns, in ``dtype``, if its random numbers are ``drawn``. It changes nothing."""
+    """What an operator returns, in ``dtype``, if its random numbers are ``drawn``."""
     named = {a.name: a.default_value for a in func._schema.arguments if a.has_default_value()}
     named |= {a.name: value for a, value in zip(func._schema.arguments, args)}
     named |= kwargs

@@ -9,9 +9,9 @@ import torch
 
 from blowup import _operators
 from blowup._bundle import NAMES, number
-from blowup._run import affine
 from blowup._export import places, rules
 from blowup._refused import Place, Refused
+from blowup._run import affine
 
 Json = Any
 _FORMATS = {
@@ -208,4 +208,3 @@ def _affine(one: Any, other: Any, lanes: tuple[int, int]) -> Any:
     if rest:
         raise Differs(f"{one} and {other}")
     return [one - slope * lanes[0], slope]
-

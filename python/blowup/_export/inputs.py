@@ -60,7 +60,7 @@ class Batches:
         return pytree.tree_unflatten(leaves, self.form)
 
     def some(self, rows: int, generator: torch.Generator) -> list[torch.Tensor]:
-        """A batch for tests: rows of the data at random. Leaves that are not sampled have theirs shuffled."""
+        """Some batch: rows of the data at random, and the rows of what is not sampled shuffled."""
         orders: dict[int, torch.Tensor] = {}
         picked = []
         for leaf in self.leaves:
@@ -119,7 +119,7 @@ def seed_list(seeds: int | list[int]) -> list[int]:
 
 
 def make(model: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """The model of a seed. Python's, NumPy's and PyTorch's generators start from it, and are put back.
+    """The model of a seed. The generators of Python, NumPy and PyTorch start from it.
 
     Raises:
         Refused: if ``model`` makes no module that can be traced.

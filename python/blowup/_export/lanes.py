@@ -28,7 +28,8 @@ from blowup._refused import Refused
 aten = torch.ops.aten
 _functorch = torch._C._functorch
 
-# What these are made of can be batched; they themselves cannot, or only by a rule that works in place.
+# What these are made of can be batched; they themselves cannot, or only by a rule that works in
+# place.
 _MADE_OF = get_decompositions(
     [
         aten._native_batch_norm_legit_functional.default,
@@ -47,8 +48,9 @@ def trace(one: OneLane, shared: set[str], lanes: int, loops: set[Any]) -> torch.
     """The graph of several lanes.
 
     It takes what ``one`` takes and then the random numbers of the draws, in the order of their
-    nodes, each tensor with the lanes as its first dimension; and at the end the state that the lanes
-    share, which has no such dimension. It returns what ``one`` returns, but for the shared state.
+    nodes, each tensor with the lanes as its first dimension; and at the end the state that the
+    lanes share, which has no such dimension. It returns what ``one`` returns, but for the shared
+    state.
 
     Args:
         shared: the names of the state that all lanes share.
@@ -200,7 +202,8 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
     for node in list(graph.graph.nodes):
         if node.op != "call_function":
             continue
-        same = _same_as_operand(node) or seen.setdefault(repr((node.target, node.args, sorted(node.kwargs.items()))), node)
+        call = repr((node.target, node.args, sorted(node.kwargs.items())))
+        same = _same_as_operand(node) or seen.setdefault(call, node)
         if same is not node:
             node.replace_all_uses_with(same)
             graph.graph.erase_node(node)

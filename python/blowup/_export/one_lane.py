@@ -1,7 +1,7 @@
-"""The step of one lane as a functional graph: loss, gradients and buffers from parameters, buffers and a batch.
+"""The step of one lane as a functional graph: from weights and a batch to loss and gradients.
 
-The user's code runs under plain autograd, so it may do with it what it likes. Tensors have no values
-while it is traced; a Python value that depends on one is therefore noticed, not frozen.
+The user's code runs under plain autograd, so it may do with it what it likes. Tensors have no
+values while it is traced; a Python value that depends on one is therefore noticed, not frozen.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class OneLane:
 
 
 def tensors_of(model: nn.Module) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """The trained parameters of a model, and its state: buffers and parameters that are not trained."""
+    """The trained parameters of a model, and its state: buffers, and parameters not trained."""
     trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     state = {name: p.detach() for name, p in model.named_parameters() if not p.requires_grad}
     return trained, state | {name: buffer.detach() for name, buffer in model.named_buffers()}
@@ -147,7 +147,7 @@ def refuse_if_different(first: torch.fx.GraphModule, second: torch.fx.GraphModul
     Raises:
         Refused: at the first node that differs.
     """
-    why = "two traces of the same step differ here: it depends on Python state that changes (a counter, host randomness)"
+    why = "two traces of the step differ here: it depends on Python state that changes (a counter, host randomness)"
     ones, others = list(first.graph.nodes), list(second.graph.nodes)
     number = {node: at for nodes in (ones, others) for at, node in enumerate(nodes)}
 
@@ -170,9 +170,7 @@ def refuse_if_different(first: torch.fx.GraphModule, second: torch.fx.GraphModul
 def changes_inputs(node: torch.fx.Node) -> bool:
     """Whether a node calls an operator that changes one of its arguments."""
     return (
-        node.op == "call_function"
-        and isinstance(node.target, torch._ops.OpOverload)
-        and node.target._schema.is_mutable
+        node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
     )
 
 
@@ -208,7 +206,7 @@ SAME_AS_INPUT = (aten.detach.default, aten.lift_fresh.default, aten.lift_fresh_c
 
 
 def is_plain_copy(node: torch.fx.Node) -> bool:
-    """Whether a node copies a tensor as it lies; where nothing is changed in place the copy is the tensor."""
+    """Whether a node copies a tensor as it lies: where nothing changes in place, for nothing."""
     if node.target is not aten.clone.default:
         return False
     old, new = node.args[0].meta.get("val"), node.meta.get("val")
@@ -277,7 +275,7 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _as_a_program() -> Iterator[None]:
-    """What the user's code may do while it is traced: format a value for a log; and what it may not."""
+    """While it is traced the user's code may format a value for a log, and must not recompute."""
 
     def reentrant(*_: Any, **__: Any) -> Any:
         raise RuntimeError("`checkpoint` with use_reentrant=True cannot be traced; pass use_reentrant=False")

@@ -1,8 +1,8 @@
 """Where an operation comes from: the module, and the line and expression in the user's file.
 
-Nothing here changes what is computed. `Recorder` sees every ATen call of a step and writes its place
-into the metadata of the traced node. A call of the backward pass gets the place of the forward call
-whose derivative it is; autograd numbers both alike.
+Nothing here changes what is computed. `Recorder` sees every ATen call of a step and writes its
+place into the metadata of the traced node. A call of the backward pass gets the place of the
+forward call whose derivative it is; autograd numbers both alike.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Modules:
 
 
 class Recorder(TorchDispatchMode):
-    """Writes the place of every call, numbers the random draws, and refuses what no bundle can hold.
+    """Writes down the place of every call, numbers the draws, and refuses what no bundle can hold.
 
     Args:
         modules: the modules whose forward pass runs.
@@ -104,7 +104,7 @@ class Recorder(TorchDispatchMode):
         if reason is None and name in ("aten::index", "aten::index_put", "aten::index_put_"):
             reason = _by_mask(args)
         if reason is None and node is not None and draws.is_draw(func):
-            reason = "a random draw in the backward pass (as of `checkpoint` around dropout) would not be the forward pass's"
+            reason = "a random draw in the backward pass, as of `checkpoint` around dropout, has no stream"
         if reason is None and draws.is_draw(func) and not draws.is_known(func):
             reason = f"`{name}` draws random numbers in a way that has no named stream"
         if reason is None and self._changes_parameter(func, args):
@@ -165,7 +165,7 @@ def order_of(node: torch.fx.Node) -> int:
 
 
 def relative(file: str) -> str:
-    """A file's path from the longest folder of ``sys.path`` that holds it; its name where none does."""
+    """A file's path from the longest folder of ``sys.path`` that holds it, else its name."""
     file = os.path.abspath(file)
     folders = [os.path.abspath(folder) + os.sep for folder in sys.path]
     holding = max((folder for folder in folders if file.startswith(folder)), key=len, default=None)
@@ -209,9 +209,8 @@ def _place(code: CodeType, instruction: int, line: int, module: str) -> Place:
 
 
 def _by_mask(args: Any) -> str | None:
-    """Why an index by a mask is refused. Writing one number through a mask is a choice, and may stay."""
+    """Why an index by a mask is refused. To write one number through a mask is a choice."""
     masks = [index for index in args[1] if index is not None and index.dtype in (torch.bool, torch.uint8)]
     if not masks or (len(args) > 2 and len(masks) == len(args[1]) == 1 and args[2].numel() == 1):
         return None
     return "indexing by a mask gives as many elements as the data decides; use `torch.where` or weights of 0"
-

@@ -21,7 +21,7 @@ def has_batching_rule(op: Any) -> bool:
 
 
 def lane_by_lane(op: Any) -> Any:
-    """An operator that takes every tensor with a lane dimension in front and runs ``op`` once per lane."""
+    """An operator that runs ``op`` once per lane; every tensor has the lanes as dimension 0."""
     if op in _lane_by_lane:
         return _lane_by_lane[op]
     schema = op._schema
