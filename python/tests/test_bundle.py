@@ -102,7 +102,7 @@ def test_places_name_files_by_their_import_path_and_hash(file: Path) -> None:
     assert any(place["text"] in lines[place["line"] - 1] for place in places)
     known = sum(program["places"][node["place"]] is not None for node in program["graphs"][0]["nodes"])
     assert known > 0.9 * len(program["graphs"][0]["nodes"])
-    assert any(place.get("derivative") and place["module"] == "layer1" for place in places)
+    assert any(place.get("derivative") and place["module"].startswith("layer1") for place in places)
 
 
 def test_frozen_parameters_stay(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def trace(one: OneLane, shared: set[str], lanes: int, loops: set[Any]) -> torch.
             )(*examples)
     _tidy(graph)
     for node in graph.graph.nodes:
-        if changes_inputs(node) or (node.target in _HIDDEN and isinstance(node.args[3], torch.fx.Node)):
+        if changes_inputs(node) or node.target in _HIDDEN:
             raise Refused(f"`{node.target}` changes a tensor that outlives the step", places.of_node(node))
     return graph
 
@@ -198,6 +198,12 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
             node.args = (node.args[0].args[0], *node.args[1:])
         elif node.target is aten._unsafe_index.Tensor:
             node.target = aten.index.Tensor  # the other does not check its bounds
+        elif node.target is aten._unsafe_index_put.default:
+            node.target = aten.index_put.default
+        elif node.target is aten.native_batch_norm.default and node.args[3] is None and node.args[4] is None:
+            # Without running statistics it changes nothing, and this is the name that says so.
+            node.target = aten._native_batch_norm_legit.no_stats
+            node.args = (*node.args[:3], *node.args[5:])
     seen: dict[str, torch.fx.Node] = {}
     for node in list(graph.graph.nodes):
         if node.op != "call_function":
