@@ -51,8 +51,20 @@ def in_place(h):
     h = h.clone()
     h[:, 2:4] = 0
     h[:, 0] += h[:, 1]
+    h[:, torch.tensor([5, 6])] = 0.5
     h[h > 1] = 1.0
     return h.mul_(2)
+
+
+class Noisy(nn.Module):
+    """Draws from a generator of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = torch.Generator()
+
+    def forward(self, h):
+        return h + torch.randn(h.shape, generator=self.generator, dtype=h.dtype)
 
 
 def autocast(layer, h):
@@ -105,6 +117,7 @@ PIECES: dict[str, Callable[[], Piece]] = {
         "alpha dropout": (lambda d, h: d(h), dict(d=lambda: nn.AlphaDropout(0.3))),
         "gumbel softmax": (lambda h: F.gumbel_softmax(h, hard=True), {}),
         "noise": (lambda h: h + torch.normal(0.0, h.detach().abs() + 0.1) + torch.empty_like(h).uniform_(-1, 1), {}),
+        "noise of its own": (lambda n, h: n(h), dict(n=Noisy)),
         "autograd function": (Clamp.apply, {}),
         "checkpoint": (lambda f, h: checkpoint(f, h, use_reentrant=False), dict(l=linear)),
         "autocast": (autocast, dict(l=linear)),

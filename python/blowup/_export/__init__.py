@@ -94,38 +94,42 @@ def build(
         {"rows": rows} | _graph(one, shared, weights, operators, sites, tensors) for rows, one in zip(sizes, ones)
     ]
 
-    def named(kind: str, names: list[str]) -> list[dict[str, Any]]:
-        entries = []
-        for name in names:
-            tensors[f"{kind}/{name}"] = weights[name]
-            shape, dtype = list(weights[name].shape[1:]), NAMES[weights[name].dtype]
-            entries.append({"name": name, "shape": shape, "dtype": dtype, "initial": f"{kind}/{name}"})
-        return entries
-
-    leaves = []
-    for leaf in batches.leaves:
-        tensors[f"data/{leaf.name}"] = leaf.data
-        shape, dtype = list(leaf.example.shape), NAMES[leaf.example.dtype]
-        shape = shape[1:] if leaf.sampled else shape
-        entry = {"name": leaf.name, "shape": shape, "dtype": dtype}
-        leaves.append(entry | {"data": f"data/{leaf.name}", "sampled": leaf.sampled})
+    state = [name for name in ones[0].state if name not in shared]
     program = {
         "made_by": {
             "blowup": blowup.__version__,
             "torch": torch.__version__.split("+")[0],
             "python": ".".join(platform.python_version_tuple()[:2]),
         },
-        "made_from": _origin(model, loss, sites.entries, [place for one in ones for place in _places(one)]),
+        "made_from": _origin(model, loss, ones),
         "seeds": numbers,
         "samples": batches.samples,
-        "parameters": named("parameter", ones[0].trained),
-        "buffers": named("buffer", [name for name in ones[0].state if name not in shared]),
-        "batch": leaves,
+        "parameters": [_started("parameter", name, weights, tensors) for name in ones[0].trained],
+        "buffers": [_started("buffer", name, weights, tensors) for name in state],
+        "batch": [_leaf(leaf, tensors) for leaf in batches.leaves],
         "operators": operators.entries,
         "places": sites.entries,
         "graphs": graphs,
     }
     return Bundle(program, tensors), batches
+
+
+def _started(
+    kind: str, name: str, weights: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor]
+) -> dict[str, Any]:
+    """A parameter or a buffer with its values for each seed."""
+    values = weights[name]
+    tensors[f"{kind}/{name}"] = values
+    entry = {"name": name, "shape": list(values.shape[1:]), "dtype": NAMES[values.dtype]}
+    return entry | {"initial": f"{kind}/{name}"}
+
+
+def _leaf(leaf: inputs.Leaf, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """A tensor of the batch with its data."""
+    tensors[f"data/{leaf.name}"] = leaf.data
+    shape = list(leaf.example.shape[1:] if leaf.sampled else leaf.example.shape)
+    entry = {"name": leaf.name, "shape": shape, "dtype": NAMES[leaf.example.dtype]}
+    return entry | {"data": f"data/{leaf.name}", "sampled": leaf.sampled}
 
 
 def _trace(module: nn.Module, loss: Loss, batches: inputs.Batches, rows: int) -> OneLane:
@@ -147,9 +151,13 @@ def _trained_once(model: Callable[[], nn.Module], seeds: list[int], loss: Loss, 
     the user's own program ends the export here and stays as it is.
     """
     other = inputs.make(model, seeds[1] if len(seeds) > 1 else seeds[0] + 1)
-    leaves = batches.some(batches.rows, torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        loss(other, batches.whole(leaves))
+        try:
+            loss(other, batches.whole(batches.some(batches.rows, generator)))
+        except Exception:
+            batches.shuffles = False
+            loss(other, batches.whole(batches.some(batches.rows, generator)))
     return other
 
 
@@ -242,25 +250,22 @@ def _all_equal(values: torch.Tensor) -> bool:
     return all(one_lane.same(values[0], value) for value in values[1:])
 
 
-def _places(one: OneLane) -> list[Any]:
-    return [place for node in one.graph.graph.nodes if (place := places.of_node(node)) is not None]
-
-
-def _origin(model: Any, loss: Any, sites: list[Any], known: list[Any]) -> dict[str, Any]:
+def _origin(model: Any, loss: Any, ones: list[OneLane]) -> dict[str, Any]:
     """The functions that a bundle was made from, and the files that its places stand in."""
-    files = {places.relative(place.file): place.file for place in known}
-    functions = {}
-    for name, function in (("model", model), ("loss", loss)):
-        code = getattr(function, "__code__", None)
-        functions[name] = getattr(function, "__qualname__", type(function).__qualname__)
-        if code is not None:
-            files[places.relative(code.co_filename)] = code.co_filename
+    known = [places.of_node(node) for one in ones for node in one.graph.graph.nodes]
+    names = {place.file for place in known if place} | {
+        function.__code__.co_filename for function in (model, loss) if hasattr(function, "__code__")
+    }
+    files = {places.relative(name): name for name in names}
     hashes = {}
     for name, file in sorted(files.items()):
         if os.path.isfile(file):
             with open(file, "rb") as opened:
                 hashes[name] = hashlib.sha256(opened.read()).hexdigest()
-    return functions | {"files": hashes}
+    functions = {"model": model, "loss": loss}
+    return {name: getattr(of, "__qualname__", type(of).__qualname__) for name, of in functions.items()} | {
+        "files": hashes
+    }
 
 
 __all__ = ["FORMAT", "VERSION", "Exported", "build", "export"]

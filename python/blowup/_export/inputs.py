@@ -43,12 +43,14 @@ class Batches:
         form: how they make up the batch that the loss takes.
         rows: the rows of a batch, 0 where no leaf is sampled.
         samples: the rows of the data, 0 where no leaf is sampled.
+        shuffles: whether the rows of a leaf that is not sampled may come in another order.
     """
 
     leaves: list[Leaf]
     form: pytree.TreeSpec
     rows: int
     samples: int
+    shuffles: bool = True
 
     @property
     def rest(self) -> int:
@@ -67,7 +69,7 @@ class Batches:
             count = leaf.data.shape[0] if leaf.data.dim() else 0
             if count and count not in orders:
                 orders[count] = torch.randperm(count, generator=generator)
-            take = orders[count][:rows] if leaf.sampled else orders.get(count)
+            take = orders[count][:rows] if leaf.sampled else orders.get(count) if self.shuffles else None
             picked.append(leaf.data.clone() if take is None else leaf.data[take])
         return picked
 

@@ -125,7 +125,9 @@ class _Lanes(torch.fx.Interpreter):
                     value = node.meta["val"]
                     dtype = (value[0] if isinstance(value, (tuple, list)) else value).dtype
                     return draws.compute(node.target, self._drawn[node], args, kwargs, dtype)
-                if node.target is aten.index_put.default and args[1][0].dtype == torch.bool:
+                if node.target is aten.index_put.default and [getattr(x, "dtype", None) for x in args[1]] == [
+                    torch.bool
+                ]:
                     return _choose(*args)
                 if self._needs_loop(node.target) and any(map(_is_batched, pytree.tree_leaves((args, kwargs)))):
                     return _run_lane_by_lane(node.target, args, kwargs)

@@ -152,8 +152,13 @@ def refuse_if_different(first: torch.fx.GraphModule, second: torch.fx.GraphModul
     number = {node: at for nodes in (ones, others) for at, node in enumerate(nodes)}
 
     def text(node: torch.fx.Node) -> str:
-        args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: f"%{number[n]}")
-        return repr((node.op, str(node.target), args, kwargs))
+        def told(value: Any) -> Any:
+            if isinstance(value, torch.fx.Node):
+                return f"%{number[value]}"
+            return "generator" if isinstance(value, torch.Generator) else value
+
+        said = torch.fx.node.map_aggregate((node.args, node.kwargs), told)
+        return repr((node.op, str(node.target), said))
 
     for one, other in zip(ones, others):
         if one.op == other.op == "get_attr":
