@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,14 @@ def test_an_operator_that_is_not_allowed_is_refused(built: tuple[Bundle, inputs.
     other.program["operators"][0]["schema"] += " "
     with pytest.raises(Damaged, match="this PyTorch"):
         _run.Program(other)
+
+
+def test_host_randomness_is_refused_even_where_it_happened_to_change_nothing() -> None:
+    def sometimes(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+        return _loss(model, batch) if random.random() < 2.0 else batch.mean()
+
+    with pytest.raises(Refused, match=r"Python's or NumPy's generator.*test_refused.py:\d+ in .*sometimes"):
+        build(Net, sometimes, torch.randn(6, 8), seeds=1)
 
 
 def test_a_changed_parameter_of_another_module_is_refused() -> None:

@@ -85,7 +85,10 @@ def build(
     sizes = [batches.rows] + ([batches.rest] if batches.rest and not drop_last else [])
     ones = [_trace(made[0], loss, batches, rows) for rows in sizes]
     leaves = batches.some(batches.rows, torch.Generator().manual_seed(2))
+    host = inputs.host_state()
     one_lane.refuse_if_different(ones[0].recorded, one_lane.record(other, loss, leaves, batches.form))
+    if inputs.host_state() != host:
+        raise Refused("the step draws from Python's or NumPy's generator; draw by PyTorch", places.of_function(loss))
     changed = set().union(*(one.changed for one in ones))
     shared = {name for name in ones[0].state if name not in changed and _all_equal(weights[name])}
     operators, sites = graph.Table(), graph.Table()
@@ -155,9 +158,10 @@ def _trained_once(model: Callable[[], nn.Module], seeds: list[int], loss: Loss, 
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         try:
             loss(other, batches.whole(batches.some(batches.rows, generator)))
+            return other
         except Exception:
             batches.shuffles = False
-            loss(other, batches.whole(batches.some(batches.rows, generator)))
+        loss(other, batches.whole(batches.some(batches.rows, generator)))
     return other
 
 
@@ -171,9 +175,12 @@ def _graph(
 ) -> dict[str, Any]:
     """A graph of the bundle for any number of lanes."""
     loops: set[Any] = set()
+    names = [name for name in one.state if name in shared]
+    inputs_of_one = sum(node.op == "placeholder" for node in one.graph.graph.nodes)
+    own = inputs_of_one + len(one.draws) - len(names)
     while True:
         traced = [lanes.trace(one, shared, count, loops) for count in (*TRACED, THIRD)]
-        nodes = [graph.nodes_of(each, operators, sites) for each in traced]
+        nodes = [graph.nodes_of(each, own, operators, sites) for each in traced]
         try:
             form = graph.merge(nodes[0][0], nodes[1][0], TRACED)
             if graph.at(form, THIRD) == nodes[2][0]:
@@ -185,17 +192,18 @@ def _graph(
         if not unrolled:
             raise Refused(reason)
         loops |= unrolled
-    _, results, constants = nodes[0]
-    names = []
-    for name in (name for name in one.state if name in shared):
-        tensors[f"shared/{name}"] = weights[name][0]
-        names.append(f"shared/{name}")
-    for value in constants.values():
-        names.append(_constant(value, tensors))
+    _, results, common = nodes[0]
+    constants = []
+    for value in common:
+        if isinstance(value, torch.Tensor):
+            constants.append(_constant(value, tensors))
+        else:
+            constants.append(f"shared/{names[value]}")
+            tensors[constants[-1]] = weights[names[value]][0]
     trained = len(one.trained)
     return {
         "draws": _streams(one),
-        "constants": names,
+        "constants": constants,
         "nodes": form,
         "outputs": {"loss": results[0], "gradients": results[1 : 1 + trained], "buffers": results[1 + trained :]},
     }

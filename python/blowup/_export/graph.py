@@ -42,13 +42,16 @@ class Differs(Exception):
 
 
 def nodes_of(
-    graph: torch.fx.GraphModule, operators: Table, sites: Table
-) -> tuple[list[Json], list[int], dict[int, torch.Tensor]]:
-    """The nodes of a graph, the values that it returns, and its constants by value.
+    graph: torch.fx.GraphModule, own: int, operators: Table, sites: Table
+) -> tuple[list[Json], list[int], list[int | torch.Tensor]]:
+    """The nodes of a graph, the values that it returns, and what all lanes share.
 
-    Values are numbered: first the inputs, then the constants, then the results of the nodes.
+    Values are numbered: first the inputs of the lanes, then what the lanes share and a node reads,
+    inputs before constants, then the results of the nodes. A shared input is given by its position
+    behind the others, a constant as itself.
 
     Args:
+        own: how many inputs, the first ones, are those of the lanes.
         operators: gets the operators that the nodes call.
         sites: gets the places of the nodes.
 
@@ -56,14 +59,17 @@ def nodes_of(
         Refused: at an operator that a bundle may not call.
     """
     ids: dict[torch.fx.Node, int] = {}
-    constants: dict[int, torch.Tensor] = {}
-    for node in graph.graph.nodes:
-        if node.op == "placeholder":
+    common: list[int | torch.Tensor] = []
+    inputs = [node for node in graph.graph.nodes if node.op == "placeholder"]
+    for position, node in enumerate(inputs):
+        if position < own or node.users:
             ids[node] = len(ids)
+            if position >= own:
+                common.append(position - own)
     for node in graph.graph.nodes:
         if node.op == "get_attr":
             ids[node] = len(ids)
-            constants[ids[node]] = getattr(graph, str(node.target)).detach()
+            common.append(getattr(graph, str(node.target)).detach())
     total = len(ids)
     several: dict[torch.fx.Node, int] = {}
     nodes: list[Json] = []
@@ -83,7 +89,7 @@ def nodes_of(
         total += count
         nodes.append(made)
     output = next(node for node in graph.graph.nodes if node.op == "output")
-    return nodes, [ids[node] for node in output.args[0]], constants
+    return nodes, [ids[node] for node in output.args[0]], common
 
 
 def merge(one: Json, other: Json, lanes: tuple[int, int]) -> Json:

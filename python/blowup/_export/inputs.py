@@ -160,6 +160,13 @@ def seeded(seed: int) -> Iterator[None]:
             numpy.random.set_state(array)
 
 
+def host_state() -> Any:
+    """The state of the generators of Python and NumPy."""
+    numpy = sys.modules.get("numpy")
+    array = numpy.random.get_state() if numpy else None
+    return random.getstate(), array and (array[1].tolist(), array[2:])
+
+
 def _collect(data: Any) -> Any:
     """A data set or a loader as tensors with the samples as their first dimension."""
     if isinstance(data, loading.DataLoader):

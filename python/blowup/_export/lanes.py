@@ -219,9 +219,18 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
     graph.recompile()
 
 
+_RESHAPES = (
+    aten.view.default,
+    aten._unsafe_view.default,
+    aten.expand.default,
+    aten.reshape.default,
+    aten.permute.default,
+)
+
+
 def _same_as_operand(node: torch.fx.Node) -> torch.fx.Node | None:
     """The operand of a change of shape that changes nothing, or of a product with 1."""
-    reshapes = node.target in (aten.view.default, aten._unsafe_view.default, aten.expand.default, aten.reshape.default)
+    reshapes = node.target in _RESHAPES
     by_one = node.target in (aten.mul.Scalar, aten.mul.Tensor) and type(node.args[1]) is int and node.args[1] == 1
     if not (reshapes or by_one):
         return None
