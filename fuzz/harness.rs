@@ -197,7 +197,7 @@ fn filter(bytes: &[u8]) {
 fn data(bytes: &[u8]) {
     let Some((ask, bytes)) = bytes.split_first() else { return };
     let features: Vec<String> = ["a", "b"].iter().take(usize::from(ask >> 1 & 3)).map(|f| (*f).to_owned()).collect();
-    match csv_task::table(bytes, "y", &features, ask & 1 == 1) {
+    match csv_task::parse(bytes, "y", &features, ask & 1 == 1) {
         Ok(table) => {
             assert!(table.samples > 0 && !table.features.is_empty());
             assert_eq!(table.inputs.len(), table.samples * table.features.len());

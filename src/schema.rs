@@ -24,14 +24,55 @@ const NONZERO: &str = r"(?:[0-9]*[1-9][0-9]*\.?[0-9]*|[0-9]*\.[0-9]*[1-9][0-9]*)
 
 /// The whole schema.
 pub fn schema() -> Json {
-    let mut spec = object(properties(&key::TOP), &required(&key::TOP));
     let about = "A spec of blowup: a grid of training runs. `blowup sweep SPEC --dry-run` says everything that is \
                  wrong with it, also what holds between keys.";
-    set(&mut spec, "$schema", "http://json-schema.org/draft-04/schema#");
-    set(&mut spec, "title", "blowup spec");
-    set(&mut spec, "description", about);
+    json!({
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "title": "blowup spec",
+        "description": about,
+        "anyOf": [of_nets(), of_program()],
+        "definitions": definitions(),
+    })
+}
+
+/// A spec whose trials are built-in nets.
+fn of_nets() -> Json {
+    let known = properties(&key::TOP).into_iter().filter(|(name, _)| *name != key::PROGRAM_KEY).collect();
+    let mut spec = object(known, &required(&key::TOP));
     set(&mut spec, "not", one_budget());
-    set(&mut spec, "definitions", definitions());
+    spec
+}
+
+/// A spec whose trials a program trains. It may declare axes of any name, so wherever axes stand
+/// other names may, too, and a range may be divided by one of them.
+fn of_program() -> Json {
+    let mut spec = object(properties(&key::TOP), &[required(&key::TOP), vec![key::PROGRAM_KEY]].concat());
+    set(&mut spec, "not", one_budget());
+    let properties = &mut spec["properties"];
+    let mut zip = described(&key::ZIP);
+    set(&mut zip, "items", json!({ "type": "array", "items": { "type": "string" }, "minItems": 2 }));
+    for axes in ["/base", "/grid/items"] {
+        if let Some(axes) = properties.pointer_mut(axes) {
+            set(axes, "additionalProperties", true);
+            for axis in settable() {
+                axes["properties"][axis.name] = json!({ "description": axis.text });
+                if let Some(dashed) = otherwise(axis.name, '_', '-') {
+                    axes["patternProperties"][format!("^(?:{dashed})$")] = json!({});
+                }
+            }
+            axes["properties"][key::ZIP.name] = zip.clone();
+        }
+    }
+    for filter in ["/exclude/items", "/expect/items/properties/where"] {
+        if let Some(filter) = properties.pointer_mut(filter) {
+            filter["allOf"] = json!([to("filter_of_program")]);
+        }
+    }
+    for columns in ["/expect/items/properties/by", "/baseline/properties/by"] {
+        if let Some(columns) = properties.pointer_mut(columns) {
+            columns["allOf"] = json!([{ "type": "array", "items": { "type": "string" }, "uniqueItems": true }]);
+        }
+    }
     spec
 }
 
@@ -54,6 +95,9 @@ fn definitions() -> Json {
     all.insert("between".to_owned(), between());
     all.insert("task".to_owned(), task());
     all.insert("filter".to_owned(), filter());
+    let mut open = filter();
+    set(&mut open, "additionalProperties", true);
+    all.insert("filter_of_program".to_owned(), open);
     all.insert("columns".to_owned(), columns());
     Json::Object(all)
 }
@@ -450,7 +494,7 @@ fn plain(value: Value) -> Json {
 
 /// A task: one of the kinds, each with its own keys.
 fn task() -> Json {
-    let of = |table: &key::Kind| {
+    let of = |table: &key::TaskKeys| {
         let name = table.kind.name();
         let mut kind = renamed(&[name], '-', '_');
         set(&mut kind, "description", table.text);

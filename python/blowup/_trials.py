@@ -41,6 +41,8 @@ class Trial:
         self.axes: dict[str, Any] = {name: _value(value) for name, value in told["axes"].items()}
         self._to = to
         self._ended = False
+        self._watch: Any = None
+        self._located = False
 
     def __getattr__(self, name: str) -> Any:
         axes = self.__dict__.get("axes", {})
@@ -100,6 +102,11 @@ class Trial:
         if self._ended:
             raise Ended
         loss = _number(loss)
+        grad_norm = None if grad_norm is None else _number(grad_norm)
+        module = source = None
+        if self._watch is not None and not self._located and not _finite(loss, grad_norm):
+            self._located = True
+            module, source = self._watch.first()
         self._say(
             "step",
             loss=loss,
@@ -110,10 +117,32 @@ class Trial:
             update_norm=update_norm,
             weight_norm=weight_norm,
             lr=lr,
+            module=module,
+            source=source,
         )
         if math.isnan(loss):
             self._ended = True
             raise Ended
+
+    def watch(self, model: Any, save_to: str | None = "nonfinite") -> None:
+        """Finds the first module of a ``torch.nn.Module`` whose values are not finite.
+
+        Hooks keep what every module handed on, and the gradients that came back through it, until
+        the next forward pass; nothing is computed with them until a step says a loss or a gradient
+        norm that is not finite. Then the results name the first such module (column
+        ``nonfinite_module``; ``derivative of`` it where only a gradient was not finite) and the
+        line of the program that called it (``nonfinite_source``). It costs some microseconds per
+        module and the memory of one step's activations. A module whose output is changed in place
+        later on, as by ``nn.ReLU(inplace=True)``, is seen as it is then.
+
+        Args:
+            model: what the program trains.
+            save_to: the folder into which the batch of that step is saved, what ``model`` was
+                called with, as ``<trial id>.pt`` for ``torch.load``. None saves nothing.
+        """
+        from blowup._watch import Watch
+
+        self._watch = Watch(model, None if save_to is None else os.path.join(save_to, f"{self.id}.pt"))
 
     def _done(self, loss: Any) -> None:
         self._say("done", loss=loss)
@@ -214,7 +243,13 @@ def _elements(value: Any) -> int:
     return int(count)
 
 
+def _finite(loss: float, grad_norm: float | None) -> bool:
+    return math.isfinite(loss) and (grad_norm is None or math.isfinite(grad_norm))
+
+
 def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -2,7 +2,7 @@
 
 use super::line::{SaidDone, SaidNumber, SaidStart, SaidStep};
 use blowup_core::trial::{Budget, Trial};
-use blowup_core::verdict::{Beginning, Course, Finished, Probe, Record};
+use blowup_core::verdict::{Beginning, Course, Finished, Origin, Probe, Record};
 
 /// A trial in the middle.
 pub struct Hearing<'a> {
@@ -76,6 +76,9 @@ impl<'a> Hearing<'a> {
             samples: step.samples.unwrap_or(1) as usize,
             clipped: step.clipped,
         });
+        if next.locate && (step.module.is_some() || step.source.is_some()) {
+            course.located_in(Origin { module: step.module.clone(), source: step.source.clone() });
+        }
         if next.finished {
             self.ended = true;
             return Ok(());

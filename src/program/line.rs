@@ -55,6 +55,11 @@ pub struct SaidStep {
     pub weight_norm: Option<SaidNumber>,
     #[serde(default)]
     pub lr: Option<SaidNumber>,
+    /// Where the first value that is not finite was: the module, and the line of code.
+    #[serde(default)]
+    pub module: Option<String>,
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 /// The end of a trial.
@@ -114,7 +119,7 @@ impl SaidNumber {
 /// What a program is told of a trial.
 pub fn of(trial: &Trial) -> String {
     let values = trial.given.iter().flat_map(|given| given.values());
-    let axes: Map<String, Json> = values.map(|(id, value)| (id.name().to_owned(), json_of(id, value))).collect();
+    let axes: Map<String, Json> = values.map(|(name, value)| (name.to_owned(), json_of(name, value))).collect();
     let (unit, budget) = match trial.budget {
         Budget::Epochs(epochs) => ("epochs", epochs),
         Budget::Steps(steps) => ("steps", steps),
@@ -123,10 +128,10 @@ pub fn of(trial: &Trial) -> String {
         .to_string()
 }
 
-fn json_of(id: Id, value: Value) -> Json {
+fn json_of(axis: &str, value: Value) -> Json {
     match value {
         Value::Text(text) => json!(text),
-        Value::Integer(blowup_core::axis::ALL_SAMPLES) if id == Id::Batch => json!("all"),
+        Value::Integer(blowup_core::axis::ALL_SAMPLES) if axis == Id::Batch.name() => json!("all"),
         Value::Integer(n) => json!(n),
         Value::Float(x) if x.is_finite() => json!(x),
         Value::Float(x) if x.is_nan() => json!("nan"),

@@ -1,5 +1,6 @@
 //! Runs the commands of the documents in a clean shell, in their order, in a folder that looks like
-//! a checkout, and compares what is shown of their output. Tests the specs and links of the documents.
+//! a checkout, and compares what is shown of their output. Tests the specs and links of the
+//! documents.
 //!
 //! A block that cannot run here stands below a comment `<!-- not run by the tests: why -->`; what
 //! stands in for it is in `stand_in`. Only the results that the commands read are made beforehand,
@@ -156,8 +157,9 @@ impl Checkout {
     }
 }
 
-/// Whether a line came out as it is shown: the same words, and nearly the same numbers, as other CPUs
-/// round differently. Numbers may differ by a hundredth, shares by 0.02, and counts from 20 on by 2.
+/// Whether a line came out as it is shown: the same words, and nearly the same numbers, as other
+/// CPUs round differently. Numbers may differ by a hundredth, shares by 0.02, and counts from 20 on
+/// by 2.
 fn alike(shown: &str, found: &str) -> bool {
     let same = |a: &str, b: &str| {
         let (Ok(x), Ok(y)) = (a.parse::<f64>(), b.parse::<f64>()) else { return a == b };

@@ -246,9 +246,9 @@ fn a_wide_and_a_long_data_file_are_read() {
     names.push("y".to_owned());
     cells.push_str(",1");
     let wide = format!("{}\n{cells}\n{cells}\n", names.join(","));
-    let table = csv_task::table(wide.as_bytes(), "y", &[], false).unwrap();
+    let table = csv_task::parse(wide.as_bytes(), "y", &[], false).unwrap();
     assert_eq!((table.features.len(), table.samples, table.inputs[COLUMNS + 7]), (COLUMNS, 2, 7.0));
-    let error = csv_task::table(wide.as_bytes(), "z", &[], false).unwrap_err().to_string();
+    let error = csv_task::parse(wide.as_bytes(), "z", &[], false).unwrap_err().to_string();
     assert!(error.contains("there is no such column") && error.len() < 1000, "{error}");
 
     let place = Place::new(

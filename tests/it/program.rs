@@ -82,13 +82,15 @@ fn the_verdict_is_that_of_the_losses_that_a_program_says() {
 fn numbers_that_are_not_finite_travel_as_text() {
     let body = "losses = ['1.0', '\"inf\"', '\"nan\"']\n\
         for loss in losses:\n\
-        \x20   say('{\"step\": {\"loss\": %s}}' % loss)\n\
+        \x20   say('{\"step\": {\"loss\": %s, \"module\": \"blocks.3.attn\", \"source\": \"model.py:42\"}}' % loss)\n\
         say('{\"done\": {}}')";
     let place = place(body, &SPEC.replace("[0.1, 0.5, 1.25]", "0.1"));
     place.ok("sweep t.toml --out r --quiet");
     let row = &rows(&place, "r")[0];
     let cells = ["outcome", "step_diverged", "step_nonfinite", "step_nan", "steps_run", "loss_final", "loss_jump_max"];
     assert_eq!(cells.map(|name| row[name].as_str()), ["nonfinite", "1", "1", "2", "2", "NaN", "inf"]);
+    // Where it began is what the program says of the first such step.
+    assert_eq!((row["nonfinite_module"].as_str(), row["nonfinite_source"].as_str()), ("blocks.3.attn", "model.py:42"));
     // Steps that do not say their epoch count as one each.
     assert_eq!((row["epoch_nan"].as_str(), row["epochs_run"].as_str()), ("3", "3"));
 }
@@ -156,14 +158,14 @@ fn axes_of_any_name_reach_the_program_and_the_results() {
     assert_eq!(rows.len(), 27);
     assert!(rows.iter().all(|row| row["outcome"] == "stalled"));
     let header = place.read("r/runs.csv");
-    assert!(header.lines().next().unwrap().ends_with(",sharpness_final,hidden,kind,gain,on"));
+    assert!(header.lines().next().unwrap().ends_with(",nonfinite_source,hidden,kind,gain,on"));
     assert!(place.read("r/summary.csv").lines().next().unwrap().ends_with("_median,hidden,kind,gain,on"));
     assert!(rows.iter().any(|row| row["kind"] == "b, \"c\"" && row["gain"] == "2.0" && row["on"] == "true"));
     assert!(place.ok("check r").contains("PASS"));
     assert!(place.ok("plot r --terminal").contains("hidden"));
     // A resumed sweep has nothing to do, and a filter picks by an axis of the spec's own.
     assert!(stderr(&place.run("sweep t.toml --out r")).is_empty());
-    let some = place.ok("sweep t.toml --out s --where hidden=64 --where 'kind=a' --dry-run");
+    let some = place.ok("sweep t.toml --out s --where hidden=64 --where kind=a --dry-run");
     assert!(some.contains("of which 9 are to run"), "{some}");
 }
 
@@ -305,7 +307,7 @@ fn mistakes_around_a_program_are_told_with_their_places() {
     insta::assert_snapshot!(one("hidden = 'integer'", "outcome = 'integer'"), @"5:10 `outcome` is taken: it is a column or a key / choose another name");
     insta::assert_snapshot!(one("hidden = 'integer'", "hiding = 'number'"), @"5:19 `number` is not a kind of axis / known here: integer, float, text, boolean");
     insta::assert_snapshot!(one("lr = [0.1, 0.5, 1.25]", "lr = 0.1\nhiden = 3"), @"8:1 unknown key `hiden` / did you mean `hidden`?");
-    insta::assert_snapshot!(one("lr = [0.1, 0.5, 1.25]", "lr = 0.1\nhidden = 1.5"), @"8:9 `hidden` is a decimal number, not an integer / an integer, a list of them, or a range { log = [4, 64], points = 3 }");
+    insta::assert_snapshot!(one("lr = [0.1, 0.5, 1.25]", "lr = 0.1\nhidden = 1.5"), @"8:10 `hidden` is a decimal number, not an integer / an integer, a list of them, or a range { log = [4, 64], points = 3 }");
     insta::assert_snapshot!(one("lr = [0.1, 0.5, 1.25]", "lr = { log = [0.1, 1.0], points = 3, per = 'hidden' }"), @"7:6 `lr` is divided by `hidden`, which has no value / set `hidden`");
     insta::assert_snapshot!(one("[program]", "[task]\nkind = 'noise'\n[program]"), @"3:2 a program has its own data: [task] is for the built-in nets / leave it out");
     insta::assert_snapshot!(one("[[grid]]", "[record]\nlayers = 'all'\n[[grid]]"), @"6:1 a program says nothing of its layers and its sharpness / record `epochs` and `steps`");
@@ -320,4 +322,29 @@ fn the_example_without_a_package_does_what_its_spec_expects() {
     let place = Place { dir: tempfile::tempdir().unwrap() };
     place.ok(&format!("sweep {} --out r --quiet", folder.join("plain.toml").display()));
     assert!(place.ok("check r").contains("gate passed"));
+}
+
+/// The example in JAX, in the virtual environment that `make test` sets up.
+#[test]
+fn the_example_in_jax_does_what_its_spec_expects() {
+    let Some(python) = crate::readers::python() else { return };
+    let spec = std::fs::read_to_string(Path::new(ROOT).join("experiments/program/with_jax.toml")).unwrap();
+    let command = format!("command = [{:?}, {:?}]", python.display(), "with_jax.py");
+    let place = Place::new(&spec.replace("command = [\"python3\", \"with_jax.py\"]", &command));
+    let program = std::fs::read_to_string(Path::new(ROOT).join("experiments/program/with_jax.py")).unwrap();
+    place.write("with_jax.py", &program);
+    let mut sweep = place.command("sweep t.toml --out r --quiet");
+    let output = sweep.env("PYTHONPATH", Path::new(ROOT).join("python")).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(place.ok("check r").contains("gate passed"));
+}
+
+/// The package's own tests, of those parts that need no torch.
+#[test]
+fn the_python_package_passes_its_tests() {
+    let Some(python) = crate::readers::python() else { return };
+    let tests = Path::new(ROOT).join("python/tests/test_trials.py");
+    let arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider"];
+    let output = std::process::Command::new(python).args(arguments).arg(tests).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -1,16 +1,17 @@
-//! Reads the files as their users do: by pandas and polars (and R, where it is installed), with their
-//! defaults, and by the code of docs/reading.md.
+//! Reads the files as their users do: by pandas and polars (and R, where it is installed), with
+//! their defaults, and by the code of docs/reading.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The Python with pandas and polars that `make test` installs.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-test/bin/python");
     std::env::var_os("BLOWUP_TEST_PYTHON").map(PathBuf::from).or_else(|| made.exists().then_some(made))
 }
 
-/// The results of experiments/smoke.toml, which has every kind of outcome and NaN, inf and empty cells.
+/// The results of experiments/smoke.toml, which has every kind of outcome and NaN, inf and empty
+/// cells.
 fn smoke(dir: &Path) {
     let spec = concat!(env!("CARGO_MANIFEST_DIR"), "/experiments/smoke.toml");
     let status = Command::new(env!("CARGO_BIN_EXE_blowup"))

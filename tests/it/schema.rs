@@ -57,7 +57,15 @@ fn mistakes(text: &str) -> Vec<(usize, String)> {
 }
 
 fn specs() -> Vec<PathBuf> {
-    let folders = ["experiments", "experiments/literature", "benches/specs", "scripts", "notebooks", "tests/pytorch"];
+    let folders = [
+        "experiments",
+        "experiments/literature",
+        "experiments/program",
+        "benches/specs",
+        "scripts",
+        "notebooks",
+        "tests/pytorch",
+    ];
     let mut all = Vec::new();
     for folder in folders {
         let files = std::fs::read_dir(Path::new(ROOT).join(folder)).unwrap().map(|entry| entry.unwrap().path());
@@ -117,6 +125,10 @@ fn task(task: &str) -> String {
     format!("name = \"t\"\nsteps = 1\ntask = {{ {task} }}\n[[grid]]\nlr = 1\n")
 }
 
+/// A spec of a program, with a block at its end.
+const PROGRAM: &str = "name = \"t\"\nepochs = 1\n[program]\ncommand = [\"p\"]\naxes = { hidden = \"integer\", kind = \"text\" }\n\
+                       [[grid]]\nlabel = \"x\"\n";
+
 /// A spec with this expectation.
 fn expect(lines: &str) -> String {
     below(&format!("[[expect]]\n{lines}"))
@@ -159,6 +171,14 @@ fn every_form_that_a_spec_may_have_is_valid() {
         task("kind = \"teacher\", inputs = 3, outputs = 2"),
         task("kind = \"digits\", samples = 1797"),
         task("kind = \"scalar\""),
+        PROGRAM.to_owned(),
+        format!("{PROGRAM}hidden = [1, 2]\nlr = {{ log = [0.1, 1], points = 2, per = \"hidden\" }}\n"),
+        format!(
+            "{PROGRAM}hidden = [1, 2]\nkind = [\"a\", \"b\"]\nzip = [[\"hidden\", \"kind\"]]\nweight-decay = 0.1\n"
+        ),
+        format!(
+            "{PROGRAM}[[exclude]]\nhidden = 1\n[[expect]]\nwhere = {{ hidden = 2 }}\nby = [\"kind\"]\nmetric = \"divergence_rate\"\nmax = 1\n"
+        ),
     ];
     let validator = Validator::new();
     let mut wrong = Vec::new();
@@ -195,6 +215,11 @@ fn what_is_wrong_with_a_key_or_a_value_is_refused_as_the_program_does() {
         "name = \"t\"\nepochs = -1\ntask = { kind = \"noise\" }\n[[grid]]\nlr = 1\n".to_owned(),
         "name = \"t\"\nepochs = 1.5\ntask = { kind = \"noise\" }\n[[grid]]\nlr = 1\n".to_owned(),
         "name = \"t\"\nepochs = 2000000000\ntask = { kind = \"noise\" }\n[[grid]]\nlr = 1\n".to_owned(),
+        // Programs.
+        PROGRAM.replace("[\"p\"]", "\"p\""),
+        PROGRAM.replace("[\"p\"]", "[]"),
+        PROGRAM.replace("command", "comand"),
+        PROGRAM.replace("\"integer\"", "\"int\""),
         // Axes.
         block("widht = 4"),
         block("seed = 4"),
@@ -424,7 +449,8 @@ fn follow<'a>(root: &'a Json, schema: &'a Json) -> &'a Json {
 #[test]
 fn every_axis_is_there_with_its_text_and_its_default() {
     let root = schema();
-    let tables = [&root["properties"]["base"], &root["properties"]["grid"]["items"]];
+    let nets = &root["anyOf"][0]["properties"];
+    let tables = [&nets["base"], &nets["grid"]["items"]];
     for axis in TABLE.iter().filter(|axis| axis.id != Id::Seed) {
         for table in tables {
             let found = follow(&root, &table["properties"][axis.name]);
@@ -481,7 +507,7 @@ fn every_kind_of_task_is_there_with_its_keys_and_their_defaults() {
     for kind in TaskKind::ALL {
         let found = kinds.iter().filter(|table| table["title"] == kind.name()).count();
         assert_eq!(found, 1, "{}", kind.name());
-        let table = key::Kind::of(*kind);
+        let table = key::TaskKeys::of(*kind);
         // A task that sets nothing has what the table says.
         let recurrent = if kind.is_sequence() { "network = \"rnn\"\nsequence_length = 4\n" } else { "" };
         let file = if *kind == TaskKind::Csv { ", path = \"good.csv\", target = \"y\"" } else { "" };
@@ -512,7 +538,7 @@ fn every_kind_of_task_is_there_with_its_keys_and_their_defaults() {
             }
         }
     }
-    let images = key::Kind::of(TaskKind::Digits).key("samples").unwrap();
+    let images = key::TaskKeys::of(TaskKind::Digits).key("samples").unwrap();
     assert_eq!(images.default, Some(Value::Integer(DIGITS.samples as u64)));
 }
 

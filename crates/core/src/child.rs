@@ -12,11 +12,12 @@ use std::process::exit;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Rows are handed over at least this often, or earlier when they have grown to `MOST_BYTES`.
+/// The rows of a chunk are handed over at least this often, or earlier when they have grown to
+/// `MOST_BYTES`.
 const EVERY: Duration = Duration::from_millis(20);
 const MOST_BYTES: usize = 1 << 18;
 
-/// The rows of a chunk on their way to the parent: many small ones share a frame.
+/// The rows of a chunk on their way to the parent. Many small rows share a frame.
 pub struct Outbox<'a> {
     chunk: u64,
     pub to: &'a mut File,
@@ -29,8 +30,8 @@ impl<'a> Outbox<'a> {
         Outbox { chunk, to, rows: Rows::default(), last: Instant::now() - EVERY }
     }
 
-    /// Adds the row of a finished trial, and its rows in the other files. `index`: its place in the
-    /// chunk.
+    /// Adds the row of a finished trial, and its rows in the other files. `index` is the trial's
+    /// place in the chunk.
     ///
     /// # Errors
     /// If nobody listens any more.
@@ -63,8 +64,8 @@ impl<'a> Outbox<'a> {
     }
 }
 
-/// Orders as they come. A thread of its own reads them, so that the parent never waits to hand one
-/// over, and so that the worker ends with its parent even in the middle of a chunk.
+/// The orders as they come. A thread of its own reads them, so that the parent never waits to hand
+/// one over, and so that the worker ends with its parent even in the middle of a chunk.
 pub fn listen() -> mpsc::Receiver<io::Result<Order>> {
     let (to, orders) = mpsc::channel();
     std::thread::spawn(move || {
@@ -83,7 +84,8 @@ pub fn listen() -> mpsc::Receiver<io::Result<Order>> {
     orders
 }
 
-/// The pipe that was stdout, for reports alone: what a library prints goes to stderr from here on.
+/// The pipe that was stdout, which is for reports alone. What a library prints goes to stderr from
+/// here on.
 ///
 /// # Errors
 /// If the process has no room for another open file.
@@ -94,8 +96,8 @@ pub fn keep_stdout() -> io::Result<File> {
     Ok(File::from(out))
 }
 
-/// Asks the kernel to end this process with its parent, even a parent that was killed. Elsewhere
-/// than on Linux closing stdin does it.
+/// Asks the kernel to end this process with its parent, even if the parent is killed. On other
+/// systems than Linux, the closed stdin ends it.
 pub fn die_with_parent() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {

@@ -1,5 +1,6 @@
-//! A CSV file as a data set: bytes to numbers, every cell checked. Opens no file and standardizes nothing; `spec` checks a file with it,
-//! the engine trains on what it returns. One file is built into the program: the handwritten digits.
+//! A CSV file as a data set: bytes become numbers, and every cell is checked. This module opens no
+//! file and standardizes nothing. `spec` checks a file with it, and the engine trains on what it
+//! returns. One file is built into the program: the handwritten digits.
 
 use crate::failure::excerpt;
 use csv::{ByteRecord, ReaderBuilder};
@@ -9,30 +10,32 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::LazyLock;
 
-/// The data of the task `digits`: 1,797 images of 8 x 8 pixels from 0 to 16 (`experiments/data/README.md` has source and licence).
-pub static DIGITS: LazyLock<Table> = LazyLock::new(|| {
+/// The data of the task `digits`: 1,797 images of 8 x 8 pixels from 0 to 16.
+/// `experiments/data/README.md` has the source and the licence.
+pub static DIGITS: LazyLock<DataSet> = LazyLock::new(|| {
     let bytes = include_bytes!("../../../experiments/data/digits.csv");
-    table(bytes, "digit", &[], true).expect("the file that is built in is a table")
+    parse(bytes, "digit", &[], true).expect("the file that is built in is a table")
 });
 
+/// The numbers of a data set.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Table {
-    /// `[sample, feature]`
+pub struct DataSet {
+    /// The inputs, `[sample, feature]`.
     pub inputs: Vec<f64>,
     pub targets: Targets,
     pub samples: usize,
-    /// The columns of `inputs`, in their order.
+    /// The names of the columns of `inputs`, in their order.
     pub features: Vec<String>,
-    /// What the classes of the targets are called, in their order; empty for values.
+    /// The names of the classes, in their order. It is empty if the targets are values.
     pub classes: Vec<String>,
 }
 
-/// How a file is laid out, and how much of it is read.
+/// How a file is laid out, and how many of its rows are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Between cells.
+    /// The byte between cells.
     pub separator: u8,
-    /// The first so many samples; else all.
+    /// The number of first rows that are read; `None` for all.
     pub samples: Option<usize>,
 }
 
@@ -42,34 +45,36 @@ impl Default for Layout {
     }
 }
 
+/// What is learned of each sample.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
-    /// One number per sample.
+    /// One number for each sample.
     Values(Vec<f64>),
-    /// One class per sample: the position of its target among the sorted distinct ones (as numbers, if all are).
+    /// One class for each sample: the position of its target among the distinct targets, which are
+    /// sorted (as numbers, if all of them are).
     Classes { index: Vec<i64>, classes: usize },
 }
 
 /// Why a file is no data set, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableError {
-    /// From 1, the header's; 0 if it is about the whole file.
+pub struct DataSetError {
+    /// The line, from 1, which is the header's. It is 0 if the error is about the whole file.
     pub line: u64,
-    /// Empty if it is about the whole line.
+    /// It is empty if the error is about the whole line.
     pub column_name: String,
     pub message: String,
-    /// The first cell that is no value, where it is about cells.
+    /// The first cell that is no value, if the error is about cells.
     pub cell: Option<String>,
     pub of_target: bool,
-    /// The features that could be taken, where others cannot.
+    /// The features that could be taken, if others cannot.
     pub sound: Vec<String>,
-    /// A column of the header has no name.
+    /// Whether a column of the header has no name.
     pub nameless: bool,
-    /// There are fewer samples than were asked for.
+    /// Whether there are fewer samples than were asked for.
     pub short: bool,
 }
 
-impl fmt::Display for TableError {
+impl fmt::Display for DataSetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.line, self.column_name.as_str()) {
             (0, "") => write!(f, "{}", self.message),
@@ -80,10 +85,10 @@ impl fmt::Display for TableError {
     }
 }
 
-impl std::error::Error for TableError {}
+impl std::error::Error for DataSetError {}
 
-fn error(line: u64, column: &str, message: impl Into<String>) -> TableError {
-    TableError {
+fn error(line: u64, column: &str, message: impl Into<String>) -> DataSetError {
+    DataSetError {
         line,
         column_name: excerpt(column),
         message: message.into(),
@@ -95,26 +100,27 @@ fn error(line: u64, column: &str, message: impl Into<String>) -> TableError {
     }
 }
 
-/// Reads a file with a header and commas. `features` are the input columns in order, empty for all but the target; with `as_classes` the
-/// target may be text.
+/// Reads a file with a header and commas. `features` are the input columns in their order; without
+/// any, they are all columns but the target. If `as_classes` is set the target may be text.
 ///
 /// # Errors
-/// As `table_of`.
-pub fn table(bytes: &[u8], target: &str, features: &[String], as_classes: bool) -> Result<Table, TableError> {
-    table_of(bytes, target, features, as_classes, Layout::default())
+/// As for [`parse_with`].
+pub fn parse(bytes: &[u8], target: &str, features: &[String], as_classes: bool) -> Result<DataSet, DataSetError> {
+    parse_with(bytes, target, features, as_classes, Layout::default())
 }
 
-/// As `table`, of a file in any layout.
+/// Reads a file in any layout; otherwise as [`parse`].
 ///
 /// # Errors
-/// A missing or doubtful column, a ragged line, cells that are not finite numbers, no samples or too few, a single class.
-pub fn table_of(
+/// A column that is missing or ambiguous, a ragged line, a cell that is not a finite number, no
+/// samples or too few, or a single class.
+pub fn parse_with(
     bytes: &[u8],
     target: &str,
     features: &[String],
     as_classes: bool,
     layout: Layout,
-) -> Result<Table, TableError> {
+) -> Result<DataSet, DataSetError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = ReaderBuilder::new().delimiter(layout.separator).from_reader(bytes);
     let header: Vec<String> = match reader.byte_headers() {
@@ -159,17 +165,18 @@ pub fn table_of(
     }
     if let Some(wanted) = layout.samples.filter(|wanted| samples < *wanted) {
         let message = format!("there are {samples} samples, fewer than `samples = {wanted}`");
-        return Err(TableError { short: true, ..error(0, "", message) });
+        return Err(DataSetError { short: true, ..error(0, "", message) });
     }
     let (targets, classes) = if as_classes { classes(&names, target)? } else { (Targets::Values(values), Vec::new()) };
-    Ok(Table { inputs, targets, samples, features, classes })
+    Ok(DataSet { inputs, targets, samples, features, classes })
 }
 
-/// Columns that an error lists, and lines of each.
+/// The most columns that an error lists.
 const COLUMNS: usize = 6;
+/// The most lines of each column that an error lists.
 const LINES: usize = 4;
 
-/// The cells that are no values.
+/// The cells that are no values, by their column.
 #[derive(Default)]
 struct Bad(BTreeMap<usize, BadColumn>);
 
@@ -180,7 +187,7 @@ struct BadColumn {
 }
 
 impl Bad {
-    /// The number in a cell of a column; the target is the column behind the features.
+    /// The number in a cell of a column. The target is the column behind the features.
     fn number(&mut self, text: &str, line: u64, column: usize) -> f64 {
         match text.parse::<f64>() {
             Ok(x) if x.is_finite() => x,
@@ -200,8 +207,8 @@ impl Bad {
         }
     }
 
-    /// All of them in one error, at the place of the first.
-    fn error(&self, features: &[String], target: &str) -> Result<(), TableError> {
+    /// All of them as one error, at the place of the first.
+    fn error(&self, features: &[String], target: &str) -> Result<(), DataSetError> {
         let Some((&column, first)) = self.0.iter().min_by_key(|(column, bad)| (bad.lines[0], **column)) else {
             return Ok(());
         };
@@ -217,12 +224,12 @@ impl Bad {
         }
         let sound = (0..features.len()).filter(|at| !self.0.contains_key(at)).map(|at| features[at].clone()).collect();
         let (cell, of_target) = (Some(first.cell.clone()), column == features.len());
-        Err(TableError { cell, of_target, sound, ..error(first.lines[0], name(column), message) })
+        Err(DataSetError { cell, of_target, sound, ..error(first.lines[0], name(column), message) })
     }
 }
 
 impl BadColumn {
-    /// Beyond the first.
+    /// The lines beyond the first, in words.
     fn others(&self) -> String {
         let lines: Vec<String> = self.lines.iter().skip(1).map(u64::to_string).collect();
         match self.count - 1 {
@@ -241,22 +248,23 @@ fn no_number(text: &str) -> String {
     }
 }
 
-/// Columns that nobody named are row numbers that were written along: they are learned from only if they are asked for.
-fn refuse_nameless(header: &[String], target: &str) -> Result<(), TableError> {
+/// Refuses columns without a name. They are row numbers that another program wrote, so they are
+/// learned from only if the spec names them.
+fn refuse_nameless(header: &[String], target: &str) -> Result<(), DataSetError> {
     let nameless = |name: &String| (name.is_empty() || name.starts_with("Unnamed: ")) && name != target;
     let Some(at) = header.iter().position(nameless) else {
         return Ok(());
     };
     let what = if header[at].is_empty() { "has no name" } else { "had no name in another file" };
     let sound = header.iter().filter(|name| !nameless(name) && *name != target).cloned().collect();
-    Err(TableError {
+    Err(DataSetError {
         nameless: true,
         sound,
         ..error(1, &header[at], format!("column {} of the header {what}", at + 1))
     })
 }
 
-fn unreadable(source: &csv::Error) -> TableError {
+fn unreadable(source: &csv::Error) -> DataSetError {
     let line = source.position().map_or(0, csv::Position::line);
     if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = source.kind() {
         error(line, "", format!("{len} cells, but the header has {expected_len}"))
@@ -270,7 +278,7 @@ pub fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Where the columns of each name stand: the first, and whether there are others.
+/// The position of the first column of each name, and whether there are others.
 fn places(header: &[String]) -> HashMap<&str, (usize, bool)> {
     let mut places = HashMap::new();
     for (at, name) in header.iter().enumerate() {
@@ -280,7 +288,7 @@ fn places(header: &[String]) -> HashMap<&str, (usize, bool)> {
 }
 
 /// The position of the one column of this name.
-fn column(header: &[String], places: &HashMap<&str, (usize, bool)>, name: &str) -> Result<usize, TableError> {
+fn column(header: &[String], places: &HashMap<&str, (usize, bool)>, name: &str) -> Result<usize, DataSetError> {
     match places.get(name) {
         Some((column, false)) => Ok(*column),
         Some((_, true)) => Err(error(1, name, "two columns have this name")),
@@ -293,7 +301,7 @@ fn column(header: &[String], places: &HashMap<&str, (usize, bool)>, name: &str) 
     }
 }
 
-/// The column of the header that is meant, if one is so near.
+/// The column of the header that was probably meant, if one is near enough.
 fn nearest<'a>(header: &'a [String], name: &str) -> Option<&'a String> {
     const LOOKED_AT: usize = 1000;
     let distance = |other: &&String| match other.to_lowercase() == name.to_lowercase() {
@@ -309,11 +317,11 @@ fn text(record: &ByteRecord, column: usize) -> Cow<'_, str> {
 }
 
 /// The classes of the targets, and their names.
-fn classes(names: &[String], target: &str) -> Result<(Targets, Vec<String>), TableError> {
+fn classes(names: &[String], target: &str) -> Result<(Targets, Vec<String>), DataSetError> {
     let finite = |name: &String| name.parse::<f64>().ok().filter(|x| x.is_finite());
     let numbers: Option<Vec<f64>> = names.iter().map(finite).collect();
     let (index, classes) = match numbers {
-        // The bits of a float, with the sign turned around, sort as the number does.
+        // With the sign turned around, the bits of floats sort as the numbers do.
         Some(numbers) => positions(numbers.iter().map(|x| {
             let bits = (x + 0.0).to_bits();
             if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
@@ -330,7 +338,7 @@ fn classes(names: &[String], target: &str) -> Result<(Targets, Vec<String>), Tab
     Ok((Targets::Classes { index, classes }, called))
 }
 
-/// The position of each key among the sorted distinct ones, and their number.
+/// The position of each key among the distinct keys, which are sorted, and the number of these.
 fn positions<K: Ord + Clone>(keys: impl Iterator<Item = K> + Clone) -> (Vec<i64>, usize) {
     let mut order: BTreeMap<K, i64> = keys.clone().map(|key| (key, 0)).collect();
     order.values_mut().zip(0..).for_each(|(position, i)| *position = i);
@@ -341,9 +349,9 @@ fn positions<K: Ord + Clone>(keys: impl Iterator<Item = K> + Clone) -> (Vec<i64>
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8], features: &[&str], as_classes: bool) -> Result<Table, String> {
+    fn read(bytes: &[u8], features: &[&str], as_classes: bool) -> Result<DataSet, String> {
         let features: Vec<String> = features.iter().map(|name| (*name).to_owned()).collect();
-        table(bytes, "y", &features, as_classes).map_err(|error| error.to_string())
+        parse(bytes, "y", &features, as_classes).map_err(|error| error.to_string())
     }
 
     fn check(bytes: &str, expected: &str) {

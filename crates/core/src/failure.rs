@@ -39,12 +39,14 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The exit status.
     pub const STATUS: u8 = 2;
 
     pub fn new(text: impl Into<String>) -> Failure {
         Failure { text: text.into(), hint: None }
     }
 
+    /// Adds what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self

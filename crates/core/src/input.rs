@@ -1,6 +1,9 @@
 //! This room reads files that others wrote or named. It does not wait for what is no regular file,
 //! and it reads no file into memory without a bound, except the data of csv tasks. What the bytes
 //! mean is for other rooms. `clippy.toml` keeps all other rooms from opening a file.
+//!
+//! Every function here that returns an error fails if the file cannot be read. The other reasons
+//! are named at the function.
 #![expect(clippy::disallowed_methods, reason = "the room in which files are opened for reading")]
 
 use crate::failure::Failure;

@@ -37,7 +37,7 @@ where
         if *event.metadata().level() != Level::WARN {
             return self.logged.format_event(context, to, event);
         }
-        let mut said = Said::default();
+        let mut said = WarningText::default();
         event.record(&mut said);
         writeln!(to, "warning: {}", printable(&said.message))?;
         match said.hint {
@@ -48,12 +48,12 @@ where
 }
 
 #[derive(Default)]
-struct Said {
+struct WarningText {
     message: String,
     hint: Option<String>,
 }
 
-impl Visit for Said {
+impl Visit for WarningText {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.record_debug(field, &format_args!("{value}"));
     }

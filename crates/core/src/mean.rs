@@ -15,6 +15,7 @@ pub struct Mean {
 }
 
 impl Mean {
+    /// Adds a number of this weight.
     pub fn add(&mut self, value: f64, weight: f64) {
         self.sum += value * weight;
         self.small += value * SMALLER * weight;

@@ -23,12 +23,12 @@ pub fn resident(pid: u32) -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Bytes in RAM of a process and of all that it has started, directly and through others. Pages that
-/// they share count for each.
+/// The bytes that a process, and all processes that it has started, directly and through others,
+/// hold in RAM. Pages that they share count for each of them.
 pub fn resident_with_children(pid: u32) -> Option<u64> {
     let mut bytes = resident(pid)?;
     let mut waiting = children(pid);
-    // A process that starts others without an end is met again at the next look.
+    // A process that starts others without end is met again at the next look.
     for _ in 0..MOST_CHILDREN {
         let Some(child) = waiting.pop() else { break };
         bytes += resident(child).unwrap_or(0);
@@ -37,10 +37,10 @@ pub fn resident_with_children(pid: u32) -> Option<u64> {
     Some(bytes)
 }
 
-/// Processes that are looked at below one.
+/// The most processes below one that are looked at.
 const MOST_CHILDREN: usize = 256;
 
-/// The processes that a process has started by its first thread.
+/// The processes that the first thread of a process has started.
 fn children(pid: u32) -> Vec<u32> {
     let text = input::system(Path::new(&format!("/proc/{pid}/task/{pid}/children"))).unwrap_or_default();
     text.split_whitespace().filter_map(|child| child.parse().ok()).collect()

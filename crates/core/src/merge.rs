@@ -165,10 +165,12 @@ impl Owners {
         }
     }
 
+    /// The number of the shard that has the row of a trial.
     pub fn of(&self, trial: TrialId) -> Option<u32> {
         self.0.binary_search_by_key(&trial, |row| row.0).ok().map(|at| self.0[at].1)
     }
 
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,6 +1,9 @@
 //! This room writes standard output, and files that replace nothing of other people's. It opens no
 //! pipe and no device as a file, and waits for none. Whether an existing file is ours is for its
 //! writer to say (`refuse_other`).
+//!
+//! Every function here that returns an error fails if the file cannot be written. The other reasons
+//! are named at the function.
 #![expect(clippy::disallowed_methods, reason = "the room in which files are opened for writing")]
 
 use crate::failure::{Failure, reason, turns};

@@ -1,5 +1,6 @@
-//! What parent and worker say to each other: two enums, framed by their length, over the worker's stdin and stdout. Floats keep their
-//! bits. What does not parse is an error, never a panic, and a frame's length is never trusted with an allocation.
+//! What parent and worker say to each other: two enums, framed by their length, over the worker's
+//! stdin and stdout. Floats keep their bits. Bytes that cannot be read are an error, and never a
+//! panic, and no memory is allocated on the word of a frame's length alone.
 
 use crate::record::Lost;
 use crate::training::{Array, Step};
@@ -10,22 +11,27 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use std::io::{self, Read, Write};
 
-/// Parent and worker are the same program; this catches a binary that was replaced in the middle of a sweep.
-pub const VERSION: u32 = 4;
+/// The version of the messages. Parent and worker are the same program, so this notices a binary
+/// that was replaced in the middle of a sweep.
+pub const VERSION: u32 = 5;
 
+/// The most bytes of a frame.
 const LONGEST_FRAME: u32 = 1 << 28;
 
-/// To the worker. It exits when its stdin closes.
+/// A message to the worker, which exits when its stdin closes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Order {
-    /// Trials of one shape. `chunk` comes back with everything that is said of them. `csv`: the file of a csv task, which they share; it stands in none
-    /// of them, since its names of columns can be many.
+    /// Trials of one shape. `chunk` comes back with everything that is said of them. `csv` is the
+    /// file of a csv task, which they share. It is left out of the trials themselves, since it can
+    /// have many names of columns.
     Train { chunk: u64, record: Record, csv: Option<CsvFile>, trials: Vec<Trial> },
-    /// One trial, watched: its steps are reported as they happen, before them what it starts from if `start`, then `Finished`.
+    /// One trial that is watched. Its steps are reported as they happen, and then `Finished`. If
+    /// `start` is set, the report of what it starts from comes first.
     Replay { trial: Box<Trial>, record: Record, start: bool },
 }
 
 impl Order {
+    /// The order to train these trials.
     pub fn train(chunk: u64, record: Record, mut trials: Vec<Trial>) -> Order {
         let csv = trials.first_mut().and_then(|first| first.task.csv.take());
         trials.iter_mut().for_each(|trial| trial.task.csv = None);
@@ -33,15 +39,16 @@ impl Order {
     }
 }
 
-/// From the worker.
+/// A message from the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Report {
-    /// Once, when it is ready. `fingerprint`: what its bits depend on.
+    /// Sent once, when the worker is ready. `fingerprint` is what its bits depend on.
     Hello {
         version: u32,
         fingerprint: String,
     },
-    /// This device cannot be trained on, or the data is no longer what it was: no other worker will fare better.
+    /// The device cannot be trained on, or the data is no longer what it was. No other worker will
+    /// fare better.
     Unable {
         what: String,
         hint: String,
@@ -54,40 +61,42 @@ pub enum Report {
     Done {
         chunk: u64,
     },
-    /// Of a replay: initial weights, data, order.
+    /// What a replay starts from: the initial weights, the data and the order.
     Start(Vec<Array>),
-    /// Of a replay.
+    /// A step of a replay.
     Step(Step),
     /// The end of a replay.
     Finished(Box<Finished>),
-    /// A replay cannot be trained, and why; `bug`: our own code went wrong over it.
+    /// A replay cannot be trained, and why. `bug` says that our own code went wrong over it.
     Untrained {
         message: String,
         bug: bool,
     },
-    /// The engine gave up on the trials that were not reported, for a fault of the machine.
+    /// The engine gave up on the trials that were not reported, because of a fault of the machine.
     Failed {
         chunk: u64,
         lost: Lost,
         message: String,
     },
-    /// Our own code went wrong over the trials that were not reported: another attempt would end the same.
+    /// Our own code went wrong over the trials that were not reported. Another attempt would end in
+    /// the same way.
     Bug {
         chunk: u64,
         message: String,
     },
 }
 
-/// Finished trials as lines of CSV, ready to be appended. (serde would go through a `Vec<u8>` byte by byte.)
+/// Finished trials as lines of CSV, ready to be appended. They are `ByteBuf`s, since serde would go
+/// through a `Vec<u8>` byte by byte.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rows {
     pub trials: Vec<Row>,
     pub runs: ByteBuf,
-    /// Of each of [`SIDES`](crate::record::SIDES).
+    /// The lines of each of `record::SIDES`.
     pub sides: [ByteBuf; 3],
 }
 
-/// One finished trial: where it stands in its chunk, and how many bytes of each file are its own.
+/// One finished trial: its place in its chunk, and how many bytes of each file are its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     pub index: u32,
@@ -96,7 +105,7 @@ pub struct Row {
     pub sides: [u32; 3],
 }
 
-/// A message as it goes over the pipe.
+/// A message as it goes through the pipe.
 ///
 /// # Errors
 /// `InvalidInput` if it is too long.
@@ -113,12 +122,15 @@ pub fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
 /// Writes one frame.
 ///
 /// # Errors
-/// Those of `frame`, before a byte is written, and those of the pipe.
+/// The errors of `frame`, before a byte is written, and those of the pipe.
 pub fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
     to.write_all(&frame(message)?)
 }
 
 /// Reads one frame; `None` at the end of the stream.
+///
+/// # Errors
+/// Those of the pipe, and if the bytes are no message.
 pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
     let mut head = [0; 4];
     match from.read(&mut head)? {

@@ -249,7 +249,7 @@ fn read(task: &Task, file: &blowup_core::trial::CsvFile, loss: Loss) -> Result<S
         return Err(format!("`{}` is not what it was when the sweep began", file.path));
     }
     let layout = Layout { separator: file.separator as u8, samples: Some(task.samples) };
-    let table = csv_task::table_of(&bytes, &file.target, &file.features, loss == Loss::CrossEntropy, layout)
+    let table = csv_task::parse_with(&bytes, &file.target, &file.features, loss == Loss::CrossEntropy, layout)
         .map_err(|error| format!("`{}`: {error}", file.path))?;
     let mut inputs = table.inputs;
     if file.standardize {

@@ -1,4 +1,5 @@
-//! What makes two trials the same run: a hash of every field that changes the meaning of a trial, and of nothing else.
+//! What makes two trials the same run: a hash of every field that changes the meaning of a trial,
+//! and of nothing else.
 
 use super::{Identity, TABLE};
 use crate::trial::{Budget, Given, Trial, TrialId, Value};
@@ -6,20 +7,21 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 
 impl Trial {
-    /// The hash of `identity`.
+    /// The id of the trial, which is a hash of `identity`.
     pub fn id(&self) -> TrialId {
         self.digest().0
     }
 
-    /// The id, and 64 further bits of the same hash: two trials that share an id are the same trial only if they share these too.
+    /// The id, and 64 further bits of the same hash. Two trials with one id are the same trial only
+    /// if they share these bits, too.
     pub fn digest(&self) -> (TrialId, u64) {
         let hash = Sha256::digest(self.identity());
         let word = |at: usize| u64::from_be_bytes(hash[at..at + 8].try_into().expect("a SHA-256 has 32 bytes"));
         (TrialId::of(word(0) >> 16), word(8))
     }
 
-    /// Every field that changes the run, as text. An axis added later is appended only where it is not at its default, so the ids of existing
-    /// sweeps stay.
+    /// The text of every field that changes the run. An axis that was added later is appended only
+    /// where it is not at its default, so the ids of existing sweeps stay as they are.
     fn identity(&self) -> Vec<u8> {
         use Value::{Float, Integer, Text};
         let mut text = Vec::with_capacity(512);
@@ -77,22 +79,23 @@ impl Trial {
         }
     }
 
-    /// What a program's trial is: the program and the axes that have a value. A text is quoted, so
-    /// that no value can look like another axis.
+    /// Puts the program and the axes that have a value, which are all of a program's trial. A text
+    /// is quoted, so that no value can look like another axis.
     fn put_given(&self, given: &Given, text: &mut Vec<u8>) {
         put_text(text, "program", format_args!("{:?}", given.program));
         self.put_budget(text);
         put(text, "loss_ratio", Value::Float(self.loss_ratio));
-        for (id, value) in given.values() {
+        for (name, value) in given.values() {
             match value {
-                Value::Text(value) => put_text(text, id.name(), format_args!("{value:?}")),
-                value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => put(text, id.name(), value),
+                Value::Text(value) => put_text(text, name, format_args!("{value:?}")),
+                value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => put(text, name, value),
             }
         }
         put(text, "seed", Value::Integer(self.seed));
     }
 }
 
+/// The rank of an axis that was added later; `None` for the others.
 const fn rank(identity: &Identity) -> Option<u8> {
     match identity {
         Identity::Added(rank) | Identity::Written(rank, _) => Some(*rank),
@@ -100,6 +103,7 @@ const fn rank(identity: &Identity) -> Option<u8> {
     }
 }
 
+/// The number of axes that were added later.
 const COUNT: usize = {
     let (mut count, mut i) = (0, 0);
     while i < TABLE.len() {
@@ -109,7 +113,8 @@ const COUNT: usize = {
     count
 };
 
-/// The axes that were added later, in the order in which they were: ranks from 1 without a gap.
+/// The positions of the axes that were added later, in the order in which they were added. Their
+/// ranks begin at 1 and have no gap.
 const ADDED: [usize; COUNT] = {
     let (mut added, mut i) = ([usize::MAX; COUNT], 0);
     while i < TABLE.len() {

@@ -1,5 +1,7 @@
-//! The axes: everything that a grid can vary, each declared once (`table`). What a spec may say of an axis, where it applies, how it enters a trial, its identity
-//! (`identity`), its shape, the columns of `runs.csv`, the titles of figures and the tables of the documents all follow from its declaration.
+//! The axes: everything that a grid can vary. Each is declared once, in `table`. What a spec may
+//! say of an axis, where the axis applies, how it enters a trial, its part in a trial's identity
+//! (`identity`) and shape, the columns of `runs.csv`, the titles of figures and the tables of the
+//! documents all follow from its declaration.
 
 mod identity;
 mod own;
@@ -11,45 +13,46 @@ pub use table::{COUNT, Id, TABLE};
 use crate::trial::{Trial, Value};
 use std::fmt;
 
-/// `batch = "all"`, and any batch that no task has.
+/// The value of `batch = "all"`, and of any batch that no task has.
 pub const ALL_SAMPLES: u64 = u64::MAX;
 
-/// One hyperparameter.
+/// An axis: one hyperparameter.
 #[derive(Debug)]
 pub struct Axis {
     pub id: Id,
-    /// In specs and in the header of `runs.csv`.
+    /// Its name in specs and in the header of `runs.csv`.
     pub name: &'static str,
     pub kind: Kind,
     pub default: Default,
-    /// It applies only where all of these hold.
+    /// The axis applies only where all of these hold.
     pub needs: &'static [Need],
     pub rides: Rides,
     pub identity: Identity,
     pub acts: Acts,
-    /// In figures, with its unit.
+    /// Its title in figures, with its unit.
     pub title: &'static str,
-    /// What it is, for the documents: a sentence without the name.
+    /// What the axis is, for the documents: a sentence without its name.
     pub text: &'static str,
-    /// What others call it, so that a spec can be told the name.
+    /// The names that other programs have for it. A spec with one of them is told the right name.
     pub also: &'static [&'static str],
-    /// The value in a trial of a built-in net; none where the axis does not apply. `Id::of` asks
-    /// for that of any trial.
+    /// The value in a trial of a built-in net; `None` where the axis does not apply. `Id::of` gives
+    /// the value in any trial.
     get: fn(&Trial) -> Option<Value>,
     /// Gives a trial the value. Axes are set in the order of the table, and only where they apply.
     pub set: fn(&mut Trial, Value),
 }
 
-/// What values there are.
+/// The values that an axis takes.
 #[derive(Debug)]
 pub enum Kind {
-    /// `short`: the axis that `name(number)` sets too, and the names that take a number. `aliases`: other names for some.
+    /// One of `names`. `short` has the axis that `name(number)` sets, too, and the names that take
+    /// a number. `aliases` are other names for some of them.
     Choice {
         names: &'static [&'static str],
         short: Option<Short>,
         aliases: &'static [(&'static str, &'static str)],
     },
-    /// Both ends included.
+    /// An integer from `min` to `max`, with both ends.
     Integer {
         min: u64,
         max: u64,
@@ -58,32 +61,33 @@ pub enum Kind {
         range: Bounds,
     },
     Boolean,
-    /// Any line of text; only of axes that a spec declares.
+    /// Any line of text. Only axes that a spec declares take it.
     Text,
 }
 
+/// The short form `name(number)` of a choice.
 #[derive(Debug)]
 pub struct Short {
     pub sets: Id,
     pub names: &'static [&'static str],
 }
 
-/// Which numbers an axis takes, and that in words.
+/// The numbers that an axis takes, and the same in words.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     pub least: End,
     pub most: End,
     pub words: &'static str,
-    /// Whether it must be a finite number of the trial's dtype too.
+    /// Whether the number must be finite in the trial's dtype, too.
     pub held: bool,
 }
 
 /// One end of an interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum End {
-    /// The number itself is in it.
+    /// The interval contains the number itself.
     At(f64),
-    /// The number itself is not.
+    /// The interval ends before the number.
     Beyond(f64),
 }
 
@@ -91,15 +95,15 @@ pub enum End {
 #[derive(Debug)]
 pub enum Default {
     Is(Value),
-    /// There is none: a spec must say it where the axis applies.
+    /// There is none. A spec must set the axis where it applies.
     Required,
-    /// That of another axis.
+    /// It is the value of another axis.
     Follows(Id),
     /// It depends on the network.
     OfNetwork(fn(&str) -> &'static str),
     /// It depends on the task.
     OfTask,
-    /// It is not set, and the start of the biases depends on the initializer.
+    /// The axis is not set, and the initializer decides how the biases start.
     OfInit,
 }
 
@@ -110,53 +114,58 @@ pub struct Need {
     pub test: Test,
 }
 
+/// What the value of an axis must be.
 #[derive(Debug)]
 pub enum Test {
     OneOf(&'static [&'static str]),
-    /// One of those that take the number of this name.
+    /// One of the names that take the number of this name.
     Taking(&'static [(&'static str, &'static [&'static str])], &'static str),
     AtLeastOne,
 }
 
-/// Which trials can train together.
+/// Whether trials with different values of an axis can train together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rides {
-    /// Lanes of a cohort share its value: it decides which kernels run and how large their tensors are.
+    /// The lanes of a cohort share the value, which decides which kernels run and how large their
+    /// tensors are.
     Shape,
-    /// Each lane has its own value. Where it is 0 in all of them, the kernels may leave it out.
+    /// Each lane has its own value. Where the value is 0 in all lanes, the kernels may leave the
+    /// axis out.
     Lane,
-    /// As `Lane`; trials that differ in it alone share a lane until one of them is clipped.
+    /// Each lane has its own value. Trials that differ in this axis alone share a lane until one of
+    /// them is clipped.
     Clip,
-    /// Each lane has its own; it makes no configuration.
+    /// Each lane has its own value, which makes no configuration of its own.
     Seed,
 }
 
-/// How it enters the hash that is a trial's id.
+/// How an axis enters the hash that is a trial's id.
 #[derive(Debug, Clone, Copy)]
 pub enum Identity {
-    /// Wherever it applies.
+    /// It enters wherever it applies.
     Always,
-    /// Only where it is not at its default, so that the ids from before it was added stay: the how manieth of those.
+    /// It enters only where it is not at its default, so that ids from before it was added stay as
+    /// they were. The number is its place among the axes that were added later, from 1.
     Added(u8),
-    /// As `Added`, in a form of its own.
+    /// It enters like `Added`, in a form of its own.
     Written(u8, fn(&Trial) -> Option<String>),
-    /// With another axis.
+    /// It enters together with another axis.
     Within(Id),
-    /// Behind all others.
+    /// It enters behind all others.
     Last,
 }
 
-/// Since when it has an effect.
+/// From when on an axis has an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acts {
-    /// Before the first update: on data, weights, the first pass.
+    /// It acts before the first update: on the data, the weights or the first pass.
     AtStart,
-    /// From the first update on.
+    /// It acts from the first update on.
     Later,
 }
 
 impl Bounds {
-    /// False of NaN.
+    /// Whether `x` lies within the bounds. A NaN does not.
     pub fn holds(&self, x: f64) -> bool {
         let above = match self.least {
             End::At(least) => x >= least,
@@ -171,6 +180,7 @@ impl Bounds {
 }
 
 impl Need {
+    /// Whether the value fulfils the condition.
     pub fn holds(&self, value: Value) -> bool {
         match (&self.test, value) {
             (Test::OneOf(names), Value::Text(text)) => names.contains(&text),
@@ -182,7 +192,7 @@ impl Need {
         }
     }
 
-    /// The names that fulfil it; none of a number.
+    /// The names that fulfil the condition. A condition on a number has none.
     pub fn names(&self) -> Vec<&'static str> {
         match self.test {
             Test::OneOf(names) => names.to_vec(),
@@ -208,6 +218,7 @@ impl Id {
         self.axis().name
     }
 
+    /// The declaration of the axis.
     pub fn axis(self) -> &'static Axis {
         match self.place() {
             Some(place) => &TABLE[place],
@@ -215,16 +226,16 @@ impl Id {
         }
     }
 
-    /// The value in a trial; none where the axis does not apply.
+    /// The value in a trial; `None` where the axis does not apply.
     pub fn of(self, trial: &Trial) -> Option<Value> {
         match &trial.given {
             None => (self.axis().get)(trial),
             Some(_) if self == Id::Seed => Some(Value::Integer(trial.seed)),
-            Some(given) => given.value(self),
+            Some(given) => given.value(self.name()),
         }
     }
 
-    /// The axis whose value this one has where a spec gives none.
+    /// The axis whose value this one takes where a spec gives none.
     pub fn follows(self) -> Option<Id> {
         match self.axis().default {
             Default::Follows(other) => Some(other),
@@ -240,7 +251,7 @@ impl Id {
         }
     }
 
-    /// Whether it is the number of a short form.
+    /// Whether the axis is the number of another axis's short form.
     pub fn is_number_of_another(self) -> bool {
         TABLE.iter().any(|axis| axis.id.short_form() == Some(self))
     }
@@ -283,7 +294,8 @@ impl Axis {
         TABLE.iter().map(|axis| axis.name)
     }
 
-    /// What it is in `trial` if a spec says nothing of it. None where it has no default, or does not apply.
+    /// The value in `trial` if the spec does not set the axis. It is `None` where the axis has no
+    /// default or does not apply.
     pub fn default_in(&self, trial: &Trial) -> Option<Value> {
         match self.default {
             _ if trial.given.is_some() => None,
@@ -297,7 +309,7 @@ impl Axis {
         }
     }
 
-    /// The name of a value that others call otherwise; `-` is read as `_`.
+    /// The name of a value for which other programs have another name. `-` is read as `_`.
     pub fn canonical(&self, text: &str) -> String {
         let name = text.trim().replace('-', "_");
         match &self.kind {
@@ -310,7 +322,8 @@ impl Axis {
 }
 
 impl Trial {
-    /// A hash of what lanes may differ in but clipping and seed: equal for trials that differ in these two alone, and an order for the others.
+    /// A hash of everything in which lanes may differ, except clipping and seed. Trials that differ
+    /// in these two alone have the same hash, and others get an order by it.
     pub fn likeness(&self) -> u64 {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
@@ -322,12 +335,14 @@ impl Trial {
             Some(Value::Boolean(b)) => (4u8, b).hash(&mut hasher),
         };
         if let Some(given) = &self.given {
-            given.cells.iter().for_each(|(_, value)| put(*value));
+            given.built_in.iter().for_each(|(_, value)| put(Some(*value)));
+            given.declared.iter().for_each(|(_, value)| put(*value));
             return hasher.finish();
         }
         for axis in TABLE.iter().filter(|axis| axis.rides == Rides::Lane) {
             let value = axis.id.of(self);
-            // What only follows another axis says nothing more; the seed of the data would make every seed another likeness.
+            // A value that only follows another axis adds nothing. If it did, the seed of the data
+            // would give every seed another hash.
             let follows = axis.id.follows().is_some_and(|other| other.of(self) == value);
             put(value.filter(|_| !follows));
         }

@@ -5,22 +5,21 @@ use super::Default::Required;
 use super::End::Beyond;
 use super::{Acts, Axis, Bounds, Id, Identity, Kind, Rides, TABLE};
 use crate::trial::named;
-use serde::{Deserialize, Serialize};
 use std::sync::{PoisonError, RwLock};
 
-/// An axis that a spec declares: its number among all declarations of this process.
+/// The number of a declared axis among all declarations of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Own(u16);
 
 /// What a spec says of an axis of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Declared {
     pub name: String,
     pub kind: DeclaredKind,
 }
 
 named! {
-    /// The values that an axis of a spec's own takes.
+    /// The values that such an axis takes.
     DeclaredKind {
         /// A whole number, 0 or more.
         Integer = "integer",
@@ -35,7 +34,7 @@ named! {
 /// The axes that a spec knows: the built-in ones and those that it declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AxisSet {
-    /// In the order of the declaration, which is that of the columns.
+    /// These axes in the order of their declaration, which is that of the columns.
     pub declared: Vec<Id>,
     /// Whether a program trains the trials. What an axis means there is the program's business: no
     /// axis needs another one, none has a default, and none has to be there.
@@ -45,7 +44,7 @@ pub struct AxisSet {
 static DECLARED: RwLock<Vec<&'static Axis>> = RwLock::new(Vec::new());
 
 impl Declared {
-    /// The axis of this declaration. None if the process has declared 65,536 others before.
+    /// The axis of this declaration; `None` if the process has declared 65,536 others before.
     pub fn id(&self) -> Option<Id> {
         let same = |axis: &&&Axis| axis.name == self.name && self.kind.takes(&axis.kind);
         let known = DECLARED.read().unwrap_or_else(PoisonError::into_inner);
@@ -76,14 +75,6 @@ impl Declared {
         })));
         Some(id)
     }
-
-    /// The declaration of an axis; none of a built-in one.
-    pub fn of(id: Id) -> Option<Declared> {
-        let Id::Own(_) = id else { return None };
-        let axis = id.axis();
-        let kind = DeclaredKind::ALL.iter().find(|kind| kind.takes(&axis.kind))?;
-        Some(Declared { name: axis.name.to_owned(), kind: *kind })
-    }
 }
 
 impl DeclaredKind {
@@ -103,7 +94,7 @@ impl DeclaredKind {
         }
     }
 
-    /// Whether an axis of this kind has such values.
+    /// Whether an axis of this kind takes such values.
     fn takes(self, kind: &Kind) -> bool {
         match (self, kind) {
             (DeclaredKind::Integer, Kind::Integer { .. })
@@ -121,7 +112,7 @@ impl AxisSet {
         Axis::find(name).or_else(|| self.all().find(|axis| axis.name == name))
     }
 
-    /// Every axis, in the order of the columns.
+    /// Every axis in the order of the columns.
     pub fn all(&self) -> impl Iterator<Item = &'static Axis> {
         TABLE.iter().chain(self.declared.iter().map(|id| id.axis()))
     }
@@ -132,8 +123,10 @@ impl AxisSet {
     }
 }
 
+/// The axis of a declaration.
+///
 /// # Panics
-/// If the axis is a built-in one: those stand in `TABLE`.
+/// If the axis is a built-in one, which stands in `TABLE`.
 pub(super) fn axis(id: Id) -> &'static Axis {
     let Id::Own(Own(number)) = id else { panic!("{id:?} is a built-in axis") };
     DECLARED.read().unwrap_or_else(PoisonError::into_inner)[usize::from(number)]

@@ -1,4 +1,5 @@
-//! The declarations. To add an axis: a field of `Trial`, an entry here, its use in the engine.
+//! The declarations of the axes. A new axis needs a field of `Trial`, an entry here, and its use in
+//! the engine.
 
 use super::Default::{Follows, Is, OfInit, OfNetwork, OfTask, Required};
 use super::End::{At, Beyond};
@@ -17,29 +18,30 @@ macro_rules! axes {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Id { $($id,)+ Own(Own) }
 
-        /// Where a built-in axis stands in `TABLE`.
+        /// The places of the built-in axes in `TABLE`.
         #[derive(Clone, Copy)]
         #[repr(usize)]
-        enum Place { $($id),+ }
+        enum TableIndex { $($id),+ }
 
         impl Id {
-            /// Where a built-in axis stands in `TABLE`; none of an axis that a spec declares.
+            /// The place of a built-in axis in `TABLE`; `None` for an axis that a spec declares.
             pub const fn place(self) -> Option<usize> {
                 match self {
-                    $(Id::$id => Some(Place::$id as usize),)+
+                    $(Id::$id => Some(TableIndex::$id as usize),)+
                     Id::Own(_) => None,
                 }
             }
         }
 
-        pub const COUNT: usize = [$(Place::$id),+].len();
+        /// The number of built-in axes.
+        pub const COUNT: usize = [$(TableIndex::$id),+].len();
 
         /// Every axis, in the order of the columns of `runs.csv`.
         pub static TABLE: [Axis; COUNT] = [$(Axis { id: Id::$id, ..$axis }),+];
     };
 }
 
-/// What most axes are.
+/// The usual properties of an axis, from which a declaration departs.
 const PLAIN: Axis = Axis {
     id: Id::Network,
     name: "",
@@ -56,7 +58,7 @@ const PLAIN: Axis = Axis {
     set: |_, _| {},
 };
 
-/// An axis of the optimizer.
+/// The usual properties of an axis of the optimizer.
 const UPDATE: Axis = Axis { acts: Acts::Later, ..PLAIN };
 
 const fn bounds(words: &'static str, least: End, most: End) -> Kind {
@@ -67,7 +69,7 @@ const FINITE: Kind = bounds("a finite number", Beyond(f64::NEG_INFINITY), Beyond
 const NOT_NEGATIVE: Kind = bounds("a finite number, 0 or more", At(0.0), Beyond(f64::INFINITY));
 const BELOW_ONE: Kind = bounds("a number from 0 to below 1", At(0.0), Beyond(1.0));
 const THRESHOLD: Kind = bounds("a number above 0; inf means no clipping", Beyond(0.0), At(f64::INFINITY));
-/// Not negative, and a number of the dtype.
+/// A number that is not negative and that the dtype can hold.
 const HELD: Kind = Kind::Float {
     range: Bounds { least: At(0.0), most: Beyond(f64::INFINITY), words: "a finite number, 0 or more", held: true },
 };
@@ -82,7 +84,7 @@ const fn with_number(names: &'static [&'static str], sets: Id, takes: &'static [
     Kind::Choice { names, short: Some(Short { sets, names: takes }), aliases: &[] }
 }
 
-/// An initializer, with the names that other libraries have for some.
+/// The kind of an initializer, with the names that other libraries have for some of them.
 const fn init(sets: Id) -> Kind {
     let aliases = &[
         ("kaiming", "he"),
@@ -104,17 +106,17 @@ const fn is(axis: Id, names: &'static [&'static str]) -> Need {
 const HIDDEN: Need = Need { axis: Id::Depth, test: Test::AtLeastOne };
 const RECURRENT: Need = is(Id::Network, Network::RECURRENT);
 const GATED: Need = is(Id::Network, Gated::NAMES);
-/// Their activation is one and has a place for a norm.
+/// The networks whose activation can be chosen and that have a place for a norm.
 const STAGED: Need = is(Id::Network, &["mlp", "rnn"]);
 const LEARNED: Need = is(Id::Bias, &["learned"]);
 
-/// The name that a value is.
+/// The text of a value that is a name.
 fn text(value: Value) -> &'static str {
     let Text(text) = value else { panic!("{value:?} is no name") };
     text
 }
 
-/// What a table says has this name.
+/// What has the name that the value is.
 fn known<T>(value: Value, from_name: fn(&str) -> Option<T>) -> T {
     from_name(text(value)).unwrap_or_else(|| panic!("{value:?} is none of the names of its axis"))
 }
@@ -123,7 +125,7 @@ fn size(value: Value) -> usize {
     u64::of(value) as usize
 }
 
-/// A number that some optimizers take, under the name of its field.
+/// An axis whose number some optimizers take, under the name of its field.
 macro_rules! of_optimizer {
     ($name:literal, $kind:expr, $default:expr, $title:literal, $text:literal) => {
         Axis {
@@ -250,7 +252,7 @@ axes! {
         title: "recurrent init",
         text: "The initializer of the recurrent matrices.",
         get: |trial| recurrent(trial).map(|init| Text(init.kind.name())),
-        // A name without a number is that initializer at its default.
+        // A name without a number stands for that initializer at its default scale.
         set: |trial, value| set_recurrent(trial, known(value, InitKind::from_name), 1.0),
         ..PLAIN
     },
@@ -394,7 +396,8 @@ axes! {
     ),
     Nesterov: Axis {
         rides: Rides::Shape,
-        // Without momentum there is nothing to look ahead with; PyTorch refuses the pair, here nesterov does not apply.
+        // Without momentum nesterov has nothing to look ahead with. PyTorch refuses the pair; here
+        // nesterov does not apply.
         set: |trial, value| {
             let looks_ahead = bool::of(value) && trial.optimizer.momentum().is_some_and(|momentum| momentum > 0.0);
             trial.optimizer.set_number("nesterov", Boolean(looks_ahead));
@@ -578,12 +581,13 @@ axes! {
     },
 }
 
-/// Of a recurrent net.
+/// The initializer of the recurrent matrices of a recurrent net.
 fn recurrent(trial: &Trial) -> Option<Init> {
     trial.network.sequence_length().map(|_| trial.recurrent_init.unwrap_or(trial.init))
 }
 
-/// None where it is `init`, its default.
+/// Sets the initializer of the recurrent matrices. Where it equals `init`, its default, the field
+/// stays `None`.
 fn set_recurrent(trial: &mut Trial, kind: InitKind, scale: f64) {
     let recurrent = Init { kind, scale, offset: 0.0 };
     trial.recurrent_init = (recurrent != Init { offset: 0.0, ..trial.init }).then_some(recurrent);

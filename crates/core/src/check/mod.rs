@@ -130,10 +130,12 @@ impl Gate {
         self.whole.iter().chain(&self.expectations).chain(baseline)
     }
 
+    /// Every finding with its case.
     pub fn findings(&self) -> impl Iterator<Item = (&Case, &Finding)> {
         self.cases().filter_map(|case| case.finding.as_ref().map(|finding| (case, finding)))
     }
 
+    /// Whether there is no finding.
     pub fn passed(&self) -> bool {
         self.findings().next().is_none()
     }

@@ -3,7 +3,7 @@
 
 use crate::spec::filter::{Attribute, Filter};
 use crate::spec::unmet::{self, Coverage, Unmet};
-use crate::spec::{Mistake, Problems, Report, Spec};
+use crate::spec::{Diagnostics, Mistake, Problems, Spec};
 use crate::trial::{Trial, TrialId};
 use std::collections::HashMap;
 
@@ -38,6 +38,7 @@ pub struct TrialGroup {
 }
 
 impl Roster {
+    /// Goes over the grid of a spec.
     pub fn new(spec: &Spec) -> Roster {
         let (mut ids, mut shapes, mut places) = (Vec::new(), Vec::new(), HashMap::new());
         let mut expects: Vec<Grouping> = spec.expects.iter().map(|e| Grouping::new(&e.filter, &e.by)).collect();
@@ -69,7 +70,7 @@ impl Roster {
 
     /// Refuses filters that match nothing, since an expectation of nothing would always hold, and
     /// values in filters that no trial has.
-    pub fn check_filters(&self, spec: &Spec, text: &str, file: &str) -> Result<(), Report> {
+    pub fn check_filters(&self, spec: &Spec, text: &str, file: &str) -> Result<(), Diagnostics> {
         let mut problems = Problems::default();
         for (expect, _) in spec.expects.iter().zip(&self.expects).filter(|(_, groups)| groups.is_empty()) {
             let message = format!("this filter matches none of the {} trials", self.ids.len());

@@ -161,6 +161,7 @@ impl Header {
 }
 
 impl SheetRow<'_> {
+    /// The text of a cell, without its quotes.
     pub fn cell(&self, column: usize) -> &[u8] {
         &self.fields[column]
     }

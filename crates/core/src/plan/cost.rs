@@ -105,10 +105,11 @@ const MEMORY_BYTES: f64 = 200.0 * MIB;
 const GPU_BYTES: f64 = 3.0 * 1024.0 * MIB;
 const MOST_GPU_LANES: usize = 16 * 1024;
 const MIB: f64 = footprint::MIB;
-/// A guess, so that a sweep of a program has an order and an estimate at all: the time that is left
-/// follows from the trials that are done.
+/// The seconds of a program's trial. This is a guess, so that a sweep of a program has an order and
+/// an estimate at all. The time that is left follows from the trials that are done.
 const PROGRAM_SECONDS: f64 = 1.0;
-/// As much as a chunk may have: each trial of a program stands alone.
+/// The working set of a program's trial: as much as a chunk may have, so that each such trial
+/// stands alone.
 const PROGRAM_BYTES: f64 = MEMORY_BYTES;
 /// The most lanes of a chunk. More lanes would hardly save dispatch and would take longer to hand
 /// over.
@@ -197,7 +198,8 @@ impl Cost {
         }
     }
 
-    /// Of a program nothing is known before it runs: its trials count alike.
+    /// The cost of a program's trial. Nothing is known of a program before it runs, so all its
+    /// trials cost the same.
     fn of_program() -> Cost {
         Cost {
             seconds_per_lane: PROGRAM_SECONDS,

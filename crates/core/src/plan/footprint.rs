@@ -49,6 +49,7 @@ pub struct Footprint {
 }
 
 impl Footprint {
+    /// The footprint of chunks of such trials, of which `record` is recorded.
     pub fn of(trial: &Trial, m: &Workload, record: &Record) -> Footprint {
         let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
         let peak = if trial.dtype.is_16_bit() || normed { PEAK_WIDENED } else { PEAK };
@@ -98,7 +99,7 @@ impl Footprint {
         }
     }
 
-    /// Of a program nothing is known before it runs.
+    /// The footprint of a program's trial, of which nothing is known before it runs.
     pub fn of_program() -> Footprint {
         Footprint { per_lane: 0.0, per_trial: 0.0, per_seed: 0.0, per_chunk: 0.0 }
     }

@@ -95,7 +95,7 @@ pub struct Planner {
 /// Numbers the shapes of trials from 0, in the order in which they come.
 #[derive(Default)]
 struct ByShape {
-    /// The trials of a program have none, and are of one kind.
+    /// The trials of a program have no shape, and are all of one kind.
     numbers: HashMap<Option<Shape>, usize>,
     /// The last shape, which the next trial of a grid mostly shares.
     last: Option<(Option<Shape>, usize)>,

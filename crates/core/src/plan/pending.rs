@@ -18,6 +18,7 @@ impl Pending<'_> {
         self.ids[number as usize]
     }
 
+    /// Makes the trial with this number.
     pub fn get(&self, number: u32) -> Trial {
         self.grid.at(self.points[number as usize])
     }

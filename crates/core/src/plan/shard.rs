@@ -1,22 +1,24 @@
-//! Which part of a grid a process works on: `I/N`, the I-th of N, from 1. What is in it is `split`'s part.
+//! The part of a grid on which a process works: `I/N`, the I-th of N, from 1. `split` decides which
+//! trials are in it.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+/// A shard of a grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Shard {
-    /// From 1 to `count`.
+    /// The number of this shard, from 1 to `count`.
     index: u32,
     count: u32,
 }
 
 impl Shard {
-    /// More than any scheduler gives a job.
+    /// The most shards, which is more jobs than any scheduler gives.
     pub const MOST: u32 = 1_000_000;
 
-    /// None unless 1 <= index <= count <= `MOST`.
+    /// The shard with this number. It is `None` unless 1 <= index <= count <= `MOST`.
     pub fn new(index: u32, count: u32) -> Option<Shard> {
         (1 <= index && index <= count && count <= Shard::MOST).then_some(Shard { index, count })
     }
@@ -29,7 +31,7 @@ impl Shard {
         self.count
     }
 
-    /// The name of its folder below that of the sweep.
+    /// The name of the shard's folder, which lies below that of the sweep.
     pub fn folder(self) -> String {
         format!("shard-{}-of-{}", self.index, self.count)
     }
@@ -42,7 +44,7 @@ impl Shard {
     }
 }
 
-/// `2/8`
+/// Writes it as `2/8`.
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.index, self.count)

@@ -1,12 +1,20 @@
-//! Which trial of a grid belongs to which shard: parts of equal predicted cost, worked out from the whole grid and nothing else, so that every
-//! process that asks comes to the same answer, whatever rows exist. Pure.
+//! Decides which trial of a grid belongs to which shard. The shards have equal predicted cost. The
+//! decision follows from the whole grid and nothing else, so every process that asks comes to the
+//! same answer, whatever rows exist. It is pure.
 //!
-//! Each cohort, the dearest first, is dealt a few trials at a time to whichever shard has the least to do, so that every shard
-//! gets some of every cohort and the cheap ones level out what the dear ones leave. In which order its trials are dealt spreads each shard's over
-//! the whole cohort: where training blows up early is known to nobody before, and neighbours of the grid do so together. Only trials that differ
-//! in clipping alone stay together, where they stand next to each other in the grid: they share a lane at first.
+//! The cohorts are dealt one after the other, the most expensive one first. A cohort is dealt in
+//! hands of a few trials each, and each hand goes to the shard that has the least work so far. So
+//! every shard gets some trials of every cohort, and the cheap cohorts at the end even out the
+//! differences that the expensive ones leave between the shards.
 //!
-//! Takes no memory per trial: of a cohort it keeps how many trials lie at each of `PLACES` places.
+//! The order in which the trials of a cohort are dealt spreads those of each shard over the whole
+//! cohort. That matters because a trial that blows up early is cheap, nobody knows before which
+//! trials will, and neighbours in the grid often do so together. Only trials that differ in
+//! clipping alone stay together, if they are next to each other in the grid, since they share a
+//! lane at first.
+//!
+//! A split takes no memory per trial. Of each cohort it keeps how many trials lie at each of
+//! `PLACES` places.
 
 use super::ByShape;
 use super::cost::Cost;
@@ -14,19 +22,20 @@ use crate::trial::{Clip, Trial};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
-/// Where a cohort can be cut.
+/// The number of places at which a cohort can be cut.
 const PLACES: u32 = 1 << 20;
 
-/// Deals the trials of a grid, in grid order.
+/// A split of a grid, which gives the shard of each trial in grid order.
 pub struct Split {
     walk: Walk,
-    /// Of each cohort: the place where a hand ends, and its shard from 0.
+    /// For each cohort, the places at which its hands end, and the shard of each hand, from 0.
     cuts: Vec<Vec<(u32, u32)>>,
     seconds: Vec<f64>,
 }
 
 impl Split {
-    /// `trials`: the whole grid in its order. `count`: of shards, at least 1.
+    /// Splits the whole grid, whose trials come in their order, into `count` shards. There must be
+    /// at least one shard.
     pub fn new(trials: impl Iterator<Item = Trial>, count: u32) -> Split {
         let (mut walk, mut cohorts) = (Walk::default(), Vec::<Cohort>::new());
         for trial in trials {
@@ -45,27 +54,28 @@ impl Split {
     /// The shard of the next trial of the grid, from 1.
     ///
     /// # Panics
-    /// If it is not one of those that the split was made of.
+    /// If the trial is none of those of which the split was made.
     pub fn shard_of(&mut self, trial: &Trial) -> u32 {
         let (cohort, place) = self.walk.step(trial);
         let cuts = &self.cuts[cohort];
         cuts[cuts.partition_point(|(end, _)| *end <= place)].1 + 1
     }
 
-    /// What each shard takes, predicted, on one core.
+    /// The predicted seconds of each shard on one core.
     pub fn seconds(&self) -> &[f64] {
         &self.seconds
     }
 }
 
-/// The grid in its order: of each trial its cohort and where in that it stands.
+/// A walk over the grid in its order, which finds the cohort of each trial and the trial's place in
+/// it.
 #[derive(Default)]
 struct Walk {
     by_shape: ByShape,
     families: Vec<Family>,
 }
 
-/// Trials of a cohort that follow each other and differ in seed and clipping alone, at most
+/// Trials of a cohort that follow each other and differ in seed and clipping alone, with at most
 /// `CLIPS` ways to clip.
 struct Family {
     likeness: u64,
@@ -74,14 +84,16 @@ struct Family {
     clips: u32,
 }
 
-/// Ways to clip that share a lane at first, and so stand in one shard. More of them would leave the
-/// other shards without any where a grid varies little else.
+/// The most ways to clip that share a lane at first, and so stand in one shard. With more, other
+/// shards could get none of them where a grid varies little else.
 const CLIPS: u32 = 4;
 
 impl Walk {
     fn step(&mut self, trial: &Trial) -> (usize, u32) {
-        // Fractions of 2^64 whose multiples are spread evenly over the unit cube (powers of the inverse of the root of x^4 = x + 1), so any stretch
-        // of places has its share of every neighbourhood of the grid, and shares of cohorts that are built alike do not have the same.
+        // Fractions of 2^64 whose multiples are spread evenly over the unit cube: powers of the
+        // inverse of the root of x^4 = x + 1. So any stretch of places has its share of every
+        // neighbourhood of the grid, and cohorts that are built alike do not all give a shard the
+        // same part.
         const FAMILY: u64 = 0xD1B5_4A32_D192_ED03;
         const SEED: u64 = 0xABC9_8388_FB8F_AC03;
         const COHORT: u64 = 0x8CB9_2BA7_2F3D_8DD7;
@@ -102,15 +114,17 @@ impl Walk {
     }
 }
 
-/// Costs in whole nanoseconds, so that sums and comparisons are exact.
+/// The costs of a cohort in whole nanoseconds, so that sums and comparisons are exact, and the
+/// places of its trials.
 struct Cohort {
     lanes: u64,
-    /// Trials that had better be in one shard: fewer would take a chunk for themselves.
+    /// The number of trials that should be in one shard, since fewer would take a chunk for
+    /// themselves.
     fewest: u64,
     per_chunk: u64,
     per_lane: u64,
     trials: u64,
-    /// How many stand at a place.
+    /// The number of trials at each place.
     at: BTreeMap<u32, u64>,
 }
 
@@ -127,18 +141,19 @@ impl Cohort {
         }
     }
 
-    /// Of a shard that has so many of its trials.
+    /// The cost of a shard's part that has `trials` trials.
     fn cost(&self, trials: u64) -> u64 {
         trials.div_ceil(self.lanes) * self.per_chunk + trials * self.per_lane
     }
 
-    /// How many trials are dealt at a time, at least. `share`: what a shard has to do in all.
+    /// The fewest trials of a hand, where `share` is the work of a shard in all.
     fn least(&self, share: u64) -> u64 {
         self.fewest.min(share.saturating_sub(self.per_chunk) / self.per_lane).max(1)
     }
 
-    /// What is dealt at a time: the place where it ends, and how many trials it has, all near to the same; as many for each of `count` shards, if
-    /// that leaves `least` trials to each.
+    /// The hands: for each, the place where it ends and the number of its trials. All of them have
+    /// nearly the same number. Each of `count` shards gets equally many hands, if that leaves at
+    /// least `least` trials to each hand.
     fn hands(&self, least: u64, count: u64) -> Vec<(u32, u64)> {
         let most = (self.trials / least).max(1);
         let hands = if most > count { most - most % count } else { most };
@@ -147,7 +162,7 @@ impl Cohort {
         let mut cuts = Vec::new();
         for hand in 1..=hands {
             let wanted = (u128::from(self.trials) * u128::from(hand) / u128::from(hands)) as u64;
-            // A place belongs to the hand in which more than half of it lies.
+            // A place belongs to the hand in which more than half of its trials lie.
             while let Some((_, trials)) = places.next_if(|(_, trials)| sum + trials.div_ceil(2) <= wanted) {
                 sum += trials;
             }
@@ -160,13 +175,14 @@ impl Cohort {
     }
 }
 
-/// Of each cohort: the place where a hand ends, and its shard from 0; and what each shard has to do.
+/// Deals all cohorts. Returns, for each cohort, the places at which its hands end and the shard of
+/// each hand, from 0; and the work of each shard.
 fn deal(cohorts: &[Cohort], count: u32) -> (Vec<Vec<(u32, u32)>>, Vec<u64>) {
     let share = cohorts.iter().map(|cohort| cohort.cost(cohort.trials)).sum::<u64>() / u64::from(count);
     let least: Vec<u64> = cohorts.iter().map(|cohort| cohort.least(share)).collect();
     let mut order: Vec<usize> = (0..cohorts.len()).collect();
     order.sort_by_key(|number| Reverse(cohorts[*number].cost(least[*number])));
-    // The least to do first, the lower number where that is equal.
+    // The shard with the least work comes first; of several, the one with the lowest number.
     let mut loads: BinaryHeap<Reverse<(u64, u32)>> = (0..count).map(|shard| Reverse((0, shard))).collect();
     let mut cuts = vec![Vec::new(); cohorts.len()];
     for number in order {

@@ -30,6 +30,7 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// The sizes of a trial of a built-in net.
     pub fn of(trial: &Trial) -> Workload {
         let (inputs, outputs) = (trial.task.inputs as f64, trial.task.outputs as f64);
         let depth = trial.network.depth() as f64;

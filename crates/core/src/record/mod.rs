@@ -23,7 +23,7 @@ use std::iter::once;
 
 /// The number of the layout. It is raised when a column is added, is removed or changes its
 /// meaning.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The sections of a line of `runs.csv`. The header and every row are made of `ALL` in this order,
 /// each section from its one table.
@@ -55,12 +55,12 @@ pub fn runs() -> Vec<&'static str> {
     Section::ALL.into_iter().flat_map(Section::names).collect()
 }
 
-/// The columns of `runs.csv` with those of the axes that a spec declares, which come last.
+/// The columns of `runs.csv`, with those of the axes that a spec declares, which come last.
 pub fn runs_of(axes: &AxisSet) -> Vec<&'static str> {
     runs().into_iter().chain(axes.declared.iter().map(|id| id.name())).collect()
 }
 
-/// Where an axis stands in `runs.csv`.
+/// The position of an axis in `runs.csv`.
 ///
 /// # Panics
 /// If it is no axis of the spec.
@@ -160,6 +160,7 @@ impl Verdict {
         }
     }
 
+    /// The outcome, if the trial has one.
     pub fn outcome(self) -> Option<Outcome> {
         match self {
             Verdict::Outcome(outcome) => Some(outcome),
@@ -167,6 +168,7 @@ impl Verdict {
         }
     }
 
+    /// The reason why the trial is lost, if it is.
     pub fn lost(self) -> Option<Lost> {
         match self {
             Verdict::Outcome(_) => None,

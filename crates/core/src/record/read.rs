@@ -161,8 +161,8 @@ fn open_quote(text: &[u8]) -> bool {
     text.iter().filter(|b| **b == b'"').count() % 2 == 1
 }
 
-/// The columns of the axes that a spec declared, of the first line of `runs.csv`, which may be torn.
-/// None if it does not go on behind the columns that every sweep has.
+/// The columns of declared axes in the first line of `runs.csv`, which may be torn. It is `None` if
+/// the line does not continue behind the columns that every sweep has.
 pub fn declared(line: &[u8]) -> Option<Vec<String>> {
     let mut usual = super::line(super::runs());
     usual.pop();

@@ -6,7 +6,7 @@ use super::column::{About, Column, PLAIN};
 use crate::trial::Trial;
 use crate::verdict::Measured;
 
-/// The first column of every file; every line begins with it.
+/// The first column of every file, with which every line begins.
 pub static TRIAL: About = About {
     name: "trial",
     text: "The id of the trial: `t` and 12 hexadecimal digits, a hash of everything that decides what the trial is.",
@@ -65,7 +65,7 @@ pub static VERDICT: [Column<Verdict>; 2] = [
 ];
 
 /// The columns behind the verdict. A lost trial has none of them.
-pub static MEASURED: [Column<Measured>; 29] = [
+pub static MEASURED: [Column<Measured>; 31] = [
     About {
         name: "epoch_diverged",
         unit: "epoch",
@@ -312,4 +312,19 @@ pub static MEASURED: [Column<Measured>; 29] = [
         ..PLAIN
     }
     .float(|measured| measured.sharpness_final),
+    About {
+        name: "nonfinite_module",
+        text: "The module of a program's own model in which the first value that is not finite was, as the program \
+               says it: its path, or `derivative of` its path.",
+        empty: "of a built-in net, and where a program does not say it",
+        ..PLAIN
+    }
+    .text(|measured| measured.origin.as_ref()?.module.as_deref()),
+    About {
+        name: "nonfinite_source",
+        text: "The line of the program's code where that was, as `model.py:42`.",
+        empty: "of a built-in net, and where a program does not say it",
+        ..PLAIN
+    }
+    .text(|measured| measured.origin.as_ref()?.source.as_deref()),
 ];

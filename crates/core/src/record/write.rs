@@ -46,7 +46,7 @@ fn row(trial: &Trial, verdict: Verdict, measured: Option<&Measured>) -> Vec<u8> 
             Section::Measured => cells.put(&MEASURED, measured),
         }
     }
-    trial.given.iter().flat_map(|given| given.declared()).for_each(|(_, value)| cells.value(value));
+    trial.given.iter().flat_map(|given| &given.declared).for_each(|(_, value)| cells.value(*value));
     cells.end_line();
     cells.text
 }
@@ -129,7 +129,7 @@ impl CsvLines {
 
     fn value(&mut self, value: Option<Value>) {
         match value {
-            // Of an axis that a spec declares it can be any line.
+            // The value of a declared axis can be any line.
             Some(Value::Text(text)) => return self.bytes(text.as_bytes()),
             Some(value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_))) => value.put(&mut self.text),
             None => {}

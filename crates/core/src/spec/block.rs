@@ -1,5 +1,5 @@
-//! A `[[grid]]` block: its keys and those of `[base]` read into dials, zipped lists joined. Whether the dials make sense together is for
-//! `check`.
+//! A `[[grid]]` block: its keys and those of `[base]` are read into dials, and zipped lists are
+//! joined. `check` finds out whether the dials make sense together.
 
 use super::dial::{self, Dial};
 use super::report::{Mistake, Problems, excerpt};
@@ -10,7 +10,7 @@ use crate::axis::{Axis, AxisSet, Id, Kind};
 use crate::trial::Budget;
 use std::sync::Arc;
 
-/// A block, checked: `grid` makes its trials.
+/// A block that was checked. `grid` makes its trials.
 #[derive(Debug)]
 pub struct Block {
     pub label: String,
@@ -18,32 +18,33 @@ pub struct Block {
     pub budget: Budget,
     pub loss_ratio: f64,
     pub seeds: Seeds,
-    /// The outermost first; the seed is inside them all.
+    /// The dials, of which the first is outermost. The seed is inside them all.
     pub dials: Vec<Dial>,
-    /// No two points make the same trial, surely.
+    /// Whether it is certain that no two points make the same trial.
     pub distinct: bool,
-    /// What trains its trials; none is a built-in net.
+    /// The program that trains its trials; `None` for a built-in net.
     pub program: Option<Arc<Programmed>>,
 }
 
-/// A program and the axes that it is given in every block.
+/// A program, and the axes that it is given in every block.
 #[derive(Debug, Clone)]
 pub struct Programmed {
-    /// As it enters the identity of a trial.
+    /// The program as it enters the identity of a trial.
     pub identity: String,
     /// The axes that the spec declares.
     pub declared: Vec<Id>,
 }
 
-/// An axis, or several zipped, as a table of the spec gives them.
+/// An axis, or several zipped ones, as a table of the spec gives them.
 #[derive(Debug, Clone)]
-pub struct Given {
-    pub keys: Vec<Key>,
+pub struct AxisSetting {
+    pub keys: Vec<AxisKey>,
     pub dial: Dial,
 }
 
+/// A key that sets an axis, and the places of the key and of its value.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct AxisKey {
     pub axis: &'static Axis,
     pub key_span: Span,
     pub span: Span,
@@ -52,13 +53,13 @@ pub struct Key {
 /// The axes of `[base]` or of a block.
 #[derive(Debug, Clone, Default)]
 pub struct Axes {
-    pub given: Vec<Given>,
-    /// Set, but with a mistake; what depends on them is not judged.
+    pub given: Vec<AxisSetting>,
+    /// The axes that are set with a mistake. Nothing that depends on them is judged.
     pub broken: Vec<Id>,
 }
 
 impl Axes {
-    /// Values that are kept in memory.
+    /// The number of values that are kept in memory.
     pub fn listed(&self) -> u64 {
         self.given.iter().map(|given| given.dial.listed()).sum()
     }
@@ -69,7 +70,7 @@ impl Axes {
         set.chain(self.broken.iter().copied()).collect()
     }
 
-    /// These, and of `base` what these leave open.
+    /// These axes, and those of `base` that these leave open.
     pub fn over(&self, base: &Axes, known: &AxisSet) -> Axes {
         let taken = self.taken();
         let mut all = self.clone();
@@ -77,7 +78,7 @@ impl Axes {
             // A short form is one value: `init = "he"` does not keep the 0.1 of `normal(0.1)`.
             let replaced = given.keys.iter().any(|key| taken.contains(&key.axis.id));
             if !replaced && let Some(dial) = given.dial.clone().without(&taken, known) {
-                all.given.push(Given { keys: given.keys.clone(), dial });
+                all.given.push(AxisSetting { keys: given.keys.clone(), dial });
             }
         }
         all.broken.extend(base.broken.iter().filter(|id| !taken.contains(id)));
@@ -85,7 +86,7 @@ impl Axes {
     }
 }
 
-/// Reads the entries that are axes and `zip`; gives back the others.
+/// Reads the entries that are axes, and `zip`. The others are returned.
 pub fn axes<'a>(entries: &'a [Entry], known: &AxisSet, problems: &mut Problems) -> (Axes, Vec<&'a Entry>) {
     let (mut axes, mut others, mut zip) = (Axes::default(), Vec::new(), None);
     for entry in entries {
@@ -102,8 +103,8 @@ pub fn axes<'a>(entries: &'a [Entry], known: &AxisSet, problems: &mut Problems) 
         };
         match dial::read(axis, &entry.value, known, problems) {
             Some(dial) => {
-                let key = Key { axis, key_span: entry.key_span.clone(), span: entry.value.span.clone() };
-                axes.given.push(Given { keys: vec![key], dial });
+                let key = AxisKey { axis, key_span: entry.key_span.clone(), span: entry.value.span.clone() };
+                axes.given.push(AxisSetting { keys: vec![key], dial });
             }
             None => axes.broken.push(axis.id),
         }
@@ -119,7 +120,7 @@ pub fn axes<'a>(entries: &'a [Entry], known: &AxisSet, problems: &mut Problems) 
     (axes, others)
 }
 
-/// A short form and the axis that it sets.
+/// Reports an axis that is given both alone and in a short form.
 fn conflicts(axes: &mut Axes, problems: &mut Problems) {
     let mut broken = Vec::new();
     for given in &axes.given {
@@ -139,7 +140,7 @@ fn conflicts(axes: &mut Axes, problems: &mut Problems) {
 
 const ZIP: &str = "for example zip = [[\"depth\", \"lr\"]]: the lists of depth and lr advance together";
 
-/// `zip = [["depth", "lr"], ...]`
+/// Reads `zip = [["depth", "lr"], ...]` and joins the dials.
 fn join(axes: &mut Axes, node: &Node, known: &AxisSet, problems: &mut Problems) {
     let Raw::List(groups) = &node.raw else {
         problems.push(&node.span, Mistake::kind("zip", node.raw.kind(), "a list of lists", ZIP));
@@ -188,8 +189,8 @@ fn member(axes: &Axes, used: &mut Vec<Id>, item: &Node, known: &AxisSet, problem
 
 /// Joins the dials of `members` into one, in the place of the first.
 fn merge(axes: &mut Axes, members: &[Id], span: &Span, problems: &mut Problems) {
-    let is_member = |given: &Given| members.contains(&given.keys[0].axis.id);
-    let mut parts: Vec<Given> = Vec::new();
+    let is_member = |given: &AxisSetting| members.contains(&given.keys[0].axis.id);
+    let mut parts: Vec<AxisSetting> = Vec::new();
     let mut place = None;
     for (i, given) in std::mem::take(&mut axes.given).into_iter().enumerate() {
         if is_member(&given) {
@@ -199,7 +200,7 @@ fn merge(axes: &mut Axes, members: &[Id], span: &Span, problems: &mut Problems) 
             axes.given.push(given);
         }
     }
-    let lengths = |parts: &[Given]| {
+    let lengths = |parts: &[AxisSetting]| {
         let each = parts.iter().map(|part| format!("`{}` has {}", part.keys[0].axis.name, part.dial.len()));
         each.collect::<Vec<_>>().join(", ")
     };
@@ -222,5 +223,5 @@ fn merge(axes: &mut Axes, members: &[Id], span: &Span, problems: &mut Problems) 
     };
     let dial = Dial::Rows { rows: (0..length).map(row).collect(), axes: columns.clone() };
     let keys = parts.into_iter().flat_map(|part| part.keys).collect();
-    axes.given.insert(place.unwrap_or(0), Given { keys, dial });
+    axes.given.insert(place.unwrap_or(0), AxisSetting { keys, dial });
 }

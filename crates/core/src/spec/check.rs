@@ -2,12 +2,12 @@
 //! without a task that fits, divisions by zero. It looks at the values that each axis can have, and
 //! never at the points, so it costs the same for a billion points.
 
-use super::block::{Axes, Given, Key};
+use super::block::{Axes, AxisKey, AxisSetting};
 use super::dial::{self, Cell, Dial};
 use super::held;
 use super::report::Problems;
 use super::source::Span;
-use super::task::Plan;
+use super::task::TaskDraft;
 use super::value;
 use crate::axis::{Default, Id, Kind, Need};
 use crate::trial::Value;
@@ -16,12 +16,13 @@ use crate::trial::{Budget, Loss, Network, TaskKind};
 /// A block with what it takes from `[base]`.
 pub struct View<'a> {
     pub axes: &'a Axes,
-    pub task: Option<&'a Plan>,
+    pub task: Option<&'a TaskDraft>,
     /// The samples of the task; `None` after a mistake in it.
     pub samples: Option<usize>,
     /// The place of the block's header.
     pub span: &'a Span,
-    /// Whether a program trains its trials: no axis has a default, and none needs another.
+    /// Whether a program trains the block's trials. Then no axis has a default, and none needs
+    /// another one.
     pub of_program: bool,
 }
 
@@ -63,7 +64,7 @@ impl View<'_> {
     }
 
     /// What the block gives for `id`.
-    pub fn given(&self, id: Id) -> Option<&Given> {
+    pub fn given(&self, id: Id) -> Option<&AxisSetting> {
         self.axes.given.iter().find(|given| given.dial.axes().contains(&id))
     }
 
@@ -123,7 +124,7 @@ impl View<'_> {
     }
 
     /// Whether some row of a dial fulfils all those of these needs that the dial is about.
-    fn hold_together(&self, given: &Given, needs: &[Need]) -> bool {
+    fn hold_together(&self, given: &AxisSetting, needs: &[Need]) -> bool {
         let Dial::Rows { axes, rows } = &given.dial else { return true };
         let here = |need: &&Need| axes.contains(&need.axis);
         let holds = |row: &Vec<Option<Cell>>, need: &Need| {
@@ -228,7 +229,7 @@ pub fn divided(view: &View, problems: &mut Problems) {
 }
 
 /// Reports the keys of a table that apply in none of these blocks.
-pub fn applies(keys: &[&Key], views: &[View], place: &str, problems: &mut Problems) {
+pub fn applies(keys: &[&AxisKey], views: &[View], place: &str, problems: &mut Problems) {
     for key in keys {
         let lacks: Vec<Option<String>> = views.iter().map(|view| view.lacks(key.axis.id)).collect();
         if let Some(Some(lack)) = lacks.first()
@@ -303,7 +304,7 @@ fn recurrent(view: &View, problems: &mut Problems) {
 }
 
 fn threshold(view: &View, problems: &mut Problems) {
-    let clips = |given: &Given| given.dial.cells(Id::Clip).into_iter().any(dial::clips);
+    let clips = |given: &AxisSetting| given.dial.cells(Id::Clip).into_iter().any(dial::clips);
     // The items of a list with short forms were checked one by one.
     let somewhere = view.axes.broken.contains(&Id::ClipThreshold) || view.given(Id::ClipThreshold).is_some();
     if !somewhere && view.given(Id::Clip).is_some_and(clips) {
@@ -325,7 +326,7 @@ fn scale(view: &View, problems: &mut Problems) {
 }
 
 /// Checks the values of `id` that are divided by those of another axis.
-fn divisions(view: &View, given: &Given, id: Id, problems: &mut Problems) {
+fn divisions(view: &View, given: &AxisSetting, id: Id, problems: &mut Problems) {
     let cells = given.dial.cells(id);
     let mut divisors: Vec<Id> = cells.iter().flatten().filter_map(|cell| cell.per).collect();
     divisors.sort_unstable();

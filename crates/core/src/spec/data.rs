@@ -2,7 +2,7 @@
 //! what a file looks like that is no data set.
 
 use super::report::{Mistake, excerpt};
-use crate::csv_task::{Table, TableError};
+use crate::csv_task::{DataSet, DataSetError};
 use crate::trial::Loss;
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// A file of a program, of which nothing is read but its content as a whole.
+    /// What is taken of a program's file: nothing but its content as a whole.
     pub fn of_program(path: &str, file: &str, sha256: &str) -> Taken {
         Taken {
             path: path.to_owned(),
@@ -58,7 +58,7 @@ impl Taken {
         }
     }
 
-    /// Whether it is a file of a program. A data set has features.
+    /// Whether it is a file of a program. A data set has features, and such a file has none.
     pub fn is_of_program(&self) -> bool {
         self.features.is_empty() && self.target.is_empty()
     }
@@ -115,7 +115,7 @@ pub fn other_format(name: &str, bytes: &[u8]) -> Result<(), Mistake> {
 }
 
 /// The mistake of a file that is no data set. `separator` is the one with which it was read.
-pub fn mistake(name: &str, bytes: &[u8], error: &TableError, separator: char, loss: Loss) -> Mistake {
+pub fn mistake(name: &str, bytes: &[u8], error: &DataSetError, separator: char, loss: Loss) -> Mistake {
     let hint = match &error.cell {
         Some(cell) if error.of_target => target_hint(cell, loss),
         Some(cell) => feature_hint(cell, &error.sound),
@@ -238,7 +238,7 @@ impl Asked<'_> {
     }
 
     /// What is taken: `table` of the file with this hash.
-    pub fn taken(&self, table: &Table, file: &str, sha256: &str) -> Taken {
+    pub fn taken(&self, table: &DataSet, file: &str, sha256: &str) -> Taken {
         Taken {
             path: self.path.to_owned(),
             file: file.to_owned(),

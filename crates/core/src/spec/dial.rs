@@ -16,17 +16,19 @@ pub struct Cell {
     pub per: Option<Id>,
 }
 
-/// What is set at one point of a block; the rest has its defaults.
+/// What is set at one point of a block. The other axes have their defaults.
 #[derive(Debug, Clone)]
 pub struct Point {
-    /// By their places in the table of axes.
+    /// The values of the built-in axes, by their places in the table.
     built_in: [Option<Cell>; COUNT],
     declared: Vec<(Id, Cell)>,
 }
 
+/// A point at which no axis is set.
 pub const NOTHING_SET: Point = Point { built_in: [None; COUNT], declared: Vec::new() };
 
 impl Point {
+    /// What is set for an axis.
     pub fn get(&self, id: Id) -> Option<Cell> {
         match id.place() {
             Some(place) => self.built_in[place],
@@ -74,6 +76,7 @@ impl Dial {
         }
     }
 
+    /// The axes of the dial, in the order of its cells.
     pub fn axes(&self) -> &[Id] {
         match self {
             Dial::Range { axis, .. } => std::slice::from_ref(axis),
@@ -218,6 +221,7 @@ pub fn clips(cell: Option<Cell>) -> bool {
     matches!(cell, Some(Cell { value: Value::Text("norm" | "value"), .. }))
 }
 
+/// Warns that a kind of clipping has no threshold.
 pub fn clips_nothing(span: &Span, problems: &mut Problems) {
     let hint = "write clip = \"norm(1.0)\", or set `clip_threshold`; its default, inf, is no clipping";
     problems.warn(span, "`clip` has no threshold here, so it clips nothing", hint);
@@ -239,6 +243,7 @@ fn checked(axis: &Axis, written: Written) -> Result<Written, Mistake> {
     Ok(written)
 }
 
+/// The mistake that only `constant` may have a negative scale.
 pub fn negative_scale() -> Mistake {
     Mistake::new("`init_scale` is below 0", "only init = \"constant\" may be negative")
 }

@@ -1,14 +1,15 @@
-//! `[base]` and `[[grid]]` as read, each block with what it takes from the base and from the top of the spec, before it is checked as
-//! a whole.
+//! `[base]` and `[[grid]]` as they are read. Each block has what it takes from the base and from
+//! the top of the spec. It was not checked as a whole yet.
 
 use super::block::{self, Axes};
 use super::check::View;
+use super::data::Sources;
 use super::dial::LISTED;
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
-use super::task::{self, Open, Plan};
+use super::task::{self, TaskDraft};
 use crate::axis::AxisSet;
 use crate::trial::Budget;
 
@@ -16,50 +17,53 @@ use crate::trial::Budget;
 #[derive(Debug, Default)]
 pub struct Settings {
     pub label: String,
-    pub budget: Told<Budget>,
-    pub seeds: Told<Seeds>,
-    /// Index into the plans.
-    pub task: Told<usize>,
+    pub budget: Setting<Budget>,
+    pub seeds: Setting<Seeds>,
+    /// An index into the plans.
+    pub task: Setting<usize>,
 }
 
-/// A setting may be there, or there with a mistake, which is not the same as missing.
+/// A setting of a spec. It may be there with a mistake, which is not the same as missing.
 #[derive(Debug, Default, Clone)]
-pub enum Told<T> {
+pub enum Setting<T> {
     #[default]
     Missing,
     Broken,
     Is(T),
 }
 
-impl<T: Clone> Told<T> {
-    pub fn of(value: Option<T>) -> Told<T> {
-        value.map_or(Told::Broken, Told::Is)
+impl<T: Clone> Setting<T> {
+    /// The setting with this value, or a broken one.
+    pub fn of(value: Option<T>) -> Setting<T> {
+        value.map_or(Setting::Broken, Setting::Is)
     }
 
-    pub fn or(&self, other: &Told<T>) -> Told<T> {
+    /// This setting or, if it is missing, the other one.
+    pub fn or(&self, other: &Setting<T>) -> Setting<T> {
         match self {
-            Told::Missing => other.clone(),
-            Told::Broken | Told::Is(_) => self.clone(),
+            Setting::Missing => other.clone(),
+            Setting::Broken | Setting::Is(_) => self.clone(),
         }
     }
 
+    /// The value, if there is one without a mistake.
     pub fn value(self) -> Option<T> {
         match self {
-            Told::Is(value) => Some(value),
-            Told::Missing | Told::Broken => None,
+            Setting::Is(value) => Some(value),
+            Setting::Missing | Setting::Broken => None,
         }
     }
 
     pub fn is_missing(&self) -> bool {
-        matches!(self, Told::Missing)
+        matches!(self, Setting::Missing)
     }
 }
 
-/// A block as read, before it is checked.
+/// A block as it is read, before it is checked.
 pub struct Draft {
     pub span: Span,
     pub own: Axes,
-    /// With what it takes from `[base]`.
+    /// Its own axes, with those that it takes from `[base]`.
     pub axes: Axes,
     pub settings: Settings,
     /// Whether a program trains its trials.
@@ -67,18 +71,26 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// `samples`: of each plan, as far as they are known.
-    pub fn view<'a>(&'a self, plans: &'a [Plan], samples: &[Option<usize>]) -> View<'a> {
+    /// The block as it is checked. `samples` has the samples of each plan, as far as they are
+    /// known.
+    pub fn view<'a>(&'a self, plans: &'a [TaskDraft], samples: &[Option<usize>]) -> View<'a> {
         let (task, samples) = match self.settings.task {
-            Told::Is(i) => (Some(&plans[i]), samples.get(i).copied().flatten()),
-            Told::Missing | Told::Broken => (None, None),
+            Setting::Is(i) => (Some(&plans[i]), samples.get(i).copied().flatten()),
+            Setting::Missing | Setting::Broken => (None, None),
         };
         View { axes: &self.axes, task, samples, span: &self.span, of_program: self.of_program }
     }
 }
 
-/// Reads a key that the top of the spec and a block share. False if it is another key.
-pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: Open, problems: &mut Problems) -> bool {
+/// Reads a key that the top of the spec and a block share. It returns `false` if this is another
+/// key.
+pub fn setting(
+    into: &mut Settings,
+    entry: &Entry,
+    plans: &mut Vec<TaskDraft>,
+    open: Sources,
+    problems: &mut Problems,
+) -> bool {
     let node = &entry.value;
     match entry.key.as_str() {
         key @ ("epochs" | "steps") => {
@@ -86,12 +98,12 @@ pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: 
                 problems.add(&entry.key_span, "both `epochs` and `steps` are given", "keep one of them");
                 return true;
             }
-            into.budget = Told::of(problems.keep(&node.span, settings::budget(key, node)));
+            into.budget = Setting::of(problems.keep(&node.span, settings::budget(key, node)));
         }
-        "seeds" => into.seeds = Told::of(problems.keep(&node.span, settings::seeds(node))),
+        "seeds" => into.seeds = Setting::of(problems.keep(&node.span, settings::seeds(node))),
         "task" => {
             let plan = task::read(node, open, problems);
-            into.task = Told::of(plan.is_some().then_some(plans.len()));
+            into.task = Setting::of(plan.is_some().then_some(plans.len()));
             plans.extend(plan);
         }
         "seed" => {
@@ -102,6 +114,7 @@ pub fn setting(into: &mut Settings, entry: &Entry, plans: &mut Vec<Plan>, open: 
     true
 }
 
+/// Reads `[base]`.
 pub fn base(node: &Node, known: &AxisSet, problems: &mut Problems) -> Axes {
     let Raw::Table(entries) = &node.raw else {
         problems
@@ -127,16 +140,17 @@ fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], known: &AxisSet
     problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &names));
 }
 
-/// Values that the lists of all blocks may have.
+/// The most values that the lists of all blocks may have.
 const MOST_LISTED: u64 = 4 * LISTED;
 
+/// Reads `[[grid]]`. `global` has the settings at the top of the spec.
 pub fn drafts(
     grid: &Node,
     base: &Axes,
     global: &Settings,
     known: &AxisSet,
-    plans: &mut Vec<Plan>,
-    open: Open,
+    plans: &mut Vec<TaskDraft>,
+    open: Sources,
     problems: &mut Problems,
 ) -> Vec<Draft> {
     let tables = settings::tables("grid", grid, problems);
@@ -169,7 +183,7 @@ pub fn drafts(
     drafts
 }
 
-/// What neither the top of the spec nor a block says; pointed out at the first block that lacks it.
+/// Reports what neither the top of the spec nor a block says, at the first block that lacks it.
 fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
     if let Some(draft) = drafts.iter().find(|draft| draft.settings.budget.is_missing()) {
         let hint = "write epochs = 100 (or steps) at the top of the spec or here";
@@ -182,7 +196,7 @@ fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
     }
 }
 
-/// Bytes: a label stands in every row of its block.
+/// The most bytes of a label, which stands in every row of its block.
 pub const LONGEST_LABEL: usize = 1000;
 
 fn label(node: &Node) -> Result<String, Mistake> {

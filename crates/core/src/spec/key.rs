@@ -1,8 +1,8 @@
-//! The keys of a spec beside its axes, each declared once: its name, what it takes, its default and
-//! what it means. The rooms that read a spec take names and limits from here; the schema is made of
-//! these tables. How a value is read is not said here.
+//! The keys of a spec beside its axes. Each is declared once: its name, what it takes, its default
+//! and what it means. The modules that read a spec take names and limits from here, and the schema
+//! is made of these tables. How a value is read is not said here.
 
-// The limits of what has a form of its own.
+// These are the limits of values with a form of their own.
 pub use super::dial::LISTED;
 pub use super::draft::LONGEST_LABEL;
 pub use super::formula::LONGEST as LONGEST_METRIC;
@@ -17,20 +17,20 @@ use crate::trial::{TaskKind, Value};
 pub struct Key {
     pub name: &'static str,
     pub takes: Takes,
-    /// The table is refused without it.
+    /// Whether the table is refused without it.
     pub required: bool,
     /// The value where a spec gives none, if it is always the same.
     pub default: Option<Value>,
-    /// What it is, for the documents and the schema: sentences without the name.
+    /// What the key means, for the documents and the schema: sentences without its name.
     pub text: &'static str,
 }
 
-/// What values a key takes.
+/// The values that a key takes.
 #[derive(Debug, Clone, Copy)]
 pub enum Takes {
     Boolean,
     Text,
-    /// Both ends are included.
+    /// An integer from `min` to `max`, with both ends.
     Integer {
         min: i64,
         max: i64,
@@ -39,11 +39,11 @@ pub enum Takes {
     OneOf(&'static [&'static str]),
     /// A table with these keys.
     Table(&'static [Key]),
-    /// The name of a sweep: it is the name of a folder.
+    /// The name of a sweep, which is the name of a folder.
     Name,
     /// A line of text that stands in every row of a block.
     Label,
-    /// How many seeds, or a list of them.
+    /// The number of seeds, or a list of them.
     Seeds,
     /// A table whose keys depend on its `kind`.
     Task,
@@ -70,9 +70,9 @@ pub enum Takes {
     Separator,
     /// Lists of axes that advance together.
     Zip,
-    /// The two ends of a range, numbers of its axis.
+    /// The two ends of a range, which are numbers of its axis.
     Ends,
-    /// A numeric axis.
+    /// The name of a numeric axis.
     Divisor,
     /// A list of texts, at least one.
     Texts,
@@ -84,13 +84,13 @@ pub enum Takes {
 
 /// A kind of task and the keys that it takes beside `kind`.
 #[derive(Debug)]
-pub struct Kind {
+pub struct TaskKeys {
     pub kind: TaskKind,
     pub keys: &'static [Key],
     pub text: &'static str,
 }
 
-/// Epochs, updates, samples.
+/// The most epochs, updates or samples.
 pub const MOST: i64 = 1_000_000_000;
 
 const fn key(name: &'static str, takes: Takes, text: &'static str) -> Key {
@@ -144,7 +144,7 @@ const SEEDS: Key = usual(
 );
 const TASK: Key = key("task", Takes::Task, "What is learned: a table with a `kind` and the keys of that kind.");
 
-/// Of the spec itself.
+/// The keys at the top of the spec.
 pub const TOP: [Key; 14] = [
     required(key(
         "name",
@@ -171,14 +171,14 @@ pub const TOP: [Key; 14] = [
         "How `blowup check --baseline` compares the sweep with an earlier one, trial by trial.",
     ),
     key(
-        "program",
+        PROGRAM_KEY,
         Takes::Table(&PROGRAM),
         "A program of your own that trains the trials, in place of the built-in nets: docs/program.md.",
     ),
     key("map", Takes::Later, "A map over two axes."),
 ];
 
-/// Of a block, beside its axes and `zip`.
+/// The keys of a block, beside its axes and `zip`.
 pub const BLOCK: [Key; 5] = [
     key(
         "label",
@@ -191,13 +191,14 @@ pub const BLOCK: [Key; 5] = [
     SEEDS,
 ];
 
-/// Of a block and of `[base]`.
+/// The key of a block and of `[base]` that joins lists.
 pub const ZIP: Key = key(
     "zip",
     Takes::Zip,
     "Lists of axes whose values advance together: with `[[\"depth\", \"lr\"]]` the first depth goes with the first lr, and so on.",
 );
 
+/// The keys of `[divergence]`.
 pub const DIVERGENCE: [Key; 1] = [usual(
     key(
         "loss_ratio",
@@ -207,6 +208,7 @@ pub const DIVERGENCE: [Key; 1] = [usual(
     Value::Float(super::LOSS_RATIO),
 )];
 
+/// The keys of `[record]`.
 pub const RECORD: [Key; 4] = [
     usual(
         key("epochs", Takes::Boolean, "Whether `epochs.csv` is written, with a row for each epoch of each trial."),
@@ -234,10 +236,11 @@ pub const RECORD: [Key; 4] = [
     ),
 ];
 
-/// Of the table that `layers` may be.
+/// The key of the table that `layers` may be.
 pub const EVERY: Key =
     required(key("every", count(i64::MAX), "`layers.csv` has rows at epoch 0 and at every epoch that this divides."));
 
+/// The keys of an `[[expect]]`.
 pub const EXPECT: [Key; 8] = [
     key("name", Takes::Text, "What is expected, in words, for the table of results. The default is the metric."),
     key("where", Takes::Filter, "The trials that the expectation is about. The default is all of them."),
@@ -261,6 +264,7 @@ pub const EXPECT: [Key; 8] = [
     ),
 ];
 
+/// The keys of `[baseline]`.
 pub const BASELINE: [Key; 4] = [
     key(
         "by",
@@ -283,10 +287,15 @@ pub const BASELINE: [Key; 4] = [
     ),
 ];
 
-/// Axes that a spec may declare, and bytes of the name of one.
+/// The key of the table `PROGRAM`.
+pub const PROGRAM_KEY: &str = "program";
+
+/// The most axes that a spec may declare.
 pub const MOST_DECLARED: usize = 64;
+/// The most bytes of the name of a declared axis.
 pub const LONGEST_AXIS: usize = 64;
 
+/// The keys of `[program]`.
 pub const PROGRAM: [Key; 4] = [
     required(key(
         "command",
@@ -310,6 +319,7 @@ pub const PROGRAM: [Key; 4] = [
     ),
 ];
 
+/// The keys of a range.
 pub const RANGE: [Key; 4] = [
     key("log", Takes::Ends, "The two ends of a range with equal ratios between neighbours. Both are above 0."),
     key("linear", Takes::Ends, "The two ends of a range with equal distances between neighbours."),
@@ -317,11 +327,11 @@ pub const RANGE: [Key; 4] = [
     key("per", Takes::Divisor, "The numeric axis by whose value each value of the range is divided."),
 ];
 
-/// Of a condition on a numeric axis.
+/// The keys of a condition on a numeric axis.
 pub const BETWEEN: [Key; 2] =
     [key("min", ANY, "The least value, which is included."), key("max", ANY, "The largest value, which is included.")];
 
-/// Of every task.
+/// The key that every task has.
 pub const KIND: &str = "kind";
 
 const SIZE: Takes = count(1_000_000);
@@ -339,16 +349,16 @@ const INPUT_STD: Key =
 const DRAWN: &[Key] = &[usual(INPUTS, Value::Integer(10)), OUTPUTS, CLASSES, SAMPLES, INPUT_STD];
 
 /// Every kind of task.
-pub static TASKS: [Kind; 10] = [
-    Kind {
+pub static TASKS: [TaskKeys; 10] = [
+    TaskKeys {
         kind: TaskKind::Teacher,
         keys: DRAWN,
         text: "The standardized outputs (or the class) of a fixed random tanh net of 64 units.",
     },
-    Kind { kind: TaskKind::Noise, keys: DRAWN, text: "Fixed random inputs and targets." },
-    Kind { kind: TaskKind::FreshNoise, keys: DRAWN, text: "Random inputs and targets, new ones in every epoch." },
-    Kind { kind: TaskKind::Scalar, keys: &[], text: "One sample with the input 1 and the target 0." },
-    Kind {
+    TaskKeys { kind: TaskKind::Noise, keys: DRAWN, text: "Fixed random inputs and targets." },
+    TaskKeys { kind: TaskKind::FreshNoise, keys: DRAWN, text: "Random inputs and targets, new ones in every epoch." },
+    TaskKeys { kind: TaskKind::Scalar, keys: &[], text: "One sample with the input 1 and the target 0." },
+    TaskKeys {
         kind: TaskKind::Csv,
         keys: &[
             required(key("path", Takes::Text, "The CSV file, relative to the folder of the spec.")),
@@ -374,7 +384,7 @@ pub static TASKS: [Kind; 10] = [
         ],
         text: "A column of your own CSV file, learned from the other columns: docs/data.md.",
     },
-    Kind {
+    TaskKeys {
         kind: TaskKind::Digits,
         keys: &[usual(
             key("samples", count(IMAGES), "The number of images, from the first on."),
@@ -382,22 +392,22 @@ pub static TASKS: [Kind; 10] = [
         )],
         text: "1,797 images of 8 x 8 pixels of handwritten digits, which are 10 classes.",
     },
-    Kind {
+    TaskKeys {
         kind: TaskKind::Adding,
         keys: &[SAMPLES],
         text: "The sum of the two marked values of a sequence. It takes a recurrent network and loss mse.",
     },
-    Kind {
+    TaskKeys {
         kind: TaskKind::Copy,
         keys: &[Key { text: "The number of symbols.", default: Some(Value::Integer(8)), ..CLASSES }, SAMPLES],
         text: "The symbol of the first step of a sequence, asked for at the last step. It takes a recurrent network.",
     },
-    Kind {
+    TaskKeys {
         kind: TaskKind::TemporalOrder,
         keys: &[SAMPLES],
         text: "The order of two symbols in a sequence of distractors, which makes 4 classes. It takes a recurrent network.",
     },
-    Kind {
+    TaskKeys {
         kind: TaskKind::NoiseSequence,
         keys: &[
             Key { text: "The number of features of a time step.", default: Some(Value::Integer(1)), ..INPUTS },
@@ -410,7 +420,7 @@ pub static TASKS: [Kind; 10] = [
     },
 ];
 
-/// The samples of `digits`.
+/// The number of samples of `digits`.
 const IMAGES: i64 = 1797;
 
 /// The names of these keys.
@@ -423,18 +433,21 @@ pub const fn names<const N: usize>(keys: &[Key; N]) -> [&'static str; N] {
     names
 }
 
-impl Kind {
+impl TaskKeys {
+    /// The keys of a kind of task.
+    ///
     /// # Panics
-    /// Never: every kind is in the table, as a test shows.
-    pub fn of(kind: TaskKind) -> &'static Kind {
+    /// Never: a test shows that every kind is in the table.
+    pub fn of(kind: TaskKind) -> &'static TaskKeys {
         TASKS.iter().find(|table| table.kind == kind).expect("every kind of task has its keys")
     }
 
+    /// The key of this name.
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// The names of its keys beside `kind`.
+    /// The names of the keys beside `kind`.
     pub fn names(&self) -> Vec<&'static str> {
         self.keys.iter().map(|key| key.name).collect()
     }

@@ -132,6 +132,7 @@ pub enum Expr {
     Operate(Operator, Box<Expr>, Box<Expr>),
 }
 
+/// An operation on one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unary {
     Negate,
@@ -146,6 +147,7 @@ impl Unary {
     pub const NAMED: [(&'static str, Unary); 4] =
         [("ln", Unary::Ln), ("log10", Unary::Log10), ("sqrt", Unary::Sqrt), ("abs", Unary::Abs)];
 
+    /// The result of the operation.
     pub fn of(self, x: f64) -> f64 {
         match self {
             Unary::Negate => -x,
@@ -157,6 +159,7 @@ impl Unary {
     }
 }
 
+/// An operation on two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     Add,
@@ -170,6 +173,7 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// The result of the operation.
     pub fn of(self, a: f64, b: f64) -> f64 {
         match self {
             Operator::Add => a + b,
@@ -228,6 +232,7 @@ impl IndexRange {
         (from, (to - from + 1).max(0) as usize)
     }
 
+    /// Whether the range is one layer (or time step) in every trial.
     pub fn is_single(self) -> bool {
         self.from == self.to
     }
@@ -249,6 +254,7 @@ impl Metric {
         }
     }
 
+    /// What it reads of `layers.csv`.
     pub fn layers(&self) -> &[LayerTerm] {
         match &self.what {
             What::Rate(_) => &[],

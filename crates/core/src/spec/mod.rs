@@ -1,9 +1,12 @@
-//! The TOML as written to a validated `Spec`, every mistake reported at once with its place. Does no IO: the bytes of csv tasks come
-//! through a function. `grid` makes the trials.
+//! Turns the TOML as it is written into a validated [`Spec`], and reports every mistake at once
+//! with its place. This room opens no file: the bytes of csv tasks come through a function.
+//! [`grid`] makes the trials.
 //!
-//! The way of a value: `source` (where it stands) -> `value` and `range` (what it is, by the table of axes) -> `dial` (what an axis
-//! steps through) -> `block` and `draft` (base and block together) -> `check` (whether it makes sense) -> `resolve` (a trial). Beside it,
-//! for the gate: `expect`, whose `metric` is read by `formula`.
+//! A value goes this way: [`source`] knows where it stands, [`value`] and [`range`] read it by the
+//! table of axes, [`dial`] makes it the settings through which an axis steps, [`block`] and
+//! [`draft`] put base and block together, [`check`] finds out whether they make sense, and
+//! [`resolve`] makes a trial. Beside that, [`expect`] reads what the gate expects, and [`formula`]
+//! the metrics in it.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "what stands in a spec in place of what it should may be of any kind, and most axes are treated alike"
@@ -34,16 +37,16 @@ pub mod value;
 
 pub use report::Mistake;
 pub(crate) use report::Problems;
-pub use report::{Problem, Report};
+pub use report::{Diagnostics, Problem};
 
 use crate::axis::{AxisSet, Id};
 use crate::trial::Loss;
 use crate::verdict::Record;
-use block::{Axes, Block, Key, Programmed};
+use block::{Axes, AxisKey, Block, Programmed};
 use check::View;
 use data::{Read, Sources, Taken};
 use dial::Dial;
-use draft::{Draft, Settings, Told};
+use draft::{Draft, Setting, Settings};
 use expect::{Baseline, Expect};
 use filter::Filter;
 use grid::Grid;
@@ -52,46 +55,48 @@ use report::excerpt;
 use settings::Seeds;
 use source::{Entry, Span};
 use std::sync::Arc;
-use task::{Open, Plan, Tasks};
+use task::{TaskDraft, Tasks};
 
-/// A sweep, checked: nothing below it can fail for what the user wrote.
+/// A sweep that was checked. Nothing that uses it can fail because of what the user wrote.
 #[derive(Debug)]
 pub struct Spec {
     pub name: String,
     pub record: Record,
     blocks: Vec<Block>,
     excludes: Vec<Filter>,
-    /// What `check` holds a finished sweep against.
+    /// What `check` compares a finished sweep with.
     pub expects: Vec<Expect>,
     pub baseline: Baseline,
     /// What the csv tasks take of their files, and the files of the program.
     pub data: Vec<Taken>,
-    /// What trains the trials; none is a built-in net.
+    /// The program that trains the trials; `None` for a built-in net.
     pub program: Option<Program>,
     /// The axes: the built-in ones and those that the spec declares.
     pub axes: AxisSet,
-    /// What is legal and hardly meant.
+    /// What the spec may say, though it is hardly meant.
     pub warnings: Vec<Problem>,
 }
 
-/// A loss above this multiple of the reference counts as diverged, where `[divergence]` does not say.
+/// A loss above this multiple of the reference counts as diverged, unless `[divergence]` says
+/// otherwise.
 const LOSS_RATIO: f64 = 1e6;
 
 impl Spec {
-    /// Reads a spec. `file` is its name in messages; `open` gives, for the path of a csv task as written, the path at which workers open
-    /// it and its bytes.
+    /// Reads a spec. `file` is its name in messages. `open` gives, for the path of a csv task as it
+    /// is written, the path at which workers open the file, and its bytes.
     ///
     /// # Errors
     /// All mistakes, in the order of the text.
-    pub fn parse(text: &str, file: &str, open: Read) -> Result<Spec, Report> {
+    pub fn parse(text: &str, file: &str, open: Read) -> Result<Spec, Diagnostics> {
         Spec::parse_with(text, file, Sources { read: open, taken: &[] })
     }
 
-    /// As `parse`. What a sweep has taken of files stands in for those that cannot be read.
+    /// Reads a spec. What an earlier sweep has taken of files stands in for those that cannot be
+    /// read.
     ///
     /// # Errors
-    /// As `parse`.
-    pub fn parse_with(text: &str, file: &str, open: Open) -> Result<Spec, Report> {
+    /// All mistakes, in the order of the text.
+    pub fn parse_with(text: &str, file: &str, open: Sources) -> Result<Spec, Diagnostics> {
         let mut problems = Problems::default();
         let spec = match source::parse(text) {
             Ok(entries) => {
@@ -112,18 +117,21 @@ impl Spec {
         }
     }
 
-    /// How many seeds there are and which, for each block that has others: `seeds = 42` is a number of them.
+    /// The number of seeds and the seeds, once for each block that has others. People should see
+    /// them, since `seeds = 42` is a number of seeds.
     pub fn seeds(&self) -> String {
         let mut all: Vec<String> = self.blocks.iter().map(|block| block.seeds.told()).collect();
         all.dedup();
         all.join("; ")
     }
 
+    /// The grid of the spec.
     pub fn grid(&self) -> Grid<'_> {
         Grid::new(&self.blocks, &self.excludes)
     }
 
-    /// The axes that some block gives a value, in the order of the columns; beside one whose short form always sets a number, the axis of that number.
+    /// The axes to which some block gives a value, in the order of the columns. An axis whose short
+    /// form always sets a number comes with the axis of that number.
     pub(crate) fn axes_set(&self) -> Vec<(Id, Option<Id>)> {
         let dials = || self.blocks.iter().flat_map(|block| &block.dials).map(Dial::axes);
         let mut axes: Vec<Id> = dials().flatten().copied().collect();
@@ -139,8 +147,8 @@ impl Spec {
     }
 }
 
-/// The axes that a spec knows, which need not be right in anything else: the columns of its results
-/// can be read by them.
+/// The axes that a spec knows, by which the columns of its results can be read. The rest of the
+/// spec need not be right.
 pub fn axes(text: &str) -> AxisSet {
     let entries = source::parse(text).unwrap_or_default();
     let Some(entry) = entries.iter().find(|entry| entry.key == "program") else { return AxisSet::default() };
@@ -149,13 +157,13 @@ pub fn axes(text: &str) -> AxisSet {
     AxisSet { of_program: true, ..program::read(&entry.value, sources, &mut Problems::default()).1 }
 }
 
-/// The name in a spec, which need not be right in anything else.
+/// The name in a spec, the rest of which need not be right.
 pub fn name(text: &str) -> Option<String> {
     let entries = source::parse(text).ok()?;
     settings::name(&entries.iter().find(|entry| entry.key == "name")?.value).ok()
 }
 
-fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> {
+fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spec> {
     let mut plans = Vec::new();
     let mut global = Settings::default();
     let (mut name, mut record, mut loss_ratio) = (None, Record::default(), LOSS_RATIO);
@@ -238,22 +246,22 @@ fn read(entries: &[Entry], open: Open, problems: &mut Problems) -> Option<Spec> 
     Some(spec)
 }
 
-fn check_all(drafts: &[Draft], base: &Axes, plans: &[Plan], samples: &[Option<usize>], problems: &mut Problems) {
+fn check_all(drafts: &[Draft], base: &Axes, plans: &[TaskDraft], samples: &[Option<usize>], problems: &mut Problems) {
     let views: Vec<View> = drafts.iter().map(|draft| draft.view(plans, samples)).collect();
     for (view, draft) in views.iter().zip(drafts) {
         check::check(view, problems);
-        let keys: Vec<&Key> = draft.own.given.iter().flat_map(|given| &given.keys).collect();
+        let keys: Vec<&AxisKey> = draft.own.given.iter().flat_map(|given| &given.keys).collect();
         check::applies(&keys, std::slice::from_ref(view), "this block", problems);
     }
-    let keys: Vec<&Key> = base.given.iter().flat_map(|given| &given.keys).collect();
+    let keys: Vec<&AxisKey> = base.given.iter().flat_map(|given| &given.keys).collect();
     check::applies(&keys, &views, "any block", problems);
 }
 
-/// What a program's spec may not say, and divisions of its axes.
+/// Reports what a spec with a program may not say, and wrong divisions of its axes.
 fn of_program(
     entries: &[Entry],
     drafts: &[Draft],
-    plans: &[Plan],
+    plans: &[TaskDraft],
     (record, recorded): (&Record, Option<&source::Node>),
     problems: &mut Problems,
 ) {
@@ -273,7 +281,7 @@ fn of_program(
     }
 }
 
-/// A block whose trials a program trains. Two points of it may be equal: the grid finds that out.
+/// A block whose trials a program trains. Two of its points may be equal, which the grid finds out.
 fn programmed(draft: Draft, loss_ratio: f64, program: &Programmed) -> Option<Block> {
     let Settings { label, budget, seeds, task: _ } = draft.settings;
     let seeds = seeds.value().unwrap_or(Seeds::First(1));
@@ -294,18 +302,18 @@ fn taken(tasks: &[Tasks]) -> Vec<Taken> {
 }
 
 /// The tasks under the losses in use, one for each plan.
-fn tasks(drafts: &[Draft], plans: &[Plan], problems: &mut Problems) -> Vec<Tasks> {
+fn tasks(drafts: &[Draft], plans: &[TaskDraft], problems: &mut Problems) -> Vec<Tasks> {
     let mut losses: Vec<Vec<Loss>> = vec![Vec::new(); plans.len()];
     for draft in drafts {
-        if let Told::Is(i) = draft.settings.task {
+        if let Setting::Is(i) = draft.settings.task {
             losses[i].extend(draft.view(plans, &[]).losses());
         }
     }
     plans.iter().zip(&losses).map(|(plan, losses)| plan.tasks(losses, problems)).collect()
 }
 
-/// Epochs of the longest trial of all blocks; none if that is not known.
-fn longest(drafts: &[Draft], plans: &[Plan], samples: &[Option<usize>]) -> Option<u64> {
+/// The epochs of the longest trial of all blocks; `None` if that is not known.
+fn longest(drafts: &[Draft], plans: &[TaskDraft], samples: &[Option<usize>]) -> Option<u64> {
     let epochs = |draft: &Draft| draft.view(plans, samples).epochs(draft.settings.budget.clone().value()?);
     drafts.iter().map(epochs).collect::<Option<Vec<u64>>>()?.into_iter().max()
 }
@@ -313,7 +321,7 @@ fn longest(drafts: &[Draft], plans: &[Plan], samples: &[Option<usize>]) -> Optio
 /// Makes the blocks, none of which has a mistake.
 fn finish(
     drafts: Vec<Draft>,
-    plans: &[Plan],
+    plans: &[TaskDraft],
     tasks: &[Tasks],
     samples: &[Option<usize>],
     loss_ratio: f64,
@@ -331,11 +339,13 @@ fn finish(
     drafts.into_iter().map(block).collect()
 }
 
-/// Points that are looked at for one that no `[[exclude]]` drops, and values they are compared with.
+/// The most points that are searched for one that no `[[exclude]]` drops.
 const LOOKED_AT: u64 = 1_000_000;
+/// The most values of excludes with which these points are compared.
 const COMPARED: u64 = 10_000_000;
 
-/// A grid of which everything is excluded is a mistake. Looks at the first points only: a larger grid is not worth the wait.
+/// Reports a grid of which everything is excluded. Only the first points are searched, since a
+/// larger grid is not worth the wait.
 fn left(spec: &Spec, span: &Span, problems: &mut Problems) {
     let values: u64 = spec.excludes.iter().map(Filter::values).sum();
     let points = LOOKED_AT.min(COMPARED / values.max(1));

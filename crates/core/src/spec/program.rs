@@ -10,13 +10,13 @@ use crate::axis::{Axis, AxisSet, Declared, DeclaredKind};
 use crate::csv_task::hash;
 use crate::record;
 
-/// A program that trains trials, checked.
+/// A program that trains trials, as it was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// The program and its arguments. It runs in the folder of the spec.
     pub command: Vec<String>,
-    /// What of it is part of a trial's identity: the command, and its version or the contents of its
-    /// files.
+    /// The part of it that enters a trial's identity: the command, and its version or the contents
+    /// of its files.
     pub identity: String,
     /// The files that the identity is made of.
     pub files: Vec<Taken>,
@@ -25,7 +25,8 @@ pub struct Program {
 const COMMAND: &str = "for example command = [\"python\", \"train.py\"]";
 const AXES: &str = "for example axes = { hidden = \"integer\", dropout = \"float\", attention = \"text\" }";
 
-/// Reads `[program]`: the program, none after a mistake in it, and the axes that it declares.
+/// Reads `[program]`. Returns the program, which is `None` after a mistake, and the axes that it
+/// declares.
 pub fn read(node: &Node, open: Sources<'_>, problems: &mut Problems) -> (Option<Program>, AxisSet) {
     let entries = table("program", node, &key::names(&key::PROGRAM), problems);
     let find = |key: &str| entries.iter().find(|entry| entry.key == key);
@@ -57,7 +58,7 @@ fn text(entry: &Entry, problems: &mut Problems) -> Option<String> {
     problems.keep(&entry.value.span, found)
 }
 
-/// A list of texts, at least one.
+/// Reads a list of texts, of which there must be one at least.
 fn texts(what: &str, node: &Node, hint: &str, problems: &mut Problems) -> Option<Vec<String>> {
     let Raw::List(items) = &node.raw else {
         problems.push(&node.span, Mistake::kind(what, node.raw.kind(), "a list of strings", hint));
@@ -88,7 +89,7 @@ fn texts(what: &str, node: &Node, hint: &str, problems: &mut Problems) -> Option
     all
 }
 
-/// The files whose contents are part of the identity.
+/// Reads the files whose contents are part of the identity.
 fn files(node: &Node, open: Sources<'_>, problems: &mut Problems) -> Option<Vec<Taken>> {
     let paths = texts("files", node, "for example files = [\"train.py\", \"model.py\"]", problems)?;
     let mut all = Some(Vec::new());
@@ -133,7 +134,7 @@ fn axes(node: &Node, problems: &mut Problems) -> AxisSet {
     known
 }
 
-/// A name that no built-in axis, no column and no key has.
+/// Reads the name of an axis, which no built-in axis, no column and no key may have.
 fn name(text: &str) -> Result<String, Mistake> {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let hint = "lower-case letters, digits and `_`, not first a digit";

@@ -26,6 +26,7 @@ enum Hint {
 }
 
 impl Mistake {
+    /// A mistake with this message and hint.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Mistake {
         Mistake { message: message.into(), hint: Hint::Text(hint.into()) }
     }
@@ -114,6 +115,7 @@ impl Problems {
         }
     }
 
+    /// Adds a mistake with this message and hint.
     pub fn add(&mut self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
         self.push(span, Mistake::new(message, hint));
     }
@@ -131,19 +133,21 @@ impl Problems {
         result.map_err(|mistake| self.push(span, mistake)).ok()
     }
 
+    /// Whether there is no mistake; warnings do not count.
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()
     }
 
+    /// The number of mistakes.
     pub fn len(&self) -> usize {
         self.listed.len() + self.more
     }
 
     /// The report, in the order of the text.
-    pub fn report(mut self, text: &str, file: &str) -> Report {
+    pub fn report(mut self, text: &str, file: &str) -> Diagnostics {
         self.listed.sort_by_key(|(span, _)| span.start);
         let error = |(span, mistake)| Problem::new(Severity::Error, text, file, span, mistake);
-        Report { problems: self.listed.into_iter().map(error).collect(), more: self.more }
+        Diagnostics { problems: self.listed.into_iter().map(error).collect(), more: self.more }
     }
 
     /// The warnings alone, in the order of the text.
@@ -156,7 +160,7 @@ impl Problems {
 
 /// Every mistake in a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct Diagnostics {
     pub problems: Vec<Problem>,
     /// The number of mistakes beyond those listed.
     pub more: usize,
@@ -231,7 +235,7 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, problem) in self.problems.iter().enumerate() {
             f.write_str(if i > 0 { "\n\n" } else { "" })?;
@@ -244,4 +248,4 @@ impl fmt::Display for Report {
     }
 }
 
-impl std::error::Error for Report {}
+impl std::error::Error for Diagnostics {}

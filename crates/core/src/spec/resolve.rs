@@ -1,5 +1,5 @@
-//! A point of a block to a `Trial`: every axis that applies is set to its value, in the order of the table. Everything was checked before; nothing
-//! fails here.
+//! Turns a point of a block into a `Trial`: every axis that applies is set to its value, in the
+//! order of the table. Everything was checked before, so nothing fails here.
 
 use super::block::{Block, Programmed};
 use super::dial::{Cell, Point};
@@ -41,7 +41,7 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
     trial
 }
 
-/// A trial of which nothing is set but what stands beside the axes.
+/// A trial of which only what stands beside the axes is set.
 fn bare(block: &Block, task: Task) -> Trial {
     Trial {
         label: block.label.clone(),
@@ -74,14 +74,16 @@ fn bare(block: &Block, task: Task) -> Trial {
 fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
     let at = At { point, network: "", samples: u64::MAX };
     let value = |id: Id| point.get(id).and_then(|_| at.value(id));
-    let built_in = TABLE.iter().filter_map(|axis| Some((axis.id, Some(value(axis.id)?))));
-    let declared = program.declared.iter().map(|id| (*id, value(*id)));
-    let given = Given { program: program.identity.clone(), cells: built_in.chain(declared).collect() };
+    let built_in = TABLE.iter().filter_map(|axis| Some((axis.name.into(), value(axis.id)?)));
+    let declared = program.declared.iter().map(|id| (id.name().into(), value(*id)));
+    let program = program.identity.clone();
+    let given = Given { program, built_in: built_in.collect(), declared: declared.collect() };
     let nothing = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None };
     Trial { given: Some(Box::new(given)), ..bare(block, nothing) }
 }
 
-/// What an axis is at if a spec leaves it out, of a network. None if nothing is set then.
+/// The value of an axis that a spec leaves out, in a trial with this network; `None` if nothing is
+/// set then.
 pub fn default(id: Id, network: &str) -> Option<Value> {
     match id.axis().default {
         Default::Is(value) => Some(value),
@@ -90,16 +92,17 @@ pub fn default(id: Id, network: &str) -> Option<Value> {
     }
 }
 
-/// The values at a point.
+/// The values at a point of a block.
 struct At<'a> {
     point: &'a Point,
     network: &'static str,
-    /// The largest batch.
+    /// The samples of the task, which are the largest batch.
     samples: u64,
 }
 
 impl At<'_> {
-    /// The value of an axis, divided if it is to be. None where it is left out and has no default.
+    /// The value of an axis, divided by another axis's if it is to be. It is `None` where the axis
+    /// is left out and has no default.
     fn value(&self, id: Id) -> Option<Value> {
         let Some(Cell { value, per }) = self.point.get(id) else {
             return default(id, self.network).map(|value| self.within(id, value));
@@ -113,7 +116,7 @@ impl At<'_> {
         })
     }
 
-    /// No batch is larger than the data.
+    /// The value, which as a batch is at most as large as the data.
     fn within(&self, id: Id, value: Value) -> Value {
         match value {
             Value::Integer(n) if id == Id::Batch => Value::Integer(n.min(self.samples)),

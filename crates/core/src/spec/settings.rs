@@ -1,4 +1,5 @@
-//! What stands beside the axes: the name, how long to train, the seeds, `[divergence]`, `[record]`, `[[exclude]]`.
+//! Reads what stands beside the axes: the name, how long to train, the seeds, `[divergence]`,
+//! `[record]` and `[[exclude]]`.
 
 use super::filter::Filter;
 use super::key;
@@ -12,7 +13,7 @@ use crate::verdict::{Layers, Record};
 /// The seeds of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seeds {
-    /// 0, 1, ... below this number.
+    /// The seeds 0, 1, ... below this number.
     First(u64),
     List(Vec<u64>),
 }
@@ -25,7 +26,7 @@ impl Seeds {
         }
     }
 
-    /// `5: 0 to 4`
+    /// The number of seeds and the seeds, as `5: 0 to 4`.
     pub fn told(&self) -> String {
         const SHOWN: usize = 8;
         let which = match self {
@@ -39,6 +40,7 @@ impl Seeds {
         format!("{}: {which}", self.len())
     }
 
+    /// The seed number `i`, from 0.
     pub fn at(&self, i: u64) -> u64 {
         match self {
             Seeds::First(_) => i,
@@ -47,10 +49,10 @@ impl Seeds {
     }
 }
 
-/// Bytes of a name.
+/// The most bytes of a name.
 pub const LONGEST: usize = 200;
 
-/// The name is the folder of the results.
+/// Reads the name, which is that of the results' folder.
 pub fn name(node: &Node) -> Result<String, Mistake> {
     let hint = "letters, digits, `.`, `_` and `-`, not first a `.`: it names the folder of the results";
     let plain = |text: &str| {
@@ -68,7 +70,7 @@ pub fn name(node: &Node) -> Result<String, Mistake> {
     }
 }
 
-/// The value of `epochs` or `steps`.
+/// Reads the value of `epochs` or `steps`.
 pub fn budget(key: &str, node: &Node) -> Result<Budget, Mistake> {
     match node.raw {
         Raw::Integer(n) if (0..=key::MOST).contains(&n) => {
@@ -81,7 +83,7 @@ pub fn budget(key: &str, node: &Node) -> Result<Budget, Mistake> {
     }
 }
 
-/// The value of `seeds`: a number of them, or a list.
+/// Reads the value of `seeds`: a number of them, or a list.
 pub fn seeds(node: &Node) -> Result<Seeds, Mistake> {
     let hint = "a number of seeds, 1 or more (5 is 0, 1, 2, 3, 4), or a list of distinct integers, 0 or more";
     let items = match &node.raw {
@@ -107,7 +109,7 @@ pub fn seeds(node: &Node) -> Result<Seeds, Mistake> {
     }
 }
 
-/// The entries of a table that may hold these keys; others are mistakes.
+/// The entries of a table that may have these keys. Other keys are mistakes.
 pub fn table<'a>(what: &str, node: &'a Node, known: &[&'static str], problems: &mut Problems) -> &'a [Entry] {
     let Raw::Table(entries) = &node.raw else {
         let hint = format!("write [{what}] and its keys below: {}", known.join(", "));
@@ -123,7 +125,7 @@ pub fn table<'a>(what: &str, node: &'a Node, known: &[&'static str], problems: &
     entries
 }
 
-/// `[divergence]`: the loss ratio.
+/// Reads `[divergence]`, which has the loss ratio.
 pub fn divergence(node: &Node, problems: &mut Problems) -> Option<f64> {
     let entries = table("divergence", node, &key::names(&key::DIVERGENCE), problems);
     let entry = entries.iter().find(|entry| entry.key == "loss_ratio")?;
@@ -137,6 +139,7 @@ pub fn divergence(node: &Node, problems: &mut Problems) -> Option<f64> {
     }
 }
 
+/// Reads `[record]`.
 pub fn record(node: &Node, problems: &mut Problems) -> Record {
     let mut record = Record::default();
     for entry in table("record", node, &key::names(&key::RECORD), problems) {
@@ -166,7 +169,7 @@ pub fn record(node: &Node, problems: &mut Problems) -> Record {
     record
 }
 
-/// At which epochs layers.csv has rows.
+/// Reads the epochs at which layers.csv has rows.
 fn layers(node: &Node) -> Result<Layers, Mistake> {
     let hint = "epochs as in layers = [0, 10], \"all\", or { every = 10 }; 0 is before any update";
     let epoch = |node: &Node, min: i64| match node.raw {
@@ -192,7 +195,7 @@ fn layers(node: &Node) -> Result<Layers, Mistake> {
     found.ok_or_else(|| Mistake::new("`layers` does not say which epochs", hint))
 }
 
-/// What `[record]` asks for and no trial gives: the longest is of so many epochs.
+/// Reports what `[record]` asks for and no trial has, since the longest trial has `longest` epochs.
 pub fn unreached(record: &Node, longest: u64, problems: &mut Problems) {
     let Raw::Table(entries) = &record.raw else { return };
     for Entry { key, value, .. } in entries {
@@ -220,7 +223,7 @@ pub fn unreached(record: &Node, longest: u64, problems: &mut Problems) {
     }
 }
 
-/// `[[exclude]]`: each table is a filter.
+/// Reads `[[exclude]]`, each table of which is a filter.
 pub fn excludes(node: &Node, known: &AxisSet, problems: &mut Problems) -> Vec<Filter> {
     tables("exclude", node, problems)
         .iter()
@@ -238,10 +241,10 @@ pub fn excludes(node: &Node, known: &AxisSet, problems: &mut Problems) -> Vec<Fi
         .collect()
 }
 
-/// Each is held against every trial, or is a grid of its own.
+/// The most tables of one name. Each is compared with every trial, or is a grid of its own.
 pub const MOST_TABLES: usize = 10_000;
 
-/// The items of `[[what]]`, none if they are too many.
+/// The items of `[[what]]`, or none if they are too many.
 pub fn few<'a>(what: &str, items: &'a [Node], span: &Span, problems: &mut Problems) -> &'a [Node] {
     if items.len() <= MOST_TABLES {
         return items;

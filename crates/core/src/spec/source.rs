@@ -63,6 +63,7 @@ impl Raw {
         }
     }
 
+    /// The text of a string.
     pub fn text(&self) -> Option<&str> {
         match self {
             Raw::Text(text) => Some(text),

@@ -1,4 +1,5 @@
-//! `[task]`, or the `task` of a block: the keys that its kind takes, and the file of a csv task checked cell by cell.
+//! Reads `[task]`, or the `task` of a block: the keys that its kind takes, and the file of a csv
+//! task, checked cell by cell.
 
 use super::data::{self, Asked, Sources, Taken};
 use super::held;
@@ -10,12 +11,9 @@ use crate::trial::{CsvFile, Dtype, Loss, Task, TaskKind};
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-/// Where the data come from.
-pub type Open<'a> = Sources<'a>;
-
-/// A task as written; its outputs wait for the loss.
+/// A task as it is written. Its outputs depend on the loss, which is not known yet.
 #[derive(Debug)]
-pub struct Plan {
+pub struct TaskDraft {
     pub kind: TaskKind,
     inputs: Option<usize>,
     outputs: Option<(usize, Span)>,
@@ -37,7 +35,8 @@ struct File {
     standardize: bool,
     separator: char,
     samples: Option<usize>,
-    /// The largest magnitude of each feature, and last that of the target if it is a number.
+    /// The largest magnitude of each feature and, behind them, that of the target if it is a
+    /// number.
     columns: OnceCell<Vec<(String, f64)>>,
 }
 
@@ -45,7 +44,7 @@ struct File {
 #[derive(Debug)]
 enum Content {
     Bytes(Vec<u8>),
-    /// What a sweep took of it.
+    /// What an earlier sweep took of it.
     Taken(Taken),
 }
 
@@ -54,13 +53,15 @@ enum Content {
 pub struct Tasks {
     pub mse: Option<Task>,
     pub cross_entropy: Option<Task>,
-    /// What they take of the file of a csv task.
+    /// What the tasks take of the file of a csv task.
     pub taken: Option<Taken>,
 }
 
 impl Tasks {
+    /// The task under a loss.
+    ///
     /// # Panics
-    /// If the loss was not among those that the tasks were made for.
+    /// If the tasks were not made for this loss.
     pub fn of(&self, loss: Loss) -> &Task {
         let task = match loss {
             Loss::Mse => &self.mse,
@@ -69,12 +70,12 @@ impl Tasks {
         task.as_ref().expect("the tasks were made for every loss of the block")
     }
 
-    /// Where the grid names no loss.
+    /// The loss where the grid names none.
     pub fn default_loss(&self) -> Loss {
         self.any().map_or(Loss::Mse, |task| task.kind.default_loss())
     }
 
-    /// Any of them: they differ in their outputs only.
+    /// Any of the tasks, which differ in their outputs only.
     pub fn any(&self) -> Option<&Task> {
         self.mse.as_ref().or(self.cross_entropy.as_ref())
     }
@@ -83,7 +84,7 @@ impl Tasks {
 /// The keys of all kinds.
 fn keys() -> Vec<&'static str> {
     let mut all = vec![key::KIND];
-    for name in key::TASKS.iter().flat_map(key::Kind::names) {
+    for name in key::TASKS.iter().flat_map(key::TaskKeys::names) {
         if !all.contains(&name) {
             all.push(name);
         }
@@ -91,15 +92,15 @@ fn keys() -> Vec<&'static str> {
     all
 }
 
-/// Reads the table of a task. None after a mistake that leaves no task to speak of.
-pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
+/// Reads the table of a task. It returns `None` after a mistake that leaves no task at all.
+pub fn read(node: &Node, open: Sources, problems: &mut Problems) -> Option<TaskDraft> {
     let Raw::Table(entries) = &node.raw else {
         let hint = "for example task = { kind = \"teacher\", samples = 256 }";
         problems.push(&node.span, Mistake::kind("task", node.raw.kind(), "a table", hint));
         return None;
     };
     let kind = kind(entries, &node.span, problems);
-    let mut plan = Plan {
+    let mut plan = TaskDraft {
         kind: kind.unwrap_or(TaskKind::Teacher),
         inputs: None,
         outputs: None,
@@ -110,8 +111,8 @@ pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
     };
     for entry in entries.iter().filter(|entry| entry.key != "kind") {
         let key = entry.key.as_str();
-        // Of an unknown kind, a key is held against those of any.
-        let table = kind.map(key::Kind::of);
+        // If the kind is unknown, the keys of all kinds are accepted.
+        let table = kind.map(key::TaskKeys::of);
         let known = match table {
             Some(table) => table.key(key),
             None => key::TASKS.iter().find_map(|table| table.key(key)),
@@ -124,7 +125,7 @@ pub fn read(node: &Node, open: Open, problems: &mut Problems) -> Option<Plan> {
             let message = format!("`{key}` does not apply to the task `{}`", table.kind.name());
             problems.add(&entry.key_span, message, hint);
         } else {
-            // Of a task whose kind is known, what would not apply is no suggestion.
+            // If the kind is known, a key that does not apply to it is no suggestion.
             let message = match kind {
                 Some(kind) => format!("the task `{}` has no key `{}`", kind.name(), excerpt(key)),
                 None => format!("a task has no key `{}`", excerpt(key)),
@@ -157,8 +158,8 @@ fn kind(entries: &[Entry], span: &Span, problems: &mut Problems) -> Option<TaskK
     problems.keep(&entry.value.span, found)
 }
 
-/// Takes over a number of the table; the keys of a file are left to `file`.
-fn fill(plan: &mut Plan, entry: &Entry, key: &Key, problems: &mut Problems) {
+/// Takes a number of the table. The keys of a file are left to `file`.
+fn fill(plan: &mut TaskDraft, entry: &Entry, key: &Key, problems: &mut Problems) {
     let (span, raw) = (&entry.value.span, &entry.value.raw);
     let (mut count, mut number) = (None, None);
     if let Takes::Integer { min, max } = key.takes {
@@ -189,11 +190,11 @@ fn fill(plan: &mut Plan, entry: &Entry, key: &Key, problems: &mut Problems) {
     }
 }
 
-/// `samples`: the key of that name.
+/// Reads the keys of a csv task and its file. `samples` is the value of the key of that name.
 fn file(
     entries: &[Entry],
     (span, samples): (&Span, Option<usize>),
-    open: Open,
+    open: Sources,
     problems: &mut Problems,
 ) -> Option<File> {
     let find = |key: &str| entries.iter().find(|entry| entry.key == key);
@@ -236,7 +237,7 @@ fn file(
     Some(File { path, written, span, content, target, features, standardize, separator, samples, columns })
 }
 
-/// The value of `separator`, a comma without a word.
+/// Reads the value of `separator`, which is a comma if the key is missing.
 fn separator(entry: Option<&Entry>, problems: &mut Problems) -> Option<char> {
     let Some(entry) = entry else { return Some(',') };
     let hint = "separator = \";\", or \"\\t\" for a tab";
@@ -284,8 +285,8 @@ fn features(entry: Option<&Entry>, target: Option<&str>, problems: &mut Problems
     Some(names)
 }
 
-impl Plan {
-    /// Why no trial of this dtype can start from the data, and where that stands.
+impl TaskDraft {
+    /// Why no trial of this dtype can start from the data, and the place of the mistake.
     pub fn beyond(&self, dtype: Dtype, learns_numbers: bool) -> Option<(&Span, Mistake)> {
         if let Some((std, span)) = &self.input_std {
             return held::input_std(dtype, *std).map(|mistake| (span, mistake));
@@ -302,7 +303,7 @@ impl Plan {
         loss == Loss::Mse || !matches!(self.kind, TaskKind::Scalar | TaskKind::Adding)
     }
 
-    /// The task under each of `losses`, those that the grid uses.
+    /// The task under each of `losses`, which are those that the grid uses.
     pub fn tasks(&self, losses: &[Loss], problems: &mut Problems) -> Tasks {
         for (key, unused, loss) in
             [("outputs", &self.outputs, Loss::Mse), ("classes", &self.classes, Loss::CrossEntropy)]
@@ -336,16 +337,16 @@ impl Plan {
         Tasks { mse, cross_entropy, taken }
     }
 
-    /// Of every kind but csv.
+    /// The task of any kind but csv.
     fn task(&self, loss: Loss) -> Task {
         let symbols = self.classes.as_ref().map_or(8, |c| c.0);
         let (inputs, samples) = match self.kind {
             TaskKind::Scalar => (1, 1),
             TaskKind::Digits => (DIGITS.features.len(), DIGITS.samples),
             TaskKind::Adding => (2, 256),
-            // The symbols, the blank and the question.
+            // There is an input for each symbol, for the blank and for the question.
             TaskKind::Copy => (symbols + 2, 256),
-            // Four distractors, X and Y.
+            // There is an input for each of four distractors, for X and for Y.
             TaskKind::TemporalOrder => (6, 256),
             TaskKind::NoiseSequence => (1, 256),
             TaskKind::Teacher | TaskKind::Noise | TaskKind::FreshNoise | TaskKind::Csv => (10, 256),
@@ -369,11 +370,13 @@ impl Plan {
 }
 
 impl File {
-    /// See the field. None of them if the file is no table, which is said elsewhere, or if it is not here.
+    /// See the field. There are none if the file is no table, which is reported elsewhere, or if it
+    /// is not here.
     fn columns(&self) -> &[(String, f64)] {
         self.columns.get_or_init(|| {
             let Content::Bytes(bytes) = &self.content else { return Vec::new() };
-            let table = |as_classes| csv_task::table_of(bytes, &self.target, &self.features, as_classes, self.layout());
+            let table =
+                |as_classes| csv_task::parse_with(bytes, &self.target, &self.features, as_classes, self.layout());
             let Ok(table) = table(false).or_else(|_| table(true)) else { return Vec::new() };
             let mut columns: Vec<(String, f64)> = table.features.iter().map(|name| (name.clone(), 0.0)).collect();
             for row in table.inputs.chunks_exact(columns.len()) {
@@ -424,7 +427,8 @@ impl File {
             }
             Content::Taken(taken) => return Ok(taken.clone()),
         };
-        let table = csv_task::table_of(bytes, &self.target, &self.features, loss == Loss::CrossEntropy, self.layout());
+        let table =
+            csv_task::parse_with(bytes, &self.target, &self.features, loss == Loss::CrossEntropy, self.layout());
         let table = table.map_err(|error| data::mistake(&self.written, bytes, &error, self.separator, loss))?;
         let asked = Asked {
             path: &self.written,

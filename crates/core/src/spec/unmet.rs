@@ -3,7 +3,7 @@
 //! no such value, since it may reach beyond what there is.
 
 use super::filter::{Attribute, Filter, Filterable};
-use super::report::{Mistake, Problems, Report, excerpt};
+use super::report::{Diagnostics, Mistake, Problems, excerpt};
 use super::source::Span;
 
 /// A value that no trial has.
@@ -30,6 +30,7 @@ pub struct Coverage<'a> {
 const PATIENCE: u64 = 200_000_000;
 
 impl<'a> Coverage<'a> {
+    /// The values of a filter, of which no trial was seen yet.
     pub fn new(filter: &'a Filter) -> Coverage<'a> {
         Coverage { filter, open: filter.listed(), patience: PATIENCE }
     }
@@ -47,6 +48,7 @@ impl<'a> Coverage<'a> {
         }
     }
 
+    /// The values that no trial has had.
     pub fn unmet(&self) -> Vec<Unmet> {
         let unmet = |&(condition, value): &(usize, usize)| {
             let (column, span) = self.filter.place(condition, value);
@@ -66,7 +68,7 @@ pub fn refuse(
     known: &dyn Fn(&Attribute) -> Vec<String>,
     text: &str,
     file: &str,
-) -> Result<(), Report> {
+) -> Result<(), Diagnostics> {
     let mut problems = Problems::default();
     for Unmet { column, span, condition: _ } in unmet {
         let written = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);

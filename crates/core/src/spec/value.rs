@@ -6,7 +6,7 @@ use super::source::Raw;
 use crate::axis::{ALL_SAMPLES, Axis, Bounds, Id, Kind, Short};
 use crate::trial::Value;
 
-/// Bytes of a text that is a value: it stands in every row.
+/// The most bytes of a text that is a value, since it stands in every row.
 pub const LONGEST_TEXT: usize = 1000;
 
 /// A value and, for a short form like `normal(0.1)`, its number.

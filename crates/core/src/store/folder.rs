@@ -47,6 +47,7 @@ impl Folder {
         Ok(Folder(Rc::new(Held { path, fd: Some(fd) })))
     }
 
+    /// The path by which it was opened, for messages.
     pub fn path(&self) -> &Path {
         &self.0.path
     }
@@ -56,6 +57,10 @@ impl Folder {
         self.0.path.join(file)
     }
 
+    /// The descriptor of the folder.
+    ///
+    /// # Errors
+    /// If there is no such folder.
     pub fn fd(&self) -> io::Result<&OwnedFd> {
         self.0.fd.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -134,6 +139,7 @@ impl Folder {
         Ok(rustix::fs::statat(self.fd()?, name, AtFlags::empty())?)
     }
 
+    /// Whether there is a file of this name.
     pub fn has(&self, name: &str) -> bool {
         self.stat(name).is_ok()
     }
@@ -162,6 +168,7 @@ impl Folder {
         Ok(rustix::fs::renameat(from.fd()?, name, self.fd()?, name)?)
     }
 
+    /// Removes a file.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(self.fd()?, name, AtFlags::empty())?)
     }

@@ -5,6 +5,9 @@
 //!
 //! This is the only room that writes result files. Only one process writes at a time; it holds the
 //! folder itself, and its lock.
+//!
+//! Every function here that returns a `Failure` fails if a file or the folder cannot be read or
+//! written. The other reasons are named at the function.
 
 pub mod folder;
 mod lock;

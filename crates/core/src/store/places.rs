@@ -54,6 +54,7 @@ impl Places {
         self.entries.len()
     }
 
+    /// The trials with their places, in the order of insertion.
     pub fn iter(&self) -> impl Iterator<Item = (TrialId, RowPlace)> {
         (0..self.len()).map(|number| (self.entries[number].trial, self.at(number)))
     }
@@ -76,6 +77,7 @@ impl Places {
         self.marks[number] = place.mark;
     }
 
+    /// The place of a trial.
     pub fn get(&self, trial: TrialId) -> Option<RowPlace> {
         self.number(trial).map(|number| self.at(number))
     }

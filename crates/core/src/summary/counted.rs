@@ -4,6 +4,7 @@
 use super::{Tally, median, rate};
 use crate::record::column::{About, Column, PLAIN};
 
+/// The columns, in their order.
 pub static COUNTED: [Column<Tally>; 12] = [
     About { name: "trials", unit: "trials", text: "The trials of the configuration that have a row.", ..PLAIN }
         .integer(|tally| Some(tally.counts.trials)),

@@ -29,7 +29,7 @@ pub struct Summary {
 }
 
 struct Columns {
-    /// How many there are without those of declared axes.
+    /// The number of columns without those of declared axes.
     usual: usize,
     seed: usize,
     data_seed: usize,
@@ -40,8 +40,8 @@ struct Columns {
 /// What is counted of a configuration.
 #[derive(Default)]
 struct Tally {
-    /// Where the cells of declared axes begin in the text of the configuration: they are written
-    /// last.
+    /// The position in the text of the configuration at which the cells of declared axes begin.
+    /// They are written last.
     declared: usize,
     counts: Counts,
     epochs_diverged: Vec<u64>,

@@ -1,4 +1,4 @@
-//! Closed enums with the names that specs and CSV files have for their variants.
+//! Enums whose variants have the names that specs and CSV files use.
 
 /// Declares an enum whose variants have names.
 macro_rules! named {
@@ -13,7 +13,7 @@ macro_rules! named {
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 
-            /// The name used in specs and CSV files.
+            /// The name that specs and CSV files use.
             pub fn name(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
             }
@@ -25,8 +25,9 @@ macro_rules! named {
     };
 }
 
-/// Declares an enum whose variants have names and may take numbers, each under the name of its axis. Two values are
-/// equal where their names and the bits of all their numbers are, so that they can be a part of a key.
+/// Declares an enum whose variants have names and may take numbers, each under the name of its
+/// axis. Two values are equal if their names and the bits of all their numbers are equal, so they
+/// can be part of a key.
 macro_rules! with_numbers {
     ($(#[$meta:meta])* $name:ident {
         $($(#[$variant_meta:meta])* $variant:ident $({ $($field:ident: $type:ty),+ })? = $text:literal),+ $(,)?
@@ -51,16 +52,16 @@ macro_rules! with_numbers {
 
         impl $name {
             pub const NAMES: &'static [&'static str] = &[$($text),+];
-            /// Each name with the axes of the numbers that it takes.
+            /// Each name with the names of the axes whose numbers it takes.
             pub const TAKES: &'static [(&'static str, &'static [&'static str])] =
                 &[$(($text, &[$($(stringify!($field)),+)?])),+];
 
-            /// The name used in specs and CSV files.
+            /// The name that specs and CSV files use.
             pub fn name(self) -> &'static str {
                 match self { $($name::$variant { .. } => $text),+ }
             }
 
-            /// Its numbers are not set yet.
+            /// The variant of this name, whose numbers are not set yet.
             pub fn from_name(text: &str) -> Option<$name> {
                 match text {
                     $($text => Some($name::$variant $({ $($field: $crate::trial::Number::UNSET),+ })?),)+
@@ -68,7 +69,7 @@ macro_rules! with_numbers {
                 }
             }
 
-            /// Its name and the bits of its numbers.
+            /// The name and the bits of the numbers.
             fn key(self) -> (&'static str, [u64; $crate::trial::choice::MOST_NUMBERS]) {
                 let mut key = [0; $crate::trial::choice::MOST_NUMBERS];
                 match self {
@@ -80,7 +81,7 @@ macro_rules! with_numbers {
                 (self.name(), key)
             }
 
-            /// The number under the name of its axis; none if this variant does not take it.
+            /// The number under the name of its axis; `None` if this variant does not take it.
             pub fn number(self, axis: &str) -> Option<$crate::trial::Value> {
                 match self {
                     $($name::$variant $({ $($field),+ })? => {
@@ -92,8 +93,10 @@ macro_rules! with_numbers {
                 None
             }
 
+            /// Sets the number under the name of its axis.
+            ///
             /// # Panics
-            /// If this variant does not take a number of this name.
+            /// If this variant does not take such a number.
             pub fn set_number(&mut self, axis: &str, value: $crate::trial::Value) {
                 match self {
                     $($name::$variant $({ $($field),+ })? => {
@@ -109,7 +112,7 @@ macro_rules! with_numbers {
     };
 }
 
-/// No variant takes more.
+/// The most numbers that a variant takes.
 pub(super) const MOST_NUMBERS: usize = 3;
 
 pub(crate) use named;

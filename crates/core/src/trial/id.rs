@@ -1,9 +1,10 @@
-//! The name of a trial.
+//! The id of a trial.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// `t` and 12 hexadecimal digits: a hash of everything that changes the meaning of a trial.
+/// The id of a trial: 48 bits of a hash of everything that changes its meaning. Its text is `t` and
+/// 12 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TrialId(u64);
 
@@ -14,19 +15,20 @@ impl fmt::Display for TrialId {
 }
 
 impl TrialId {
-    /// The characters of its text.
+    /// The number of characters of its text.
     pub const LENGTH: usize = 13;
 
-    /// The trial of 48 bits of a hash.
+    /// The id with the lowest 48 bits of `bits`.
     pub(crate) fn of(bits: u64) -> TrialId {
         TrialId(bits & ((1 << 48) - 1))
     }
 
-    /// 48 bits, as good as random.
+    /// The 48 bits, which are as good as random.
     pub fn bits(self) -> u64 {
         self.0
     }
 
+    /// Reads the text of an id.
     pub fn parse(text: &str) -> Option<TrialId> {
         let digits = text.strip_prefix('t')?;
         let hexadecimal = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

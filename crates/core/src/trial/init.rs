@@ -1,19 +1,22 @@
-//! What weights and biases start from.
+//! How weights and biases start.
 
 use super::choice::named;
 use serde::{Deserialize, Serialize};
 
+/// An initializer with its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Init {
     pub kind: InitKind,
-    /// std of `normal`, bound of `uniform`, variance x fan_in of `scaled`, value of `constant`, else a gain.
+    /// The standard deviation of `normal`, the bound of `uniform`, the variance times fan_in of
+    /// `scaled`, the value of `constant`, and a gain for the others.
     pub scale: f64,
-    /// Added to the first layer's weights.
+    /// The number that is added to the weights of the first layer.
     pub offset: f64,
 }
 
 named! {
-    /// As the functions of `torch.nn.init`; `pytorch` is what `nn.Linear` and `nn.RNN` do by default.
+    /// The initializers of `torch.nn.init`, `lecun` and `scaled`. `pytorch` is what `nn.Linear` and
+    /// `nn.RNN` do by default.
     InitKind {
         Normal = "normal", Uniform = "uniform", Xavier = "xavier", XavierUniform = "xavier_uniform", He = "he",
         HeUniform = "he_uniform", Lecun = "lecun", Orthogonal = "orthogonal", Scaled = "scaled", Constant = "constant",
@@ -21,13 +24,15 @@ named! {
     }
 }
 
+/// The biases of the layers, and how they start.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Bias {
     None,
-    /// N(0, std^2) at the start.
+    /// They start from N(0, std^2).
     Learned {
         std: f64,
     },
-    /// PyTorch's own start, U(-1/sqrt(fan_in), 1/sqrt(fan_in)); the default with init `pytorch`.
+    /// They start as in PyTorch, from U(-1/sqrt(fan_in), 1/sqrt(fan_in)). This is the default with
+    /// the initializer `pytorch`.
     LearnedPytorch,
 }

@@ -1,8 +1,9 @@
-//! One training run, fully resolved: every axis that applies has its value, every axis that does not is absent by
-//! construction (momentum lives inside `Optimizer::Sgd`, a threshold inside `Clip::Norm`), so two trials are the same run
-//! exactly when they are equal but for their label.
+//! One training run, fully resolved. Every axis that applies has its value, and an axis that does
+//! not apply cannot have one: momentum is a field of `Optimizer::Sgd`, and a threshold one of
+//! `Clip::Norm`. So two trials are the same run exactly if they are equal except for their label.
 //!
-//! Nothing here parses, trains or writes; `spec` builds trials, `plan` groups them by `Shape`, `engine` trains them.
+//! This room neither parses, trains nor writes. `spec` makes trials, `plan` groups them by `Shape`,
+//! and the engine trains them.
 
 mod choice;
 mod given;
@@ -29,7 +30,7 @@ use serde::{Deserialize, Serialize};
 /// A configuration with its seed: one row of `runs.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// The `label` of its grid block; a column, not part of its identity.
+    /// The `label` of its grid block. It is a column, and no part of the trial's identity.
     pub label: String,
     pub task: Task,
     pub budget: Budget,
@@ -37,61 +38,67 @@ pub struct Trial {
     pub loss_ratio: f64,
     pub network: Network,
     pub init: Init,
-    /// Of the recurrent matrices, where it is another.
+    /// The initializer of the recurrent matrices, if it differs from `init`.
     pub recurrent_init: Option<Init>,
     pub bias: Bias,
-    /// Added, at the start, to the bias of the gate that keeps the old state: lstm's forget gate, gru's update gate.
-    /// None where a network has no such gate, or no biases.
+    /// The number that is added at the start to the bias of the gate that keeps the old state:
+    /// lstm's forget gate, gru's update gate. It is `None` where a network has no such gate, or no
+    /// biases.
     pub forget_bias: Option<f64>,
     pub parametrization: Parametrization,
     pub loss: Loss,
     pub optimizer: Optimizer,
     pub lr: f64,
-    /// The output layer's learning rate, where it is another.
+    /// The learning rate of the output layer, if it differs from `lr`.
     pub lr_output: Option<f64>,
-    /// What both rates are multiplied with, update by update.
+    /// The factor of both learning rates at each update.
     pub schedule: Schedule,
     pub clip: Clip,
-    /// The optimizer's `weight_decay` (L2 added to the gradient after clipping; decoupled for adamw).
+    /// The optimizer's `weight_decay`. It is added to the gradient after clipping (L2); under adamw
+    /// it is decoupled.
     pub weight_decay: f64,
-    /// Samples per update, at most the task's samples; equal to them means full batch, which is never shuffled.
+    /// The samples of an update, at most those of the task. If they are all of them the batch is
+    /// full, and never shuffled.
     pub batch: usize,
     pub sampling: Sampling,
     pub dtype: Dtype,
     pub seed: u64,
-    /// The seed of the data, where it is another.
+    /// The seed of the data, if it differs from `seed`.
     pub data_seed: Option<u64>,
-    /// Of a trial that a program trains: what the spec gives it. The fields from `task` to
-    /// `data_seed` but budget, loss ratio and seed then say nothing; `axis::Id::of` tells the values.
+    /// What the spec gives a program that trains this trial. Then the fields from `task` to
+    /// `data_seed` mean nothing, except the budget, the loss ratio and the seed; `axis::Id::of`
+    /// gives the values.
     pub given: Option<Box<Given>>,
 }
 
-/// How long to train.
+/// How long a trial trains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Budget {
-    /// Passes over the data; 0 measures at initialization only.
+    /// This many passes over the data; 0 measures at the initialization only.
     Epochs(u64),
-    /// Updates; the last epoch may be cut short.
+    /// This many updates. The last epoch may be cut short.
     Steps(u64),
 }
 
 named! {
-    /// How mini-batches are drawn; a full batch is never shuffled.
+    /// How mini-batches are drawn. A full batch is never shuffled.
     Sampling {
-        /// Every sample once per epoch, in a new order.
+        /// Every sample comes once per epoch, in a new order.
         Shuffle = "shuffle",
-        /// Each sample of each batch independently.
+        /// Each sample of each batch is drawn independently.
         Replacement = "replacement",
     }
 }
 named! {
-    /// What a layer's product is multiplied with, so that one learning rate serves every width: 1; 1/sqrt(fan_in) in every layer (Jacot 2018);
-    /// that in hidden layers and 1/fan_in in the output layer (Mei 2018).
+    /// The factor of a layer's product, by which one learning rate serves every width. It is 1 in
+    /// `standard`; 1/sqrt(fan_in) in every layer in `ntk` (Jacot 2018); and in `mean_field` the
+    /// same in hidden layers, but 1/fan_in in the output layer (Mei 2018).
     Parametrization { Standard = "standard", Ntk = "ntk", MeanField = "mean_field" }
 }
 named! { Loss { Mse = "mse", CrossEntropy = "cross_entropy" } }
 named! {
-    /// Of weights, activations, gradients and optimizer states alike; the 16-bit types keep no copy in a wider one and scale no loss.
+    /// The type of the weights, activations, gradients and optimizer states alike. The 16-bit types
+    /// keep no copy in a wider type and scale no loss.
     Dtype { Float32 = "float32", Float64 = "float64", Bfloat16 = "bfloat16", Float16 = "float16" }
 }
 
@@ -104,7 +111,7 @@ impl Dtype {
     }
 }
 
-/// A pass over data that has a batch of one sample.
+/// A pass over the data in which a batch has one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lone {
     Training,
@@ -112,16 +119,17 @@ pub enum Lone {
 }
 
 impl Trial {
-    /// The seed that the data is drawn from.
+    /// The seed from which the data is drawn.
     pub fn data_seed(&self) -> u64 {
         self.data_seed.unwrap_or(self.seed)
     }
 
+    /// The updates of an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
         self.task.samples.div_ceil(self.batch) as u64
     }
 
-    /// Updates of the whole run.
+    /// The updates of the whole run.
     pub fn steps(&self) -> u64 {
         match self.budget {
             Budget::Epochs(epochs) => epochs * self.steps_per_epoch(),
@@ -129,8 +137,9 @@ impl Trial {
         }
     }
 
-    /// What batch norm would take the statistics of a single sample of, which have no variance: the training data or the evaluation's draw.
-    /// None with another norm, and where every batch has two samples or more.
+    /// The data of which batch norm would take the statistics of a single sample, which has no
+    /// variance: the training data or the evaluation's draw. It is `None` with another norm, and
+    /// where every batch has two samples or more.
     pub fn lone_sample(&self) -> Option<Lone> {
         let lone = |samples: usize| self.batch == 1 || samples % self.batch == 1;
         match self.network.norm() {
@@ -140,13 +149,13 @@ impl Trial {
         }
     }
 
-    /// Epochs begun in the whole run.
+    /// The epochs that are begun in the whole run.
     pub fn epochs(&self) -> u64 {
         self.steps().div_ceil(self.steps_per_epoch())
     }
 
-    /// Epochs of the whole run, as far as they are known before it: of a program they are where the
-    /// spec says `epochs`.
+    /// The epochs of the whole run, if they are known before it. For a program they are known where
+    /// the spec says `epochs`.
     pub fn epochs_asked(&self) -> Option<u64> {
         match (&self.given, self.budget) {
             (None, _) => Some(self.epochs()),
@@ -155,7 +164,7 @@ impl Trial {
         }
     }
 
-    /// What the column `task` says: the kind of the task, or that a program has its own.
+    /// The cell of the column `task`: the kind of the task, or that a program has its own.
     pub fn task_name(&self) -> &'static str {
         if self.given.is_some() { "program" } else { self.task.kind.name() }
     }

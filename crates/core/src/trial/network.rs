@@ -3,10 +3,11 @@
 use super::choice::{named, with_numbers};
 use serde::{Deserialize, Serialize};
 
-/// Numbers in it are equal where their bits are.
+/// A network with its sizes. Two of its numbers are equal if their bits are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Network {
-    /// depth 0 is a linear model: no hidden layer, hence no activation, norm or width.
+    /// A linear model, which `depth` 0 stands for. It has no hidden layer, and so no activation,
+    /// norm or width.
     Linear,
     /// `depth >= 1` hidden layers and a linear output layer.
     Mlp {
@@ -14,19 +15,22 @@ pub enum Network {
         width: usize,
         activation: Activation,
         norm: Norm,
-        /// x_l = x_{l-1} + f_l(x_{l-1}) for hidden layers 2..depth.
+        /// Whether the hidden layers 2 to `depth` add their input to their output: x_l = x_{l-1} +
+        /// f_l(x_{l-1}).
         residual: bool,
     },
-    /// `depth >= 1` stacked plain recurrent layers, a linear output layer read at the last step. Never batch norm.
+    /// `depth >= 1` stacked plain recurrent layers, and a linear output layer that reads the last
+    /// time step. It never has batch norm.
     Rnn { depth: usize, width: usize, activation: Activation, norm: Norm, sequence_length: usize },
-    /// As `torch.nn.LSTM` and `torch.nn.GRU`, with the same output layer. No norm; their activations are their own.
+    /// `torch.nn.LSTM` or `torch.nn.GRU`, with the same output layer. It has no norm, and
+    /// activations of its own.
     Gated { cell: Gated, depth: usize, width: usize, sequence_length: usize },
 }
 
 named! { Gated { Lstm = "lstm", Gru = "gru" } }
 
 impl Gated {
-    /// Blocks of a gate's rows that PyTorch stacks in one matrix.
+    /// The number of gates, whose rows PyTorch stacks in one matrix.
     pub fn gates(self) -> usize {
         match self {
             Gated::Lstm => 4,
@@ -42,26 +46,27 @@ with_numbers! {
         LeakyRelu { negative_slope: f64 } = "leaky_relu",
         Tanh = "tanh",
         Sigmoid = "sigmoid",
-        /// The exact (erf) form, as `torch.nn.GELU()`.
+        /// The exact (erf) form, as in `torch.nn.GELU()`.
         Gelu = "gelu",
         Selu = "selu",
         Silu = "silu",
     }
 }
 
-/// Normalization of each hidden layer, with learned scale and shift, eps 1e-5 (but for rms).
+/// The normalization of each hidden layer. It has a learned scale and shift, and eps is 1e-5,
+/// except for `Rms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Norm {
     None,
-    /// Batch statistics (training mode).
+    /// It takes the statistics of the batch, as PyTorch does in training.
     Batch(NormPosition),
     Layer(NormPosition),
-    /// `torch.nn.RMSNorm`: no mean, no shift, eps that of the dtype.
+    /// `torch.nn.RMSNorm`, which has no mean and no shift. Its eps is that of the dtype.
     Rms(NormPosition),
 }
 
 named! {
-    /// Relative to the activation.
+    /// The place of the norm relative to the activation.
     NormPosition { Before = "before", After = "after" }
 }
 
@@ -77,7 +82,7 @@ impl Norm {
         }
     }
 
-    /// Before the activation.
+    /// The norm of this name, before the activation.
     pub fn from_name(text: &str) -> Option<Norm> {
         Some(match text {
             "none" => Norm::None,
@@ -88,6 +93,7 @@ impl Norm {
         })
     }
 
+    /// The place of the norm, if there is one.
     pub fn position(self) -> Option<NormPosition> {
         match self {
             Norm::None => None,
@@ -95,6 +101,7 @@ impl Norm {
         }
     }
 
+    /// Sets the place of the norm, if there is one.
     pub fn set_position(&mut self, to: NormPosition) {
         match self {
             Norm::None => {}
@@ -105,7 +112,7 @@ impl Norm {
 
 impl Network {
     pub const NAMES: &'static [&'static str] = &["mlp", "rnn", "lstm", "gru"];
-    /// Those that read sequences.
+    /// The networks that read sequences.
     pub const RECURRENT: &'static [&'static str] = &["rnn", "lstm", "gru"];
 
     /// The network of this name with a hidden layer, whose sizes are not set yet.
@@ -121,6 +128,8 @@ impl Network {
         }
     }
 
+    /// Sets the number of hidden layers.
+    ///
     /// # Panics
     /// If a recurrent net is to have depth 0.
     pub fn set_depth(&mut self, to: usize) {
@@ -135,6 +144,8 @@ impl Network {
         }
     }
 
+    /// The activation, to be set.
+    ///
     /// # Panics
     /// If the network has no activation to choose.
     pub fn activation_mut(&mut self) -> &mut Activation {
@@ -144,6 +155,8 @@ impl Network {
         }
     }
 
+    /// The norm, to be set.
+    ///
     /// # Panics
     /// If the network has no place for a norm.
     pub fn norm_mut(&mut self) -> &mut Norm {
@@ -161,6 +174,7 @@ impl Network {
         }
     }
 
+    /// The number of hidden layers.
     pub fn depth(self) -> usize {
         match self {
             Network::Linear => 0,
@@ -168,6 +182,7 @@ impl Network {
         }
     }
 
+    /// The units of a hidden layer.
     pub fn width(self) -> Option<usize> {
         match self {
             Network::Linear => None,
@@ -175,6 +190,7 @@ impl Network {
         }
     }
 
+    /// The activation, if it can be chosen.
     pub fn activation(self) -> Option<Activation> {
         match self {
             Network::Linear | Network::Gated { .. } => None,
@@ -182,6 +198,7 @@ impl Network {
         }
     }
 
+    /// The norm, if the network has a place for one.
     pub fn norm(self) -> Option<Norm> {
         match self {
             Network::Linear | Network::Gated { .. } => None,
@@ -189,10 +206,12 @@ impl Network {
         }
     }
 
+    /// Whether hidden layers add their input to their output.
     pub fn residual(self) -> bool {
         matches!(self, Network::Mlp { residual: true, .. })
     }
 
+    /// The time steps of a sequence, if the network reads sequences.
     pub fn sequence_length(self) -> Option<usize> {
         match self {
             Network::Linear | Network::Mlp { .. } => None,

@@ -1,15 +1,16 @@
-//! The two parts of a trial: what it shares with the trials that it trains beside, and what is its own.
+//! The two parts of a trial: what it shares with the trials beside which it trains, and what is its
+//! own.
 
 use super::{
     Bias, Budget, Clip, Dtype, Init, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Task, Trial,
 };
 
-/// The key of a cohort: everything that decides which kernels run and how large their tensors are. Trials of equal
-/// shapes train together; numbers in it are equal where their bits are.
+/// The key of a cohort: everything that decides which kernels run and how large their tensors are.
+/// Trials of equal shapes train together. Two numbers in it are equal if their bits are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shape {
     pub task: Task,
-    /// With its sizes, its activation and the number of that, its norm.
+    /// The network with its sizes, its activation and the number of that, and its norm.
     pub network: Network,
     /// Whether layers have biases.
     pub bias: bool,
@@ -24,12 +25,12 @@ pub struct Shape {
     pub clip_value: bool,
     pub batch: usize,
     pub sampling: Sampling,
-    /// Updates of the whole run.
+    /// The updates of the whole run.
     pub steps: u64,
     pub dtype: Dtype,
 }
 
-/// An optimizer without its numbers: which one it is, and which of its parts there are.
+/// An optimizer without its numbers: which one it is, and which of its parts it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
     Sgd { momentum: bool, nesterov: bool },
@@ -38,19 +39,20 @@ pub enum Method {
     Rmsprop { momentum: bool },
 }
 
-/// What a trial has for itself in a cohort: the numbers of its lane, and the seeds that it is drawn from.
+/// What is a trial's own in a cohort: the numbers of its lane, and the seeds from which it is
+/// drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lane {
     pub loss_ratio: f64,
     pub init: Init,
-    /// Of the recurrent matrices, where it is another.
+    /// The initializer of the recurrent matrices, if it differs from `init`.
     pub recurrent_init: Option<Init>,
-    /// What biases start from.
+    /// How the biases start.
     pub bias: Bias,
     pub forget_bias: Option<f64>,
     pub optimizer: Optimizer,
     pub lr: f64,
-    /// The output layer's learning rate: `lr`, unless it is another.
+    /// The learning rate of the output layer, which is `lr` unless it was set.
     pub lr_output: f64,
     pub schedule: Schedule,
     pub clip: Clip,
@@ -60,8 +62,8 @@ pub struct Lane {
 }
 
 impl Trial {
-    /// What it shares with the other lanes of its cohort, and what is its own. A field that is added to `Trial` must be
-    /// given its place here.
+    /// What the trial shares with the other lanes of its cohort, and what is its own. A field that
+    /// is added to `Trial` must be given its place here.
     pub fn parts(&self) -> (Shape, Lane) {
         let Trial {
             label: _,
@@ -134,7 +136,8 @@ impl Trial {
 }
 
 impl Optimizer {
-    /// What of it is part of a shape. All its numbers are named, so that one that is added must be given its place.
+    /// The part of the optimizer that belongs to the shape. All its numbers are named here, so that
+    /// a number that is added must be given its place.
     fn method(self) -> Method {
         match self {
             Optimizer::Sgd { momentum, nesterov } => Method::Sgd { momentum: momentum != 0.0, nesterov },
@@ -146,6 +149,7 @@ impl Optimizer {
 }
 
 impl Shape {
+    /// The updates of an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
         self.task.samples.div_ceil(self.batch) as u64
     }

@@ -5,23 +5,24 @@ use super::choice::named;
 use serde::{Deserialize, Serialize};
 use std::hash::{Hash, Hasher};
 
-/// What is learned. Equal tasks are one key of a map: no field is ever NaN.
+/// The task that a trial learns. Equal tasks are one key of a map, since no field is ever NaN.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     pub kind: TaskKind,
-    /// Features of a sample, or of a time step for sequences.
+    /// The features of a sample or, in a sequence, of a time step.
     pub inputs: usize,
-    /// Outputs of the network: regression targets under mse, classes under cross_entropy.
+    /// The outputs of the network: regression targets under mse, classes under cross_entropy.
     pub outputs: usize,
     pub samples: usize,
-    /// Standard deviation of random inputs (1 where the task has none).
+    /// The standard deviation of random inputs. It is 1 where the task has none.
     pub input_std: f64,
     /// The file of a `csv` task.
     pub csv: Option<CsvFile>,
 }
 
 impl Task {
-    /// What initial and final losses of a task with fresh data are taken over: a draw that is never trained on.
+    /// The number of samples over which the initial and the final loss of a task with fresh data
+    /// are measured. They are drawn once and never trained on.
     pub const EVALUATION_SAMPLES: usize = 4096;
 
     /// Whether every epoch has its own data.
@@ -36,7 +37,7 @@ impl Task {
 }
 
 named! {
-    /// The data sets; `fresh-noise` draws new data every epoch.
+    /// The data sets. `fresh-noise` draws new data in every epoch.
     TaskKind {
         Teacher = "teacher", Noise = "noise", FreshNoise = "fresh-noise", Scalar = "scalar", Csv = "csv",
         Digits = "digits", Adding = "adding", Copy = "copy", TemporalOrder = "temporal-order",
@@ -45,6 +46,7 @@ named! {
 }
 
 impl TaskKind {
+    /// Whether its samples are sequences.
     pub fn is_sequence(self) -> bool {
         match self {
             TaskKind::Adding | TaskKind::Copy | TaskKind::TemporalOrder | TaskKind::NoiseSequence => true,
@@ -62,7 +64,7 @@ impl TaskKind {
         self == TaskKind::FreshNoise
     }
 
-    /// Whether its data are drawn, from the data's seed.
+    /// Whether its data is drawn from the seed of the data.
     pub fn is_drawn(self) -> bool {
         match self {
             TaskKind::Scalar | TaskKind::Csv | TaskKind::Digits => false,
@@ -76,7 +78,7 @@ impl TaskKind {
         }
     }
 
-    /// The loss where a spec names none: tasks that can only be classified take cross-entropy.
+    /// The loss where a spec names none. Tasks that can only be classified take cross-entropy.
     pub fn default_loss(self) -> Loss {
         match self {
             TaskKind::Digits | TaskKind::Copy | TaskKind::TemporalOrder => Loss::CrossEntropy,
@@ -90,7 +92,7 @@ impl TaskKind {
         }
     }
 
-    /// Why a sequence of one step is too short for it, if it is.
+    /// Why a sequence of one time step is too short for the task, if it is.
     pub fn needs_two_steps(self) -> Option<&'static str> {
         match self {
             TaskKind::Adding => Some("it marks a step in each half of the sequence"),
@@ -116,18 +118,18 @@ impl Hash for Task {
     }
 }
 
-/// A CSV file as a data set; its content, not its path, is part of a trial's identity.
+/// A CSV file as a data set. Its content, and not its path, is part of a trial's identity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CsvFile {
-    /// Where the worker opens it (the spec's folder joined with `path`).
+    /// The path at which the worker opens it: that of the spec's folder, joined with `path`.
     pub path: String,
-    /// SHA-256 of its bytes, hexadecimal.
+    /// The SHA-256 of its bytes, hexadecimal.
     pub sha256: String,
     pub target: String,
-    /// The columns used as inputs, in this order.
+    /// The columns that are the inputs, in this order.
     pub features: Vec<String>,
-    /// Shift and scale features (and a regression target) to mean 0 and variance 1.
+    /// Whether features, and a regression target, are brought to mean 0 and variance 1.
     pub standardize: bool,
-    /// Between the cells; ASCII.
+    /// The character between the cells, which is ASCII.
     pub separator: char,
 }

@@ -1,10 +1,10 @@
-//! How an update is made of a gradient: optimizer, schedule, clipping.
+//! How an update is made from a gradient: the optimizer, the schedule and the clipping.
 
 use super::choice::with_numbers;
 use serde::{Deserialize, Serialize};
 
 with_numbers! {
-    /// PyTorch's optimizers and their parameters.
+    /// PyTorch's optimizers (`torch.optim`) with their parameters.
     Optimizer {
         Sgd { momentum: f64, nesterov: bool } = "sgd",
         Adam { beta1: f64, beta2: f64, eps: f64 } = "adam",
@@ -14,6 +14,7 @@ with_numbers! {
 }
 
 impl Optimizer {
+    /// The momentum, if the optimizer has one.
     pub fn momentum(self) -> Option<f64> {
         match self {
             Optimizer::Sgd { momentum, .. } | Optimizer::Rmsprop { momentum, .. } => Some(momentum),
@@ -23,7 +24,7 @@ impl Optimizer {
 }
 
 with_numbers! {
-    /// A factor on the learning rate; `warmup` counts updates and is at least 1.
+    /// The factor of the learning rate at each update. `warmup` counts updates and is at least 1.
     Schedule {
         Constant = "constant",
         Warmup { warmup: u64 } = "warmup",
@@ -33,6 +34,7 @@ with_numbers! {
 }
 
 impl Schedule {
+    /// The updates of the warmup, if there is one.
     pub fn warmup(self) -> Option<u64> {
         match self {
             Schedule::Warmup { warmup } | Schedule::WarmupCosine { warmup } => Some(warmup),
@@ -40,7 +42,9 @@ impl Schedule {
         }
     }
 
-    /// For update `t` (from 0) of `total`: min(1, (t + 1) / warmup), and (1 + cos(pi t / T)) / 2 over the T updates after warmup.
+    /// The factor at update `t` (from 0) of `total`. It rises as min(1, (t + 1) / warmup). A cosine
+    /// falls as (1 + cos(pi s / T)) / 2, where T is the number of updates behind the warmup and s
+    /// counts them from 0.
     pub fn factor(self, t: u64, total: u64) -> f64 {
         let warmup = self.warmup().unwrap_or(0);
         let rise = if t < warmup { (t + 1) as f64 / warmup as f64 } else { 1.0 };
@@ -55,7 +59,7 @@ impl Schedule {
     }
 }
 
-/// Gradient clipping; a threshold is finite and above 0 (infinity is `None`).
+/// Gradient clipping. A threshold is finite and above 0, since an infinite one is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Clip {
     None,
@@ -76,7 +80,7 @@ impl Clip {
         }
     }
 
-    /// Its threshold is not set yet.
+    /// The rule of this name, whose threshold is not set yet.
     pub fn from_name(text: &str) -> Option<Clip> {
         match text {
             "none" => Some(Clip::None),
@@ -86,7 +90,7 @@ impl Clip {
         }
     }
 
-    /// The same rule at another threshold; at infinity it clips nothing.
+    /// The same rule with another threshold. With an infinite one it clips nothing.
     pub fn at(self, threshold: f64) -> Clip {
         match self {
             Clip::Norm(_) if threshold.is_finite() => Clip::Norm(threshold),
@@ -95,7 +99,7 @@ impl Clip {
         }
     }
 
-    /// Infinity where nothing is clipped.
+    /// The threshold. It is infinite where nothing is clipped.
     pub fn threshold(self) -> f64 {
         match self {
             Clip::None => f64::INFINITY,

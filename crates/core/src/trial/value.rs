@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-/// One cell of a configuration.
+/// The value of an axis: one cell of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
     Text(&'static str),
@@ -15,7 +15,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Appends its text: floats as `{:?}` writes them.
+    /// Appends the text of the value. A float is written as `{:?}` writes it.
     pub fn put(self, to: &mut Vec<u8>) {
         match self {
             Value::Text(text) => to.extend_from_slice(text.as_bytes()),
@@ -24,18 +24,20 @@ impl Value {
                 to.extend_from_slice(itoa::Buffer::new().format(x as i64).as_bytes());
                 to.extend_from_slice(b".0");
             }
-            // Not ryu: of two texts of 16 digits that are equally near it takes the other one.
+            // `ryu` is not used: of two texts of 16 digits that are equally near it takes the other
+            // one.
             Value::Float(x) => write!(to, "{x:?}").expect("writing to memory"),
             Value::Boolean(b) => to.extend_from_slice(if b { b"true" } else { b"false" }),
         }
     }
 }
 
-/// Texts that no table has: of axes that a spec declares. Each is kept once.
+/// The texts that stand in no table, since they are values of declared axes. Each is kept once.
 static TEXTS: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
 
 impl Value {
-    /// A text that stands in no table. It is kept for as long as the process lives.
+    /// The value of a text that stands in no table. The text is kept for as long as the process
+    /// lives.
     pub fn text(text: &str) -> Value {
         let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
         let texts = texts.get_or_insert_default();
@@ -48,7 +50,7 @@ impl Value {
     }
 }
 
-/// As it goes to another process.
+/// A value as it goes to another process.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Value")]
 enum Sent<T> {
@@ -81,18 +83,20 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// What a number of a choice is as a value.
+/// A number that a variant of an enum takes, as a value.
 pub trait Number: Copy {
-    /// Before an axis has set it.
+    /// The number before an axis has set it.
     const UNSET: Self;
 
     fn value(self) -> Value;
 
+    /// The number that a value is.
+    ///
     /// # Panics
-    /// If the value is of another type: the tables of the axes are wrong.
+    /// If the value is of another type. Then the tables of the axes are wrong.
     fn of(value: Value) -> Self;
 
-    /// What two of them are equal by.
+    /// The bits by which two numbers are compared.
     fn bits(self) -> u64;
 }
 

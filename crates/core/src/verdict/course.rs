@@ -1,7 +1,8 @@
 //! The trajectory of one trial, folded step by step into what its row says.
 
 use super::{
-    Beginning, EpochRow, Finished, LayerRow, Measured, Next, Outcome, Probe, Record, Site, StepRow, When, reference,
+    Beginning, EpochRow, Finished, LayerRow, Measured, Next, Origin, Outcome, Probe, Record, Site, StepRow, When,
+    reference,
 };
 use crate::mean::{Mean, mean};
 use std::collections::VecDeque;
@@ -10,7 +11,7 @@ use std::collections::VecDeque;
 #[derive(Debug, Clone)]
 pub struct Course {
     beginning: Beginning,
-    /// The initial loss that divergence is measured against.
+    /// The initial loss against which divergence is measured.
     initial: Option<f64>,
     loss_ratio: f64,
     threshold: f64,
@@ -34,6 +35,7 @@ pub struct Course {
     diverged: Option<When>,
     nonfinite: Option<When>,
     site: Option<Site>,
+    origin: Option<Origin>,
     nan: Option<When>,
     steps: u64,
     epochs: u64,
@@ -53,7 +55,7 @@ struct EpochFold {
 }
 
 impl Course {
-    /// `lr`: of the first update, where it is known.
+    /// Begins a course. `lr` is the learning rate of the first update, if it is known.
     pub fn new(beginning: Beginning, loss_ratio: f64, lr: impl Into<Option<f64>>, record: Record) -> Course {
         let initial = beginning.loss_initial;
         let mut course = Course {
@@ -77,6 +79,7 @@ impl Course {
             diverged: None,
             nonfinite: None,
             site: None,
+            origin: None,
             nan: None,
             steps: 0,
             epochs: 0,
@@ -93,7 +96,7 @@ impl Course {
         reference(self.initial.unwrap_or(f64::NAN), self.beginning.loss_trivial.unwrap_or(f64::NAN))
     }
 
-    /// The loss that stands for the initial one where nobody said that.
+    /// The loss that stands for the initial loss, if nobody said that.
     fn begin_with(&mut self, loss: f64) {
         if self.initial.is_none() {
             self.initial = Some(loss);
@@ -175,8 +178,13 @@ impl Course {
         self.site = site;
     }
 
-    /// The update of the step just seen was done. `norm`: its L2 norm over all parameters, where it
-    /// is known.
+    /// Takes where in a program's own code that was, which `Next::locate` asked for.
+    pub fn located_in(&mut self, origin: Origin) {
+        self.origin = Some(origin);
+    }
+
+    /// Notes that the update of the last step was done. `norm` is its L2 norm over all parameters,
+    /// if it is known.
     pub fn updated(&mut self, norm: impl Into<Option<f64>>) {
         let norm = norm.into();
         if let Some(row) = self.step_rows.last_mut().filter(|row| row.step == self.steps) {
@@ -194,8 +202,8 @@ impl Course {
         self.weight_norm_max = larger(self.weight_norm_max, norm);
     }
 
-    /// The last step of an epoch was done. `weight_norm`: L2 over all parameters now; `lr`: of the last update; each
-    /// where it is known.
+    /// Notes that the last step of an epoch was done. `weight_norm` is the L2 norm over all
+    /// parameters now, and `lr` the learning rate of the last update, if they are known.
     pub fn epoch_end(&mut self, weight_norm: impl Into<Option<f64>>, lr: impl Into<Option<f64>>) {
         let (weight_norm, lr) = (weight_norm.into(), lr.into());
         let fold = std::mem::take(&mut self.epoch);
@@ -248,9 +256,9 @@ impl Course {
         self.nan.is_some()
     }
 
-    /// The run is over: all its updates were done, or a step loss was NaN. `loss_final` is NaN in the latter case, and so is the sharpness
-    /// of where it ended. Where nobody says `loss_final`, the loss of the last epoch stands in for it
-    /// when the verdict is found.
+    /// Ends the run, because all its updates were done or a step loss was NaN. In the latter case
+    /// `loss_final` is NaN, and so is the sharpness. If nobody says `loss_final`, the loss of the
+    /// last epoch stands for it when the verdict is found.
     pub fn finish(mut self, loss_final: impl Into<Option<f64>>, sharpness_final: Option<f64>) -> Finished {
         let loss_final = loss_final.into();
         if self.nan.is_some() && !self.epoch.loss.is_empty() {
@@ -283,6 +291,7 @@ impl Course {
             activation_ratio: self.beginning.activation_ratio,
             sharpness_initial: self.beginning.sharpness,
             sharpness_final,
+            origin: self.origin,
         };
         Finished { measured, epochs: self.epoch_rows, layers: self.layer_rows, steps: self.step_rows }
     }

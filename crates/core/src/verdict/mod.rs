@@ -97,7 +97,8 @@ pub struct When {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probe {
     pub loss: f64,
-    /// The L2 norm of the whole gradient before clipping. It is none where a program does not say it.
+    /// The L2 norm of the whole gradient before clipping. It is `None` if a program does not report
+    /// it.
     pub grad_norm: Option<f64>,
     /// The samples of the step's batch, by which the step is weighted in the epoch loss.
     pub samples: usize,
@@ -135,6 +136,18 @@ pub struct Measured {
     pub activation_ratio: Option<f64>,
     pub sharpness_initial: Option<f64>,
     pub sharpness_final: Option<f64>,
+    /// The module of a program's own model in which the first value that is not finite was, and the
+    /// line of its code.
+    pub origin: Option<Origin>,
+}
+
+/// Where in a program's own code the first value that is not finite was, as the program says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The path of the module, such as `blocks.3.attn`, or that of which it is the derivative.
+    pub module: Option<String>,
+    /// The file and the line, such as `model.py:42`.
+    pub source: Option<String>,
 }
 
 /// One line of `epochs.csv`. Epoch 0 is before any update.
@@ -182,8 +195,8 @@ pub struct LayerRow {
     pub weight_norm: f64,
 }
 
-/// Measured once, before any update. A program need not say any of it; where it says no
-/// `loss_initial`, the loss of the first step stands in for it when the verdict is found.
+/// What is measured once, before any update. A program need not report any of it. If it reports no
+/// `loss_initial`, the loss of the first step stands for it when the verdict is found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Beginning {
     pub loss_initial: Option<f64>,

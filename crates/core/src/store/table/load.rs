@@ -49,7 +49,7 @@ impl Table {
             .map_err(|error| Failure::io("read", &path, &error))?;
         let declared = vouch.is_some().then(|| record::declared(&first)).flatten();
         if !first.ends_with(b"\n") && (table.header.starts_with(&first) || declared.is_some()) {
-            // The file is torn in the header itself: no row was written yet.
+            // The file is torn in its header, so no row was written yet.
             table.clean = false;
             return Ok(table);
         }

@@ -25,7 +25,7 @@ pub struct Table {
     folder: Folder,
     name: &'static str,
     header: Vec<u8>,
-    /// The fields of a row.
+    /// The number of fields of a row.
     columns: usize,
     places: Places,
     /// The records that marks refer to, at most 256.
@@ -140,7 +140,8 @@ impl Table {
         trials.sort_by_key(|trial| self.places.get(*trial).map(|place| place.offset));
     }
 
-    /// Takes the columns of the axes that a spec declares behind those that every sweep has.
+    /// Takes the columns of the axes that a spec declares, which stand behind those that every
+    /// sweep has.
     ///
     /// # Errors
     /// If there are rows with other columns.
