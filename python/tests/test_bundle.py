@@ -9,15 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import blowup
 import pytest
 import torch
-from safetensors.torch import load_file
-from torch import nn
-
-import blowup
 from blowup import _run
 from blowup._bundle import Bundle
 from blowup._operators import ALLOWED
+from safetensors.torch import load_file
+from torch import nn
+
 from zoo import ZOO
 
 ROOT = Path(__file__).parent.parent.parent

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import blowup
 import pytest
 import torch
-
-import blowup
-import faults
 from blowup import _run
 from blowup._bundle import Bundle
 from blowup._locate import Fault, locate
+
+import faults
 from faults import FAULTS, Planted
 from zoo import ZOO
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import blowup
 import pytest
 import torch
 
-import blowup
 import pieces
 from pieces import PIECES
 

@@ -7,15 +7,15 @@ import random
 from pathlib import Path
 from typing import Any
 
+import blowup
 import pytest
 import torch
-from torch import nn
-
-import blowup
-import refused
 from blowup import Refused, _run
 from blowup._bundle import Bundle, Damaged
 from blowup._export import build, check, inputs, lanes, one_lane
+from torch import nn
+
+import refused
 from refused import PROGRAMS
 
 _LINES = Path(refused.__file__).read_text().splitlines()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+import blowup
 import pytest
 import torch
-
-import blowup
 from blowup import _run
 from blowup._bundle import Bundle
 from blowup._export import draws
+
 from zoo import ZOO, Example
 
 LANES, TOLERANCE = 3, 1e-9
