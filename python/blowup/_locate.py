@@ -71,7 +71,7 @@ def locate(
 
     program.step(state, batch, drawn, rows, watch)
     outputs = graph["outputs"]
-    bad = [value for value in (outputs["loss"], *outputs["gradients"]) if kinds[value]]
+    bad = [value for value in (outputs["loss"], *outputs["gradients"]) if kinds.get(value)]
     if not bad:
         return None
     makers = {value: index for index, node in enumerate(nodes) for value in node["out"]}

@@ -43,7 +43,8 @@ class Step:
 
     Attributes:
         loss: ``[lanes]``.
-        gradients: of each trained parameter by name, ``[lanes, ...]``.
+        gradients: of each trained parameter by name, ``[lanes, ...]``; zeros where the loss does
+            not depend on it.
         buffers: the new state besides the parameters, ``[lanes, ...]``.
     """
 
@@ -144,7 +145,10 @@ class Program:
         held = zip(self.bundle.program["buffers"], outputs["buffers"])
         return Step(
             values[outputs["loss"]],
-            {of["name"]: values[value] for of, value in named},
+            {
+                of["name"]: torch.zeros_like(state.parameters[of["name"]]) if value is None else values[value]
+                for of, value in named
+            },
             {of["name"]: values[value] for of, value in held},
         )
 

@@ -119,6 +119,33 @@ def test_frozen_parameters_stay(tmp_path: Path) -> None:
     assert [of["name"] for of in program["buffers"]] == ["0.weight"]
 
 
+def test_a_parameter_that_the_loss_does_not_depend_on_has_no_gradient(tmp_path: Path) -> None:
+    def model() -> nn.Module:
+        made = nn.Sequential(nn.Linear(6, 5), nn.Identity()).double()
+        made[1].left_over = nn.Parameter(torch.ones(3, dtype=torch.float64))
+        return made
+
+    example = ZOO["mlp"]
+    path = tmp_path / "model.blowup"
+    blowup.export(path, model=model, loss=example.loss, batch=example.batch, seeds=1)
+    program = Bundle.load(path).program
+    assert [of["name"] for of in program["parameters"]] == ["0.weight", "0.bias", "1.left_over"]
+    assert [value is None for value in program["graphs"][0]["outputs"]["gradients"]] == [False, False, True]
+
+
+def test_a_batch_may_be_changed_in_place(tmp_path: Path) -> None:
+    def loss(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        x = batch["x"].requires_grad_(True)
+        (slope,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
+        batch["y"].mul_(2)
+        return (slope.sum(-1) - batch["y"]).pow(2).mean()
+
+    batch = {"x": torch.randn(4, 6).double(), "y": torch.randn(4).double()}
+    made = blowup.export(tmp_path / "model.blowup", model=ZOO["mlp"].model, loss=loss, batch=batch, seeds=2)
+    assert made.difference < 1e-12
+    assert [of["name"] for of in Bundle.load(made.path).program["batch"]] == ["x", "y"]
+
+
 def test_data_may_be_a_data_set_or_a_loader(file: Path, tmp_path: Path) -> None:
     example = ZOO["resnet, batch norm"]
     pairs = torch.utils.data.TensorDataset(*example.data)

@@ -86,7 +86,8 @@ def build(
     ones = [_trace(made[0], loss, batches, rows) for rows in sizes]
     leaves = batches.some(batches.rows, torch.Generator().manual_seed(2))
     host = inputs.host_state()
-    one_lane.refuse_if_different(ones[0].recorded, one_lane.record(other, loss, leaves, batches.form))
+    again, _ = one_lane.record(other, loss, leaves, batches.form)
+    one_lane.refuse_if_different(ones[0].recorded, again)
     if inputs.host_state() != host:
         raise Refused("the step draws from Python's or NumPy's generator; draw by PyTorch", places.of_function(loss))
     changed = set().union(*(one.changed for one in ones))
@@ -200,12 +201,17 @@ def _graph(
         else:
             constants.append(f"shared/{names[value]}")
             tensors[constants[-1]] = weights[names[value]][0]
-    trained = len(one.trained)
+    left = iter(results)
+    outputs = {
+        "loss": next(left),
+        "gradients": [None if name in one.unused else next(left) for name in one.trained],
+        "buffers": list(left),
+    }
     return {
         "draws": _streams(one),
         "constants": constants,
         "nodes": form,
-        "outputs": {"loss": results[0], "gradients": results[1 : 1 + trained], "buffers": results[1 + trained :]},
+        "outputs": outputs,
     }
 
 

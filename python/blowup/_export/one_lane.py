@@ -38,8 +38,10 @@ class OneLane:
 
     Attributes:
         graph: takes the trained parameters, the state and the leaves of the batch; returns the loss
-            (a tensor without dimensions), the gradient of each trained parameter and the new state.
+            (a tensor without dimensions), the gradient of each trained parameter that the loss
+            depends on, and the new state.
         trained: the names of the parameters that are trained.
+        unused: those of them that the loss does not depend on.
         state: the names of the buffers, and of the parameters that do not ask for gradients.
         changed: those names of the state whose tensors a step changes.
         draws: the random draws by the nodes of the graph that make them.
@@ -48,6 +50,7 @@ class OneLane:
 
     graph: torch.fx.GraphModule
     trained: list[str]
+    unused: set[str]
     state: list[str]
     changed: set[str]
     draws: dict[torch.fx.Node, draws.Draw]
@@ -70,7 +73,7 @@ def trace(model: nn.Module, loss: Loss, leaves: list[torch.Tensor], form: pytree
     Raises:
         Refused: if the program is none that a graph can hold.
     """
-    raw = record(model, loss, leaves, form)
+    raw, unused = record(model, loss, leaves, form)
     trained, state = tensors_of(model)
     flat = (*trained.values(), *state.values(), *leaves)
     with _quiet():
@@ -84,24 +87,31 @@ def trace(model: nn.Module, loss: Loss, leaves: list[torch.Tensor], form: pytree
     _refuse_what_is_left(functional, model)
     nodes = list(functional.graph.nodes)
     inputs = [node for node in nodes if node.op == "placeholder"]
-    results = nodes[-1].args[0][1 + len(trained) :]
+    results = nodes[-1].args[0]
+    results = results[len(results) - len(state) :]
     changed = {name for name, old, new in zip(state, inputs[len(trained) :], results) if old is not new}
     drawn = {
         node: draws.of(node.target, _first(node.meta["val"]))
         for node in nodes
         if node.op == "call_function" and draws.is_draw(node.target)
     }
-    return OneLane(functional, list(trained), list(state), changed, drawn, raw)
+    return OneLane(functional, list(trained), unused, list(state), changed, drawn, raw)
 
 
-def record(model: nn.Module, loss: Loss, leaves: list[torch.Tensor], form: pytree.TreeSpec) -> torch.fx.GraphModule:
-    """The calls of one step as they are made, forward and backward, without dead code."""
+def record(
+    model: nn.Module, loss: Loss, leaves: list[torch.Tensor], form: pytree.TreeSpec
+) -> tuple[torch.fx.GraphModule, set[str]]:
+    """The calls of one step as they are made, forward and backward, without dead code.
+
+    Also the names of the parameters that the loss does not depend on.
+    """
     trained, state = tensors_of(model)
+    unused: set[str] = set()
 
     def step(*flat: torch.Tensor) -> tuple[torch.Tensor, ...]:
         weights = {name: t.detach().requires_grad_(True) for name, t in zip(trained, flat)}
         held = {name: t.clone() for name, t in zip(state, flat[len(trained) :])}
-        batch = pytree.tree_unflatten(list(flat[len(trained) + len(state) :]), form)
+        batch = pytree.tree_unflatten([t.clone() for t in flat[len(trained) + len(state) :]], form)
         modules = places.Modules(model)
         # The weights stand in the module during the backward pass too: `checkpoint` runs the
         # forward pass again there.
@@ -123,8 +133,9 @@ def record(model: nn.Module, loss: Loss, leaves: list[torch.Tensor], form: pytre
                 raise Refused(reason, places.of_error(error, modules)) from error
             except Exception as error:
                 raise Refused(places.last_line(error), places.of_error(error, modules)) from error
-        full = [torch.zeros_like(w) if g is None else g for w, g in zip(weights.values(), gradients)]
-        return (result.detach().reshape(()), *full, *held.values())
+        unused.update(name for name, gradient in zip(weights, gradients) if gradient is None)
+        known = [gradient for gradient in gradients if gradient is not None]
+        return (result.detach().reshape(()), *known, *held.values())
 
     with _quiet(), _as_a_program():
         graph = make_fx(
@@ -138,7 +149,7 @@ def record(model: nn.Module, loss: Loss, leaves: list[torch.Tensor], form: pytre
         )(*trained.values(), *state.values(), *leaves)
     graph.graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or changes_inputs(node))
     graph.recompile()
-    return graph
+    return graph, unused
 
 
 def refuse_if_different(first: torch.fx.GraphModule, second: torch.fx.GraphModule) -> None:
@@ -152,13 +163,8 @@ def refuse_if_different(first: torch.fx.GraphModule, second: torch.fx.GraphModul
     number = {node: at for nodes in (ones, others) for at, node in enumerate(nodes)}
 
     def text(node: torch.fx.Node) -> str:
-        def told(value: Any) -> Any:
-            if isinstance(value, torch.fx.Node):
-                return f"%{number[value]}"
-            return "generator" if isinstance(value, torch.Generator) else value
-
-        said = torch.fx.node.map_aggregate((node.args, node.kwargs), told)
-        return repr((node.op, str(node.target), said))
+        args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: f"%{number[n]}")
+        return repr((node.op, str(node.target), args, kwargs))
 
     for one, other in zip(ones, others):
         if one.op == other.op == "get_attr":

@@ -115,6 +115,8 @@ class Recorder(TorchDispatchMode):
         if draws.is_draw(func):
             known["draw"] = self._drawn
             self._drawn += 1
+            # Whichever generator the program draws from, the bundle has a stream instead.
+            kwargs = {name: None if name == "generator" else value for name, value in (kwargs or {}).items()}
         node_metadata.current_meta = {"custom": known}
         return func(*args, **(kwargs or {}))
 
