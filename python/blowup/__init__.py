@@ -21,6 +21,9 @@ The program trains whatever it likes and says how each step went::
 ``blowup sweep`` starts it once per worker and hands it one trial after the other.
 ``docs/program.md`` of the project says what the lines between the two are, for programs in other
 languages.
+
+`export` writes a model and its loss as a bundle instead: one file from which any number of models
+train at once. It needs PyTorch 2.11.
 """
 
 from __future__ import annotations
