@@ -7,8 +7,10 @@ use blowup_core::failure::{Exit, Failure};
 use blowup_core::output;
 use blowup_core::protocol::{self, Report};
 
-/// Is a worker until its stdin closes. It returns no error, since it tells its parent what goes
-/// wrong.
+/// Is a worker until its stdin closes. What goes wrong in training is told to the parent.
+///
+/// # Errors
+/// If `--program` cannot be parsed, or the parent is gone.
 pub fn run(args: &WorkerArgs) -> Result<Exit, Failure> {
     if let Some(launch) = &args.program {
         let launch = serde_json::from_str(launch).map_err(|error| Failure::new(format!("`--program`: {error}")))?;
