@@ -1,4 +1,5 @@
-//! Tells the program which build it is and where cargo puts its engine, and lets its tests find libtorch without LD_LIBRARY_PATH.
+//! Tells the program which build it is and where cargo puts its engine, and lets its tests find
+//! libtorch without LD_LIBRARY_PATH.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -26,8 +27,9 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     let deps = out.ancestors().nth(3).expect("cargo's folder of a profile").join("deps");
     println!("cargo::rustc-env=BLOWUP_ENGINE_FILE={}", deps.join("libblowup_engine.so").display());
-    // Tests and benchmarks train in their own process. `.libtorch/` beside `target/`, seen from target/release/deps/: the checkout may be
-    // moved. Then a libtorch of the user's own, or a target folder somewhere else.
+    // Tests and benchmarks train in their own process. They look for `.libtorch/` beside `target/`
+    // first, from target/release/deps/, since the checkout may be moved; then for a libtorch of the
+    // user's own, or beside a target folder somewhere else.
     for place in ["$ORIGIN/../../../.libtorch".to_owned(), hash::libtorch().display().to_string()] {
         for kind in ["tests", "benches"] {
             println!("cargo::rustc-link-arg-{kind}=-Wl,-rpath,{place}/lib");

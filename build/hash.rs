@@ -1,17 +1,20 @@
-// What a build is: shared by the build scripts of the program and of its engine, which must come to the same.
+// What tells one build from another. The build scripts of the program and of its engine share it,
+// since both must come to the same.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is hashed, from the folder of the workspace: the sources that compute, the data that is compiled in, the versions of the
-/// dependencies.
+/// What is hashed, from the folder of the workspace: the sources that compute, the data that is
+/// compiled in, and the versions of the dependencies.
 pub const HASHED: [&str; 4] = ["crates/core/src", "crates/engine/src", "experiments/data", "Cargo.lock"];
 
-/// What only looks at finished rows, or talks to people. Everything else may change the bits of a row, or which trials a shard has.
+/// What only looks at finished rows, or talks to people. Everything else may change the bits of a
+/// row, or which trials a shard has.
 const HARMLESS: [&str; 5] = ["check", "failure.rs", "log.rs", "merge.rs", "summary"];
 
-/// A hash of what is hashed, of the compiler and its flags: the same for the same in any folder. `root`: of the workspace.
+/// A hash of `HASHED`, of the compiler and of its flags. It is the same for the same contents in
+/// any folder. `root` is the folder of the workspace.
 pub fn build(root: &Path) -> String {
     let mut hasher = DefaultHasher::new();
     for name in HASHED {

