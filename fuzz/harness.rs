@@ -2,6 +2,7 @@
 //! it accepts must hold together. There is one function per reader, which panics where the reader
 //! breaks its promise. libFuzzer runs them (`make fuzz`), and so do the tests, with fewer inputs.
 
+use blowup_core::arrays as array_file;
 use blowup_core::axis::TABLE;
 use blowup_core::check::github::github;
 use blowup_core::check::judge::judge;
@@ -33,11 +34,12 @@ use std::sync::LazyLock;
 pub type Target = fn(&[u8]);
 
 /// Every reader by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("spec", spec),
     ("metric", metric),
     ("filter", filter),
     ("data", data),
+    ("arrays", arrays),
     ("rows", rows),
     ("journal", journal),
     ("sums", sums),
@@ -63,10 +65,12 @@ fn spec(bytes: &[u8]) {
     }
 }
 
-/// The files of csv tasks.
+/// The files of csv and arrays tasks, and of programs.
 fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
     match path {
         "a.csv" => Ok((path.to_owned(), b"a,b,y\n1,2,x\n3,4,z\n".to_vec())),
+        "a.npy" => Ok((path.to_owned(), include_bytes!("corpus/arrays/c.npy").to_vec())),
+        "a.npz" => Ok((path.to_owned(), include_bytes!("corpus/arrays/deflated.npz").to_vec())),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
 }
@@ -190,6 +194,35 @@ fn filter(bytes: &[u8]) {
     match Filter::parse(&arguments, &blowup_core::axis::AxisSet::default()) {
         Ok(filter) => assert!(TRIALS.iter().filter(|trial| filter.matches(*trial)).count() <= TRIALS.len()),
         Err(message) => is_lines(&message),
+    }
+}
+
+/// The file of an arrays task: its arrays are whole, and a data set of them has sizes that fit.
+fn arrays(bytes: &[u8]) {
+    let names = match array_file::names(bytes) {
+        Ok(names) => names,
+        Err(error) => return is_plain(&error),
+    };
+    let mut all = Vec::new();
+    for name in names.iter().take(4) {
+        match array_file::read(bytes, name) {
+            Ok(array) => {
+                assert_eq!(array.shape.iter().product::<usize>(), array_file::floats(array.clone()).len());
+                all.push(array);
+            }
+            Err(error) => is_plain(&error),
+        }
+    }
+    for (inputs, targets) in all.iter().flat_map(|inputs| all.iter().map(move |targets| (inputs, targets))) {
+        match array_file::sizes(inputs, targets, None) {
+            Ok(sizes) => {
+                assert!(sizes.samples > 0 && sizes.features > 0 && sizes.targets > 0 && sizes.time != Some(0));
+                assert!(sizes.classes.is_none_or(|classes| classes >= 2 && sizes.targets == 1));
+                let numbers = sizes.samples * sizes.features * sizes.time.unwrap_or(1);
+                assert_eq!(numbers, inputs.shape.iter().product::<usize>());
+            }
+            Err(error) => is_plain(&error),
+        }
     }
 }
 
