@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test lint without-engine slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch drill fuzz tables clean
+.PHONY: sweep test lint without-engine slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch python drill fuzz tables clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -66,6 +66,10 @@ cuda-check: build libtorch-cuda
 # Trains the trials of tests/pytorch/ in blowup and in PyTorch and compares every step; its Python packages go to .venv-pytorch/.
 pytorch: build
 	sh scripts/pytorch.sh
+
+# Tests the Python package with PyTorch, in .venv-pytorch/ (5 GB, which is why `make test` leaves it out). ARGS=--slow trains longer.
+python:
+	sh scripts/python.sh $(ARGS)
 
 # A real sweep under every fault a machine can have; each must resume to the same bytes. ARGS=--quick for fewer times.
 drill: build
