@@ -8,7 +8,7 @@ use blowup_core::input;
 use blowup_core::spec::Spec;
 use blowup_core::spec::data::{Sources, Taken};
 use blowup_core::store::Manifest;
-use blowup_core::trial::CsvFile;
+use blowup_core::trial::Trial;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
@@ -74,8 +74,16 @@ pub fn place(spec: &Path) -> Option<String> {
 
 /// What the sweep takes from its data files, for the manifest. Their paths are made absolute.
 pub fn data(spec: &Spec) -> Vec<Taken> {
-    let file = |taken: &Taken| absolute(Path::new(&taken.file))?.into_os_string().into_string().ok();
-    spec.data.iter().map(|taken| Taken { file: file(taken).unwrap_or(taken.file.clone()), ..taken.clone() }).collect()
+    let whole = |file: &str| absolute(Path::new(file)).and_then(|path| path.into_os_string().into_string().ok());
+    let placed = |taken: &Taken| {
+        let mut taken = taken.clone();
+        taken.file = whole(&taken.file).unwrap_or(taken.file);
+        if let Some((_, file, _)) = taken.arrays.as_mut().and_then(|arrays| arrays.targets_file.as_mut()) {
+            *file = whole(file).unwrap_or(std::mem::take(file));
+        }
+        taken
+    };
+    spec.data.iter().map(placed).collect()
 }
 
 /// The path from the root, without `.` and `..`. Symbolic links stay as they are.
@@ -93,23 +101,36 @@ fn absolute(path: &Path) -> Option<PathBuf> {
     Some(whole)
 }
 
-/// Finds the data file that a trial was trained on, and puts its path into `csv`. `dir` is the
-/// folder of results.
+/// Finds the data files that a trial was trained on, and puts their paths into its task. `dir` is
+/// the folder of results.
 ///
 /// # Errors
 /// If it is not found. The message names the places that were searched.
-pub fn find(csv: &mut CsvFile, dir: &Path, manifest: Option<&Manifest>) -> Result<(), Failure> {
-    let mut places = vec![PathBuf::from(&csv.path)];
-    let taken = manifest.into_iter().flat_map(|manifest| &manifest.data).find(|taken| taken.file == csv.path);
-    if let Some(taken) = taken {
-        places.extend(folders(dir, manifest).into_iter().map(|folder| folder.join(&taken.path)));
+pub fn find(trial: &mut Trial, dir: &Path, manifest: Option<&Manifest>) -> Result<(), Failure> {
+    if let Some(csv) = &mut trial.task.csv {
+        find_file(&mut csv.path, &csv.sha256, dir, manifest)?;
+    }
+    if let Some(arrays) = &mut trial.task.arrays {
+        find_file(&mut arrays.path, &arrays.sha256, dir, manifest)?;
+        if let Some((path, sha256)) = &mut arrays.targets_file {
+            find_file(path, sha256, dir, manifest)?;
+        }
+    }
+    Ok(())
+}
+
+fn find_file(known: &mut String, sha256: &str, dir: &Path, manifest: Option<&Manifest>) -> Result<(), Failure> {
+    let mut places = vec![PathBuf::from(&*known)];
+    let files = manifest.into_iter().flat_map(|manifest| &manifest.data).flat_map(Taken::files);
+    if let Some((path, _)) = files.into_iter().find(|(_, file)| **file == *known) {
+        places.extend(folders(dir, manifest).into_iter().map(|folder| folder.join(path)));
     }
     places.dedup();
     let mut seen = Vec::new();
     for place in &places {
         match input::data(place) {
-            Ok((path, bytes)) if blowup_core::csv_task::hash(&bytes) == csv.sha256 => {
-                csv.path = path;
+            Ok((path, bytes)) if blowup_core::csv_task::hash(&bytes) == sha256 => {
+                *known = path;
                 return Ok(());
             }
             Ok(_) => seen.push(format!("`{}` is another file than the sweep's", place.display())),

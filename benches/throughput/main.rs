@@ -76,6 +76,7 @@ impl Case {
                 samples: SAMPLES,
                 input_std: 1.0,
                 csv: None,
+                arrays: None,
             },
             budget: Budget::Steps(steps),
             loss_ratio: 1e6,

@@ -28,9 +28,11 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let spec = spec(args, &store)?;
     refuse_endless(&spec, args.spec.as_ref().unwrap_or(&args.run_dir.join("spec.toml")))?;
     let mut trial = find::find(spec.grid(), &args.trial, &args.run_dir.join("runs.csv"))?;
-    if let Some(csv) = &mut trial.task.csv {
-        origin::find(csv, &args.run_dir, store.manifest.as_ref())?;
+    if trial.given.is_some() {
+        return Err(Failure::new("a program trained this trial, and blowup cannot train it again")
+            .hint("run the program itself with the values of its row"));
     }
+    origin::find(&mut trial, &args.run_dir, store.manifest.as_ref())?;
     let recorded = store.runs.row(trial.id())?;
     let mut folder = args.trace.as_deref().map(TraceFolder::make).transpose()?;
 

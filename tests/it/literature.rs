@@ -162,7 +162,15 @@ fn one_weight(x: f64, optimizer: Optimizer, folder: &std::path::Path) -> Trial {
         standardize: false,
     };
     Trial {
-        task: Task { kind: TaskKind::Csv, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: Some(csv) },
+        task: Task {
+            kind: TaskKind::Csv,
+            inputs: 1,
+            outputs: 1,
+            samples: 1,
+            input_std: 1.0,
+            csv: Some(csv),
+            arrays: None,
+        },
         budget: Budget::Steps(150),
         network: Network::Linear,
         init: Init { kind: InitKind::Constant, scale: 1.0, offset: 0.0 },

@@ -51,6 +51,7 @@ mod metric;
 mod mkl;
 mod statistics;
 
+mod arrays;
 mod characters;
 mod damage;
 mod data;

@@ -22,7 +22,15 @@ fn train(trial: &Trial, steps: u64) -> Finished {
 /// One weight w, with the loss w^2.
 fn scalar(weight: f64, dtype: Dtype, optimizer: Optimizer, lr: f64) -> Trial {
     Trial {
-        task: Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None },
+        task: Task {
+            kind: TaskKind::Scalar,
+            inputs: 1,
+            outputs: 1,
+            samples: 1,
+            input_std: 1.0,
+            csv: None,
+            arrays: None,
+        },
         network: Network::Linear,
         init: Init { kind: InitKind::Constant, scale: weight, offset: 0.0 },
         bias: Bias::None,
@@ -203,7 +211,15 @@ fn samples(columns: [&[f64]; 2], standardize: bool) -> Samples {
         separator: ',',
     };
     let csv = Some(csv);
-    let task = Task { kind: TaskKind::Csv, inputs: 1, outputs: 1, samples: columns[0].len(), input_std: 1.0, csv };
+    let task = Task {
+        kind: TaskKind::Csv,
+        inputs: 1,
+        outputs: 1,
+        samples: columns[0].len(),
+        input_std: 1.0,
+        csv,
+        arrays: None,
+    };
     task::samples(&task, Loss::Mse, 1, 0, Draw::Training(0)).unwrap()
 }
 

@@ -509,8 +509,17 @@ fn every_kind_of_task_is_there_with_its_keys_and_their_defaults() {
         assert_eq!(found, 1, "{}", kind.name());
         let table = key::TaskKeys::of(*kind);
         // A task that sets nothing has what the table says.
-        let recurrent = if kind.is_sequence() { "network = \"rnn\"\nsequence_length = 4\n" } else { "" };
-        let file = if *kind == TaskKind::Csv { ", path = \"good.csv\", target = \"y\"" } else { "" };
+        let recurrent = match kind {
+            TaskKind::ArraySequences => "network = \"rnn\"\nsequence_length = 1\n",
+            kind if kind.is_sequence() => "network = \"rnn\"\nsequence_length = 4\n",
+            _ => "",
+        };
+        let file = match kind {
+            TaskKind::Csv => ", path = \"good.csv\", target = \"y\"",
+            TaskKind::Arrays => ", path = \"good.safetensors\"",
+            TaskKind::ArraySequences => ", path = \"sequences.safetensors\"",
+            _ => "",
+        };
         for loss in ["mse", "cross_entropy"] {
             let text = format!(
                 "name = \"t\"\nepochs = 1\ntask = {{ kind = \"{}\"{file} }}\n[[grid]]\nlr = 1\nloss = \"{loss}\"\n{recurrent}",
@@ -528,7 +537,9 @@ fn every_kind_of_task_is_there_with_its_keys_and_their_defaults() {
                     ("inputs", _) => Value::Integer(task.inputs as u64),
                     ("samples", _) => Value::Integer(task.samples as u64),
                     ("input_std", _) => Value::Float(task.input_std),
-                    ("standardize", _) => Value::Boolean(csv.unwrap().standardize),
+                    ("standardize", _) => Value::Boolean(
+                        csv.map(|csv| csv.standardize).or(task.arrays.as_ref().map(|file| file.standardize)).unwrap(),
+                    ),
                     ("separator", _) => Value::Text(if csv.unwrap().separator == ',' { "," } else { "another" }),
                     ("outputs", "mse") | ("classes", "cross_entropy") => Value::Integer(task.outputs as u64),
                     ("outputs" | "classes", _) => continue,

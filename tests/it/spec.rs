@@ -10,6 +10,15 @@ use std::io;
 
 pub const TOP: &str = "name = \"t\"\nepochs = 1\n[task]\nkind = \"noise\"\n";
 
+/// A safetensors file with inputs of this shape, of 6 numbers, and 3 targets that can be classes.
+fn array_file(shape: &str) -> Vec<u8> {
+    let header = format!(
+        "{{\"x\": {{\"dtype\": \"U8\", \"shape\": {shape}, \"data_offsets\": [0, 6]}}, \
+         \"y\": {{\"dtype\": \"U8\", \"shape\": [3], \"data_offsets\": [6, 9]}}}}"
+    );
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[5, 3, 1, 2, 4, 6, 0, 1, 1]].concat()
+}
+
 /// The only files that exist here.
 pub fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
     let bytes: &[u8] = match path {
@@ -17,6 +26,8 @@ pub fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
         "bad.csv" => b"a,b,y\n1,2,3\n4,five,6\n",
         "huge.csv" => b"a,b,y\n1e-30,1,0\n2e-30,-1e200,1\n",
         "names.csv" => b"a,kind\n1,cat\n2,ant\n3,cat\n",
+        "good.safetensors" => &array_file("[3, 2]"),
+        "sequences.safetensors" => &array_file("[3, 1, 2]"),
         _ => return Err(io::ErrorKind::NotFound.into()),
     };
     Ok((format!("/data/{path}"), bytes.to_vec()))

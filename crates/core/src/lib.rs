@@ -12,6 +12,7 @@ pub mod mean;
 pub mod training;
 pub mod trial;
 
+pub mod arrays;
 pub mod csv_task;
 pub mod spec;
 

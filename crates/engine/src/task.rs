@@ -1,10 +1,12 @@
 //! The samples of each task, drawn on the host in f64, so that they are the same for every dtype.
 
 use super::draw::{Purpose, Stream};
+use blowup_core::arrays;
 use blowup_core::csv_task::{self, DIGITS, Layout};
 use blowup_core::input;
 use blowup_core::mean::mean;
-use blowup_core::trial::{Loss, Task, TaskKind};
+use blowup_core::training::{Array, Values};
+use blowup_core::trial::{ArraysFile, Loss, Task, TaskKind};
 use std::path::Path;
 
 /// The inputs and targets of one seed.
@@ -47,6 +49,9 @@ pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> 
     if let Some(file) = &task.csv {
         return read(task, file, loss);
     }
+    if let Some(file) = &task.arrays {
+        return read_arrays(task, file, loss, times);
+    }
     let (index, purpose, n) = match draw {
         Draw::Training(epoch) => (if task.is_fresh() { epoch } else { 0 }, Purpose::Data, task.samples),
         Draw::Evaluation => (0, Purpose::Evaluation, Task::EVALUATION_SAMPLES),
@@ -73,7 +78,7 @@ pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> 
         TaskKind::Adding => adding(&mut stream, n, times),
         TaskKind::Copy => copy(&mut stream, task.outputs, loss, n, times),
         TaskKind::TemporalOrder => temporal_order(&mut stream, loss, n, times),
-        TaskKind::Csv => unreachable!("a csv task has its file"),
+        TaskKind::Csv | TaskKind::Arrays | TaskKind::ArraySequences => unreachable!("the task has its file"),
     })
 }
 
@@ -265,6 +270,56 @@ fn read(task: &Task, file: &blowup_core::trial::CsvFile, loss: Loss) -> Result<S
         csv_task::Targets::Classes { index, .. } => SampleTargets::Classes(index),
     };
     Ok(Samples { samples: table.samples, inputs, targets })
+}
+
+/// Reads the file of an `arrays` task. `times` is the length of its sequences.
+fn read_arrays(task: &Task, file: &ArraysFile, loss: Loss, times: usize) -> Result<Samples, String> {
+    let open = |path: &str, sha256: &str| {
+        let (_, bytes) = input::data(Path::new(path)).map_err(|error| format!("cannot read `{path}`: {error}"))?;
+        if csv_task::hash(&bytes) != sha256 {
+            return Err(format!("`{path}` is not what it was when the sweep began"));
+        }
+        Ok(bytes)
+    };
+    let wrong = |path: &str| {
+        let path = path.to_owned();
+        move |what: String| format!("`{path}`: {what}")
+    };
+    let bytes = open(&file.path, &file.sha256)?;
+    let inputs = arrays::read(&bytes, &file.inputs).map_err(wrong(&file.path))?;
+    let targets = match &file.targets_file {
+        None => arrays::read(&bytes, &file.targets).map_err(wrong(&file.path))?,
+        Some((path, sha256)) => arrays::read(&open(path, sha256)?, &file.targets).map_err(wrong(path))?,
+    };
+    let sizes = arrays::sizes(&inputs, &targets, Some(task.samples)).map_err(wrong(&file.path))?;
+    let (n, features) = (task.samples, task.inputs);
+    if (sizes.features, sizes.time.unwrap_or(1)) != (features, times) {
+        return Err(format!("`{}`: its sizes are not those of the spec", file.path));
+    }
+    let mut numbers = arrays::floats(inputs);
+    numbers.truncate(n * times * features);
+    if file.standardize {
+        standardize(&mut numbers, features);
+    }
+    // [sample, time, feature] -> [time, sample, feature]
+    let mut inputs = Vec::with_capacity(numbers.len());
+    for time in 0..times {
+        for sample in numbers.chunks_exact(times * features) {
+            inputs.extend_from_slice(&sample[time * features..(time + 1) * features]);
+        }
+    }
+    let targets = match (loss, targets.values) {
+        (Loss::CrossEntropy, Values::Integer(classes)) => SampleTargets::Classes(classes[..n].to_vec()),
+        (_, values) => {
+            let mut values = arrays::floats(Array { values, ..targets });
+            values.truncate(n * sizes.targets);
+            if file.standardize {
+                standardize(&mut values, sizes.targets);
+            }
+            SampleTargets::Values(values)
+        }
+    };
+    Ok(Samples { samples: n, inputs, targets })
 }
 
 impl Samples {

@@ -49,6 +49,11 @@ impl Trial {
                 put(&mut text, axis.name, value);
             }
         }
+        if let Some(arrays) = &task.arrays {
+            let targets = arrays.targets_file.as_ref().map(|(_, sha256)| sha256);
+            let contents = (&arrays.sha256, &arrays.inputs, &arrays.targets, targets, arrays.standardize);
+            put_text(&mut text, "arrays", format_args!("{contents:?}"));
+        }
         if let Some(csv) = task.csv.as_ref().filter(|csv| csv.separator != ',') {
             put_text(&mut text, "separator", format_args!("{:?}", csv.separator));
         }

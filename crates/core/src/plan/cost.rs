@@ -35,6 +35,9 @@ const SECONDS_PER_PLACE: f64 = 5e-9;
 /// The seconds to read a cell of a CSV file: for its share of the checksum, for its text, and to
 /// standardize its column.
 const SECONDS_PER_CELL: f64 = 100e-9;
+/// The seconds to read a number of an array: mostly for its share of the checksum. It was not
+/// measured.
+const SECONDS_PER_ARRAY_NUMBER: f64 = 10e-9;
 /// The hidden units of the fixed network that makes the targets of the task `teacher`. Each of them
 /// takes a product for every input and output, and a tanh.
 const TEACHER_UNITS: f64 = 64.0;
@@ -174,6 +177,7 @@ impl Cost {
         let (read, drawn) = match trial.task.kind {
             TaskKind::Csv => (SECONDS_PER_CELL * m.samples * m.numbers, 0.0),
             TaskKind::Digits => (SECONDS_PER_NUMBER * m.samples * m.numbers, 0.0),
+            TaskKind::Arrays | TaskKind::ArraySequences => (SECONDS_PER_ARRAY_NUMBER * m.samples * m.numbers, 0.0),
             TaskKind::Teacher
             | TaskKind::Noise
             | TaskKind::FreshNoise

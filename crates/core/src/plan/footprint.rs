@@ -70,6 +70,8 @@ impl Footprint {
         let drawn = m.numbers * m.samples.max(m.fresh_evaluation());
         let (per_seed, data) = match trial.task.kind {
             TaskKind::Csv => (0.0, m.bytes * m.numbers * m.samples + CELL * drawn),
+            // The bytes of the file are there beside its numbers.
+            TaskKind::Arrays | TaskKind::ArraySequences => (0.0, m.bytes * m.numbers * m.samples + 3.0 * DRAWN * drawn),
             TaskKind::Digits => (0.0, m.bytes * m.numbers * m.samples + DRAWN * drawn),
             TaskKind::Teacher => (m.bytes * m.numbers * kept_samples, DRAWN * drawn + TAUGHT * m.samples),
             TaskKind::Noise

@@ -277,6 +277,14 @@ fn task(view: &View, problems: &mut Problems) {
         let message = format!("the task `{name}` has no targets for the loss `{}`", loss.name());
         problems.add(view.place(Id::Loss), message, "it takes mse");
     }
+    if let Some(time) = plan.time()
+        && view
+            .values(Id::SequenceLength)
+            .is_some_and(|all| all.iter().any(|value| *value != Value::Integer(time as u64)))
+    {
+        let message = format!("the sequences of the task `{name}` have {time} time steps");
+        problems.add(view.place(Id::SequenceLength), message, format!("sequence_length = {time}"));
+    }
     let short = |value: &Value| matches!(value, Value::Integer(0 | 1));
     if let Some(why) = plan.kind.needs_two_steps()
         && view.values(Id::SequenceLength).is_some_and(|v| v.iter().any(short))

@@ -2,7 +2,9 @@
 //! what a file looks like that is no data set.
 
 use super::report::{Mistake, excerpt};
+use crate::arrays::Sizes;
 use crate::csv_task::{DataSet, DataSetError};
+use crate::failure::counted;
 use crate::trial::Loss;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,19 @@ pub struct Taken {
     /// The values of the target, where it is learned as classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
+    /// The sizes of an `arrays` task, and the file of its targets where they have their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrays: Option<TakenArrays>,
+}
+
+/// What an `arrays` task takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenArrays {
+    pub sizes: Sizes,
+    pub standardize: bool,
+    /// The file of the targets: its path as the spec has it, where it lay, and its SHA-256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets_file: Option<(String, String, String)>,
 }
 
 impl Taken {
@@ -55,7 +70,14 @@ impl Taken {
             samples: None,
             separator: ',',
             classes: Vec::new(),
+            arrays: None,
         }
+    }
+
+    /// The files, each as the spec has it and where it lay.
+    pub fn files(&self) -> Vec<(&String, &String)> {
+        let targets = self.arrays.iter().filter_map(|arrays| arrays.targets_file.as_ref());
+        [(&self.path, &self.file)].into_iter().chain(targets.map(|(path, file, _)| (path, file))).collect()
     }
 
     /// Whether it is a file of a program. A data set has features, and such a file has none.
@@ -72,6 +94,17 @@ impl Taken {
     pub fn told(&self) -> String {
         if self.is_of_program() {
             return format!("`{}`: a file of the program, sha256 {}", excerpt(&self.path), self.sha256);
+        }
+        if let Some(TakenArrays { sizes, .. }) = &self.arrays {
+            let time = sizes.time.map_or(String::new(), |time| format!(" of {time} time steps"));
+            let classes = sizes.classes.map_or(String::new(), |classes| format!(", which can be {classes} classes"));
+            return format!(
+                "`{}`: {} samples{time}, {} to learn {}{classes}",
+                excerpt(&self.path),
+                sizes.samples,
+                counted(sizes.features as u64, "feature"),
+                counted(sizes.targets as u64, "target"),
+            );
         }
         let columns = if self.features.len() == 1 { "column" } else { "columns" };
         let classes = match self.classes.len() {
@@ -250,6 +283,7 @@ impl Asked<'_> {
             samples: self.samples.map(|samples| samples as u64),
             separator: self.separator,
             classes: table.classes.clone(),
+            arrays: None,
         }
     }
 }

@@ -349,7 +349,7 @@ const INPUT_STD: Key =
 const DRAWN: &[Key] = &[usual(INPUTS, Value::Integer(10)), OUTPUTS, CLASSES, SAMPLES, INPUT_STD];
 
 /// Every kind of task.
-pub static TASKS: [TaskKeys; 10] = [
+pub static TASKS: [TaskKeys; 12] = [
     TaskKeys {
         kind: TaskKind::Teacher,
         keys: DRAWN,
@@ -385,6 +385,16 @@ pub static TASKS: [TaskKeys; 10] = [
         text: "A column of your own CSV file, learned from the other columns: docs/data.md.",
     },
     TaskKeys {
+        kind: TaskKind::Arrays,
+        keys: ARRAYS,
+        text: "Arrays of your own: NumPy's npz and npy, or safetensors, as numpy.savez(path, x=x, y=y) writes them. Inputs are [samples, features], or [samples, time, features] for recurrent networks: docs/data.md.",
+    },
+    TaskKeys {
+        kind: TaskKind::ArraySequences,
+        keys: ARRAYS,
+        text: "What `arrays` is where the inputs are [samples, time, features]. It takes a recurrent network.",
+    },
+    TaskKeys {
         kind: TaskKind::Digits,
         keys: &[usual(
             key("samples", count(IMAGES), "The number of images, from the first on."),
@@ -418,6 +428,29 @@ pub static TASKS: [TaskKeys; 10] = [
         ],
         text: "Random sequences and targets. It takes a recurrent network.",
     },
+];
+
+const ARRAYS: &[Key] = &[
+    required(key("path", Takes::Text, "The npz, npy or safetensors file, relative to the folder of the spec.")),
+    key(
+        "inputs",
+        Takes::Text,
+        "The name of the array of inputs. The default is `inputs`, `x` or `X`, whichever is there.",
+    ),
+    key(
+        "targets",
+        Takes::Text,
+        "The name of the array of targets, `[samples]` or `[samples, outputs]`; beside a npy file, the npy file of the targets. The default is `targets`, `y`, `Y` or `labels`, whichever is there. Whole numbers from 0 can be learned as classes.",
+    ),
+    key("samples", count(MOST), "The number of samples that are taken, from the first on. The default is all."),
+    usual(
+        key(
+            "standardize",
+            Takes::Boolean,
+            "Whether each feature, over all samples and time steps, and each target under loss mse is brought to mean 0 and variance 1.",
+        ),
+        Value::Boolean(false),
+    ),
 ];
 
 /// The number of samples of `digits`.

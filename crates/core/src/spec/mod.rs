@@ -12,6 +12,7 @@
     reason = "what stands in a spec in place of what it should may be of any kind, and most axes are treated alike"
 )]
 
+mod array_task;
 mod block;
 mod check;
 pub mod data;

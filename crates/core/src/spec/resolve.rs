@@ -78,7 +78,8 @@ fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
     let declared = program.declared.iter().map(|id| (id.name().into(), value(*id)));
     let program = program.identity.clone();
     let given = Given { program, built_in: built_in.collect(), declared: declared.collect() };
-    let nothing = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None };
+    let nothing =
+        Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None, arrays: None };
     Trial { given: Some(Box::new(given)), ..bare(block, nothing) }
 }
 

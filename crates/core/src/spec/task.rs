@@ -1,6 +1,7 @@
 //! Reads `[task]`, or the `task` of a block: the keys that its kind takes, and the file of a csv
 //! task, checked cell by cell.
 
+use super::array_task::{self, ArraysDraft};
 use super::data::{self, Asked, Sources, Taken};
 use super::held;
 use super::key::{self, Key, Takes};
@@ -21,6 +22,7 @@ pub struct TaskDraft {
     samples: Option<usize>,
     input_std: Option<(f64, Span)>,
     file: Option<File>,
+    arrays: Option<ArraysDraft>,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ struct File {
 enum Content {
     Bytes(Vec<u8>),
     /// What an earlier sweep took of it.
-    Taken(Taken),
+    Taken(Box<Taken>),
 }
 
 /// The task under each loss that a grid uses.
@@ -108,6 +110,7 @@ pub fn read(node: &Node, open: Sources, problems: &mut Problems) -> Option<TaskD
         samples: None,
         input_std: None,
         file: None,
+        arrays: None,
     };
     for entry in entries.iter().filter(|entry| entry.key != "kind") {
         let key = entry.key.as_str();
@@ -137,6 +140,16 @@ pub fn read(node: &Node, open: Sources, problems: &mut Problems) -> Option<TaskD
     let kind = kind?;
     if kind == TaskKind::Csv {
         plan.file = Some(file(entries, (&node.span, plan.samples), open, problems)?);
+    }
+    if matches!(kind, TaskKind::Arrays | TaskKind::ArraySequences) {
+        let arrays = array_task::read(entries, (&node.span, plan.samples), open, problems)?;
+        if kind == TaskKind::ArraySequences && arrays.sizes.time.is_none() {
+            let message = format!("`{}`: its inputs are no sequences", excerpt(&arrays.written));
+            problems.add(&arrays.span, message, "kind = \"arrays\"; sequences are [samples, time, features]");
+            return None;
+        }
+        plan.kind = arrays.kind();
+        plan.arrays = Some(arrays);
     }
     Some(plan)
 }
@@ -226,7 +239,7 @@ fn file(
     let asked = Asked { path: &written, target: &target, features: &features, samples, separator };
     let opened = match ((open.read)(&written), asked.find(open.taken)) {
         (Ok((path, bytes)), _) => data::other_format(&written, &bytes).map(|()| (path, Content::Bytes(bytes))),
-        (Err(_), Some(taken)) => Ok((taken.file.clone(), Content::Taken(taken.clone()))),
+        (Err(_), Some(taken)) => Ok((taken.file.clone(), Content::Taken(Box::new(taken.clone())))),
         (Err(error), None) => {
             let message = format!("cannot read `{}`: {error}", excerpt(&written));
             Err(Mistake::new(message, "the path is relative to the folder of the spec"))
@@ -291,6 +304,10 @@ impl TaskDraft {
         if let Some((std, span)) = &self.input_std {
             return held::input_std(dtype, *std).map(|mistake| (span, mistake));
         }
+        if let Some(arrays) = self.arrays.as_ref().filter(|arrays| !arrays.file.standardize) {
+            let arrays_of = &arrays.largest[..arrays.largest.len().min(if learns_numbers { 2 } else { 1 })];
+            return held::column(dtype, &arrays.written, arrays_of).map(|mistake| (&arrays.span, mistake));
+        }
         let file = self.file.as_ref().filter(|file| !file.standardize)?;
         let columns = file.columns();
         let features = columns.len() - usize::from(columns.last().is_some_and(|(name, _)| *name == file.target));
@@ -300,7 +317,10 @@ impl TaskDraft {
 
     /// Whether the task has targets for this loss.
     pub fn takes(&self, loss: Loss) -> bool {
-        loss == Loss::Mse || !matches!(self.kind, TaskKind::Scalar | TaskKind::Adding)
+        match &self.arrays {
+            Some(arrays) => loss == Loss::Mse || arrays.sizes.classes.is_some(),
+            None => loss == Loss::Mse || !matches!(self.kind, TaskKind::Scalar | TaskKind::Adding),
+        }
     }
 
     /// The task under each of `losses`, which are those that the grid uses.
@@ -323,6 +343,10 @@ impl TaskDraft {
             if !losses.contains(&loss) || !self.takes(loss) {
                 return None;
             }
+            if let Some(arrays) = &self.arrays {
+                taken = Some(arrays.taken.clone());
+                return Some(arrays.task(loss));
+            }
             let Some(file) = &self.file else {
                 return Some(self.task(loss));
             };
@@ -337,7 +361,7 @@ impl TaskDraft {
         Tasks { mse, cross_entropy, taken }
     }
 
-    /// The task of any kind but csv.
+    /// The task of any kind without a file.
     fn task(&self, loss: Loss) -> Task {
         let symbols = self.classes.as_ref().map_or(8, |c| c.0);
         let (inputs, samples) = match self.kind {
@@ -349,7 +373,12 @@ impl TaskDraft {
             // There is an input for each of four distractors, for X and for Y.
             TaskKind::TemporalOrder => (6, 256),
             TaskKind::NoiseSequence => (1, 256),
-            TaskKind::Teacher | TaskKind::Noise | TaskKind::FreshNoise | TaskKind::Csv => (10, 256),
+            TaskKind::Teacher
+            | TaskKind::Noise
+            | TaskKind::FreshNoise
+            | TaskKind::Csv
+            | TaskKind::Arrays
+            | TaskKind::ArraySequences => (10, 256),
         };
         let outputs = match (self.kind, loss) {
             (TaskKind::Digits, _) => 10,
@@ -365,7 +394,13 @@ impl TaskDraft {
             samples: self.samples.unwrap_or(samples),
             input_std: self.input_std.as_ref().map_or(1.0, |std| std.0),
             csv: None,
+            arrays: None,
         }
+    }
+
+    /// The time steps of its sequences, where they are given.
+    pub fn time(&self) -> Option<usize> {
+        self.arrays.as_ref()?.sizes.time
     }
 }
 
@@ -407,6 +442,7 @@ impl File {
                 standardize: self.standardize,
                 separator: self.separator,
             }),
+            arrays: None,
         };
         Some((task, taken))
     }
@@ -425,7 +461,7 @@ impl File {
                 );
                 return Err(Mistake::new(message, "the path is relative to the folder of the spec"));
             }
-            Content::Taken(taken) => return Ok(taken.clone()),
+            Content::Taken(taken) => return Ok((**taken).clone()),
         };
         let table =
             csv_task::parse_with(bytes, &self.target, &self.features, loss == Loss::CrossEntropy, self.layout());

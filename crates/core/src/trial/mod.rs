@@ -21,7 +21,7 @@ pub use id::TrialId;
 pub use init::{Bias, Init, InitKind};
 pub use network::{Activation, Gated, Network, Norm, NormPosition};
 pub use shape::{Lane, Method, Shape};
-pub use task::{CsvFile, Task, TaskKind};
+pub use task::{ArraysFile, CsvFile, Task, TaskKind};
 pub use update::{Clip, Optimizer, Schedule};
 pub use value::{Number, Value};
 

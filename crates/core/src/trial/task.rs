@@ -18,6 +18,8 @@ pub struct Task {
     pub input_std: f64,
     /// The file of a `csv` task.
     pub csv: Option<CsvFile>,
+    /// The file of an `arrays` task.
+    pub arrays: Option<ArraysFile>,
 }
 
 impl Task {
@@ -41,7 +43,7 @@ named! {
     TaskKind {
         Teacher = "teacher", Noise = "noise", FreshNoise = "fresh-noise", Scalar = "scalar", Csv = "csv",
         Digits = "digits", Adding = "adding", Copy = "copy", TemporalOrder = "temporal-order",
-        NoiseSequence = "noise-sequence",
+        NoiseSequence = "noise-sequence", Arrays = "arrays", ArraySequences = "array-sequences",
     }
 }
 
@@ -49,12 +51,17 @@ impl TaskKind {
     /// Whether its samples are sequences.
     pub fn is_sequence(self) -> bool {
         match self {
-            TaskKind::Adding | TaskKind::Copy | TaskKind::TemporalOrder | TaskKind::NoiseSequence => true,
+            TaskKind::Adding
+            | TaskKind::Copy
+            | TaskKind::TemporalOrder
+            | TaskKind::NoiseSequence
+            | TaskKind::ArraySequences => true,
             TaskKind::Teacher
             | TaskKind::Noise
             | TaskKind::FreshNoise
             | TaskKind::Scalar
             | TaskKind::Csv
+            | TaskKind::Arrays
             | TaskKind::Digits => false,
         }
     }
@@ -67,7 +74,7 @@ impl TaskKind {
     /// Whether its data is drawn from the seed of the data.
     pub fn is_drawn(self) -> bool {
         match self {
-            TaskKind::Scalar | TaskKind::Csv | TaskKind::Digits => false,
+            TaskKind::Scalar | TaskKind::Csv | TaskKind::Arrays | TaskKind::ArraySequences | TaskKind::Digits => false,
             TaskKind::Teacher
             | TaskKind::Noise
             | TaskKind::FreshNoise
@@ -87,6 +94,8 @@ impl TaskKind {
             | TaskKind::FreshNoise
             | TaskKind::Scalar
             | TaskKind::Csv
+            | TaskKind::Arrays
+            | TaskKind::ArraySequences
             | TaskKind::Adding
             | TaskKind::NoiseSequence => Loss::Mse,
         }
@@ -103,6 +112,8 @@ impl TaskKind {
             | TaskKind::FreshNoise
             | TaskKind::Scalar
             | TaskKind::Csv
+            | TaskKind::Arrays
+            | TaskKind::ArraySequences
             | TaskKind::Digits
             | TaskKind::NoiseSequence => None,
         }
@@ -114,7 +125,7 @@ impl Eq for Task {}
 impl Hash for Task {
     fn hash<H: Hasher>(&self, to: &mut H) {
         // Tasks that differ in `input_std` alone may share a hash.
-        (self.kind, self.inputs, self.outputs, self.samples, &self.csv).hash(to);
+        (self.kind, self.inputs, self.outputs, self.samples, &self.csv, &self.arrays).hash(to);
     }
 }
 
@@ -132,4 +143,22 @@ pub struct CsvFile {
     pub standardize: bool,
     /// The character between the cells, which is ASCII.
     pub separator: char,
+}
+
+/// Files of arrays as a data set. Their content is part of a trial's identity, and their paths are
+/// not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ArraysFile {
+    /// The path at which the worker opens the file: the spec's folder joined with `path`.
+    pub path: String,
+    /// The SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// The name of the array of inputs; empty of a `.npy` file.
+    pub inputs: String,
+    /// The name of the array of targets; empty where they are a file of their own.
+    pub targets: String,
+    /// The file of the targets, with its SHA-256, where they are a file of their own.
+    pub targets_file: Option<(String, String)>,
+    /// Whether each feature, and each target that is a number, is brought to mean 0 and variance 1.
+    pub standardize: bool,
 }
