@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import blowup
@@ -19,7 +20,7 @@ LANES, TOLERANCE = 3, 1e-9
 
 @pytest.mark.parametrize("name", ZOO)
 def test_twenty_steps_equal_plain_pytorch(name: str, tmp_path: Path) -> None:
-    trains_as_plain_pytorch(ZOO[name], 20, tmp_path)
+    trains_as_plain_pytorch(replace(ZOO[name], chaotic=False), 20, tmp_path)
 
 
 @pytest.mark.slow
@@ -64,6 +65,9 @@ def trains_as_plain_pytorch(example: Example, steps: int, folder: Path) -> None:
             assert off(made_flat, told_flat) < TOLERANCE, f"the gradient of step {step}"
             optimizer.step()
         state = _run.sgd(state, made, example.lr)
+        if example.chaotic:
+            for name, parameter in state.parameters.items():
+                parameter.copy_(torch.stack([model.get_parameter(name).detach() for model in models]))
         losses.append(made.loss)
     for lane, model in enumerate(models):
         for name, parameter in model.named_parameters():

@@ -1,6 +1,7 @@
-//! A program as the worker that started it sees it: its lines, and its last words.
+//! A program, as the worker that started it sees it: its messages, and the end of what it wrote to
+//! stderr.
 
-use super::line::Said;
+use super::line::ProgramMessage;
 use super::{Launch, PROTOCOL};
 use blowup_core::failure::{excerpt, printable};
 use std::collections::VecDeque;
@@ -11,33 +12,35 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Bytes of the longest line that is read.
+/// How many bytes a message may have.
 const LONGEST: u64 = 1 << 16;
-/// Lines and bytes of what a program wrote to stderr that are kept.
+/// How many lines of what a program writes to stderr are kept.
 const WORDS: usize = 6;
+/// How many bytes of such a line are kept.
 const LONGEST_WORD: u64 = 500;
-/// For the end of a process whose pipes are closed.
+/// How long to wait for the end of a program that has closed its pipes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A program that has said that it is ready.
-pub struct Script {
+pub struct RunningProgram {
     process: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
+    /// The last lines of its stderr.
     words: Arc<Mutex<VecDeque<String>>>,
-    /// Whether its stdout is at its end.
+    /// Whether its stdout has ended.
     has_ended: bool,
-    /// Reads its stderr.
+    /// The thread that reads its stderr.
     listener: Option<JoinHandle<()>>,
 }
 
-impl Script {
+impl RunningProgram {
     /// Starts the program and waits until it is ready.
     ///
     /// # Errors
-    /// If it cannot be started, ends, or says something else first: what happened, with its last
-    /// words.
-    pub fn start(launch: &Launch) -> Result<Script, String> {
+    /// If it cannot be started, ends, or sends something else first. The text says what happened,
+    /// with the last lines of its stderr.
+    pub fn start(launch: &Launch) -> Result<RunningProgram, String> {
         let shown = excerpt(&launch.command.join(" "));
         let (program, arguments) = launch.command.split_first().ok_or("the command is empty")?;
         let mut command = Command::new(program);
@@ -56,7 +59,7 @@ impl Script {
         let words = Arc::new(Mutex::new(VecDeque::new()));
         let kept = Arc::clone(&words);
         let listener = std::thread::spawn(move || keep_words(stderr, &kept));
-        let mut running = Script {
+        let mut running = RunningProgram {
             process,
             stdin,
             stdout: BufReader::new(stdout),
@@ -65,8 +68,8 @@ impl Script {
             listener: Some(listener),
         };
         match running.hear() {
-            Ok(Said::Ready(PROTOCOL)) => Ok(running),
-            Ok(Said::Ready(other)) => {
+            Ok(ProgramMessage::Ready(PROTOCOL)) => Ok(running),
+            Ok(ProgramMessage::Ready(other)) => {
                 let what = format!("the program `{shown}` speaks version {other} of the lines, this blowup {PROTOCOL}");
                 Err(running.end(&what))
             }
@@ -75,7 +78,10 @@ impl Script {
         }
     }
 
-    /// Tells it a line. Its last words are those that it writes from here on.
+    /// Sends it a line, and forgets what it has written to stderr until now.
+    ///
+    /// # Errors
+    /// If it does not take the line.
     pub fn tell(&mut self, line: &str) -> io::Result<()> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.stdin.write_all(line.as_bytes())?;
@@ -83,11 +89,11 @@ impl Script {
         self.stdin.flush()
     }
 
-    /// What it says next.
+    /// Its next message.
     ///
     /// # Errors
-    /// If it has ended, or says what is no line of the protocol.
-    pub fn hear(&mut self) -> Result<Said, String> {
+    /// If it has ended, or sends a line that is no message.
+    pub fn hear(&mut self) -> Result<ProgramMessage, String> {
         let mut line = Vec::new();
         self.stdout
             .by_ref()
@@ -112,10 +118,11 @@ impl Script {
         })
     }
 
-    /// Ends it. `what` went wrong, with how it ended and its last words.
+    /// Ends it. Returns `what`, which says what went wrong, with how the program ended and the last
+    /// lines of its stderr.
     pub fn end(mut self, what: &str) -> String {
         let status = self.stop();
-        // Its stderr is at its end, unless a process that it started holds it too.
+        // Its stderr ends with it, unless a process that it has started holds it too.
         let start = Instant::now();
         while self.listener.as_ref().is_some_and(|listener| !listener.is_finished()) && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(5));
@@ -126,7 +133,7 @@ impl Script {
         format!("{what} ({status}){last}")
     }
 
-    /// How it ended by itself, or that it was killed.
+    /// Kills it, unless it ends by itself. Returns how it ended.
     fn stop(&mut self) -> String {
         let start = Instant::now();
         loop {
@@ -145,14 +152,14 @@ impl Script {
     }
 }
 
-impl Drop for Script {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Reads what the program writes to stderr, where also its prints go, and keeps the end of it.
+/// Reads what the program writes to stderr, where its prints go too, and keeps the last lines.
 fn keep_words(stderr: impl Read, words: &Mutex<VecDeque<String>>) {
     let mut from = BufReader::new(stderr);
     loop {
@@ -174,7 +181,7 @@ fn keep_words(stderr: impl Read, words: &Mutex<VecDeque<String>>) {
     }
 }
 
-/// The program ends with this process, even one that was killed.
+/// Makes the program end with this process, even if this process is killed.
 #[expect(unsafe_code, reason = "nothing safe asks it of a child before it is another program")]
 fn end_with_us(command: &mut Command) {
     #[cfg(target_os = "linux")]
@@ -183,8 +190,8 @@ fn end_with_us(command: &mut Command) {
             let signal = Some(rustix::process::Signal::KILL);
             rustix::process::set_parent_process_death_signal(signal).map_err(io::Error::from)
         };
-        // SAFETY: the closure makes one system call, allocates nothing and takes no lock, as what
-        // runs between fork and exec must.
+        // SAFETY: the closure runs between fork and exec. It makes one system call, allocates
+        // nothing and takes no lock.
         unsafe { command.pre_exec(ask) };
     }
 }

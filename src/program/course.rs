@@ -1,35 +1,37 @@
-//! What a program has told of a trial, folded into a verdict. What it does not say stays empty.
+//! Makes a verdict from the messages of a program. Columns of what a program does not tell stay
+//! empty.
 
-use super::line::{SaidDone, SaidNumber, SaidStart, SaidStep};
+use super::line::{DoneMessage, MessageNumber, StartMessage, StepMessage};
 use blowup_core::trial::{Budget, Trial};
 use blowup_core::verdict::{Beginning, Course, Finished, Origin, Probe, Record};
 
-/// A trial in the middle.
-pub struct Hearing<'a> {
+/// The messages about one trial so far.
+pub struct TrialMessages<'a> {
     trial: &'a Trial,
     record: &'a Record,
     beginning: Beginning,
     course: Option<Course>,
-    /// Whether the steps say their epochs; where they do not, each is an epoch of its own.
+    /// Whether the messages name the epoch of each step. None before the first step.
     epochs: Option<Epochs>,
     steps: u64,
-    /// Of the last step.
+    /// The norm of the weights after the last step.
     weight_norm: Option<f64>,
     lr: Option<f64>,
-    /// Whether a NaN loss made the verdict final. What is said after it changes nothing.
+    /// Whether a NaN loss has made the verdict final. Later messages change nothing.
     ended: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Epochs {
-    /// The epoch of the last step, from 0.
+    /// They name it. This is the epoch of the last step, counted from 0.
     Said(u64),
+    /// They do not. Each step is an epoch of its own.
     Steps,
 }
 
-impl<'a> Hearing<'a> {
-    pub fn new(trial: &'a Trial, record: &'a Record) -> Hearing<'a> {
-        Hearing {
+impl<'a> TrialMessages<'a> {
+    pub fn new(trial: &'a Trial, record: &'a Record) -> TrialMessages<'a> {
+        TrialMessages {
             trial,
             record,
             beginning: Beginning::default(),
@@ -42,24 +44,28 @@ impl<'a> Hearing<'a> {
         }
     }
 
+    /// Takes the message before the first step.
+    ///
     /// # Errors
-    /// If it comes too late.
-    pub fn start(&mut self, start: SaidStart) -> Result<(), String> {
+    /// If a step came before it.
+    pub fn start(&mut self, start: StartMessage) -> Result<(), String> {
         if self.course.is_some() || self.beginning != Beginning::default() {
             return Err("it says `start` after the trial began".to_owned());
         }
         self.beginning = Beginning {
-            loss_initial: SaidNumber::of(start.loss),
-            loss_trivial: SaidNumber::of(start.loss_trivial),
-            weight_norm: SaidNumber::of(start.weight_norm),
+            loss_initial: MessageNumber::of(start.loss),
+            loss_trivial: MessageNumber::of(start.loss_trivial),
+            weight_norm: MessageNumber::of(start.weight_norm),
             ..Beginning::default()
         };
         Ok(())
     }
 
+    /// Takes the message of a step.
+    ///
     /// # Errors
-    /// If the step is of no epoch that can be now, or beyond the budget.
-    pub fn step(&mut self, step: &SaidStep) -> Result<(), String> {
+    /// If its epoch does not follow the one before, or it is beyond the budget.
+    pub fn step(&mut self, step: &StepMessage) -> Result<(), String> {
         if self.ended {
             return Ok(());
         }
@@ -72,7 +78,7 @@ impl<'a> Hearing<'a> {
         let course = course(&mut self.course, &self.beginning, self.trial, self.record);
         let next = course.step(Probe {
             loss: step.loss.0,
-            grad_norm: SaidNumber::of(step.grad_norm),
+            grad_norm: MessageNumber::of(step.grad_norm),
             samples: step.samples.unwrap_or(1) as usize,
             clipped: step.clipped,
         });
@@ -84,10 +90,10 @@ impl<'a> Hearing<'a> {
             return Ok(());
         }
         self.steps += 1;
-        course.updated(SaidNumber::of(step.update_norm));
-        self.weight_norm = SaidNumber::of(step.weight_norm).or(self.weight_norm);
-        self.lr = SaidNumber::of(step.lr).or(self.lr);
-        if let Some(norm) = SaidNumber::of(step.weight_norm) {
+        course.updated(MessageNumber::of(step.update_norm));
+        self.weight_norm = MessageNumber::of(step.weight_norm).or(self.weight_norm);
+        self.lr = MessageNumber::of(step.lr).or(self.lr);
+        if let Some(norm) = MessageNumber::of(step.weight_norm) {
             course.weighed(norm);
         }
         if self.epochs == Some(Epochs::Steps) {
@@ -96,7 +102,7 @@ impl<'a> Hearing<'a> {
         Ok(())
     }
 
-    /// Ends the epochs that are over when a step of this one comes.
+    /// Ends the epoch before, if the next step is of another one.
     fn turn(&mut self, epoch: Option<u64>) -> Result<(), String> {
         let most = match self.trial.budget {
             Budget::Epochs(epochs) => Some(epochs),
@@ -126,10 +132,12 @@ impl<'a> Hearing<'a> {
         Ok(())
     }
 
+    /// Takes the last message, and returns the verdict.
+    ///
     /// # Errors
-    /// If nothing was told that a verdict could be found by.
-    pub fn done(mut self, done: SaidDone) -> Result<Finished, String> {
-        let mut loss = SaidNumber::of(done.loss);
+    /// If there was neither a step nor a loss.
+    pub fn done(mut self, done: DoneMessage) -> Result<Finished, String> {
+        let mut loss = MessageNumber::of(done.loss);
         if self.steps == 0 && !self.ended {
             loss = loss.or(self.beginning.loss_initial);
             if loss.is_none() {
@@ -149,7 +157,7 @@ impl<'a> Hearing<'a> {
     }
 }
 
-/// The course, made when the first step comes.
+/// The course of the trial, which is made at the first step.
 fn course<'a>(course: &'a mut Option<Course>, beginning: &Beginning, trial: &Trial, record: &Record) -> &'a mut Course {
     course.get_or_insert_with(|| Course::new(beginning.clone(), trial.loss_ratio, None, record.clone()))
 }

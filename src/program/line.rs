@@ -7,54 +7,55 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json, json};
 use std::fmt;
 
-/// What a program says, a line each.
+/// A message from a program. Each is one line.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
-    /// Once, before anything else: the version of these lines.
+pub enum ProgramMessage {
+    /// The program is ready. This is its first message, and has the version of these lines.
     Ready(u32),
-    /// Before the first step of a trial, if there is something to say.
-    Start(SaidStart),
-    Step(SaidStep),
+    /// What is known before the first step of a trial. A program may leave it out.
+    Start(StartMessage),
+    Step(StepMessage),
     /// The trial is over.
-    Done(SaidDone),
-    /// The trial has failed, which is no divergence; the program goes on with the next one.
+    Done(DoneMessage),
+    /// The trial has failed, which is no divergence. The program can train the next one.
     Error(String),
 }
 
-/// What is known before the first update.
+/// What a program tells before the first update.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SaidStart {
-    /// Over all training data.
-    pub loss: Option<SaidNumber>,
-    /// Of the best constant prediction.
-    pub loss_trivial: Option<SaidNumber>,
-    pub weight_norm: Option<SaidNumber>,
+pub struct StartMessage {
+    /// The loss over all training data.
+    pub loss: Option<MessageNumber>,
+    /// The loss of the best constant prediction.
+    pub loss_trivial: Option<MessageNumber>,
+    pub weight_norm: Option<MessageNumber>,
 }
 
-/// One step: its loss and gradient as they are before the update, which follows it.
+/// What a program tells of one step. The loss and the gradient are those before the update.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SaidStep {
-    pub loss: SaidNumber,
+pub struct StepMessage {
+    pub loss: MessageNumber,
     #[serde(default)]
-    pub grad_norm: Option<SaidNumber>,
-    /// From 0.
+    pub grad_norm: Option<MessageNumber>,
+    /// The epoch of the step, counted from 0.
     #[serde(default)]
     pub epoch: Option<u64>,
-    /// Samples of the batch, which weigh the step in the loss of its epoch.
+    /// How many samples the batch has. This is the weight of the step in the mean loss of its
+    /// epoch.
     #[serde(default)]
     pub samples: Option<u64>,
     #[serde(default)]
     pub clipped: Option<bool>,
     #[serde(default)]
-    pub update_norm: Option<SaidNumber>,
-    /// After the update.
+    pub update_norm: Option<MessageNumber>,
+    /// The norm of the weights after the update.
     #[serde(default)]
-    pub weight_norm: Option<SaidNumber>,
+    pub weight_norm: Option<MessageNumber>,
     #[serde(default)]
-    pub lr: Option<SaidNumber>,
+    pub lr: Option<MessageNumber>,
     /// Where the first value that is not finite was: the module, and the line of code.
     #[serde(default)]
     pub module: Option<String>,
@@ -62,45 +63,45 @@ pub struct SaidStep {
     pub source: Option<String>,
 }
 
-/// The end of a trial.
+/// What a program tells at the end of a trial.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SaidDone {
-    /// Over all training data, after the last update.
-    pub loss: Option<SaidNumber>,
+pub struct DoneMessage {
+    /// The loss over all training data after the last update.
+    pub loss: Option<MessageNumber>,
 }
 
-/// A number; what is not finite is no JSON number and travels as text: "nan", "inf", "-inf".
+/// A number. JSON has no numbers that are not finite, so they are texts: "nan", "inf" and "-inf".
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SaidNumber(pub f64);
+pub struct MessageNumber(pub f64);
 
-impl<'de> Deserialize<'de> for SaidNumber {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<SaidNumber, D::Error> {
+impl<'de> Deserialize<'de> for MessageNumber {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<MessageNumber, D::Error> {
         struct Any;
         impl Visitor<'_> for Any {
-            type Value = SaidNumber;
+            type Value = MessageNumber;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a number, or \"nan\", \"inf\" or \"-inf\"")
             }
 
-            fn visit_f64<E: de::Error>(self, x: f64) -> Result<SaidNumber, E> {
-                Ok(SaidNumber(x))
+            fn visit_f64<E: de::Error>(self, x: f64) -> Result<MessageNumber, E> {
+                Ok(MessageNumber(x))
             }
 
-            fn visit_i64<E: de::Error>(self, n: i64) -> Result<SaidNumber, E> {
-                Ok(SaidNumber(n as f64))
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<MessageNumber, E> {
+                Ok(MessageNumber(n as f64))
             }
 
-            fn visit_u64<E: de::Error>(self, n: u64) -> Result<SaidNumber, E> {
-                Ok(SaidNumber(n as f64))
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<MessageNumber, E> {
+                Ok(MessageNumber(n as f64))
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<SaidNumber, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<MessageNumber, E> {
                 match text.to_ascii_lowercase().as_str() {
-                    "nan" => Ok(SaidNumber(f64::NAN)),
-                    "inf" | "infinity" => Ok(SaidNumber(f64::INFINITY)),
-                    "-inf" | "-infinity" => Ok(SaidNumber(f64::NEG_INFINITY)),
+                    "nan" => Ok(MessageNumber(f64::NAN)),
+                    "inf" | "infinity" => Ok(MessageNumber(f64::INFINITY)),
+                    "-inf" | "-infinity" => Ok(MessageNumber(f64::NEG_INFINITY)),
                     _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
                 }
             }
@@ -109,14 +110,14 @@ impl<'de> Deserialize<'de> for SaidNumber {
     }
 }
 
-impl SaidNumber {
-    /// Of one that may not be said.
-    pub fn of(said: Option<SaidNumber>) -> Option<f64> {
+impl MessageNumber {
+    /// The number, if it was told.
+    pub fn of(said: Option<MessageNumber>) -> Option<f64> {
         said.map(|number| number.0)
     }
 }
 
-/// What a program is told of a trial.
+/// The line that hands a trial to a program.
 pub fn of(trial: &Trial) -> String {
     let values = trial.given.iter().flat_map(|given| given.values());
     let axes: Map<String, Json> = values.map(|(name, value)| (name.to_owned(), json_of(name, value))).collect();

@@ -1,7 +1,7 @@
-//! `[program]`: trials that a program of the user's own trains. A worker process starts the program
-//! once, hands it one trial after the other as a line of JSON, and makes a verdict of the lines
-//! that come back; to the parent of the sweep it is a worker like any other. docs/program.md says
-//! what the lines are.
+//! Trials that a program of the user trains, as `[program]` in a spec asks for. A worker process
+//! starts the program once and hands it one trial after the other, each as a line of JSON. It makes
+//! the verdict of a trial from the lines that come back. To the parent of the sweep it is a worker
+//! like any other. docs/program.md says what the lines are.
 
 mod child;
 mod course;
@@ -13,25 +13,25 @@ use blowup_core::record::Lost;
 use blowup_core::spec::program::Program;
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Record};
-use child::Script;
-use course::Hearing;
-use line::Said;
+use child::RunningProgram;
+use course::TrialMessages;
+use line::ProgramMessage;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
 
-/// The version of the lines that a program and blowup say to each other.
+/// The version of the lines between a program and blowup.
 pub const PROTOCOL: u32 = 1;
 
-/// What the results of a program rest on, as far as it is known: not on this machine, since what
-/// the program computes with is its own business.
+/// The fingerprint of a program. Blowup does not know what a program computes with, so all programs
+/// have the same one.
 const FINGERPRINT: &str = "a program";
 
-/// A program as it is started.
+/// How a program is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     pub command: Vec<String>,
-    /// The folder in which it runs.
+    /// The path of the folder in which it runs.
     pub folder: String,
 }
 
@@ -50,14 +50,14 @@ struct Unfinished {
     lives: bool,
 }
 
-/// Is a worker of the program until its stdin closes.
+/// Is a worker that trains with the program, until its stdin closes.
 ///
 /// # Errors
-/// If the parent is gone, or talks nonsense.
+/// If the parent is gone, or sends an order that makes no sense.
 pub fn work(launch: &Launch) -> io::Result<()> {
     die_with_parent();
     let mut out = keep_stdout()?;
-    let mut program = match Script::start(launch) {
+    let mut program = match RunningProgram::start(launch) {
         Ok(running) => Some(running),
         Err(what) => {
             let hint = format!(
@@ -94,11 +94,16 @@ pub fn work(launch: &Launch) -> io::Result<()> {
     Ok(())
 }
 
-/// One trial, by the program that runs or by one that is started anew.
-fn trained(program: &mut Option<Script>, launch: &Launch, trial: &Trial, record: &Record) -> Result<Finished, String> {
+/// Trains one trial with the program that runs or, if there is none, with one that is started now.
+fn trained(
+    program: &mut Option<RunningProgram>,
+    launch: &Launch,
+    trial: &Trial,
+    record: &Record,
+) -> Result<Finished, String> {
     let mut running = match program.take() {
         Some(running) => running,
-        None => Script::start(launch)?,
+        None => RunningProgram::start(launch)?,
     };
     match train(&mut running, trial, record) {
         Ok(finished) => {
@@ -113,19 +118,20 @@ fn trained(program: &mut Option<Script>, launch: &Launch, trial: &Trial, record:
     }
 }
 
-fn train(running: &mut Script, trial: &Trial, record: &Record) -> Result<Finished, Unfinished> {
+/// Sends the trial to the program and listens until it is over.
+fn train(running: &mut RunningProgram, trial: &Trial, record: &Record) -> Result<Finished, Unfinished> {
     let dead = |text: String| Unfinished { text, lives: false };
     running.tell(&line::of(trial)).map_err(|error| dead(format!("it takes no trial: {error}")))?;
-    let mut told = Hearing::new(trial, record);
+    let mut told = TrialMessages::new(trial, record);
     loop {
         match running.hear().map_err(dead)? {
-            Said::Start(start) => told.start(start),
-            Said::Step(step) => told.step(&step),
-            Said::Done(done) => return told.done(done).map_err(|text| Unfinished { text, lives: true }),
-            Said::Error(text) => {
+            ProgramMessage::Start(start) => told.start(start),
+            ProgramMessage::Step(step) => told.step(&step),
+            ProgramMessage::Done(done) => return told.done(done).map_err(|text| Unfinished { text, lives: true }),
+            ProgramMessage::Error(text) => {
                 return Err(Unfinished { text: format!("the program says: {}", text.trim()), lives: true });
             }
-            Said::Ready(_) => Err("it says `ready` twice".to_owned()),
+            ProgramMessage::Ready(_) => Err("it says `ready` twice".to_owned()),
         }
         .map_err(dead)?;
     }
