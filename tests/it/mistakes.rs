@@ -172,7 +172,7 @@ fn an_axis_that_applies_nowhere_is_refused() {
 fn what_does_not_go_together_is_refused() {
     check(
         "lr = 1\nnetwork = \"rnn\"\nsequence_length = 4",
-        "7:11 the network `rnn` cannot learn the task `noise` / rnn takes: adding, copy, temporal-order, noise-sequence",
+        "7:11 the network `rnn` cannot learn the task `noise` / rnn takes: adding, copy, temporal-order, noise-sequence, array-sequences",
     );
     check(
         "lr = 1\nnetwork = \"rnn\"\nsequence_length = 1\ntask = { kind = \"adding\" }",
