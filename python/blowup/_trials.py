@@ -38,7 +38,7 @@ class Trial:
         self.epochs: int | None = told.get("epochs")
         self.steps: int | None = told.get("steps")
         self.label: str = told.get("label", "")
-        self.axes: dict[str, Any] = {name: _value(value) for name, value in told["axes"].items()}
+        self.axes: dict[str, Any] = {name: _value(name, value) for name, value in told["axes"].items()}
         self._to = to
         self._ended = False
         self._watch: Any = None
@@ -105,14 +105,14 @@ class Trial:
         grad_norm = None if grad_norm is None else _number(grad_norm)
         module = source = None
         if self._watch is not None and not self._located and not _finite(loss, grad_norm):
-            self._located = True
-            module, source = self._watch.first()
+            module, source = self._watch.first(math.isfinite(loss))
+            self._located = module is not None
         self._say(
             "step",
             loss=loss,
             grad_norm=grad_norm,
-            epoch=epoch,
-            samples=samples,
+            epoch=None if epoch is None else int(epoch),
+            samples=None if samples is None else int(samples),
             clipped=None if clipped is None else bool(clipped),
             update_norm=update_norm,
             weight_norm=weight_norm,
@@ -127,12 +127,13 @@ class Trial:
     def watch(self, model: Any, save_to: str | None = "nonfinite") -> None:
         """Finds the first module of a ``torch.nn.Module`` whose values are not finite.
 
-        Hooks keep what every module handed on, and the gradients that came back through it, until
-        the next forward pass; nothing is computed with them until a step says a loss or a gradient
-        norm that is not finite. Then the results name the first such module (column
-        ``nonfinite_module``; ``derivative of`` it where only a gradient was not finite) and the
-        line of the program that called it (``nonfinite_source``). It costs some microseconds per
-        module and the memory of one step's activations. A module whose output is changed in place
+        Hooks keep what every module handed on, and the gradients that came back, until the next
+        forward pass; nothing is computed with them until a step says a loss or a gradient norm that
+        is not finite. Then the results name the first such module (column ``nonfinite_module``;
+        ``derivative of`` it where only a gradient was not finite; ``loss`` where all modules were
+        finite and the loss was not) and the line of the program that called it
+        (``nonfinite_source``). It costs some microseconds per module, a look at the output of each
+        pass, and the memory of one step's activations. A module whose output is changed in place
         later on, as by ``nn.ReLU(inplace=True)``, is seen as it is then.
 
         Args:
@@ -188,23 +189,21 @@ def trials(train: Callable[[Trial], Any]) -> Callable[[Trial], Any]:
 def grad_norm(model: Any) -> float:
     """The L2 norm of the gradient of a ``torch.nn.Module`` over all parameters that have one.
 
-    As ``torch.nn.utils.clip_grad_norm_`` computes it; that returns the same number, so a program
-    that clips can pass what it returned.
+    In float64, so that it is finite wherever the gradient is. ``torch.nn.utils.clip_grad_norm_``
+    returns the same in the dtype of the gradient: there, squares overflow from 1e19 on in float32.
     """
-    import torch
-
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    if not gradients:
-        return 0.0
-    norms = torch.stack([torch.linalg.vector_norm(gradient.detach()) for gradient in gradients])
-    return float(torch.linalg.vector_norm(norms))
+    return _norm([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
 
 
 def weight_norm(model: Any) -> float:
-    """The L2 norm of the parameters of a ``torch.nn.Module``."""
+    """The L2 norm of the parameters of a ``torch.nn.Module``, in float64."""
+    return _norm(list(model.parameters()))
+
+
+def _norm(tensors: list[Any]) -> float:
     import torch
 
-    norms = [torch.linalg.vector_norm(parameter.detach()) for parameter in model.parameters()]
+    norms = [torch.linalg.vector_norm(tensor.detach(), dtype=torch.float64) for tensor in tensors]
     return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
 
 
@@ -224,8 +223,9 @@ def _keep_stdout() -> TextIO:
     return os.fdopen(kept, "w", buffering=1 << 16)
 
 
-def _value(value: Any) -> Any:
-    return {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}.get(value, value) if isinstance(value, str) else value
+def _value(name: str, value: Any) -> Any:
+    # The one axis of numbers that may be infinite: no JSON number is.
+    return math.inf if (name, value) == ("clip_threshold", "inf") else value
 
 
 def _number(value: Any) -> float:

@@ -57,9 +57,12 @@ def test_an_exception_is_an_error_of_its_trial_alone():
 
 
 def test_axes_are_attributes_items_and_have_defaults():
-    body = "said = [trial.hidden, trial['lr'], trial.get('none', 7), trial.seed, trial.id]\ntrial.step(float(said == [64, math.inf, 7, 3, 't000000000001']))"
-    lines, _ = run(body, trial(hidden=64, lr="inf"))
-    assert lines[1] == {"step": {"loss": 1.0}}
+    body = (
+        "said = [trial.hidden, trial['clip_threshold'], trial.kind, trial.get('none', 7), trial.seed, trial.id]\n"
+        "trial.step(float(said == [64, math.inf, 'inf', 7, 3, 't000000000001']), epoch=True)"
+    )
+    lines, _ = run(body, trial(hidden=64, clip_threshold="inf", kind="inf"))
+    assert lines[1] == {"step": {"loss": 1.0, "epoch": 1}}
     lines, _ = run("trial.hiden", trial(hidden=64))
     assert "the spec sets no axis `hiden` for this trial; it sets: hidden" in lines[1]["error"]
 

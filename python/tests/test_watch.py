@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import blowup  # noqa: E402
 from blowup._trials import Trial  # noqa: E402
 
 
@@ -74,3 +75,72 @@ def test_a_derivative_is_told_apart(tmp_path):
 def test_a_healthy_step_says_nothing(tmp_path):
     said, _ = told_of([None, None], tmp_path)
     assert "module" not in said and not list(tmp_path.iterdir())
+
+
+class InPlace(torch.nn.Module):
+    """As the authors of many nets write it."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Linear(4, 4)
+        self.act = torch.nn.ReLU(inplace=True)
+        self.last = torch.nn.Linear(4, 1)
+
+    def forward(self, x):
+        h = self.first(x)
+        h += x
+        return self.last(self.act(h))
+
+
+def watched(net, tmp_path):
+    to = io.StringIO()
+    trial = Trial({"trial": "t000000000001", "seed": 0, "epochs": 1, "axes": {}}, to)
+    trial.watch(net, save_to=str(tmp_path))
+    return trial, to
+
+
+def test_modules_may_work_in_place(tmp_path):
+    torch.manual_seed(0)
+    net, plain = InPlace(), InPlace()
+    plain.load_state_dict(net.state_dict())
+    trial, to = watched(net, tmp_path)
+    gradients = []
+    for model in (net, plain):
+        torch.manual_seed(1)
+        loss = model(torch.ones(3, 4)).sum()
+        loss.backward()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
+    trial.step(loss, blowup.grad_norm(net))
+    assert torch.equal(*gradients) and "module" not in to.getvalue()
+
+
+def test_a_finite_gradient_has_a_finite_norm(tmp_path):
+    net = torch.nn.Linear(2, 1)
+    net.weight.grad = torch.tensor([[3e25, 4e25]])
+    assert blowup.grad_norm(net) == pytest.approx(5e25)
+
+
+def test_the_first_of_several_batches_is_remembered(tmp_path):
+    net = Net([None, "log"])
+    trial, to = watched(net, tmp_path)
+    bad, good = torch.full((1, 4), 2.0), torch.ones(1, 4)
+    net.blocks[1].fault = "log"
+    loss = net(bad).sum()
+    loss.backward()
+    net.blocks[1].fault = None
+    (net(good).sum()).backward()
+    with torch.no_grad():
+        net(good)
+    with pytest.raises(blowup.Ended):
+        trial.step(float("nan"))
+    assert '"module": "blocks.1"' in to.getvalue()
+    assert torch.equal(torch.load(tmp_path / "t000000000001.pt")["args"][0], bad)
+
+
+def test_a_loss_that_overflows_by_itself_is_told(tmp_path):
+    net = torch.nn.Sequential(torch.nn.Linear(2, 1))
+    trial, to = watched(net, tmp_path)
+    loss = (net(torch.full((1, 2), 1e30)) ** 2).mean()
+    loss.backward()
+    trial.step(loss, 1.0)
+    assert '"module": "loss"' in to.getvalue()

@@ -139,8 +139,9 @@ impl<'a> TrialMessages<'a> {
     pub fn done(mut self, done: DoneMessage) -> Result<Finished, String> {
         let mut loss = MessageNumber::of(done.loss);
         if self.steps == 0 && !self.ended {
+            let untrained = matches!(self.trial.budget, Budget::Epochs(0) | Budget::Steps(0));
             loss = loss.or(self.beginning.loss_initial);
-            if loss.is_none() {
+            if !untrained || loss.is_none() {
                 return Err("it is done without a step".to_owned());
             }
         }

@@ -38,7 +38,8 @@ pub struct Launch {
 impl Launch {
     /// The program of a spec, which runs in the folder of the spec.
     pub fn of(program: &Program, spec: &Path) -> Launch {
-        let folder = spec.parent().unwrap_or(Path::new("")).display().to_string();
+        let folder = spec.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        let folder = folder.display().to_string();
         Launch { command: program.command.clone(), folder }
     }
 }

@@ -80,7 +80,8 @@ impl Survey {
         };
         let mut expected: Vec<Coverage<'_>> = spec.expects.iter().map(|expect| Coverage::new(&expect.filter)).collect();
         let mut asked = Coverage::new(filter);
-        let (mut rows, mut hash) = (0, GridHash::default());
+        let (mut rows, mut lost, mut hash) = (0, 0, GridHash::default());
+        let is_lost = |verdict: Verdict| verdict.outcome().is_none();
         let mut part = ShardTrials::new(spec.grid(), shard);
         while let Some((point, id, trial, inside)) = part.advance() {
             hash.add(id);
@@ -99,6 +100,7 @@ impl Survey {
             }
             let verdict = store.runs.verdict(id);
             rows += usize::from(verdict.is_some());
+            lost += usize::from(verdict.is_some_and(is_lost));
             if matches {
                 survey.selected += 1;
                 match verdict {
@@ -114,7 +116,9 @@ impl Survey {
                 }
             }
         }
-        survey.foreign = store.runs.len() - rows;
+        // A trial that was lost, under another program or other data, has nothing that could be kept.
+        let all_lost = store.runs.places().filter(|trial| store.runs.verdict(*trial).is_some_and(is_lost)).count();
+        survey.foreign = store.runs.len() - rows - (all_lost - lost);
         survey.collision = part.trials.collision();
         survey.unmet = part.trials.unmet();
         survey.unmet.extend(expected.iter().flat_map(Coverage::unmet));
@@ -200,7 +204,7 @@ impl Survey {
         if self.foreign > 1.max(rows / 100) {
             let text = format!("`{}` has {} rows that are not of `{}`", runs.display(), self.foreign, spec.display());
             return Err(Failure::new(text).hint(
-                "the spec is the same, so a data file of its task or the version of blowup has changed; name another folder with `--out`",
+                "the spec is the same, so a file of its task or of its program has changed, or the version of blowup; name another folder with `--out`",
             ));
         }
         if self.foreign > 0 {

@@ -151,6 +151,7 @@ fn axes_of_any_name_reach_the_program_and_the_results() {
     let spec = format!(
         "{SPEC}hidden = [1, 64]\nkind = ['a', 'b, \"c\"']\ngain = {{ log = [0.5, 2.0], points = 3 }}\non = true\n"
     ) + "[[exclude]]\nhidden = 1\nkind = 'a'\n\
+           [[expect]]\nmetric = 'max(gain * hidden)'\nvalue = 128\ntolerance = 0\n\
            [[expect]]\nwhere = { hidden = 64, gain = { max = 1.0 } }\nby = ['kind', 'gain']\nmetric = 'nonfinite_rate'\nmax = 0\n";
     let place = place(body, &spec);
     place.ok("sweep t.toml --out r --quiet");
@@ -347,4 +348,18 @@ fn the_python_package_passes_its_tests() {
     let arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider"];
     let output = std::process::Command::new(python).args(arguments).arg(tests).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// A program that was mended goes on where it lost everything, and not where it has verdicts.
+#[test]
+fn lost_trials_do_not_stand_in_the_way_of_a_mended_program() {
+    let spec = SPEC.replace("[[grid]]", "files = ['p.py']\n[[grid]]");
+    let place = place("say('{\"error\": \"a mistake\"}')", &spec);
+    assert_eq!(place.run("sweep t.toml --out r --quiet").status.code(), Some(1));
+    place.write("p.py", &program(DECAY));
+    place.ok("sweep t.toml --out r --quiet");
+    assert_eq!(rows(&place, "r").len(), 3);
+    place.write("p.py", &program(&format!("{DECAY}\n# another")));
+    let said = place.refused("sweep t.toml --out r");
+    assert!(said.contains("a file of its task or of its program has changed"), "{said}");
 }

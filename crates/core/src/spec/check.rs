@@ -269,13 +269,22 @@ fn task(view: &View, problems: &mut Problems) {
         if view.can_be(Id::Network, network) && plan.kind.is_sequence() != sequences {
             let kinds = TaskKind::ALL.iter().filter(|kind| kind.is_sequence() == sequences).map(|kind| kind.name());
             let message = format!("the network `{network}` cannot learn the task `{name}`");
-            let hint = format!("{network} takes: {}", kinds.collect::<Vec<_>>().join(", "));
+            let kinds = kinds.collect::<Vec<_>>().join(", ");
+            let hint = match (plan.is_of_arrays(), plan.time()) {
+                (true, Some(_)) => "the inputs are [samples, time, features]: take rnn, lstm or gru, or flatten them with x.reshape(len(x), -1)".to_owned(),
+                (true, None) => "the inputs are [samples, features]: a recurrent network takes [samples, time, features]".to_owned(),
+                (false, _) => format!("{network} takes: {kinds}"),
+            };
             problems.add(view.place(Id::Network), message, hint);
         }
     }
     for loss in view.losses().into_iter().filter(|&loss| !plan.takes(loss)) {
         let message = format!("the task `{name}` has no targets for the loss `{}`", loss.name());
-        problems.add(view.place(Id::Loss), message, "it takes mse");
+        let hint = match plan.is_of_arrays() {
+            true => "it takes mse; classes are whole numbers from 0, one for each sample: labels from 1 need y - 1",
+            false => "it takes mse",
+        };
+        problems.add(view.place(Id::Loss), message, hint);
     }
     if let Some(time) = plan.time()
         && view

@@ -137,7 +137,10 @@ pub fn base(node: &Node, known: &AxisSet, problems: &mut Problems) -> Axes {
 fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], known: &AxisSet, problems: &mut Problems) {
     let axes = known.names().filter(|name| *name != "seed");
     let names: Vec<&str> = more.iter().copied().chain(axes).chain(["zip"]).collect();
-    problems.push(&entry.key_span, Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &names));
+    let mistake = Mistake::unknown(format!("unknown key `{}`", excerpt(key)), key, &names);
+    // In the spec of a program it may be an axis that nobody has declared.
+    let hint = "an axis of your own is declared in `axes` of [program]";
+    problems.push(&entry.key_span, if known.of_program { mistake.or(hint) } else { mistake });
 }
 
 /// The most values that the lists of all blocks may have.

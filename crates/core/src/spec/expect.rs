@@ -107,7 +107,7 @@ fn expect(item: &Node, known: &AxisSet, problems: &mut Problems) -> Option<Expec
         }
         return None;
     };
-    let metric = metric(entry, problems)?;
+    let metric = metric(entry, known, problems)?;
     Some(Expect {
         name: name.unwrap_or_else(|| metric.text.clone()),
         filter,
@@ -128,10 +128,10 @@ fn string(entry: &Entry, problems: &mut Problems) -> Option<String> {
     text
 }
 
-fn metric(entry: &Entry, problems: &mut Problems) -> Option<Metric> {
+fn metric(entry: &Entry, known: &AxisSet, problems: &mut Problems) -> Option<Metric> {
     let text = string(entry, problems)?;
     let span = &entry.value.span;
-    match formula::metric(&text) {
+    match formula::metric(&text, known) {
         Ok(metric) => Some(metric),
         Err((place, mistake)) => {
             // The text was written in quotes and without escapes, so it stands in the spec as it

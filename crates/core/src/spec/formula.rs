@@ -4,6 +4,7 @@
 use super::metric::{Expr, Formula, Function, IndexRange, LayerTerm, Metric, Operator, RangeEnd, Rate, Unary, What};
 use super::report::{Mistake, excerpt};
 use super::source::Span;
+use crate::axis::AxisSet;
 use crate::record;
 
 /// The most bytes of a metric, which is a line for people to read. The bound also keeps the
@@ -32,18 +33,18 @@ const SIGNS: [&str; 13] = ["..", "<", ">", "+", "-", "*", "/", "^", "(", ")", "[
 ///
 /// # Errors
 /// The first mistake, and its place in `text`.
-pub fn metric(text: &str) -> Result<Metric, (Span, Mistake)> {
+pub fn metric(text: &str, axes: &AxisSet) -> Result<Metric, (Span, Mistake)> {
     let line = || text.split_whitespace().collect::<Vec<_>>().join(" ");
-    what(text).map(|what| Metric { text: line(), what })
+    what(text, axes).map(|what| Metric { text: line(), what })
 }
 
-fn what(text: &str) -> Result<What, Wrong> {
+fn what(text: &str, axes: &AxisSet) -> Result<What, Wrong> {
     if text.len() > LONGEST {
         let message = format!("this metric has {} characters", text.len());
         return Err((0..text.len(), Mistake::new(message, format!("it may have {LONGEST}"))));
     }
     let formula = Formula { root: Expr::Number(0.0), columns: Vec::new(), layers: Vec::new() };
-    let mut reader = Parser { text, tokens: tokens(text)?, at: 0, formula };
+    let mut reader = Parser { text, axes, tokens: tokens(text)?, at: 0, formula };
     let (span, first) = reader.next();
     let Token::Name(name) = first else {
         let message = if text.trim().is_empty() { "this metric is empty" } else { "a metric begins with a name" };
@@ -54,7 +55,7 @@ fn what(text: &str) -> Result<What, Wrong> {
         return Ok(What::Rate(rate));
     }
     let Some(function) = Function::ALL.into_iter().find(|function| function.name() == name) else {
-        return Err((span, not_a_metric(name)));
+        return Err((span, not_a_metric(name, axes)));
     };
     reader.expect("(", "a formula in parentheses follows it, for example mean(loss_final)")?;
     let inside = reader.peek().0.start;
@@ -69,13 +70,14 @@ fn what(text: &str) -> Result<What, Wrong> {
 }
 
 /// The columns that a formula may name.
-fn numeric_columns() -> Vec<&'static str> {
-    record::runs().into_iter().filter(|name| record::is_numeric(name)).collect()
+fn numeric_columns(axes: &AxisSet) -> Vec<&'static str> {
+    let declared = axes.declared.iter().map(|id| id.axis()).filter(|axis| axis.is_numeric()).map(|axis| axis.name);
+    record::runs().into_iter().filter(|name| record::is_numeric(name)).chain(declared).collect()
 }
 
 /// What is wrong with the name at the front of a metric.
-fn not_a_metric(name: &str) -> Mistake {
-    if numeric_columns().contains(&name) {
+fn not_a_metric(name: &str, axes: &AxisSet) -> Mistake {
+    if numeric_columns(axes).contains(&name) {
         let message = format!("`{name}` is a column, one value per trial");
         return Mistake::new(message, format!("say what to make of them, for example mean({name}) or max({name})"));
     }
@@ -129,6 +131,8 @@ fn number(text: &[u8]) -> usize {
 
 struct Parser<'a> {
     text: &'a str,
+    /// The axes whose columns there are.
+    axes: &'a AxisSet,
     tokens: Vec<(Span, Token<'a>)>,
     at: usize,
     formula: Formula,
@@ -227,9 +231,9 @@ impl<'a> Parser<'a> {
             let (layers, from) = (self.layers(column)?, span.start);
             return self.checked(layers, from);
         }
-        let column = record::runs().into_iter().find(|column| *column == name);
+        let column = record::runs_of(self.axes).into_iter().find(|column| *column == name);
         match column {
-            Some(column) if record::is_numeric(column) => {
+            Some(column) if numeric_columns(self.axes).contains(&column) => {
                 let columns = &mut self.formula.columns;
                 let at = columns.iter().position(|known| *known == column).unwrap_or(columns.len());
                 if at == columns.len() {
@@ -242,7 +246,7 @@ impl<'a> Parser<'a> {
                 Err((span, Mistake::new(format!("the column `{column}` does not hold numbers"), hint)))
             }
             None => {
-                let mut known = numeric_columns();
+                let mut known = numeric_columns(self.axes);
                 known.extend(LayerTerm::columns());
                 known.extend(Unary::NAMED.map(|(name, _)| name));
                 Err((span, Mistake::unknown(format!("there is no column `{}`", excerpt(name)), name, &known)))

@@ -22,6 +22,8 @@ enum Hint {
     Nearest {
         found: String,
         known: Vec<&'static str>,
+        /// What else may have been meant; mostly empty.
+        or: &'static str,
     },
 }
 
@@ -36,7 +38,15 @@ impl Mistake {
     pub fn unknown(message: impl Into<String>, found: &str, known: &[&'static str]) -> Mistake {
         // A longer name cannot be a mistyped one.
         let found = found.chars().take(MEANT + 1).collect();
-        Mistake { message: message.into(), hint: Hint::Nearest { found, known: known.to_vec() } }
+        Mistake { message: message.into(), hint: Hint::Nearest { found, known: known.to_vec(), or: "" } }
+    }
+
+    /// The same mistake, whose hint says what else an unknown name may have been meant for.
+    pub fn or(mut self, other: &'static str) -> Mistake {
+        if let Hint::Nearest { or, .. } = &mut self.hint {
+            *or = other;
+        }
+        self
     }
 
     /// A value of the wrong type.
@@ -47,10 +57,13 @@ impl Mistake {
     fn hint(&self) -> String {
         match &self.hint {
             Hint::Text(text) => text.clone(),
-            Hint::Nearest { found, known } => match nearest(found, known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known here: {}", known.join(", ")),
-            },
+            Hint::Nearest { found, known, or } => {
+                let or = if or.is_empty() { String::new() } else { format!("; {or}") };
+                match nearest(found, known) {
+                    Some(near) => format!("did you mean `{near}`?{or}"),
+                    None => format!("known here: {}{or}", known.join(", ")),
+                }
+            }
         }
     }
 }

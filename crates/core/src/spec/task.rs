@@ -398,6 +398,11 @@ impl TaskDraft {
         }
     }
 
+    /// Whether it learns arrays of the user's own.
+    pub fn is_of_arrays(&self) -> bool {
+        self.arrays.is_some()
+    }
+
     /// The time steps of its sequences, where they are given.
     pub fn time(&self) -> Option<usize> {
         self.arrays.as_ref()?.sizes.time
