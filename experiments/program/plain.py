@@ -44,6 +44,8 @@ def train(trial):
 say("ready", 1)
 sys.stdout.flush()
 for line in sys.stdin:
-    train(json.loads(line))
+    trial = json.loads(line)
+    say("begin", trial["trial"])
+    train(trial)
     say("done", {})
     sys.stdout.flush()

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 PROTOCOL = 1
+# Characters of the message of an exception that are told.
+_LONGEST = 2000
 
 
 class Ended(Exception):
@@ -41,6 +43,7 @@ class Trial:
         self.axes: dict[str, Any] = {name: _value(name, value) for name, value in told["axes"].items()}
         self._to = to
         self._ended = False
+        self._over = False
         self._watch: Any = None
         self._located = False
 
@@ -148,8 +151,11 @@ class Trial:
     def _done(self, loss: Any) -> None:
         self._say("done", loss=loss)
         self._to.flush()
+        self._over = True
 
     def _say(self, what: str, **said: Any) -> None:
+        if self._over:
+            raise RuntimeError(f"the trial {self.id} is over: what is said now would be taken for another one")
         cells = ", ".join(f'"{name}": {_text(value)}' for name, value in said.items() if value is not None)
         self._to.write(f'{{"{what}": {{{cells}}}}}\n')
 
@@ -171,6 +177,7 @@ def trials(train: Callable[[Trial], Any]) -> Callable[[Trial], Any]:
     to.flush()
     for line in _lines():
         trial = Trial(json.loads(line), to)
+        to.write(f'{{"begin": "{trial.id}"}}\n')
         loss = None
         try:
             loss = train(trial)
@@ -179,8 +186,10 @@ def trials(train: Callable[[Trial], Any]) -> Callable[[Trial], Any]:
         except Exception as error:  # whatever it is, it is the trial's
             traceback.print_exc()
             said = "".join(traceback.format_exception_only(type(error), error)).strip()
-            to.write(json.dumps({"error": f"{said} ({_place(error)})"}) + "\n")
+            told = f"{said[:_LONGEST]} ({_place(error)})".encode("utf-8", "replace").decode()
+            to.write(json.dumps({"error": told}) + "\n")
             to.flush()
+            trial._over = True
             continue
         trial._done(loss if _is_number(loss) else None)
     return train
@@ -252,9 +261,12 @@ def _text(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int) and abs(value) < 2**63:
         return str(value)
-    number = _number(value)
+    try:
+        number = _number(value)
+    except OverflowError:
+        number = math.inf if value > 0 else -math.inf
     return repr(number) if math.isfinite(number) else f'"{number!r}"'
 
 

@@ -22,7 +22,10 @@ def run(body, *trials):
         env={"PYTHONPATH": PACKAGE, "PATH": "/usr/bin:/bin"},
         check=False,
     )
-    return [json.loads(line) for line in done.stdout.splitlines()], done
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    begun = [line for line in lines if "begin" in line]
+    assert begun == [{"begin": told["trial"]} for told in trials]
+    return [line for line in lines if "begin" not in line], done
 
 
 def trial(**axes):
@@ -77,3 +80,10 @@ def test_all_that_may_be_said_is_said():
     assert lines[2] == {
         "step": {"loss": 1.0, "samples": 8, "clipped": True, "update_norm": 0.5, "weight_norm": 4, "lr": 0.1}
     }
+
+
+def test_what_a_trial_says_after_its_end_is_refused():
+    body = "kept = globals().setdefault('kept', [])\nif kept: kept[0].step(1.0)\nkept.append(trial)\ntrial.step(0.5)"
+    lines, _ = run(body, trial(), trial())
+    assert lines[1:3] == [{"step": {"loss": 0.5}}, {"done": {}}]
+    assert "is over" in lines[3]["error"]

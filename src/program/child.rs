@@ -3,7 +3,11 @@
 
 use super::line::ProgramMessage;
 use super::{Launch, PROTOCOL};
+use crate::worker::process::kill_all;
 use blowup_core::failure::{excerpt, printable};
+use blowup_core::memory;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -13,7 +17,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How many bytes a message may have.
-const LONGEST: u64 = 1 << 16;
+const LONGEST: usize = 1 << 16;
+/// How long to wait for a line before looking whether the program is still there.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// How many lines of what a program writes to stderr are kept.
 const WORDS: usize = 6;
 /// How many bytes of such a line are kept.
@@ -25,7 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct RunningProgram {
     process: Child,
     stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    stdout: ChildStdout,
+    /// What of its stdout was read and is no part of a message yet.
+    read: Vec<u8>,
     /// The last lines of its stderr.
     words: Arc<Mutex<VecDeque<String>>>,
     /// Whether its stdout has ended.
@@ -62,7 +71,8 @@ impl RunningProgram {
         let mut running = RunningProgram {
             process,
             stdin,
-            stdout: BufReader::new(stdout),
+            stdout,
+            read: Vec::new(),
             words,
             has_ended: false,
             listener: Some(listener),
@@ -94,28 +104,66 @@ impl RunningProgram {
     /// # Errors
     /// If it has ended, or sends a line that is no message.
     pub fn hear(&mut self) -> Result<ProgramMessage, String> {
-        let mut line = Vec::new();
-        self.stdout
-            .by_ref()
-            .take(LONGEST)
-            .read_until(b'\n', &mut line)
-            .map_err(|error| format!("it cannot be read: {error}"))?;
-        if line.is_empty() {
-            self.has_ended = true;
-            return Err("it ended".to_owned());
-        }
-        if !line.ends_with(b"\n") {
-            let what = if line.len() as u64 == LONGEST {
-                "said a line without an end"
-            } else {
-                "ended in the middle of a line"
-            };
-            return Err(format!("it {what}: `{}`", excerpt(&String::from_utf8_lossy(&line))));
-        }
+        let line = self.line()?;
         serde_json::from_slice(&line).map_err(|error| {
             let said = String::from_utf8_lossy(&line);
             format!("it said `{}`, which is no line of the protocol: {error}", excerpt(said.trim_end()))
         })
+    }
+
+    /// Whether it has ended: nothing more will be heard of it.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// The next line of its stdout.
+    fn line(&mut self) -> Result<Vec<u8>, String> {
+        let mut searched = 0;
+        loop {
+            if let Some(end) = self.read[searched..].iter().position(|byte| *byte == b'\n') {
+                let rest = self.read.split_off(searched + end + 1);
+                return Ok(std::mem::replace(&mut self.read, rest));
+            }
+            searched = self.read.len();
+            if searched >= LONGEST {
+                let start = String::from_utf8_lossy(&self.read).into_owned();
+                return Err(format!("it said a line without an end: `{}`", excerpt(&start)));
+            }
+            if !self.fill()? {
+                self.has_ended = true;
+                let rest = std::mem::take(&mut self.read);
+                return Err(match &rest[..] {
+                    [] => "it ended".to_owned(),
+                    rest => {
+                        format!("it ended in the middle of a line: `{}`", excerpt(&String::from_utf8_lossy(rest)))
+                    }
+                });
+            }
+        }
+    }
+
+    /// Reads more of its stdout. False where nothing will come any more: at the end of the pipe, and
+    /// where the program has ended and another process still holds the pipe.
+    fn fill(&mut self) -> Result<bool, String> {
+        let cannot = |error: io::Error| format!("it cannot be read: {error}");
+        loop {
+            let ended = self.process.try_wait().map_err(cannot)?.is_some();
+            let pipe = PollFd::new(&self.stdout, PollFlags::IN);
+            let ready = match poll(&mut [pipe], Some(if ended { &NOW } else { &LOOK })) {
+                Ok(ready) => ready,
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(cannot(error.into())),
+            };
+            if ready > 0 {
+                let mut bytes = [0; 1 << 14];
+                let length = self.stdout.read(&mut bytes).map_err(cannot)?;
+                self.read.extend_from_slice(&bytes[..length]);
+                return Ok(length > 0);
+            }
+            if ended {
+                return Ok(false);
+            }
+        }
     }
 
     /// Ends it. Returns `what`, which says what went wrong, with how the program ended and the last
@@ -156,6 +204,25 @@ impl Drop for RunningProgram {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        end_all();
+    }
+}
+
+/// Makes this process the parent of what the program has started and left behind.
+pub fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        tracing::debug!("no adoption of orphans: {error}");
+    }
+}
+
+/// Ends all that this process has started, directly and through others.
+pub fn end_all() {
+    let below = memory::descendants(std::process::id());
+    kill_all(&below);
+    for process in below.iter().filter_map(|id| rustix::process::Pid::from_raw(*id as i32)) {
+        // Of those that are not its own children there is nothing to wait for.
+        let _ = rustix::process::waitpid(Some(process), rustix::process::WaitOptions::NOHANG);
     }
 }
 

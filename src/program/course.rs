@@ -2,6 +2,7 @@
 //! empty.
 
 use super::line::{DoneMessage, MessageNumber, StartMessage, StepMessage};
+use blowup_core::failure::printable;
 use blowup_core::trial::{Budget, Trial};
 use blowup_core::verdict::{Beginning, Course, Finished, Origin, Probe, Record};
 
@@ -61,6 +62,11 @@ impl<'a> TrialMessages<'a> {
         Ok(())
     }
 
+    /// Whether a NaN loss made the verdict final.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Takes the message of a step.
     ///
     /// # Errors
@@ -68,6 +74,9 @@ impl<'a> TrialMessages<'a> {
     pub fn step(&mut self, step: &StepMessage) -> Result<(), String> {
         if self.ended {
             return Ok(());
+        }
+        if step.samples == Some(0) {
+            return Err("it says a step of 0 samples".to_owned());
         }
         self.turn(step.epoch)?;
         if let Budget::Steps(steps) = self.trial.budget
@@ -83,7 +92,7 @@ impl<'a> TrialMessages<'a> {
             clipped: step.clipped,
         });
         if next.locate && (step.module.is_some() || step.source.is_some()) {
-            course.located_in(Origin { module: step.module.clone(), source: step.source.clone() });
+            course.located_in(Origin { module: plain(&step.module), source: plain(&step.source) });
         }
         if next.finished {
             self.ended = true;
@@ -161,4 +170,13 @@ impl<'a> TrialMessages<'a> {
 /// The course of the trial, which is made at the first step.
 fn course<'a>(course: &'a mut Option<Course>, beginning: &Beginning, trial: &Trial, record: &Record) -> &'a mut Course {
     course.get_or_insert_with(|| Course::new(beginning.clone(), trial.loss_ratio, None, record.clone()))
+}
+
+/// The most characters of a module or a line of code.
+const LONGEST: usize = 300;
+
+/// A text of the program as a plain line, which it becomes in the results.
+fn plain(text: &Option<String>) -> Option<String> {
+    let line: String = printable(text.as_deref()?).split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(line.chars().take(LONGEST).collect()).filter(|line: &String| !line.is_empty())
 }

@@ -13,6 +13,9 @@ use std::fmt;
 pub enum ProgramMessage {
     /// The program is ready. This is its first message, and has the version of these lines.
     Ready(u32),
+    /// The id of a trial, as the program was told it. It comes first of each trial: without it, a
+    /// line that is left over from one trial would be taken for one of the next.
+    Begin(String),
     /// What is known before the first step of a trial. A program may leave it out.
     Start(StartMessage),
     Step(StepMessage),

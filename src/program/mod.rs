@@ -7,15 +7,15 @@ mod child;
 mod course;
 mod line;
 
-use blowup_core::child::{Outbox, die_with_parent, keep_stdout, listen};
+use blowup_core::child::{Outbox, keep_stdout, listen};
 use blowup_core::protocol::{self, Order, Report};
 use blowup_core::record::Lost;
 use blowup_core::spec::program::Program;
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Record};
-use child::RunningProgram;
+use child::{RunningProgram, adopt_orphans, end_all};
 use course::TrialMessages;
-use line::ProgramMessage;
+use line::{DoneMessage, ProgramMessage};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
@@ -44,11 +44,21 @@ impl Launch {
     }
 }
 
-/// Why a trial has no verdict.
+/// Why a trial has no verdict, and what of the program.
 struct Unfinished {
     text: String,
-    /// Whether the program can go on with the next trial.
-    lives: bool,
+    state: State,
+}
+
+/// What a program is about when a trial is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It waits for the next trial.
+    Waiting,
+    /// It says what belongs to no trial.
+    Talking,
+    /// It has ended, or must.
+    Broken,
 }
 
 /// Is a worker that trains with the program, until its stdin closes.
@@ -56,7 +66,7 @@ struct Unfinished {
 /// # Errors
 /// If the parent is gone, or sends an order that makes no sense.
 pub fn work(launch: &Launch) -> io::Result<()> {
-    die_with_parent();
+    adopt_orphans();
     let mut out = keep_stdout()?;
     let mut program = match RunningProgram::start(launch) {
         Ok(running) => Some(running),
@@ -69,7 +79,7 @@ pub fn work(launch: &Launch) -> io::Result<()> {
         }
     };
     protocol::send(&mut out, &Report::Hello { version: protocol::VERSION, fingerprint: FINGERPRINT.to_owned() })?;
-    for order in listen() {
+    for order in listen(end_all) {
         let (chunk, record, trials) = match order? {
             Order::Train { chunk, record, trials, .. } => (chunk, record, trials),
             Order::Replay { .. } => {
@@ -82,17 +92,31 @@ pub fn work(launch: &Launch) -> io::Result<()> {
         let mut report = Report::Done { chunk };
         for (index, trial) in trials.iter().enumerate() {
             match trained(&mut program, launch, trial, &record) {
-                Ok(finished) => outbox.put(index, trial, &finished)?,
+                Ok(finished) => match outbox.put(index, trial, &finished) {
+                    Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                        report = too_long(chunk, &error);
+                        break;
+                    }
+                    put => put?,
+                },
                 Err(message) => {
                     report = Report::Failed { chunk, lost: Lost::Crashed, message };
                     break;
                 }
             }
         }
-        outbox.flush()?;
+        match outbox.flush() {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => report = too_long(chunk, &error),
+            flushed => flushed?,
+        }
         protocol::send(&mut out, &report)?;
     }
     Ok(())
+}
+
+fn too_long(chunk: u64, error: &io::Error) -> Report {
+    let message = format!("its rows cannot be handed over, record fewer of its steps: {error}");
+    Report::Failed { chunk, lost: Lost::Crashed, message }
 }
 
 /// Trains one trial with the program that runs or, if there is none, with one that is started now.
@@ -102,38 +126,76 @@ fn trained(
     trial: &Trial,
     record: &Record,
 ) -> Result<Finished, String> {
-    let mut running = match program.take() {
-        Some(running) => running,
-        None => RunningProgram::start(launch)?,
-    };
-    match train(&mut running, trial, record) {
-        Ok(finished) => {
+    if let Some(mut running) = program.take() {
+        match train(&mut running, trial, record) {
+            // What is left over from the trial before is not this one's fault.
+            Err(Unfinished { state: State::Talking, text }) => drop(running.end(&text)),
+            trained => return settled(program, running, trained),
+        }
+    }
+    let mut running = RunningProgram::start(launch)?;
+    let trained = train(&mut running, trial, record);
+    settled(program, running, trained)
+}
+
+/// Keeps the program for the next trial, if it can train one.
+fn settled(
+    program: &mut Option<RunningProgram>,
+    running: RunningProgram,
+    trained: Result<(Finished, State), Unfinished>,
+) -> Result<Finished, String> {
+    match trained {
+        Ok((finished, State::Waiting)) => {
             *program = Some(running);
             Ok(finished)
         }
-        Err(Unfinished { text, lives: true }) => {
+        Ok((finished, State::Talking | State::Broken)) => {
+            running.end("");
+            Ok(finished)
+        }
+        Err(Unfinished { text, state: State::Waiting }) => {
             *program = Some(running);
             Err(text)
         }
-        Err(Unfinished { text, lives: false }) => Err(running.end(&text)),
+        Err(Unfinished { text, state: State::Talking | State::Broken }) => Err(running.end(&text)),
     }
 }
 
 /// Sends the trial to the program and listens until it is over.
-fn train(running: &mut RunningProgram, trial: &Trial, record: &Record) -> Result<Finished, Unfinished> {
-    let dead = |text: String| Unfinished { text, lives: false };
-    running.tell(&line::of(trial)).map_err(|error| dead(format!("it takes no trial: {error}")))?;
+fn train(running: &mut RunningProgram, trial: &Trial, record: &Record) -> Result<(Finished, State), Unfinished> {
+    let broken = |text: String| Unfinished { text, state: State::Broken };
+    running.tell(&line::of(trial)).map_err(|error| broken(format!("it takes no trial: {error}")))?;
+    let id = trial.id().to_string();
+    match running.hear() {
+        Ok(ProgramMessage::Begin(begun)) if begun == id => {}
+        Ok(_) => {
+            let text = format!("it does not first say {{\"begin\": \"{id}\"}}, the trial that it was told");
+            return Err(Unfinished { text, state: State::Talking });
+        }
+        Err(text) if running.has_ended() => return Err(broken(text)),
+        Err(text) => return Err(Unfinished { text, state: State::Talking }),
+    }
     let mut told = TrialMessages::new(trial, record);
+    let unsure = |text: String| Unfinished { text, state: State::Waiting };
     loop {
-        match running.hear().map_err(dead)? {
+        let heard = running.hear();
+        // The verdict of a NaN is final, whatever becomes of the program.
+        if told.has_ended() {
+            let state = match heard {
+                Ok(ProgramMessage::Done(_) | ProgramMessage::Error(_)) => State::Waiting,
+                Err(_) if running.has_ended() => State::Broken,
+                Ok(_) | Err(_) => continue,
+            };
+            return Ok((told.done(DoneMessage::default()).map_err(broken)?, state));
+        }
+        match heard.map_err(broken)? {
             ProgramMessage::Start(start) => told.start(start),
             ProgramMessage::Step(step) => told.step(&step),
-            ProgramMessage::Done(done) => return told.done(done).map_err(|text| Unfinished { text, lives: true }),
-            ProgramMessage::Error(text) => {
-                return Err(Unfinished { text: format!("the program says: {}", text.trim()), lives: true });
-            }
+            ProgramMessage::Done(done) => return Ok((told.done(done).map_err(unsure)?, State::Waiting)),
+            ProgramMessage::Error(text) => return Err(unsure(format!("the program says: {}", text.trim()))),
+            ProgramMessage::Begin(_) => Err("it says `begin` twice".to_owned()),
             ProgramMessage::Ready(_) => Err("it says `ready` twice".to_owned()),
         }
-        .map_err(dead)?;
+        .map_err(broken)?;
     }
 }

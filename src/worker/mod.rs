@@ -10,6 +10,6 @@ pub mod pool;
 mod event;
 mod fault;
 mod interrupt;
-mod process;
+pub mod process;
 
 pub use process::{Conversation, this_program};

@@ -93,6 +93,13 @@ impl Assignment {
     }
 }
 
+/// Kills processes, which may be gone.
+pub fn kill_all(processes: &[u32]) {
+    for process in processes.iter().filter_map(|id| rustix::process::Pid::from_raw(*id as i32)) {
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+    }
+}
+
 /// What a worker trains with.
 #[derive(Clone, Copy)]
 pub enum Trains<'a> {
@@ -111,13 +118,12 @@ impl Process {
     /// Does nothing after its end was waited for, since its number may belong to another process
     /// then.
     pub fn kill(&mut self) {
-        // With what it has started: it leads a group of its own.
-        if let Ok(None) = self.0.try_wait()
-            && let Some(group) = rustix::process::Pid::from_raw(self.0.id() as i32)
-        {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
+        let below = match self.0.try_wait() {
+            Ok(None) => memory::descendants(self.0.id()),
+            Ok(Some(_)) | Err(_) => Vec::new(),
+        };
         let _ = self.0.kill();
+        kill_all(&below);
     }
 
     /// Kills the process, waits for its end and says how it ended. A process that the kernel does

@@ -18,6 +18,7 @@ fn program(body: &str) -> String {
          say('{{\"ready\": 1}}')\n\
          for line in sys.stdin:\n\
          \x20   trial = json.loads(line)\n\
+         \x20   say(json.dumps({{'begin': trial['trial']}}))\n\
          \x20   x, seed, axes = trial['axes'].get('lr'), trial['seed'], trial['axes']\n\
          {}\n",
         body.lines().map(|line| format!("    {line}\n")).collect::<String>()
@@ -202,11 +203,13 @@ fn a_program_that_goes_wrong_loses_its_trial_alone() {
          if what == 'long': [say('{{\"step\": {{\"loss\": 1, \"epoch\": %d}}}}' % e) for e in range(31)]\n\
          if what == 'mixed': say('{{\"step\": {{\"loss\": 1, \"epoch\": 0}}}}'); say('{{\"step\": {{\"loss\": 1}}}}')\n\
          if what == 'error': say('{{\"error\": \"ValueError: no such layer (train.py:7)\"}}'); continue\n\
+         if what == 'zero': say('{{\"step\": {{\"loss\": 1, \"samples\": 0, \"epoch\": 0}}}}')\n\
          if what == 'ready': say('{{\"ready\": 1}}')\n\
          if what == 'torn': sys.stdout.write('{{\"step\": '); sys.stdout.flush(); os._exit(0)\n\
          {DECAY}"
     );
-    let faults = ["dies", "rubbish", "bare", "key", "empty", "skips", "long", "mixed", "error", "ready", "torn"];
+    let faults =
+        ["dies", "rubbish", "bare", "key", "empty", "skips", "long", "mixed", "error", "zero", "ready", "torn"];
     let spec =
         SPEC.replace("[0.1, 0.5, 1.25]", "0.1") + &format!("kind = ['fine', '{}', 'well']\n", faults.join("', '"));
     let place = place(&body, &spec);
@@ -231,6 +234,7 @@ fn a_program_that_goes_wrong_loses_its_trial_alone() {
         "some of its steps say their epoch, others do not",
         "the program says: ValueError: no such layer (train.py:7)",
         "it says `ready` twice",
+        "it says a step of 0 samples",
         "it ended in the middle of a line: `{\"step\": `",
     ] {
         assert!(lost.replace("\\\"\"", "\"").contains(words), "{words}\n{lost}");
@@ -296,6 +300,8 @@ fn no_two_configurations_of_a_program_share_an_id() {
     distinct.dedup();
     assert_eq!((all.len(), distinct.len()), (24, 24));
     assert_eq!(ids(SPEC, b""), ids(&SPEC.replace("on = 'boolean'", "on = 'boolean', more = 'float'"), b""));
+    let turned = spec.replace("kind = 'text', sort = 'text'", "sort = 'text', kind = 'text'");
+    assert_eq!(all, ids(&turned, b""), "the order of the declaration is no part of a trial");
 }
 
 #[test]
@@ -307,7 +313,7 @@ fn mistakes_around_a_program_are_told_with_their_places() {
     insta::assert_snapshot!(one("hidden = 'integer'", "Hidden = 'integer'"), @"5:10 `Hidden` cannot be the name of an axis / lower-case letters, digits and `_`, not first a digit");
     insta::assert_snapshot!(one("hidden = 'integer'", "outcome = 'integer'"), @"5:10 `outcome` is taken: it is a column or a key / choose another name");
     insta::assert_snapshot!(one("hidden = 'integer'", "hiding = 'number'"), @"5:19 `number` is not a kind of axis / known here: integer, float, text, boolean");
-    insta::assert_snapshot!(one("lr = [0.1, 0.5, 1.25]", "lr = 0.1\nhiden = 3"), @"8:1 unknown key `hiden` / did you mean `hidden`?");
+    insta::assert_snapshot!(one("lr = [0.1, 0.5, 1.25]", "lr = 0.1\nhiden = 3"), @"8:1 unknown key `hiden` / did you mean `hidden`?; an axis of your own is declared in `axes` of [program]");
     insta::assert_snapshot!(one("lr = [0.1, 0.5, 1.25]", "lr = 0.1\nhidden = 1.5"), @"8:10 `hidden` is a decimal number, not an integer / an integer, a list of them, or a range { log = [4, 64], points = 3 }");
     insta::assert_snapshot!(one("lr = [0.1, 0.5, 1.25]", "lr = { log = [0.1, 1.0], points = 3, per = 'hidden' }"), @"7:6 `lr` is divided by `hidden`, which has no value / set `hidden`");
     insta::assert_snapshot!(one("[program]", "[task]\nkind = 'noise'\n[program]"), @"3:2 a program has its own data: [task] is for the built-in nets / leave it out");
@@ -362,4 +368,56 @@ fn lost_trials_do_not_stand_in_the_way_of_a_mended_program() {
     place.write("p.py", &program(&format!("{DECAY}\n# another")));
     let said = place.refused("sweep t.toml --out r");
     assert!(said.contains("a file of its task or of its program has changed"), "{said}");
+}
+
+/// A line that comes after the end of a trial is never taken for one of the next trial's: the bytes
+/// are those of a program that keeps to the lines, whatever the number of workers.
+#[test]
+fn what_is_left_over_from_a_trial_belongs_to_no_other() {
+    let spec = format!("{SPEC}seeds = 4\n").replace("[0.1, 0.5, 1.25]", "0.1");
+    let clean = place(DECAY, &spec);
+    clean.ok("sweep t.toml --out r --workers 1 --quiet");
+    let stray = format!("{DECAY}\nsay('{{\"step\": {{\"loss\": \"nan\", \"epoch\": 0}}}}\\n{{\"done\": {{}}}}')");
+    let place = place(&stray, &spec);
+    for workers in [1, 2] {
+        place.ok(&format!("sweep t.toml --out r{workers} --workers {workers} --quiet"));
+        assert_eq!(place.read(&format!("r{workers}/runs.csv")), clean.read("r/runs.csv"), "{workers}");
+    }
+}
+
+/// The verdict of a NaN loss is final, whatever the program does then.
+#[test]
+fn nothing_after_a_nan_takes_its_verdict_away() {
+    let nan = "say('{\"step\": {\"loss\": \"nan\", \"epoch\": 0}}')\n";
+    for after in [
+        "os._exit(3)",
+        "say('no line')\nsay('{\"done\": {}}')",
+        "say('{\"error\": \"boom\"}')",
+        "say('{\"start\": {}}')\nsay('{\"done\": {}}')",
+    ] {
+        let place = place(&format!("{nan}{after}"), SPEC);
+        place.ok("sweep t.toml --out r --quiet");
+        assert!(rows(&place, "r").iter().all(|row| row["outcome"] == "nonfinite"), "{after}");
+    }
+}
+
+/// A program that has ended is not waited for because another process holds its pipe, and what a
+/// program has started ends with it.
+#[test]
+fn what_a_program_leaves_behind_is_neither_waited_for_nor_left() {
+    let body = "import subprocess\n\
+        kept = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100000)', os.getcwd()], start_new_session=axes['on'])\n\
+        os._exit(5)";
+    let place = place(body, &SPEC.replace("lr = [0.1, 0.5, 1.25]", "on = [false, true]"));
+    let output = place.run("sweep t.toml --out r --quiet");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(place.read("r/lost.csv").contains("it ended (exit status: 5)"));
+    let folder = place.dir.path().canonicalize().unwrap();
+    let mark = folder.to_str().unwrap().to_owned();
+    let alive = || {
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+        lines.filter(|line| String::from_utf8_lossy(line).contains(&mark)).count()
+    };
+    crate::sweep::wait_for("the end of what the program started", || alive() == 0);
 }

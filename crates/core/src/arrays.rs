@@ -84,7 +84,11 @@ pub fn read(bytes: &[u8], name: &str) -> Result<Array, String> {
             let place = place.ok_or_else(|| lacks(bytes, name))?;
             let mut entry = archive.by_name(&place).map_err(|error| damaged(&error))?;
             let size = entry.size();
-            npy(&mut entry, size)
+            let array = npy(&mut entry, size)?;
+            // At its end the checksum of the entry is looked at.
+            std::io::copy(&mut entry, &mut std::io::sink())
+                .map_err(|error| format!("the archive is damaged: {error}"))?;
+            Ok(array)
         }
         Some(Format::Safetensors) => {
             let tensors = tensors(bytes)?;
@@ -302,7 +306,7 @@ fn npy(from: &mut impl Read, size: u64) -> Result<Array, String> {
     let torn = |error: std::io::Error| format!("the file is damaged: {error}");
     let mut head = [0; 8];
     from.read_exact(&mut head).map_err(torn)?;
-    if !head.starts_with(b"\x93NUMPY") {
+    if !head.starts_with(b"\x93NUMPY") || !(1..=3).contains(&head[6]) {
         return Err("it is no array of NumPy".to_owned());
     }
     let (length, before) = if head[6] == 1 {
@@ -352,7 +356,11 @@ impl Header {
         let descr = after("descr")?;
         let quote = descr.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
         let descr = descr[1..].split(quote).next()?.to_owned();
-        let is_fortran = after("fortran_order")?.starts_with("True");
+        let order = after("fortran_order")?;
+        let is_fortran = order.starts_with("True");
+        if !is_fortran && !order.starts_with("False") {
+            return None;
+        }
         let shape = after("shape")?.strip_prefix('(')?.split(')').next()?;
         let sizes = shape.split(',').map(str::trim).filter(|size| !size.is_empty());
         let shape = sizes.map(|size| size.trim_end_matches('L').parse().ok()).collect::<Option<Vec<usize>>>()?;

@@ -66,14 +66,21 @@ impl<'a> Outbox<'a> {
 
 /// The orders as they come. A thread of its own reads them, so that the parent never waits to hand
 /// one over, and so that the worker ends with its parent even in the middle of a chunk.
-pub fn listen() -> mpsc::Receiver<io::Result<Order>> {
+/// `end` is called before.
+pub fn listen(end: impl FnOnce() + Send + 'static) -> mpsc::Receiver<io::Result<Order>> {
     let (to, orders) = mpsc::channel();
+    let mut end = Some(end);
     std::thread::spawn(move || {
         let mut from = io::stdin().lock();
         loop {
             match protocol::receive(&mut from) {
                 Ok(Some(order)) => drop(to.send(Ok(order))),
-                Ok(None) => exit(0),
+                Ok(None) => {
+                    if let Some(end) = end.take() {
+                        end();
+                    }
+                    exit(0)
+                }
                 Err(error) => {
                     drop(to.send(Err(error)));
                     return;

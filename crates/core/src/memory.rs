@@ -23,27 +23,35 @@ pub fn resident(pid: u32) -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// The bytes that a process, and all processes that it has started, directly and through others,
-/// hold in RAM. Pages that they share count for each of them.
+/// The bytes in RAM of a process and of all that it has started, directly and through others. Pages
+/// that they share count for each.
 pub fn resident_with_children(pid: u32) -> Option<u64> {
-    let mut bytes = resident(pid)?;
-    let mut waiting = children(pid);
-    // A process that starts others without end is met again at the next look.
-    for _ in 0..MOST_CHILDREN {
-        let Some(child) = waiting.pop() else { break };
-        bytes += resident(child).unwrap_or(0);
-        waiting.extend(children(child));
-    }
-    Some(bytes)
+    let children: u64 = descendants(pid).into_iter().filter_map(resident).sum();
+    Some(resident(pid)? + children)
 }
 
-/// The most processes below one that are looked at.
-const MOST_CHILDREN: usize = 256;
+/// The most processes that are looked for below one.
+const MOST_DESCENDANTS: usize = 4096;
 
-/// The processes that the first thread of a process has started.
+/// The processes that a process has started, directly and through others.
+pub fn descendants(pid: u32) -> Vec<u32> {
+    let (mut all, mut next) = (children(pid), 0);
+    while next < all.len() && all.len() < MOST_DESCENDANTS {
+        all.extend(children(all[next]));
+        next += 1;
+    }
+    all
+}
+
+/// The processes that the threads of a process have started.
 fn children(pid: u32) -> Vec<u32> {
-    let text = input::system(Path::new(&format!("/proc/{pid}/task/{pid}/children"))).unwrap_or_default();
-    text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let mut all = Vec::new();
+    for thread in threads.filter_map(Result::ok) {
+        let text = input::system(&thread.path().join("children")).unwrap_or_default();
+        all.extend(text.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    all
 }
 
 /// Lets this process allocate `bytes` more than it has until now. A library that asks for more gets

@@ -42,7 +42,7 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     let mut drill = Drill::from_env();
     protocol::send(&mut out, &Report::Hello { version: protocol::VERSION, fingerprint: crate::fingerprint() })?;
     drill.ready();
-    for order in listen() {
+    for order in listen(|| {}) {
         let (chunk, record, csv, mut trials) = match order? {
             Order::Train { chunk, record, csv, trials } => (chunk, record, csv, trials),
             Order::Replay { trial, record, start } => {

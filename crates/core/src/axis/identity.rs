@@ -1,7 +1,7 @@
 //! What makes two trials the same run: a hash of every field that changes the meaning of a trial,
 //! and of nothing else.
 
-use super::{Identity, TABLE};
+use super::{Axis, Identity, TABLE};
 use crate::trial::{Budget, Given, Trial, TrialId, Value};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -90,7 +90,12 @@ impl Trial {
         put_text(text, "program", format_args!("{:?}", given.program));
         self.put_budget(text);
         put(text, "loss_ratio", Value::Float(self.loss_ratio));
-        for (name, value) in given.values() {
+        // The order of a declaration is no part of what a trial is.
+        let mut values: Vec<_> = given.values().collect();
+        values.sort_by_key(|(name, _)| {
+            (Axis::find(name).map_or(TABLE.len(), |axis| axis.id.place().unwrap_or(0)), *name)
+        });
+        for (name, value) in values {
             match value {
                 Value::Text(value) => put_text(text, name, format_args!("{value:?}")),
                 value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => put(text, name, value),

@@ -22,6 +22,9 @@ pub struct ArraysDraft {
     pub largest: Vec<(String, f64)>,
 }
 
+/// The most names that a message lists.
+const LISTED: usize = 12;
+
 /// The names that are looked for where a spec gives none.
 const INPUTS: [&str; 3] = ["inputs", "x", "X"];
 const TARGETS: [&str; 4] = ["targets", "y", "Y", "labels"];
@@ -136,7 +139,8 @@ impl Asked<'_> {
             Some(name) => Ok(name.to_owned()),
             None => usual.iter().find(|name| names.iter().any(|other| other == *name)).map_or_else(
                 || {
-                    let all: Vec<String> = names.iter().map(|name| format!("`{}`", excerpt(name))).collect();
+                    let all: Vec<String> =
+                        names.iter().take(LISTED).map(|name| format!("`{}`", excerpt(name))).collect();
                     let what = format!("it has none of the arrays {}; it has: {}", usual.join(", "), all.join(", "));
                     Err(Wrong { what, hint: format!("name one: {key} = \"...\""), of })
                 },

@@ -43,7 +43,7 @@ pub fn read(node: &Node, open: Sources<'_>, problems: &mut Problems) -> (Option<
     let program = || {
         let (command, version, files) =
             (command?, version.map_or(Some(None), |v| v.map(Some))?, files.unwrap_or(Some(Vec::new()))?);
-        let contents: Vec<(&str, &str)> = files.iter().map(|file| (&file.path[..], &file.sha256[..])).collect();
+        let contents: Vec<&str> = files.iter().map(|file| &file.sha256[..]).collect();
         let identity = format!("{:?}", (&command, &version, contents));
         Some(Program { command, identity, files })
     };
@@ -138,7 +138,11 @@ fn axes(node: &Node, problems: &mut Problems) -> AxisSet {
 fn name(text: &str) -> Result<String, Mistake> {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let hint = "lower-case letters, digits and `_`, not first a digit";
-    if text.len() > LONGEST_AXIS || !text.chars().all(legal) || text.starts_with(|c: char| c.is_ascii_digit()) {
+    if text.is_empty()
+        || text.len() > LONGEST_AXIS
+        || !text.chars().all(legal)
+        || text.starts_with(|c: char| c.is_ascii_digit())
+    {
         return Err(Mistake::new(format!("`{}` cannot be the name of an axis", excerpt(text)), hint));
     }
     if Axis::find(text).is_some() {

@@ -38,6 +38,10 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
                 "it becomes a cell of runs.csv",
             ))
         }
+        (Kind::Text, Raw::Text(text)) if text.is_empty() => Err(Mistake::new(
+            format!("`{}` is an empty text", axis.name),
+            "an empty cell of runs.csv means that there is no value: leave the axis out, or write a word",
+        )),
         (Kind::Text, Raw::Text(text)) => plain(Value::text(text)),
         (Kind::Float { .. }, _) if raw.number().is_some() => {
             // -0.0 is read as 0.0, since they would be two trials.
