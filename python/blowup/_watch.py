@@ -65,8 +65,8 @@ class Watch:
                     for at, other, value in self._gradients
                     if at == "input" and value is gradient and back.get(other, True)
                 ]
-                name = max(same or [name], key=lambda other: other.count("."))
-                return f"derivative of {name}", self._lines.get(name)
+                inner = max(same or [name], key=lambda other: other.count("."))
+                return f"derivative of {inner}", self._lines.get(inner)
         return None, None
 
     def _begin(self, module: torch.nn.Module, args: Any, kwargs: Any) -> None:
