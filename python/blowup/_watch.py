@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Optional
+from typing import Any
 
 import torch
 
@@ -17,7 +17,7 @@ class Watch:
     evaluation, are not looked at.
     """
 
-    def __init__(self, model: torch.nn.Module, save_as: Optional[str]) -> None:
+    def __init__(self, model: torch.nn.Module, save_as: str | None) -> None:
         """Hooks every module of ``model``. ``save_as``: the file that the bad batch goes to."""
         self._save_as = save_as
         self._inputs: Any = None
@@ -33,7 +33,7 @@ class Watch:
             module.register_forward_hook(self._handed_on(called))
         model.register_forward_hook(self._end)
 
-    def first(self, loss_is_finite: bool) -> tuple[Optional[str], Optional[str]]:
+    def first(self, loss_is_finite: bool) -> tuple[str | None, str | None]:
         """The first module with a value that is not finite, and the line that called it.
 
         Inner modules end before those that they are a part of, so the first in the order of their
@@ -46,7 +46,7 @@ class Watch:
         self._frozen = False
         return found
 
-    def _find(self, loss_is_finite: bool) -> tuple[Optional[str], Optional[str]]:
+    def _find(self, loss_is_finite: bool) -> tuple[str | None, str | None]:
         for name, output, line in self._forward:
             if not _finite(output):
                 return name, line
