@@ -37,8 +37,8 @@ class Watch:
         """The first module with a value that is not finite, and the line that called it.
 
         Inner modules end before those that they are a part of, so the first in the order of their
-        ends is the innermost. It is ``loss`` where all modules are finite and the loss is not. Saves
-        the batch where something was found.
+        ends is the innermost. It is ``loss`` where all modules are finite and the loss is not.
+        Saves the batch where something was found.
         """
         found = self._find(loss_is_finite)
         if found[0] is not None:
