@@ -142,8 +142,8 @@ impl RunningProgram {
         }
     }
 
-    /// Reads more of its stdout. False where nothing will come any more: at the end of the pipe, and
-    /// where the program has ended and another process still holds the pipe.
+    /// Reads more of its stdout. False where nothing will come any more: at the end of the pipe,
+    /// and where the program has ended and another process still holds the pipe.
     fn fill(&mut self) -> Result<bool, String> {
         let cannot = |error: io::Error| format!("it cannot be read: {error}");
         loop {

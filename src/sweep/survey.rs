@@ -116,7 +116,8 @@ impl Survey {
                 }
             }
         }
-        // A trial that was lost, under another program or other data, has nothing that could be kept.
+        // A trial that was lost, under another program or other data, has nothing that could be
+        // kept.
         let all_lost = store.runs.places().filter(|trial| store.runs.verdict(*trial).is_some_and(is_lost)).count();
         survey.foreign = store.runs.len() - rows - (all_lost - lost);
         survey.collision = part.trials.collision();
