@@ -45,7 +45,7 @@ impl Trial {
         self.put_budget(&mut text);
         put(&mut text, "loss_ratio", Float(self.loss_ratio));
         for axis in TABLE.iter().filter(|axis| matches!(axis.identity, Identity::Always)) {
-            if let Some(value) = axis.id.of(self) {
+            if let Some(value) = (axis.get)(self) {
                 put(&mut text, axis.name, value);
             }
         }
@@ -65,7 +65,7 @@ impl Trial {
                     }
                 }
                 Identity::Added(_) => {
-                    let value = axis.id.of(self).filter(|value| axis.default_in(self) != Some(*value));
+                    let value = (axis.get)(self).filter(|value| axis.default_in(self) != Some(*value));
                     if let Some(value) = value {
                         put(&mut text, axis.name, value);
                     }

@@ -227,6 +227,7 @@ impl Id {
     }
 
     /// The value in a trial; `None` where the axis does not apply.
+    #[inline]
     pub fn of(self, trial: &Trial) -> Option<Value> {
         match &trial.given {
             None => (self.axis().get)(trial),
@@ -340,7 +341,7 @@ impl Trial {
             return hasher.finish();
         }
         for axis in TABLE.iter().filter(|axis| axis.rides == Rides::Lane) {
-            let value = axis.id.of(self);
+            let value = (axis.get)(self);
             // A value that only follows another axis adds nothing. If it did, the seed of the data
             // would give every seed another hash.
             let follows = axis.id.follows().is_some_and(|other| other.of(self) == value);

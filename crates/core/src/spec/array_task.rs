@@ -258,7 +258,7 @@ impl ArraysDraft {
             samples: self.sizes.samples,
             input_std: 1.0,
             csv: None,
-            arrays: Some(self.file.clone()),
+            arrays: Some(Box::new(self.file.clone())),
         }
     }
 }

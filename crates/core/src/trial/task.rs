@@ -19,7 +19,7 @@ pub struct Task {
     /// The file of a `csv` task.
     pub csv: Option<CsvFile>,
     /// The file of an `arrays` task.
-    pub arrays: Option<ArraysFile>,
+    pub arrays: Option<Box<ArraysFile>>,
 }
 
 impl Task {
