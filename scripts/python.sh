@@ -3,13 +3,7 @@
 # `make pytorch` (about 5 GB). Arguments go to pytest: `--slow` trains ten times as long.
 set -eu
 cd "$(dirname "$0")/.."
-venv=.venv-pytorch
-if [ ! -f "$venv/complete" ]; then
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement tests/pytorch/requirements.txt
-    touch "$venv/complete"
-fi
+. scripts/pytorch-venv.sh
 if ! cmp -s python/requirements.txt "$venv/python"; then
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement python/requirements.txt
     cp python/requirements.txt "$venv/python"

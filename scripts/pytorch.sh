@@ -3,13 +3,7 @@
 # environment of its own (PyTorch, about 5 GB).
 set -eu
 cd "$(dirname "$0")/.."
-venv=.venv-pytorch
-if [ ! -f "$venv/complete" ]; then
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement tests/pytorch/requirements.txt
-    touch "$venv/complete"
-fi
+. scripts/pytorch-venv.sh
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export scratch

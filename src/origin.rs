@@ -129,7 +129,7 @@ fn find_file(known: &mut String, sha256: &str, dir: &Path, manifest: Option<&Man
     let mut seen = Vec::new();
     for place in &places {
         match input::data(place) {
-            Ok((path, bytes)) if blowup_core::csv_task::hash(&bytes) == sha256 => {
+            Ok((path, bytes)) if input::sha256(&bytes) == sha256 => {
                 *known = path;
                 return Ok(());
             }

@@ -52,26 +52,22 @@ fn of_program() -> Json {
     let mut zip = described(&key::ZIP);
     set(&mut zip, "items", json!({ "type": "array", "items": { "type": "string" }, "minItems": 2 }));
     for axes in ["/base", "/grid/items"] {
-        if let Some(axes) = properties.pointer_mut(axes) {
-            set(axes, "additionalProperties", true);
-            for axis in settable() {
-                axes["properties"][axis.name] = json!({ "description": axis.text });
-                if let Some(dashed) = otherwise(axis.name, '_', '-') {
-                    axes["patternProperties"][format!("^(?:{dashed})$")] = json!({});
-                }
+        let axes = part(properties, axes);
+        set(axes, "additionalProperties", true);
+        for axis in settable() {
+            axes["properties"][axis.name] = json!({ "description": axis.text });
+            if let Some(dashed) = otherwise(axis.name, '_', '-') {
+                axes["patternProperties"][format!("^(?:{dashed})$")] = json!({});
             }
-            axes["properties"][key::ZIP.name] = zip.clone();
         }
+        axes["properties"][key::ZIP.name] = zip.clone();
     }
     for filter in ["/exclude/items", "/expect/items/properties/where"] {
-        if let Some(filter) = properties.pointer_mut(filter) {
-            filter["allOf"] = json!([to("filter_of_program")]);
-        }
+        set(part(properties, filter), "allOf", json!([to("filter_of_program")]));
     }
     for columns in ["/expect/items/properties/by", "/baseline/properties/by"] {
-        if let Some(columns) = properties.pointer_mut(columns) {
-            columns["allOf"] = json!([{ "type": "array", "items": { "type": "string" }, "uniqueItems": true }]);
-        }
+        let names = json!({ "type": "array", "items": { "type": "string" }, "uniqueItems": true });
+        set(part(properties, columns), "allOf", json!([names]));
     }
     spec
 }
@@ -105,6 +101,11 @@ fn definitions() -> Json {
 /// A reference to a definition.
 fn to(definition: &str) -> Json {
     json!({ "$ref": format!("#/definitions/{definition}") })
+}
+
+/// The part of a schema at a path that the keys above it are known to have.
+fn part<'a>(schema: &'a mut Json, path: &str) -> &'a mut Json {
+    schema.pointer_mut(path).expect("the keys of a spec have these parts")
 }
 
 fn set(schema: &mut Json, key: &str, value: impl Into<Json>) {

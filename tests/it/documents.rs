@@ -157,18 +157,12 @@ impl Checkout {
     }
 }
 
-/// Whether a line came out as it is shown: the same words, and nearly the same numbers, as other
-/// CPUs round differently. Numbers may differ by a hundredth, shares by 0.02, and counts from 20 on
-/// by 2.
+/// Whether a line came out as it is shown: the same words, and the same numbers to a hundredth of
+/// their size, as other CPUs round differently.
 fn alike(shown: &str, found: &str) -> bool {
     let same = |a: &str, b: &str| {
         let (Ok(x), Ok(y)) = (a.parse::<f64>(), b.parse::<f64>()) else { return a == b };
-        let near = match (a.parse::<u32>(), b.parse::<u32>()) {
-            (Ok(count), Ok(_)) if count >= 20 => 2.0,
-            (Err(_), Err(_)) if (0.0..=1.0).contains(&x) && a.len() == "0.12".len() => 0.02,
-            _ => 0.0,
-        };
-        x == y || x.is_nan() && y.is_nan() || (x - y).abs() <= f64::max(near, 0.01 * x.abs())
+        x == y || x.is_nan() && y.is_nan() || (x - y).abs() <= 0.01 * x.abs()
     };
     let (shown, found) = (shown.split_whitespace(), found.split_whitespace());
     shown.clone().count() == found.clone().count() && shown.zip(found).all(|(a, b)| same(a, b))

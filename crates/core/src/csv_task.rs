@@ -4,7 +4,6 @@
 
 use crate::failure::excerpt;
 use csv::{ByteRecord, ReaderBuilder};
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -271,11 +270,6 @@ fn unreadable(source: &csv::Error) -> DataSetError {
     } else {
         error(line, "", excerpt(&source.to_string()))
     }
-}
-
-/// The SHA-256 of a file's bytes, hexadecimal.
-pub fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The position of the first column of each name, and whether there are others.

@@ -8,6 +8,7 @@
 
 use crate::failure::Failure;
 use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -15,6 +16,11 @@ use std::path::Path;
 
 /// The bytes of the longest spec, and of the longest manifest.
 const LONGEST: u64 = 64 << 20;
+
+/// The SHA-256 of what was read, hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Reads the text of a spec from a file or a pipe (`<(...)`).
 ///

@@ -250,7 +250,7 @@ fn labels(classes: Vec<i64>, outputs: usize, loss: Loss) -> SampleTargets {
 fn read(task: &Task, file: &blowup_core::trial::CsvFile, loss: Loss) -> Result<Samples, String> {
     let (_, bytes) =
         input::data(Path::new(&file.path)).map_err(|error| format!("cannot read `{}`: {error}", file.path))?;
-    if csv_task::hash(&bytes) != file.sha256 {
+    if input::sha256(&bytes) != file.sha256 {
         return Err(format!("`{}` is not what it was when the sweep began", file.path));
     }
     let layout = Layout { separator: file.separator as u8, samples: Some(task.samples) };
@@ -276,7 +276,7 @@ fn read(task: &Task, file: &blowup_core::trial::CsvFile, loss: Loss) -> Result<S
 fn read_arrays(task: &Task, file: &ArraysFile, loss: Loss, times: usize) -> Result<Samples, String> {
     let open = |path: &str, sha256: &str| {
         let (_, bytes) = input::data(Path::new(path)).map_err(|error| format!("cannot read `{path}`: {error}"))?;
-        if csv_task::hash(&bytes) != sha256 {
+        if input::sha256(&bytes) != sha256 {
             return Err(format!("`{path}` is not what it was when the sweep began"));
         }
         Ok(bytes)

@@ -4,7 +4,7 @@ use super::data::{Sources, Taken, TakenArrays};
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use crate::arrays::{self, Format, Sizes};
-use crate::csv_task::hash;
+use crate::input;
 use crate::training::Array;
 use crate::trial::{ArraysFile, Loss, Task, TaskKind};
 
@@ -85,7 +85,7 @@ pub fn read(
         (span, Mistake::new(format!("`{}`: {what}", excerpt(&written)), hint))
     });
     match found {
-        Ok(found) => Some(asked.draft(&path, &hash(&bytes), found, path_span)),
+        Ok(found) => Some(asked.draft(&path, &input::sha256(&bytes), found, path_span)),
         Err((span, mistake)) => {
             problems.push(span, mistake);
             None
@@ -167,7 +167,7 @@ impl Asked<'_> {
             })?;
             let inputs = arrays::read(bytes, "").map_err(wrong(Of::File, "numpy.save writes one"))?;
             let array = arrays::read(&other, "").map_err(wrong(Of::Targets, "numpy.save writes one"))?;
-            (inputs, array, Some((targets.to_owned(), path, hash(&other))))
+            (inputs, array, Some((targets.to_owned(), path, input::sha256(&other))))
         } else {
             let inputs = chosen(self.inputs, &INPUTS, Of::Inputs, "inputs")?;
             let targets = chosen(self.targets, &TARGETS, Of::Targets, "targets")?;

@@ -7,7 +7,7 @@ use super::report::{Mistake, Problems, excerpt};
 use super::settings::table;
 use super::source::{Entry, Node, Raw};
 use crate::axis::{Axis, AxisSet, Declared, DeclaredKind};
-use crate::csv_task::hash;
+use crate::input;
 use crate::record;
 
 /// A program that trains trials, as it was checked.
@@ -96,7 +96,7 @@ fn files(node: &Node, open: Sources<'_>, problems: &mut Problems) -> Option<Vec<
     for path in paths {
         let kept = open.taken.iter().find(|taken| taken.path == path && taken.is_of_program());
         let taken = match ((open.read)(&path), kept) {
-            (Ok((file, bytes)), _) => Ok(Taken::of_program(&path, &file, &hash(&bytes))),
+            (Ok((file, bytes)), _) => Ok(Taken::of_program(&path, &file, &input::sha256(&bytes))),
             (Err(_), Some(kept)) => Ok(kept.clone()),
             (Err(error), None) => Err(Mistake::new(
                 format!("cannot read `{}`: {error}", excerpt(&path)),

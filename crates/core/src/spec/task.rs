@@ -8,6 +8,7 @@ use super::key::{self, Key, Takes};
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
 use crate::csv_task::{self, DIGITS, Layout, Targets};
+use crate::input;
 use crate::trial::{CsvFile, Dtype, Loss, Task, TaskKind};
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -478,6 +479,6 @@ impl File {
             samples: self.samples,
             separator: self.separator,
         };
-        Ok(asked.taken(&table, &self.path, &csv_task::hash(bytes)))
+        Ok(asked.taken(&table, &self.path, &input::sha256(bytes)))
     }
 }
