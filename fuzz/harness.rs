@@ -4,6 +4,7 @@
 
 use blowup_core::arrays as array_file;
 use blowup_core::axis::TABLE;
+use blowup_core::bundle::Bundle;
 use blowup_core::check::github::github;
 use blowup_core::check::judge::judge;
 use blowup_core::check::junit::junit;
@@ -34,12 +35,13 @@ use std::sync::LazyLock;
 pub type Target = fn(&[u8]);
 
 /// Every reader by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("spec", spec),
     ("metric", metric),
     ("filter", filter),
     ("data", data),
     ("arrays", arrays),
+    ("bundle", bundle),
     ("rows", rows),
     ("journal", journal),
     ("sums", sums),
@@ -195,6 +197,28 @@ fn filter(bytes: &[u8]) {
     match Filter::parse(&arguments, &blowup_core::axis::AxisSet::default()) {
         Ok(filter) => assert!(TRIALS.iter().filter(|trial| filter.matches(*trial)).count() <= TRIALS.len()),
         Err(message) => is_lines(&message),
+    }
+}
+
+/// A bundle: whatever its graphs name is there, and is made before it is read.
+fn bundle(bytes: &[u8]) {
+    let bundle = match Bundle::read(bytes) {
+        Ok(bundle) => bundle,
+        Err(error) => return is_plain(&error),
+    };
+    let program = &bundle.program;
+    assert!(program.batch() > 0 && program.samples() > 0 && program.parameters() < 1 << 60);
+    for held in program.parameters.iter().chain(&program.buffers) {
+        assert_eq!(bundle.tensor(&held.initial).shape[1..], held.shape);
+    }
+    for graph in &program.graphs {
+        let mut made = graph.inputs(program);
+        for node in &graph.nodes {
+            assert!(node.reads().all(|value| value < made) && node.op < program.operators.len());
+            made += node.out.len();
+        }
+        assert!(graph.needed(&[graph.outputs.loss]).is_sorted());
+        graph.constants.iter().for_each(|name| assert!(!bundle.tensor(name).shape.contains(&usize::MAX)));
     }
 }
 

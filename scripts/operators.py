@@ -1,4 +1,6 @@
-"""Writes the operators that a bundle may call into docs/bundle.md; --check only compares."""
+"""Writes the operators that a bundle may call for its readers: into docs/bundle.md and into the text
+that the program reads. --check only compares.
+"""
 
 import sys
 import textwrap
@@ -15,7 +17,12 @@ text = document.read_text()
 before, rest = text.split(BEGIN)
 after = rest.split(END)[1]
 names = " ".join(f"`{name}`" for name in sorted(ALLOWED))
-written = before + BEGIN + "\n" + textwrap.fill(names, 100, break_on_hyphens=False) + "\n\n" + END + after
+written = {
+    document: before + BEGIN + "\n" + textwrap.fill(names, 100, break_on_hyphens=False) + "\n\n" + END + after,
+    ROOT / "crates" / "core" / "src" / "bundle" / "operators.txt": "".join(f"{name}\n" for name in sorted(ALLOWED)),
+}
 if "--check" in sys.argv:
-    sys.exit(0 if written == text else "docs/bundle.md: run `python3 scripts/operators.py`")
-document.write_text(written)
+    stale = [str(path.relative_to(ROOT)) for path, text in written.items() if path.read_text() != text]
+    sys.exit(f"{', '.join(stale)}: run `python3 scripts/operators.py`" if stale else 0)
+for path, text in written.items():
+    path.write_text(text)

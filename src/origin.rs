@@ -110,6 +110,9 @@ pub fn find(trial: &mut Trial, dir: &Path, manifest: Option<&Manifest>) -> Resul
     if let Some(csv) = &mut trial.task.csv {
         find_file(&mut csv.path, &csv.sha256, dir, manifest)?;
     }
+    if let Some(bundle) = &mut trial.task.bundle {
+        find_file(&mut bundle.path, &bundle.sha256, dir, manifest)?;
+    }
     if let Some(arrays) = &mut trial.task.arrays {
         find_file(&mut arrays.path, &arrays.sha256, dir, manifest)?;
         if let Some((path, sha256)) = &mut arrays.targets_file {

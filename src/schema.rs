@@ -11,6 +11,7 @@
 //! the names with `_`, so that an editor offers a key once. Patterns accept the others.
 
 use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, DeclaredKind, Default, End, Id, Kind, Need, Short, TABLE};
+use blowup_core::bundle::SUFFIX;
 use blowup_core::spec::key::{self, Key, Takes};
 use blowup_core::spec::metric::{Function, Rate};
 use blowup_core::trial::{TaskKind, Value};
@@ -307,6 +308,13 @@ fn axes() -> Vec<(&'static str, Json)> {
 /// What a single value of an axis may be.
 fn value(axis: &Axis) -> Json {
     match &axis.kind {
+        Kind::Choice { names: known, .. } if axis.id == Id::Network => {
+            let bundle = json!({ "type": "string", "pattern": format!("{}$", SUFFIX.replace('.', r"\.")) });
+            let mut file = bundle.clone();
+            set(&mut file, "description", "A model of your own, as blowup.export of the Python package writes it.");
+            let table = object(vec![("file", file)], &["file"]);
+            json!({ "anyOf": [names(known, &written(known, None, &[])), bundle, table] })
+        }
         Kind::Choice { names: known, short, aliases } => names(known, &written(known, short.as_ref(), aliases)),
         Kind::Integer { min, max } if axis.id == Id::Batch => {
             json!({ "anyOf": [integer(*min, *max), { "enum": ["all"] }] })

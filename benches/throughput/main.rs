@@ -11,6 +11,8 @@
 //! has one, over 64 time steps), 64 samples of 10 inputs, the full batch, the mean squared error,
 //! f32, a learning rate for each trial, and a norm clip for every other trial; none diverges. A
 //! step includes all of blowup's probes.
+//!
+//! `bundle PATH LANES STEPS` is the step of a bundle of one batch, under SGD.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -21,6 +23,7 @@
 mod products;
 
 use blowup_core::device::Device;
+use blowup_core::spec::Spec;
 use blowup_core::trial::*;
 use blowup_core::verdict::Record;
 use blowup_engine as engine;
@@ -80,6 +83,7 @@ impl Case {
                 input_std: 1.0,
                 csv: None,
                 arrays: None,
+                bundle: None,
             },
             budget: Budget::Steps(steps),
             loss_ratio: 1e6,
@@ -164,8 +168,35 @@ impl Case {
     }
 }
 
+/// Microseconds per trial and step of a bundle; see `Case::step`.
+fn of_bundle(case: &str) -> Option<f64> {
+    let [path, lanes, steps] = *case.split_whitespace().collect::<Vec<_>>() else { return None };
+    let (lanes, steps): (u64, u64) = (lanes.parse().ok()?, steps.parse().ok()?);
+    let spec = |steps: u64| {
+        format!(
+            "name = 'b'\nsteps = {steps}\n[[grid]]\nnetwork = {{ file = '{path}' }}\n\
+             lr = {{ linear = [1e-5, 2e-5], points = {} }}\n",
+            lanes.max(2)
+        )
+    };
+    let read = |path: &str| Ok((path.to_owned(), std::fs::read(path)?));
+    let seconds = |steps: u64| {
+        let spec = Spec::parse(&spec(steps), "bench.toml", &read).unwrap_or_else(|report| panic!("{report}"));
+        let trials: Vec<Trial> = spec.grid().trials().take(lanes as usize).collect();
+        let start = Instant::now();
+        engine::train(&trials, &Record::default(), &mut |_, _| {}).expect("the benchmark's trials train");
+        start.elapsed().as_secs_f64()
+    };
+    seconds(1);
+    let short = seconds(3);
+    Some((seconds(3 + steps) - short) / (steps as f64 * lanes as f64) * 1e6)
+}
+
 fn answer(line: &str) -> Option<f64> {
     let (what, case) = line.split_once(' ')?;
+    if what == "bundle" {
+        return of_bundle(case);
+    }
     let case = Case::parse(case)?;
     match what {
         "step" => Some(case.step()),

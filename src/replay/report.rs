@@ -25,12 +25,14 @@ pub fn configuration(trial: &Trial, dir: &Path) -> String {
         let _ = write!(text, ", {}", trial.label);
     }
     let task = &trial.task;
+    let ends = match &task.bundle {
+        Some(bundle) => counted(bundle.parameters, "parameter"),
+        None => format!("{}, {}", counted(task.inputs as u64, "input"), counted(task.outputs as u64, "output")),
+    };
     let _ = write!(
         text,
-        "\n\ntask      {}: {}, {}, {}\nbudget    {} in {} of {}\n",
-        task.kind.name(),
-        counted(task.inputs as u64, "input"),
-        counted(task.outputs as u64, "output"),
+        "\n\ntask      {}: {ends}, {}\nbudget    {} in {} of {}\n",
+        trial.task_name(),
         counted(task.samples as u64, "sample"),
         counted(trial.steps(), "update"),
         counted(trial.epochs(), "epoch"),
@@ -132,6 +134,9 @@ pub fn course(trial: &Trial, finished: &Finished) -> String {
 
 /// Says where the first non-finite value began, and shows the norms of the steps before it.
 pub fn first_bad(trial: &Trial, finished: &Finished, lead_up: &LeadUp) -> String {
+    if trial.task.bundle.is_some() {
+        return first_bad_of_bundle(finished);
+    }
     let layers = trial.network.depth() + 1;
     let Some(when) = finished.measured.nonfinite else {
         let text = "\nno tensor was bad; the norms of the last steps:\n".to_owned();
@@ -146,6 +151,23 @@ pub fn first_bad(trial: &Trial, finished: &Finished, lead_up: &LeadUp) -> String
     );
     text.push_str(&tables(layers, lead_up, site));
     text
+}
+
+/// Says which call of a bundle made the first value that is not finite. Its layers are unknown.
+fn first_bad_of_bundle(finished: &Finished) -> String {
+    let Some(when) = finished.measured.nonfinite else { return "\nno value was bad\n".to_owned() };
+    let Some(origin) = &finished.measured.origin else {
+        return format!("\nin step {} (epoch {}) a norm overflowed, and no value was bad\n", when.step, when.epoch);
+    };
+    let part = |before: &str, text: &Option<String>| text.as_ref().map_or(String::new(), |t| format!("{before}{t}"));
+    format!(
+        "\nfirst bad value: {}{}{} in step {} (epoch {})\n",
+        origin.operator.as_deref().unwrap_or("of an unknown call"),
+        part(", ", &origin.module),
+        part(", ", &origin.source),
+        when.step,
+        when.epoch
+    )
 }
 
 /// Describes where a non-finite value began.

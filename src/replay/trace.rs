@@ -148,7 +148,7 @@ fn configuration(trial: &Trial, row: &[u8], fingerprint: &str) -> String {
         ("label".to_owned(), text(&trial.label)),
         ("blowup".to_owned(), text(env!("CARGO_PKG_VERSION"))),
         ("fingerprint".to_owned(), text(fingerprint)),
-        ("task".to_owned(), text(trial.task.kind.name())),
+        ("task".to_owned(), text(trial.task_name())),
         ("fresh".to_owned(), toml::Value::Boolean(trial.task.is_fresh())),
         ("inputs".to_owned(), integer(trial.task.inputs as u64)),
         ("outputs".to_owned(), integer(trial.task.outputs as u64)),

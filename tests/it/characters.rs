@@ -154,6 +154,7 @@ fn any_text_comes_back_from_csv_toml_and_json() {
             separator: ',',
             classes: vec![name.clone()],
             arrays: None,
+            bundle: None,
         };
         assert_eq!(toml::from_str::<Taken>(&toml::to_string(&taken).unwrap()).unwrap(), taken);
         assert_eq!(serde_json::from_str::<String>(&serde_json::to_string(&name).unwrap()).unwrap(), name);

@@ -112,6 +112,7 @@ readers! {
     any_filter_is_answered: "filter",
     any_data_file_is_answered: "data",
     any_file_of_arrays_is_answered: "arrays",
+    any_bundle_is_answered: "bundle",
     any_rows_are_told_apart: "rows",
     any_journal_can_be_put_in_order: "journal",
     any_checksums_are_known_by_their_lines: "sums",

@@ -116,10 +116,12 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
                     };
                     states.select(0, -1)
                 }
-                Network::Linear | Network::Mlp { .. } => (0..depth).fold(inputs.select(0, 0), |x, layer| {
-                    let f = stage(linear(&x, layer), layer);
-                    if model.trial.network.residual() && layer > 0 { x + f } else { f }
-                }),
+                Network::Linear | Network::Mlp { .. } | Network::Bundle => {
+                    (0..depth).fold(inputs.select(0, 0), |x, layer| {
+                        let f = stage(linear(&x, layer), layer);
+                        if model.trial.network.residual() && layer > 0 { x + f } else { f }
+                    })
+                }
             };
             let output = linear(&top, depth);
             match model.trial.loss {

@@ -170,6 +170,7 @@ fn one_weight(x: f64, optimizer: Optimizer, folder: &std::path::Path) -> Trial {
             input_std: 1.0,
             csv: Some(csv),
             arrays: None,
+            bundle: None,
         },
         budget: Budget::Steps(150),
         network: Network::Linear,

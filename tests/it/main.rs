@@ -45,6 +45,7 @@ mod summary;
 mod sweep;
 
 mod baseline;
+mod bundle;
 mod check;
 mod layer_metrics;
 mod metric;

@@ -30,6 +30,7 @@ fn scalar(weight: f64, dtype: Dtype, optimizer: Optimizer, lr: f64) -> Trial {
             input_std: 1.0,
             csv: None,
             arrays: None,
+            bundle: None,
         },
         network: Network::Linear,
         init: Init { kind: InitKind::Constant, scale: weight, offset: 0.0 },
@@ -219,6 +220,7 @@ fn samples(columns: [&[f64]; 2], standardize: bool) -> Samples {
         input_std: 1.0,
         csv,
         arrays: None,
+        bundle: None,
     };
     task::samples(&task, Loss::Mse, 1, 0, Draw::Training(0)).unwrap()
 }

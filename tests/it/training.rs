@@ -26,6 +26,7 @@ pub fn scalar(lr: f64) -> Trial {
             input_std: 1.0,
             csv: None,
             arrays: None,
+            bundle: None,
         },
         budget: Budget::Steps(1000),
         network: Network::Linear,

@@ -18,6 +18,7 @@ pub fn mlp() -> Trial {
             input_std: 1.0,
             csv: None,
             arrays: None,
+            bundle: None,
         },
         budget: Budget::Epochs(3),
         loss_ratio: 1e6,
@@ -86,7 +87,7 @@ pub fn with(trial: &Trial, new_activation: Activation, new_norm: Norm) -> Trial 
         Network::Mlp { activation, norm, .. } | Network::Rnn { activation, norm, .. } => {
             (*activation, *norm) = (new_activation, new_norm);
         }
-        Network::Linear | Network::Gated { .. } => {}
+        Network::Linear | Network::Gated { .. } | Network::Bundle => {}
     }
     trial
 }

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod axis;
+pub mod bundle;
 pub mod device;
 pub mod mean;
 pub mod training;

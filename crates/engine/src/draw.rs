@@ -5,7 +5,7 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal, Uniform};
+use rand_distr::{Distribution, StandardNormal, StandardUniform, Uniform};
 use sha2::{Digest, Sha256};
 
 /// What a stream is for. Seed, purpose and index (a layer or an epoch) together name a stream.
@@ -51,7 +51,12 @@ impl Stream {
     /// Starts the stream of this name. Its numbers are those of ChaCha8, seeded with the SHA-256
     /// hash of the name.
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Stream {
-        let name = format!("{seed}/{}/{index}", purpose.name());
+        Stream::named(seed, purpose.name(), index)
+    }
+
+    /// Starts a stream whose purpose is a text, such as the dropout of a module of the user's own.
+    pub fn named(seed: u64, purpose: &str, index: u64) -> Stream {
+        let name = format!("{seed}/{purpose}/{index}");
         Stream(ChaCha8Rng::from_seed(Sha256::digest(name.as_bytes()).into()))
     }
 
@@ -64,6 +69,16 @@ impl Stream {
     pub fn uniform(&mut self, low: f64, high: f64, n: usize) -> Vec<f64> {
         let uniform = Uniform::new(low, high).expect("bounds are finite and ordered");
         uniform.sample_iter(&mut self.0).take(n).collect()
+    }
+
+    /// Returns `n` draws from U(0, 1) in f32, of which none is 1.
+    pub fn unit_singles(&mut self, n: usize) -> Vec<f32> {
+        StandardUniform.sample_iter(&mut self.0).take(n).collect()
+    }
+
+    /// Returns `n` draws from N(0, 1) in f32.
+    pub fn normal_singles(&mut self, n: usize) -> Vec<f32> {
+        StandardNormal.sample_iter(&mut self.0).take(n).collect()
     }
 
     /// Returns an integer in `low..high`.

@@ -4,7 +4,9 @@
 //! forward and backward passes are written out layer by layer, because the backprop signal of each
 //! layer is what this program measures. In reading order:
 //!
-//! - [`cohort`] is the training loop, and [`lane`] holds what is known of a lane in training.
+//! - [`cohort`] is the training loop, and [`lane`] holds what is known of a lane in training. What
+//!   it trains is a [`subject`]: a built-in net ([`layered`]) or a model of the user's own
+//!   ([`bundle`]).
 //! - [`task`] draws samples, [`data`] makes tensors and batches of them, and [`draw`] names random
 //!   numbers.
 //! - [`weights`] holds the parameters of all lanes, [`init`] draws them, and [`effective`] scales
@@ -31,6 +33,7 @@ pub mod activation;
 pub mod apply;
 #[expect(unsafe_code, reason = "MKL is given matrices as addresses")]
 pub mod blas;
+pub mod bundle;
 pub mod child;
 pub mod clip;
 pub mod cohort;
@@ -53,6 +56,7 @@ pub mod fused;
 pub mod init;
 pub mod lane;
 pub mod lanes;
+pub mod layered;
 pub mod loaded;
 pub mod locate;
 pub mod loss;
@@ -73,6 +77,7 @@ pub mod sharpness;
 pub mod stage;
 pub mod start;
 pub mod still;
+pub mod subject;
 pub mod task;
 pub mod trace;
 pub mod trouble;

@@ -11,6 +11,7 @@ use tch::Kind;
 pub fn new(shape: &Shape, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Module> {
     let outputs = shape.task.outputs as i64;
     match shape.network {
+        Network::Bundle => unreachable!("a bundle is no network of layers"),
         Network::Linear => Box::new(Mlp::new(None, 0, false, [lanes, batch, 0], outputs, kind)),
         Network::Mlp { depth, width, activation, norm, residual } => {
             let stage = Stage { activation, norm };

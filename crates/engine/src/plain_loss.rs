@@ -107,7 +107,9 @@ impl<'a> Leaves<'a> {
                     let candidate = (&p[2] + reset * &q[2]).tanh();
                     &candidate + update * (state - &candidate)
                 }
-                Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => self.stage(p + q, layer),
+                Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Bundle => {
+                    self.stage(p + q, layer)
+                }
             };
             *x = state.shallow_clone();
         }

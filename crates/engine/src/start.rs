@@ -4,7 +4,6 @@
 use super::module::{Location, Module};
 use super::readout::lane_norms;
 use blowup_core::trial::Shape;
-use blowup_core::verdict::Beginning;
 use tch::Tensor;
 
 /// The norms per lane at both ends of the network: at the first and the last hidden layer or, in
@@ -60,20 +59,17 @@ impl Start {
         add(&mut self.backprop, self.ends.which(place), delta);
     }
 
-    /// Returns what verdicts say of the beginning of a lane, without its sharpness.
-    pub fn beginning(&self, lane: usize, loss_initial: f64, loss_trivial: f64, weight_norm: f64) -> Beginning {
+    /// The mean growth of the squared backprop signal of a lane towards the input, per layer or time
+    /// step. None if this is undefined.
+    pub fn backprop_ratio(&self, lane: usize) -> Option<f64> {
         let [first, last] = &self.backprop;
-        let backprop_ratio = self.ratio(first.get(lane), last.get(lane));
+        self.ratio(first.get(lane), last.get(lane))
+    }
+
+    /// The mean growth of the squared activations of a lane towards the output.
+    pub fn activation_ratio(&self, lane: usize) -> Option<f64> {
         let [first, last] = &self.activation;
-        let activation_ratio = self.ratio(last.get(lane), first.get(lane));
-        Beginning {
-            loss_initial: Some(loss_initial),
-            loss_trivial: Some(loss_trivial),
-            weight_norm: Some(weight_norm),
-            backprop_ratio,
-            activation_ratio,
-            sharpness: None,
-        }
+        self.ratio(last.get(lane), first.get(lane))
     }
 
     /// Returns (numerator / denominator)^(2/(last - 1)), which is the mean growth of the squares

@@ -6,7 +6,7 @@ use super::dtype::kind;
 use super::matrix::Matrix;
 use super::task::Draw;
 use super::weights::{LayerParameters, host};
-use super::{init, lanes};
+use super::{bundle, init, lanes};
 use blowup_core::training::{Array, Step, Values};
 use blowup_core::trial::{Lane, Shape, Trial};
 use tch::Tensor;
@@ -40,10 +40,15 @@ fn named(layer: &LayerParameters) -> impl Iterator<Item = (&'static str, &Matrix
 /// - `order` `[epoch, position]`, the index of each sample in the order of training, where batches
 ///   are smaller than the data.
 ///
+/// Of a bundle it is what `bundle::start` returns.
+///
 /// # Errors
 /// If a data file cannot be read, or is no longer what the spec was checked against.
 pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
     let (shape, lane) = trial.parts();
+    if let Some(file) = &shape.task.bundle {
+        return bundle::start(&shape, file, &lane);
+    }
     let weights = init::weights(&shape, &[lane], lanes::pads(&shape, 1), kind(shape.dtype));
     let mut arrays = Vec::new();
     for (l, layer) in weights.layers.iter().enumerate() {
@@ -103,7 +108,8 @@ fn data(name: &str, shape: &Shape, draws: &[Batch], stacked: bool) -> Vec<Array>
     vec![array(format!("{name}.inputs"), &inputs), targets]
 }
 
-fn array(name: String, tensor: &Tensor) -> Array {
+/// A tensor on the host.
+pub fn array(name: String, tensor: &Tensor) -> Array {
     let shape = tensor.size().iter().map(|&n| n as usize).collect();
     Array { name, shape, values: Values::Float(host(tensor)) }
 }

@@ -25,6 +25,8 @@ pub enum Role {
     Scale,
     /// The learned shift of a norm, `[1, width]`.
     Shift,
+    /// A parameter of a model of the user's own, `[1, elements]`. It belongs to no layer.
+    Own,
 }
 
 /// Parameters of the same role and size in consecutive layers.
@@ -54,7 +56,7 @@ pub fn layout(shape: &Shape) -> Vec<ParameterGroup> {
     // The gates of a recurrent layer stand side by side.
     let columns = match shape.network {
         Network::Gated { cell, .. } => cell.gates() * width,
-        Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => width,
+        Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Bundle => width,
     };
     let norm = usize::from(shape.network.norm().is_some_and(|n| n != Norm::None));
     let shift = usize::from(matches!(shape.network.norm(), Some(Norm::Batch(_) | Norm::Layer(_))));
@@ -123,9 +125,11 @@ impl Weights {
         Weights::zeros(&self.layout, self.lanes, self.groups[0].kind())
     }
 
-    fn of(layout: &[ParameterGroup], groups: Vec<Tensor>) -> Weights {
+    /// Makes weights of tensors `[layers, lane, rows, cols]`, one for each group.
+    pub fn of(layout: &[ParameterGroup], groups: Vec<Tensor>) -> Weights {
         let lanes = groups[0].size()[1];
-        let depth = layout.iter().map(|g| g.first_layer + g.layers).max().unwrap_or(0);
+        let layered = layout.iter().filter(|g| g.role != Role::Own);
+        let depth = layered.map(|g| g.first_layer + g.layers).max().unwrap_or(0);
         let view = |role: Role, layer: usize| {
             let at = layout
                 .iter()
@@ -150,7 +154,7 @@ impl Weights {
             } else {
                 slices.extend((0..group.layers as i64).map(|layer| tensor.narrow(0, layer, 1)));
             }
-            is_output.resize(slices.len(), group.first_layer + 1 == depth);
+            is_output.resize(slices.len(), group.role != Role::Own && group.first_layer + 1 == depth);
         }
         let flat = slices.iter().map(|t| t.view([t.size()[0] * lanes, t.size()[2] * t.size()[3]])).collect();
         Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, flat }

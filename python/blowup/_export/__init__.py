@@ -18,7 +18,7 @@ from torch import nn
 
 import blowup
 from blowup._bundle import FORMAT, NAMES, VERSION, Bundle
-from blowup._export import check, graph, inputs, lanes, one_lane, places
+from blowup._export import check, graph, inputs, lanes, one_lane, places, size
 from blowup._export.one_lane import Loss, OneLane
 from blowup._refused import Refused
 
@@ -194,6 +194,7 @@ def _graph(
             raise Refused(reason)
         loops |= unrolled
     _, results, common = nodes[0]
+    sizes = size.of_step(traced[0], TRACED[0])
     constants = []
     for value in common:
         if isinstance(value, torch.Tensor):
@@ -209,6 +210,9 @@ def _graph(
     }
     return {
         "draws": _streams(one),
+        "live_bytes": sizes.live,
+        "made_bytes": sizes.made,
+        "multiplications": sizes.multiplications,
         "constants": constants,
         "nodes": form,
         "outputs": outputs,

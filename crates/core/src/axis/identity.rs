@@ -1,7 +1,7 @@
 //! What makes two trials the same run: a hash of every field that changes the meaning of a trial,
 //! and of nothing else.
 
-use super::{Axis, Identity, TABLE};
+use super::{Axis, Id, Identity, TABLE};
 use crate::trial::{Budget, Given, Trial, TrialId, Value};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -30,11 +30,15 @@ impl Trial {
             return text;
         }
         let task = &self.task;
-        put(&mut text, "task", Text(task.kind.name()));
-        put(&mut text, "inputs", Integer(task.inputs as u64));
-        put(&mut text, "outputs", Integer(task.outputs as u64));
-        put(&mut text, "samples", Integer(task.samples as u64));
-        put(&mut text, "input_std", Float(task.input_std));
+        if let Some(bundle) = &task.bundle {
+            put_text(&mut text, "bundle", format_args!("{:?}", bundle.sha256));
+        } else {
+            put(&mut text, "task", Text(task.kind.name()));
+            put(&mut text, "inputs", Integer(task.inputs as u64));
+            put(&mut text, "outputs", Integer(task.outputs as u64));
+            put(&mut text, "samples", Integer(task.samples as u64));
+            put(&mut text, "input_std", Float(task.input_std));
+        }
         if let Some(csv) = &task.csv {
             put_text(
                 &mut text,
@@ -44,7 +48,9 @@ impl Trial {
         }
         self.put_budget(&mut text);
         put(&mut text, "loss_ratio", Float(self.loss_ratio));
-        for axis in TABLE.iter().filter(|axis| matches!(axis.identity, Identity::Always)) {
+        // The name of a bundle is its path, which means nothing.
+        let means = |axis: &&Axis| task.bundle.is_none() || axis.id != Id::Network;
+        for axis in TABLE.iter().filter(|axis| matches!(axis.identity, Identity::Always)).filter(means) {
             if let Some(value) = (axis.get)(self) {
                 put(&mut text, axis.name, value);
             }

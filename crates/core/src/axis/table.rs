@@ -103,12 +103,19 @@ const fn is(axis: Id, names: &'static [&'static str]) -> Need {
     Need { axis, test: Test::OneOf(names) }
 }
 
+/// The networks that blowup builds itself. A bundle is a model of the user's own.
+const BUILT_IN: Need = is(Id::Network, Network::NAMES);
 const HIDDEN: Need = Need { axis: Id::Depth, test: Test::AtLeastOne };
 const RECURRENT: Need = is(Id::Network, Network::RECURRENT);
 const GATED: Need = is(Id::Network, Gated::NAMES);
 /// The networks whose activation can be chosen and that have a place for a norm.
 const STAGED: Need = is(Id::Network, &["mlp", "rnn"]);
 const LEARNED: Need = is(Id::Bias, &["learned"]);
+
+/// The value in a trial of a built-in net. In a bundle the axis does not apply.
+fn of_net(trial: &Trial, value: Value) -> Option<Value> {
+    (trial.network != Network::Bundle).then_some(value)
+}
 
 /// The text of a value that is a name.
 fn text(value: Value) -> &'static str {
@@ -149,20 +156,28 @@ axes! {
         default: Is(Text("mlp")),
         rides: Rides::Shape,
         title: "network",
-        text: "The kind of network. A recurrent one needs `sequence_length` and a task with sequences.",
-        get: |trial| Some(Text(trial.network.name())),
-        set: |trial, value| trial.network = known(value, Network::from_name),
+        text: "The kind of network. A recurrent one needs `sequence_length` and a task with sequences. `{ file = \"model.blowup\" }` is a model of your own: see own-model.md.",
+        get: |trial| match &trial.task.bundle {
+            Some(bundle) => Some(Value::text(&bundle.name)),
+            None => Some(Text(trial.network.name())),
+        },
+        set: |trial, value| {
+            if trial.task.bundle.is_none() {
+                trial.network = known(value, Network::from_name);
+            }
+        },
         ..PLAIN
     },
     Depth: Axis {
         name: "depth",
         kind: Kind::Integer { min: 0, max: 10_000 },
         default: Is(Integer(1)),
+        needs: &[BUILT_IN],
         rides: Rides::Shape,
         title: "depth (hidden layers)",
         text: "The number of hidden layers; 0 is a linear model.",
         also: &["layers", "num_layers"],
-        get: |trial| Some(Integer(trial.network.depth() as u64)),
+        get: |trial| of_net(trial, Integer(trial.network.depth() as u64)),
         set: |trial, value| trial.network.set_depth(size(value)),
         ..PLAIN
     },
@@ -170,7 +185,7 @@ axes! {
         name: "width",
         kind: Kind::Integer { min: 1, max: 1_000_000 },
         default: Is(Integer(64)),
-        needs: &[HIDDEN],
+        needs: &[BUILT_IN, HIDDEN],
         rides: Rides::Shape,
         title: "width (units a layer)",
         text: "The units of a hidden layer.",
@@ -180,7 +195,7 @@ axes! {
             Network::Mlp { width, .. } | Network::Rnn { width, .. } | Network::Gated { width, .. } => {
                 *width = size(value);
             }
-            Network::Linear => panic!("a linear model has no width"),
+            Network::Linear | Network::Bundle => panic!("this network has no width"),
         },
         ..PLAIN
     },
@@ -216,9 +231,10 @@ axes! {
         name: "init",
         kind: init(Id::InitScale),
         default: Is(Text("pytorch")),
+        needs: &[BUILT_IN],
         title: "initialization",
         text: "The initializer of the weights, as in `torch.nn.init`. It sees the gates of a recurrent layer as one matrix, as PyTorch's do.",
-        get: |trial| Some(Text(trial.init.kind.name())),
+        get: |trial| of_net(trial, Text(trial.init.kind.name())),
         set: |trial, value| trial.init.kind = known(value, InitKind::from_name),
         ..PLAIN
     },
@@ -226,9 +242,10 @@ axes! {
         name: "init_scale",
         kind: FINITE,
         default: Is(Float(1.0)),
+        needs: &[BUILT_IN],
         title: "scale of the initial weights",
         text: "The standard deviation of normal, the bound of uniform, the variance times fan_in of scaled, the value of constant; a gain for the others.",
-        get: |trial| Some(Float(trial.init.scale)),
+        get: |trial| of_net(trial, Float(trial.init.scale)),
         set: |trial, value| trial.init.scale = f64::of(value),
         ..PLAIN
     },
@@ -236,10 +253,11 @@ axes! {
         name: "init_offset",
         kind: FINITE,
         default: Is(Float(0.0)),
+        needs: &[BUILT_IN],
         identity: Added(4),
         title: "init offset",
         text: "The number that is added to the weights of the first layer.",
-        get: |trial| Some(Float(trial.init.offset)),
+        get: |trial| of_net(trial, Float(trial.init.offset)),
         set: |trial, value| trial.init.offset = f64::of(value),
         ..PLAIN
     },
@@ -287,10 +305,11 @@ axes! {
         name: "bias",
         kind: one_of(&["none", "learned"]),
         default: Is(Text("learned")),
+        needs: &[BUILT_IN],
         rides: Rides::Shape,
         title: "bias",
         text: "Whether layers have biases.",
-        get: |trial| Some(Text(if trial.bias == Bias::None { "none" } else { "learned" })),
+        get: |trial| of_net(trial, Text(if trial.bias == Bias::None { "none" } else { "learned" })),
         set: |trial, value| {
             trial.bias = match (text(value), trial.init.kind) {
                 ("none", _) => Bias::None,
@@ -304,7 +323,7 @@ axes! {
         name: "bias_std",
         kind: NOT_NEGATIVE,
         default: OfInit,
-        needs: &[LEARNED],
+        needs: &[BUILT_IN, LEARNED],
         title: "standard deviation of the initial biases",
         text: "The standard deviation of the initial biases.",
         get: |trial| match trial.bias {
@@ -349,11 +368,13 @@ axes! {
         text: "Whether hidden layers from the second on add their input to their output.",
         get: |trial| match trial.network {
             Network::Mlp { residual, .. } => Some(Boolean(residual)),
-            Network::Linear | Network::Rnn { .. } | Network::Gated { .. } => None,
+            Network::Linear | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => None,
         },
         set: |trial, value| match &mut trial.network {
             Network::Mlp { residual, .. } => *residual = bool::of(value),
-            Network::Linear | Network::Rnn { .. } | Network::Gated { .. } => panic!("only an mlp has residual layers"),
+            Network::Linear | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => {
+                panic!("only an mlp has residual layers")
+            }
         },
         ..PLAIN
     },
@@ -361,11 +382,12 @@ axes! {
         name: "parametrization",
         kind: one_of(Parametrization::NAMES),
         default: Is(Text("standard")),
+        needs: &[BUILT_IN],
         rides: Rides::Shape,
         identity: Added(3),
         title: "parametrization",
         text: "The factor of each layer's product: 1 in standard, 1/sqrt(fan_in) in ntk, the same in mean_field but 1/fan_in in its output layer. The last two go with init normal(1.0).",
-        get: |trial| Some(Text(trial.parametrization.name())),
+        get: |trial| of_net(trial, Text(trial.parametrization.name())),
         set: |trial, value| trial.parametrization = known(value, Parametrization::from_name),
         ..PLAIN
     },
@@ -373,10 +395,11 @@ axes! {
         name: "loss",
         kind: one_of(Loss::NAMES),
         default: OfTask,
+        needs: &[BUILT_IN],
         rides: Rides::Shape,
         title: "loss",
         text: "The loss that is trained on, as in PyTorch.",
-        get: |trial| Some(Text(trial.loss.name())),
+        get: |trial| of_net(trial, Text(trial.loss.name())),
         set: |trial, value| trial.loss = known(value, Loss::from_name),
         ..PLAIN
     },
@@ -435,10 +458,11 @@ axes! {
         name: "lr_output",
         kind: HELD,
         default: Follows(Id::Lr),
+        needs: &[BUILT_IN],
         identity: Added(5),
         title: "learning rate of the output layer",
         text: "The learning rate of the output layer.",
-        get: |trial| Some(Float(trial.lr_output.unwrap_or(trial.lr))),
+        get: |trial| of_net(trial, Float(trial.lr_output.unwrap_or(trial.lr))),
         set: |trial, value| trial.lr_output = Some(f64::of(value)).filter(|lr| *lr != trial.lr),
         ..UPDATE
     },
@@ -505,6 +529,7 @@ axes! {
         name: "batch",
         kind: Kind::Integer { min: 1, max: ALL_SAMPLES },
         default: Is(Integer(ALL_SAMPLES)),
+        needs: &[BUILT_IN],
         rides: Rides::Shape,
         title: "batch (samples an update)",
         text: "The samples of an update. \"all\" is a full batch, which is never shuffled.",
@@ -542,7 +567,7 @@ axes! {
             Network::Rnn { sequence_length, .. } | Network::Gated { sequence_length, .. } => {
                 *sequence_length = size(value);
             }
-            Network::Linear | Network::Mlp { .. } => panic!("an mlp reads no sequences"),
+            Network::Linear | Network::Mlp { .. } | Network::Bundle => panic!("this network reads no sequences"),
         },
         ..PLAIN
     },
@@ -550,6 +575,7 @@ axes! {
         name: "dtype",
         kind: one_of(Dtype::NAMES),
         default: Is(Text("float32")),
+        needs: &[BUILT_IN],
         rides: Rides::Shape,
         title: "dtype",
         text: "The type of the weights, activations, gradients and optimizer states alike. The 16-bit ones keep no master weights and scale no loss; they are emulated, so they are no faster. Denormals are flushed to zero, see below.",
@@ -572,10 +598,11 @@ axes! {
         name: "data_seed",
         kind: SEED,
         default: Follows(Id::Seed),
+        needs: &[BUILT_IN],
         identity: Added(9),
         title: "data seed",
         text: "The seed of the data, for the tasks that draw them.",
-        get: |trial| Some(Integer(trial.data_seed())),
+        get: |trial| of_net(trial, Integer(trial.data_seed())),
         set: |trial, value| trial.data_seed = Some(u64::of(value)),
         ..PLAIN
     },

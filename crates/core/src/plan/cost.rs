@@ -9,7 +9,7 @@
 
 use super::footprint::{self, Footprint};
 use super::workload::Workload;
-use crate::trial::{Activation, Dtype, Network, Norm, TaskKind, Trial};
+use crate::trial::{Activation, Dtype, Network, Norm, StepSize, TaskKind, Trial};
 use crate::verdict::Record;
 
 /// The floating-point operations per second of f32 matrix products of any size. The fixed time of
@@ -53,6 +53,11 @@ const HESSIAN_PRODUCTS: f64 = 40.0;
 const SECONDS_PER_HESSIAN_UNIT: f64 = 5e-9;
 /// The seconds of such a product for each layer (at one time step).
 const SECONDS_PER_HESSIAN_LAYER: f64 = 100e-6;
+
+/// The seconds of a call of an operator of a bundle, beside its arithmetic.
+const SECONDS_PER_NODE: f64 = 1.0e-6;
+/// The seconds that a bundle's operators take for each byte of their results, beside products.
+const SECONDS_PER_MADE_BYTE: f64 = 0.15e-9;
 
 /// What a layer takes beside its matrix products.
 struct Passes {
@@ -148,6 +153,9 @@ impl Cost {
             return Cost::of_program();
         }
         let m = Workload::of(trial);
+        if let Some(bundle) = &trial.task.bundle {
+            return Cost::of_bundle(trial, &bundle.step, &m, record);
+        }
         let slower = match trial.dtype {
             Dtype::Float32 => 1.0,
             Dtype::Float64 => 2.0,
@@ -211,6 +219,25 @@ impl Cost {
             seconds_per_chunk: 0.0,
             bytes_per_lane: PROGRAM_BYTES,
             held: Footprint::of_program(),
+            share: 0.0,
+        }
+    }
+
+    /// The cost of a bundle's trial. Half of the nodes of a step belong to its forward pass, more or
+    /// less.
+    fn of_bundle(trial: &Trial, step: &StepSize, m: &Workload, record: &Record) -> Cost {
+        let slower = if trial.dtype == Dtype::Float64 { 2.0 } else { 1.0 };
+        let pass = slower * 2.0 * step.multiplications as f64 / FLOPS_PER_SECOND
+            + SECONDS_PER_MADE_BYTE * step.made_bytes as f64;
+        let update = slower * SECONDS_PER_PARAMETER * (4.0 + m.moments) * m.parameters;
+        let dispatch = SECONDS_PER_STEP + SECONDS_PER_NODE * step.nodes as f64;
+        let passes = m.steps + 1.0 + 0.5 * m.evaluation_passes();
+        Cost {
+            seconds_per_lane: passes * pass + m.steps * update,
+            seconds_per_seed: SECONDS_PER_PLACE * m.epochs * m.samples,
+            seconds_per_chunk: passes * dispatch,
+            bytes_per_lane: m.working_set(),
+            held: Footprint::of(trial, m, record),
             share: 0.0,
         }
     }

@@ -82,10 +82,12 @@ impl Footprint {
             | TaskKind::TemporalOrder
             | TaskKind::NoiseSequence => (m.bytes * m.numbers * kept_samples, DRAWN * drawn),
         };
+        // The file of a bundle is held beside the tensors that are made of it.
+        let file = trial.task.bundle.as_ref().map_or(0.0, |bundle| 2.0 * bundle.bytes as f64);
         let kept_per_unit = match trial.network {
             Network::Gated { .. } => CURVED_GATED,
             _ if normed => CURVED_NORMED,
-            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => CURVED,
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Bundle => CURVED,
         };
         let curved = f64::from(record.sharpness)
             * size_of::<f64>() as f64
@@ -97,7 +99,7 @@ impl Footprint {
             per_seed,
             // The data is drawn before anything is differentiated twice, and text is made after all
             // of that.
-            per_chunk: LAYER * layers + data.max(curved).max(text),
+            per_chunk: LAYER * layers + file + data.max(curved).max(text),
         }
     }
 

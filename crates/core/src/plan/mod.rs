@@ -233,7 +233,10 @@ fn name(trial: &Trial) -> String {
     if trial.given.is_some() {
         return "program".to_owned();
     }
-    let mut name = format!("{} depth {}", trial.network.name(), trial.network.depth());
+    let mut name = match &trial.task.bundle {
+        Some(bundle) => bundle.name.clone(),
+        None => format!("{} depth {}", trial.network.name(), trial.network.depth()),
+    };
     let mut add = |what: &str, value: Option<String>| {
         if let Some(value) = value {
             name.push_str(&format!(" {what}{value}"));

@@ -30,17 +30,22 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The sizes of a trial of a built-in net.
+    /// The sizes of a trial that the engine trains.
     pub fn of(trial: &Trial) -> Workload {
-        let (inputs, outputs) = (trial.task.inputs as f64, trial.task.outputs as f64);
+        let bundle = trial.task.bundle.as_deref();
+        let (inputs, outputs) = match bundle {
+            Some(_) => (0.0, 0.0),
+            None => (trial.task.inputs as f64, trial.task.outputs as f64),
+        };
         let depth = trial.network.depth() as f64;
         let width = trial.network.width().unwrap_or(0) as f64;
         let time = trial.network.sequence_length().unwrap_or(1) as f64;
         let gates = match trial.network {
             Network::Gated { cell, .. } => cell.gates() as f64,
-            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => 1.0,
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Bundle => 1.0,
         };
         let (parameters, products) = match trial.network {
+            Network::Bundle => (bundle.map_or(0.0, |bundle| bundle.parameters as f64), 0.0),
             Network::Linear => (inputs * outputs, inputs * outputs),
             Network::Mlp { .. } => {
                 let weights = inputs * width + (depth - 1.0) * width * width + width * outputs;
@@ -57,6 +62,16 @@ impl Workload {
             Optimizer::Adam { .. } | Optimizer::Adamw { .. } => 2.0,
         };
         let batch = trial.batch as f64;
+        let bytes = match trial.dtype {
+            Dtype::Float32 => 4.0,
+            Dtype::Float64 => 8.0,
+            Dtype::Bfloat16 | Dtype::Float16 => 2.0,
+        };
+        let units = match bundle {
+            // A unit counts twice: see `working_set`.
+            Some(bundle) => bundle.step.live_bytes as f64 / bytes / 2.0,
+            None => batch * (gates * width * depth * time + outputs),
+        };
         Workload {
             samples: trial.task.samples as f64,
             numbers: inputs * time + outputs,
@@ -67,13 +82,9 @@ impl Workload {
             time,
             parameters,
             products,
-            units: batch * (gates * width * depth * time + outputs),
+            units,
             moments,
-            bytes: match trial.dtype {
-                Dtype::Float32 => 4.0,
-                Dtype::Float64 => 8.0,
-                Dtype::Bfloat16 | Dtype::Float16 => 2.0,
-            },
+            bytes,
             is_recurrent: trial.network.sequence_length().is_some(),
             is_fresh: trial.task.is_fresh(),
         }

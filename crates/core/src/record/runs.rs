@@ -18,16 +18,16 @@ pub static TRIAL: About = About {
 pub static FRONT: [Column<Trial>; 5] = [
     About { name: "label", text: "The label of the trial's block.", empty: "where the block has none", ..PLAIN }
         .text(|trial| Some(&trial.label)),
-    About { name: "task", text: "The kind of the task; `program` where a program trains the trial.", ..PLAIN }
+    About { name: "task", text: "The kind of the task; `program` or `bundle` of a model of the user's own.", ..PLAIN }
         .text(|trial| Some(trial.task_name())),
     About {
         name: "inputs",
         unit: "numbers",
         text: "The features of a sample, or of a time step.",
-        empty: "of a program",
+        empty: "of a program and a bundle",
         ..PLAIN
     }
-    .integer(|trial| trial.given.is_none().then_some(trial.task.inputs as u64)),
+    .integer(|trial| (trial.given.is_none() && trial.task.bundle.is_none()).then_some(trial.task.inputs as u64)),
     About {
         name: "samples",
         unit: "samples",
@@ -102,11 +102,15 @@ pub static MEASURED: [Column<Measured>; 31] = [
     About {
         name: "nonfinite_site",
         text: "The tensor in which the first value of that step was not finite: `weight`, `activation`, `loss`, \
-               `backprop signal` or `weight gradient`, the first of them in the order of the computation.",
+               `backprop signal` or `weight gradient`, the first of them in the order of the computation. Of a bundle it \
+               is the operator that made the value, such as `aten.div`, or `parameter`.",
         empty: "if there is no such step, or only the norm overflowed",
         ..PLAIN
     }
-    .text(|measured| measured.site.map(|site| site.tensor.name())),
+    .text(|measured| match (&measured.site, &measured.origin) {
+        (Some(site), _) => Some(site.tensor.name()),
+        (None, origin) => origin.as_ref()?.operator.as_deref(),
+    }),
     About {
         name: "nonfinite_layer",
         unit: "layer",
@@ -314,16 +318,16 @@ pub static MEASURED: [Column<Measured>; 31] = [
     .float(|measured| measured.sharpness_final),
     About {
         name: "nonfinite_module",
-        text: "The module of a program's own model in which the first value that is not finite was, as the program \
-               says it: its path, or `derivative of` its path.",
-        empty: "of a built-in net, and where a program does not say it",
+        text: "The module of the user's own model in which the first value that is not finite was: its path, or \
+               `derivative of` its path. A program says it; in a bundle it is found.",
+        empty: "of a built-in net, and where it is not known",
         ..PLAIN
     }
     .text(|measured| measured.origin.as_ref()?.module.as_deref()),
     About {
         name: "nonfinite_source",
-        text: "The line of the program's code where that was, as `model.py:42`.",
-        empty: "of a built-in net, and where a program does not say it",
+        text: "The line of the user's code where that was, as `model.py:42`.",
+        empty: "of a built-in net, and where it is not known",
         ..PLAIN
     }
     .text(|measured| measured.origin.as_ref()?.source.as_deref()),

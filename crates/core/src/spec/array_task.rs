@@ -197,6 +197,7 @@ impl Asked<'_> {
             separator: ',',
             classes: Vec::new(),
             arrays: Some(TakenArrays { sizes, standardize: self.standardize, targets_file }),
+            bundle: None,
         };
         let largest = |array: Array| {
             let name = array.name.clone();
@@ -259,6 +260,7 @@ impl ArraysDraft {
             input_std: 1.0,
             csv: None,
             arrays: Some(Box::new(self.file.clone())),
+            bundle: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A `[[grid]]` block: its keys and those of `[base]` are read into dials, and zipped lists are
 //! joined. `check` finds out whether the dials make sense together.
 
+use super::bundle::KnownBundle;
 use super::dial::{self, Dial};
 use super::report::{Mistake, Problems, excerpt};
 use super::settings::Seeds;
@@ -24,6 +25,8 @@ pub struct Block {
     pub distinct: bool,
     /// The program that trains its trials; `None` for a built-in net.
     pub program: Option<Arc<Programmed>>,
+    /// The bundles that it trains; none of a built-in net.
+    pub bundles: Vec<KnownBundle>,
 }
 
 /// A program, and the axes that it is given in every block.

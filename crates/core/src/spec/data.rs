@@ -1,6 +1,7 @@
 //! The data of csv tasks, without their bytes: what was taken of a file, to be shown and kept, and
 //! what a file looks like that is no data set.
 
+use super::bundle::TakenBundle;
 use super::report::{Mistake, excerpt};
 use crate::arrays::Sizes;
 use crate::csv_task::{DataSet, DataSetError};
@@ -44,6 +45,9 @@ pub struct Taken {
     /// The sizes of an `arrays` task, and the file of its targets where they have their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrays: Option<TakenArrays>,
+    /// What a bundle is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<TakenBundle>,
 }
 
 /// What an `arrays` task takes.
@@ -71,6 +75,7 @@ impl Taken {
             separator: ',',
             classes: Vec::new(),
             arrays: None,
+            bundle: None,
         }
     }
 
@@ -82,7 +87,7 @@ impl Taken {
 
     /// Whether it is a file of a program. A data set has features, and such a file has none.
     pub fn is_of_program(&self) -> bool {
-        self.features.is_empty() && self.target.is_empty()
+        self.features.is_empty() && self.target.is_empty() && self.bundle.is_none()
     }
 }
 
@@ -94,6 +99,9 @@ impl Taken {
     pub fn told(&self) -> String {
         if self.is_of_program() {
             return format!("`{}`: a file of the program, sha256 {}", excerpt(&self.path), self.sha256);
+        }
+        if let Some(bundle) = &self.bundle {
+            return format!("`{}`: {}", excerpt(&self.path), bundle.told());
         }
         if let Some(TakenArrays { sizes, .. }) = &self.arrays {
             let time = sizes.time.map_or(String::new(), |time| format!(" of {time} time steps"));
@@ -284,6 +292,7 @@ impl Asked<'_> {
             separator: self.separator,
             classes: table.classes.clone(),
             arrays: None,
+            bundle: None,
         }
     }
 }

@@ -188,16 +188,18 @@ pub fn read(axis: &'static Axis, node: &Node, known: &AxisSet, problems: &mut Pr
     let (mut cells, mut fine) = (Vec::new(), true);
     for item in items {
         match &item.raw {
-            Raw::Table(entries) => match range::read(axis, entries, &item.span, known, problems) {
-                Some(divided) if cells.len() as u64 + divided.range.points <= LISTED => {
-                    points(axis, divided, &mut cells)
+            Raw::Table(entries) if axis.id != Id::Network => {
+                match range::read(axis, entries, &item.span, known, problems) {
+                    Some(divided) if cells.len() as u64 + divided.range.points <= LISTED => {
+                        points(axis, divided, &mut cells)
+                    }
+                    Some(_) => {
+                        problems.push(&item.span, too_many(axis));
+                        fine = false;
+                    }
+                    None => fine = false,
                 }
-                Some(_) => {
-                    problems.push(&item.span, too_many(axis));
-                    fine = false;
-                }
-                None => fine = false,
-            },
+            }
             raw => {
                 let written = value::typed(axis, raw).and_then(|written| checked(axis, written));
                 match problems.keep(&item.span, written) {

@@ -2,6 +2,7 @@
 //! the top of the spec. It was not checked as a whole yet.
 
 use super::block::{self, Axes};
+use super::bundle;
 use super::check::View;
 use super::data::Sources;
 use super::dial::LISTED;
@@ -68,14 +69,21 @@ pub struct Draft {
     pub settings: Settings,
     /// Whether a program trains its trials.
     pub of_program: bool,
+    /// Whether the block itself, and not the top of the spec, has a task.
+    pub has_own_task: bool,
 }
 
 impl Draft {
+    /// Whether a network of the block is a bundle.
+    pub fn trains_bundles(&self) -> bool {
+        !bundle::named(&self.view(&[], &[])).is_empty()
+    }
+
     /// The block as it is checked. `samples` has the samples of each plan, as far as they are
     /// known.
     pub fn view<'a>(&'a self, plans: &'a [TaskDraft], samples: &[Option<usize>]) -> View<'a> {
         let (task, samples) = match self.settings.task {
-            Setting::Is(i) => (Some(&plans[i]), samples.get(i).copied().flatten()),
+            Setting::Is(i) => (plans.get(i), samples.get(i).copied().flatten()),
             Setting::Missing | Setting::Broken => (None, None),
         };
         View { axes: &self.axes, task, samples, span: &self.span, of_program: self.of_program }
@@ -168,6 +176,7 @@ pub fn drafts(
                 key => unknown_axis(entry, key, &key::names(&key::BLOCK), known, problems),
             }
         }
+        let has_own_task = !settings.task.is_missing();
         settings.budget = settings.budget.or(&global.budget);
         settings.seeds = settings.seeds.or(&global.seeds);
         settings.task = settings.task.or(&global.task);
@@ -177,7 +186,14 @@ pub fn drafts(
             problems.add(&span, message, "those of [base] count in every block; take ranges, or several specs");
             break;
         }
-        drafts.push(Draft { axes: own.over(base, known), span, own, settings, of_program: known.of_program });
+        drafts.push(Draft {
+            axes: own.over(base, known),
+            span,
+            own,
+            settings,
+            of_program: known.of_program,
+            has_own_task,
+        });
     }
     if drafts.is_empty() && problems.is_empty() {
         problems.add(&grid.span, "the grid has no blocks", "write [[grid]] and its axes below it");
@@ -192,7 +208,7 @@ fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
         let hint = "write epochs = 100 (or steps) at the top of the spec or here";
         problems.add(&draft.span, "this block has no `epochs`", hint);
     }
-    let task = drafts.iter().find(|draft| draft.settings.task.is_missing());
+    let task = drafts.iter().find(|draft| draft.settings.task.is_missing() && !draft.trains_bundles());
     if let Some(draft) = task.filter(|_| !known.of_program) {
         let hint = "write [task] with its `kind` at the top of the spec, or here: task = { kind = \"teacher\", samples = 256 }";
         problems.add(&draft.span, "this block has no task", hint);

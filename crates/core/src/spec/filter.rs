@@ -121,7 +121,7 @@ impl Attribute {
             (Attribute::Label, Raw::Text(text)) => Ok(Want::Text(text.clone())),
             (Attribute::Task, Raw::Text(text)) => {
                 let name = text.replace('_', "-");
-                let known: Vec<&str> = TaskKind::ALL.iter().map(|kind| kind.name()).collect();
+                let known: Vec<&str> = TaskKind::ALL.iter().map(|kind| kind.name()).chain(["bundle"]).collect();
                 match known.contains(&name.as_str()) {
                     true => Ok(Want::Text(name)),
                     false => Err(Mistake::unknown(format!("`{}` is not a task", excerpt(text)), text, &known)),

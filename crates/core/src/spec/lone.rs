@@ -120,5 +120,6 @@ fn suspects(block: &Block, excludes: &[Filter]) -> Option<Block> {
     let seeds = if seeds { block.seeds.clone() } else { Seeds::List(vec![block.seeds.at(0)]) };
     let Block { label, tasks, budget, loss_ratio, .. } = block;
     let (label, tasks) = (label.clone(), tasks.clone());
-    Some(Block { label, tasks, budget: *budget, loss_ratio: *loss_ratio, seeds, dials, distinct: false, program: None })
+    let (budget, loss_ratio, distinct, program, bundles) = (*budget, *loss_ratio, false, None, Vec::new());
+    Some(Block { label, tasks, budget, loss_ratio, seeds, dials, distinct, program, bundles })
 }

@@ -14,6 +14,7 @@
 
 mod array_task;
 mod block;
+mod bundle;
 mod check;
 pub mod data;
 mod dial;
@@ -44,6 +45,7 @@ use crate::axis::{AxisSet, Id};
 use crate::trial::Loss;
 use crate::verdict::Record;
 use block::{Axes, AxisKey, Block, Programmed};
+use bundle::KnownBundle;
 use check::View;
 use data::{Read, Sources, Taken};
 use dial::Dial;
@@ -228,6 +230,13 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
         left(&spec, &grid.span, problems);
         return Some(spec);
     }
+    let bundles = bundle::read_all(&drafts, open, problems);
+    if let Some(node) = recorded.filter(|_| record.layers != crate::verdict::Layers::Never || record.sharpness)
+        && drafts.iter().any(|draft| draft.trains_bundles())
+    {
+        let message = "a bundle has no layers and no sharpness that is measured";
+        problems.add(&node.span, message, "record `epochs` and `steps`");
+    }
     let tasks = tasks(&drafts, &plans, problems);
     let samples: Vec<Option<usize>> = tasks.iter().map(|tasks| Some(tasks.any()?.samples)).collect();
     check_all(&drafts, &base, &plans, &samples, problems);
@@ -238,8 +247,8 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
         return None;
     }
     let places: Vec<Span> = drafts.iter().map(|draft| draft.view(&plans, &samples).place_of_batch().clone()).collect();
-    let blocks = finish(drafts, &plans, &tasks, &samples, loss_ratio)?;
-    let (data, warnings) = (taken(&tasks), Vec::new());
+    let blocks = finish(drafts, &plans, &tasks, &samples, &bundles, loss_ratio)?;
+    let (data, warnings) = (taken(&tasks, &bundles), Vec::new());
     let (program, axes) = (None, known);
     let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, warnings };
     left(&spec, &grid.span, problems);
@@ -288,13 +297,14 @@ fn programmed(draft: Draft, loss_ratio: f64, program: &Programmed) -> Option<Blo
     let seeds = seeds.value().unwrap_or(Seeds::First(1));
     let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
     let (tasks, program) = (Tasks::default(), Some(Arc::new(program.clone())));
-    Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct: false, program })
+    let bundles = Vec::new();
+    Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct: false, program, bundles })
 }
 
-/// What the tasks take of their files, each file once.
-fn taken(tasks: &[Tasks]) -> Vec<Taken> {
+/// What the tasks and the bundles take of their files, each file once.
+fn taken(tasks: &[Tasks], bundles: &[KnownBundle]) -> Vec<Taken> {
     let mut data: Vec<Taken> = Vec::new();
-    for taken in tasks.iter().filter_map(|task| task.taken.as_ref()) {
+    for taken in tasks.iter().filter_map(|task| task.taken.as_ref()).chain(bundles.iter().map(|b| &b.taken)) {
         if !data.contains(taken) {
             data.push(taken.clone());
         }
@@ -325,17 +335,25 @@ fn finish(
     plans: &[TaskDraft],
     tasks: &[Tasks],
     samples: &[Option<usize>],
+    bundles: &[KnownBundle],
     loss_ratio: f64,
 ) -> Option<Vec<Block>> {
     let single = drafts.len() == 1;
     let block = |draft: Draft| {
-        let tasks = tasks[draft.settings.task.clone().value()?].clone();
-        let distinct = single && draft.view(plans, samples).is_distinct(tasks.any()?.samples);
+        let names = bundle::named(&draft.view(plans, samples));
+        let bundles: Vec<KnownBundle> = bundles.iter().filter(|b| names.contains(&b.name)).cloned().collect();
+        let (tasks, distinct) = if bundles.is_empty() {
+            let tasks = tasks[draft.settings.task.clone().value()?].clone();
+            let distinct = single && draft.view(plans, samples).is_distinct(tasks.any()?.samples);
+            (tasks, distinct)
+        } else {
+            (Tasks::default(), false)
+        };
         let Settings { label, budget, seeds, task: _ } = draft.settings;
         let seeds = seeds.value().unwrap_or(Seeds::First(1));
         let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
         let program = None;
-        Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct, program })
+        Some(Block { label, tasks, budget: budget.value()?, loss_ratio, seeds, dials, distinct, program, bundles })
     };
     drafts.into_iter().map(block).collect()
 }

@@ -2,11 +2,12 @@
 //! order of the table. Everything was checked before, so nothing fails here.
 
 use super::block::{Block, Programmed};
+use super::bundle::KnownBundle;
 use super::dial::{Cell, Point};
 use crate::axis::{Default, Id, Kind, Need, TABLE};
 use crate::trial::{
     Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Task,
-    TaskKind, Trial, Value,
+    Trial, Value,
 };
 
 /// The trial of `block` at `point` with the block's first seed.
@@ -14,19 +15,16 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
     if let Some(program) = &block.program {
         return of_program(block, program, point);
     }
-    let loss = match point.get(Id::Loss) {
-        Some(Cell { value: Value::Text(name), .. }) => Loss::from_name(name).expect("a loss of the table"),
-        _ => block.tasks.default_loss(),
-    };
-    let task = block.tasks.of(loss).clone();
     let network = match point.get(Id::Network) {
         Some(Cell { value: Value::Text(network), .. }) => network,
         _ => "mlp",
     };
-    let at = At { point, network, samples: task.samples as u64 };
+    let mut trial = match block.bundles.iter().find(|bundle| bundle.name == network) {
+        Some(bundle) => of_bundle(block, bundle),
+        None => of_net(block, point),
+    };
+    let at = At { point, network, samples: trial.task.samples as u64 };
     let values = TABLE.each_ref().map(|axis| at.value(axis.id));
-    let mut trial = bare(block, task);
-    trial.loss = loss;
     for (axis, value) in TABLE.iter().zip(values) {
         let holds = |need: &Need| {
             let value = need.axis.place().and_then(|place| values[place]);
@@ -39,6 +37,22 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         }
     }
     trial
+}
+
+/// A trial of a built-in net of which the axes are not set yet, apart from the loss, which decides
+/// what the task is.
+fn of_net(block: &Block, point: &Point) -> Trial {
+    let loss = match point.get(Id::Loss) {
+        Some(Cell { value: Value::Text(name), .. }) => Loss::from_name(name).expect("a loss of the table"),
+        _ => block.tasks.default_loss(),
+    };
+    Trial { loss, ..bare(block, block.tasks.of(loss).clone()) }
+}
+
+/// A trial of a bundle of which the axes are not set yet.
+fn of_bundle(block: &Block, bundle: &KnownBundle) -> Trial {
+    let KnownBundle { task, dtype, batch, .. } = bundle;
+    Trial { network: Network::Bundle, dtype: *dtype, batch: *batch, ..bare(block, task.clone()) }
 }
 
 /// A trial of which only what stands beside the axes is set.
@@ -78,9 +92,7 @@ fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
     let declared = program.declared.iter().map(|id| (id.name().into(), value(*id)));
     let program = program.identity.clone();
     let given = Given { program, built_in: built_in.collect(), declared: declared.collect() };
-    let nothing =
-        Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, csv: None, arrays: None };
-    Trial { given: Some(Box::new(given)), ..bare(block, nothing) }
+    Trial { given: Some(Box::new(given)), ..bare(block, Task::none()) }
 }
 
 /// The value of an axis that a spec leaves out, in a trial with this network; `None` if nothing is

@@ -396,6 +396,7 @@ impl TaskDraft {
             input_std: self.input_std.as_ref().map_or(1.0, |std| std.0),
             csv: None,
             arrays: None,
+            bundle: None,
         }
     }
 
@@ -449,6 +450,7 @@ impl File {
                 separator: self.separator,
             }),
             arrays: None,
+            bundle: None,
         };
         Some((task, taken))
     }

@@ -1,9 +1,11 @@
 //! A single value of an axis, which is read from TOML or the command line into a typed `Value`,
 //! short forms included. Lists and ranges are for `dial`.
 
+use super::bundle;
 use super::report::{Mistake, excerpt};
-use super::source::Raw;
+use super::source::{Entry, Node, Raw};
 use crate::axis::{ALL_SAMPLES, Axis, Bounds, Id, Kind, Short};
+use crate::bundle::SUFFIX;
 use crate::trial::Value;
 
 /// The most bytes of a text that is a value, since it stands in every row.
@@ -23,6 +25,13 @@ pub struct Written {
 pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
     let plain = |value| Ok(Written { value, number: None });
     match (&axis.kind, raw) {
+        (_, Raw::Table(entries)) if axis.id == Id::Network => match entries.as_slice() {
+            [Entry { key, value: Node { raw: Raw::Text(file), .. }, .. }] if key == "file" => {
+                bundle_name(file).and_then(plain)
+            }
+            _ => Err(Mistake::new("a network that is a table names a bundle", BUNDLE)),
+        },
+        (_, Raw::Text(text)) if axis.id == Id::Network && bundle::is_name(text) => bundle_name(text).and_then(plain),
         (Kind::Choice { names, short, .. }, Raw::Text(text)) => choice(axis, names, short.as_ref(), text),
         (Kind::Integer { .. }, Raw::Integer(i)) => match u64::try_from(*i) {
             Ok(i) => plain(Value::Integer(i)),
@@ -74,10 +83,24 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
     }
 }
 
+const BUNDLE: &str = "network = { file = \"model.blowup\" }: blowup.export of the Python package writes such a file";
+
+/// The network that a bundle is.
+fn bundle_name(file: &str) -> Result<Value, Mistake> {
+    if file.chars().any(char::is_control) || file.len() > LONGEST_TEXT {
+        return Err(Mistake::new(format!("`{}` is not one plain line, as a cell is", excerpt(file)), BUNDLE));
+    }
+    match bundle::is_name(file) {
+        true => Ok(Value::text(file)),
+        false => Err(Mistake::new(format!("`{}` does not end with `{SUFFIX}`", excerpt(file)), BUNDLE)),
+    }
+}
+
 /// The value that a cell of `runs.csv`, which is not empty, gives `axis`; `None` if it is not of
 /// the axis's type.
 pub fn recorded(axis: &Axis, cell: &str) -> Option<Value> {
     match &axis.kind {
+        Kind::Choice { .. } if axis.id == Id::Network && bundle::is_name(cell) => Some(Value::text(cell)),
         Kind::Choice { names, .. } => names.iter().find(|name| **name == cell).map(|name| Value::Text(name)),
         Kind::Integer { .. } => cell.parse().ok().map(Value::Integer),
         Kind::Float { .. } => cell.parse().ok().map(Value::Float),

@@ -21,7 +21,7 @@ pub use id::TrialId;
 pub use init::{Bias, Init, InitKind};
 pub use network::{Activation, Gated, Network, Norm, NormPosition};
 pub use shape::{Lane, Method, Shape};
-pub use task::{ArraysFile, CsvFile, Task, TaskKind};
+pub use task::{ArraysFile, BundleFile, CsvFile, StepSize, Task, TaskKind};
 pub use update::{Clip, Optimizer, Schedule};
 pub use value::{Number, Value};
 
@@ -164,8 +164,12 @@ impl Trial {
         }
     }
 
-    /// The cell of the column `task`: the kind of the task, or that a program has its own.
+    /// The cell of the column `task`: the kind of the task, or that a program or a bundle has its own.
     pub fn task_name(&self) -> &'static str {
-        if self.given.is_some() { "program" } else { self.task.kind.name() }
+        match (&self.given, &self.task.bundle) {
+            (Some(_), _) => "program",
+            (None, Some(_)) => "bundle",
+            (None, None) => self.task.kind.name(),
+        }
     }
 }

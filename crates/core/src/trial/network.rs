@@ -25,6 +25,8 @@ pub enum Network {
     /// `torch.nn.LSTM` or `torch.nn.GRU`, with the same output layer. It has no norm, and
     /// activations of its own.
     Gated { cell: Gated, depth: usize, width: usize, sequence_length: usize },
+    /// A model of the user's own: the bundle of the task.
+    Bundle,
 }
 
 named! { Gated { Lstm = "lstm", Gru = "gru" } }
@@ -138,7 +140,7 @@ impl Network {
             Network::Mlp { depth, .. } | Network::Rnn { depth, .. } | Network::Gated { depth, .. } if to > 0 => {
                 *depth = to;
             }
-            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } => {
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => {
                 panic!("{} cannot have depth {to}", self.name())
             }
         }
@@ -151,7 +153,7 @@ impl Network {
     pub fn activation_mut(&mut self) -> &mut Activation {
         match self {
             Network::Mlp { activation, .. } | Network::Rnn { activation, .. } => activation,
-            Network::Linear | Network::Gated { .. } => panic!("{} has no activation", self.name()),
+            Network::Linear | Network::Gated { .. } | Network::Bundle => panic!("{} has no activation", self.name()),
         }
     }
 
@@ -162,7 +164,7 @@ impl Network {
     pub fn norm_mut(&mut self) -> &mut Norm {
         match self {
             Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => norm,
-            Network::Linear | Network::Gated { .. } => panic!("{} has no norm", self.name()),
+            Network::Linear | Network::Gated { .. } | Network::Bundle => panic!("{} has no norm", self.name()),
         }
     }
 
@@ -171,13 +173,14 @@ impl Network {
             Network::Linear | Network::Mlp { .. } => "mlp",
             Network::Rnn { .. } => "rnn",
             Network::Gated { cell, .. } => cell.name(),
+            Network::Bundle => "bundle",
         }
     }
 
     /// The number of hidden layers.
     pub fn depth(self) -> usize {
         match self {
-            Network::Linear => 0,
+            Network::Linear | Network::Bundle => 0,
             Network::Mlp { depth, .. } | Network::Rnn { depth, .. } | Network::Gated { depth, .. } => depth,
         }
     }
@@ -185,7 +188,7 @@ impl Network {
     /// The units of a hidden layer.
     pub fn width(self) -> Option<usize> {
         match self {
-            Network::Linear => None,
+            Network::Linear | Network::Bundle => None,
             Network::Mlp { width, .. } | Network::Rnn { width, .. } | Network::Gated { width, .. } => Some(width),
         }
     }
@@ -193,7 +196,7 @@ impl Network {
     /// The activation, if it can be chosen.
     pub fn activation(self) -> Option<Activation> {
         match self {
-            Network::Linear | Network::Gated { .. } => None,
+            Network::Linear | Network::Gated { .. } | Network::Bundle => None,
             Network::Mlp { activation, .. } | Network::Rnn { activation, .. } => Some(activation),
         }
     }
@@ -201,7 +204,7 @@ impl Network {
     /// The norm, if the network has a place for one.
     pub fn norm(self) -> Option<Norm> {
         match self {
-            Network::Linear | Network::Gated { .. } => None,
+            Network::Linear | Network::Gated { .. } | Network::Bundle => None,
             Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => Some(norm),
         }
     }
@@ -214,7 +217,7 @@ impl Network {
     /// The time steps of a sequence, if the network reads sequences.
     pub fn sequence_length(self) -> Option<usize> {
         match self {
-            Network::Linear | Network::Mlp { .. } => None,
+            Network::Linear | Network::Mlp { .. } | Network::Bundle => None,
             Network::Rnn { sequence_length, .. } | Network::Gated { sequence_length, .. } => Some(sequence_length),
         }
     }

@@ -20,9 +20,30 @@ pub struct Task {
     pub csv: Option<CsvFile>,
     /// The file of an `arrays` task.
     pub arrays: Option<Box<ArraysFile>>,
+    /// The bundle that is trained, which has its own data and loss.
+    pub bundle: Option<Box<BundleFile>>,
 }
 
 impl Task {
+    /// The task that a bundle is: its data, its loss and its samples are its own.
+    pub fn of_bundle(bundle: BundleFile, samples: usize) -> Task {
+        Task { samples, bundle: Some(Box::new(bundle)), ..Task::none() }
+    }
+
+    /// What stands in place of a task in trials that have none of blowup's.
+    pub fn none() -> Task {
+        Task {
+            kind: TaskKind::Scalar,
+            inputs: 1,
+            outputs: 1,
+            samples: 1,
+            input_std: 1.0,
+            csv: None,
+            arrays: None,
+            bundle: None,
+        }
+    }
+
     /// The number of samples over which the initial and the final loss of a task with fresh data
     /// are measured. They are drawn once and never trained on.
     pub const EVALUATION_SAMPLES: usize = 4096;
@@ -125,7 +146,7 @@ impl Eq for Task {}
 impl Hash for Task {
     fn hash<H: Hasher>(&self, to: &mut H) {
         // Tasks that differ in `input_std` alone may share a hash.
-        (self.kind, self.inputs, self.outputs, self.samples, &self.csv, &self.arrays).hash(to);
+        (self.kind, self.inputs, self.outputs, self.samples, &self.csv, &self.arrays, &self.bundle).hash(to);
     }
 }
 
@@ -161,4 +182,36 @@ pub struct ArraysFile {
     pub targets_file: Option<(String, String)>,
     /// Whether each feature, and each target that is a number, is brought to mean 0 and variance 1.
     pub standardize: bool,
+}
+
+/// A model of the user's own with its data, as `blowup.export` wrote it. Its content is part of a
+/// trial's identity, and its path is not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BundleFile {
+    /// The path as the spec has it, which is the name of the network.
+    pub name: String,
+    /// The path at which the worker opens the file.
+    pub path: String,
+    /// The SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+    /// The rows of a batch.
+    pub batch: usize,
+    /// The trained numbers of a lane.
+    pub parameters: u64,
+    /// The bytes of the data and of the initial weights of all seeds.
+    pub bytes: u64,
+    pub step: StepSize,
+}
+
+/// How large a step of a bundle is, for one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StepSize {
+    /// The calls of operators, which are the same for any number of lanes.
+    pub nodes: u64,
+    /// The bytes of the values that are alive at once, at most.
+    pub live_bytes: u64,
+    /// The bytes of all values that a step makes.
+    pub made_bytes: u64,
+    /// The multiplications in products and convolutions.
+    pub multiplications: u64,
 }

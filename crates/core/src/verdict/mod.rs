@@ -136,14 +136,16 @@ pub struct Measured {
     pub activation_ratio: Option<f64>,
     pub sharpness_initial: Option<f64>,
     pub sharpness_final: Option<f64>,
-    /// The module of a program's own model in which the first value that is not finite was, and the
-    /// line of its code.
+    /// Where in the user's own code the first value that is not finite was.
     pub origin: Option<Origin>,
 }
 
-/// Where in a program's own code the first value that is not finite was, as the program says it.
+/// Where in the user's own code the first value that is not finite was: as a program says it, or as
+/// the engine found it in a bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
+    /// The operator of libtorch that made it, such as `aten.div`. A program does not say it.
+    pub operator: Option<String>,
     /// The path of the module, such as `blocks.3.attn`, or that of which it is the derivative.
     pub module: Option<String>,
     /// The file and the line, such as `model.py:42`.

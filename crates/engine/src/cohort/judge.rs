@@ -1,15 +1,14 @@
 //! Turns the norms and losses of a pass into the verdicts of its trials.
 
 use crate::clip;
-use crate::data::{Batch, Dataset, LaneSeeds};
+use crate::data::LaneSeeds;
 use crate::lane::{ActiveLane, LaneTrial, LastUpdate};
-use crate::locate;
 use crate::optimizer::PerLaneOptimizer;
 use crate::profile::Profile;
 use crate::readout::Readout;
-use crate::sharpness::sharpness;
 use crate::start::Start;
 use crate::still::FixedPoint;
+use crate::subject::{Fault, Subject};
 use crate::weights::Weights;
 use blowup_core::trial::{Lane, Shape};
 use blowup_core::verdict::{Beginning, Course, Finished, Next, Probe, Record};
@@ -33,10 +32,8 @@ pub struct Judge<'a> {
 pub struct Pass<'a> {
     /// The number of updates before it.
     pub step: u64,
-    /// The batch that was trained on.
-    pub batch: &'a Batch,
-    /// The data that sharpness and trivial losses refer to.
-    pub reference: &'a Dataset,
+    /// What is trained, with the batch that it was trained on.
+    pub subject: &'a dyn Subject,
     /// The number of pad lanes at the end of all tensors.
     pub pads: usize,
     /// The weights before the update.
@@ -71,8 +68,8 @@ impl Judge<'_> {
         let last = step == total;
         let ends_epoch = self.epoch_end(step).is_some();
         let largest = self.shape.clip_value.then(|| clip::value::largest(pass.gradients));
-        if let Some(start) = pass.start {
-            self.begin(active, pass, start);
+        if step == 0 {
+            self.begin(active, pass);
         }
         let mut finals = Vec::with_capacity(active.len());
         let mut suspects = Vec::new();
@@ -106,7 +103,7 @@ impl Judge<'_> {
                 *clip = clip::coefficient(settings.clip, norm, self.shape.dtype);
                 let largest = largest.as_ref().map(|largest| largest[i]);
                 let clipped = clip::is_clipped(settings.clip, *clip, largest, self.shape.dtype);
-                let probe = Probe { loss, grad_norm: Some(norm.exact), samples: pass.batch.samples, clipped };
+                let probe = Probe { loss, grad_norm: Some(norm.exact), samples: pass.subject.samples(), clipped };
                 let Next { locate, .. } =
                     if last { course.last_check(finals[i], norm.exact) } else { course.step(probe) };
                 suspect |= locate;
@@ -129,15 +126,18 @@ impl Judge<'_> {
     }
 
     /// Gives every trial its course, now that its beginning is measured.
-    fn begin(&self, active: &mut [ActiveLane], pass: &Pass, start: &Start) {
+    fn begin(&self, active: &mut [ActiveLane], pass: &Pass) {
         for (i, lane) in active.iter_mut().enumerate() {
             let settings = lane.settings(self.lanes);
             let loss_initial = self.initial.as_ref().map_or(pass.readout.loss(i), |initial| initial[i]);
-            let trivial = pass.reference.trivial_loss(settings.data_seed);
-            let weight_norm = pass.readout.weight_norm(i, pass.weights);
-            let beginning = start.beginning(i, loss_initial, trivial, weight_norm);
-            let sharpness = self.record.sharpness.then(|| self.sharpness(lane, pass, i));
-            let beginning = Beginning { sharpness, ..beginning };
+            let beginning = Beginning {
+                loss_initial: Some(loss_initial),
+                loss_trivial: pass.subject.loss_trivial(LaneSeeds::of(settings)),
+                weight_norm: Some(pass.readout.weight_norm(i, pass.weights)),
+                backprop_ratio: pass.start.and_then(|start| start.backprop_ratio(i)),
+                activation_ratio: pass.start.and_then(|start| start.activation_ratio(i)),
+                sharpness: self.record.sharpness.then(|| self.sharpness(lane, pass, i)),
+            };
             let lr = settings.lr * settings.schedule.factor(0, self.shape.steps.max(1));
             for trial in &mut lane.trials {
                 trial.course = Some(Course::new(beginning.clone(), settings.loss_ratio, lr, self.record.clone()));
@@ -147,9 +147,7 @@ impl Judge<'_> {
 
     /// The sharpness of lane `i` as it stands now.
     fn sharpness(&self, lane: &ActiveLane, pass: &Pass, i: usize) -> f64 {
-        let seeds = LaneSeeds::of(lane.settings(self.lanes));
-        let batch = pass.reference.batch(&[seeds], 0, 0..pass.reference.samples(), None);
-        sharpness(self.shape, pass.weights, i, &batch)
+        pass.subject.sharpness(pass.weights, i, LaneSeeds::of(lane.settings(self.lanes)))
     }
 
     /// Finds where the first non-finite value of this step began, for the lanes `suspects`.
@@ -157,10 +155,13 @@ impl Judge<'_> {
         if suspects.is_empty() {
             return;
         }
-        let sites = locate::locate(self.shape, suspects, pass.pads, pass.weights, pass.batch);
-        for (&i, site) in suspects.iter().zip(sites) {
+        let faults = pass.subject.locate(pass.weights, suspects, pass.pads);
+        for (&i, fault) in suspects.iter().zip(faults) {
             let courses = active[i].trials.iter_mut().filter_map(|trial| trial.course.as_mut());
-            courses.for_each(|course| course.located(site));
+            courses.for_each(|course| match &fault {
+                Fault::Site(site) => course.located(*site),
+                Fault::Origin(origin) => course.located_in(origin.clone()),
+            });
         }
     }
 

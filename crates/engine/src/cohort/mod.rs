@@ -1,38 +1,35 @@
 //! The training loop of a cohort: forward, loss, backward, one read, verdicts, update.
 //!
-//! `feed` makes the batches, and `judge` turns what was read into verdicts. The host learns the
+//! The [`Subject`] makes the batches and runs the passes, and `judge` turns what was read into
+//! verdicts. The host learns the
 //! norms of an update and of the weights after it one step later, from the read that brings the
 //! next step's loss. A lane leaves at its first NaN loss; the tensors shrink when enough lanes have
 //! left.
 
-mod feed;
 mod judge;
 
+use super::bundle::StepGraph;
 use super::clip;
 use super::data::LaneSeeds;
 use super::device;
 use super::dtype::kind;
-use super::effective::Effective;
+use super::init;
 use super::lane::{ActiveLane, LastUpdate, siblings};
-use super::loss::loss;
-use super::matrix::Matrix;
-use super::module::{Location, Module, Watch};
-use super::network;
+use super::lanes;
+use super::layered::Layered;
 use super::optimizer::{PerLaneOptimizer, UpdateNorm};
 use super::profile::Profile;
 use super::readout::Readout;
 use super::start::Start;
 use super::still;
+use super::subject::{self, Subject};
 use super::trace::Sink;
-use super::weights::{Weights, host};
-use super::{init, lanes};
-use blowup_core::mean::Mean;
+use super::weights::Weights;
 use blowup_core::training::Step;
 use blowup_core::trial::{Lane, Shape, Trial};
 use blowup_core::verdict::{Finished, Layers, Record};
-use feed::Feed;
 use judge::{Judge, Pass};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// The tensors shrink when at least this share of the lanes has left.
 const COMPACT_AT: f64 = 0.25;
@@ -69,47 +66,17 @@ struct Trainer<'a, 'w> {
     shape: &'a Shape,
     /// The lane of every trial, in the order in which the trials were given.
     lanes: &'a [Lane],
-    kind: Kind,
     /// The lanes in training, in the order of the tensors' lanes.
     active: Vec<ActiveLane>,
     /// The number of pad lanes behind them.
     pads: usize,
     weights: Weights,
     gradients: Weights,
-    effective: Effective,
     optimizer: PerLaneOptimizer,
     readout: Readout,
-    workspaces: Workspaces<'a>,
-    feed: Feed<'a>,
+    subject: Box<dyn Subject + 'a>,
     judge: Judge<'a>,
     watch: Option<Sink<'w>>,
-}
-
-/// The networks of a cohort, one for each batch size.
-struct Workspaces<'a> {
-    shape: &'a Shape,
-    kind: Kind,
-    made: Vec<Workspace>,
-}
-
-struct Workspace {
-    samples: usize,
-    network: Box<dyn Module>,
-    /// dLoss/doutput, `[lane, batch, outputs]`.
-    signal: Matrix,
-}
-
-impl Workspaces<'_> {
-    /// Returns the workspace for batches of `samples`, which is made at the first call.
-    fn of(&mut self, lanes: i64, samples: usize) -> &mut Workspace {
-        let at = self.made.iter().position(|workspace| workspace.samples == samples).unwrap_or_else(|| {
-            let network = network::new(self.shape, lanes, samples as i64, self.kind);
-            let signal = Matrix::of(network.output().zeros_like());
-            self.made.push(Workspace { samples, network, signal });
-            self.made.len() - 1
-        });
-        &mut self.made[at]
-    }
 }
 
 impl<'a, 'w> Trainer<'a, 'w> {
@@ -122,24 +89,29 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let kind = kind(shape.dtype);
         let active: Vec<ActiveLane> = siblings(shape, lanes).into_iter().map(ActiveLane::new).collect();
         let all: Vec<Lane> = active.iter().map(|lane| *lane.settings(lanes)).collect();
-        let pads = lanes::pads(shape, active.len());
-        let weights = init::weights(shape, &all, pads, kind);
-        let feed = Feed::new(shape, lanes, kind)?;
+        let (subject, weights): (Box<dyn Subject>, Weights) = match &shape.task.bundle {
+            Some(file) => {
+                let (subject, weights) = StepGraph::new(shape, file, &all)?;
+                (Box::new(subject), weights)
+            }
+            None => {
+                let weights = init::weights(shape, &all, lanes::pads(shape, active.len()), kind);
+                (Box::new(Layered::new(shape, lanes, &weights, kind)?), weights)
+            }
+        };
+        let pads = subject.pads(active.len());
         let only_norms = watch.is_none() && record.layers == Layers::Never && !record.sharpness;
-        let rests = feed.is_full_batch() && only_norms;
+        let rests = subject.rests() && only_norms;
         let mut trainer = Trainer {
             shape,
             lanes,
-            kind,
             pads,
             gradients: weights.zeros_like(),
-            effective: Effective::new(shape, &weights),
             optimizer: PerLaneOptimizer::new(shape, &all, pads, &weights),
             active,
             readout: Readout::new(&weights),
             weights,
-            workspaces: Workspaces { shape, kind, made: Vec::new() },
-            feed,
+            subject,
             judge: Judge { shape, lanes, record, initial: None, rests },
             watch,
         };
@@ -152,13 +124,12 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let total = self.shape.steps;
         for step in 0..=total {
             let seeds = self.seeds();
-            self.feed.prepare(step, &seeds, self.pads)?;
+            self.subject.prepare(step, &seeds, self.pads)?;
             let (start, profile) = self.pass(step);
             let evaluated = if step == total { self.evaluate() } else { None };
             let pass = Pass {
                 step,
-                batch: self.feed.batch(),
-                reference: self.feed.reference(),
+                subject: &*self.subject,
                 pads: self.pads,
                 weights: &self.weights,
                 gradients: &self.gradients,
@@ -169,6 +140,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
                 evaluated,
             };
             let finals = self.judge.judge(&mut self.active, &pass);
+            self.subject.settle();
             self.judge.release(&mut self.active, &self.readout, finals.as_deref(), done);
             if self.active.iter().all(ActiveLane::has_left) {
                 return Ok(step + 1);
@@ -188,31 +160,22 @@ impl<'a, 'w> Trainer<'a, 'w> {
     /// It returns what only the first pass measures, and the profile of the layers where the record
     /// wants it.
     fn pass(&mut self, step: u64) -> (Option<Start>, Option<Profile>) {
-        let batch = self.feed.batch();
         let at_epoch = self.judge.epoch_end(step).filter(|&epoch| self.judge.record.layers.at(epoch));
-        let Workspace { network, signal, .. } = self.workspaces.of(self.weights.lanes, batch.samples);
-        let weights = self.effective.of(&self.weights);
-        network.forward(weights, &batch.inputs);
-        loss(self.shape.loss, network.output(), &batch.targets, self.readout.loss_target(), Some(signal));
-        let mut start = (step == 0).then(|| Start::new(self.shape, &**network));
-        let wanted = at_epoch.or_else(|| self.watch.is_some().then_some(0));
-        let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, signal, &self.weights));
-        let mut watch = |place: Location, delta: &Tensor| {
-            start.iter_mut().for_each(|start| start.watch(place, delta));
-            profile.iter_mut().for_each(|profile| profile.watch(place, delta));
-        };
-        let watch: Option<Watch> = if step == 0 || wanted.is_some() { Some(&mut watch) } else { None };
-        network.backward(weights, &self.gradients, &batch.inputs, signal, watch);
-        self.effective.pull_back(&mut self.gradients);
-        profile.iter_mut().for_each(|profile| profile.finish(&self.gradients));
+        let (start, profile) = self.subject.pass(subject::Pass {
+            step,
+            weights: &self.weights,
+            gradients: &mut self.gradients,
+            readout: &self.readout,
+            profile: at_epoch.or_else(|| self.watch.is_some().then_some(0)),
+        });
         self.readout.measure_gradients(&self.gradients);
         if step == 0 {
             self.readout.measure_weights(&self.weights);
         }
         self.readout.read();
-        if let (Some(watch), Some(profile)) = (&mut self.watch, &profile) {
+        if let Some(watch) = &mut self.watch {
             let (loss, grad_norm) = (self.readout.loss(0), self.readout.gradient_norm(0, &self.gradients).exact);
-            watch(Step { step, loss, grad_norm, layers: profile.rows(0) });
+            watch(Step { step, loss, grad_norm, layers: profile.as_ref().map_or(Vec::new(), |p| p.rows(0)) });
         }
         (start, profile.filter(|_| at_epoch.is_some()))
     }
@@ -231,19 +194,17 @@ impl<'a, 'w> Trainer<'a, 'w> {
             active.extend(forked);
         }
         let old = self.weights.lanes as usize - self.pads;
-        let pads = lanes::pads(self.shape, stay.len());
+        let pads = self.subject.pads(stay.len());
         let old_pads = old..old + self.pads;
         let index: Vec<usize> =
             stay.iter().copied().chain(old_pads.chain(std::iter::repeat(stay[0])).take(pads)).collect();
         self.pads = pads;
         let tensor = device::upload(Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>()));
-        self.workspaces.made.clear();
         self.weights = self.weights.gather(&tensor);
         self.gradients = self.gradients.gather(&tensor);
-        self.effective = Effective::new(self.shape, &self.weights);
+        self.subject.gather(&tensor, &self.weights);
         self.optimizer.gather(&index);
         self.readout = Readout::new(&self.weights);
-        self.feed.rearranged();
         self.active = active;
     }
 
@@ -301,22 +262,11 @@ impl<'a, 'w> Trainer<'a, 'w> {
         self.active.iter().enumerate().filter_map(suspect).collect()
     }
 
-    /// Returns each lane's loss over the whole evaluation data, taken batch by batch in the order
-    /// of the samples. None where the training batch is all of the data.
+    /// Returns each lane's loss over the whole evaluation data. None where the training batch is all
+    /// of the data.
     fn evaluate(&mut self) -> Option<Vec<f64>> {
-        let data = self.feed.evaluation()?;
-        let (seeds, size) = (self.seeds(), self.shape.batch);
-        let mut means = vec![Mean::default(); self.active.len()];
-        let losses = Tensor::zeros([self.weights.lanes], (self.kind, device::current()));
-        for from in (0..data.samples()).step_by(size) {
-            let batch = data.batch(&seeds, self.pads, from..(from + size).min(data.samples()), None);
-            let Workspace { network, .. } = self.workspaces.of(self.weights.lanes, batch.samples);
-            network.forward(self.effective.of(&self.weights), &batch.inputs);
-            loss(self.shape.loss, network.output(), &batch.targets, &losses, None);
-            let read = host(&losses);
-            means.iter_mut().zip(read).for_each(|(mean, loss)| mean.add(loss, batch.samples as f64));
-        }
-        Some(means.iter().map(Mean::value).collect())
+        let seeds = self.seeds();
+        self.subject.evaluate(&self.weights, &seeds, self.pads)
     }
 }
 

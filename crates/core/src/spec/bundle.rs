@@ -1,0 +1,177 @@
+//! The bundles of a grid: `network = { file = "x.blowup" }`. A bundle has its own data, loss and
+//! initial weights, so a block of bundles has no task.
+
+use super::check::View;
+use super::data::{Sources, Taken};
+use super::draft::{Draft, Setting};
+use super::report::{Mistake, Problems, excerpt};
+use super::settings::Seeds;
+use super::source::Span;
+use crate::axis::Id;
+use crate::bundle::{Bundle, Dtype as Stored, Graph, SUFFIX};
+use crate::failure::counted;
+use crate::input;
+use crate::trial::{BundleFile, Dtype, StepSize, Task, Value};
+use serde::{Deserialize, Serialize};
+
+/// A bundle that a spec names.
+#[derive(Debug, Clone)]
+pub struct KnownBundle {
+    /// The path as the spec has it.
+    pub name: &'static str,
+    pub task: Task,
+    pub dtype: Dtype,
+    pub batch: usize,
+    pub taken: Taken,
+}
+
+/// What a bundle is, without its tensors: all that the grid must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenBundle {
+    pub samples: usize,
+    pub seeds: Vec<u64>,
+    pub dtype: Dtype,
+    pub batch: usize,
+    pub parameters: u64,
+    pub bytes: u64,
+    pub step: StepSize,
+}
+
+/// The networks that this block names and that are bundles, in the order of their first mention.
+pub fn named(view: &View) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for value in view.values(Id::Network).unwrap_or_default() {
+        if let Value::Text(name) = value
+            && is_name(name)
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Whether the name of a network is that of a bundle.
+pub fn is_name(name: &str) -> bool {
+    name.ends_with(SUFFIX)
+}
+
+/// Reads the bundles of all blocks, each once.
+pub fn read_all(drafts: &[Draft], open: Sources<'_>, problems: &mut Problems) -> Vec<KnownBundle> {
+    let (mut known, mut failed): (Vec<KnownBundle>, Vec<&str>) = (Vec::new(), Vec::new());
+    for draft in drafts {
+        let view = draft.view(&[], &[]);
+        let names = named(&view);
+        let place = view.place(Id::Network);
+        for name in &names {
+            if known.iter().any(|bundle| bundle.name == *name) || failed.contains(name) {
+                continue;
+            }
+            match problems.keep(place, read(name, open)) {
+                Some(bundle) => known.push(bundle),
+                None => failed.push(name),
+            }
+        }
+        if !names.is_empty() {
+            check(draft, &view, &names, &known, problems);
+        }
+    }
+    known
+}
+
+/// Reports what is wrong with a block of bundles.
+fn check(draft: &Draft, view: &View, names: &[&'static str], known: &[KnownBundle], problems: &mut Problems) {
+    let place: &Span = view.place(Id::Network);
+    let is_other = |value: &Value| matches!(value, Value::Text(name) if !is_name(name));
+    if view.values(Id::Network).is_some_and(|values| values.iter().any(is_other)) {
+        let hint = "each has axes of its own: write a [[grid]] for the bundles and another one for the rest";
+        problems.add(place, "a block trains bundles or built-in networks", hint);
+    }
+    if draft.has_own_task {
+        problems.add(place, "a bundle has its own data: `task` is for the built-in networks", "leave it out");
+    }
+    let Setting::Is(seeds) = draft.settings.seeds.or(&Setting::Is(Seeds::First(1))) else { return };
+    for bundle in known.iter().filter(|bundle| names.contains(&bundle.name)) {
+        let Some(TakenBundle { seeds: known, .. }) = &bundle.taken.bundle else { continue };
+        // The first seeds are 0, 1, ..., so the first one that is not there comes early.
+        let missing = (0..seeds.len()).map(|i| seeds.at(i)).find(|seed| !known.contains(seed));
+        if let Some(missing) = missing {
+            let told = Seeds::List(known.clone()).told();
+            let message = format!("`{}` has no initial weights for the seed {missing}", excerpt(bundle.name));
+            problems.add(&draft.span, message, format!("it has {told}: blowup.export(..., seeds=64) makes more"));
+        }
+    }
+}
+
+fn read(name: &'static str, open: Sources<'_>) -> Result<KnownBundle, Mistake> {
+    let kept = open.taken.iter().find(|taken| taken.path == name && taken.bundle.is_some());
+    let taken = match ((open.read)(name), kept) {
+        (Ok((file, bytes)), _) => taken_of(name, &file, &bytes)?,
+        (Err(_), Some(kept)) => kept.clone(),
+        (Err(error), None) => {
+            let hint = "the path is relative to the folder of the spec; blowup.export of the Python package writes it";
+            return Err(Mistake::new(format!("cannot read `{}`: {error}", excerpt(name)), hint));
+        }
+    };
+    let Some(bundle) = taken.bundle.clone() else {
+        return Err(Mistake::new(format!("`{}` is not known as a bundle", excerpt(name)), "name another folder"));
+    };
+    let TakenBundle { samples, dtype, batch, parameters, bytes, step, .. } = bundle;
+    let (path, sha256) = (taken.file.clone(), taken.sha256.clone());
+    let file = BundleFile { name: name.to_owned(), path, sha256, batch, parameters, bytes, step };
+    Ok(KnownBundle { name, task: Task::of_bundle(file, samples), dtype, batch, taken })
+}
+
+fn taken_of(name: &str, file: &str, bytes: &[u8]) -> Result<Taken, Mistake> {
+    let hint = "blowup.export of the Python package writes bundles; docs/bundle.md describes them";
+    let bundle = Bundle::read(bytes).map_err(|what| Mistake::new(format!("`{}`: {what}", excerpt(name)), hint))?;
+    let program = &bundle.program;
+    let dtype = match program.dtype() {
+        Stored::F64 => Dtype::Float64,
+        Stored::F16 => Dtype::Float16,
+        Stored::Bf16 => Dtype::Bfloat16,
+        Stored::F32
+        | Stored::Bool
+        | Stored::U8
+        | Stored::I8
+        | Stored::I16
+        | Stored::I32
+        | Stored::I64
+        | Stored::C64
+        | Stored::C128 => Dtype::Float32,
+    };
+    let bundle = TakenBundle {
+        samples: program.samples(),
+        seeds: program.seeds.clone(),
+        dtype,
+        batch: program.batch(),
+        parameters: program.parameters() as u64,
+        bytes: bytes.len() as u64,
+        step: size(&program.graphs[0]),
+    };
+    Ok(Taken { bundle: Some(bundle), ..Taken::of_program(name, file, &input::sha256(bytes)) })
+}
+
+fn size(graph: &Graph) -> StepSize {
+    // What the file says is a number of a stranger's, so it is only believed within reason.
+    let within = |x: f64| x.clamp(0.0, 1e15) as u64;
+    StepSize {
+        nodes: graph.nodes.len() as u64,
+        live_bytes: within(graph.live_bytes),
+        made_bytes: within(graph.made_bytes),
+        multiplications: within(graph.multiplications),
+    }
+}
+
+impl TakenBundle {
+    /// What it is, in words.
+    pub fn told(&self) -> String {
+        let TakenBundle { samples, batch, seeds, parameters, .. } = self;
+        format!(
+            "{}, {} in batches of {batch}, initial weights for {}",
+            counted(*parameters, "parameter"),
+            counted(*samples as u64, "sample"),
+            counted(seeds.len() as u64, "seed"),
+        )
+    }
+}

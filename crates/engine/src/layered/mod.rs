@@ -1,0 +1,151 @@
+//! The built-in nets as what a cohort trains: their batches ([`feed`]), their networks, one for
+//! each batch size, and what is measured of them.
+
+mod feed;
+
+use crate::data::LaneSeeds;
+use crate::device;
+use crate::effective::Effective;
+use crate::lanes;
+use crate::locate;
+use crate::loss::loss;
+use crate::matrix::Matrix;
+use crate::module::{Location, Module, Watch};
+use crate::network;
+use crate::profile::Profile;
+use crate::sharpness::sharpness;
+use crate::start::Start;
+use crate::subject::{Fault, Pass, Subject};
+use crate::weights::{Weights, host};
+use blowup_core::mean::Mean;
+use blowup_core::trial::{Lane, Shape};
+use feed::Feed;
+use tch::{Kind, Tensor};
+
+/// A built-in net of all lanes.
+pub struct Layered<'a> {
+    shape: &'a Shape,
+    kind: Kind,
+    feed: Feed<'a>,
+    effective: Effective,
+    workspaces: Workspaces<'a>,
+}
+
+/// The networks of a cohort, one for each batch size.
+struct Workspaces<'a> {
+    shape: &'a Shape,
+    kind: Kind,
+    made: Vec<Workspace>,
+}
+
+struct Workspace {
+    samples: usize,
+    network: Box<dyn Module>,
+    /// dLoss/doutput, `[lane, batch, outputs]`.
+    signal: Matrix,
+}
+
+impl Workspaces<'_> {
+    /// Returns the workspace for batches of `samples`, which is made at the first call.
+    fn of(&mut self, lanes: i64, samples: usize) -> &mut Workspace {
+        let at = self.made.iter().position(|workspace| workspace.samples == samples).unwrap_or_else(|| {
+            let network = network::new(self.shape, lanes, samples as i64, self.kind);
+            let signal = Matrix::of(network.output().zeros_like());
+            self.made.push(Workspace { samples, network, signal });
+            self.made.len() - 1
+        });
+        &mut self.made[at]
+    }
+}
+
+impl<'a> Layered<'a> {
+    /// Draws the data of `lanes`, whose weights are `weights`.
+    ///
+    /// # Errors
+    /// If a data file cannot be read.
+    pub fn new(shape: &'a Shape, lanes: &[Lane], weights: &Weights, kind: Kind) -> Result<Layered<'a>, String> {
+        Ok(Layered {
+            shape,
+            kind,
+            feed: Feed::new(shape, lanes, kind)?,
+            effective: Effective::new(shape, weights),
+            workspaces: Workspaces { shape, kind, made: Vec::new() },
+        })
+    }
+}
+
+impl Subject for Layered<'_> {
+    fn pads(&self, lanes: usize) -> usize {
+        lanes::pads(self.shape, lanes)
+    }
+
+    fn prepare(&mut self, step: u64, lanes: &[LaneSeeds], pads: usize) -> Result<(), String> {
+        self.feed.prepare(step, lanes, pads)
+    }
+
+    fn samples(&self) -> usize {
+        self.feed.batch().samples
+    }
+
+    fn pass(&mut self, pass: Pass) -> (Option<Start>, Option<Profile>) {
+        let Pass { step, weights, gradients, readout, profile: wanted } = pass;
+        let batch = self.feed.batch();
+        let Workspace { network, signal, .. } = self.workspaces.of(weights.lanes, batch.samples);
+        let effective = self.effective.of(weights);
+        network.forward(effective, &batch.inputs);
+        loss(self.shape.loss, network.output(), &batch.targets, readout.loss_target(), Some(signal));
+        let mut start = (step == 0).then(|| Start::new(self.shape, &**network));
+        let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, signal, weights));
+        let mut watch = |place: Location, delta: &Tensor| {
+            start.iter_mut().for_each(|start| start.watch(place, delta));
+            profile.iter_mut().for_each(|profile| profile.watch(place, delta));
+        };
+        let watch: Option<Watch> = if step == 0 || wanted.is_some() { Some(&mut watch) } else { None };
+        network.backward(effective, gradients, &batch.inputs, signal, watch);
+        self.effective.pull_back(gradients);
+        profile.iter_mut().for_each(|profile| profile.finish(gradients));
+        (start, profile)
+    }
+
+    fn settle(&mut self) {}
+
+    fn evaluate(&mut self, weights: &Weights, lanes: &[LaneSeeds], pads: usize) -> Option<Vec<f64>> {
+        let data = self.feed.evaluation()?;
+        let size = self.shape.batch;
+        let mut means = vec![Mean::default(); lanes.len()];
+        let losses = Tensor::zeros([weights.lanes], (self.kind, device::current()));
+        for from in (0..data.samples()).step_by(size) {
+            let batch = data.batch(lanes, pads, from..(from + size).min(data.samples()), None);
+            let Workspace { network, .. } = self.workspaces.of(weights.lanes, batch.samples);
+            network.forward(self.effective.of(weights), &batch.inputs);
+            loss(self.shape.loss, network.output(), &batch.targets, &losses, None);
+            let read = host(&losses);
+            means.iter_mut().zip(read).for_each(|(mean, loss)| mean.add(loss, batch.samples as f64));
+        }
+        Some(means.iter().map(Mean::value).collect())
+    }
+
+    fn rests(&self) -> bool {
+        self.feed.is_full_batch()
+    }
+
+    fn loss_trivial(&self, lane: LaneSeeds) -> Option<f64> {
+        Some(self.feed.reference().trivial_loss(lane.data))
+    }
+
+    fn sharpness(&self, weights: &Weights, index: usize, lane: LaneSeeds) -> f64 {
+        let data = self.feed.reference();
+        sharpness(self.shape, weights, index, &data.batch(&[lane], 0, 0..data.samples(), None))
+    }
+
+    fn locate(&self, weights: &Weights, indices: &[usize], pads: usize) -> Vec<Fault> {
+        let sites = locate::locate(self.shape, indices, pads, weights, self.feed.batch());
+        sites.into_iter().map(Fault::Site).collect()
+    }
+
+    fn gather(&mut self, _: &Tensor, weights: &Weights) {
+        self.workspaces.made.clear();
+        self.effective = Effective::new(self.shape, weights);
+        self.feed.rearranged();
+    }
+}

@@ -1,0 +1,71 @@
+//! What a cohort trains: a built-in net ([`crate::layered`]) or a bundle ([`crate::bundle`]). The
+//! training loop knows nothing else of it.
+
+use super::data::LaneSeeds;
+use super::profile::Profile;
+use super::readout::Readout;
+use super::start::Start;
+use super::weights::Weights;
+use blowup_core::verdict::{Origin, Site};
+use tch::Tensor;
+
+/// What the lanes of a cohort are, apart from their weights.
+pub trait Subject {
+    /// The number of pad lanes that stand behind `lanes` lanes in every tensor.
+    fn pads(&self, lanes: usize) -> usize;
+
+    /// Makes the batch of `step` for these lanes and `pads` pad lanes: a part of an epoch or, after
+    /// the last update, the first batch of the evaluation data.
+    ///
+    /// # Errors
+    /// If a data file cannot be read.
+    fn prepare(&mut self, step: u64, lanes: &[LaneSeeds], pads: usize) -> Result<(), String>;
+
+    /// The samples of the batch.
+    fn samples(&self) -> usize;
+
+    /// Runs forward and backward over the batch: writes the gradients, and the losses to the
+    /// readout. It returns what only the first pass measures, and the profile of the layers.
+    fn pass(&mut self, pass: Pass) -> (Option<Start>, Option<Profile>);
+
+    /// To be called after each pass, when everybody has seen what it left behind.
+    fn settle(&mut self);
+
+    /// Returns each lane's loss over the whole evaluation data, taken batch by batch in the order
+    /// of the samples. None where the batch of every step is all of the data.
+    fn evaluate(&mut self, weights: &Weights, lanes: &[LaneSeeds], pads: usize) -> Option<Vec<f64>>;
+
+    /// Whether a step is a function of the weights alone, so that a lane whose weights stay as they
+    /// are is at rest.
+    fn rests(&self) -> bool;
+
+    /// The loss of the best constant prediction for the data of a lane, if it is known.
+    fn loss_trivial(&self, lane: LaneSeeds) -> Option<f64>;
+
+    /// The sharpness of lane `index`.
+    fn sharpness(&self, weights: &Weights, index: usize, lane: LaneSeeds) -> f64;
+
+    /// Finds for each lane of `indices` where the first value of the step that is not finite began.
+    fn locate(&self, weights: &Weights, indices: &[usize], pads: usize) -> Vec<Fault>;
+
+    /// Keeps the lanes of `index` (int64), in that order. `weights` were gathered already.
+    fn gather(&mut self, index: &Tensor, weights: &Weights);
+}
+
+/// What a pass is given.
+pub struct Pass<'a> {
+    pub step: u64,
+    pub weights: &'a Weights,
+    pub gradients: &'a mut Weights,
+    pub readout: &'a Readout,
+    /// The epoch of the profile, where one is wanted.
+    pub profile: Option<u64>,
+}
+
+/// Where the first value of a step that is not finite began.
+pub enum Fault {
+    /// In a tensor of a built-in net. None if all tensors are finite and only a norm is not.
+    Site(Option<Site>),
+    /// In the user's own code.
+    Origin(Origin),
+}

@@ -1,0 +1,110 @@
+"""The program trains bundles as plain PyTorch trains the models that they come from."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import blowup
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from zoo import ZOO, Example
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "target" / "release" / "blowup"
+TOLERANCE = 1e-9
+EPOCHS = 12
+
+# Optimizers of a spec and the same in PyTorch. Each clips in its own way.
+OPTIMIZERS: dict[str, tuple[str, Callable[..., torch.optim.Optimizer]]] = {
+    "sgd": ('optimizer = "sgd"\nclip = "none"', lambda p, lr: torch.optim.SGD(p, lr)),
+    "nesterov": (
+        'optimizer = "sgd"\nmomentum = 0.9\nnesterov = true\nclip = "norm(0.5)"\nweight_decay = 0.01',
+        lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9, nesterov=True, weight_decay=0.01),
+    ),
+    "adamw": (
+        'optimizer = "adamw"\nweight_decay = 0.1\nclip = "value(0.01)"',
+        lambda p, lr: torch.optim.AdamW(p, lr, weight_decay=0.1),
+    ),
+}
+# Without random numbers of their own, which plain PyTorch would draw otherwise.
+QUIET = [name for name in ZOO if "dropout" not in name and name not in ("vae", "diffusion")]
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    if not PROGRAM.exists():
+        pytest.fail(f"{PROGRAM} is missing: make build")
+    return PROGRAM
+
+
+def run(program: Path, *args: Any) -> str:
+    environment = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
+    done = subprocess.run([program, *map(str, args)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", QUIET)
+def test_a_sweep_trains_as_plain_pytorch(name: str, optimizer: str, program: Path, tmp_path: Path) -> None:
+    example = ZOO[name]
+    written, make = OPTIMIZERS[optimizer]
+    data = None if example.rows is None else example.data
+    blowup.export(
+        tmp_path / "model.blowup", model=example.model, loss=example.loss, batch=example.batch, data=data, seeds=[4, 5]
+    )
+    lr = example.lr if optimizer == "sgd" else example.lr / 10
+    spec = tmp_path / "spec.toml"
+    spec.write_text(
+        f'name = "own"\nepochs = {EPOCHS}\nseeds = [5]\n[record]\nsteps = 1000\n'
+        f'[[grid]]\nnetwork = {{ file = "model.blowup" }}\nlr = {lr}\n{written}\n'
+    )
+    run(program, "sweep", spec, "--out", tmp_path / "run", "--quiet")
+    (row,) = csv.DictReader((tmp_path / "run" / "runs.csv").open())
+    run(program, "replay", tmp_path / "run", row["trial"], "--trace", tmp_path / "trace")
+    start = load_file(tmp_path / "trace" / "tensors.safetensors")
+    torch.manual_seed(5)
+    model = example.model()
+    for parameter, value in model.named_parameters():
+        assert torch.equal(start[f"parameters.{parameter}"], value)
+    steps = list(csv.DictReader((tmp_path / "run" / "steps.csv").open()))
+    told = train(example, model, make(model.parameters(), lr), start.get("order"), optimizer)
+    assert len(steps) == len(told)
+    # A loss may come close to 0, or a rounding grow: both are compared with the first loss.
+    scale = max(abs(told[0][0]), 1e-3)
+    chaotic = 1e-5 if example.chaotic else TOLERANCE
+    for step, (loss, norm) in zip(steps, told):
+        assert float(step["loss"]) == pytest.approx(loss, rel=chaotic, abs=chaotic * scale)
+        assert float(step["grad_norm"]) == pytest.approx(norm, rel=chaotic, abs=chaotic * told[0][1])
+    assert tomllib.loads((tmp_path / "trace" / "trace.toml").read_text())["measured"]["steps_run"] == len(steps)
+
+
+def train(
+    example: Example, model: torch.nn.Module, optimizer: torch.optim.Optimizer, order: Any, clip: str
+) -> list[tuple[float, float]]:
+    """The loss and the norm of the gradient at every step, in plain PyTorch."""
+    told = []
+    for epoch in range(EPOCHS):
+        rows = [None] if order is None else order[epoch].split(example.rows or 1)
+        for part in rows:
+            batch = example.data if part is None else tuple(x[part] for x in example.data)
+            optimizer.zero_grad()
+            loss = example.loss(model, batch)
+            loss.backward()
+            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            norm = torch.nn.utils.get_total_norm(gradients)
+            if clip == "nesterov":
+                torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+            elif clip == "adamw":
+                torch.nn.utils.clip_grad_value_(model.parameters(), 0.01)
+            optimizer.step()
+            told.append((float(loss), float(norm)))
+    return told
