@@ -337,7 +337,7 @@ impl Pool<'_> {
     fn hand_over(&mut self, at: usize, chunk: Chunk) -> Result<bool, Failure> {
         let number = self.next_chunk;
         self.next_chunk += 1;
-        let trials: Vec<Trial> = chunk.trials.iter().map(|trial| self.pending.get(*trial)).collect();
+        let trials = self.pending.all(&chunk.trials);
         let ids = chunk.trials.iter().map(|trial| self.pending.id(*trial)).collect();
         let order = protocol::frame(&Order::train(number, self.options.record.clone(), trials));
         let assignment = Assignment { number, reported: vec![false; chunk.trials.len()], chunk, ids };

@@ -159,6 +159,30 @@ fn a_block_has_its_own_task_and_length() {
     assert_eq!(cell(&trials[1], "activation"), "tanh");
 }
 
+/// The ids of trials that share all but the seed are worked out together, and the trials of a chunk
+/// are made together. Neither may change what they are.
+#[test]
+fn trials_and_ids_are_the_same_alone_and_together() {
+    let blocks = [
+        "lr = [0.1, 0.2]\nseeds = 5",
+        "lr = [0.2, 0.3]\nseeds = [3, 4, 9]\ndata_seed = [4, 7]",
+        "lr = 0.3\nseeds = [0, 4]\ndata_seed = 0",
+    ];
+    let spec = spec(&blocks.iter().fold(TOP.to_owned(), |text, block| format!("{text}[[grid]]\n{block}\n")));
+    let (mut trials, mut alone) = (spec.grid().trials(), Vec::new());
+    while let Some((point, id, trial)) = trials.advance() {
+        assert_eq!(id, trial.id(), "{trial:?}");
+        alone.push((point, trial));
+    }
+    // The trial of 0.2 whose data has the seed 4 as it does itself came in the first block.
+    assert_eq!(alone.len(), 10 + 11 + 2);
+    // A chunk has the trials of one seed beside each other, so its configurations alternate.
+    alone.sort_by_key(|(point, trial)| (trial.seed, *point));
+    let (points, alone): (Vec<u64>, Vec<Trial>) = alone.into_iter().unzip();
+    assert_eq!(spec.grid().all_at(points.iter().copied()), alone);
+    assert_eq!(points.iter().map(|point| spec.grid().at(*point)).collect::<Vec<_>>(), alone);
+}
+
 #[test]
 fn a_huge_grid_is_counted_and_begun_at_once() {
     let range = "{ log = [1e-6, 1.0], points = 1000000000 }";

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 
 impl Trial {
-    /// The id of the trial, which is a hash of `identity`.
+    /// The id of the trial, which is a hash of its identity.
     pub fn id(&self) -> TrialId {
         self.digest().0
     }
@@ -15,14 +15,20 @@ impl Trial {
     /// The id, and 64 further bits of the same hash. Two trials with one id are the same trial only
     /// if they share these bits, too.
     pub fn digest(&self) -> (TrialId, u64) {
-        let hash = Sha256::digest(self.identity());
-        let word = |at: usize| u64::from_be_bytes(hash[at..at + 8].try_into().expect("a SHA-256 has 32 bytes"));
-        (TrialId::of(word(0) >> 16), word(8))
+        UnseededHash::of(self).digest(self.seed)
     }
 
-    /// The text of every field that changes the run. An axis that was added later is appended only
-    /// where it is not at its default, so the ids of existing sweeps stay as they are.
-    fn identity(&self) -> Vec<u8> {
+    /// The hash that trials share which differ from this one in their seeds alone. It is `None`
+    /// where the data has a seed of its own, which is a part of the identity of those trials alone
+    /// whose seed is another.
+    pub fn shared_hash(&self) -> Option<UnseededHash> {
+        self.data_seed.is_none().then(|| UnseededHash::of(self))
+    }
+
+    /// The text of every field that changes the run, but for the seed, which stands behind it. An
+    /// axis that was added later is appended only where it is not at its default, so the ids of
+    /// existing sweeps stay as they are.
+    fn unseeded_identity(&self) -> Vec<u8> {
         use Value::{Float, Integer, Text};
         let mut text = Vec::with_capacity(512);
         if let Some(given) = &self.given {
@@ -79,7 +85,6 @@ impl Trial {
                 Identity::Always | Identity::Within(_) | Identity::Last => {}
             }
         }
-        put(&mut text, "seed", Integer(self.seed));
         text
     }
 
@@ -107,7 +112,25 @@ impl Trial {
                 value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => put(text, name, value),
             }
         }
-        put(text, "seed", Value::Integer(self.seed));
+    }
+}
+
+/// The hash of a trial's identity before the seed is added to it.
+#[derive(Debug, Clone)]
+pub struct UnseededHash(Sha256);
+
+impl UnseededHash {
+    fn of(trial: &Trial) -> UnseededHash {
+        UnseededHash(Sha256::new_with_prefix(trial.unseeded_identity()))
+    }
+
+    /// What `Trial::digest` is with this seed.
+    pub fn digest(&self, seed: u64) -> (TrialId, u64) {
+        let mut text = Vec::with_capacity(32);
+        put(&mut text, "seed", Value::Integer(seed));
+        let hash = self.0.clone().chain_update(text).finalize();
+        let word = |at: usize| u64::from_be_bytes(hash[at..at + 8].try_into().expect("a SHA-256 has 32 bytes"));
+        (TrialId::of(word(0) >> 16), word(8))
     }
 }
 

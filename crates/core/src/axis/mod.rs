@@ -7,6 +7,7 @@ mod identity;
 mod own;
 mod table;
 
+pub use identity::UnseededHash;
 pub use own::{AxisSet, Declared, DeclaredKind, Own};
 pub use table::{COUNT, Id, TABLE};
 

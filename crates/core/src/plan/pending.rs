@@ -22,4 +22,9 @@ impl Pending<'_> {
     pub fn get(&self, number: u32) -> Trial {
         self.grid.at(self.points[number as usize])
     }
+
+    /// Makes the trials with these numbers, which takes less time than to make each alone.
+    pub fn all(&self, numbers: &[u32]) -> Vec<Trial> {
+        self.grid.all_at(numbers.iter().map(|number| self.points[*number as usize]))
+    }
 }

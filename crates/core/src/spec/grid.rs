@@ -7,8 +7,9 @@ use super::dial::{Dial, NOTHING_SET};
 use super::filter::{Attribute, Filter};
 use super::resolve;
 use super::unmet::{Coverage, Unmet};
-use crate::axis::Id;
+use crate::axis::{Id, UnseededHash};
 use crate::trial::{Trial, TrialId};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 /// The grid of a spec.
@@ -38,6 +39,27 @@ impl<'a> Grid<'a> {
     /// # Panics
     /// If the grid has no such point.
     pub fn at(&self, point: u64) -> Trial {
+        let (block, configuration, seed) = self.place(point);
+        Cursor::nth(block, configuration).trial(block.seeds.at(seed))
+    }
+
+    /// The trials at these points, in their order. Each configuration is resolved once for all its
+    /// seeds, since this takes longer than all else.
+    ///
+    /// # Panics
+    /// If the grid has no such point.
+    pub fn all_at(&self, points: impl Iterator<Item = u64>) -> Vec<Trial> {
+        let mut cursors = HashMap::new();
+        let trials = points.map(|point| {
+            let (block, configuration, seed) = self.place(point);
+            let cursor = cursors.entry(point - seed).or_insert_with(|| Cursor::nth(block, configuration));
+            cursor.trial(block.seeds.at(seed))
+        });
+        trials.collect()
+    }
+
+    /// The block of a point, and the numbers of its configuration and its seed in that.
+    fn place(&self, point: u64) -> (&'a Block, u64, u64) {
         let mut rest = point;
         for block in self.blocks {
             // The seed is inside of all dials, and each dial is inside of those before it.
@@ -47,14 +69,7 @@ impl<'a> Grid<'a> {
                 rest -= size;
                 continue;
             }
-            let seed = rest % seeds;
-            rest /= seeds;
-            let mut positions = vec![0; block.dials.len()];
-            for (position, dial) in positions.iter_mut().zip(&block.dials).rev() {
-                *position = rest % dial.len();
-                rest /= dial.len();
-            }
-            return Cursor::at(block, positions).trial(block.seeds.at(seed));
+            return (block, rest / seeds, rest % seeds);
         }
         panic!("the grid has no point {point}");
     }
@@ -72,10 +87,7 @@ impl<'a> Grid<'a> {
     pub fn trials(&self) -> Trials<'a> {
         let distinct = self.blocks.iter().all(|block| block.distinct);
         Trials {
-            grid: *self,
-            block: 0,
-            walk: None,
-            points: 0,
+            walk: Walk { grid: *self, block: 0, cursor: None, points: 0 },
             seen: (!distinct).then(HashMap::new),
             collision: None,
             excludes: self.excludes.iter().map(Coverage::new).collect(),
@@ -85,7 +97,7 @@ impl<'a> Grid<'a> {
     /// The trial at every point, also excluded ones and repeats, and whether it is excluded.
     pub(super) fn all_points(&self) -> impl Iterator<Item = (Trial, bool)> {
         let mut trials = self.trials();
-        std::iter::from_fn(move || trials.point()).map(|trial| {
+        std::iter::from_fn(move || trials.walk.trial()).map(|trial| {
             let excluded = self.is_excluded(&trial);
             (trial, excluded)
         })
@@ -94,7 +106,7 @@ impl<'a> Grid<'a> {
     /// Whether the excludes leave none of the first `points` trials.
     pub(super) fn is_empty_within(&self, points: u64) -> bool {
         let mut trials = self.trials();
-        let mut looked_at = std::iter::from_fn(|| trials.point()).take(points as usize);
+        let mut looked_at = std::iter::from_fn(|| trials.walk.trial()).take(points as usize);
         let mut all = 0;
         let excluded = looked_at.by_ref().inspect(|_| all += 1).all(|trial| self.is_excluded(&trial));
         excluded && all < points
@@ -120,11 +132,7 @@ impl<'a> Grid<'a> {
 /// See [`Grid::trials`].
 #[derive(Debug)]
 pub struct Trials<'a> {
-    grid: Grid<'a>,
-    block: usize,
-    walk: Option<Cursor>,
-    /// How many points were looked at.
-    points: u64,
+    walk: Walk<'a>,
     /// The ids that came, each with further bits of its hash. It is `None` if no two points can be
     /// the same trial.
     seen: Option<HashMap<TrialId, u64>>,
@@ -132,6 +140,17 @@ pub struct Trials<'a> {
     collision: Option<u64>,
     /// The values of the excludes that `advance` has met.
     excludes: Vec<Coverage<'a>>,
+}
+
+/// A way through all points of a grid.
+#[derive(Debug)]
+struct Walk<'a> {
+    grid: Grid<'a>,
+    block: usize,
+    /// It is boxed, since it is large and moves at every point.
+    cursor: Option<Box<Cursor>>,
+    /// How many points were passed.
+    points: u64,
 }
 
 /// A position in a block.
@@ -143,19 +162,41 @@ struct Cursor {
     seed: u64,
     /// The configuration at `positions`, which is to be given its seeds.
     trial: Trial,
+    /// The `shared_hash` of that configuration, once it was asked for.
+    hash: OnceCell<Option<UnseededHash>>,
 }
 
 impl Cursor {
+    /// The cursor at the configuration with this number.
+    fn nth(block: &Block, configuration: u64) -> Cursor {
+        let (mut rest, mut positions) = (configuration, vec![0; block.dials.len()]);
+        for (position, dial) in positions.iter_mut().zip(&block.dials).rev() {
+            *position = rest % dial.len();
+            rest /= dial.len();
+        }
+        Cursor::at(block, positions)
+    }
+
     fn at(block: &Block, positions: Vec<u64>) -> Cursor {
         let mut point = NOTHING_SET;
         block.dials.iter().zip(&positions).for_each(|(dial, &position)| dial.set(position, &mut point));
-        Cursor { trial: resolve::trial(block, &point), positions, seed: 0 }
+        Cursor { trial: resolve::trial(block, &point), positions, seed: 0, hash: OnceCell::new() }
     }
 
     fn trial(&self, seed: u64) -> Trial {
+        let mut trial = self.trial.clone();
         // The default of the data's seed is the seed.
-        let data_seed = self.trial.data_seed.filter(|data_seed| *data_seed != seed);
-        Trial { seed, data_seed, ..self.trial.clone() }
+        trial.data_seed = trial.data_seed.filter(|data_seed| *data_seed != seed);
+        trial.seed = seed;
+        trial
+    }
+
+    /// The digest of a trial of the configuration.
+    fn digest(&self, trial: &Trial) -> (TrialId, u64) {
+        match self.hash.get_or_init(|| self.trial.shared_hash()) {
+            Some(hash) => hash.digest(trial.seed),
+            None => trial.digest(),
+        }
     }
 
     /// The cursor at the next configuration; `None` behind the last.
@@ -171,26 +212,33 @@ impl Cursor {
     }
 }
 
-impl Trials<'_> {
-    /// The trial at the next point, whether or not it is excluded or came before.
-    fn point(&mut self) -> Option<Trial> {
+impl Walk<'_> {
+    /// The trial at the next point, whether or not it is excluded or came before, and the cursor
+    /// that stands at its configuration.
+    fn next(&mut self) -> Option<(Trial, &Cursor)> {
         loop {
             let block = self.grid.blocks.get(self.block)?;
-            let mut walk = self.walk.take().unwrap_or_else(|| Cursor::at(block, vec![0; block.dials.len()]));
-            if walk.seed < block.seeds.len() {
-                let trial = walk.trial(block.seeds.at(walk.seed));
-                walk.seed += 1;
+            let mut cursor = self.cursor.take().unwrap_or_else(|| Box::new(Cursor::nth(block, 0)));
+            if cursor.seed < block.seeds.len() {
+                let trial = cursor.trial(block.seeds.at(cursor.seed));
+                cursor.seed += 1;
                 self.points += 1;
-                self.walk = Some(walk);
-                return Some(trial);
+                return Some((trial, self.cursor.insert(cursor)));
             }
-            self.walk = walk.next(block);
-            if self.walk.is_none() {
+            self.cursor = cursor.next(block).map(Box::new);
+            if self.cursor.is_none() {
                 self.block += 1;
             }
         }
     }
 
+    /// The trial at the next point alone.
+    fn trial(&mut self) -> Option<Trial> {
+        self.next().map(|(trial, _)| trial)
+    }
+}
+
+impl Trials<'_> {
     /// A point that was left out although it is a trial of its own, because another trial has its
     /// id, which is a hash of 48 bits.
     pub fn collision(&self) -> Option<u64> {
@@ -205,13 +253,14 @@ impl Trials<'_> {
     /// The next trial, with its point and its id.
     pub fn advance(&mut self) -> Option<(u64, TrialId, Trial)> {
         loop {
-            let trial = self.point()?;
+            let grid = self.walk.grid;
+            let (trial, cursor) = self.walk.next()?;
             self.excludes.iter_mut().for_each(|exclude| exclude.see(&trial));
-            if self.grid.is_excluded(&trial) {
+            if grid.is_excluded(&trial) {
                 continue;
             }
-            let (id, more) = trial.digest();
-            let point = self.points - 1;
+            let (id, more) = cursor.digest(&trial);
+            let point = self.walk.points - 1;
             match self.seen.as_mut().and_then(|seen| seen.insert(id, more)) {
                 None => return Some((point, id, trial)),
                 Some(earlier) if earlier == more => {}
@@ -229,7 +278,7 @@ impl Iterator for Trials<'_> {
             return self.advance().map(|(_, _, trial)| trial);
         }
         // The id is not needed, and would take as long as the trial itself.
-        let grid = self.grid;
-        std::iter::from_fn(|| self.point()).find(|trial| !grid.is_excluded(trial))
+        let grid = self.walk.grid;
+        std::iter::from_fn(|| self.walk.trial()).find(|trial| !grid.is_excluded(trial))
     }
 }
