@@ -68,7 +68,7 @@ pytorch: build
 	sh scripts/pytorch.sh
 
 # Tests the Python package with PyTorch, in .venv-pytorch/ (5 GB, which is why `make test` leaves it out). ARGS=--slow trains longer.
-python:
+python: build
 	sh scripts/python.sh $(ARGS)
 
 # A real sweep under every fault a machine can have; each must resume to the same bytes. ARGS=--quick for fewer times.

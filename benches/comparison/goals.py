@@ -3,6 +3,14 @@
 from .measure import median, seconds
 
 EAGER, JAX = "PyTorch eager", "JAX"
+# How much faster a bundle is to be than each other way.
+OWN = {
+    "gpt-28k": {EAGER: 5, "torch.func.vmap": 1.5},
+    "gpt-106k": {EAGER: 1.5},
+    "resnet": {EAGER: 3.5},
+    "vit": {EAGER: 3.5},
+    "ppo": {EAGER: 15},
+}
 OURS, ALONE = "blowup, 2 workers", "blowup, 1 worker"
 
 
@@ -30,6 +38,13 @@ def goals(results):
         )
     if "raw" in results:
         step(results["raw"], goal)
+    for name, figures in results.get("own", {}).items():
+        for who, figure in OWN.get(name, {}).items():
+            measured = median(figures[who]) / median(figures["blowup"]) if figures.get(who) else None
+            goal(f"a model of one's own, {name}, {who} / blowup", measured, ">=", figure, "{:.1f}x")
+        if figures.get("built in"):
+            measured = median(figures["blowup"]) / median(figures["built in"])
+            goal(f"a model of one's own, {name}, blowup / built in", measured, "<=", 1.3)
     if "overhead" in results:
         part = results["overhead"]
         best = max((n, name) for name, n in part["trials"].items() if name.startswith("blowup"))[1]

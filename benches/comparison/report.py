@@ -5,6 +5,7 @@ import textwrap
 
 from .goals import OURS, goals, ratio, reached, share
 from .measure import ROOT, median, seconds
+from .own import SIZES
 from .raw import JAX_LANES
 
 MARKS = "<!-- speed: written by `make bench` -->", "<!-- /speed -->"
@@ -12,7 +13,7 @@ MARKS = "<!-- speed: written by `make bench` -->", "<!-- /speed -->"
 
 def markdown(results):
     parts = [head(results), "## Figures to reach\n", goal_table(results)]
-    for name, section in (("real", real), ("raw", raw), ("overhead", overhead), ("growth", growth), ("gpu", gpu)):
+    for name, section in (("real", real), ("raw", raw), ("own", own), ("overhead", overhead), ("growth", growth), ("gpu", gpu)):
         if name in results:
             parts.append(section(results[name]))
     return "\n".join(parts)
@@ -75,6 +76,25 @@ def goal_table(results):
         table(["figure", "to reach", "measured", ""], rows)
         + "\n[LOG.md](LOG.md) says what was tried where a figure is not reached.\n"
     )
+
+
+def own(models):
+    rows = []
+    for name, figures in models.items():
+        ours = median(figures["blowup"])
+        times = lambda who, figures=figures, ours=ours: (
+            f"{median(figures[who]) / ours:.1f}x" if figures.get(who) else "cannot"
+        )
+        built = f"{ours / median(figures['built in']):.2f}x" if figures.get("built in") else ""
+        row = [name, SIZES[name][0], spread(figures["blowup"], 0), times("PyTorch eager"), times("torch.func.vmap"), built]
+        rows.append(row)
+    about = prose(
+        "A model and its loss are exported once as a bundle (docs/own-model.md) and trained on one core, many lanes at once, with all of",
+        "blowup's probes. Beside it the same model trains in PyTorch, a trial after the other, and by torch.func.vmap over as many lanes;",
+        "the last column is the bundle's time over that of the same network built in.",
+    )
+    header = ["model", "lanes", "us per trial and step", "PyTorch eager / blowup", "vmap / blowup", "blowup / built in"]
+    return f"\n## Models of one's own\n\n{about}\n" + table(header, rows)
 
 
 def real(widths):

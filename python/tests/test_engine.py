@@ -52,20 +52,35 @@ def run(program: Path, *args: Any) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Exports each model once."""
+    folder = tmp_path_factory.mktemp("bundles")
+
+    def exported(name: str) -> Path:
+        path = folder / f"{list(ZOO).index(name)}.blowup"
+        if not path.exists():
+            of = ZOO[name]
+            data = None if of.rows is None else of.data
+            blowup.export(path, model=of.model, loss=of.loss, batch=of.batch, data=data, seeds=[4, 5])
+        return path
+
+    return exported
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", QUIET)
-def test_a_sweep_trains_as_plain_pytorch(name: str, optimizer: str, program: Path, tmp_path: Path) -> None:
+def test_a_sweep_trains_as_plain_pytorch(
+    name: str, optimizer: str, program: Path, bundles: Callable[[str], Path], tmp_path: Path
+) -> None:
     example = ZOO[name]
     written, make = OPTIMIZERS[optimizer]
-    data = None if example.rows is None else example.data
-    blowup.export(
-        tmp_path / "model.blowup", model=example.model, loss=example.loss, batch=example.batch, data=data, seeds=[4, 5]
-    )
+    file = bundles(name)
     lr = example.lr if optimizer == "sgd" else example.lr / 10
     spec = tmp_path / "spec.toml"
     spec.write_text(
         f'name = "own"\nepochs = {EPOCHS}\nseeds = [5]\n[record]\nsteps = 1000\n'
-        f'[[grid]]\nnetwork = {{ file = "model.blowup" }}\nlr = {lr}\n{written}\n'
+        f'[[grid]]\nnetwork = {{ file = "{file}" }}\nlr = {lr}\n{written}\n'
     )
     run(program, "sweep", spec, "--out", tmp_path / "run", "--quiet")
     (row,) = csv.DictReader((tmp_path / "run" / "runs.csv").open())
@@ -106,5 +121,5 @@ def train(
             elif clip == "adamw":
                 torch.nn.utils.clip_grad_value_(model.parameters(), 0.01)
             optimizer.step()
-            told.append((float(loss), float(norm)))
+            told.append((loss.item(), norm.item()))
     return told

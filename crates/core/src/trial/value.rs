@@ -5,8 +5,11 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-/// The value of an axis: one cell of a configuration.
+/// The value of an axis: one cell of a configuration. Its tag takes a whole word, so that a value
+/// is copied by words: behind a tag of one byte the rest would be copied in pieces that overlap,
+/// and a processor waits for each piece before it reads the whole.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(u64)]
 pub enum Value {
     Text(&'static str),
     Integer(u64),

@@ -6,7 +6,7 @@
 //! that libtorch leaves to MKL (exp, log, tanh, ...) have no such tail.
 
 use super::dispatch::Runner;
-use blowup_core::bundle::{Dtype, Graph, Program};
+use blowup_core::bundle::{Argument, Dtype, Graph, Integer, Node, Program, Real};
 use tch::Tensor;
 
 /// The operators whose kernels round the last elements of a tensor differently, without `aten::`.
@@ -63,10 +63,23 @@ pub fn pads(program: &Program, graph: &Graph, runner: &Runner, lanes: i64, input
         | Dtype::C128 => TAIL,
     };
     let blocks = runner.blocks(lanes, inputs)?;
-    let rough = graph.nodes.iter().filter(|node| is_rough(&program.operators[node.op].name));
+    let rough =
+        graph.nodes.iter().filter(|node| is_rough(&program.operators[node.op].name) && !is_simple_power(node, program));
     let sizes = rough.flat_map(|node| &node.out).map(|value| blocks[*value]).filter(|size| *size > 0);
     let short = sizes.filter(|size| size % tail != 0).min();
     Ok(short.map_or(0, |size| (tail as usize).div_ceil(size as usize)))
+}
+
+/// Whether the node is a power that libtorch computes as a product, a quotient or a root.
+fn is_simple_power(node: &Node, program: &Program) -> bool {
+    let exponent = if let Some(Some(Argument::Int(Integer::Fixed(n)))) = node.args.get(1) {
+        *n as f64
+    } else if let Some(Some(Argument::Float(Real(x)))) = node.args.get(1) {
+        *x
+    } else {
+        return false;
+    };
+    program.operators[node.op].name == "aten::pow" && [-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0].contains(&exponent)
 }
 
 fn is_rough(name: &str) -> bool {
