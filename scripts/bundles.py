@@ -1,5 +1,7 @@
-"""Writes the bundles of tests/bundles/, which are models of python/tests/zoo.py, most of them in float32, and what
-plain PyTorch says of one of them. Run it where `make python` has put PyTorch: .venv-pytorch/bin/python."""
+"""Writes the bundles of tests/bundles/, which are models of python/tests/zoo.py, most of them in
+float32, and what plain PyTorch says of one of them. Run it by .venv-pytorch/bin/python, where
+`make python` has put PyTorch.
+"""
 
 import json
 import sys
@@ -9,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "python" / "tests")]
 import blowup  # noqa: E402
 import torch  # noqa: E402
+
 from zoo import ZOO  # noqa: E402
 
 FOLDER = ROOT / "tests" / "bundles"

@@ -1,5 +1,5 @@
-"""Writes the operators that a bundle may call for its readers: into docs/bundle.md and into the text
-that the program reads. --check only compares.
+"""Writes the operators that a bundle may call for its readers: into docs/bundle.md and into the
+text that the program reads. --check only compares.
 """
 
 import sys

@@ -1,5 +1,5 @@
-"""Models of one's own on one core: a bundle, PyTorch trial by trial, and torch.func.vmap of all lanes;
-microseconds per trial and step, without starting, tracing or loading."""
+"""Models of one's own on one core: a bundle, PyTorch trial by trial, and torch.func.vmap of all
+lanes; microseconds per trial and step, without starting, tracing or loading."""
 
 import math
 import subprocess

@@ -13,7 +13,14 @@ MARKS = "<!-- speed: written by `make bench` -->", "<!-- /speed -->"
 
 def markdown(results):
     parts = [head(results), "## Figures to reach\n", goal_table(results)]
-    for name, section in (("real", real), ("raw", raw), ("own", own), ("overhead", overhead), ("growth", growth), ("gpu", gpu)):
+    for name, section in (
+        ("real", real),
+        ("raw", raw),
+        ("own", own),
+        ("overhead", overhead),
+        ("growth", growth),
+        ("gpu", gpu),
+    ):
         if name in results:
             parts.append(section(results[name]))
     return "\n".join(parts)
@@ -86,7 +93,14 @@ def own(models):
             f"{median(figures[who]) / ours:.1f}x" if figures.get(who) else "cannot"
         )
         built = f"{ours / median(figures['built in']):.2f}x" if figures.get("built in") else ""
-        row = [name, SIZES[name][0], spread(figures["blowup"], 0), times("PyTorch eager"), times("torch.func.vmap"), built]
+        row = [
+            name,
+            SIZES[name][0],
+            spread(figures["blowup"], 0),
+            times("PyTorch eager"),
+            times("torch.func.vmap"),
+            built,
+        ]
         rows.append(row)
     about = prose(
         "A model and its loss are exported once as a bundle (docs/own-model.md) and trained on one core, many lanes at once, with all of",

@@ -1,18 +1,18 @@
-"""Models of one's own in PyTorch, on one core. `own_models.py export FOLDER` writes each as a bundle;
-`own_models.py eager|vmap` answers each line `MODEL LANES STEPS` of stdin with microseconds per trial
-and step: forward, backward and an update by SGD, float32. Eager trains one trial after the other, and
-vmap all lanes at once by torch.func; where it cannot, the answer is nan."""
+"""Models of one's own in PyTorch, on one core. `own_models.py export FOLDER` writes each as a
+bundle. `own_models.py eager|vmap` answers each line `MODEL LANES STEPS` of stdin with microseconds
+per trial and step: forward, backward and an update by SGD, in float32. Eager trains one trial after
+the other, and vmap all lanes at once by torch.func; where it cannot, the answer is nan."""
 
 import os
 import sys
 import time
 from pathlib import Path
 
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 torch.set_num_threads(1)
 torch.set_flush_denormal(True)
@@ -66,7 +66,12 @@ class Residual(nn.Module):
 
 def resnet():
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3, 1, 1), Residual(8, 8, 1), Residual(8, 16, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)
+        nn.Conv2d(3, 8, 3, 1, 1),
+        Residual(8, 8, 1),
+        Residual(8, 16, 2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, 10),
     )
 
 
@@ -209,7 +214,8 @@ def timed(step, steps):
 
 def main():
     if sys.argv[1] == "export":
-        return export(sys.argv[2])
+        export(sys.argv[2])
+        return
     for line in sys.stdin:
         name, lanes, steps = line.split()
         try:

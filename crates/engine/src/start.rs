@@ -59,8 +59,8 @@ impl Start {
         add(&mut self.backprop, self.ends.which(place), delta);
     }
 
-    /// The mean growth of the squared backprop signal of a lane towards the input, per layer or time
-    /// step. None if this is undefined.
+    /// The mean growth of the squared backprop signal of a lane towards the input, per layer or
+    /// time step. None if this is undefined.
     pub fn backprop_ratio(&self, lane: usize) -> Option<f64> {
         let [first, last] = &self.backprop;
         self.ratio(first.get(lane), last.get(lane))

@@ -223,8 +223,8 @@ impl Cost {
         }
     }
 
-    /// The cost of a bundle's trial. Half of the nodes of a step belong to its forward pass, more or
-    /// less.
+    /// The cost of a bundle's trial. Half of the nodes of a step belong to its forward pass, more
+    /// or less.
     fn of_bundle(trial: &Trial, step: &StepSize, m: &Workload, record: &Record) -> Cost {
         let slower = if trial.dtype == Dtype::Float64 { 2.0 } else { 1.0 };
         let pass = slower * 2.0 * step.multiplications as f64 / FLOPS_PER_SECOND

@@ -164,7 +164,8 @@ impl Trial {
         }
     }
 
-    /// The cell of the column `task`: the kind of the task, or that a program or a bundle has its own.
+    /// The cell of the column `task`: the kind of the task, or that a program or a bundle has its
+    /// own.
     pub fn task_name(&self) -> &'static str {
         match (&self.given, &self.task.bundle) {
             (Some(_), _) => "program",

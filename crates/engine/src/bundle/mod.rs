@@ -6,8 +6,8 @@
 //! - [`locate`] finds where a step began to be bad.
 //!
 //! **The same bits for any neighbours.** A lane has the bits that it has alone, before its pad
-//! lanes. There are never fewer than three lanes, and as many pads as [`tail`] finds. Before a graph
-//! runs for a number of lanes, that number is tried on a step: see [`Way`].
+//! lanes. There are never fewer than three lanes, and as many pads as [`tail`] finds. Before a
+//! graph runs for a number of lanes, that number is tried on a step: see [`Way`].
 
 #[expect(unsafe_code, reason = "libtorch's dispatcher is called through functions of C")]
 mod dispatch;
@@ -36,8 +36,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use tch::{TchError, Tensor};
 
-/// The fewest lanes that a graph runs with. libtorch has other kernels for products of one lane, and
-/// other convolutions for two.
+/// The fewest lanes that a graph runs with. libtorch has other kernels for products of one lane,
+/// and other convolutions for two.
 const FEWEST: usize = 3;
 
 /// How the lanes of a step are run so that each has the bits that it has alone.

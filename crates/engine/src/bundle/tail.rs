@@ -44,7 +44,8 @@ const ROUGH: [&str; 26] = [
 const TAIL: i64 = 64;
 const TAIL_16_BIT: i64 = 128;
 
-/// Returns the number of pad lanes behind the lanes of a graph. `inputs` are those of `lanes` lanes.
+/// Returns the number of pad lanes behind the lanes of a graph. `inputs` are those of `lanes`
+/// lanes.
 ///
 /// # Errors
 /// What libtorch says where it refuses a call.

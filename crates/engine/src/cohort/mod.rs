@@ -262,8 +262,8 @@ impl<'a, 'w> Trainer<'a, 'w> {
         self.active.iter().enumerate().filter_map(suspect).collect()
     }
 
-    /// Returns each lane's loss over the whole evaluation data. None where the training batch is all
-    /// of the data.
+    /// Returns each lane's loss over the whole evaluation data. None where the training batch is
+    /// all of the data.
     fn evaluate(&mut self) -> Option<Vec<f64>> {
         let seeds = self.seeds();
         self.subject.evaluate(&self.weights, &seeds, self.pads)
