@@ -13,8 +13,11 @@ import blowup
 import pytest
 import tomllib
 import torch
+from blowup._bundle import Bundle
 from safetensors.torch import load_file
 
+import faults
+from faults import FAULTS
 from zoo import ZOO, Example
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,3 +126,40 @@ def train(
             optimizer.step()
             told.append((loss.item(), norm.item()))
     return told
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_sweep_finds_a_planted_fault_by_line(name: str, program: Path, tmp_path: Path) -> None:
+    planted = FAULTS[name]
+    path = tmp_path / "model.blowup"
+    blowup.export(path, model=planted.model, loss=planted.loss, batch=planted.good, seeds=1)
+    spec = tmp_path / "spec.toml"
+    spec.write_text(
+        'name = "own"\nsteps = 5\n[[grid]]\nnetwork = { file = "model.blowup" }\nlr = 0.0\noptimizer = "sgd"\n'
+    )
+    # A healthy model has no fault.
+    (healthy,) = swept(program, spec, tmp_path / "healthy")
+    assert healthy["outcome"] == "stalled"
+    assert not healthy["nonfinite_site"] + healthy["nonfinite_source"]
+    bundle = Bundle.load(path)
+    if planted.spoil:
+        parameters = {of["name"]: bundle.tensors[of["initial"]] for of in bundle.program["parameters"]}
+        planted.spoil(parameters)
+    for leaf, bad in zip(bundle.program["batch"], planted.bad or planted.good):
+        bundle.tensors[leaf["data"]] = bad
+    bundle.save(path)
+    (row,) = swept(program, spec, tmp_path / "spoilt")
+    lines = Path(faults.__file__).read_text().splitlines()
+    line = next(at for at, text in enumerate(lines, 1) if text.endswith(f"# FAULT {name}"))
+    assert row["step_nonfinite"] == "0"
+    assert row["nonfinite_source"] == f"faults.py:{line}", row["nonfinite_site"]
+    assert row["nonfinite_site"].startswith("aten.")
+    # Where there is no module, the function that has the line is named.
+    module = row["nonfinite_module"].removeprefix("derivative of ")
+    assert module == planted.module if planted.module else module
+    assert row["nonfinite_module"].startswith("derivative of ") == planted.derivative
+
+
+def swept(program: Path, spec: Path, folder: Path) -> list[dict[str, str]]:
+    run(program, "sweep", spec, "--out", folder, "--quiet")
+    return list(csv.DictReader((folder / "runs.csv").open()))

@@ -10,7 +10,8 @@ use crate::sweep::running::Running;
 use crate::sweep::size::{MANY_POINTS, refuse_endless};
 use crate::sweep::survey::{Again, Survey};
 use crate::sweep::{shard, text};
-use blowup_core::failure::{Exit, Failure};
+use blowup_core::device::Device;
+use blowup_core::failure::{Exit, Failure, excerpt};
 use blowup_core::input;
 use blowup_core::limits::{Limits, Shares, Wishes};
 use blowup_core::memory;
@@ -30,6 +31,11 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
     spec.warnings.iter().for_each(|warning| progress::to_stderr(&warning.to_string()));
+    let bundle = spec.data.iter().find(|taken| taken.bundle.is_some());
+    if let Some(bundle) = bundle.filter(|_| args.device != Device::Cpu) {
+        let message = format!("`{}` is a bundle, which trains on the CPU", excerpt(&bundle.path));
+        return Err(Failure::new(message).hint("leave `--device` out"));
+    }
     let filter = Filter::parse(&args.filters, &spec.axes).map_err(Failure::new)?;
     let points = spec.grid().points();
     refuse_endless(&spec, &args.spec)?;

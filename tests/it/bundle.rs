@@ -187,6 +187,11 @@ fn a_block_of_bundles_has_no_axes_of_built_in_networks() {
     let told = refused(&grid("autoencoder.blowup", "").replace("epochs = true", "sharpness = true"));
     assert!(told.contains("a bundle has no layers and no sharpness"), "{told}");
     assert!(refused(&grid("autoencoder.onnx", "")).contains("does not end with `.blowup`"));
+    place.write("t.toml", &grid("autoencoder.blowup", ""));
+    for device in ["cuda", "cpu:plain"] {
+        let told = place.refused(&format!("sweep t.toml --out r --device {device}"));
+        assert!(told.contains("is a bundle, which trains on the CPU"), "{told}");
+    }
     // Bundles and built-in nets stand in one spec, each in blocks of its own.
     let both = grid("autoencoder.blowup", "") + "[[grid]]\ntask = { kind = 'teacher' }\nlr = 0.1\n";
     place.write("t.toml", &both);
