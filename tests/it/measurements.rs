@@ -78,16 +78,7 @@ fn orthogonal_matrices_are_orthogonal_whatever_their_shape() {
 
 #[test]
 fn the_adding_task_adds_two_marked_values_and_one_is_the_best_constant() {
-    let task = Task {
-        kind: TaskKind::Adding,
-        inputs: 2,
-        outputs: 1,
-        samples: 20_000,
-        input_std: 1.0,
-        csv: None,
-        arrays: None,
-        bundle: None,
-    };
+    let task = Task { kind: TaskKind::Adding, inputs: 2, outputs: 1, samples: 20_000, input_std: 1.0, ..Task::none() };
     let samples = task::samples(&task, Loss::Mse, 10, 3, Draw::Training(0)).unwrap();
     let SampleTargets::Values(targets) = &samples.targets else { panic!("adding is a regression") };
     for (i, target) in targets.iter().enumerate() {
@@ -126,16 +117,7 @@ fn is_balanced(samples: &task::Samples, classes: usize) {
 
 #[test]
 fn the_digits_are_what_their_source_documents() {
-    let task = Task {
-        kind: TaskKind::Digits,
-        inputs: 64,
-        outputs: 10,
-        samples: 1797,
-        input_std: 1.0,
-        csv: None,
-        arrays: None,
-        bundle: None,
-    };
+    let task = Task { kind: TaskKind::Digits, inputs: 64, outputs: 10, samples: 1797, input_std: 1.0, ..Task::none() };
     let samples = task::samples(&task, Loss::CrossEntropy, 1, 0, Draw::Training(0)).unwrap();
     assert_eq!(samples.inputs.len(), 1797 * 64);
     assert!(samples.inputs.iter().all(|x| (x * 16.0).fract() == 0.0 && (0.0..=1.0).contains(x)));
@@ -154,16 +136,7 @@ fn the_digits_are_what_their_source_documents() {
 
 #[test]
 fn the_copy_task_asks_at_the_end_for_the_symbol_of_the_start() {
-    let task = Task {
-        kind: TaskKind::Copy,
-        inputs: 7,
-        outputs: 5,
-        samples: 20_000,
-        input_std: 1.0,
-        csv: None,
-        arrays: None,
-        bundle: None,
-    };
+    let task = Task { kind: TaskKind::Copy, inputs: 7, outputs: 5, samples: 20_000, input_std: 1.0, ..Task::none() };
     for times in [2, 6] {
         let samples = task::samples(&task, Loss::CrossEntropy, times, 3, Draw::Training(0)).unwrap();
         let SampleTargets::Classes(classes) = &samples.targets else { panic!("copy is a classification") };
@@ -178,16 +151,8 @@ fn the_copy_task_asks_at_the_end_for_the_symbol_of_the_start() {
 
 #[test]
 fn the_temporal_order_task_asks_for_the_order_of_two_symbols_among_distractors() {
-    let task = Task {
-        kind: TaskKind::TemporalOrder,
-        inputs: 6,
-        outputs: 4,
-        samples: 20_000,
-        input_std: 1.0,
-        csv: None,
-        arrays: None,
-        bundle: None,
-    };
+    let task =
+        Task { kind: TaskKind::TemporalOrder, inputs: 6, outputs: 4, samples: 20_000, input_std: 1.0, ..Task::none() };
     for (times, first, second) in [(2, 0..1, 1..2), (7, 0..1, 3..4), (40, 4..8, 20..24)] {
         let samples = task::samples(&task, Loss::CrossEntropy, times, 3, Draw::Training(0)).unwrap();
         let SampleTargets::Classes(classes) = &samples.targets else { panic!("temporal-order is a classification") };
@@ -206,16 +171,7 @@ fn the_temporal_order_task_asks_for_the_order_of_two_symbols_among_distractors()
 
 #[test]
 fn the_teacher_is_standardized_and_the_same_for_one_seed() {
-    let task = Task {
-        kind: TaskKind::Teacher,
-        inputs: 4,
-        outputs: 2,
-        samples: 500,
-        input_std: 0.5,
-        csv: None,
-        arrays: None,
-        bundle: None,
-    };
+    let task = Task { kind: TaskKind::Teacher, inputs: 4, outputs: 2, samples: 500, input_std: 0.5, ..Task::none() };
     let draw = |seed| task::samples(&task, Loss::Mse, 1, seed, Draw::Training(0)).unwrap();
     assert_eq!(draw(1), draw(1));
     assert_ne!(draw(1), draw(2));
@@ -348,16 +304,7 @@ fn activations_of_a_normal_net_overflow_in_f32_at_the_layer_that_arithmetic_says
 #[test]
 fn a_loss_that_overflows_alone_is_located_at_the_loss() {
     // With one weight of 1e30 the output is finite, and its square is not.
-    let task = Task {
-        kind: TaskKind::Scalar,
-        inputs: 1,
-        outputs: 1,
-        samples: 1,
-        input_std: 1.0,
-        csv: None,
-        arrays: None,
-        bundle: None,
-    };
+    let task = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, ..Task::none() };
     let trial = Trial {
         task,
         network: Network::Linear,
@@ -455,16 +402,7 @@ fn clipping_in_16_bits_sees_the_norm_in_16_bits() {
 #[test]
 fn a_gradient_whose_square_underflows_still_has_its_norm() {
     for (dtype, weight) in [(Dtype::Float64, 1e-160), (Dtype::Float32, 1e-25)] {
-        let task = Task {
-            kind: TaskKind::Scalar,
-            inputs: 1,
-            outputs: 1,
-            samples: 1,
-            input_std: 1.0,
-            csv: None,
-            arrays: None,
-            bundle: None,
-        };
+        let task = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, ..Task::none() };
         let init = Init { kind: InitKind::Constant, scale: weight, offset: 0.0 };
         let trial = Trial { task, network: Network::Linear, init, bias: Bias::None, batch: 1, dtype, ..trials::mlp() };
         let run = &train(&[trial])[0].measured;

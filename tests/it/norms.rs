@@ -144,16 +144,7 @@ fn a_norm_whose_variance_overflows_is_not_finite_in_the_first_step() {
 /// teacher with 10 inputs and 2 outputs.
 fn blowup(depth: usize, norm: Norm, kind: InitKind, scale: f64, lr: f64) -> Trial {
     let network = Network::Mlp { depth, width: 16, activation: Activation::Relu, norm, residual: false };
-    let task = Task {
-        kind: TaskKind::Teacher,
-        inputs: 10,
-        outputs: 2,
-        samples: 32,
-        input_std: 1.0,
-        csv: None,
-        arrays: None,
-        bundle: None,
-    };
+    let task = Task { kind: TaskKind::Teacher, inputs: 10, outputs: 2, samples: 32, input_std: 1.0, ..Task::none() };
     let (init, bias) = (Init { kind, scale, offset: 0.0 }, Bias::Learned { std: 0.0 });
     let budget = Budget::Steps(24);
     Trial { task, budget, network, init, bias, lr, batch: 32, dtype: Dtype::Float32, ..trials::mlp() }

@@ -96,16 +96,7 @@ fn lanes_of_one_seed_stand_together() {
 /// for a grid of one predicted second.
 #[test]
 fn evaluation_and_data_are_predicted() {
-    let task = |kind, inputs, samples| Task {
-        kind,
-        inputs,
-        outputs: 1,
-        samples,
-        input_std: 1.0,
-        csv: None,
-        arrays: None,
-        bundle: None,
-    };
+    let task = |kind, inputs, samples| Task { kind, inputs, outputs: 1, samples, input_std: 1.0, ..Task::none() };
     // Two million forward passes of one sample through 300 layers, for an initial and a final loss.
     let mut slow = trial(300, 16, 0);
     (slow.task, slow.batch, slow.budget) = (task(TaskKind::Noise, 4, 1_000_000), 1, Budget::Steps(100));
@@ -141,16 +132,8 @@ fn seconds_of_lanes_that_share_their_data_count_it_once() {
 /// 136, 136, 131, 130, 130, 130 and 138.
 #[test]
 fn memory_is_predicted_for_what_a_trial_holds_beside_its_lanes() {
-    let noise = |inputs, samples| Task {
-        kind: TaskKind::Noise,
-        inputs,
-        outputs: 1,
-        samples,
-        input_std: 1.0,
-        csv: None,
-        arrays: None,
-        bundle: None,
-    };
+    let noise =
+        |inputs, samples| Task { kind: TaskKind::Noise, inputs, outputs: 1, samples, input_std: 1.0, ..Task::none() };
     let relu = |depth, width, norm| Network::Mlp { depth, width, activation: Activation::Relu, norm, residual: false };
     let sharp = Record { sharpness: true, ..Record::default() };
     let epochs = Record { epochs: true, ..Record::default() };

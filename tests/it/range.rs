@@ -22,16 +22,7 @@ fn train(trial: &Trial, steps: u64) -> Finished {
 /// One weight w, with the loss w^2.
 fn scalar(weight: f64, dtype: Dtype, optimizer: Optimizer, lr: f64) -> Trial {
     Trial {
-        task: Task {
-            kind: TaskKind::Scalar,
-            inputs: 1,
-            outputs: 1,
-            samples: 1,
-            input_std: 1.0,
-            csv: None,
-            arrays: None,
-            bundle: None,
-        },
+        task: Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, ..Task::none() },
         network: Network::Linear,
         init: Init { kind: InitKind::Constant, scale: weight, offset: 0.0 },
         bias: Bias::None,

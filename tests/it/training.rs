@@ -18,16 +18,7 @@ pub fn train(trials: &[Trial]) -> Vec<Finished> {
 /// One weight with the loss w^2, from w = 1, in f32.
 pub fn scalar(lr: f64) -> Trial {
     Trial {
-        task: Task {
-            kind: TaskKind::Scalar,
-            inputs: 1,
-            outputs: 1,
-            samples: 1,
-            input_std: 1.0,
-            csv: None,
-            arrays: None,
-            bundle: None,
-        },
+        task: Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, ..Task::none() },
         budget: Budget::Steps(1000),
         network: Network::Linear,
         init: Init { kind: InitKind::Constant, scale: 1.0, offset: 0.0 },

@@ -10,16 +10,7 @@ use tch::Kind;
 pub fn mlp() -> Trial {
     Trial {
         label: String::new(),
-        task: Task {
-            kind: TaskKind::Noise,
-            inputs: 3,
-            outputs: 2,
-            samples: 7,
-            input_std: 1.0,
-            csv: None,
-            arrays: None,
-            bundle: None,
-        },
+        task: Task { kind: TaskKind::Noise, inputs: 3, outputs: 2, samples: 7, input_std: 1.0, ..Task::none() },
         budget: Budget::Epochs(3),
         loss_ratio: 1e6,
         network: Network::Mlp { depth: 2, width: 5, activation: Activation::Tanh, norm: Norm::None, residual: false },

@@ -1,8 +1,8 @@
 //! What a reader of bundles must check: that every reference leads somewhere, that tensors have the
 //! shapes that the program says, and that only operators of the list are called.
 
+use super::Bundle;
 use super::program::{Argument, Graph, Held, Integer, Node, Program};
-use super::{Bundle, Dtype};
 use crate::failure::excerpt;
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -33,7 +33,7 @@ pub fn check(bundle: &Bundle) -> Result<(), String> {
         let (a, b) = (excerpt(&first.name), excerpt(&other.name));
         return Err(format!("its parameters `{a}` and `{b}` have different dtypes; the engine trains one dtype"));
     }
-    if ![Dtype::F32, Dtype::F64, Dtype::F16, Dtype::Bf16].contains(&first.dtype) {
+    if first.dtype.trained().is_none() {
         return Err(format!("its parameters are of the type {:?}, which is not trained", first.dtype));
     }
     leaves(bundle)?;
@@ -115,7 +115,7 @@ fn check_graph(bundle: &Bundle, graph: &Graph) -> Result<(), String> {
     let mut streams = HashSet::new();
     for (at, draw) in graph.draws.iter().enumerate() {
         size(&draw.shape).map_err(|what| format!("draws[{at}]: {what}"))?;
-        if ![Dtype::F32, Dtype::F64, Dtype::F16, Dtype::Bf16].contains(&draw.dtype) || !streams.insert(&draw.name) {
+        if draw.dtype.trained().is_none() || !streams.insert(&draw.name) {
             return Err(format!("draws[{at}]: no stream of {:?}, or one that repeats", draw.dtype));
         }
     }

@@ -2,6 +2,7 @@
 //! (<https://github.com/huggingface/safetensors#format>), complex numbers included.
 
 use crate::failure::excerpt;
+use crate::trial;
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -32,6 +33,21 @@ impl Dtype {
             Dtype::I32 | Dtype::F32 => 4,
             Dtype::I64 | Dtype::F64 | Dtype::C64 => 8,
             Dtype::C128 => 16,
+        }
+    }
+}
+
+impl Dtype {
+    /// The type as one that is trained in, if it is one.
+    pub fn trained(self) -> Option<trial::Dtype> {
+        match self {
+            Dtype::F32 => Some(trial::Dtype::Float32),
+            Dtype::F64 => Some(trial::Dtype::Float64),
+            Dtype::F16 => Some(trial::Dtype::Float16),
+            Dtype::Bf16 => Some(trial::Dtype::Bfloat16),
+            Dtype::Bool | Dtype::U8 | Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I64 | Dtype::C64 | Dtype::C128 => {
+                None
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use super::report::{Mistake, Problems, excerpt};
 use super::settings::Seeds;
 use super::source::Span;
 use crate::axis::Id;
-use crate::bundle::{Bundle, Dtype as Stored, Graph, SUFFIX};
+use crate::bundle::{Bundle, Graph, SUFFIX};
 use crate::failure::counted;
 use crate::input;
 use crate::trial::{BundleFile, Dtype, StepSize, Task, Value};
@@ -118,7 +118,7 @@ fn read(name: &'static str, open: Sources<'_>) -> Result<KnownBundle, Mistake> {
     };
     let TakenBundle { samples, dtype, batch, parameters, bytes, step, .. } = bundle;
     let (path, sha256) = (taken.file.clone(), taken.sha256.clone());
-    let file = BundleFile { name: name.to_owned(), path, sha256, batch, parameters, bytes, step };
+    let file = BundleFile { name: name.to_owned(), path, sha256, parameters, bytes, step };
     Ok(KnownBundle { name, task: Task::of_bundle(file, samples), dtype, batch, taken })
 }
 
@@ -126,20 +126,10 @@ fn taken_of(name: &str, file: &str, bytes: &[u8]) -> Result<Taken, Mistake> {
     let hint = "blowup.export of the Python package writes bundles; docs/bundle.md describes them";
     let bundle = Bundle::read(bytes).map_err(|what| Mistake::new(format!("`{}`: {what}", excerpt(name)), hint))?;
     let program = &bundle.program;
-    let dtype = match program.dtype() {
-        Stored::F64 => Dtype::Float64,
-        Stored::F16 => Dtype::Float16,
-        Stored::Bf16 => Dtype::Bfloat16,
-        Stored::F32
-        | Stored::Bool
-        | Stored::U8
-        | Stored::I8
-        | Stored::I16
-        | Stored::I32
-        | Stored::I64
-        | Stored::C64
-        | Stored::C128 => Dtype::Float32,
-    };
+    let dtype = program
+        .dtype()
+        .trained()
+        .ok_or_else(|| Mistake::new(format!("`{}`: nothing trains in {:?}", excerpt(name), program.dtype()), hint))?;
     let bundle = TakenBundle {
         samples: program.samples(),
         seeds: program.seeds.clone(),

@@ -194,8 +194,6 @@ pub struct BundleFile {
     pub path: String,
     /// The SHA-256 of its bytes, hexadecimal.
     pub sha256: String,
-    /// The rows of a batch.
-    pub batch: usize,
     /// The trained numbers of a lane.
     pub parameters: u64,
     /// The bytes of the data and of the initial weights of all seeds.

@@ -106,7 +106,7 @@ impl Loaded {
 
     /// The step for batches of so many rows.
     pub fn step(&self, rows: usize) -> &Step {
-        self.steps.iter().find(|step| step.graph.rows == rows).unwrap_or(&self.steps[0])
+        self.steps.iter().find(|step| step.graph.rows == rows).expect("every size of batch has its graph")
     }
 
     /// Whether a parameter is trained: the loss depends on it.

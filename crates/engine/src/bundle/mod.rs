@@ -132,8 +132,13 @@ impl StepGraph {
         }
         let weights = self.initial(&[lane])?;
         let seeds = vec![LaneSeeds::of(&lane); weights.lanes as usize];
-        let mut most = 0;
+        let (mut most, mut tried) = (0, Vec::new());
         for range in self.feed.evaluation() {
+            // Batches of one size are computed alike.
+            if tried.contains(&range.len()) {
+                continue;
+            }
+            tried.push(range.len());
             let step = self.loaded.step(if self.loaded.program.samples == 0 { 0 } else { range.len() });
             let batch = self.feed.batch(&self.loaded, range, None, &seeds, Moment::Evaluation(0));
             let inputs = self.inputs(&weights, &batch);
@@ -201,11 +206,6 @@ impl StepGraph {
         self.ways.insert((rows, lanes), way);
         way
     }
-
-    /// The pad lanes behind so many lanes.
-    fn pads(&self, lanes: usize) -> usize {
-        self.tail.max(FEWEST.saturating_sub(lanes))
-    }
 }
 
 /// Returns what the training of a lane starts from:
@@ -267,7 +267,7 @@ fn with_pads(lanes: &[LaneSeeds], pads: usize) -> Vec<LaneSeeds> {
 
 impl Subject for StepGraph {
     fn pads(&self, lanes: usize) -> usize {
-        StepGraph::pads(self, lanes)
+        self.tail.max(FEWEST.saturating_sub(lanes))
     }
 
     fn prepare(&mut self, step: u64, lanes: &[LaneSeeds], pads: usize) -> Result<(), String> {

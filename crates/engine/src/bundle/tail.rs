@@ -6,7 +6,7 @@
 //! that libtorch leaves to MKL (exp, log, tanh, ...) have no such tail.
 
 use super::dispatch::Runner;
-use blowup_core::bundle::{Argument, Dtype, Graph, Integer, Node, Program, Real};
+use blowup_core::bundle::{Argument, Graph, Integer, Node, Program, Real};
 use tch::Tensor;
 
 /// The operators whose kernels round the last elements of a tensor differently, without `aten::`.
@@ -50,19 +50,7 @@ const TAIL_16_BIT: i64 = 128;
 /// # Errors
 /// What libtorch says where it refuses a call.
 pub fn pads(program: &Program, graph: &Graph, runner: &Runner, lanes: i64, inputs: &[Tensor]) -> Result<usize, String> {
-    let tail = match program.dtype() {
-        Dtype::F16 | Dtype::Bf16 => TAIL_16_BIT,
-        Dtype::F32
-        | Dtype::F64
-        | Dtype::Bool
-        | Dtype::U8
-        | Dtype::I8
-        | Dtype::I16
-        | Dtype::I32
-        | Dtype::I64
-        | Dtype::C64
-        | Dtype::C128 => TAIL,
-    };
+    let tail = if program.dtype().bytes() == 2 { TAIL_16_BIT } else { TAIL };
     let blocks = runner.blocks(lanes, inputs)?;
     let rough =
         graph.nodes.iter().filter(|node| is_rough(&program.operators[node.op].name) && !is_simple_power(node, program));
