@@ -6,6 +6,7 @@ Nothing in the table is typed by hand. The source of a spec's rows is the first 
 Exits with 1 if a result is missing or does not hold."""
 
 import csv
+import math
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -70,8 +71,10 @@ def from_library():
 
 
 def order(row):
-    found = re.match(r"A(\d+)", row["result"])
-    return int(found[1]) if found else LAST + 1
+    found = re.match(r"([AC])(\d+)", row["result"])
+    if not found:
+        return math.inf
+    return int(found[2]) + (LAST if found[1] == "C" else 0)
 
 
 def table(rows):

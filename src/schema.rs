@@ -10,7 +10,7 @@
 //! Keys and names may be written with `-` in place of `_`. The properties of the schema have only
 //! the names with `_`, so that an editor offers a key once. Patterns accept the others.
 
-use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, DeclaredKind, Default, End, Id, Kind, Need, Short, TABLE};
+use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, DeclaredKind, Default, End, Id, Kind, Need, ROOTS, Short, TABLE};
 use blowup_core::bundle::SUFFIX;
 use blowup_core::spec::key::{self, Key, Takes};
 use blowup_core::spec::metric::{Function, Rate};
@@ -320,6 +320,9 @@ fn value(axis: &Axis) -> Json {
             json!({ "anyOf": [integer(*min, *max), { "enum": ["all"] }] })
         }
         Kind::Integer { min, max } => integer(*min, *max),
+        Kind::Float { range } if axis.id == Id::ResidualScale => {
+            json!({ "anyOf": [number(range), { "enum": ROOTS.map(|root| root.0) }] })
+        }
         Kind::Float { range } => number(range),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Text => json!({ "type": "string" }),

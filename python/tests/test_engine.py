@@ -37,6 +37,8 @@ OPTIMIZERS: dict[str, tuple[str, Callable[..., torch.optim.Optimizer]]] = {
         lambda p, lr: torch.optim.AdamW(p, lr, weight_decay=0.1),
     ),
 }
+# Models with parameters of one to four dimensions, for what depends on their shapes.
+SHAPED = ["mlp", "resnet, group norm", "transformer, written out", "lstm"]
 # Without random numbers of their own, which plain PyTorch would draw otherwise.
 QUIET = [name for name in ZOO if "dropout" not in name and name not in ("vae", "diffusion")]
 
@@ -126,6 +128,68 @@ def train(
             optimizer.step()
             told.append((loss.item(), norm.item()))
     return told
+
+
+def adaptively(parameters: list[torch.nn.Parameter]) -> None:
+    """Adaptive gradient clipping at 0.02 (Brock et al. 2021); a unit is a row, or a vector."""
+    for p in parameters:
+        over = tuple(range(1, p.dim())) or (0,)
+        weight = torch.linalg.vector_norm(p.detach(), dim=over, keepdim=True).clamp(min=1e-3)
+        gradient = torch.linalg.vector_norm(p.grad, dim=over, keepdim=True)
+        p.grad *= torch.where(gradient < 0.02 * weight, 1.0, 0.02 * weight / gradient.clamp(min=1e-6))
+
+
+def one_by_one(parameters: list[torch.nn.Parameter]) -> None:
+    """Each parameter is clipped alone."""
+    for p in parameters:
+        torch.nn.utils.clip_grad_norm_([p], 0.05)
+
+
+# What a spec says, the batches of an update, and the same in PyTorch.
+GUARDS: dict[str, tuple[str, int, Callable[[list[torch.nn.Parameter]], None]]] = {
+    "agc": ('clip = "agc(0.02)"', 1, adaptively),
+    "per_layer": ('clip = "per_layer(0.05)"', 1, one_by_one),
+    "accumulate": ("accumulate = 3", 3, lambda parameters: None),
+}
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+@pytest.mark.parametrize("name", SHAPED)
+def test_a_sweep_clips_and_accumulates_as_plain_pytorch(
+    name: str, guard: str, program: Path, bundles: Callable[[str], Path], tmp_path: Path
+) -> None:
+    example = ZOO[name]
+    written, count, clip = GUARDS[guard]
+    spec = tmp_path / "spec.toml"
+    spec.write_text(
+        f'name = "own"\nepochs = 4\nseeds = [5]\n[record]\nsteps = 1000\n[[grid]]\n'
+        f'network = {{ file = "{bundles(name)}" }}\nlr = {example.lr}\nmomentum = 0.5\n{written}\n'
+    )
+    run(program, "sweep", spec, "--out", tmp_path / "run", "--quiet")
+    (row,) = csv.DictReader((tmp_path / "run" / "runs.csv").open())
+    run(program, "replay", tmp_path / "run", row["trial"], "--trace", tmp_path / "trace")
+    order = load_file(tmp_path / "trace" / "tensors.safetensors")["order"]
+    torch.manual_seed(5)
+    model = example.model()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(parameters, example.lr, momentum=0.5)
+    steps = iter(csv.DictReader((tmp_path / "run" / "steps.csv").open()))
+    for epoch in range(4):
+        parts = order[epoch].split(example.rows)
+        for at in range(0, len(parts), count):
+            group = parts[at : at + count]
+            optimizer.zero_grad()
+            losses = [example.loss(model, tuple(x[part] for x in example.data)) / len(group) for part in group]
+            for loss in losses:
+                loss.backward()
+            norm = torch.nn.utils.get_total_norm([p.grad for p in parameters]).item()
+            step = next(steps)
+            assert float(step["loss"]) == pytest.approx(sum(losses).item(), rel=TOLERANCE)
+            assert float(step["grad_norm"]) == pytest.approx(norm, rel=TOLERANCE)
+            clip(parameters)
+            optimizer.step()
+    assert next(steps, None) is None
+    assert guard == "accumulate" or float(row["clipped_fraction"]) > 0
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -90,6 +90,8 @@ impl<'a> TrialMessages<'a> {
             grad_norm: MessageNumber::of(step.grad_norm),
             samples: step.samples.unwrap_or(1) as usize,
             clipped: step.clipped,
+            coefficient: None,
+            skipped: None,
         });
         if next.locate && (step.module.is_some() || step.source.is_some()) {
             course.located_in(Origin { operator: None, module: plain(&step.module), source: plain(&step.source) });

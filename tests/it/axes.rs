@@ -6,7 +6,7 @@ use crate::training::train;
 use blowup_core::axis::{Axis, Id, Kind, Rides, TABLE};
 use blowup_core::plan::Split;
 use blowup_core::record;
-use blowup_core::trial::{Clip, Trial};
+use blowup_core::trial::Trial;
 use std::collections::{BTreeMap, HashMap};
 
 /// Values of an axis, as a spec has them. The first two of them train differently.
@@ -35,7 +35,14 @@ fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
         (Id::Norm | Id::NormPosition, _) => put(Id::Network, "'mlp'"),
         (Id::Warmup, _) => put(Id::Schedule, "'warmup'"),
         (Id::Schedule, "'warmup'" | "'warmup_cosine'") => put(Id::Warmup, "2"),
-        (Id::Clip, "'norm'" | "'value'") => put(Id::ClipThreshold, "0.125"),
+        (Id::Clip, "'none'") | (Id::Skip, "'none'") => {}
+        (Id::Clip, "'update'") => {
+            put(Id::ClipThreshold, "0.125");
+            put(Id::Optimizer, "'adam'");
+        }
+        (Id::Clip, _) => put(Id::ClipThreshold, "0.125"),
+        (Id::Skip, _) => put(Id::SkipThreshold, "0.125"),
+        (Id::ResidualScale | Id::Rezero, _) => put(Id::Residual, "true"),
         (Id::ClipThreshold, _) => put(Id::Clip, "'norm'"),
         _ => {}
     }
@@ -116,7 +123,6 @@ fn trials_with_other_cells_have_other_ids() {
 /// makes another cohort, and a value that belongs to the lane is the lane's own.
 #[test]
 fn an_axis_rides_where_the_table_says() {
-    let by_value = |trial: &Trial| matches!(trial.clip, Clip::Value(_));
     for axis in &TABLE {
         let trials: Vec<Trial> = match axis.rides {
             Rides::Seed => {
@@ -131,7 +137,7 @@ fn an_axis_rides_where_the_table_says() {
                 let together = match axis.rides {
                     Rides::Shape => false,
                     Rides::Lane | Rides::Seed => true,
-                    Rides::Clip => by_value(one) == by_value(other),
+                    Rides::Clip => one.clip.clipping() == other.clip.clipping(),
                 };
                 assert_eq!(shape == other_shape, together, "{}: {shape:?} and {other_shape:?}", axis.name);
                 assert!(!together || lane != other_lane, "{}: {lane:?}", axis.name);
@@ -228,8 +234,8 @@ fn values_of_any_axis_are_spread_over_the_shards() {
         let value = |i: usize| match axis.kind {
             Kind::Float { .. } => Some(format!("{}", 0.25 + 0.5 * i as f64 / VALUES as f64)),
             Kind::Integer { .. } if axis.id == Id::DataSeed || axis.id == Id::Warmup => Some(format!("{}", i + 1)),
-            // No batch is larger than the 16 samples.
-            Kind::Integer { .. } if axis.id != Id::Batch => Some(format!("{}", i + 2)),
+            // No batch is larger than the 16 samples, and an epoch has four of them.
+            Kind::Integer { .. } if axis.id != Id::Batch && axis.id != Id::Accumulate => Some(format!("{}", i + 2)),
             Kind::Integer { .. } | Kind::Choice { .. } | Kind::Boolean | Kind::Text => None,
         };
         let Some(trials) = (0..VALUES).map(|i| value(i).map(|value| trial(axis, &value))).collect::<Option<Vec<_>>>()

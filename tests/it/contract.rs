@@ -186,6 +186,8 @@ fn defaults_are_those_of_the_contract() {
     norm=Some(Text("none"))
     norm_position=None
     residual=Some(Boolean(false))
+    residual_scale=None
+    rezero=None
     parametrization=Some(Text("standard"))
     loss=Some(Text("mse"))
     optimizer=Some(Text("sgd"))
@@ -201,9 +203,12 @@ fn defaults_are_those_of_the_contract() {
     warmup=None
     clip=Some(Text("none"))
     clip_threshold=Some(Float(inf))
+    skip=Some(Text("none"))
+    skip_threshold=None
     weight_decay=Some(Float(0.0))
     batch=Some(Integer(20))
     sampling=None
+    accumulate=Some(Integer(1))
     sequence_length=None
     dtype=Some(Text("float32"))
     seed=Some(Integer(0))
@@ -238,6 +243,17 @@ fn ids_do_not_depend_on_the_label_and_do_on_everything_else() {
     assert_ne!(plain, parse(&other).grid().trials().next().unwrap().id());
     assert_eq!(TrialId::parse(&plain.to_string()), Some(plain));
     assert_eq!(TrialId::parse("t12345678901"), None);
+}
+
+#[test]
+fn a_scale_by_the_number_of_residual_layers_is_a_number_of_each_depth() {
+    let block = "lr = 1\nresidual = true\ndepth = [1, 2, 5, 9]\nresidual_scale = ";
+    assert_eq!(column(&format!("{block}\"1/sqrt(L)\""), |t| t.residual_scale), [1.0, 1.0, 0.5, 1.0 / 8f64.sqrt()]);
+    assert_eq!(
+        column(&format!("{block}[\"1/sqrt(2L)\", 0.25]"), |t| t.residual_scale)[4..6],
+        [1.0 / 8f64.sqrt(), 0.25]
+    );
+    assert_eq!(trials("lr = 1\nbatch = [5, \"all\"]\naccumulate = [1, 2, 4, 8]").len(), 4);
 }
 
 #[test]

@@ -119,7 +119,12 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
                 Network::Linear | Network::Mlp { .. } | Network::Bundle => {
                     (0..depth).fold(inputs.select(0, 0), |x, layer| {
                         let f = stage(linear(&x, layer), layer);
-                        if model.trial.network.residual() && layer > 0 { x + f } else { f }
+                        let factor = get(Role::ResidualWeight, layer, lane).unwrap_or(Tensor::from(1.0));
+                        if model.trial.network.residual() && layer > 0 {
+                            x + f * model.trial.residual_scale * factor
+                        } else {
+                            f
+                        }
                     })
                 }
             };
@@ -279,6 +284,20 @@ fn residual_nets_agree_with_autograd_for_every_activation_and_norm() {
             for norm in NORMS {
                 let network = Network::Mlp { depth, width: 4, activation, norm, residual: true };
                 check(&Trial { network, ..trials::mlp() });
+            }
+        }
+    }
+}
+
+#[test]
+fn scaled_residual_branches_agree_with_autograd() {
+    for (residual_scale, rezero) in [(0.3, false), (1.0, true), (-0.7, true)] {
+        for depth in 1..=4 {
+            for activation in [Activation::Relu, Activation::Gelu] {
+                for norm in [Norm::None, Norm::Layer(NormPosition::After)] {
+                    let network = Network::Mlp { depth, width: 4, activation, norm, residual: true };
+                    check(&Trial { network, residual_scale, rezero, ..trials::mlp() });
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ mod spec;
 mod device;
 mod fused;
 mod gradients;
+mod guards;
 mod layers;
 mod literature;
 mod measurements;

@@ -390,9 +390,11 @@ fn sixteen_bits_are_what_their_names_say() {
 /// rounded.
 #[test]
 fn clipping_in_16_bits_sees_the_norm_in_16_bits() {
-    use blowup_engine::clip::coefficient;
+    use blowup_engine::clip::{Memory, coefficient};
     use blowup_engine::readout::GlobalNorm;
-    let at = |in_dtype: f64, dtype| coefficient(Clip::Norm(1.0), GlobalNorm { in_dtype, exact: 70_000.0 }, dtype);
+    let at = |in_dtype: f64, dtype| {
+        coefficient(Clip::Norm(1.0), &mut Memory::Nothing, GlobalNorm { in_dtype, exact: 70_000.0 }, dtype)
+    };
     assert_eq!(at(f64::INFINITY, Dtype::Float16), 0.0);
     assert!(at(f64::NAN, Dtype::Float16).is_nan());
     assert_eq!(at(3.0, Dtype::Bfloat16), f64::from(half::bf16::from_f64(1.0 / 3.0)));

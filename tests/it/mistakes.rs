@@ -147,6 +147,27 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
+fn clips_of_updates_and_percentiles_are_checked_with_what_they_stand_beside() {
+    let hint = "the other optimizers keep no corrected mean of squares to measure an update by; put clip = \"update(1.0)\" in a block of adam and adamw alone";
+    let wrong = |place: &str| format!("{place} `clip` update needs the `optimizer` adam or adamw / {hint}");
+    check("lr = 1\nclip = [\"none\", \"update(1.0)\"]", &wrong("7:8"));
+    check("lr = 1\noptimizer = [\"adam\", \"rmsprop\"]\nclip = \"update(1.0)\"", &wrong("8:8"));
+    let zipped = |clips: &str| {
+        format!("lr = 1\nzip = [[\"optimizer\", \"clip\"]]\noptimizer = [\"adamw\", \"sgd\"]\nclip = [{clips}]")
+    };
+    check(&zipped("\"none\", \"update(1.0)\""), &wrong("9:8"));
+    parse(&format!("{TOP}[[grid]]\n{}\n", zipped("\"update(1.0)\", \"norm(1.0)\"")))
+        .unwrap_or_else(|report| panic!("{report}"));
+    let percentile = "the percentile of `autoclip` is above 100 / for example clip = \"autoclip(10)\"";
+    check("lr = 1\nclip = \"autoclip(101)\"", &format!("7:8 {percentile}"));
+    check("lr = 1\nclip = [\"norm\", \"autoclip\"]\nclip_threshold = 200", &format!("8:18 {percentile}"));
+    check(
+        "lr = 1\ndepth = 2\nresidual = true\nresidual_scale = \"1/L\"",
+        "9:18 `1/L` is not a value of `residual_scale` / it takes a number, \"1/sqrt(L)\" or \"1/sqrt(2L)\"",
+    );
+}
+
+#[test]
 fn an_axis_that_applies_nowhere_is_refused() {
     check(
         "lr = 1\noptimizer = \"adam\"\nmomentum = 0.9",
@@ -154,7 +175,7 @@ fn an_axis_that_applies_nowhere_is_refused() {
     );
     check(
         "lr = 1\nclip_threshold = 1.0",
-        "7:1 `clip_threshold` applies nowhere in this block / it needs `clip` norm or value",
+        "7:1 `clip_threshold` applies nowhere in this block / it needs `clip` norm or value or per_layer or agc or autoclip or zclip or update",
     );
     check(
         "lr = 1\nsequence_length = 5",

@@ -14,7 +14,7 @@ const RECURRENT: Nowhere = Some(("", "`network` rnn or lstm or gru"));
 const LINEAR: Nowhere = Some(("depth = 0", "`depth` 1 or more"));
 const ADAM: &str = "optimizer = \"adam\"";
 /// For each axis a value, and where it applies nowhere.
-const EVERY: [(&str, &str, Nowhere); 37] = [
+const EVERY: [(&str, &str, Nowhere); 42] = [
     ("network", "\"mlp\"", ALWAYS),
     ("depth", "2", ALWAYS),
     ("width", "5", LINEAR),
@@ -31,6 +31,8 @@ const EVERY: [(&str, &str, Nowhere); 37] = [
     ("norm", "\"layer\"", LINEAR),
     ("norm_position", "\"after\"", Some(("", "`norm` batch or layer or rms"))),
     ("residual", "true", Some(("depth = [0, 1]", "`depth` 2 or more"))),
+    ("residual_scale", "0.5", Some(("", "`residual` true"))),
+    ("rezero", "true", Some(("residual = true", "`depth` 2 or more"))),
     ("parametrization", "\"ntk\"", ALWAYS),
     ("loss", "\"mse\"", ALWAYS),
     ("optimizer", "\"adam\"", ALWAYS),
@@ -45,10 +47,17 @@ const EVERY: [(&str, &str, Nowhere); 37] = [
     ("schedule", "\"cosine\"", ALWAYS),
     ("warmup", "5", Some(("schedule = [\"constant\", \"cosine\"]", "`schedule` warmup or warmup_cosine"))),
     ("clip", "\"norm(1.0)\"", ALWAYS),
-    ("clip_threshold", "1.0", Some(("clip = \"none\"", "`clip` norm or value"))),
+    (
+        "clip_threshold",
+        "1.0",
+        Some(("clip = \"none\"", "`clip` norm or value or per_layer or agc or autoclip or zclip or update")),
+    ),
+    ("skip", "\"norm(1.0)\"", ALWAYS),
+    ("skip_threshold", "1.0", Some(("", "`skip` norm or zscore"))),
     ("weight_decay", "0.1", ALWAYS),
     ("batch", "7", ALWAYS),
     ("sampling", "\"shuffle\"", Some(("batch = [256, 1000, \"all\"]", "a `batch` below 256, the samples of the task"))),
+    ("accumulate", "2", Some(("", "a `batch` below 256, the samples of the task"))),
     ("sequence_length", "5", RECURRENT),
     ("dtype", "\"float64\"", ALWAYS),
     ("data_seed", "3", Some(("task = { kind = \"digits\" }", "a task that draws its data"))),

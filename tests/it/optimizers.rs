@@ -179,7 +179,10 @@ fn schedules_and_the_output_layers_own_rate_hold_under_every_optimizer() {
 
 #[test]
 fn the_clip_coefficient_is_that_of_pytorch_also_for_norms_that_are_not_finite() {
-    let coefficient = |clip, norm| clip::coefficient(clip, GlobalNorm { in_dtype: norm, exact: norm }, Dtype::Float64);
+    let coefficient = |clip, norm| {
+        let norm = GlobalNorm { in_dtype: norm, exact: norm };
+        clip::coefficient(clip, &mut clip::Memory::Nothing, norm, Dtype::Float64)
+    };
     assert_eq!(coefficient(Clip::Norm(1.0), 0.5), 1.0);
     // PyTorch's tensors cannot divide a number by a tensor: the number is multiplied by the
     // reciprocal.

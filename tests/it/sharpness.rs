@@ -38,6 +38,7 @@ fn kinds() -> Vec<Trial> {
             all.push(trials::with(&trials::mlp(), activation, norm));
             let network = Network::Mlp { depth: 3, width: 4, activation, norm, residual: true };
             all.push(Trial { network, bias: Bias::None, ..trials::mlp() });
+            all.push(Trial { network, residual_scale: 0.6, rezero: true, ..trials::mlp() });
             if !matches!(norm, Norm::Batch(_)) {
                 all.push(trials::with(&trials::rnn(), activation, norm));
             }

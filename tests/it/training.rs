@@ -178,6 +178,10 @@ fn a_residual_trial_has_the_same_bits_whatever_its_neighbours() {
     for norm in NORMS {
         let network = Network::Mlp { depth: 4, width: 9, activation: Activation::Relu, norm, residual: true };
         check_bits(&Trial { network, batch: 3, dtype: Dtype::Float32, ..trials::mlp() });
+        for dtype in Dtype::ALL.iter().copied() {
+            let branches = Trial { residual_scale: 0.5, rezero: true, dtype, ..trials::mlp() };
+            check_bits(&Trial { network, batch: 3, ..branches });
+        }
     }
 }
 

@@ -18,7 +18,14 @@ fn run(losses: &[f64]) -> Measured {
     let mut course = Course::new(beginning(losses[0]), 1e6, 0.1, Record::default());
     let (last, steps) = losses.split_last().unwrap();
     for &loss in steps {
-        let next = course.step(Probe { loss, grad_norm: Some(loss), samples: 4, clipped: None });
+        let next = course.step(Probe {
+            loss,
+            grad_norm: Some(loss),
+            samples: 4,
+            clipped: None,
+            coefficient: None,
+            skipped: None,
+        });
         assert_eq!(next.finished, loss.is_nan());
         if next.finished {
             return course.finish(f64::NAN, None).measured;
@@ -115,7 +122,14 @@ fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
     let mut course = Course::new(beginning, 1e6, 0.1, Record { epochs: true, ..Record::default() });
     for _ in 0..20 {
         for loss in [1e308, 1.5e308, 0.5e308] {
-            course.step(Probe { loss, grad_norm: Some(1.0), samples: 100, clipped: None });
+            course.step(Probe {
+                loss,
+                grad_norm: Some(1.0),
+                samples: 100,
+                clipped: None,
+                coefficient: None,
+                skipped: None,
+            });
             course.updated(0.5);
         }
         course.epoch_end(2.0, 0.1);
@@ -130,7 +144,14 @@ fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
 fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
     let mut course = Course::new(beginning(1.0), 1e6, 0.1, Record { epochs: true, steps: 1, ..Record::default() });
     for (loss, samples, clipped) in [(1.0, 3, true), (5.0, 1, false)] {
-        course.step(Probe { loss, grad_norm: Some(loss), samples, clipped: Some(clipped) });
+        course.step(Probe {
+            loss,
+            grad_norm: Some(loss),
+            samples,
+            clipped: Some(clipped),
+            coefficient: None,
+            skipped: None,
+        });
         course.updated(loss);
         course.weighed(1.0);
     }

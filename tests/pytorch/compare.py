@@ -18,6 +18,7 @@ or if a value of `REQUIRED` was in none of them.
 import math
 import multiprocessing
 import os
+import statistics
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -37,6 +38,8 @@ REQUIRED = {
     "network": ["mlp", "rnn", "lstm", "gru"],
     "depth": ["0", "1", "2 to 9", "10 and more"],
     "residual": ["true", "false"],
+    "residual_scale": ["1", "another"],
+    "rezero": ["true", "false"],
     "init": [
         "normal",
         "uniform",
@@ -61,7 +64,9 @@ REQUIRED = {
     "weight_decay": ["0", "sgd", "adam", "adamw", "rmsprop"],
     "lr_output": ["its own"],
     "schedule": ["constant", "warmup", "cosine", "warmup_cosine"],
-    "clip": ["none", "norm", "value"],
+    "clip": ["none", "norm", "value", "per_layer", "agc", "autoclip", "zclip", "update"],
+    "skip": ["none", "norm", "zscore"],
+    "accumulate": ["1", "more"],
     "batch": ["all", "shuffle", "replacement"],
     "task": [
         "teacher",
@@ -182,6 +187,13 @@ def compare(trace, perturbations=PERTURBATIONS):
         for column, found in run.verdict().items():
             told = trace.measured.get(column)
             if told != found:
+                findings.append(f"{column}: {told} in the trace, {found} in PyTorch")
+        skipped = sum(run.skipped) / len(run.skipped) if run.skipped and trace.axes["skip"] != "none" else None
+        silenced = statistics.median(run.coefficients) if run.coefficients else None
+        for column, found in ("skipped_fraction", skipped), ("clip_silenced", silenced):
+            told = trace.measured.get(column)
+            same = told is found is None or (None not in (told, found) and apart(told, found) <= main.tolerance)
+            if not same:
                 findings.append(f"{column}: {told} in the trace, {found} in PyTorch")
         if not main.complete:
             findings.append(f"{len(recorded)} steps in the trace, {len(run.losses)} in PyTorch")

@@ -70,6 +70,8 @@ class Model(nn.Module):
                     self.back.append(nn.Linear(width, width, bias))
             if a.get("norm", "none") != "none":
                 self.norms.append(NORMS[a["norm"]](width))
+        branches = self.depth - 1 if a.get("residual") and a["rezero"] else 0
+        self.gates = nn.ParameterList(torch.zeros(1) for _ in range(branches))
         self.output = nn.Linear(width if self.depth else inputs, trace.about["outputs"], bias)
         self.phi = ACTIVATIONS[a.get("activation", "linear")](a.get("negative_slope"))
         self.to(trace.dtype).train()
@@ -110,6 +112,8 @@ class Model(nn.Module):
                 put(self.back[layer - 1].weight, layer, "recurrent")
                 if self.back[layer - 1].bias is not None:
                     put(self.back[layer - 1].bias, layer, "recurrent_bias")
+            if 1 < layer <= len(self.gates) + 1:
+                put(self.gates[layer - 2], layer, "residual_weight")
             if layer <= len(self.norms):
                 put(self.norms[layer - 1].weight, layer, "scale")
                 if getattr(self.norms[layer - 1], "bias", None) is not None:
@@ -126,7 +130,7 @@ class Model(nn.Module):
 
     def hidden(self):
         """The parameters of all layers but the output."""
-        return [p for modules in (self.layers, self.back, self.norms) for p in modules.parameters()]
+        return [p for modules in (self.layers, self.back, self.norms, self.gates) for p in modules.parameters()]
 
     def stage(self, h, layer):
         """Norm and activation, in the order of the trial."""
@@ -153,7 +157,11 @@ class Model(nn.Module):
         for layer in range(self.depth):
             h = self.layers[layer](x)
             f = self.stage(h, layer)
-            x = x + f if self.axes["residual"] and layer else f
+            if self.axes.get("residual") and layer:
+                f = self.axes["residual_scale"] * (self.gates[layer - 1] * f if len(self.gates) else f)
+                x = x + f
+            else:
+                x = f
             self.watch(layer, 0, h, x)
         return x
 
@@ -190,7 +198,8 @@ class Model(nn.Module):
             if layer > self.depth
             else [m[layer - 1] for m in (self.layers, self.back, self.norms) if len(m)]
         )
-        return [p for module in modules for p in module.parameters()]
+        gates = [self.gates[layer - 2]] if 1 < layer <= len(self.gates) + 1 else []
+        return [p for module in modules for p in module.parameters()] + gates
 
     def layer_norms(self):
         """By (layer, time, quantity), as in layers.csv."""

@@ -8,6 +8,7 @@ import tomllib
 import torch
 from safetensors.torch import load_file
 
+from guards import Clip, Guard
 from models import Model, norm
 
 
@@ -44,15 +45,16 @@ class Trace:
             return inputs, get(f"{name}.classes")
         return inputs, get(f"{name}.targets").to(self.dtype)
 
-    def batch(self, step):
+    def batches(self, step):
+        """The batches of an update: `accumulate` of them, or those of the epoch that are left."""
         epoch, within = divmod(step, self.epoch_steps)
         inputs, targets = self.data("data", epoch)
-        size = self.axes["batch"]
-        part = slice(within * size, (within + 1) * size)
-        if "order" not in self.tensors:
-            return take(self, inputs, part), targets[part]
-        index = self.tensors["order"][epoch][part]
-        return take(self, inputs, index), targets[index]
+        size, count = self.axes["batch"], self.axes["accumulate"]
+        of_epoch = -(-self.about["samples"] // size)
+        for at in range(within * count, min((within + 1) * count, of_epoch)):
+            part = slice(at * size, (at + 1) * size)
+            index = part if "order" not in self.tensors else self.tensors["order"][epoch][part]
+            yield take(self, inputs, index), targets[index]
 
     def evaluation(self):
         """The batches that initial and final loss are measured on, in the order of the samples."""
@@ -73,6 +75,9 @@ def optimizer(trace, model):
     groups = [{"params": model.hidden()}, {"params": model.output.parameters(), "lr": a["lr_output"]}]
     groups = [{**group, "params": list(group["params"])} for group in groups]
     groups = [group for group in groups if group["params"]]
+    if a["clip"] == "update":
+        # The rate of each tensor is its own.
+        groups = [{**group, "params": [p]} for group in groups for p in group["params"]]
     common = {"lr": a["lr"], "weight_decay": a["weight_decay"]}
     match a["optimizer"]:
         case "sgd":
@@ -97,19 +102,6 @@ def schedule(trace, rule):
     return torch.optim.lr_scheduler.LambdaLR(rule, factor)
 
 
-def clip(trace, parameters):
-    """Clips as the axes say; whether it changed anything."""
-    kind, threshold = trace.axes["clip"], trace.axes["clip_threshold"]
-    if kind == "norm":
-        total = torch.nn.utils.clip_grad_norm_(parameters, threshold)
-        return (threshold / (total + 1e-6)).item() < 1
-    if kind == "value":
-        largest = max(p.grad.abs().max().item() for p in parameters)
-        torch.nn.utils.clip_grad_value_(parameters, threshold)
-        return largest > threshold
-    return None
-
-
 class Run:
     """One training run in PyTorch: what it measured, step by step; without `measures` only what its
     verdict takes."""
@@ -117,6 +109,7 @@ class Run:
     def __init__(self, trace, perturbation=None, measures=True):
         self.trace, self.measures = trace, measures
         self.losses, self.gradients, self.updates, self.clipped, self.layers = [], [], [], [], {}
+        self.coefficients, self.skipped, self.bad = [], [], None
         self.step_nonfinite = self.step_nan = self.step_diverged = self.site = None
         self.epoch_losses, self.loss_final = [], math.nan
         self.model = Model(trace, perturbation)
@@ -139,45 +132,68 @@ class Run:
         rule = optimizer(trace, model)
         rates = schedule(trace, rule)
         parameters = list(model.parameters())
+        clip, guard = Clip(trace, model, rule), Guard(trace)
         epoch = []
         for step in range(trace.steps + 1):
             last = step == trace.steps
-            if last and step > 0:
-                inputs, targets = trace.evaluation()[0]
-            else:
-                inputs, targets = trace.batch(step)
+            batches = [trace.evaluation()[0]] if last and step > 0 else list(trace.batches(step))
             rule.zero_grad()
-            loss = self.criterion(model(inputs), targets)
-            loss.backward()
-            value, gradient = loss.item(), norm(p.grad for p in parameters)
-            if self.measures:
-                self.layers |= {(step, *place): x for place, x in model.layer_norms().items()}
+            value = self.passes(step, batches)
+            gradient = norm(p.grad for p in parameters)
             if last:
                 self.loss_final = value if self.whole else self.evaluate()
-                self.observe(step, self.loss_final, gradient, loss)
+                self.observe(step, self.loss_final, gradient)
                 return
             self.losses.append(value)
             self.gradients.append(gradient)
-            epoch.append((value, len(targets)))
-            self.observe(step, value, gradient, loss)
+            epoch.append((value, sum(len(targets) for _, targets in batches)))
+            self.observe(step, value, gradient)
             if math.isnan(value):
                 self.epoch_losses.append(math.nan)
                 return
             before = [p.detach().clone() for p in parameters] if self.measures else []
-            self.clipped.append(clip(trace, parameters))
-            rule.step()
+            skips = guard.skips(value, gradient)
+            self.skipped.append(skips)
+            coefficient = None if skips else clip()
+            self.clipped.append(None if clip.kind == "none" else coefficient is not None and coefficient < 1)
+            self.coefficients += [coefficient] if self.clipped[-1] else []
+            if not skips:
+                rule.step()
+                clip.after()
             rates.step()
             self.updates.append(norm(p.detach() - b for p, b in zip(parameters, before)) if self.measures else None)
             if (step + 1) % trace.epoch_steps == 0 or step + 1 == trace.steps:
                 self.epoch_losses.append(sum(x * n for x, n in epoch) / sum(n for _, n in epoch))
                 epoch = []
 
-    def observe(self, step, value, gradient, loss):
+    def passes(self, step, batches):
+        """Runs forward and backward over the batches of an update, whose mean loss it returns. What
+        is looked at in the layers is that of the first batch."""
+        value, rows, self.bad = 0.0, {}, None
+        for number, (inputs, targets) in enumerate(batches):
+            loss = self.criterion(self.model(inputs), targets)
+            (loss / len(batches)).backward()
+            value += loss.item() / len(batches)
+            if self.measures and number == 0:
+                rows = self.model.layer_norms()
+            if self.bad is None and not (
+                math.isfinite(loss.item()) and math.isfinite(norm(p.grad for p in self.model.parameters()))
+            ):
+                self.bad = self.model.first_bad(loss)
+        if self.measures:
+            now = self.model.layer_norms()
+            for place, x in rows.items():
+                # The loss was divided before its derivative was taken.
+                found = {"weight_grad_norm": now[place], "backprop_norm": x * len(batches)}
+                self.layers[step, *place] = found.get(place[-1], x)
+        return value
+
+    def observe(self, step, value, gradient):
         finite = math.isfinite(value) and math.isfinite(gradient)
         if self.step_diverged is None and (value > self.threshold or not math.isfinite(value)):
             self.step_diverged = step
         if self.step_nonfinite is None and not finite:
-            self.step_nonfinite, self.site = step, self.model.first_bad(loss)
+            self.step_nonfinite, self.site = step, self.bad
         if self.step_nan is None and math.isnan(value):
             self.step_nan = step
 
@@ -207,6 +223,7 @@ class Run:
             "nonfinite_layer": layer,
             "nonfinite_time": time,
             "steps_run": len(self.updates),
+            "first_skip": self.skipped.index(True) if True in self.skipped else None,
         }
 
 
@@ -242,6 +259,10 @@ def values(trace):
         "lr_output": own("lr_output", "lr"),
         "schedule": a["schedule"],
         "clip": a["clip"],
+        "skip": a["skip"],
+        "accumulate": "1" if a["accumulate"] == 1 else "more",
+        "residual_scale": None if "residual_scale" not in a else "1" if a["residual_scale"] == 1 else "another",
+        "rezero": str(a["rezero"]).lower() if "rezero" in a else None,
         "batch": a.get("sampling", "all"),
         "task": about["task"],
         "data_seed": own("data_seed", "seed"),

@@ -89,6 +89,15 @@ impl Stride {
         });
         Stride { rate: per_lane(rate, kind), decay }
     }
+
+    /// The stride at a learning rate that is multiplied with `factors`, `[layers, lane, 1, 1]`.
+    pub fn times(&self, factors: &Tensor) -> Stride {
+        let decay = self.decay.as_ref().map(|[_, lost]| {
+            let lost = lost * factors;
+            [1.0 - &lost, lost]
+        });
+        Stride { rate: &self.rate * factors, decay }
+    }
 }
 
 /// Computes v = keep v + (share g) g, in the order of PyTorch's `mul_` and `addcmul_`, since g g

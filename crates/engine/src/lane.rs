@@ -1,11 +1,13 @@
 //! The lanes of a cohort in training, and the trials that train in them.
 //!
-//! Trials that differ only in the threshold of their norm clipping take the same steps until the
-//! first of them is clipped. So they share a lane until then, and the lane forks. There are no
+//! Trials that differ only in how the norm of their gradient is clipped take the same steps until
+//! the first of them is clipped. So they share a lane until then, and the lane forks. There are no
 //! tensors here.
 
+use super::clip::Memory;
+use super::skip::Guard;
 use super::still::Still;
-use blowup_core::trial::{Clip, Lane, Shape};
+use blowup_core::trial::{Clip, Clipping, Lane, Shape};
 use blowup_core::verdict::Course;
 use std::collections::HashMap;
 
@@ -17,6 +19,9 @@ pub struct ActiveLane {
     pub update: Option<LastUpdate>,
     /// The global norm of the gradient in this step, before clipping.
     pub gradient_norm: f64,
+    /// What the last update was clipped by, where only the update tells, until the verdicts have
+    /// taken it.
+    pub clipped: Option<f64>,
     /// The sharpness after the last update, if the record wants it.
     pub sharpness: Option<f64>,
     /// Whether the lane is at rest.
@@ -31,17 +36,32 @@ pub struct LaneTrial {
     pub course: Option<Course>,
     /// The factor by which clipping multiplies the gradient in this step.
     pub clip: f64,
+    /// What clipping remembers.
+    pub memory: Memory,
+    /// What decides whether updates are skipped.
+    pub guard: Guard,
+    /// Whether the update of this step is skipped.
+    pub skipped: bool,
 }
 
 impl ActiveLane {
-    /// Makes the lane of these trials, given their indices in the cohort.
-    pub fn new(trials: Vec<usize>) -> ActiveLane {
-        let trials = trials.into_iter().map(|index| LaneTrial { index, course: None, clip: 1.0 }).collect();
-        ActiveLane { trials, update: None, gradient_norm: 0.0, sharpness: None, still: Still::default() }
+    /// Makes the lane of these trials, given their indices in the cohort and the lane of every trial
+    /// there.
+    pub fn new(trials: Vec<usize>, lanes: &[Lane]) -> ActiveLane {
+        let trial = |index: usize| LaneTrial {
+            index,
+            course: None,
+            clip: 1.0,
+            memory: Memory::new(lanes[index].clip),
+            guard: Guard::default(),
+            skipped: false,
+        };
+        let trials = trials.into_iter().map(trial).collect();
+        ActiveLane { trials, update: None, gradient_norm: 0.0, clipped: None, sharpness: None, still: Still::default() }
     }
 
-    /// The numbers and seeds of this lane. They are those of any of its trials, apart from the clip
-    /// threshold.
+    /// The numbers and seeds of this lane. They are those of any of its trials, apart from the
+    /// clipping.
     pub fn settings<'a>(&self, lanes: &'a [Lane]) -> &'a Lane {
         &lanes[self.trials[0].index]
     }
@@ -49,6 +69,13 @@ impl ActiveLane {
     /// Whether every trial of the lane has its verdict.
     pub fn has_left(&self) -> bool {
         self.trials.iter().all(|trial| trial.course.is_none())
+    }
+
+    /// Whether some trial in training has had finite losses and gradients in every step so far.
+    pub fn is_finite_so_far(&self) -> bool {
+        // The courses begin with the first step.
+        let begun = self.trials.iter().filter_map(|trial| trial.course.as_ref());
+        begun.clone().next().is_none() || begun.into_iter().any(|course| !course.has_nonfinite())
     }
 
     /// Splits the trials that are still in training by their clip coefficient, and returns a lane
@@ -74,9 +101,9 @@ impl ActiveLane {
 }
 
 /// Groups the indices of the trials that share a lane at the start. The lanes of such trials are
-/// equal but for the threshold of norm clipping.
+/// equal but for a clipping that multiplies the whole gradient.
 pub fn siblings(shape: &Shape, lanes: &[Lane]) -> Vec<Vec<usize>> {
-    if shape.clip_value || lanes.windows(2).all(|pair| pair[0].clip == pair[1].clip) {
+    if shape.clipping != Clipping::Whole || lanes.windows(2).all(|pair| pair[0].clip == pair[1].clip) {
         return (0..lanes.len()).map(|trial| vec![trial]).collect();
     }
     let (mut groups, mut known): (Vec<Vec<usize>>, HashMap<String, usize>) = (Vec::new(), HashMap::new());

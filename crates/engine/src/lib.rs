@@ -15,8 +15,8 @@
 //!   [`stage`], which is an [`activation`] with a [`norm`].
 //! - [`product`] multiplies matrices ([`matrix`]), on a CPU through [`blas`]. [`fused`] holds
 //!   passes that are written here, on slices that [`elements`] makes.
-//! - [`loss`] and [`readout`] measure a step, [`clip`] and [`optimizer`] update the weights, the
-//!   latter by [`apply`].
+//! - [`loss`] and [`readout`] measure a step, [`skip`] decides whether there is an update, [`clip`]
+//!   and [`optimizer`] update the weights, the latter by [`apply`].
 //! - [`mod@start`], [`profile`], [`sharpness`], [`locate`] and [`still`] measure what only some
 //!   steps or lanes need.
 //! - [`child`] is a worker's life, and [`door`] is how the program enters it. [`trace`] is what a
@@ -74,6 +74,7 @@ pub mod profile;
 pub mod readout;
 pub mod recurrent;
 pub mod sharpness;
+pub mod skip;
 pub mod stage;
 pub mod start;
 pub mod still;

@@ -77,6 +77,7 @@ pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, ba
 }
 
 fn parts(layer: &super::weights::LayerParameters) -> impl Iterator<Item = &Matrix> {
-    let optional = [&layer.recurrent, &layer.bias, &layer.recurrent_bias, &layer.scale, &layer.shift];
+    let optional =
+        [&layer.recurrent, &layer.bias, &layer.recurrent_bias, &layer.scale, &layer.shift, &layer.residual_weight];
     std::iter::once(&layer.weight).chain(optional.into_iter().flatten())
 }

@@ -1,6 +1,6 @@
 //! Builds the network of a shape.
 
-use super::mlp::Mlp;
+use super::mlp::{Branches, Mlp};
 use super::module::Module;
 use super::recurrent::{Gru, Lstm, Plain, Recurrent, RecurrentCell};
 use super::stage::Stage;
@@ -12,10 +12,11 @@ pub fn new(shape: &Shape, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Module>
     let outputs = shape.task.outputs as i64;
     match shape.network {
         Network::Bundle => unreachable!("a bundle is no network of layers"),
-        Network::Linear => Box::new(Mlp::new(None, 0, false, [lanes, batch, 0], outputs, kind)),
+        Network::Linear => Box::new(Mlp::new(None, 0, None, [lanes, batch, 0], outputs, kind)),
         Network::Mlp { depth, width, activation, norm, residual } => {
             let stage = Stage { activation, norm };
-            Box::new(Mlp::new(Some(stage), depth, residual, [lanes, batch, width as i64], outputs, kind))
+            let branches = residual.then(|| Branches { scale: shape.residual_scale(), rezero: shape.rezero });
+            Box::new(Mlp::new(Some(stage), depth, branches, [lanes, batch, width as i64], outputs, kind))
         }
         Network::Rnn { depth, width, activation, norm, sequence_length } => {
             let stage = Stage { activation, norm };

@@ -65,7 +65,7 @@ impl<'a> Leaves<'a> {
         let top = match self.shape.network.sequence_length() {
             None => (0..depth).fold(inputs.select(0, 0), |x, layer| {
                 let f = self.stage(self.affine(&x, layer), layer);
-                if self.shape.network.residual() && layer > 0 { x + f } else { f }
+                if self.shape.network.residual() && layer > 0 { x + self.branch(f, layer) } else { f }
             }),
             Some(times) => {
                 let mut sequence: Vec<Tensor> = (0..times).map(|t| inputs.select(0, t as i64)).collect();
@@ -83,6 +83,15 @@ impl<'a> Leaves<'a> {
             (Loss::CrossEntropy | Loss::Mse, _) => {
                 (output - on_cpu(&targets.values.select(0, 0), self.kind)).square().mean(None::<Kind>)
             }
+        }
+    }
+
+    /// What a residual layer adds to its input.
+    fn branch(&self, f: Tensor, layer: usize) -> Tensor {
+        let f = if self.shape.residual_scale() == 1.0 { f } else { f * self.shape.residual_scale() };
+        match self.get(Role::ResidualWeight, layer) {
+            Some(weight) => f * weight,
+            None => f,
         }
     }
 

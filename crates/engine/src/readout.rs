@@ -113,6 +113,23 @@ impl Readout {
         &self.weights.views[slice]
     }
 
+    /// Writes the norms of the weights of the lanes of `index` (int64), which are all lanes of `of`.
+    pub fn put_weight_norms(&self, index: &Tensor, of: &Weights) {
+        let mut row = self.weights.rows.start as i64;
+        for group in &of.groups {
+            let [layers, lanes, ..] = group.size()[..] else { unreachable!("a group has four dimensions") };
+            let norms = Tensor::zeros([layers * lanes], (inner(self.kind), device::current()));
+            norm_of(&group.view([layers * lanes, -1]), &norms);
+            drop(self.buffer.narrow(0, row, layers).index_copy_(1, index, &norms.view([layers, lanes])));
+            row += layers;
+        }
+    }
+
+    /// Takes these losses in the place of those of the last read.
+    pub fn replace_losses(&mut self, losses: &[f64]) {
+        self.host[..losses.len()].copy_from_slice(losses);
+    }
+
     /// Measures the weights of one slice, right after its update.
     pub fn measure_slice(&self, weights: &Weights, slice: usize) {
         norm_of(&weights.flat[slice], &self.weights.views[slice]);

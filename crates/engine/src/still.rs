@@ -7,7 +7,7 @@
 //! turns out to move is left alone for a while.
 
 use super::weights::Weights;
-use blowup_core::trial::{Lane, Method, Schedule, Shape};
+use blowup_core::trial::{Clip, Lane, Method, Schedule, Shape, Skip};
 use blowup_core::verdict::{Course, Probe};
 use std::ops::Range;
 use tch::Tensor;
@@ -46,13 +46,22 @@ impl Still {
 }
 
 /// Whether an update depends on the weights and on nothing else that changes. This is so without
-/// moments and with a constant learning rate, given the same data at every step.
+/// moments, with a constant learning rate and with a clipping and skipping that remember nothing,
+/// given the same data at every step. A clipping that only the update tells is not followed.
 pub fn can_rest(shape: &Shape, lane: &Lane) -> bool {
+    let clips_alike = match lane.clip {
+        Clip::None | Clip::Norm(_) | Clip::Value(_) => true,
+        Clip::PerLayer(_) | Clip::Agc(_) | Clip::Autoclip(_) | Clip::Zclip(_) | Clip::Update(_) => false,
+    };
+    let skips_alike = match lane.skip {
+        Skip::None | Skip::Norm(_) => true,
+        Skip::Zscore(_) => false,
+    };
     let memoryless = match shape.optimizer {
         Method::Sgd { momentum, nesterov: _ } => !momentum,
         Method::Adam | Method::Adamw | Method::Rmsprop { .. } => false,
     };
-    memoryless && lane.schedule == Schedule::Constant
+    memoryless && lane.schedule == Schedule::Constant && clips_alike && skips_alike
 }
 
 /// Returns a copy of one lane's parameters.

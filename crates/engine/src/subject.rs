@@ -14,12 +14,12 @@ pub trait Subject {
     /// The number of pad lanes that stand behind `lanes` lanes in every tensor.
     fn pads(&self, lanes: usize) -> usize;
 
-    /// Makes the batch of `step` for these lanes and `pads` pad lanes: a part of an epoch or, after
+    /// Makes the batch of a turn for these lanes and `pads` pad lanes: a part of an epoch or, after
     /// the last update, the first batch of the evaluation data.
     ///
     /// # Errors
     /// If a data file cannot be read.
-    fn prepare(&mut self, step: u64, lanes: &[LaneSeeds], pads: usize) -> Result<(), String>;
+    fn prepare(&mut self, turn: Turn, lanes: &[LaneSeeds], pads: usize) -> Result<(), String>;
 
     /// The samples of the batch.
     fn samples(&self) -> usize;
@@ -52,6 +52,15 @@ pub trait Subject {
     fn gather(&mut self, index: &Tensor, weights: &Weights);
 }
 
+/// Which batch a pass is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// The number of batches before it.
+    pub batch: u64,
+    /// Whether it follows the last update, where the batch is of the evaluation.
+    pub is_last: bool,
+}
+
 /// What a pass is given.
 pub struct Pass<'a> {
     pub step: u64,
@@ -63,6 +72,7 @@ pub struct Pass<'a> {
 }
 
 /// Where the first value of a step that is not finite began.
+#[derive(Clone)]
 pub enum Fault {
     /// In a tensor of a built-in net. None if all tensors are finite and only a norm is not.
     Site(Option<Site>),

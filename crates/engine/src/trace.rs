@@ -22,6 +22,7 @@ fn named(layer: &LayerParameters) -> impl Iterator<Item = (&'static str, &Matrix
         ("recurrent_bias", &layer.recurrent_bias),
         ("scale", &layer.scale),
         ("shift", &layer.shift),
+        ("residual_weight", &layer.residual_weight),
     ];
     let optional = optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.as_ref()?)));
     std::iter::once(("weight", &layer.weight)).chain(optional)
@@ -32,7 +33,8 @@ fn named(layer: &LayerParameters) -> impl Iterator<Item = (&'static str, &Matrix
 ///
 /// - `layers.L.weight` `[in, out]` and `layers.L.bias` `[out]`, where L counts from 1 and the
 ///   output layer is depth + 1; for recurrent layers also `.recurrent` and `.recurrent_bias`, for
-///   normalized layers also `.scale` and `.shift`.
+///   normalized layers also `.scale` and `.shift`, for residual layers with a learned scalar also
+///   `.residual_weight` `[1]`.
 /// - `data.inputs` `[sample, inputs]`, or `[time, sample, inputs]` for sequences, and
 ///   `data.targets` `[sample, outputs]` or `data.classes` `[sample]`. Where every epoch has new
 ///   data, each has the epoch as one more dimension, outermost.

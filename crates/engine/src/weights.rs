@@ -25,7 +25,10 @@ pub enum Role {
     Scale,
     /// The learned shift of a norm, `[1, width]`.
     Shift,
-    /// A parameter of a model of the user's own, `[1, elements]`. It belongs to no layer.
+    /// The learned factor of what a residual layer adds to its input, `[1, 1]`.
+    ResidualWeight,
+    /// A parameter of a model of the user's own, with its first dimension as rows, or `[1, elements]`
+    /// where it has no second one. It belongs to no layer.
     Own,
 }
 
@@ -71,6 +74,9 @@ pub fn layout(shape: &Shape) -> Vec<ParameterGroup> {
     push(Role::RecurrentBias, 0, depth * bias * recurrent, 1, columns);
     push(Role::Scale, 0, depth * norm, 1, width);
     push(Role::Shift, 0, depth * shift, 1, width);
+    if shape.network.residual() && shape.rezero {
+        push(Role::ResidualWeight, 1, depth - 1, 1, 1);
+    }
     groups
 }
 
@@ -83,6 +89,7 @@ pub struct LayerParameters {
     pub recurrent_bias: Option<Matrix>,
     pub scale: Option<Matrix>,
     pub shift: Option<Matrix>,
+    pub residual_weight: Option<Matrix>,
 }
 
 /// The parameters of a network for all lanes. `groups`, `layers`, `slices` and `flat` are views of
@@ -144,8 +151,10 @@ impl Weights {
                 recurrent_bias: view(Role::RecurrentBias, layer),
                 scale: view(Role::Scale, layer),
                 shift: view(Role::Shift, layer),
+                residual_weight: view(Role::ResidualWeight, layer),
             })
             .collect();
+        let is_output_of = |group: &ParameterGroup| is_output(group, depth);
         let (mut slices, mut is_output) = (Vec::new(), Vec::new());
         for (group, tensor) in layout.iter().zip(&groups) {
             let bytes = tensor.numel() / group.layers * tensor.kind().elt_size_in_bytes();
@@ -154,7 +163,7 @@ impl Weights {
             } else {
                 slices.extend((0..group.layers as i64).map(|layer| tensor.narrow(0, layer, 1)));
             }
-            is_output.resize(slices.len(), group.role != Role::Own && group.first_layer + 1 == depth);
+            is_output.resize(slices.len(), is_output_of(group));
         }
         let flat = slices.iter().map(|t| t.view([t.size()[0] * lanes, t.size()[2] * t.size()[3]])).collect();
         Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, flat }
@@ -163,6 +172,11 @@ impl Weights {
     /// Returns a copy of the lanes of `index` (int64), in that order. Indices may repeat.
     pub fn gather(&self, index: &Tensor) -> Weights {
         Weights::of(&self.layout, self.groups.iter().map(|g| g.index_select(1, index)).collect())
+    }
+
+    /// Whether a group belongs to the output layer of a built-in net.
+    pub fn is_output_group(&self, at: usize) -> bool {
+        is_output(&self.layout[at], self.layers.len())
     }
 
     /// The number of norms per lane that `flat` gives: one for each layer of each group.
@@ -174,6 +188,11 @@ impl Weights {
     pub fn squared_norm(&self, lane: i64) -> f64 {
         self.groups.iter().map(|g| squares(&g.select(1, lane))).sum()
     }
+}
+
+/// Whether a group belongs to the output layer, the last of so many.
+fn is_output(group: &ParameterGroup, layers: usize) -> bool {
+    group.role != Role::Own && group.first_layer + 1 == layers
 }
 
 /// Returns the sum of squares of a tensor, added up in f64 in the order of memory.

@@ -17,6 +17,14 @@ use std::fmt;
 /// The value of `batch = "all"`, and of any batch that no task has.
 pub const ALL_SAMPLES: u64 = u64::MAX;
 
+/// The names that a residual scale may have instead of a number, 1/sqrt(k L), each with its k. L is
+/// the number of residual layers.
+pub const ROOTS: [(&str, f64); 2] = [("1/sqrt(L)", 1.0), ("1/sqrt(2L)", 2.0)];
+
+/// The k of such a name.
+const ROOT_OF_BRANCHES: fn(&str) -> Option<f64> =
+    |name| ROOTS.iter().find(|(root, _)| *root == name).map(|root| root.1);
+
 /// An axis: one hyperparameter.
 #[derive(Debug)]
 pub struct Axis {
@@ -122,6 +130,7 @@ pub enum Test {
     /// One of the names that take the number of this name.
     Taking(&'static [(&'static str, &'static [&'static str])], &'static str),
     AtLeastOne,
+    IsTrue,
 }
 
 /// Whether trials with different values of an axis can train together.
@@ -189,7 +198,8 @@ impl Need {
                 all.iter().any(|(name, numbers)| *name == text && numbers.contains(number))
             }
             (Test::AtLeastOne, Value::Integer(i)) => i >= 1,
-            (Test::OneOf(_) | Test::Taking(..) | Test::AtLeastOne, _) => false,
+            (Test::IsTrue, Value::Boolean(is_true)) => is_true,
+            (Test::OneOf(_) | Test::Taking(..) | Test::AtLeastOne | Test::IsTrue, _) => false,
         }
     }
 
@@ -200,7 +210,7 @@ impl Need {
             Test::Taking(all, number) => {
                 all.iter().filter(|(_, numbers)| numbers.contains(&number)).map(|(name, _)| *name).collect()
             }
-            Test::AtLeastOne => Vec::new(),
+            Test::AtLeastOne | Test::IsTrue => Vec::new(),
         }
     }
 }
@@ -211,6 +221,7 @@ impl fmt::Display for Need {
             Test::OneOf(names) if *names == Network::NAMES => f.write_str("a built-in `network`"),
             Test::OneOf(_) | Test::Taking(..) => write!(f, "`{}` {}", self.axis.name(), self.names().join(" or ")),
             Test::AtLeastOne => write!(f, "`{}` 1 or more", self.axis.name()),
+            Test::IsTrue => write!(f, "`{}` true", self.axis.name()),
         }
     }
 }
@@ -266,7 +277,7 @@ impl Id {
             Id::RecurrentInitScale => Some(Id::RecurrentInit),
             Id::BiasStd => Some(Id::Init),
             Id::Nesterov => Some(Id::Momentum),
-            Id::Sampling => Some(Id::Batch),
+            Id::Sampling | Id::Accumulate => Some(Id::Batch),
             _ => None,
         };
         let needs = self.axis().needs.iter().map(|need| need.axis);

@@ -4,11 +4,11 @@
 use super::Default::{Follows, Is, OfInit, OfNetwork, OfTask, Required};
 use super::End::{At, Beyond};
 use super::Identity::{Added, Last, Within, Written};
-use super::{ALL_SAMPLES, Acts, Axis, Bounds, End, Identity, Kind, Need, Own, Rides, Short, Test};
+use super::{ALL_SAMPLES, Acts, Axis, Bounds, End, Identity, Kind, Need, Own, ROOT_OF_BRANCHES, Rides, Short, Test};
 use crate::trial::Value::{Boolean, Float, Integer, Text};
 use crate::trial::{
     Activation, Bias, Clip, Dtype, Gated, Init, InitKind, Loss, Network, Norm, NormPosition, Number, Optimizer,
-    Parametrization, Sampling, Schedule, Trial, Value,
+    Parametrization, Sampling, Schedule, Skip, Trial, Value,
 };
 
 /// Declares `Id`, an index into `TABLE`, and the table, in the order of the columns.
@@ -69,6 +69,10 @@ const FINITE: Kind = bounds("a finite number", Beyond(f64::NEG_INFINITY), Beyond
 const NOT_NEGATIVE: Kind = bounds("a finite number, 0 or more", At(0.0), Beyond(f64::INFINITY));
 const BELOW_ONE: Kind = bounds("a number from 0 to below 1", At(0.0), Beyond(1.0));
 const THRESHOLD: Kind = bounds("a number above 0; inf means no clipping", Beyond(0.0), At(f64::INFINITY));
+const SKIPPED: Kind =
+    bounds("a number above 0; inf means that only what is not finite is skipped", Beyond(0.0), At(f64::INFINITY));
+const SCALE: Kind =
+    bounds("a finite number, \"1/sqrt(L)\" or \"1/sqrt(2L)\"", Beyond(f64::NEG_INFINITY), Beyond(f64::INFINITY));
 /// A number that is not negative and that the dtype can hold.
 const HELD: Kind = Kind::Float {
     range: Bounds { least: At(0.0), most: Beyond(f64::INFINITY), words: "a finite number, 0 or more", held: true },
@@ -110,6 +114,7 @@ const RECURRENT: Need = is(Id::Network, Network::RECURRENT);
 const GATED: Need = is(Id::Network, Gated::NAMES);
 /// The networks whose activation can be chosen and that have a place for a norm.
 const STAGED: Need = is(Id::Network, &["mlp", "rnn"]);
+const RESIDUAL: Need = Need { axis: Id::Residual, test: Test::IsTrue };
 const LEARNED: Need = is(Id::Bias, &["learned"]);
 
 /// The value in a trial of a built-in net. In a bundle the axis does not apply.
@@ -378,6 +383,38 @@ axes! {
         },
         ..PLAIN
     },
+    ResidualScale: Axis {
+        name: "residual_scale",
+        kind: SCALE,
+        default: Is(Float(1.0)),
+        needs: &[HIDDEN, is(Id::Network, &["mlp"]), RESIDUAL],
+        rides: Rides::Shape,
+        identity: Added(13),
+        title: "scale of the residual branches",
+        text: "The factor of what a residual layer adds to its input. L is the number of such layers, `depth` - 1. The column has the number.",
+        get: |trial| trial.network.residual().then_some(Float(trial.residual_scale)),
+        set: |trial, value| {
+            let branches = trial.network.depth().saturating_sub(1).max(1) as f64;
+            trial.residual_scale = match value {
+                Text(name) => 1.0 / (known(Text(name), ROOT_OF_BRANCHES) * branches).sqrt(),
+                number @ (Integer(_) | Float(_) | Boolean(_)) => f64::of(number),
+            };
+        },
+        ..PLAIN
+    },
+    Rezero: Axis {
+        name: "rezero",
+        kind: Kind::Boolean,
+        default: Is(Boolean(false)),
+        needs: &[HIDDEN, is(Id::Network, &["mlp"]), RESIDUAL],
+        rides: Rides::Shape,
+        identity: Added(14),
+        title: "rezero",
+        text: "Whether each residual layer has a learned scalar that starts at 0 as a further factor of what it adds to its input (ReZero).",
+        get: |trial| trial.network.residual().then_some(Boolean(trial.rezero)),
+        set: |trial, value| trial.rezero = bool::of(value),
+        ..PLAIN
+    },
     Parametrization: Axis {
         name: "parametrization",
         kind: one_of(Parametrization::NAMES),
@@ -493,11 +530,11 @@ axes! {
     },
     Clip: Axis {
         name: "clip",
-        kind: with_number(Clip::NAMES, Id::ClipThreshold, &["norm", "value"]),
+        kind: with_number(Clip::NAMES, Id::ClipThreshold, Clip::RULES),
         default: Is(Text("none")),
         rides: Rides::Clip,
         title: "clip",
-        text: "How gradients are clipped: norm is PyTorch's `clip_grad_norm_`, value its `clip_grad_value_`.",
+        text: "How gradients are clipped: norm is PyTorch's `clip_grad_norm_`, value its `clip_grad_value_`; the others are explained below. update is for adam and adamw.",
         get: |trial| Some(Text(trial.clip.name())),
         set: |trial, value| trial.clip = known(value, Clip::from_name),
         ..UPDATE
@@ -506,13 +543,36 @@ axes! {
         name: "clip_threshold",
         kind: THRESHOLD,
         default: Is(Float(f64::INFINITY)),
-        needs: &[is(Id::Clip, &["norm", "value"])],
+        needs: &[is(Id::Clip, Clip::RULES)],
         rides: Rides::Clip,
         title: "clip threshold (gradient norm)",
-        text: "The largest norm or value that is left as it is. At inf nothing is clipped, so norm and value need another one, as in `norm(1.0)`.",
+        text: "The number of the rule: the largest norm or value that is left as it is, the percentile of autoclip (at most 100), the deviations of zclip. At inf nothing is clipped, so every rule needs another one, as in `norm(1.0)`.",
         also: &["max_norm"],
-        get: |trial| Some(Float(trial.clip.threshold())),
+        get: |trial| Some(Float(trial.clip.threshold().unwrap_or(f64::INFINITY))),
         set: |trial, value| trial.clip = trial.clip.at(f64::of(value)),
+        ..UPDATE
+    },
+    Skip: Axis {
+        name: "skip",
+        kind: with_number(Skip::NAMES, Id::SkipThreshold, Skip::RULES),
+        default: Is(Text("none")),
+        identity: Added(10),
+        title: "skip",
+        text: "Which updates are skipped: those whose gradient norm is above a number or not finite (norm), or whose loss or gradient norm stands out from the last 128 steps (zscore); see below.",
+        get: |trial| Some(Text(trial.skip.name())),
+        set: |trial, value| trial.skip = known(value, Skip::from_name),
+        ..UPDATE
+    },
+    SkipThreshold: Axis {
+        name: "skip_threshold",
+        kind: SKIPPED,
+        default: Is(Float(f64::INFINITY)),
+        needs: &[is(Id::Skip, Skip::RULES)],
+        identity: Added(11),
+        title: "skip threshold",
+        text: "The largest gradient norm, or the most standard deviations above the mean, at which an update is made.",
+        get: |trial| trial.skip.threshold().map(Float),
+        set: |trial, value| trial.skip = trial.skip.with(f64::of(value)),
         ..UPDATE
     },
     WeightDecay: Axis {
@@ -552,6 +612,19 @@ axes! {
                 trial.sampling = known(value, Sampling::from_name);
             }
         },
+        ..UPDATE
+    },
+    Accumulate: Axis {
+        name: "accumulate",
+        kind: Kind::Integer { min: 1, max: 1 << 50 },
+        default: Is(Integer(1)),
+        rides: Rides::Shape,
+        identity: Added(12),
+        title: "accumulate (batches an update)",
+        text: "The batches of an update, whose gradients are averaged; at most those of an epoch. See below.",
+        also: &["gradient_accumulation_steps", "accumulation_steps"],
+        get: |trial| Some(Integer(trial.accumulate as u64)),
+        set: |trial, value| trial.accumulate = u64::of(value).min(trial.batches_per_epoch()) as usize,
         ..UPDATE
     },
     SequenceLength: Axis {

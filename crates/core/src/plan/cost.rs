@@ -185,7 +185,7 @@ impl Cost {
             + passes.seconds_per_unit * m.units / 2.0
             + SECONDS_PER_NUMBER * m.batch * m.numbers;
         let dispatch = SECONDS_PER_STEP + passes.seconds * layers;
-        let (steps, evaluated) = (m.steps + 1.0, m.evaluation_passes());
+        let (steps, evaluated) = (m.accumulated * m.steps + 1.0, m.evaluation_passes());
         let drawn = m.draws() * m.samples + m.fresh_evaluation();
         let taught = TEACHER_UNITS * (SECONDS_PER_TEACHER_PRODUCT * m.numbers + SECONDS_PER_TEACHER_TANH);
         let per_sample = SECONDS_PER_DRAW * m.numbers + if trial.task.kind == TaskKind::Teacher { taught } else { 0.0 };
@@ -240,7 +240,7 @@ impl Cost {
             + SECONDS_PER_MADE_BYTE * step.made_bytes as f64;
         let update = slower * SECONDS_PER_PARAMETER * (4.0 + m.moments) * m.parameters;
         let dispatch = SECONDS_PER_STEP + SECONDS_PER_NODE * step.nodes as f64;
-        let passes = m.steps + 1.0 + 0.5 * m.evaluation_passes();
+        let passes = m.accumulated * m.steps + 1.0 + 0.5 * m.evaluation_passes();
         Cost {
             seconds_per_lane: passes * pass + m.steps * update,
             seconds_per_seed: SECONDS_PER_PLACE * m.epochs * m.samples,

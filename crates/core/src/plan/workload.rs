@@ -11,6 +11,8 @@ pub struct Workload {
     pub batch: f64,
     /// The updates of the whole run.
     pub steps: f64,
+    /// The batches of an update.
+    pub accumulated: f64,
     /// The epochs that are begun in it.
     pub epochs: f64,
     pub depth: f64,
@@ -77,6 +79,7 @@ impl Workload {
             numbers: inputs * time + outputs,
             batch,
             steps: trial.steps() as f64,
+            accumulated: trial.accumulate as f64,
             epochs: trial.epochs() as f64,
             depth,
             time,
@@ -93,7 +96,9 @@ impl Workload {
     /// The working set of a lane in bytes: the weights with their gradients and moments, what a
     /// pass leaves at every unit, and the batch.
     pub fn working_set(&self) -> f64 {
-        self.bytes * ((3.0 + self.moments) * self.parameters + 2.0 * self.units + self.batch * self.numbers)
+        // The sum of the gradients of several batches stands beside that of one.
+        let gradients = if self.accumulated > 1.0 { 1.0 } else { 0.0 };
+        self.bytes * ((3.0 + gradients + self.moments) * self.parameters + 2.0 * self.units + self.batch * self.numbers)
     }
 
     /// How often data is drawn to be trained on.

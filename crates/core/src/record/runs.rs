@@ -65,7 +65,7 @@ pub static VERDICT: [Column<Verdict>; 2] = [
 ];
 
 /// The columns behind the verdict. A lost trial has none of them.
-pub static MEASURED: [Column<Measured>; 31] = [
+pub static MEASURED: [Column<Measured>; 34] = [
     About {
         name: "epoch_diverged",
         unit: "epoch",
@@ -331,4 +331,32 @@ pub static MEASURED: [Column<Measured>; 31] = [
         ..PLAIN
     }
     .text(|measured| measured.origin.as_ref()?.source.as_deref()),
+    // What clipping and skipping did.
+    About {
+        name: "skipped_fraction",
+        unit: "share",
+        text: "The share of the updates that were skipped.",
+        empty: "at skip none, and without an update",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.skipped_fraction),
+    About {
+        name: "first_skip",
+        unit: "updates",
+        text: "The updates before the first one that was skipped, skipped or not.",
+        empty: "if none was skipped",
+        is_reported: true,
+        ..PLAIN
+    }
+    .integer(|measured| measured.first_skip),
+    About {
+        name: "clip_silenced",
+        unit: "ratio",
+        text: "The median, over the updates that were clipped, of what clipping multiplied the gradient with; see below.",
+        empty: "if nothing was clipped, and of a program",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.clip_silenced),
 ];

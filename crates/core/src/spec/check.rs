@@ -107,13 +107,9 @@ impl View<'_> {
                 let none = !momentum.iter().any(|value| matches!(value, Value::Float(x) if *x > 0.0));
                 none.then(|| "`momentum` above 0".to_owned())
             }
-            // The first layer has nothing to add its input to.
-            Id::Residual if is_true() => {
-                let depths = self.values(Id::Depth)?;
-                let none = !depths.iter().any(|depth| matches!(depth, Value::Integer(depth) if *depth > 1));
-                none.then(|| "`depth` 2 or more".to_owned())
-            }
-            Id::Sampling => {
+            Id::Residual | Id::Rezero if is_true() => self.lacks_branches(),
+            Id::ResidualScale => self.lacks_branches(),
+            Id::Sampling | Id::Accumulate => {
                 let (samples, batches) = (self.samples?, self.values(Id::Batch)?);
                 let none = !batches.iter().any(|batch| matches!(batch, Value::Integer(n) if *n < samples as u64));
                 none.then(|| format!("a `batch` below {samples}, the samples of the task"))
@@ -121,6 +117,13 @@ impl View<'_> {
             Id::DataSeed if !self.task?.kind.is_drawn() => Some("a task that draws its data".to_owned()),
             _ => None,
         }
+    }
+
+    /// What residual layers lack. The first layer has nothing to add its input to.
+    fn lacks_branches(&self) -> Option<String> {
+        let depths = self.values(Id::Depth)?;
+        let none = !depths.iter().any(|depth| matches!(depth, Value::Integer(depth) if *depth > 1));
+        none.then(|| "`depth` 2 or more".to_owned())
     }
 
     /// Whether some row of a dial fulfils all those of these needs that the dial is about.
@@ -146,7 +149,10 @@ impl View<'_> {
                 let (samples, batches) = (self.samples? as u64, self.values(Id::Batch)?);
                 let sizes =
                     batches.iter().filter_map(|batch| if let Value::Integer(n) = batch { Some(*n) } else { None });
-                Some(steps.div_ceil(samples.div_ceil(sizes.max()?.min(samples))))
+                let batches = samples.div_ceil(sizes.max()?.min(samples));
+                let accumulated = self.values(Id::Accumulate)?;
+                let most = accumulated.iter().filter_map(|of| if let Value::Integer(n) = of { Some(*n) } else { None });
+                Some(steps.div_ceil(batches.div_ceil(most.max()?.min(batches))))
             }
         }
     }
@@ -201,7 +207,10 @@ impl View<'_> {
                 let all = |size: &&Value| matches!(size, Value::Integer(size) if *size >= samples as u64);
                 sizes.iter().filter(all).count() > 1
             }),
-            Id::Nesterov | Id::Sampling | Id::RecurrentInit | Id::RecurrentInitScale => true,
+            Id::Nesterov | Id::Sampling | Id::Accumulate | Id::RecurrentInit | Id::RecurrentInitScale => true,
+            Id::ResidualScale => {
+                self.values(id).is_none_or(|scales| scales.iter().any(|scale| matches!(scale, Value::Text(_))))
+            }
             Id::Clip | Id::ClipThreshold => self.may_not_clip(),
             _ => false,
         }
@@ -216,6 +225,7 @@ pub fn check(view: &View, problems: &mut Problems) {
     scale(view, problems);
     held::check(view, problems);
     threshold(view, problems);
+    updates(view, problems);
     divided(view, problems);
 }
 
@@ -326,6 +336,38 @@ fn threshold(view: &View, problems: &mut Problems) {
     let somewhere = view.axes.broken.contains(&Id::ClipThreshold) || view.given(Id::ClipThreshold).is_some();
     if !somewhere && view.given(Id::Clip).is_some_and(clips) {
         dial::clips_nothing(view.place(Id::Clip), problems);
+    }
+    // Short forms were checked one by one.
+    let alone = view.given(Id::ClipThreshold).is_some_and(|given| given.keys[0].axis.id == Id::ClipThreshold);
+    let beyond = |value: &Value| matches!(value, Value::Float(x) if dial::is_no_percentile(*x));
+    if alone
+        && view.can_be(Id::Clip, "autoclip")
+        && view.values(Id::ClipThreshold).is_some_and(|v| v.iter().any(beyond))
+    {
+        problems.push(view.place(Id::ClipThreshold), dial::no_percentile());
+    }
+}
+
+/// Reports a clip of updates under an optimizer that keeps no mean of squares. Where both axes stand
+/// in one dial, they are taken row by row.
+fn updates(view: &View, problems: &mut Problems) {
+    let is_update = |value: &Value| *value == Value::Text("update");
+    let is_adam = |value: &Value| matches!(value, Value::Text("adam" | "adamw"));
+    let others = match view.given(Id::Clip) {
+        Some(given) if given.dial.axes().contains(&Id::Optimizer) => {
+            let [clips, optimizers] = [Id::Clip, Id::Optimizer].map(|id| given.dial.cells(id));
+            let value = |cell: Option<Cell>| cell.map(|cell| cell.value);
+            let mut rows = clips.into_iter().map(value).zip(optimizers.into_iter().map(value));
+            rows.any(|(clip, optimizer)| clip.is_some_and(|v| is_update(&v)) && !optimizer.is_some_and(|v| is_adam(&v)))
+        }
+        Some(_) | None => {
+            view.can_be(Id::Clip, "update") && view.values(Id::Optimizer).is_some_and(|v| !v.iter().all(is_adam))
+        }
+    };
+    if others {
+        let hint = "the other optimizers keep no corrected mean of squares to measure an update by; put clip = \"update(1.0)\" \
+                    in a block of adam and adamw alone";
+        problems.add(view.place(Id::Clip), "`clip` update needs the `optimizer` adam or adamw", hint);
     }
 }
 

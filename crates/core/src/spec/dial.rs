@@ -7,7 +7,7 @@ use super::report::{Mistake, Problems};
 use super::source::{Node, Raw, Span};
 use super::value::{self, Written};
 use crate::axis::{Axis, AxisSet, COUNT, Id, Kind};
-use crate::trial::Value;
+use crate::trial::{Clip, Value};
 
 /// The value of an axis at a point, before it is divided by the value of the axis `per`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -220,7 +220,7 @@ pub fn read(axis: &'static Axis, node: &Node, known: &AxisSet, problems: &mut Pr
 
 /// Whether a cell of `clip` is a kind of clipping.
 pub fn clips(cell: Option<Cell>) -> bool {
-    matches!(cell, Some(Cell { value: Value::Text("norm" | "value"), .. }))
+    matches!(cell, Some(Cell { value: Value::Text(name), .. }) if Clip::RULES.contains(&name))
 }
 
 /// Warns that a kind of clipping has no threshold.
@@ -241,6 +241,9 @@ fn checked(axis: &Axis, written: Written) -> Result<Written, Mistake> {
         if written.value != Value::Text("constant") && short.sets == Id::InitScale && number < 0.0 {
             return Err(negative_scale());
         }
+        if written.value == Value::Text("autoclip") && is_no_percentile(number) {
+            return Err(no_percentile());
+        }
     }
     Ok(written)
 }
@@ -248,6 +251,16 @@ fn checked(axis: &Axis, written: Written) -> Result<Written, Mistake> {
 /// The mistake that only `constant` may have a negative scale.
 pub fn negative_scale() -> Mistake {
     Mistake::new("`init_scale` is below 0", "only init = \"constant\" may be negative")
+}
+
+/// Whether a threshold of autoclip is above 100. Infinity means that nothing is clipped.
+pub fn is_no_percentile(threshold: f64) -> bool {
+    threshold > 100.0 && threshold.is_finite()
+}
+
+/// The mistake that it is.
+pub fn no_percentile() -> Mistake {
+    Mistake::new("the percentile of `autoclip` is above 100", "for example clip = \"autoclip(10)\"")
 }
 
 /// Appends the points of a range. Integers are rounded, and each of them comes once.

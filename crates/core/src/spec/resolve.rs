@@ -6,8 +6,8 @@ use super::bundle::KnownBundle;
 use super::dial::{Cell, Point};
 use crate::axis::{Default, Id, Kind, Need, TABLE};
 use crate::trial::{
-    Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Task,
-    Trial, Value,
+    Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Skip,
+    Task, Trial, Value,
 };
 
 /// The trial of `block` at `point` with the block's first seed.
@@ -66,6 +66,8 @@ fn bare(block: &Block, task: Task) -> Trial {
         recurrent_init: None,
         bias: Bias::None,
         forget_bias: None,
+        residual_scale: 1.0,
+        rezero: false,
         parametrization: Parametrization::Standard,
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
@@ -73,9 +75,11 @@ fn bare(block: &Block, task: Task) -> Trial {
         lr_output: None,
         schedule: Schedule::Constant,
         clip: Clip::None,
+        skip: Skip::None,
         weight_decay: 0.0,
         batch: task.samples,
         sampling: Sampling::Shuffle,
+        accumulate: 1,
         dtype: Dtype::Float32,
         seed: block.seeds.at(0),
         data_seed: None,

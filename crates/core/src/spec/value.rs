@@ -4,7 +4,7 @@
 use super::bundle;
 use super::report::{Mistake, excerpt};
 use super::source::{Entry, Node, Raw};
-use crate::axis::{ALL_SAMPLES, Axis, Bounds, Id, Kind, Short};
+use crate::axis::{ALL_SAMPLES, Axis, Bounds, Id, Kind, ROOTS, Short};
 use crate::bundle::SUFFIX;
 use crate::trial::Value;
 
@@ -39,6 +39,15 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
         },
         (Kind::Integer { .. }, Raw::Text(text)) if axis.id == Id::Batch && text == "all" => {
             plain(Value::Integer(ALL_SAMPLES))
+        }
+        (Kind::Float { .. }, Raw::Text(text)) if axis.id == Id::ResidualScale => {
+            match ROOTS.iter().find(|(name, _)| name == text) {
+                Some((name, _)) => plain(Value::Text(name)),
+                None => Err(Mistake::new(
+                    format!("`{}` is not a value of `{}`", excerpt(text), axis.name),
+                    format!("it takes a number, \"{}\" or \"{}\"", ROOTS[0].0, ROOTS[1].0),
+                )),
+            }
         }
         (Kind::Boolean, Raw::Boolean(b)) => plain(Value::Boolean(*b)),
         (Kind::Text, Raw::Text(text)) if text.chars().any(char::is_control) || text.len() > LONGEST_TEXT => {

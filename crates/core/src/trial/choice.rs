@@ -112,8 +112,60 @@ macro_rules! with_numbers {
     };
 }
 
+/// Declares an enum of rules, each of which takes one number, and `None` beside them.
+macro_rules! with_threshold {
+    ($(#[$meta:meta])* $name:ident {
+        $(#[$none_meta:meta])* None,
+        $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        pub enum $name { $(#[$none_meta])* None, $($(#[$variant_meta])* $variant(f64)),+ }
+
+        impl $name {
+            pub const NAMES: &'static [&'static str] = &["none", $($text),+];
+            /// The names of the rules, all of which take a number.
+            pub const RULES: &'static [&'static str] = &[$($text),+];
+
+            /// The name that specs and CSV files use.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $name::None => "none",
+                    $($name::$variant(_) => $text),+
+                }
+            }
+
+            /// The rule of this name, whose number is not set yet: it is infinite.
+            pub fn from_name(text: &str) -> Option<$name> {
+                match text {
+                    "none" => Some($name::None),
+                    $($text => Some($name::$variant(f64::INFINITY)),)+
+                    _ => None,
+                }
+            }
+
+            /// The number of the rule; `None` where there is no rule.
+            pub fn threshold(self) -> Option<f64> {
+                match self {
+                    $name::None => None,
+                    $($name::$variant(threshold) => Some(threshold)),+
+                }
+            }
+
+            /// The same rule with another number.
+            pub fn with(self, threshold: f64) -> $name {
+                match self {
+                    $name::None => $name::None,
+                    $($name::$variant(_) => $name::$variant(threshold)),+
+                }
+            }
+        }
+    };
+}
+
 /// The most numbers that a variant takes.
 pub(super) const MOST_NUMBERS: usize = 3;
 
 pub(crate) use named;
 pub(super) use with_numbers;
+pub(super) use with_threshold;

@@ -22,7 +22,7 @@ pub use init::{Bias, Init, InitKind};
 pub use network::{Activation, Gated, Network, Norm, NormPosition};
 pub use shape::{Lane, Method, Shape};
 pub use task::{ArraysFile, BundleFile, CsvFile, StepSize, Task, TaskKind};
-pub use update::{Clip, Optimizer, Schedule};
+pub use update::{Clip, Clipping, Optimizer, Schedule, Skip};
 pub use value::{Number, Value};
 
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,10 @@ pub struct Trial {
     /// lstm's forget gate, gru's update gate. It is `None` where a network has no such gate, or no
     /// biases.
     pub forget_bias: Option<f64>,
+    /// The factor of what a residual layer adds to its input.
+    pub residual_scale: f64,
+    /// Whether a learned scalar that starts at 0 is a further factor of it.
+    pub rezero: bool,
     pub parametrization: Parametrization,
     pub loss: Loss,
     pub optimizer: Optimizer,
@@ -54,6 +58,7 @@ pub struct Trial {
     /// The factor of both learning rates at each update.
     pub schedule: Schedule,
     pub clip: Clip,
+    pub skip: Skip,
     /// The optimizer's `weight_decay`. It is added to the gradient after clipping (L2); under adamw
     /// it is decoupled.
     pub weight_decay: f64,
@@ -61,6 +66,8 @@ pub struct Trial {
     /// full, and never shuffled.
     pub batch: usize,
     pub sampling: Sampling,
+    /// The batches of an update, at most those of an epoch.
+    pub accumulate: usize,
     pub dtype: Dtype,
     pub seed: u64,
     /// The seed of the data, if it differs from `seed`.
@@ -124,9 +131,14 @@ impl Trial {
         self.data_seed.unwrap_or(self.seed)
     }
 
+    /// The batches of an epoch.
+    pub fn batches_per_epoch(&self) -> u64 {
+        self.task.samples.div_ceil(self.batch) as u64
+    }
+
     /// The updates of an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.task.samples.div_ceil(self.batch) as u64
+        self.batches_per_epoch().div_ceil(self.accumulate as u64)
     }
 
     /// The updates of the whole run.

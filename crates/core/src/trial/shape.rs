@@ -2,8 +2,10 @@
 //! own.
 
 use super::{
-    Bias, Budget, Clip, Dtype, Init, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Task, Trial,
+    Bias, Budget, Clip, Clipping, Dtype, Init, Loss, Network, Number, Optimizer, Parametrization, Sampling, Schedule,
+    Skip, Task, Trial,
 };
+use std::ops::Range;
 
 /// The key of a cohort: everything that decides which kernels run and how large their tensors are.
 /// Trials of equal shapes train together. Two numbers in it are equal if their bits are.
@@ -14,6 +16,10 @@ pub struct Shape {
     pub network: Network,
     /// Whether layers have biases.
     pub bias: bool,
+    /// The bits of the factor of what a residual layer adds to its input.
+    residual_scale: u64,
+    /// Whether a learned scalar is a further factor of it.
+    pub rezero: bool,
     pub parametrization: Parametrization,
     pub loss: Loss,
     pub optimizer: Method,
@@ -21,10 +27,12 @@ pub struct Shape {
     pub weight_decay: bool,
     /// Whether the output layer has a learning rate of its own.
     pub lr_output: bool,
-    /// Whether gradients are clipped by value.
-    pub clip_value: bool,
+    /// What clipping multiplies.
+    pub clipping: Clipping,
     pub batch: usize,
     pub sampling: Sampling,
+    /// The batches of an update.
+    pub accumulate: usize,
     /// The updates of the whole run.
     pub steps: u64,
     pub dtype: Dtype,
@@ -56,6 +64,7 @@ pub struct Lane {
     pub lr_output: f64,
     pub schedule: Schedule,
     pub clip: Clip,
+    pub skip: Skip,
     pub weight_decay: f64,
     pub seed: u64,
     pub data_seed: u64,
@@ -75,6 +84,8 @@ impl Trial {
             recurrent_init,
             bias,
             forget_bias,
+            residual_scale,
+            rezero,
             parametrization,
             loss,
             optimizer,
@@ -82,9 +93,11 @@ impl Trial {
             lr_output,
             schedule,
             clip,
+            skip,
             weight_decay,
             batch,
             sampling,
+            accumulate,
             dtype,
             seed,
             data_seed,
@@ -97,17 +110,17 @@ impl Trial {
                 Bias::None => false,
                 Bias::Learned { .. } | Bias::LearnedPytorch => true,
             },
+            residual_scale: residual_scale.bits(),
+            rezero: *rezero,
             parametrization: *parametrization,
             loss: *loss,
             optimizer: optimizer.method(),
             weight_decay: *weight_decay != 0.0,
             lr_output: lr_output.is_some(),
-            clip_value: match clip {
-                Clip::None | Clip::Norm(_) => false,
-                Clip::Value(_) => true,
-            },
+            clipping: clip.clipping(),
             batch: *batch,
             sampling: *sampling,
+            accumulate: *accumulate,
             steps: self.steps(),
             dtype: *dtype,
         };
@@ -122,6 +135,7 @@ impl Trial {
             lr_output: lr_output.unwrap_or(*lr),
             schedule: *schedule,
             clip: *clip,
+            skip: *skip,
             weight_decay: *weight_decay,
             seed: *seed,
             data_seed: data_seed.unwrap_or(*seed),
@@ -149,8 +163,27 @@ impl Optimizer {
 }
 
 impl Shape {
+    /// The factor of what a residual layer adds to its input.
+    pub fn residual_scale(&self) -> f64 {
+        f64::from_bits(self.residual_scale)
+    }
+
+    /// The batches of an epoch.
+    pub fn batches_per_epoch(&self) -> u64 {
+        self.task.samples.div_ceil(self.batch) as u64
+    }
+
     /// The updates of an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.task.samples.div_ceil(self.batch) as u64
+        self.batches_per_epoch().div_ceil(self.accumulate as u64)
+    }
+
+    /// The batches of a step, counted from 0 over all epochs. An update never takes batches of two
+    /// epochs, so the last one of an epoch has those that are left.
+    pub fn batches(&self, step: u64) -> Range<u64> {
+        let (epoch, within) = (step / self.steps_per_epoch(), step % self.steps_per_epoch());
+        let (of_epoch, of_step) = (self.batches_per_epoch(), self.accumulate as u64);
+        let from = within * of_step;
+        epoch * of_epoch + from..epoch * of_epoch + (from + of_step).min(of_epoch)
     }
 }

@@ -1,7 +1,6 @@
 //! How an update is made from a gradient: the optimizer, the schedule and the clipping.
 
-use super::choice::with_numbers;
-use serde::{Deserialize, Serialize};
+use super::choice::{with_numbers, with_threshold};
 
 with_numbers! {
     /// PyTorch's optimizers (`torch.optim`) with their parameters.
@@ -59,51 +58,83 @@ impl Schedule {
     }
 }
 
-/// Gradient clipping. A threshold is finite and above 0, since an infinite one is `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Clip {
-    None,
-    /// `torch.nn.utils.clip_grad_norm_`
-    Norm(f64),
-    /// `torch.nn.utils.clip_grad_value_`
-    Value(f64),
+with_threshold! {
+    /// Gradient clipping. A threshold is finite and above 0, since an infinite one is `None`.
+    Clip {
+        None,
+        /// `torch.nn.utils.clip_grad_norm_`
+        Norm = "norm",
+        /// `torch.nn.utils.clip_grad_value_`
+        Value = "value",
+        /// `clip_grad_norm_` of each parameter tensor alone.
+        PerLayer = "per_layer",
+        /// Adaptive gradient clipping (Brock et al. 2021): the norm of a unit's gradient is at most
+        /// this multiple of the norm of its weights.
+        Agc = "agc",
+        /// AutoClip (Seetharaman et al. 2020): the norm is clipped to this percentile, from 0 to
+        /// 100, of all norms so far.
+        Autoclip = "autoclip",
+        /// ZClip (Kumar et al. 2025): a norm so many standard deviations above its running mean is
+        /// clipped.
+        Zclip = "zclip",
+        /// StableAdamW (Wortsman et al. 2023): the root mean square of the update of each parameter
+        /// tensor, before the learning rate, is at most this.
+        Update = "update",
+    }
+}
+
+/// What is multiplied with what when a gradient is clipped, which decides what kernels run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Clipping {
+    /// The whole gradient of a lane, with one number, which is 1 where nothing is clipped.
+    Whole,
+    /// Each element by itself.
+    Elements,
+    /// Each parameter tensor.
+    Tensors,
+    /// Each unit of a layer, but for the output layer.
+    Units,
+    /// The learning rate of each parameter tensor.
+    Rates,
 }
 
 impl Clip {
-    pub const NAMES: &'static [&'static str] = &["none", "norm", "value"];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Clip::None => "none",
-            Clip::Norm(_) => "norm",
-            Clip::Value(_) => "value",
-        }
-    }
-
-    /// The rule of this name, whose threshold is not set yet.
-    pub fn from_name(text: &str) -> Option<Clip> {
-        match text {
-            "none" => Some(Clip::None),
-            "norm" => Some(Clip::Norm(f64::INFINITY)),
-            "value" => Some(Clip::Value(f64::INFINITY)),
-            _ => None,
-        }
-    }
-
     /// The same rule with another threshold. With an infinite one it clips nothing.
     pub fn at(self, threshold: f64) -> Clip {
-        match self {
-            Clip::Norm(_) if threshold.is_finite() => Clip::Norm(threshold),
-            Clip::Value(_) if threshold.is_finite() => Clip::Value(threshold),
-            Clip::None | Clip::Norm(_) | Clip::Value(_) => Clip::None,
-        }
+        if threshold.is_finite() { self.with(threshold) } else { Clip::None }
     }
 
-    /// The threshold. It is infinite where nothing is clipped.
-    pub fn threshold(self) -> f64 {
+    pub fn clipping(self) -> Clipping {
         match self {
-            Clip::None => f64::INFINITY,
-            Clip::Norm(threshold) | Clip::Value(threshold) => threshold,
+            Clip::None | Clip::Norm(_) | Clip::Autoclip(_) | Clip::Zclip(_) => Clipping::Whole,
+            Clip::Value(_) => Clipping::Elements,
+            Clip::PerLayer(_) => Clipping::Tensors,
+            Clip::Agc(_) => Clipping::Units,
+            Clip::Update(_) => Clipping::Rates,
+        }
+    }
+}
+
+with_threshold! {
+    /// Which updates are skipped. A step that is skipped leaves the weights, the state of the
+    /// optimizer and that of the clipping as they were.
+    Skip {
+        None,
+        /// Those whose gradient norm is above this, or not finite.
+        Norm = "norm",
+        /// Those whose loss or gradient norm is this many standard deviations above its mean of the
+        /// last 128 steps (OLMo's `SkipStepOptimizer`).
+        Zscore = "zscore",
+    }
+}
+
+impl Optimizer {
+    /// Whether the optimizer divides by the root of a mean of squares that is corrected for its
+    /// start at 0, of which `Clip::Update` takes the root mean square.
+    pub fn is_adam(self) -> bool {
+        match self {
+            Optimizer::Adam { .. } | Optimizer::Adamw { .. } => true,
+            Optimizer::Sgd { .. } | Optimizer::Rmsprop { .. } => false,
         }
     }
 }

@@ -32,6 +32,10 @@ pub struct Course {
     update_norm_max: Option<f64>,
     weight_norm_max: Option<f64>,
     clipped: Option<(u64, u64)>,
+    /// What the clipped gradients were multiplied with.
+    coefficients: Vec<f64>,
+    skipped: Option<(u64, u64)>,
+    first_skip: Option<u64>,
     diverged: Option<When>,
     nonfinite: Option<When>,
     site: Option<Site>,
@@ -76,6 +80,9 @@ impl Course {
             update_norm_max: None,
             weight_norm_max: beginning.weight_norm.and_then(|norm| larger(None, norm)),
             clipped: None,
+            coefficients: Vec::new(),
+            skipped: None,
+            first_skip: None,
             diverged: None,
             nonfinite: None,
             site: None,
@@ -134,6 +141,16 @@ impl Course {
                 *count = Some((hits + u64::from(clipped), all + 1));
             }
         }
+        if probe.clipped == Some(true) {
+            self.coefficients.extend(probe.coefficient);
+        }
+        if let Some(skipped) = probe.skipped {
+            let (hits, all) = self.skipped.unwrap_or((0, 0));
+            self.skipped = Some((hits + u64::from(skipped), all + 1));
+            if skipped {
+                self.first_skip.get_or_insert(self.steps);
+            }
+        }
         if self.step_rows.len() < self.record.steps as usize {
             let Probe { loss, grad_norm, clipped, .. } = probe;
             self.step_rows.push(StepRow { step: self.steps, loss, grad_norm, clipped, update_norm: None });
@@ -181,6 +198,20 @@ impl Course {
     /// Takes where in a program's own code that was, which `Next::locate` asked for.
     pub fn located_in(&mut self, origin: Origin) {
         self.origin = Some(origin);
+    }
+
+    /// Takes what the gradient of the last step was clipped by, where only its update told that. The
+    /// step was counted as not clipped.
+    pub fn clipped(&mut self, coefficient: f64) {
+        if coefficient < 1.0 {
+            self.coefficients.push(coefficient);
+            for (hits, _) in [&mut self.epoch.clipped, &mut self.clipped].into_iter().flatten() {
+                *hits += 1;
+            }
+            if let Some(row) = self.step_rows.last_mut().filter(|row| row.step == self.steps) {
+                row.clipped = Some(true);
+            }
+        }
     }
 
     /// Notes that the update of the last step was done. `norm` is its L2 norm over all parameters,
@@ -251,6 +282,11 @@ impl Course {
         }
     }
 
+    /// Whether some loss or gradient norm was not finite.
+    pub fn has_nonfinite(&self) -> bool {
+        self.nonfinite.is_some()
+    }
+
     /// Whether a NaN loss made the verdict final.
     pub fn has_ended(&self) -> bool {
         self.nan.is_some()
@@ -292,6 +328,9 @@ impl Course {
             sharpness_initial: self.beginning.sharpness,
             sharpness_final,
             origin: self.origin,
+            skipped_fraction: self.skipped.map(share),
+            first_skip: self.first_skip,
+            clip_silenced: median(self.coefficients),
         };
         Finished { measured, epochs: self.epoch_rows, layers: self.layer_rows, steps: self.step_rows }
     }
@@ -325,6 +364,15 @@ impl Course {
 
 fn share((hits, all): (u64, u64)) -> f64 {
     hits as f64 / all as f64
+}
+
+/// The median of these numbers; of an even number of them the mean of the middle two. Of none there
+/// is none.
+fn median(mut numbers: Vec<f64>) -> Option<f64> {
+    numbers.sort_unstable_by(f64::total_cmp);
+    let upper = *numbers.get(numbers.len() / 2)?;
+    let is_odd = numbers.len() % 2 == 1;
+    Some(if is_odd { upper } else { (numbers[numbers.len() / 2 - 1] + upper) / 2.0 })
 }
 
 /// The running maximum. A NaN does not change it.

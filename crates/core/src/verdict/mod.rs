@@ -102,8 +102,13 @@ pub struct Probe {
     pub grad_norm: Option<f64>,
     /// The samples of the step's batch, by which the step is weighted in the epoch loss.
     pub samples: usize,
-    /// Whether the gradient was clipped; `None` where the trial does not clip.
+    /// Whether the gradient was clipped; `None` where the trial does not clip. `Course::clipped`
+    /// tells it where only the update does.
     pub clipped: Option<bool>,
+    /// What a clipped gradient was multiplied with. Of several factors it is the smallest.
+    pub coefficient: Option<f64>,
+    /// Whether the update is skipped; `None` where the trial skips none.
+    pub skipped: Option<bool>,
 }
 
 /// Everything that `runs.csv` says of a trial that was trained. The fields have the names of the
@@ -138,6 +143,10 @@ pub struct Measured {
     pub sharpness_final: Option<f64>,
     /// Where in the user's own code the first value that is not finite was.
     pub origin: Option<Origin>,
+    pub skipped_fraction: Option<f64>,
+    /// The updates before the first one that was skipped.
+    pub first_skip: Option<u64>,
+    pub clip_silenced: Option<f64>,
 }
 
 /// Where in the user's own code the first value that is not finite was: as a program says it, or as

@@ -5,6 +5,7 @@ use super::loaded::{Loaded, Step};
 use crate::data::{LaneSeeds, SampleOrder};
 use crate::device::upload;
 use crate::draw::Stream;
+use crate::subject::Turn;
 use blowup_core::bundle::{Draw, DrawKind};
 use blowup_core::trial::{Sampling, Shape};
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ pub struct Batch {
 /// Where a step stands, by which its random numbers are named.
 #[derive(Clone, Copy)]
 pub enum Moment {
-    /// The number of updates before it.
+    /// The number of batches before it.
     Training(u64),
     /// The number of the batch of an evaluation.
     Evaluation(u64),
@@ -32,8 +33,7 @@ pub struct Feed {
     /// The rows of the data, of which an epoch may leave out the last.
     samples: usize,
     batch: usize,
-    steps: u64,
-    steps_per_epoch: u64,
+    batches_per_epoch: u64,
     sampling: Sampling,
     /// The order of the current epoch and its number. None where a batch holds every sample.
     order: Option<(u64, SampleOrder)>,
@@ -44,8 +44,7 @@ impl Feed {
         Feed {
             samples: loaded.program.samples,
             batch: shape.batch,
-            steps: shape.steps,
-            steps_per_epoch: shape.steps_per_epoch(),
+            batches_per_epoch: shape.batches_per_epoch(),
             sampling: shape.sampling,
             order: None,
         }
@@ -53,20 +52,19 @@ impl Feed {
 
     /// The ranges of samples of an evaluation, batch by batch.
     pub fn evaluation(&self) -> Vec<Range<usize>> {
-        let used = self.steps_per_epoch as usize * self.batch;
+        let used = self.batches_per_epoch as usize * self.batch;
         let end = used.min(self.samples.max(1));
         (0..end).step_by(self.batch).map(|from| from..(from + self.batch).min(end)).collect()
     }
 
-    /// The batch of a step of the training for these lanes. After the last update it is the first
-    /// of the evaluation.
-    pub fn training(&mut self, loaded: &Loaded, step: u64, lanes: &[LaneSeeds]) -> Batch {
-        let (epoch, within) = (step / self.steps_per_epoch, (step % self.steps_per_epoch) as usize);
-        let is_last = step == self.steps && self.steps > 0;
+    /// The batch of a turn for these lanes. After the last update it is the first of the evaluation.
+    pub fn training(&mut self, loaded: &Loaded, turn: Turn, lanes: &[LaneSeeds]) -> Batch {
+        let Turn { batch: number, is_last } = turn;
+        let (epoch, within) = (number / self.batches_per_epoch, (number % self.batches_per_epoch) as usize);
         let from = if is_last { 0 } else { within * self.batch };
         let range = from..(from + self.batch).min(self.samples.max(1));
         if self.batch >= self.samples || is_last {
-            return self.batch(loaded, range, None, lanes, Moment::Training(step));
+            return self.batch(loaded, range, None, lanes, Moment::Training(number));
         }
         if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {
             let mut seeds: Vec<u64> = lanes.iter().map(|lane| lane.order).collect();
@@ -75,7 +73,7 @@ impl Feed {
             self.order = Some((epoch, SampleOrder::new(&seeds, self.sampling, epoch, self.samples)));
         }
         let order = self.order.as_ref().map(|(_, order)| order);
-        self.batch(loaded, range, order, lanes, Moment::Training(step))
+        self.batch(loaded, range, order, lanes, Moment::Training(number))
     }
 
     /// The samples of `range`, in the given order or else as they are.

@@ -22,7 +22,7 @@ use crate::data::{LaneSeeds, SampleOrder};
 use crate::device;
 use crate::profile::Profile;
 use crate::start::Start;
-use crate::subject::{Fault, Pass, Subject};
+use crate::subject::{Fault, Pass, Subject, Turn};
 use crate::trace::array;
 use crate::weights::{ParameterGroup, Role, Weights, host};
 use blowup_core::bundle::Held;
@@ -118,8 +118,14 @@ impl StepGraph {
                 continue;
             }
             let (lanes, elements) = (slots.len() as i64, values.numel() / slots.len());
-            layout.push(ParameterGroup { role: Role::Own, first_layer: at, layers: 1, rows: 1, cols: elements });
-            groups.push(values.view([1, lanes, 1, elements as i64]));
+            // The rows are the units whose norms adaptive clipping takes.
+            let rows = match self.loaded.program.parameters[at].shape[..] {
+                [rows, _, ..] => rows,
+                [] | [_] => 1,
+            };
+            let cols = elements / rows.max(1);
+            layout.push(ParameterGroup { role: Role::Own, first_layer: at, layers: 1, rows, cols });
+            groups.push(values.view([1, lanes, rows as i64, cols as i64]));
         }
         self.buffers = self.loaded.buffers.iter().map(of_lanes).collect();
         Ok(Weights::of(&layout, groups))
@@ -270,9 +276,9 @@ impl Subject for StepGraph {
         self.tail.max(FEWEST.saturating_sub(lanes))
     }
 
-    fn prepare(&mut self, step: u64, lanes: &[LaneSeeds], pads: usize) -> Result<(), String> {
+    fn prepare(&mut self, turn: Turn, lanes: &[LaneSeeds], pads: usize) -> Result<(), String> {
         let lanes = with_pads(lanes, pads);
-        self.batch = Some(self.feed.training(&self.loaded, step, &lanes));
+        self.batch = Some(self.feed.training(&self.loaded, turn, &lanes));
         Ok(())
     }
 

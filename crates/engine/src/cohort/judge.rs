@@ -10,8 +10,9 @@ use crate::start::Start;
 use crate::still::FixedPoint;
 use crate::subject::{Fault, Subject};
 use crate::weights::Weights;
-use blowup_core::trial::{Lane, Shape};
+use blowup_core::trial::{Clip, Clipping, Lane, Shape};
 use blowup_core::verdict::{Beginning, Course, Finished, Next, Probe, Record};
+use std::collections::HashMap;
 
 /// What verdicts depend on besides the passes.
 pub struct Judge<'a> {
@@ -34,6 +35,10 @@ pub struct Pass<'a> {
     pub step: u64,
     /// What is trained, with the batch that it was trained on.
     pub subject: &'a dyn Subject,
+    /// The samples of the step.
+    pub samples: usize,
+    /// Where the first value of the step that is not finite began, where that is known already.
+    pub faults: Option<&'a HashMap<usize, Fault>>,
     /// The number of pad lanes at the end of all tensors.
     pub pads: usize,
     /// The weights before the update.
@@ -67,7 +72,8 @@ impl Judge<'_> {
         let total = self.shape.steps;
         let last = step == total;
         let ends_epoch = self.epoch_end(step).is_some();
-        let largest = self.shape.clip_value.then(|| clip::value::largest(pass.gradients));
+        let by_value = self.shape.clipping == Clipping::Elements;
+        let largest = by_value.then(|| clip::value::largest(pass.gradients));
         if step == 0 {
             self.begin(active, pass);
         }
@@ -90,20 +96,36 @@ impl Judge<'_> {
                 lane.still.note(loss, norm.exact, weight_norm);
             }
             let mut suspect = false;
-            for LaneTrial { index, course, clip } in &mut lane.trials {
+            let limited = lane.clipped.take();
+            for LaneTrial { index, course, clip, memory, guard, skipped } in &mut lane.trials {
                 let (settings, Some(course)) = (&self.lanes[*index], course.as_mut()) else { continue };
                 pass.profile.iter().for_each(|profile| course.profiled(profile.rows(i)));
                 if let (Some(moved), Some(weight_norm)) = (moved, weight_norm) {
+                    limited.iter().for_each(|coefficient| course.clipped(*coefficient));
                     course.updated(moved);
                     course.weighed(weight_norm);
                     if ends_epoch {
                         course.epoch_end(weight_norm, optimizer.lr(i));
                     }
                 }
-                *clip = clip::coefficient(settings.clip, norm, self.shape.dtype);
-                let largest = largest.as_ref().map(|largest| largest[i]);
-                let clipped = clip::is_clipped(settings.clip, *clip, largest, self.shape.dtype);
-                let probe = Probe { loss, grad_norm: Some(norm.exact), samples: pass.subject.samples(), clipped };
+                let skips = guard.skips(settings.skip, loss, norm.in_dtype);
+                *skipped = skips == Some(true);
+                let coefficient = if *skipped {
+                    *clip = 1.0;
+                    (settings.clip != Clip::None).then_some(1.0)
+                } else {
+                    *clip = clip::coefficient(settings.clip, memory, norm, self.shape.dtype);
+                    let largest = largest.as_ref().map(|largest| largest[i]);
+                    clip::smallest(settings.clip, *clip, largest, self.shape.dtype)
+                };
+                let probe = Probe {
+                    loss,
+                    grad_norm: Some(norm.exact),
+                    samples: pass.samples,
+                    clipped: coefficient.map(|coefficient| coefficient < 1.0),
+                    coefficient,
+                    skipped: skips,
+                };
                 let Next { locate, .. } =
                     if last { course.last_check(finals[i], norm.exact) } else { course.step(probe) };
                 suspect |= locate;
@@ -155,7 +177,10 @@ impl Judge<'_> {
         if suspects.is_empty() {
             return;
         }
-        let faults = pass.subject.locate(pass.weights, suspects, pass.pads);
+        let faults = match pass.faults {
+            Some(known) => suspects.iter().map(|i| known.get(i).cloned().unwrap_or(Fault::Site(None))).collect(),
+            None => pass.subject.locate(pass.weights, suspects, pass.pads),
+        };
         for (&i, fault) in suspects.iter().zip(faults) {
             let courses = active[i].trials.iter_mut().filter_map(|trial| trial.course.as_mut());
             courses.for_each(|course| match &fault {

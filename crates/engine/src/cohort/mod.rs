@@ -3,9 +3,11 @@
 //! The [`Subject`] makes the batches and runs the passes, and `judge` turns what was read into
 //! verdicts. The host learns the
 //! norms of an update and of the weights after it one step later, from the read that brings the
-//! next step's loss. A lane leaves at its first NaN loss; the tensors shrink when enough lanes have
+//! next step's loss. Where an update takes several batches, `accumulate` runs their passes. A lane
+//! leaves at its first NaN loss; the tensors shrink when enough lanes have
 //! left.
 
+mod accumulate;
 mod judge;
 
 use super::bundle::StepGraph;
@@ -14,21 +16,24 @@ use super::data::LaneSeeds;
 use super::device;
 use super::dtype::kind;
 use super::init;
-use super::lane::{ActiveLane, LastUpdate, siblings};
+use super::lane::{ActiveLane, LaneTrial, LastUpdate, siblings};
 use super::lanes;
 use super::layered::Layered;
 use super::optimizer::{PerLaneOptimizer, UpdateNorm};
 use super::profile::Profile;
 use super::readout::Readout;
+use super::skip::Saved;
 use super::start::Start;
 use super::still;
-use super::subject::{self, Subject};
+use super::subject::{self, Fault, Subject, Turn};
 use super::trace::Sink;
 use super::weights::Weights;
+use accumulate::{Accumulated, Passes, accumulate};
 use blowup_core::training::Step;
-use blowup_core::trial::{Lane, Shape, Trial};
+use blowup_core::trial::{Clipping, Lane, Shape, Trial};
 use blowup_core::verdict::{Finished, Layers, Record};
 use judge::{Judge, Pass};
+use std::collections::HashMap;
 use tch::Tensor;
 
 /// The tensors shrink when at least this share of the lanes has left.
@@ -62,6 +67,17 @@ pub fn train(
     Trainer::new(&shape, &lanes, record, watch)?.run(done)
 }
 
+/// What the passes of a step have given beside what the readout has.
+struct Passed {
+    /// What only the first pass measures.
+    start: Option<Start>,
+    /// The profile of the layers, where the record wants it.
+    profile: Option<Profile>,
+    samples: usize,
+    /// Where the first value that is not finite began, by lane, if the passes had to look for it.
+    faults: Option<HashMap<usize, Fault>>,
+}
+
 struct Trainer<'a, 'w> {
     shape: &'a Shape,
     /// The lane of every trial, in the order in which the trials were given.
@@ -87,7 +103,8 @@ impl<'a, 'w> Trainer<'a, 'w> {
         watch: Option<Sink<'w>>,
     ) -> Result<Trainer<'a, 'w>, String> {
         let kind = kind(shape.dtype);
-        let active: Vec<ActiveLane> = siblings(shape, lanes).into_iter().map(ActiveLane::new).collect();
+        let active: Vec<ActiveLane> =
+            siblings(shape, lanes).into_iter().map(|trials| ActiveLane::new(trials, lanes)).collect();
         let all: Vec<Lane> = active.iter().map(|lane| *lane.settings(lanes)).collect();
         let (subject, weights): (Box<dyn Subject>, Weights) = match &shape.task.bundle {
             Some(file) => {
@@ -123,13 +140,13 @@ impl<'a, 'w> Trainer<'a, 'w> {
     fn run(mut self, done: &mut dyn FnMut(usize, Finished)) -> Result<u64, String> {
         let total = self.shape.steps;
         for step in 0..=total {
-            let seeds = self.seeds();
-            self.subject.prepare(step, &seeds, self.pads)?;
-            let (start, profile) = self.pass(step);
+            let Passed { start, profile, samples, faults } = self.pass(step)?;
             let evaluated = if step == total { self.evaluate() } else { None };
             let pass = Pass {
                 step,
                 subject: &*self.subject,
+                samples,
+                faults: faults.as_ref(),
                 pads: self.pads,
                 weights: &self.weights,
                 gradients: &self.gradients,
@@ -156,28 +173,54 @@ impl<'a, 'w> Trainer<'a, 'w> {
         self.active.iter().map(|lane| LaneSeeds::of(lane.settings(self.lanes))).collect()
     }
 
-    /// Runs forward and backward over the prepared batch and reads all that is measured on the way.
-    /// It returns what only the first pass measures, and the profile of the layers where the record
-    /// wants it.
-    fn pass(&mut self, step: u64) -> (Option<Start>, Option<Profile>) {
+    /// Runs forward and backward over the batch, or the batches, of a step and reads all that is
+    /// measured on the way.
+    ///
+    /// # Errors
+    /// If a data file cannot be read.
+    fn pass(&mut self, step: u64) -> Result<Passed, String> {
         let at_epoch = self.judge.epoch_end(step).filter(|&epoch| self.judge.record.layers.at(epoch));
-        let (start, profile) = self.subject.pass(subject::Pass {
-            step,
-            weights: &self.weights,
-            gradients: &mut self.gradients,
-            readout: &self.readout,
-            profile: at_epoch.or_else(|| self.watch.is_some().then_some(0)),
-        });
+        let wanted = at_epoch.or_else(|| self.watch.is_some().then_some(0));
+        let (is_last, batches) = (step == self.shape.steps && step > 0, self.shape.batches(step));
+        let seeds = self.seeds();
+        let mut losses = None;
+        let (start, profile, samples, faults) = if is_last || batches.end - batches.start == 1 {
+            self.subject.prepare(Turn { batch: batches.start, is_last }, &seeds, self.pads)?;
+            let (start, profile) = self.subject.pass(subject::Pass {
+                step,
+                weights: &self.weights,
+                gradients: &mut self.gradients,
+                readout: &self.readout,
+                profile: wanted,
+            });
+            (start, profile, self.subject.samples(), None)
+        } else {
+            let Accumulated { start, profile, faults, samples, losses: means } = accumulate(Passes {
+                step,
+                batches,
+                subject: &mut *self.subject,
+                active: &self.active,
+                seeds: &seeds,
+                pads: self.pads,
+                weights: &self.weights,
+                gradients: &mut self.gradients,
+                readout: &mut self.readout,
+                profile: wanted,
+            })?;
+            losses = Some(means);
+            (start, profile, samples, Some(faults))
+        };
         self.readout.measure_gradients(&self.gradients);
         if step == 0 {
             self.readout.measure_weights(&self.weights);
         }
         self.readout.read();
+        losses.iter().for_each(|losses| self.readout.replace_losses(losses));
         if let Some(watch) = &mut self.watch {
             let (loss, grad_norm) = (self.readout.loss(0), self.readout.gradient_norm(0, &self.gradients).exact);
             watch(Step { step, loss, grad_norm, layers: profile.as_ref().map_or(Vec::new(), |p| p.rows(0)) });
         }
-        (start, profile.filter(|_| at_epoch.is_some()))
+        Ok(Passed { start, profile: profile.filter(|_| at_epoch.is_some()), samples, faults })
     }
 
     /// Forks lanes whose trials part ways, and drops the lanes that have left if they are many.
@@ -208,16 +251,35 @@ impl<'a, 'w> Trainer<'a, 'w> {
         self.active = active;
     }
 
+    /// Clips the elements, tensors or units of the gradients, where the shape has such a clipping,
+    /// and returns whether that is so. What clips the whole gradient or the rates comes later.
+    fn clip(&mut self) -> bool {
+        let clipping = self.shape.clipping;
+        let numbers = |of: &dyn Fn(&Lane) -> f64| -> Vec<f64> {
+            let lanes = self.active.iter().map(|lane| of(lane.settings(self.lanes)));
+            lanes.chain(std::iter::repeat_n(1.0, self.pads)).collect()
+        };
+        match clipping {
+            Clipping::Whole | Clipping::Rates => return false,
+            Clipping::Elements => {
+                let bounds = numbers(&|lane| clip::bound(lane.clip));
+                clip::value::clamp(&mut self.gradients, &bounds);
+            }
+            Clipping::Tensors | Clipping::Units => {
+                let thresholds = numbers(&|lane| lane.clip.threshold().unwrap_or(f64::INFINITY));
+                let least = clip::rescale(clipping, &thresholds, &self.weights, &mut self.gradients);
+                self.active.iter_mut().zip(least).for_each(|(lane, least)| lane.clipped = Some(least));
+            }
+        }
+        true
+    }
+
     /// Clips the gradients, updates the weights, and notes how long the update of each lane was.
     fn update(&mut self) {
         let pads = std::iter::repeat_n(1.0, self.pads);
-        let mut clamped = false;
-        if self.shape.clip_value {
-            let bound = |lane: &ActiveLane| clip::bound(lane.settings(self.lanes).clip);
-            let thresholds: Vec<f64> = self.active.iter().map(bound).chain(pads.clone()).collect();
-            clip::value::clamp(&mut self.gradients, &thresholds);
-            clamped = true;
-        }
+        let skipped: Vec<usize> = (0..self.active.len()).filter(|&i| self.active[i].trials[0].skipped).collect();
+        let saved = (!skipped.is_empty()).then(|| Saved::of(&skipped, &self.weights, &mut self.optimizer));
+        let clamped = self.clip();
         let coefficients: Vec<f64> = self.active.iter().map(|lane| lane.trials[0].clip).chain(pads).collect();
         let clipped = coefficients.iter().any(|&c| c != 1.0);
         let watched = self.suspected_still();
@@ -227,6 +289,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
             clipped.then_some(&coefficients[..]),
             &self.readout,
         );
+        saved.iter().for_each(|saved| saved.restore(&mut self.weights, &mut self.optimizer, &self.readout));
         for (i, before) in watched {
             self.active[i].still.found(still::equal(&self.weights, i, &before));
         }
@@ -249,6 +312,11 @@ impl<'a, 'w> Trainer<'a, 'w> {
                 UpdateNorm::OfDirection(factors) => LastUpdate::Measured { factor: factors[i] },
                 UpdateNorm::Measured => LastUpdate::Measured { factor: 1.0 },
             });
+            lane.clipped = self.optimizer.limited(i).or(lane.clipped);
+        }
+        for i in skipped {
+            let lane = &mut self.active[i];
+            (lane.update, lane.clipped) = (Some(LastUpdate::Known(0.0)), None);
         }
     }
 
@@ -256,7 +324,8 @@ impl<'a, 'w> Trainer<'a, 'w> {
     fn suspected_still(&self) -> Vec<(usize, Vec<Tensor>)> {
         let suspect = |(i, lane): (usize, &ActiveLane)| {
             let suspect = self.judge.rests && lane.still.is_suspect() && !lane.has_left();
-            let can_rest = suspect && still::can_rest(self.shape, lane.settings(self.lanes));
+            let rests = |trial: &LaneTrial| still::can_rest(self.shape, &self.lanes[trial.index]);
+            let can_rest = suspect && lane.trials.iter().all(rests);
             can_rest.then(|| (i, still::copy(&self.weights, i)))
         };
         self.active.iter().enumerate().filter_map(suspect).collect()

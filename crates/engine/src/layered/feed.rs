@@ -1,6 +1,7 @@
 //! Which samples a cohort is trained and evaluated on, step by step.
 
 use crate::data::{Batch, Dataset, LaneSeeds, SampleOrder};
+use crate::subject::Turn;
 use crate::task::Draw;
 use blowup_core::trial::{Lane, Shape};
 use tch::Kind;
@@ -60,24 +61,24 @@ impl<'a> Feed<'a> {
         self.batch.as_ref().expect("a batch was prepared")
     }
 
-    /// Makes the batch of `step` for these lanes and `pads` pad lanes: a part of the epoch's order,
+    /// Makes the batch of a turn for these lanes and `pads` pad lanes: a part of the epoch's order,
     /// or, after the last update, the first batch of the evaluation data.
     ///
     /// # Errors
     /// If a data file cannot be read.
-    pub fn prepare(&mut self, step: u64, lanes: &[LaneSeeds], pads: usize) -> Result<(), String> {
-        let Shape { batch: size, steps: total, .. } = *self.shape;
+    pub fn prepare(&mut self, turn: Turn, lanes: &[LaneSeeds], pads: usize) -> Result<(), String> {
+        let size = self.shape.batch;
         let Some(evaluation) = &self.evaluation else {
             let data = &self.data;
             self.batch.get_or_insert_with(|| data.batch(lanes, pads, 0..data.samples(), None));
             return Ok(());
         };
-        if step == total && total > 0 {
+        if turn.is_last {
             self.batch = Some(evaluation.batch(lanes, pads, 0..size.min(evaluation.samples()), None));
             return Ok(());
         }
-        let steps_per_epoch = self.shape.steps_per_epoch();
-        let (epoch, within) = (step / steps_per_epoch, (step % steps_per_epoch) as usize);
+        let of_epoch = self.shape.batches_per_epoch();
+        let (epoch, within) = (turn.batch / of_epoch, (turn.batch % of_epoch) as usize);
         if within == 0 {
             self.begin_epoch(epoch, lanes)?;
         }

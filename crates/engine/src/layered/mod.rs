@@ -15,7 +15,7 @@ use crate::network;
 use crate::profile::Profile;
 use crate::sharpness::sharpness;
 use crate::start::Start;
-use crate::subject::{Fault, Pass, Subject};
+use crate::subject::{Fault, Pass, Subject, Turn};
 use crate::weights::{Weights, host};
 use blowup_core::mean::Mean;
 use blowup_core::trial::{Lane, Shape};
@@ -79,8 +79,8 @@ impl Subject for Layered<'_> {
         lanes::pads(self.shape, lanes)
     }
 
-    fn prepare(&mut self, step: u64, lanes: &[LaneSeeds], pads: usize) -> Result<(), String> {
-        self.feed.prepare(step, lanes, pads)
+    fn prepare(&mut self, turn: Turn, lanes: &[LaneSeeds], pads: usize) -> Result<(), String> {
+        self.feed.prepare(turn, lanes, pads)
     }
 
     fn samples(&self) -> usize {

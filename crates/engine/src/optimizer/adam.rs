@@ -67,13 +67,14 @@ impl UpdateRule for Adam {
 
     fn divide(&mut self, division: Division) {
         let Adam { decoupled: _, betas, eps, rates, mean, square } = self;
-        let Division { lr, decay, steps, kind, weights, gradients, readout } = division;
-        let steps = f64::from(steps);
+        let Division { lr, decay, steps, mut limit, kind, weights, gradients, readout } = division;
         let size = |lr: &[f64]| -> Vec<f64> {
-            lr.iter().zip(&*betas).map(|(lr, betas)| -(lr / (1.0 - betas.0.powf(steps)))).collect()
+            let lanes = lr.iter().zip(&*betas).zip(steps);
+            lanes.map(|((lr, betas), steps)| -(lr / (1.0 - betas.0.powf(f64::from(*steps))))).collect()
         };
-        let root: Vec<f64> = betas.iter().map(|betas| (1.0 - betas.1.powf(steps)).sqrt()).collect();
-        if fuses(kind) {
+        let corrected = |((_, beta2), steps): (&(f64, f64), &i32)| (1.0 - beta2.powf(f64::from(*steps))).sqrt();
+        let root: Vec<f64> = betas.iter().zip(steps).map(corrected).collect();
+        if fuses(kind) && limit.is_none() {
             let lane = |lr: &[f64], size: &[f64], i: usize| fused::AdamRates {
                 weight: (1.0 - betas[i].0) as f32,
                 beta2: betas[i].1 as f32,
@@ -108,9 +109,17 @@ impl UpdateRule for Adam {
             add_square(v, g, &rates.beta2, &rates.one_minus_beta2);
             let mut denominator = v.sqrt();
             drop(denominator.g_div_(&root));
+            let limited = limit.as_mut().map(|limit| {
+                let factors = limit.factors(g, &denominator, &rates.eps);
+                strides.each_ref().map(|stride| stride.times(&factors))
+            });
             drop(denominator.g_add_(&rates.eps));
-            divide(weights, g, slice, m, &denominator, &strides, readout);
+            divide(weights, g, slice, m, &denominator, limited.as_ref().unwrap_or(&strides), readout);
         }
+    }
+
+    fn states(&mut self) -> Vec<&mut Weights> {
+        vec![&mut self.mean, &mut self.square]
     }
 
     fn gather(&mut self, kept: &Kept) {

@@ -10,13 +10,14 @@ mod rule;
 mod sgd;
 
 use super::apply::add;
+use super::clip::update::UpdateLimit;
 use super::data::{per_lane, per_lane_alpha};
 use super::device::{fuses, upload};
 use super::dtype::{inner, round};
 use super::readout::Readout;
 use super::weights::Weights;
 use adam::Adam;
-use blowup_core::trial::{Lane, Method, Schedule, Shape};
+use blowup_core::trial::{Clipping, Lane, Method, Schedule, Shape};
 use rmsprop::Rmsprop;
 use rule::{Division, Kept, PerLane, UpdateRule};
 use sgd::Sgd;
@@ -34,9 +35,13 @@ pub struct PerLaneOptimizer {
     /// `lr` times the schedules' factors at the last update.
     scheduled: Vec<f64>,
     decay: Option<Decay>,
+    /// The clipping of updates.
+    limit: Option<UpdateLimit>,
     rule: Box<dyn UpdateRule>,
-    /// The number of updates so far.
+    /// The number of steps so far, by which the schedules go.
     steps: i32,
+    /// The number of updates of each lane so far. A step that was skipped is none.
+    updates: Vec<i32>,
 }
 
 /// The weight decay of each lane. A cohort whose weight decay is 0 has no `Decay`, so that 0 x inf
@@ -60,6 +65,9 @@ pub enum UpdateNorm {
 
 impl PerLaneOptimizer {
     /// Makes the optimizer of a cohort. The `pads` pad lanes have a learning rate of 0.
+    ///
+    /// # Panics
+    /// If updates are clipped and the optimizer is not Adam or AdamW. A spec refuses that.
     pub fn new(shape: &Shape, lanes: &[Lane], pads: usize, weights: &Weights) -> PerLaneOptimizer {
         let kind = weights.groups[0].kind();
         let all = PerLane { lanes, pads, kind };
@@ -75,8 +83,14 @@ impl PerLaneOptimizer {
         });
         let lr = all.values(|lane| lane.lr, 0.0);
         let schedules = lanes.iter().map(|lane| lane.schedule);
+        let limits = || all.values(|lane| lane.clip.threshold().unwrap_or(f64::INFINITY), f64::INFINITY);
+        let limit = (shape.clipping == Clipping::Rates).then(|| UpdateLimit::new(&limits(), kind));
+        let is_adam = lanes.iter().all(|lane| lane.optimizer.is_adam());
+        assert!(limit.is_none() || is_adam, "only Adam and AdamW clip updates");
         PerLaneOptimizer {
             kind,
+            limit,
+            updates: vec![0; lr.len()],
             scheduled: lr.clone(),
             lr,
             lr_output: shape.lr_output.then(|| all.values(|lane| lane.lr_output, 0.0)),
@@ -107,6 +121,7 @@ impl PerLaneOptimizer {
         let output = self.lr_output.as_deref().map(schedule);
         self.scheduled = schedule(&self.lr);
         self.steps += 1;
+        self.updates.iter_mut().for_each(|updates| *updates += 1);
         let output_lr = output.as_deref().unwrap_or(&self.scheduled);
         // A clipped gradient of 16 bits is rounded before the learning rate is multiplied with it,
         // so it is a direction of its own.
@@ -131,8 +146,10 @@ impl PerLaneOptimizer {
         }
         if !self.rule.direct(gradients) {
             let decay = self.decay.as_ref().filter(|_| decoupled).map(|decay| &decay.values[..]);
-            let (lr, steps, kind) = ([&self.scheduled[..], output_lr], self.steps, self.kind);
-            self.rule.divide(Division { lr, decay, steps, kind, weights, gradients, readout });
+            let (lr, steps, kind) = ([&self.scheduled[..], output_lr], &self.updates[..], self.kind);
+            self.limit.iter_mut().for_each(UpdateLimit::begin);
+            let limit = self.limit.as_mut();
+            self.rule.divide(Division { lr, decay, steps, limit, kind, weights, gradients, readout });
             return UpdateNorm::Measured;
         }
         add(weights, gradients, [&rates[0], &rates[1]], None, readout);
@@ -154,6 +171,22 @@ impl PerLaneOptimizer {
         self.scheduled[lane]
     }
 
+    /// What update clipping multiplied the learning rates of a lane with in the last update, the
+    /// smallest of its factors. None where updates are not clipped.
+    pub fn limited(&self, lane: usize) -> Option<f64> {
+        self.limit.as_ref().map(|limit| limit.smallest[lane])
+    }
+
+    /// The state of all lanes, which an update changes.
+    pub fn states(&mut self) -> Vec<&mut Weights> {
+        self.rule.states()
+    }
+
+    /// Takes back that the last step updated these lanes. Their states are put back by the caller.
+    pub fn forget_update(&mut self, lanes: &[usize]) {
+        lanes.iter().for_each(|&lane| self.updates[lane] -= 1);
+    }
+
     /// Keeps the lanes of `index`, in that order.
     pub fn gather(&mut self, index: &[usize]) {
         let tensor = upload(Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>()));
@@ -162,6 +195,11 @@ impl PerLaneOptimizer {
         kept.values(&mut self.scheduled);
         self.lr_output.iter_mut().for_each(|lr| kept.values(lr));
         kept.values(&mut self.schedules);
+        kept.values(&mut self.updates);
+        if let Some(limit) = &mut self.limit {
+            kept.tensor(&mut limit.threshold);
+            kept.values(&mut limit.smallest);
+        }
         if let Some(Decay { values, rate }) = &mut self.decay {
             kept.values(values);
             kept.tensor(rate);

@@ -81,6 +81,11 @@ impl UpdateRule for Rmsprop {
         }
     }
 
+    fn states(&mut self) -> Vec<&mut Weights> {
+        let momentum = self.momentum.as_mut().map(|(_, buffer)| buffer);
+        std::iter::once(&mut self.square).chain(momentum).collect()
+    }
+
     fn gather(&mut self, kept: &Kept) {
         let Rmsprop { rates: RmspropTensors { alpha, one_minus_alpha, eps }, square, momentum } = self;
         [alpha, one_minus_alpha, eps].into_iter().for_each(|rate| kept.tensor(rate));

@@ -1,5 +1,6 @@
 //! What the optimizers' rules have in common.
 
+use crate::clip::update::UpdateLimit;
 use crate::data::{per_lane, per_lane_alpha};
 use crate::readout::Readout;
 use crate::weights::Weights;
@@ -32,6 +33,9 @@ pub trait UpdateRule {
         unreachable!("this optimizer divides nothing")
     }
 
+    /// Everything that an update changes of the rule, and that a skipped one puts back.
+    fn states(&mut self) -> Vec<&mut Weights>;
+
     /// Keeps the lanes of `kept`, in its order.
     fn gather(&mut self, kept: &Kept);
 }
@@ -43,8 +47,10 @@ pub struct Division<'a> {
     pub lr: [&'a [f64]; 2],
     /// Decoupled weight decay, by lane.
     pub decay: Option<&'a [f64]>,
-    /// The number of updates, this one included.
-    pub steps: i32,
+    /// The number of updates of each lane, this one included.
+    pub steps: &'a [i32],
+    /// The clipping of updates.
+    pub limit: Option<&'a mut UpdateLimit>,
     pub kind: Kind,
     pub weights: &'a mut Weights,
     /// The gradients, which are overwritten with the change of the weights.

@@ -59,6 +59,10 @@ impl UpdateRule for Sgd {
         true
     }
 
+    fn states(&mut self) -> Vec<&mut Weights> {
+        self.momentum.iter_mut().map(|momentum| &mut momentum.buffer).collect()
+    }
+
     fn gather(&mut self, kept: &Kept) {
         let Some(Momentum { momentum, nesterov, buffer }) = &mut self.momentum else { return };
         kept.tensor(momentum);
