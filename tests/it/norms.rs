@@ -21,6 +21,7 @@ fn written_out(norm: Norm, x: &Tensor, scale: &Tensor, shift: &Tensor, signal: &
         recurrent: None,
         bias: None,
         recurrent_bias: None,
+        residual_weight: None,
         scale: Some(Matrix::of(scale)),
         shift: (!matches!(norm, Norm::Rms(_))).then(|| Matrix::of(shift)),
     };
