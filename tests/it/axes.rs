@@ -176,8 +176,10 @@ fn measured(trial: &Trial, others: &[Trial]) -> Vec<u8> {
 
 /// Values that mean the same. Without weight decay adamw is adam. At scale 1, `scaled` has the
 /// variance 1 / fan_in of `lecun`, and so has `xavier` in a square matrix.
-const SAME: [(Id, &str, &str); 5] = [
+/// Both thresholds are below every gradient norm of this net, so that all updates are skipped.
+const SAME: [(Id, &str, &str); 6] = [
     (Id::Optimizer, "'adam'", "'adamw'"),
+    (Id::SkipThreshold, "0.25", "0.5"),
     (Id::Init, "'lecun'", "'scaled'"),
     (Id::RecurrentInit, "'lecun'", "'scaled'"),
     (Id::RecurrentInit, "'xavier'", "'lecun'"),

@@ -159,14 +159,12 @@ fn a_skipped_step_leaves_weights_and_moments_as_they_were() {
         Optimizer::Rmsprop { alpha: 0.9, eps: 1e-8, momentum: 0.5 },
     ] {
         for dtype in [Dtype::Float32, Dtype::Float64, Dtype::Bfloat16] {
-            // The gradients of the seven samples differ in length, so that some are above the median.
             let base = Trial { optimizer, dtype, batch: 1, budget: Budget::Epochs(1), lr: 0.05, ..trials::mlp() };
             let all = Trial { skip: Skip::Norm(1e-9), ..base.clone() };
             let run = &train(std::slice::from_ref(&all))[0].measured;
             assert_eq!((run.skipped_fraction, run.first_skip), (Some(1.0), Some(0)), "{optimizer:?} {dtype:?}");
             assert_eq!(run.loss_final, run.loss_initial);
             assert_eq!((run.update_norm_max, run.weight_norm_max), (Some(0.0), run.weight_norm_initial));
-            // Nothing but the steps before and after the skipped one: a run whose data lacks it.
             let never = &train(std::slice::from_ref(&base))[0].measured;
             assert_eq!((never.skipped_fraction, never.first_skip), (None, None));
             let none = &train(&[Trial { skip: Skip::Norm(f64::INFINITY), ..base }])[0].measured;

@@ -32,7 +32,7 @@ const EVERY: [(&str, &str, Nowhere); 42] = [
     ("norm_position", "\"after\"", Some(("", "`norm` batch or layer or rms"))),
     ("residual", "true", Some(("depth = [0, 1]", "`depth` 2 or more"))),
     ("residual_scale", "0.5", Some(("", "`residual` true"))),
-    ("rezero", "true", Some(("residual = true", "`depth` 2 or more"))),
+    ("rezero", "true", Some(("", "`residual` true"))),
     ("parametrization", "\"ntk\"", ALWAYS),
     ("loss", "\"mse\"", ALWAYS),
     ("optimizer", "\"adam\"", ALWAYS),
