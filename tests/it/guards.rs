@@ -138,8 +138,8 @@ fn a_clipped_update_of_adam_is_as_long_as_the_paper_says() {
         ..scalar(1e-3)
     };
     let run = &train(std::slice::from_ref(&trial))[0];
-    // With beta1 = 0 and one weight the quotient of the update is the one that is measured, so every
-    // update is 0.5 lr long.
+    // With beta1 = 0 and one weight the quotient of the update is the one that is measured, so
+    // every update is 0.5 lr long.
     for step in &run.steps {
         assert!((step.update_norm.unwrap() - 0.5e-3).abs() < 1e-15 && step.clipped == Some(true), "{step:?}");
     }

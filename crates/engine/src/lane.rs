@@ -45,8 +45,8 @@ pub struct LaneTrial {
 }
 
 impl ActiveLane {
-    /// Makes the lane of these trials, given their indices in the cohort and the lane of every trial
-    /// there.
+    /// Makes the lane of these trials, given their indices in the cohort and the lane of every
+    /// trial there.
     pub fn new(trials: Vec<usize>, lanes: &[Lane]) -> ActiveLane {
         let trial = |index: usize| LaneTrial {
             index,

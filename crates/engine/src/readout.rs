@@ -113,7 +113,8 @@ impl Readout {
         &self.weights.views[slice]
     }
 
-    /// Writes the norms of the weights of the lanes of `index` (int64), which are all lanes of `of`.
+    /// Writes the norms of the weights of the lanes of `index` (int64), which are all lanes of
+    /// `of`.
     pub fn put_weight_norms(&self, index: &Tensor, of: &Weights) {
         let mut row = self.weights.rows.start as i64;
         for group in &of.groups {

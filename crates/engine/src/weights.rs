@@ -27,8 +27,8 @@ pub enum Role {
     Shift,
     /// The learned factor of what a residual layer adds to its input, `[1, 1]`.
     ResidualWeight,
-    /// A parameter of a model of the user's own, with its first dimension as rows, or `[1, elements]`
-    /// where it has no second one. It belongs to no layer.
+    /// A parameter of a model of the user's own, with its first dimension as rows, or one row where
+    /// it has no second dimension. It belongs to no layer.
     Own,
 }
 

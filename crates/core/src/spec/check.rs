@@ -348,8 +348,8 @@ fn threshold(view: &View, problems: &mut Problems) {
     }
 }
 
-/// Reports a clip of updates under an optimizer that keeps no mean of squares. Where both axes stand
-/// in one dial, they are taken row by row.
+/// Reports a clip of updates under an optimizer that keeps no mean of squares. Where both axes
+/// stand in one dial, they are taken row by row.
 fn updates(view: &View, problems: &mut Problems) {
     let is_update = |value: &Value| *value == Value::Text("update");
     let is_adam = |value: &Value| matches!(value, Value::Text("adam" | "adamw"));

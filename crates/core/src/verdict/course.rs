@@ -200,8 +200,8 @@ impl Course {
         self.origin = Some(origin);
     }
 
-    /// Takes what the gradient of the last step was clipped by, where only its update told that. The
-    /// step was counted as not clipped.
+    /// Takes what the gradient of the last step was clipped by, where only its update told that.
+    /// The step was counted as not clipped.
     pub fn clipped(&mut self, coefficient: f64) {
         if coefficient < 1.0 {
             self.coefficients.push(coefficient);

@@ -57,7 +57,8 @@ impl Feed {
         (0..end).step_by(self.batch).map(|from| from..(from + self.batch).min(end)).collect()
     }
 
-    /// The batch of a turn for these lanes. After the last update it is the first of the evaluation.
+    /// The batch of a turn for these lanes. After the last update it is the first of the
+    /// evaluation.
     pub fn training(&mut self, loaded: &Loaded, turn: Turn, lanes: &[LaneSeeds]) -> Batch {
         let Turn { batch: number, is_last } = turn;
         let (epoch, within) = (number / self.batches_per_epoch, (number % self.batches_per_epoch) as usize);

@@ -3,8 +3,8 @@
 //! at most a multiple of the norm of its weights. Weights of a norm below 1e-3 count as that.
 //!
 //! A unit is a column of a matrix here, which is a row of PyTorch's: the weights of one output. A
-//! vector, such as a bias, is one unit, as it is in timm's `adaptive_clip_grad`. The output layer of
-//! a built-in net is left alone, as the paper has it; of a bundle nobody knows which parameters
+//! vector, such as a bias, is one unit, as it is in timm's `adaptive_clip_grad`. The output layer
+//! of a built-in net is left alone, as the paper has it; of a bundle nobody knows which parameters
 //! those are, and all are clipped.
 
 use super::{norm_over, tensor_norm, times};
@@ -16,8 +16,8 @@ const EPS: f64 = 1e-3;
 /// The smallest norm that a unit's gradient is divided by.
 const SMALLEST: f64 = 1e-6;
 
-/// Returns the factors of gradients `[layers, lane, rows, cols]`, which broadcast over them: 1 where
-/// the norm of a unit's gradient is below `threshold` times that of its weights, and else the
+/// Returns the factors of gradients `[layers, lane, rows, cols]`, which broadcast over them: 1
+/// where the norm of a unit's gradient is below `threshold` times that of its weights, and else the
 /// quotient of the two, which is NaN for a NaN norm. `threshold` is `[1, lane, 1, 1]`.
 pub fn factors(role: Role, weights: &Tensor, gradient: &Tensor, threshold: &Tensor) -> Tensor {
     let largest = times(&unit_norm(role, weights).clamp_min(EPS), threshold);

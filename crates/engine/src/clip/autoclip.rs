@@ -1,6 +1,6 @@
-//! AutoClip (Seetharaman, Wichern, Pardo and Le Roux 2020, "AutoClip: Adaptive Gradient Clipping for
-//! Source Separation Networks", arXiv 2007.14469): the norm is clipped to a percentile of all norms
-//! so far, the present one included.
+//! AutoClip (Seetharaman, Wichern, Pardo and Le Roux 2020, "AutoClip: Adaptive Gradient Clipping
+//! for Source Separation Networks", arXiv 2007.14469): the norm is clipped to a percentile of all
+//! norms so far, the present one included.
 
 /// The norms of all steps so far, in ascending order. NaNs are last.
 #[derive(Debug, Clone, Default)]

@@ -1,7 +1,7 @@
 //! Which updates are skipped. Each rule has a file of its own.
 //!
-//! A step that is skipped leaves the weights of its lane, the state of its optimizer and that of its
-//! clipping as they were ([`Saved`]). The schedule of the learning rate goes on.
+//! A step that is skipped leaves the weights of its lane, the state of its optimizer and that of
+//! its clipping as they were ([`Saved`]). The schedule of the learning rate goes on.
 
 mod saved;
 pub mod zscore;

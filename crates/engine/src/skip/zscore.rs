@@ -1,5 +1,5 @@
-//! Skipping steps that stand out, as OLMo's `SkipStepOptimizer` does it (OLMo et al. 2024, "2 OLMo 2
-//! Furious", arXiv 2501.00656): those whose loss or gradient norm is so many standard deviations
+//! Skipping steps that stand out, as OLMo's `SkipStepOptimizer` does it (OLMo et al. 2024, "2 OLMo
+//! 2 Furious", arXiv 2501.00656): those whose loss or gradient norm is so many standard deviations
 //! above its mean of the last 128 steps.
 
 use std::collections::VecDeque;
@@ -19,8 +19,8 @@ pub struct Window {
 impl Window {
     /// Takes note of a step and returns whether it stands out. Before the 64th step none does.
     ///
-    /// Numbers that are not finite stand out, and are left out of mean and deviation, so that one of
-    /// them costs one step. With fewer than two others every step stands out.
+    /// Numbers that are not finite stand out, and are left out of mean and deviation, so that one
+    /// of them costs one step. With fewer than two others every step stands out.
     pub fn skips(&mut self, z: f64, loss: f64, norm: f64) -> bool {
         let stands_out = self.losses.len() + 1 >= FIRST
             && [(&self.losses, loss), (&self.norms, norm)].into_iter().any(|(past, x)| stands_out(past, z, x));
