@@ -284,7 +284,9 @@ const CHECK_HELP: &str = r#"Expectations stand in the spec, as many as you like:
   max    = 0.05                            # or min, or value with tolerance (0.01, or "5%")
 
 Metrics:
-  divergence_rate, nonfinite_rate, converged_rate, stalled_rate, unsettled_rate
+  failure_rate (nonfinite, diverged, relapsed or ruined), divergence_rate (nonfinite or diverged),
+  nonfinite_rate, relapse_rate, ruined_rate, converged_rate, stalled_rate, unsettled_rate,
+  untrained_rate
   mean, geomean, median, min, max, std, var or count of a formula over columns of runs.csv
                       mean(ln(activation_ratio) * 29)    max(sharpness_final * lr)
   or of layers.csv    geomean((backprop_norm[5] / backprop_norm[25]) ^ (1/10))
@@ -355,9 +357,9 @@ pub struct PlotArgs {
     /// The axes of the panels: columns, then rows
     #[arg(long, value_name = "AXIS[,AXIS]", value_delimiter = ',')]
     pub facet: Vec<String>,
-    /// divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a numeric column of
-    /// runs.csv
-    #[arg(long, value_name = "COLUMN", default_value = "divergence_rate")]
+    /// failure_rate, divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a
+    /// numeric column of runs.csv
+    #[arg(long, value_name = "COLUMN", default_value = "failure_rate")]
     pub metric: String,
     /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a
     /// comma stands in quotes: label="a, b"

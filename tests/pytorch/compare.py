@@ -76,7 +76,7 @@ REQUIRED = {
         "temporal-order",
     ],
     "data_seed": ["its own"],
-    "outcome": ["converged", "stalled", "unsettled", "diverged", "nonfinite"],
+    "outcome": ["converged", "stalled", "unsettled", "ruined", "diverged", "nonfinite"],
 }
 
 

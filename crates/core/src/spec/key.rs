@@ -199,13 +199,10 @@ pub const ZIP: Key = key(
 );
 
 /// The keys of `[divergence]`.
-pub const DIVERGENCE: [Key; 1] = [usual(
-    key(
-        "loss_ratio",
-        ABOVE_ZERO,
-        "A loss above this multiple of the reference counts as diverged. The reference is the smaller of the initial loss and the loss of the best constant prediction.",
-    ),
-    Value::Float(super::LOSS_RATIO),
+pub const DIVERGENCE: [Key; 1] = [key(
+    "loss_ratio",
+    ABOVE_ZERO,
+    "A loss above this multiple of the reference counts as diverged: by default 1e6 under mse, and of a bundle or a program, and 10 under cross_entropy. The reference is the smaller of the initial loss and the loss of the best constant prediction.",
 )];
 
 /// The keys of `[record]`.

@@ -57,6 +57,7 @@ use program::Program;
 use report::excerpt;
 use settings::Seeds;
 use source::{Entry, Span};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use task::{TaskDraft, Tasks};
 
@@ -79,10 +80,6 @@ pub struct Spec {
     /// What the spec may say, though it is hardly meant.
     pub warnings: Vec<Problem>,
 }
-
-/// A loss above this multiple of the reference counts as diverged, unless `[divergence]` says
-/// otherwise.
-const LOSS_RATIO: f64 = 1e6;
 
 impl Spec {
     /// Reads a spec. `file` is its name in messages. `open` gives, for the path of a csv task as it
@@ -128,6 +125,14 @@ impl Spec {
         all.join("; ")
     }
 
+    /// The multiple of the reference above which a loss counts as diverged, by the name of the
+    /// loss.
+    pub fn loss_ratios(&self) -> BTreeMap<String, f64> {
+        let given = self.blocks.iter().find_map(|block| block.loss_ratio);
+        let of = |loss: &Loss| (loss.name().to_owned(), given.unwrap_or(loss.usual_ratio()));
+        [Loss::Mse, Loss::CrossEntropy].iter().map(of).collect()
+    }
+
     /// The grid of the spec.
     pub fn grid(&self) -> Grid<'_> {
         Grid::new(&self.blocks, &self.excludes)
@@ -169,7 +174,7 @@ pub fn name(text: &str) -> Option<String> {
 fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spec> {
     let mut plans = Vec::new();
     let mut global = Settings::default();
-    let (mut name, mut record, mut loss_ratio) = (None, Record::default(), LOSS_RATIO);
+    let (mut name, mut record, mut loss_ratio) = (None, Record::default(), None);
     let (mut base, mut grid, mut excludes) = (Axes::default(), None, Vec::new());
     let (mut expects, mut baseline, mut recorded) = (Vec::new(), Baseline::default(), None);
     let written = entries.iter().find(|entry| entry.key == "program");
@@ -182,7 +187,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
             "base" => base = draft::base(node, &known, problems),
             "grid" => grid = Some(node),
             "exclude" => excludes = settings::excludes(node, &known, problems),
-            "divergence" => loss_ratio = settings::divergence(node, problems).unwrap_or(LOSS_RATIO),
+            "divergence" => loss_ratio = settings::divergence(node, problems),
             "record" => {
                 record = settings::record(node, problems);
                 recorded = Some(node);
@@ -292,7 +297,7 @@ fn of_program(
 }
 
 /// A block whose trials a program trains. Two of its points may be equal, which the grid finds out.
-fn programmed(draft: Draft, loss_ratio: f64, program: &Programmed) -> Option<Block> {
+fn programmed(draft: Draft, loss_ratio: Option<f64>, program: &Programmed) -> Option<Block> {
     let Settings { label, budget, seeds, task: _ } = draft.settings;
     let seeds = seeds.value().unwrap_or(Seeds::First(1));
     let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
@@ -336,7 +341,7 @@ fn finish(
     tasks: &[Tasks],
     samples: &[Option<usize>],
     bundles: &[KnownBundle],
-    loss_ratio: f64,
+    loss_ratio: Option<f64>,
 ) -> Option<Vec<Block>> {
     let single = drafts.len() == 1;
     let block = |draft: Draft| {

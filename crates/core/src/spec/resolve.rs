@@ -36,6 +36,7 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
             (axis.set)(&mut trial, value);
         }
     }
+    trial.loss_ratio = block.loss_ratio.unwrap_or(trial.loss.usual_ratio());
     trial
 }
 
@@ -60,7 +61,7 @@ fn bare(block: &Block, task: Task) -> Trial {
     Trial {
         label: block.label.clone(),
         budget: block.budget,
-        loss_ratio: block.loss_ratio,
+        loss_ratio: block.loss_ratio.unwrap_or(Loss::Mse.usual_ratio()),
         network: Network::Linear,
         init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
         recurrent_init: None,

@@ -336,6 +336,10 @@ impl Subject for StepGraph {
         unreachable!("no spec records the sharpness of a bundle")
     }
 
+    fn dead_shares(&self) -> Option<Vec<f64>> {
+        None
+    }
+
     fn locate(&self, weights: &Weights, indices: &[usize], _: usize) -> Vec<Fault> {
         let batch = self.batch.as_ref().expect("a batch was prepared");
         let step = self.loaded.step(batch.rows);
