@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from blowup._export import folded
+from blowup._export import folded, lanes
+from torch.fx.experimental.proxy_tensor import make_fx
 
 aten = torch.ops.aten
 LANES = 3
@@ -96,3 +97,18 @@ def compare(made: Any, op: Any, args: tuple[Any, ...]) -> None:
 
 def of_lane(arg: Any, lane: int) -> Any:
     return arg[lane] if isinstance(arg, torch.Tensor) else arg
+
+
+@pytest.mark.parametrize(("rank", "copies"), [(3, 0), (4, 1), (5, 1), (6, 0)])
+def test_a_stack_is_made_as_it_is_read(rank: int, copies: int) -> None:
+    def stacked(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        order = [0, *range(2, rank), 1]
+        return aten.clone(aten.permute(torch.stack([one, other], 1), order), memory_format=torch.contiguous_format)
+
+    parts = [numbers(*range(2, rank)).flip(0).transpose(0, -1), numbers(*range(2, rank)).transpose(0, -1)]
+    graph = make_fx(stacked, tracing_mode="fake")(*parts)
+    lanes._tidy(graph)
+    assert sum(node.target is aten.clone.default for node in graph.graph.nodes) == copies
+    made = graph(*parts)
+    assert made.is_contiguous()
+    assert torch.equal(made, stacked(*parts))

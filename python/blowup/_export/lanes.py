@@ -246,6 +246,7 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
             # Without running statistics it changes nothing, and this is the name that says so.
             node.target = aten._native_batch_norm_legit.no_stats
             node.args = (*node.args[:3], *node.args[5:])
+    _stack_as_read(graph.graph)
     seen: dict[str, torch.fx.Node] = {}
     for node in list(graph.graph.nodes):
         if node.op != "call_function":
@@ -257,6 +258,35 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
             graph.graph.erase_node(node)
     graph.graph.eliminate_dead_code()
     graph.recompile()
+
+
+def _stack_as_read(graph: torch.fx.Graph) -> None:
+    """Makes a stack in the order of dimensions in which it is copied, where nothing else reads it.
+
+    The gradients of queries, keys and values are stacked so, and the stack was copied as a whole. A
+    stack of four or five dimensions stays: PyTorch may lay that out with the channels last.
+    """
+    for node in list(graph.nodes):
+        if node.target is not aten.clone.default or node.kwargs.get("memory_format") is not torch.contiguous_format:
+            continue
+        permuted = node.args[0]
+        stacked = permuted.args[0] if permuted.target is aten.permute.default else permuted
+        if stacked is permuted or stacked.target is not aten.stack.default:
+            continue
+        rank = len(permuted.args[1])
+        if len(permuted.users) > 1 or len(stacked.users) > 1 or rank in (4, 5):
+            continue
+        order = [dim % rank for dim in permuted.args[1]]
+        at = stacked.args[1] % rank if len(stacked.args) > 1 else 0
+        rest = [dim - (dim > at) for dim in order if dim != at]
+        with graph.inserting_before(node):
+            parts = [graph.call_function(aten.permute.default, (part, rest)) for part in stacked.args[0]]
+            made = graph.call_function(aten.stack.default, (parts, order.index(at)))
+        for part, source in zip(parts, stacked.args[0]):
+            part.meta = permuted.meta | {"val": source.meta["val"].permute(rest)}
+        made.meta = stacked.meta | {"val": node.meta["val"]}
+        node.replace_all_uses_with(made)
+        graph.erase_node(node)
 
 
 _RESHAPES = (
