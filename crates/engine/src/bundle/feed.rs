@@ -61,11 +61,8 @@ impl Feed {
     /// The batch of a step of the training for these lanes. After the last update it is the first
     /// of the evaluation.
     pub fn training(&mut self, loaded: &Loaded, step: u64, lanes: &[LaneSeeds]) -> Batch {
-        let (epoch, within) = (step / self.steps_per_epoch, (step % self.steps_per_epoch) as usize);
-        let is_last = step == self.steps && self.steps > 0;
-        let from = if is_last { 0 } else { within * self.batch };
-        let range = from..(from + self.batch).min(self.samples.max(1));
-        if self.batch >= self.samples || is_last {
+        let (epoch, range) = (step / self.steps_per_epoch, self.range(step));
+        if self.batch >= self.samples || self.is_last(step) {
             return self.batch(loaded, range, None, lanes, Moment::Training(step));
         }
         if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {
@@ -78,6 +75,30 @@ impl Feed {
         self.batch(loaded, range, order, lanes, Moment::Training(step))
     }
 
+    /// The random numbers of a step of the training, `[1, ...]`, with the names of their streams.
+    pub fn drawn(&self, loaded: &Loaded, step: u64, lane: LaneSeeds) -> Vec<(String, Tensor)> {
+        let draws = &loaded.step(self.rows(&self.range(step))).graph.draws;
+        draws.iter().map(|draw| (draw.name.clone(), numbers(draw, &[lane], Moment::Training(step)))).collect()
+    }
+
+    /// Whether this is the check that follows the last update.
+    fn is_last(&self, step: u64) -> bool {
+        step == self.steps && self.steps > 0
+    }
+
+    /// The places of a step's samples in the order of its epoch or, after the last update, in the
+    /// data.
+    fn range(&self, step: u64) -> Range<usize> {
+        let within = if self.is_last(step) { 0 } else { (step % self.steps_per_epoch) as usize };
+        let from = within * self.batch;
+        from..(from + self.batch).min(self.samples.max(1))
+    }
+
+    /// The rows of a batch of these samples; 0 where nothing is sampled.
+    fn rows(&self, range: &Range<usize>) -> usize {
+        if self.samples == 0 { 0 } else { range.len() }
+    }
+
     /// The samples of `range`, in the given order or else as they are.
     pub fn batch(
         &self,
@@ -87,7 +108,7 @@ impl Feed {
         lanes: &[LaneSeeds],
         moment: Moment,
     ) -> Batch {
-        let rows = if self.samples == 0 { 0 } else { range.len() };
+        let rows = self.rows(&range);
         let count = lanes.len() as i64;
         let index = |lane: &LaneSeeds| -> Vec<i64> {
             match order {

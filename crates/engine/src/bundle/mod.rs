@@ -212,13 +212,12 @@ impl StepGraph {
 ///
 /// - `parameters.NAME` and `buffers.NAME`, with the names that they have in the bundle;
 /// - `order` `[epoch, position]`, the index of each sample in the order of training, where batches
-///   are smaller than the data.
-///
-/// The random numbers of its steps are not among them.
+///   are smaller than the data;
+/// - `draws.STEP.NAME`, the random numbers of the first `draws` steps, by the names of their streams.
 ///
 /// # Errors
-/// Those of `StepGraph::new`.
-pub fn start(shape: &Shape, file: &BundleFile, lane: &Lane) -> Result<Vec<Array>, String> {
+/// Those of `StepGraph::new`, and if those are too many random numbers.
+pub fn start(shape: &Shape, file: &BundleFile, lane: &Lane, draws: u64) -> Result<Vec<Array>, String> {
     let loaded = load(file)?;
     let program = &loaded.program;
     let slot = program.slot(lane.seed).ok_or("the bundle has no initial weights for the seed of the trial")?;
@@ -236,7 +235,30 @@ pub fn start(shape: &Shape, file: &BundleFile, lane: &Lane) -> Result<Vec<Array>
         let shape = vec![epochs as usize, samples];
         arrays.push(Array { name: "order".to_owned(), shape, values: Values::Integer(values) });
     }
+    arrays.extend(drawn(shape, &loaded, lane, draws.min(shape.steps))?);
     Ok(arrays)
+}
+
+/// The most random numbers that are told of a trial.
+const MOST_DRAWS: u64 = 1 << 24;
+
+/// The random numbers of the first steps of a lane.
+///
+/// # Errors
+/// If they are more than are told.
+fn drawn(shape: &Shape, loaded: &Loaded, lane: &Lane, steps: u64) -> Result<Vec<Array>, String> {
+    let feed = Feed::new(shape, loaded);
+    let each: u64 = loaded.steps[0].graph.draws.iter().map(|draw| draw.shape.iter().product::<usize>() as u64).sum();
+    if each.saturating_mul(steps) > MOST_DRAWS {
+        let most = MOST_DRAWS / each;
+        return Err(format!(
+            "{steps} steps draw {each} random numbers each, more than the {MOST_DRAWS} that a trace holds: \
+             `--draws {most}` writes those of the first {most} steps"
+        ));
+    }
+    let of = |step| feed.drawn(loaded, step, LaneSeeds::of(lane)).into_iter().map(move |drawn| (step, drawn));
+    let named = (0..steps).flat_map(of);
+    Ok(named.map(|(step, (name, numbers))| array(format!("draws.{step}.{name}"), &numbers.get(0))).collect())
 }
 
 /// The inputs, of which those of the lanes, the first ones, are changed.
