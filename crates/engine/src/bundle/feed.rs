@@ -16,6 +16,8 @@ pub struct Batch {
     pub rows: usize,
     /// The leaves, `[lanes, rows, ...]`, and the random numbers, `[lanes, ...]`.
     pub tensors: Vec<Tensor>,
+    /// The places of the rows in the data, lane by lane.
+    pub index: Vec<i64>,
 }
 
 /// Where a step stands, by which its random numbers are named.
@@ -116,10 +118,8 @@ impl Feed {
                 None => range.clone().map(|i| i as i64).collect(),
             }
         };
-        let index = (rows > 0).then(|| {
-            let all: Vec<i64> = lanes.iter().flat_map(index).collect();
-            upload(Tensor::from_slice(&all))
-        });
+        let all: Vec<i64> = if rows > 0 { lanes.iter().flat_map(index).collect() } else { Vec::new() };
+        let index = (rows > 0).then(|| upload(Tensor::from_slice(&all)));
         let leaves = loaded.program.batch.iter().zip(&loaded.data).map(|(leaf, data)| {
             let shape: Vec<i64> = leaf.shape.iter().map(|n| *n as i64).collect();
             match index.as_ref().filter(|_| leaf.sampled) {
@@ -135,7 +135,7 @@ impl Feed {
         });
         let step = loaded.step(rows);
         let tensors = leaves.chain(draws(step, lanes, moment)).collect();
-        Batch { rows, tensors }
+        Batch { rows, tensors, index: all }
     }
 }
 

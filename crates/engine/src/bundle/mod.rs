@@ -3,7 +3,7 @@
 //!
 //! - [`dispatch`] calls operators, through `graph.cpp`.
 //! - [`loaded`] is a bundle with its tensors, [`feed`] makes its batches and random numbers.
-//! - [`locate`] finds where a step began to be bad.
+//! - [`locate`] finds where a step began to be bad, [`sample`] in which sample.
 //!
 //! **The same bits for any neighbours.** A lane has the bits that it has alone, before its pad
 //! lanes. There are never fewer than three lanes, and as many pads as [`tail`] finds. Before a
@@ -14,6 +14,7 @@ mod dispatch;
 mod feed;
 mod loaded;
 mod locate;
+mod sample;
 mod tail;
 
 pub use loaded::Loaded;
@@ -365,7 +366,8 @@ impl Subject for StepGraph {
         let shared = inputs.len() - step.constants.len();
         let found = |lane: &usize| {
             let alone = of_lanes(&inputs, shared, &|tensor: &Tensor| tensor.narrow(0, *lane as i64, 1));
-            locate::locate(&self.loaded, step, &alone).unwrap_or_else(|text| refused(text))
+            let index = &batch.index[lane * batch.rows..(lane + 1) * batch.rows];
+            locate::locate(&self.loaded, step, &alone, index).unwrap_or_else(|text| refused(text))
         };
         indices.iter().map(|lane| Fault::Origin(found(lane))).collect()
     }
