@@ -21,6 +21,7 @@ pub use loaded::Loaded;
 
 use crate::data::{LaneSeeds, SampleOrder};
 use crate::device;
+use crate::init;
 use crate::profile::Profile;
 use crate::start::Start;
 use crate::subject::{Fault, Pass, Subject};
@@ -29,7 +30,7 @@ use crate::weights::{ParameterGroup, Role, Weights, host};
 use blowup_core::bundle::Held;
 use blowup_core::mean::Mean;
 use blowup_core::training::{Array, Values};
-use blowup_core::trial::{BundleFile, Lane, Shape};
+use blowup_core::trial::{BundleFile, InitKind, Lane, Shape};
 use dispatch::Runner;
 use feed::{Batch, Feed, Moment};
 use loaded::{Step, load};
@@ -54,6 +55,8 @@ enum Way {
 pub struct StepGraph {
     loaded: Rc<Loaded>,
     feed: Feed,
+    /// The names of the parameters that an initializer is for.
+    initialized: Vec<String>,
     /// The values of the parameters that the loss does not depend on, by their position.
     frozen: HashMap<usize, Tensor>,
     /// The buffers before the step, `[lanes, ...]` each, and after it.
@@ -89,6 +92,7 @@ impl StepGraph {
         let loaded = load(file)?;
         let mut graph = StepGraph {
             feed: Feed::new(shape, &loaded),
+            initialized: file.initialized.clone(),
             loaded,
             frozen: HashMap::new(),
             buffers: Vec::new(),
@@ -105,8 +109,9 @@ impl StepGraph {
     /// Makes the initial weights and buffers of `lanes`, with the pad lanes behind them.
     fn initial(&mut self, lanes: &[Lane]) -> Result<Weights, String> {
         let pads = self.pads(lanes.len());
+        let all: Vec<Lane> = lanes.iter().chain(std::iter::repeat_n(&lanes[0], pads)).copied().collect();
         let slot = |lane: &Lane| self.loaded.program.slot(lane.seed).map(|slot| slot as i64);
-        let slots: Option<Vec<i64>> = lanes.iter().chain(std::iter::repeat_n(&lanes[0], pads)).map(slot).collect();
+        let slots: Option<Vec<i64>> = all.iter().map(slot).collect();
         let slots = slots.ok_or("the bundle has no initial weights for some seed of the sweep")?;
         let index = Tensor::from_slice(&slots);
         let of_lanes = |values: &Tensor| values.index_select(0, &index);
@@ -114,6 +119,7 @@ impl StepGraph {
         self.frozen.clear();
         for (at, values) in self.loaded.parameters.iter().enumerate() {
             let values = of_lanes(values);
+            self.initialize(at, &values, &all);
             if !self.loaded.is_trained(at) {
                 self.frozen.insert(at, values);
                 continue;
@@ -124,6 +130,17 @@ impl StepGraph {
         }
         self.buffers = self.loaded.buffers.iter().map(of_lanes).collect();
         Ok(Weights::of(&layout, groups))
+    }
+
+    /// Draws the initial values of a parameter, `[lanes, ...]`, in the lanes with an initializer.
+    fn initialize(&self, parameter: usize, values: &Tensor, lanes: &[Lane]) {
+        let Held { name, shape, .. } = &self.loaded.program.parameters[parameter];
+        if !self.initialized.contains(name) {
+            return;
+        }
+        for (at, lane) in lanes.iter().enumerate().filter(|(_, lane)| lane.init.kind != InitKind::Stored) {
+            values.get(at as i64).copy_(&drawn_parameter(lane, name, shape));
+        }
     }
 
     /// Returns the pad lanes that the tails of kernels ask for. It runs one step of a lane.
@@ -214,7 +231,7 @@ impl StepGraph {
 /// - `parameters.NAME` and `buffers.NAME`, with the names that they have in the bundle;
 /// - `order` `[epoch, position]`, the index of each sample in the order of training, where batches
 ///   are smaller than the data;
-/// - `draws.STEP.NAME`, the random numbers of the first `draws` steps, by the names of their streams.
+/// - `draws.STEP.NAME`, the random numbers of the first `draws` steps, by their streams' names.
 ///
 /// # Errors
 /// Those of `StepGraph::new`, and if those are too many random numbers.
@@ -227,6 +244,12 @@ pub fn start(shape: &Shape, file: &BundleFile, lane: &Lane, draws: u64) -> Resul
         named.map(|(held, values)| array(format!("{what}.{}", held.name), &values.get(slot as i64))).collect()
     };
     let mut arrays = of("parameters", &program.parameters, &loaded.parameters);
+    for (held, array_of) in program.parameters.iter().zip(&mut arrays) {
+        if lane.init.kind != InitKind::Stored && file.initialized.contains(&held.name) {
+            let drawn = drawn_parameter(lane, &held.name, &held.shape).to_kind(dispatch::kind(held.dtype));
+            *array_of = array(array_of.name.clone(), &drawn);
+        }
+    }
     arrays.extend(of("buffers", &program.buffers, &loaded.buffers));
     let samples = program.samples;
     if shape.batch < samples {
@@ -238,6 +261,12 @@ pub fn start(shape: &Shape, file: &BundleFile, lane: &Lane, draws: u64) -> Resul
     }
     arrays.extend(drawn(shape, &loaded, lane, draws.min(shape.steps))?);
     Ok(arrays)
+}
+
+/// The initial values of a parameter, as the initializer of a lane draws them.
+fn drawn_parameter(lane: &Lane, name: &str, shape: &[usize]) -> Tensor {
+    let values = init::parameter(lane.init, name, shape, lane.seed);
+    Tensor::from_slice(&values).view(shape.iter().map(|n| *n as i64).collect::<Vec<_>>().as_slice())
 }
 
 /// The most random numbers that are told of a trial.
