@@ -182,19 +182,15 @@ class Run:
             self.step_nan = step
 
     def outcome(self):
-        tail = self.epoch_losses[len(self.epoch_losses) - -(-len(self.epoch_losses) // 10) :]
-        late = sum(tail) / len(tail) if tail else self.loss_final
-        if self.step_nan is not None or not math.isfinite(self.loss_final) or not math.isfinite(late):
-            return "nonfinite"
-        if late > self.threshold:
-            return "diverged"
-        if math.isfinite(self.loss_initial) and abs(self.loss_final - self.loss_initial) <= 1e-3 * abs(
-            self.loss_initial
-        ):
-            return "stalled"
-        if self.loss_final < 0.9 * reference(self.loss_initial, self.trace.measured["loss_trivial"]):
-            return "converged"
-        return "unsettled"
+        served = reference(self.loss_initial, self.trace.measured["loss_trivial"])
+        return outcome(
+            self.epoch_losses,
+            self.loss_initial,
+            self.loss_final,
+            self.step_nan is not None,
+            served,
+            self.trace.about["loss_ratio"],
+        )
 
     def verdict(self):
         site, layer, time = self.site or (None, None, None)
@@ -208,6 +204,20 @@ class Run:
             "nonfinite_time": time,
             "steps_run": len(self.updates),
         }
+
+
+def outcome(epoch_losses, initial, final, nan, reference, ratio):
+    """What became of a run. `nan`: whether a step loss was NaN. The loss diverges above `ratio`
+    times the reference."""
+    tail = epoch_losses[len(epoch_losses) - -(-len(epoch_losses) // 10) :]
+    late = sum(tail) / len(tail) if tail else final
+    if nan or not math.isfinite(final) or not math.isfinite(late):
+        return "nonfinite"
+    if late > ratio * reference:
+        return "diverged"
+    if math.isfinite(initial) and abs(final - initial) <= 1e-3 * abs(initial):
+        return "stalled"
+    return "converged" if final < 0.9 * reference else "unsettled"
 
 
 def reference(initial, trivial):
