@@ -92,7 +92,12 @@ impl<'a> TrialMessages<'a> {
             clipped: step.clipped,
         });
         if next.locate && (step.module.is_some() || step.source.is_some()) {
-            course.located_in(Origin { operator: None, module: plain(&step.module), source: plain(&step.source) });
+            course.located_in(Origin {
+                operator: None,
+                module: plain(&step.module),
+                source: plain(&step.source),
+                sample: None,
+            });
         }
         if next.finished {
             self.ended = true;

@@ -65,7 +65,7 @@ pub static VERDICT: [Column<Verdict>; 2] = [
 ];
 
 /// The columns behind the verdict. A lost trial has none of them.
-pub static MEASURED: [Column<Measured>; 44] = [
+pub static MEASURED: [Column<Measured>; 45] = [
     About {
         name: "epoch_diverged",
         unit: "epoch",
@@ -331,6 +331,17 @@ pub static MEASURED: [Column<Measured>; 44] = [
         ..PLAIN
     }
     .text(|measured| measured.origin.as_ref()?.source.as_deref()),
+    About {
+        name: "nonfinite_sample",
+        unit: "row of the data",
+        text: "The sample whose part of that value was not finite, the first one of the batch: its place in the data, from 0.",
+        empty: "where that was so for every sample, and where it is not sure which sample a number belongs to",
+        ..PLAIN
+    }
+    .integer(|measured| match (&measured.site, &measured.origin) {
+        (Some(site), _) => site.sample,
+        (None, origin) => origin.as_ref()?.sample,
+    }),
     About {
         name: "born_large",
         text: "Whether the loss began above the threshold of divergence, and neither an epoch loss nor the final loss \

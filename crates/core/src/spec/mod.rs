@@ -244,7 +244,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     }
     let tasks = tasks(&drafts, &plans, problems);
     let samples: Vec<Option<usize>> = tasks.iter().map(|tasks| Some(tasks.any()?.samples)).collect();
-    check_all(&drafts, &base, &plans, &samples, problems);
+    check_all(&drafts, &base, (&plans, &samples, &bundles), problems);
     if let Some((node, longest)) = recorded.zip(longest(&drafts, &plans, &samples)) {
         settings::unreached(node, longest, problems);
     }
@@ -261,10 +261,16 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     Some(spec)
 }
 
-fn check_all(drafts: &[Draft], base: &Axes, plans: &[TaskDraft], samples: &[Option<usize>], problems: &mut Problems) {
+/// Checks every block. It is given the plans of the tasks, their samples, and the bundles.
+fn check_all(
+    drafts: &[Draft],
+    base: &Axes,
+    (plans, samples, bundles): (&[TaskDraft], &[Option<usize>], &[KnownBundle]),
+    problems: &mut Problems,
+) {
     let views: Vec<View> = drafts.iter().map(|draft| draft.view(plans, samples)).collect();
     for (view, draft) in views.iter().zip(drafts) {
-        check::check(view, problems);
+        check::check(view, bundles, problems);
         let keys: Vec<&AxisKey> = draft.own.given.iter().flat_map(|given| &given.keys).collect();
         check::applies(&keys, std::slice::from_ref(view), "this block", problems);
     }
@@ -285,6 +291,10 @@ fn of_program(
     }
     let top = entries.iter().any(|entry| entry.key == "task");
     for draft in drafts {
+        if let Some((_, place)) = &draft.settings.init_parameters {
+            let message = "`init_parameters` names parameters of a bundle, and a program trains this block";
+            problems.add(place, message, "declare an axis of your own in `axes` of [program]");
+        }
         if !top && !draft.settings.task.is_missing() {
             problems.add(&draft.span, "a program has its own data: `task` is for the built-in nets", "leave it out");
         }
@@ -298,7 +308,7 @@ fn of_program(
 
 /// A block whose trials a program trains. Two of its points may be equal, which the grid finds out.
 fn programmed(draft: Draft, loss_ratio: Option<f64>, program: &Programmed) -> Option<Block> {
-    let Settings { label, budget, seeds, task: _ } = draft.settings;
+    let Settings { label, budget, seeds, task: _, init_parameters: _ } = draft.settings;
     let seeds = seeds.value().unwrap_or(Seeds::First(1));
     let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
     let (tasks, program) = (Tasks::default(), Some(Arc::new(program.clone())));
@@ -346,7 +356,10 @@ fn finish(
     let single = drafts.len() == 1;
     let block = |draft: Draft| {
         let names = bundle::named(&draft.view(plans, samples));
-        let bundles: Vec<KnownBundle> = bundles.iter().filter(|b| names.contains(&b.name)).cloned().collect();
+        let patterns: Vec<String> =
+            draft.settings.init_parameters.as_ref().map_or_else(Vec::new, |(patterns, _)| patterns.clone());
+        let named = bundles.iter().filter(|bundle| names.contains(&bundle.name));
+        let bundles: Vec<KnownBundle> = named.map(|bundle| bundle.initialized_by(&patterns)).collect();
         let (tasks, distinct) = if bundles.is_empty() {
             let tasks = tasks[draft.settings.task.clone().value()?].clone();
             let distinct = single && draft.view(plans, samples).is_distinct(tasks.any()?.samples);
@@ -354,7 +367,7 @@ fn finish(
         } else {
             (Tasks::default(), false)
         };
-        let Settings { label, budget, seeds, task: _ } = draft.settings;
+        let Settings { label, budget, seeds, task: _, init_parameters: _ } = draft.settings;
         let seeds = seeds.value().unwrap_or(Seeds::First(1));
         let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
         let program = None;

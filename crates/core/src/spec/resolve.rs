@@ -53,7 +53,8 @@ fn of_net(block: &Block, point: &Point) -> Trial {
 /// A trial of a bundle of which the axes are not set yet.
 fn of_bundle(block: &Block, bundle: &KnownBundle) -> Trial {
     let KnownBundle { task, dtype, batch, .. } = bundle;
-    Trial { network: Network::Bundle, dtype: *dtype, batch: *batch, ..bare(block, task.clone()) }
+    let init = Init { kind: InitKind::Stored, scale: 1.0, offset: 0.0 };
+    Trial { network: Network::Bundle, init, dtype: *dtype, batch: *batch, ..bare(block, task.clone()) }
 }
 
 /// A trial of which only what stands beside the axes is set.

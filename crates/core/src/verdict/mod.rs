@@ -25,6 +25,9 @@ pub struct Site {
     pub layer: Option<usize>,
     /// The time step of a recurrent net, from 1.
     pub time: Option<usize>,
+    /// The first sample of the batch whose part of the tensor is not finite, as its place in the
+    /// data, from 0. It is `None` where that holds of every sample, and where samples have no part.
+    pub sample: Option<u64>,
 }
 
 /// The kinds of tensor, in the order in which a step computes them.
@@ -129,6 +132,8 @@ pub struct Origin {
     pub module: Option<String>,
     /// The file and the line, such as `model.py:42`.
     pub source: Option<String>,
+    /// The same as that of `Site`. A program does not say it.
+    pub sample: Option<u64>,
 }
 
 /// One line of `epochs.csv`. Epoch 0 is before any update.

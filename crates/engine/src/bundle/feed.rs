@@ -16,6 +16,8 @@ pub struct Batch {
     pub rows: usize,
     /// The leaves, `[lanes, rows, ...]`, and the random numbers, `[lanes, ...]`.
     pub tensors: Vec<Tensor>,
+    /// The places of the rows in the data, lane by lane.
+    pub index: Vec<i64>,
 }
 
 /// Where a step stands, by which its random numbers are named.
@@ -61,11 +63,8 @@ impl Feed {
     /// The batch of a step of the training for these lanes. After the last update it is the first
     /// of the evaluation.
     pub fn training(&mut self, loaded: &Loaded, step: u64, lanes: &[LaneSeeds]) -> Batch {
-        let (epoch, within) = (step / self.steps_per_epoch, (step % self.steps_per_epoch) as usize);
-        let is_last = step == self.steps && self.steps > 0;
-        let from = if is_last { 0 } else { within * self.batch };
-        let range = from..(from + self.batch).min(self.samples.max(1));
-        if self.batch >= self.samples || is_last {
+        let (epoch, range) = (step / self.steps_per_epoch, self.range(step));
+        if self.batch >= self.samples || self.is_last(step) {
             return self.batch(loaded, range, None, lanes, Moment::Training(step));
         }
         if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {
@@ -78,6 +77,30 @@ impl Feed {
         self.batch(loaded, range, order, lanes, Moment::Training(step))
     }
 
+    /// The random numbers of a step of the training, `[1, ...]`, with the names of their streams.
+    pub fn drawn(&self, loaded: &Loaded, step: u64, lane: LaneSeeds) -> Vec<(String, Tensor)> {
+        let draws = &loaded.step(self.rows(&self.range(step))).graph.draws;
+        draws.iter().map(|draw| (draw.name.clone(), numbers(draw, &[lane], Moment::Training(step)))).collect()
+    }
+
+    /// Whether this is the check that follows the last update.
+    fn is_last(&self, step: u64) -> bool {
+        step == self.steps && self.steps > 0
+    }
+
+    /// The places of a step's samples in the order of its epoch or, after the last update, in the
+    /// data.
+    fn range(&self, step: u64) -> Range<usize> {
+        let within = if self.is_last(step) { 0 } else { (step % self.steps_per_epoch) as usize };
+        let from = within * self.batch;
+        from..(from + self.batch).min(self.samples.max(1))
+    }
+
+    /// The rows of a batch of these samples; 0 where nothing is sampled.
+    fn rows(&self, range: &Range<usize>) -> usize {
+        if self.samples == 0 { 0 } else { range.len() }
+    }
+
     /// The samples of `range`, in the given order or else as they are.
     pub fn batch(
         &self,
@@ -87,7 +110,7 @@ impl Feed {
         lanes: &[LaneSeeds],
         moment: Moment,
     ) -> Batch {
-        let rows = if self.samples == 0 { 0 } else { range.len() };
+        let rows = self.rows(&range);
         let count = lanes.len() as i64;
         let index = |lane: &LaneSeeds| -> Vec<i64> {
             match order {
@@ -95,10 +118,8 @@ impl Feed {
                 None => range.clone().map(|i| i as i64).collect(),
             }
         };
-        let index = (rows > 0).then(|| {
-            let all: Vec<i64> = lanes.iter().flat_map(index).collect();
-            upload(Tensor::from_slice(&all))
-        });
+        let all: Vec<i64> = if rows > 0 { lanes.iter().flat_map(index).collect() } else { Vec::new() };
+        let index = (rows > 0).then(|| upload(Tensor::from_slice(&all)));
         let leaves = loaded.program.batch.iter().zip(&loaded.data).map(|(leaf, data)| {
             let shape: Vec<i64> = leaf.shape.iter().map(|n| *n as i64).collect();
             match index.as_ref().filter(|_| leaf.sampled) {
@@ -114,7 +135,7 @@ impl Feed {
         });
         let step = loaded.step(rows);
         let tensors = leaves.chain(draws(step, lanes, moment)).collect();
-        Batch { rows, tensors }
+        Batch { rows, tensors, index: all }
     }
 }
 
