@@ -1,6 +1,6 @@
 #!/bin/sh
-# Trains the same trials in blowup and in PyTorch and compares them step by step, in a virtual
-# environment of its own (PyTorch, about 5 GB).
+# Trains the same trials in blowup and in PyTorch and compares them step by step, and once more as
+# bundles of the PyTorch models; in a virtual environment of its own (PyTorch, about 5 GB).
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/pytorch-venv.sh
@@ -28,4 +28,8 @@ python() { LD_PRELOAD="$scratch/mkl.so" "$venv/bin/python" "$@"; }
 status=0
 python tests/pytorch/compare.py "$scratch/traces/trials" || status=1
 python tests/pytorch/blowups.py "$scratch/traces/blowups" "$scratch/traces/halves" || status=1
+twins="$scratch/twins"
+python tests/pytorch/twins.py export "$scratch/traces/trials" "$twins"
+target/release/blowup sweep "$twins/spec.toml" --out "$twins/run" --quiet > "$scratch/out" || { cat "$scratch/out"; exit 1; }
+python tests/pytorch/twins.py compare "$scratch/traces/trials" "$twins" "$twins/run" || status=1
 exit $status

@@ -251,6 +251,7 @@ Examples:
   blowup replay results/grid t5d1f0c3a9b27               its course, its first bad tensor, its row
   blowup replay results/grid t5d1f                       the beginning of an id is enough
   blowup replay results/grid t5d1f --trace traces/t5d1f  and what it started from, step by step
+  blowup replay results/gpt t3b07 --trace t --draws 50   and its dropout and noise of 50 steps
 
 A trace holds trace.toml (configuration and verdict), tensors.safetensors (initial weights, data,
 order of the samples), steps.csv (loss, gradient norm, update norm), layers.csv (norms of every
@@ -269,6 +270,9 @@ pub struct ReplayArgs {
     /// Write a trace into this folder, which must not exist
     #[arg(long, value_name = "DIR")]
     pub trace: Option<PathBuf>,
+    /// Write the random numbers of the first N steps of a bundle into the trace, too
+    #[arg(long, value_name = "N", requires = "trace")]
+    pub draws: Option<u64>,
     /// The spec that was swept, if the data of its csv tasks are not where they were [default:
     /// RUN_DIR/spec.toml]
     #[arg(long, value_name = "FILE")]
@@ -284,7 +288,9 @@ const CHECK_HELP: &str = r#"Expectations stand in the spec, as many as you like:
   max    = 0.05                            # or min, or value with tolerance (0.01, or "5%")
 
 Metrics:
-  divergence_rate, nonfinite_rate, converged_rate, stalled_rate, unsettled_rate
+  failure_rate (nonfinite, diverged, relapsed or ruined), divergence_rate (nonfinite or diverged),
+  nonfinite_rate, relapse_rate, ruined_rate, converged_rate, stalled_rate, unsettled_rate,
+  untrained_rate
   mean, geomean, median, min, max, std, var or count of a formula over columns of runs.csv
                       mean(ln(activation_ratio) * 29)    max(sharpness_final * lr)
   or of layers.csv    geomean((backprop_norm[5] / backprop_norm[25]) ^ (1/10))
@@ -355,9 +361,9 @@ pub struct PlotArgs {
     /// The axes of the panels: columns, then rows
     #[arg(long, value_name = "AXIS[,AXIS]", value_delimiter = ',')]
     pub facet: Vec<String>,
-    /// divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a numeric column of
-    /// runs.csv
-    #[arg(long, value_name = "COLUMN", default_value = "divergence_rate")]
+    /// failure_rate, divergence_rate, nonfinite_rate, converged_rate, ..., or the median of a
+    /// numeric column of runs.csv
+    #[arg(long, value_name = "COLUMN", default_value = "failure_rate")]
     pub metric: String,
     /// Draw only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow; a value with a
     /// comma stands in quotes: label="a, b"

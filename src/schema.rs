@@ -14,7 +14,7 @@ use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, DeclaredKind, Default, End, I
 use blowup_core::bundle::SUFFIX;
 use blowup_core::spec::key::{self, Key, Takes};
 use blowup_core::spec::metric::{Function, Rate};
-use blowup_core::trial::{TaskKind, Value};
+use blowup_core::trial::{Network, TaskKind, Value};
 use serde_json::{Map, Value as Json, json};
 
 /// A pattern of digits, with or without a point and an exponent. `\d` would match the digits of
@@ -468,7 +468,10 @@ fn default(axis: &Axis) -> String {
         Default::Required => "none, a spec must give it where it applies".to_owned(),
         Default::Follows(other) => format!("that of `{}`", other.name()),
         Default::OfNetwork(of) => {
-            let all = axis.needs.iter().find(|need| need.axis == Id::Network).map(Need::names).unwrap_or_default();
+            let need = axis.needs.iter().find(|need| need.axis == Id::Network);
+            let Some(all) = need.map(Need::names) else {
+                return format!("\"{}\"; \"{}\" of a bundle", of(Network::NAMES[0]), of(SUFFIX));
+            };
             all.iter().map(|network| format!("{} of {network}", of(network))).collect::<Vec<_>>().join(", ")
         }
         Default::OfTask => {

@@ -17,7 +17,9 @@ fn main() {
     println!("cargo::rustc-env=BLOWUP_BUILD={}", hash::build(&root));
     println!("cargo::rustc-env=BLOWUP_LIBTORCH={}", hash::version());
     let include = hash::libtorch().join("include");
-    println!("cargo::rerun-if-changed=src/bundle/graph.cpp");
+    for file in ["graph.cpp", "view.h"] {
+        println!("cargo::rerun-if-changed=src/bundle/{file}");
+    }
     cc::Build::new()
         .cpp(true)
         .std("c++17")

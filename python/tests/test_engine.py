@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import blowup
 import pytest
-import tomllib
 import torch
-from blowup._bundle import Bundle
+from blowup._bundle import DTYPES, Bundle
+from blowup._export import draws
 from safetensors.torch import load_file
 
 import faults
+from dynamics import Steps, agreeing, perturb
+from engine import run, steps_of, swept, traced
 from faults import FAULTS
 from zoo import ZOO, Example
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "target" / "release" / "blowup"
 TOLERANCE = 1e-9
-EPOCHS = 12
+# The steps of the usual test and of the long one.
+FEW, MANY = 48, 200
+# The fewest steps that are compared of a model whose dynamics are chaotic.
+STEADY = 20
 
 # Optimizers of a spec and the same in PyTorch. Each clips in its own way.
 OPTIMIZERS: dict[str, tuple[str, Callable[..., torch.optim.Optimizer]]] = {
@@ -39,95 +39,93 @@ OPTIMIZERS: dict[str, tuple[str, Callable[..., torch.optim.Optimizer]]] = {
 }
 # Models with parameters of one to four dimensions, for what depends on their shapes.
 SHAPED = ["mlp", "resnet, group norm", "transformer, written out", "lstm"]
-# Without random numbers of their own, which plain PyTorch would draw otherwise.
-QUIET = [name for name in ZOO if "dropout" not in name and name not in ("vae", "diffusion")]
-
-
-@pytest.fixture(scope="module")
-def program() -> Path:
-    if not PROGRAM.exists():
-        pytest.fail(f"{PROGRAM} is missing: make build")
-    return PROGRAM
-
-
-def run(program: Path, *args: Any) -> str:
-    environment = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
-    done = subprocess.run([program, *map(str, args)], check=False, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Exports each model once."""
-    folder = tmp_path_factory.mktemp("bundles")
-
-    def exported(name: str) -> Path:
-        path = folder / f"{list(ZOO).index(name)}.blowup"
-        if not path.exists():
-            of = ZOO[name]
-            data = None if of.rows is None else of.data
-            blowup.export(path, model=of.model, loss=of.loss, batch=of.batch, data=data, seeds=[4, 5])
-        return path
-
-    return exported
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("name", QUIET)
+@pytest.mark.parametrize("name", ZOO)
 def test_a_sweep_trains_as_plain_pytorch(
     name: str, optimizer: str, program: Path, bundles: Callable[[str], Path], tmp_path: Path
 ) -> None:
+    trains_as_plain_pytorch(name, optimizer, FEW, program, bundles(name), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ZOO)
+def test_two_hundred_steps_equal_plain_pytorch(
+    name: str, program: Path, bundles: Callable[[str], Path], tmp_path: Path
+) -> None:
+    trains_as_plain_pytorch(name, "sgd", MANY, program, bundles(name), tmp_path)
+
+
+def trains_as_plain_pytorch(name: str, optimizer: str, steps: int, program: Path, file: Path, folder: Path) -> None:
     example = ZOO[name]
     written, make = OPTIMIZERS[optimizer]
-    file = bundles(name)
     lr = example.lr if optimizer == "sgd" else example.lr / 10
-    spec = tmp_path / "spec.toml"
+    spec = folder / "spec.toml"
     spec.write_text(
-        f'name = "own"\nepochs = {EPOCHS}\nseeds = [5]\n[record]\nsteps = 1000\n'
+        f'name = "own"\nsteps = {steps}\nseeds = [5]\n[record]\nsteps = {steps}\n'
         f'[[grid]]\nnetwork = {{ file = "{file}" }}\nlr = {lr}\n{written}\n'
     )
-    run(program, "sweep", spec, "--out", tmp_path / "run", "--quiet")
-    (row,) = csv.DictReader((tmp_path / "run" / "runs.csv").open())
-    run(program, "replay", tmp_path / "run", row["trial"], "--trace", tmp_path / "trace")
-    start = load_file(tmp_path / "trace" / "tensors.safetensors")
+    (row,) = swept(program, spec, folder / "run")
+    start = traced(program, folder / "run", row["trial"], steps)
     torch.manual_seed(5)
-    model = example.model()
-    for parameter, value in model.named_parameters():
+    for parameter, value in example.model().named_parameters():
         assert torch.equal(start[f"parameters.{parameter}"], value)
-    steps = list(csv.DictReader((tmp_path / "run" / "steps.csv").open()))
-    told = train(example, model, make(model.parameters(), lr), start.get("order"), optimizer)
-    assert len(steps) == len(told)
-    # A loss may come close to 0, or a rounding grow: both are compared with the first loss.
-    scale = max(abs(told[0][0]), 1e-3)
-    chaotic = 1e-5 if example.chaotic else TOLERANCE
-    for step, (loss, norm) in zip(steps, told):
-        assert float(step["loss"]) == pytest.approx(loss, rel=chaotic, abs=chaotic * scale)
-        assert float(step["grad_norm"]) == pytest.approx(norm, rel=chaotic, abs=chaotic * told[0][1])
-    assert tomllib.loads((tmp_path / "trace" / "trace.toml").read_text())["measured"]["steps_run"] == len(steps)
+    graphs = Bundle.load(file).program["graphs"]
+    found = [(float(step["loss"]), float(step["grad_norm"])) for step in steps_of(folder / "run")[row["trial"]]]
+    assert len(found) == steps
+
+    def train(seed: int | None) -> Steps:
+        torch.manual_seed(5)
+        model = example.model()
+        if seed is not None:
+            perturb(model, seed)
+        return train_plainly(example, model, make(model.parameters(), lr), steps, start, graphs, optimizer)
+
+    compared = agreeing(found, train)
+    assert compared == steps or (example.chaotic and compared >= STEADY), f"{compared} of {steps} steps"
 
 
-def train(
-    example: Example, model: torch.nn.Module, optimizer: torch.optim.Optimizer, order: Any, clip: str
-) -> list[tuple[float, float]]:
-    """The loss and the norm of the gradient at every step, in plain PyTorch."""
+def train_plainly(
+    example: Example,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    steps: int,
+    start: dict[str, torch.Tensor],
+    graphs: list[dict[str, Any]],
+    clip: str,
+) -> Steps:
+    """The loss and the norm of the gradient at every step, in plain PyTorch.
+
+    Args:
+        start: what a trace holds. Its random numbers stand in the place of PyTorch's own.
+        graphs: those of the bundle, which say what the random numbers are for.
+    """
     told = []
-    for epoch in range(EPOCHS):
-        rows = [None] if order is None else order[epoch].split(example.rows or 1)
-        for part in rows:
-            batch = example.data if part is None else tuple(x[part] for x in example.data)
-            optimizer.zero_grad()
+    order, size = start.get("order"), example.rows or 1
+    within = 1 if order is None else -(-order.shape[1] // size)
+    for step in range(steps):
+        epoch, at = divmod(step, within)
+        part = None if order is None else order[epoch].split(size)[at]
+        batch = example.data if part is None else tuple(x[part] for x in example.data)
+        (graph,) = [graph for graph in graphs if part is None or graph["rows"] == len(part)]
+        optimizer.zero_grad()
+        with draws.Given(drawn(start, step, graph)):
             loss = example.loss(model, batch)
-            loss.backward()
-            gradients = [p.grad for p in model.parameters() if p.grad is not None]
-            norm = torch.nn.utils.get_total_norm(gradients)
-            if clip == "nesterov":
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
-            elif clip == "adamw":
-                torch.nn.utils.clip_grad_value_(model.parameters(), 0.01)
-            optimizer.step()
-            told.append((loss.item(), norm.item()))
+        loss.backward()
+        norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+        if clip == "nesterov":
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        elif clip == "adamw":
+            torch.nn.utils.clip_grad_value_(model.parameters(), 0.01)
+        optimizer.step()
+        told.append((loss.item(), norm.item()))
     return told
+
+
+def drawn(start: dict[str, torch.Tensor], step: int, graph: dict[str, Any]) -> dict[int, torch.Tensor]:
+    """The random numbers of a step, by the position of the draw in the program."""
+    return {of["order"]: start[f"draws.{step}.{of['name']}"].to(DTYPES[of["dtype"]]) for of in graph["draws"]}
 
 
 def adaptively(parameters: list[torch.nn.Parameter]) -> None:
@@ -165,15 +163,14 @@ def test_a_sweep_clips_and_accumulates_as_plain_pytorch(
         f'name = "own"\nepochs = 4\nseeds = [5]\n[record]\nsteps = 1000\n[[grid]]\n'
         f'network = {{ file = "{bundles(name)}" }}\nlr = {example.lr}\nmomentum = 0.5\n{written}\n'
     )
-    run(program, "sweep", spec, "--out", tmp_path / "run", "--quiet")
-    (row,) = csv.DictReader((tmp_path / "run" / "runs.csv").open())
+    (row,) = swept(program, spec, tmp_path / "run")
     run(program, "replay", tmp_path / "run", row["trial"], "--trace", tmp_path / "trace")
     order = load_file(tmp_path / "trace" / "tensors.safetensors")["order"]
     torch.manual_seed(5)
     model = example.model()
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(parameters, example.lr, momentum=0.5)
-    steps = iter(csv.DictReader((tmp_path / "run" / "steps.csv").open()))
+    steps = iter(steps_of(tmp_path / "run")[row["trial"]])
     for epoch in range(4):
         parts = order[epoch].split(example.rows)
         for at in range(0, len(parts), count):
@@ -222,8 +219,3 @@ def test_a_sweep_finds_a_planted_fault_by_line(name: str, program: Path, tmp_pat
     module = row["nonfinite_module"].removeprefix("derivative of ")
     assert module == planted.module if planted.module else module
     assert row["nonfinite_module"].startswith("derivative of ") == planted.derivative
-
-
-def swept(program: Path, spec: Path, folder: Path) -> list[dict[str, str]]:
-    run(program, "sweep", spec, "--out", folder, "--quiet")
-    return list(csv.DictReader((folder / "runs.csv").open()))

@@ -32,6 +32,10 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
         return Err(Failure::new("a program trained this trial, and blowup cannot train it again")
             .hint("run the program itself with the values of its row"));
     }
+    if args.draws.is_some() && trial.task.bundle.is_none() {
+        return Err(Failure::new(format!("trial {} draws no numbers at its steps", trial.id()))
+            .hint("`--draws` is for the dropout and the noise of bundles"));
+    }
     origin::find(&mut trial, &args.run_dir, store.manifest.as_ref())?;
     let recorded = store.runs.row(trial.id())?;
     let mut folder = args.trace.as_deref().map(TraceFolder::make).transpose()?;
@@ -39,7 +43,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     // Sharpness is measured if the recorded row has it, whatever the spec says now.
     let sharpness = recorded.as_deref().map_or(spec.record.sharpness, has_sharpness);
     let record = Record { epochs: true, layers: Layers::Never, steps: u64::MAX, sharpness };
-    let Trained { lead_up, finished, fingerprint } = train(&trial, &record, folder.as_mut())?;
+    let Trained { lead_up, finished, fingerprint } = train(&trial, &record, folder.as_mut(), args.draws.unwrap_or(0))?;
     let row = record::run_row(&trial, &finished.measured);
     if let Some(folder) = folder {
         folder.finish(&trial, &finished, &row, &fingerprint)?;
@@ -79,12 +83,14 @@ struct Trained {
     fingerprint: String,
 }
 
-/// Trains the trial in a worker. The steps go into the trace, if there is one.
-fn train(trial: &Trial, record: &Record, mut folder: Option<&mut TraceFolder>) -> Result<Trained, Failure> {
+/// Trains the trial in a worker. The steps go into the trace, if there is one, with the random
+/// numbers of the first `draws` steps of a bundle.
+fn train(trial: &Trial, record: &Record, mut folder: Option<&mut TraceFolder>, draws: u64) -> Result<Trained, Failure> {
     let failed = |message: &str| Failure::new(format!("trial {} cannot be trained: {message}", trial.id()));
     let cut = |error: std::io::Error| failed(&format!("its worker is gone: {error}"));
     let mut worker = Conversation::begin().map_err(cut)?;
-    worker.order(&Order::Replay { trial: Box::new(trial.clone()), record: record.clone(), start: folder.is_some() });
+    let (order, start) = (Box::new(trial.clone()), folder.is_some());
+    worker.order(&Order::Replay { trial: order, record: record.clone(), start, draws });
     let (id, mut lead_up, mut fingerprint) = (trial.id(), LeadUp::default(), String::new());
     loop {
         match worker.report().map_err(cut)? {

@@ -6,7 +6,7 @@ use super::table::{Factor, TrialTable};
 use blowup_core::check::aggregate::aggregate;
 use blowup_core::record::Counts;
 use blowup_core::spec::metric::{Function, Rate};
-use blowup_core::summary;
+use blowup_core::summary::{BySeed, Clusters};
 
 /// The trials that have the same levels of some factors.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +52,7 @@ impl DiagramCell {
         match metric {
             PlotMetric::Rate(rate) => {
                 let n = self.counts.verdicts();
-                (n > 0).then(|| hits(&self.counts, rate) as f64 / n as f64)
+                (n > 0).then(|| self.counts.hits(rate) as f64 / n as f64)
             }
             PlotMetric::Median(name) => {
                 let column = table.measure(name);
@@ -64,20 +64,14 @@ impl DiagramCell {
         }
     }
 
-    /// The 95% interval of a rate, after Wilson. None if no trial has a verdict.
-    pub fn interval(&self, rate: Rate) -> Option<(f64, f64)> {
-        let n = self.counts.verdicts();
-        (n > 0).then(|| summary::wilson(hits(&self.counts, rate), n))
-    }
-}
-
-/// How many of the trials a rate counts.
-pub fn hits(counts: &Counts, rate: Rate) -> u64 {
-    match rate {
-        Rate::Divergence => counts.diverged + counts.nonfinite,
-        Rate::Nonfinite => counts.nonfinite,
-        Rate::Converged => counts.converged,
-        Rate::Stalled => counts.stalled,
-        Rate::Unsettled => counts.unsettled,
+    /// The 95% interval of a rate, which goes by seeds. None if no trial has a verdict.
+    pub fn interval(&self, table: &TrialTable, rate: Rate) -> Option<(f64, f64)> {
+        let (seed, mut clusters, mut counted) = (table.factor("seed")?, Clusters::default(), BySeed::default());
+        for row in &self.rows {
+            if let Some(outcome) = table.verdicts[*row as usize].outcome() {
+                counted.add(clusters.of(u64::from(seed.code(*row))), rate, outcome);
+            }
+        }
+        counted.interval().map(|of| (of.low, of.high))
     }
 }

@@ -128,7 +128,7 @@ impl<'a> Gallery<'a> {
     /// The name of the file of a diagram, without extension.
     fn name(&self, page: &Page<'_>) -> String {
         let kind = match self.metric {
-            PlotMetric::Rate(Rate::Divergence) => "phase",
+            PlotMetric::Rate(Rate::Failure) => "phase",
             PlotMetric::Rate(rate) => rate.name(),
             PlotMetric::Median(column) => column,
         };

@@ -17,7 +17,7 @@ pub fn glance(dir: &Path, trials: u64) -> Option<String> {
         return None;
     }
     // A sweep that has ended does not fail because of a picture, so errors are dropped.
-    let (metric, asked) = (PlotMetric::Rate(Rate::Divergence), AxisSelection::default());
+    let (metric, asked) = (PlotMetric::Rate(Rate::Failure), AxisSelection::default());
     let table = read(dir, &[], metric).ok()?;
     let gallery = Gallery::new(&table, source(dir, &[]), metric, &asked).ok()?;
     let first =

@@ -80,7 +80,17 @@ impl Phase<'_> {
         let height = bottom.max(layout.top + legend.height + 8.0) + PAD;
         let mut picture = Picture::new(title, width.ceil(), height.ceil());
         heading.draw(&mut picture);
-        let sheet = Sheet { axes: self.axes, metric: self.metric, layout, grid, cells, values, range, marks: &marks };
+        let sheet = Sheet {
+            table: self.table,
+            axes: self.axes,
+            metric: self.metric,
+            layout,
+            grid,
+            cells,
+            values,
+            range,
+            marks: &marks,
+        };
         sheet.draw_cells(&mut picture, facets);
         sheet.draw_axes(&mut picture);
         sheet.draw_strips(&mut picture);
@@ -118,6 +128,7 @@ impl Phase<'_> {
 
 /// A diagram whose layout is known.
 struct Sheet<'a> {
+    table: &'a TrialTable,
     axes: PhaseAxes<'a>,
     metric: PlotMetric,
     layout: PanelLayout,
@@ -160,7 +171,7 @@ impl Sheet<'_> {
             let area = Area::new(left + x0, top + below, x1 - x0, y1 - y0);
             let fill = value.map_or(EMPTY, |value| range.colour(value));
             if cells.len() <= MOST_NOTED {
-                picture.noted(area, fill, words::note(cell, &by, self.metric, *value));
+                picture.noted(area, fill, words::note(self.table, cell, &by, self.metric, *value));
             } else {
                 picture.rect(area, fill);
             }

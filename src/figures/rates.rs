@@ -46,7 +46,7 @@ pub fn draw(
     }
     picture.frame(Area::new(left, top, PLOT, bottom - top), GRID);
     let axis = match metric {
-        PlotMetric::Rate(_) => format!("{}, with its 95% interval (Wilson)", metric.title()),
+        PlotMetric::Rate(_) => format!("{}, with its 95% interval", metric.title()),
         PlotMetric::Median(_) => metric.title(),
     };
     picture.text(Text::new(left + PLOT / 2.0, bottom + 38.0, axis, TEXT + 1.0).anchor(Anchor::Middle));
@@ -56,7 +56,7 @@ pub fn draw(
         picture.text(Text::new(left - 8.0, y + 4.0, name, TEXT).anchor(Anchor::End));
         let count = match metric {
             PlotMetric::Rate(rate) => {
-                format!("{} of {}", super::cells::hits(&cell.counts, rate), cell.counts.verdicts())
+                format!("{} of {}", cell.counts.hits(rate), cell.counts.verdicts())
             }
             PlotMetric::Median(_) => values[i].map_or_else(|| "no value".to_owned(), scale::number),
         };
@@ -64,7 +64,7 @@ pub fn draw(
         picture.text(Text::new(left + PLOT + 10.0, y + 4.0, format!("{count}{lost}"), TEXT).colour(PALE_INK));
         let Some(value) = values[i].filter(|x| x.is_finite()) else { continue };
         if let PlotMetric::Rate(rate) = metric
-            && let Some((low, high)) = cell.interval(rate)
+            && let Some((low, high)) = cell.interval(table, rate)
         {
             picture
                 .line(vec![(place(low), y), (place(high), y)], Stroke { colour: NAMED[0], width: 2.0, dashed: false });

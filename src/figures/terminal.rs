@@ -116,7 +116,7 @@ fn bars(text: &mut String, by: &Factor, cells: &[DiagramCell], values: &[Option<
             (PlotMetric::Rate(rate), Some(value)) => {
                 let full = (value * BAR as f64).round() as usize;
                 let bar = "█".repeat(full) + &"·".repeat(BAR - full.min(BAR));
-                let (hits, n) = (super::cells::hits(&cell.counts, rate), cell.counts.verdicts());
+                let (hits, n) = (cell.counts.hits(rate), cell.counts.verdicts());
                 writeln!(text, "{name:<width$} {bar} {hits} of {n}{lost}")
             }
             (PlotMetric::Median(_), Some(value)) => writeln!(text, "{name:<width$} {}{lost}", scale::number(*value)),

@@ -3,7 +3,7 @@
 use super::cells::{DiagramCell, PlotMetric};
 use super::plan::{Page, levels};
 use super::scale;
-use super::table::Factor;
+use super::table::{Factor, TrialTable};
 use blowup_core::record::Counts;
 use blowup_core::spec::metric::Rate;
 
@@ -11,11 +11,9 @@ impl PlotMetric {
     /// The name of the metric, for the title and the legend.
     pub fn title(self) -> String {
         match self {
+            PlotMetric::Rate(Rate::Failure) => "failure rate".to_owned(),
             PlotMetric::Rate(Rate::Divergence) => "divergence rate".to_owned(),
-            PlotMetric::Rate(Rate::Nonfinite) => "rate of non-finite trials".to_owned(),
-            PlotMetric::Rate(Rate::Converged) => "rate of converged trials".to_owned(),
-            PlotMetric::Rate(Rate::Stalled) => "rate of stalled trials".to_owned(),
-            PlotMetric::Rate(Rate::Unsettled) => "rate of unsettled trials".to_owned(),
+            PlotMetric::Rate(rate) => format!("rate of {} trials", adjective(rate)),
             PlotMetric::Median(column) => format!("median {column}"),
         }
     }
@@ -24,9 +22,27 @@ impl PlotMetric {
     fn meaning(self) -> String {
         match self {
             PlotMetric::Rate(Rate::Divergence) => "Share of trials that diverged or became non-finite".to_owned(),
-            PlotMetric::Rate(rate) => format!("Share of trials that are {}", rate.name().trim_end_matches("_rate")),
+            PlotMetric::Rate(Rate::Failure) => {
+                "Share of trials that diverged, became non-finite, relapsed or were ruined".to_owned()
+            }
+            PlotMetric::Rate(rate) => format!("Share of {} trials", adjective(rate)),
             PlotMetric::Median(column) => format!("Median of {column} over the trials that have one"),
         }
+    }
+}
+
+/// What the trials that a rate counts are.
+fn adjective(rate: Rate) -> &'static str {
+    match rate {
+        Rate::Failure => "failed",
+        Rate::Divergence => "blown up",
+        Rate::Nonfinite => "non-finite",
+        Rate::Relapse => "relapsed",
+        Rate::Ruined => "ruined",
+        Rate::Converged => "converged",
+        Rate::Stalled => "stalled",
+        Rate::Unsettled => "unsettled",
+        Rate::Untrained => "untrained",
     }
 }
 
@@ -59,14 +75,14 @@ pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> S
 }
 
 /// The note that a browser shows under the pointer over a cell.
-pub fn note(cell: &DiagramCell, by: &[&Factor], metric: PlotMetric, value: Option<f64>) -> String {
+pub fn note(table: &TrialTable, cell: &DiagramCell, by: &[&Factor], metric: PlotMetric, value: Option<f64>) -> String {
     let place = by.iter().zip(&cell.levels).map(|(factor, code)| format!("{} {}", factor.name, at(factor, *code)));
     let (place, n) = (place.collect::<Vec<_>>().join(", "), cell.counts.verdicts());
     let mut text = match (metric, value) {
         (_, None) => format!("{place}: no value"),
         (PlotMetric::Rate(rate), Some(value)) => {
-            let (low, high) = cell.interval(rate).unwrap_or((0.0, 1.0));
-            let hits = super::cells::hits(&cell.counts, rate);
+            let (low, high) = cell.interval(table, rate).unwrap_or((0.0, 1.0));
+            let hits = cell.counts.hits(rate);
             format!("{place}: {hits} of {n}, {value:.2} (95% {low:.2} to {high:.2})")
         }
         (PlotMetric::Median(_), Some(value)) => format!("{place}: {} ({n} trials)", scale::number(value)),

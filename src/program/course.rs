@@ -4,7 +4,7 @@
 use super::line::{DoneMessage, MessageNumber, StartMessage, StepMessage};
 use blowup_core::failure::printable;
 use blowup_core::trial::{Budget, Trial};
-use blowup_core::verdict::{Beginning, Course, Finished, Origin, Probe, Record};
+use blowup_core::verdict::{Aftermath, Beginning, Course, Finished, Origin, Probe, Record, Terms};
 
 /// The messages about one trial so far.
 pub struct TrialMessages<'a> {
@@ -94,7 +94,12 @@ impl<'a> TrialMessages<'a> {
             skipped: None,
         });
         if next.locate && (step.module.is_some() || step.source.is_some()) {
-            course.located_in(Origin { operator: None, module: plain(&step.module), source: plain(&step.source) });
+            course.located_in(Origin {
+                operator: None,
+                module: plain(&step.module),
+                source: plain(&step.source),
+                sample: None,
+            });
         }
         if next.finished {
             self.ended = true;
@@ -158,20 +163,25 @@ impl<'a> TrialMessages<'a> {
         }
         let mut course = match self.course.take() {
             Some(course) => course,
-            None => Course::new(self.beginning.clone(), self.trial.loss_ratio, None, self.record.clone()),
+            None => Course::new(self.beginning.clone(), terms(self.trial), self.record.clone()),
         };
         if self.ended {
             loss = Some(f64::NAN);
         } else if matches!(self.epochs, Some(Epochs::Said(_))) {
             course.epoch_end(self.weight_norm, self.lr);
         }
-        Ok(course.finish(loss, None))
+        Ok(course.finish(loss, Aftermath::default()))
     }
 }
 
 /// The course of the trial, which is made at the first step.
 fn course<'a>(course: &'a mut Option<Course>, beginning: &Beginning, trial: &Trial, record: &Record) -> &'a mut Course {
-    course.get_or_insert_with(|| Course::new(beginning.clone(), trial.loss_ratio, None, record.clone()))
+    course.get_or_insert_with(|| Course::new(beginning.clone(), terms(trial), record.clone()))
+}
+
+/// The terms of a program's trial. What its learning rate means is its own business.
+fn terms(trial: &Trial) -> Terms {
+    Terms { loss_ratio: trial.loss_ratio, lr: None, is_idle: false }
 }
 
 /// The most characters of a module or a line of code.

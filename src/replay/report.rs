@@ -161,10 +161,11 @@ fn first_bad_of_bundle(finished: &Finished) -> String {
     };
     let part = |before: &str, text: &Option<String>| text.as_ref().map_or(String::new(), |t| format!("{before}{t}"));
     format!(
-        "\nfirst bad value: {}{}{} in step {} (epoch {})\n",
+        "\nfirst bad value: {}{}{}{} in step {} (epoch {})\n",
         origin.operator.as_deref().unwrap_or("of an unknown call"),
         part(", ", &origin.module),
         part(", ", &origin.source),
+        part(", sample ", &origin.sample.map(|sample| sample.to_string())),
         when.step,
         when.epoch
     )

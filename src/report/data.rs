@@ -9,6 +9,7 @@ use blowup_core::check::text::short;
 use blowup_core::record::column::{self, About};
 use blowup_core::record::{Counts, Lost, Verdict, abouts_of_runs};
 use blowup_core::store::{Manifest, Status};
+use blowup_core::summary::student_quantiles;
 use blowup_core::verdict::Outcome;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -39,6 +40,12 @@ pub struct PageData<'a> {
     verdicts: Vec<&'static str>,
     /// How many of these names are outcomes.
     outcomes: usize,
+    /// Which of the outcomes the failure rate and the divergence rate count.
+    failed: Vec<bool>,
+    blown: Vec<bool>,
+    /// The 97.5% quantiles of Student's distribution with 1, 2, ... degrees of freedom, as many as
+    /// intervals by seeds can need.
+    student: Vec<f64>,
     axes: Vec<AxisData<'a>>,
     measures: Vec<Measure>,
     /// The ids of the trials: six bytes for each row, the highest first.
@@ -136,6 +143,9 @@ impl<'a> PageData<'a> {
             sampled: beside.sampled,
             verdicts: Outcome::ALL.iter().map(|o| o.name()).chain(Lost::ALL.iter().map(|l| l.name())).collect(),
             outcomes: Outcome::ALL.len(),
+            failed: Outcome::ALL.map(Outcome::failed).to_vec(),
+            blown: Outcome::ALL.map(Outcome::blew_up).to_vec(),
+            student: student_quantiles(table.factor("seed").map_or(0, |seed| seed.levels.len())),
             axes: axes(table),
             measures: measures().into_iter().filter_map(|name| measure(name, table.measure(name))).collect(),
             trial: base64(&ids.collect::<Vec<u8>>()),
@@ -249,7 +259,11 @@ impl Checks {
             expected: case.expected.clone(),
             measured: case.measured.map_or_else(|| "none".to_owned(), short),
             interval: case.interval.map(|(low, high)| format!("{low:.3} to {high:.3}")).unwrap_or_default(),
-            n: if case.empty > 0 { format!("{} ({} empty)", case.n, case.empty) } else { case.n.to_string() },
+            n: match (case.empty, case.seeds) {
+                (0, None) => case.n.to_string(),
+                (0, Some(seeds)) => format!("{} ({})", case.n, blowup_core::failure::counted(seeds, "seed")),
+                (empty, _) => format!("{} ({empty} empty)", case.n),
+            },
             code: case.finding.as_ref().map(|finding| finding.code.name()),
             finding: case.finding.as_ref().map(|finding| finding.message.clone()),
         };

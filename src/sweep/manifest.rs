@@ -34,6 +34,7 @@ pub fn manifest(
         updated: now(),
         wall_seconds: before.map_or(0.0, |m| m.wall_seconds),
         record: spec.record.clone(),
+        loss_ratio: spec.loss_ratios(),
         records: before.map(|m| m.records.clone()).unwrap_or_default(),
         counts: counts(store, survey),
         lengths: Default::default(),

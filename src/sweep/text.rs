@@ -27,13 +27,21 @@ pub fn dry_run(spec: &Spec, shard: Option<Shard>, survey: &Survey, plan: &Plan, 
     let _ = writeln!(text, "selected  {}, of which {pending} are to run", survey.selected);
     let (cohorts, chunks) = (many(plan.cohorts.len(), "cohort"), many(plan.chunks.len(), "chunk"));
     let _ = writeln!(text, "plan      {cohorts}, {chunks} on {}", many(workers, "worker"));
-    let seconds = plan.seconds();
-    let _ = writeln!(text, "memory    {:.0} MiB predicted for a worker", plan.bytes() / 1048576.0);
-    let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {:.1} s here\n", plan.seconds_on(workers));
+    // What a program's trial takes is in the plan as a guess, by which it is cut.
+    let is_known = spec.program.is_none();
+    if is_known {
+        let (seconds, here) = (plan.seconds(), plan.seconds_on(workers));
+        let _ = writeln!(text, "memory    {:.0} MiB predicted for a worker", plan.bytes() / 1048576.0);
+        let _ = writeln!(text, "work      {seconds:.1} s predicted on one core, {here:.1} s here\n");
+    } else {
+        text.push_str(
+            "work      not known: nobody has measured a trial of the program, neither its time nor its memory\n\n",
+        );
+    }
     let _ = writeln!(text, "{:>8} {:>6} {:>10}  cohort", "trials", "lanes", "seconds");
     for cohort in plan.cohorts.iter().take(SHOWN) {
-        let _ =
-            writeln!(text, "{:>8} {:>6} {:>10.2}  {}", cohort.trials(), cohort.lanes, cohort.seconds(), cohort.name);
+        let seconds = if is_known { format!("{:.2}", cohort.seconds()) } else { "?".to_owned() };
+        let _ = writeln!(text, "{:>8} {:>6} {seconds:>10}  {}", cohort.trials(), cohort.lanes, cohort.name);
     }
     if let Some(more) = plan.cohorts.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         let _ = writeln!(text, "{:>8} {:>6} {:>10}  and {more} smaller ones", "", "", "");

@@ -18,6 +18,9 @@ use std::time::Duration;
 
 /// How many workers may die in a row before they are ready. Then the sweep ends.
 const FALSE_STARTS: u32 = 10;
+/// The same, where a program says nothing until its time is over: another start would be waited for
+/// as long.
+const SILENT_STARTS: u32 = 2;
 
 /// How long a worker may take until it is ready. libtorch may lie on a slow disk.
 const START: Duration = Duration::from_secs(300);
@@ -78,7 +81,7 @@ pub enum Remainder {
 }
 
 /// What becomes of the rest of a chunk that ended with this fault.
-pub fn rest(assignment: Assignment, fault: &WorkerFault, limits: &Limits) -> Remainder {
+pub fn rest(assignment: Assignment, fault: &WorkerFault, limits: &Limits, pace: Pace) -> Remainder {
     let Assignment { chunk, reported, .. } = assignment;
     let alone = chunk.trials.len() == 1;
     let rest: Vec<u32> = chunk.trials.iter().zip(&reported).filter(|(_, r)| !**r).map(|(trial, _)| *trial).collect();
@@ -86,7 +89,7 @@ pub fn rest(assignment: Assignment, fault: &WorkerFault, limits: &Limits) -> Rem
         return Remainder::Nothing;
     }
     let strikes = if alone { chunk.strikes + 1 } else { 0 };
-    if alone && strikes >= limits.lives(fault.lost) {
+    if alone && strikes >= limits.lives(fault.lost, pace) {
         return Remainder::Lost { trial: rest[0], seconds: chunk.seconds_each() };
     }
     tracing::info!("{} of the {} trials of a chunk are tried again: {}", rest.len(), chunk.trials.len(), fault.text);
@@ -94,23 +97,31 @@ pub fn rest(assignment: Assignment, fault: &WorkerFault, limits: &Limits) -> Rem
     Remainder::Again(halves.map(|half| Chunk { trials: half.to_vec(), cost: chunk.cost, strikes }).collect())
 }
 
-/// How many workers have died in a row before they were ready.
+/// How many workers have died in a row before they were ready, and how many of them were silent.
 #[derive(Default)]
-pub struct FalseStarts(u32);
+pub struct FalseStarts {
+    all: u32,
+    silent: u32,
+}
 
 impl FalseStarts {
     /// A worker is ready.
     pub fn reset(&mut self) {
-        self.0 = 0;
+        *self = FalseStarts::default();
     }
 
-    /// A worker died before it was ready.
+    /// A worker died before it was ready. `of_program` says that it waited for a program.
     ///
     /// # Errors
     /// If so many have died in a row that another would die too.
-    pub fn count(&mut self, fault: &WorkerFault) -> Result<(), Failure> {
-        self.0 += 1;
-        if self.0 < FALSE_STARTS {
+    pub fn count(&mut self, fault: &WorkerFault, of_program: bool) -> Result<(), Failure> {
+        self.all += 1;
+        self.silent += u32::from(of_program && fault.lost == Lost::Timeout);
+        if self.silent >= SILENT_STARTS {
+            return Err(Failure::new(format!("the program never said that it is ready: {}", fault.text))
+                .hint("it must first write the line {\"ready\": 1} to its stdout and flush it: see docs/program.md"));
+        }
+        if self.all < FALSE_STARTS {
             return Ok(());
         }
         Err(Failure::new(format!("a worker process died before it was ready: {}", fault.text))
@@ -130,4 +141,32 @@ pub fn bug(assignment: &Assignment, message: &str) -> Failure {
     };
     Failure::new(format!("a bug of blowup stopped the sweep{first}{others}: {message}"))
         .hint(format!("{REPORT_IT}; rows that were written are kept, and no trial is booked as lost"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn silent() -> WorkerFault {
+        WorkerFault { lost: Lost::Timeout, text: "it said nothing for 300 s".to_owned() }
+    }
+
+    #[test]
+    fn a_program_that_never_says_that_it_is_ready_is_started_twice() {
+        let mut starts = FalseStarts::default();
+        assert!(starts.count(&silent(), true).is_ok());
+        assert!(starts.count(&silent(), true).unwrap_err().to_string().contains("never said that it is ready"));
+        // One that was ready in between starts the count anew.
+        let mut starts = FalseStarts::default();
+        assert!(starts.count(&silent(), true).is_ok());
+        starts.reset();
+        assert!(starts.count(&silent(), true).is_ok());
+    }
+
+    #[test]
+    fn an_engine_on_a_slow_disk_has_ten_starts() {
+        let mut starts = FalseStarts::default();
+        let failed = (0..FALSE_STARTS).filter(|_| starts.count(&silent(), false).is_err()).count();
+        assert_eq!(failed, 1);
+    }
 }

@@ -263,7 +263,7 @@ impl Pool<'_> {
         let mut worker = self.workers.swap_remove(at);
         fault.text = format!("{} ({})", fault.text, worker.process.end());
         if !worker.ready {
-            self.false_starts.count(&fault)?;
+            self.false_starts.count(&fault, self.options.program.is_some())?;
         }
         let mut assignments = std::mem::take(&mut worker.assignments);
         drop(worker);
@@ -281,7 +281,7 @@ impl Pool<'_> {
     /// Queues what is left of a chunk that ended with a fault, or tells that its only trial is
     /// lost.
     fn failed(&mut self, assignment: Assignment, fault: &WorkerFault) -> Result<(), Failure> {
-        match fault::rest(assignment, fault, &self.options.limits) {
+        match fault::rest(assignment, fault, &self.options.limits, self.pace) {
             Remainder::Nothing => Ok(()),
             Remainder::Again(chunks) => {
                 chunks.into_iter().rev().for_each(|chunk| self.queue.push_front(chunk));
@@ -292,6 +292,9 @@ impl Pool<'_> {
                 let WorkerFault { lost, text } = fault;
                 tracing::warn!("trial {} is lost ({}): {text}", trial.id(), lost.name());
                 self.lost += 1;
+                if *lost == Lost::Timeout && self.options.program.is_some() && self.options.limits.timeout.is_none() {
+                    self.pace.note_hang();
+                }
                 (self.hear)(News::Lost { trial: &trial, reason: *lost, detail: text, seconds })
             }
         }

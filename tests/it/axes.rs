@@ -13,7 +13,10 @@ use std::collections::{BTreeMap, HashMap};
 fn values(axis: &Axis) -> Vec<String> {
     let all = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect();
     match &axis.kind {
-        Kind::Choice { names, .. } => names.iter().map(|name| format!("'{name}'")).collect(),
+        // `stored` is for bundles alone.
+        Kind::Choice { names, .. } => {
+            names.iter().filter(|name| **name != "stored").map(|name| format!("'{name}'")).collect()
+        }
         Kind::Integer { .. } => all(&["2", "3"]),
         Kind::Float { .. } => all(&["0.25", "0.5"]),
         Kind::Boolean => all(&["true", "false"]),

@@ -132,6 +132,14 @@ fn a_bundle_is_known_by_its_content() {
     assert!(ids("m/runs.csv").iter().all(|id| !ids("n/runs.csv").contains(id)));
 }
 
+/// The numbers of a spec are held against the dtype of the bundle, which is float64 here.
+#[test]
+fn a_rate_that_the_dtype_of_the_bundle_holds_is_no_mistake() {
+    let spec = grid("pinn.blowup", "").replace("[0.01, 1.0]", "[1e160]");
+    let place = place(&["pinn.blowup"], &spec);
+    assert!(place.ok("sweep t.toml --dry-run").contains("3 trials"));
+}
+
 /// A file that is no bundle, or not one for this program, is told with its place in the spec.
 #[test]
 fn what_is_no_bundle_is_refused() {

@@ -86,6 +86,7 @@ fn gate(name: &str) -> Gate {
         expected: "<= 0".to_owned(),
         measured: Some(1.0),
         interval: None,
+        seeds: None,
         n: 1,
         empty: 0,
         finding: Some(Finding { code: Code::ExpectationFailed, message: format!("at {name}") }),

@@ -84,13 +84,13 @@ fn what_holds_passes_and_what_does_not_fails_with_its_numbers() {
     insta::assert_snapshot!(text, @r"
     8 trials, each with one row and a verdict
 
-          expectation  group    metric           measured  95% interval    n  expected
-    PASS  deep         depth=1  divergence_rate  0.5       0.095 to 0.905  2  <= 0.5
-    PASS  deep         depth=2  divergence_rate  0.5       0.095 to 0.905  2  <= 0.5
-    FAIL  deep         depth=3  divergence_rate  1         0.342 to 1.000  2  <= 0.5
-    PASS  deep         depth=4  divergence_rate  0         0.000 to 0.658  2  <= 0.5
+          expectation  group    metric           measured  95% interval    n  seeds  expected
+    PASS  deep         depth=1  divergence_rate  0.5       0.095 to 0.905  2  2      <= 0.5
+    PASS  deep         depth=2  divergence_rate  0.5       0.095 to 0.905  2  2      <= 0.5
+    FAIL  deep         depth=3  divergence_rate  1         0.342 to 1.000  2  2      <= 0.5
+    PASS  deep         depth=4  divergence_rate  0         0.000 to 0.658  2  2      <= 0.5
 
-    expectation-failed: r/spec.toml:9: deep: divergence_rate is 1 at depth=3 (n = 2), expected <= 0.5
+    expectation-failed: r/spec.toml:9: deep: divergence_rate is 1 at depth=3 (n = 2, 2 seeds), expected <= 0.5
     gate FAILED: 1 of 8 checks (expectation-failed)
     ");
 }
@@ -243,7 +243,7 @@ fn junit_has_a_case_with_its_numbers_per_expectation_and_group() {
     assert_eq!(case.name.as_str(), "<deep> & \"odd\" é [depth=3]");
     let quick_junit::TestCaseStatus::NonSuccess { message, ty, .. } = &case.status else { panic!("{text}") };
     assert_eq!(ty.as_ref().unwrap().as_str(), "expectation-failed");
-    let expected = "expectation-failed: divergence_rate is 1 at depth=3 (n = 2), expected <= 0.5";
+    let expected = "expectation-failed: divergence_rate is 1 at depth=3 (n = 2, 2 seeds), expected <= 0.5";
     assert_eq!(message.as_ref().unwrap().as_str(), expected);
     let properties: Vec<_> = case.properties.iter().map(|p| (p.name.as_str(), p.value.as_str())).collect();
     let numbers = [
@@ -252,9 +252,10 @@ fn junit_has_a_case_with_its_numbers_per_expectation_and_group() {
         ("expect.expected", "<= 0.5"),
         ("expect.measured", "1.0"),
         ("expect.n", "2"),
+        ("expect.seeds", "2"),
         ("expect.empty", "0"),
     ];
-    assert_eq!(properties[1..7], numbers);
+    assert_eq!(properties[1..8], numbers);
     // The same call again writes the same bytes in the place of the old ones.
     gate(&place, "--junit out.xml");
     assert_eq!(place.read("out.xml"), text);
@@ -280,7 +281,7 @@ fn annotations_are_escaped_and_stand_at_their_line() {
     let place = place(&spec, &Results::of(&spec).text());
     let (_, text) = gate(&place, "--github --spec t.toml");
     let expected = "::error file=t.toml,line=9,title=expectation-failed%3A 50%25 of%3A a%2C b%0Ac::\
-                    converged_rate is 1 (n = 8), expected <= 0.5\n";
+                    converged_rate is 1 (n = 8, 2 seeds), expected <= 0.5\n";
     assert!(text.ends_with(expected), "{text}");
     assert!(!gate(&place, "--spec t.toml").1.contains("::error"));
 }
@@ -315,7 +316,9 @@ fn help_teaches() {
       max    = 0.05                            # or min, or value with tolerance (0.01, or "5%")
 
     Metrics:
-      divergence_rate, nonfinite_rate, converged_rate, stalled_rate, unsettled_rate
+      failure_rate (nonfinite, diverged, relapsed or ruined), divergence_rate (nonfinite or diverged),
+      nonfinite_rate, relapse_rate, ruined_rate, converged_rate, stalled_rate, unsettled_rate,
+      untrained_rate
       mean, geomean, median, min, max, std, var or count of a formula over columns of runs.csv
                           mean(ln(activation_ratio) * 29)    max(sharpness_final * lr)
       or of layers.csv    geomean((backprop_norm[5] / backprop_norm[25]) ^ (1/10))

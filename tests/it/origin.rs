@@ -42,14 +42,14 @@ fn annotated(place: &Place, arguments: &str) -> String {
 fn results_are_checked_and_plotted_without_their_data() {
     let place = project();
     let gate = stdout(&place.run("check results/c"));
-    assert!(gate.contains("divergence_rate is 0 (n = 4), expected <= -1"), "{gate}");
+    assert!(gate.contains("divergence_rate is 0 (n = 4, 2 seeds), expected <= -1"), "{gate}");
     std::fs::remove_dir_all(place.path("data")).unwrap();
     std::fs::remove_dir_all(place.path("exp")).unwrap();
     std::fs::rename(place.path("results/c"), place.path("away")).unwrap();
     assert_eq!(stdout(&place.run("check away")), gate.replace("results/c", "away"));
     place.ok("plot away");
     let report = place.read("away/report.html");
-    assert!(report.contains("divergence_rate is 0 (n = 4)") && !report.contains("was not read"));
+    assert!(report.contains("divergence_rate is 0 (n = 4, 2 seeds)") && !report.contains("was not read"));
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn a_phase_diagram_says_what_it_shows_and_counts_right() {
     has(
         &shown,
         &[
-            "Divergence rate: t",
+            "Failure rate: t",
             "depth (hidden layers)",
             "seed",
             "depth 1, seed 0: 1 of 1, 1.00 (95% 0.21 to 1.00)",
@@ -245,7 +245,7 @@ fn networks_under_one_label_keep_their_names() {
         let place = place(&spec, &Results::of(&spec).text());
         let told = stdout(&place, "plot r");
         let phases = told.lines().filter(|file| file.contains("/phase") && file.ends_with("svg"));
-        let title = |file: &str| texts(&place.read(file))[0].strip_prefix("Divergence rate: n").unwrap().to_owned();
+        let title = |file: &str| texts(&place.read(file))[0].strip_prefix("Failure rate: n").unwrap().to_owned();
         let mut titles: Vec<String> = phases.map(title).collect();
         titles.sort();
         titles
@@ -262,7 +262,7 @@ fn without_a_terminal_no_colour_and_at_most_80_columns() {
     let text = stdout(&place, "plot r --terminal");
     assert!(!text.contains('\x1b'), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    assert_eq!(text.matches("Divergence rate: full, clip = ").count(), 2, "{text}");
+    assert_eq!(text.matches("Failure rate: full, clip = ").count(), 2, "{text}");
     assert!(text.contains("across: learning rate, up: depth (hidden layers), panels: "), "{text}");
     assert!(!place.path("r/figures").exists());
     let again = place.run("sweep t.toml --out r");

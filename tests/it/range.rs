@@ -183,9 +183,9 @@ fn a_measurement_of_layers_is_right_at_the_ends_of_f64() {
 }
 
 #[test]
-fn a_trial_that_stands_still_at_the_end_of_f64_is_stalled() {
+fn a_trial_that_stands_still_at_the_end_of_f64_keeps_its_loss() {
     let run = train(&scalar(1e154, Dtype::Float64, SGD, 0.0), 100).measured;
-    assert_eq!((run.outcome, run.loss_final.unwrap(), run.loss_max), (Outcome::Stalled, 1e308, Some(1e308)));
+    assert_eq!((run.outcome, run.loss_final.unwrap(), run.loss_max), (Outcome::Untrained, 1e308, Some(1e308)));
 }
 
 /// What a csv task makes of a file with these columns.

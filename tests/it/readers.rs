@@ -41,7 +41,7 @@ import pandas as pd
 runs, summary, epochs, steps = (pd.read_csv(f"{sys.argv[1]}/{name}.csv") for name in ("runs", "summary", "epochs", "steps"))
 assert len(runs) == 448, len(runs)
 assert runs.trial.is_unique and runs.trial.str.fullmatch("t[0-9a-f]{12}").all()
-assert set(runs.outcome) <= {"nonfinite", "diverged", "stalled", "converged", "unsettled"}
+assert set(runs.outcome) <= {"untrained", "nonfinite", "diverged", "relapsed", "ruined", "stalled", "converged", "unsettled"}
 assert runs.lost.isna().all()
 for column in ("lr", "clip_threshold", "loss_initial", "loss_final", "grad_norm_max", "backprop_ratio", "weight_norm_max"):
     assert runs[column].dtype == "float64", (column, runs[column].dtype)

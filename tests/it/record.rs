@@ -17,7 +17,7 @@ pub fn measured() -> Measured {
         outcome: Outcome::Nonfinite,
         diverged: Some(When { epoch: 1, step: 0 }),
         nonfinite: Some(When { epoch: 2, step: 5 }),
-        site: Some(Site { tensor: Tensor::BackpropSignal, layer: Some(3), time: None }),
+        site: Some(Site { tensor: Tensor::BackpropSignal, layer: Some(3), time: None, sample: Some(17) }),
         nan: None,
         epochs_run: 2,
         steps_run: 6,
@@ -40,6 +40,19 @@ pub fn measured() -> Measured {
         sharpness_initial: None,
         sharpness_final: Some(f64::NAN),
         origin: None,
+        born_large: true,
+        rising: Some(false),
+        loss_best: Some(1e-7),
+        epoch_best: Some(1),
+        relapse: None,
+        spikes: 2,
+        spike_recovery: None,
+        grad_norm_final: Some(0.5),
+        update_ratio_max: Some(f64::INFINITY),
+        silent_layers: Some(0),
+        vanished: None,
+        dead_share: Some(0.25),
+        moved_share: Some(1.0),
         skipped_fraction: Some(0.25),
         first_skip: Some(0),
         clip_silenced: None,
@@ -52,7 +65,7 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn the_headers_are_those_of_the_contract() {
-    insta::assert_snapshot!(text(&record::line(record::runs())), @"trial,label,task,inputs,samples,epochs,network,depth,width,activation,negative_slope,init,init_scale,init_offset,recurrent_init,recurrent_init_scale,forget_bias,bias,bias_std,norm,norm_position,residual,residual_scale,rezero,parametrization,loss,optimizer,momentum,nesterov,beta1,beta2,eps,alpha,lr,lr_output,schedule,warmup,clip,clip_threshold,skip,skip_threshold,weight_decay,batch,sampling,accumulate,sequence_length,dtype,seed,data_seed,outcome,lost,epoch_diverged,step_diverged,epoch_nonfinite,step_nonfinite,nonfinite_site,nonfinite_layer,nonfinite_time,epoch_nan,step_nan,epochs_run,steps_run,loss_initial,loss_final,loss_trivial,loss_min,loss_max,epoch_loss_max,loss_jump_max,grad_norm_initial,grad_norm_max,epoch_grad_norm_max,clipped_fraction,update_norm_max,weight_norm_initial,weight_norm_max,backprop_ratio,activation_ratio,sharpness_initial,sharpness_final,nonfinite_module,nonfinite_source,skipped_fraction,first_skip,clip_silenced");
+    insta::assert_snapshot!(text(&record::line(record::runs())), @"trial,label,task,inputs,samples,epochs,network,depth,width,activation,negative_slope,init,init_scale,init_offset,recurrent_init,recurrent_init_scale,forget_bias,bias,bias_std,norm,norm_position,residual,residual_scale,rezero,parametrization,loss,optimizer,momentum,nesterov,beta1,beta2,eps,alpha,lr,lr_output,schedule,warmup,clip,clip_threshold,skip,skip_threshold,weight_decay,batch,sampling,accumulate,sequence_length,dtype,seed,data_seed,outcome,lost,epoch_diverged,step_diverged,epoch_nonfinite,step_nonfinite,nonfinite_site,nonfinite_layer,nonfinite_time,epoch_nan,step_nan,epochs_run,steps_run,loss_initial,loss_final,loss_trivial,loss_min,loss_max,epoch_loss_max,loss_jump_max,grad_norm_initial,grad_norm_max,epoch_grad_norm_max,clipped_fraction,update_norm_max,weight_norm_initial,weight_norm_max,backprop_ratio,activation_ratio,sharpness_initial,sharpness_final,nonfinite_module,nonfinite_source,nonfinite_sample,born_large,rising,loss_best,epoch_best,relapse,spikes,spike_recovery,grad_norm_final,update_ratio_max,silent_layers,vanished,dead_share,moved_share,skipped_fraction,first_skip,clip_silenced");
     insta::assert_snapshot!(record::EPOCHS.join(","), @"trial,epoch,steps,loss,loss_max,grad_norm_max,clipped_fraction,lr,weight_norm,update_norm_max");
     insta::assert_snapshot!(record::LAYERS.join(","), @"trial,epoch,layer,time,activation_rms,backprop_norm,weight_grad_norm,weight_norm");
     insta::assert_snapshot!(record::STEPS.join(","), @"trial,step,loss,grad_norm,clipped,update_norm");
@@ -66,7 +79,7 @@ fn a_row_has_every_column_and_exact_floats() {
     assert_eq!(cells.len(), record::runs().len());
     assert_eq!(
         cells[record::OUTCOME..].join(","),
-        "nonfinite,,1,0,2,5,backprop signal,3,,,,2,6,1e16,NaN,1.0,1e-7,inf,2,-inf,123456789.125,,,0.0,0.30000000000000004,-0.0,,,2.2250738585072014e-308,,NaN,,,0.25,0,"
+        "nonfinite,,1,0,2,5,backprop signal,3,,,,2,6,1e16,NaN,1.0,1e-7,inf,2,-inf,123456789.125,,,0.0,0.30000000000000004,-0.0,,,2.2250738585072014e-308,,NaN,,,17,true,false,1e-7,1,,2,,0.5,inf,0,,0.25,1.0,0.25,0,"
     );
     assert_eq!(cells[record::column("clip_threshold")], "inf");
     assert_eq!(cells[record::column("nesterov")], "false");
@@ -183,7 +196,8 @@ impl Draws {
         let tensors =
             [Tensor::Weight, Tensor::Activation, Tensor::Loss, Tensor::BackpropSignal, Tensor::WeightGradient];
         let tensor = tensors[self.0.random_range(0..tensors.len())];
-        Site { tensor, layer: self.maybe(Draws::size), time: self.maybe(Draws::size) }
+        let size = |draws: &mut Self| draws.maybe(Draws::size);
+        Site { tensor, layer: size(self), time: size(self), sample: size(self).map(|n| n as u64) }
     }
 
     fn measured(&mut self) -> Measured {
@@ -214,6 +228,19 @@ impl Draws {
             sharpness_initial: self.maybe(Draws::float),
             sharpness_final: self.maybe(Draws::float),
             origin: None,
+            born_large: self.0.random(),
+            rising: self.maybe(|draws| draws.0.random()),
+            loss_best: self.maybe(Draws::float),
+            epoch_best: self.maybe(Draws::integer),
+            relapse: self.maybe(Draws::float),
+            spikes: self.integer(),
+            spike_recovery: self.maybe(Draws::integer),
+            grad_norm_final: self.maybe(Draws::float),
+            update_ratio_max: self.maybe(Draws::float),
+            silent_layers: self.maybe(Draws::integer),
+            vanished: self.maybe(|draws| draws.0.random()),
+            dead_share: self.maybe(Draws::float),
+            moved_share: self.maybe(Draws::float),
             skipped_fraction: self.maybe(Draws::float),
             first_skip: self.maybe(Draws::integer),
             clip_silenced: self.maybe(Draws::float),
@@ -301,6 +328,7 @@ proptest! {
             ("nonfinite_site", measured.site.map(|site| site.tensor.name().to_owned())),
             ("nonfinite_layer", of_site(|site| site.layer)),
             ("nonfinite_time", of_site(|site| site.time)),
+            ("nonfinite_sample", of_site(|site| site.sample.map(|sample| sample as usize))),
         ];
         let behind = cells.into_iter().filter(|(name, _)| record::column(name) >= record::OUTCOME).collect();
         meets(&behind, &by_field(&measured), &nested);

@@ -163,7 +163,7 @@ fn filters_of_the_command_line_choose_trials() {
         ("init=hee", "`--where init=hee`: `hee` is not a value of `init`\nhint: did you mean `he`?"),
         (
             "init=a..b",
-            "`--where init=a..b`: `a..b` is not a value of `init`\nhint: known here: normal, uniform, xavier, xavier_uniform, he, he_uniform, lecun, orthogonal, scaled, constant, pytorch",
+            "`--where init=a..b`: `a..b` is not a value of `init`\nhint: known here: normal, uniform, xavier, xavier_uniform, he, he_uniform, lecun, orthogonal, scaled, constant, pytorch, stored",
         ),
         ("lr=2..1", "`--where lr=2..1`: the range of `lr` from 2 to 1 is empty\nhint: the smaller end comes first"),
     ] {

@@ -45,8 +45,8 @@ fn a_configuration_is_one_row_and_lost_trials_are_outside_of_the_rate() {
     let (_, csv) = summary(false);
     let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(lines.len(), 3);
-    let tail = |line: usize| lines[line][lines[line].len() - 12..].join(",");
-    insta::assert_snapshot!(tail(0), @"trials,converged,stalled,unsettled,diverged,nonfinite,lost,divergence_rate,divergence_low,divergence_high,epoch_diverged_median,epoch_nonfinite_median");
+    let tail = |line: usize| lines[line][lines[line].len() - 18..].join(",");
+    insta::assert_snapshot!(tail(0), @"trials,converged,stalled,unsettled,diverged,nonfinite,lost,divergence_rate,divergence_low,divergence_high,epoch_diverged_median,epoch_nonfinite_median,untrained,relapsed,ruined,failure_rate,failure_low,failure_high");
     insta::assert_snapshot!(tail(1), @"4,1,0,0,1,1,1,0.6666666666666666,0.20765960080204765,0.9385080552796037,3.5,");
     assert_eq!(lines[1].len(), lines[0].len());
     assert!(csv.lines().nth(2).unwrap().starts_with("\"a, b\",noise,3,64,100,mlp,3,64,"));
@@ -57,16 +57,16 @@ fn a_configuration_is_one_row_and_lost_trials_are_outside_of_the_rate() {
 fn configurations_that_stand_together_are_written_as_they_end() {
     let (_, csv) = summary(true);
     // The second configuration cuts the first one in two.
-    let trials = |line: &str| line.split(',').rev().nth(11).map(str::to_owned);
+    let trials = |line: &str| line.split(',').rev().nth(17).map(str::to_owned);
     assert_eq!(csv.lines().skip(1).map(trials).collect::<Vec<_>>(), ["1", "1", "3"].map(|n| Some(n.to_owned())));
 }
 
 #[test]
 fn the_table_shows_what_varies() {
     insta::assert_snapshot!(summary(true).0.table(), @"
-    label    width   trials  blew up  rate  95% interval lost
-    a label  7            4        2  0.67  0.21 to 0.94    1
-    a, b     64           1        1  1.00  0.21 to 1.00
+    label    width   trials  failed  rate  95% interval  blew up lost
+    a label  7            4       2  0.67  0.21 to 0.94        2    1
+    a, b     64           1       1  1.00  0.21 to 1.00        1
     ");
 }
 
@@ -86,11 +86,11 @@ fn table(spec: &Spec, blew_up: impl Fn(&Trial) -> bool) -> String {
 fn few_configurations_are_listed() {
     let blocks = "[base]\ninit = 'he'\nlr = [0.1, 1]\n[[grid]]\nlabel = 'none, at all'\n[[grid]]\nlabel = 'clipped'\nclip = 'norm(1)'\n";
     insta::assert_snapshot!(table(&sweep(10, blocks), |trial| trial.lr > 0.5 && trial.label != "clipped"), @"
-    label         lr   clip        trials  blew up  rate  95% interval lost
-    none, at all  0.1  none            10        0  0.00  0.00 to 0.28
-    none, at all  1.0  none            10       10  1.00  0.72 to 1.00
-    clipped       0.1  norm(1.0)       10        0  0.00  0.00 to 0.28
-    clipped       1.0  norm(1.0)       10        0  0.00  0.00 to 0.28
+    label         lr   clip        trials  failed  rate  95% interval  blew up lost
+    none, at all  0.1  none            10       0  0.00  0.00 to 0.28        0
+    none, at all  1.0  none            10      10  1.00  0.72 to 1.00       10
+    clipped       0.1  norm(1.0)       10       0  0.00  0.00 to 0.28        0
+    clipped       1.0  norm(1.0)       10       0  0.00  0.00 to 0.28        0
     ");
 }
 
@@ -99,22 +99,22 @@ fn of_many_configurations_each_value_of_each_axis_is_listed() {
     let blocks = "[[grid]]\ninit = ['he', 'normal(0.5)']\nactivation = ['tanh', 'relu']\nlr = { log = [0.001, 1], points = 31 }\ndepth = [2, 30]\n";
     insta::assert_snapshot!(table(&sweep(2, blocks), |trial| trial.lr > 0.1), @"
                                    trials  blew up  rate  95% interval lost
-    all                               496      160  0.32  0.28 to 0.36
-    depth       2                     248       80  0.32  0.27 to 0.38
-                30                    248       80  0.32  0.27 to 0.38
-    activation  tanh                  248       80  0.32  0.27 to 0.38
-                relu                  248       80  0.32  0.27 to 0.38
-    init        he                    248       80  0.32  0.27 to 0.38
-                normal(0.5)           248       80  0.32  0.27 to 0.38
-    lr          0.001 to 0.00158       48        0  0.00  0.00 to 0.07
-                0.002 to 0.00398       64        0  0.00  0.00 to 0.06
-                0.00501 to 0.01        64        0  0.00  0.00 to 0.06
-                0.0126 to 0.0251       64        0  0.00  0.00 to 0.06
-                0.0316 to 0.0631       64        0  0.00  0.00 to 0.06
-                0.0794 to 0.158        64       32  0.50  0.38 to 0.62
-                0.2 to 0.398           64       64  1.00  0.94 to 1.00
-                0.501 to 1             64       64  1.00  0.94 to 1.00
-    ");
+                                       all                               496      160  0.32  0.28 to 0.36
+                                       depth       2                     248       80  0.32  0.27 to 0.38
+                                                   30                    248       80  0.32  0.27 to 0.38
+                                       activation  tanh                  248       80  0.32  0.27 to 0.38
+                                                   relu                  248       80  0.32  0.27 to 0.38
+                                       init        he                    248       80  0.32  0.27 to 0.38
+                                                   normal(0.5)           248       80  0.32  0.27 to 0.38
+                                       lr          0.001 to 0.00158       48        0  0.00  0.00 to 0.07
+                                                   0.002 to 0.00398       64        0  0.00  0.00 to 0.06
+                                                   0.00501 to 0.01        64        0  0.00  0.00 to 0.06
+                                                   0.0126 to 0.0251       64        0  0.00  0.00 to 0.06
+                                                   0.0316 to 0.0631       64        0  0.00  0.00 to 0.06
+                                                   0.0794 to 0.158        64       32  0.50  0.38 to 0.62
+                                                   0.2 to 0.398           64       64  1.00  0.94 to 1.00
+                                                   0.501 to 1             64       64  1.00  0.94 to 1.00
+                                   ");
 }
 
 #[test]
@@ -122,9 +122,9 @@ fn an_axis_without_end_is_not_listed() {
     let blocks = "[[grid]]\ninit = 'he'\nlr = { log = [0.001, 1], points = 5000 }\n";
     insta::assert_snapshot!(table(&sweep(2, blocks), |trial| trial.lr > 0.1), @"
                             trials  blew up  rate  95% interval lost
-    all                      10000     3334  0.33  0.32 to 0.34
-    lr   over 4096 values    10000     3334  0.33  0.32 to 0.34
-    ");
+                                all                      10000     3334  0.33  0.32 to 0.34
+                                lr   over 4096 values    10000     3334  0.33  0.32 to 0.34
+                            ");
 }
 
 #[test]
@@ -135,32 +135,32 @@ fn long_values_are_cut_and_many_are_counted() {
     let blocks: String = (0..20).map(grid).collect();
     insta::assert_snapshot!(table(&sweep(1, &blocks), |trial| trial.label.starts_with('1')), @"
                                             trials  blew up  rate  95% interval lost
-    all                                         20       11  0.55  0.34 to 0.74
-    label  0 long long long long long lo…        1        0  0.00  0.00 to 0.79
-           1 long long long long long lo…        1        1  1.00  0.21 to 1.00
-           2 long long long long long lo…        1        0  0.00  0.00 to 0.79
-           3 long long long long long lo…        1        0  0.00  0.00 to 0.79
-           4 long long long long long lo…        1        0  0.00  0.00 to 0.79
-           5 long long long long long lo…        1        0  0.00  0.00 to 0.79
-           6 long long long long long lo…        1        0  0.00  0.00 to 0.79
-           7 long long long long long lo…        1        0  0.00  0.00 to 0.79
-           8 long long long long long lo…        1        0  0.00  0.00 to 0.79
-           9 long long long long long lo…        1        0  0.00  0.00 to 0.79
-           10 long long long long long l…        1        1  1.00  0.21 to 1.00
-           11 long long long long long l…        1        1  1.00  0.21 to 1.00
-           12 long long long long long l…        1        1  1.00  0.21 to 1.00
-           13 long long long long long l…        1        1  1.00  0.21 to 1.00
-           14 long long long long long l…        1        1  1.00  0.21 to 1.00
-           5 others                              5        5  1.00  0.57 to 1.00
-    width  1 to 2                                2        1  0.50  0.09 to 0.91
-           3 to 5                                3        0  0.00  0.00 to 0.56
-           6 to 7                                2        0  0.00  0.00 to 0.66
-           8 to 10                               3        0  0.00  0.00 to 0.56
-           11 to 12                              2        2  1.00  0.34 to 1.00
-           13 to 15                              3        3  1.00  0.44 to 1.00
-           16 to 17                              2        2  1.00  0.34 to 1.00
-           18 to 20                              3        3  1.00  0.44 to 1.00
-    ");
+                                                all                                         20       11  0.55  0.34 to 0.74
+                                                label  0 long long long long long lo…        1        0  0.00  0.00 to 0.79
+                                                       1 long long long long long lo…        1        1  1.00  0.21 to 1.00
+                                                       2 long long long long long lo…        1        0  0.00  0.00 to 0.79
+                                                       3 long long long long long lo…        1        0  0.00  0.00 to 0.79
+                                                       4 long long long long long lo…        1        0  0.00  0.00 to 0.79
+                                                       5 long long long long long lo…        1        0  0.00  0.00 to 0.79
+                                                       6 long long long long long lo…        1        0  0.00  0.00 to 0.79
+                                                       7 long long long long long lo…        1        0  0.00  0.00 to 0.79
+                                                       8 long long long long long lo…        1        0  0.00  0.00 to 0.79
+                                                       9 long long long long long lo…        1        0  0.00  0.00 to 0.79
+                                                       10 long long long long long l…        1        1  1.00  0.21 to 1.00
+                                                       11 long long long long long l…        1        1  1.00  0.21 to 1.00
+                                                       12 long long long long long l…        1        1  1.00  0.21 to 1.00
+                                                       13 long long long long long l…        1        1  1.00  0.21 to 1.00
+                                                       14 long long long long long l…        1        1  1.00  0.21 to 1.00
+                                                       5 others                              5        5  1.00  0.57 to 1.00
+                                                width  1 to 2                                2        1  0.50  0.09 to 0.91
+                                                       3 to 5                                3        0  0.00  0.00 to 0.56
+                                                       6 to 7                                2        0  0.00  0.00 to 0.66
+                                                       8 to 10                               3        0  0.00  0.00 to 0.56
+                                                       11 to 12                              2        2  1.00  0.34 to 1.00
+                                                       13 to 15                              3        3  1.00  0.44 to 1.00
+                                                       16 to 17                              2        2  1.00  0.34 to 1.00
+                                                       18 to 20                              3        3  1.00  0.44 to 1.00
+                                            ");
 }
 
 #[test]

@@ -253,5 +253,5 @@ fn trials_of_one_seed_share_their_data_and_draws() {
     let norm = |i: usize| runs[i].measured.weight_norm_initial.unwrap();
     assert!((norm(1) / norm(0) - 2.0).abs() < 1e-12);
     assert_ne!(norm(2), norm(0));
-    assert_eq!(runs[0].measured.outcome, Outcome::Stalled);
+    assert_eq!(runs[0].measured.outcome, Outcome::Untrained);
 }

@@ -7,15 +7,15 @@ fn beginning(loss_initial: f64) -> Beginning {
         loss_initial: Some(loss_initial),
         loss_trivial: Some(2.0),
         weight_norm: Some(1.0),
-        backprop_ratio: None,
-        activation_ratio: None,
-        sharpness: None,
+        ..Beginning::default()
     }
 }
 
+const TERMS: Terms = Terms { loss_ratio: 1e6, lr: Some(0.1), is_idle: false };
+
 /// Runs one step per epoch. The last number is the final loss.
 fn run(losses: &[f64]) -> Measured {
-    let mut course = Course::new(beginning(losses[0]), 1e6, 0.1, Record::default());
+    let mut course = Course::new(beginning(losses[0]), TERMS, Record::default());
     let (last, steps) = losses.split_last().unwrap();
     for &loss in steps {
         let next = course.step(Probe {
@@ -28,14 +28,14 @@ fn run(losses: &[f64]) -> Measured {
         });
         assert_eq!(next.finished, loss.is_nan());
         if next.finished {
-            return course.finish(f64::NAN, None).measured;
+            return course.finish(f64::NAN, Aftermath::default()).measured;
         }
         course.updated(0.5);
         course.weighed(2.0);
         course.epoch_end(2.0, 0.1);
     }
     course.last_check(*last, *last);
-    course.finish(*last, None).measured
+    course.finish(*last, Aftermath::default()).measured
 }
 
 fn check(losses: &[f64], expected: Outcome) -> Measured {
@@ -47,6 +47,7 @@ fn check(losses: &[f64], expected: Outcome) -> Measured {
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
 
+/// The best constant prediction has the loss 2, unless a test says otherwise.
 #[test]
 fn each_outcome_has_its_trajectory() {
     check(&[1.0, 0.5, 0.1], Outcome::Converged);
@@ -55,6 +56,113 @@ fn each_outcome_has_its_trajectory() {
     check(&[1.0, 10.0, 2e6, 3e6], Outcome::Diverged);
     check(&[1.0, 10.0, NAN, 3e6], Outcome::Nonfinite);
     check(&[1.0, 10.0, INF], Outcome::Nonfinite);
+    check(&[1.0], Outcome::Untrained);
+    check(&[NAN], Outcome::Nonfinite);
+    // 0.55 is the middle between the reference 1 and the best loss 0.1.
+    check(&[1.0, 0.1, 0.56], Outcome::Relapsed);
+    check(&[1.0, 0.1, 0.54], Outcome::Converged);
+    // A loss of 0.91 is nothing that was learned.
+    check(&[1.0, 0.91, 1.2], Outcome::Unsettled);
+    check(&[1.0, 3.9, 3.9], Outcome::Unsettled);
+    check(&[1.0, 4.1, 4.1], Outcome::Ruined);
+    check(&[9.0, 4.1, 4.1], Outcome::Ruined);
+}
+
+#[test]
+fn where_no_constant_prediction_is_known_twice_the_reference_is_ruin() {
+    for (trivial, last, expected) in [(None, 2.1, Outcome::Ruined), (Some(0.0), 1.9, Outcome::Unsettled)] {
+        let mut course = Course::new(Beginning { loss_trivial: trivial, ..beginning(1.0) }, TERMS, Record::default());
+        for loss in [1.0, last] {
+            course.step(Probe { loss, grad_norm: None, samples: 1, clipped: None, coefficient: None, skipped: None });
+            course.updated(0.5);
+            course.epoch_end(None, None);
+        }
+        assert_eq!(course.finish(last, Aftermath::default()).measured.outcome, expected);
+    }
+}
+
+#[test]
+fn a_learning_rate_of_zero_trains_nothing() {
+    let mut course = Course::new(beginning(1.0), Terms { is_idle: true, ..TERMS }, Record::default());
+    course.step(Probe { loss: 1.0, grad_norm: Some(1.0), samples: 1, clipped: None, coefficient: None, skipped: None });
+    course.updated(0.0);
+    course.epoch_end(1.0, 0.0);
+    assert_eq!(course.finish(1.0, Aftermath::default()).measured.outcome, Outcome::Untrained);
+}
+
+#[test]
+fn one_spike_does_not_decide() {
+    // The last tenth of 20 epochs is two of them.
+    let losses: Vec<f64> = std::iter::repeat_n(1.0, 19).chain([1e9, 1.0]).collect();
+    let measured = check(&losses, Outcome::Stalled);
+    assert_eq!((measured.spikes, measured.spike_recovery), (1, Some(1)));
+    // Doubling at each of ten steps, a quadratic at lr x curvature = 3 ends above the threshold.
+    let losses: Vec<f64> = (0..=10).map(|step| 4f64.powi(step)).collect();
+    check(&losses, Outcome::Diverged);
+}
+
+#[test]
+fn what_was_given_back_is_a_share_of_the_way_to_the_best() {
+    let close = |found: Option<f64>, share: f64| assert!((found.unwrap() - share).abs() < 1e-9, "{found:?} {share}");
+    close(check(&[1.0, 0.01, 0.9], Outcome::Relapsed).relapse, 0.89 / 0.99);
+    for epochs in [2, 10, 37, 100] {
+        // However fast it falls, a falling loss gives nothing back.
+        let falling: Vec<f64> = (0..=epochs).map(|epoch| 1.0 / (1.0 + f64::from(epoch * epoch))).collect();
+        let measured = check(&falling, Outcome::Converged);
+        assert_eq!((measured.relapse, measured.epoch_best), (Some(0.0), Some(epochs as u64)));
+        assert_eq!(measured.loss_best, falling.last().copied());
+    }
+    assert_eq!(check(&[1.0, 0.95, 1.2], Outcome::Unsettled).relapse, None);
+    let measured = check(&[1.0, 0.5, 0.2, 0.7, 0.2, 0.3, 0.2], Outcome::Converged);
+    assert_eq!((measured.loss_best, measured.epoch_best), (Some(0.2), Some(3)));
+}
+
+#[test]
+fn a_run_is_born_large_if_it_began_above_the_threshold_and_never_rose() {
+    let born = |losses: &[f64]| run(losses).born_large;
+    assert!(born(&[1e7, 1e7, 9e6, 9e6]));
+    assert!(born(&[1e7, 1.00009e7, 1e7]));
+    assert!(!born(&[1e7, 1.0002e7, 1e7]));
+    assert!(!born(&[1e7, 1e7, 1.1e7]));
+    assert!(!born(&[1e5, 1e5, 1e5]));
+    assert!(!born(&[1e7, NAN, 1e7]));
+}
+
+#[test]
+fn a_spike_is_counted_once_and_ends_where_it_began() {
+    let spikes = |losses: &[f64]| (run(losses).spikes, run(losses).spike_recovery);
+    assert_eq!(spikes(&[1.0, 0.8, 0.5]), (0, None));
+    assert_eq!(spikes(&[1.0, 3.0, 9.0, 2.0, 1.0, 0.5]), (1, Some(3)));
+    assert_eq!(spikes(&[1.0, 0.1, 0.5, 0.1, 0.05, 0.6, 0.7, 0.05]), (2, Some(2)));
+    // The second one does not end.
+    assert_eq!(spikes(&[1.0, 0.1, 0.5, 0.1, 0.5]), (2, None));
+    // Near 0 a factor of two is noise.
+    assert_eq!(spikes(&[1.0, 1e-6, 1e-2, 1e-6]), (0, None));
+}
+
+/// Kendall's trend, pair by pair.
+fn rises(losses: &[f64]) -> bool {
+    let n = losses.len() as f64;
+    let pairs = (0..losses.len()).flat_map(|i| (i + 1..losses.len()).map(move |j| (i, j)));
+    let sign = |(i, j): (usize, usize)| f64::from(losses[j] > losses[i]) - f64::from(losses[j] < losses[i]);
+    let mut ties = std::collections::HashMap::new();
+    losses.iter().for_each(|loss| *ties.entry(loss.to_bits()).or_insert(0.0) += 1.0);
+    let of = |n: f64| n * (n - 1.0) * (2.0 * n + 5.0) / 18.0;
+    let variance = of(n) - ties.into_values().map(of).sum::<f64>();
+    variance > 0.0 && (pairs.map(sign).sum::<f64>() - 1.0) / variance.sqrt() > 2.3263478740408408
+}
+
+#[test]
+fn a_loss_rises_by_the_trend_of_its_last_third() {
+    // lr x curvature = 2.01 to 2.06 on a quadratic, which provably diverges.
+    for excess in [0.01, 0.02, 0.04, 0.05, 0.06] {
+        let losses: Vec<f64> = (0..=100).map(|step| f64::powi(1.0 + excess, 2 * step)).collect();
+        assert_eq!(check(&losses, Outcome::Ruined).rising, Some(true), "{excess}");
+    }
+    // A loss that climbs below the reference has not left.
+    let losses: Vec<f64> = (0..=100).map(|step| if step < 50 { 1.0 } else { 1e-3 * f64::from(step) }).collect();
+    assert_eq!(run(&losses).rising, Some(false));
+    assert_eq!(run(&[1.0, 2.0, 3.0, 4.0]).rising, None);
 }
 
 #[test]
@@ -97,19 +205,20 @@ fn the_reference_is_the_smaller_loss_that_serves() {
 
 #[test]
 fn a_start_that_is_not_finite_is_never_called_stalled() {
-    check(&[INF, INF, 5.0], Outcome::Nonfinite);
-    let losses: Vec<f64> = [INF].into_iter().chain(std::iter::repeat_n(5.0, 20)).collect();
+    check(&[INF, INF, INF], Outcome::Nonfinite);
+    check(&[INF, INF, 5.0], Outcome::Ruined);
+    let losses: Vec<f64> = [INF].into_iter().chain(std::iter::repeat_n(3.0, 20)).collect();
     check(&losses, Outcome::Unsettled);
 }
 
 #[test]
 fn without_an_update_the_last_check_is_the_whole_measurement() {
     let record = Record { epochs: true, steps: 2, ..Record::default() };
-    let mut course = Course::new(beginning(1.0), 1e6, 0.1, record);
+    let mut course = Course::new(beginning(1.0), TERMS, record);
     let next = course.last_check(1.0, INF);
     assert!(next.locate);
-    let finished = course.finish(1.0, None);
-    assert_eq!(finished.measured.outcome, Outcome::Stalled);
+    let finished = course.finish(1.0, Aftermath::default());
+    assert_eq!(finished.measured.outcome, Outcome::Untrained);
     assert_eq!(finished.measured.nonfinite, Some(When { epoch: 1, step: 0 }));
     assert_eq!((finished.measured.epochs_run, finished.measured.steps_run), (0, 0));
     assert_eq!(finished.measured.grad_norm_initial, Some(INF));
@@ -119,7 +228,7 @@ fn without_an_update_the_last_check_is_the_whole_measurement() {
 #[test]
 fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
     let beginning = Beginning { loss_trivial: Some(0.0), ..beginning(1e308) };
-    let mut course = Course::new(beginning, 1e6, 0.1, Record { epochs: true, ..Record::default() });
+    let mut course = Course::new(beginning, TERMS, Record { epochs: true, ..Record::default() });
     for _ in 0..20 {
         for loss in [1e308, 1.5e308, 0.5e308] {
             course.step(Probe {
@@ -135,14 +244,14 @@ fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
         course.epoch_end(2.0, 0.1);
     }
     course.last_check(1e308, 1.0);
-    let run = course.finish(1e308, None);
+    let run = course.finish(1e308, Aftermath::default());
     assert_eq!((run.epochs[1].loss, run.measured.loss_max), (1e308, Some(1e308)));
     assert_eq!(run.measured.outcome, Outcome::Stalled);
 }
 
 #[test]
 fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
-    let mut course = Course::new(beginning(1.0), 1e6, 0.1, Record { epochs: true, steps: 1, ..Record::default() });
+    let mut course = Course::new(beginning(1.0), TERMS, Record { epochs: true, steps: 1, ..Record::default() });
     for (loss, samples, clipped) in [(1.0, 3, true), (5.0, 1, false)] {
         course.step(Probe {
             loss,
@@ -157,7 +266,7 @@ fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
     }
     course.epoch_end(1.0, 0.1);
     course.last_check(1.5, 1.0);
-    let Finished { measured, epochs, steps, .. } = course.finish(1.5, None);
+    let Finished { measured, epochs, steps, .. } = course.finish(1.5, Aftermath::default());
     assert_eq!(epochs[1].loss, 2.0);
     assert_eq!((epochs[1].loss_max, epochs[1].steps), (Some(5.0), 2));
     assert_eq!((epochs[1].clipped_fraction, measured.clipped_fraction), (Some(0.5), Some(0.5)));
@@ -187,13 +296,38 @@ proptest::proptest! {
 }
 
 #[test]
-fn the_late_mean_is_of_the_last_tenth_rounded_up_of_any_number_of_epochs() {
+fn the_late_loss_is_the_median_of_the_last_tenth_and_the_final_loss() {
     for epochs in 2usize..64 {
-        for peak in 1..epochs {
-            let mut losses = vec![0.1; epochs + 1];
-            (losses[0], losses[peak]) = (1.0, 1e9);
-            let late = peak >= epochs - epochs.div_ceil(10);
-            check(&losses, if late { Outcome::Diverged } else { Outcome::Converged });
+        let tenth = epochs.div_ceil(10);
+        for late in 1..=tenth {
+            // The last epochs are above the threshold, and the final loss is not.
+            let mut losses = vec![0.5; epochs + 1];
+            losses[0] = 1.0;
+            losses[epochs - late..epochs].fill(1e9);
+            let all = [tenth + 1, tenth + 2][usize::from(tenth % 2 == 1)];
+            // With one epoch only there is nothing that could have been learned before.
+            let expected = if 2 * late > all { Outcome::Diverged } else { Outcome::Converged };
+            let found = run(&losses).outcome;
+            assert_eq!(found, expected, "{epochs} {late}");
         }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn the_trend_is_that_of_all_pairs(
+        start in 5..9i32,
+        steps in proptest::collection::vec(-2..4i32, 15..90),
+    ) {
+        let mut at = start;
+        let mut losses: Vec<f64> = vec![f64::from(at)];
+        // Whole numbers have ties.
+        losses.extend(steps.iter().map(|step| { at = (at + step).max(1); f64::from(at) }));
+        let epochs = losses.len() - 1;
+        let third = &losses[epochs - epochs.div_ceil(3)..];
+        let reference = losses[0].min(2.0);
+        let expected = rises(third) && losses[epochs] > reference;
+        proptest::prop_assert_eq!(run(&losses).rising, Some(expected));
     }
 }

@@ -81,7 +81,7 @@ REQUIRED = {
         "temporal-order",
     ],
     "data_seed": ["its own"],
-    "outcome": ["converged", "stalled", "unsettled", "diverged", "nonfinite"],
+    "outcome": ["converged", "stalled", "unsettled", "ruined", "diverged", "nonfinite"],
 }
 
 
@@ -97,9 +97,10 @@ def apart(a, b):
 
 class Series:
     """One kind of quantity, a list of numbers per step, in the trace, in PyTorch and in the
-    perturbed runs."""
+    perturbed runs. What is recorded is held `against` PyTorch where nothing else is given."""
 
-    def __init__(self, trace, recorded, run, others):
+    def __init__(self, trace, recorded, run, others, against=None):
+        against = run if against is None else against
         ulp, (unit, self.tolerance) = torch.finfo(trace.dtype).eps, RULES[trace.axes["dtype"]]
         self.total, self.worst, self.where = len(run), 0.0, None
         self.covered, self.growth = 0, 0.0
@@ -113,7 +114,7 @@ class Series:
             if not self.growth * unit < self.tolerance:
                 return
             self.covered += 1
-            found = distance(recorded[step], run[step])
+            found = distance(recorded[step], against[step])
             if not found <= self.worst:
                 self.worst, self.where = found, step
         self.complete = len(recorded) == len(run)

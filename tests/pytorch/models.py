@@ -46,10 +46,11 @@ class Times(nn.Module):
 
 class Model(nn.Module):
     """`perturbation`: the seed of a change of every initial weight by one unit in the last
-    place."""
+    place. Without `watched` only the output is made, and nothing on the way is kept."""
 
-    def __init__(self, trace, perturbation=None):
+    def __init__(self, trace, perturbation=None, watched=True):
         super().__init__()
+        self.watched = watched
         a = trace.axes
         self.axes, self.depth = a, a["depth"]
         self.recurrent = "sequence_length" in a
@@ -141,6 +142,8 @@ class Model(nn.Module):
         return self.norms[layer](self.phi(h))
 
     def watch(self, layer, time, signal, handed_on):
+        if not self.watched:
+            return
         if signal.requires_grad:
             signal.retain_grad()
         self.signals[layer + 1, time], self.activations[layer + 1, time] = signal, handed_on

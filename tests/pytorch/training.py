@@ -198,19 +198,14 @@ class Run:
             self.step_nan = step
 
     def outcome(self):
-        tail = self.epoch_losses[len(self.epoch_losses) - -(-len(self.epoch_losses) // 10) :]
-        late = sum(tail) / len(tail) if tail else self.loss_final
-        if self.step_nan is not None or not math.isfinite(self.loss_final) or not math.isfinite(late):
-            return "nonfinite"
-        if late > self.threshold:
-            return "diverged"
-        if math.isfinite(self.loss_initial) and abs(self.loss_final - self.loss_initial) <= 1e-3 * abs(
-            self.loss_initial
-        ):
-            return "stalled"
-        if self.loss_final < 0.9 * reference(self.loss_initial, self.trace.measured["loss_trivial"]):
-            return "converged"
-        return "unsettled"
+        return outcome(
+            self.epoch_losses,
+            self.loss_initial,
+            self.loss_final,
+            self.step_nan is not None,
+            self.trace.measured["loss_trivial"],
+            self.trace.about["loss_ratio"],
+        )
 
     def verdict(self):
         site, layer, time = self.site or (None, None, None)
@@ -225,6 +220,37 @@ class Run:
             "steps_run": len(self.updates),
             "first_skip": self.skipped.index(True) if True in self.skipped else None,
         }
+
+
+def outcome(epoch_losses, initial, final, nan, trivial, ratio):
+    """What became of a run that was trained. `nan`: whether a step loss was NaN. `trivial`: the
+    loss of the best constant prediction. The loss diverges above `ratio` times the reference."""
+    served = reference(initial, trivial)
+    constant = trivial if math.isfinite(trivial) and trivial > 0 else served
+    late = late_loss(epoch_losses, final, 0)
+    if nan or not math.isfinite(final) or not math.isfinite(late):
+        return "nonfinite"
+    if late > ratio * served:
+        return "diverged"
+    losses = [*epoch_losses, final]
+    best = min(losses)
+    end = late_loss(epoch_losses, final, losses.index(best))
+    if best <= 0.9 * served and (end - best) / (served - best) > 0.5:
+        return "relapsed"
+    if late > 2 * constant:
+        return "ruined"
+    if math.isfinite(initial) and abs(final - initial) <= 1e-3 * abs(initial):
+        return "stalled"
+    return "converged" if final < 0.9 * served else "unsettled"
+
+
+def late_loss(epoch_losses, final, since):
+    """The median of the last tenth of the epoch losses, those from the epoch `since` on, and the
+    final loss, which counts twice where their number is even."""
+    tenth = len(epoch_losses) - -(-len(epoch_losses) // 10)
+    late = [*epoch_losses[max(tenth, since) :], final]
+    late += [final] * (len(late) % 2 == 0)
+    return sorted(late)[len(late) // 2]
 
 
 def reference(initial, trivial):

@@ -6,6 +6,7 @@ import pathlib
 import re
 
 from harness import (
+    FAILED,
     NARROW,
     OUTCOMES,
     WIDE,
@@ -13,6 +14,7 @@ from harness import (
     column,
     headline,
     heads,
+    interval,
     main,
     number,
     opened,
@@ -23,7 +25,6 @@ from harness import (
     rows,
     table,
     tally,
-    wilson,
 )
 
 
@@ -187,8 +188,8 @@ def cells(run_dir):
                         assert "no trial here" in text, text
                         continue
                     looked += 1
-                    low, high = wilson(hits, n)
-                    assert f"{hits} of {n} blew up" in text, (text, hits, n)
+                    low, high = interval(some)
+                    assert f"{hits} of {n} failed" in text, (text, hits, n)
                     assert f"95% interval {low:.3f} to {high:.3f}" in text, (text, low, high)
                     assert f"activation {activation}" in text and f"depth {y}" in text
         assert looked > 12, looked
@@ -249,7 +250,7 @@ def configurations(run_dir):
         page.click(f"{where} button:text-is('show more')")
         assert len(table(page, where)) == len(summary)
         rates = column(page, where, "rate, 95%")
-        assert [float(rate) for rate in rates] == [round(float(row["divergence_rate"]), 2) for row in summary]
+        assert [float(rate) for rate in rates] == [round(float(row["failure_rate"]), 2) for row in summary]
         assert column(page, where, "trials") == [f"{row['trials']} trials" for row in summary]
         assert [number(n) for n in column(page, where, "blew up")] == [
             int(row["diverged"]) + int(row["nonfinite"]) for row in summary
@@ -334,12 +335,12 @@ def keyboard(run_dir):
         page.keyboard.press("ArrowRight")
         second = page.inner_text("#phase-status")
         assert first != second and "lr 3.16" in second and "95% interval" in second, (first, second)
-        hits, n = re.search(r"(\d+) of (\d+) blew up", second).groups()
+        hits, n = re.search(r"(\d+) of (\d+) failed", second).groups()
         page.keyboard.press("Enter")
         assert page.evaluate(f"{focused}.id") == "trials-title"
         assert page.inner_text("#trials-title").startswith(f"{n} trial")
         outcomes = column(page, "#trials", "outcome")
-        assert sum(outcome in ("diverged", "nonfinite") for outcome in outcomes) == int(hits)
+        assert sum(outcome in FAILED for outcome in outcomes) == int(hits)
         tab_to("node.textContent === 'epoch diverged' && node.tagName === 'BUTTON'")
         page.keyboard.press("Enter")
         assert page.get_attribute("#trials th:has(button:text-is('epoch diverged'))", "aria-sort") == "descending"
@@ -420,7 +421,7 @@ def many(run_dir):
             print(f"sort by {title} {times[0]} ms, painted {times[1]} ms")
         times = page.evaluate(timed, "#worst button")
         print(f"trials of the worst corner {times[0]} ms, painted {times[1]} ms")
-        (n,) = re.search(r"[\d,]+ of ([\d,]+) blew up", page.inner_text("#worst")).groups()
+        (n,) = re.search(r"[\d,]+ of ([\d,]+) failed", page.inner_text("#worst")).groups()
         assert page.inner_text("#trials-title").startswith(f"{n} trials")
         pick(page, "metric", "loss_final")
 

@@ -11,8 +11,10 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-OUTCOMES = ("converged", "stalled", "unsettled", "diverged", "nonfinite")
-BLOWN = ("diverged", "nonfinite")
+OUTCOMES = ("converged", "stalled", "unsettled", "untrained", "ruined", "relapsed", "diverged", "nonfinite")
+FAILED = ("diverged", "nonfinite", "relapsed", "ruined")
+# The 97.5% quantiles of Student's distribution, by its degrees of freedom, from a printed table.
+STUDENT = {1: 12.7062, 2: 4.30265, 3: 3.18245, 4: 2.77645, 5: 2.57058}
 WIDE, NARROW = (1280, 900), (390, 844)
 
 # The sandbox needs privileges that root in a container does not have; the rest keeps the browser
@@ -61,15 +63,27 @@ def rows(run_dir):
 
 
 def tally(some):
-    """How many have a verdict, and how many of those blew up."""
+    """How many have a verdict, and how many of those failed."""
     decided = [row for row in some if row["outcome"]]
-    return len(decided), sum(row["outcome"] in BLOWN for row in decided)
+    return len(decided), sum(row["outcome"] in FAILED for row in decided)
 
 
-def wilson(hits, n):
+def interval(some):
+    """The 95% interval of the share of failed rows among those with a verdict: by seeds."""
     z = 1.959963984540054
-    centre, half = hits + z * z / 2, z * math.sqrt(hits * (n - hits) / n + z * z / 4)
-    return (centre - half) / (n + z * z), (centre + half) / (n + z * z)
+    seeds = {}
+    for row in some:
+        if row["outcome"]:
+            seeds.setdefault(row["seed"], []).append(row["outcome"] in FAILED)
+    n, k = sum(map(len, seeds.values())), len(seeds)
+    p = sum(map(sum, seeds.values())) / n
+    draws = k
+    if k > 1 and 0 < p < 1:
+        spread = sum((sum(of) - p * len(of)) ** 2 for of in seeds.values())
+        variance = k / (k - 1) * spread / n**2
+        draws = min(max(p * (1 - p) / variance * (z / STUDENT[k - 1]) ** 2, k), n) if variance else n
+    centre, half = p + z * z / 2 / draws, z * math.sqrt(p * (1 - p) / draws + (z / 2 / draws) ** 2)
+    return (centre - half) / (1 + z * z / draws), (centre + half) / (1 + z * z / draws)
 
 
 def number(text):
@@ -78,7 +92,7 @@ def number(text):
 
 
 def headline(page):
-    return number(page.inner_text("#decided")), number(page.inner_text("#blown"))
+    return number(page.inner_text("#decided")), number(page.inner_text("#failed"))
 
 
 def pick(page, name, value):

@@ -10,12 +10,17 @@ use crate::training::{Array, Values};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 /// The most numbers of an array that is read.
 pub const MOST_NUMBERS: usize = 1 << 28;
+/// What an array may unpack to: this many bytes in any case, and this many times its bytes in the
+/// archive. So a small file cannot fill the memory.
+const UNPACKED_BYTES: u64 = 256 << 20;
+const UNPACKED_TIMES: u64 = 100;
 /// The most bytes of the header of a `.npy` file.
 const LONGEST_HEADER: usize = 1 << 16;
 /// The most names that an error lists.
@@ -83,12 +88,21 @@ pub fn read(bytes: &[u8], name: &str) -> Result<Array, String> {
             let place = archive.file_names().find(|other| *other == file || *other == name).map(str::to_owned);
             let place = place.ok_or_else(|| lacks(bytes, name))?;
             let mut entry = archive.by_name(&place).map_err(|error| damaged(&error))?;
-            let size = entry.size();
+            let (size, packed) = (entry.size(), entry.compressed_size());
+            if size > UNPACKED_BYTES.max(UNPACKED_TIMES.saturating_mul(packed)) {
+                return Err(format!(
+                    "the array `{}` unpacks from {packed} bytes to {size}, which is more than is unpacked: \
+                     numpy.savez writes it without compression",
+                    excerpt(name)
+                ));
+            }
             let array = npy(&mut entry, size)?;
             // At its end the checksum of the entry is looked at.
-            std::io::copy(&mut entry, &mut std::io::sink())
-                .map_err(|error| format!("the archive is damaged: {error}"))?;
-            Ok(array)
+            match entry.read(&mut [0]) {
+                Ok(0) => Ok(array),
+                Ok(_) => Err(format!("the archive is damaged: `{}` is longer than it says", excerpt(name))),
+                Err(error) => Err(format!("the archive is damaged: {error}")),
+            }
         }
         Some(Format::Safetensors) => {
             let tensors = tensors(bytes)?;
@@ -100,8 +114,19 @@ pub fn read(bytes: &[u8], name: &str) -> Result<Array, String> {
     Ok(Array { name: name.to_owned(), ..array })
 }
 
+/// The archive, in which no two arrays have one name.
 fn archive(bytes: &[u8]) -> Result<ZipArchive<Cursor<&[u8]>>, String> {
-    ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
+    let mut names = BTreeSet::new();
+    for at in 0..archive.len() {
+        let entry = archive.by_index_raw(at).map_err(|error| damaged(&error))?;
+        let name = entry.name().strip_suffix(".npy").unwrap_or(entry.name()).to_owned();
+        if let Some(name) = names.replace(name) {
+            let name = excerpt(&name);
+            return Err(format!("two of its arrays have the name `{name}`: numpy.savez writes each name once"));
+        }
+    }
+    Ok(archive)
 }
 
 fn damaged(error: &ZipError) -> String {
@@ -329,8 +354,13 @@ fn npy(from: &mut impl Read, size: u64) -> Result<Array, String> {
     let element = Element::of_descr(&descr)
         .ok_or_else(|| format!("its dtype `{}` is no number that is read: astype(float) makes one", excerpt(&descr)))?;
     let bytes = count(&shape)?.saturating_mul(element.bytes);
-    if size.saturating_sub(before + length as u64) < bytes as u64 {
+    let rest = size.saturating_sub(before + length as u64);
+    if rest < bytes as u64 {
         return Err(format!("it ends before its {} numbers of shape {shape:?} do", count(&shape)?));
+    }
+    if rest > bytes as u64 {
+        let more = rest - bytes as u64;
+        return Err(format!("it goes on for {more} bytes behind its {} numbers of shape {shape:?}", count(&shape)?));
     }
     let mut data = vec![0; bytes];
     from.read_exact(&mut data).map_err(torn)?;
@@ -436,5 +466,47 @@ mod tests {
         assert!(read(&file("<f8", "False", "(99999999999,)", &[]), "").unwrap_err().contains("more than is read"));
         assert!(read(&file("<f8", "False", "(3, 18446744073709551615)", &[]), "").is_err());
         assert!(read(b"a,b\n1,2\n", "").unwrap_err().contains("neither npy nor npz nor safetensors"));
+    }
+    /// An archive of these entries, compressed.
+    fn npz(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let packed = zip::write::FileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        for (name, bytes) in entries {
+            archive.start_file(*name, packed).unwrap();
+            std::io::Write::write_all(&mut archive, bytes).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn two_arrays_of_one_name_are_refused() {
+        let one = file("|i1", "False", "(1,)", &[1]);
+        assert_eq!(names(&npz(&[("x.npy", &one), ("y.npy", &one)])), Ok(vec!["x".to_owned(), "y".to_owned()]));
+        for second in ["x.npy", "x"] {
+            // The writer refuses a name that it has, so the name is changed behind its back.
+            let mut twice = npz(&[("x.npy", &one), ("y.npy", &one)]);
+            if second == "x" {
+                twice = npz(&[("x.npy", &one), ("x", &one)]);
+            }
+            while let Some(at) = twice.windows(5).position(|name| name == b"y.npy") {
+                twice[at] = b'x';
+            }
+            assert!(names(&twice).unwrap_err().contains("have the name `x`"), "{second}");
+            assert!(read(&twice, "x").unwrap_err().contains("have the name `x`"), "{second}");
+        }
+    }
+
+    #[test]
+    fn a_small_file_cannot_fill_the_memory() {
+        let numbers = 40 << 20;
+        let zeros = file("<f8", "False", &format!("({numbers},)"), &vec![0; numbers * 8]);
+        let packed = npz(&[("x.npy", &zeros)]);
+        assert!(packed.len() < 1 << 20, "{}", packed.len());
+        assert!(read(&packed, "x").unwrap_err().contains("which is more than is unpacked"));
+        // What lies in the file unpacked may be as large as the file is.
+        assert!(read(&zeros, "").is_ok());
+        let mut longer = file("|i1", "False", "(2,)", &[1, 2]);
+        longer.push(3);
+        assert!(read(&npz(&[("x.npy", &longer)]), "x").unwrap_err().contains("goes on for 1 bytes"));
     }
 }

@@ -15,6 +15,10 @@ use std::time::Duration;
 /// each chunk that ends.
 const HANG_SECONDS: f64 = 300.0;
 const HANG_TIMES: f64 = 200.0;
+/// The trials of a program that may be lost in this way before the next ones are given the share
+/// `HASTE` of that time, and one try.
+const HANGS: u32 = 2;
+const HASTE: f64 = 0.1;
 /// With `--timeout`, a chunk of several trials may take at least this many times what was
 /// predicted. Planned chunks take less than a quarter of the limit, so this matters only on a
 /// slower machine.
@@ -36,6 +40,9 @@ pub struct Limits {
 pub struct Pace {
     predicted: f64,
     taken: f64,
+    /// The trials of a program that were lost because they took too long, where the user has set
+    /// no limit.
+    hung: u32,
 }
 
 impl Pace {
@@ -43,6 +50,16 @@ impl Pace {
     pub fn learn(&mut self, predicted: f64, taken: f64) {
         self.predicted += predicted;
         self.taken += taken;
+    }
+
+    /// A trial of a program was lost because it took too long, where the user has set no limit.
+    pub fn note_hang(&mut self) {
+        self.hung += 1;
+    }
+
+    /// Whether so many trials of a program hung that others are waited for less long.
+    fn is_hasty(self) -> bool {
+        self.hung >= HANGS
     }
 
     /// The factor on predicted seconds; 1 if the machine is not slower.
@@ -58,6 +75,7 @@ impl Limits {
         match self.timeout {
             Some(timeout) if trials == 1 => timeout,
             Some(timeout) => timeout.max(CHUNK_TIMES * expected),
+            None if pace.is_hasty() => HASTE * (HANG_SECONDS + HANG_TIMES * expected),
             None => HANG_SECONDS + HANG_TIMES * expected,
         }
     }
@@ -80,9 +98,9 @@ impl Limits {
     /// How often a trial that trains alone may fail in this way before it is lost. A limit that the
     /// user set holds at once. A crash may have been somebody's kill -9, a hang under the default
     /// may have been a suspended machine, and an earlier chunk may have left the memory full.
-    pub fn lives(&self, lost: Lost) -> u32 {
+    pub fn lives(&self, lost: Lost, pace: Pace) -> u32 {
         match lost {
-            Lost::Timeout if self.timeout.is_some() => 1,
+            Lost::Timeout if self.timeout.is_some() || pace.is_hasty() => 1,
             Lost::Crashed | Lost::Timeout | Lost::Memory => 2,
         }
     }
@@ -174,4 +192,24 @@ pub fn seconds(text: &str) -> Result<f64, &'static str> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>();
     let fits = |s: &f64| *s > 0.0 && Duration::try_from_secs_f64(*s).is_ok();
     seconds.ok().filter(fits).ok_or("expected seconds above 0, as 60 or 0.5")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_two_that_hung_others_are_waited_for_less_long() {
+        let limits = |timeout| Limits { timeout, memory: None, ceiling: u64::MAX };
+        let mut pace = Pace::default();
+        pace.note_hang();
+        assert_eq!((limits(None).seconds(1, 1.0, pace), limits(None).lives(Lost::Timeout, pace)), (500.0, 2));
+        pace.note_hang();
+        assert_eq!((limits(None).seconds(1, 1.0, pace), limits(None).lives(Lost::Timeout, pace)), (50.0, 1));
+        // Trials that end in a minute each are given the time that they take.
+        pace.learn(3.0, 180.0);
+        assert!(limits(None).seconds(1, 1.0, pace) > 1200.0);
+        assert_eq!(limits(None).lives(Lost::Crashed, pace), 2);
+        assert_eq!(limits(Some(7.0)).seconds(1, 1.0, pace), 7.0);
+    }
 }

@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 
 /// The version of the messages. Parent and worker are the same program, so this notices a binary
 /// that was replaced in the middle of a sweep.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// The most bytes of a frame.
 const LONGEST_FRAME: u32 = 1 << 28;
@@ -26,8 +26,9 @@ pub enum Order {
     /// have many names of columns.
     Train { chunk: u64, record: Record, csv: Option<CsvFile>, trials: Vec<Trial> },
     /// One trial that is watched. Its steps are reported as they happen, and then `Finished`. If
-    /// `start` is set, the report of what it starts from comes first.
-    Replay { trial: Box<Trial>, record: Record, start: bool },
+    /// `start` is set, the report of what it starts from comes first, with the random numbers of
+    /// the first `draws` steps of a bundle.
+    Replay { trial: Box<Trial>, record: Record, start: bool, draws: u64 },
 }
 
 impl Order {

@@ -45,8 +45,8 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     for order in listen(|| {}) {
         let (chunk, record, csv, mut trials) = match order? {
             Order::Train { chunk, record, csv, trials } => (chunk, record, csv, trials),
-            Order::Replay { trial, record, start } => {
-                replay(&trial, &record, start, &mut out)?;
+            Order::Replay { trial, record, start, draws } => {
+                replay(&trial, &record, start.then_some(draws), &mut out)?;
                 continue;
             }
         };
@@ -70,13 +70,14 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     Ok(())
 }
 
-/// Trains one trial alone and reports every step of it.
+/// Trains one trial alone and reports every step of it. `start` is the number of steps whose random
+/// numbers are reported first, with what the trial starts from.
 ///
 /// # Errors
 /// If nobody reads the reports any more.
-fn replay(trial: &Trial, record: &Record, start: bool, out: &mut File) -> io::Result<()> {
-    if start {
-        match crate::start_of(trial) {
+fn replay(trial: &Trial, record: &Record, start: Option<u64>, out: &mut File) -> io::Result<()> {
+    if let Some(draws) = start {
+        match crate::start_of(trial, draws) {
             Ok(arrays) => protocol::send(out, &Report::Start(arrays))?,
             Err(trouble) => return protocol::send(out, &untrained(&trouble)),
         }

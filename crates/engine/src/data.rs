@@ -27,6 +27,17 @@ pub struct Batch {
     pub targets: BatchTargets,
     /// The number of samples.
     pub samples: usize,
+    /// The place of each sample among those of all seeds, lane by lane.
+    places: Vec<i64>,
+    /// The samples of a seed.
+    all: usize,
+}
+
+impl Batch {
+    /// The place of a sample of a lane's batch in its data.
+    pub fn place(&self, lane: usize, sample: usize) -> u64 {
+        self.places[lane * self.samples + sample] as u64 % self.all as u64
+    }
 }
 
 /// The samples of all seeds of a cohort, one seed after the other.
@@ -134,7 +145,7 @@ impl Dataset {
         }
         let all = (lanes.len() + pads) as i64;
         let n = range.len() as i64;
-        let index = upload(Tensor::from_slice(&index));
+        let (index, places) = (upload(Tensor::from_slice(&index)), index);
         let size = self.inputs.size();
         Batch {
             inputs: Sequence::of(self.inputs.index_select(1, &index).view([size[0], all, n, size[2]])),
@@ -143,6 +154,8 @@ impl Dataset {
                 classes: self.classes.as_ref().map(|c| c.index_select(0, &index).view([all, n, 1])),
             },
             samples: range.len(),
+            places,
+            all: self.samples,
         }
     }
 }

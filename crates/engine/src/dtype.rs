@@ -19,6 +19,16 @@ pub fn inner(kind: Kind) -> Kind {
     if matches!(kind, Kind::Half | Kind::BFloat16) { Kind::Float } else { kind }
 }
 
+/// The gap between 1 and the next number that `dtype` holds.
+pub fn epsilon(dtype: Dtype) -> f64 {
+    match dtype {
+        Dtype::Float32 => f64::from(f32::EPSILON),
+        Dtype::Float64 => f64::EPSILON,
+        Dtype::Bfloat16 => half::bf16::EPSILON.to_f64(),
+        Dtype::Float16 => half::f16::EPSILON.to_f64(),
+    }
+}
+
 /// Rounds `x` to the nearest number that `kind` holds.
 #[expect(clippy::wildcard_enum_match_arm, reason = "tch has kinds that no network is trained in")]
 pub fn round(x: f64, kind: Kind) -> f64 {

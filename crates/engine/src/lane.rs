@@ -24,6 +24,12 @@ pub struct ActiveLane {
     pub clipped: Option<f64>,
     /// The sharpness after the last update, if the record wants it.
     pub sharpness: Option<f64>,
+    /// The share of dead units at the end, where it is known.
+    pub dead_share: Option<f64>,
+    /// The norm of what the first update changed in the weights, until its own norm is read.
+    pub changed: Option<f64>,
+    /// The quotient of the two.
+    pub moved_share: Option<f64>,
     /// Whether the lane is at rest.
     pub still: Still,
 }
@@ -57,7 +63,17 @@ impl ActiveLane {
             skipped: false,
         };
         let trials = trials.into_iter().map(trial).collect();
-        ActiveLane { trials, update: None, gradient_norm: 0.0, clipped: None, sharpness: None, still: Still::default() }
+        ActiveLane {
+            trials,
+            update: None,
+            gradient_norm: 0.0,
+            clipped: None,
+            sharpness: None,
+            dead_share: None,
+            changed: None,
+            moved_share: None,
+            still: Still::default(),
+        }
     }
 
     /// The numbers and seeds of this lane. They are those of any of its trials, apart from the

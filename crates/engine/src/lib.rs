@@ -135,12 +135,13 @@ pub fn replay(trial: &Trial, record: &Record, watch: trace::Sink) -> Result<Fini
     result.ok_or_else(|| Trouble::Bug("the trial did not end".to_owned()))
 }
 
-/// Returns the arrays that the training of `trial` starts from: see [`trace::start`].
+/// Returns the arrays that the training of `trial` starts from, and the random numbers of its first
+/// `draws` steps: see [`trace::start`].
 ///
 /// # Errors
 /// The same as those of `train`.
-pub fn start_of(trial: &Trial) -> Result<Vec<Array>, Trouble> {
-    caught(|| trace::start(trial))
+pub fn start_of(trial: &Trial, draws: u64) -> Result<Vec<Array>, Trouble> {
+    caught(|| trace::start(trial, draws))
 }
 
 /// Sets the flush-to-zero and denormals-are-zero bits of this thread, as

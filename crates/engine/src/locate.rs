@@ -45,11 +45,14 @@ pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, ba
     let output_layer = shape.network.depth() + 1;
     let mut found = vec![None; lanes.len()];
     let mut see = |tensor: SiteTensor, layer: Option<usize>, time: Option<usize>, values: &Tensor| {
-        let finite: Vec<bool> = Vec::try_from(values.isfinite().view([count, -1]).all_dim(1, false))
-            .expect("a tensor of booleans, one per lane");
-        for (site, finite) in found.iter_mut().zip(finite) {
-            if site.is_none() && !finite {
-                *site = Some(Site { tensor, layer, time });
+        let finite = values.isfinite();
+        let each: Vec<bool> =
+            Vec::try_from(finite.view([count, -1]).all_dim(1, false)).expect("a tensor of booleans, one per lane");
+        for (at, (site, each)) in found.iter_mut().zip(each).enumerate() {
+            if site.is_none() && !each {
+                let sample = has_samples(tensor).then(|| first_bad(&finite.get(at as i64))).flatten();
+                let sample = sample.map(|sample| batch.place(lanes[at], sample));
+                *site = Some(Site { tensor, layer, time, sample });
             }
         }
     };
@@ -74,6 +77,22 @@ pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, ba
         }
     }
     found
+}
+
+/// Whether a tensor is `[lane, batch, width]`.
+fn has_samples(tensor: SiteTensor) -> bool {
+    match tensor {
+        SiteTensor::Activation | SiteTensor::BackpropSignal => true,
+        SiteTensor::Weight | SiteTensor::Loss | SiteTensor::WeightGradient => false,
+    }
+}
+
+/// The first row of a tensor of booleans `[batch, width]` in which not all are true. None if that
+/// holds of every row.
+fn first_bad(finite: &Tensor) -> Option<usize> {
+    let rows: Vec<bool> =
+        Vec::try_from(finite.view([finite.size()[0], -1]).all_dim(1, false)).expect("a boolean for each row");
+    rows.contains(&true).then(|| rows.iter().position(|finite| !finite)).flatten()
 }
 
 fn parts(layer: &super::weights::LayerParameters) -> impl Iterator<Item = &Matrix> {

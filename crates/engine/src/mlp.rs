@@ -164,6 +164,10 @@ impl Module for Mlp {
         }
     }
 
+    fn activated(&self) -> Vec<(usize, &Tensor)> {
+        self.slots.iter().enumerate().map(|(l, slot)| (l + 1, slot.activated())).collect()
+    }
+
     fn activations(&self) -> Vec<(Location, &Tensor)> {
         (0..self.slots.len()).map(|l| (Location { layer: l + 1, time: None }, &**self.handed_on(l))).collect()
     }

@@ -31,6 +31,10 @@ pub trait Module {
     /// The hidden layers' outputs `[lane, batch, width]` of the last forward pass, by layer, then
     /// by time step.
     fn activations(&self) -> Vec<(Location, &Tensor)>;
+
+    /// What the activation functions returned in the last forward pass `[lane, batch, width]`, with
+    /// the layer, counted from 1: by layer, then by time step. Gated cells have no single function.
+    fn activated(&self) -> Vec<(usize, &Tensor)>;
 }
 
 /// A function that is called with the backprop signal `[lane, batch, width]` of each hidden layer.

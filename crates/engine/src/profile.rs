@@ -66,7 +66,7 @@ impl Profile {
 }
 
 /// Returns the norm over a layer's weight matrices, per lane.
-fn matrices(layer: &LayerParameters) -> Vec<f64> {
+pub fn matrices(layer: &LayerParameters) -> Vec<f64> {
     let weight = lane_norms(&layer.weight);
     match &layer.recurrent {
         Some(recurrent) => weight.iter().zip(lane_norms(recurrent)).map(|(a, b)| a.hypot(b)).collect(),

@@ -133,6 +133,11 @@ impl Stage {
 }
 
 impl Slot {
+    /// What the activation returned, before a norm behind it.
+    pub fn activated(&self) -> &Tensor {
+        &self.phi_output
+    }
+
     fn statistics(&self) -> &Statistics {
         self.statistics.as_ref().expect("a stage with a norm has its statistics")
     }

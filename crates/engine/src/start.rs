@@ -1,9 +1,10 @@
 //! What is measured once, in the first pass before any update: how the backprop signal and the
 //! activations grow through the network.
 
+use super::dtype::epsilon;
 use super::module::{Location, Module};
 use super::readout::lane_norms;
-use blowup_core::trial::Shape;
+use blowup_core::trial::{Dtype, Shape};
 use tch::Tensor;
 
 /// The norms per lane at both ends of the network: at the first and the last hidden layer or, in
@@ -64,6 +65,16 @@ impl Start {
     pub fn backprop_ratio(&self, lane: usize) -> Option<f64> {
         let [first, last] = &self.backprop;
         self.ratio(first.get(lane), last.get(lane))
+    }
+
+    /// Whether the backprop signal of a lane vanishes: it falls on its way towards the input, or the
+    /// first time step, below what `dtype` resolves beside its size at the other end. None where
+    /// both ends are one, and if a norm is not finite.
+    pub fn vanished(&self, lane: usize, dtype: Dtype) -> Option<bool> {
+        let [first, last] = &self.backprop;
+        let (first, last) = (*first.get(lane)?, *last.get(lane)?);
+        let known = self.ends.last() > 1 && first.is_finite() && last.is_finite();
+        known.then_some(first <= epsilon(dtype) * last)
     }
 
     /// The mean growth of the squared activations of a lane towards the output.

@@ -45,6 +45,11 @@ pub trait Subject {
     /// The sharpness of lane `index`.
     fn sharpness(&self, weights: &Weights, index: usize, lane: LaneSeeds) -> f64;
 
+    /// The share of each lane's hidden units that pass no signal on, over all samples that the last
+    /// evaluation saw or, where the batch is all of the data, the last pass. None if it is not
+    /// known.
+    fn dead_shares(&self) -> Option<Vec<f64>>;
+
     /// Finds for each lane of `indices` where the first value of the step that is not finite began.
     fn locate(&self, weights: &Weights, indices: &[usize], pads: usize) -> Vec<Fault>;
 

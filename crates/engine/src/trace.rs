@@ -42,14 +42,14 @@ fn named(layer: &LayerParameters) -> impl Iterator<Item = (&'static str, &Matrix
 /// - `order` `[epoch, position]`, the index of each sample in the order of training, where batches
 ///   are smaller than the data.
 ///
-/// Of a bundle it is what `bundle::start` returns.
+/// Of a bundle it is what `bundle::start` returns, to which alone `draws` matters.
 ///
 /// # Errors
 /// If a data file cannot be read, or is no longer what the spec was checked against.
-pub fn start(trial: &Trial) -> Result<Vec<Array>, String> {
+pub fn start(trial: &Trial, draws: u64) -> Result<Vec<Array>, String> {
     let (shape, lane) = trial.parts();
     if let Some(file) = &shape.task.bundle {
-        return bundle::start(&shape, file, &lane);
+        return bundle::start(&shape, file, &lane, draws);
     }
     let weights = init::weights(&shape, &[lane], lanes::pads(&shape, 1), kind(shape.dtype));
     let mut arrays = Vec::new();

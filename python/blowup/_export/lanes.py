@@ -8,6 +8,7 @@ another one for each number of lanes.
 from __future__ import annotations
 
 import contextlib
+import operator
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +21,7 @@ from torch._functorch.pyfunctorch import temporarily_pop_interpreter_stack
 from torch.func import vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from blowup._export import draws, places
+from blowup._export import draws, folded, places
 from blowup._export.one_lane import SAME_AS_INPUT, OneLane, changes_inputs, is_plain_copy
 from blowup._export.rules import has_batching_rule, lane_by_lane
 from blowup._refused import Refused
@@ -35,10 +36,8 @@ _MADE_OF = get_decompositions(
         aten._native_batch_norm_legit_functional.default,
         aten.native_batch_norm_backward.default,
         aten._euclidean_dist.default,
-        aten.native_group_norm_backward.default,
         aten.select_backward.default,
         aten.slice_backward.default,
-        aten._softmax_backward_data.default,
         aten.upsample_bilinear2d.default,
     ]
 )
@@ -103,6 +102,8 @@ class _Lanes(torch.fx.Interpreter):
         super().__init__(one.graph)
         self._one, self._names, self._shared, self._loops = one, names, shared, loops
         self._drawn: dict[torch.fx.Node, torch.Tensor] = {}
+        # By the node of a layer norm, what it gives before weight and bias.
+        self._normed: dict[torch.fx.Node, torch.Tensor] = {}
 
     def __call__(self, *args: torch.Tensor) -> tuple[Any, ...]:
         count = sum(name not in self._shared for name in self._names)
@@ -129,14 +130,52 @@ class _Lanes(torch.fx.Interpreter):
                     torch.bool
                 ]:
                     return _choose(*args)
-                if self._needs_loop(node.target) and any(map(_is_batched, pytree.tree_leaves((args, kwargs)))):
-                    return _run_lane_by_lane(node.target, args, kwargs)
+                if any(map(_is_batched, pytree.tree_leaves((args, kwargs)))):
+                    if node.target is aten.native_layer_norm.default:
+                        return self._layer_norm(node, *args)
+                    if node.target is aten.native_layer_norm_backward.default:
+                        return self._layer_norm_backward(node, *args)
+                    rule = folded.rule_of(node.target, args)
+                    if rule is not None:
+                        return _run_on_all(rule, args, kwargs)
+                    if self._needs_loop(node.target):
+                        return _run_on_all(lane_by_lane(node.target), args, kwargs)
             return super().run_node(node)
         except Refused:
             raise
         except Exception as error:
             reason = f"`{node.target}` cannot be run for several lanes: {places.last_line(error)}"
             raise Refused(reason, places.of_node(node)) from error
+
+    def _layer_norm(self, node: torch.fx.Node, x: Any, shape: Any, weight: Any, bias: Any, eps: float) -> Any:
+        """Keeps what the backward pass needs, and lays the operand out as the kernel wants it."""
+        if _is_batched(x):
+            # The kernel would copy it for itself, and all others would read it as it was.
+            x = self.env[node.args[0]] = _run_on_all(torch.Tensor.contiguous, (x,), {})
+        out, mean, rstd = aten.native_layer_norm(x, shape, None, None, eps)
+        self._normed[node] = out
+        out = out if weight is None else out * weight
+        return out if bias is None else out + bias, mean, rstd
+
+    def _layer_norm_backward(
+        self,
+        node: torch.fx.Node,
+        gradient: Any,
+        x: Any,
+        shape: Any,
+        mean: Any,
+        rstd: Any,
+        weight: Any,
+        bias: Any,
+        wanted: Any,
+    ) -> Any:
+        scaled = gradient if weight is None else gradient * weight
+        of_input = aten.native_layer_norm_backward(scaled, x, shape, mean, rstd, None, None, [True, False, False])[0]
+        rows = gradient.dim() - len(shape)
+        forward = node.args[3].args[0] if node.args[3].target is operator.getitem else None
+        normed = self._normed[forward] if forward in self._normed else (x - mean) * rstd
+        summed = [x.sum(list(range(rows))) if rows else x for x in (gradient * normed, gradient)]
+        return of_input, summed[0] if wanted[1] else None, summed[1] if wanted[2] else None
 
     def _needs_loop(self, op: Any) -> bool:
         if op in self._loops:
@@ -151,7 +190,8 @@ def _choose(target: torch.Tensor, indices: list[torch.Tensor], value: torch.Tens
     return torch.where(mask, target + number if accumulate else number, target)
 
 
-def _run_lane_by_lane(op: Any, args: Any, kwargs: Any) -> Any:
+def _run_on_all(function: Any, args: Any, kwargs: Any) -> Any:
+    """Calls a function of tensors that have the lanes as dimension 0."""
     leaves, form = pytree.tree_flatten((args, kwargs))
     level = _functorch.current_level()
     batched = next(x for x in leaves if _is_batched(x))
@@ -166,7 +206,7 @@ def _run_lane_by_lane(op: Any, args: Any, kwargs: Any) -> Any:
 
     with temporarily_pop_interpreter_stack():
         bare_args, bare_kwargs = pytree.tree_unflatten([bare(x) for x in leaves], form)
-        result = lane_by_lane(op)(*bare_args, **bare_kwargs)
+        result = function(*bare_args, **bare_kwargs)
     return pytree.tree_map(
         lambda x: _functorch._add_batch_dim(x, 0, level) if isinstance(x, torch.Tensor) else x, result
     )
@@ -206,6 +246,7 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
             # Without running statistics it changes nothing, and this is the name that says so.
             node.target = aten._native_batch_norm_legit.no_stats
             node.args = (*node.args[:3], *node.args[5:])
+    _stack_as_read(graph.graph)
     seen: dict[str, torch.fx.Node] = {}
     for node in list(graph.graph.nodes):
         if node.op != "call_function":
@@ -217,6 +258,35 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
             graph.graph.erase_node(node)
     graph.graph.eliminate_dead_code()
     graph.recompile()
+
+
+def _stack_as_read(graph: torch.fx.Graph) -> None:
+    """Makes a stack in the order of dimensions in which it is copied, where nothing else reads it.
+
+    The gradients of queries, keys and values are stacked so, and the stack was copied as a whole. A
+    stack of four or five dimensions stays: PyTorch may lay that out with the channels last.
+    """
+    for node in list(graph.nodes):
+        if node.target is not aten.clone.default or node.kwargs.get("memory_format") is not torch.contiguous_format:
+            continue
+        permuted = node.args[0]
+        stacked = permuted.args[0] if permuted.target is aten.permute.default else permuted
+        if stacked is permuted or stacked.target is not aten.stack.default:
+            continue
+        rank = len(permuted.args[1])
+        if len(permuted.users) > 1 or len(stacked.users) > 1 or rank in (4, 5):
+            continue
+        order = [dim % rank for dim in permuted.args[1]]
+        at = stacked.args[1] % rank if len(stacked.args) > 1 else 0
+        rest = [dim - (dim > at) for dim in order if dim != at]
+        with graph.inserting_before(node):
+            parts = [graph.call_function(aten.permute.default, (part, rest)) for part in stacked.args[0]]
+            made = graph.call_function(aten.stack.default, (parts, order.index(at)))
+        for part, source in zip(parts, stacked.args[0]):
+            part.meta = permuted.meta | {"val": source.meta["val"].permute(rest)}
+        made.meta = stacked.meta | {"val": node.meta["val"]}
+        node.replace_all_uses_with(made)
+        graph.erase_node(node)
 
 
 _RESHAPES = (

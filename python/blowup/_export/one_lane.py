@@ -24,7 +24,7 @@ from torch._decomp import decomposition_table, decompositions, get_decomposition
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
-from blowup._export import draws, places
+from blowup._export import draws, folded, places
 from blowup._export.rules import has_batching_rule
 from blowup._refused import Refused
 
@@ -204,6 +204,7 @@ def _decompositions() -> dict[Any, Callable[..., Any]]:
         if isinstance(op, torch._ops.OpOverload)
         and op.namespace == "aten"
         and not has_batching_rule(op)
+        and not folded.has_rule(op)
         and torch.Tag.nondeterministic_seeded not in op.tags
         and any("Tensor" in str(argument.type) for argument in op._schema.arguments)
     }

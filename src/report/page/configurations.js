@@ -21,7 +21,7 @@ function tallyConfigurations(rows) {
     /** A trial of it, which stands for its axes. */
     first: (id) => members(id)[0],
     trials: (id) => members(id).length,
-    rate: (id) => (decided(of(id)) ? blownOf(of(id)) / decided(of(id)) : null),
+    rate: (id) => (decided(of(id)) ? failedOf(of(id)) / decided(of(id)) : null),
     epoch: (id) => median(gathered(members(id), data.diverged).filter((epoch) => epoch > 0).sort()),
   };
 }
@@ -36,8 +36,9 @@ function rateCell(id) {
   const counts = configurations.counts(id);
   const n = decided(counts);
   if (n === 0) return "";
-  const [low, high] = wilson(blownOf(counts), n);
-  const rate = blownOf(counts) / n;
+  // The trials of a configuration have a seed each.
+  const [low, high] = wilson(failedOf(counts), n);
+  const rate = failedOf(counts) / n;
   return el("span", { class: "rate-cell", title: `95% interval ${low.toFixed(3)} to ${high.toFixed(3)}` },
     el("span", { class: "whisker" }, el("span", { class: "span", style: `left:${100 * low}%;width:${100 * (high - low)}%` }), el("span", { class: "at", style: `left:${100 * rate}%` })),
     rateText(rate));
@@ -49,8 +50,9 @@ function buildConfigurations() {
   const number = (title, key, cell = (id) => key(id) ?? "") => ({ title, numeric: true, key, cell });
   const columns = [
     number("trials", (id) => now().trials(id), (id) => el("button", { type: "button", class: "link", onclick: () => choose(levelsOf(first(id))) }, plural(now().trials(id), "trial"))),
-    number("blew up", (id) => blownOf(now().counts(id)), (id) => count(blownOf(now().counts(id)))),
+    number("failed", (id) => failedOf(now().counts(id)), (id) => count(failedOf(now().counts(id)))),
     number("rate, 95%", (id) => now().rate(id), rateCell),
+    number("blew up", (id) => blownOf(now().counts(id)), (id) => count(blownOf(now().counts(id)))),
     number("epoch", (id) => now().epoch(id)),
     { title: "outcomes", key: (id) => outcomeKey(now().counts(id)), cell: (id) => outcomeBar(now().counts(id), true) },
     ...(data.counts.lost > 0 ? [number("lost", (id) => lostOf(now().counts(id)) || null)] : []),

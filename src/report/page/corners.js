@@ -9,25 +9,28 @@ function stretches(axis) {
   return { parts, found };
 }
 
-/** Trials with a verdict and those that blew up, summed over the rectangle before each pair of stretches' parts. */
+/** Trials with a verdict and those that failed, summed over the rectangle before each pair of stretches' parts. */
 function sums(rows, a, b) {
   const [n, m] = [a.parts.length + 1, b.parts.length + 1];
   const all = new Uint32Array(n * m);
-  const blown = new Uint32Array(n * m);
+  const failed = new Uint32Array(n * m);
   for (const row of rows) {
     const verdict = data.verdict[row];
     if (verdict >= LOST) continue;
     const at = (a.partOf[a.codes[row]] + 1) * m + b.partOf[b.codes[row]] + 1;
     all[at]++;
-    if (verdict === DIVERGED || verdict === NONFINITE) blown[at]++;
+    if (data.failed[verdict]) failed[at]++;
   }
-  for (const table of [all, blown])
+  for (const table of [all, failed])
     for (let i = 1; i < n; i++) for (let j = 1; j < m; j++) table[i * m + j] += table[(i - 1) * m + j] + table[i * m + j - 1] - table[(i - 1) * m + j - 1];
   const within = (table, [p, q], [r, s]) => table[(q + 1) * m + s + 1] - table[p * m + s + 1] - table[(q + 1) * m + r] + table[p * m + r];
-  return { all: (one, other) => within(all, one, other), blown: (one, other) => within(blown, one, other) };
+  return { all: (one, other) => within(all, one, other), failed: (one, other) => within(failed, one, other) };
 }
 
-/** Of all stretches of an axis and of two: the one whose 95% interval starts highest, and the one whose interval ends lowest. */
+/**
+ * Of all stretches of an axis and of two: the one whose score interval over its trials starts highest, and the one whose interval ends
+ * lowest. That weighs rates by how many trials they are of; the interval that is shown goes by seeds.
+ */
 function corners(rows) {
   let [worst, safest] = [null, null];
   const all = { parts: [{}], found: [[0, 0]], partOf: [0], codes: new Uint8Array(data.rows) };
@@ -42,7 +45,7 @@ function corners(rows) {
     for (const one of a.found) for (const other of b.found) {
       const n = counts.all(one, other);
       if (n === 0) continue;
-      const hits = counts.blown(one, other);
+      const hits = counts.failed(one, other);
       const [low, high] = wilson(hits, n);
       const corner = () => ({ levels: [...level(a, one), ...level(b, other)], n, hits, low, high });
       if (worst === null || low > worst.low) worst = corner();
@@ -51,5 +54,7 @@ function corners(rows) {
   };
   for (const side of sides) consider(side, all);
   sides.forEach((a, i) => sides.slice(i + 1).forEach((b) => consider(a, b)));
+  for (const corner of [worst, safest].filter((some) => some !== null))
+    [corner.low, corner.high] = seedInterval(having(rows, corner.levels), (verdict) => data.failed[verdict]);
   return { worst, safest };
 }

@@ -58,10 +58,10 @@ function labels(axis) {
 }
 
 /** Where the verdicts stand in `counts`: outcomes first, then the reasons for which a trial is lost. */
-const DIVERGED = data.verdicts.indexOf("diverged");
-const NONFINITE = data.verdicts.indexOf("nonfinite");
 const LOST = data.outcomes;
 const VERDICTS = data.verdicts.length;
+/** The seeds that an interval tells apart; further ones share these clusters. */
+const MOST_SEEDS = 1024;
 
 /** Axes that are causes of their own; the others follow one of these. Seeds only repeat. */
 const causes = data.axes.filter((axis) => !axis.follows && !axis.repeats);

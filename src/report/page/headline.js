@@ -1,15 +1,15 @@
-// The first thing to read: how many trials blew up, in which corner most and in which least, and how soon.
+// The first thing to read: how many trials failed, in which corner most and in which least, and how soon.
 
 function drawHeadline(rows) {
   const counts = tally(rows);
-  const [n, blown] = [decided(counts), blownOf(counts)];
+  const [n, failed, blown] = [decided(counts), failedOf(counts), blownOf(counts)];
   const { worst, safest } = corners(rows);
   const part = rows.length < data.rows ? "filtered " : data.sampled ? "sampled " : "";
   const none = n === 0 ? `no ${part}trial has a verdict` : null;
   byId("headline").replaceChildren(
     el("div", { class: "lead" },
-      el("p", { class: "big" }, none ?? [el("strong", { id: "blown" }, count(blown)), ` of `, el("strong", { id: "decided" }, count(n)), ` ${part}trials blew up`]),
-      none ? "" : el("p", { class: "rate" }, `${percent(blown / n)} diverged or became non-finite`),
+      el("p", { class: "big" }, none ?? [el("strong", { id: "failed" }, count(failed)), ` of `, el("strong", { id: "decided" }, count(n)), ` ${part}trials failed`]),
+      none ? "" : el("p", { class: "rate" }, `${percent(failed / n)}; `, el("span", { id: "blown" }, count(blown)), ` blew up (${percent(blown / n)} diverged or became non-finite)`),
       outcomeBar(counts),
       outcomeList(counts)),
     corner("Worst corner", worst, "worst"),
@@ -21,7 +21,7 @@ function drawHeadline(rows) {
 function corner(title, found, id) {
   const text = found
     ? [el("p", { class: "corner" }, described(found.levels)),
-       el("p", {}, `${count(found.hits)} of ${count(found.n)} blew up `, el("span", { class: "muted" }, `(95%: ${bound(found.low)} to ${bound(found.high)})`))]
+       el("p", {}, `${count(found.hits)} of ${count(found.n)} failed `, el("span", { class: "muted" }, `(95%: ${bound(found.low)} to ${bound(found.high)})`))]
     : [el("p", { class: "muted" }, "no axis varies")];
   const show = found && el("button", { type: "button", class: "link", onclick: () => choose(found.levels) }, "its trials");
   return el("div", { class: "card", id }, el("h2", {}, title), text, show);

@@ -187,7 +187,9 @@ function point(panel, at, clientX, clientY) {
   if (n > 0) {
     const rate = isRate(metric) ? metric : RATES[0];
     const hits = rate.hits(counts, 0);
-    const [low, high] = wilson(hits, n);
+    const members = [];
+    cells.cellOf.forEach((cell, i) => { if (cell === index) members.push(cells.rows[i]); });
+    const [low, high] = seedInterval(members, rate.counts);
     lines.push(`${count(hits)} of ${count(n)} ${rate.unit}: ${percent(hits / n)}`, `95% interval ${low.toFixed(3)} to ${high.toFixed(3)}`);
     if (!isRate(metric)) lines.unshift(`${metric.title}: ${Number.isNaN(values[index]) ? "none" : short(values[index], 4)}`);
   } else lines.push(sum(counts, 0, VERDICTS) > 0 ? "no trial with a verdict" : "no trial here");

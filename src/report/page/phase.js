@@ -51,7 +51,7 @@ function phaseCells(rows) {
     cellOf[i] = cell;
     counts[cell * VERDICTS + data.verdict[rows[i]]]++;
   }
-  return { axes, dims, size, cellOf, counts };
+  return { axes, dims, size, cellOf, counts, rows };
 }
 
 /** A value for every cell; NaN where there is none. */

@@ -1,12 +1,14 @@
 // What the reader has chosen, kept in the address after `#` so that a reload or a copied link shows the same.
 
 const RATES = [
-  { name: "divergence_rate", title: "divergence rate", unit: "blew up (diverged or non-finite)", hits: (c, at) => blownOf(c, at) },
+  { name: "failure_rate", title: "failure rate", unit: "failed", hits: failedOf, counts: (verdict) => data.failed[verdict] },
+  { name: "divergence_rate", title: "divergence rate", unit: "blew up (diverged or non-finite)", hits: blownOf, counts: (verdict) => data.blown[verdict] },
   ...data.verdicts.slice(0, LOST).map((name, i) => ({
     name: `${name}_rate`,
     title: `share ${name}`,
     unit: `ended ${name}`,
-    hits: (c, at) => c[at + i],
+    hits: (c, at = 0) => c[at + i],
+    counts: (verdict) => verdict === i,
   })),
 ];
 const EPOCHS = [
@@ -27,7 +29,7 @@ function defaults() {
   const late = (axis) => (axis.name === "label" || axis.levels.includes("") ? 1 : 0);
   names.sort((a, b) => late(a) - late(b));
   const name = (axis) => axis?.name ?? "";
-  return { x: name(x), y: name(y), columns: name(names[0]), rows: name(names[1]), metric: "divergence_rate", by: name(names[0] ?? causes.find((axis) => axis.levels.length <= 8)) };
+  return { x: name(x), y: name(y), columns: name(names[0]), rows: name(names[1]), metric: "failure_rate", by: name(names[0] ?? causes.find((axis) => axis.levels.length <= 8)) };
 }
 
 const state = {

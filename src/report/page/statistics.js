@@ -1,12 +1,38 @@
-// Counts, rates, intervals, survival. The same definitions as summary.csv: rates are shares of the trials with a verdict.
+// Counts, rates, intervals, survival. The same definitions as in the table of a sweep: rates are shares of the trials with a verdict.
 
-/** The 95% score interval of Wilson (1927). */
-function wilson(hits, n) {
-  const z = 1.959963984540054;
+const Z = 1.959963984540054;
+
+/** The 95% score interval of Wilson (1927) for a share `p` in `n` draws, which need be no whole number. */
+function score(p, n) {
+  const centre = (p + (Z * Z) / (2 * n)) / (1 + (Z * Z) / n);
+  const half = (Z / (1 + (Z * Z) / n)) * Math.sqrt((p * (1 - p)) / n + (Z * Z) / (4 * n * n));
+  return [p === 0 ? 0 : centre - half, p === 1 ? 1 : centre + half];
+}
+const wilson = (hits, n) => score(hits / n, n);
+
+/** The 95% interval of the share of these rows with a verdict for which `isHit(verdict)` holds. It goes by seeds: see docs/results.md. */
+function seedInterval(rows, isHit) {
+  const seed = data.axes.find((axis) => axis.repeats);
+  const clusters = new Map();
+  let [hits, n] = [0, 0];
+  for (const row of rows) {
+    const verdict = data.verdict[row];
+    if (verdict >= LOST) continue;
+    const at = seed ? seed.codes[row] % MOST_SEEDS : 0;
+    const cluster = clusters.get(at) ?? [0, 0];
+    if (isHit(verdict)) { cluster[0]++; hits++; }
+    cluster[1]++;
+    n++;
+    clusters.set(at, cluster);
+  }
+  const k = clusters.size;
   const p = hits / n;
-  const centre = (p + (z * z) / (2 * n)) / (1 + (z * z) / n);
-  const half = (z / (1 + (z * z) / n)) * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n));
-  return [hits === 0 ? 0 : centre - half, hits === n ? 1 : centre + half];
+  if (k < 2 || hits === 0 || hits === n) return score(p, k);
+  let squares = 0;
+  for (const [some, all] of clusters.values()) squares += (some - p * all) ** 2;
+  const variance = ((k / (k - 1)) * squares) / (n * n);
+  const draws = ((p * (1 - p)) / variance) * (Z / data.student[k - 2]) ** 2;
+  return score(p, Math.min(Math.max(draws, k), n));
 }
 
 /** How many rows have each verdict. */
@@ -22,7 +48,9 @@ const sum = (counts, from, to) => {
 };
 const decided = (counts, at = 0) => sum(counts, at, at + LOST);
 const lostOf = (counts, at = 0) => sum(counts, at + LOST, at + VERDICTS);
-const blownOf = (counts, at = 0) => counts[at + DIVERGED] + counts[at + NONFINITE];
+const among = (kinds) => (counts, at = 0) => kinds.reduce((all, holds, i) => all + (holds ? counts[at + i] : 0), 0);
+const failedOf = among(data.failed);
+const blownOf = among(data.blown);
 
 /** The values of these rows. */
 function gathered(rows, values) {

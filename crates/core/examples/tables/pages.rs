@@ -2,6 +2,7 @@
 //! Each part that is written stands between two lines, which stay.
 
 use blowup_core::axis::{self, ALL_SAMPLES, Axis, Bounds, Default, Kind, Rides, Short};
+use blowup_core::bundle::SUFFIX;
 use blowup_core::record::column::{About, abouts};
 use blowup_core::record::{self, EPOCH, LAYER, STEP, TRIAL};
 use blowup_core::summary;
@@ -109,6 +110,10 @@ fn values(axis: &Axis) -> String {
             if let Some(Short { sets, names: takes }) = short {
                 let which = match takes.len() == names.len() {
                     true => format!("any of them with a number, as in {}(0.1),", takes[0]),
+                    false if takes.len() + 1 == names.len() => {
+                        let other = names.iter().find(|name| !takes.contains(name)).map_or("", |name| name);
+                        format!("any of them but {other} with a number, as in {}(0.1),", takes[0])
+                    }
                     false => takes.iter().map(|name| format!("{name}(x)")).collect::<Vec<_>>().join(" or "),
                 };
                 text += &format!("; {which} sets `{}` too", sets.name());
@@ -148,8 +153,11 @@ fn default(axis: &Axis) -> String {
         Default::OfInit => "0.0; with `init` pytorch PyTorch's own".to_owned(),
         Default::OfNetwork(of) => {
             let applies = |name: &&&str| axis.needs.iter().all(|need| fits(need, name));
-            let each = Network::NAMES.iter().filter(applies).map(|name| format!("{} for {name}", of(name)));
-            each.collect::<Vec<_>>().join(", ")
+            let names: Vec<&str> = Network::NAMES.iter().filter(applies).copied().collect();
+            match of_bundle(axis) {
+                Some(other) => format!("{}; {other} in a bundle", of(names[0])),
+                None => names.iter().map(|name| format!("{} for {name}", of(name))).collect::<Vec<_>>().join(", "),
+            }
         }
         Default::OfTask => {
             let usual = TaskKind::Teacher.default_loss();
@@ -160,6 +168,12 @@ fn default(axis: &Axis) -> String {
             each.fold(usual.name().to_owned(), |all, other| all + &other)
         }
     }
+}
+
+/// What an axis is by default in a bundle, where it applies to built-in nets and bundles alike.
+fn of_bundle(axis: &Axis) -> Option<&'static str> {
+    let Default::OfNetwork(of) = axis.default else { return None };
+    axis.needs.is_empty().then(|| of(SUFFIX))
 }
 
 /// Whether a condition lets a network of this name through.

@@ -2,7 +2,7 @@
 //! and of nothing else.
 
 use super::{Axis, Id, Identity, TABLE};
-use crate::trial::{Budget, Given, Trial, TrialId, Value};
+use crate::trial::{Budget, Given, InitKind, Trial, TrialId, Value};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -28,6 +28,7 @@ impl Trial {
     /// The text of every field that changes the run, but for the seed, which stands behind it. An
     /// axis that was added later is appended only where it is not at its default, so the ids of
     /// existing sweeps stay as they are.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every other axis means what it says")]
     fn unseeded_identity(&self) -> Vec<u8> {
         use Value::{Float, Integer, Text};
         let mut text = Vec::with_capacity(512);
@@ -36,8 +37,12 @@ impl Trial {
             return text;
         }
         let task = &self.task;
+        let stored = self.init.kind == InitKind::Stored;
         if let Some(bundle) = &task.bundle {
             put_text(&mut text, "bundle", format_args!("{:?}", bundle.sha256));
+            if !stored {
+                put_text(&mut text, "initialized", format_args!("{:?}", bundle.initialized));
+            }
         } else {
             put(&mut text, "task", Text(task.kind.name()));
             put(&mut text, "inputs", Integer(task.inputs as u64));
@@ -54,8 +59,13 @@ impl Trial {
         }
         self.put_budget(&mut text);
         put(&mut text, "loss_ratio", Float(self.loss_ratio));
-        // The name of a bundle is its path, which means nothing.
-        let means = |axis: &&Axis| task.bundle.is_none() || axis.id != Id::Network;
+        // The name of a bundle is its path, which means nothing. Nor does it that `init` leaves its
+        // weights as they are.
+        let means = |axis: &&Axis| match axis.id {
+            Id::Network => task.bundle.is_none(),
+            Id::Init => !stored,
+            _ => true,
+        };
         for axis in TABLE.iter().filter(|axis| matches!(axis.identity, Identity::Always)).filter(means) {
             if let Some(value) = (axis.get)(self) {
                 put(&mut text, axis.name, value);

@@ -11,7 +11,7 @@ pub use identity::UnseededHash;
 pub use own::{AxisSet, Declared, DeclaredKind, Own};
 pub use table::{COUNT, Id, TABLE};
 
-use crate::trial::{Network, Trial, Value};
+use crate::trial::{InitKind, Network, Trial, Value};
 use std::fmt;
 
 /// The value of `batch = "all"`, and of any batch that no task has.
@@ -219,6 +219,7 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.test {
             Test::OneOf(names) if *names == Network::NAMES => f.write_str("a built-in `network`"),
+            Test::OneOf(names) if *names == InitKind::DRAWN => f.write_str("`init` other than stored"),
             Test::OneOf(_) | Test::Taking(..) => write!(f, "`{}` {}", self.axis.name(), self.names().join(" or ")),
             Test::AtLeastOne => write!(f, "`{}` 1 or more", self.axis.name()),
             Test::IsTrue => write!(f, "`{}` true", self.axis.name()),

@@ -89,7 +89,7 @@ const fn with_number(names: &'static [&'static str], sets: Id, takes: &'static [
 }
 
 /// The kind of an initializer, with the names that other libraries have for some of them.
-const fn init(sets: Id) -> Kind {
+const fn init(names: &'static [&'static str], sets: Id) -> Kind {
     let aliases = &[
         ("kaiming", "he"),
         ("kaiming_normal", "he"),
@@ -100,7 +100,7 @@ const fn init(sets: Id) -> Kind {
         ("xavier_normal", "xavier"),
         ("glorot_uniform", "xavier_uniform"),
     ];
-    Kind::Choice { names: InitKind::NAMES, short: Some(Short { sets, names: InitKind::NAMES }), aliases }
+    Kind::Choice { names, short: Some(Short { sets, names: InitKind::DRAWN }), aliases }
 }
 
 const fn is(axis: Id, names: &'static [&'static str]) -> Need {
@@ -116,10 +116,18 @@ const GATED: Need = is(Id::Network, Gated::NAMES);
 const STAGED: Need = is(Id::Network, &["mlp", "rnn"]);
 const RESIDUAL: Need = Need { axis: Id::Residual, test: Test::IsTrue };
 const LEARNED: Need = is(Id::Bias, &["learned"]);
+const DRAWN: Need = is(Id::Init, InitKind::DRAWN);
 
 /// The value in a trial of a built-in net. In a bundle the axis does not apply.
 fn of_net(trial: &Trial, value: Value) -> Option<Value> {
     (trial.network != Network::Bundle).then_some(value)
+}
+
+/// The initializer of a trial: of a built-in net, or of the parameters of a bundle that the spec
+/// names.
+fn init_of(trial: &Trial) -> Option<Init> {
+    let named = trial.task.bundle.as_ref().is_none_or(|bundle| !bundle.initialized.is_empty());
+    named.then_some(trial.init)
 }
 
 /// The text of a value that is a name.
@@ -234,12 +242,11 @@ axes! {
     },
     Init: Axis {
         name: "init",
-        kind: init(Id::InitScale),
-        default: Is(Text("pytorch")),
-        needs: &[BUILT_IN],
+        kind: init(InitKind::NAMES, Id::InitScale),
+        default: OfNetwork(|network| if Network::NAMES.contains(&network) { "pytorch" } else { "stored" }),
         title: "initialization",
-        text: "The initializer of the weights, as in `torch.nn.init`. It sees the gates of a recurrent layer as one matrix, as PyTorch's do.",
-        get: |trial| of_net(trial, Text(trial.init.kind.name())),
+        text: "The initializer of the weights, as in `torch.nn.init`. It sees the gates of a recurrent layer as one matrix, as PyTorch's do. In a bundle it is for the parameters that `init_parameters` names; stored, the default there, keeps what the bundle has.",
+        get: |trial| Some(Text(init_of(trial)?.kind.name())),
         set: |trial, value| trial.init.kind = known(value, InitKind::from_name),
         ..PLAIN
     },
@@ -247,10 +254,10 @@ axes! {
         name: "init_scale",
         kind: FINITE,
         default: Is(Float(1.0)),
-        needs: &[BUILT_IN],
+        needs: &[DRAWN],
         title: "scale of the initial weights",
         text: "The standard deviation of normal, the bound of uniform, the variance times fan_in of scaled, the value of constant; a gain for the others.",
-        get: |trial| of_net(trial, Float(trial.init.scale)),
+        get: |trial| Some(Float(init_of(trial).filter(|init| init.kind != InitKind::Stored)?.scale)),
         set: |trial, value| trial.init.scale = f64::of(value),
         ..PLAIN
     },
@@ -268,7 +275,7 @@ axes! {
     },
     RecurrentInit: Axis {
         name: "recurrent_init",
-        kind: init(Id::RecurrentInitScale),
+        kind: init(InitKind::DRAWN, Id::RecurrentInitScale),
         default: Follows(Id::Init),
         needs: &[RECURRENT],
         identity: Written(7, |trial| trial.recurrent_init.map(|init| format!("{:?}", (init.kind.name(), init.scale)))),

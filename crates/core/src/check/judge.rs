@@ -6,6 +6,7 @@ use super::roster::{Roster, TrialGroup};
 use super::run::{Occurrences, Run};
 use super::text::short;
 use super::{Case, Code, Finding, Gate};
+use crate::failure::counted;
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::expect::{Bound, Expect, Tolerance};
@@ -53,7 +54,7 @@ fn whole(roster: &Roster, run: &Run) -> Vec<Case> {
 }
 
 fn expectation(expect: &Expect, group: &TrialGroup, rows: SweepRows<'_>) -> Case {
-    let Estimate { value, interval, n, empty, nan, recordable, unrecorded } =
+    let Estimate { value, interval, seeds, n, empty, nan, recordable, unrecorded } =
         measure(&expect.metric, &group.places, rows);
     let expected = expected(expect.bound);
     let metric = expect.metric.text.clone();
@@ -70,6 +71,7 @@ fn expectation(expect: &Expect, group: &TrialGroup, rows: SweepRows<'_>) -> Case
         Some(value) => {
             let of = if value.is_nan() && nan > 0 { format!("{nan} of n = {n} are NaN") } else { format!("n = {n}") };
             let of = if empty > 0 { format!("{of}, {empty} more are empty") } else { of };
+            let of = seeds.map_or(of.clone(), |seeds| format!("{of}, {}", counted(seeds, "seed")));
             let message = format!("{metric} is {}{at} ({of}), expected {expected}", readable(value, expect.bound));
             Some(Finding { code: Code::ExpectationFailed, message })
         }
@@ -89,6 +91,7 @@ fn expectation(expect: &Expect, group: &TrialGroup, rows: SweepRows<'_>) -> Case
         expected,
         measured: value,
         interval,
+        seeds,
         n,
         empty,
         finding,

@@ -62,6 +62,9 @@ fn test_case(suite: &str, case: &Case, place: &dyn Fn(usize) -> String) -> TestC
     property("expected", &case.expected);
     property("measured", &number(case.measured));
     property("n", &case.n.to_string());
+    if let Some(seeds) = case.seeds {
+        property("seeds", &seeds.to_string());
+    }
     property("empty", &case.empty.to_string());
     if let Some((low, high)) = case.interval {
         property("low", &record::float(low));

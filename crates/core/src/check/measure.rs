@@ -8,16 +8,17 @@ use super::run::Run;
 use crate::record::is_recorded;
 use crate::spec::Spec;
 use crate::spec::metric::{Expr, Formula, Function, Metric, Rate, What};
-use crate::summary::wilson;
-use crate::verdict::Outcome;
+use crate::summary::BySeed;
 
 /// The value of a metric, and what it was measured on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// It is `None` if there was nothing to measure, or too little for a variance.
     pub value: Option<f64>,
-    /// The 95% interval of a rate.
+    /// The 95% interval of a rate, which goes by seeds.
     pub interval: Option<(f64, f64)>,
+    /// The number of seeds among the trials of a rate.
+    pub seeds: Option<u64>,
     /// The number of values that went into it: one for each trial, or for each layer of each trial.
     /// For a count it is the number of those that could have a value.
     pub n: u64,
@@ -42,7 +43,7 @@ pub struct SweepRows<'a> {
 /// Measures a metric of the trials at these places of the grid.
 pub fn measure(metric: &Metric, places: &[u32], rows: SweepRows<'_>) -> Estimate {
     match &metric.what {
-        What::Rate(rate) => measure_rate(*rate, places, rows.run),
+        What::Rate(rate) => measure_rate(*rate, places, rows),
         What::Aggregate(function, formula) => {
             let (mut values, mut empty) = (Vec::with_capacity(places.len()), 0);
             let observed = Observed::new(formula, rows);
@@ -57,28 +58,24 @@ pub fn measure(metric: &Metric, places: &[u32], rows: SweepRows<'_>) -> Estimate
             let n = values.len() as u64 + if *function == Function::Count { empty } else { 0 };
             let value = if n == 0 { None } else { aggregate(*function, &values) };
             let nan = values.iter().filter(|x| x.is_nan()).count() as u64;
-            Estimate { value, interval: None, n, empty, nan, recordable, unrecorded }
+            Estimate { value, interval: None, seeds: None, n, empty, nan, recordable, unrecorded }
         }
     }
 }
 
-fn measure_rate(rate: Rate, places: &[u32], run: &Run) -> Estimate {
-    let counts = |outcome: Outcome| match rate {
-        Rate::Divergence => outcome.blew_up(),
-        Rate::Nonfinite => outcome == Outcome::Nonfinite,
-        Rate::Converged => outcome == Outcome::Converged,
-        Rate::Stalled => outcome == Outcome::Stalled,
-        Rate::Unsettled => outcome == Outcome::Unsettled,
-    };
-    let (mut hits, mut n) = (0, 0);
-    for outcome in places.iter().filter_map(|place| run.outcome(*place)) {
-        n += 1;
-        hits += u64::from(counts(outcome));
+fn measure_rate(rate: Rate, places: &[u32], rows: SweepRows<'_>) -> Estimate {
+    let (mut counted, mut n) = (BySeed::default(), 0);
+    for place in places {
+        if let Some(outcome) = rows.run.outcome(*place) {
+            n += 1;
+            counted.add(usize::from(rows.roster.clusters[*place as usize]), rate, outcome);
+        }
     }
-    let some = n > 0;
+    let interval = counted.interval();
     Estimate {
-        value: some.then(|| hits as f64 / n as f64),
-        interval: some.then(|| wilson(hits, n)),
+        value: interval.map(|of| of.rate),
+        interval: interval.map(|of| (of.low, of.high)),
+        seeds: Some(counted.seeds()),
         n,
         empty: 0,
         nan: 0,

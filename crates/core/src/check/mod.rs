@@ -78,8 +78,10 @@ pub struct Case {
     pub expected: String,
     /// It is `None` if nothing could be measured.
     pub measured: Option<f64>,
-    /// The 95% interval of a rate.
+    /// The 95% interval of a rate, which goes by seeds.
     pub interval: Option<(f64, f64)>,
+    /// The number of seeds among the trials of a rate.
+    pub seeds: Option<u64>,
     /// The number of values that went into it.
     pub n: u64,
     /// The number of trials (or layers) whose cells are empty.
@@ -100,6 +102,7 @@ impl Case {
             expected: "0".to_owned(),
             measured: Some(count as f64),
             interval: None,
+            seeds: None,
             n,
             empty: 0,
             finding,

@@ -4,6 +4,7 @@
 use crate::spec::filter::{Attribute, Filter};
 use crate::spec::unmet::{self, Coverage, Unmet};
 use crate::spec::{Diagnostics, Mistake, Problems, Spec};
+use crate::summary::Clusters;
 use crate::trial::{Trial, TrialId};
 use std::collections::HashMap;
 
@@ -11,6 +12,8 @@ use std::collections::HashMap;
 pub struct Roster {
     pub ids: Vec<TrialId>,
     pub shapes: Vec<Dimensions>,
+    /// The cluster of each trial's seed, by which intervals go.
+    pub clusters: Vec<u16>,
     places: HashMap<TrialId, u32>,
     /// The groups of each expectation, in the order of the spec.
     pub expects: Vec<Vec<TrialGroup>>,
@@ -41,6 +44,7 @@ impl Roster {
     /// Goes over the grid of a spec.
     pub fn new(spec: &Spec) -> Roster {
         let (mut ids, mut shapes, mut places) = (Vec::new(), Vec::new(), HashMap::new());
+        let (mut clusters, mut seen) = (Vec::new(), Clusters::default());
         let mut expects: Vec<Grouping> = spec.expects.iter().map(|e| Grouping::new(&e.filter, &e.by)).collect();
         let everything = Filter::default();
         let mut baseline = Grouping::new(&everything, &spec.baseline.by);
@@ -53,6 +57,7 @@ impl Roster {
             ids.push(id);
             let (depth, steps) = (trial.network.depth(), trial.network.sequence_length().unwrap_or(0));
             shapes.push(Dimensions { depth: depth as u64, steps: steps as u64 });
+            clusters.push(seen.of(trial.seed) as u16);
             places.insert(id, place);
             for groups in expects.iter_mut().chain([&mut baseline]) {
                 groups.add(&trial, place);
@@ -60,7 +65,7 @@ impl Roster {
         }
         let expects = expects.into_iter().map(|groups| groups.all).collect();
         let unmet = coverages.iter().flat_map(Coverage::unmet).chain(trials.unmet()).collect();
-        Roster { ids, shapes, places, expects, baseline: baseline.all, unmet }
+        Roster { ids, shapes, clusters, places, expects, baseline: baseline.all, unmet }
     }
 
     /// The place of a trial in the grid.

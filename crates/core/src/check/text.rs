@@ -143,7 +143,8 @@ fn verdict(gate: &Gate) -> String {
 }
 
 fn table(cases: &[Case]) -> String {
-    let head = ["", "expectation", "group", "metric", "measured", "95% interval", "n", "expected"].map(str::to_owned);
+    let head =
+        ["", "expectation", "group", "metric", "measured", "95% interval", "n", "seeds", "expected"].map(str::to_owned);
     let rows = cases.iter().map(|case| {
         let empty = if case.empty > 0 { format!(" ({} empty)", case.empty) } else { String::new() };
         [
@@ -154,6 +155,7 @@ fn table(cases: &[Case]) -> String {
             case.measured.map(short).unwrap_or_else(|| "none".to_owned()),
             case.interval.map(|(low, high)| format!("{low:.3} to {high:.3}")).unwrap_or_default(),
             format!("{}{empty}", case.n),
+            case.seeds.map(|seeds| seeds.to_string()).unwrap_or_default(),
             case.expected.clone(),
         ]
     });

@@ -1,6 +1,7 @@
 //! How many trials had which verdict.
 
 use super::Verdict;
+use crate::spec::metric::Rate;
 use crate::verdict::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,12 @@ pub struct Counts {
     pub unsettled: u64,
     pub diverged: u64,
     pub nonfinite: u64,
+    #[serde(default)]
+    pub untrained: u64,
+    #[serde(default)]
+    pub relapsed: u64,
+    #[serde(default)]
+    pub ruined: u64,
     pub lost: u64,
     /// The trials without a row.
     pub missing: u64,
@@ -37,6 +44,9 @@ impl Counts {
             unsettled: self.unsettled + other.unsettled,
             diverged: self.diverged + other.diverged,
             nonfinite: self.nonfinite + other.nonfinite,
+            untrained: self.untrained + other.untrained,
+            relapsed: self.relapsed + other.relapsed,
+            ruined: self.ruined + other.ruined,
             lost: self.lost + other.lost,
             missing: self.missing + other.missing,
         }
@@ -47,6 +57,12 @@ impl Counts {
         self.trials - self.lost
     }
 
+    /// The trials that a rate counts.
+    pub fn hits(&self, rate: Rate) -> u64 {
+        let mut counts = *self;
+        Outcome::ALL.into_iter().filter(|outcome| rate.counts(*outcome)).map(|outcome| *counts.of(outcome)).sum()
+    }
+
     fn of(&mut self, outcome: Outcome) -> &mut u64 {
         match outcome {
             Outcome::Converged => &mut self.converged,
@@ -54,6 +70,9 @@ impl Counts {
             Outcome::Unsettled => &mut self.unsettled,
             Outcome::Diverged => &mut self.diverged,
             Outcome::Nonfinite => &mut self.nonfinite,
+            Outcome::Untrained => &mut self.untrained,
+            Outcome::Relapsed => &mut self.relapsed,
+            Outcome::Ruined => &mut self.ruined,
         }
     }
 }

@@ -23,7 +23,7 @@ use std::iter::once;
 
 /// The number of the layout. It is raised when a column is added, is removed or changes its
 /// meaning.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The sections of a line of `runs.csv`. The header and every row are made of `ALL` in this order,
 /// each section from its one table.

@@ -65,7 +65,7 @@ pub static VERDICT: [Column<Verdict>; 2] = [
 ];
 
 /// The columns behind the verdict. A lost trial has none of them.
-pub static MEASURED: [Column<Measured>; 34] = [
+pub static MEASURED: [Column<Measured>; 48] = [
     About {
         name: "epoch_diverged",
         unit: "epoch",
@@ -331,6 +331,131 @@ pub static MEASURED: [Column<Measured>; 34] = [
         ..PLAIN
     }
     .text(|measured| measured.origin.as_ref()?.source.as_deref()),
+    About {
+        name: "nonfinite_sample",
+        unit: "row of the data",
+        text: "The sample whose part of that value was not finite, the first one of the batch: its place in the data, from 0.",
+        empty: "where that was so for every sample, and where it is not sure which sample a number belongs to",
+        ..PLAIN
+    }
+    .integer(|measured| match (&measured.site, &measured.origin) {
+        (Some(site), _) => site.sample,
+        (None, origin) => origin.as_ref()?.sample,
+    }),
+    About {
+        name: "born_large",
+        text: "Whether the loss began above the threshold of divergence, and neither an epoch loss nor the final loss \
+               exceeds the initial one by more than a relative 1e-4: the initialization is at fault, and not the training.",
+        ..PLAIN
+    }
+    .boolean(|measured| Some(measured.born_large)),
+    About {
+        name: "rising",
+        text: "Whether the run ended above the reference with its loss still climbing: the epoch losses of the last third \
+               and the final loss rise by the trend test of Mann (1945), one-sided at 1%.",
+        empty: "with fewer than 6 such losses, and after a NaN",
+        ..PLAIN
+    }
+    .boolean(|measured| measured.rising),
+    About {
+        name: "loss_best",
+        unit: "loss",
+        text: "The smallest of the epoch losses and the final loss.",
+        empty: "without an update, and if all are NaN",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.loss_best),
+    About {
+        name: "epoch_best",
+        unit: "epoch",
+        text: "The epoch of `loss_best`, the first of equal ones. The final loss counts as of the last epoch.",
+        empty: "where `loss_best` is",
+        ..PLAIN
+    }
+    .integer(|measured| measured.epoch_best),
+    About {
+        name: "relapse",
+        unit: "share",
+        text: "The share that was given back of the way from the reference down to `loss_best`: 0 where the run ended at \
+               its best, 1 where it is back at the reference. The run's end is the late loss from the best epoch on.",
+        empty: "where `loss_best` is above 0.9 times the reference, and after a NaN",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.relapse),
+    About {
+        name: "spikes",
+        unit: "spikes",
+        text: "How often an epoch loss rose above twice the best loss so far, and by more than a tenth of the reference, \
+               until it was back within a tenth of that best loss.",
+        ..PLAIN
+    }
+    .integer(|measured| Some(measured.spikes)),
+    About {
+        name: "spike_recovery",
+        unit: "epochs",
+        text: "The length of the longest spike.",
+        empty: "without a spike, and if the last one did not end",
+        ..PLAIN
+    }
+    .integer(|measured| measured.spike_recovery),
+    About {
+        name: "grad_norm_final",
+        unit: "norm",
+        text: "The norm of the gradient after the last update, over the batch that would come next: L2 over all \
+               parameters, before clipping.",
+        empty: "after a NaN, and where a program trains",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.grad_norm_final),
+    About {
+        name: "update_ratio_max",
+        unit: "ratio",
+        text: "The largest norm of an update over the norm of the weights before it.",
+        empty: "without an update, and where all weights are 0",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.update_ratio_max),
+    About {
+        name: "silent_layers",
+        unit: "layers",
+        text: "The layers in which every weight's gradient is exactly 0 at the first step, the output layer included: the \
+               signal underflowed, or every unit of a layer is dead.",
+        empty: "of a bundle and a program",
+        ..PLAIN
+    }
+    .integer(|measured| measured.silent_layers),
+    About {
+        name: "vanished",
+        text: "Whether the backprop signal vanishes before any update: at the first hidden layer (in a recurrent net, at the \
+               first time step) its norm is at most the dtype's epsilon (1.2e-7 in float32) times that at the last one.",
+        empty: "where `backprop_ratio` is undefined, and if a norm is not finite",
+        ..PLAIN
+    }
+    .boolean(|measured| measured.vanished),
+    About {
+        name: "dead_share",
+        unit: "share",
+        text: "The share of hidden units that pass no signal on after the last update, whatever the sample and time step: \
+               the derivative of relu is 0; |tanh(h)|, or |tanh(h / 2)| of sigmoid, is above 0.99.",
+        empty: "of other activations, of gated cells, and after a NaN",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.dead_share),
+    About {
+        name: "moved_share",
+        unit: "share",
+        text: "The norm of what the first update changed in the weights over the norm of the update. It is below 1 where \
+               the dtype rounds small changes away.",
+        empty: "without an update, and where that norm is 0 or not finite",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.moved_share),
     // What clipping and skipping did.
     About {
         name: "skipped_fraction",

@@ -17,7 +17,8 @@ pub struct Block {
     pub label: String,
     pub tasks: Tasks,
     pub budget: Budget,
-    pub loss_ratio: f64,
+    /// The `loss_ratio` of `[divergence]`; `None` where every trial takes that of its loss.
+    pub loss_ratio: Option<f64>,
     pub seeds: Seeds,
     /// The dials, of which the first is outermost. The seed is inside them all.
     pub dials: Vec<Dial>,

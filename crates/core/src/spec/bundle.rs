@@ -11,7 +11,7 @@ use crate::axis::Id;
 use crate::bundle::{Bundle, Graph, SUFFIX};
 use crate::failure::counted;
 use crate::input;
-use crate::trial::{BundleFile, Dtype, StepSize, Task, Value};
+use crate::trial::{BundleFile, Dtype, InitKind, StepSize, Task, Value};
 use serde::{Deserialize, Serialize};
 
 /// A bundle that a spec names.
@@ -35,6 +35,44 @@ pub struct TakenBundle {
     pub parameters: u64,
     pub bytes: u64,
     pub step: StepSize,
+    /// The trained parameters.
+    #[serde(default)]
+    pub named: Vec<NamedParameter>,
+}
+
+/// A trained parameter of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedParameter {
+    pub name: String,
+    pub shape: Vec<usize>,
+}
+
+impl KnownBundle {
+    /// The bundle of a block that says which parameters `init` is for.
+    pub fn initialized_by(&self, patterns: &[String]) -> KnownBundle {
+        let mut known = self.clone();
+        if let Some(file) = &mut known.task.bundle {
+            let all = self.named().iter().filter(|parameter| patterns.iter().any(|p| matches(p, &parameter.name)));
+            file.initialized = all.map(|parameter| parameter.name.clone()).collect();
+        }
+        known
+    }
+
+    fn named(&self) -> &[NamedParameter] {
+        self.taken.bundle.as_ref().map_or(&[], |bundle| &bundle.named)
+    }
+}
+
+/// Whether a name is what a pattern says, in which `*` stands for any characters.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut left) = name.strip_prefix(start) else { return false };
+    let (inner, end) = rest.rsplit_once('*').map_or(("", rest), |(inner, end)| (inner, end));
+    for part in inner.split('*') {
+        let Some(at) = left.find(part) else { return false };
+        left = &left[at + part.len()..];
+    }
+    left.ends_with(end)
 }
 
 /// The networks that this block names and that are bundles, in the order of their first mention.
@@ -90,6 +128,7 @@ fn check(draft: &Draft, view: &View, names: &[&'static str], known: &[KnownBundl
     if draft.has_own_task {
         problems.add(place, "a bundle has its own data: `task` is for the built-in networks", "leave it out");
     }
+    initialized(draft, view, names, known, problems);
     let Setting::Is(seeds) = draft.settings.seeds.or(&Setting::Is(Seeds::First(1))) else { return };
     for bundle in known.iter().filter(|bundle| names.contains(&bundle.name)) {
         let Some(TakenBundle { seeds: known, .. }) = &bundle.taken.bundle else { continue };
@@ -101,6 +140,50 @@ fn check(draft: &Draft, view: &View, names: &[&'static str], known: &[KnownBundl
             problems.add(&draft.span, message, format!("it has {told}: blowup.export(..., seeds=64) makes more"));
         }
     }
+}
+
+/// Reports parameters that a bundle does not have, and those that an initializer cannot draw.
+fn initialized(draft: &Draft, view: &View, names: &[&'static str], known: &[KnownBundle], problems: &mut Problems) {
+    let Some((patterns, place)) = &draft.settings.init_parameters else { return };
+    let kinds: Vec<InitKind> = view.values(Id::Init).unwrap_or_default().iter().filter_map(kind_of).collect();
+    for bundle in known.iter().filter(|bundle| names.contains(&bundle.name)) {
+        for pattern in patterns {
+            let mut found = bundle.named().iter().filter(|parameter| matches(pattern, &parameter.name)).peekable();
+            if found.peek().is_none() {
+                let message =
+                    format!("`{}` has no parameter `{}` that is trained", excerpt(bundle.name), excerpt(pattern));
+                problems.add(place, message, nearest(pattern, bundle.named()));
+            }
+            for NamedParameter { name, shape } in found.filter(|parameter| parameter.shape.len() < 2) {
+                if let Some(kind) = kinds.iter().find(|kind| kind.needs_matrix()) {
+                    let (kind, name) = (kind.name(), excerpt(name));
+                    let message = format!("`{kind}` draws matrices, and `{name}` has the shape {shape:?}");
+                    let hint = "name the matrices alone, as in init_parameters = [\"*.linear.weight\"]; normal, uniform and constant take any shape";
+                    problems.add(place, message, hint);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn kind_of(value: &Value) -> Option<InitKind> {
+    match value {
+        Value::Text(name) => InitKind::from_name(name),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => None,
+    }
+}
+
+/// The names of parameters that share the longest part with a pattern, as a hint.
+fn nearest(pattern: &str, all: &[NamedParameter]) -> String {
+    const SHOWN: usize = 4;
+    let written = pattern.replace('*', "");
+    let mut names: Vec<(usize, &str)> =
+        all.iter().map(|parameter| (strsim::levenshtein(&written, &parameter.name), parameter.name.as_str())).collect();
+    names.sort_unstable();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|(_, name)| format!("`{}`", excerpt(name))).collect();
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    format!("it has {}{more}", shown.join(", "))
 }
 
 fn read(name: &'static str, open: Sources<'_>) -> Result<KnownBundle, Mistake> {
@@ -118,7 +201,8 @@ fn read(name: &'static str, open: Sources<'_>) -> Result<KnownBundle, Mistake> {
     };
     let TakenBundle { samples, dtype, batch, parameters, bytes, step, .. } = bundle;
     let (path, sha256) = (taken.file.clone(), taken.sha256.clone());
-    let file = BundleFile { name: name.to_owned(), path, sha256, parameters, bytes, step };
+    let (name_of, initialized) = (name.to_owned(), Vec::new());
+    let file = BundleFile { name: name_of, path, sha256, parameters, bytes, step, initialized };
     Ok(KnownBundle { name, task: Task::of_bundle(file, samples), dtype, batch, taken })
 }
 
@@ -138,6 +222,11 @@ fn taken_of(name: &str, file: &str, bytes: &[u8]) -> Result<Taken, Mistake> {
         parameters: program.parameters() as u64,
         bytes: bytes.len() as u64,
         step: size(&program.graphs[0]),
+        named: program
+            .parameters
+            .iter()
+            .map(|held| NamedParameter { name: held.name.clone(), shape: held.shape.clone() })
+            .collect(),
     };
     Ok(Taken { bundle: Some(bundle), ..Taken::of_program(name, file, &input::sha256(bytes)) })
 }

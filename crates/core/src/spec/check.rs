@@ -3,6 +3,7 @@
 //! never at the points, so it costs the same for a billion points.
 
 use super::block::{Axes, AxisKey, AxisSetting};
+use super::bundle::{self, KnownBundle};
 use super::dial::{self, Cell, Dial};
 use super::held;
 use super::report::Problems;
@@ -24,6 +25,8 @@ pub struct View<'a> {
     /// Whether a program trains the block's trials. Then no axis has a default, and none needs
     /// another one.
     pub of_program: bool,
+    /// Whether the block says which parameters of its bundles `init` is for.
+    pub names_parameters: bool,
 }
 
 impl View<'_> {
@@ -61,6 +64,11 @@ impl View<'_> {
             }
             Default::Required | Default::Follows(_) | Default::OfInit => Some(Vec::new()),
         }
+    }
+
+    /// Whether a network of the block is a bundle.
+    pub fn trains_bundles(&self) -> bool {
+        !bundle::named(self).is_empty()
     }
 
     /// What the block gives for `id`.
@@ -102,6 +110,9 @@ impl View<'_> {
         }
         let is_true = || self.values(id).is_some_and(|values| values.contains(&Value::Boolean(true)));
         match id {
+            Id::Init | Id::InitScale if self.trains_bundles() && !self.names_parameters => {
+                Some("`init_parameters`, the parameters of the bundle that it is for".to_owned())
+            }
             Id::Nesterov if is_true() => {
                 let momentum = self.values(Id::Momentum)?;
                 let none = !momentum.iter().any(|value| matches!(value, Value::Float(x) if *x > 0.0));
@@ -218,12 +229,13 @@ impl View<'_> {
 }
 
 /// Reports what is wrong with a block as a whole.
-pub fn check(view: &View, problems: &mut Problems) {
+pub fn check(view: &View, bundles: &[KnownBundle], problems: &mut Problems) {
     needed(view, problems);
+    stored(view, problems);
     task(view, problems);
     recurrent(view, problems);
     scale(view, problems);
-    held::check(view, problems);
+    held::check(view, bundles, problems);
     threshold(view, problems);
     updates(view, problems);
     divided(view, problems);
@@ -268,6 +280,21 @@ fn needed(view: &View, problems: &mut Problems) {
     {
         let message = format!("this {network} has no `sequence_length`");
         problems.add(view.span, message, "for example sequence_length = [16, 64]");
+    }
+}
+
+/// Reports what only a block of bundles can say.
+fn stored(view: &View, problems: &mut Problems) {
+    if view.trains_bundles() {
+        return;
+    }
+    if view.can_be(Id::Init, "stored") {
+        let message = "`stored` keeps the weights of a bundle, and a built-in net has none";
+        problems.add(view.place(Id::Init), message, "the default of a built-in net is init = \"pytorch\"");
+    }
+    if view.names_parameters {
+        let message = "`init_parameters` names parameters of a bundle, and this block trains none";
+        problems.add(view.span, message, "leave it out: in a built-in net `init` is for all weights");
     }
 }
 

@@ -2,11 +2,10 @@
 //! the top of the spec. It was not checked as a whole yet.
 
 use super::block::{self, Axes};
-use super::bundle;
 use super::check::View;
 use super::data::Sources;
 use super::dial::LISTED;
-use super::key;
+use super::key::{self, INIT_PARAMETERS};
 use super::report::{Mistake, Problems, excerpt};
 use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
@@ -22,6 +21,8 @@ pub struct Settings {
     pub seeds: Setting<Seeds>,
     /// An index into the plans.
     pub task: Setting<usize>,
+    /// The patterns of the parameters that `init` is for.
+    pub init_parameters: Option<(Vec<String>, Span)>,
 }
 
 /// A setting of a spec. It may be there with a mistake, which is not the same as missing.
@@ -76,7 +77,7 @@ pub struct Draft {
 impl Draft {
     /// Whether a network of the block is a bundle.
     pub fn trains_bundles(&self) -> bool {
-        !bundle::named(&self.view(&[], &[])).is_empty()
+        self.view(&[], &[]).trains_bundles()
     }
 
     /// The block as it is checked. `samples` has the samples of each plan, as far as they are
@@ -86,7 +87,8 @@ impl Draft {
             Setting::Is(i) => (plans.get(i), samples.get(i).copied().flatten()),
             Setting::Missing | Setting::Broken => (None, None),
         };
-        View { axes: &self.axes, task, samples, span: &self.span, of_program: self.of_program }
+        let names_parameters = self.settings.init_parameters.is_some();
+        View { axes: &self.axes, task, samples, span: &self.span, of_program: self.of_program, names_parameters }
     }
 }
 
@@ -172,6 +174,10 @@ pub fn drafts(
         for entry in others {
             match entry.key.as_str() {
                 "label" => settings.label = problems.keep(&entry.value.span, label(&entry.value)).unwrap_or_default(),
+                key if key == INIT_PARAMETERS.name => {
+                    let patterns = problems.keep(&entry.value.span, settings::patterns(&entry.value));
+                    settings.init_parameters = patterns.map(|patterns| (patterns, entry.value.span.clone()));
+                }
                 _ if setting(&mut settings, entry, plans, open, problems) => {}
                 key => unknown_axis(entry, key, &key::names(&key::BLOCK), known, problems),
             }

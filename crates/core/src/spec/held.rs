@@ -4,6 +4,7 @@
 //! too ("value cannot be converted to type float without overflow"). A number that becomes 0 is
 //! accepted there, and so it is here.
 
+use super::bundle::{self, KnownBundle};
 use super::check::View;
 use super::report::{Mistake, Problems, excerpt};
 use crate::axis::Id;
@@ -50,8 +51,8 @@ fn largest(dtype: Dtype) -> &'static str {
 
 /// Reports the numbers from which no trial of the block can start. Where axes stand in one dial,
 /// their values are taken row by row, otherwise each value with each.
-pub fn check(view: &View, problems: &mut Problems) {
-    let dtypes = dtypes(view);
+pub fn check(view: &View, bundles: &[KnownBundle], problems: &mut Problems) {
+    let dtypes = dtypes(view, bundles);
     if let Some(plan) = view.task {
         let losses = view.losses();
         for &dtype in &dtypes {
@@ -79,7 +80,12 @@ pub fn check(view: &View, problems: &mut Problems) {
     }
 }
 
-fn dtypes(view: &View) -> Vec<Dtype> {
+/// The dtypes of the block. That of a bundle is in its file.
+fn dtypes(view: &View, bundles: &[KnownBundle]) -> Vec<Dtype> {
+    let names = bundle::named(view);
+    if !names.is_empty() {
+        return bundles.iter().filter(|bundle| names.contains(&bundle.name)).map(|bundle| bundle.dtype).collect();
+    }
     let named = |value: &Value| if let Value::Text(name) = value { Dtype::from_name(name) } else { None };
     view.values(Id::Dtype).unwrap_or_default().iter().filter_map(named).collect()
 }

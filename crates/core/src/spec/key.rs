@@ -179,7 +179,7 @@ pub const TOP: [Key; 14] = [
 ];
 
 /// The keys of a block, beside its axes and `zip`.
-pub const BLOCK: [Key; 5] = [
+pub const BLOCK: [Key; 6] = [
     key(
         "label",
         Takes::Label,
@@ -189,7 +189,15 @@ pub const BLOCK: [Key; 5] = [
     EPOCHS,
     STEPS,
     SEEDS,
+    INIT_PARAMETERS,
 ];
+
+/// The key of a block of bundles that says what `init` is for.
+pub const INIT_PARAMETERS: Key = key(
+    "init_parameters",
+    Takes::Texts,
+    "The parameters of a bundle that `init` is for, by their names; `*` stands for any letters, as in `[\"blocks.*.weight\"]`. The others start as the bundle has them.",
+);
 
 /// The key of a block and of `[base]` that joins lists.
 pub const ZIP: Key = key(
@@ -199,13 +207,10 @@ pub const ZIP: Key = key(
 );
 
 /// The keys of `[divergence]`.
-pub const DIVERGENCE: [Key; 1] = [usual(
-    key(
-        "loss_ratio",
-        ABOVE_ZERO,
-        "A loss above this multiple of the reference counts as diverged. The reference is the smaller of the initial loss and the loss of the best constant prediction.",
-    ),
-    Value::Float(super::LOSS_RATIO),
+pub const DIVERGENCE: [Key; 1] = [key(
+    "loss_ratio",
+    ABOVE_ZERO,
+    "A loss above this multiple of the reference counts as diverged: by default 1e6 under mse, and of a bundle or a program, and 10 under cross_entropy. The reference is the smaller of the initial loss and the loss of the best constant prediction.",
 )];
 
 /// The keys of `[record]`.

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! metric   = rate | function "(" formula ")"
-//! rate     = divergence_rate | nonfinite_rate | converged_rate | stalled_rate | unsettled_rate
+//! rate     = failure_rate | divergence_rate | nonfinite_rate | relapse_rate | ruined_rate
+//!          | converged_rate | stalled_rate | unsettled_rate | untrained_rate
 //! function = mean | geomean | median | min | max | std | var | count
 //! formula  = number | column | layers | "(" formula ")"
 //!          | ("ln" | "log10" | "sqrt" | "abs") "(" formula ")"
@@ -29,6 +30,7 @@
 
 use crate::record::LAYER;
 use crate::record::column::abouts;
+use crate::verdict::Outcome;
 
 /// A metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,24 +50,58 @@ pub enum What {
 /// A share of the trials with a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rate {
+    /// Diverged, non-finite, relapsed or ruined.
+    Failure,
     /// Diverged or non-finite.
     Divergence,
     Nonfinite,
+    Relapse,
+    Ruined,
     Converged,
     Stalled,
     Unsettled,
+    Untrained,
 }
 
 impl Rate {
-    pub const ALL: [Rate; 5] = [Rate::Divergence, Rate::Nonfinite, Rate::Converged, Rate::Stalled, Rate::Unsettled];
+    pub const ALL: [Rate; 9] = [
+        Rate::Failure,
+        Rate::Divergence,
+        Rate::Nonfinite,
+        Rate::Relapse,
+        Rate::Ruined,
+        Rate::Converged,
+        Rate::Stalled,
+        Rate::Unsettled,
+        Rate::Untrained,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
+            Rate::Failure => "failure_rate",
             Rate::Divergence => "divergence_rate",
             Rate::Nonfinite => "nonfinite_rate",
+            Rate::Relapse => "relapse_rate",
+            Rate::Ruined => "ruined_rate",
             Rate::Converged => "converged_rate",
             Rate::Stalled => "stalled_rate",
             Rate::Unsettled => "unsettled_rate",
+            Rate::Untrained => "untrained_rate",
+        }
+    }
+
+    /// Whether the rate counts a trial with this outcome.
+    pub fn counts(self, outcome: Outcome) -> bool {
+        match self {
+            Rate::Failure => outcome.failed(),
+            Rate::Divergence => outcome.blew_up(),
+            Rate::Nonfinite => outcome == Outcome::Nonfinite,
+            Rate::Relapse => outcome == Outcome::Relapsed,
+            Rate::Ruined => outcome == Outcome::Ruined,
+            Rate::Converged => outcome == Outcome::Converged,
+            Rate::Stalled => outcome == Outcome::Stalled,
+            Rate::Unsettled => outcome == Outcome::Unsettled,
+            Rate::Untrained => outcome == Outcome::Untrained,
         }
     }
 }

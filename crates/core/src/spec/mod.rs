@@ -57,6 +57,7 @@ use program::Program;
 use report::excerpt;
 use settings::Seeds;
 use source::{Entry, Span};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use task::{TaskDraft, Tasks};
 
@@ -79,10 +80,6 @@ pub struct Spec {
     /// What the spec may say, though it is hardly meant.
     pub warnings: Vec<Problem>,
 }
-
-/// A loss above this multiple of the reference counts as diverged, unless `[divergence]` says
-/// otherwise.
-const LOSS_RATIO: f64 = 1e6;
 
 impl Spec {
     /// Reads a spec. `file` is its name in messages. `open` gives, for the path of a csv task as it
@@ -128,6 +125,14 @@ impl Spec {
         all.join("; ")
     }
 
+    /// The multiple of the reference above which a loss counts as diverged, by the name of the
+    /// loss.
+    pub fn loss_ratios(&self) -> BTreeMap<String, f64> {
+        let given = self.blocks.iter().find_map(|block| block.loss_ratio);
+        let of = |loss: &Loss| (loss.name().to_owned(), given.unwrap_or(loss.usual_ratio()));
+        [Loss::Mse, Loss::CrossEntropy].iter().map(of).collect()
+    }
+
     /// The grid of the spec.
     pub fn grid(&self) -> Grid<'_> {
         Grid::new(&self.blocks, &self.excludes)
@@ -169,7 +174,7 @@ pub fn name(text: &str) -> Option<String> {
 fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spec> {
     let mut plans = Vec::new();
     let mut global = Settings::default();
-    let (mut name, mut record, mut loss_ratio) = (None, Record::default(), LOSS_RATIO);
+    let (mut name, mut record, mut loss_ratio) = (None, Record::default(), None);
     let (mut base, mut grid, mut excludes) = (Axes::default(), None, Vec::new());
     let (mut expects, mut baseline, mut recorded) = (Vec::new(), Baseline::default(), None);
     let written = entries.iter().find(|entry| entry.key == "program");
@@ -182,7 +187,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
             "base" => base = draft::base(node, &known, problems),
             "grid" => grid = Some(node),
             "exclude" => excludes = settings::excludes(node, &known, problems),
-            "divergence" => loss_ratio = settings::divergence(node, problems).unwrap_or(LOSS_RATIO),
+            "divergence" => loss_ratio = settings::divergence(node, problems),
             "record" => {
                 record = settings::record(node, problems);
                 recorded = Some(node);
@@ -239,7 +244,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     }
     let tasks = tasks(&drafts, &plans, problems);
     let samples: Vec<Option<usize>> = tasks.iter().map(|tasks| Some(tasks.any()?.samples)).collect();
-    check_all(&drafts, &base, &plans, &samples, problems);
+    check_all(&drafts, &base, (&plans, &samples, &bundles), problems);
     if let Some((node, longest)) = recorded.zip(longest(&drafts, &plans, &samples)) {
         settings::unreached(node, longest, problems);
     }
@@ -256,10 +261,16 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     Some(spec)
 }
 
-fn check_all(drafts: &[Draft], base: &Axes, plans: &[TaskDraft], samples: &[Option<usize>], problems: &mut Problems) {
+/// Checks every block. It is given the plans of the tasks, their samples, and the bundles.
+fn check_all(
+    drafts: &[Draft],
+    base: &Axes,
+    (plans, samples, bundles): (&[TaskDraft], &[Option<usize>], &[KnownBundle]),
+    problems: &mut Problems,
+) {
     let views: Vec<View> = drafts.iter().map(|draft| draft.view(plans, samples)).collect();
     for (view, draft) in views.iter().zip(drafts) {
-        check::check(view, problems);
+        check::check(view, bundles, problems);
         let keys: Vec<&AxisKey> = draft.own.given.iter().flat_map(|given| &given.keys).collect();
         check::applies(&keys, std::slice::from_ref(view), "this block", problems);
     }
@@ -280,6 +291,10 @@ fn of_program(
     }
     let top = entries.iter().any(|entry| entry.key == "task");
     for draft in drafts {
+        if let Some((_, place)) = &draft.settings.init_parameters {
+            let message = "`init_parameters` names parameters of a bundle, and a program trains this block";
+            problems.add(place, message, "declare an axis of your own in `axes` of [program]");
+        }
         if !top && !draft.settings.task.is_missing() {
             problems.add(&draft.span, "a program has its own data: `task` is for the built-in nets", "leave it out");
         }
@@ -292,8 +307,8 @@ fn of_program(
 }
 
 /// A block whose trials a program trains. Two of its points may be equal, which the grid finds out.
-fn programmed(draft: Draft, loss_ratio: f64, program: &Programmed) -> Option<Block> {
-    let Settings { label, budget, seeds, task: _ } = draft.settings;
+fn programmed(draft: Draft, loss_ratio: Option<f64>, program: &Programmed) -> Option<Block> {
+    let Settings { label, budget, seeds, task: _, init_parameters: _ } = draft.settings;
     let seeds = seeds.value().unwrap_or(Seeds::First(1));
     let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
     let (tasks, program) = (Tasks::default(), Some(Arc::new(program.clone())));
@@ -336,12 +351,15 @@ fn finish(
     tasks: &[Tasks],
     samples: &[Option<usize>],
     bundles: &[KnownBundle],
-    loss_ratio: f64,
+    loss_ratio: Option<f64>,
 ) -> Option<Vec<Block>> {
     let single = drafts.len() == 1;
     let block = |draft: Draft| {
         let names = bundle::named(&draft.view(plans, samples));
-        let bundles: Vec<KnownBundle> = bundles.iter().filter(|b| names.contains(&b.name)).cloned().collect();
+        let patterns: Vec<String> =
+            draft.settings.init_parameters.as_ref().map_or_else(Vec::new, |(patterns, _)| patterns.clone());
+        let named = bundles.iter().filter(|bundle| names.contains(&bundle.name));
+        let bundles: Vec<KnownBundle> = named.map(|bundle| bundle.initialized_by(&patterns)).collect();
         let (tasks, distinct) = if bundles.is_empty() {
             let tasks = tasks[draft.settings.task.clone().value()?].clone();
             let distinct = single && draft.view(plans, samples).is_distinct(tasks.any()?.samples);
@@ -349,7 +367,7 @@ fn finish(
         } else {
             (Tasks::default(), false)
         };
-        let Settings { label, budget, seeds, task: _ } = draft.settings;
+        let Settings { label, budget, seeds, task: _, init_parameters: _ } = draft.settings;
         let seeds = seeds.value().unwrap_or(Seeds::First(1));
         let dials = draft.axes.given.into_iter().map(|given| given.dial).collect();
         let program = None;

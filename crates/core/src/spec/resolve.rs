@@ -36,6 +36,7 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
             (axis.set)(&mut trial, value);
         }
     }
+    trial.loss_ratio = block.loss_ratio.unwrap_or(trial.loss.usual_ratio());
     trial
 }
 
@@ -52,7 +53,8 @@ fn of_net(block: &Block, point: &Point) -> Trial {
 /// A trial of a bundle of which the axes are not set yet.
 fn of_bundle(block: &Block, bundle: &KnownBundle) -> Trial {
     let KnownBundle { task, dtype, batch, .. } = bundle;
-    Trial { network: Network::Bundle, dtype: *dtype, batch: *batch, ..bare(block, task.clone()) }
+    let init = Init { kind: InitKind::Stored, scale: 1.0, offset: 0.0 };
+    Trial { network: Network::Bundle, init, dtype: *dtype, batch: *batch, ..bare(block, task.clone()) }
 }
 
 /// A trial of which only what stands beside the axes is set.
@@ -60,7 +62,7 @@ fn bare(block: &Block, task: Task) -> Trial {
     Trial {
         label: block.label.clone(),
         budget: block.budget,
-        loss_ratio: block.loss_ratio,
+        loss_ratio: block.loss_ratio.unwrap_or(Loss::Mse.usual_ratio()),
         network: Network::Linear,
         init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
         recurrent_init: None,

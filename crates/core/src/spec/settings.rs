@@ -49,6 +49,19 @@ impl Seeds {
     }
 }
 
+/// Reads `init_parameters`.
+pub fn patterns(node: &Node) -> Result<Vec<String>, Mistake> {
+    let hint = "a list of names, as in init_parameters = [\"blocks.*.weight\"]";
+    let Raw::List(items) = &node.raw else {
+        return Err(Mistake::kind(key::INIT_PARAMETERS.name, node.raw.kind(), "a list of names", hint));
+    };
+    let texts: Option<Vec<String>> = items.iter().map(|item| item.raw.text().map(str::to_owned)).collect();
+    match texts {
+        Some(texts) if !texts.is_empty() => Ok(texts),
+        Some(_) | None => Err(Mistake::new("`init_parameters` names no parameters", hint)),
+    }
+}
+
 /// The most bytes of a name.
 pub const LONGEST: usize = 200;
 

@@ -38,6 +38,10 @@ pub struct Manifest {
     /// The seconds of all runs of this sweep together.
     pub wall_seconds: f64,
     pub record: Record,
+    /// The multiple of the reference above which a loss counts as diverged, by the name of the
+    /// loss.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loss_ratio: BTreeMap<String, f64>,
     /// The records under which rows were made, by their names in `runs.crc32`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub records: BTreeMap<String, Record>,

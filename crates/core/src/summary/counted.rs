@@ -3,9 +3,10 @@
 
 use super::{Tally, median, rate};
 use crate::record::column::{About, Column, PLAIN};
+use crate::spec::metric::Rate;
 
 /// The columns, in their order.
-pub static COUNTED: [Column<Tally>; 12] = [
+pub static COUNTED: [Column<Tally>; 18] = [
     About { name: "trials", unit: "trials", text: "The trials of the configuration that have a row.", ..PLAIN }
         .integer(|tally| Some(tally.counts.trials)),
     About { name: "converged", unit: "trials", text: "The trials with this outcome.", ..PLAIN }
@@ -27,7 +28,7 @@ pub static COUNTED: [Column<Tally>; 12] = [
         empty: "if no trial has a verdict",
         ..PLAIN
     }
-    .float(|tally| rate(&tally.counts).map(|(rate, _, _)| rate)),
+    .float(|tally| rate(&tally.counts, Rate::Divergence).map(|of| of.rate)),
     About {
         name: "divergence_low",
         unit: "share",
@@ -35,7 +36,7 @@ pub static COUNTED: [Column<Tally>; 12] = [
         empty: "if no trial has a verdict",
         ..PLAIN
     }
-    .float(|tally| rate(&tally.counts).map(|(_, low, _)| low)),
+    .float(|tally| rate(&tally.counts, Rate::Divergence).map(|of| of.low)),
     About {
         name: "divergence_high",
         unit: "share",
@@ -43,7 +44,7 @@ pub static COUNTED: [Column<Tally>; 12] = [
         empty: "if no trial has a verdict",
         ..PLAIN
     }
-    .float(|tally| rate(&tally.counts).map(|(_, _, high)| high)),
+    .float(|tally| rate(&tally.counts, Rate::Divergence).map(|of| of.high)),
     About {
         name: "epoch_diverged_median",
         unit: "epoch",
@@ -60,4 +61,34 @@ pub static COUNTED: [Column<Tally>; 12] = [
         ..PLAIN
     }
     .float(|tally| median(&tally.epochs_nonfinite)),
+    About { name: "untrained", unit: "trials", text: "The trials with this outcome.", ..PLAIN }
+        .integer(|tally| Some(tally.counts.untrained)),
+    About { name: "relapsed", unit: "trials", text: "The trials with this outcome.", ..PLAIN }
+        .integer(|tally| Some(tally.counts.relapsed)),
+    About { name: "ruined", unit: "trials", text: "The trials with this outcome.", ..PLAIN }
+        .integer(|tally| Some(tally.counts.ruined)),
+    About {
+        name: "failure_rate",
+        unit: "share",
+        text: "The share of nonfinite, diverged, relapsed and ruined trials among those with a verdict.",
+        empty: "if no trial has a verdict",
+        ..PLAIN
+    }
+    .float(|tally| rate(&tally.counts, Rate::Failure).map(|of| of.rate)),
+    About {
+        name: "failure_low",
+        unit: "share",
+        text: "The lower end of the 95% interval (Wilson) of `failure_rate`.",
+        empty: "if no trial has a verdict",
+        ..PLAIN
+    }
+    .float(|tally| rate(&tally.counts, Rate::Failure).map(|of| of.low)),
+    About {
+        name: "failure_high",
+        unit: "share",
+        text: "The upper end of that interval.",
+        empty: "if no trial has a verdict",
+        ..PLAIN
+    }
+    .float(|tally| rate(&tally.counts, Rate::Failure).map(|of| of.high)),
 ];

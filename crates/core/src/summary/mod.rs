@@ -2,12 +2,16 @@
 //! the table at the end of a sweep: text in, text out.
 
 mod counted;
+mod interval;
 mod table;
+
+pub use interval::{BySeed, Clusters, Interval, draws, student_quantiles, wilson};
 
 use crate::axis::AxisSet;
 use crate::record::column::{About, abouts, names};
 use crate::record::{self, Counts, LABEL, OUTCOME, Verdict};
 use crate::spec::Spec;
+use crate::spec::metric::Rate;
 use counted::COUNTED;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -149,7 +153,8 @@ impl Summary {
         record::cells(row, &mut self.ends);
         let cell = |column: usize| Some(&row[*self.ends.get(column - 1)? + 1..*self.ends.get(column)?]);
         let verdict = Verdict::parse(cell(OUTCOME)?, cell(OUTCOME + 1)?)?;
-        self.by_axis.add(row, &self.ends, verdict);
+        let seed = std::str::from_utf8(cell(self.columns.seed)?).ok().and_then(|text| text.parse().ok());
+        self.by_axis.add(row, &self.ends, seed.unwrap_or_default(), verdict);
         self.all.add(verdict);
         Some(verdict)
     }
@@ -172,29 +177,17 @@ impl Summary {
 
     /// The table of the axes that vary, at most 80 characters wide.
     pub fn table(&self) -> String {
-        self.by_axis.text(&self.all)
+        self.by_axis.text()
     }
 }
 
-/// The divergence rate of the trials with a verdict, and the ends of its 95% interval.
-fn rate(counts: &Counts) -> Option<(f64, f64, f64)> {
-    let verdicts = counts.verdicts();
-    let blown = counts.diverged + counts.nonfinite;
+/// A rate of the trials of a configuration that have a verdict. Each of them has a seed of its own.
+fn rate(counts: &Counts, rate: Rate) -> Option<Interval> {
+    let (hits, verdicts) = (counts.hits(rate), counts.verdicts());
     (verdicts > 0).then(|| {
-        let (low, high) = wilson(blown, verdicts);
-        (blown as f64 / verdicts as f64, low, high)
+        let (low, high) = wilson(hits, verdicts);
+        Interval { rate: hits as f64 / verdicts as f64, low, high }
     })
-}
-
-/// The 95% score interval of Wilson (1927) for a share of `hits` in `all`, which is above 0.
-pub fn wilson(hits: u64, all: u64) -> (f64, f64) {
-    // The 97.5% quantile of the normal distribution.
-    const Z: f64 = 1.959963984540054;
-    let (n, p) = (all as f64, hits as f64 / all as f64);
-    let centre = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    // The ends 0 and 1 are exact, where rounding could leave 1e-17.
-    (if hits == 0 { 0.0 } else { centre - half }, if hits == all { 1.0 } else { centre + half })
 }
 
 /// The median of the epochs of the trials that have one; `None` if there are none.

@@ -1,11 +1,13 @@
-//! The table that ends a sweep: how often trials blew up, by the axes that vary. Where there are
+//! The table that ends a sweep: how often trials failed, by the axes that vary. Where there are
 //! few configurations, it has a row for each of them, otherwise a row for each value of each axis.
 
-use super::{Groups, rate};
+use super::Groups;
+use super::interval::{BySeed, Clusters};
 use crate::axis::Id;
 use crate::failure::printable;
 use crate::record::{self, Counts, LABEL, Verdict};
 use crate::spec::Spec;
+use crate::spec::metric::Rate;
 use crate::trial::Value;
 use std::fmt::Write as _;
 
@@ -16,15 +18,25 @@ const MOST_VALUES: usize = 1 << 12;
 /// The most characters of a line.
 const WIDTH: usize = 80;
 /// The characters of the counts in a line.
-const COUNTED: usize = 41;
+const COUNTED: usize = 49;
 /// The characters that a value may always have before it is cut.
 const SHORT: usize = 12;
 
+/// What is counted of some trials.
+#[derive(Debug, Clone, Default)]
+struct Group {
+    counts: Counts,
+    /// The failed trials by their seeds.
+    failed: BySeed,
+}
+
 /// Counts by the columns that a spec sets.
 pub struct ByAxis {
+    all: Group,
+    clusters: Clusters,
     columns: Vec<AxisColumn>,
     /// The counts by the cells of `columns`; `None` once there are more than `LISTED`.
-    configurations: Option<Groups<Counts>>,
+    configurations: Option<Groups<Group>>,
     key: Vec<u8>,
 }
 
@@ -37,7 +49,7 @@ struct AxisColumn {
     name: &'static str,
     is_numeric: bool,
     /// The counts of each value; `None` once there are more than `MOST_VALUES`.
-    values: Option<Groups<Counts>>,
+    values: Option<Groups<Group>>,
 }
 
 impl ByAxis {
@@ -55,11 +67,14 @@ impl ByAxis {
         };
         let axes = spec.axes_set().into_iter().filter(|(id, _)| *id != Id::Seed).map(of_axis);
         let columns = [column(LABEL, false)].into_iter().chain(axes).collect();
-        ByAxis { columns, configurations: Some(Groups::new()), key: Vec::new() }
+        let (all, clusters) = (Group::default(), Clusters::default());
+        ByAxis { all, clusters, columns, configurations: Some(Groups::new()), key: Vec::new() }
     }
 
-    /// Counts a row of `runs.csv` whose fields end at `ends`.
-    pub fn add(&mut self, row: &[u8], ends: &[usize], verdict: Verdict) {
+    /// Counts a row of `runs.csv` whose fields end at `ends`, with its seed.
+    pub fn add(&mut self, row: &[u8], ends: &[usize], seed: u64, verdict: Verdict) {
+        let one = (self.clusters.of(seed), verdict);
+        self.all.add(one);
         self.key.clear();
         let cell = |at: usize| &row[ends[at - 1] + 1..ends[at]];
         for column in &mut self.columns {
@@ -74,23 +89,23 @@ impl ByAxis {
                 self.key.push(b')');
             }
             let value = &self.key[start..];
-            column.values = column.values.take().and_then(|values| values.with(value, verdict, MOST_VALUES));
+            column.values = column.values.take().and_then(|values| values.with(value, one, MOST_VALUES));
             self.key.push(b',');
         }
-        self.configurations = self.configurations.take().and_then(|known| known.with(&self.key, verdict, LISTED));
+        self.configurations = self.configurations.take().and_then(|known| known.with(&self.key, one, LISTED));
     }
 
     /// The table, at most 80 characters wide.
-    pub fn text(&self, all: &Counts) -> String {
+    pub fn text(&self) -> String {
         let varying: Vec<usize> = (0..self.columns.len()).filter(|i| self.columns[*i].varies()).collect();
         let listed = self.configurations.as_ref().filter(|_| varying.len() > 1);
-        listed.and_then(|known| self.by_configuration(known, &varying)).unwrap_or_else(|| self.by_value(all, &varying))
+        listed.and_then(|known| self.by_configuration(known, &varying)).unwrap_or_else(|| self.by_value(&varying))
     }
 
     /// A row per configuration; `None` where the lines would be too long.
-    fn by_configuration(&self, known: &Groups<Counts>, varying: &[usize]) -> Option<String> {
+    fn by_configuration(&self, known: &Groups<Group>, varying: &[usize]) -> Option<String> {
         let names: Vec<String> = varying.iter().map(|i| self.columns[*i].name.to_owned()).collect();
-        let rows: Vec<(Vec<String>, &Counts)> = known
+        let rows: Vec<(Vec<String>, &Group)> = known
             .in_order()
             .into_iter()
             .map(|(key, counts)| {
@@ -102,17 +117,17 @@ impl ByAxis {
         text.lines().all(|line| line.chars().count() <= WIDTH).then_some(text)
     }
 
-    fn by_value(&self, all: &Counts, varying: &[usize]) -> String {
-        let mut rows = vec![(vec!["all".to_owned(), String::new()], *all)];
+    fn by_value(&self, varying: &[usize]) -> String {
+        let mut rows = vec![(vec!["all".to_owned(), String::new()], self.all.clone())];
         let names = varying.iter().map(|i| self.columns[*i].name.len()).max().unwrap_or(0);
         let longest = (WIDTH - COUNTED - 4).saturating_sub(names).max(SHORT);
         for column in varying.iter().map(|i| &self.columns[*i]) {
-            for (at, (value, counts)) in column.told(all, longest).into_iter().enumerate() {
+            for (at, (value, counts)) in column.told(&self.all, longest).into_iter().enumerate() {
                 let name = if at == 0 { column.name } else { "" };
                 rows.push((vec![name.to_owned(), value], counts));
             }
         }
-        let rows: Vec<(Vec<String>, &Counts)> = rows.iter().map(|(cells, counts)| (cells.clone(), counts)).collect();
+        let rows: Vec<(Vec<String>, &Group)> = rows.iter().map(|(cells, counts)| (cells.clone(), counts)).collect();
         lines(&["", ""].map(str::to_owned), &rows)
     }
 }
@@ -124,29 +139,30 @@ impl AxisColumn {
 
     /// The values with their counts. Numbers come in ascending order. Where there are many of them,
     /// they are put into ranges with about as many values each.
-    fn told(&self, all: &Counts, longest: usize) -> Vec<(String, Counts)> {
+    fn told(&self, all: &Group, longest: usize) -> Vec<(String, Group)> {
         let Some(values) = &self.values else {
-            return vec![(format!("over {MOST_VALUES} values"), *all)];
+            return vec![(format!("over {MOST_VALUES} values"), all.clone())];
         };
         let values = values.in_order();
         if !self.is_numeric {
             let listed = if values.len() > LISTED { LISTED - 1 } else { values.len() };
-            let told =
-                values[..listed].iter().map(|(cell, counts)| (written(&record::fields(cell)[0], longest), **counts));
+            let told = values[..listed]
+                .iter()
+                .map(|(cell, counts)| (written(&record::fields(cell)[0], longest), (*counts).clone()));
             let rest = &values[listed..];
             let others =
                 (!rest.is_empty()).then(|| (format!("{} others", rest.len()), sum(rest.iter().map(|(_, c)| *c))));
             return told.chain(others).collect();
         }
         let number = |cell: &[u8]| std::str::from_utf8(cell).ok().and_then(|text| text.parse::<f64>().ok());
-        let mut numbers: Vec<(Option<f64>, &Counts)> = values.into_iter().map(|(cell, c)| (number(cell), c)).collect();
+        let mut numbers: Vec<(Option<f64>, &Group)> = values.into_iter().map(|(cell, c)| (number(cell), c)).collect();
         numbers.sort_by(|a, b| a.0.unwrap_or(f64::NAN).total_cmp(&b.0.unwrap_or(f64::NAN)));
         if numbers.len() <= LISTED {
-            return numbers.into_iter().map(|(number, counts)| (rounded(number, 5), *counts)).collect();
+            return numbers.into_iter().map(|(number, counts)| (rounded(number, 5), counts.clone())).collect();
         }
         let parts = LISTED / 2;
         let part = |i: usize| &numbers[i * numbers.len() / parts..(i + 1) * numbers.len() / parts];
-        let named = |part: &[(Option<f64>, &Counts)]| {
+        let named = |part: &[(Option<f64>, &Group)]| {
             let ends = [part[0].0, part[part.len() - 1].0].map(|end| rounded(end, 2));
             (ends.join(" to "), sum(part.iter().map(|(_, counts)| *counts)))
         };
@@ -170,16 +186,30 @@ fn text(value: Value) -> Vec<u8> {
     text
 }
 
-impl Groups<Counts> {
+impl Group {
+    /// Counts a trial, of which the cluster of its seed is given.
+    fn add(&mut self, (cluster, verdict): (usize, Verdict)) {
+        self.counts.add(verdict);
+        if let Some(outcome) = verdict.outcome() {
+            self.failed.add(cluster, Rate::Failure, outcome);
+        }
+    }
+}
+
+impl Groups<Group> {
     /// The groups with one trial more; `None` if that makes them more than `most`.
-    fn with(mut self, key: &[u8], verdict: Verdict, most: usize) -> Option<Groups<Counts>> {
-        self.of(key).add(verdict);
+    fn with(mut self, key: &[u8], trial: (usize, Verdict), most: usize) -> Option<Groups<Group>> {
+        self.of(key).add(trial);
         (self.values.len() <= most).then_some(self)
     }
 }
 
-fn sum<'a>(parts: impl Iterator<Item = &'a Counts>) -> Counts {
-    parts.fold(Counts::default(), Counts::plus)
+fn sum<'a>(parts: impl Iterator<Item = &'a Group>) -> Group {
+    parts.fold(Group::default(), |mut sum, part| {
+        sum.counts = sum.counts.plus(&part.counts);
+        sum.failed.merge(&part.failed);
+        sum
+    })
 }
 
 /// The text of a cell as it is shown: cut to `longest` characters, and `-` where an axis does not
@@ -193,7 +223,7 @@ fn written(text: &[u8], longest: usize) -> String {
     }
 }
 
-fn lines(names: &[String], rows: &[(Vec<String>, &Counts)]) -> String {
+fn lines(names: &[String], rows: &[(Vec<String>, &Group)]) -> String {
     let width = |i: usize| {
         let cells = rows.iter().map(|(cells, _)| cells[i].chars().count());
         cells.chain([names[i].chars().count()]).max().unwrap_or(0)
@@ -209,15 +239,17 @@ fn lines(names: &[String], rows: &[(Vec<String>, &Counts)]) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
     };
-    line(names, format!("{:>7} {:>8} {:>5}  {:<12} {:>4}", "trials", "blew up", "rate", "95% interval", "lost"));
-    for (cells, c) in rows {
-        let (rate, interval) = match rate(c) {
-            Some((rate, low, high)) => (format!("{rate:.2}"), format!("{low:.2} to {high:.2}")),
+    let heads = ["trials", "failed", "rate", "95% interval", "blew up", "lost"];
+    let [trials, failed, rate, interval, blown, lost] = heads;
+    line(names, format!("{trials:>7} {failed:>7} {rate:>5}  {interval:<12} {blown:>8} {lost:>4}"));
+    for (cells, Group { counts, failed }) in rows {
+        let (rate, interval) = match failed.interval() {
+            Some(of) => (format!("{:.2}", of.rate), format!("{:.2} to {:.2}", of.low, of.high)),
             None => Default::default(),
         };
-        let lost = if c.lost > 0 { c.lost.to_string() } else { String::new() };
-        let blown = c.diverged + c.nonfinite;
-        line(cells, format!("{:>7} {blown:>8} {rate:>5}  {interval:<12} {lost:>4}", c.trials));
+        let lost = if counts.lost > 0 { counts.lost.to_string() } else { String::new() };
+        let (failed, blown) = (counts.hits(Rate::Failure), counts.hits(Rate::Divergence));
+        line(cells, format!("{:>7} {failed:>7} {rate:>5}  {interval:<12} {blown:>8} {lost:>4}", counts.trials));
     }
     text
 }

@@ -16,11 +16,31 @@ pub struct Init {
 
 named! {
     /// The initializers of `torch.nn.init`, `lecun` and `scaled`. `pytorch` is what `nn.Linear` and
-    /// `nn.RNN` do by default.
+    /// `nn.RNN` do by default. `stored`, the last one, keeps the weights that a bundle has.
     InitKind {
         Normal = "normal", Uniform = "uniform", Xavier = "xavier", XavierUniform = "xavier_uniform", He = "he",
         HeUniform = "he_uniform", Lecun = "lecun", Orthogonal = "orthogonal", Scaled = "scaled", Constant = "constant",
-        Pytorch = "pytorch",
+        Pytorch = "pytorch", Stored = "stored",
+    }
+}
+
+impl InitKind {
+    /// The names of the initializers that draw something, which are all but `stored`.
+    pub const DRAWN: &'static [&'static str] = InitKind::NAMES.split_at(InitKind::NAMES.len() - 1).0;
+
+    /// Whether it takes the sizes of a matrix, so that a vector has none for it.
+    pub fn needs_matrix(self) -> bool {
+        match self {
+            InitKind::Normal | InitKind::Uniform | InitKind::Constant | InitKind::Stored => false,
+            InitKind::Xavier
+            | InitKind::XavierUniform
+            | InitKind::He
+            | InitKind::HeUniform
+            | InitKind::Lecun
+            | InitKind::Orthogonal
+            | InitKind::Scaled
+            | InitKind::Pytorch => true,
+        }
     }
 }
 

@@ -103,6 +103,18 @@ named! {
     Parametrization { Standard = "standard", Ntk = "ntk", MeanField = "mean_field" }
 }
 named! { Loss { Mse = "mse", CrossEntropy = "cross_entropy" } }
+
+impl Loss {
+    /// The `loss_ratio` where a spec names none. Cross-entropy grows with the logits and not with
+    /// their squares, and starts near that of the best constant prediction, ln(classes).
+    pub fn usual_ratio(self) -> f64 {
+        match self {
+            Loss::Mse => 1e6,
+            Loss::CrossEntropy => 10.0,
+        }
+    }
+}
+
 named! {
     /// The type of the weights, activations, gradients and optimizer states alike. The 16-bit types
     /// keep no copy in a wider type and scale no loss.

@@ -199,6 +199,9 @@ pub struct BundleFile {
     /// The bytes of the data and of the initial weights of all seeds.
     pub bytes: u64,
     pub step: StepSize,
+    /// The names of the parameters that the axis `init` is for, in the order of the bundle. The
+    /// others start as they are stored.
+    pub initialized: Vec<String>,
 }
 
 /// How large a step of a bundle is, for one lane.

@@ -1,11 +1,14 @@
 //! The trajectory of one trial, folded step by step into what its row says.
 
+use super::late::Late;
+use super::outcome::Ending;
+use super::relapse::Best;
+use super::spikes::Spikes;
 use super::{
-    Beginning, EpochRow, Finished, LayerRow, Measured, Next, Origin, Outcome, Probe, Record, Site, StepRow, When,
-    reference,
+    Aftermath, Beginning, EpochRow, Finished, LayerRow, Measured, Next, Origin, Outcome, Probe, Record, Site, StepRow,
+    Terms, When, reference,
 };
-use crate::mean::{Mean, mean};
-use std::collections::VecDeque;
+use crate::mean::Mean;
 
 /// The trajectory of one trial, folded as it comes.
 #[derive(Debug, Clone)]
@@ -13,14 +16,13 @@ pub struct Course {
     beginning: Beginning,
     /// The initial loss against which divergence is measured.
     initial: Option<f64>,
-    loss_ratio: f64,
+    terms: Terms,
     threshold: f64,
-    lr: Option<f64>,
     record: Record,
     epoch: EpochFold,
-    /// The losses of the last tenth of the epochs so far, rounded up. An earlier loss will never be
-    /// in it again.
-    late_losses: VecDeque<f64>,
+    late: Late,
+    best: Best,
+    spikes: Spikes,
     loss_previous: Option<f64>,
     loss_jump_max: Option<f64>,
     loss_min: Option<f64>,
@@ -29,7 +31,11 @@ pub struct Course {
     has_begun: bool,
     grad_norm_initial: Option<f64>,
     grad_norm_max: Option<(f64, u64)>,
+    grad_norm_final: Option<f64>,
     update_norm_max: Option<f64>,
+    update_ratio_max: Option<f64>,
+    /// The norm of the weights before the next update, if it is known.
+    weight_norm: Option<f64>,
     weight_norm_max: Option<f64>,
     clipped: Option<(u64, u64)>,
     /// What the clipped gradients were multiplied with.
@@ -59,17 +65,18 @@ struct EpochFold {
 }
 
 impl Course {
-    /// Begins a course. `lr` is the learning rate of the first update, if it is known.
-    pub fn new(beginning: Beginning, loss_ratio: f64, lr: impl Into<Option<f64>>, record: Record) -> Course {
+    /// Begins a course.
+    pub fn new(beginning: Beginning, terms: Terms, record: Record) -> Course {
         let initial = beginning.loss_initial;
         let mut course = Course {
             initial,
-            loss_ratio,
+            terms,
             threshold: f64::NAN,
-            lr: lr.into(),
             record,
             epoch: EpochFold::default(),
-            late_losses: VecDeque::new(),
+            late: Late::default(),
+            best: Best::default(),
+            spikes: Spikes::default(),
             loss_previous: None,
             loss_jump_max: None,
             loss_min: None,
@@ -77,7 +84,10 @@ impl Course {
             has_begun: false,
             grad_norm_initial: None,
             grad_norm_max: None,
+            grad_norm_final: None,
             update_norm_max: None,
+            update_ratio_max: None,
+            weight_norm: beginning.weight_norm,
             weight_norm_max: beginning.weight_norm.and_then(|norm| larger(None, norm)),
             clipped: None,
             coefficients: Vec::new(),
@@ -95,7 +105,7 @@ impl Course {
             step_rows: Vec::new(),
             beginning,
         };
-        course.threshold = course.loss_ratio * course.reference();
+        course.threshold = terms.loss_ratio * course.reference();
         course
     }
 
@@ -107,7 +117,7 @@ impl Course {
     fn begin_with(&mut self, loss: f64) {
         if self.initial.is_none() {
             self.initial = Some(loss);
-            self.threshold = self.loss_ratio * self.reference();
+            self.threshold = self.terms.loss_ratio * self.reference();
         }
     }
 
@@ -167,6 +177,7 @@ impl Course {
             self.initial_row(grad_norm);
             self.grad_norm_max = grad_norm.and_then(|norm| larger(None, norm)).map(|g| (g, 0));
         }
+        self.grad_norm_final = grad_norm;
         self.observe(When { epoch: self.epochs.max(1), step: self.steps }, loss, grad_norm)
     }
 
@@ -224,12 +235,16 @@ impl Course {
         self.steps += 1;
         if let Some(norm) = norm {
             self.update_norm_max = larger(self.update_norm_max, norm);
+            if let Some(weights) = self.weight_norm.filter(|weights| *weights > 0.0) {
+                self.update_ratio_max = larger(self.update_ratio_max, norm / weights);
+            }
             self.epoch.update_norm_max = larger(self.epoch.update_norm_max, norm);
         }
     }
 
     /// Takes the L2 norm of the weights after an update.
     pub fn weighed(&mut self, norm: f64) {
+        self.weight_norm = Some(norm);
         self.weight_norm_max = larger(self.weight_norm_max, norm);
     }
 
@@ -238,12 +253,17 @@ impl Course {
     pub fn epoch_end(&mut self, weight_norm: impl Into<Option<f64>>, lr: impl Into<Option<f64>>) {
         let (weight_norm, lr) = (weight_norm.into(), lr.into());
         let fold = std::mem::take(&mut self.epoch);
+        let reference = self.reference();
+        if self.epochs == 0
+            && let Some(initial) = self.initial
+        {
+            self.spikes.push(initial, reference);
+        }
         self.epochs += 1;
         let loss = fold.loss.value();
-        self.late_losses.push_back(loss);
-        if self.late_losses.len() as u64 > self.epochs.div_ceil(10) {
-            self.late_losses.pop_front();
-        }
+        self.late.push(loss);
+        self.best.push(loss, self.epochs);
+        self.spikes.push(loss, reference);
         if !loss.is_nan() {
             self.loss_min = Some(self.loss_min.map_or(loss, |m| m.min(loss)));
             if self.loss_max.is_none_or(|(max, _)| loss > max) {
@@ -275,7 +295,7 @@ impl Course {
                 loss_max: None,
                 grad_norm_max: grad_norm.and_then(|norm| larger(None, norm)),
                 clipped_fraction: None,
-                lr: self.lr,
+                lr: self.terms.lr,
                 weight_norm: self.beginning.weight_norm,
                 update_norm_max: None,
             });
@@ -295,14 +315,29 @@ impl Course {
     /// Ends the run, because all its updates were done or a step loss was NaN. In the latter case
     /// `loss_final` is NaN, and so is the sharpness. If nobody says `loss_final`, the loss of the
     /// last epoch stands for it when the verdict is found.
-    pub fn finish(mut self, loss_final: impl Into<Option<f64>>, sharpness_final: Option<f64>) -> Finished {
+    pub fn finish(mut self, loss_final: impl Into<Option<f64>>, after: Aftermath) -> Finished {
         let loss_final = loss_final.into();
         if self.nan.is_some() && !self.epoch.loss.is_empty() {
             // The NaN cut this epoch short. Its row says how far it got.
-            self.epoch_end(self.beginning.weight_norm.map(|_| f64::NAN), self.lr);
+            self.epoch_end(self.beginning.weight_norm.map(|_| f64::NAN), self.terms.lr);
         }
+        if let Some(loss) = loss_final.filter(|_| self.steps > 0) {
+            // The final loss is one of the epoch after the last, and counted as one of the last.
+            self.best.push(loss, self.epochs + 1);
+            self.spikes.push(loss, self.reference());
+        }
+        let relapse = self.best.given_back(self.reference(), &self.late, loss_final, self.epochs);
         let measured = Measured {
-            outcome: self.outcome(loss_final.or(self.late_losses.back().copied()).unwrap_or(f64::NAN)),
+            outcome: self.outcome(loss_final, relapse),
+            born_large: self.is_born_large(loss_final),
+            rising: self.is_rising(loss_final),
+            loss_best: self.best.loss_and_epoch().map(|(loss, _)| loss),
+            epoch_best: self.best.loss_and_epoch().map(|(_, epoch)| epoch.min(self.epochs)),
+            relapse,
+            spikes: self.spikes.count(),
+            spike_recovery: self.spikes.recovery(),
+            grad_norm_final: self.grad_norm_final,
+            update_ratio_max: self.update_ratio_max,
             diverged: self.diverged,
             nonfinite: self.nonfinite,
             site: self.site,
@@ -326,7 +361,11 @@ impl Course {
             backprop_ratio: self.beginning.backprop_ratio,
             activation_ratio: self.beginning.activation_ratio,
             sharpness_initial: self.beginning.sharpness,
-            sharpness_final,
+            sharpness_final: after.sharpness,
+            silent_layers: self.beginning.silent_layers,
+            vanished: self.beginning.vanished,
+            dead_share: after.dead_share.filter(|_| self.nan.is_none()),
+            moved_share: after.moved_share,
             origin: self.origin,
             skipped_fraction: self.skipped.map(share),
             first_skip: self.first_skip,
@@ -335,30 +374,32 @@ impl Course {
         Finished { measured, epochs: self.epoch_rows, layers: self.layer_rows, steps: self.step_rows }
     }
 
-    fn outcome(&self, loss_final: f64) -> Outcome {
-        let late = self.late_mean(loss_final);
-        let initial = self.initial.unwrap_or(f64::NAN);
-        if self.nan.is_some() || !loss_final.is_finite() || !late.is_finite() {
-            Outcome::Nonfinite
-        } else if late > self.threshold {
-            Outcome::Diverged
-        } else if initial.is_finite() && (loss_final - initial).abs() <= 1e-3 * initial.abs() {
-            Outcome::Stalled
-        } else if loss_final < 0.9 * self.reference() {
-            Outcome::Converged
-        } else {
-            Outcome::Unsettled
-        }
+    fn outcome(&self, loss_final: Option<f64>, relapse: Option<f64>) -> Outcome {
+        let last = loss_final.or(self.late.last()).unwrap_or(f64::NAN);
+        Outcome::of(Ending {
+            untrained: self.steps == 0 || self.terms.is_idle,
+            saw_nan: self.nan.is_some(),
+            initial: self.initial.unwrap_or(f64::NAN),
+            trivial: self.beginning.loss_trivial.unwrap_or(f64::NAN),
+            last,
+            late: self.late.median(loss_final, 1),
+            loss_ratio: self.terms.loss_ratio,
+            relapse,
+        })
     }
 
-    /// The mean of the last tenth of the epoch losses, rounded up. Without any epoch it is the
-    /// final loss.
-    fn late_mean(&self, loss_final: f64) -> f64 {
-        let last = &self.late_losses;
-        if last.is_empty() {
-            return loss_final;
-        }
-        mean(last.iter().copied())
+    /// Whether the initial loss is above the threshold, and no epoch loss nor the final loss
+    /// exceeds it by more than a relative 1e-4.
+    fn is_born_large(&self, loss_final: Option<f64>) -> bool {
+        let Some(initial) = self.initial.filter(|initial| *initial > self.threshold) else { return false };
+        let largest = self.loss_max.map(|max| max.0).into_iter().chain(loss_final).fold(initial, f64::max);
+        self.nan.is_none() && largest <= initial * (1.0 + 1e-4)
+    }
+
+    /// Whether the run ended above the reference and its loss was still climbing.
+    fn is_rising(&self, loss_final: Option<f64>) -> Option<bool> {
+        let rises = self.late.rises(loss_final)?;
+        Some(rises && loss_final.or(self.late.last())? > self.reference())
     }
 }
 

@@ -2,57 +2,20 @@
 //! no tensors, opens no file and reads no clock.
 //!
 //! `Course` (in `course`) is fed once per step and once per epoch, in order, and gives `Measured`
-//! at the end. A NaN is never a minimum or a maximum; an infinity may be one.
+//! at the end. A NaN is never a minimum or a maximum; an infinity may be one. What the epoch losses
+//! say together has a file for each question: how the run ended (`late`), how much of what it had
+//! learned it gave back (`relapse`), how often it spiked (`spikes`). `outcome` has the rules.
 
 mod course;
+mod late;
+mod outcome;
+mod relapse;
+mod spikes;
 
 pub use course::Course;
+pub use outcome::Outcome;
 
 use serde::{Deserialize, Serialize};
-
-/// What the network did. Of several outcomes that hold, the first in this order is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Outcome {
-    /// A step loss was NaN, or the final loss or the late mean is not finite.
-    Nonfinite,
-    /// The late mean, which is the mean of the last tenth of the epoch losses, is above
-    /// `loss_ratio` times the reference.
-    Diverged,
-    /// The final loss is within a relative 1e-3 of the initial loss.
-    Stalled,
-    /// The final loss is below 0.9 times the reference.
-    Converged,
-    /// None of the others holds.
-    Unsettled,
-}
-
-impl Outcome {
-    pub const ALL: [Outcome; 5] =
-        [Outcome::Converged, Outcome::Stalled, Outcome::Unsettled, Outcome::Diverged, Outcome::Nonfinite];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Outcome::Nonfinite => "nonfinite",
-            Outcome::Diverged => "diverged",
-            Outcome::Stalled => "stalled",
-            Outcome::Converged => "converged",
-            Outcome::Unsettled => "unsettled",
-        }
-    }
-
-    /// The outcome of this name; `None` if there is no such outcome.
-    pub fn from_name(text: &str) -> Option<Outcome> {
-        Outcome::ALL.into_iter().find(|o| o.name() == text)
-    }
-
-    /// Whether the divergence rate counts this outcome.
-    pub fn blew_up(self) -> bool {
-        match self {
-            Outcome::Nonfinite | Outcome::Diverged => true,
-            Outcome::Stalled | Outcome::Converged | Outcome::Unsettled => false,
-        }
-    }
-}
 
 /// The tensor of a step in which the first value that is not finite appeared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +25,9 @@ pub struct Site {
     pub layer: Option<usize>,
     /// The time step of a recurrent net, from 1.
     pub time: Option<usize>,
+    /// The first sample of the batch whose part of the tensor is not finite, as its place in the
+    /// data, from 0. It is `None` where that holds of every sample, and where samples have no part.
+    pub sample: Option<u64>,
 }
 
 /// The kinds of tensor, in the order in which a step computes them.
@@ -143,6 +109,22 @@ pub struct Measured {
     pub sharpness_final: Option<f64>,
     /// Where in the user's own code the first value that is not finite was.
     pub origin: Option<Origin>,
+    /// Whether the loss began above the threshold of divergence and never exceeded its start.
+    pub born_large: bool,
+    /// Whether the loss ended above the reference and was still climbing. It is `None` in a run too
+    /// short to tell.
+    pub rising: Option<bool>,
+    pub loss_best: Option<f64>,
+    pub epoch_best: Option<u64>,
+    pub relapse: Option<f64>,
+    pub spikes: u64,
+    pub spike_recovery: Option<u64>,
+    pub grad_norm_final: Option<f64>,
+    pub update_ratio_max: Option<f64>,
+    pub silent_layers: Option<u64>,
+    pub vanished: Option<bool>,
+    pub dead_share: Option<f64>,
+    pub moved_share: Option<f64>,
     pub skipped_fraction: Option<f64>,
     /// The updates before the first one that was skipped.
     pub first_skip: Option<u64>,
@@ -159,6 +141,8 @@ pub struct Origin {
     pub module: Option<String>,
     /// The file and the line, such as `model.py:42`.
     pub source: Option<String>,
+    /// The same as that of `Site`. A program does not say it.
+    pub sample: Option<u64>,
 }
 
 /// One line of `epochs.csv`. Epoch 0 is before any update.
@@ -206,6 +190,17 @@ pub struct LayerRow {
     pub weight_norm: f64,
 }
 
+/// What a spec says of a trial, as far as its verdict depends on it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Terms {
+    /// A loss above this multiple of the reference counts as diverged.
+    pub loss_ratio: f64,
+    /// The learning rate of the first update, if it is known.
+    pub lr: Option<f64>,
+    /// Whether every learning rate is 0, so that no update can change anything.
+    pub is_idle: bool,
+}
+
 /// What is measured once, before any update. A program need not report any of it. If it reports no
 /// `loss_initial`, the loss of the first step stands for it when the verdict is found.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -216,6 +211,17 @@ pub struct Beginning {
     pub backprop_ratio: Option<f64>,
     pub activation_ratio: Option<f64>,
     pub sharpness: Option<f64>,
+    /// The number of layers in which the gradient of the weights is exactly 0.
+    pub silent_layers: Option<u64>,
+    pub vanished: Option<bool>,
+}
+
+/// What is measured once, after the last update, or of the first one.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Aftermath {
+    pub sharpness: Option<f64>,
+    pub dead_share: Option<f64>,
+    pub moved_share: Option<f64>,
 }
 
 /// What `[record]` asks for: rows beside `runs.csv`, and measurements that are made only when they

@@ -27,6 +27,14 @@ pub trait ActivationFunction {
     /// Writes phi(`input`) to `output`. Both are the same tensor where `is_in_place` holds.
     fn forward(&self, input: &Tensor, output: &Tensor);
 
+    /// Where phi passes no signal on, given its `output`: its derivative is 0 or, if it never is,
+    /// below 2% of its largest. None of a function whose derivative nowhere is that small for good
+    /// reason.
+    fn saturated(&self, output: &Tensor) -> Option<Tensor> {
+        let _ = output;
+        None
+    }
+
     /// Turns `signal` from dLoss/dphi(input) into dLoss/dinput, in place. Only one of `input` and
     /// `output` may be read: `output` where `is_in_place` holds, else `input`.
     fn backward(&self, input: &Tensor, output: &Tensor, signal: &Tensor);

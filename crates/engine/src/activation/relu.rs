@@ -28,6 +28,10 @@ impl ActivationFunction for Relu {
         drop(output.shallow_clone().relu_());
     }
 
+    fn saturated(&self, output: &Tensor) -> Option<Tensor> {
+        Some(output.eq(0.0))
+    }
+
     fn backward(&self, _input: &Tensor, output: &Tensor, signal: &Tensor) {
         drop(output.threshold_backward_grad_input(signal, signal, 0.0));
     }

@@ -23,6 +23,11 @@ impl ActivationFunction for Sigmoid {
         drop(output.shallow_clone().sigmoid_());
     }
 
+    fn saturated(&self, output: &Tensor) -> Option<Tensor> {
+        // The same as |tanh(h / 2)| > 0.99.
+        Some((output * 2.0 - 1.0).abs().gt(0.99))
+    }
+
     fn backward(&self, _input: &Tensor, output: &Tensor, signal: &Tensor) {
         drop(Tensor::sigmoid_backward_grad_input(signal, signal, output));
     }

@@ -28,6 +28,10 @@ impl ActivationFunction for Tanh {
         drop(output.shallow_clone().tanh_());
     }
 
+    fn saturated(&self, output: &Tensor) -> Option<Tensor> {
+        Some(output.abs().gt(0.99))
+    }
+
     fn backward(&self, _input: &Tensor, output: &Tensor, signal: &Tensor) {
         drop(Tensor::tanh_backward_grad_input(signal, signal, output));
     }

@@ -17,6 +17,8 @@ pub struct Batch {
     pub rows: usize,
     /// The leaves, `[lanes, rows, ...]`, and the random numbers, `[lanes, ...]`.
     pub tensors: Vec<Tensor>,
+    /// The places of the rows in the data, lane by lane.
+    pub index: Vec<i64>,
 }
 
 /// Where a step stands, by which its random numbers are named.
@@ -61,9 +63,7 @@ impl Feed {
     /// evaluation.
     pub fn training(&mut self, loaded: &Loaded, turn: Turn, lanes: &[LaneSeeds]) -> Batch {
         let Turn { batch: number, is_last } = turn;
-        let (epoch, within) = (number / self.batches_per_epoch, (number % self.batches_per_epoch) as usize);
-        let from = if is_last { 0 } else { within * self.batch };
-        let range = from..(from + self.batch).min(self.samples.max(1));
+        let (epoch, range) = (number / self.batches_per_epoch, self.range(turn));
         if self.batch >= self.samples || is_last {
             return self.batch(loaded, range, None, lanes, Moment::Training(number));
         }
@@ -77,6 +77,26 @@ impl Feed {
         self.batch(loaded, range, order, lanes, Moment::Training(number))
     }
 
+    /// The random numbers of a batch of the training, `[1, ...]`, with the names of their streams.
+    pub fn drawn(&self, loaded: &Loaded, batch: u64, lane: LaneSeeds) -> Vec<(String, Tensor)> {
+        let range = self.range(Turn { batch, is_last: false });
+        let draws = &loaded.step(self.rows(&range)).graph.draws;
+        draws.iter().map(|draw| (draw.name.clone(), numbers(draw, &[lane], Moment::Training(batch)))).collect()
+    }
+
+    /// The places of a batch's samples in the order of its epoch or, after the last update, in the
+    /// data.
+    fn range(&self, turn: Turn) -> Range<usize> {
+        let within = if turn.is_last { 0 } else { (turn.batch % self.batches_per_epoch) as usize };
+        let from = within * self.batch;
+        from..(from + self.batch).min(self.samples.max(1))
+    }
+
+    /// The rows of a batch of these samples; 0 where nothing is sampled.
+    fn rows(&self, range: &Range<usize>) -> usize {
+        if self.samples == 0 { 0 } else { range.len() }
+    }
+
     /// The samples of `range`, in the given order or else as they are.
     pub fn batch(
         &self,
@@ -86,7 +106,7 @@ impl Feed {
         lanes: &[LaneSeeds],
         moment: Moment,
     ) -> Batch {
-        let rows = if self.samples == 0 { 0 } else { range.len() };
+        let rows = self.rows(&range);
         let count = lanes.len() as i64;
         let index = |lane: &LaneSeeds| -> Vec<i64> {
             match order {
@@ -94,10 +114,8 @@ impl Feed {
                 None => range.clone().map(|i| i as i64).collect(),
             }
         };
-        let index = (rows > 0).then(|| {
-            let all: Vec<i64> = lanes.iter().flat_map(index).collect();
-            upload(Tensor::from_slice(&all))
-        });
+        let all: Vec<i64> = if rows > 0 { lanes.iter().flat_map(index).collect() } else { Vec::new() };
+        let index = (rows > 0).then(|| upload(Tensor::from_slice(&all)));
         let leaves = loaded.program.batch.iter().zip(&loaded.data).map(|(leaf, data)| {
             let shape: Vec<i64> = leaf.shape.iter().map(|n| *n as i64).collect();
             match index.as_ref().filter(|_| leaf.sampled) {
@@ -113,7 +131,7 @@ impl Feed {
         });
         let step = loaded.step(rows);
         let tensors = leaves.chain(draws(step, lanes, moment)).collect();
-        Batch { rows, tensors }
+        Batch { rows, tensors, index: all }
     }
 }
 

@@ -2,6 +2,8 @@
 // `dispatch.rs` is the other side of the functions at the end: it builds a graph call by call and
 // runs it. Every exception ends here and becomes a text, which the caller frees.
 
+#include "view.h"
+
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/InferenceMode.h>
@@ -84,6 +86,18 @@ struct Call {
   std::vector<int64_t> results;
   // The values that nothing needs after this call.
   std::vector<int64_t> dead;
+  // Whether it reads no input, directly or through other calls: its results are the same in every run
+  // for the same number of lanes, and stay.
+  bool fixed = false;
+  // Where its results lie in the memory of its operand, once that is known (`noted`).
+  std::optional<blowup::Views> views = {};
+  bool noted = false;
+
+  // Its operand, if it has just one.
+  std::optional<int64_t> operand() const {
+    const bool one = !each && filled.size() == 1 && !filled[0].list;
+    return one ? std::optional<int64_t>(filled[0].values[0]) : std::nullopt;
+  }
 };
 
 // The number that stands where a schema has a tensor, as Python's numbers do.
@@ -117,6 +131,8 @@ uint8_t kind_of(const at::Tensor& tensor) {
 struct Graph {
   std::vector<Call> calls;
   std::vector<at::Tensor> values;
+  // Which values are results of fixed calls.
+  std::vector<bool> stays;
   int64_t lanes = -1;
   c10::Device device = c10::Device(c10::kCPU);
 
@@ -226,6 +242,7 @@ struct Graph {
     size_t count = inputs;
     for (const Call& call : calls) count += call.results.size();
     values.resize(count);
+    find_fixed(count);
     std::vector<size_t> last(count, SIZE_MAX);
     for (size_t at = 0; at < calls.size(); at++) {
       for (int64_t value : calls[at].results) last[value] = at;
@@ -235,11 +252,23 @@ struct Graph {
     }
     for (size_t i = 0; i < kept_count; i++) last[kept[i]] = SIZE_MAX;
     for (size_t value = 0; value < count; value++)
-      if (last[value] != SIZE_MAX) calls[last[value]].dead.push_back(static_cast<int64_t>(value));
+      if (last[value] != SIZE_MAX && !stays[value]) calls[last[value]].dead.push_back(static_cast<int64_t>(value));
   }
 
-  void specialise(int64_t count) {
+  void find_fixed(size_t count) {
+    stays.assign(count, false);
+    for (Call& call : calls) {
+      call.fixed = true;
+      for (const Filled& filled : call.filled)
+        for (int64_t value : filled.values) call.fixed &= value < 0 || stays[value];
+      for (int64_t value : call.results) stays[value] = call.fixed;
+    }
+  }
+
+  // Makes the graph one for `count` lanes, with the results of its fixed calls.
+  void specialise(int64_t count, torch::jit::Stack& stack) {
     if (lanes == count) return;
+    lanes = -1;
     for (Call& call : calls) {
       for (const PerLane& varies : call.per_lane) {
         if (!varies.list) {
@@ -250,7 +279,11 @@ struct Graph {
         for (const Affine& integer : varies.integers) list.push_back(integer.at(count));
         call.stack[varies.place] = std::move(list);
       }
+      call.noted = false;
+      call.views.reset();
     }
+    for (const Call& call : calls)
+      if (call.fixed) execute(stack, call, count);
     lanes = count;
   }
 
@@ -279,10 +312,10 @@ struct Graph {
   }
 
   // Calls an operator that has no form for several lanes once for each lane.
-  void call_each(torch::jit::Stack& stack, const Call& call) {
+  void call_each(torch::jit::Stack& stack, const Call& call, int64_t count) {
     const torch::jit::Stack all = stack;
     std::vector<std::vector<at::Tensor>> parts(call.results.size());
-    for (int64_t lane = 0; lane < lanes; lane++) {
+    for (int64_t lane = 0; lane < count; lane++) {
       stack = all;
       for (const Filled& filled : call.filled) {
         IValue& argument = stack[filled.place];
@@ -322,32 +355,66 @@ struct Graph {
     return tensor.size(0) == lanes || tensor.size(0) == 0 ? own : own / tensor.size(0);
   }
 
+  // Calls an operator, which sets its results.
+  void execute(torch::jit::Stack& stack, const Call& call, int64_t count) {
+    push(stack, call);
+    if (call.each) {
+      call_each(stack, call, count);
+    } else {
+      call.op.callBoxed(stack);
+      if (stack.size() == 1 && stack[0].isTensorList()) stack = spread(stack[0]);
+    }
+    if (stack.size() < call.results.size())
+      throw std::runtime_error("an operator gives fewer results than the graph has");
+    for (size_t i = 0; i < call.results.size(); i++) values[call.results[i]] = std::move(stack[i]).toTensor();
+  }
+
+  // Makes the results of a call that are views, where they were noted for such an operand. Returns
+  // whether it did.
+  bool view(const Call& call) {
+    if (!call.views) return false;
+    const at::Tensor& operand = values[*call.operand()];
+    if (!operand.defined() || !call.views->operand.fits(operand)) return false;
+    for (size_t i = 0; i < call.results.size(); i++) values[call.results[i]] = call.views->results[i].in(operand);
+    return true;
+  }
+
+  // Notes, after the first call, whether its results are views.
+  void note(Call& call) {
+    if (call.noted) return;
+    call.noted = true;
+    const auto operand = call.operand();
+    if (!operand) return;
+    std::vector<at::Tensor> results;
+    for (int64_t value : call.results) results.push_back(values[value]);
+    call.views = blowup::Views::of(values[*operand], results);
+  }
+
+  // Lets go of the values of a run.
+  void forget() {
+    for (size_t value = 0; value < values.size(); value++)
+      if (!stays[value] || lanes < 0) values[value] = at::Tensor();
+  }
+
   // Runs all calls. `kinds`, if any, gets what each value is made of (see `kind_of`), and `blocks`
   // how many of its elements lie together (see `block_of`).
   void run(int64_t count, at::Tensor** inputs, size_t input_count, uint8_t* kinds, int64_t* blocks) {
-    specialise(count);
     torch::jit::Stack stack;
+    specialise(count, stack);
+    const auto tell = [&](int64_t value) {
+      if (kinds) kinds[value] = kind_of(values[value]);
+      if (blocks) blocks[value] = block_of(values[value]);
+    };
     for (size_t i = 0; i < input_count; i++) {
       values[i] = *inputs[i];
-      if (kinds) kinds[i] = kind_of(values[i]);
-      if (blocks) blocks[i] = block_of(values[i]);
+      tell(static_cast<int64_t>(i));
     }
-    for (const Call& call : calls) {
-      push(stack, call);
-      if (call.each) {
-        call_each(stack, call);
-      } else {
-        call.op.callBoxed(stack);
-        if (stack.size() == 1 && stack[0].isTensorList()) stack = spread(stack[0]);
+    for (Call& call : calls) {
+      if (!call.fixed && !view(call)) {
+        execute(stack, call, count);
+        note(call);
       }
-      if (stack.size() < call.results.size())
-        throw std::runtime_error("an operator gives fewer results than the graph has");
-      for (size_t i = 0; i < call.results.size(); i++) {
-        const int64_t value = call.results[i];
-        values[value] = std::move(stack[i]).toTensor();
-        if (kinds) kinds[value] = kind_of(values[value]);
-        if (blocks) blocks[value] = block_of(values[value]);
-      }
+      for (int64_t value : call.results) tell(value);
       for (int64_t value : call.dead) values[value] = at::Tensor();
     }
   }
@@ -424,7 +491,7 @@ char* blowup_graph_run(void* graph, int64_t lanes, at::Tensor** inputs, size_t i
       outputs[i] = value.defined() ? new at::Tensor(value) : nullptr;
     }
   });
-  for (at::Tensor& value : run.values) value = at::Tensor();
+  run.forget();
   return error;
 }
 

@@ -1,19 +1,21 @@
 //! Where a bad step of a bundle began: the call that first made a value that is not finite, and the
-//! line of the user's program that it comes from. docs/bundle.md has the rule.
+//! line of the user's program that it comes from. docs/bundle.md has the rule. [`super::sample`]
+//! finds the sample.
 
 use super::dispatch::Finiteness;
 use super::loaded::{Loaded, Step};
+use super::sample;
 use blowup_core::bundle::{Place, Program};
 use blowup_core::verdict::Origin;
 use std::collections::HashSet;
 use tch::Tensor;
 
 /// Returns where the step of one lane began to be bad. `inputs` are all inputs of its graph, for
-/// this lane alone.
+/// this lane alone; `index` has the places of the batch's rows in the data.
 ///
 /// # Errors
 /// What libtorch says where it refuses a call.
-pub fn locate(loaded: &Loaded, step: &Step, inputs: &[Tensor]) -> Result<Origin, String> {
+pub fn locate(loaded: &Loaded, step: &Step, inputs: &[Tensor], index: &[i64]) -> Result<Origin, String> {
     let kinds = step.all.examine(1, inputs)?;
     let graph = &step.graph;
     let is_bad = |value: usize| kinds[value] != Finiteness::Finite;
@@ -45,7 +47,8 @@ pub fn locate(loaded: &Loaded, step: &Step, inputs: &[Tensor]) -> Result<Origin,
     let parameters = loaded.program.parameters.len();
     let was_bad = |value: &&usize| **value < parameters || kinds[**value] == Finiteness::Nan;
     if let Some(source) = sources.iter().find(was_bad) {
-        return Ok(of_input(&loaded.program, *source));
+        let row = sample::of_leaf(loaded, *source, inputs);
+        return Ok(Origin { sample: row.map(|row| index[row] as u64), ..of_input(&loaded.program, *source) });
     }
     let births = path.iter().filter(|node| !graph.nodes[**node].reads().any(is_bad));
     let began = births.copied().find(|node| !graph.nodes[*node].writes_infinity());
@@ -54,8 +57,11 @@ pub fn locate(loaded: &Loaded, step: &Step, inputs: &[Tensor]) -> Result<Origin,
         return Ok(sources.first().map_or_else(Origin::default, |source| of_input(&loaded.program, *source)));
     };
     let node = &graph.nodes[node];
+    let bad = node.out.iter().copied().find(|value| is_bad(*value));
+    let row = bad.map(|value| sample::of_value(loaded, step, inputs, value)).transpose()?.flatten();
     let name = loaded.program.operators[node.op].name.replacen("::", ".", 1);
-    Ok(of_place(name, loaded.program.places[node.place].as_ref()))
+    let place = loaded.program.places[node.place].as_ref();
+    Ok(Origin { sample: row.map(|row| index[row] as u64), ..of_place(name, place) })
 }
 
 /// The words for an input that was bad before the step.
@@ -64,6 +70,7 @@ fn of_input(program: &Program, value: usize) -> Origin {
         operator: Some(what.to_owned()),
         module: Some(name.to_owned()).filter(|name| !name.is_empty()),
         source: None,
+        sample: None,
     };
     let mut at = value;
     for (what, all) in [("parameter", &program.parameters), ("buffer", &program.buffers)] {
@@ -81,5 +88,5 @@ fn of_place(operator: String, place: Option<&Place>) -> Origin {
         if place.derivative.is_some() { format!("derivative of {module}") } else { module.clone() }
     });
     let source = place.map(|place| format!("{}:{}", place.file, place.line));
-    Origin { operator: Some(operator), module, source }
+    Origin { operator: Some(operator), module, source, sample: None }
 }

@@ -3,7 +3,7 @@
 //!
 //! - [`dispatch`] calls operators, through `graph.cpp`.
 //! - [`loaded`] is a bundle with its tensors, [`feed`] makes its batches and random numbers.
-//! - [`locate`] finds where a step began to be bad.
+//! - [`locate`] finds where a step began to be bad, [`sample`] in which sample.
 //!
 //! **The same bits for any neighbours.** A lane has the bits that it has alone, before its pad
 //! lanes. There are never fewer than three lanes, and as many pads as [`tail`] finds. Before a
@@ -14,12 +14,14 @@ mod dispatch;
 mod feed;
 mod loaded;
 mod locate;
+mod sample;
 mod tail;
 
 pub use loaded::Loaded;
 
 use crate::data::{LaneSeeds, SampleOrder};
 use crate::device;
+use crate::init;
 use crate::profile::Profile;
 use crate::start::Start;
 use crate::subject::{Fault, Pass, Subject, Turn};
@@ -28,7 +30,7 @@ use crate::weights::{ParameterGroup, Role, Weights, host};
 use blowup_core::bundle::Held;
 use blowup_core::mean::Mean;
 use blowup_core::training::{Array, Values};
-use blowup_core::trial::{BundleFile, Lane, Shape};
+use blowup_core::trial::{BundleFile, InitKind, Lane, Shape};
 use dispatch::Runner;
 use feed::{Batch, Feed, Moment};
 use loaded::{Step, load};
@@ -53,6 +55,8 @@ enum Way {
 pub struct StepGraph {
     loaded: Rc<Loaded>,
     feed: Feed,
+    /// The names of the parameters that an initializer is for.
+    initialized: Vec<String>,
     /// The values of the parameters that the loss does not depend on, by their position.
     frozen: HashMap<usize, Tensor>,
     /// The buffers before the step, `[lanes, ...]` each, and after it.
@@ -88,6 +92,7 @@ impl StepGraph {
         let loaded = load(file)?;
         let mut graph = StepGraph {
             feed: Feed::new(shape, &loaded),
+            initialized: file.initialized.clone(),
             loaded,
             frozen: HashMap::new(),
             buffers: Vec::new(),
@@ -104,8 +109,9 @@ impl StepGraph {
     /// Makes the initial weights and buffers of `lanes`, with the pad lanes behind them.
     fn initial(&mut self, lanes: &[Lane]) -> Result<Weights, String> {
         let pads = self.pads(lanes.len());
+        let all: Vec<Lane> = lanes.iter().chain(std::iter::repeat_n(&lanes[0], pads)).copied().collect();
         let slot = |lane: &Lane| self.loaded.program.slot(lane.seed).map(|slot| slot as i64);
-        let slots: Option<Vec<i64>> = lanes.iter().chain(std::iter::repeat_n(&lanes[0], pads)).map(slot).collect();
+        let slots: Option<Vec<i64>> = all.iter().map(slot).collect();
         let slots = slots.ok_or("the bundle has no initial weights for some seed of the sweep")?;
         let index = Tensor::from_slice(&slots);
         let of_lanes = |values: &Tensor| values.index_select(0, &index);
@@ -113,6 +119,7 @@ impl StepGraph {
         self.frozen.clear();
         for (at, values) in self.loaded.parameters.iter().enumerate() {
             let values = of_lanes(values);
+            self.initialize(at, &values, &all);
             if !self.loaded.is_trained(at) {
                 self.frozen.insert(at, values);
                 continue;
@@ -129,6 +136,17 @@ impl StepGraph {
         }
         self.buffers = self.loaded.buffers.iter().map(of_lanes).collect();
         Ok(Weights::of(&layout, groups))
+    }
+
+    /// Draws the initial values of a parameter, `[lanes, ...]`, in the lanes with an initializer.
+    fn initialize(&self, parameter: usize, values: &Tensor, lanes: &[Lane]) {
+        let Held { name, shape, .. } = &self.loaded.program.parameters[parameter];
+        if !self.initialized.contains(name) {
+            return;
+        }
+        for (at, lane) in lanes.iter().enumerate().filter(|(_, lane)| lane.init.kind != InitKind::Stored) {
+            values.get(at as i64).copy_(&drawn_parameter(lane, name, shape));
+        }
     }
 
     /// Returns the pad lanes that the tails of kernels ask for. It runs one step of a lane.
@@ -218,13 +236,12 @@ impl StepGraph {
 ///
 /// - `parameters.NAME` and `buffers.NAME`, with the names that they have in the bundle;
 /// - `order` `[epoch, position]`, the index of each sample in the order of training, where batches
-///   are smaller than the data.
-///
-/// The random numbers of its steps are not among them.
+///   are smaller than the data;
+/// - `draws.STEP.NAME`, the random numbers of the first `draws` steps, by their streams' names.
 ///
 /// # Errors
-/// Those of `StepGraph::new`.
-pub fn start(shape: &Shape, file: &BundleFile, lane: &Lane) -> Result<Vec<Array>, String> {
+/// Those of `StepGraph::new`, and if those are too many random numbers.
+pub fn start(shape: &Shape, file: &BundleFile, lane: &Lane, draws: u64) -> Result<Vec<Array>, String> {
     let loaded = load(file)?;
     let program = &loaded.program;
     let slot = program.slot(lane.seed).ok_or("the bundle has no initial weights for the seed of the trial")?;
@@ -233,6 +250,12 @@ pub fn start(shape: &Shape, file: &BundleFile, lane: &Lane) -> Result<Vec<Array>
         named.map(|(held, values)| array(format!("{what}.{}", held.name), &values.get(slot as i64))).collect()
     };
     let mut arrays = of("parameters", &program.parameters, &loaded.parameters);
+    for (held, array_of) in program.parameters.iter().zip(&mut arrays) {
+        if lane.init.kind != InitKind::Stored && file.initialized.contains(&held.name) {
+            let drawn = drawn_parameter(lane, &held.name, &held.shape).to_kind(dispatch::kind(held.dtype));
+            *array_of = array(array_of.name.clone(), &drawn);
+        }
+    }
     arrays.extend(of("buffers", &program.buffers, &loaded.buffers));
     let samples = program.samples;
     if shape.batch < samples {
@@ -242,7 +265,36 @@ pub fn start(shape: &Shape, file: &BundleFile, lane: &Lane) -> Result<Vec<Array>
         let shape = vec![epochs as usize, samples];
         arrays.push(Array { name: "order".to_owned(), shape, values: Values::Integer(values) });
     }
+    arrays.extend(drawn(shape, &loaded, lane, draws.min(shape.steps))?);
     Ok(arrays)
+}
+
+/// The initial values of a parameter, as the initializer of a lane draws them.
+fn drawn_parameter(lane: &Lane, name: &str, shape: &[usize]) -> Tensor {
+    let values = init::parameter(lane.init, name, shape, lane.seed);
+    Tensor::from_slice(&values).view(shape.iter().map(|n| *n as i64).collect::<Vec<_>>().as_slice())
+}
+
+/// The most random numbers that are told of a trial.
+const MOST_DRAWS: u64 = 1 << 24;
+
+/// The random numbers of the first steps of a lane.
+///
+/// # Errors
+/// If they are more than are told.
+fn drawn(shape: &Shape, loaded: &Loaded, lane: &Lane, steps: u64) -> Result<Vec<Array>, String> {
+    let feed = Feed::new(shape, loaded);
+    let each: u64 = loaded.steps[0].graph.draws.iter().map(|draw| draw.shape.iter().product::<usize>() as u64).sum();
+    if each.saturating_mul(steps) > MOST_DRAWS {
+        let most = MOST_DRAWS / each;
+        return Err(format!(
+            "{steps} steps draw {each} random numbers each, more than the {MOST_DRAWS} that a trace holds: \
+             `--draws {most}` writes those of the first {most} steps"
+        ));
+    }
+    let of = |step| feed.drawn(loaded, step, LaneSeeds::of(lane)).into_iter().map(move |drawn| (step, drawn));
+    let named = (0..steps).flat_map(of);
+    Ok(named.map(|(step, (name, numbers))| array(format!("draws.{step}.{name}"), &numbers.get(0))).collect())
 }
 
 /// The inputs, of which those of the lanes, the first ones, are changed.
@@ -342,6 +394,10 @@ impl Subject for StepGraph {
         unreachable!("no spec records the sharpness of a bundle")
     }
 
+    fn dead_shares(&self) -> Option<Vec<f64>> {
+        None
+    }
+
     fn locate(&self, weights: &Weights, indices: &[usize], _: usize) -> Vec<Fault> {
         let batch = self.batch.as_ref().expect("a batch was prepared");
         let step = self.loaded.step(batch.rows);
@@ -349,7 +405,8 @@ impl Subject for StepGraph {
         let shared = inputs.len() - step.constants.len();
         let found = |lane: &usize| {
             let alone = of_lanes(&inputs, shared, &|tensor: &Tensor| tensor.narrow(0, *lane as i64, 1));
-            locate::locate(&self.loaded, step, &alone).unwrap_or_else(|text| refused(text))
+            let index = &batch.index[lane * batch.rows..(lane + 1) * batch.rows];
+            locate::locate(&self.loaded, step, &alone, index).unwrap_or_else(|text| refused(text))
         };
         indices.iter().map(|lane| Fault::Origin(found(lane))).collect()
     }

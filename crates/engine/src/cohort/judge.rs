@@ -4,14 +4,14 @@ use crate::clip;
 use crate::data::LaneSeeds;
 use crate::lane::{ActiveLane, LaneTrial, LastUpdate};
 use crate::optimizer::PerLaneOptimizer;
-use crate::profile::Profile;
+use crate::profile::{self, Profile};
 use crate::readout::Readout;
 use crate::start::Start;
 use crate::still::FixedPoint;
 use crate::subject::{Fault, Subject};
 use crate::weights::Weights;
 use blowup_core::trial::{Clip, Clipping, Lane, Shape};
-use blowup_core::verdict::{Beginning, Course, Finished, Next, Probe, Record};
+use blowup_core::verdict::{Aftermath, Beginning, Course, Finished, Next, Probe, Record, Terms};
 use std::collections::HashMap;
 
 /// What verdicts depend on besides the passes.
@@ -89,6 +89,9 @@ impl Judge<'_> {
                 LastUpdate::Known(norm) => norm,
                 LastUpdate::Measured { factor } => factor * readout.update_norm(i),
             });
+            if let (Some(changed), Some(moved)) = (lane.changed.take(), moved) {
+                lane.moved_share = Some(changed / moved).filter(|share| share.is_finite());
+            }
             let weight_norm = moved.map(|_| readout.weight_norm(i, pass.weights));
             let norm = readout.gradient_norm(i, pass.gradients);
             lane.gradient_norm = norm.exact;
@@ -139,6 +142,10 @@ impl Judge<'_> {
             }
         }
         self.locate(active, pass, &suspects);
+        if last || active.iter().any(|lane| lane.still.at_rest && lane.dead_share.is_none()) {
+            let shares = pass.subject.dead_shares();
+            active.iter_mut().enumerate().for_each(|(i, lane)| lane.dead_share = shares.as_ref().map(|of| of[i]));
+        }
         if last && self.record.sharpness {
             for (i, lane) in active.iter_mut().enumerate() {
                 lane.sharpness = Some(self.sharpness(lane, pass, i));
@@ -149,6 +156,7 @@ impl Judge<'_> {
 
     /// Gives every trial its course, now that its beginning is measured.
     fn begin(&self, active: &mut [ActiveLane], pass: &Pass) {
+        let silent: Vec<Vec<f64>> = pass.gradients.layers.iter().map(profile::matrices).collect();
         for (i, lane) in active.iter_mut().enumerate() {
             let settings = lane.settings(self.lanes);
             let loss_initial = self.initial.as_ref().map_or(pass.readout.loss(i), |initial| initial[i]);
@@ -159,10 +167,18 @@ impl Judge<'_> {
                 backprop_ratio: pass.start.and_then(|start| start.backprop_ratio(i)),
                 activation_ratio: pass.start.and_then(|start| start.activation_ratio(i)),
                 sharpness: self.record.sharpness.then(|| self.sharpness(lane, pass, i)),
+                silent_layers: (!silent.is_empty())
+                    .then(|| silent.iter().filter(|norms| norms[i] == 0.0).count() as u64),
+                vanished: pass.start.and_then(|start| start.vanished(i, self.shape.dtype)),
             };
             let lr = settings.lr * settings.schedule.factor(0, self.shape.steps.max(1));
+            let terms = Terms {
+                loss_ratio: settings.loss_ratio,
+                lr: Some(lr),
+                is_idle: settings.lr == 0.0 && settings.lr_output == 0.0,
+            };
             for trial in &mut lane.trials {
-                trial.course = Some(Course::new(beginning.clone(), settings.loss_ratio, lr, self.record.clone()));
+                trial.course = Some(Course::new(beginning.clone(), terms, self.record.clone()));
             }
         }
     }
@@ -206,7 +222,8 @@ impl Judge<'_> {
             for trial in &mut lane.trials {
                 let ended = trial.course.as_ref().is_some_and(Course::has_ended);
                 if let Some(course) = trial.course.take_if(|_| ended || last.is_some()) {
-                    done(trial.index, course.finish(last.unwrap_or(f64::NAN), sharpness));
+                    let after = Aftermath { sharpness, dead_share: lane.dead_share, moved_share: lane.moved_share };
+                    done(trial.index, course.finish(last.unwrap_or(f64::NAN), after));
                 }
             }
         }

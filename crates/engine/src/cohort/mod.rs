@@ -21,7 +21,7 @@ use super::lanes;
 use super::layered::Layered;
 use super::optimizer::{PerLaneOptimizer, UpdateNorm};
 use super::profile::Profile;
-use super::readout::Readout;
+use super::readout::{Readout, lane_norms};
 use super::skip::Saved;
 use super::start::Start;
 use super::still;
@@ -34,7 +34,7 @@ use blowup_core::trial::{Clipping, Lane, Shape, Trial};
 use blowup_core::verdict::{Finished, Layers, Record};
 use judge::{Judge, Pass};
 use std::collections::HashMap;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// The tensors shrink when at least this share of the lanes has left.
 const COMPACT_AT: f64 = 0.25;
@@ -163,7 +163,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
                 return Ok(step + 1);
             }
             self.arrange();
-            self.update();
+            self.update(step == 0);
         }
         Ok(total + 1)
     }
@@ -274,8 +274,9 @@ impl<'a, 'w> Trainer<'a, 'w> {
         true
     }
 
-    /// Clips the gradients, updates the weights, and notes how long the update of each lane was.
-    fn update(&mut self) {
+    /// Clips the gradients, updates the weights, and notes how long the update of each lane was and,
+    /// of the first, what it changed.
+    fn update(&mut self, is_first: bool) {
         let pads = std::iter::repeat_n(1.0, self.pads);
         let skipped: Vec<usize> = (0..self.active.len()).filter(|&i| self.active[i].trials[0].skipped).collect();
         let saved = (!skipped.is_empty()).then(|| Saved::of(&skipped, &self.weights, &mut self.optimizer));
@@ -283,6 +284,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let coefficients: Vec<f64> = self.active.iter().map(|lane| lane.trials[0].clip).chain(pads).collect();
         let clipped = coefficients.iter().any(|&c| c != 1.0);
         let watched = self.suspected_still();
+        let before = is_first.then(|| self.weights.groups.iter().map(Tensor::copy).collect::<Vec<_>>());
         let norm = self.optimizer.step(
             &mut self.weights,
             &mut self.gradients,
@@ -292,6 +294,10 @@ impl<'a, 'w> Trainer<'a, 'w> {
         saved.iter().for_each(|saved| saved.restore(&mut self.weights, &mut self.optimizer, &self.readout));
         for (i, before) in watched {
             self.active[i].still.found(still::equal(&self.weights, i, &before));
+        }
+        if let Some(before) = before {
+            let changed = changed(&self.weights.groups, &before);
+            self.active.iter_mut().zip(changed).for_each(|(lane, norm)| lane.changed = Some(norm));
         }
         let norm = match norm {
             UpdateNorm::OfGradient if clamped => {
@@ -337,6 +343,21 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let seeds = self.seeds();
         self.subject.evaluate(&self.weights, &seeds, self.pads)
     }
+}
+
+/// Returns the norm of each lane's change, over all groups of parameters.
+fn changed(now: &[Tensor], before: &[Tensor]) -> Vec<f64> {
+    let mut norms: Vec<f64> = Vec::new();
+    for (now, before) in now.iter().zip(before) {
+        let change = now.to_kind(Kind::Double) - before.to_kind(Kind::Double);
+        // Layer by layer, so that a lane's sum does not depend on how many lanes lie between.
+        for layer in 0..change.size()[0] {
+            let of = lane_norms(&change.select(0, layer));
+            norms.resize(of.len(), 0.0);
+            norms.iter_mut().zip(of).for_each(|(norm, of)| *norm = norm.hypot(of));
+        }
+    }
+    norms
 }
 
 /// Returns lr x coefficient x norm. The product of the first two alone may be below the range of

@@ -13,6 +13,7 @@ mod scaled;
 mod uniform;
 mod xavier;
 
+use super::draw::{Purpose, Stream};
 use super::weights::{LayerParameters, ParameterGroup, Role, Weights, layout};
 use blowup_core::trial::{Bias, Init, InitKind, Lane, Network, Shape};
 use recipe::{Fans, Recipe, UnitDraws};
@@ -53,7 +54,8 @@ fn fill(shape: &Shape, lanes: &[Lane], group: &ParameterGroup, layer: usize, tar
     let mut values = Vec::with_capacity(lanes.len() * size);
     for lane in lanes {
         let Recipe { draws, factor } = recipe(shape, lane, group, layer);
-        let units = drawn.entry((lane.seed, draws)).or_insert_with(|| draws.draw(lane.seed, group, layer));
+        let draw = || draws.draw(stream(lane.seed, group, layer), group.rows, group.cols);
+        let units = drawn.entry((lane.seed, draws)).or_insert_with(draw);
         let offset = if group.role == Role::Weight && layer == 0 { lane.init.offset } else { 0.0 };
         values.extend(units.iter().map(|x| x * factor + offset));
         if let (Role::Bias, Network::Gated { width, .. }, Some(forget_bias)) =
@@ -69,6 +71,32 @@ fn fill(shape: &Shape, lanes: &[Lane], group: &ParameterGroup, layer: usize, tar
     let lanes = lanes.len() as i64;
     let source = Tensor::from_slice(&values).view([lanes, group.rows as i64, group.cols as i64]);
     target.narrow(0, 0, lanes).copy_(&source);
+}
+
+/// The stream of the parameter of a layer.
+fn stream(seed: u64, group: &ParameterGroup, layer: usize) -> Stream {
+    let purpose = match group.role {
+        Role::Weight | Role::Scale => Purpose::Weight,
+        Role::Recurrent => Purpose::Recurrent,
+        Role::Bias | Role::Shift | Role::ResidualWeight | Role::Own => Purpose::Bias,
+        Role::RecurrentBias => Purpose::RecurrentBias,
+    };
+    Stream::new(seed, purpose, layer as u64)
+}
+
+/// Returns the initial values of a parameter of a bundle, which is `[out, in, ...]` as PyTorch's
+/// are, in row-major order. fan_in and fan_out are those of `torch.nn.init`: the sizes of the
+/// second and the first dimension, times those of all others. Seed and name name its stream, so
+/// that trials that differ in the scale alone share their draws.
+pub fn parameter(init: Init, name: &str, shape: &[usize], seed: u64) -> Vec<f64> {
+    let size: usize = shape.iter().product();
+    let rows = shape.first().copied().unwrap_or(1).max(1);
+    let field: usize = shape.iter().skip(2).product();
+    let (fan_in, fan_out) = ((size / rows) as f64, (rows * field) as f64);
+    let fans = Fans { fan_in, fan_out, pytorch_bound: 1.0 / fan_in.sqrt() };
+    let Recipe { draws, factor } = initializer(init.kind)(init.scale, fans);
+    let units = draws.draw(Stream::named(seed, &format!("init/{name}"), 0), rows, size / rows);
+    units.into_iter().map(|unit| unit * factor).collect()
 }
 
 /// Returns what to draw for one layer of `group` in this lane. Layers count from 0.
@@ -106,5 +134,6 @@ fn initializer(kind: InitKind) -> fn(f64, Fans) -> Recipe {
         InitKind::Scaled => scaled::normal,
         InitKind::Constant => constant::constant,
         InitKind::Pytorch => pytorch::uniform,
+        InitKind::Stored => unreachable!("nothing draws weights that are stored"),
     }
 }

@@ -1,7 +1,7 @@
 //! What an initializer says of a parameter: which numbers to draw, and what to multiply them with.
 
-use crate::draw::{Purpose, Stream};
-use crate::weights::{ParameterGroup, Role, host};
+use crate::draw::Stream;
+use crate::weights::host;
 use tch::Tensor;
 
 /// A parameter is `draws` times `factor`.
@@ -29,29 +29,22 @@ pub enum UnitDraws {
 /// What the factor of an initializer may depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Fans {
-    /// The rows of the matrix `[in, out]`.
+    /// The rows of the matrix `[in, out]` of a built-in net.
     pub fan_in: f64,
-    /// The columns of the matrix.
+    /// The columns of that matrix.
     pub fan_out: f64,
     /// The bound of PyTorch's own initialization; see [`bound`](super::pytorch::bound).
     pub pytorch_bound: f64,
 }
 
 impl UnitDraws {
-    /// UnitDraws one layer of `group` for `seed`, row by row.
-    pub fn draw(self, seed: u64, group: &ParameterGroup, layer: usize) -> Vec<f64> {
-        let purpose = match group.role {
-            Role::Weight | Role::Scale => Purpose::Weight,
-            Role::Recurrent => Purpose::Recurrent,
-            Role::Bias | Role::Shift | Role::ResidualWeight | Role::Own => Purpose::Bias,
-            Role::RecurrentBias => Purpose::RecurrentBias,
-        };
-        let mut stream = Stream::new(seed, purpose, layer as u64);
-        let size = group.rows * group.cols;
+    /// Draws a matrix, row by row.
+    pub fn draw(self, mut stream: Stream, rows: usize, cols: usize) -> Vec<f64> {
+        let size = rows * cols;
         match self {
             UnitDraws::Normal => stream.normal(size),
             UnitDraws::Uniform => stream.uniform(-1.0, 1.0, size),
-            UnitDraws::Orthogonal => orthogonal(&stream.normal(size), group.rows, group.cols),
+            UnitDraws::Orthogonal => orthogonal(&stream.normal(size), rows, cols),
             UnitDraws::One => vec![1.0; size],
             UnitDraws::Zero => vec![0.0; size],
         }

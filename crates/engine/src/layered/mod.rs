@@ -2,6 +2,7 @@
 //! each batch size, and what is measured of them.
 
 mod feed;
+mod units;
 
 use crate::data::LaneSeeds;
 use crate::device;
@@ -21,6 +22,7 @@ use blowup_core::mean::Mean;
 use blowup_core::trial::{Lane, Shape};
 use feed::Feed;
 use tch::{Kind, Tensor};
+use units::Units;
 
 /// A built-in net of all lanes.
 pub struct Layered<'a> {
@@ -29,6 +31,8 @@ pub struct Layered<'a> {
     feed: Feed<'a>,
     effective: Effective,
     workspaces: Workspaces<'a>,
+    /// The dead units at the last evaluation.
+    units: Option<Units>,
 }
 
 /// The networks of a cohort, one for each batch size.
@@ -70,6 +74,7 @@ impl<'a> Layered<'a> {
             feed: Feed::new(shape, lanes, kind)?,
             effective: Effective::new(shape, weights),
             workspaces: Workspaces { shape, kind, made: Vec::new() },
+            units: None,
         })
     }
 }
@@ -114,15 +119,31 @@ impl Subject for Layered<'_> {
         let size = self.shape.batch;
         let mut means = vec![Mean::default(); lanes.len()];
         let losses = Tensor::zeros([weights.lanes], (self.kind, device::current()));
+        let mut units: Option<Units> = None;
         for from in (0..data.samples()).step_by(size) {
             let batch = data.batch(lanes, pads, from..(from + size).min(data.samples()), None);
             let Workspace { network, .. } = self.workspaces.of(weights.lanes, batch.samples);
             network.forward(self.effective.of(weights), &batch.inputs);
+            let seen = Units::new(self.shape.network.activation(), &**network);
+            units = match (units, seen) {
+                (Some(known), Some(seen)) => Some(known.and(&seen)),
+                (None, seen) | (Some(_), seen @ None) => seen,
+            };
             loss(self.shape.loss, network.output(), &batch.targets, &losses, None);
             let read = host(&losses);
             means.iter_mut().zip(read).for_each(|(mean, loss)| mean.add(loss, batch.samples as f64));
         }
+        self.units = units;
         Some(means.iter().map(Mean::value).collect())
+    }
+
+    fn dead_shares(&self) -> Option<Vec<f64>> {
+        if !self.feed.is_full_batch() {
+            return self.units.as_ref().map(Units::shares);
+        }
+        let samples = self.feed.batch().samples;
+        let workspace = self.workspaces.made.iter().find(|workspace| workspace.samples == samples)?;
+        Some(Units::new(self.shape.network.activation(), &*workspace.network)?.shares())
     }
 
     fn rests(&self) -> bool {

@@ -3,6 +3,7 @@
 use crate::matrix::{Matrix, Operand};
 use crate::product::{add_product, affine};
 use crate::weights::LayerParameters;
+use tch::Tensor;
 
 /// One recurrent layer over all time steps, which count from 0. The gates stand side by side in the
 /// columns of its matrices, in PyTorch's order.
@@ -16,6 +17,12 @@ pub trait RecurrentCell {
 
     /// The state h_t, `[lane, batch, width]`.
     fn state(&self, t: usize) -> &Matrix;
+
+    /// What the activation function returned at time `t`. None of a cell with several functions.
+    fn activated(&self, t: usize) -> Option<&Tensor> {
+        let _ = t;
+        None
+    }
 
     /// Runs the backward pass of one time step. It is called for the last time step first.
     ///

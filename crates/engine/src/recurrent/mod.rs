@@ -99,6 +99,11 @@ impl Module for Recurrent {
         }
     }
 
+    fn activated(&self) -> Vec<(usize, &Tensor)> {
+        let layers = self.cells.iter().enumerate();
+        layers.flat_map(|(l, cell)| (0..self.times).filter_map(move |t| Some((l + 1, cell.activated(t)?)))).collect()
+    }
+
     fn activations(&self) -> Vec<(Location, &Tensor)> {
         let place = |l: usize, t: usize| Location { layer: l + 1, time: Some(t + 1) };
         let layers = self.cells.iter().enumerate();

@@ -5,7 +5,7 @@ use super::cell::{Deltas, RecurrentCell, both_biases, gate_inputs};
 use crate::matrix::{Matrix, Operand};
 use crate::stage::{Slot, Stage};
 use crate::weights::LayerParameters;
-use tch::Kind;
+use tch::{Kind, Tensor};
 
 /// A layer of plain recurrent cells with its buffers.
 pub struct Plain {
@@ -40,6 +40,10 @@ impl RecurrentCell for Plain {
 
     fn state(&self, t: usize) -> &Matrix {
         &self.slots[t].output
+    }
+
+    fn activated(&self, t: usize) -> Option<&Tensor> {
+        Some(self.slots[t].activated())
     }
 
     fn backward<'a>(
