@@ -35,6 +35,15 @@ fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
         (Id::Norm | Id::NormPosition, _) => put(Id::Network, "'mlp'"),
         (Id::Warmup, _) => put(Id::Schedule, "'warmup'"),
         (Id::Schedule, "'warmup'" | "'warmup_cosine'") => put(Id::Warmup, "2"),
+        (Id::Schedule, "'wsd'") => {
+            put(Id::Warmup, "2");
+            put(Id::Cooldown, "3");
+        }
+        (Id::Cooldown, _) => {
+            put(Id::Schedule, "'wsd'");
+            put(Id::Warmup, "2");
+        }
+        (Id::WeightDecayMode, _) => put(Id::WeightDecay, "0.125"),
         (Id::Clip, "'norm'" | "'value'") => put(Id::ClipThreshold, "0.125"),
         (Id::ClipThreshold, _) => put(Id::Clip, "'norm'"),
         _ => {}
@@ -168,10 +177,12 @@ fn measured(trial: &Trial, others: &[Trial]) -> Vec<u8> {
     cells[record::OUTCOME..].join(&b","[..])
 }
 
-/// Values that mean the same. Without weight decay adamw is adam. At scale 1, `scaled` has the
-/// variance 1 / fan_in of `lecun`, and so has `xavier` in a square matrix.
-const SAME: [(Id, &str, &str); 5] = [
+/// Values that mean the same. Without weight decay adamw is adam, and with the power 1 polynomial
+/// is linear. At scale 1, `scaled` has the variance 1 / fan_in of `lecun`, and so has `xavier` in a
+/// square matrix.
+const SAME: [(Id, &str, &str); 6] = [
     (Id::Optimizer, "'adam'", "'adamw'"),
+    (Id::Schedule, "'linear'", "'polynomial'"),
     (Id::Init, "'lecun'", "'scaled'"),
     (Id::RecurrentInit, "'lecun'", "'scaled'"),
     (Id::RecurrentInit, "'xavier'", "'lecun'"),

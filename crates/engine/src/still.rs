@@ -7,7 +7,7 @@
 //! turns out to move is left alone for a while.
 
 use super::weights::Weights;
-use blowup_core::trial::{Lane, Method, Schedule, Shape};
+use blowup_core::trial::{Lane, Schedule, Shape};
 use blowup_core::verdict::{Course, Probe};
 use std::ops::Range;
 use tch::Tensor;
@@ -48,11 +48,7 @@ impl Still {
 /// Whether an update depends on the weights and on nothing else that changes. This is so without
 /// moments and with a constant learning rate, given the same data at every step.
 pub fn can_rest(shape: &Shape, lane: &Lane) -> bool {
-    let memoryless = match shape.optimizer {
-        Method::Sgd { momentum, nesterov: _ } => !momentum,
-        Method::Adam | Method::Adamw | Method::Rmsprop { .. } => false,
-    };
-    memoryless && lane.schedule == Schedule::Constant
+    shape.optimizer.states() == 0 && lane.schedule == Schedule::Constant
 }
 
 /// Returns a copy of one lane's parameters.

@@ -27,6 +27,19 @@ pub enum Role {
     Shift,
     /// A parameter of a model of the user's own, `[1, elements]`. It belongs to no layer.
     Own,
+    /// A parameter of a model of the user's own that has two dimensions, with its own rows and
+    /// columns. It belongs to no layer.
+    OwnMatrix,
+}
+
+impl Role {
+    /// Whether it is a parameter of a model of the user's own.
+    pub fn is_own(self) -> bool {
+        match self {
+            Role::Own | Role::OwnMatrix => true,
+            Role::Weight | Role::Recurrent | Role::Bias | Role::RecurrentBias | Role::Scale | Role::Shift => false,
+        }
+    }
 }
 
 /// Parameters of the same role and size in consecutive layers.
@@ -103,6 +116,8 @@ pub struct Weights {
     pub slices: Vec<Tensor>,
     /// Whether each slice belongs to the output layer.
     pub is_output: Vec<bool>,
+    /// The group of each slice, by its position.
+    pub group_of: Vec<usize>,
     /// The slices as `[layers x lane, rows x cols]`.
     pub flat: Vec<Tensor>,
 }
@@ -128,7 +143,7 @@ impl Weights {
     /// Makes weights of tensors `[layers, lane, rows, cols]`, one for each group.
     pub fn of(layout: &[ParameterGroup], groups: Vec<Tensor>) -> Weights {
         let lanes = groups[0].size()[1];
-        let layered = layout.iter().filter(|g| g.role != Role::Own);
+        let layered = layout.iter().filter(|g| !g.role.is_own());
         let depth = layered.map(|g| g.first_layer + g.layers).max().unwrap_or(0);
         let view = |role: Role, layer: usize| {
             let at = layout
@@ -146,18 +161,19 @@ impl Weights {
                 shift: view(Role::Shift, layer),
             })
             .collect();
-        let (mut slices, mut is_output) = (Vec::new(), Vec::new());
-        for (group, tensor) in layout.iter().zip(&groups) {
+        let (mut slices, mut is_output, mut group_of) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, (group, tensor)) in layout.iter().zip(&groups).enumerate() {
             let bytes = tensor.numel() / group.layers * tensor.kind().elt_size_in_bytes();
             if bytes < SLICE_BYTES {
                 slices.push(tensor.shallow_clone());
             } else {
                 slices.extend((0..group.layers as i64).map(|layer| tensor.narrow(0, layer, 1)));
             }
-            is_output.resize(slices.len(), group.role != Role::Own && group.first_layer + 1 == depth);
+            is_output.resize(slices.len(), !group.role.is_own() && group.first_layer + 1 == depth);
+            group_of.resize(slices.len(), at);
         }
         let flat = slices.iter().map(|t| t.view([t.size()[0] * lanes, t.size()[2] * t.size()[3]])).collect();
-        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, flat }
+        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, group_of, flat }
     }
 
     /// Returns a copy of the lanes of `index` (int64), in that order. Indices may repeat.

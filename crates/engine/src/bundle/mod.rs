@@ -118,8 +118,12 @@ impl StepGraph {
                 continue;
             }
             let (lanes, elements) = (slots.len() as i64, values.numel() / slots.len());
-            layout.push(ParameterGroup { role: Role::Own, first_layer: at, layers: 1, rows: 1, cols: elements });
-            groups.push(values.view([1, lanes, 1, elements as i64]));
+            let (role, rows, cols) = match self.loaded.program.parameters[at].shape[..] {
+                [rows, cols] => (Role::OwnMatrix, rows, cols),
+                _ => (Role::Own, 1, elements),
+            };
+            layout.push(ParameterGroup { role, first_layer: at, layers: 1, rows, cols });
+            groups.push(values.view([1, lanes, rows as i64, cols as i64]));
         }
         self.buffers = self.loaded.buffers.iter().map(of_lanes).collect();
         Ok(Weights::of(&layout, groups))

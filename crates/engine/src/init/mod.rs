@@ -39,7 +39,7 @@ fn role(layer: &LayerParameters, role: Role) -> &Tensor {
         Role::RecurrentBias => layer.recurrent_bias.as_ref(),
         Role::Scale => layer.scale.as_ref(),
         Role::Shift => layer.shift.as_ref(),
-        Role::Own => None,
+        Role::Own | Role::OwnMatrix => None,
     }
     .expect("the layout has this role")
 }
@@ -74,7 +74,7 @@ fn fill(shape: &Shape, lanes: &[Lane], group: &ParameterGroup, layer: usize, tar
 fn recipe(shape: &Shape, lane: &Lane, group: &ParameterGroup, layer: usize) -> Recipe {
     match group.role {
         Role::Scale => Recipe { draws: UnitDraws::One, factor: 1.0 },
-        Role::Shift | Role::Own => Recipe { draws: UnitDraws::Zero, factor: 0.0 },
+        Role::Shift | Role::Own | Role::OwnMatrix => Recipe { draws: UnitDraws::Zero, factor: 0.0 },
         Role::Bias | Role::RecurrentBias => match lane.bias {
             Bias::None => unreachable!("a network without biases has no such group"),
             Bias::Learned { std: 0.0 } => Recipe { draws: UnitDraws::Zero, factor: 0.0 },

@@ -43,7 +43,7 @@ impl UnitDraws {
         let purpose = match group.role {
             Role::Weight | Role::Scale => Purpose::Weight,
             Role::Recurrent => Purpose::Recurrent,
-            Role::Bias | Role::Shift | Role::Own => Purpose::Bias,
+            Role::Bias | Role::Shift | Role::Own | Role::OwnMatrix => Purpose::Bias,
             Role::RecurrentBias => Purpose::RecurrentBias,
         };
         let mut stream = Stream::new(seed, purpose, layer as u64);
