@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import blowup
 import pytest
@@ -25,8 +26,30 @@ PROGRAM = ROOT / "target" / "release" / "blowup"
 TOLERANCE = 1e-9
 EPOCHS = 12
 
+
+class Muon:
+    """PyTorch's Muon for the parameters of two dimensions, without its rounding to bfloat16, and
+    AdamW for the others."""
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float) -> None:
+        all_of_them = list(parameters)
+        matrices = [p for p in all_of_them if p.ndim == 2]
+        others = [p for p in all_of_them if p.ndim != 2]
+        self.parts = [torch.optim.Muon(matrices, lr, weight_decay=0.1)] if matrices else []
+        self.parts += [torch.optim.AdamW(others, lr, weight_decay=0.1)] if others else []
+
+    def zero_grad(self) -> None:
+        for part in self.parts:
+            part.zero_grad()
+
+    def step(self) -> None:
+        with mock.patch.object(torch.Tensor, "bfloat16", lambda tensor: tensor.clone()):
+            for part in self.parts:
+                part.step()
+
+
 # Optimizers of a spec and the same in PyTorch. Each clips in its own way.
-OPTIMIZERS: dict[str, tuple[str, Callable[..., torch.optim.Optimizer]]] = {
+OPTIMIZERS: dict[str, tuple[str, Callable[..., torch.optim.Optimizer | Muon]]] = {
     "sgd": ('optimizer = "sgd"\nclip = "none"', torch.optim.SGD),
     "nesterov": (
         'optimizer = "sgd"\nmomentum = 0.9\nnesterov = true\nclip = "norm(0.5)"\nweight_decay = 0.01',
@@ -36,6 +59,7 @@ OPTIMIZERS: dict[str, tuple[str, Callable[..., torch.optim.Optimizer]]] = {
         'optimizer = "adamw"\nweight_decay = 0.1\nclip = "value(0.01)"',
         lambda p, lr: torch.optim.AdamW(p, lr, weight_decay=0.1),
     ),
+    "muon": ('optimizer = "muon"\nclip = "none"\nweight_decay = 0.1', Muon),
 }
 # Without random numbers of their own, which plain PyTorch would draw otherwise.
 QUIET = [name for name in ZOO if "dropout" not in name and name not in ("vae", "diffusion")]
@@ -106,7 +130,7 @@ def test_a_sweep_trains_as_plain_pytorch(
 
 
 def train(
-    example: Example, model: torch.nn.Module, optimizer: torch.optim.Optimizer, order: Any, clip: str
+    example: Example, model: torch.nn.Module, optimizer: torch.optim.Optimizer | Muon, order: Any, clip: str
 ) -> list[tuple[float, float]]:
     """The loss and the norm of the gradient at every step, in plain PyTorch."""
     told = []
