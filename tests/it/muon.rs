@@ -185,7 +185,8 @@ fn muon_follows_its_published_rule_on_the_matrices_of_hidden_layers() {
     }
 }
 
-/// Adam divides the first gradient after a silence by the root of a mean that has almost none of it.
+/// Adam divides the first gradient after a silence by the root of a mean that has almost none of
+/// it.
 #[test]
 fn adam_jumps_after_a_silence_as_far_as_its_betas_say() {
     blowup_engine::start();

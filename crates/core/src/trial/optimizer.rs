@@ -5,8 +5,8 @@ use super::choice::{named, with_numbers};
 use super::value::name;
 
 with_numbers! {
-    /// PyTorch's optimizers (`torch.optim`), and Lion. Each number has the name and the default that
-    /// it has there; in `Muon`, `beta1`, `beta2` and `eps` are those of its AdamW.
+    /// PyTorch's optimizers (`torch.optim`), and Lion. Each number has the name and the default
+    /// that it has there; in `Muon`, `beta1`, `beta2` and `eps` are those of its AdamW.
     Optimizer {
         Sgd { momentum: f64 = 0.0, nesterov: bool = false } = "sgd",
         Adam { beta1: f64 = 0.9, beta2: f64 = 0.999, eps: f64 = 1e-8, amsgrad: bool = false } = "adam",
@@ -78,9 +78,9 @@ impl Optimizer {
     }
 
     /// The optimizer of a shape: what decides which of its parts there are. Of a momentum whose
-    /// absence saves a state it says whether there is one, as 0 or 1, and the numbers in which lanes
-    /// may differ are 0. All numbers are named here, so that a number that is added must be given
-    /// its place.
+    /// absence saves a state it says whether there is one, as 0 or 1, and the numbers in which
+    /// lanes may differ are 0. All numbers are named here, so that a number that is added must be
+    /// given its place.
     pub(super) fn of_shape(self) -> Optimizer {
         let part = |x: f64| f64::from(u8::from(x != 0.0));
         let (beta1, beta2, eps, alpha) = (0.0, 0.0, 0.0, 0.0);
@@ -143,8 +143,8 @@ impl Optimizer {
         }
     }
 
-    /// What share of the weights its weight decay takes. It is `None` where weight decay is added to
-    /// the gradient (L2).
+    /// What share of the weights its weight decay takes. It is `None` where weight decay is added
+    /// to the gradient (L2).
     pub fn decay_mode(self) -> Option<DecayMode> {
         match self {
             Optimizer::Adamw { weight_decay_mode, .. }

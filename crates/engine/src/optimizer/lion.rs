@@ -1,6 +1,6 @@
-//! Lion (Chen 2023, arXiv 2302.06675, algorithm 2): an update is the sign of a mean of the gradients
-//! in which this one has the share 1 - beta1; the mean that is kept gives it the share 1 - beta2.
-//! Weight decay is decoupled from the gradient.
+//! Lion (Chen 2023, arXiv 2302.06675, algorithm 2): an update is the sign of a mean of the
+//! gradients, in which this one has the share 1 - beta1. In the mean that is kept, it has the share
+//! (1 - beta2). Weight decay is decoupled from the gradient.
 
 use super::rule::{Kept, PerLane, UpdateRule};
 use crate::dtype::inner;

@@ -1,10 +1,10 @@
-//! Muon (Jordan 2024), as `torch.optim.Muon`: the update of a matrix is a mean of its gradients with
-//! all singular values brought near 1, by five steps of a Newton-Schulz iteration.
+//! Muon (Jordan 2024), as `torch.optim.Muon`: the update of a matrix is a mean of its gradients
+//! with all singular values brought near 1, by five steps of a Newton-Schulz iteration.
 //!
 //! Muon is for the matrices of hidden layers: those between two hidden layers and the recurrent
 //! ones. AdamW updates all other parameters, as the publication has it: the first and the last
-//! layer, biases, and the scales and shifts of norms. In a model of the user's own, whose layers are
-//! not known, all parameters of two dimensions are matrices.
+//! layer, biases, and the scales and shifts of norms. In a model of the user's own, whose layers
+//! are not known, all parameters of two dimensions are matrices.
 //!
 //! PyTorch runs the iteration in bfloat16 whatever the dtype. Here it runs in the dtype of the
 //! training, and in float32 where that has 16 bits.

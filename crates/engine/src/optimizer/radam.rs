@@ -1,6 +1,6 @@
 //! RAdam, as `torch.optim.RAdam`: Adam whose first updates are those of a momentum alone, until the
-//! mean of squares is long enough to divide by. From then on a factor that rises to 1 multiplies the
-//! quotient.
+//! mean of squares is long enough to divide by. From then on a factor that rises to 1 multiplies
+//! the quotient.
 
 use super::rule::{Division, Kept, PerLane, UpdateRule};
 use crate::apply::{Stride, add_square, add_to_mean, land};
@@ -25,8 +25,8 @@ struct RadamTensors {
     eps: Tensor,
 }
 
-/// The factor that corrects the quotient for the variance of a mean of squares with this beta2 after
-/// so many steps. It is `None` where the mean is not divided by.
+/// The factor that corrects the quotient for the variance of a mean of squares with this beta2
+/// after so many steps. It is `None` where the mean is not divided by.
 pub fn rectification(beta2: f64, steps: f64) -> Option<f64> {
     let longest = 2.0 / (1.0 - beta2) - 1.0;
     let power = beta2.powf(steps);
