@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results" / "literature"
-LAST = 28
+LAST = 31
 
 HEAD = """# Known results, measured
 

@@ -474,6 +474,13 @@ fn default(axis: &Axis) -> String {
             };
             all.iter().map(|network| format!("{} of {network}", of(network))).collect::<Vec<_>>().join(", ")
         }
+        Default::OfTaker(..) => match &axis.of_takers()[..] {
+            [(_, value)] => shown(*value),
+            all => {
+                let each = all.iter().map(|(takers, value)| format!("{} of {}", shown(*value), takers.join(" and ")));
+                each.collect::<Vec<_>>().join(", ")
+            }
+        },
         Default::OfTask => {
             let other = |kind: &&TaskKind| kind.default_loss() != TaskKind::Teacher.default_loss();
             let others: Vec<&TaskKind> = TaskKind::ALL.iter().filter(other).collect();

@@ -104,7 +104,7 @@ impl Case {
             forget_bias: None,
             loss: Loss::Mse,
             optimizer: if self.adam {
-                Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+                Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false }
             } else {
                 Optimizer::Sgd { momentum: 0.0, nesterov: false }
             },

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import blowup
 import pytest
@@ -25,8 +26,30 @@ FEW, MANY = 48, 200
 # The fewest steps that are compared of a model whose dynamics are chaotic.
 STEADY = 20
 
+
+class Muon:
+    """PyTorch's Muon for the parameters of two dimensions, without its rounding to bfloat16, and
+    AdamW for the others."""
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float) -> None:
+        all_of_them = list(parameters)
+        matrices = [p for p in all_of_them if p.ndim == 2]
+        others = [p for p in all_of_them if p.ndim != 2]
+        self.parts = [torch.optim.Muon(matrices, lr, weight_decay=0.1)] if matrices else []
+        self.parts += [torch.optim.AdamW(others, lr, weight_decay=0.1)] if others else []
+
+    def zero_grad(self) -> None:
+        for part in self.parts:
+            part.zero_grad()
+
+    def step(self) -> None:
+        with mock.patch.object(torch.Tensor, "bfloat16", lambda tensor: tensor.clone()):
+            for part in self.parts:
+                part.step()
+
+
 # Optimizers of a spec and the same in PyTorch. Each clips in its own way.
-OPTIMIZERS: dict[str, tuple[str, Callable[..., torch.optim.Optimizer]]] = {
+OPTIMIZERS: dict[str, tuple[str, Callable[..., torch.optim.Optimizer | Muon]]] = {
     "sgd": ('optimizer = "sgd"\nclip = "none"', torch.optim.SGD),
     "nesterov": (
         'optimizer = "sgd"\nmomentum = 0.9\nnesterov = true\nclip = "norm(0.5)"\nweight_decay = 0.01',
@@ -36,6 +59,7 @@ OPTIMIZERS: dict[str, tuple[str, Callable[..., torch.optim.Optimizer]]] = {
         'optimizer = "adamw"\nweight_decay = 0.1\nclip = "value(0.01)"',
         lambda p, lr: torch.optim.AdamW(p, lr, weight_decay=0.1),
     ),
+    "muon": ('optimizer = "muon"\nclip = "none"\nweight_decay = 0.1', Muon),
 }
 # Models with parameters of one to four dimensions, for what depends on their shapes.
 SHAPED = ["mlp", "resnet, group norm", "transformer, written out", "lstm"]

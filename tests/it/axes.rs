@@ -46,6 +46,15 @@ fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
         (Id::Clip, _) => put(Id::ClipThreshold, "0.125"),
         (Id::Skip, _) => put(Id::SkipThreshold, "0.125"),
         (Id::ResidualScale | Id::Rezero, _) => put(Id::Residual, "true"),
+        (Id::Schedule, "'wsd'") => {
+            put(Id::Warmup, "2");
+            put(Id::Cooldown, "3");
+        }
+        (Id::Cooldown, _) => {
+            put(Id::Schedule, "'wsd'");
+            put(Id::Warmup, "2");
+        }
+        (Id::WeightDecayMode, _) => put(Id::WeightDecay, "0.125"),
         (Id::ClipThreshold, _) => put(Id::Clip, "'norm'"),
         _ => {}
     }
@@ -177,11 +186,12 @@ fn measured(trial: &Trial, others: &[Trial]) -> Vec<u8> {
     cells[record::OUTCOME..].join(&b","[..])
 }
 
-/// Values that mean the same. Without weight decay adamw is adam. At scale 1, `scaled` has the
-/// variance 1 / fan_in of `lecun`, and so has `xavier` in a square matrix.
-/// Both thresholds are below every gradient norm of this net, so that all updates are skipped.
-const SAME: [(Id, &str, &str); 6] = [
+/// Values that mean the same. Without weight decay adamw is adam, and with the power 1 polynomial
+/// is linear. At scale 1, `scaled` has the variance 1 / fan_in of `lecun`, and so has `xavier` in a
+/// square matrix. Both thresholds of skipping are below every gradient norm of this net.
+const SAME: [(Id, &str, &str); 7] = [
     (Id::Optimizer, "'adam'", "'adamw'"),
+    (Id::Schedule, "'linear'", "'polynomial'"),
     (Id::SkipThreshold, "0.25", "0.5"),
     (Id::Init, "'lecun'", "'scaled'"),
     (Id::RecurrentInit, "'lecun'", "'scaled'"),

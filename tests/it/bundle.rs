@@ -62,7 +62,7 @@ fn the_bits_of_a_bundle_depend_on_no_neighbour() {
     let names = ["transformer.blowup", "resnet.blowup", "experts.blowup", "autoencoder.blowup"];
     let block = |name: &&str| {
         format!(
-            "[[grid]]\nlabel = '{name}'\nnetwork = {{ file = '{name}' }}\noptimizer = ['sgd', 'adamw']\n\
+            "[[grid]]\nlabel = '{name}'\nnetwork = {{ file = '{name}' }}\noptimizer = ['sgd', 'adamw', 'muon']\n\
              lr = [0.01, 1.0]\nclip = ['none', 'norm(0.5)']\n"
         )
     };
@@ -83,7 +83,7 @@ fn the_bits_of_a_bundle_depend_on_no_neighbour() {
     place.ok("merge merged s/shard-1-of-2 s/shard-2-of-2");
     assert_eq!(place.read("merged/runs.csv"), place.read("all/runs.csv"));
     let outcomes: Vec<String> = rows(&place, "all/runs.csv").into_iter().map(|row| row["outcome"].clone()).collect();
-    assert_eq!(outcomes.len(), 96);
+    assert_eq!(outcomes.len(), 144);
     assert!(outcomes.iter().any(|outcome| outcome == "converged"), "{outcomes:?}");
 }
 

@@ -97,7 +97,7 @@ fn the_lists_of_columns_follow_from_the_declarations() {
     let recorded: Vec<&str> = record::runs().into_iter().filter(|name| record::is_recorded(name)).collect();
     assert_eq!(recorded, ["sharpness_initial", "sharpness_final"]);
     let texts: Vec<&str> = record::runs().into_iter().filter(|name| !record::is_numeric(name)).collect();
-    insta::assert_snapshot!(texts.join(" "), @"trial label task network activation init recurrent_init bias norm norm_position residual rezero parametrization loss optimizer nesterov schedule clip skip sampling dtype outcome lost nonfinite_site nonfinite_module nonfinite_source born_large rising vanished");
+    insta::assert_snapshot!(texts.join(" "), @"trial label task network activation init recurrent_init bias norm norm_position residual rezero parametrization loss optimizer nesterov amsgrad adjust_lr_fn schedule clip skip weight_decay_mode sampling dtype outcome lost nonfinite_site nonfinite_module nonfinite_source born_large rising vanished");
     insta::assert_snapshot!(LayerTerm::columns().collect::<Vec<_>>().join(" "), @"activation_rms backprop_norm weight_grad_norm weight_norm");
     insta::assert_snapshot!(report::data::measures().join(" "), @"loss_initial loss_final loss_max loss_jump_max grad_norm_initial grad_norm_max clipped_fraction update_norm_max weight_norm_max backprop_ratio activation_ratio sharpness_initial sharpness_final skipped_fraction clip_silenced nonfinite_layer first_skip");
 }
@@ -111,10 +111,35 @@ fn the_formulas_of_the_schedules_are_the_programs() {
         let rise = ((x + 1.0) / w).min(1.0);
         assert_eq!(Schedule::Constant.factor(t, total), 1.0);
         assert_eq!(Schedule::Warmup { warmup }.factor(t, total), rise);
-        assert_eq!(Schedule::Cosine.factor(t, total), cosine(x / all));
+        assert_eq!(Schedule::Cosine { lr_min: 0.0 }.factor(t, total), cosine(x / all));
         let both = if t < warmup { rise } else { cosine((x - w) / (all - w)) };
-        assert_eq!(Schedule::WarmupCosine { warmup }.factor(t, total), both);
+        assert_eq!(Schedule::WarmupCosine { warmup, lr_min: 0.0 }.factor(t, total), both);
+        // The table has these in one form, and the program may have them in another.
+        let close = |schedule: Schedule, formula: f64| {
+            let found = schedule.factor(t, total);
+            assert!((found - formula).abs() < 1e-15, "{schedule:?} at {t}: {found}, {formula}");
+        };
+        let m = 0.1;
+        close(Schedule::Cosine { lr_min: m }, m + (1.0 - m) * cosine(x / all));
+        close(Schedule::Linear { lr_min: m }, m + (1.0 - m) * (1.0 - x / all));
+        close(Schedule::Polynomial { power: 3.0, lr_min: m }, m + (1.0 - m) * (1.0 - x / all).powi(3));
+        let d = 6.0;
+        let fall = m + (1.0 - m) * ((all - x) / d).min(1.0);
+        close(Schedule::Wsd { warmup, cooldown: 6, lr_min: m }, rise * fall);
+        let peak = 0.3 * all - 1.0;
+        let cycle = if x <= peak {
+            1.0 / 25.0 + (1.0 - 1.0 / 25.0) * cosine(1.0 - x / peak)
+        } else {
+            m + (1.0 - m) * cosine((x - peak) / (all - 1.0 - peak))
+        };
+        close(Schedule::OneCycle { lr_min: m }, cycle);
     }
+    // The ends of `one_cycle` are those of OneCycleLR's defaults. A decay never reaches `lr_min`.
+    let cycle = Schedule::from_name("one_cycle").unwrap();
+    for (t, factor) in [(0, 0.04), (5, 1.0), (19, 4e-6)] {
+        assert!((cycle.factor(t, 20) - factor).abs() < 1e-15, "{t}");
+    }
+    assert!(Schedule::Linear { lr_min: 0.0 }.factor(19, 20) > 0.0);
 }
 
 /// The cells of the only trial by column.

@@ -116,8 +116,12 @@ fn base_values_hold_where_a_block_says_nothing() {
 fn schedules_and_the_output_rate_are_axes() {
     let block = "lr = 0.1\nlr_output = [0.1, 0.2]\nschedule = [\"constant\", \"warmup\", \"cosine\"]\nwarmup = [5, 10]";
     let all = column(block, |t| (t.lr_output, t.schedule));
-    let schedules =
-        [Schedule::Constant, Schedule::Warmup { warmup: 5 }, Schedule::Warmup { warmup: 10 }, Schedule::Cosine];
+    let schedules = [
+        Schedule::Constant,
+        Schedule::Warmup { warmup: 5 },
+        Schedule::Warmup { warmup: 10 },
+        Schedule::Cosine { lr_min: 0.0 },
+    ];
     let expected: Vec<_> = [None, Some(0.2)].into_iter().flat_map(|lr| schedules.map(|s| (lr, s))).collect();
     assert_eq!(all, expected);
     assert!(try_parse(&around("lr = 1\nschedule = \"warmup\"")).unwrap_err().contains("has no `warmup`"));
@@ -197,15 +201,24 @@ fn defaults_are_those_of_the_contract() {
     beta2=None
     eps=None
     alpha=None
+    amsgrad=None
+    momentum_decay=None
+    lr_decay=None
+    initial_accumulator_value=None
+    adjust_lr_fn=None
     lr=Some(Float(1.0))
     lr_output=Some(Float(1.0))
     schedule=Some(Text("constant"))
     warmup=None
+    cooldown=None
+    power=None
+    lr_min=None
     clip=Some(Text("none"))
     clip_threshold=Some(Float(inf))
     skip=Some(Text("none"))
     skip_threshold=None
     weight_decay=Some(Float(0.0))
+    weight_decay_mode=None
     batch=Some(Integer(20))
     sampling=None
     accumulate=Some(Integer(1))

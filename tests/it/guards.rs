@@ -13,7 +13,7 @@ use blowup_engine::skip::Guard;
 use blowup_engine::weights::{Role, host};
 use tch::{Kind, Tensor};
 
-const ADAM: Optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
+const ADAM: Optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false };
 
 fn near(found: &[f64], expected: &[f64]) {
     assert_eq!(found.len(), expected.len());
@@ -131,7 +131,7 @@ fn the_factor_of_an_update_is_that_of_stable_adamw() {
 #[test]
 fn a_clipped_update_of_adam_is_as_long_as_the_paper_says() {
     let trial = Trial {
-        optimizer: Optimizer::Adam { beta1: 0.0, beta2: 0.9, eps: 0.0 },
+        optimizer: Optimizer::Adam { beta1: 0.0, beta2: 0.9, eps: 0.0, amsgrad: false },
         clip: Clip::Update(0.5),
         budget: Budget::Steps(3),
         dtype: Dtype::Float64,

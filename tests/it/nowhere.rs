@@ -14,7 +14,7 @@ const RECURRENT: Nowhere = Some(("", "`network` rnn or lstm or gru"));
 const LINEAR: Nowhere = Some(("depth = 0", "`depth` 1 or more"));
 const ADAM: &str = "optimizer = \"adam\"";
 /// For each axis a value, and where it applies nowhere.
-const EVERY: [(&str, &str, Nowhere); 42] = [
+const EVERY: [(&str, &str, Nowhere); 51] = [
     ("network", "\"mlp\"", ALWAYS),
     ("depth", "2", ALWAYS),
     ("width", "5", LINEAR),
@@ -36,16 +36,24 @@ const EVERY: [(&str, &str, Nowhere); 42] = [
     ("parametrization", "\"ntk\"", ALWAYS),
     ("loss", "\"mse\"", ALWAYS),
     ("optimizer", "\"adam\"", ALWAYS),
-    ("momentum", "0.9", Some((ADAM, "`optimizer` sgd or rmsprop"))),
+    ("momentum", "0.9", Some((ADAM, "`optimizer` sgd or rmsprop or muon"))),
     ("nesterov", "true", Some(("momentum = 0", "`momentum` above 0"))),
-    ("beta1", "0.5", Some(("", "`optimizer` adam or adamw"))),
-    ("beta2", "0.5", Some(("optimizer = \"rmsprop\"", "`optimizer` adam or adamw"))),
-    ("eps", "0.1", Some(("", "`optimizer` adam or adamw or rmsprop"))),
+    ("beta1", "0.5", Some(("", "`optimizer` adam or adamw or nadam or radam or lion or muon"))),
+    ("beta2", "0.5", Some(("optimizer = \"rmsprop\"", "`optimizer` adam or adamw or nadam or radam or lion or muon"))),
+    ("eps", "0.1", Some(("", "`optimizer` adam or adamw or rmsprop or nadam or radam or adagrad or muon"))),
     ("alpha", "0.5", Some((ADAM, "`optimizer` rmsprop"))),
+    ("amsgrad", "true", Some(("", "`optimizer` adam or adamw"))),
+    ("momentum_decay", "0.1", Some((ADAM, "`optimizer` nadam"))),
+    ("lr_decay", "0.1", Some((ADAM, "`optimizer` adagrad"))),
+    ("initial_accumulator_value", "0.1", Some((ADAM, "`optimizer` adagrad"))),
+    ("adjust_lr_fn", "\"original\"", Some((ADAM, "`optimizer` muon"))),
     ("lr", "0.1", ALWAYS),
     ("lr_output", "0.1", ALWAYS),
     ("schedule", "\"cosine\"", ALWAYS),
-    ("warmup", "5", Some(("schedule = [\"constant\", \"cosine\"]", "`schedule` warmup or warmup_cosine"))),
+    ("warmup", "5", Some(("schedule = [\"constant\", \"cosine\"]", "`schedule` warmup or warmup_cosine or wsd"))),
+    ("cooldown", "5", Some(("schedule = \"cosine\"", "`schedule` wsd"))),
+    ("power", "2", Some(("schedule = \"linear\"", "`schedule` polynomial"))),
+    ("lr_min", "0.1", Some(("", "`schedule` cosine or warmup_cosine or linear or polynomial or wsd or one_cycle"))),
     ("clip", "\"norm(1.0)\"", ALWAYS),
     (
         "clip_threshold",
@@ -55,6 +63,7 @@ const EVERY: [(&str, &str, Nowhere); 42] = [
     ("skip", "\"norm(1.0)\"", ALWAYS),
     ("skip_threshold", "1.0", Some(("", "`skip` norm or zscore"))),
     ("weight_decay", "0.1", ALWAYS),
+    ("weight_decay_mode", "\"independent\"", Some((ADAM, "`optimizer` adamw or lion or muon"))),
     ("batch", "7", ALWAYS),
     ("sampling", "\"shuffle\"", Some(("batch = [256, 1000, \"all\"]", "a `batch` below 256, the samples of the task"))),
     ("accumulate", "2", Some(("", "a `batch` below 256, the samples of the task"))),

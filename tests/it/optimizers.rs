@@ -1,66 +1,14 @@
 //! Optimizers and clipping are compared with the rules that PyTorch documents, written out for
 //! single numbers.
 
+use crate::published::Reference;
 use crate::trials;
-use blowup_core::trial::{Budget, Clip, Dtype, Optimizer as Rule, Schedule, Trial};
+use blowup_core::trial::{Budget, Clip, DecayMode, Dtype, Optimizer as Rule, Schedule, Trial};
 use blowup_engine::clip;
 use blowup_engine::optimizer::{PerLaneOptimizer, UpdateNorm};
 use blowup_engine::readout::{GlobalNorm, Readout};
 use blowup_engine::weights::host;
 use tch::{Device, Kind, Tensor};
-
-/// One parameter under the rule that `torch.optim` documents.
-#[derive(Default)]
-struct Reference {
-    first: f64,
-    second: f64,
-    steps: i32,
-}
-
-impl Reference {
-    /// Makes an update. `output` says whether the parameter belongs to the output layer.
-    fn step(&mut self, trial: &Trial, output: bool, mut w: f64, mut g: f64) -> f64 {
-        let lr = if output { trial.lr_output.unwrap_or(trial.lr) } else { trial.lr };
-        let t = f64::from(self.steps);
-        let factor = match trial.schedule {
-            Schedule::Constant => 1.0,
-            Schedule::Warmup { warmup } => ((t + 1.0) / warmup as f64).min(1.0),
-            Schedule::Cosine => (1.0 + (std::f64::consts::PI * t / 5.0).cos()) / 2.0,
-            Schedule::WarmupCosine { warmup } if t < warmup as f64 => (t + 1.0) / warmup as f64,
-            Schedule::WarmupCosine { warmup } => {
-                let warmup = warmup as f64;
-                (1.0 + (std::f64::consts::PI * (t - warmup) / (5.0 - warmup)).cos()) / 2.0
-            }
-        };
-        self.steps += 1;
-        let (lr, decay) = (lr * factor, trial.weight_decay);
-        if !matches!(trial.optimizer, Rule::Adamw { .. }) {
-            g += decay * w;
-        }
-        match trial.optimizer {
-            Rule::Sgd { momentum, nesterov } => {
-                self.first = momentum * self.first + g;
-                w - lr * if nesterov { g + momentum * self.first } else { self.first }
-            }
-            Rule::Adam { beta1, beta2, eps } | Rule::Adamw { beta1, beta2, eps } => {
-                if matches!(trial.optimizer, Rule::Adamw { .. }) {
-                    w -= lr * decay * w;
-                }
-                self.first = beta1 * self.first + (1.0 - beta1) * g;
-                self.second = beta2 * self.second + (1.0 - beta2) * g * g;
-                let first = self.first / (1.0 - beta1.powi(self.steps));
-                let second = self.second / (1.0 - beta2.powi(self.steps));
-                w - lr * first / (second.sqrt() + eps)
-            }
-            Rule::Rmsprop { alpha, eps, momentum } => {
-                self.second = alpha * self.second + (1.0 - alpha) * g * g;
-                let direction = g / (self.second.sqrt() + eps);
-                self.first = momentum * self.first + direction;
-                w - lr * self.first
-            }
-        }
-    }
-}
 
 fn check(optimizers: [Rule; 2], weight_decays: [f64; 2]) {
     check_with(optimizers, weight_decays, [None, None], [Schedule::Constant; 2]);
@@ -139,20 +87,41 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
     }
 }
 
+fn adam(beta1: f64, beta2: f64, amsgrad: bool) -> Rule {
+    Rule::Adam { beta1, beta2, eps: 1e-3, amsgrad }
+}
+
+fn adamw(beta1: f64, beta2: f64, amsgrad: bool, weight_decay_mode: DecayMode) -> Rule {
+    Rule::Adamw { beta1, beta2, eps: 1e-3, amsgrad, weight_decay_mode }
+}
+
+fn lion(beta1: f64, beta2: f64, weight_decay_mode: DecayMode) -> Rule {
+    Rule::Lion { beta1, beta2, weight_decay_mode }
+}
+
 #[test]
 fn every_optimizer_follows_its_published_rule_with_and_without_weight_decay() {
+    use DecayMode::{Decoupled, Independent};
     let sgd = |momentum, nesterov| Rule::Sgd { momentum, nesterov };
-    let adam = |beta1, beta2| Rule::Adam { beta1, beta2, eps: 1e-3 };
-    let adamw = |beta1, beta2| Rule::Adamw { beta1, beta2, eps: 1e-3 };
     let rmsprop = |alpha, momentum| Rule::Rmsprop { alpha, eps: 1e-3, momentum };
+    let nadam = |beta1, beta2, momentum_decay| Rule::Nadam { beta1, beta2, eps: 1e-3, momentum_decay };
+    let radam = |beta1, beta2| Rule::Radam { beta1, beta2, eps: 1e-3 };
+    let adagrad = |lr_decay, start| Rule::Adagrad { eps: 1e-3, lr_decay, initial_accumulator_value: start };
     for decays in [[0.0, 0.0], [0.1, 0.02]] {
         check([sgd(0.0, false), sgd(0.0, false)], decays);
         check([sgd(0.9, false), sgd(0.5, false)], decays);
         check([sgd(0.9, true), sgd(0.5, true)], decays);
-        check([adam(0.9, 0.999), adam(0.3, 0.9)], decays);
-        check([adamw(0.9, 0.999), adamw(0.3, 0.9)], decays);
+        check([adam(0.9, 0.999, false), adam(0.3, 0.9, false)], decays);
+        check([adam(0.9, 0.999, true), adam(0.3, 0.1, true)], decays);
+        check([adamw(0.9, 0.999, false, Decoupled), adamw(0.3, 0.9, false, Independent)], decays);
+        check([adamw(0.9, 0.1, true, Independent), adamw(0.3, 0.9, true, Decoupled)], decays);
         check([rmsprop(0.99, 0.0), rmsprop(0.5, 0.0)], decays);
         check([rmsprop(0.99, 0.9), rmsprop(0.5, 0.3)], decays);
+        check([nadam(0.9, 0.999, 4e-3), nadam(0.3, 0.9, 2.0)], decays);
+        check([radam(0.9, 0.999), radam(0.3, 0.8)], decays);
+        check([radam(0.5, 0.9), radam(0.9, 0.3)], decays);
+        check([adagrad(0.0, 0.0), adagrad(0.5, 0.7)], decays);
+        check([lion(0.9, 0.99, Decoupled), lion(0.3, 0.5, Independent)], decays);
     }
 }
 
@@ -161,17 +130,32 @@ fn schedules_and_the_output_layers_own_rate_hold_under_every_optimizer() {
     let optimizers = [
         Rule::Sgd { momentum: 0.0, nesterov: false },
         Rule::Sgd { momentum: 0.9, nesterov: true },
-        Rule::Adam { beta1: 0.9, beta2: 0.99, eps: 1e-3 },
-        Rule::Adamw { beta1: 0.9, beta2: 0.99, eps: 1e-3 },
+        adam(0.9, 0.99, false),
+        adam(0.9, 0.99, true),
+        adamw(0.9, 0.99, false, DecayMode::Decoupled),
+        adamw(0.9, 0.99, true, DecayMode::Independent),
         Rule::Rmsprop { alpha: 0.9, eps: 1e-3, momentum: 0.5 },
+        Rule::Nadam { beta1: 0.9, beta2: 0.99, eps: 1e-3, momentum_decay: 0.1 },
+        Rule::Radam { beta1: 0.9, beta2: 0.8, eps: 1e-3 },
+        Rule::Adagrad { eps: 1e-3, lr_decay: 0.3, initial_accumulator_value: 0.1 },
+        lion(0.9, 0.99, DecayMode::Decoupled),
+        lion(0.9, 0.99, DecayMode::Independent),
+    ];
+    let pairs = [
+        [Schedule::Warmup { warmup: 3 }, Schedule::Cosine { lr_min: 0.0 }],
+        [Schedule::WarmupCosine { warmup: 2, lr_min: 0.0 }, Schedule::Constant],
+        [Schedule::WarmupCosine { warmup: 2, lr_min: 0.1 }, Schedule::Cosine { lr_min: 0.3 }],
+        [Schedule::Linear { lr_min: 0.0 }, Schedule::Linear { lr_min: 0.25 }],
+        [Schedule::Polynomial { power: 2.0, lr_min: 0.0 }, Schedule::Polynomial { power: 0.5, lr_min: 0.1 }],
+        [Schedule::Wsd { warmup: 2, cooldown: 2, lr_min: 0.0 }, Schedule::Wsd { warmup: 3, cooldown: 9, lr_min: 0.2 }],
+        [Schedule::OneCycle { lr_min: 4e-6 }, Schedule::OneCycle { lr_min: 0.5 }],
     ];
     for optimizer in optimizers {
         for decays in [[0.0, 0.0], [0.1, 0.02]] {
             for lr_output in [[None, None], [Some(0.7), Some(0.0)]] {
-                let warmup = Schedule::Warmup { warmup: 3 };
-                check_with([optimizer; 2], decays, lr_output, [warmup, Schedule::Cosine]);
-                let both = Schedule::WarmupCosine { warmup: 2 };
-                check_with([optimizer; 2], decays, lr_output, [both, Schedule::Constant]);
+                for schedules in pairs {
+                    check_with([optimizer; 2], decays, lr_output, schedules);
+                }
             }
         }
     }

@@ -37,8 +37,9 @@ fn scalar(weight: f64, dtype: Dtype, optimizer: Optimizer, lr: f64) -> Trial {
 const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false };
 const MOMENTUM: Optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false };
 const NESTEROV: Optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: true };
-const ADAM: Optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
-const ADAMW: Optimizer = Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
+const ADAM: Optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false };
+const ADAMW: Optimizer =
+    Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false, weight_decay_mode: DecayMode::Decoupled };
 const RMSPROP: Optimizer = Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.0 };
 
 /// Checks that the losses after each step are PyTorch's. In f32, those of Adam may differ in their
@@ -100,7 +101,13 @@ fn weight_decay_stands_where_pytorch_has_it() {
     let adam = Trial { weight_decay: 0.1, ..scalar(1e-15, Dtype::Float32, ADAM, 0.1) };
     let expected = [1.0000000031710769e-30, 4.4099976305407096e-16, 0.0031751226633787155, 5.674764543073252e-05];
     check(&adam, &expected);
-    let adamw = Optimizer::Adamw { beta1: 0.3, beta2: 0.999, eps: 1e-8 };
+    let adamw = Optimizer::Adamw {
+        beta1: 0.3,
+        beta2: 0.999,
+        eps: 1e-8,
+        amsgrad: false,
+        weight_decay_mode: DecayMode::Decoupled,
+    };
     let adamw = Trial { weight_decay: 0.1, ..scalar(300.0, Dtype::Float32, adamw, 0.1) };
     check(&adamw, &[90000.0, 88149.609375, 86336.8125, 84560.9375, 82821.28125]);
 }

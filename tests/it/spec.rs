@@ -4,7 +4,7 @@ use crate::mistakes::{check, mistakes};
 use blowup_core::axis::AxisSet;
 use blowup_core::spec::Spec;
 use blowup_core::spec::filter::Filter;
-use blowup_core::trial::{Bias, Loss, Network, Norm, NormPosition, Optimizer, Trial};
+use blowup_core::trial::{Bias, DecayMode, Loss, Network, Norm, NormPosition, Optimizer, Trial};
 use proptest::prelude::*;
 use std::io;
 
@@ -52,7 +52,16 @@ fn defaults_are_those_of_pytorch() {
     assert_eq!(trial.bias, Bias::LearnedPytorch);
     assert_eq!(trial.optimizer, Optimizer::Sgd { momentum: 0.0, nesterov: false });
     assert_eq!((trial.batch, trial.task.samples, trial.task.inputs, trial.task.outputs), (256, 256, 10, 1));
-    assert_eq!(only("optimizer = \"adamw\"").optimizer, Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 });
+    assert_eq!(
+        only("optimizer = \"adamw\"").optimizer,
+        Optimizer::Adamw {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            amsgrad: false,
+            weight_decay_mode: DecayMode::Decoupled
+        }
+    );
     assert_eq!(only("optimizer = \"rmsprop\"").optimizer, Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.0 });
     assert_eq!(only("optimizer = \"adamw\"").weight_decay, 0.0);
     assert_eq!(only("init = \"he\"").bias, Bias::Learned { std: 0.0 });

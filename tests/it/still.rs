@@ -101,7 +101,7 @@ fn lanes_that_go_on_do_not_notice_and_neither_does_one_that_looks_at_rest() {
 #[test]
 fn what_can_still_move_is_trained_to_its_end() {
     let base = Trial { lr: 0.0, budget: Budget::Steps(STEPS), ..trials::mlp() };
-    let cosine = Trial { schedule: Schedule::Cosine, ..base.clone() };
+    let cosine = Trial { schedule: Schedule::Cosine { lr_min: 0.0 }, ..base.clone() };
     let momentum = Trial { optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: false }, ..base.clone() };
     let batches = Trial { batch: 3, ..base.clone() };
     let fresh = Trial { task: Task { kind: TaskKind::FreshNoise, ..base.task.clone() }, ..base.clone() };

@@ -1,7 +1,7 @@
 //! Whole training runs are compared with closed forms, and the bits of a trial with different
 //! neighbours.
 
-use crate::trials::{self, ACTIVATIONS, NORMS};
+use crate::trials::{self, ACTIVATIONS, ADAMW, MUON, NORMS, OPTIMIZERS};
 use blowup_core::trial::*;
 use blowup_core::verdict::{Finished, Layers, Outcome, Record};
 use blowup_engine as engine;
@@ -66,10 +66,13 @@ fn norm_clipping_bounds_a_step_that_is_too_large_in_a_two_cycle() {
 }
 
 #[test]
-fn adam_and_rmsprop_take_a_first_step_of_the_size_that_their_rules_say() {
+fn adaptive_optimizers_take_a_first_step_of_the_size_that_their_rules_say() {
     for (optimizer, factor) in [
-        (Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 }, 1.0),
-        (Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 }, 1.0),
+        (Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false }, 1.0),
+        (ADAMW, 1.0),
+        // The square of the gradient is all of the sum.
+        (Optimizer::Adagrad { eps: 1e-10, lr_decay: 0.0, initial_accumulator_value: 0.0 }, 1.0),
+        (Optimizer::Lion { beta1: 0.9, beta2: 0.99, weight_decay_mode: DecayMode::Decoupled }, 1.0),
         (Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.0 }, 10.0),
     ] {
         let trial = Trial { optimizer, dtype: Dtype::Float64, ..scalar(0.01) };
@@ -191,8 +194,10 @@ fn trials_that_differ_in_their_clip_threshold_alone_have_the_bits_of_trials_apar
     for optimizer in [
         Optimizer::Sgd { momentum: 0.0, nesterov: false },
         Optimizer::Sgd { momentum: 0.9, nesterov: false },
-        Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+        Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false },
         Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.9 },
+        Optimizer::Lion { beta1: 0.9, beta2: 0.99, weight_decay_mode: DecayMode::Decoupled },
+        MUON,
     ] {
         for (batch, dtype) in [(7, Dtype::Float32), (3, Dtype::Float64), (7, Dtype::Bfloat16)] {
             let base = Trial { optimizer, batch, dtype, budget: Budget::Epochs(12), ..trials::mlp() };
@@ -215,13 +220,7 @@ fn trials_that_differ_in_their_clip_threshold_alone_have_the_bits_of_trials_apar
 
 #[test]
 fn every_optimizer_has_the_same_bits_whatever_the_neighbours() {
-    for optimizer in [
-        Optimizer::Sgd { momentum: 0.9, nesterov: false },
-        Optimizer::Sgd { momentum: 0.9, nesterov: true },
-        Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
-        Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
-        Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.9 },
-    ] {
+    for optimizer in OPTIMIZERS {
         for (weight_decay, lr_output, dtype) in [
             (0.0, None, Dtype::Float32),
             (0.01, None, Dtype::Float32),
@@ -229,13 +228,32 @@ fn every_optimizer_has_the_same_bits_whatever_the_neighbours() {
             (0.01, Some(0.5), Dtype::Bfloat16),
             (0.0, None, Dtype::Float16),
         ] {
-            let schedule = Schedule::WarmupCosine { warmup: 2 };
+            let schedule = Schedule::WarmupCosine { warmup: 2, lr_min: 0.1 };
             let mut trial = Trial { optimizer, weight_decay, lr_output, schedule, dtype, batch: 3, ..trials::mlp() };
             if !dtype.is_16_bit() {
                 trial.task.kind = TaskKind::FreshNoise;
             }
             trial.budget = Budget::Steps(5);
             check_bits(&trial);
+        }
+    }
+}
+
+#[test]
+fn muon_has_the_same_bits_whatever_the_neighbours_for_matrices_of_any_form() {
+    let mlp = |depth, width| Network::Mlp {
+        depth,
+        width,
+        activation: Activation::Relu,
+        norm: Norm::Layer(NormPosition::Before),
+        residual: false,
+    };
+    let gated = |cell| Network::Gated { cell, depth: 2, width: 9, sequence_length: 4 };
+    for dtype in [Dtype::Float32, Dtype::Float64, Dtype::Float16] {
+        for network in [mlp(4, 9), mlp(3, 64), gated(Gated::Lstm), gated(Gated::Gru)] {
+            let base = if network.sequence_length().is_some() { trials::rnn() } else { trials::mlp() };
+            let trial = Trial { network, optimizer: MUON, weight_decay: 0.01, dtype, batch: 3, ..base };
+            check_bits(&Trial { budget: Budget::Steps(6), ..trial });
         }
     }
 }

@@ -69,6 +69,46 @@ pub const NORMS: [Norm; 7] = [
     Norm::Rms(NormPosition::After),
 ];
 
+/// One of every optimizer, with every part that one can have.
+pub const OPTIMIZERS: [Optimizer; 14] = [
+    Optimizer::Sgd { momentum: 0.9, nesterov: false },
+    Optimizer::Sgd { momentum: 0.9, nesterov: true },
+    Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false },
+    Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: true },
+    ADAMW,
+    Optimizer::Adamw { beta1: 0.9, beta2: 0.9, eps: 1e-8, amsgrad: true, weight_decay_mode: DecayMode::Independent },
+    Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.9 },
+    Optimizer::Nadam { beta1: 0.9, beta2: 0.999, eps: 1e-8, momentum_decay: 4e-3 },
+    Optimizer::Radam { beta1: 0.9, beta2: 0.7, eps: 1e-8 },
+    Optimizer::Adagrad { eps: 1e-10, lr_decay: 0.1, initial_accumulator_value: 0.1 },
+    Optimizer::Lion { beta1: 0.9, beta2: 0.99, weight_decay_mode: DecayMode::Decoupled },
+    MUON,
+    Optimizer::Muon {
+        momentum: 0.9,
+        nesterov: false,
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e-8,
+        weight_decay_mode: DecayMode::Independent,
+        adjust_lr_fn: AdjustLr::MatchRmsAdamw,
+    },
+    // The update is the gradient alone.
+    Optimizer::Sgd { momentum: 0.0, nesterov: false },
+];
+
+pub const ADAMW: Optimizer =
+    Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false, weight_decay_mode: DecayMode::Decoupled };
+
+pub const MUON: Optimizer = Optimizer::Muon {
+    momentum: 0.95,
+    nesterov: true,
+    beta1: 0.9,
+    beta2: 0.999,
+    eps: 1e-8,
+    weight_decay_mode: DecayMode::Decoupled,
+    adjust_lr_fn: AdjustLr::Original,
+};
+
 /// What trials of one shape start from, a lane for each, and `pads` lanes of zeros.
 pub fn weights(trials: &[&Trial], pads: usize, kind: Kind) -> Weights {
     let lanes: Vec<Lane> = trials.iter().map(|trial| trial.parts().1).collect();

@@ -60,10 +60,56 @@ REQUIRED = {
     "norm": ["none", "batch before", "batch after", "layer before", "layer after", "rms before", "rms after"],
     "parametrization": ["standard", "ntk", "mean_field"],
     "loss": ["mse", "cross_entropy"],
-    "optimizer": ["sgd", "sgd momentum", "sgd nesterov", "adam", "adamw", "rmsprop", "rmsprop momentum"],
-    "weight_decay": ["0", "sgd", "adam", "adamw", "rmsprop"],
+    "optimizer": [
+        "sgd",
+        "sgd momentum",
+        "sgd nesterov",
+        "adam",
+        "adam amsgrad",
+        "adamw",
+        "adamw amsgrad",
+        "rmsprop",
+        "rmsprop momentum",
+        "nadam",
+        "radam",
+        "adagrad",
+        "lion",
+        "muon original",
+        "muon momentum original",
+        "muon nesterov original",
+        "muon nesterov match_rms_adamw",
+    ],
+    "weight_decay": [
+        "0",
+        "sgd",
+        "adam",
+        "adamw",
+        "adamw independent",
+        "rmsprop",
+        "nadam",
+        "radam",
+        "adagrad",
+        "lion",
+        "lion independent",
+        "muon",
+        "muon independent",
+    ],
     "lr_output": ["its own"],
-    "schedule": ["constant", "warmup", "cosine", "warmup_cosine"],
+    "schedule": [
+        "constant",
+        "warmup",
+        "cosine",
+        "cosine to lr_min",
+        "warmup_cosine",
+        "warmup_cosine to lr_min",
+        "linear",
+        "linear to lr_min",
+        "polynomial",
+        "polynomial to lr_min",
+        "wsd",
+        "wsd to lr_min",
+        "one_cycle",
+    ],
     "clip": ["none", "norm", "value", "per_layer", "agc", "autoclip", "zclip", "update"],
     "skip": ["none", "norm", "zscore"],
     "accumulate": ["1", "more"],
@@ -208,6 +254,8 @@ def train(folder):
     # As blowup's workers do.
     torch.set_flush_denormal(True)
     trace = Trace(Path(folder))
+    # NAdam keeps the product of its momenta in this dtype, whatever the dtype of the weights.
+    torch.set_default_dtype(torch.float64 if trace.axes["dtype"] == "float64" else torch.float32)
     name = f"{trace.about['trial']} {trace.about['label']}"
     return name, trace.axes["dtype"], values(trace), *compare(trace)
 

@@ -133,6 +133,17 @@ class Model(nn.Module):
         """The parameters of all layers but the output."""
         return [p for modules in (self.layers, self.back, self.norms, self.gates) for p in modules.parameters()]
 
+    def hidden_matrices(self):
+        """The matrices between two hidden layers, and the recurrent ones."""
+        matrices = []
+        for at, layer in enumerate(self.layers):
+            fused = not isinstance(layer, nn.Linear)
+            if at > 0:
+                matrices.append(layer.weight_ih_l0 if fused else layer.weight)
+            if fused:
+                matrices.append(layer.weight_hh_l0)
+        return matrices + [layer.weight for layer in self.back]
+
     def stage(self, h, layer):
         """Norm and activation, in the order of the trial."""
         if not len(self.norms):

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from guards import Clip, Guard
 from models import Model, norm
+from rules import Together, optimizers, schedule
 
 
 class Trace:
@@ -70,38 +71,6 @@ def take(trace, inputs, index):
     return inputs[:, index] if "sequence_length" in trace.axes else inputs[index]
 
 
-def optimizer(trace, model):
-    a = trace.axes
-    groups = [{"params": model.hidden()}, {"params": model.output.parameters(), "lr": a["lr_output"]}]
-    groups = [{**group, "params": list(group["params"])} for group in groups]
-    groups = [group for group in groups if group["params"]]
-    if a["clip"] == "update":
-        # The rate of each tensor is its own.
-        groups = [{**group, "params": [p]} for group in groups for p in group["params"]]
-    common = {"lr": a["lr"], "weight_decay": a["weight_decay"]}
-    match a["optimizer"]:
-        case "sgd":
-            return torch.optim.SGD(groups, momentum=a["momentum"], nesterov=a["nesterov"], **common)
-        case "adam":
-            return torch.optim.Adam(groups, betas=(a["beta1"], a["beta2"]), eps=a["eps"], **common)
-        case "adamw":
-            return torch.optim.AdamW(groups, betas=(a["beta1"], a["beta2"]), eps=a["eps"], **common)
-        case "rmsprop":
-            return torch.optim.RMSprop(groups, alpha=a["alpha"], eps=a["eps"], momentum=a["momentum"], **common)
-
-
-def schedule(trace, rule):
-    kind, warmup, total = trace.axes["schedule"], trace.axes.get("warmup", 0), trace.steps
-
-    def factor(t):
-        rise = min(1.0, (t + 1) / warmup) if warmup else 1.0
-        if "cosine" not in kind or t < warmup or t >= total:
-            return rise
-        return rise * (1 + math.cos(math.pi * (t - warmup) / (total - warmup))) / 2
-
-    return torch.optim.lr_scheduler.LambdaLR(rule, factor)
-
-
 class Run:
     """One training run in PyTorch: what it measured, step by step; without `measures` only what its
     verdict takes."""
@@ -129,10 +98,10 @@ class Run:
 
     def train(self):
         trace, model = self.trace, self.model
-        rule = optimizer(trace, model)
-        rates = schedule(trace, rule)
+        rules = optimizers(trace, model)
+        rule, rates = Together(rules), Together([schedule(trace, rule) for rule in rules])
         parameters = list(model.parameters())
-        clip, guard = Clip(trace, model, rule), Guard(trace)
+        clip, guard = Clip(trace, model, rules[0]), Guard(trace)
         epoch = []
         for step in range(trace.steps + 1):
             last = step == trace.steps
@@ -262,10 +231,17 @@ def values(trace):
     """The values of a trial in the words of `REQUIRED`."""
     a, about = trace.axes, trace.about
     decay = a["optimizer"] if a["weight_decay"] else "0"
+    if a.get("weight_decay_mode") == "independent":
+        decay += " independent"
     depth = a["depth"]
     kind = a["optimizer"]
     if a.get("momentum"):
         kind += " nesterov" if a.get("nesterov") else " momentum"
+    if a.get("amsgrad"):
+        kind += " amsgrad"
+    if a["optimizer"] == "muon":
+        kind += f" {a['adjust_lr_fn']}"
+    falls = " to lr_min" if a.get("lr_min") and a["schedule"] != "one_cycle" else ""
     own = lambda axis, other: "its own" if axis in a and a[axis] != a[other] else None
     recurrent = [a.get(f"recurrent_init{x}") != a.get(f"init{x}") for x in ("", "_scale")]
     return {
@@ -283,7 +259,7 @@ def values(trace):
         "optimizer": kind,
         "weight_decay": decay,
         "lr_output": own("lr_output", "lr"),
-        "schedule": a["schedule"],
+        "schedule": a["schedule"] + falls,
         "clip": a["clip"],
         "skip": a["skip"],
         "accumulate": "1" if a["accumulate"] == 1 else "more",

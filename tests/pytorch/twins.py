@@ -42,12 +42,16 @@ LONGEST = 100
 # What decides the graph of a step, and what a spec says of a bundle's training.
 STRUCTURE = [
     *("network", "depth", "width", "activation", "negative_slope", "bias", "norm", "norm_position", "residual"),
-    *("parametrization", "loss", "batch", "sequence_length", "dtype"),
+    *("residual_scale", "rezero", "parametrization", "loss", "batch", "sequence_length", "dtype"),
 ]
 TRAINING = [
     *("optimizer", "momentum", "nesterov", "beta1", "beta2", "eps", "alpha", "lr", "schedule", "warmup", "clip"),
-    *("clip_threshold", "weight_decay", "sampling"),
+    *("clip_threshold", "weight_decay", "sampling", "amsgrad", "momentum_decay", "lr_decay"),
+    *("initial_accumulator_value", "cooldown", "power", "lr_min", "weight_decay_mode", "skip", "skip_threshold"),
+    "accumulate",
 ]
+# The multiple of the reference above which the loss of a bundle diverges.
+RATIO = 1e6
 
 
 def all_traces(folder):
@@ -60,6 +64,10 @@ def reason(trace):
         return "every epoch has data of its own, and the data of a bundle are fixed"
     if trace.axes.get("lr_output", trace.axes["lr"]) != trace.axes["lr"]:
         return "a learning rate of the output layer, of which a bundle knows nothing"
+    if trace.axes["clip"] == "agc":
+        return "adaptive clipping, which leaves out the output layer where it knows which one that is"
+    if trace.axes["optimizer"] == "muon":
+        return "Muon, which leaves the first and the last layer to AdamW where it knows which these are"
     if trace.axes.get("sequence_length", 0) > LONGEST:
         return f"more than {LONGEST} time steps, each of them some thirty calls of the graph: minutes to export"
     return None
@@ -127,8 +135,9 @@ def path(folder, trace):
 def block(trace):
     """The part of a spec that trains a twin, but for what it trains."""
     given = {axis: trace.axes[axis] for axis in TRAINING if axis in trace.axes}
-    if given["clip"] == "none":
-        del given["clip_threshold"]
+    for rule, threshold in (("clip", "clip_threshold"), ("skip", "skip_threshold")):
+        if given[rule] == "none":
+            given.pop(threshold, None)
     budget = f"steps = {trace.steps}" if trace.steps else "epochs = 0"
     lines = [f"{axis} = {str(x).lower() if isinstance(x, bool) else repr(x)}" for axis, x in given.items()]
     return "\n".join([f"seeds = [{trace.axes['seed']}]", budget, *lines])
@@ -148,7 +157,7 @@ def export(traces, folder):
     with multiprocessing.Pool(os.cpu_count()) as pool:
         pool.map(export_all, jobs, chunksize=1)
     steps = max(trace.steps for trace in traces)
-    head = f'name = "twins"\n[divergence]\nloss_ratio = {traces[0].about["loss_ratio"]!r}\n[record]\nsteps = {steps}\n'
+    head = f'name = "twins"\n[record]\nsteps = {steps}\n'
     # Two initializers can draw the same weights (he, scaled(2.0)): then two trials have one twin.
     labels, blocks = {}, {}
     for trace in traces:
@@ -181,11 +190,12 @@ def rows_of(run_dir):
     return {row["label"]: (row, steps[trial]) for trial, row in runs.items()}
 
 
-def judged(trace, steps, served):
-    """Outcome and step of divergence of the built-in net, by its own losses, if these are measured
-    against the loss `served`."""
+def judged(trace, steps, trivial, ratio):
+    """Outcome and step of divergence of the built-in net, by its own losses, if `trivial` is the
+    loss of the best constant prediction and a loss diverges above `ratio` times the reference."""
     losses, within, total = [number(row["loss"]) for row in steps], trace.epoch_steps, trace.about["samples"]
-    size, ratio, measured = trace.axes["batch"], trace.about["loss_ratio"], trace.measured
+    size, measured = trace.axes["batch"] * trace.axes.get("accumulate", 1), trace.measured
+    served = reference(measured["loss_initial"], trivial)
     sizes = [min(size, total - step % within * size) for step in range(len(losses))]
     epochs = []
     for at in range(0, len(losses), within):
@@ -197,7 +207,7 @@ def judged(trace, steps, served):
     # The last check, behind the last update, counts where no step did.
     crossed = [step for step, loss in enumerate(losses) if exceeds(loss)]
     crossed += [trace.steps] if not nan and exceeds(final) else []
-    return outcome(epochs, measured["loss_initial"], final, nan, served, ratio), (crossed or [None])[0]
+    return outcome(epochs, measured["loss_initial"], final, nan, trivial, ratio), (crossed or [None])[0]
 
 
 def differences(trace, row, steps, perturbations=PERTURBATIONS):
@@ -212,11 +222,10 @@ def differences(trace, row, steps, perturbations=PERTURBATIONS):
     covers = series.covered == len(plain) and series.growth < math.inf
     if covers:
         measured = trace.measured
-        initial, trivial = measured["loss_initial"], measured["loss_trivial"]
-        told = judged(trace, recorded, reference(initial, trivial))
+        told = judged(trace, recorded, measured["loss_trivial"], trace.about["loss_ratio"])
         if told != (measured["outcome"], measured.get("step_diverged")):
             found.append(f"judged as {told}, which is not what is recorded of the built-in net")
-        became, crossed = judged(trace, recorded, reference(initial, math.nan))
+        became, crossed = judged(trace, recorded, math.nan, RATIO)
         expected = {
             "outcome": became,
             "step_diverged": crossed,

@@ -1,4 +1,5 @@
-//! How an update reaches the weights, in the operations with which PyTorch's optimizers end.
+//! How an update reaches the weights, in the operations with which PyTorch's optimizers end, and
+//! the means that several of them keep.
 //!
 //! The order of these operations is PyTorch's, because it decides what overflows where numbers
 //! leave the range of their dtype. The norms of the new weights go to the readout slice by slice,
@@ -36,10 +37,10 @@ pub fn add(weights: &mut Weights, direction: &Weights, rates: [&[f64]; 2], clip:
     }
 }
 
-/// The factors of an update that is a quotient, per lane, as tensors `[1, lane, 1, 1]`.
+/// The factors of an update that is not only added, per lane, as tensors `[1, lane, 1, 1]`.
 pub struct Stride {
     /// Minus the learning rate, with Adam's correction of the first moment.
-    rate: Tensor,
+    pub rate: Tensor,
     /// The factor that the weights are multiplied with first, and the share that they lose by it.
     /// None without decoupled weight decay.
     decay: Option<[Tensor; 2]>,
@@ -59,11 +60,24 @@ pub fn divide(
     strides: &[Stride; 2],
     readout: &Readout,
 ) {
-    let Stride { rate, decay } = &strides[usize::from(weights.is_output[slice])];
-    let w = &mut weights.slices[slice];
-    let mut change = numerator.to_kind(inner(w.kind())) * rate;
+    let stride = &strides[usize::from(weights.is_output[slice])];
+    let mut change = numerator.to_kind(inner(gradient.kind())) * &stride.rate;
     drop(change.g_div_(denominator));
-    match decay {
+    land(weights, gradient, slice, change, stride, readout);
+}
+
+/// Computes weights = keep x weights + change for one slice. The change of the weights is written
+/// to `gradient`, and its norm and that of the new weights go to `readout`.
+pub fn land(
+    weights: &mut Weights,
+    gradient: &mut Tensor,
+    slice: usize,
+    mut change: Tensor,
+    stride: &Stride,
+    readout: &Readout,
+) {
+    let w = &mut weights.slices[slice];
+    match &stride.decay {
         Some([keep, lost]) => {
             let lost = &*w * lost;
             drop(w.g_mul_(keep));
@@ -72,22 +86,26 @@ pub fn divide(
         }
         None => drop(w.g_add_(&change)),
     }
+    measure(weights, gradient, slice, &change, readout);
+}
+
+/// Measures an update that has just reached one slice of the weights, and writes it to `gradient`.
+pub fn measure(weights: &Weights, gradient: &mut Tensor, slice: usize, change: &Tensor, readout: &Readout) {
     readout.measure_change(slice, &change.view_as(&weights.flat[slice]));
-    gradient.copy_(&change);
+    gradient.copy_(change);
     readout.measure_slice(weights, slice);
 }
 
 impl Stride {
-    /// `rate` is the factor of the quotient per lane. `decay` holds, for decoupled weight decay
-    /// (AdamW), the learning rates and the decays per lane; the weights lose the product of the two
-    /// first.
-    pub fn new(rate: &[f64], decay: Option<(&[f64], &[f64])>, kind: Kind) -> Stride {
-        let decay = decay.map(|(lr, decay)| {
-            let lost: Vec<f64> = lr.iter().zip(decay).map(|(lr, decay)| lr * decay).collect();
-            let keep: Vec<f64> = lost.iter().map(|lost| 1.0 - lost).collect();
-            [per_lane(&keep, kind), per_lane(&lost, kind)]
-        });
-        Stride { rate: per_lane(rate, kind), decay }
+    /// `rate` is the factor of a quotient per lane, the `value` of PyTorch's `addcdiv_`. `lost` is
+    /// the share of the weights that decoupled weight decay takes first, per lane.
+    pub fn of_quotient(rate: &[f64], lost: Option<&[f64]>, kind: Kind) -> Stride {
+        Stride { rate: per_lane(rate, kind), decay: decay(lost, kind) }
+    }
+
+    /// The same for a direction: `rate` is the `alpha` of PyTorch's `add_`.
+    pub fn of_sum(rate: &[f64], lost: Option<&[f64]>, kind: Kind) -> Stride {
+        Stride { rate: per_lane_alpha(rate, kind), decay: decay(lost, kind) }
     }
 
     /// The stride at a learning rate that is multiplied with `factors`, `[layers, lane, 1, 1]`.
@@ -97,6 +115,25 @@ impl Stride {
             [1.0 - &lost, lost]
         });
         Stride { rate: &self.rate * factors, decay }
+    }
+}
+
+fn decay(lost: Option<&[f64]>, kind: Kind) -> Option<[Tensor; 2]> {
+    lost.map(|lost| {
+        let keep: Vec<f64> = lost.iter().map(|lost| 1.0 - lost).collect();
+        [per_lane(&keep, kind), per_lane(lost, kind)]
+    })
+}
+
+/// Computes m = m + share (g - m), in the two forms of PyTorch's `lerp_`. 16-bit numbers are
+/// computed in f32 and rounded once.
+pub fn add_to_mean(m: &mut Tensor, g: &Tensor, share: &Tensor) {
+    let inner = inner(m.kind());
+    if inner != m.kind() {
+        let wide = m.to_kind(inner).lerp_tensor(&g.to_kind(inner), share);
+        m.copy_(&wide);
+    } else {
+        drop(m.lerp_tensor_(g, share));
     }
 }
 

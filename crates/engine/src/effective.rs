@@ -44,7 +44,16 @@ impl Effective {
 pub fn factor(parametrization: Parametrization, group: &ParameterGroup, output: usize) -> f64 {
     let fan_in = group.rows as f64;
     match (group.role, parametrization) {
-        (Role::Bias | Role::RecurrentBias | Role::Scale | Role::Shift | Role::ResidualWeight | Role::Own, _)
+        (
+            Role::Bias
+            | Role::RecurrentBias
+            | Role::Scale
+            | Role::Shift
+            | Role::ResidualWeight
+            | Role::Own
+            | Role::OwnMatrix,
+            _,
+        )
         | (_, Parametrization::Standard) => 1.0,
         (Role::Weight, Parametrization::MeanField) if group.first_layer == output => 1.0 / fan_in,
         (Role::Weight | Role::Recurrent, Parametrization::Ntk | Parametrization::MeanField) => 1.0 / fan_in.sqrt(),

@@ -7,7 +7,7 @@
 //! turns out to move is left alone for a while.
 
 use super::weights::Weights;
-use blowup_core::trial::{Clip, Lane, Method, Schedule, Shape, Skip};
+use blowup_core::trial::{Clip, Lane, Schedule, Shape, Skip};
 use blowup_core::verdict::{Course, Probe};
 use std::ops::Range;
 use tch::Tensor;
@@ -57,11 +57,7 @@ pub fn can_rest(shape: &Shape, lane: &Lane) -> bool {
         Skip::None | Skip::Norm(_) => true,
         Skip::Zscore(_) => false,
     };
-    let memoryless = match shape.optimizer {
-        Method::Sgd { momentum, nesterov: _ } => !momentum,
-        Method::Adam | Method::Adamw | Method::Rmsprop { .. } => false,
-    };
-    memoryless && lane.schedule == Schedule::Constant && clips_alike && skips_alike
+    shape.optimizer.states() == 0 && lane.schedule == Schedule::Constant && clips_alike && skips_alike
 }
 
 /// Returns a copy of one lane's parameters.

@@ -30,6 +30,25 @@ pub enum Role {
     /// A parameter of a model of the user's own, with its first dimension as rows, or one row where
     /// it has no second dimension. It belongs to no layer.
     Own,
+    /// A parameter of a model of the user's own that has two dimensions, with its own rows and
+    /// columns. It belongs to no layer.
+    OwnMatrix,
+}
+
+impl Role {
+    /// Whether it is a parameter of a model of the user's own.
+    pub fn is_own(self) -> bool {
+        match self {
+            Role::Own | Role::OwnMatrix => true,
+            Role::Weight
+            | Role::Recurrent
+            | Role::Bias
+            | Role::RecurrentBias
+            | Role::Scale
+            | Role::Shift
+            | Role::ResidualWeight => false,
+        }
+    }
 }
 
 /// Parameters of the same role and size in consecutive layers.
@@ -110,6 +129,8 @@ pub struct Weights {
     pub slices: Vec<Tensor>,
     /// Whether each slice belongs to the output layer.
     pub is_output: Vec<bool>,
+    /// The group of each slice, by its position.
+    pub group_of: Vec<usize>,
     /// The slices as `[layers x lane, rows x cols]`.
     pub flat: Vec<Tensor>,
 }
@@ -135,7 +156,7 @@ impl Weights {
     /// Makes weights of tensors `[layers, lane, rows, cols]`, one for each group.
     pub fn of(layout: &[ParameterGroup], groups: Vec<Tensor>) -> Weights {
         let lanes = groups[0].size()[1];
-        let layered = layout.iter().filter(|g| g.role != Role::Own);
+        let layered = layout.iter().filter(|g| !g.role.is_own());
         let depth = layered.map(|g| g.first_layer + g.layers).max().unwrap_or(0);
         let view = |role: Role, layer: usize| {
             let at = layout
@@ -155,8 +176,8 @@ impl Weights {
             })
             .collect();
         let is_output_of = |group: &ParameterGroup| is_output(group, depth);
-        let (mut slices, mut is_output) = (Vec::new(), Vec::new());
-        for (group, tensor) in layout.iter().zip(&groups) {
+        let (mut slices, mut is_output, mut group_of) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, (group, tensor)) in layout.iter().zip(&groups).enumerate() {
             let bytes = tensor.numel() / group.layers * tensor.kind().elt_size_in_bytes();
             if bytes < SLICE_BYTES {
                 slices.push(tensor.shallow_clone());
@@ -164,9 +185,10 @@ impl Weights {
                 slices.extend((0..group.layers as i64).map(|layer| tensor.narrow(0, layer, 1)));
             }
             is_output.resize(slices.len(), is_output_of(group));
+            group_of.resize(slices.len(), at);
         }
         let flat = slices.iter().map(|t| t.view([t.size()[0] * lanes, t.size()[2] * t.size()[3]])).collect();
-        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, flat }
+        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, group_of, flat }
     }
 
     /// Returns a copy of the lanes of `index` (int64), in that order. Indices may repeat.
@@ -192,7 +214,7 @@ impl Weights {
 
 /// Whether a group belongs to the output layer, the last of so many.
 fn is_output(group: &ParameterGroup, layers: usize) -> bool {
-    group.role != Role::Own && group.first_layer + 1 == layers
+    !group.role.is_own() && group.first_layer + 1 == layers
 }
 
 /// Returns the sum of squares of a tensor, added up in f64 in the order of memory.

@@ -159,6 +159,13 @@ fn default(axis: &Axis) -> String {
                 None => names.iter().map(|name| format!("{} for {name}", of(name))).collect::<Vec<_>>().join(", "),
             }
         }
+        Default::OfTaker(..) => match &axis.of_takers()[..] {
+            [(_, value)] => text(*value),
+            all => {
+                let each = all.iter().map(|(takers, value)| format!("{} for {}", text(*value), takers.join(" or ")));
+                each.collect::<Vec<_>>().join(", ")
+            }
+        },
         Default::OfTask => {
             let usual = TaskKind::Teacher.default_loss();
             let other = |loss: &&Loss| **loss != usual;

@@ -110,6 +110,9 @@ pub enum Default {
     Follows(Id),
     /// It depends on the network.
     OfNetwork(fn(&str) -> &'static str),
+    /// It is declared with each value of this other axis that takes the number. The function gives
+    /// it by the name of that value and the name of this axis.
+    OfTaker(Id, fn(&str, &str) -> Option<Value>),
     /// It depends on the task.
     OfTask,
     /// The axis is not set, and the initializer decides how the biases start.
@@ -254,7 +257,12 @@ impl Id {
     pub fn follows(self) -> Option<Id> {
         match self.axis().default {
             Default::Follows(other) => Some(other),
-            Default::Is(_) | Default::Required | Default::OfNetwork(_) | Default::OfTask | Default::OfInit => None,
+            Default::Is(_)
+            | Default::Required
+            | Default::OfNetwork(_)
+            | Default::OfTaker(..)
+            | Default::OfTask
+            | Default::OfInit => None,
         }
     }
 
@@ -300,8 +308,27 @@ impl Axis {
     pub fn usual(&self) -> Option<Value> {
         match self.default {
             Default::Is(value) => Some(value),
+            Default::OfTaker(..) => match self.of_takers()[..] {
+                [(_, value)] => Some(value),
+                _ => None,
+            },
             Default::Required | Default::Follows(_) | Default::OfNetwork(_) | Default::OfTask | Default::OfInit => None,
         }
+    }
+
+    /// The values where a spec gives none of a number that is declared with its takers, each with
+    /// the takers that have it. It is empty for other axes.
+    pub fn of_takers(&self) -> Vec<(Vec<&'static str>, Value)> {
+        let Default::OfTaker(other, of) = self.default else { return Vec::new() };
+        let mut values: Vec<(Vec<&'static str>, Value)> = Vec::new();
+        for taker in self.needs.iter().filter(|need| need.axis == other).flat_map(Need::names) {
+            let Some(value) = of(taker, self.name) else { continue };
+            match values.iter_mut().find(|(_, known)| *known == value) {
+                Some((takers, _)) => takers.push(taker),
+                None => values.push((vec![taker], value)),
+            }
+        }
+        values
     }
 
     /// The names of all axes, in the order of the columns.
@@ -319,6 +346,10 @@ impl Axis {
             Default::Required => None,
             Default::Follows(other) => other.of(trial),
             Default::OfNetwork(default) => Some(Value::Text(default(trial.network.name()))),
+            Default::OfTaker(other, of) => match other.of(trial) {
+                Some(Value::Text(taker)) => of(taker, self.name),
+                _ => None,
+            },
             Default::OfTask => Some(Value::Text(trial.task.kind.default_loss().name())),
             Default::OfInit => Some(Value::Float(0.0)),
         }

@@ -1,14 +1,14 @@
 //! The declarations of the axes. A new axis needs a field of `Trial`, an entry here, and its use in
 //! the engine.
 
-use super::Default::{Follows, Is, OfInit, OfNetwork, OfTask, Required};
+use super::Default::{Follows, Is, OfInit, OfNetwork, OfTaker, OfTask, Required};
 use super::End::{At, Beyond};
 use super::Identity::{Added, Last, Within, Written};
 use super::{ALL_SAMPLES, Acts, Axis, Bounds, End, Identity, Kind, Need, Own, ROOT_OF_BRANCHES, Rides, Short, Test};
 use crate::trial::Value::{Boolean, Float, Integer, Text};
 use crate::trial::{
-    Activation, Bias, Clip, Dtype, Gated, Init, InitKind, Loss, Network, Norm, NormPosition, Number, Optimizer,
-    Parametrization, Sampling, Schedule, Skip, Trial, Value,
+    Activation, AdjustLr, Bias, Clip, DecayMode, Dtype, Gated, Init, InitKind, Loss, Network, Norm, NormPosition,
+    Number, Optimizer, Parametrization, Sampling, Schedule, Skip, Trial, Value,
 };
 
 /// Declares `Id`, an index into `TABLE`, and the table, in the order of the columns.
@@ -67,6 +67,7 @@ const fn bounds(words: &'static str, least: End, most: End) -> Kind {
 
 const FINITE: Kind = bounds("a finite number", Beyond(f64::NEG_INFINITY), Beyond(f64::INFINITY));
 const NOT_NEGATIVE: Kind = bounds("a finite number, 0 or more", At(0.0), Beyond(f64::INFINITY));
+const SHARE: Kind = bounds("a number from 0 to 1", At(0.0), At(1.0));
 const BELOW_ONE: Kind = bounds("a number from 0 to below 1", At(0.0), Beyond(1.0));
 const THRESHOLD: Kind = bounds("a number above 0; inf means no clipping", Beyond(0.0), At(f64::INFINITY));
 const SKIPPED: Kind =
@@ -145,18 +146,36 @@ fn size(value: Value) -> usize {
     u64::of(value) as usize
 }
 
-/// An axis whose number some optimizers take, under the name of its field.
+/// An axis whose number some optimizers take, under the name of its field. They declare its
+/// default.
 macro_rules! of_optimizer {
-    ($name:literal, $kind:expr, $default:expr, $title:literal, $text:literal) => {
+    ($name:literal, $kind:expr, $title:literal, $text:literal) => {
         Axis {
             name: $name,
             kind: $kind,
-            default: Is($default),
+            default: OfTaker(Id::Optimizer, Optimizer::default_number),
             needs: &[Need { axis: Id::Optimizer, test: Test::Taking(Optimizer::TAKES, $name) }],
             title: $title,
             text: $text,
             get: |trial| trial.optimizer.number($name),
             set: |trial, value| trial.optimizer.set_number($name, value),
+            ..UPDATE
+        }
+    };
+}
+
+/// An axis whose number some schedules take, under the name of its field. They declare its default.
+macro_rules! of_schedule {
+    ($name:literal, $kind:expr, $title:literal, $text:literal) => {
+        Axis {
+            name: $name,
+            kind: $kind,
+            default: OfTaker(Id::Schedule, Schedule::default_number),
+            needs: &[Need { axis: Id::Schedule, test: Test::Taking(Schedule::TAKES, $name) }],
+            title: $title,
+            text: $text,
+            get: |trial| trial.schedule.number($name),
+            set: |trial, value| trial.schedule.set_number($name, value),
             ..UPDATE
         }
     };
@@ -396,7 +415,7 @@ axes! {
         default: Is(Float(1.0)),
         needs: &[HIDDEN, is(Id::Network, &["mlp"]), RESIDUAL],
         rides: Rides::Shape,
-        identity: Added(13),
+        identity: Added(19),
         title: "scale of the residual branches",
         text: "The factor of what a residual layer adds to its input. L is the number of such layers, `depth` - 1. The column has the number.",
         get: |trial| trial.network.residual().then_some(Float(trial.residual_scale)),
@@ -415,7 +434,7 @@ axes! {
         default: Is(Boolean(false)),
         needs: &[HIDDEN, is(Id::Network, &["mlp"]), RESIDUAL],
         rides: Rides::Shape,
-        identity: Added(14),
+        identity: Added(20),
         title: "rezero",
         text: "Whether each residual layer has a learned scalar that starts at 0 as a further factor of what it adds to its input (ReZero).",
         get: |trial| trial.network.residual().then_some(Boolean(trial.rezero)),
@@ -453,13 +472,13 @@ axes! {
         default: Is(Text("sgd")),
         rides: Rides::Shape,
         title: "optimizer",
-        text: "PyTorch's optimizer of that name. Its numbers below have PyTorch's defaults.",
+        text: "PyTorch's optimizer of that name, or lion (Chen 2023). Its numbers below have PyTorch's defaults. muon updates the matrices of hidden layers, and adamw the rest: see below.",
         get: |trial| Some(Text(trial.optimizer.name())),
         set: |trial, value| trial.optimizer = known(value, Optimizer::from_name),
         ..UPDATE
     },
     Momentum: of_optimizer!(
-        "momentum", NOT_NEGATIVE, Float(0.0), "momentum", "The share of the last step in the next one."
+        "momentum", NOT_NEGATIVE, "momentum", "The share of the last step in the next one; in muon, of the mean of the gradients before."
     ),
     Nesterov: Axis {
         rides: Rides::Shape,
@@ -470,24 +489,55 @@ axes! {
             trial.optimizer.set_number("nesterov", Boolean(looks_ahead));
         },
         ..of_optimizer!(
-            "nesterov", Kind::Boolean, Boolean(false), "nesterov", "Whether the optimizer looks ahead; it can only do so with momentum."
+            "nesterov", Kind::Boolean, "nesterov", "Whether the optimizer looks ahead; it can only do so with momentum."
         )
     },
     Beta1: Axis {
         also: &["betas"],
         ..of_optimizer!(
-            "beta1", BELOW_ONE, Float(0.9), "beta1", "The decay of the mean of the gradients."
+            "beta1", BELOW_ONE, "beta1", "The decay of the mean of the gradients; in lion, as the update takes it."
         )
     },
     Beta2: of_optimizer!(
-        "beta2", BELOW_ONE, Float(0.999), "beta2", "The decay of the mean of the squared gradients."
+        "beta2", BELOW_ONE, "beta2", "The decay of the mean of the squared gradients; in lion, of the mean of the gradients that is kept."
     ),
     Eps: of_optimizer!(
-        "eps", HELD, Float(1e-8), "eps", "The number that is added to the root by which the update is divided."
+        "eps", HELD, "eps", "The number that is added to the root by which the update is divided."
     ),
     Alpha: of_optimizer!(
-        "alpha", NOT_NEGATIVE, Float(0.99), "alpha", "The decay of the mean of the squared gradients."
+        "alpha", NOT_NEGATIVE, "alpha", "The decay of the mean of the squared gradients."
     ),
+    Amsgrad: Axis {
+        rides: Rides::Shape,
+        identity: Added(10),
+        ..of_optimizer!(
+            "amsgrad", Kind::Boolean, "amsgrad", "Whether an update is divided by the largest mean of squares so far, and not by the present one."
+        )
+    },
+    MomentumDecay: Axis {
+        identity: Added(11),
+        ..of_optimizer!(
+            "momentum_decay", NOT_NEGATIVE, "momentum decay", "How fast the momentum of nadam rises from beta1/2 to beta1."
+        )
+    },
+    LrDecay: Axis {
+        identity: Added(12),
+        ..of_optimizer!(
+            "lr_decay", NOT_NEGATIVE, "decay of the learning rate", "The learning rate of update t, counted from 0, is divided by 1 + t lr_decay."
+        )
+    },
+    InitialAccumulatorValue: Axis {
+        identity: Added(13),
+        ..of_optimizer!(
+            "initial_accumulator_value", NOT_NEGATIVE, "initial accumulator value", "What the sum of the squared gradients starts from."
+        )
+    },
+    AdjustLrFn: Axis {
+        identity: Added(14),
+        ..of_optimizer!(
+            "adjust_lr_fn", one_of(AdjustLr::NAMES), "adjustment of the learning rate", "The factor of muon's learning rate for a matrix: the root of max(1, outputs/inputs) in original, 0.2 times the root of max(outputs, inputs) in match_rms_adamw."
+        )
+    },
     Lr: Axis {
         name: "lr",
         kind: HELD,
@@ -525,15 +575,33 @@ axes! {
         ..UPDATE
     },
     Warmup: Axis {
-        name: "warmup",
-        kind: Kind::Integer { min: 1, max: 1 << 50 },
-        needs: &[Need { axis: Id::Schedule, test: Test::Taking(Schedule::TAKES, "warmup") }],
+        default: Required,
         identity: Within(Id::Schedule),
-        title: "warmup (updates)",
-        text: "The updates until the full rate is reached.",
-        get: |trial| trial.schedule.number("warmup"),
         set: |trial, value| trial.schedule.set_number("warmup", Integer(u64::of(value).max(1))),
-        ..UPDATE
+        ..of_schedule!(
+            "warmup", Kind::Integer { min: 1, max: 1 << 50 }, "warmup (updates)", "The updates until the full rate is reached."
+        )
+    },
+    Cooldown: Axis {
+        default: Required,
+        identity: Added(15),
+        set: |trial, value| trial.schedule.set_number("cooldown", Integer(u64::of(value).max(1))),
+        ..of_schedule!(
+            "cooldown", Kind::Integer { min: 1, max: 1 << 50 }, "cooldown (updates)", "The updates of the decay at the end."
+        )
+    },
+    Power: Axis {
+        identity: Added(16),
+        ..of_schedule!(
+            "power", NOT_NEGATIVE, "power of the decay", "The power of the share of the updates that is left, with which polynomial decays."
+        )
+    },
+    LrMin: Axis {
+        identity: Added(17),
+        also: &["eta_min", "min_lr", "min_lr_ratio", "end_factor"],
+        ..of_schedule!(
+            "lr_min", SHARE, "factor at the end of the decay", "The factor of both learning rates at which a decay ends: 0.1 ends at a tenth of `lr`."
+        )
     },
     Clip: Axis {
         name: "clip",
@@ -563,7 +631,7 @@ axes! {
         name: "skip",
         kind: with_number(Skip::NAMES, Id::SkipThreshold, Skip::RULES),
         default: Is(Text("none")),
-        identity: Added(10),
+        identity: Added(21),
         title: "skip",
         text: "Which updates are skipped: those whose gradient norm is above a number or not finite (norm), or whose loss or gradient norm stands out from the last 128 steps (zscore); see below.",
         get: |trial| Some(Text(trial.skip.name())),
@@ -575,7 +643,7 @@ axes! {
         kind: SKIPPED,
         default: Is(Float(f64::INFINITY)),
         needs: &[is(Id::Skip, Skip::RULES)],
-        identity: Added(11),
+        identity: Added(22),
         title: "skip threshold",
         text: "The largest gradient norm, or the most standard deviations above the mean, at which an update is made.",
         get: |trial| trial.skip.threshold().map(Float),
@@ -587,10 +655,16 @@ axes! {
         kind: HELD,
         default: Is(Float(0.0)),
         title: "weight decay",
-        text: "The weight decay of the optimizer. It is added to the gradient after the clipping (L2); under adamw it is decoupled.",
+        text: "The weight decay of the optimizer. It is added to the gradient after the clipping (L2); under adamw, lion and muon it is decoupled.",
         get: |trial| Some(Float(trial.weight_decay)),
         set: |trial, value| trial.weight_decay = f64::of(value),
         ..UPDATE
+    },
+    WeightDecayMode: Axis {
+        identity: Added(18),
+        ..of_optimizer!(
+            "weight_decay_mode", one_of(DecayMode::NAMES), "weight decay mode", "What each update takes of the weights: the learning rate times the weight decay in decoupled; in independent the weight decay alone, times the factor of the schedule."
+        )
     },
     Batch: Axis {
         name: "batch",
@@ -626,7 +700,7 @@ axes! {
         kind: Kind::Integer { min: 1, max: 1 << 50 },
         default: Is(Integer(1)),
         rides: Rides::Shape,
-        identity: Added(12),
+        identity: Added(23),
         title: "accumulate (batches an update)",
         text: "The batches of an update, whose gradients are averaged; at most those of an epoch. See below.",
         also: &["gradient_accumulation_steps", "accumulation_steps"],

@@ -174,7 +174,7 @@ impl Cost {
         let layers = m.depth * m.time;
         // The seconds of a step, and of a forward pass alone, over `batch` samples.
         let step = slower
-            * (6.0 * m.batch * m.products / FLOPS_PER_SECOND
+            * ((6.0 * m.batch * m.products + 2.0 * m.update_products) / FLOPS_PER_SECOND
                 + SECONDS_PER_PRODUCT * (each * layers + PRODUCTS_PER_LAYER)
                 + SECONDS_PER_PARAMETER * (4.0 + m.moments) * m.parameters)
             + passes.seconds_per_unit * m.units

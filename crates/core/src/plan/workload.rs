@@ -1,6 +1,6 @@
 //! The sizes of a trial, as numbers to calculate with.
 
-use crate::trial::{Dtype, Network, Optimizer, Task, Trial};
+use crate::trial::{Dtype, Network, Task, Trial};
 use crate::verdict::{Layers, Record};
 
 /// The sizes of a trial on which its time and memory depend.
@@ -25,6 +25,10 @@ pub struct Workload {
     pub units: f64,
     /// The arrays that the optimizer keeps beside the weights.
     pub moments: f64,
+    /// The multiplications of matrix products in an update.
+    pub update_products: f64,
+    /// The numbers that an update makes and drops.
+    scratch: f64,
     /// The bytes of a number.
     pub bytes: f64,
     pub is_recurrent: bool,
@@ -58,11 +62,8 @@ impl Workload {
                 (hidden + width * outputs, hidden * time + width * outputs)
             }
         };
-        let moments = match trial.optimizer {
-            Optimizer::Sgd { momentum, .. } => f64::from(momentum != 0.0),
-            Optimizer::Rmsprop { momentum, .. } => 1.0 + f64::from(momentum != 0.0),
-            Optimizer::Adam { .. } | Optimizer::Adamw { .. } => 2.0,
-        };
+        let (update_products, scratch) =
+            if trial.optimizer.orthogonalizes() { orthogonalized(&trial.network, parameters) } else { (0.0, 0.0) };
         let batch = trial.batch as f64;
         let bytes = match trial.dtype {
             Dtype::Float32 => 4.0,
@@ -86,7 +87,9 @@ impl Workload {
             parameters,
             products,
             units,
-            moments,
+            moments: f64::from(trial.optimizer.states()),
+            update_products,
+            scratch,
             bytes,
             is_recurrent: trial.network.sequence_length().is_some(),
             is_fresh: trial.task.is_fresh(),
@@ -98,7 +101,8 @@ impl Workload {
     pub fn working_set(&self) -> f64 {
         // The sum of the gradients of several batches stands beside that of one.
         let gradients = if self.accumulated > 1.0 { 1.0 } else { 0.0 };
-        self.bytes * ((3.0 + gradients + self.moments) * self.parameters + 2.0 * self.units + self.batch * self.numbers)
+        let of_weights = (3.0 + gradients + self.moments) * self.parameters + self.scratch;
+        self.bytes * (of_weights + 2.0 * self.units + self.batch * self.numbers)
     }
 
     /// How often data is drawn to be trained on.
@@ -137,4 +141,26 @@ impl Workload {
             Layers::At(epochs) => epochs.iter().filter(|epoch| **epoch as f64 <= self.epochs).count() as f64,
         }
     }
+}
+
+/// The steps of Muon's iteration.
+const ITERATION: f64 = 5.0;
+/// The arrays that the iteration holds at most.
+const ITERATION_ARRAYS: f64 = 5.0;
+
+/// The multiplications of Muon's iteration in one update, and the numbers that it holds at most.
+/// Nothing says which parameters of a bundle are matrices: the memory is that of all of them, and
+/// no time is counted.
+fn orthogonalized(network: &Network, parameters: f64) -> (f64, f64) {
+    let (depth, width) = (network.depth() as f64, network.width().unwrap_or(0) as f64);
+    let (matrices, most) = match network {
+        Network::Linear => (0.0, 0.0),
+        Network::Mlp { .. } => (depth - 1.0, width),
+        Network::Rnn { .. } => (2.0 * depth - 1.0, width),
+        Network::Gated { cell, .. } => (2.0 * depth - 1.0, cell.gates() as f64 * width),
+        Network::Bundle => return (0.0, ITERATION_ARRAYS * parameters),
+    };
+    // Each step has two products of the matrix with a smaller square one, and the square of that.
+    let products = ITERATION * (2.0 * width * width * most + width.powi(3));
+    (matrices * products, ITERATION_ARRAYS * matrices * width * most)
 }

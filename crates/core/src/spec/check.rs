@@ -62,6 +62,12 @@ impl View<'_> {
                 let names = networks.iter().map(|network| if let Value::Text(name) = network { name } else { "" });
                 Some(names.map(|name| Value::Text(default(name))).collect())
             }
+            Default::OfTaker(other, of) => {
+                let takers = self.values(other)?;
+                let names =
+                    takers.iter().filter_map(|taker| if let Value::Text(name) = taker { Some(name) } else { None });
+                Some(names.filter_map(|name| of(name, id.name())).collect())
+            }
             Default::Required | Default::Follows(_) | Default::OfInit => Some(Vec::new()),
         }
     }
@@ -267,13 +273,15 @@ fn needed(view: &View, problems: &mut Problems) {
     if view.values(Id::Lr).is_some_and(|values| values.is_empty()) {
         problems.add(view.span, "this block has no `lr`", "there is no default: for example lr = [1e-3, 1e-2]");
     }
-    let warms = view.can_be(Id::Schedule, "warmup") || view.can_be(Id::Schedule, "warmup_cosine");
-    if warms && view.values(Id::Warmup).is_some_and(|values| values.is_empty()) {
-        problems.add(
-            view.place(Id::Schedule),
-            "this schedule has no `warmup`",
-            "updates until the full rate: warmup = 100",
-        );
+    for (id, hint) in [
+        (Id::Warmup, "updates until the full rate: warmup = 100"),
+        (Id::Cooldown, "updates of the decay at the end: cooldown = 100"),
+    ] {
+        let can_hold =
+            |need: &Need| view.values(need.axis).is_some_and(|all| all.iter().any(|value| need.holds(*value)));
+        if id.axis().needs.iter().all(can_hold) && view.values(id).is_some_and(|values| values.is_empty()) {
+            problems.add(view.place(Id::Schedule), format!("this schedule has no `{}`", id.name()), hint);
+        }
     }
     if let Some(network) = Network::RECURRENT.iter().copied().find(|network| view.can_be(Id::Network, network))
         && view.values(Id::SequenceLength).is_some_and(|values| values.is_empty())

@@ -8,8 +8,7 @@ use super::bundle::{self, KnownBundle};
 use super::check::View;
 use super::report::{Mistake, Problems, excerpt};
 use crate::axis::Id;
-use crate::trial::Value;
-use crate::trial::{Dtype, Loss};
+use crate::trial::{Dtype, Loss, Number, Optimizer, Value};
 
 /// Whether `x` is a finite number of this dtype after rounding.
 pub fn holds(dtype: Dtype, x: f64) -> bool {
@@ -113,20 +112,36 @@ fn pairs(view: &View, id: Id, dtypes: &[Dtype]) -> Vec<(f64, Dtype)> {
 /// The most that the optimizers of a block multiply a number by before they take it, and the dtype
 /// in which they take it.
 fn taken(view: &View, id: Id, dtype: Dtype) -> (f64, Dtype) {
-    let adds = view.can_be(Id::Optimizer, "sgd")
-        || view.can_be(Id::Optimizer, "rmsprop")
-            && view.values(Id::Momentum).is_none_or(|v| v.iter().any(|x| *x != Value::Float(0.0)));
     match id {
-        // `add_` rounds its `alpha` to the dtype, `addcdiv_` its `value` to float32.
-        Id::Lr | Id::LrOutput if adds => (1.0, dtype),
         Id::Lr | Id::LrOutput => {
-            let adam = view.can_be(Id::Optimizer, "adam") || view.can_be(Id::Optimizer, "adamw");
-            let betas = view.values(Id::Beta1).filter(|_| adam).unwrap_or_default();
-            let beta1 = betas.iter().filter_map(|v| if let Value::Float(x) = v { Some(*x) } else { None });
-            (1.0 / (1.0 - beta1.fold(0.0, f64::max)), inner(dtype))
+            let quotients: Option<Vec<f64>> = optimizers(view).into_iter().map(Optimizer::quotient).collect();
+            // `add_` rounds its `alpha` to the dtype, `addcdiv_` its `value` to float32.
+            quotients.map_or((1.0, dtype), |all| (all.into_iter().fold(1.0, f64::max), inner(dtype)))
         }
         _ => (1.0, dtype),
     }
+}
+
+/// The optimizers of a block, each with every momentum and with the largest beta1 that it can have.
+fn optimizers(view: &View) -> Vec<Optimizer> {
+    let named = |value: Value| if let Value::Text(name) = value { Optimizer::from_name(name) } else { None };
+    let all = view.values(Id::Optimizer).unwrap_or_default().into_iter().filter_map(named);
+    let numbers = |id: Id| view.values(id).unwrap_or_default();
+    let mut optimizers = Vec::new();
+    for mut optimizer in all {
+        let largest = numbers(Id::Beta1).into_iter().reduce(|a, b| if f64::of(a) >= f64::of(b) { a } else { b });
+        if let (Some(_), Some(beta1)) = (optimizer.number("beta1"), largest) {
+            optimizer.set_number("beta1", beta1);
+        }
+        optimizers.push(optimizer);
+        for momentum in numbers(Id::Momentum) {
+            if optimizer.number("momentum").is_some() {
+                optimizer.set_number("momentum", momentum);
+                optimizers.push(optimizer);
+            }
+        }
+    }
+    optimizers
 }
 
 /// The mistake of a data file's first column that a dtype does not hold. `columns` are the columns

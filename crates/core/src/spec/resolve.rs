@@ -101,16 +101,6 @@ fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
     Trial { given: Some(Box::new(given)), ..bare(block, Task::none()) }
 }
 
-/// The value of an axis that a spec leaves out, in a trial with this network; `None` if nothing is
-/// set then.
-pub fn default(id: Id, network: &str) -> Option<Value> {
-    match id.axis().default {
-        Default::Is(value) => Some(value),
-        Default::OfNetwork(default) => Some(Value::Text(default(network))),
-        Default::Required | Default::Follows(_) | Default::OfTask | Default::OfInit => None,
-    }
-}
-
 /// The values at a point of a block.
 struct At<'a> {
     point: &'a Point,
@@ -124,7 +114,7 @@ impl At<'_> {
     /// is left out and has no default.
     fn value(&self, id: Id) -> Option<Value> {
         let Some(Cell { value, per }) = self.point.get(id) else {
-            return default(id, self.network).map(|value| self.within(id, value));
+            return self.default(id).map(|value| self.within(id, value));
         };
         let value = self.within(id, value);
         let Some(per) = per else { return Some(value) };
@@ -133,6 +123,19 @@ impl At<'_> {
             Kind::Integer { .. } => self.within(id, Value::Integer(quotient.round() as u64)),
             Kind::Float { .. } | Kind::Choice { .. } | Kind::Boolean | Kind::Text => Value::Float(quotient),
         })
+    }
+
+    /// The value of an axis that a spec leaves out; `None` if nothing is set then.
+    fn default(&self, id: Id) -> Option<Value> {
+        match id.axis().default {
+            Default::Is(value) => Some(value),
+            Default::OfNetwork(default) => Some(Value::Text(default(self.network))),
+            Default::OfTaker(other, of) => match self.value(other) {
+                Some(Value::Text(taker)) => of(taker, id.name()),
+                _ => None,
+            },
+            Default::Required | Default::Follows(_) | Default::OfTask | Default::OfInit => None,
+        }
     }
 
     /// The value, which as a batch is at most as large as the data.

@@ -26,11 +26,12 @@ macro_rules! named {
 }
 
 /// Declares an enum whose variants have names and may take numbers, each under the name of its
-/// axis. Two values are equal if their names and the bits of all their numbers are equal, so they
-/// can be part of a key.
+/// axis, with the value that it has where a spec gives none. Two values are equal if their names
+/// and the bits of all their numbers are equal, so they can be part of a key.
 macro_rules! with_numbers {
     ($(#[$meta:meta])* $name:ident {
-        $($(#[$variant_meta:meta])* $variant:ident $({ $($field:ident: $type:ty),+ })? = $text:literal),+ $(,)?
+        $($(#[$variant_meta:meta])* $variant:ident
+            $({ $($field:ident: $type:ty $(= $default:expr)?),+ $(,)? })? = $text:literal),+ $(,)?
     }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, ::serde::Serialize, ::serde::Deserialize)]
@@ -61,12 +62,29 @@ macro_rules! with_numbers {
                 match self { $($name::$variant { .. } => $text),+ }
             }
 
-            /// The variant of this name, whose numbers are not set yet.
+            /// The variant of this name. Its numbers have their defaults, and one without a default
+            /// is not set yet.
             pub fn from_name(text: &str) -> Option<$name> {
                 match text {
-                    $($text => Some($name::$variant $({ $($field: $crate::trial::Number::UNSET),+ })?),)+
+                    $($text => Some($name::$variant $({
+                        $($field: with_numbers!(@start $($default)?)),+
+                    })?),)+
                     _ => None,
                 }
+            }
+
+            /// The number that the variant of this name has under the name of an axis where a spec
+            /// gives none. It is `None` if the variant does not take it or it has no default.
+            pub fn default_number(text: &str, axis: &str) -> Option<$crate::trial::Value> {
+                let variant = $name::from_name(text)?;
+                let has_default = match variant {
+                    $($name::$variant { .. } => {
+                        [$($((stringify!($field), with_numbers!(@given $($default)?))),+)?]
+                            .iter()
+                            .any(|(field, given): &(&str, bool)| *field == axis && *given)
+                    })+
+                };
+                variant.number(axis).filter(|_| has_default)
             }
 
             /// The name and the bits of the numbers.
@@ -110,6 +128,10 @@ macro_rules! with_numbers {
             }
         }
     };
+    (@start) => { $crate::trial::Number::UNSET };
+    (@start $default:expr) => { $default };
+    (@given) => { false };
+    (@given $default:expr) => { true };
 }
 
 /// Declares an enum of rules, each of which takes one number, and `None` beside them.
@@ -164,7 +186,7 @@ macro_rules! with_threshold {
 }
 
 /// The most numbers that a variant takes.
-pub(super) const MOST_NUMBERS: usize = 3;
+pub(super) const MOST_NUMBERS: usize = 7;
 
 pub(crate) use named;
 pub(super) use with_numbers;

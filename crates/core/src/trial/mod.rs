@@ -10,6 +10,8 @@ mod given;
 mod id;
 mod init;
 mod network;
+mod optimizer;
+mod schedule;
 mod shape;
 mod task;
 mod update;
@@ -20,9 +22,11 @@ pub use given::Given;
 pub use id::TrialId;
 pub use init::{Bias, Init, InitKind};
 pub use network::{Activation, Gated, Network, Norm, NormPosition};
-pub use shape::{Lane, Method, Shape};
+pub use optimizer::{AdjustLr, DecayMode, Optimizer};
+pub use schedule::Schedule;
+pub use shape::{Lane, Shape};
 pub use task::{ArraysFile, BundleFile, CsvFile, StepSize, Task, TaskKind};
-pub use update::{Clip, Clipping, Optimizer, Schedule, Skip};
+pub use update::{Clip, Clipping, Skip};
 pub use value::{Number, Value};
 
 use serde::{Deserialize, Serialize};
@@ -59,8 +63,8 @@ pub struct Trial {
     pub schedule: Schedule,
     pub clip: Clip,
     pub skip: Skip,
-    /// The optimizer's `weight_decay`. It is added to the gradient after clipping (L2); under adamw
-    /// it is decoupled.
+    /// The optimizer's `weight_decay`. It is added to the gradient after clipping (L2), unless the
+    /// optimizer decouples it: see `Optimizer::decay_mode`.
     pub weight_decay: f64,
     /// The samples of an update, at most those of the task. If they are all of them the batch is
     /// full, and never shuffled.

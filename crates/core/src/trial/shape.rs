@@ -22,7 +22,9 @@ pub struct Shape {
     pub rezero: bool,
     pub parametrization: Parametrization,
     pub loss: Loss,
-    pub optimizer: Method,
+    /// The optimizer without the numbers of the lanes: which one it is, and which of its parts it
+    /// has.
+    pub optimizer: Optimizer,
     /// Whether there is weight decay.
     pub weight_decay: bool,
     /// Whether the output layer has a learning rate of its own.
@@ -36,15 +38,6 @@ pub struct Shape {
     /// The updates of the whole run.
     pub steps: u64,
     pub dtype: Dtype,
-}
-
-/// An optimizer without its numbers: which one it is, and which of its parts it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Method {
-    Sgd { momentum: bool, nesterov: bool },
-    Adam,
-    Adamw,
-    Rmsprop { momentum: bool },
 }
 
 /// What is a trial's own in a cohort: the numbers of its lane, and the seeds from which it is
@@ -114,7 +107,7 @@ impl Trial {
             rezero: *rezero,
             parametrization: *parametrization,
             loss: *loss,
-            optimizer: optimizer.method(),
+            optimizer: optimizer.of_shape(),
             weight_decay: *weight_decay != 0.0,
             lr_output: lr_output.is_some(),
             clipping: clip.clipping(),
@@ -146,19 +139,6 @@ impl Trial {
     /// What trials must share to train as lanes of one cohort.
     pub fn shape(&self) -> Shape {
         self.parts().0
-    }
-}
-
-impl Optimizer {
-    /// The part of the optimizer that belongs to the shape. All its numbers are named here, so that
-    /// a number that is added must be given its place.
-    fn method(self) -> Method {
-        match self {
-            Optimizer::Sgd { momentum, nesterov } => Method::Sgd { momentum: momentum != 0.0, nesterov },
-            Optimizer::Adam { beta1: _, beta2: _, eps: _ } => Method::Adam,
-            Optimizer::Adamw { beta1: _, beta2: _, eps: _ } => Method::Adamw,
-            Optimizer::Rmsprop { alpha: _, eps: _, momentum } => Method::Rmsprop { momentum: momentum != 0.0 },
-        }
     }
 }
 

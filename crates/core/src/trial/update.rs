@@ -1,62 +1,6 @@
-//! How an update is made from a gradient: the optimizer, the schedule and the clipping.
+//! How a gradient is clipped.
 
-use super::choice::{with_numbers, with_threshold};
-
-with_numbers! {
-    /// PyTorch's optimizers (`torch.optim`) with their parameters.
-    Optimizer {
-        Sgd { momentum: f64, nesterov: bool } = "sgd",
-        Adam { beta1: f64, beta2: f64, eps: f64 } = "adam",
-        Adamw { beta1: f64, beta2: f64, eps: f64 } = "adamw",
-        Rmsprop { alpha: f64, eps: f64, momentum: f64 } = "rmsprop",
-    }
-}
-
-impl Optimizer {
-    /// The momentum, if the optimizer has one.
-    pub fn momentum(self) -> Option<f64> {
-        match self {
-            Optimizer::Sgd { momentum, .. } | Optimizer::Rmsprop { momentum, .. } => Some(momentum),
-            Optimizer::Adam { .. } | Optimizer::Adamw { .. } => None,
-        }
-    }
-}
-
-with_numbers! {
-    /// The factor of the learning rate at each update. `warmup` counts updates and is at least 1.
-    Schedule {
-        Constant = "constant",
-        Warmup { warmup: u64 } = "warmup",
-        Cosine = "cosine",
-        WarmupCosine { warmup: u64 } = "warmup_cosine",
-    }
-}
-
-impl Schedule {
-    /// The updates of the warmup, if there is one.
-    pub fn warmup(self) -> Option<u64> {
-        match self {
-            Schedule::Warmup { warmup } | Schedule::WarmupCosine { warmup } => Some(warmup),
-            Schedule::Constant | Schedule::Cosine => None,
-        }
-    }
-
-    /// The factor at update `t` (from 0) of `total`. It rises as min(1, (t + 1) / warmup). A cosine
-    /// falls as (1 + cos(pi s / T)) / 2, where T is the number of updates behind the warmup and s
-    /// counts them from 0.
-    pub fn factor(self, t: u64, total: u64) -> f64 {
-        let warmup = self.warmup().unwrap_or(0);
-        let rise = if t < warmup { (t + 1) as f64 / warmup as f64 } else { 1.0 };
-        let fall = match self {
-            Schedule::Cosine | Schedule::WarmupCosine { .. } if t >= warmup => {
-                let share = (t - warmup) as f64 / (total - warmup) as f64;
-                (1.0 + (std::f64::consts::PI * share).cos()) / 2.0
-            }
-            Schedule::Constant | Schedule::Warmup { .. } | Schedule::Cosine | Schedule::WarmupCosine { .. } => 1.0,
-        };
-        rise * fall
-    }
-}
+use super::choice::with_threshold;
 
 with_threshold! {
     /// Gradient clipping. A threshold is finite and above 0, since an infinite one is `None`.
@@ -125,16 +69,5 @@ with_threshold! {
         /// Those whose loss or gradient norm is this many standard deviations above its mean of the
         /// last 128 steps (OLMo's `SkipStepOptimizer`).
         Zscore = "zscore",
-    }
-}
-
-impl Optimizer {
-    /// Whether the optimizer divides by the root of a mean of squares that is corrected for its
-    /// start at 0, of which `Clip::Update` takes the root mean square.
-    pub fn is_adam(self) -> bool {
-        match self {
-            Optimizer::Adam { .. } | Optimizer::Adamw { .. } => true,
-            Optimizer::Sgd { .. } | Optimizer::Rmsprop { .. } => false,
-        }
     }
 }

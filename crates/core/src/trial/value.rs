@@ -129,3 +129,30 @@ macro_rules! number {
 number!(f64, Float, 0.0, f64::to_bits);
 number!(u64, Integer, 0, u64::from);
 number!(bool, Boolean, false, u64::from);
+
+/// Lets a variant take one of the names of an enum as a number.
+macro_rules! name {
+    ($type:ty) => {
+        impl $crate::trial::Number for $type {
+            const UNSET: $type = <$type>::ALL[0];
+
+            fn value(self) -> $crate::trial::Value {
+                $crate::trial::Value::Text(self.name())
+            }
+
+            fn of(value: $crate::trial::Value) -> $type {
+                match value {
+                    $crate::trial::Value::Text(name) => <$type>::from_name(name),
+                    _ => None,
+                }
+                .unwrap_or_else(|| panic!("{value:?} is none of the names of its axis"))
+            }
+
+            fn bits(self) -> u64 {
+                self as u64
+            }
+        }
+    };
+}
+
+pub(super) use name;

@@ -126,12 +126,13 @@ impl StepGraph {
             }
             let (lanes, elements) = (slots.len() as i64, values.numel() / slots.len());
             // The rows are the units whose norms adaptive clipping takes.
-            let rows = match self.loaded.program.parameters[at].shape[..] {
-                [rows, _, ..] => rows,
-                [] | [_] => 1,
+            let (role, rows) = match self.loaded.program.parameters[at].shape[..] {
+                [rows, _] => (Role::OwnMatrix, rows),
+                [rows, _, _, ..] => (Role::Own, rows),
+                [] | [_] => (Role::Own, 1),
             };
             let cols = elements / rows.max(1);
-            layout.push(ParameterGroup { role: Role::Own, first_layer: at, layers: 1, rows, cols });
+            layout.push(ParameterGroup { role, first_layer: at, layers: 1, rows, cols });
             groups.push(values.view([1, lanes, rows as i64, cols as i64]));
         }
         self.buffers = self.loaded.buffers.iter().map(of_lanes).collect();

@@ -30,7 +30,7 @@ pub fn factors(role: Role, weights: &Tensor, gradient: &Tensor, threshold: &Tens
 fn unit_norm(role: Role, values: &Tensor) -> Tensor {
     match role {
         Role::Weight | Role::Recurrent => norm_over(values, 2),
-        Role::Own => norm_over(values, 3),
+        Role::Own | Role::OwnMatrix => norm_over(values, 3),
         Role::Bias | Role::RecurrentBias | Role::Scale | Role::Shift | Role::ResidualWeight => tensor_norm(values),
     }
 }

@@ -41,7 +41,7 @@ fn role(layer: &LayerParameters, role: Role) -> &Tensor {
         Role::Scale => layer.scale.as_ref(),
         Role::Shift => layer.shift.as_ref(),
         Role::ResidualWeight => layer.residual_weight.as_ref(),
-        Role::Own => None,
+        Role::Own | Role::OwnMatrix => None,
     }
     .expect("the layout has this role")
 }
@@ -78,7 +78,7 @@ fn stream(seed: u64, group: &ParameterGroup, layer: usize) -> Stream {
     let purpose = match group.role {
         Role::Weight | Role::Scale => Purpose::Weight,
         Role::Recurrent => Purpose::Recurrent,
-        Role::Bias | Role::Shift | Role::ResidualWeight | Role::Own => Purpose::Bias,
+        Role::Bias | Role::Shift | Role::ResidualWeight | Role::Own | Role::OwnMatrix => Purpose::Bias,
         Role::RecurrentBias => Purpose::RecurrentBias,
     };
     Stream::new(seed, purpose, layer as u64)
@@ -103,7 +103,9 @@ pub fn parameter(init: Init, name: &str, shape: &[usize], seed: u64) -> Vec<f64>
 fn recipe(shape: &Shape, lane: &Lane, group: &ParameterGroup, layer: usize) -> Recipe {
     match group.role {
         Role::Scale => Recipe { draws: UnitDraws::One, factor: 1.0 },
-        Role::Shift | Role::ResidualWeight | Role::Own => Recipe { draws: UnitDraws::Zero, factor: 0.0 },
+        Role::Shift | Role::ResidualWeight | Role::Own | Role::OwnMatrix => {
+            Recipe { draws: UnitDraws::Zero, factor: 0.0 }
+        }
         Role::Bias | Role::RecurrentBias => match lane.bias {
             Bias::None => unreachable!("a network without biases has no such group"),
             Bias::Learned { std: 0.0 } => Recipe { draws: UnitDraws::Zero, factor: 0.0 },

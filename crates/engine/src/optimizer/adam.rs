@@ -1,26 +1,26 @@
 //! Adam and AdamW, as `torch.optim.Adam` and `torch.optim.AdamW`: an update is the mean of the
-//! gradients divided by the root of the mean of their squares. Both means are corrected for their
-//! start at 0. AdamW's weight decay is decoupled from the gradient.
+//! gradients divided by the root of the mean of their squares, or with `amsgrad` by the root of the
+//! largest such mean so far. Both means are corrected for their start at 0. AdamW's weight decay is
+//! decoupled from the gradient.
 
 use super::rule::{Division, Kept, PerLane, UpdateRule};
-use crate::apply::{Stride, add_square, divide};
+use crate::apply::{add_square, add_to_mean, divide};
 use crate::data::per_lane;
 use crate::device::fuses;
-use crate::dtype::inner;
 use crate::fused;
 use crate::weights::Weights;
-use blowup_core::trial::{Lane, Optimizer};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// The state of Adam or AdamW and its hyperparameters.
 pub struct Adam {
-    decoupled: bool,
     /// beta1 and beta2 by lane.
     betas: Vec<(f64, f64)>,
     eps: Vec<f64>,
     rates: AdamTensors,
-    mean: Weights,
+    pub mean: Weights,
     square: Weights,
+    /// The largest mean of squares so far, with `amsgrad`.
+    largest: Option<Weights>,
 }
 
 /// The same numbers as tensors `[1, lane, 1, 1]`, for libtorch's operations.
@@ -31,83 +31,47 @@ struct AdamTensors {
     eps: Tensor,
 }
 
-/// Returns beta1, beta2 and eps of a lane.
-fn numbers(lane: &Lane) -> (f64, f64, f64) {
-    match lane.optimizer {
-        Optimizer::Adam { beta1, beta2, eps } | Optimizer::Adamw { beta1, beta2, eps } => (beta1, beta2, eps),
-        Optimizer::Sgd { .. } | Optimizer::Rmsprop { .. } => unreachable!("the lanes of a shape share their optimizer"),
-    }
-}
-
 impl Adam {
-    /// `decoupled` makes it AdamW. The state has the layout of `weights`.
-    pub fn new(lanes: &PerLane, decoupled: bool, weights: &Weights) -> Adam {
-        let [beta1, beta2] = [lanes.values(|lane| numbers(lane).0, 0.5), lanes.values(|lane| numbers(lane).1, 0.5)];
+    /// The state has the layout of `weights`.
+    pub fn new(lanes: &PerLane, amsgrad: bool, weights: &Weights) -> Adam {
         Adam {
-            decoupled,
-            betas: beta1.into_iter().zip(beta2).collect(),
-            eps: lanes.values(|lane| numbers(lane).2, 0.5),
+            betas: lanes.number("beta1").into_iter().zip(lanes.number("beta2")).collect(),
+            eps: lanes.number("eps"),
             rates: AdamTensors {
-                one_minus_beta1: lanes.factor(|lane| 1.0 - numbers(lane).0),
-                beta2: lanes.factor(|lane| numbers(lane).1),
-                one_minus_beta2: lanes.factor(|lane| 1.0 - numbers(lane).1),
-                // eps is added to a tensor, so it is rounded to the tensor's dtype.
-                eps: lanes.alpha(|lane| numbers(lane).2),
+                one_minus_beta1: lanes.rest("beta1"),
+                beta2: lanes.factor("beta2"),
+                one_minus_beta2: lanes.rest("beta2"),
+                eps: lanes.alpha("eps"),
             },
             mean: weights.zeros_like(),
             square: weights.zeros_like(),
+            largest: amsgrad.then(|| weights.zeros_like()),
         }
     }
-}
 
-impl UpdateRule for Adam {
-    fn is_decoupled(&self) -> bool {
-        self.decoupled
-    }
-
-    fn divide(&mut self, division: Division) {
-        let Adam { decoupled: _, betas, eps, rates, mean, square } = self;
-        let Division { lr, decay, steps, mut limit, kind, weights, gradients, readout } = division;
-        let size = |lr: &[f64]| -> Vec<f64> {
-            let lanes = lr.iter().zip(&*betas).zip(steps);
-            lanes.map(|((lr, betas), steps)| -(lr / (1.0 - betas.0.powf(f64::from(*steps))))).collect()
-        };
+    /// Makes the step of the slices that `has` names.
+    pub fn divide_slices(&mut self, division: &mut Division, has: impl Fn(usize) -> bool) {
         let corrected = |((_, beta2), steps): (&(f64, f64), &i32)| (1.0 - beta2.powf(f64::from(*steps))).sqrt();
-        let root: Vec<f64> = betas.iter().zip(steps).map(corrected).collect();
-        if fuses(kind) && limit.is_none() {
-            let lane = |lr: &[f64], size: &[f64], i: usize| fused::AdamRates {
-                weight: (1.0 - betas[i].0) as f32,
-                beta2: betas[i].1 as f32,
-                one_minus_beta2: (1.0 - betas[i].1) as f32,
-                root: root[i] as f32,
-                eps: eps[i] as f32,
-                rate: size[i] as f32,
-                decay: decay.map(|decay| lr[i] * decay[i]).map(|lost| ((1.0 - lost) as f32, lost as f32)),
-            };
-            let lanes = lr.map(|lr| {
-                let size = size(lr);
-                (0..lr.len()).map(|i| lane(lr, &size, i)).collect::<Vec<_>>()
-            });
-            for (slice, flat) in weights.flat.iter().enumerate() {
-                let (gradient, mean, square) = (&gradients.flat[slice], &mean.flat[slice], &square.flat[slice]);
-                let rates = &lanes[usize::from(weights.is_output[slice])];
-                let slices = fused::AdamSlice { weights: flat, gradient, mean, square };
-                fused::adam(&slices, rates, readout.weight_norms(slice), readout.update_norms(slice));
-            }
-            return;
+        let root: Vec<f64> = self.betas.iter().zip(division.steps).map(corrected).collect();
+        if fuses(division.kind) && self.largest.is_none() && division.limit.is_none() {
+            return self.fused_slices(division, &root, has);
         }
-        let root = per_lane(&root, kind);
-        let strides = lr.map(|lr| Stride::new(&size(lr), decay.map(|decay| (lr, decay)), kind));
+        let Adam { betas, eps: _, rates, mean, square, largest } = self;
+        let root = per_lane(&root, division.kind);
+        let strides = division.strides(|i| 1.0 - betas[i].0.powf(f64::from(division.steps[i])));
+        let Division { limit, weights, gradients, readout, .. } = division;
         let states = mean.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices);
-        for (slice, ((m, v), g)) in states.enumerate() {
-            if inner(kind) != kind {
-                let wide = m.to_kind(Kind::Float).lerp_tensor(&g.to_kind(Kind::Float), &rates.one_minus_beta1);
-                m.copy_(&wide);
-            } else {
-                drop(m.lerp_tensor_(g, &rates.one_minus_beta1));
-            }
+        for (slice, ((m, v), g)) in states.enumerate().filter(|(slice, _)| has(*slice)) {
+            add_to_mean(m, g, &rates.one_minus_beta1);
             add_square(v, g, &rates.beta2, &rates.one_minus_beta2);
-            let mut denominator = v.sqrt();
+            let mut denominator = match largest {
+                Some(largest) => {
+                    let largest = &mut largest.slices[slice];
+                    largest.copy_(&largest.maximum(v));
+                    largest.sqrt()
+                }
+                None => v.sqrt(),
+            };
             drop(denominator.g_div_(&root));
             let limited = limit.as_mut().map(|limit| {
                 let factors = limit.factors(g, &denominator, &rates.eps);
@@ -118,17 +82,43 @@ impl UpdateRule for Adam {
         }
     }
 
+    fn fused_slices(&mut self, division: &mut Division, root: &[f64], has: impl Fn(usize) -> bool) {
+        let Adam { betas, eps, rates: _, mean, square, largest: _ } = self;
+        let Division { lr, lost, steps, weights, gradients, readout, .. } = division;
+        let lane = |layer: usize, i: usize| fused::AdamRates {
+            weight: (1.0 - betas[i].0) as f32,
+            beta2: betas[i].1 as f32,
+            one_minus_beta2: (1.0 - betas[i].1) as f32,
+            root: root[i] as f32,
+            eps: eps[i] as f32,
+            rate: -(lr[layer][i] / (1.0 - betas[i].0.powf(f64::from(steps[i])))) as f32,
+            decay: lost[layer].map(|lost| ((1.0 - lost[i]) as f32, lost[i] as f32)),
+        };
+        let lanes = [0, 1].map(|layer| (0..betas.len()).map(|i| lane(layer, i)).collect::<Vec<_>>());
+        for (slice, flat) in weights.flat.iter().enumerate().filter(|(slice, _)| has(*slice)) {
+            let (gradient, mean, square) = (&gradients.flat[slice], &mean.flat[slice], &square.flat[slice]);
+            let rates = &lanes[usize::from(weights.is_output[slice])];
+            let slices = fused::AdamSlice { weights: flat, gradient, mean, square };
+            fused::adam(&slices, rates, readout.weight_norms(slice), readout.update_norms(slice));
+        }
+    }
+}
+
+impl UpdateRule for Adam {
+    fn divide(&mut self, mut division: Division) {
+        self.divide_slices(&mut division, |_| true);
+    }
+
     fn states(&mut self) -> Vec<&mut Weights> {
-        vec![&mut self.mean, &mut self.square]
+        [&mut self.mean, &mut self.square].into_iter().chain(&mut self.largest).collect()
     }
 
     fn gather(&mut self, kept: &Kept) {
-        let Adam { decoupled: _, betas, eps, rates, mean, square } = self;
+        let Adam { betas, eps, rates, mean, square, largest } = self;
         let AdamTensors { one_minus_beta1, beta2, one_minus_beta2, eps: added } = rates;
         kept.values(betas);
         kept.values(eps);
         [one_minus_beta1, beta2, one_minus_beta2, added].into_iter().for_each(|rate| kept.tensor(rate));
-        kept.weights(mean);
-        kept.weights(square);
+        [mean, square].into_iter().chain(largest).for_each(|state| kept.weights(state));
     }
 }

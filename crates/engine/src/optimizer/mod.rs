@@ -1,23 +1,33 @@
 //! PyTorch's optimizers on stacked weights, where every hyperparameter has one value per lane.
 //!
 //! Here is what they have in common: learning rates and schedules, clipping, weight decay and the
-//! way to the weights. Each rule has a file of its own, with its state. To add one, give
-//! `trial::Optimizer` a variant, write a file here, and name it in `new`.
+//! way to the weights. Each rule has a file of its own, with its state. To add one, declare it in
+//! `trial::Optimizer`, write a file here, and name it in `new`.
 
+mod adagrad;
 mod adam;
+mod lion;
+pub mod muon;
+mod nadam;
+mod radam;
 mod rmsprop;
 mod rule;
 mod sgd;
 
-use super::apply::add;
+use super::apply::{Stride, add, land};
 use super::clip::update::UpdateLimit;
 use super::data::{per_lane, per_lane_alpha};
 use super::device::{fuses, upload};
 use super::dtype::{inner, round};
 use super::readout::Readout;
 use super::weights::Weights;
+use adagrad::Adagrad;
 use adam::Adam;
-use blowup_core::trial::{Clipping, Lane, Method, Schedule, Shape};
+use blowup_core::trial::{Clipping, DecayMode, Lane, Optimizer, Schedule, Shape};
+use lion::Lion;
+use muon::Muon;
+use nadam::Nadam;
+use radam::Radam;
 use rmsprop::Rmsprop;
 use rule::{Division, Kept, PerLane, UpdateRule};
 use sgd::Sgd;
@@ -48,7 +58,41 @@ pub struct PerLaneOptimizer {
 /// never arises.
 struct Decay {
     values: Vec<f64>,
-    rate: Tensor,
+    way: DecayWay,
+}
+
+/// How weight decay acts.
+enum DecayWay {
+    /// It is added to the gradient. The values are the `alpha` of that addition.
+    Coupled(Tensor),
+    /// It is taken from the weights before the update.
+    Decoupled(Vec<DecayMode>),
+}
+
+impl Decay {
+    fn new(all: &PerLane) -> Decay {
+        let values = all.values(|lane| lane.weight_decay, 0.0);
+        let modes = all.lanes.iter().map(|lane| lane.optimizer.decay_mode()).collect::<Option<Vec<_>>>();
+        let way = match modes {
+            Some(modes) => {
+                let pads = std::iter::repeat_n(DecayMode::Decoupled, all.pads);
+                DecayWay::Decoupled(modes.into_iter().chain(pads).collect())
+            }
+            None => DecayWay::Coupled(per_lane_alpha(&values, all.kind)),
+        };
+        Decay { values, way }
+    }
+
+    /// The share of the weights that is taken from each lane before the update, if weight decay is
+    /// decoupled. `lr` has the learning rates of this update, `factors` those of the schedules.
+    fn lost(&self, lr: &[f64], factors: &[f64]) -> Option<Vec<f64>> {
+        let DecayWay::Decoupled(modes) = &self.way else { return None };
+        let lost = |i: usize| match modes[i] {
+            DecayMode::Decoupled => lr[i] * self.values[i],
+            DecayMode::Independent => factors[i] * self.values[i],
+        };
+        Some((0..lr.len()).map(lost).collect())
+    }
 }
 
 /// How the norm of an update is known, per lane. The update is what is added to the weights before
@@ -72,15 +116,18 @@ impl PerLaneOptimizer {
         let kind = weights.groups[0].kind();
         let all = PerLane { lanes, pads, kind };
         let rule: Box<dyn UpdateRule> = match shape.optimizer {
-            Method::Sgd { momentum, nesterov } => Box::new(Sgd::new(&all, momentum, nesterov, weights)),
-            Method::Adam => Box::new(Adam::new(&all, false, weights)),
-            Method::Adamw => Box::new(Adam::new(&all, true, weights)),
-            Method::Rmsprop { momentum } => Box::new(Rmsprop::new(&all, momentum, weights)),
+            Optimizer::Sgd { momentum, nesterov } => Box::new(Sgd::new(&all, momentum != 0.0, nesterov, weights)),
+            Optimizer::Adam { amsgrad, .. } | Optimizer::Adamw { amsgrad, .. } => {
+                Box::new(Adam::new(&all, amsgrad, weights))
+            }
+            Optimizer::Rmsprop { momentum, .. } => Box::new(Rmsprop::new(&all, momentum != 0.0, weights)),
+            Optimizer::Nadam { .. } => Box::new(Nadam::new(&all, weights)),
+            Optimizer::Radam { .. } => Box::new(Radam::new(&all, weights)),
+            Optimizer::Adagrad { .. } => Box::new(Adagrad::new(&all, weights)),
+            Optimizer::Lion { .. } => Box::new(Lion::new(&all, weights)),
+            Optimizer::Muon { nesterov, .. } => Box::new(Muon::new(&all, nesterov, weights)),
         };
-        let decay = shape.weight_decay.then(|| {
-            let values = all.values(|lane| lane.weight_decay, 0.0);
-            Decay { rate: per_lane_alpha(&values, kind), values }
-        });
+        let decay = shape.weight_decay.then(|| Decay::new(&all));
         let lr = all.values(|lane| lane.lr, 0.0);
         let schedules = lanes.iter().map(|lane| lane.schedule);
         let limits = || all.values(|lane| lane.clip.threshold().unwrap_or(f64::INFINITY), f64::INFINITY);
@@ -114,10 +161,8 @@ impl PerLaneOptimizer {
         clip: Option<&[f64]>,
         readout: &Readout,
     ) -> UpdateNorm {
-        let schedule = |lr: &[f64]| -> Vec<f64> {
-            let factor = |s: &Schedule| s.factor(self.steps as u64, self.total);
-            lr.iter().zip(&self.schedules).map(|(lr, s)| lr * factor(s)).collect()
-        };
+        let factors: Vec<f64> = self.schedules.iter().map(|s| s.factor(self.steps as u64, self.total)).collect();
+        let schedule = |lr: &[f64]| -> Vec<f64> { lr.iter().zip(&factors).map(|(lr, factor)| lr * factor).collect() };
         let output = self.lr_output.as_deref().map(schedule);
         self.scheduled = schedule(&self.lr);
         self.steps += 1;
@@ -138,18 +183,28 @@ impl PerLaneOptimizer {
             add(weights, gradients, [&rates[0], &rates[1]], on_the_way, readout);
             return UpdateNorm::OfGradient;
         }
-        let decoupled = self.rule.is_decoupled();
-        if let Some(decay) = self.decay.as_ref().filter(|_| !decoupled) {
+        if let Some(Decay { way: DecayWay::Coupled(rate), .. }) = &self.decay {
             for (w, g) in weights.slices.iter().zip(&mut gradients.slices) {
-                drop(g.addcmul_(w, &decay.rate));
+                drop(g.addcmul_(w, rate));
             }
         }
+        let lr = [&self.scheduled[..], output_lr];
+        let lost = lr.map(|lr| self.decay.as_ref().and_then(|decay| decay.lost(lr, &factors)));
+        let lost = lost.each_ref().map(Option::as_deref);
         if !self.rule.direct(gradients) {
-            let decay = self.decay.as_ref().filter(|_| decoupled).map(|decay| &decay.values[..]);
-            let (lr, steps, kind) = ([&self.scheduled[..], output_lr], &self.updates[..], self.kind);
+            let (steps, kind) = (&self.updates[..], self.kind);
             self.limit.iter_mut().for_each(UpdateLimit::begin);
             let limit = self.limit.as_mut();
-            self.rule.divide(Division { lr, decay, steps, limit, kind, weights, gradients, readout });
+            self.rule.divide(Division { lr, lost, steps, limit, kind, weights, gradients, readout });
+            return UpdateNorm::Measured;
+        }
+        if lost[0].is_some() {
+            let strides = [0, 1].map(|layer| Stride::of_sum(&rates[layer], lost[layer], self.kind));
+            for (slice, direction) in gradients.slices.iter_mut().enumerate() {
+                let stride = &strides[usize::from(weights.is_output[slice])];
+                let change = direction.to_kind(inner(self.kind)) * &stride.rate;
+                land(weights, direction, slice, change, stride, readout);
+            }
             return UpdateNorm::Measured;
         }
         add(weights, gradients, [&rates[0], &rates[1]], None, readout);
@@ -200,9 +255,12 @@ impl PerLaneOptimizer {
             kept.tensor(&mut limit.threshold);
             kept.values(&mut limit.smallest);
         }
-        if let Some(Decay { values, rate }) = &mut self.decay {
+        if let Some(Decay { values, way }) = &mut self.decay {
             kept.values(values);
-            kept.tensor(rate);
+            match way {
+                DecayWay::Coupled(rate) => kept.tensor(rate),
+                DecayWay::Decoupled(modes) => kept.values(modes),
+            }
         }
         self.rule.gather(&kept);
     }

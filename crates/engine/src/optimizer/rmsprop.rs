@@ -3,9 +3,8 @@
 //! momentum once more for every step that it is old.
 
 use super::rule::{Division, Kept, PerLane, UpdateRule};
-use crate::apply::{Stride, add_square, divide};
+use crate::apply::{add_square, divide};
 use crate::weights::Weights;
-use blowup_core::trial::{Lane, Optimizer};
 use tch::Tensor;
 
 /// The state of RMSprop and its hyperparameters.
@@ -19,16 +18,6 @@ struct RmspropTensors {
     alpha: Tensor,
     one_minus_alpha: Tensor,
     eps: Tensor,
-}
-
-/// Returns alpha, eps and momentum of a lane.
-fn numbers(lane: &Lane) -> (f64, f64, f64) {
-    match lane.optimizer {
-        Optimizer::Rmsprop { alpha, eps, momentum } => (alpha, eps, momentum),
-        Optimizer::Sgd { .. } | Optimizer::Adam { .. } | Optimizer::Adamw { .. } => {
-            unreachable!("the lanes of a shape share their optimizer")
-        }
-    }
 }
 
 impl RmspropTensors {
@@ -47,13 +36,12 @@ impl Rmsprop {
     pub fn new(lanes: &PerLane, momentum: bool, weights: &Weights) -> Rmsprop {
         Rmsprop {
             rates: RmspropTensors {
-                alpha: lanes.factor(|lane| numbers(lane).0),
-                one_minus_alpha: lanes.factor(|lane| 1.0 - numbers(lane).0),
-                // eps is added to a tensor, so it is rounded to the tensor's dtype.
-                eps: lanes.alpha(|lane| numbers(lane).1),
+                alpha: lanes.factor("alpha"),
+                one_minus_alpha: lanes.rest("alpha"),
+                eps: lanes.alpha("eps"),
             },
             square: weights.zeros_like(),
-            momentum: momentum.then(|| (lanes.factor(|lane| numbers(lane).2), weights.zeros_like())),
+            momentum: momentum.then(|| (lanes.factor("momentum"), weights.zeros_like())),
         }
     }
 }
@@ -72,9 +60,8 @@ impl UpdateRule for Rmsprop {
     }
 
     fn divide(&mut self, division: Division) {
-        let Division { lr, kind, weights, gradients, readout, .. } = division;
-        let minus = |lr: &[f64]| lr.iter().map(|lr| -lr).collect::<Vec<f64>>();
-        let strides = lr.map(|lr| Stride::new(&minus(lr), None, kind));
+        let strides = division.strides(|_| 1.0);
+        let Division { weights, gradients, readout, .. } = division;
         for (slice, (v, g)) in self.square.slices.iter_mut().zip(&mut gradients.slices).enumerate() {
             let (numerator, denominator) = (g.shallow_clone(), self.rates.denominator(v, g));
             divide(weights, g, slice, &numerator, &denominator, &strides, readout);

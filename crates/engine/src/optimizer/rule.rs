@@ -1,10 +1,11 @@
 //! What the optimizers' rules have in common.
 
+use crate::apply::Stride;
 use crate::clip::update::UpdateLimit;
 use crate::data::{per_lane, per_lane_alpha};
 use crate::readout::Readout;
 use crate::weights::Weights;
-use blowup_core::trial::Lane;
+use blowup_core::trial::{Lane, Number};
 use tch::{Kind, Tensor};
 
 /// How an optimizer makes an update of a gradient, with its state and its hyperparameters.
@@ -14,11 +15,6 @@ use tch::{Kind, Tensor};
 pub trait UpdateRule {
     /// Whether the direction of an update is the gradient itself.
     fn is_plain(&self) -> bool {
-        false
-    }
-
-    /// Whether weight decay acts on the weights directly, and not through the gradient.
-    fn is_decoupled(&self) -> bool {
         false
     }
 
@@ -45,8 +41,9 @@ pub trait UpdateRule {
 pub struct Division<'a> {
     /// The learning rates of the hidden layers and of the output layer, by lane.
     pub lr: [&'a [f64]; 2],
-    /// Decoupled weight decay, by lane.
-    pub decay: Option<&'a [f64]>,
+    /// The share of the weights of the hidden layers and of the output layer that decoupled weight
+    /// decay takes, by lane.
+    pub lost: [Option<&'a [f64]>; 2],
     /// The number of updates of each lane, this one included.
     pub steps: &'a [i32],
     /// The clipping of updates.
@@ -65,20 +62,57 @@ pub struct PerLane<'a> {
     pub kind: Kind,
 }
 
+impl Division<'_> {
+    /// Returns minus the learning rates of the hidden layers and of the output layer, each divided
+    /// by a number of its lane, with the weight decay.
+    pub fn strides(&self, divisor: impl Fn(usize) -> f64) -> [Stride; 2] {
+        [0, 1].map(|layer| {
+            let rate: Vec<f64> = self.lr[layer].iter().enumerate().map(|(lane, lr)| -(lr / divisor(lane))).collect();
+            Stride::of_quotient(&rate, self.lost[layer], self.kind)
+        })
+    }
+}
+
 impl PerLane<'_> {
     /// Returns one value per lane, and `pad` for each pad lane.
     pub fn values(&self, of: impl Fn(&Lane) -> f64, pad: f64) -> Vec<f64> {
         self.lanes.iter().map(of).chain(std::iter::repeat_n(pad, self.pads)).collect()
     }
 
-    /// Returns `[1, lane, 1, 1]`, to multiply a tensor with.
-    pub fn factor(&self, of: impl Fn(&Lane) -> f64) -> Tensor {
-        per_lane(&self.values(of, 0.5), self.kind)
+    /// Returns the number of each lane's optimizer under the name of its axis, and 0.5 for each pad
+    /// lane.
+    ///
+    /// # Panics
+    /// If the optimizer takes no such number.
+    pub fn number(&self, axis: &str) -> Vec<f64> {
+        let of = |lane: &Lane| f64::of(lane.optimizer.number(axis).expect("the optimizer takes this number"));
+        self.values(of, 0.5)
     }
 
-    /// Returns `[1, lane, 1, 1]`, to add to a tensor or to use as the `alpha` of an addition.
-    pub fn alpha(&self, of: impl Fn(&Lane) -> f64) -> Tensor {
-        per_lane_alpha(&self.values(of, 0.5), self.kind)
+    /// Returns the name of each lane's optimizer under the name of its axis, and `pad` for each pad
+    /// lane.
+    ///
+    /// # Panics
+    /// If the optimizer takes no such name.
+    pub fn choices<T: Number>(&self, axis: &str, pad: T) -> Vec<T> {
+        let of = |lane: &Lane| T::of(lane.optimizer.number(axis).expect("the optimizer takes this name"));
+        self.lanes.iter().map(of).chain(std::iter::repeat_n(pad, self.pads)).collect()
+    }
+
+    /// Returns a number as `[1, lane, 1, 1]`, to multiply a tensor with.
+    pub fn factor(&self, axis: &str) -> Tensor {
+        per_lane(&self.number(axis), self.kind)
+    }
+
+    /// Returns 1 minus a number as `[1, lane, 1, 1]`, to multiply a tensor with.
+    pub fn rest(&self, axis: &str) -> Tensor {
+        per_lane(&self.number(axis).iter().map(|x| 1.0 - x).collect::<Vec<_>>(), self.kind)
+    }
+
+    /// Returns a number as `[1, lane, 1, 1]`, to add to a tensor or to use as the `alpha` of an
+    /// addition. It is rounded to the tensor's dtype.
+    pub fn alpha(&self, axis: &str) -> Tensor {
+        per_lane_alpha(&self.number(axis), self.kind)
     }
 }
 

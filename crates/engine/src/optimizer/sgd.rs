@@ -4,7 +4,6 @@
 
 use super::rule::{Kept, PerLane, UpdateRule};
 use crate::weights::Weights;
-use blowup_core::trial::{Lane, Optimizer};
 use tch::Tensor;
 
 /// The state of SGD and its hyperparameters.
@@ -19,22 +18,12 @@ struct Momentum {
     buffer: Weights,
 }
 
-/// Returns the momentum of a lane. Whether it is Nesterov's is said by the shape.
-fn factor(lane: &Lane) -> f64 {
-    match lane.optimizer {
-        Optimizer::Sgd { momentum, nesterov: _ } => momentum,
-        Optimizer::Adam { .. } | Optimizer::Adamw { .. } | Optimizer::Rmsprop { .. } => {
-            unreachable!("the lanes of a shape share their optimizer")
-        }
-    }
-}
-
 impl Sgd {
     /// `momentum` and `nesterov` say what the shape has. The state has the layout of `weights`.
     pub fn new(lanes: &PerLane, momentum: bool, nesterov: bool, weights: &Weights) -> Sgd {
         let momentum = momentum.then(|| Momentum {
-            momentum: lanes.factor(factor),
-            nesterov: nesterov.then(|| lanes.alpha(factor)),
+            momentum: lanes.factor("momentum"),
+            nesterov: nesterov.then(|| lanes.alpha("momentum")),
             buffer: weights.zeros_like(),
         });
         Sgd { momentum }
