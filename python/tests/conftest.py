@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import blowup
 import pytest
-
-from zoo import ZOO
 
 PROGRAM = Path(__file__).resolve().parents[2] / "target" / "release" / "blowup"
 
@@ -33,6 +30,11 @@ def program() -> Path:
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Exports each model once."""
+    # Some of the tests need no PyTorch.
+    import blowup
+
+    from zoo import ZOO
+
     folder = tmp_path_factory.mktemp("bundles")
 
     def exported(name: str) -> Path:

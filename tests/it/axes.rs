@@ -58,7 +58,8 @@ fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
         (Id::ClipThreshold, _) => put(Id::Clip, "'norm'"),
         _ => {}
     }
-    for need in axis.needs {
+    for need in axis.needs.iter().filter(|need| need.axis != Id::Init) {
+        // The default initializer has a scale.
         if let Some(name) = need.names().first() {
             put(need.axis, &format!("'{name}'"));
         }

@@ -72,4 +72,5 @@ mod columns;
 mod documents;
 mod readers;
 mod trials;
+mod units;
 mod workers;

@@ -53,7 +53,7 @@ fn a_task_suggests_its_own_keys_only() {
 fn a_number_where_a_name_belongs_is_shown_in_its_short_form() {
     check(
         "lr = 1\nclip = 1.0",
-        "7:8 `clip` is a decimal number, not a name / a number stands in the parentheses of a name, as in clip = \"norm(1.0)\"; one of: none, norm, value",
+        "7:8 `clip` is a decimal number, not a name / a number stands in the parentheses of a name, as in clip = \"norm(1.0)\"; one of: none, norm, value, per_layer, agc, autoclip, zclip, update",
     );
     assert!(
         hint(&format!("{TOP}[[grid]]\nlr = 1\ninit = 0.1")).contains("as in init = \"normal(0.1)\"; one of: normal, ")

@@ -171,7 +171,7 @@ fn clips_of_updates_and_percentiles_are_checked_with_what_they_stand_beside() {
 fn an_axis_that_applies_nowhere_is_refused() {
     check(
         "lr = 1\noptimizer = \"adam\"\nmomentum = 0.9",
-        "8:1 `momentum` applies nowhere in this block / it needs `optimizer` sgd or rmsprop",
+        "8:1 `momentum` applies nowhere in this block / it needs `optimizer` sgd or rmsprop or muon",
     );
     check(
         "lr = 1\nclip_threshold = 1.0",

@@ -136,10 +136,7 @@ fn a_phase_diagram_says_what_it_shows_and_counts_right() {
     assert!(shown.join(" ").contains("8 trials, 1 a cell, 2 lost."), "{subtitle}");
     stdout(&place, "plot r");
     let rates = texts(&place.read("r/figures/phase.svg"));
-    has(
-        &rates,
-        &["depth (hidden layers)", "1 of 2", "1 of 1, 1 lost", "divergence rate, with its 95% interval (Wilson)"],
-    );
+    has(&rates, &["depth (hidden layers)", "1 of 2", "1 of 1, 1 lost", "failure rate, with its 95% interval"]);
 }
 
 #[test]

@@ -301,6 +301,7 @@ fn help_teaches_replay() {
 
     Options:
           --trace <DIR>  Write a trace into this folder, which must not exist
+          --draws <N>    Write the random numbers of the first N steps of a bundle into the trace, too
           --spec <FILE>  The spec that was swept, if the data of its csv tasks are not where they were
                          [default: RUN_DIR/spec.toml]
       -h, --help         Print help
@@ -309,6 +310,7 @@ fn help_teaches_replay() {
       blowup replay results/grid t5d1f0c3a9b27               its course, its first bad tensor, its row
       blowup replay results/grid t5d1f                       the beginning of an id is enough
       blowup replay results/grid t5d1f --trace traces/t5d1f  and what it started from, step by step
+      blowup replay results/gpt t3b07 --trace t --draws 50   and its dropout and noise of 50 steps
 
     A trace holds trace.toml (configuration and verdict), tensors.safetensors (initial weights, data,
     order of the samples), steps.csv (loss, gradient norm, update norm), layers.csv (norms of every

@@ -6,9 +6,12 @@ use crate::record::measured;
 use blowup::progress::folded;
 use blowup_core::record::{self, Lost};
 use blowup_core::spec::Spec;
-use blowup_core::summary::{self, Summary, wilson};
+use blowup_core::spec::metric::Rate;
+use blowup_core::summary::{self, BySeed, Interval, Summary, draws, student_quantiles, wilson};
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Measured, Outcome, When};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 /// The spec of a sweep with these blocks.
 fn sweep(seeds: u64, blocks: &str) -> Spec {
@@ -47,7 +50,7 @@ fn a_configuration_is_one_row_and_lost_trials_are_outside_of_the_rate() {
     assert_eq!(lines.len(), 3);
     let tail = |line: usize| lines[line][lines[line].len() - 18..].join(",");
     insta::assert_snapshot!(tail(0), @"trials,converged,stalled,unsettled,diverged,nonfinite,lost,divergence_rate,divergence_low,divergence_high,epoch_diverged_median,epoch_nonfinite_median,untrained,relapsed,ruined,failure_rate,failure_low,failure_high");
-    insta::assert_snapshot!(tail(1), @"4,1,0,0,1,1,1,0.6666666666666666,0.20765960080204765,0.9385080552796037,3.5,");
+    insta::assert_snapshot!(tail(1), @"4,1,0,0,1,1,1,0.6666666666666666,0.20765960080204765,0.9385080552796037,3.5,,0,0,0,0.6666666666666666,0.20765960080204765,0.9385080552796037");
     assert_eq!(lines[1].len(), lines[0].len());
     assert!(csv.lines().nth(2).unwrap().starts_with("\"a, b\",noise,3,64,100,mlp,3,64,"));
     assert!(!lines[0].contains(&"seed") && lines[0].contains(&"data_seed"));
@@ -98,33 +101,33 @@ fn few_configurations_are_listed() {
 fn of_many_configurations_each_value_of_each_axis_is_listed() {
     let blocks = "[[grid]]\ninit = ['he', 'normal(0.5)']\nactivation = ['tanh', 'relu']\nlr = { log = [0.001, 1], points = 31 }\ndepth = [2, 30]\n";
     insta::assert_snapshot!(table(&sweep(2, blocks), |trial| trial.lr > 0.1), @"
-                                   trials  blew up  rate  95% interval lost
-                                       all                               496      160  0.32  0.28 to 0.36
-                                       depth       2                     248       80  0.32  0.27 to 0.38
-                                                   30                    248       80  0.32  0.27 to 0.38
-                                       activation  tanh                  248       80  0.32  0.27 to 0.38
-                                                   relu                  248       80  0.32  0.27 to 0.38
-                                       init        he                    248       80  0.32  0.27 to 0.38
-                                                   normal(0.5)           248       80  0.32  0.27 to 0.38
-                                       lr          0.001 to 0.00158       48        0  0.00  0.00 to 0.07
-                                                   0.002 to 0.00398       64        0  0.00  0.00 to 0.06
-                                                   0.00501 to 0.01        64        0  0.00  0.00 to 0.06
-                                                   0.0126 to 0.0251       64        0  0.00  0.00 to 0.06
-                                                   0.0316 to 0.0631       64        0  0.00  0.00 to 0.06
-                                                   0.0794 to 0.158        64       32  0.50  0.38 to 0.62
-                                                   0.2 to 0.398           64       64  1.00  0.94 to 1.00
-                                                   0.501 to 1             64       64  1.00  0.94 to 1.00
-                                   ");
+                                   trials  failed  rate  95% interval  blew up lost
+    all                               496     160  0.32  0.28 to 0.36      160
+    depth       2                     248      80  0.32  0.27 to 0.38       80
+                30                    248      80  0.32  0.27 to 0.38       80
+    activation  tanh                  248      80  0.32  0.27 to 0.38       80
+                relu                  248      80  0.32  0.27 to 0.38       80
+    init        he                    248      80  0.32  0.27 to 0.38       80
+                normal(0.5)           248      80  0.32  0.27 to 0.38       80
+    lr          0.001 to 0.00158       48       0  0.00  0.00 to 0.66        0
+                0.002 to 0.00398       64       0  0.00  0.00 to 0.66        0
+                0.00501 to 0.01        64       0  0.00  0.00 to 0.66        0
+                0.0126 to 0.0251       64       0  0.00  0.00 to 0.66        0
+                0.0316 to 0.0631       64       0  0.00  0.00 to 0.66        0
+                0.0794 to 0.158        64      32  0.50  0.38 to 0.62       32
+                0.2 to 0.398           64      64  1.00  0.34 to 1.00       64
+                0.501 to 1             64      64  1.00  0.34 to 1.00       64
+    ");
 }
 
 #[test]
 fn an_axis_without_end_is_not_listed() {
     let blocks = "[[grid]]\ninit = 'he'\nlr = { log = [0.001, 1], points = 5000 }\n";
     insta::assert_snapshot!(table(&sweep(2, blocks), |trial| trial.lr > 0.1), @"
-                            trials  blew up  rate  95% interval lost
-                                all                      10000     3334  0.33  0.32 to 0.34
-                                lr   over 4096 values    10000     3334  0.33  0.32 to 0.34
-                            ");
+                            trials  failed  rate  95% interval  blew up lost
+    all                      10000    3334  0.33  0.32 to 0.34     3334
+    lr   over 4096 values    10000    3334  0.33  0.32 to 0.34     3334
+    ");
 }
 
 #[test]
@@ -134,33 +137,33 @@ fn long_values_are_cut_and_many_are_counted() {
     };
     let blocks: String = (0..20).map(grid).collect();
     insta::assert_snapshot!(table(&sweep(1, &blocks), |trial| trial.label.starts_with('1')), @"
-                                            trials  blew up  rate  95% interval lost
-                                                all                                         20       11  0.55  0.34 to 0.74
-                                                label  0 long long long long long lo…        1        0  0.00  0.00 to 0.79
-                                                       1 long long long long long lo…        1        1  1.00  0.21 to 1.00
-                                                       2 long long long long long lo…        1        0  0.00  0.00 to 0.79
-                                                       3 long long long long long lo…        1        0  0.00  0.00 to 0.79
-                                                       4 long long long long long lo…        1        0  0.00  0.00 to 0.79
-                                                       5 long long long long long lo…        1        0  0.00  0.00 to 0.79
-                                                       6 long long long long long lo…        1        0  0.00  0.00 to 0.79
-                                                       7 long long long long long lo…        1        0  0.00  0.00 to 0.79
-                                                       8 long long long long long lo…        1        0  0.00  0.00 to 0.79
-                                                       9 long long long long long lo…        1        0  0.00  0.00 to 0.79
-                                                       10 long long long long long l…        1        1  1.00  0.21 to 1.00
-                                                       11 long long long long long l…        1        1  1.00  0.21 to 1.00
-                                                       12 long long long long long l…        1        1  1.00  0.21 to 1.00
-                                                       13 long long long long long l…        1        1  1.00  0.21 to 1.00
-                                                       14 long long long long long l…        1        1  1.00  0.21 to 1.00
-                                                       5 others                              5        5  1.00  0.57 to 1.00
-                                                width  1 to 2                                2        1  0.50  0.09 to 0.91
-                                                       3 to 5                                3        0  0.00  0.00 to 0.56
-                                                       6 to 7                                2        0  0.00  0.00 to 0.66
-                                                       8 to 10                               3        0  0.00  0.00 to 0.56
-                                                       11 to 12                              2        2  1.00  0.34 to 1.00
-                                                       13 to 15                              3        3  1.00  0.44 to 1.00
-                                                       16 to 17                              2        2  1.00  0.34 to 1.00
-                                                       18 to 20                              3        3  1.00  0.44 to 1.00
-                                            ");
+                                    trials  failed  rate  95% interval  blew up lost
+    all                                 20      11  0.55  0.07 to 0.96       11
+    label  0 long long long long…        1       0  0.00  0.00 to 0.79        0
+           1 long long long long…        1       1  1.00  0.21 to 1.00        1
+           2 long long long long…        1       0  0.00  0.00 to 0.79        0
+           3 long long long long…        1       0  0.00  0.00 to 0.79        0
+           4 long long long long…        1       0  0.00  0.00 to 0.79        0
+           5 long long long long…        1       0  0.00  0.00 to 0.79        0
+           6 long long long long…        1       0  0.00  0.00 to 0.79        0
+           7 long long long long…        1       0  0.00  0.00 to 0.79        0
+           8 long long long long…        1       0  0.00  0.00 to 0.79        0
+           9 long long long long…        1       0  0.00  0.00 to 0.79        0
+           10 long long long lon…        1       1  1.00  0.21 to 1.00        1
+           11 long long long lon…        1       1  1.00  0.21 to 1.00        1
+           12 long long long lon…        1       1  1.00  0.21 to 1.00        1
+           13 long long long lon…        1       1  1.00  0.21 to 1.00        1
+           14 long long long lon…        1       1  1.00  0.21 to 1.00        1
+           5 others                      5       5  1.00  0.21 to 1.00        5
+    width  1 to 2                        2       1  0.50  0.05 to 0.95        1
+           3 to 5                        3       0  0.00  0.00 to 0.79        0
+           6 to 7                        2       0  0.00  0.00 to 0.79        0
+           8 to 10                       3       0  0.00  0.00 to 0.79        0
+           11 to 12                      2       2  1.00  0.21 to 1.00        2
+           13 to 15                      3       3  1.00  0.21 to 1.00        3
+           16 to 17                      2       2  1.00  0.21 to 1.00        2
+           18 to 20                      3       3  1.00  0.21 to 1.00        3
+    ");
 }
 
 #[test]
@@ -175,6 +178,65 @@ fn wilson_intervals_are_the_published_ones() {
     check(0, 20, 0.0, 0.1611);
     check(1, 29, 0.0061, 0.1718);
     check(29, 29, 0.8830, 1.0);
+}
+
+#[test]
+fn an_interval_goes_by_seeds() {
+    let close = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-4, "{found} {expected}");
+    // Ten seeds of 100 trials: (1.96 / 2.2622)^2 of p (1 - p) over the variance between the seeds.
+    let clusters: Vec<(u64, u64)> = [30, 70].repeat(5).into_iter().map(|hits| (hits, 100)).collect();
+    close(draws(&clusters), 0.25 / (10.0 / 9.0 * 10.0 * 400.0 / 1e6) * (1.959964f64 / 2.262157).powi(2));
+    // With a trial for each seed it is Wilson's interval, and so it is where all trials are alike.
+    assert_eq!(draws(&[(1, 1), (1, 1), (0, 1), (0, 1)]), 4.0);
+    assert_eq!(draws(&[(0, 81); 3]), 3.0);
+    assert_eq!(draws(&[(7, 7)]), 1.0);
+    // Never fewer draws than seeds, nor more than trials.
+    assert_eq!(draws(&[(40, 100), (60, 100)]), 2.0);
+    assert_eq!(draws(&[(50, 100), (50, 100)]), 200.0);
+    // The quantiles of Student's table.
+    let quantiles = student_quantiles(32);
+    for (freedom, expected) in [(1, 12.7062), (2, 4.30265), (4, 2.77645), (9, 2.26216), (31, 2.03951)] {
+        close(quantiles[freedom - 1], expected);
+    }
+    let mut group = BySeed::default();
+    for seed in 0..3 {
+        (0..81).for_each(|_| group.add(seed, Rate::Failure, Outcome::Converged));
+    }
+    let Interval { rate, low, high } = group.interval().unwrap();
+    assert_eq!((group.seeds(), rate, low), (3, 0.0, 0.0));
+    close(high, wilson(0, 3).1);
+    assert!(BySeed::default().interval().is_none());
+}
+
+/// In simulated sweeps whose seeds matter, the interval holds the true rate about as often as it
+/// says, and one over the trials does not.
+#[test]
+fn an_interval_by_seeds_holds_the_true_rate_where_one_over_the_trials_does_not() {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let (sweeps, seeds, trials) = (400, 10, 50);
+    let (mut by_seed, mut by_trial) = (0, 0);
+    for _ in 0..sweeps {
+        // Each seed has a rate of its own, 0.2 or 0.6: the true rate is 0.4.
+        let mut cluster = || {
+            let rate = if random.random_bool(0.5) { 0.2 } else { 0.6 };
+            ((0..trials).filter(|_| random.random_bool(rate)).count() as u64, trials)
+        };
+        let clusters: Vec<(u64, u64)> = (0..seeds).map(|_| cluster()).collect();
+        let mut group = BySeed::default();
+        for (seed, (hits, all)) in clusters.iter().enumerate() {
+            (0..*all).for_each(|i| {
+                let outcome = if i < *hits { Outcome::Ruined } else { Outcome::Stalled };
+                group.add(seed, Rate::Failure, outcome);
+            });
+        }
+        let holds = |low: f64, high: f64| u32::from(low <= 0.4 && 0.4 <= high);
+        let Interval { low, high, .. } = group.interval().unwrap();
+        by_seed += holds(low, high);
+        let (low, high) = wilson(clusters.iter().map(|c| c.0).sum(), seeds * trials);
+        by_trial += holds(low, high);
+    }
+    assert!(by_seed > sweeps * 90 / 100, "{by_seed}");
+    assert!(by_trial < sweeps * 75 / 100, "{by_trial}");
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! Units that are dead, layers that are silent, signals that vanish, and updates that move nothing:
+//! what a row says of them.
+
+use crate::training::train;
+use crate::trials;
+use blowup_core::trial::*;
+use blowup_core::verdict::Measured;
+
+fn measured(trial: Trial) -> Measured {
+    train(&[trial]).remove(0).measured
+}
+
+fn net(depth: usize, width: usize, activation: Activation, norm: Norm, residual: bool) -> Network {
+    Network::Mlp { depth, width, activation, norm, residual }
+}
+
+/// A net whose hidden layers see the same number at every sample and unit: `weight` times the sum
+/// of three inputs that are 1.
+fn alike(activation: Activation, weight: f64) -> Trial {
+    let mut trial = Trial {
+        network: net(2, 5, activation, Norm::None, false),
+        init: Init { kind: InitKind::Constant, scale: weight, offset: 0.0 },
+        bias: Bias::None,
+        lr: 0.0,
+        ..trials::mlp()
+    };
+    trial.task.input_std = 0.0;
+    trial
+}
+
+#[test]
+fn units_are_dead_where_their_derivative_is_0_for_every_sample() {
+    // The inputs are 0, so every relu is at 0, where PyTorch's derivative is 0, and no tanh is near 1.
+    assert_eq!(measured(alike(Activation::Relu, 1.0)).dead_share, Some(1.0));
+    assert_eq!(measured(alike(Activation::Tanh, 1.0)).dead_share, Some(0.0));
+    assert_eq!(measured(alike(Activation::Gelu, 1.0)).dead_share, None);
+    // The biases of the first layer alone decide about it. Half of them are below 0.
+    let biases = |std: f64, activation| {
+        let mut trial = Trial { bias: Bias::Learned { std }, ..alike(activation, 0.0) };
+        trial.network = net(1, 4000, activation, Norm::None, false);
+        measured(trial).dead_share.unwrap()
+    };
+    assert!((biases(1.0, Activation::Relu) - 0.5).abs() < 0.03);
+    // P(|N(0, s)| > atanh(0.99)) of tanh, and of sigmoid beyond twice that.
+    for (std, expected) in [(2.646652, 0.3173), (1.323326, 0.0455)] {
+        assert!((biases(std, Activation::Tanh) - expected).abs() < 0.03, "{std}");
+        assert!((biases(2.0 * std, Activation::Sigmoid) - expected).abs() < 0.03, "{std}");
+    }
+}
+
+#[test]
+fn a_unit_that_one_sample_wakes_is_alive_in_any_batches() {
+    for norm in [Norm::None, Norm::Layer(NormPosition::After)] {
+        for residual in [false, true] {
+            let whole = Trial {
+                network: net(3, 40, Activation::Relu, norm, residual),
+                init: Init { kind: InitKind::He, scale: 1.0, offset: 0.0 },
+                bias: Bias::Learned { std: 1.5 },
+                lr: 0.0,
+                ..trials::mlp()
+            };
+            let parts = [1, 2, 3, 6].map(|batch| Trial { batch, ..whole.clone() });
+            let share = measured(whole).dead_share;
+            assert!(share.is_some_and(|share| 0.0 < share && share < 0.5), "{share:?}");
+            for part in parts {
+                assert_eq!(measured(part.clone()).dead_share, share, "{}", part.batch);
+            }
+        }
+    }
+    let rnn = Trial { lr: 0.0, ..trials::rnn() };
+    let parts = Trial { batch: 2, ..rnn.clone() };
+    assert_eq!(measured(rnn).dead_share, measured(parts).dead_share);
+}
+
+/// PyTorch's own initialization of ReLU layers passes a third of the squared signal on (with its
+/// biases a little less), so a signal of 140 layers leaves float32 after some 90 and stays in
+/// float64.
+#[test]
+fn a_signal_that_underflows_leaves_layers_silent() {
+    let deep = |dtype| Trial {
+        task: Task { kind: TaskKind::Teacher, inputs: 10, outputs: 1, samples: 64, ..trials::mlp().task },
+        network: net(140, 64, Activation::Relu, Norm::None, false),
+        init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
+        bias: Bias::LearnedPytorch,
+        budget: Budget::Steps(1),
+        batch: 64,
+        dtype,
+        ..trials::mlp()
+    };
+    let (single, double) = (measured(deep(Dtype::Float32)), measured(deep(Dtype::Float64)));
+    assert!(single.silent_layers.is_some_and(|layers| (45..=55).contains(&layers)), "{:?}", single.silent_layers);
+    assert_eq!((double.silent_layers, single.vanished, double.vanished), (Some(0), Some(true), Some(true)));
+    let shallow = measured(trials::mlp());
+    assert_eq!((shallow.silent_layers, shallow.vanished), (Some(0), Some(false)));
+}
+
+#[test]
+fn an_update_moves_what_the_dtype_lets_it() {
+    let small = |dtype, lr| {
+        let moved = measured(Trial { dtype, lr, ..trials::mlp() });
+        (moved.moved_share.unwrap(), moved.update_ratio_max.unwrap())
+    };
+    assert!((small(Dtype::Float64, 1e-5).0 - 1.0).abs() < 1e-9);
+    assert!((small(Dtype::Float32, 0.1).0 - 1.0).abs() < 1e-3);
+    assert!(small(Dtype::Bfloat16, 1e-5).0 < 0.2);
+    let (moved, ratio) = small(Dtype::Bfloat16, 1e-12);
+    assert_eq!(moved, 0.0);
+    assert!(ratio > 0.0);
+    assert_eq!(measured(Trial { lr: 0.0, ..trials::mlp() }).moved_share, None);
+}
