@@ -19,6 +19,7 @@ from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
 BLEW_UP = ("diverged", "nonfinite")
+FAILED = (*BLEW_UP, "relapsed", "ruined")
 FALSE = []
 
 
@@ -47,12 +48,21 @@ def blown(trials):
     return sum(t["outcome"] in BLEW_UP for t in trials)
 
 
+def failed(trials):
+    return sum(t["outcome"] in FAILED for t in trials)
+
+
 def converged(trials):
     return sum(t["outcome"] == "converged" for t in trials)
 
 
 def rate(trials):
     return f"{blown(trials) / len(trials):.2f}" if trials else ""
+
+
+def both_rates(trials):
+    """The share that failed and, in brackets, the share that blew up."""
+    return f"{failed(trials) / len(trials):.2f} ({rate(trials)})" if trials else ""
 
 
 def of(count, trials):
@@ -91,7 +101,7 @@ class Grid:
         return pick(self.deep, init=init, **(sgd | cells))
 
     def glance(self):
-        clips = lambda of_init: [rate(pick(of_init, clip=clip)) for clip in ("none", "norm")]
+        clips = lambda of_init: [both_rates(pick(of_init, clip=clip)) for clip in ("none", "norm")]
         lines = [
             [init, *clips(of_mlp), *clips(of_rnn)]
             for (init, of_mlp), (_, of_rnn) in zip(inits(self.mlp), inits(self.rnn))
@@ -120,8 +130,10 @@ class Grid:
         for clip, trials in [("none", self.plain), ("norm", self.clipped)]:
             start = pick(trials, outcome="nonfinite", step_nonfinite="0")
             later = len(pick(trials, outcome="nonfinite")) - len(start)
-            lines.append([clip, *map(str, [len(trials), len(start), later, len(pick(trials, outcome="diverged"))])])
-        return table(["clip", "trials", "non-finite at the start", "non-finite later", "diverged"], lines)
+            others = [len(pick(trials, outcome=outcome)) for outcome in ("diverged", "relapsed", "ruined", "converged")]
+            lines.append([clip, *map(str, [len(trials), len(start), later, *others])])
+        head = ["clip", "trials", "non-finite at the start", "non-finite later", "diverged", "relapsed", "ruined"]
+        return table([*head, "converged"], lines)
 
     def cures(self):
         kinds = {
@@ -136,7 +148,7 @@ class Grid:
         }
         lines = []
         for init, name in [("normal", "normal(0.5)"), ("xavier", "xavier"), ("he", "he")]:
-            for count, what in [(blown, "blew up"), (converged, "converged")]:
+            for count, what in [(failed, "failed"), (blown, "blew up"), (converged, "converged")]:
                 cells = [self.cure(init, **cells) for cells in kinds.values()]
                 lines.append([name, what, *(str(count(trials)) if trials else "" for trials in cells)])
         return table(["of 27 trials", "", *kinds], lines)
@@ -181,6 +193,14 @@ class Grid:
             f"Clipping by norm keeps training finite where the first pass is: {of(len(later), finite)} such trials still overflow, all of them recurrent. Where the first loss is "
             f"astronomical, steps of bounded length do not bring it down: {len(diverged)} diverge, and the median one of these starts at {start:.0e} times the loss of the best constant.",
         )
+        finite, saved = self.clipped, [t for t in self.clipped if t["outcome"] in ("relapsed", "ruined")]
+        lost = lambda trials: failed(trials) - blown(trials)
+        yield claim(
+            len(saved) > 0.25 * len(finite) and lost(self.clipped) > 4 * lost(self.plain),
+            f"What clipping keeps finite is often lost all the same: {of(len(saved), finite)} clipped trials end ruined or relapsed, and {of(lost(self.plain), self.plain)} "
+            f"without clipping. So it takes the share that blows up from {rate(self.plain)} to {rate(self.clipped)}, and the share that fails from "
+            f"{failed(self.plain) / len(self.plain):.2f} to {failed(self.clipped) / len(self.clipped):.2f} only.",
+        )
         adam, he_adam = self.cure("normal", optimizer="adam"), self.cure("he", optimizer="adam")
         yield claim(
             blown(adam) == blown(he_adam) and converged(adam) == 0 < converged(he_adam),
@@ -214,12 +234,12 @@ class Grid:
 
     def text(self):
         yield prose(
-            "This table shows the share of trials that blow up (diverge or become non-finite), with all learning rates, sizes and activations together, "
-            "in cells of 243 trials:"
+            "This table shows the share of trials that fail and, in brackets, that of those that blow up (diverge or become non-finite; the others are ruined "
+            "or relapse without it), with all learning rates, sizes and activations together, in cells of 243 trials:"
         )
         yield self.glance()
         yield prose(
-            "The next ones are of trials without clipping, over nine learning rates from 1e-3 to 10 and three seeds, in cells of 27 trials. The first is of "
+            "The next ones have the share that blows up. They are of trials without clipping, over nine learning rates from 1e-3 to 10 and three seeds, in cells of 27 trials. The first is of "
             "MLPs, by depth:"
         )
         yield self.by_size("mlp", "depth")

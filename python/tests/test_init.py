@@ -129,7 +129,7 @@ def test_stored_is_the_default_and_no_other_trial(mixed: Path, program: Path) ->
 @pytest.mark.parametrize(
     ("init", "parameters", "words"),
     [
-        ('"he"', 'init_parameters = ["a.wieght"]', ["has no parameter `a.wieght`", "`a.weight`"]),
+        ('"he"', 'init_parameters = ["a.weights"]', ["has no parameter `a.weights`", "`a.weight`"]),
         ('"he"', 'init_parameters = ["a.*"]', ["`he` draws matrices", "`a.bias` has the shape [40]"]),
         ('"he"', "", ["`init` applies nowhere", "`init_parameters`"]),
         ('"he"', "init_parameters = []", ["names no parameters"]),

@@ -84,7 +84,8 @@ impl<'a> TrialMessages<'a> {
         {
             return Err(format!("it says more than {steps} steps, which is its budget"));
         }
-        let course = course(&mut self.course, &self.beginning, self.trial, self.record);
+        let terms = self.terms();
+        let course = self.course.get_or_insert_with(|| Course::new(self.beginning.clone(), terms, self.record.clone()));
         let next = course.step(Probe {
             loss: step.loss.0,
             grad_norm: MessageNumber::of(step.grad_norm),
@@ -116,6 +117,13 @@ impl<'a> TrialMessages<'a> {
             course.epoch_end(self.weight_norm, self.lr);
         }
         Ok(())
+    }
+
+    /// The terms of the trial. What its learning rate means is the program's own business, and so
+    /// is the data of a step that is an epoch of its own.
+    fn terms(&self) -> Terms {
+        let same_data = self.epochs != Some(Epochs::Steps);
+        Terms { loss_ratio: self.trial.loss_ratio, lr: None, is_idle: false, same_data }
     }
 
     /// Ends the epoch before, if the next step is of another one.
@@ -163,7 +171,7 @@ impl<'a> TrialMessages<'a> {
         }
         let mut course = match self.course.take() {
             Some(course) => course,
-            None => Course::new(self.beginning.clone(), terms(self.trial), self.record.clone()),
+            None => Course::new(self.beginning.clone(), self.terms(), self.record.clone()),
         };
         if self.ended {
             loss = Some(f64::NAN);
@@ -172,16 +180,6 @@ impl<'a> TrialMessages<'a> {
         }
         Ok(course.finish(loss, Aftermath::default()))
     }
-}
-
-/// The course of the trial, which is made at the first step.
-fn course<'a>(course: &'a mut Option<Course>, beginning: &Beginning, trial: &Trial, record: &Record) -> &'a mut Course {
-    course.get_or_insert_with(|| Course::new(beginning.clone(), terms(trial), record.clone()))
-}
-
-/// The terms of a program's trial. What its learning rate means is its own business.
-fn terms(trial: &Trial) -> Terms {
-    Terms { loss_ratio: trial.loss_ratio, lr: None, is_idle: false }
 }
 
 /// The most characters of a module or a line of code.

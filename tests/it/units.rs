@@ -30,7 +30,8 @@ fn alike(activation: Activation, weight: f64) -> Trial {
 
 #[test]
 fn units_are_dead_where_their_derivative_is_0_for_every_sample() {
-    // The inputs are 0, so every relu is at 0, where PyTorch's derivative is 0, and no tanh is near 1.
+    // The inputs are 0, so every relu is at 0, where PyTorch's derivative is 0, and no tanh is near
+    // 1.
     assert_eq!(measured(alike(Activation::Relu, 1.0)).dead_share, Some(1.0));
     assert_eq!(measured(alike(Activation::Tanh, 1.0)).dead_share, Some(0.0));
     assert_eq!(measured(alike(Activation::Gelu, 1.0)).dead_share, None);

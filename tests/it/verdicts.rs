@@ -11,7 +11,7 @@ fn beginning(loss_initial: f64) -> Beginning {
     }
 }
 
-const TERMS: Terms = Terms { loss_ratio: 1e6, lr: Some(0.1), is_idle: false };
+const TERMS: Terms = Terms { loss_ratio: 1e6, lr: Some(0.1), is_idle: false, same_data: true };
 
 /// Runs one step per epoch. The last number is the final loss.
 fn run(losses: &[f64]) -> Measured {
@@ -95,7 +95,7 @@ fn one_spike_does_not_decide() {
     // The last tenth of 20 epochs is two of them.
     let losses: Vec<f64> = std::iter::repeat_n(1.0, 19).chain([1e9, 1.0]).collect();
     let measured = check(&losses, Outcome::Stalled);
-    assert_eq!((measured.spikes, measured.spike_recovery), (1, Some(1)));
+    assert_eq!((measured.spikes, measured.spike_recovery), (Some(1), Some(1)));
     // Doubling at each of ten steps, a quadratic at lr x curvature = 3 ends above the threshold.
     let losses: Vec<f64> = (0..=10).map(|step| 4f64.powi(step)).collect();
     check(&losses, Outcome::Diverged);
@@ -117,6 +117,23 @@ fn what_was_given_back_is_a_share_of_the_way_to_the_best() {
     assert_eq!((measured.loss_best, measured.epoch_best), (Some(0.2), Some(3)));
 }
 
+/// A loss of noise that is new at each epoch has a best value, too.
+#[test]
+fn where_every_epoch_has_data_of_its_own_nothing_is_given_back() {
+    let told = |same_data| {
+        let mut course = Course::new(beginning(1.0), Terms { same_data, ..TERMS }, Record::default());
+        for loss in [1.0, 0.4, 1.1] {
+            course.step(Probe { loss, grad_norm: None, samples: 1, clipped: None, coefficient: None, skipped: None });
+            course.updated(0.5);
+            course.epoch_end(None, None);
+        }
+        let measured = course.finish(1.1, Aftermath::default()).measured;
+        (measured.outcome, measured.relapse.is_some(), measured.spikes)
+    };
+    assert_eq!(told(true), (Outcome::Relapsed, true, Some(1)));
+    assert_eq!(told(false), (Outcome::Unsettled, false, None));
+}
+
 #[test]
 fn a_run_is_born_large_if_it_began_above_the_threshold_and_never_rose() {
     let born = |losses: &[f64]| run(losses).born_large;
@@ -130,7 +147,7 @@ fn a_run_is_born_large_if_it_began_above_the_threshold_and_never_rose() {
 
 #[test]
 fn a_spike_is_counted_once_and_ends_where_it_began() {
-    let spikes = |losses: &[f64]| (run(losses).spikes, run(losses).spike_recovery);
+    let spikes = |losses: &[f64]| (run(losses).spikes.unwrap(), run(losses).spike_recovery);
     assert_eq!(spikes(&[1.0, 0.8, 0.5]), (0, None));
     assert_eq!(spikes(&[1.0, 3.0, 9.0, 2.0, 1.0, 0.5]), (1, Some(3)));
     assert_eq!(spikes(&[1.0, 0.1, 0.5, 0.1, 0.05, 0.6, 0.7, 0.05]), (2, Some(2)));

@@ -67,9 +67,9 @@ impl Start {
         self.ratio(first.get(lane), last.get(lane))
     }
 
-    /// Whether the backprop signal of a lane vanishes: it falls on its way towards the input, or the
-    /// first time step, below what `dtype` resolves beside its size at the other end. None where
-    /// both ends are one, and if a norm is not finite.
+    /// Whether the backprop signal of a lane vanishes: it falls on its way towards the input, or
+    /// the first time step, below what `dtype` resolves beside its size at the other end. None
+    /// where both ends are one, and if a norm is not finite.
     pub fn vanished(&self, lane: usize, dtype: Dtype) -> Option<bool> {
         let [first, last] = &self.backprop;
         let (first, last) = (*first.get(lane)?, *last.get(lane)?);

@@ -379,7 +379,8 @@ pub static MEASURED: [Column<Measured>; 48] = [
         unit: "share",
         text: "The share that was given back of the way from the reference down to `loss_best`: 0 where the run ended at \
                its best, 1 where it is back at the reference. The run's end is the late loss from the best epoch on.",
-        empty: "where `loss_best` is above 0.9 times the reference, and after a NaN",
+        empty: "where `loss_best` is above 0.9 times the reference, after a NaN, and wherever epochs have data of their \
+                own: in fresh-noise, with sampling replacement, and of a program that names no epochs",
         is_reported: true,
         ..PLAIN
     }
@@ -389,9 +390,10 @@ pub static MEASURED: [Column<Measured>; 48] = [
         unit: "spikes",
         text: "How often an epoch loss rose above twice the best loss so far, and by more than a tenth of the reference, \
                until it was back within a tenth of that best loss.",
+        empty: "where `relapse` always is",
         ..PLAIN
     }
-    .integer(|measured| Some(measured.spikes)),
+    .integer(|measured| measured.spikes),
     About {
         name: "spike_recovery",
         unit: "epochs",

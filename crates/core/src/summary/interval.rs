@@ -105,7 +105,7 @@ pub fn draws(clusters: &[(u64, u64)]) -> f64 {
     let squares: f64 = some().map(|(hits, all)| (*hits as f64 - rate * *all as f64).powi(2)).sum();
     let variance = k / (k - 1.0) * squares / (n * n);
     let t = student(seeds - 1);
-    // Without any variance between the seeds the quotient is infinite, and the trials are the bound.
+    // Without any variance between the seeds the quotient is infinite: the trials bound it.
     (rate * (1.0 - rate) / variance * (Z / t).powi(2)).clamp(k, n.max(k))
 }
 

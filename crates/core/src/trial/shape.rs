@@ -143,6 +143,16 @@ impl Trial {
 }
 
 impl Shape {
+    /// Whether every epoch is over the same data.
+    pub fn sees_the_same_data(&self) -> bool {
+        let whole = self.batch >= self.task.samples;
+        let every_sample = match self.sampling {
+            Sampling::Shuffle => true,
+            Sampling::Replacement => whole,
+        };
+        every_sample && !self.task.is_fresh()
+    }
+
     /// The factor of what a residual layer adds to its input.
     pub fn residual_scale(&self) -> f64 {
         f64::from_bits(self.residual_scale)

@@ -327,6 +327,9 @@ impl Course {
             self.spikes.push(loss, self.reference());
         }
         let relapse = self.best.given_back(self.reference(), &self.late, loss_final, self.epochs);
+        // Where every epoch has data of its own, the best loss is that of the easiest data.
+        let relapse = relapse.filter(|_| self.terms.same_data);
+        let spikes = self.terms.same_data.then_some(self.spikes);
         let measured = Measured {
             outcome: self.outcome(loss_final, relapse),
             born_large: self.is_born_large(loss_final),
@@ -334,8 +337,8 @@ impl Course {
             loss_best: self.best.loss_and_epoch().map(|(loss, _)| loss),
             epoch_best: self.best.loss_and_epoch().map(|(_, epoch)| epoch.min(self.epochs)),
             relapse,
-            spikes: self.spikes.count(),
-            spike_recovery: self.spikes.recovery(),
+            spikes: spikes.map(Spikes::count),
+            spike_recovery: spikes.and_then(Spikes::recovery),
             grad_norm_final: self.grad_norm_final,
             update_ratio_max: self.update_ratio_max,
             diverged: self.diverged,

@@ -10,8 +10,8 @@ pub struct Late {
     epochs: u64,
 }
 
-/// The fewest losses among which a trend is told: if all of fewer losses rise, that is still likelier
-/// than 1% by chance.
+/// The fewest losses among which a trend is told. With fewer, even losses that all rise are not
+/// significant in the normal approximation.
 const FEWEST: usize = 6;
 /// The 99% quantile of the normal distribution.
 const SIGNIFICANT: f64 = 2.3263478740408408;
@@ -43,7 +43,7 @@ impl Late {
         if losses.iter().any(|loss| loss.is_nan()) {
             return f64::NAN;
         }
-        if losses.len() % 2 == 0 {
+        if losses.len().is_multiple_of(2) {
             losses.push(last);
         }
         let middle = losses.len() / 2;

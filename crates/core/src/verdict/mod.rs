@@ -117,7 +117,7 @@ pub struct Measured {
     pub loss_best: Option<f64>,
     pub epoch_best: Option<u64>,
     pub relapse: Option<f64>,
-    pub spikes: u64,
+    pub spikes: Option<u64>,
     pub spike_recovery: Option<u64>,
     pub grad_norm_final: Option<f64>,
     pub update_ratio_max: Option<f64>,
@@ -199,6 +199,9 @@ pub struct Terms {
     pub lr: Option<f64>,
     /// Whether every learning rate is 0, so that no update can change anything.
     pub is_idle: bool,
+    /// Whether every epoch is over the same data, so that a change of the epoch loss is one of the
+    /// weights.
+    pub same_data: bool,
 }
 
 /// What is measured once, before any update. A program need not report any of it. If it reports no

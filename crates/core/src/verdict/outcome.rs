@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 /// What the network did. Of several outcomes that hold, the first in this order is taken, except
 /// that a run without an update is `Nonfinite` where a loss was not finite.
 ///
-/// The *reference* is the loss that divergence and convergence are measured against (see
-/// [`reference`]). The *late loss* is the median of the epoch losses of the last tenth of the
-/// epochs, the final loss included; where their number is even, the final loss counts twice. So one
-/// spike decides nothing, and in a short run the final loss decides.
+/// The *reference* is the loss that divergence and convergence are measured against; see
+/// [`reference`](super::reference()). The *late loss* is the median of the epoch losses of the last
+/// tenth of the epochs, the final loss included; where their number is even, the final loss counts
+/// twice. So one spike decides nothing, and in a short run the final loss decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// There was no update, or every learning rate is 0.
@@ -19,7 +19,7 @@ pub enum Outcome {
     /// The late loss is above `loss_ratio` times the reference.
     Diverged,
     /// The best loss was at most 0.9 times the reference, and more than half of the way down to it
-    /// was given back.
+    /// was given back. Only where every epoch is over the same data.
     Relapsed,
     /// The late loss is above twice the loss of the best constant prediction or, where that is not
     /// known, twice the reference.

@@ -40,13 +40,13 @@ impl Spikes {
     }
 
     /// The number of spikes, whether they ended or not.
-    pub fn count(&self) -> u64 {
+    pub fn count(self) -> u64 {
         self.count
     }
 
     /// The number of epochs of the longest spike; `None` where there was none, and where the last
     /// one did not end.
-    pub fn recovery(&self) -> Option<u64> {
+    pub fn recovery(self) -> Option<u64> {
         self.longest.filter(|_| self.current.is_none())
     }
 }

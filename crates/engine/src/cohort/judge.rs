@@ -176,6 +176,7 @@ impl Judge<'_> {
                 loss_ratio: settings.loss_ratio,
                 lr: Some(lr),
                 is_idle: settings.lr == 0.0 && settings.lr_output == 0.0,
+                same_data: self.shape.sees_the_same_data(),
             };
             for trial in &mut lane.trials {
                 trial.course = Some(Course::new(beginning.clone(), terms, self.record.clone()));

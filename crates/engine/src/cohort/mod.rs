@@ -274,8 +274,8 @@ impl<'a, 'w> Trainer<'a, 'w> {
         true
     }
 
-    /// Clips the gradients, updates the weights, and notes how long the update of each lane was and,
-    /// of the first, what it changed.
+    /// Clips the gradients, updates the weights, and notes how long the update of each lane was
+    /// and, of the first, what it changed.
     fn update(&mut self, is_first: bool) {
         let pads = std::iter::repeat_n(1.0, self.pads);
         let skipped: Vec<usize> = (0..self.active.len()).filter(|&i| self.active[i].trials[0].skipped).collect();
