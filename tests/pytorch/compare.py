@@ -127,7 +127,7 @@ REQUIRED = {
         "temporal-order",
     ],
     "data_seed": ["its own"],
-    "outcome": ["converged", "stalled", "unsettled", "ruined", "diverged", "nonfinite"],
+    "outcome": ["untrained", "converged", "stalled", "unsettled", "ruined", "diverged", "nonfinite"],
 }
 
 

@@ -168,6 +168,7 @@ class Run:
 
     def outcome(self):
         return outcome(
+            self.trace,
             self.epoch_losses,
             self.loss_initial,
             self.loss_final,
@@ -191,20 +192,26 @@ class Run:
         }
 
 
-def outcome(epoch_losses, initial, final, nan, trivial, ratio):
-    """What became of a run that was trained. `nan`: whether a step loss was NaN. `trivial`: the
-    loss of the best constant prediction. The loss diverges above `ratio` times the reference."""
+def outcome(trace, epoch_losses, initial, final, nan, trivial, ratio):
+    """What became of a run. `nan`: whether a step loss was NaN. `trivial`: the loss of the best
+    constant prediction. The loss diverges above `ratio` times the reference."""
+    axes = trace.axes
+    idle = trace.steps == 0 or axes["lr"] == 0 == axes.get("lr_output", 0)
+    # Only then does the best of the epoch losses say something of the weights.
+    same_data = not trace.about["fresh"] and axes.get("sampling") != "replacement"
     served = reference(initial, trivial)
     constant = trivial if math.isfinite(trivial) and trivial > 0 else served
     late = late_loss(epoch_losses, final, 0)
     if nan or not math.isfinite(final) or not math.isfinite(late):
         return "nonfinite"
+    if idle:
+        return "untrained"
     if late > ratio * served:
         return "diverged"
     losses = [*epoch_losses, final]
     best = min(losses)
     end = late_loss(epoch_losses, final, losses.index(best))
-    if best <= 0.9 * served and (end - best) / (served - best) > 0.5:
+    if same_data and best <= 0.9 * served and (end - best) / (served - best) > 0.5:
         return "relapsed"
     if late > 2 * constant:
         return "ruined"

@@ -207,7 +207,7 @@ def judged(trace, steps, trivial, ratio):
     # The last check, behind the last update, counts where no step did.
     crossed = [step for step, loss in enumerate(losses) if exceeds(loss)]
     crossed += [trace.steps] if not nan and exceeds(final) else []
-    return outcome(epochs, measured["loss_initial"], final, nan, trivial, ratio), (crossed or [None])[0]
+    return outcome(trace, epochs, measured["loss_initial"], final, nan, trivial, ratio), (crossed or [None])[0]
 
 
 def differences(trace, row, steps, perturbations=PERTURBATIONS):
