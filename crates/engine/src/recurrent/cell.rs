@@ -24,8 +24,8 @@ pub trait RecurrentCell {
         None
     }
 
-    /// After the backward pass of time step `t`, the signal that the cell carries from step to step,
-    /// `[lane, batch, width]`. None where that is the backprop signal itself.
+    /// After the backward pass of time step `t`, the signal that the cell carries from step to
+    /// step, `[lane, batch, width]`. None where that is the backprop signal itself.
     fn carried(&self, t: usize) -> Option<&Tensor> {
         let _ = t;
         None

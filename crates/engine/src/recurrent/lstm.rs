@@ -1,6 +1,6 @@
 //! Long short-term memory, as `torch.nn.LSTM`. The gates i, f, g and o come from x_t W + b +
-//! h_{t-1} R + r; c_t = f c_{t-1} + i g and h_t = o tanh(c_t). The backprop signal is dLoss/dh_t; what
-//! grows or vanishes through time is dLoss/dc_t.
+//! h_{t-1} R + r; c_t = f c_{t-1} + i g and h_t = o tanh(c_t). The backprop signal is dLoss/dh_t;
+//! what grows or vanishes through time is dLoss/dc_t.
 
 use super::cell::{Deltas, RecurrentCell, both_biases, gate_inputs};
 use crate::matrix::{Matrix, Operand};
@@ -17,8 +17,8 @@ pub struct Lstm {
     delta: Matrix,
     deltas: GateViews,
     /// dLoss/dc, `[lane, batch, width]`, of even and of odd time steps. Once the backward pass of
-    /// time step t has made dLoss/dc_t in one of them, the other one holds the part of dLoss/dc_{t-1}
-    /// that comes directly from c_t.
+    /// time step t has made dLoss/dc_t in one of them, the other one holds the part of
+    /// dLoss/dc_{t-1} that comes directly from c_t.
     cell_signals: [Matrix; 2],
     /// The part of dLoss/dc_t that comes through h_t.
     through_state: Matrix,
