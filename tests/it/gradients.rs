@@ -317,8 +317,8 @@ fn the_backprop_signal_of_a_layer_is_the_gradient_of_its_linear_output() {
     let signal = Matrix::of(network.output().zeros_like());
     loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
     let mut seen = Vec::new();
-    let mut watch = |place: blowup_engine::module::Location, delta: &Tensor| {
-        seen.push((place.layer, delta.sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)));
+    let mut watch = |place: blowup_engine::module::Location, signal: blowup_engine::module::Signal| {
+        seen.push((place.layer, signal.delta.sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)));
     };
     network.backward(&model.weights, &gradients, &model.batch.inputs, &signal, Some(&mut watch));
     assert_eq!(seen.iter().map(|s| s.0).collect::<Vec<_>>(), [2, 1]);

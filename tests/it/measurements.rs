@@ -350,7 +350,7 @@ fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
         // The output gate halves what enters the cell. Then every step keeps the share of the
         // forget (update) gate.
         let (found, entered) = match cell {
-            Gated::Lstm => (lstm.cell_signal(), 0.5),
+            Gated::Lstm => (lstm.handed_back(0), 0.5),
             Gated::Gru => (gru.carried_signal(), 1.0),
         };
         let kept = found.get(0).get(0).double_value(&[0]) / entered;
@@ -358,6 +358,22 @@ fn gated_cells_of_zero_weights_keep_what_their_gates_let_through() {
         let result =
             format!("A23: {}, zero weights, forget bias {forget_bias}: signal kept over {TIMES} steps", cell.name());
         crate::literature::row(&result, "Hochreiter and Schmidhuber 1997; Cho 2014", law, 1e-12 * law, kept);
+    }
+}
+
+/// At weights near 0 the cell keeps the share of the forget gate at each step, and what it carries
+/// is the cell state: the hidden state leaves the gate of the output behind.
+#[test]
+fn the_ratio_of_an_lstm_is_that_of_its_cell_state() {
+    for (bias, times) in [(2.0, 2), (-1.0, 13), (5.0, 40), (5.0, 50)] {
+        let network = Network::Gated { cell: Gated::Lstm, depth: 1, width: 5, sequence_length: times };
+        let init = Init { kind: InitKind::Normal, scale: 1e-9, offset: 0.0 };
+        let zero = Bias::Learned { std: 0.0 };
+        let trial = Trial { network, init, bias: zero, forget_bias: Some(bias), ..trials::rnn() };
+        let ratio = train(&[trial]).remove(0).measured.backprop_ratio.unwrap();
+        let kept = ratio.powf((times as f64 - 1.0) / 2.0);
+        let law = (1.0 / (1.0 + (-bias).exp())).powi(times as i32 - 1);
+        assert!((kept / law - 1.0).abs() < 1e-6, "{bias} {times}: {kept} {law}");
     }
 }
 

@@ -6,7 +6,7 @@ use super::device;
 use super::effective::Effective;
 use super::loss;
 use super::matrix::{Matrix, Sequence};
-use super::module::Location;
+use super::module::{Location, Signal};
 use super::network;
 use super::weights::Weights;
 use blowup_core::trial::Shape;
@@ -68,7 +68,7 @@ pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, ba
     see(SiteTensor::Loss, None, None, &losses);
     see(SiteTensor::BackpropSignal, Some(output_layer), None, &signal);
     let mut watch =
-        |place: Location, values: &Tensor| see(SiteTensor::BackpropSignal, Some(place.layer), place.time, values);
+        |place: Location, signal: Signal| see(SiteTensor::BackpropSignal, Some(place.layer), place.time, signal.delta);
     network.backward(matrices, &gradients, &inputs, &signal, Some(&mut watch));
     effective.pull_back(&mut gradients);
     for (l, layer) in gradients.layers.iter().enumerate().rev() {

@@ -4,7 +4,7 @@
 
 use super::dtype::inner;
 use super::matrix::{Matrix, Operand, Sequence};
-use super::module::{Location, Module, Watch};
+use super::module::{Location, Module, Signal, Watch};
 use super::product::{affine, multiply};
 use super::stage::{Slot, Stage};
 use super::weights::{LayerParameters, Weights};
@@ -146,7 +146,7 @@ impl Module for Mlp {
                 let stage = self.stage.expect("a hidden layer has a stage");
                 stage.backward(&self.slots[l], layer, gradient, delta, false);
                 if let Some(watch) = watch.as_mut() {
-                    watch(Location { layer: l + 1, time: None }, delta);
+                    watch(Location { layer: l + 1, time: None }, Signal { delta, carried: delta });
                 }
             }
             multiply(self.input(inputs, l).transposed(), delta, &gradient.weight);

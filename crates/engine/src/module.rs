@@ -37,8 +37,17 @@ pub trait Module {
     fn activated(&self) -> Vec<(usize, &Tensor)>;
 }
 
-/// A function that is called with the backprop signal `[lane, batch, width]` of each hidden layer.
-pub type Watch<'a> = &'a mut dyn FnMut(Location, &Tensor);
+/// A function that is called with the signals of each hidden layer.
+pub type Watch<'a> = &'a mut dyn FnMut(Location, Signal);
+
+/// What goes back through a layer, `[lane, batch, width]`.
+#[derive(Clone, Copy)]
+pub struct Signal<'a> {
+    /// The backprop signal dLoss/dh.
+    pub delta: &'a Tensor,
+    /// What the layer carries from step to step: dLoss/dc of an lstm, else the backprop signal.
+    pub carried: &'a Tensor,
+}
 
 /// A place in a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -55,7 +55,7 @@ impl Start {
         start
     }
 
-    /// Measures the backprop signal `delta` at `place`. It is to be called by the backward pass.
+    /// Measures the signal `delta` that is carried on at `place`. The backward pass is to call it.
     pub fn watch(&mut self, place: Location, delta: &Tensor) {
         add(&mut self.backprop, self.ends.which(place), delta);
     }

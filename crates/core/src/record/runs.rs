@@ -280,7 +280,7 @@ pub static MEASURED: [Column<Measured>; 48] = [
         unit: "ratio per layer",
         text: "(G_1/G_depth)^(1/(depth - 1)) before any update, where G_l = |dLoss/dh_l|² over the first batch. Above 1 the \
                signal explodes towards the input. In a recurrent net it is (G_1/G_T)^(1/(T - 1)), a ratio per time step, \
-               where each G is summed over the layers.",
+               where each G is summed over the layers; in an lstm h is the cell state.",
         empty: "where it is undefined: depth (or T) below 2, 0/0",
         is_reported: true,
         ..PLAIN

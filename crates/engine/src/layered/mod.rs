@@ -11,7 +11,7 @@ use crate::lanes;
 use crate::locate;
 use crate::loss::loss;
 use crate::matrix::Matrix;
-use crate::module::{Location, Module, Watch};
+use crate::module::{Location, Module, Signal, Watch};
 use crate::network;
 use crate::profile::Profile;
 use crate::sharpness::sharpness;
@@ -101,9 +101,9 @@ impl Subject for Layered<'_> {
         loss(self.shape.loss, network.output(), &batch.targets, readout.loss_target(), Some(signal));
         let mut start = (step == 0).then(|| Start::new(self.shape, &**network));
         let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, signal, weights));
-        let mut watch = |place: Location, delta: &Tensor| {
-            start.iter_mut().for_each(|start| start.watch(place, delta));
-            profile.iter_mut().for_each(|profile| profile.watch(place, delta));
+        let mut watch = |place: Location, signal: Signal| {
+            start.iter_mut().for_each(|start| start.watch(place, signal.carried));
+            profile.iter_mut().for_each(|profile| profile.watch(place, signal.delta));
         };
         let watch: Option<Watch> = if step == 0 || wanted.is_some() { Some(&mut watch) } else { None };
         network.backward(effective, gradients, &batch.inputs, signal, watch);

@@ -24,6 +24,13 @@ pub trait RecurrentCell {
         None
     }
 
+    /// After the backward pass of time step `t`, the signal that the cell carries from step to
+    /// step, `[lane, batch, width]`. None where that is the backprop signal itself.
+    fn carried(&self, t: usize) -> Option<&Tensor> {
+        let _ = t;
+        None
+    }
+
     /// Runs the backward pass of one time step. It is called for the last time step first.
     ///
     /// `signal` is dLoss/dh_t without what the cell itself carries back from the next step. The

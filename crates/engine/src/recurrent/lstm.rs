@@ -1,5 +1,6 @@
 //! Long short-term memory, as `torch.nn.LSTM`. The gates i, f, g and o come from x_t W + b +
-//! h_{t-1} R + r; c_t = f c_{t-1} + i g and h_t = o tanh(c_t). The backprop signal is dLoss/dh_t.
+//! h_{t-1} R + r; c_t = f c_{t-1} + i g and h_t = o tanh(c_t). The backprop signal is dLoss/dh_t;
+//! what grows or vanishes through time is dLoss/dc_t.
 
 use super::cell::{Deltas, RecurrentCell, both_biases, gate_inputs};
 use crate::matrix::{Matrix, Operand};
@@ -15,9 +16,10 @@ pub struct Lstm {
     /// each gate.
     delta: Matrix,
     deltas: GateViews,
-    /// dLoss/dc_t, `[lane, batch, width]`. Between two time steps, it is the part that reaches
-    /// c_{t-1} directly.
-    cell_signal: Matrix,
+    /// dLoss/dc, `[lane, batch, width]`, of even and of odd time steps. Once the backward pass of
+    /// time step t has made dLoss/dc_t in one of them, the other one holds the part of
+    /// dLoss/dc_{t-1} that comes directly from c_t.
+    cell_signals: [Matrix; 2],
     /// The part of dLoss/dc_t that comes through h_t.
     through_state: Matrix,
 }
@@ -70,15 +72,15 @@ impl Lstm {
             biases: None,
             deltas: GateViews::of(&delta),
             delta,
-            cell_signal: zeros(size),
+            cell_signals: [zeros(size), zeros(size)],
             through_state: zeros(size),
         }
     }
 
-    /// After the backward pass of a time step, the part of dLoss/dc that reaches the cell before it
-    /// directly, `[lane, batch, width]`.
-    pub fn cell_signal(&self) -> &Tensor {
-        &self.cell_signal
+    /// After the backward pass of time step `t`, the part of dLoss/dc that reaches the cell before
+    /// it directly, `[lane, batch, width]`.
+    pub fn handed_back(&self, t: usize) -> &Tensor {
+        &self.cell_signals[(t + 1) % 2]
     }
 }
 
@@ -108,6 +110,10 @@ impl RecurrentCell for Lstm {
         &self.steps[t].state
     }
 
+    fn carried(&self, t: usize) -> Option<&Tensor> {
+        Some(&self.cell_signals[t % 2])
+    }
+
     fn backward<'a>(
         &'a self,
         t: usize,
@@ -120,24 +126,24 @@ impl RecurrentCell for Lstm {
         let GateViews { input, forget, candidate, output } = &self.deltas;
         drop(signal.mul_out(&self.through_state, &views.output));
         drop(Tensor::tanh_backward_grad_input(&self.through_state, &self.through_state, tanh_cell));
-        let mut cell_signal = self.cell_signal.shallow_clone();
+        let [cell_signal, next] = [t, t + 1].map(|t| &self.cell_signals[t % 2]);
         if add {
-            drop(cell_signal.g_add_(&self.through_state));
+            drop(cell_signal.shallow_clone().g_add_(&self.through_state));
         } else {
-            cell_signal.copy_(&self.through_state);
+            cell_signal.shallow_clone().copy_(&self.through_state);
         }
         drop(signal.mul_out(output, tanh_cell));
         drop(Tensor::sigmoid_backward_grad_input(output, output, &views.output));
-        drop(self.cell_signal.mul_out(input, &views.candidate));
+        drop(cell_signal.mul_out(input, &views.candidate));
         drop(Tensor::sigmoid_backward_grad_input(input, input, &views.input));
-        drop(self.cell_signal.mul_out(candidate, &views.input));
+        drop(cell_signal.mul_out(candidate, &views.input));
         drop(Tensor::tanh_backward_grad_input(candidate, candidate, &views.candidate));
         match t.checked_sub(1) {
-            Some(before) => drop(self.cell_signal.mul_out(forget, &self.steps[before].cell)),
-            None => drop(self.cell_signal.mul_scalar_out(forget, 0.0)),
+            Some(before) => drop(cell_signal.mul_out(forget, &self.steps[before].cell)),
+            None => drop(cell_signal.mul_scalar_out(forget, 0.0)),
         }
         drop(Tensor::sigmoid_backward_grad_input(forget, forget, &views.forget));
-        drop(cell_signal.g_mul_(&views.forget));
+        drop(cell_signal.mul_out(next, &views.forget));
         Deltas { input: &self.delta, recurrent: None, bias_is_done: false }
     }
 }

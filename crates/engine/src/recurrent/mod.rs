@@ -14,7 +14,7 @@ pub use lstm::Lstm;
 pub use plain::Plain;
 
 use super::matrix::{Matrix, Operand, Sequence};
-use super::module::{Location, Module, Watch};
+use super::module::{Location, Module, Signal, Watch};
 use super::product::{add_product, affine, multiply};
 use super::weights::{LayerParameters, Weights};
 use tch::{Kind, Tensor};
@@ -139,7 +139,8 @@ impl Recurrent {
             let add = later.is_some();
             let Deltas { input, recurrent, bias_is_done } = self.cells[l].backward(t, signal, layer, gradient, add);
             if let Some(watch) = watch.as_mut() {
-                watch(Location { layer: l + 1, time: Some(t + 1) }, signal);
+                let carried = self.cells[l].carried(t).unwrap_or(signal);
+                watch(Location { layer: l + 1, time: Some(t + 1) }, Signal { delta: signal, carried });
             }
             product(self.input(inputs, l, t).transposed(), input, &gradient.weight, add);
             if let (false, Some(bias)) = (bias_is_done, &gradient.bias) {
