@@ -15,7 +15,7 @@ for spec in tests/pytorch/trials.toml tests/pytorch/blowups.toml tests/pytorch/h
     export spec run="$scratch/$name" traces="$scratch/traces/$name"
     mkdir -p "$traces"
     target/release/blowup sweep "$spec" --out "$run" --quiet > "$scratch/out" || { cat "$scratch/out"; exit 1; }
-    echo "$spec: $(grep ' trials: ' "$scratch/out")"
+    echo "$spec: $(grep -A 1 ' trials:' "$scratch/out" | tr -s '\n ' ' ')"
     # A replay that does not give its row ends everything. The inner shell has what is exported.
     # shellcheck disable=SC2016
     tail -n +2 "$run/runs.csv" | cut -d , -f 1 | xargs -P "$(nproc)" -I TRIAL sh -c \
