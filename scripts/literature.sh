@@ -26,7 +26,7 @@ for spec in experiments/literature/*.toml; do
     echo "$name: exit status $status, $(($(date +%s) - start)) s"
 done
 BLOWUP_LITERATURE="$PWD/$out/library.tsv" \
-    cargo test --release --quiet --test it -- literature:: gated_cells || failed="$failed library"
+    cargo test --release --quiet --test it -- literature:: gated_cells muon:: || failed="$failed library"
 python3 scripts/literature.py || failed="$failed table"
 if [ -n "$failed" ]; then
     echo "failed:$failed"
