@@ -31,7 +31,9 @@ pub struct Layered<'a> {
     feed: Feed<'a>,
     effective: Effective,
     workspaces: Workspaces<'a>,
-    /// The dead units at the last evaluation.
+    /// Whether there was an evaluation: the first one is before any update.
+    evaluated: bool,
+    /// The dead units at the last evaluation. At the first one they are not looked for.
     units: Option<Units>,
 }
 
@@ -74,6 +76,7 @@ impl<'a> Layered<'a> {
             feed: Feed::new(shape, lanes, kind)?,
             effective: Effective::new(shape, weights),
             workspaces: Workspaces { shape, kind, made: Vec::new() },
+            evaluated: false,
             units: None,
         })
     }
@@ -119,12 +122,13 @@ impl Subject for Layered<'_> {
         let size = self.shape.batch;
         let mut means = vec![Mean::default(); lanes.len()];
         let losses = Tensor::zeros([weights.lanes], (self.kind, device::current()));
+        let looks = std::mem::replace(&mut self.evaluated, true);
         let mut units: Option<Units> = None;
         for from in (0..data.samples()).step_by(size) {
             let batch = data.batch(lanes, pads, from..(from + size).min(data.samples()), None);
             let Workspace { network, .. } = self.workspaces.of(weights.lanes, batch.samples);
             network.forward(self.effective.of(weights), &batch.inputs);
-            let seen = Units::new(self.shape.network.activation(), &**network);
+            let seen = if looks { Units::new(self.shape.network.activation(), &**network) } else { None };
             units = match (units, seen) {
                 (Some(known), Some(seen)) => Some(known.and(&seen)),
                 (None, seen) | (Some(_), seen @ None) => seen,
