@@ -196,7 +196,10 @@ class Grid:
         finite, saved = self.clipped, [t for t in self.clipped if t["outcome"] in ("relapsed", "ruined")]
         lost = lambda trials: failed(trials) - blown(trials)
         yield claim(
-            len(saved) > 0.25 * len(finite) and lost(self.clipped) > 4 * lost(self.plain),
+            len(saved) > 0.25 * len(finite)
+            and lost(self.clipped) > 4 * lost(self.plain)
+            and blown(self.clipped) < 0.5 * blown(self.plain)
+            and failed(self.clipped) > 0.8 * failed(self.plain),
             f"What clipping keeps finite is often lost all the same: {of(len(saved), finite)} clipped trials end ruined or relapsed, and {of(lost(self.plain), self.plain)} "
             f"without clipping. So it takes the share that blows up from {rate(self.plain)} to {rate(self.clipped)}, and the share that fails from "
             f"{failed(self.plain) / len(self.plain):.2f} to {failed(self.clipped) / len(self.clipped):.2f} only.",

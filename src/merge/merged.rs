@@ -139,7 +139,6 @@ fn manifest(shards: &[Store], trials: u64) -> Manifest {
         started: manifests.iter().map(|m| m.started.clone()).min().unwrap_or_default(),
         updated: now(),
         wall_seconds: manifests.iter().map(|m| m.wall_seconds).sum(),
-        loss_ratio: manifests[0].loss_ratio.clone(),
         records: manifests.iter().flat_map(|m| m.records.clone()).collect(),
         counts: Counts { trials, ..Counts::default() },
         lengths: Default::default(),

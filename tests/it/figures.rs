@@ -9,7 +9,7 @@ use blowup::figures::table::{SurvivalEvent, TrialTable, measures};
 use blowup_core::record;
 use blowup_core::spec::filter::Filter;
 use blowup_core::spec::metric::Rate;
-use blowup_core::summary::wilson;
+use blowup_core::summary::draws;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -41,10 +41,10 @@ fn scatter(i: usize, of: usize) -> usize {
     ((i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % of
 }
 
-/// Results with every outcome, with lost trials, epochs of divergence, NaN and empty cells.
+/// Results with outcomes that fail and that do not, with lost trials, epochs of divergence, NaN and empty cells.
 pub fn results() -> Results {
     let mut results = Results::of(MIXED);
-    let outcomes = ["converged", "stalled", "unsettled", "diverged", "nonfinite", ""];
+    let outcomes = ["converged", "ruined", "relapsed", "diverged", "nonfinite", ""];
     results
         .column("outcome", |i| outcomes[scatter(i, 6)])
         .column("lost", |i| if scatter(i, 6) == 5 { "timeout" } else { "" })
@@ -79,7 +79,12 @@ fn cells_count_what_a_loop_over_the_text_counts() {
     let (table, rows) = (read(&text, &[]), rows(&text));
     let by = ["depth", "lr", "init"].map(|name| table.factor(name).unwrap());
     let mut naive: BTreeMap<Vec<&str>, [u64; 4]> = BTreeMap::new();
+    let mut by_seed: BTreeMap<Vec<&str>, BTreeMap<&str, (u64, u64)>> = BTreeMap::new();
     for row in &rows {
+        let cluster = by_seed.entry(by.iter().map(|factor| &*row[factor.name]).collect()).or_default();
+        let (hits, all) = cluster.entry(&*row["seed"]).or_default();
+        *hits += u64::from(row["outcome"] == "nonfinite");
+        *all += u64::from(row["lost"].is_empty());
         let sums = naive.entry(by.iter().map(|factor| &*row[factor.name]).collect()).or_default();
         let blown = matches!(&*row["outcome"], "diverged" | "nonfinite");
         let each = [true, blown, row["outcome"] == "nonfinite", !row["lost"].is_empty()];
@@ -95,12 +100,17 @@ fn cells_count_what_a_loop_over_the_text_counts() {
         let n = trials - lost;
         let rate = (n > 0).then(|| blown as f64 / n as f64);
         assert_eq!(cell.value(&table, PlotMetric::Rate(Rate::Divergence)), rate);
-        // The interval goes by seeds, of which each cell has so many.
-        let some = (n > 0).then(|| wilson(nonfinite, n));
-        let narrower = |(low, high): (f64, f64), (l, h): (f64, f64)| low <= l && h <= high;
-        let found = cell.interval(&table, Rate::Nonfinite);
-        assert_eq!(found.is_some(), some.is_some());
-        assert!(found.zip(some).is_none_or(|(found, some)| narrower(found, some)), "{found:?} {some:?}");
+        // Wilson's interval for as many draws as the seeds make of the trials.
+        let clusters: Vec<(u64, u64)> = by_seed[&key].values().copied().collect();
+        let expected = (n > 0).then(|| {
+            let (p, draws, z) = (nonfinite as f64 / n as f64, draws(&clusters), 1.959963984540054f64);
+            let (centre, scale) = (p + z * z / 2.0 / draws, 1.0 + z * z / draws);
+            let half = z * (p * (1.0 - p) / draws + (z / 2.0 / draws).powi(2)).sqrt();
+            [(centre - half) / scale, (centre + half) / scale]
+        });
+        let found = cell.interval(&table, Rate::Nonfinite).map(|(low, high)| [low, high]);
+        let differs = |(found, expected): ([f64; 2], [f64; 2])| (0..2).any(|i| (found[i] - expected[i]).abs() > 1e-12);
+        assert!(found.is_some() == expected.is_some() && !found.zip(expected).is_some_and(differs), "{found:?}");
     }
 }
 

@@ -11,6 +11,7 @@ mod messages;
 mod mistakes;
 mod nowhere;
 mod schema;
+mod schema_axes;
 mod spec;
 
 mod device;

@@ -4,7 +4,6 @@
 use crate::spec::{TOP, open};
 use crate::sweep::Place;
 use blowup::schema::schema;
-use blowup_core::axis::{Axis, Id, Kind, TABLE};
 use blowup_core::csv_task::DIGITS;
 use blowup_core::spec::Spec;
 use blowup_core::spec::key;
@@ -16,14 +15,14 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A schema that is ready to validate.
-struct Validator {
+pub struct Validator {
     schemas: Schemas,
     index: SchemaIndex,
 }
 
 impl Validator {
     /// The schema of a spec.
-    fn new() -> Validator {
+    pub fn new() -> Validator {
         Validator::of(schema()).unwrap_or_else(|error| panic!("the schema is not of Draft 4: {error}"))
     }
 
@@ -37,7 +36,7 @@ impl Validator {
     }
 
     /// Returns what is wrong with a TOML text, if it is TOML at all.
-    fn check(&self, text: &str) -> Result<(), String> {
+    pub fn check(&self, text: &str) -> Result<(), String> {
         self.schemas.validate(&as_json(text), self.index).map_err(|error| format!("{error:#}"))
     }
 }
@@ -49,7 +48,7 @@ fn as_json(text: &str) -> Json {
 }
 
 /// The messages of the program's own reader with their lines. A spec that it accepts has none.
-fn mistakes(text: &str) -> Vec<(usize, String)> {
+pub fn mistakes(text: &str) -> Vec<(usize, String)> {
     match Spec::parse(text, "t.toml", &open) {
         Ok(_) => Vec::new(),
         Err(report) => report.problems.into_iter().map(|problem| (problem.line, problem.message)).collect(),
@@ -322,151 +321,12 @@ fn what_is_wrong_with_a_key_or_a_value_is_refused_as_the_program_does() {
     assert!(all.len() >= 30);
 }
 
-/// What may stand behind the `=` of some axis.
-const WRITTEN: &[&str] = &[
-    "-1",
-    "0",
-    "1",
-    "2",
-    "10001",
-    "1000001",
-    "10000001",
-    "-0.5",
-    "0.0",
-    "0.5",
-    "1.0",
-    "1.5",
-    "inf",
-    "true",
-    "\"all\"",
-    "\"\"",
-    "\"none\"",
-    "\"mlp\"",
-    "\"relu\"",
-    "\"tanh\"",
-    "\"leaky-relu\"",
-    "\"leaky_relu(0.1)\"",
-    "\"leaky_relu(-0.1)\"",
-    "\"leaky_relu()\"",
-    "\"leaky_relu(inf)\"",
-    "\"he\"",
-    "\"he(0)\"",
-    "\"he(-1)\"",
-    "\"constant(-1)\"",
-    "\"kaiming-normal(2)\"",
-    "\"he-uniform\"",
-    "\"He\"",
-    "\"normal(0.1\"",
-    "\"norm\"",
-    "\"norm(1)\"",
-    "\"norm(0.00)\"",
-    "\"norm(1e-3)\"",
-    "\"norm(inf)\"",
-    "\"value(.5)\"",
-    "\"value(5.)\"",
-    "\"none(1)\"",
-    "\"warmup-cosine\"",
-    "\"cross-entropy\"",
-    "\"learned\"",
-    "\"mean-field\"",
-    "[]",
-    "[1, 2]",
-    "[0.5, 1]",
-    "[1, \"norm\"]",
-    "[true, false]",
-    "[\"he\", \"norm\"]",
-    "{}",
-    "{ log = [1, 2] }",
-    "{ points = 2 }",
-    "{ log = [1, 2], points = 2 }",
-    "[3, { log = [1, 2], points = 2 }]",
-    "{ linear = [1, 2], points = 1 }",
-    "{ log = [0, 1], points = 2 }",
-    "{ linear = [0, 1], points = 2 }",
-    "{ linear = [0, 0.5], points = 2 }",
-    "{ linear = [0.4, 1.4], points = 2 }",
-    "{ linear = [0.5, 1.4], points = 2 }",
-    "{ linear = [-0.1, 1], points = 2 }",
-    "{ linear = [1, 10000.4], points = 2 }",
-    "{ linear = [1, 10000.5], points = 2 }",
-    "{ log = [1, inf], points = 2 }",
-    "{ log = [1, 2], points = 0 }",
-    "{ log = [1, 2], points = 2, linear = [1, 2] }",
-    "{ log = [1], points = 2 }",
-    "{ linear = [0.5, 0.9], points = 2, per = \"depth\" }",
-    "{ linear = [0.5, 0.9], points = 2, per = \"init-scale\" }",
-    "{ linear = [0.5, 0.9], points = 2, per = \"init\" }",
-    "{ linear = [0.5, 0.9], points = 2, per = \"seed\" }",
-    "{ log = [1, 2], points = 2, times = 2 }",
-    "{ log = [1, 2], points = 1000001 }",
-];
-
-/// Messages about things that do not go together, which a schema cannot see.
-const BETWEEN_KEYS: [&str; 7] = [
-    "applies nowhere",
-    "cannot learn the task",
-    "has no targets for",
-    "has no `warmup`",
-    "is divided by",
-    "`init_scale` is below 0",
-    "with norm = \"batch\"",
-];
-
-#[test]
-fn of_each_axis_the_schema_takes_what_the_reader_takes() {
-    let (validator, mut differ) = (Validator::new(), Vec::new());
-    for axis in TABLE.iter().filter(|axis| axis.id != Id::Seed) {
-        // To most validators 1.0 is an integer, but to TOML it is not.
-        let whole = |written: &&&str| !(matches!(axis.kind, Kind::Integer { .. }) && written.ends_with(".0"));
-        for written in WRITTEN.iter().filter(whole) {
-            let lr = if axis.id == Id::Lr { "" } else { "lr = 1\n" };
-            let text = format!("{TOP}[[grid]]\n{} = {written}\n{lr}", axis.name);
-            let alone = |message: &String| !BETWEEN_KEYS.iter().any(|words| message.contains(words));
-            // Only in a short form can a schema see that only `constant` may be negative.
-            let negative = |message: &String| message == "`init_scale` is below 0" && written.contains('(');
-            let own = mistakes(&text).into_iter().filter(|(line, _)| *line == 6).map(|(_, message)| message);
-            let own: Vec<String> = own.filter(|message| alone(message) || negative(message)).collect();
-            match (validator.check(&text), own.first()) {
-                (Ok(()), Some(message)) => {
-                    differ.push(format!("{} = {written}: only the reader: {message}", axis.name))
-                }
-                (Err(error), None) => differ.push(format!("{} = {written}: only the schema: {error}", axis.name)),
-                (Ok(()), None) | (Err(_), Some(_)) => {}
-            }
-        }
-    }
-    assert!(differ.is_empty(), "{}", differ.join("\n"));
-}
-
 /// Follows a schema that refers to another one.
-fn follow<'a>(root: &'a Json, schema: &'a Json) -> &'a Json {
+pub fn follow<'a>(root: &'a Json, schema: &'a Json) -> &'a Json {
     match schema["$ref"].as_str() {
         Some(place) => root.pointer(place.strip_prefix('#').unwrap()).unwrap_or_else(|| panic!("nothing at {place}")),
         None => schema,
     }
-}
-
-#[test]
-fn every_axis_is_there_with_its_text_and_its_default() {
-    let root = schema();
-    let nets = &root["anyOf"][0]["properties"];
-    let tables = [&nets["base"], &nets["grid"]["items"]];
-    for axis in TABLE.iter().filter(|axis| axis.id != Id::Seed) {
-        for table in tables {
-            let found = follow(&root, &table["properties"][axis.name]);
-            let text = found["description"].as_str().unwrap_or_else(|| panic!("`{}` is not there", axis.name));
-            assert!(text.starts_with(axis.text) && text.contains("\n\nDefault: "), "{text}");
-            assert_eq!(found["title"], axis.title);
-            if let Some(Value::Text(name)) = axis.usual() {
-                assert_eq!(found["default"], name);
-            }
-        }
-    }
-    let known = tables[0]["properties"].as_object().unwrap().keys();
-    let strange = known.into_iter().find(|name| *name != "zip" && Axis::find(name).is_none());
-    assert_eq!(strange, None);
-    let filter = root["definitions"]["filter"]["properties"].as_object().unwrap();
-    assert_eq!(filter.len(), TABLE.len() + 2);
 }
 
 /// Checks that every key below a schema has a description, so that an editor shows it.

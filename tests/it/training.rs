@@ -116,8 +116,12 @@ fn neighbours(trial: &Trial) -> Vec<Trial> {
 }
 
 fn check_bits(trial: &Trial) {
-    let all = neighbours(trial);
-    let together = train(&all);
+    have_their_own_bits(&neighbours(trial));
+}
+
+/// Checks that trials of one shape have the same bits whatever they train beside.
+pub fn have_their_own_bits(all: &[Trial]) {
+    let together = train(all);
     for size in [1, 5] {
         for (trials, expected) in all.chunks(size).zip(together.chunks(size)) {
             for ((trial, apart), together) in trials.iter().zip(train(trials)).zip(expected) {

@@ -153,8 +153,8 @@ impl Summary {
         record::cells(row, &mut self.ends);
         let cell = |column: usize| Some(&row[*self.ends.get(column - 1)? + 1..*self.ends.get(column)?]);
         let verdict = Verdict::parse(cell(OUTCOME)?, cell(OUTCOME + 1)?)?;
-        let seed = std::str::from_utf8(cell(self.columns.seed)?).ok().and_then(|text| text.parse().ok());
-        self.by_axis.add(row, &self.ends, seed.unwrap_or_default(), verdict);
+        let seed = std::str::from_utf8(cell(self.columns.seed)?).ok()?.parse().ok()?;
+        self.by_axis.add(row, &self.ends, seed, verdict);
         self.all.add(verdict);
         Some(verdict)
     }

@@ -27,11 +27,10 @@ pub trait ActivationFunction {
     /// Writes phi(`input`) to `output`. Both are the same tensor where `is_in_place` holds.
     fn forward(&self, input: &Tensor, output: &Tensor);
 
-    /// Where phi passes no signal on, given its `output`: its derivative is 0 or, if it never is,
+    /// Where phi passes no signal on, given its output: its derivative is 0 or, if it never is,
     /// below 2% of its largest. None of a function whose derivative nowhere is that small for good
     /// reason.
-    fn saturated(&self, output: &Tensor) -> Option<Tensor> {
-        let _ = output;
+    fn saturated(&self, _output: &Tensor) -> Option<Tensor> {
         None
     }
 

@@ -3,32 +3,22 @@
 //! largest such mean so far. Both means are corrected for their start at 0. AdamW's weight decay is
 //! decoupled from the gradient.
 
+use super::moments::Moments;
 use super::rule::{Division, Kept, PerLane, UpdateRule};
-use crate::apply::{add_square, add_to_mean, divide};
+use crate::apply::divide;
 use crate::data::per_lane;
 use crate::device::fuses;
 use crate::fused;
 use crate::weights::Weights;
-use tch::Tensor;
 
 /// The state of Adam or AdamW and its hyperparameters.
 pub struct Adam {
     /// beta1 and beta2 by lane.
     betas: Vec<(f64, f64)>,
     eps: Vec<f64>,
-    rates: AdamTensors,
-    pub mean: Weights,
-    square: Weights,
+    pub moments: Moments,
     /// The largest mean of squares so far, with `amsgrad`.
     largest: Option<Weights>,
-}
-
-/// The same numbers as tensors `[1, lane, 1, 1]`, for libtorch's operations.
-struct AdamTensors {
-    one_minus_beta1: Tensor,
-    beta2: Tensor,
-    one_minus_beta2: Tensor,
-    eps: Tensor,
 }
 
 impl Adam {
@@ -37,14 +27,7 @@ impl Adam {
         Adam {
             betas: lanes.number("beta1").into_iter().zip(lanes.number("beta2")).collect(),
             eps: lanes.number("eps"),
-            rates: AdamTensors {
-                one_minus_beta1: lanes.rest("beta1"),
-                beta2: lanes.factor("beta2"),
-                one_minus_beta2: lanes.rest("beta2"),
-                eps: lanes.alpha("eps"),
-            },
-            mean: weights.zeros_like(),
-            square: weights.zeros_like(),
+            moments: Moments::new(lanes, weights),
             largest: amsgrad.then(|| weights.zeros_like()),
         }
     }
@@ -56,14 +39,13 @@ impl Adam {
         if fuses(division.kind) && self.largest.is_none() && division.limit.is_none() {
             return self.fused_slices(division, &root, has);
         }
-        let Adam { betas, eps: _, rates, mean, square, largest } = self;
+        let Adam { betas, eps: _, moments, largest } = self;
         let root = per_lane(&root, division.kind);
         let strides = division.strides(|i| 1.0 - betas[i].0.powf(f64::from(division.steps[i])));
         let Division { limit, weights, gradients, readout, .. } = division;
-        let states = mean.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices);
-        for (slice, ((m, v), g)) in states.enumerate().filter(|(slice, _)| has(*slice)) {
-            add_to_mean(m, g, &rates.one_minus_beta1);
-            add_square(v, g, &rates.beta2, &rates.one_minus_beta2);
+        for (slice, g) in gradients.slices.iter_mut().enumerate().filter(|(slice, _)| has(*slice)) {
+            moments.take(slice, g);
+            let (m, v) = moments.of(slice);
             let mut denominator = match largest {
                 Some(largest) => {
                     let largest = &mut largest.slices[slice];
@@ -74,16 +56,16 @@ impl Adam {
             };
             drop(denominator.g_div_(&root));
             let limited = limit.as_mut().map(|limit| {
-                let factors = limit.factors(g, &denominator, &rates.eps);
+                let factors = limit.factors(g, &denominator, &moments.eps);
                 strides.each_ref().map(|stride| stride.times(&factors))
             });
-            drop(denominator.g_add_(&rates.eps));
+            drop(denominator.g_add_(&moments.eps));
             divide(weights, g, slice, m, &denominator, limited.as_ref().unwrap_or(&strides), readout);
         }
     }
 
     fn fused_slices(&mut self, division: &mut Division, root: &[f64], has: impl Fn(usize) -> bool) {
-        let Adam { betas, eps, rates: _, mean, square, largest: _ } = self;
+        let Adam { betas, eps, moments: Moments { mean, square, .. }, largest: _ } = self;
         let Division { lr, lost, steps, weights, gradients, readout, .. } = division;
         let lane = |layer: usize, i: usize| fused::AdamRates {
             weight: (1.0 - betas[i].0) as f32,
@@ -110,15 +92,14 @@ impl UpdateRule for Adam {
     }
 
     fn states(&mut self) -> Vec<&mut Weights> {
-        [&mut self.mean, &mut self.square].into_iter().chain(&mut self.largest).collect()
+        self.moments.states().into_iter().chain(&mut self.largest).collect()
     }
 
     fn gather(&mut self, kept: &Kept) {
-        let Adam { betas, eps, rates, mean, square, largest } = self;
-        let AdamTensors { one_minus_beta1, beta2, one_minus_beta2, eps: added } = rates;
+        let Adam { betas, eps, moments, largest } = self;
         kept.values(betas);
         kept.values(eps);
-        [one_minus_beta1, beta2, one_minus_beta2, added].into_iter().for_each(|rate| kept.tensor(rate));
-        [mean, square].into_iter().chain(largest).for_each(|state| kept.weights(state));
+        moments.gather(kept);
+        largest.iter_mut().for_each(|state| kept.weights(state));
     }
 }

@@ -7,6 +7,7 @@
 mod adagrad;
 mod adam;
 mod lion;
+mod moments;
 pub mod muon;
 mod nadam;
 mod radam;

@@ -114,7 +114,7 @@ impl UpdateRule for Muon {
             let factor = |adjust: &AdjustLr| adjustment(*adjust, &weights.layout[group]);
             let rate: Vec<f64> = lr[0].iter().zip(&*adjust).map(|(lr, adjust)| -(lr * factor(adjust))).collect();
             let stride = Stride::of_sum(&rate, lost[0], kind);
-            let (m, g) = (&mut adamw.mean.slices[slice], &mut gradients.slices[slice]);
+            let (m, g) = (&mut adamw.moments.mean.slices[slice], &mut gradients.slices[slice]);
             add_to_mean(m, g, one_minus_momentum);
             let mean = match nesterov {
                 Some(momentum) => g.to_kind(inner(kind)).lerp_tensor(&m.to_kind(inner(kind)), momentum).to_kind(kind),

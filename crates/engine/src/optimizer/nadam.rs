@@ -2,8 +2,9 @@
 //! gradient and one of the mean of the gradients, in shares that the momentum of this step and of
 //! the next one decide. The momentum rises from beta1/2 to beta1.
 
+use super::moments::Moments;
 use super::rule::{Division, Kept, PerLane, UpdateRule};
-use crate::apply::{Stride, add_square, add_to_mean, measure};
+use crate::apply::{Stride, measure};
 use crate::data::per_lane;
 use crate::dtype::inner;
 use crate::weights::Weights;
@@ -12,9 +13,7 @@ use tch::Tensor;
 /// The state of NAdam and its hyperparameters.
 pub struct Nadam {
     lanes: Vec<NadamLane>,
-    rates: NadamTensors,
-    mean: Weights,
-    square: Weights,
+    moments: Moments,
 }
 
 /// The numbers of a lane.
@@ -28,13 +27,6 @@ struct NadamLane {
     step: f64,
     product: f64,
     before: f64,
-}
-
-struct NadamTensors {
-    one_minus_beta1: Tensor,
-    beta2: Tensor,
-    one_minus_beta2: Tensor,
-    eps: Tensor,
 }
 
 impl NadamLane {
@@ -64,23 +56,13 @@ impl Nadam {
             product: 1.0,
             before: 1.0,
         };
-        Nadam {
-            lanes: (0..beta1.len()).map(lane).collect(),
-            rates: NadamTensors {
-                one_minus_beta1: lanes.rest("beta1"),
-                beta2: lanes.factor("beta2"),
-                one_minus_beta2: lanes.rest("beta2"),
-                eps: lanes.alpha("eps"),
-            },
-            mean: weights.zeros_like(),
-            square: weights.zeros_like(),
-        }
+        Nadam { lanes: (0..beta1.len()).map(lane).collect(), moments: Moments::new(lanes, weights) }
     }
 }
 
 impl UpdateRule for Nadam {
     fn divide(&mut self, division: Division) {
-        let Nadam { lanes, rates, mean, square } = self;
+        let Nadam { lanes, moments } = self;
         lanes.iter_mut().zip(division.steps).for_each(|(lane, steps)| lane.begin(f64::from(*steps)));
         let of_gradient = division.strides(|i| (1.0 - lanes[i].product) / (1.0 - lanes[i].momentum(lanes[i].step)));
         let of_mean = division.strides(|i| {
@@ -90,14 +72,13 @@ impl UpdateRule for Nadam {
         let correction: Vec<f64> = lanes.iter().map(|lane| 1.0 - lane.beta2.powf(lane.step)).collect();
         let correction = per_lane(&correction, division.kind);
         let Division { weights, gradients, readout, .. } = division;
-        let states = mean.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices);
-        for (slice, ((m, v), g)) in states.enumerate() {
-            add_to_mean(m, g, &rates.one_minus_beta1);
-            add_square(v, g, &rates.beta2, &rates.one_minus_beta2);
+        for (slice, g) in gradients.slices.iter_mut().enumerate() {
+            moments.take(slice, g);
+            let (m, v) = moments.of(slice);
             let mut denominator = v.copy();
             drop(denominator.g_div_(&correction));
             drop(denominator.sqrt_());
-            drop(denominator.g_add_(&rates.eps));
+            drop(denominator.g_add_(&moments.eps));
             let quotient = |numerator: &Tensor, strides: &[Stride; 2]| {
                 let rate = &strides[usize::from(weights.is_output[slice])].rate;
                 let mut change = numerator.to_kind(inner(numerator.kind())) * rate;
@@ -114,13 +95,12 @@ impl UpdateRule for Nadam {
     }
 
     fn states(&mut self) -> Vec<&mut Weights> {
-        vec![&mut self.mean, &mut self.square]
+        self.moments.states()
     }
 
     fn gather(&mut self, kept: &Kept) {
-        let Nadam { lanes, rates: NadamTensors { one_minus_beta1, beta2, one_minus_beta2, eps }, mean, square } = self;
+        let Nadam { lanes, moments } = self;
         kept.values(lanes);
-        [one_minus_beta1, beta2, one_minus_beta2, eps].into_iter().for_each(|rate| kept.tensor(rate));
-        [mean, square].into_iter().for_each(|state| kept.weights(state));
+        moments.gather(kept);
     }
 }

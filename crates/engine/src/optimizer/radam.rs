@@ -2,27 +2,18 @@
 //! mean of squares is long enough to divide by. From then on a factor that rises to 1 multiplies
 //! the quotient.
 
+use super::moments::Moments;
 use super::rule::{Division, Kept, PerLane, UpdateRule};
-use crate::apply::{Stride, add_square, add_to_mean, land};
+use crate::apply::{Stride, land};
 use crate::data::per_lane;
 use crate::dtype::inner;
 use crate::weights::Weights;
-use tch::Tensor;
 
 /// The state of RAdam and its hyperparameters.
 pub struct Radam {
     /// beta1 and beta2 by lane.
     betas: Vec<(f64, f64)>,
-    rates: RadamTensors,
-    mean: Weights,
-    square: Weights,
-}
-
-struct RadamTensors {
-    one_minus_beta1: Tensor,
-    beta2: Tensor,
-    one_minus_beta2: Tensor,
-    eps: Tensor,
+    moments: Moments,
 }
 
 /// The factor that corrects the quotient for the variance of a mean of squares with this beta2
@@ -40,21 +31,14 @@ impl Radam {
     pub fn new(lanes: &PerLane, weights: &Weights) -> Radam {
         Radam {
             betas: lanes.number("beta1").into_iter().zip(lanes.number("beta2")).collect(),
-            rates: RadamTensors {
-                one_minus_beta1: lanes.rest("beta1"),
-                beta2: lanes.factor("beta2"),
-                one_minus_beta2: lanes.rest("beta2"),
-                eps: lanes.alpha("eps"),
-            },
-            mean: weights.zeros_like(),
-            square: weights.zeros_like(),
+            moments: Moments::new(lanes, weights),
         }
     }
 }
 
 impl UpdateRule for Radam {
     fn divide(&mut self, division: Division) {
-        let Radam { betas, rates, mean, square } = self;
+        let Radam { betas, moments } = self;
         let kind = division.kind;
         let tensor = |of: &dyn Fn(f64, f64, f64) -> f64| {
             let lanes = betas.iter().zip(division.steps);
@@ -66,12 +50,11 @@ impl UpdateRule for Radam {
         let is_rectified = rectified.gt(0.0);
         let strides = division.strides(|_| 1.0);
         let Division { weights, gradients, readout, .. } = division;
-        let states = mean.slices.iter_mut().zip(&mut square.slices).zip(&mut gradients.slices);
-        for (slice, ((m, v), g)) in states.enumerate() {
-            add_to_mean(m, g, &rates.one_minus_beta1);
-            add_square(v, g, &rates.beta2, &rates.one_minus_beta2);
+        for (slice, g) in gradients.slices.iter_mut().enumerate() {
+            moments.take(slice, g);
+            let (m, v) = moments.of(slice);
             let mut denominator = v.sqrt();
-            drop(denominator.g_add_(&rates.eps));
+            drop(denominator.g_add_(&moments.eps));
             let stride: &Stride = &strides[usize::from(weights.is_output[slice])];
             let mut change = m.copy();
             drop(change.g_div_(&correction));
@@ -84,13 +67,12 @@ impl UpdateRule for Radam {
     }
 
     fn states(&mut self) -> Vec<&mut Weights> {
-        vec![&mut self.mean, &mut self.square]
+        self.moments.states()
     }
 
     fn gather(&mut self, kept: &Kept) {
-        let Radam { betas, rates: RadamTensors { one_minus_beta1, beta2, one_minus_beta2, eps }, mean, square } = self;
+        let Radam { betas, moments } = self;
         kept.values(betas);
-        [one_minus_beta1, beta2, one_minus_beta2, eps].into_iter().for_each(|rate| kept.tensor(rate));
-        [mean, square].into_iter().for_each(|state| kept.weights(state));
+        moments.gather(kept);
     }
 }

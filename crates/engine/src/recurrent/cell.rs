@@ -19,15 +19,13 @@ pub trait RecurrentCell {
     fn state(&self, t: usize) -> &Matrix;
 
     /// What the activation function returned at time `t`. None of a cell with several functions.
-    fn activated(&self, t: usize) -> Option<&Tensor> {
-        let _ = t;
+    fn activated(&self, _t: usize) -> Option<&Tensor> {
         None
     }
 
     /// After the backward pass of time step `t`, the signal that the cell carries from step to
     /// step, `[lane, batch, width]`. None where that is the backprop signal itself.
-    fn carried(&self, t: usize) -> Option<&Tensor> {
-        let _ = t;
+    fn carried(&self, _t: usize) -> Option<&Tensor> {
         None
     }
 
