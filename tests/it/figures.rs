@@ -41,7 +41,8 @@ fn scatter(i: usize, of: usize) -> usize {
     ((i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % of
 }
 
-/// Results with outcomes that fail and that do not, with lost trials, epochs of divergence, NaN and empty cells.
+/// Results with outcomes that fail and that do not, with lost trials, epochs of divergence, NaN and
+/// empty cells.
 pub fn results() -> Results {
     let mut results = Results::of(MIXED);
     let outcomes = ["converged", "ruined", "relapsed", "diverged", "nonfinite", ""];
