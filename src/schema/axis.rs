@@ -1,5 +1,5 @@
-//! The schema of an axis: what a single value of it may be, its lists and ranges, and what an editor
-//! tells of it.
+//! The schema of an axis: what a single value of it may be, its lists and ranges, and what an
+//! editor tells of it.
 
 use super::{
     DECIMAL, NONZERO, any_of, described, integer, names, number, object, otherwise, plain, required, set, shown, takes,
