@@ -32,11 +32,7 @@ pub fn read(dir: &Path, filters: &[String], metric: PlotMetric) -> Result<TrialT
         Failure::io("open", &path, &error)
             .hint("RUN_DIR is the folder of a sweep: `blowup sweep` writes runs.csv into it")
     })?;
-    let columns = match metric {
-        PlotMetric::Rate(_) => Vec::new(),
-        PlotMetric::Median(column) => vec![column],
-    };
-    let mut table = TrialTable::read(&path, file, &columns, &filter, &axes)?;
+    let mut table = TrialTable::read(&path, file, &metric.columns(), &filter, &axes)?;
     if table.read == 0 {
         return Err(Failure::new(format!("`{}` has no rows", path.display()))
             .hint("the sweep has not finished a trial yet; the same `blowup sweep` goes on with it"));

@@ -15,7 +15,7 @@ use super::table::{Factor, TrialTable};
 use super::terminal;
 use super::words;
 use blowup_core::failure::Failure;
-use blowup_core::spec::metric::Rate;
+use blowup_core::spec::metric::{LR_SENSITIVITY, Rate};
 use blowup_core::trial::TrialId;
 use sha2::{Digest, Sha256};
 use std::io::BufRead;
@@ -83,19 +83,25 @@ pub struct Gallery<'a> {
 
 impl<'a> Gallery<'a> {
     /// # Errors
-    /// If an axis that was asked for is unknown, is named twice or has a single value.
+    /// If an axis that was asked for is unknown, is named twice or has a single value, and if the
+    /// metric compares its values.
     pub fn new(
         table: &'a TrialTable,
         source: Source,
         metric: PlotMetric,
         asked: &'a AxisSelection,
     ) -> Result<Gallery<'a>, Failure> {
+        if let Some(axis) = asked.names().find(|name| metric.pooled().contains(&name.as_str())) {
+            let message = format!("`{axis}` is no axis of a figure of {}", metric.title());
+            let hint = format!("each value of the metric compares all values of `{axis}`; choose other axes");
+            return Err(Failure::new(message).hint(hint));
+        }
         Ok(Gallery { table, source, metric, asked, families: asked.families(table)? })
     }
 
     /// The diagrams of all families.
     pub fn pages(&self) -> impl Iterator<Item = Page<'_>> {
-        self.families.iter().flat_map(|family| self.asked.pages(self.table, family))
+        self.families.iter().flat_map(|family| self.asked.pages(self.table, family, self.metric.pooled()))
     }
 
     fn cells(&self, page: &Page<'_>) -> Vec<DiagramCell> {
@@ -131,6 +137,7 @@ impl<'a> Gallery<'a> {
             PlotMetric::Rate(Rate::Failure) => "phase",
             PlotMetric::Rate(rate) => rate.name(),
             PlotMetric::Median(column) => column,
+            PlotMetric::LrSensitivity => LR_SENSITIVITY,
         };
         let fixed = page.fixed.iter().map(|(factor, code)| format!("{} {}", factor.name, words::at(factor, *code)));
         let parts = [kind.to_owned(), page.family.name.clone()].into_iter();

@@ -28,6 +28,7 @@ mod published;
 mod range;
 mod sharpness;
 mod training;
+mod variants;
 mod verdicts;
 
 mod cover;
