@@ -78,8 +78,6 @@ fn mistakes_have_their_place() {
         "[[grid]]\nlr=0.1\n[[grid]]\nlr=0.2\n[[variant]]\nlabel='b'\ninti='he'\n",
         &["12:1 unknown key `inti` / did you mean `init`?"],
     );
-    check(
-        "variant = 3\n[[grid]]\nlr=0.1\n",
-        &["6:11 `variant` is an integer, not a list of tables / write [[variant]]"],
-    );
+    let list = mistakes(&format!("variant = 3\n{TOP}[[grid]]\nlr=0.1\n"));
+    assert_eq!(list, ["1:11 `variant` is an integer, not a list of tables / write [[variant]]"]);
 }
