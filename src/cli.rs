@@ -66,6 +66,16 @@ pub enum Command {
     /// Print the JSON Schema of a spec, by which an editor completes and checks it
     #[command(after_help = SCHEMA_HELP)]
     Schema,
+    /// Write the result files as Parquet or JSON lines, with types
+    Export(ExportArgs),
+    /// Sweep a small grid into a new folder, as a first look: half a minute, no file needed
+    #[cfg(feature = "engine")]
+    Demo,
+    /// Print what lets a shell complete this command line
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages of blowup and of its commands into a folder
+    Man(ManArgs),
     #[command(hide = true)]
     Map(UnbuiltArgs),
 }
@@ -372,6 +382,55 @@ pub struct PlotArgs {
     /// Print the phase diagrams here, in 80 columns, and write no file
     #[arg(long)]
     pub terminal: bool,
+}
+
+const EXPORT_HELP: &str = "\
+runs.csv, summary.csv and, as far as the sweep recorded them, epochs.csv, layers.csv and steps.csv
+are written, each under its own name with another ending. Integers, floats, booleans and texts keep
+their types. What is missing is null. NaN and the infinities are numbers in Parquet; JSON has no
+such numbers, so there they are the texts \"NaN\", \"inf\" and \"-inf\".
+
+Examples:
+  blowup export results/grid --format parquet
+  blowup export results/grid --format jsonl --out /tmp/grid";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXPORT_HELP)]
+pub struct ExportArgs {
+    /// The folder of a sweep's results
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+    /// What to write
+    #[arg(long)]
+    pub format: ExportFormat,
+    /// The folder to write into [default: RUN_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// A format of `blowup export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    Parquet,
+    Jsonl,
+}
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  blowup completions bash > ~/.local/share/bash-completion/completions/blowup
+  blowup completions zsh > \"${fpath[1]}/_blowup\"
+  blowup completions fish > ~/.config/fish/completions/blowup.fish";
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder, which is made if it is not there
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
 }
 
 /// Parses a number of 1 or more. The errors of the standard library speak of types and digits, so

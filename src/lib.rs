@@ -18,6 +18,7 @@ pub mod worker;
 pub mod replay;
 pub mod slurm;
 
+pub mod export;
 pub mod figures;
 pub mod report;
 pub mod schema;

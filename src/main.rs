@@ -49,6 +49,11 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Merge(args) => command::merge::run(&args),
         Command::Slurm(args) => command::slurm::run(&args),
         Command::Schema => command::schema::run(),
+        Command::Export(args) => command::export::run(&args),
+        #[cfg(feature = "engine")]
+        Command::Demo => command::demo::run(),
+        Command::Completions(args) => command::completions::run(&args),
+        Command::Man(args) => command::man::run(&args),
         Command::Map(_) => later("map"),
     }
 }

@@ -2,6 +2,10 @@
 //! says how it ended.
 
 pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod export;
+pub mod man;
 pub mod merge;
 pub mod plot;
 pub mod replay;
