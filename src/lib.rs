@@ -15,6 +15,7 @@ pub mod program;
 pub mod sweep;
 pub mod worker;
 
+pub mod read;
 pub mod replay;
 pub mod slurm;
 

@@ -45,6 +45,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => command::check::run(&args),
         Command::Worker(args) => command::worker::run(&args),
         Command::Plot(args) => command::plot::run(&args),
+        Command::Read(args) => command::read::run(&args),
         Command::Replay(args) => command::replay::run(&args),
         Command::Merge(args) => command::merge::run(&args),
         Command::Slurm(args) => command::slurm::run(&args),

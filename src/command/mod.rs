@@ -8,6 +8,7 @@ pub mod export;
 pub mod man;
 pub mod merge;
 pub mod plot;
+pub mod read;
 pub mod replay;
 pub mod schema;
 pub mod slurm;

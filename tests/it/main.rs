@@ -70,6 +70,7 @@ mod origin;
 mod outputs;
 mod pictures;
 mod program;
+mod read;
 
 mod columns;
 mod documents;
