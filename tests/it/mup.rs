@@ -73,9 +73,9 @@ fn at_the_base_width_every_bit_is_that_of_the_standard_parametrization() {
     }
 }
 
-/// The factor of the first draws of a parameter under mup, over that in the standard parametrization
-/// of the same width: for the first matrix, the hidden ones and the last one. `n` is the width over
-/// the base width.
+/// The factor of the first draws of a parameter under mup, over that in the standard
+/// parametrization of the same width: for the first matrix, the hidden ones and the last one. `n`
+/// is the width over the base width.
 fn expected(kind: InitKind, trial: &Trial, n: f64) -> [f64; 3] {
     let (inputs, outputs) = (trial.task.inputs as f64, trial.task.outputs as f64);
     let (width, is_recurrent) = (trial.network.width().unwrap() as f64, trial.network.sequence_length().is_some());

@@ -382,8 +382,8 @@ fn the_coordinate_check_has_a_line_for_each_layer_and_a_panel_for_each_parametri
         &["Coordinate check: wide", "parametrization = standard", "parametrization = mup", "layer 1", "layer 2"],
     );
     has(&texts, &["output", "size", "change", "width (units a layer)", "root mean square"]);
-    // In the panel of a parametrization each of the three layers has a line for its size and one for
-    // its change, of a point for each width.
+    // In each of the two panels each of the three layers has a dashed line for its size, and the
+    // legend has one.
     let lines = |kind: &str| svg.lines().filter(|line| line.starts_with("<polyline") && line.contains(kind)).count();
     let dashed = lines("stroke-dasharray");
     assert_eq!(dashed, 2 * (3 + 1), "{svg}");

@@ -78,8 +78,8 @@ impl ClassRates {
         Stride::of_quotient(&rate, self.lost.as_deref(), kind)
     }
 
-    /// Returns the stride of a direction: minus the learning rates, each multiplied with a number of
-    /// its lane, with the weight decay.
+    /// Returns the stride of a direction: minus the learning rates, each multiplied with a number
+    /// of its lane, with the weight decay.
     pub fn stride_of_sum(&self, factor: impl Fn(usize) -> f64, kind: Kind) -> Stride {
         let rate: Vec<f64> = self.lr.iter().enumerate().map(|(lane, lr)| -(lr * factor(lane))).collect();
         Stride::of_sum(&rate, self.lost.as_deref(), kind)
