@@ -44,6 +44,9 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     if let Some(reader) = open_if_there(&layers)? {
         folder.add(gallery.layers(&layers, reader)?.into_iter())?;
     }
+    if let Some(reader) = open_if_there(&layers)? {
+        folder.add(gallery.coordinates(&layers, reader)?.into_iter())?;
+    }
     if let Some(reader) = open_if_there(&epochs)? {
         folder.add(gallery.trials(&epochs, reader)?.into_iter())?;
     }

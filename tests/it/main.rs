@@ -22,6 +22,7 @@ mod layers;
 mod literature;
 mod measurements;
 mod muon;
+mod mup;
 mod norms;
 mod optimizers;
 mod published;

@@ -27,6 +27,7 @@ mod held;
 pub mod key;
 mod lone;
 pub mod metric;
+mod pairs;
 pub mod program;
 mod range;
 mod report;

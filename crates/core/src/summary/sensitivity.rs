@@ -12,8 +12,8 @@ pub const COLUMNS: [&str; 3] = ["lr", "loss_initial", "loss_final"];
 /// The trials that differ in their learning rate alone, and so have one seed.
 #[derive(Debug, Clone, Default)]
 pub struct LossCurve {
-    /// The smaller loss of each, by the bits of its learning rate. `None` if a program does not tell
-    /// its final loss.
+    /// The smaller loss of each, by the bits of its learning rate. `None` if a program does not
+    /// tell its final loss.
     losses: BTreeMap<u64, Option<f64>>,
 }
 
