@@ -55,8 +55,8 @@ fn paths(file: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
     serde_json::from_str(&text).map_err(|error| Failure::new(format!("`{}`: {error}", file.display())))
 }
 
-/// A record as a step. Each record is an epoch of its own, since a log has the mean of many steps or
-/// some of them.
+/// A record as a step. Each record is an epoch of its own, since a log has the mean of many steps
+/// or some of them.
 fn step(epoch: usize, entry: &Entry) -> Value {
     let mut step = json!({ "loss": number(entry.loss), "epoch": epoch });
     for (name, value) in [("grad_norm", entry.grad_norm), ("lr", entry.lr)] {

@@ -1,6 +1,6 @@
 //! Event files of TensorBoard: records of a length, a checksum, a message of protocol buffers and a
-//! checksum (tensorflow/core/util/event.proto, summary.proto and tensor.proto have the fields). Only
-//! the scalars are taken. A torn end, as a run leaves that was killed, ends the file.
+//! checksum (tensorflow/core/util/event.proto, summary.proto and tensor.proto have the fields).
+//! Only the scalars are taken. A torn end, as a run leaves that was killed, ends the file.
 
 use super::Table;
 use std::collections::BTreeMap;

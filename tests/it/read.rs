@@ -44,15 +44,16 @@ fn the_logs_of_four_tools_have_the_same_verdicts() {
         assert!(row["weight_norm_max"].is_empty() && row["backprop_ratio"].is_empty());
     }
     // Three of them trained the same numbers in float32, each with its own order of additions. The
-    // loss is infinite in the fourth step.
-    let near = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || ((a - b) / b).abs() < 1e-4;
+    // loss is infinite in the fourth step; how soon a NaN follows depends on how they clip.
+    let near = |a: f64, b: f64| a == b || (a - b).abs() <= 1e-5 * b.abs().max(1.0);
     for run in ["sound", "diverging"] {
         let first = course(&place, &format!("huggingface/{run}"));
         assert!(first.len() >= 5, "{run}: {first:?}");
         for tool in ["lightning", "tensorboard"] {
             let other = course(&place, &format!("{tool}/{run}"));
-            assert_eq!(other.len(), first.len(), "{tool}/{run}");
-            for ((a, norm), (b, other_norm)) in first.iter().zip(&other) {
+            let compared = if run == "sound" { 30 } else { 4 };
+            assert!(first.len().min(other.len()) >= compared, "{tool}/{run}");
+            for ((a, norm), (b, other_norm)) in first.iter().zip(&other).take(compared) {
                 assert!(near(*b, *a) && near(other_norm.unwrap(), norm.unwrap()), "{tool}/{run}: {b} {a}");
             }
         }
