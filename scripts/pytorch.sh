@@ -10,7 +10,7 @@ export scratch
 # A worker's environment: without it every replay would load libtorch, see that it lacks it, and
 # start over.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MKL_CBWR=AUTO
-for spec in tests/pytorch/trials.toml tests/pytorch/blowups.toml tests/pytorch/halves.toml; do
+for spec in tests/pytorch/trials.toml tests/pytorch/blowups.toml tests/pytorch/halves.toml tests/pytorch/mixed.toml; do
     name=$(basename "$spec" .toml)
     export spec run="$scratch/$name" traces="$scratch/traces/$name"
     mkdir -p "$traces"
@@ -28,6 +28,7 @@ python() { LD_PRELOAD="$scratch/mkl.so" "$venv/bin/python" "$@"; }
 status=0
 python tests/pytorch/compare.py "$scratch/traces/trials" || status=1
 python tests/pytorch/blowups.py "$scratch/traces/blowups" "$scratch/traces/halves" || status=1
+python tests/pytorch/mixed.py "$scratch/traces/mixed" || status=1
 twins="$scratch/twins"
 python tests/pytorch/twins.py export "$scratch/traces/trials" "$twins"
 target/release/blowup sweep "$twins/spec.toml" --out "$twins/run" --quiet > "$scratch/out" || { cat "$scratch/out"; exit 1; }

@@ -36,6 +36,7 @@ mod drill;
 mod held;
 mod merge;
 mod plan;
+mod precision;
 mod products;
 mod protocol;
 mod record;
