@@ -45,8 +45,9 @@ impl Profile {
     /// Multiplies the backprop signals with a factor for each lane, where those that were measured
     /// are of scaled losses.
     pub fn rescale(&mut self, factors: &[f64]) {
-        for norms in self.signals.values_mut() {
-            norms.iter_mut().zip(factors).for_each(|(norm, factor)| *norm *= factor);
+        for (place, _) in &self.activations {
+            let norms = self.signals.get_mut(place).into_iter().flatten();
+            norms.zip(factors).for_each(|(norm, factor)| *norm *= factor);
         }
     }
 
