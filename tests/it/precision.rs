@@ -309,7 +309,7 @@ fn mixed_precision_is_refused_where_it_is_not_built() {
     );
     check(
         "lr = 1\nprecision = \"amp_float16\"\nloss_scale = 0",
-        "8:14 `loss_scale` cannot be 0.0 / it takes a number above 0 that float32 holds, or \"dynamic\"",
+        "8:14 `loss_scale` cannot be 0.0 / it takes a number above 0 and at most 1e38, or \"dynamic\"",
     );
 }
 

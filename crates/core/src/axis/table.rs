@@ -78,8 +78,7 @@ const SCALE: Kind =
 const HELD: Kind = Kind::Float {
     range: Bounds { least: At(0.0), most: Beyond(f64::INFINITY), words: "a finite number, 0 or more", held: true },
 };
-const LOSS_SCALE: Kind =
-    bounds("a number above 0 that float32 holds, or \"dynamic\"", Beyond(0.0), At(f32::MAX as f64));
+const LOSS_SCALE: Kind = bounds("a number above 0 and at most 1e38, or \"dynamic\"", Beyond(0.0), At(1e38));
 /// TOML has no larger integers.
 const SEED: Kind = Kind::Integer { min: 0, max: i64::MAX as u64 };
 
