@@ -13,7 +13,7 @@ export scratch
 # A worker's environment: without it every replay would load libtorch, see that it lacks it, and
 # start over.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MKL_CBWR=AUTO
-specs="tests/pytorch/trials.toml tests/pytorch/blowups.toml tests/pytorch/halves.toml"
+specs="tests/pytorch/trials.toml tests/pytorch/blowups.toml tests/pytorch/halves.toml tests/pytorch/mixed.toml"
 [ -z "$label" ] || specs=tests/pytorch/trials.toml
 for spec in $specs; do
     name=$(basename "$spec" .toml)
@@ -37,6 +37,7 @@ if [ -n "$label" ]; then
 fi
 python tests/pytorch/compare.py "$scratch/traces/trials" || status=1
 python tests/pytorch/blowups.py "$scratch/traces/blowups" "$scratch/traces/halves" || status=1
+python tests/pytorch/mixed.py "$scratch/traces/mixed" || status=1
 twins="$scratch/twins"
 python tests/pytorch/twins.py export "$scratch/traces/trials" "$twins"
 target/release/blowup sweep "$twins/spec.toml" --out "$twins/run" --quiet > "$scratch/out" || { cat "$scratch/out"; exit 1; }

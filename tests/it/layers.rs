@@ -87,7 +87,7 @@ fn norms_beyond_the_range_of_squares_are_exact() {
 #[test]
 fn the_change_of_an_activation_is_that_since_epoch_0() {
     let lr = 0.1;
-    let trial = Trial { budget: Budget::Steps(20), dtype: Dtype::Float64, ..scalar(lr) };
+    let trial = Trial { budget: Budget::Steps(20), numerics: Numerics::Uniform(Dtype::Float64), ..scalar(lr) };
     for row in rows(&trial) {
         let expected = 1.0 - (1.0 - 2.0 * lr).powi(row.epoch as i32);
         let change = row.activation_change.unwrap();

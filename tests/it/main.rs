@@ -38,6 +38,7 @@ mod drill;
 mod held;
 mod merge;
 mod plan;
+mod precision;
 mod products;
 mod protocol;
 mod record;

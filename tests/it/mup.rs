@@ -64,7 +64,14 @@ fn at_the_base_width_every_bit_is_that_of_the_standard_parametrization() {
             let init = Init { kind: kinds[i % 4], scale: 0.7, offset: 0.1 };
             let (lr_output, weight_decay) = ([None, Some(0.03)][i % 2], [0.1, 0.0][i / 2 % 2]);
             for dtype in [Dtype::Float64, Dtype::Float32] {
-                let standard = Trial { optimizer, init, lr_output, weight_decay, dtype, ..net.clone() };
+                let standard = Trial {
+                    optimizer,
+                    init,
+                    lr_output,
+                    weight_decay,
+                    numerics: Numerics::Uniform(dtype),
+                    ..net.clone()
+                };
                 let mup = Trial { parametrization: Parametrization::Mup { base_width }, ..standard.clone() };
                 let [a, b] = [&standard, &mup].map(|trial| format!("{:?}", train(std::slice::from_ref(trial))));
                 assert_eq!(a, b, "{mup:?}");

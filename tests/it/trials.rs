@@ -34,7 +34,7 @@ pub fn mlp() -> Trial {
         skip: Skip::None,
         weight_decay: 0.0,
         batch: 7,
-        dtype: Dtype::Float64,
+        numerics: Numerics::Uniform(Dtype::Float64),
         seed: 0,
     }
 }

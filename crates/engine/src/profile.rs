@@ -79,6 +79,15 @@ impl Profile {
         self.signals.insert(place, lane_norms(delta));
     }
 
+    /// Multiplies the backprop signals with a factor for each lane, where those that were measured
+    /// are of scaled losses.
+    pub fn rescale(&mut self, factors: &[f64]) {
+        for (place, _) in &self.activations {
+            let norms = self.signals.get_mut(place).into_iter().flatten();
+            norms.zip(factors).for_each(|(norm, factor)| *norm *= factor);
+        }
+    }
+
     /// Measures the gradients, after the backward pass.
     pub fn finish(&mut self, gradients: &Weights) {
         self.gradients = gradients.layers.iter().map(matrices).collect();

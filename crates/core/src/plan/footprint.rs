@@ -52,7 +52,7 @@ impl Footprint {
     /// The footprint of chunks of such trials, of which `record` is recorded.
     pub fn of(trial: &Trial, m: &Workload, record: &Record) -> Footprint {
         let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
-        let peak = if trial.dtype.is_16_bit() || normed { PEAK_WIDENED } else { PEAK };
+        let peak = if trial.numerics.numbers().passes().is_16_bit() || normed { PEAK_WIDENED } else { PEAK };
         let layers = (m.depth + 1.0) * m.time;
         // Rows stay with their trial until the end of the chunk. Then one trial after the other
         // becomes text.

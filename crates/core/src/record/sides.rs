@@ -157,7 +157,7 @@ pub static LAYER: [Column<LayerRow>; 8] = [
 ];
 
 /// The columns of `steps.csv`.
-pub static STEP: [Column<StepRow>; 5] = [
+pub static STEP: [Column<StepRow>; 6] = [
     About { name: "step", unit: "updates", text: "The updates that were done before the step.", is_key: true, ..PLAIN }
         .integer(|row| Some(row.step)),
     About { name: "loss", unit: "loss", text: "The step loss.", ..PLAIN }.float(|row| Some(row.loss)),
@@ -165,6 +165,7 @@ pub static STEP: [Column<StepRow>; 5] = [
         name: "grad_norm",
         unit: "norm",
         text: "The gradient norm: L2 over all parameters, before clipping.",
+        empty: "where the gradient overflowed at a dynamic loss scale above 1, and of a program that does not say it",
         ..PLAIN
     }
     .float(|row| row.grad_norm),
@@ -178,4 +179,12 @@ pub static STEP: [Column<StepRow>; 5] = [
         ..PLAIN
     }
     .float(|row| row.update_norm),
+    About {
+        name: "loss_scale",
+        unit: "ratio",
+        text: "What the loss was multiplied with before the backward pass.",
+        empty: "where no loss is scaled",
+        ..PLAIN
+    }
+    .float(|row| row.loss_scale),
 ];

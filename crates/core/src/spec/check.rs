@@ -243,6 +243,7 @@ pub fn check(view: &View, bundles: &[KnownBundle], problems: &mut Problems) {
     recurrent(view, problems);
     scale(view, problems);
     held::check(view, bundles, problems);
+    mixed(view, problems);
     threshold(view, problems);
     pairs::check(view, problems);
     divided(view, problems);
@@ -304,6 +305,39 @@ fn stored(view: &View, problems: &mut Problems) {
     if view.names_parameters {
         let message = "`init_parameters` names parameters of a bundle, and this block trains none";
         problems.add(view.span, message, "leave it out: in a built-in net `init` is for all weights");
+    }
+}
+
+/// Reports mixed precision that is not built: under a program, whose numbers are its own business,
+/// and where `torch.autocast` mixes float32 into the 16-bit passes themselves.
+fn mixed(view: &View, problems: &mut Problems) {
+    if view.of_program {
+        for id in [Id::Precision, Id::LossScale, Id::GrowthInterval] {
+            if view.given(id).is_some() {
+                let message = format!("`{}` is for built-in networks: a program chooses its own numbers", id.name());
+                problems.add(view.place(id), message, "declare an axis of your own in [program], under another name");
+            }
+        }
+        return;
+    }
+    let Some(&autocast) = ["amp_float16", "amp_bfloat16"].iter().find(|name| view.can_be(Id::Precision, name)) else {
+        return;
+    };
+    let is_true = |id: Id| view.values(id).is_some_and(|values| values.contains(&Value::Boolean(true)));
+    let whats = [
+        (view.can_be(Id::Network, "gru"), "network = \"gru\"", "the state of a gru"),
+        (
+            is_true(Id::Residual) && is_true(Id::Rezero),
+            "rezero = true",
+            "the sums of residual layers with a learned scalar",
+        ),
+    ];
+    for (_, what, keeps) in whats.into_iter().filter(|(given, ..)| *given) {
+        let message = format!("precision = \"{autocast}\" is not built for {what}");
+        let hint = format!(
+            "PyTorch's autocast keeps {keeps} in float32 on a CPU; take bfloat16_master, or a block of its own"
+        );
+        problems.add(view.place(Id::Precision), message, hint);
     }
 }
 

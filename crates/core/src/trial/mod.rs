@@ -10,6 +10,7 @@ mod given;
 mod id;
 mod init;
 mod network;
+mod numerics;
 mod optimizer;
 mod parametrization;
 mod schedule;
@@ -23,6 +24,7 @@ pub use given::Given;
 pub use id::TrialId;
 pub use init::{Bias, Init, InitKind};
 pub use network::{Activation, Gated, Network, Norm, NormPosition};
+pub use numerics::{LossScale, Mixed, Numbers, Numerics};
 pub use optimizer::{AdjustLr, DecayMode, Optimizer};
 pub use parametrization::{MupRates, Parametrization};
 pub use schedule::Schedule;
@@ -74,7 +76,7 @@ pub struct Trial {
     pub sampling: Sampling,
     /// The batches of an update, at most those of an epoch.
     pub accumulate: usize,
-    pub dtype: Dtype,
+    pub numerics: Numerics,
     pub seed: u64,
     /// The seed of the data, if it differs from `seed`.
     pub data_seed: Option<u64>,
@@ -116,8 +118,7 @@ impl Loss {
 }
 
 named! {
-    /// The type of the weights, activations, gradients and optimizer states alike. The 16-bit types
-    /// keep no copy in a wider type and scale no loss.
+    /// A type of numbers.
     Dtype { Float32 = "float32", Float64 = "float64", Bfloat16 = "bfloat16", Float16 = "float16" }
 }
 

@@ -14,6 +14,7 @@ mod uniform;
 mod xavier;
 
 use super::draw::{Purpose, Stream};
+use super::dtype;
 use super::mup::Mup;
 use super::weights::{LayerParameters, ParameterGroup, Role, Weights, layout};
 use blowup_core::trial::{Bias, Init, InitKind, Lane, Network, Shape};
@@ -21,7 +22,8 @@ use recipe::{Fans, Recipe, UnitDraws};
 use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
-/// Returns the initial weights of these lanes, with `pads` lanes of zeros behind them.
+/// Returns the initial weights of these lanes, with `pads` lanes of zeros behind them. Where
+/// weights have 16 bits and updates are rounded at random, they are numbers of 16 bits in `kind`.
 pub fn weights(shape: &Shape, lanes: &[Lane], pads: usize, kind: Kind) -> Weights {
     let layout = layout(shape);
     let weights = Weights::zeros(&layout, (lanes.len() + pads) as i64, kind);
@@ -31,6 +33,11 @@ pub fn weights(shape: &Shape, lanes: &[Lane], pads: usize, kind: Kind) -> Weight
             let recipe = |lane: &Lane| start.recipe(lane, at, layer);
             fill(shape, lanes, group, layer, role(&weights.layers[layer], group.role), recipe);
         }
+    }
+    if shape.numbers.rounds_at_random() {
+        // Weights of 16 bits are kept in a wider kind: see `rounding`.
+        let narrow = dtype::kind(shape.numbers.passes());
+        weights.groups.iter().for_each(|group| group.shallow_clone().copy_(&group.to_kind(narrow)));
     }
     weights
 }
