@@ -25,6 +25,7 @@ pub mod survival;
 
 pub mod courses;
 pub mod curves;
+pub mod edges;
 pub mod meanfield;
 pub mod phase;
 pub mod profile;

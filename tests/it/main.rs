@@ -33,6 +33,7 @@ mod verdicts;
 mod cover;
 mod crates;
 mod drill;
+mod edges;
 mod held;
 mod merge;
 mod plan;

@@ -41,8 +41,8 @@ pub struct TrialGroup {
 }
 
 impl Roster {
-    /// Goes over the grid of a spec.
-    pub fn new(spec: &Spec) -> Roster {
+    /// Goes over the grid of a spec, and behind it over these points of its edges.
+    pub fn new(spec: &Spec, beside: &[u64]) -> Roster {
         let (mut ids, mut shapes, mut places) = (Vec::new(), Vec::new(), HashMap::new());
         let (mut clusters, mut seen) = (Vec::new(), Clusters::default());
         let mut expects: Vec<Grouping> = spec.expects.iter().map(|e| Grouping::new(&e.filter, &e.by)).collect();
@@ -50,7 +50,7 @@ impl Roster {
         let mut baseline = Grouping::new(&everything, &spec.baseline.by);
         let mut coverages: Vec<Coverage<'_>> =
             spec.expects.iter().map(|expect| Coverage::new(&expect.filter)).collect();
-        let mut trials = spec.grid().trials();
+        let mut trials = spec.grid().beside(beside).trials();
         while let Some((_, id, trial)) = trials.advance() {
             let place = ids.len() as u32;
             coverages.iter_mut().for_each(|covered| covered.see(&trial));
@@ -64,7 +64,7 @@ impl Roster {
             }
         }
         let expects = expects.into_iter().map(|groups| groups.all).collect();
-        let unmet = coverages.iter().flat_map(Coverage::unmet).chain(trials.unmet()).collect();
+        let unmet = coverages.iter().flat_map(Coverage::unmet).chain(trials.unmet(&spec.edges)).collect();
         Roster { ids, shapes, clusters, places, expects, baseline: baseline.all, unmet }
     }
 
