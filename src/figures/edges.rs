@@ -21,8 +21,8 @@ struct Row {
     reentrant: bool,
 }
 
-/// The figures of a whole `edges.csv`. `source` is the name of the sweep. A line whose search is not
-/// over has no ends and is not drawn.
+/// The figures of a whole `edges.csv`. `source` is the name of the sweep. A line whose search is
+/// not over has no ends and is not drawn.
 pub fn draw(source: &str, text: &str) -> Vec<Figure> {
     let mut lines = text.lines().map(|line| record::fields(line.as_bytes()));
     let cells = |fields: &[std::borrow::Cow<'_, [u8]>]| -> Vec<String> {

@@ -10,8 +10,8 @@ use blowup_core::store::Store;
 use blowup_core::trial::TrialId;
 use std::collections::HashMap;
 
-/// Answers of a trial with a row in `store` whether it has the event of an edge; `None` if it has no
-/// verdict.
+/// Answers of a trial with a row in `store` whether it has the event of an edge; `None` if it has
+/// no verdict.
 pub fn event_in(spec: &Spec, edge: usize, store: &Store, trial: TrialId) -> Result<Option<bool>, Failure> {
     let Some(outcome) = store.runs.verdict(trial).and_then(Verdict::outcome) else { return Ok(None) };
     let event = &spec.edges[edge].event;
@@ -79,8 +79,8 @@ impl Rounds {
         !self.ready.is_empty()
     }
 
-    /// How far the searches are, as `edges: round 3, 2 of 5 lines at their end`. It is empty without
-    /// edges.
+    /// How far the searches are, as `edges: round 3, 2 of 5 lines at their end`. It is empty
+    /// without edges.
     pub fn told(&self) -> String {
         let round = self.lines.iter().map(|line| line.round).max().unwrap_or(0);
         let open = self.lines.iter().filter(|line| !line.is_over).count();

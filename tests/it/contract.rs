@@ -193,6 +193,7 @@ fn defaults_are_those_of_the_contract() {
     residual_scale=None
     rezero=None
     parametrization=Some(Text("standard"))
+    base_width=None
     loss=Some(Text("mse"))
     optimizer=Some(Text("sgd"))
     momentum=Some(Float(0.0))

@@ -1,5 +1,5 @@
-//! `[[edge]]` from the spec to `edges.csv`, its gate and its shards: known answers, any workers, any
-//! interruption, and what must never pass silently.
+//! `[[edge]]` from the spec to `edges.csv`, its gate and its shards: known answers, any workers,
+//! any interruption, and what must never pass silently.
 
 use crate::spec::{TOP, open};
 use crate::sweep::{Place, stderr};

@@ -65,9 +65,9 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn the_headers_are_those_of_the_contract() {
-    insta::assert_snapshot!(text(&record::line(record::runs())), @"trial,label,task,inputs,samples,epochs,network,depth,width,activation,negative_slope,init,init_scale,init_offset,recurrent_init,recurrent_init_scale,forget_bias,bias,bias_std,norm,norm_position,residual,residual_scale,rezero,parametrization,loss,optimizer,momentum,nesterov,beta1,beta2,eps,alpha,amsgrad,momentum_decay,lr_decay,initial_accumulator_value,adjust_lr_fn,lr,lr_output,schedule,warmup,cooldown,power,lr_min,clip,clip_threshold,skip,skip_threshold,weight_decay,weight_decay_mode,batch,sampling,accumulate,sequence_length,dtype,seed,data_seed,outcome,lost,epoch_diverged,step_diverged,epoch_nonfinite,step_nonfinite,nonfinite_site,nonfinite_layer,nonfinite_time,epoch_nan,step_nan,epochs_run,steps_run,loss_initial,loss_final,loss_trivial,loss_min,loss_max,epoch_loss_max,loss_jump_max,grad_norm_initial,grad_norm_max,epoch_grad_norm_max,clipped_fraction,update_norm_max,weight_norm_initial,weight_norm_max,backprop_ratio,activation_ratio,sharpness_initial,sharpness_final,nonfinite_module,nonfinite_source,nonfinite_sample,born_large,rising,loss_best,epoch_best,relapse,spikes,spike_recovery,grad_norm_final,update_ratio_max,silent_layers,vanished,dead_share,moved_share,skipped_fraction,first_skip,clip_silenced");
+    insta::assert_snapshot!(text(&record::line(record::runs())), @"trial,label,task,inputs,samples,epochs,network,depth,width,activation,negative_slope,init,init_scale,init_offset,recurrent_init,recurrent_init_scale,forget_bias,bias,bias_std,norm,norm_position,residual,residual_scale,rezero,parametrization,base_width,loss,optimizer,momentum,nesterov,beta1,beta2,eps,alpha,amsgrad,momentum_decay,lr_decay,initial_accumulator_value,adjust_lr_fn,lr,lr_output,schedule,warmup,cooldown,power,lr_min,clip,clip_threshold,skip,skip_threshold,weight_decay,weight_decay_mode,batch,sampling,accumulate,sequence_length,dtype,seed,data_seed,outcome,lost,epoch_diverged,step_diverged,epoch_nonfinite,step_nonfinite,nonfinite_site,nonfinite_layer,nonfinite_time,epoch_nan,step_nan,epochs_run,steps_run,loss_initial,loss_final,loss_trivial,loss_min,loss_max,epoch_loss_max,loss_jump_max,grad_norm_initial,grad_norm_max,epoch_grad_norm_max,clipped_fraction,update_norm_max,weight_norm_initial,weight_norm_max,backprop_ratio,activation_ratio,sharpness_initial,sharpness_final,nonfinite_module,nonfinite_source,nonfinite_sample,born_large,rising,loss_best,epoch_best,relapse,spikes,spike_recovery,grad_norm_final,update_ratio_max,silent_layers,vanished,dead_share,moved_share,skipped_fraction,first_skip,clip_silenced");
     insta::assert_snapshot!(record::EPOCHS.join(","), @"trial,epoch,steps,loss,loss_max,grad_norm_max,clipped_fraction,lr,weight_norm,update_norm_max");
-    insta::assert_snapshot!(record::LAYERS.join(","), @"trial,epoch,layer,time,activation_rms,backprop_norm,weight_grad_norm,weight_norm");
+    insta::assert_snapshot!(record::LAYERS.join(","), @"trial,epoch,layer,time,activation_rms,backprop_norm,weight_grad_norm,weight_norm,activation_change");
     insta::assert_snapshot!(record::STEPS.join(","), @"trial,step,loss,grad_norm,clipped,update_norm");
 }
 
@@ -270,6 +270,7 @@ impl Draws {
             backprop_norm: self.float(),
             weight_grad_norm: self.float(),
             weight_norm: self.float(),
+            activation_change: self.maybe(Draws::float),
         }
     }
 

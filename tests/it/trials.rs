@@ -69,6 +69,14 @@ pub const NORMS: [Norm; 7] = [
     Norm::Rms(NormPosition::After),
 ];
 
+pub const PARAMETRIZATIONS: [Parametrization; 5] = [
+    Parametrization::Standard,
+    Parametrization::Ntk,
+    Parametrization::MeanField,
+    Parametrization::Mup { base_width: 2 },
+    Parametrization::Mup { base_width: 20 },
+];
+
 /// One of every optimizer, with every part that one can have.
 pub const OPTIMIZERS: [Optimizer; 14] = [
     Optimizer::Sgd { momentum: 0.9, nesterov: false },

@@ -223,12 +223,7 @@ axes! {
         text: "The units of a hidden layer.",
         also: &["hidden", "hidden_size"],
         get: |trial| trial.network.width().map(|width| Integer(width as u64)),
-        set: |trial, value| match &mut trial.network {
-            Network::Mlp { width, .. } | Network::Rnn { width, .. } | Network::Gated { width, .. } => {
-                *width = size(value);
-            }
-            Network::Linear | Network::Bundle => panic!("this network has no width"),
-        },
+        set: |trial, value| trial.network.set_width(size(value)),
         ..PLAIN
     },
     Activation: Axis {
@@ -449,9 +444,26 @@ axes! {
         rides: Rides::Shape,
         identity: Added(3),
         title: "parametrization",
-        text: "The factor of each layer's product: 1 in standard, 1/sqrt(fan_in) in ntk, the same in mean_field but 1/fan_in in its output layer. The last two go with init normal(1.0).",
+        text: "The factor of each layer's product: 1 in standard, 1/sqrt(fan_in) in ntk, the same in mean_field but 1/fan_in in its output layer. ntk and mean_field go with init normal(1.0). In mup (Yang and Hu 2021) the initialization and the learning rates go with the width, too: see below.",
         get: |trial| of_net(trial, Text(trial.parametrization.name())),
         set: |trial, value| trial.parametrization = known(value, Parametrization::from_name),
+        ..PLAIN
+    },
+    BaseWidth: Axis {
+        name: "base_width",
+        kind: Kind::Integer { min: 1, max: 1_000_000 },
+        default: OfTaker(Id::Parametrization, Parametrization::default_number),
+        needs: &[
+            BUILT_IN,
+            HIDDEN,
+            Need { axis: Id::Parametrization, test: Test::Taking(Parametrization::TAKES, "base_width") },
+        ],
+        rides: Rides::Shape,
+        identity: Added(24),
+        title: "base width (units a layer)",
+        text: "The width at which mup is the standard parametrization, and at which `lr` is to be tuned.",
+        get: |trial| trial.network.width().and_then(|_| trial.parametrization.number("base_width")),
+        set: |trial, value| trial.parametrization.set_number("base_width", value),
         ..PLAIN
     },
     Loss: Axis {

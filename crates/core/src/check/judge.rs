@@ -22,7 +22,7 @@ pub fn judge(spec: &Spec, rows: SweepRows<'_>, earlier: Option<&Run>) -> Gate {
         expectations: expects
             .flat_map(|(expect, groups)| match expect.metric.what {
                 What::Edge(metric) => edges::cases(expect, metric, spec, rows.lines, &expected(expect.bound)),
-                What::Rate(_) | What::Aggregate(..) => {
+                What::Rate(_) | What::LrSensitivity | What::Aggregate(..) => {
                     groups.iter().map(|group| expectation(expect, group, rows)).collect()
                 }
             })

@@ -40,6 +40,7 @@ pub enum Code {
     BaselineDuplicateTrials,
     BaselineRegressed,
     BaselineEpoch,
+    BaselineFewSeeds,
     BaselineChanged,
 }
 
@@ -57,6 +58,7 @@ impl Code {
             Code::BaselineDuplicateTrials => "baseline-duplicate-trials",
             Code::BaselineRegressed => "baseline-regressed",
             Code::BaselineEpoch => "baseline-epoch",
+            Code::BaselineFewSeeds => "baseline-few-seeds",
             Code::BaselineChanged => "baseline-changed",
         }
     }

@@ -2,7 +2,7 @@
 //! what holds of all tried values on one side of them.
 
 use super::search::{Seeds, events, fewest};
-use crate::check::statistics::mcnemar;
+use crate::check::statistics::random_signs;
 use crate::spec::expect::Direction;
 use crate::summary::wilson;
 
@@ -86,9 +86,8 @@ fn is_reentrant(tried: &[(f64, &Seeds)]) -> bool {
         if 10 * before >= 9 * all && 10 * after <= all {
             return all > 0;
         }
-        let returned = a.iter().zip(b).filter(|(a, b)| **a && !**b).count() as u64;
-        let begun = a.iter().zip(b).filter(|(a, b)| !**a && **b).count() as u64;
-        returned > begun && pairs * mcnemar(returned, begun, Direction::Worse) <= ALPHA
+        let signs: Vec<i64> = a.iter().zip(b).map(|(a, b)| i64::from(*a) - i64::from(*b)).collect();
+        before > after && pairs * random_signs(&signs, Direction::Worse) <= ALPHA
     };
     tried.iter().enumerate().any(|(at, (_, a))| tried[at + 1..].iter().any(|(_, b)| pair(a, b)))
 }

@@ -88,10 +88,11 @@ impl Line {
     }
 }
 
-/// The lines of a spec that are in a shard, each as its edge and its number, in their order. Without
-/// a shard these are all. A line is in one shard as a whole, since what it tries next follows from
-/// its own rows: lines go to the shards in turn, those of several edges that begin with the same
-/// trial to the same shard. A spec and the number of shards decide it, and no row does.
+/// The lines of a spec that are in a shard, each as its edge and its number, in their order.
+/// Without a shard these are all. A line is in one shard as a whole, since what it tries next
+/// follows from its own rows: lines go to the shards in turn, those of several edges that begin
+/// with the same trial to the same shard. A spec and the number of shards decide it, and no row
+/// does.
 pub fn lines(spec: &Spec, shard: Option<Shard>) -> Vec<(usize, u64)> {
     let each = || spec.edges.iter().enumerate().flat_map(|(at, edge)| edge.lines.iter().map(move |line| (at, *line)));
     let Some(shard) = shard else { return each().collect() };

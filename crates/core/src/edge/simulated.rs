@@ -1,6 +1,6 @@
 //! The search against every value of the lattice, on response curves that are drawn and not
-//! trained: 200 configurations whose rate rises, or falls again, with seeds that have a threshold of
-//! their own or are drawn anew at each value.
+//! trained: 200 configurations whose rate rises, or falls again, with seeds that have a threshold
+//! of their own or are drawn anew at each value.
 
 use super::answer::Answer;
 use super::search::{self, Tried};

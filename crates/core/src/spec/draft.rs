@@ -10,8 +10,10 @@ use super::report::{Mistake, Problems, excerpt};
 use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
 use super::task::{self, TaskDraft};
+use super::variant::Table;
 use crate::axis::{AxisSet, Id};
 use crate::trial::Budget;
+use std::collections::HashMap;
 
 /// What the top of the spec or a block says beside its axes.
 #[derive(Debug, Default)]
@@ -175,6 +177,9 @@ pub struct DraftReader<'a> {
     pub open: Sources<'a>,
     /// The number of values in the lists of the blocks that were read.
     pub listed: u64,
+    /// The tasks of blocks that were read, by their places. A block and its variants share a task,
+    /// whose file is read once.
+    pub tasks: HashMap<usize, Setting<usize>>,
 }
 
 impl DraftReader<'_> {
@@ -200,7 +205,14 @@ impl DraftReader<'_> {
                     let patterns = problems.keep(&entry.value.span, settings::patterns(&entry.value));
                     settings.init_parameters = patterns.map(|patterns| (patterns, entry.value.span.clone()));
                 }
-                _ if setting(&mut settings, entry, self.plans, self.open, problems) => {}
+                "task" if self.tasks.contains_key(&entry.value.span.start) => {
+                    settings.task = self.tasks[&entry.value.span.start].clone();
+                }
+                _ if setting(&mut settings, entry, self.plans, self.open, problems) => {
+                    if entry.key == "task" {
+                        self.tasks.insert(entry.value.span.start, settings.task.clone());
+                    }
+                }
                 key => {
                     let names: Vec<&str> = key::names(&key::BLOCK).into_iter().chain(more.iter().copied()).collect();
                     unknown_axis(entry, key, &names, self.known, problems);
@@ -244,11 +256,11 @@ impl DraftReader<'_> {
     }
 }
 
-/// Reads `[[grid]]`.
-pub fn drafts(grid: &Node, reader: &mut DraftReader<'_>, problems: &mut Problems) -> Vec<Draft> {
+/// Reads the blocks, which are the `tables` of `[[grid]]` and those that the variants make of them.
+pub fn drafts(grid: &Node, tables: &[Table<'_>], reader: &mut DraftReader<'_>, problems: &mut Problems) -> Vec<Draft> {
     let mut drafts = Vec::new();
-    for (span, entries) in settings::tables("grid", grid, problems) {
-        let Some(draft) = reader.draft(span, entries, &[], Over::Nothing, problems) else { break };
+    for Table { span, entries } in tables {
+        let Some(draft) = reader.draft(span.clone(), entries, &[], Over::Nothing, problems) else { break };
         drafts.push(draft);
     }
     if drafts.is_empty() && problems.is_empty() {

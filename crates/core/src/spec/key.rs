@@ -51,6 +51,8 @@ pub enum Takes {
     Axes,
     /// Tables of axes and of the keys of `BLOCK`.
     Blocks,
+    /// Tables of axes and of the keys of `BLOCK` and `VARIANT`.
+    Variants,
     /// A table of conditions on trials.
     Filter,
     /// Tables of conditions on trials.
@@ -153,7 +155,7 @@ const SEEDS: Key = usual(
 const TASK: Key = key("task", Takes::Task, "What is learned: a table with a `kind` and the keys of that kind.");
 
 /// The keys at the top of the spec.
-pub const TOP: [Key; 15] = [
+pub const TOP: [Key; 16] = [
     required(key(
         "name",
         Takes::Name,
@@ -173,6 +175,11 @@ pub const TOP: [Key; 15] = [
         "edge",
         Takes::Edges,
         "A search along one axis for where an event begins, such as the largest learning rate that does not blow up. It has the other axes, a task, epochs and seeds as a [[grid]] has them: docs/edges.md.",
+    ),
+    key(
+        "variant",
+        Takes::Variants,
+        "A change that every block is tried with: beside the blocks as they stand the grid has each of them with what the variant says in the place of what the block says.",
     ),
     key("exclude", Takes::Filters, "Drops the trials that match every key of the table."),
     key("divergence", Takes::Table(&DIVERGENCE), "What counts as divergence. It is part of a trial's id."),
@@ -255,6 +262,11 @@ pub const MOST_STEPS: u64 = 1 << 16;
 
 /// The most combinations of an edge.
 pub const MOST_LINES: u64 = 100_000;
+
+/// The keys of a variant, beside those of a block. Its label is put behind that of the block, and
+/// it must have one.
+pub const VARIANT: [Key; 1] =
+    [key("blocks", Takes::Texts, "The labels of the blocks that it is for. The default is all of them.")];
 
 /// The key of a block of bundles that says what `init` is for.
 pub const INIT_PARAMETERS: Key = key(

@@ -63,8 +63,8 @@ impl Lattice {
 }
 
 /// How many steps the lattice has, and how many of them a step of the first round takes. `needed`
-/// steps are as fine as the resolution. The first round has `coarse` steps, or fewer where fewer are
-/// needed; without `coarse` the numbers are powers of two, so that lattices of one window nest.
+/// steps are as fine as the resolution. The first round has `coarse` steps, or fewer where fewer
+/// are needed; without `coarse` the numbers are powers of two, so that lattices of one window nest.
 fn steps(needed: u64, coarse: Option<u64>) -> (u64, u64) {
     match coarse {
         Some(coarse) => {

@@ -2,7 +2,7 @@
 //! once per trial.
 //!
 //! ```text
-//! metric   = rate | function "(" formula ")" | "edge." edge
+//! metric   = rate | "lr_sensitivity" | function "(" formula ")" | "edge." edge
 //! rate     = failure_rate | divergence_rate | nonfinite_rate | relapse_rate | ruined_rate
 //!          | converged_rate | stalled_rate | unsettled_rate | untrained_rate
 //! function = mean | geomean | median | min | max | std | var | count
@@ -27,10 +27,13 @@
 //! `time` they are those of the rows that have no time step. Hidden layers of recurrent nets have
 //! one row per time step, so they need it.
 //!
+//! `lr_sensitivity` needs no formula (`summary::sensitivity`).
+//!
 //! This module has the types only; `formula` reads the text, and `check` measures.
 
 use crate::record::LAYER;
 use crate::record::column::abouts;
+use crate::summary::sensitivity;
 use crate::verdict::Outcome;
 
 /// A metric.
@@ -45,6 +48,8 @@ pub struct Metric {
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
     Rate(Rate),
+    /// How much the learning rate matters (`summary::sensitivity`).
+    LrSensitivity,
     Aggregate(Function, Formula),
     Edge(EdgeMetric),
 }
@@ -71,6 +76,9 @@ impl EdgeMetric {
         }
     }
 }
+
+/// The name of the metric `What::LrSensitivity`.
+pub const LR_SENSITIVITY: &str = "lr_sensitivity";
 
 /// A share of the trials with a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,6 +333,7 @@ impl Metric {
     pub fn columns(&self) -> &[&'static str] {
         match &self.what {
             What::Rate(_) | What::Edge(_) => &[],
+            What::LrSensitivity => &sensitivity::COLUMNS,
             What::Aggregate(_, formula) => &formula.columns,
         }
     }
@@ -332,7 +341,7 @@ impl Metric {
     /// What it reads of `layers.csv`.
     pub fn layers(&self) -> &[LayerTerm] {
         match &self.what {
-            What::Rate(_) | What::Edge(_) => &[],
+            What::Rate(_) | What::LrSensitivity | What::Edge(_) => &[],
             What::Aggregate(_, formula) => &formula.layers,
         }
     }

@@ -30,6 +30,7 @@ pub mod key;
 mod lattice;
 mod lone;
 pub mod metric;
+mod pairs;
 pub mod program;
 mod range;
 mod report;
@@ -39,6 +40,7 @@ mod source;
 mod task;
 pub mod unmet;
 pub mod value;
+mod variant;
 
 pub use report::Mistake;
 pub(crate) use report::Problems;
@@ -61,7 +63,7 @@ use program::Program;
 use report::excerpt;
 use settings::Seeds;
 use source::{Entry, Node, Span};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use task::{TaskDraft, Tasks};
 
@@ -181,7 +183,8 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     let mut plans = Vec::new();
     let mut global = Settings::default();
     let (mut name, mut record, mut loss_ratio) = (None, Record::default(), None);
-    let (mut base, mut grid, mut edge, mut excludes) = (Axes::default(), None, None, Vec::new());
+    let (mut base, mut grid, mut edge, mut variants) = (Axes::default(), None, None, None);
+    let mut excludes = Vec::new();
     let (mut expects, mut baseline, mut recorded) = (Vec::new(), Baseline::default(), None);
     let written = entries.iter().find(|entry| entry.key == "program");
     let (program, known) = written.map_or_else(Default::default, |entry| program::read(&entry.value, open, problems));
@@ -193,6 +196,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
             "base" => base = draft::base(node, &known, problems),
             "grid" => grid = Some(node),
             "edge" => edge = Some(node),
+            "variant" => variants = Some(node),
             "exclude" => excludes = settings::excludes(node, &known, problems),
             "divergence" => loss_ratio = settings::divergence(node, problems),
             "record" => {
@@ -228,9 +232,20 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
         problems.add(&(0..0), "the spec has no [[grid]] and no [[edge]]", hint);
         return None;
     }
-    let (base, known, listed) = (&base, &known, 0);
-    let mut reader = DraftReader { base, global: &global, known, plans: &mut plans, open, listed };
-    let mut drafts = grid.map_or(Vec::new(), |grid| draft::drafts(grid, &mut reader, problems));
+    let (base, known) = (&base, &known);
+    let mut reader =
+        DraftReader { base, global: &global, known, plans: &mut plans, open, listed: 0, tasks: HashMap::new() };
+    let mut drafts = grid.map_or(Vec::new(), |grid| {
+        let tables = variant::tables(grid, variants, problems);
+        draft::drafts(grid, &tables, &mut reader, problems)
+    });
+    if let Some(node) = variants.filter(|_| grid.is_none()) {
+        problems.add(
+            &node.span,
+            "a [[variant]] changes blocks, and there is no [[grid]]",
+            "leave it out, or write [[grid]]",
+        );
+    }
     let (heads, searched) =
         edge.map_or_else(Default::default, |node| edge::drafts(node, &mut reader, &record, problems));
     drafts.extend(searched);

@@ -13,7 +13,7 @@ use crate::loss::loss;
 use crate::matrix::Matrix;
 use crate::module::{Location, Module, Signal, Watch};
 use crate::network;
-use crate::profile::Profile;
+use crate::profile::{FirstActivations, Profile};
 use crate::sharpness::sharpness;
 use crate::start::Start;
 use crate::subject::{Fault, Pass, Subject, Turn};
@@ -31,6 +31,9 @@ pub struct Layered<'a> {
     feed: Feed<'a>,
     effective: Effective,
     workspaces: Workspaces<'a>,
+    /// The activations of the first pass, where every pass is over the same samples and the first
+    /// one has a profile.
+    first: Option<FirstActivations>,
     /// Whether there was an evaluation: the first one is before any update.
     evaluated: bool,
     /// The dead units at the last evaluation. At the first one they are not looked for.
@@ -76,6 +79,7 @@ impl<'a> Layered<'a> {
             feed: Feed::new(shape, lanes, kind)?,
             effective: Effective::new(shape, weights),
             workspaces: Workspaces { shape, kind, made: Vec::new() },
+            first: None,
             evaluated: false,
             units: None,
         })
@@ -103,7 +107,11 @@ impl Subject for Layered<'_> {
         network.forward(effective, &batch.inputs);
         loss(self.shape.loss, network.output(), &batch.targets, readout.loss_target(), Some(signal));
         let mut start = (step == 0).then(|| Start::new(self.shape, &**network));
-        let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, signal, weights));
+        if step == 0 && wanted.is_some() && self.feed.is_full_batch() {
+            self.first = Some(FirstActivations::new(&**network));
+        }
+        let first = self.first.as_ref();
+        let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, first, signal, weights));
         let mut watch = |place: Location, signal: Signal| {
             start.iter_mut().for_each(|start| start.watch(place, signal.carried));
             profile.iter_mut().for_each(|profile| profile.watch(place, signal.delta));
@@ -168,8 +176,9 @@ impl Subject for Layered<'_> {
         sites.into_iter().map(Fault::Site).collect()
     }
 
-    fn gather(&mut self, _: &Tensor, weights: &Weights) {
+    fn gather(&mut self, index: &Tensor, weights: &Weights) {
         self.workspaces.made.clear();
+        self.first.iter_mut().for_each(|first| first.gather(index));
         self.effective = Effective::new(self.shape, weights);
         self.feed.rearranged();
     }
