@@ -277,7 +277,7 @@ impl<'a> Gallery<'a> {
 
 /// The parts as the name of a file: lowercase letters, digits and dots, with single dashes between
 /// the words.
-fn slug(parts: &[String]) -> String {
+pub fn slug(parts: &[String]) -> String {
     let letters = parts.join(" ").to_lowercase();
     let words = letters.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-")

@@ -26,6 +26,7 @@ pub mod survival;
 pub mod coordinate;
 pub mod courses;
 pub mod curves;
+pub mod edges;
 pub mod meanfield;
 pub mod phase;
 pub mod profile;

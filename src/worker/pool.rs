@@ -48,8 +48,19 @@ pub enum News<'a> {
     Rows { trials: &'a [TrialId], rows: &'a Rows, seconds_each: f64 },
     /// Time has passed. The pool tells this several times a second.
     Tick,
+    /// There is room for further chunks: workers are idle, or will be soon.
+    Room { more: &'a mut More },
     /// A trial is lost. `seconds` is the time on one core that was predicted for it.
     Lost { trial: &'a Trial, reason: Lost, detail: &'a str, seconds: f64 },
+}
+
+/// Trials that were not known when the pool began, and chunks of them.
+pub struct More {
+    /// The number of the first of them in [`Pending`].
+    pub first: usize,
+    /// Each with its point in the grid.
+    pub trials: Vec<(TrialId, u64)>,
+    pub chunks: Vec<Chunk>,
 }
 
 /// Why the pool has ended.
@@ -116,7 +127,13 @@ pub fn run(
 impl Pool<'_> {
     fn work(&mut self, events: &Receiver<WorkerEvent>) -> Result<Ending, Failure> {
         self.start_workers()?;
-        while !self.queue.is_empty() || self.workers.iter().any(|w| !w.assignments.is_empty()) {
+        loop {
+            if self.is_idle() {
+                self.refill()?;
+                if self.is_idle() {
+                    return Ok(Ending::Done);
+                }
+            }
             match events.recv_timeout(TICK) {
                 Ok(WorkerEvent::Heard(id, report)) => {
                     let ends = matches!(report, Report::Unable { .. } | Report::Bug { .. });
@@ -138,7 +155,27 @@ impl Pool<'_> {
             }
             self.watch()?;
         }
-        Ok(Ending::Done)
+    }
+
+    /// Whether nothing is queued and no worker trains.
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.workers.iter().all(|worker| worker.assignments.is_empty())
+    }
+
+    /// Asks for further chunks, if there are fewer than workers.
+    fn refill(&mut self) -> Result<(), Failure> {
+        if self.queue.len() >= self.options.workers {
+            return Ok(());
+        }
+        let mut more = More { first: self.pending.len(), trials: Vec::new(), chunks: Vec::new() };
+        (self.hear)(News::Room { more: &mut more })?;
+        if more.chunks.is_empty() {
+            return Ok(());
+        }
+        self.pending.later.append(&mut more.trials);
+        self.queue.extend(more.chunks);
+        self.start_workers()?;
+        self.hand_out()
     }
 
     /// Ends the pool. Rows that have arrived are kept, and no chunk is handed out any more.
@@ -166,7 +203,8 @@ impl Pool<'_> {
             faults.extend(overdue(worker, self.clock, &self.options.limits, self.pace).map(|fault| (worker.id, fault)));
         }
         faults.into_iter().try_for_each(|(id, fault)| self.gone(id, fault))?;
-        (self.hear)(News::Tick)
+        (self.hear)(News::Tick)?;
+        self.refill()
     }
 
     /// Acts on a report of worker `id`. A worker whose report makes no sense at this point is

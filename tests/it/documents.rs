@@ -268,7 +268,7 @@ fn their_specs_are_specs_and_their_expectations_those_of_smoke() {
             }
         }
     }
-    assert_eq!((specs, expectations), (3, 2));
+    assert_eq!((specs, expectations), (4, 2));
 }
 
 #[test]
@@ -347,9 +347,11 @@ fn the_contract_has_every_command_option_and_key() {
             help.lines().filter(|line| line.starts_with("      --")).filter_map(option("--")).collect();
         assert_eq!(named, there, "blowup {command}");
     }
-    let tables: [&[key::Key]; 9] = [
+    let tables: [&[key::Key]; 11] = [
         &key::TOP,
         &key::BLOCK,
+        &key::EDGE,
+        &key::OVER,
         &key::VARIANT,
         &key::PROGRAM,
         &key::DIVERGENCE,

@@ -35,6 +35,7 @@ mod verdicts;
 mod cover;
 mod crates;
 mod drill;
+mod edges;
 mod held;
 mod merge;
 mod plan;

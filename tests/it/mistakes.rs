@@ -266,7 +266,7 @@ fn what_is_missing_is_named() {
         mistakes(""),
         [
             "1:1 the spec has no `name` / for example name = \"grid\": the results go to results/grid",
-            "1:1 the spec has no [[grid]] / each [[grid]] is a block of trials, the product of its lists"
+            "1:1 the spec has no [[grid]] and no [[edge]] / each [[grid]] is a block of trials, the product of its lists; an [[edge]] looks for where an event begins"
         ]
     );
     assert_eq!(

@@ -12,9 +12,9 @@ use crate::trial::Value;
 /// computed when they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progression {
-    log: bool,
-    first: f64,
-    last: f64,
+    pub log: bool,
+    pub first: f64,
+    pub last: f64,
     pub points: u64,
 }
 
@@ -112,7 +112,8 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, known: &AxisSet, proble
     Some(Divided { range: Progression { log, first, last, points }, per })
 }
 
-fn pair(axis: &Axis, key: &str, raw: &Raw) -> Result<(f64, f64), Mistake> {
+/// Reads the two ends of a range.
+pub fn pair(axis: &Axis, key: &str, raw: &Raw) -> Result<(f64, f64), Mistake> {
     let wrong = || Mistake::new(format!("`{key}` needs its two ends, finite numbers"), HINT);
     let Raw::List(items) = raw else { return Err(wrong()) };
     let [first, last] = &items[..] else { return Err(wrong()) };
