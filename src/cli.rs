@@ -23,7 +23,9 @@ Examples:
   blowup plot results/grid                         figures: where it blows up, how fast
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
   blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
+  blowup read runs/ --out results/logs             logs that exist already: the same verdicts
   blowup schema > blowup.schema.json               for an editor that completes and checks specs
+  blowup demo                                      a first look: a small sweep and its report
 
 Exit status:
   0    done, or the gate passed
@@ -51,7 +53,7 @@ pub struct Cli {
 pub enum Command {
     /// Train every trial of a spec's grid and write what diverged, when and where
     Sweep(SweepArgs),
-    /// Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
+    /// Hold the results of a sweep against its spec's expectations, for CI: status 0 or 1
     Check(CheckArgs),
     #[command(hide = true)]
     Worker(WorkerArgs),
