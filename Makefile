@@ -25,10 +25,11 @@ without-engine: libtorch
 slurm: build
 	sh scripts/slurm-test.sh
 
-# Sweeps the main grid and the usual example, and writes what they found into docs/findings.md, and a table into README.md.
+# Sweeps the main grid, the usual example and the transformers, and writes what they found into docs/findings.md, and a table into README.md.
 findings: build
 	target/release/blowup sweep experiments/grid.toml --quiet
 	target/release/blowup sweep experiments/article.toml --quiet
+	target/release/blowup sweep experiments/transformer.toml --quiet
 	python3 scripts/tables.py write
 
 # What is known about exploding gradients, held against this program; writes docs/literature.md.

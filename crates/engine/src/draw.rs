@@ -19,11 +19,13 @@ pub enum Purpose {
     Teacher,
     /// The order of the samples. The index is the epoch.
     Order,
-    /// Weights from the layer below. The index of this and of the next three purposes is the layer.
+    /// Weights from the layer below. The index of this and of the next four purposes is the layer.
     Weight,
     Recurrent,
     Bias,
     RecurrentBias,
+    /// A transformer's vectors for the places of a sequence.
+    Position,
     /// The vector from which the search for the Hessian's largest eigenvalue starts.
     Sharpness,
 }
@@ -39,6 +41,7 @@ impl Purpose {
             Purpose::Recurrent => "recurrent",
             Purpose::Bias => "bias",
             Purpose::RecurrentBias => "recurrent bias",
+            Purpose::Position => "position",
             Purpose::Sharpness => "sharpness",
         }
     }

@@ -14,8 +14,7 @@ pub struct Effective {
 impl Effective {
     /// Makes memory for the matrices of `weights`, whose values are scaled by `of` later.
     pub fn new(shape: &Shape, weights: &Weights) -> Effective {
-        let output = shape.network.depth();
-        let factors = || weights.layout.iter().map(|group| factor(shape.parametrization, group, output)).collect();
+        let factors = || weights.layout.iter().map(|group| factor(shape.parametrization, group)).collect();
         let standard = shape.parametrization == Parametrization::Standard;
         Effective { scaled: (!standard).then(|| (weights.zeros_like(), factors())) }
     }
@@ -39,14 +38,15 @@ impl Effective {
     }
 }
 
-/// Returns the factor of the matrices of `group`. The factor of biases and norms is 1. `output` is
-/// the index of the output layer.
-pub fn factor(parametrization: Parametrization, group: &ParameterGroup, output: usize) -> f64 {
+/// Returns the factor of the matrices of `group`. The factor of biases and norms is 1.
+pub fn factor(parametrization: Parametrization, group: &ParameterGroup) -> f64 {
     let fan_in = group.rows as f64;
     match (group.role, parametrization) {
         (
             Role::Bias
             | Role::RecurrentBias
+            | Role::QueryScale
+            | Role::KeyScale
             | Role::Scale
             | Role::Shift
             | Role::ResidualWeight
@@ -55,7 +55,9 @@ pub fn factor(parametrization: Parametrization, group: &ParameterGroup, output: 
             _,
         )
         | (_, Parametrization::Standard) => 1.0,
-        (Role::Weight, Parametrization::MeanField) if group.first_layer == output => 1.0 / fan_in,
-        (Role::Weight | Role::Recurrent, Parametrization::Ntk | Parametrization::MeanField) => 1.0 / fan_in.sqrt(),
+        (Role::Weight, Parametrization::MeanField) if group.is_output => 1.0 / fan_in,
+        (Role::Weight | Role::Recurrent | Role::Position, Parametrization::Ntk | Parametrization::MeanField) => {
+            1.0 / fan_in.sqrt()
+        }
     }
 }

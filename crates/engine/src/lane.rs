@@ -7,6 +7,7 @@
 use super::clip::Memory;
 use super::skip::Guard;
 use super::still::Still;
+use super::transformer::Attended;
 use blowup_core::trial::{Clip, Clipping, Lane, Shape};
 use blowup_core::verdict::Course;
 use std::collections::HashMap;
@@ -30,6 +31,8 @@ pub struct ActiveLane {
     pub changed: Option<f64>,
     /// The quotient of the two.
     pub moved_share: Option<f64>,
+    /// What was measured of its attention so far.
+    pub attended: Attended,
     /// Whether the lane is at rest.
     pub still: Still,
 }
@@ -72,6 +75,7 @@ impl ActiveLane {
             dead_share: None,
             changed: None,
             moved_share: None,
+            attended: Attended::default(),
             still: Still::default(),
         }
     }

@@ -81,6 +81,7 @@ pub mod still;
 pub mod subject;
 pub mod task;
 pub mod trace;
+pub mod transformer;
 pub mod trouble;
 pub mod weights;
 

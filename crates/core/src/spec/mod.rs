@@ -34,6 +34,8 @@ mod resolve;
 mod settings;
 mod source;
 mod task;
+mod text_task;
+mod transformer;
 pub mod unmet;
 pub mod value;
 

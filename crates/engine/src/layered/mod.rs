@@ -9,7 +9,7 @@ use crate::device;
 use crate::effective::Effective;
 use crate::lanes;
 use crate::locate;
-use crate::loss::loss;
+use crate::loss::{Objective, loss};
 use crate::matrix::Matrix;
 use crate::module::{Location, Module, Signal, Watch};
 use crate::network;
@@ -17,6 +17,7 @@ use crate::profile::Profile;
 use crate::sharpness::sharpness;
 use crate::start::Start;
 use crate::subject::{Fault, Pass, Subject, Turn};
+use crate::transformer::Attended;
 use crate::weights::{Weights, host};
 use blowup_core::mean::Mean;
 use blowup_core::trial::{Lane, Shape};
@@ -33,6 +34,8 @@ pub struct Layered<'a> {
     workspaces: Workspaces<'a>,
     /// Whether there was an evaluation: the first one is before any update.
     evaluated: bool,
+    /// What was measured of each lane's attention in all passes so far. Empty without attention.
+    attended: Vec<Attended>,
     /// The dead units at the last evaluation. At the first one they are not looked for.
     units: Option<Units>,
 }
@@ -77,8 +80,17 @@ impl<'a> Layered<'a> {
             effective: Effective::new(shape, weights),
             workspaces: Workspaces { shape, kind, made: Vec::new() },
             evaluated: false,
+            attended: Vec::new(),
             units: None,
         })
+    }
+}
+
+/// Adds what was measured in a forward pass, by block and lane, to what is known of each lane.
+fn fold(known: &mut Vec<Attended>, attended: Option<&[Vec<Attended>]>) {
+    for block in attended.into_iter().flatten() {
+        known.resize(block.len(), Attended::default());
+        known.iter_mut().zip(block).for_each(|(known, seen)| *known = known.and(*seen));
     }
 }
 
@@ -101,9 +113,10 @@ impl Subject for Layered<'_> {
         let Workspace { network, signal, .. } = self.workspaces.of(weights.lanes, batch.samples);
         let effective = self.effective.of(weights);
         network.forward(effective, &batch.inputs);
-        loss(self.shape.loss, network.output(), &batch.targets, readout.loss_target(), Some(signal));
+        fold(&mut self.attended, network.attended());
+        loss(Objective::of(self.shape), network.output(), &batch.targets, readout.loss_target(), Some(signal));
         let mut start = (step == 0).then(|| Start::new(self.shape, &**network));
-        let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, signal, weights));
+        let mut profile = wanted.map(|epoch| Profile::new(epoch, self.shape, &**network, signal, weights));
         let mut watch = |place: Location, signal: Signal| {
             start.iter_mut().for_each(|start| start.watch(place, signal.carried));
             profile.iter_mut().for_each(|profile| profile.watch(place, signal.delta));
@@ -133,7 +146,7 @@ impl Subject for Layered<'_> {
                 (Some(known), Some(seen)) => Some(known.and(&seen)),
                 (None, seen) | (Some(_), seen @ None) => seen,
             };
-            loss(self.shape.loss, network.output(), &batch.targets, &losses, None);
+            loss(Objective::of(self.shape), network.output(), &batch.targets, &losses, None);
             let read = host(&losses);
             means.iter_mut().zip(read).for_each(|(mean, loss)| mean.add(loss, batch.samples as f64));
         }
@@ -148,6 +161,10 @@ impl Subject for Layered<'_> {
         let samples = self.feed.batch().samples;
         let workspace = self.workspaces.made.iter().find(|workspace| workspace.samples == samples)?;
         Some(Units::new(self.shape.network.activation(), &*workspace.network)?.shares())
+    }
+
+    fn attended(&self) -> &[Attended] {
+        &self.attended
     }
 
     fn rests(&self) -> bool {
@@ -168,7 +185,10 @@ impl Subject for Layered<'_> {
         sites.into_iter().map(Fault::Site).collect()
     }
 
-    fn gather(&mut self, _: &Tensor, weights: &Weights) {
+    fn gather(&mut self, index: &[usize], weights: &Weights) {
+        if !self.attended.is_empty() {
+            self.attended = index.iter().map(|&lane| self.attended[lane]).collect();
+        }
         self.workspaces.made.clear();
         self.effective = Effective::new(self.shape, weights);
         self.feed.rearranged();
