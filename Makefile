@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test lint without-engine slurm findings literature notebook build libtorch libtorch-cuda cuda-check bench pytorch python drill fuzz tables clean
+.PHONY: sweep test lint without-engine slurm findings cures literature notebook build libtorch libtorch-cuda cuda-check bench pytorch python drill fuzz tables clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -25,12 +25,17 @@ without-engine: libtorch
 slurm: build
 	sh scripts/slurm-test.sh
 
-# Sweeps the main grid, the usual example and the transformers, and writes what they found into docs/findings.md, and a table into README.md.
+# Sweeps the main grid, the usual example and the transformers, and writes what they found into docs/findings.md.
 findings: build
 	target/release/blowup sweep experiments/grid.toml --quiet
 	target/release/blowup sweep experiments/article.toml --quiet
 	target/release/blowup sweep experiments/transformer.toml --quiet
 	python3 scripts/tables.py write
+
+# What each cure saves and costs (ten minutes); writes docs/cures.md, and a table into README.md.
+cures: build
+	target/release/blowup sweep experiments/cures.toml --quiet
+	python3 scripts/cures.py write
 
 # What is known about exploding gradients, held against this program; writes docs/literature.md.
 literature: build

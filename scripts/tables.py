@@ -6,8 +6,8 @@ usage: tables.py [grid | article | transformer | write] (results/grid and so on;
 sweeps them)
 
 `grid`, `article` and `transformer` print what one sweep found. `write` puts all of them into
-docs/findings.md, and the table of the main grid into README.md. A sentence whose condition does not
-hold in the results ends the script with status 1: it must be written anew.
+docs/findings.md. A sentence whose condition does not hold in the results ends the script with
+status 1: it must be written anew.
 """
 
 import csv
@@ -402,13 +402,11 @@ def write(grid, article, transformer):
         *transformer.text(),
     ]
     (ROOT / "docs/findings.md").write_text("\n".join(parts))
-    readme = ROOT / "README.md"
-    readme.write_text(between(readme.read_text(), "glance", grid.glance()))
 
 
-def between(text, name, new):
+def between(text, name, command, new):
     """`text` with what stands between the two comments of this name replaced."""
-    first, last = f"<!-- {name}: written by `make findings` -->\n", f"<!-- /{name} -->"
+    first, last = f"<!-- {name}: written by `{command}` -->\n", f"<!-- /{name} -->"
     before, rest = text.split(first)
     _, after = rest.split(last)
     return before + first + new + last + after

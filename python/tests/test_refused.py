@@ -101,6 +101,40 @@ def test_an_export_whose_graph_goes_wrong_writes_nothing(tmp_path: Path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
+class _Huge(nn.Module):
+    """A linear layer whose gradients are above 1e154, the root of the largest float64."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 4).double()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x) * 1e200
+
+
+def test_gradients_whose_squares_overflow_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made() -> float:
+        exported = blowup.export(
+            tmp_path / "model.blowup",
+            model=_Huge,
+            loss=lambda model, x: model(x).sum(),
+            batch=torch.randn(6, 8, dtype=torch.float64),
+            seeds=1,
+        )
+        return exported.difference
+
+    assert made() < 1e-12
+    right = check._of_lane
+
+    def wrong(step: _run.Step, lane: int) -> _run.Step:
+        of = right(step, lane)
+        return _run.Step(of.loss, {name: g * (1 + 1e-6) for name, g in of.gradients.items()}, of.buffers)
+
+    monkeypatch.setattr(check, "_of_lane", wrong)
+    with pytest.raises(Refused, match=r"the gradient of `layer\.\w+` is off by 1\.0e-06"):
+        made()
+
+
 def test_a_last_batch_that_the_model_cannot_take_is_refused(tmp_path: Path) -> None:
     data = torch.randn(13, 8)
     options: dict[str, Any] = {"model": Net, "loss": _loss, "batch": data[:6], "data": data, "seeds": 1}

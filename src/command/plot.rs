@@ -15,7 +15,7 @@ use blowup_core::failure::{Exit, Failure, excerpt};
 use blowup_core::input;
 use blowup_core::output::{self, print};
 use blowup_core::spec::Mistake;
-use blowup_core::spec::metric::Rate;
+use blowup_core::spec::metric::{LR_SENSITIVITY, Rate};
 use blowup_core::store::{self, REPORT};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -44,6 +44,9 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     if let Some(reader) = open_if_there(&layers)? {
         folder.add(gallery.layers(&layers, reader)?.into_iter())?;
     }
+    if let Some(reader) = open_if_there(&layers)? {
+        folder.add(gallery.coordinates(&layers, reader)?.into_iter())?;
+    }
     if let Some(reader) = open_if_there(&epochs)? {
         folder.add(gallery.trials(&epochs, reader)?.into_iter())?;
     }
@@ -52,16 +55,20 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The metric of this name: a rate, or the median of a column of `runs.csv`.
+/// The metric of this name: a rate, the sensitivity to the learning rate, or the median of a column
+/// of `runs.csv`.
 fn metric(name: &str) -> Result<PlotMetric, Failure> {
     let (rates, columns) = (Rate::ALL.map(Rate::name), measures());
     if let Some(rate) = Rate::ALL.into_iter().find(|rate| rate.name() == name) {
         return Ok(PlotMetric::Rate(rate));
     }
+    if name == LR_SENSITIVITY {
+        return Ok(PlotMetric::LrSensitivity);
+    }
     if let Some(column) = columns.iter().find(|column| **column == name) {
         return Ok(PlotMetric::Median(column));
     }
-    let known: Vec<&'static str> = rates.into_iter().chain(columns).collect();
+    let known: Vec<&'static str> = rates.into_iter().chain([LR_SENSITIVITY]).chain(columns).collect();
     Err(Failure::new(Mistake::unknown(format!("`{}` is not a metric", excerpt(name)), name, &known).to_string()))
 }
 

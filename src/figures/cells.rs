@@ -3,10 +3,13 @@
 
 use super::design::combinations;
 use super::table::{Factor, TrialTable};
+use blowup_core::axis::Axis;
 use blowup_core::check::aggregate::aggregate;
 use blowup_core::record::Counts;
 use blowup_core::spec::metric::{Function, Rate};
+use blowup_core::summary::sensitivity::{self, LossCurve};
 use blowup_core::summary::{BySeed, Clusters};
+use std::collections::BTreeMap;
 
 /// The trials that have the same levels of some factors.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,27 @@ pub enum PlotMetric {
     /// The median of a column of `runs.csv` over the trials that have a value. A NaN counts as
     /// infinite.
     Median(&'static str),
+    /// How much the learning rate matters (`blowup_core::summary::sensitivity`).
+    LrSensitivity,
+}
+
+impl PlotMetric {
+    /// The columns of `runs.csv` that it reads, beside the axes and the verdict.
+    pub fn columns(self) -> Vec<&'static str> {
+        match self {
+            PlotMetric::Rate(_) => Vec::new(),
+            PlotMetric::Median(column) => vec![column],
+            PlotMetric::LrSensitivity => sensitivity::COLUMNS[1..].to_vec(),
+        }
+    }
+
+    /// The axes that its diagrams pool in each cell, since it compares their values.
+    pub fn pooled(self) -> &'static [&'static str] {
+        match self {
+            PlotMetric::Rate(_) | PlotMetric::Median(_) => &[],
+            PlotMetric::LrSensitivity => &sensitivity::COLUMNS[..1],
+        }
+    }
 }
 
 /// Groups rows by the levels of the factors `by`. The cells are in the order of the levels, and
@@ -61,7 +85,28 @@ impl DiagramCell {
                 let values: Vec<f64> = self.rows.iter().filter_map(|row| column[*row as usize].map(worst)).collect();
                 aggregate(Function::Median, &values)
             }
+            PlotMetric::LrSensitivity => self.sensitivity(table),
         }
+    }
+
+    /// The mean sensitivity of the curves of trials that differ in their learning rate alone.
+    fn sensitivity(&self, table: &TrialTable) -> Option<f64> {
+        let [lr, initial, last] = sensitivity::COLUMNS;
+        let rates = table.factor(lr)?;
+        let (initial, last) = (table.measure(initial), table.measure(last));
+        let follows = |factor: &Factor| {
+            let id = Axis::find(factor.name).map(|axis| axis.id);
+            id.is_some_and(|id| id.follows().is_some_and(|of| of.name() == lr))
+        };
+        let others: Vec<&Factor> = table.factors.iter().filter(|f| f.name != lr && !follows(f)).collect();
+        let mut curves: BTreeMap<u32, LossCurve> = BTreeMap::new();
+        for (row, curve) in self.rows.iter().zip(combinations(&others, &self.rows).0) {
+            let Some(lr) = rates.level(*row).number else { continue };
+            if table.verdicts[*row as usize].outcome().is_some() {
+                curves.entry(curve).or_default().add(lr, initial[*row as usize], last[*row as usize]);
+            }
+        }
+        sensitivity::lr_sensitivity(curves.values()).0
     }
 
     /// The 95% interval of a rate, which goes by seeds. None if no trial has a verdict.

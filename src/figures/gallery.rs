@@ -2,6 +2,7 @@
 //! or diagrams of rates, survival curves, and figures of what was recorded of layers and epochs.
 
 use super::cells::{DiagramCell, PlotMetric, cells};
+use super::coordinate::{Check, Coordinates};
 use super::courses::{self, Courses};
 use super::curves;
 use super::design::varying;
@@ -15,7 +16,7 @@ use super::table::{Factor, TrialTable};
 use super::terminal;
 use super::words;
 use blowup_core::failure::Failure;
-use blowup_core::spec::metric::Rate;
+use blowup_core::spec::metric::{LR_SENSITIVITY, Rate};
 use blowup_core::trial::TrialId;
 use sha2::{Digest, Sha256};
 use std::io::BufRead;
@@ -83,19 +84,25 @@ pub struct Gallery<'a> {
 
 impl<'a> Gallery<'a> {
     /// # Errors
-    /// If an axis that was asked for is unknown, is named twice or has a single value.
+    /// If an axis that was asked for is unknown, is named twice or has a single value, and if the
+    /// metric compares its values.
     pub fn new(
         table: &'a TrialTable,
         source: Source,
         metric: PlotMetric,
         asked: &'a AxisSelection,
     ) -> Result<Gallery<'a>, Failure> {
+        if let Some(axis) = asked.names().find(|name| metric.pooled().contains(&name.as_str())) {
+            let message = format!("`{axis}` is no axis of a figure of {}", metric.title());
+            let hint = format!("each value of the metric compares all values of `{axis}`; choose other axes");
+            return Err(Failure::new(message).hint(hint));
+        }
         Ok(Gallery { table, source, metric, asked, families: asked.families(table)? })
     }
 
     /// The diagrams of all families.
     pub fn pages(&self) -> impl Iterator<Item = Page<'_>> {
-        self.families.iter().flat_map(|family| self.asked.pages(self.table, family))
+        self.families.iter().flat_map(|family| self.asked.pages(self.table, family, self.metric.pooled()))
     }
 
     fn cells(&self, page: &Page<'_>) -> Vec<DiagramCell> {
@@ -131,6 +138,7 @@ impl<'a> Gallery<'a> {
             PlotMetric::Rate(Rate::Failure) => "phase",
             PlotMetric::Rate(rate) => rate.name(),
             PlotMetric::Median(column) => column,
+            PlotMetric::LrSensitivity => LR_SENSITIVITY,
         };
         let fixed = page.fixed.iter().map(|(factor, code)| format!("{} {}", factor.name, words::at(factor, *code)));
         let parts = [kind.to_owned(), page.family.name.clone()].into_iter();
@@ -193,6 +201,42 @@ impl<'a> Gallery<'a> {
                 let picture = sheet(&self.titled("Backprop signal", family), &subtitle, panels);
                 figures.push(self.figure("layers", family, picture));
             }
+        }
+        Ok(figures)
+    }
+
+    /// The coordinate check of each family that has two widths. `reader` reads `layers.csv`, and
+    /// `path` names it in messages.
+    ///
+    /// # Errors
+    /// If a row is damaged. The message names its line.
+    pub fn coordinates(&self, path: &Path, reader: impl BufRead) -> Result<Vec<Figure>, Failure> {
+        let has_widths = |factor: &&Factor| factor.name == "width";
+        let families = self.families.iter().map(|family| (family, varying(self.table, &family.rows)));
+        let families: Vec<_> = families.filter(|(_, varying)| varying.iter().any(has_widths)).collect();
+        if families.is_empty() {
+            return Ok(Vec::new());
+        }
+        let coordinates = Coordinates::read(path, reader, self.table)?;
+        let measured = match coordinates.epoch {
+            0 => "Size of what each layer hands on before any update".to_owned(),
+            epoch => {
+                format!("Size of what each layer hands on at epoch {epoch}, and how much it has changed since epoch 0")
+            }
+        };
+        let mut figures = Vec::new();
+        for (family, varying) in families {
+            let Check { panels, pooled } = coordinates.check(self.table, &varying, &family.rows);
+            if panels.is_empty() {
+                continue;
+            }
+            let over = words::pooled(&pooled, &family.rows);
+            let subtitle = format!("{measured}, by width; medians over trials{over}.");
+            figures.push(self.figure(
+                "coordinates",
+                family,
+                sheet(&self.titled("Coordinate check", family), &subtitle, &panels),
+            ));
         }
         Ok(figures)
     }

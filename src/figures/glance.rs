@@ -20,8 +20,11 @@ pub fn glance(dir: &Path, trials: u64) -> Option<String> {
     let (metric, asked) = (PlotMetric::Rate(Rate::Failure), AxisSelection::default());
     let table = read(dir, &[], metric).ok()?;
     let gallery = Gallery::new(&table, source(dir, &[]), metric, &asked).ok()?;
-    let first =
-        gallery.families.iter().take(FIGURES).filter_map(|family| asked.pages(&table, family).into_iter().next());
+    let first = gallery
+        .families
+        .iter()
+        .take(FIGURES)
+        .filter_map(|family| asked.pages(&table, family, metric.pooled()).into_iter().next());
     Some(first.map(|page| gallery.text(&page, coloured())).collect::<Vec<_>>().join("\n"))
 }
 

@@ -25,7 +25,9 @@ impl Range {
     /// The range of the finite values. It is logarithmic where they are not negative and span a
     /// factor of more than 50.
     pub fn of(metric: PlotMetric, values: &[Option<f64>]) -> Range {
-        let PlotMetric::Median(_) = metric else { return Range::Share };
+        if let PlotMetric::Rate(_) = metric {
+            return Range::Share;
+        }
         let finite = || values.iter().flatten().copied().filter(|x| x.is_finite());
         let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
         let least = finite().filter(|x| *x > 0.0).fold(f64::INFINITY, f64::min);

@@ -167,12 +167,14 @@ impl AxisSelection {
     }
 
     /// The diagrams of a family. Axes that are not named are chosen: numeric ones with many levels
-    /// as x and y, others with few levels as facets.
-    pub fn pages<'a>(&self, table: &'a TrialTable, family: &'a TrialFamily) -> Vec<Page<'a>> {
+    /// as x and y, others with few levels as facets. The axes of these names in `pooled` are chosen
+    /// nowhere.
+    pub fn pages<'a>(&self, table: &'a TrialTable, family: &'a TrialFamily, pooled: &[&str]) -> Vec<Page<'a>> {
         let asked = |name: &Option<String>| name.as_deref().and_then(|name| table.factor(name));
         let facets: Vec<&Factor> = self.facets.iter().filter_map(|name| table.factor(name)).collect();
         let mut free = varying(table, &family.rows);
         free.retain(|factor| !self.names().any(|name| name == factor.name));
+        let pooled: Vec<&Factor> = free.extract_if(.., |factor| pooled.contains(&factor.name)).collect();
         let count = |factor: &Factor| levels(factor, &family.rows).len();
         // Axes with equally many levels are in this order: those that are usually axes first, then
         // by column.
@@ -207,14 +209,23 @@ impl AxisSelection {
             (Some(by), None) | (None, Some(by)) => Frame::Rates { by },
             (None, None) => Frame::Rates { by: table.factor("label").expect("a column that is always there") },
         };
-        split(family, &frame, free, !facets.is_empty())
+        split(family, &frame, free, pooled, !facets.is_empty())
     }
 }
 
 /// Divides the family into pages, one for each combination of levels of the factors `rest`. If
-/// there would be too many pages, or with `pool`, rows are pooled over factors.
-fn split<'a>(family: &'a TrialFamily, frame: &Frame<'a>, mut rest: Vec<&'a Factor>, pool: bool) -> Vec<Page<'a>> {
-    let mut pooled = if pool { std::mem::take(&mut rest) } else { Vec::new() };
+/// there would be too many pages, or with `pool`, rows are pooled over factors, as they are over
+/// those in `pooled`.
+fn split<'a>(
+    family: &'a TrialFamily,
+    frame: &Frame<'a>,
+    mut rest: Vec<&'a Factor>,
+    mut pooled: Vec<&'a Factor>,
+    pool: bool,
+) -> Vec<Page<'a>> {
+    if pool {
+        pooled.append(&mut rest);
+    }
     loop {
         let mut pages: BTreeMap<Vec<u32>, Vec<u32>> = BTreeMap::new();
         for row in &family.rows {

@@ -47,7 +47,7 @@ pub fn draw(
     picture.frame(Area::new(left, top, PLOT, bottom - top), GRID);
     let axis = match metric {
         PlotMetric::Rate(_) => format!("{}, with its 95% interval", metric.title()),
-        PlotMetric::Median(_) => metric.title(),
+        PlotMetric::Median(_) | PlotMetric::LrSensitivity => metric.title(),
     };
     picture.text(Text::new(left + PLOT / 2.0, bottom + 38.0, axis, TEXT + 1.0).anchor(Anchor::Middle));
     for (i, cell) in cells.iter().enumerate() {
@@ -58,7 +58,9 @@ pub fn draw(
             PlotMetric::Rate(rate) => {
                 format!("{} of {}", cell.counts.hits(rate), cell.counts.verdicts())
             }
-            PlotMetric::Median(_) => values[i].map_or_else(|| "no value".to_owned(), scale::number),
+            PlotMetric::Median(_) | PlotMetric::LrSensitivity => {
+                values[i].map_or_else(|| "no value".to_owned(), scale::number)
+            }
         };
         let lost = if cell.counts.lost > 0 { format!(", {} lost", cell.counts.lost) } else { String::new() };
         picture.text(Text::new(left + PLOT + 10.0, y + 4.0, format!("{count}{lost}"), TEXT).colour(PALE_INK));
@@ -77,7 +79,9 @@ pub fn draw(
 
 /// The smallest and the largest value of the axis.
 fn ends(metric: PlotMetric, values: &[Option<f64>]) -> (f64, f64) {
-    let PlotMetric::Median(_) = metric else { return (0.0, 1.0) };
+    if let PlotMetric::Rate(_) = metric {
+        return (0.0, 1.0);
+    }
     let finite = || values.iter().flatten().copied().filter(|x| x.is_finite());
     let (low, high) = (finite().fold(0.0, f64::min), finite().fold(0.0, f64::max));
     if high > low { (low, high) } else { (low, low + 1.0) }
@@ -86,6 +90,8 @@ fn ends(metric: PlotMetric, values: &[Option<f64>]) -> (f64, f64) {
 fn ticks(metric: PlotMetric, low: f64, high: f64) -> Vec<f64> {
     match metric {
         PlotMetric::Rate(_) => vec![0.0, 0.25, 0.5, 0.75, 1.0],
-        PlotMetric::Median(_) => [0.0, 0.5, 1.0].map(|part| low + part * (high - low)).to_vec(),
+        PlotMetric::Median(_) | PlotMetric::LrSensitivity => {
+            [0.0, 0.5, 1.0].map(|part| low + part * (high - low)).to_vec()
+        }
     }
 }

@@ -119,7 +119,9 @@ fn bars(text: &mut String, by: &Factor, cells: &[DiagramCell], values: &[Option<
                 let (hits, n) = (cell.counts.hits(rate), cell.counts.verdicts());
                 writeln!(text, "{name:<width$} {bar} {hits} of {n}{lost}")
             }
-            (PlotMetric::Median(_), Some(value)) => writeln!(text, "{name:<width$} {}{lost}", scale::number(*value)),
+            (PlotMetric::Median(_) | PlotMetric::LrSensitivity, Some(value)) => {
+                writeln!(text, "{name:<width$} {}{lost}", scale::number(*value))
+            }
             (_, None) => writeln!(text, "{name:<width$} no value{lost}"),
         };
     }

@@ -15,6 +15,7 @@ impl PlotMetric {
             PlotMetric::Rate(Rate::Divergence) => "divergence rate".to_owned(),
             PlotMetric::Rate(rate) => format!("rate of {} trials", adjective(rate)),
             PlotMetric::Median(column) => format!("median {column}"),
+            PlotMetric::LrSensitivity => "learning-rate sensitivity".to_owned(),
         }
     }
 
@@ -27,6 +28,10 @@ impl PlotMetric {
             }
             PlotMetric::Rate(rate) => format!("Share of {} trials", adjective(rate)),
             PlotMetric::Median(column) => format!("Median of {column} over the trials that have one"),
+            PlotMetric::LrSensitivity => {
+                "Mean over the learning rates of the smaller of the final and the initial loss, less the best of them"
+                    .to_owned()
+            }
         }
     }
 }
@@ -67,11 +72,17 @@ pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> S
     if lost > 0 {
         text.push_str(&format!(", {lost} lost"));
     }
-    if !page.pooled.is_empty() {
-        let names: Vec<String> = page.pooled.iter().map(|factor| listed(factor, &page.rows)).collect();
-        text.push_str(&format!(". Pooled over {}", names.join(", ")));
+    text + &pooled(&page.pooled, &page.rows) + "."
+}
+
+/// The sentence, without its full stop, that says over which factors rows are pooled, behind the
+/// full stop of the one before. It is empty without such factors.
+pub fn pooled(factors: &[&Factor], rows: &[u32]) -> String {
+    if factors.is_empty() {
+        return String::new();
     }
-    text + "."
+    let names: Vec<String> = factors.iter().map(|factor| listed(factor, rows)).collect();
+    format!(". Pooled over {}", names.join(", "))
 }
 
 /// The note that a browser shows under the pointer over a cell.
@@ -85,7 +96,9 @@ pub fn note(table: &TrialTable, cell: &DiagramCell, by: &[&Factor], metric: Plot
             let hits = cell.counts.hits(rate);
             format!("{place}: {hits} of {n}, {value:.2} (95% {low:.2} to {high:.2})")
         }
-        (PlotMetric::Median(_), Some(value)) => format!("{place}: {} ({n} trials)", scale::number(value)),
+        (PlotMetric::Median(_) | PlotMetric::LrSensitivity, Some(value)) => {
+            format!("{place}: {} ({n} trials)", scale::number(value))
+        }
     };
     if cell.counts.lost > 0 {
         text.push_str(&format!(", {} lost", cell.counts.lost));

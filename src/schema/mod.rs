@@ -15,7 +15,7 @@ mod axis;
 use axis::{axes, given, range, settable, value};
 use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, DeclaredKind, End, Id, TABLE};
 use blowup_core::spec::key::{self, Key, Takes};
-use blowup_core::spec::metric::{Function, Rate};
+use blowup_core::spec::metric::{Function, LR_SENSITIVITY, Rate};
 use blowup_core::trial::{TaskKind, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -54,7 +54,7 @@ fn of_program() -> Json {
     let properties = &mut spec["properties"];
     let mut zip = described(&key::ZIP);
     set(&mut zip, "items", json!({ "type": "array", "items": { "type": "string" }, "minItems": 2 }));
-    for axes in ["/base", "/grid/items"] {
+    for axes in ["/base", "/grid/items", "/variant/items"] {
         let axes = part(properties, axes);
         set(axes, "additionalProperties", true);
         for axis in settable() {
@@ -217,6 +217,11 @@ fn takes(takes: Takes) -> Json {
             let mut block = object([properties(&key::BLOCK), axes()].concat(), &[]);
             set(&mut block, "not", one_budget());
             tables(block, 1)
+        }
+        Takes::Variants => {
+            let mut variant = object([properties(&key::BLOCK), properties(&key::VARIANT), axes()].concat(), &["label"]);
+            set(&mut variant, "not", one_budget());
+            tables(variant, 1)
         }
         Takes::Filter => to("filter"),
         Takes::Filters => tables(json!({ "allOf": [to("filter")], "minProperties": 1 }), 0),
@@ -397,7 +402,7 @@ fn expectation() -> Json {
 
 /// A metric: a rate, or a function of a formula. Only the reader of specs checks the formula.
 fn metric() -> Json {
-    let rates = Rate::ALL.map(Rate::name);
+    let rates: Vec<&str> = Rate::ALL.map(Rate::name).into_iter().chain([LR_SENSITIVITY]).collect();
     let functions = Function::ALL.map(Function::name).join("|");
     let pattern = format!(r"^\s*(?:{})\s*$|^\s*(?:{functions})\s*\([\s\S]*\)\s*$", rates.join("|"));
     let mut schema = names(&rates, &[pattern]);

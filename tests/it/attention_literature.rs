@@ -18,7 +18,7 @@ fn wide(init: InitKind, scale: f64, change: impl FnOnce(&mut Transformer)) -> Tr
     });
     let mut trial = with_transformer(&sized, change);
     (trial.init, trial.bias) = (Init { kind: init, scale, offset: 0.0 }, Bias::None);
-    (trial.task.inputs, trial.task.samples, trial.batch) = (64, 8, 8);
+    (trial.task.inputs, trial.task.outputs, trial.task.samples, trial.batch) = (64, 16, 16, 16);
     trial
 }
 
@@ -39,7 +39,7 @@ fn the_last_gradient_falls_with_the_root_of_the_depth_before_a_norm_and_not_behi
     for (placement, tokens) in [(Placement::Pre, 1), (Placement::Pre, 16), (Placement::Post, 16)] {
         let (mut points, mut scaled) = (Vec::new(), Vec::new());
         for depth in [16, 32, 64] {
-            const SEEDS: u64 = 6;
+            const SEEDS: u64 = 16;
             let (mut gradient, mut stream) = (0.0, 0.0);
             for seed in 0..SEEDS {
                 let norm = BlockNorm::Layer(placement);

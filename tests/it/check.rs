@@ -57,6 +57,53 @@ pub fn place(spec: &str, runs: &str) -> Place {
     place
 }
 
+#[test]
+fn the_sensitivity_to_the_learning_rate_is_that_of_wortsman() {
+    // Two seeds of four learning rates, at two widths. A NaN counts with the loss at the start, as
+    // a loss above it does.
+    let spec = "name = \"t\"\nepochs = 9\nseeds = 2\n[task]\nkind = \"noise\"\n[[grid]]\nwidth = [8, 16]\n\
+                lr = [0.1, 0.2, 0.4, 0.8]\n[[expect]]\nmetric = \"lr_sensitivity\"\nby = [\"width\"]\nmax = 0.3\n";
+    let grid = Spec::parse(spec, "t.toml", &|_: &str| Err(std::io::ErrorKind::NotFound.into())).unwrap();
+    let trials: Vec<(usize, f64, u64)> =
+        grid.grid().trials().map(|trial| (trial.network.width().unwrap(), trial.lr, trial.seed)).collect();
+    let last = |i: usize| match trials[i] {
+        (8, _, 0) => 0.25,  // every learning rate ends equally well: 0
+        (8, 0.1, _) => 0.5, // .5, .75, 1 for 9 and 1 for a NaN, less .5: .3125
+        (8, 0.2, _) => 0.75,
+        (8, 0.4, _) => 9.0,
+        (16, lr, 0) => {
+            if lr < 0.5 {
+                0.0
+            } else {
+                f64::NAN
+            }
+        } // 1/4
+        (16, lr, _) => {
+            if lr < 0.3 {
+                0.0
+            } else {
+                f64::INFINITY
+            }
+        } // 2/4
+        _ => f64::NAN,
+    };
+    let mut results = Results::of(spec);
+    let text = results.column("loss_initial", |_| "1.0").column("loss_final", |i| record::float(last(i))).text();
+    let (status, text) = gate(&place(spec, &text), "");
+    assert_eq!(status, 1, "{text}");
+    // The means over the two seeds: (0 + .3125) / 2 and (.25 + .5) / 2.
+    assert!(text.contains("PASS  lr_sensitivity  width=8   0.15625   2  2      <= 0.3\n"), "{text}");
+    assert!(text.contains("lr_sensitivity is 0.375 at width=16 (n = 2, 2 seeds), expected <= 0.3\n"), "{text}");
+    // Nor is there anything to compare where a program does not tell its final loss.
+    let text = results.column("loss_final", |_| "").text();
+    let (status, text) = gate(&place(spec, &text), "");
+    assert!(status == 1 && text.contains("no-values"), "{text}");
+    // With one learning rate there is nothing to compare.
+    let one = spec.replace("[0.1, 0.2, 0.4, 0.8]", "0.1");
+    let (status, text) = gate(&place(&one, &Results::of(&one).text()), "");
+    assert!(status == 1 && text.contains("no-values"), "{text}");
+}
+
 /// The exit status and stdout of a check.
 pub fn gate(place: &Place, args: &str) -> (i32, String) {
     let output = place.run(&format!("check r {args}"));

@@ -201,6 +201,7 @@ fn defaults_are_those_of_the_contract() {
     residual_scale=None
     rezero=None
     parametrization=Some(Text("standard"))
+    base_width=None
     loss=Some(Text("mse"))
     z_loss=None
     optimizer=Some(Text("sgd"))

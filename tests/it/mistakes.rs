@@ -147,6 +147,24 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
+fn the_maximal_update_parametrization_refuses_what_its_table_does_not_name() {
+    let rates = "`parametrization` mup has no learning rates for the `optimizer` radam or muon / its table is for sgd adam adamw rmsprop nadam adagrad lion; give the others a block with another parametrization";
+    check("lr = 1\nparametrization = \"mup\"\noptimizer = [\"adam\", \"muon\"]", &format!("8:13 {rates}"));
+    check("lr = 1\nparametrization = [\"ntk\", \"mup\"]\noptimizer = \"radam\"", &format!("8:13 {rates}"));
+    check(
+        "lr = 1\nparametrization = \"mup\"\ninit = [\"he\", \"constant(0.1)\"]",
+        "8:8 `parametrization` mup has no scale for `init` constant / its table is for weights that are drawn; give this one a block with another parametrization",
+    );
+    let zipped = |optimizers: &str| {
+        format!(
+            "lr = 1\nzip = [[\"optimizer\", \"parametrization\"]]\noptimizer = [{optimizers}]\nparametrization = [\"mup\", \"standard\"]"
+        )
+    };
+    check(&zipped("\"muon\", \"adam\""), &format!("8:13 {rates}"));
+    parse(&format!("{TOP}[[grid]]\n{}\n", zipped("\"adam\", \"muon\""))).unwrap_or_else(|report| panic!("{report}"));
+}
+
+#[test]
 fn clips_of_updates_and_percentiles_are_checked_with_what_they_stand_beside() {
     let hint = "the other optimizers keep no corrected mean of squares to measure an update by; put clip = \"update(1.0)\" in a block of adam and adamw alone";
     let wrong = |place: &str| format!("{place} `clip` update needs the `optimizer` adam or adamw / {hint}");
@@ -339,10 +357,6 @@ fn a_transformer_whose_parts_do_not_fit_together_is_refused_at_its_place() {
         "width = [12, 16]\nheads = [2, 3]",
         "11:9 3 heads cannot share a width of 16 evenly / heads must divide the width; where several widths stand, \
          zip = [[\"width\", \"heads\"]] pairs them",
-    );
-    refused(
-        "width = 12\nheads = [4, 2]\nposition = [\"none\", \"learned\"]\nmlp_ratio = 0.01",
-        "13:13 an mlp_ratio of 0.01 leaves no hidden unit at width 12 / take a larger one, or 0 for blocks without an MLP",
     );
     refused(
         "width = 12\nheads = 4\nposition = \"rope\"",

@@ -15,7 +15,7 @@ const TRANSFORMER: Nowhere = Some(("", "`network` transformer"));
 const LINEAR: Nowhere = Some(("depth = 0", "`depth` 1 or more"));
 const ADAM: &str = "optimizer = \"adam\"";
 /// For each axis a value, and where it applies nowhere.
-const EVERY: [(&str, &str, Nowhere); 60] = [
+const EVERY: [(&str, &str, Nowhere); 61] = [
     ("network", "\"mlp\"", ALWAYS),
     ("depth", "2", ALWAYS),
     ("width", "5", LINEAR),
@@ -44,6 +44,7 @@ const EVERY: [(&str, &str, Nowhere); 60] = [
     ("residual_scale", "0.5", Some(("", "`residual` true"))),
     ("rezero", "true", Some(("", "`residual` true"))),
     ("parametrization", "\"ntk\"", ALWAYS),
+    ("base_width", "32", Some(("parametrization = \"ntk\"", "`parametrization` mup"))),
     ("loss", "\"mse\"", ALWAYS),
     ("optimizer", "\"adam\"", ALWAYS),
     ("momentum", "0.9", Some((ADAM, "`optimizer` sgd or rmsprop or muon"))),

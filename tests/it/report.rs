@@ -57,7 +57,7 @@ fn the_page_opens_offline_in_every_width_and_theme() {
 
 #[test]
 fn pickers_filters_and_cells_show_what_the_rows_say() {
-    check(&["pickers", "filters", "cells", "survival"], &smoke().path("r"), &[]);
+    check(&["pickers", "lr_sensitivity", "filters", "cells", "survival"], &smoke().path("r"), &[]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn kinds() -> Vec<Trial> {
             }
         }
     }
-    let others = Parametrization::ALL[1..].iter().copied();
+    let others = trials::PARAMETRIZATIONS.into_iter();
     all.extend(others.map(|parametrization| Trial { parametrization, ..trials::mlp() }));
     let classes = all.iter().map(|trial| Trial { loss: Loss::CrossEntropy, ..trial.clone() }).collect::<Vec<_>>();
     [all, classes, trials::transformers()].concat()

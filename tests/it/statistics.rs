@@ -1,11 +1,19 @@
 //! The tests of paired results are compared with closed forms, R, scipy and counting.
 
-use blowup_core::check::statistics::{detectable, holm, mcnemar, signed_rank};
+use blowup_core::check::statistics::{detectable, holm, random_signs, signed_ranks};
 use blowup_core::spec::expect::Direction::{self, Any, Worse};
 use proptest::prelude::*;
 
 fn near(found: f64, expected: f64) {
     assert!((found - expected).abs() <= 1e-11 * expected, "{found:e} instead of {expected:e}");
+}
+
+fn mcnemar(worse: usize, better: usize, direction: Direction) -> f64 {
+    random_signs(&[vec![1; worse], vec![-1; better]].concat(), direction)
+}
+
+fn signed_rank(differences: &[f64], direction: Direction) -> f64 {
+    random_signs(&signed_ranks(differences), direction)
 }
 
 #[test]
@@ -34,6 +42,32 @@ fn mcnemar_is_the_binomial_test_of_the_changes() {
     for direction in [Worse, Any] {
         assert_eq!((mcnemar(0, 0, direction), mcnemar(7, 7, Any)), (1.0, 1.0));
     }
+}
+
+#[test]
+fn changes_of_a_cluster_have_one_sign() {
+    // Three clusters of 10, 10 and 1 changes for the worse: all signs at once, once in 8.
+    near(random_signs(&[10, 10, 1], Worse), 1.0 / 8.0);
+    near(random_signs(&[10, 10, 1], Any), 2.0 / 8.0);
+    // 5 + 3 or more: {5, 3}, {5, 3, 2}. A 0 is no change, and the unit does not matter.
+    near(random_signs(&[5, 3, -2], Worse), 2.0 / 8.0);
+    near(random_signs(&[5, 0, 3, -2, 0], Worse), 2.0 / 8.0);
+    near(random_signs(&[500, 300, -200], Worse), 2.0 / 8.0);
+    // Many clusters of two sizes: too many to count, and then close to the exact distribution of
+    // half as many. 1.96 deviations are a p of 0.025.
+    let sizes: Vec<i64> = (0..20_000).map(|i| 1 + i % 2).collect();
+    let deviation = sizes.iter().map(|size| (size * size) as f64).sum::<f64>().sqrt();
+    let mut net = 0;
+    let numbers: Vec<i64> = sizes
+        .iter()
+        .map(|size| {
+            let sign = if (net as f64) < 1.96 * deviation { 1 } else { -1 };
+            net += sign * size;
+            sign * size
+        })
+        .collect();
+    let p = random_signs(&numbers, Worse);
+    assert!((p - 0.025).abs() < 5e-4, "{p}");
 }
 
 #[test]

@@ -117,9 +117,8 @@ pub fn transformers() -> Vec<Trial> {
     all.push(Trial { bias: Bias::None, ..with_transformer(&tied, |of| of.norm = BlockNorm::None) });
     all.push(Trial { z_loss: 0.1, ..tied.clone() });
     all.push(Trial { loss: Loss::CrossEntropy, z_loss: 0.1, ..base.clone() });
-    for parametrization in Parametrization::ALL[1..].iter().copied() {
+    for parametrization in PARAMETRIZATIONS.into_iter().skip(1) {
         all.push(Trial { parametrization, ..base.clone() });
-        all.push(Trial { parametrization, ..tied.clone() });
     }
     all
 }
@@ -143,6 +142,14 @@ pub const NORMS: [Norm; 7] = [
     Norm::Layer(NormPosition::After),
     Norm::Rms(NormPosition::Before),
     Norm::Rms(NormPosition::After),
+];
+
+pub const PARAMETRIZATIONS: [Parametrization; 5] = [
+    Parametrization::Standard,
+    Parametrization::Ntk,
+    Parametrization::MeanField,
+    Parametrization::Mup { base_width: 2 },
+    Parametrization::Mup { base_width: 20 },
 ];
 
 /// One of every optimizer, with every part that one can have.

@@ -2,6 +2,7 @@
 are those of experiments/smoke.toml, unless a check says otherwise."""
 
 import csv
+import math
 import pathlib
 import re
 
@@ -121,6 +122,44 @@ def pickers(run_dir):
         assert [levels for levels, _, _ in panels(page)] == [[]]
     with opened(run_dir, fragment=fragment) as page:
         assert figure() == before
+
+
+def lr_sensitivity(run_dir):
+    """The sensitivity of every cell is the one worked out here from runs.csv (Wortsman 2023).
+    A cell of one learning rate has none."""
+    all_rows = rows(run_dir)
+    columns = list(all_rows[0])
+    axes = [name for name in columns[1 : columns.index("outcome")] if name not in ("lr", "lr_output")]
+    finite = lambda *losses: min(x for x in map(float, losses) if not math.isnan(x))
+    with opened(run_dir) as page:
+        for name, value in [("metric", "lr_sensitivity"), ("x", "depth"), ("y", "activation"), ("columns", "")]:
+            pick(page, name, value)
+        pick(page, "rows", "")
+        looked = 0
+        [(_, canvas, geometry)] = panels(page)
+        canvas.scroll_into_view_if_needed()
+        for i, x in enumerate(sorted({int(row["depth"]) for row in all_rows})):
+            for j, y in enumerate(dict.fromkeys(row["activation"] for row in all_rows)):
+                curves = {}
+                for row in all_rows:
+                    if (int(row["depth"]), row["activation"]) == (x, y) and row["outcome"]:
+                        key = tuple(row[name] for name in axes)
+                        curves.setdefault(key, []).append(finite(row["loss_initial"], row["loss_final"]))
+                curves = [losses for losses in curves.values() if len(losses) > 1]
+                canvas.hover(position=place(geometry, i, j))
+                text = page.inner_text("#tip")
+                if not curves:
+                    continue
+                means = [sum(losses) / len(losses) - min(losses) for losses in curves]
+                shown = float(re.search(r"learning-rate sensitivity: (\S+)", text)[1])
+                assert math.isclose(shown, sum(means) / len(means), rel_tol=1e-3), (text, means)
+                looked += 1
+        assert looked > 2, looked
+        pick(page, "x", "lr")
+        [(_, canvas, geometry)] = panels(page)
+        canvas.scroll_into_view_if_needed()
+        canvas.hover(position=place(geometry, 0, 0))
+        assert "learning-rate sensitivity: none" in page.inner_text("#tip"), page.inner_text("#tip")
 
 
 def filters(run_dir):

@@ -10,7 +10,8 @@
 //! - [`task`] draws samples, [`data`] makes tensors and batches of them, and [`draw`] names random
 //!   numbers.
 //! - [`weights`] holds the parameters of all lanes, [`init`] draws them, and [`effective`] scales
-//!   them for a parametrization.
+//!   them for a parametrization. [`mup`] is the one that changes all three of start, product and
+//!   learning rate.
 //! - [`network`] builds a [`module`], which is an [`mlp`] or a [`recurrent`] net. Both apply a
 //!   [`stage`], which is an [`activation`] with a [`norm`].
 //! - [`product`] multiplies matrices ([`matrix`]), on a CPU through [`blas`]. [`fused`] holds
@@ -64,6 +65,7 @@ pub mod loss;
 pub mod matrix;
 pub mod mlp;
 pub mod module;
+pub mod mup;
 pub mod network;
 #[expect(unsafe_code, reason = "passes over the slices that `elements` makes")]
 pub mod norm;

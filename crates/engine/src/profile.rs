@@ -1,6 +1,8 @@
 //! What `layers.csv` says of one pass: how large the activations, the backprop signal, the weights
 //! and their gradients of each layer are.
 
+use super::device;
+use super::dtype::inner;
 use super::module::{Location, Module};
 use super::readout::{lane_norms, lane_rms};
 use super::transformer::Attended;
@@ -17,6 +19,8 @@ pub struct Profile {
     /// The root mean square of the activations of each hidden layer and time step, in the order of
     /// `Module::activations`, with the output last.
     activations: Vec<(Location, Vec<f64>)>,
+    /// The root mean square of what has changed in each of them.
+    changes: Option<Vec<Vec<f64>>>,
     signals: HashMap<Location, Vec<f64>>,
     /// The norms of the weights and of the gradients, by the number of the layer.
     weights: BTreeMap<usize, Vec<f64>>,
@@ -28,22 +32,59 @@ pub struct Profile {
     shape: Shape,
 }
 
+/// The activations of a pass, with which those of later passes over the same samples are compared.
+pub struct FirstActivations(Vec<Tensor>);
+
+impl FirstActivations {
+    /// Copies those of the forward pass that was just run.
+    pub fn new(network: &dyn Module) -> FirstActivations {
+        FirstActivations(outputs(network).map(Tensor::copy).collect())
+    }
+
+    /// Keeps the lanes of `index`, in that order.
+    pub fn gather(&mut self, index: &[usize]) {
+        let index: Vec<i64> = index.iter().map(|&lane| lane as i64).collect();
+        let index = device::upload(Tensor::from_slice(&index));
+        self.0.iter_mut().for_each(|values| *values = values.index_select(0, &index));
+    }
+
+    /// Returns the root mean square of what has changed since, for each activation and lane.
+    fn changes(&self, network: &dyn Module) -> Vec<Vec<f64>> {
+        let change = |(now, first): (&Tensor, &Tensor)| {
+            let wide = inner(now.kind());
+            lane_rms(&(now.to_kind(wide) - first.to_kind(wide)))
+        };
+        outputs(network).zip(&self.0).map(change).collect()
+    }
+}
+
+/// The outputs of every hidden layer and time step, and then those of the output layer.
+fn outputs(network: &dyn Module) -> impl Iterator<Item = &Tensor> {
+    network.activations().into_iter().map(|(_, values)| values).chain([&**network.output()])
+}
+
 impl Profile {
     /// Measures the forward pass that was just run. `signal` is dLoss/doutput
-    /// `[lane, batch, outputs]`.
-    pub fn new(epoch: u64, shape: &Shape, network: &dyn Module, signal: &Tensor, weights: &Weights) -> Profile {
+    /// `[lane, batch, outputs]`, and `first` is what the activations are compared with.
+    pub fn new(
+        epoch: u64,
+        shape: &Shape,
+        network: &dyn Module,
+        first: Option<&FirstActivations>,
+        signal: &Tensor,
+        weights: &Weights,
+    ) -> Profile {
         let output = Location { layer: shape.network.depth() + 1, time: None };
+        let places = network.activations().into_iter().map(|(place, _)| place).chain([output]);
         let tokens = shape.network.transformer().map(|of| of.sequence_length).filter(|&tokens| tokens > 1);
         let similarity = tokens.map_or_else(HashMap::new, |tokens| {
             let of = |(place, stream): (Location, &Tensor)| (place.layer, token_similarity(stream, tokens as i64));
             network.activations().into_iter().map(of).collect()
         });
-        let hidden = network.activations().into_iter();
-        let activations =
-            hidden.chain([(output, &**network.output())]).map(|(place, values)| (place, lane_rms(values)));
         Profile {
             epoch,
-            activations: activations.collect(),
+            activations: places.zip(outputs(network).map(lane_rms)).collect(),
+            changes: first.map(|first| first.changes(network)),
             signals: HashMap::from([(output, lane_norms(signal))]),
             weights: by_layer(shape, weights),
             gradients: BTreeMap::new(),
@@ -65,7 +106,7 @@ impl Profile {
 
     /// Returns the rows of a lane, by layer and time step.
     pub fn rows(&self, lane: usize) -> Vec<LayerRow> {
-        let row = |(place, rms): &(Location, Vec<f64>)| {
+        let row = |(at, (place, rms)): (usize, &(Location, Vec<f64>))| {
             let Location { layer, time } = *place;
             let block = layer.checked_sub(1).and_then(|block| self.attended.get(block));
             let attended = block.map(|lanes| lanes[lane]);
@@ -77,12 +118,13 @@ impl Profile {
                 backprop_norm: self.signals[place][lane],
                 weight_grad_norm: self.gradients[&layer][lane],
                 weight_norm: self.weights[&layer][lane],
+                activation_change: self.changes.as_ref().map(|changes| changes[at][lane]),
                 attention_logit_max: attended.and_then(|attended| attended.logit_max),
                 attention_entropy_min: attended.and_then(|attended| attended.entropy_min),
                 token_similarity: self.similarity.get(&layer).map(|of| of[lane]),
             }
         };
-        self.activations.iter().map(row).collect()
+        self.activations.iter().enumerate().map(row).collect()
     }
 }
 

@@ -200,8 +200,6 @@ pub struct Weights {
     /// whole group while its layers are small. Large layers are pieces of their own, so that the
     /// second of two passes over a piece (an update, then its norm) finds it in the cache.
     pub slices: Vec<Tensor>,
-    /// Whether each slice belongs to the output layer.
-    pub is_output: Vec<bool>,
     /// The group of each slice, by its position.
     pub group_of: Vec<usize>,
     /// The slices as `[layers x lane, rows x cols]`.
@@ -253,7 +251,7 @@ impl Weights {
                 residual_weight: view(Role::ResidualWeight, layer),
             })
             .collect();
-        let (mut slices, mut is_output, mut group_of) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut slices, mut group_of) = (Vec::new(), Vec::new());
         for (at, (group, tensor)) in layout.iter().zip(&groups).enumerate() {
             let bytes = tensor.numel() / group.layers * tensor.kind().elt_size_in_bytes();
             if bytes < SLICE_BYTES {
@@ -261,16 +259,20 @@ impl Weights {
             } else {
                 slices.extend((0..group.layers as i64).map(|layer| tensor.narrow(0, layer, 1)));
             }
-            is_output.resize(slices.len(), group.is_output);
             group_of.resize(slices.len(), at);
         }
         let flat = slices.iter().map(|t| t.view([t.size()[0] * lanes, t.size()[2] * t.size()[3]])).collect();
-        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, group_of, flat }
+        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, group_of, flat }
     }
 
     /// Returns a copy of the lanes of `index` (int64), in that order. Indices may repeat.
     pub fn gather(&self, index: &Tensor) -> Weights {
         Weights::of(&self.layout, self.groups.iter().map(|g| g.index_select(1, index)).collect())
+    }
+
+    /// Whether a group belongs to the output layer of a built-in net.
+    pub fn is_output_group(&self, at: usize) -> bool {
+        self.layout[at].is_output
     }
 
     /// The number of norms per lane that `flat` gives: one for each layer of each group.

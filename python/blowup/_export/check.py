@@ -178,8 +178,12 @@ def _compare(made: _run.Step, told: Told, what: str) -> float:
         same = torch.equal(torch.isfinite(a), finite) and torch.equal(
             torch.nan_to_num(a[~finite], nan=1.5), torch.nan_to_num(b[~finite], nan=1.5)
         )
-        scale = max(float(b[finite].norm()), floor)
-        distance = float((a[finite] - b[finite]).norm()) if same else math.inf
+        a, b = a[finite], b[finite]
+        # In units of the largest number, since the square of one above 1e154 is infinite.
+        unit = float(b.abs().max()) if b.numel() else 0.0
+        unit = max(unit, floor) or 1.0
+        scale = max(float((b / unit).norm()), floor / unit)
+        distance = float((a / unit - b / unit).norm()) if same else math.inf
         relative = distance / scale if distance else 0.0
         if not relative <= TOLERANCE:
             raise Refused(
@@ -187,8 +191,8 @@ def _compare(made: _run.Step, told: Told, what: str) -> float:
             )
         return relative
 
-    norms = [float(g.norm()) for g in told.gradients.values()]
-    total = math.sqrt(sum(n * n for n in norms if math.isfinite(n)))
+    norms = [_norm([g]) for g in told.gradients.values()]
+    total = math.hypot(*(n for n in norms if math.isfinite(n)))
     worst = differ("the loss", made.loss, told.loss, floor=1e-6 * total)
     # A gradient that is 0 but for rounding, such as that of a bias before batch norm, is compared
     # with the others; and all of them with the loss, for one that does not depend on the weights.
@@ -210,7 +214,13 @@ def _of_lane(step: _run.Step, lane: int) -> _run.Step:
 
 
 def _norm(tensors: Iterable[torch.Tensor]) -> float:
-    return math.sqrt(sum(float(x.detach().norm()) ** 2 for x in tensors))
+    return math.hypot(*(_norm_of_one(x.detach()) for x in tensors))
+
+
+def _norm_of_one(x: torch.Tensor) -> float:
+    """The norm, in units of the largest number: the square of one above 1e154 is infinite."""
+    unit = float(x.abs().max()) if x.numel() else 0.0
+    return unit * float((x / unit).norm()) if 0 < unit < math.inf else unit
 
 
 def _one(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

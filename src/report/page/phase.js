@@ -4,7 +4,7 @@ const FEW = 5;
 const MOST_PANELS = 120;
 let panels = [];
 
-const metricNow = () => RATES.find((m) => m.name === state.metric) ?? MEDIANS.find((m) => m.name === state.metric);
+const metricNow = () => [...RATES, ...MEDIANS, ...SENSITIVITY].find((m) => m.name === state.metric);
 const isRate = (metric) => metric.hits !== undefined;
 
 function drawPickers() {
@@ -17,6 +17,7 @@ function drawPickers() {
   const metrics = [
     { group: "shares", options: RATES.map((m) => [m.name, m.title]) },
     { group: "medians", options: MEDIANS.map((m) => [m.name, m.title]) },
+    ...(SENSITIVITY.length ? [{ group: "others", options: SENSITIVITY.map((m) => [m.name, m.title]) }] : []),
   ];
   byId("phase-pickers").replaceChildren(
     picker("x", none, state.x, set("x")),
@@ -66,6 +67,10 @@ function phaseValues(cells, rows, metric) {
     return values;
   }
   const members = grouped(rows, cells.cellOf, n);
+  if (metric.axis) {
+    for (let cell = 0; cell < n; cell++) values[cell] = sensitivity(metric, members(cell));
+    return values;
+  }
   for (let cell = 0; cell < n; cell++) {
     const counted = members(cell).filter((row) => data.verdict[row] < LOST && !(metric.zeroIsEmpty && metric.values[row] === 0));
     values[cell] = median(sortedValues(metric, counted)) ?? NaN;

@@ -17,6 +17,13 @@ const EPOCHS = [
 ];
 const MEDIANS = [...EPOCHS, ...data.measures.map((measure) => ({ ...measure, title: `${measure.name} (median)` }))];
 
+/** How much the learning rate matters, if there is one and the losses are on the page. */
+const SENSITIVITY = (() => {
+  const axis = axisNamed("lr");
+  const [initial, last] = ["loss_initial", "loss_final"].map((name) => data.measures.find((measure) => measure.name === name));
+  return axis && initial && last ? [{ name: "lr_sensitivity", title: "learning-rate sensitivity", axis, initial, last }] : [];
+})();
+
 /** As `blowup plot` chooses: the two numeric axes with most values, then the first axes of names. */
 function defaults() {
   const numeric = causes.filter((axis) => axis.numeric);

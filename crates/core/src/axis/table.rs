@@ -272,13 +272,7 @@ axes! {
         text: "The units of a hidden layer, or the numbers of a transformer's token.",
         also: &["hidden", "hidden_size"],
         get: |trial| trial.network.width().map(|width| Integer(width as u64)),
-        set: |trial, value| match &mut trial.network {
-            Network::Mlp { width, .. }
-            | Network::Rnn { width, .. }
-            | Network::Gated { width, .. }
-            | Network::Transformer(Transformer { width, .. }) => *width = size(value),
-            Network::Linear | Network::Bundle => panic!("this network has no width"),
-        },
+        set: |trial, value| trial.network.set_width(size(value)),
         ..PLAIN
     },
     Activation: Axis {
@@ -316,7 +310,7 @@ axes! {
     Heads: Axis {
         kind: Kind::Integer { min: 1, max: 100_000 },
         default: Is(Integer(4)),
-        identity: Added(24),
+        identity: Added(25),
         title: "heads",
         also: &["num_heads", "n_head", "nhead"],
         ..of_transformer!(
@@ -328,7 +322,7 @@ axes! {
     Attention: Axis {
         kind: one_of(Attention::NAMES),
         default: Is(Text("causal")),
-        identity: Added(25),
+        identity: Added(26),
         title: "attention",
         ..of_transformer!(
             "attention", "Which tokens a token attends to: itself and those before it (causal), or all (full).",
@@ -339,7 +333,7 @@ axes! {
     AttentionScale: Axis {
         kind: LOGIT_SCALE,
         default: Is(Text("standard")),
-        identity: Added(26),
+        identity: Added(27),
         title: "attention scale",
         ..of_transformer!(
             "attention_scale", "The factor of the product of a query and a key: 1/sqrt(d) in standard and 1/d in mup, where d is the width of a head, or a number. The column has the number.",
@@ -357,7 +351,7 @@ axes! {
     QkNorm: Axis {
         kind: Kind::Boolean,
         default: Is(Boolean(false)),
-        identity: Added(27),
+        identity: Added(28),
         title: "QK norm",
         ..of_transformer!(
             "qk_norm", "Whether the queries and the keys of each head are normalized to a root mean square of 1, times a learned scale (Dehghani 2023).",
@@ -368,7 +362,7 @@ axes! {
     LogitSoftcap: Axis {
         kind: CAP,
         default: Is(Float(f64::INFINITY)),
-        identity: Added(28),
+        identity: Added(29),
         title: "cap of the attention logits",
         also: &["attn_logit_softcapping", "softcap"],
         ..of_transformer!(
@@ -383,10 +377,10 @@ axes! {
     MlpRatio: Axis {
         kind: NOT_NEGATIVE,
         default: Is(Float(4.0)),
-        identity: Added(29),
+        identity: Added(30),
         title: "hidden units of the MLP per width",
         ..of_transformer!(
-            "mlp_ratio", "The hidden units of each MLP as a multiple of the width, rounded to a whole number. At 0 the blocks have no MLP.",
+            "mlp_ratio", "The hidden units of each MLP as a multiple of the width, rounded to a whole number of at least 1. At 0 the blocks have no MLP.",
             |transformer| Float(transformer.mlp_ratio.0),
             |transformer, value| transformer.mlp_ratio = Exact(f64::of(value))
         )
@@ -394,7 +388,7 @@ axes! {
     Position: Axis {
         kind: one_of(Position::NAMES),
         default: Is(Text("learned")),
-        identity: Added(30),
+        identity: Added(31),
         title: "position",
         ..of_transformer!(
             "position", "How a token's place enters: by a learned vector that is added to its embedding (learned), not at all (none), or by a rotation of queries and keys (rope, Su 2021).",
@@ -405,7 +399,7 @@ axes! {
     Tied: Axis {
         kind: Kind::Boolean,
         default: Is(Boolean(false)),
-        identity: Added(31),
+        identity: Added(32),
         title: "tied embeddings",
         also: &["tie_word_embeddings"],
         ..of_transformer!(
@@ -609,9 +603,26 @@ axes! {
         rides: Rides::Shape,
         identity: Added(3),
         title: "parametrization",
-        text: "The factor of each layer's product: 1 in standard, 1/sqrt(fan_in) in ntk, the same in mean_field but 1/fan_in in its output layer. The last two go with init normal(1.0).",
+        text: "The factor of each layer's product: 1 in standard, 1/sqrt(fan_in) in ntk, the same in mean_field but 1/fan_in in its output layer. ntk and mean_field go with init normal(1.0). In mup (Yang and Hu 2021) the initialization and the learning rates go with the width, too: see below.",
         get: |trial| of_net(trial, Text(trial.parametrization.name())),
         set: |trial, value| trial.parametrization = known(value, Parametrization::from_name),
+        ..PLAIN
+    },
+    BaseWidth: Axis {
+        name: "base_width",
+        kind: Kind::Integer { min: 1, max: 1_000_000 },
+        default: OfTaker(Id::Parametrization, Parametrization::default_number),
+        needs: &[
+            BUILT_IN,
+            HIDDEN,
+            Need { axis: Id::Parametrization, test: Test::Taking(Parametrization::TAKES, "base_width") },
+        ],
+        rides: Rides::Shape,
+        identity: Added(24),
+        title: "base width (units a layer)",
+        text: "The width at which mup is the standard parametrization, and at which `lr` is to be tuned.",
+        get: |trial| trial.network.width().and_then(|_| trial.parametrization.number("base_width")),
+        set: |trial, value| trial.parametrization.set_number("base_width", value),
         ..PLAIN
     },
     Loss: Axis {
@@ -632,7 +643,7 @@ axes! {
         default: Is(Float(0.0)),
         needs: &[BUILT_IN, is(Id::Loss, &["cross_entropy"])],
         rides: Rides::Shape,
-        identity: Added(32),
+        identity: Added(33),
         title: "z-loss",
         text: "The factor of the mean of ln²(Z), which is added to the loss; Z is the sum of exp(logit) over the classes (Chowdhery 2022).",
         get: |trial| (trial.network != Network::Bundle && trial.loss == Loss::CrossEntropy).then_some(Float(trial.z_loss)),

@@ -1,19 +1,25 @@
 //! Compares a sweep with an earlier one, pair by pair. A trial's id stands for its configuration
-//! and seed, so the pairs are the rows of equal id. For each group there are two tests: whether
-//! more trials blow up (the exact test of McNemar), and whether those that blow up in both sweeps
-//! do so earlier (signed rank). Holm's method corrects each of the two over the groups, so each
-//! raises a false alarm with a chance of at most alpha.
+//! and seed, so the pairs are the rows of equal id. For each group there are three tests: whether
+//! more trials fail, whether more trials blow up (the exact test of McNemar), and whether those
+//! that blow up in both sweeps do so earlier (signed rank). Holm's method corrects each of them
+//! over the groups, so each raises a false alarm with a chance of at most alpha.
 //!
-//! The tests take the pairs as independent. They are not independent where they share a seed, since
-//! such trials share their random draws.
+//! Trials of one seed share their random draws, so their pairs are not independent. The tests take
+//! the seeds as independent: all pairs of a seed change sides together (`random_signs`). Where a
+//! group has one pair of each seed they are McNemar's test and Wilcoxon's. A few seeds can prove
+//! nothing, however many pairs they have; where the pairs would, the group fails too, since a gate
+//! never passes on what it could not see.
 
 use super::measure::SweepRows;
 use super::run::Run;
-use super::statistics::{detectable, holm, mcnemar, signed_rank};
+use super::statistics::{detectable, holm, random_signs, signed_ranks};
 use super::{Case, Code, Finding};
+use crate::failure::counted;
 use crate::record::Verdict;
 use crate::spec::expect::Baseline;
+use crate::spec::metric::Rate;
 use crate::verdict::Outcome;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The result of a comparison.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,33 +35,99 @@ pub struct BaselineComparison {
     pub changes: Vec<ChangedOutcome>,
     /// The level of Holm's first test, which is the strictest.
     pub level: f64,
-    /// The fewest changes for the worse that would be found in a group.
+    /// The fewest seeds, all with changes for the worse, that fail a group.
     pub detectable: u64,
     pub cases: Vec<Case>,
 }
+
+/// A rate that is compared.
+pub struct ComparedRate {
+    pub rate: Rate,
+    /// What the trials do that it counts, and what they did.
+    pub verbs: [&'static str; 2],
+}
+
+/// The rates that are compared.
+pub const RATES: [ComparedRate; 2] = [
+    ComparedRate { rate: Rate::Failure, verbs: ["fail", "failed"] },
+    ComparedRate { rate: Rate::Divergence, verbs: ["blow up", "blew up"] },
+];
 
 /// The pairs of one group.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GroupComparison {
     pub name: String,
     pub pairs: u64,
-    /// The number of pairs that blew up before.
-    pub before: u64,
-    /// The number of pairs that blow up now.
-    pub now: u64,
-    /// The number of pairs that blow up now and did not before.
-    pub newly: u64,
-    /// The number of pairs that blew up before and do not now.
-    pub no_longer: u64,
-    /// The adjusted p-value of McNemar's test.
-    pub p: f64,
+    /// The number of seeds of the pairs.
+    pub seeds: u64,
+    /// In the order of [`RATES`].
+    pub rates: [RateComparison; 2],
     /// The number of pairs that crossed the divergence threshold in both sweeps. `earlier` and
     /// `later` of them did so in another epoch than before.
     pub both: u64,
     pub earlier: u64,
     pub later: u64,
-    /// The adjusted p-value of the signed-rank test of the epochs.
-    pub p_epoch: f64,
+    /// The signed-rank test of the epochs.
+    pub epoch: Test,
+}
+
+/// The pairs of one group, as a rate counts them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RateComparison {
+    /// The number of pairs that the rate counted before.
+    pub before: u64,
+    /// The number of pairs that it counts now.
+    pub now: u64,
+    /// The number of pairs that it counts now and did not before.
+    pub newly: u64,
+    /// The number of pairs that it counted before and does not now.
+    pub no_longer: u64,
+    /// McNemar's test of them.
+    pub test: Test,
+}
+
+/// The result of a test of a group.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Test {
+    /// The p-value where the seeds are independent, adjusted over the groups.
+    pub p: f64,
+    /// The same where each pair was independent.
+    pub p_of_pairs: f64,
+}
+
+impl Test {
+    /// Whether the result fails a group of so many seeds: where p is at most alpha, and where the
+    /// seeds are fewer than can make it so though the pairs, each for itself, would do it.
+    pub fn fails(self, seeds: u64, needed: u64, alpha: f64) -> bool {
+        self.p <= alpha || seeds < needed && self.p_of_pairs <= alpha
+    }
+}
+
+/// What a test takes: for each pair a number that is above 0 for the worse, and its seed's cluster.
+#[derive(Default)]
+struct Signs {
+    pairs: Vec<i64>,
+    clusters: Vec<u16>,
+}
+
+impl Signs {
+    /// The sum over the pairs of each seed.
+    fn by_seed(&self) -> Vec<i64> {
+        let mut sums = BTreeMap::new();
+        for (number, cluster) in self.pairs.iter().zip(&self.clusters) {
+            *sums.entry(cluster).or_insert(0) += number;
+        }
+        sums.into_values().collect()
+    }
+}
+
+/// Tests every group, and adjusts the p-values over them.
+fn tests(groups: &[Signs], settings: &Baseline) -> Vec<Test> {
+    let of = |numbers: &dyn Fn(&Signs) -> Vec<i64>| {
+        holm(&groups.iter().map(|group| random_signs(&numbers(group), settings.direction)).collect::<Vec<_>>())
+    };
+    let (seeds, pairs) = (of(&Signs::by_seed), of(&|group| group.pairs.clone()));
+    seeds.into_iter().zip(pairs).map(|(p, p_of_pairs)| Test { p, p_of_pairs }).collect()
 }
 
 /// A pair whose outcomes differ.
@@ -86,55 +158,81 @@ pub fn compare(settings: &Baseline, rows: SweepRows<'_>, earlier: &Run) -> Basel
     if other_grid {
         return comparison;
     }
-    let (mut rates, mut epochs) = (Vec::new(), Vec::new());
+    let (mut rates, mut epochs) = ([Vec::new(), Vec::new()], Vec::new());
     for members in &rows.roster.baseline {
         let mut group = GroupComparison { name: members.name.clone(), ..GroupComparison::default() };
-        let sooner = pair(&members.places, rows.run, earlier, &mut group, &mut comparison);
-        rates.push(mcnemar(group.newly, group.no_longer, settings.direction));
-        epochs.push(signed_rank(&sooner, settings.direction));
+        for (at, compared) in RATES.iter().enumerate() {
+            let signs = signs_of(&members.places, rows, earlier, compared.rate, &mut group.rates[at]);
+            group.pairs = signs.pairs.len() as u64;
+            group.seeds = BTreeSet::from_iter(&signs.clusters).len() as u64;
+            rates[at].push(signs);
+        }
+        epochs.push(epochs_apart(&members.places, rows, earlier, &mut group));
         comparison.pairs += group.pairs;
         comparison.groups.push(group);
+        comparison.changes.extend(changes(&members.places, rows.run, earlier));
     }
     comparison.level = settings.alpha / comparison.groups.len().max(1) as f64;
     comparison.detectable = detectable(comparison.level, settings.direction);
-    for ((group, p), p_epoch) in comparison.groups.iter_mut().zip(holm(&rates)).zip(holm(&epochs)) {
-        (group.p, group.p_epoch) = (p, p_epoch);
-        comparison.cases.extend([rate(group, settings), epoch(group, settings)]);
+    for (at, signs) in rates.iter().enumerate() {
+        for (group, test) in comparison.groups.iter_mut().zip(tests(signs, settings)) {
+            group.rates[at].test = test;
+        }
+    }
+    for (group, test) in comparison.groups.iter_mut().zip(tests(&epochs, settings)) {
+        group.epoch = test;
+    }
+    for group in &comparison.groups {
+        let bar = Bar { settings, seeds: comparison.detectable };
+        comparison
+            .cases
+            .extend(RATES.iter().zip(&group.rates).map(|(compared, rate)| rated(compared, rate, group, &bar)));
+        comparison.cases.push(epoch(group, &bar));
     }
     comparison.cases.push(changed(&comparison, settings));
     comparison
 }
 
-/// Counts the pairs of a group. Returns by how many epochs each pair diverged sooner than before.
-fn pair(
-    places: &[u32],
-    run: &Run,
-    earlier: &Run,
-    group: &mut GroupComparison,
-    comparison: &mut BaselineComparison,
-) -> Vec<f64> {
-    let mut sooner = Vec::new();
-    for place in places {
-        let (Some(before), Some(now)) = (earlier.outcome(*place), run.outcome(*place)) else {
-            continue;
-        };
-        group.pairs += 1;
-        group.before += u64::from(before.blew_up());
-        group.now += u64::from(now.blew_up());
-        group.newly += u64::from(now.blew_up() && !before.blew_up());
-        group.no_longer += u64::from(before.blew_up() && !now.blew_up());
-        if before != now {
-            comparison.changes.push(ChangedOutcome { place: *place, before, now });
-        }
-        let epochs = [earlier, run].map(|run| run.column(COLUMN)[*place as usize]);
+/// The places whose trial has a verdict in both sweeps, with the two outcomes.
+fn pairs<'a>(places: &'a [u32], run: &'a Run, earlier: &'a Run) -> impl Iterator<Item = (u32, Outcome, Outcome)> + 'a {
+    places.iter().filter_map(|place| Some((*place, earlier.outcome(*place)?, run.outcome(*place)?)))
+}
+
+fn changes(places: &[u32], run: &Run, earlier: &Run) -> Vec<ChangedOutcome> {
+    let changed = pairs(places, run, earlier).filter(|(_, before, now)| before != now);
+    changed.map(|(place, before, now)| ChangedOutcome { place, before, now }).collect()
+}
+
+/// Counts the pairs of a group as a rate does. Returns 1 for each that it counts newly, and -1 for
+/// each that it counts no longer.
+fn signs_of(places: &[u32], rows: SweepRows<'_>, earlier: &Run, rate: Rate, counts: &mut RateComparison) -> Signs {
+    let mut signs = Signs::default();
+    for (place, before, now) in pairs(places, rows.run, earlier) {
+        let (before, now) = (rate.counts(before), rate.counts(now));
+        counts.before += u64::from(before);
+        counts.now += u64::from(now);
+        counts.newly += u64::from(now && !before);
+        counts.no_longer += u64::from(before && !now);
+        signs.pairs.push(i64::from(now) - i64::from(before));
+        signs.clusters.push(rows.roster.clusters[place as usize]);
+    }
+    signs
+}
+
+/// The signed ranks of the epochs by which each pair diverged sooner than before.
+fn epochs_apart(places: &[u32], rows: SweepRows<'_>, earlier: &Run, group: &mut GroupComparison) -> Signs {
+    let (mut sooner, mut clusters) = (Vec::new(), Vec::new());
+    for (place, ..) in pairs(places, rows.run, earlier) {
+        let epochs = [earlier, rows.run].map(|run| run.column(COLUMN)[place as usize]);
         if let [Some(before), Some(now)] = epochs {
             sooner.push(before - now);
+            clusters.push(rows.roster.clusters[place as usize]);
         }
     }
     group.both = sooner.len() as u64;
     group.earlier = sooner.iter().filter(|d| **d > 0.0).count() as u64;
     group.later = sooner.iter().filter(|d| **d < 0.0).count() as u64;
-    sooner
+    Signs { pairs: signed_ranks(&sooner), clusters }
 }
 
 /// Checks that the earlier sweep has trials of this grid, each once and with a verdict.
@@ -166,63 +264,79 @@ fn comparable(comparison: &BaselineComparison, rows: SweepRows<'_>, earlier: &Ru
     ]
 }
 
-fn rate(group: &GroupComparison, settings: &Baseline) -> Case {
-    let message = format!(
-        "{} of {} trials blow up{}, {} did: {} newly, {} no longer; p = {:.2e}",
-        group.now,
-        group.pairs,
-        at(group),
-        group.before,
-        group.newly,
-        group.no_longer,
-        group.p
-    );
-    tested(
-        "divergence rate",
-        "McNemar p (Holm)",
-        group,
-        (group.p, group.pairs),
-        (settings, Code::BaselineRegressed),
-        message,
-    )
+/// What a group needs to fail a test.
+struct Bar<'a> {
+    settings: &'a Baseline,
+    /// The fewest seeds that can do it.
+    seeds: u64,
 }
 
-fn epoch(group: &GroupComparison, settings: &Baseline) -> Case {
+fn rated(compared: &ComparedRate, rate: &RateComparison, group: &GroupComparison, bar: &Bar<'_>) -> Case {
+    let [does, did] = compared.verbs;
     let message = format!(
-        "of {} trials that cross the divergence threshold in both{}, {} do so earlier and {} later; p = {:.2e}",
+        "{} of {} trials {does}{}, {} {did} before: {} newly, {} no longer",
+        rate.now,
+        group.pairs,
+        at(group),
+        rate.before,
+        rate.newly,
+        rate.no_longer
+    );
+    let finding = bar.finding(rate.test, group.seeds, Code::BaselineRegressed, message);
+    let name = compared.rate.name().replace('_', " ");
+    tested(&name, "McNemar p (Holm)", group, (rate.test.p, group.pairs), bar, finding)
+}
+
+fn epoch(group: &GroupComparison, bar: &Bar<'_>) -> Case {
+    let message = format!(
+        "of {} trials that cross the divergence threshold in both{}, {} do so earlier and {} later",
         group.both,
         at(group),
         group.earlier,
-        group.later,
-        group.p_epoch
+        group.later
     );
-    let result = (group.p_epoch, group.both);
-    tested("epoch of divergence", "signed-rank p (Holm)", group, result, (settings, Code::BaselineEpoch), message)
+    let finding = bar.finding(group.epoch, group.seeds, Code::BaselineEpoch, message);
+    tested("epoch of divergence", "signed-rank p (Holm)", group, (group.epoch.p, group.both), bar, finding)
 }
 
-/// The case of a test of a group, which fails if p is at most alpha. `result` is p and the number
-/// of pairs.
+impl Bar<'_> {
+    /// The finding of a test that fails a group.
+    fn finding(&self, test: Test, seeds: u64, code: Code, message: String) -> Option<Finding> {
+        let (alpha, needed, have) = (self.settings.alpha, self.seeds, counted(seeds, "seed"));
+        test.fails(seeds, needed, alpha).then(|| match test.p <= alpha {
+            true => Finding { code, message: format!("{message}; p = {:.2e} over {have}", test.p) },
+            false => Finding {
+                code: Code::BaselineFewSeeds,
+                message: format!(
+                    "{message}; {have} cannot tell this from chance, {needed} or more can: train more in both sweeps"
+                ),
+            },
+        })
+    }
+}
+
+/// The case of a test of a group. `result` is p and the number of pairs.
 fn tested(
     name: &str,
     metric: &str,
     group: &GroupComparison,
     result: (f64, u64),
-    fails: (&Baseline, Code),
-    message: String,
+    bar: &Bar<'_>,
+    finding: Option<Finding>,
 ) -> Case {
-    let ((p, n), (settings, code)) = (result, fails);
+    let (p, n) = result;
     Case {
         name: format!("baseline: {name}"),
         group: group.name.clone(),
         metric: metric.to_owned(),
-        expected: format!("> {}", settings.alpha),
+        expected: format!("> {}", bar.settings.alpha),
         measured: Some(p),
         interval: None,
-        seeds: None,
+        seeds: Some(group.seeds),
         n,
         empty: 0,
-        finding: (p <= settings.alpha).then_some(Finding { code, message }),
-        place: Some(settings.span.start),
+        finding,
+        place: Some(bar.settings.span.start),
     }
 }
 

@@ -9,6 +9,8 @@ use crate::record::is_recorded;
 use crate::spec::Spec;
 use crate::spec::metric::{Expr, Formula, Function, Metric, Rate, What};
 use crate::summary::BySeed;
+use crate::summary::sensitivity::{self, LossCurve};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The value of a metric, and what it was measured on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,7 +21,8 @@ pub struct Estimate {
     pub interval: Option<(f64, f64)>,
     /// The number of seeds among the trials of a rate.
     pub seeds: Option<u64>,
-    /// The number of values that went into it: one for each trial, or for each layer of each trial.
+    /// The number of values that went into it: one for each trial, or for each layer of each trial,
+    /// or for each curve of trials that differ in their learning rate alone.
     /// For a count it is the number of those that could have a value.
     pub n: u64,
     /// The number of those that were left out because a cell is empty.
@@ -44,6 +47,7 @@ pub struct SweepRows<'a> {
 pub fn measure(metric: &Metric, places: &[u32], rows: SweepRows<'_>) -> Estimate {
     match &metric.what {
         What::Rate(rate) => measure_rate(*rate, places, rows),
+        What::LrSensitivity => measure_sensitivity(places, rows),
         What::Aggregate(function, formula) => {
             let (mut values, mut empty) = (Vec::with_capacity(places.len()), 0);
             let observed = Observed::new(formula, rows);
@@ -78,6 +82,31 @@ fn measure_rate(rate: Rate, places: &[u32], rows: SweepRows<'_>) -> Estimate {
         seeds: Some(counted.seeds()),
         n,
         empty: 0,
+        nan: 0,
+        recordable: 0,
+        unrecorded: 0,
+    }
+}
+
+fn measure_sensitivity(places: &[u32], rows: SweepRows<'_>) -> Estimate {
+    let mut curves: BTreeMap<u32, LossCurve> = BTreeMap::new();
+    let mut seeds = BTreeSet::new();
+    let [lrs, initial, last] = sensitivity::COLUMNS.map(|name| rows.run.column(name));
+    for place in places.iter().filter(|place| rows.run.outcome(**place).is_some()) {
+        let at = *place as usize;
+        // A program's trial may have no learning rate.
+        if let Some(lr) = lrs[at] {
+            curves.entry(rows.roster.curves[at]).or_default().add(lr, initial[at], last[at]);
+            seeds.insert(rows.roster.clusters[at]);
+        }
+    }
+    let (value, n) = sensitivity::lr_sensitivity(curves.values());
+    Estimate {
+        value,
+        interval: None,
+        seeds: Some(seeds.len() as u64),
+        n,
+        empty: curves.len() as u64 - n,
         nan: 0,
         recordable: 0,
         unrecorded: 0,

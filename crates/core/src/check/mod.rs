@@ -38,6 +38,7 @@ pub enum Code {
     BaselineDuplicateTrials,
     BaselineRegressed,
     BaselineEpoch,
+    BaselineFewSeeds,
     BaselineChanged,
 }
 
@@ -55,6 +56,7 @@ impl Code {
             Code::BaselineDuplicateTrials => "baseline-duplicate-trials",
             Code::BaselineRegressed => "baseline-regressed",
             Code::BaselineEpoch => "baseline-epoch",
+            Code::BaselineFewSeeds => "baseline-few-seeds",
             Code::BaselineChanged => "baseline-changed",
         }
     }

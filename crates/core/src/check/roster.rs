@@ -1,7 +1,9 @@
 //! Goes once over the grid and finds the place of every trial in it, and the trials of each
 //! expectation, group by group.
 
+use crate::axis::{AxisSet, Id};
 use crate::spec::filter::{Attribute, Filter};
+use crate::spec::metric::What;
 use crate::spec::unmet::{self, Coverage, Unmet};
 use crate::spec::{Diagnostics, Mistake, Problems, Spec};
 use crate::summary::Clusters;
@@ -14,6 +16,9 @@ pub struct Roster {
     pub shapes: Vec<Dimensions>,
     /// The cluster of each trial's seed, by which intervals go.
     pub clusters: Vec<u16>,
+    /// The trials that differ in their learning rate alone have the same number. It is empty where
+    /// no expectation asks.
+    pub curves: Vec<u32>,
     places: HashMap<TrialId, u32>,
     /// The groups of each expectation, in the order of the spec.
     pub expects: Vec<Vec<TrialGroup>>,
@@ -50,6 +55,8 @@ impl Roster {
         let mut baseline = Grouping::new(&everything, &spec.baseline.by);
         let mut coverages: Vec<Coverage<'_>> =
             spec.expects.iter().map(|expect| Coverage::new(&expect.filter)).collect();
+        let asked = spec.expects.iter().any(|expect| expect.metric.what == What::LrSensitivity);
+        let mut curves = asked.then(|| Curves::new(&spec.axes));
         let mut trials = spec.grid().trials();
         while let Some((_, id, trial)) = trials.advance() {
             let place = ids.len() as u32;
@@ -58,6 +65,9 @@ impl Roster {
             let (depth, steps) = (trial.network.depth(), trial.network.recurrent_steps().unwrap_or(0));
             shapes.push(Dimensions { depth: depth as u64, steps: steps as u64 });
             clusters.push(seen.of(trial.seed) as u16);
+            if let Some(curves) = &mut curves {
+                curves.add(&trial);
+            }
             places.insert(id, place);
             for groups in expects.iter_mut().chain([&mut baseline]) {
                 groups.add(&trial, place);
@@ -65,7 +75,8 @@ impl Roster {
         }
         let expects = expects.into_iter().map(|groups| groups.all).collect();
         let unmet = coverages.iter().flat_map(Coverage::unmet).chain(trials.unmet()).collect();
-        Roster { ids, shapes, clusters, places, expects, baseline: baseline.all, unmet }
+        let curves = curves.map(|curves| curves.of).unwrap_or_default();
+        Roster { ids, shapes, clusters, curves, places, expects, baseline: baseline.all, unmet }
     }
 
     /// The place of a trial in the grid.
@@ -86,6 +97,34 @@ impl Roster {
             return Err(problems.report(text, file));
         }
         unmet::refuse(&self.unmet, &|column| spec.grid().values(column), text, file)
+    }
+}
+
+/// Numbers the trials by all that they are but for the learning rate.
+struct Curves {
+    /// The attributes but for the learning rate.
+    others: Vec<Attribute>,
+    numbers: HashMap<String, u32>,
+    of: Vec<u32>,
+}
+
+impl Curves {
+    fn new(known: &AxisSet) -> Curves {
+        let others = known.all().filter(|axis| axis.id != Id::Lr).map(Attribute::Axis);
+        Curves { others: others.chain([Attribute::Task]).collect(), numbers: HashMap::new(), of: Vec::new() }
+    }
+
+    fn add(&mut self, trial: &Trial) {
+        let lr = Attribute::Axis(Id::Lr.axis()).text(trial);
+        let texts = self.others.iter().map(|attribute| {
+            let text = attribute.text(trial);
+            // What has the learning rate because it was not set follows it.
+            let follows = matches!(attribute, Attribute::Axis(axis) if axis.id.follows() == Some(Id::Lr));
+            if follows && text == lr { String::new() } else { text }
+        });
+        let key = texts.collect::<Vec<_>>().join("\n");
+        let next = self.numbers.len() as u32;
+        self.of.push(*self.numbers.entry(key).or_insert(next));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Shows a gate to people: a table of what was checked, then what failed, and then one line to
 //! remember.
 
-use super::baseline::{BaselineComparison, GroupComparison};
+use super::baseline::{BaselineComparison, RATES};
 use super::roster::Roster;
 use super::{Case, Gate};
 use crate::failure::{counted, printable};
@@ -82,7 +82,7 @@ pub fn comparison(comparison: &BaselineComparison, context: &ComparisonContext<'
         Direction::Any => "two-sided",
     };
     let _ = writeln!(text, "\n{}", rates(comparison, settings.alpha));
-    let _ = write!(text, "{}", epochs(&comparison.groups, settings.alpha));
+    let _ = write!(text, "{}", epochs(comparison, settings.alpha));
     let _ = writeln!(
         text,
         "\np: exact McNemar, and signed-rank for the epoch of divergence, {sides}; Holm over {} at alpha {}",
@@ -91,34 +91,33 @@ pub fn comparison(comparison: &BaselineComparison, context: &ComparisonContext<'
     );
     let _ = writeln!(
         text,
-        "detectable: the fewest changes, all for the worse, that fail a group (p <= {})",
+        "pairs of one seed share their draws: they count as one, so a group fails with {} at the least (p <= {})",
+        counted(comparison.detectable, "seed"),
         short(comparison.level)
     );
-    let _ =
-        writeln!(text, "pairs that share a seed share their draws, so they are not independent: p can be too small");
     text
 }
 
 fn rates(comparison: &BaselineComparison, alpha: f64) -> String {
-    let head = ["", "group", "pairs", "blew up", "blow up now", "newly", "no longer", "p", "detectable"];
-    let rows = comparison.groups.iter().map(|group| {
-        let detectable = match comparison.detectable {
-            fewest if fewest > group.pairs => "none: too few pairs".to_owned(),
-            fewest => format!("{fewest} ({:.2}%)", 100.0 * fewest as f64 / group.pairs as f64),
-        };
-        let counts = [group.pairs, group.before, group.now, group.newly, group.no_longer].map(|n| n.to_string());
-        let [pairs, before, now, newly, no_longer] = counts;
-        let verdict = passed(group.p > alpha);
-        [verdict, group.name.clone(), pairs, before, now, newly, no_longer, short(group.p), detectable]
+    let head = ["", "group", "pairs", "seeds", "rate", "before", "now", "newly", "no longer", "p"];
+    let rows = comparison.groups.iter().flat_map(|group| {
+        RATES.iter().zip(&group.rates).map(move |(compared, rate)| {
+            let counts = [group.pairs, group.seeds, rate.before, rate.now, rate.newly, rate.no_longer];
+            let [pairs, seeds, before, now, newly, no_longer] = counts.map(|n| n.to_string());
+            let fails = rate.test.fails(group.seeds, comparison.detectable, alpha);
+            let (verdict, name) = (passed(!fails), compared.rate.name().to_owned());
+            [verdict, group.name.clone(), pairs, seeds, name, before, now, newly, no_longer, short(rate.test.p)]
+        })
     });
     columns(&[head.map(str::to_owned)].into_iter().chain(rows).collect::<Vec<_>>())
 }
 
-fn epochs(groups: &[GroupComparison], alpha: f64) -> String {
+fn epochs(comparison: &BaselineComparison, alpha: f64) -> String {
     let head = ["", "group", "crossed in both", "earlier", "later", "p"];
-    let rows = groups.iter().map(|group| {
+    let rows = comparison.groups.iter().map(|group| {
         let [both, earlier, later] = [group.both, group.earlier, group.later].map(|n| n.to_string());
-        [passed(group.p_epoch > alpha), group.name.clone(), both, earlier, later, short(group.p_epoch)]
+        let fails = group.epoch.fails(group.seeds, comparison.detectable, alpha);
+        [passed(!fails), group.name.clone(), both, earlier, later, short(group.epoch.p)]
     });
     columns(&[head.map(str::to_owned)].into_iter().chain(rows).collect::<Vec<_>>())
 }

@@ -96,7 +96,8 @@ impl Footprint {
             * m.evaluated()
             * (kept_per_unit * m.units_of(1.0) + m.numbers);
         Footprint {
-            per_lane: peak * m.working_set() + PLACE * m.batch,
+            // The activations of epoch 0 are kept where later ones are compared with them.
+            per_lane: peak * m.working_set() + PLACE * m.batch + m.compared_units(record) * m.bytes,
             per_trial: kept + late,
             per_seed,
             // The data is drawn before anything is differentiated twice, and text is made after all

@@ -136,11 +136,20 @@ impl Workload {
         if self.is_fresh { Task::EVALUATION_SAMPLES as f64 } else { self.samples }
     }
 
+    /// Whether every batch is all of the data, the same in every step.
+    fn is_full_batch(&self) -> bool {
+        self.batch == self.samples && !self.is_fresh
+    }
+
     /// The forward passes for the initial and the final loss. There are none where every batch is
     /// all of the data.
     pub fn evaluation_passes(&self) -> f64 {
-        let full = self.batch == self.samples && !self.is_fresh;
-        if full { 0.0 } else { 2.0 * (self.evaluated() / self.batch).ceil() }
+        if self.is_full_batch() { 0.0 } else { 2.0 * (self.evaluated() / self.batch).ceil() }
+    }
+
+    /// The units whose activations in epoch 0 are kept.
+    pub fn compared_units(&self, record: &Record) -> f64 {
+        if self.is_full_batch() && record.layers.at(0) { self.units } else { 0.0 }
     }
 
     /// The `units` of so many samples.

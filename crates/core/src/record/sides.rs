@@ -96,7 +96,7 @@ pub static EPOCH: [Column<EpochRow>; 9] = [
 ];
 
 /// The columns of `layers.csv`.
-pub static LAYER: [Column<LayerRow>; 10] = [
+pub static LAYER: [Column<LayerRow>; 11] = [
     About { name: "epoch", unit: "epoch", text: "The epoch; 0 is before any update.", is_key: true, ..PLAIN }
         .integer(|row| Some(row.epoch)),
     About {
@@ -147,6 +147,14 @@ pub static LAYER: [Column<LayerRow>; 10] = [
         ..PLAIN
     }
     .float(|row| Some(row.weight_norm)),
+    About {
+        name: "activation_change",
+        unit: "root mean square",
+        text: "The root mean square of what the layer hands on minus what it handed on in epoch 0, over batch and width.",
+        empty: "unless every batch is all of the data, the same in every epoch, and epoch 0 is recorded",
+        ..PLAIN
+    }
+    .float(|row| row.activation_change),
     About {
         name: "attention_logit_max",
         unit: "logit",

@@ -6,6 +6,7 @@ use super::block::{Axes, AxisKey, AxisSetting};
 use super::bundle::{self, KnownBundle};
 use super::dial::{self, Cell, Dial};
 use super::held;
+use super::pairs;
 use super::report::Problems;
 use super::source::Span;
 use super::task::TaskDraft;
@@ -50,7 +51,7 @@ impl View<'_> {
         Some(values)
     }
 
-    fn default(&self, id: Id) -> Option<Vec<Value>> {
+    pub fn default(&self, id: Id) -> Option<Vec<Value>> {
         match id.axis().default {
             _ if self.of_program => Some(Vec::new()),
             Default::Is(value) => Some(vec![value]),
@@ -248,7 +249,7 @@ pub fn check(view: &View, bundles: &[KnownBundle], problems: &mut Problems) {
     scale(view, problems);
     held::check(view, bundles, problems);
     threshold(view, problems);
-    updates(view, problems);
+    pairs::check(view, problems);
     divided(view, problems);
 }
 
@@ -395,29 +396,6 @@ fn threshold(view: &View, problems: &mut Problems) {
         && view.values(Id::ClipThreshold).is_some_and(|v| v.iter().any(beyond))
     {
         problems.push(view.place(Id::ClipThreshold), dial::no_percentile());
-    }
-}
-
-/// Reports a clip of updates under an optimizer that keeps no mean of squares. Where both axes
-/// stand in one dial, they are taken row by row.
-fn updates(view: &View, problems: &mut Problems) {
-    let is_update = |value: &Value| *value == Value::Text("update");
-    let is_adam = |value: &Value| matches!(value, Value::Text("adam" | "adamw"));
-    let others = match view.given(Id::Clip) {
-        Some(given) if given.dial.axes().contains(&Id::Optimizer) => {
-            let [clips, optimizers] = [Id::Clip, Id::Optimizer].map(|id| given.dial.cells(id));
-            let value = |cell: Option<Cell>| cell.map(|cell| cell.value);
-            let mut rows = clips.into_iter().map(value).zip(optimizers.into_iter().map(value));
-            rows.any(|(clip, optimizer)| clip.is_some_and(|v| is_update(&v)) && !optimizer.is_some_and(|v| is_adam(&v)))
-        }
-        Some(_) | None => {
-            view.can_be(Id::Clip, "update") && view.values(Id::Optimizer).is_some_and(|v| !v.iter().all(is_adam))
-        }
-    };
-    if others {
-        let hint = "the other optimizers keep no corrected mean of squares to measure an update by; put clip = \"update(1.0)\" \
-                    in a block of adam and adamw alone";
-        problems.add(view.place(Id::Clip), "`clip` update needs the `optimizer` adam or adamw", hint);
     }
 }
 

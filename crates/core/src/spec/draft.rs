@@ -10,8 +10,10 @@ use super::report::{Mistake, Problems, excerpt};
 use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
 use super::task::{self, TaskDraft};
+use super::variant::Table;
 use crate::axis::AxisSet;
 use crate::trial::Budget;
+use std::collections::HashMap;
 
 /// What the top of the spec or a block says beside its axes.
 #[derive(Debug, Default)]
@@ -156,9 +158,12 @@ fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], known: &AxisSet
 /// The most values that the lists of all blocks may have.
 const MOST_LISTED: u64 = 4 * LISTED;
 
-/// Reads `[[grid]]`. `global` has the settings at the top of the spec.
+/// Reads the blocks, which are the `tables` of `[[grid]]` and those that the variants make of them.
+/// `global` has the settings at the top of the spec.
+#[expect(clippy::too_many_arguments, reason = "they are the parts of a spec, which are read into different places")]
 pub fn drafts(
     grid: &Node,
+    tables: &[Table<'_>],
     base: &Axes,
     global: &Settings,
     known: &AxisSet,
@@ -166,9 +171,10 @@ pub fn drafts(
     open: Sources,
     problems: &mut Problems,
 ) -> Vec<Draft> {
-    let tables = settings::tables("grid", grid, problems);
     let (mut drafts, mut listed) = (Vec::new(), 0);
-    for (span, entries) in tables {
+    // A block and its variants share a task, whose file is read once.
+    let mut tasks: HashMap<usize, Setting<usize>> = HashMap::new();
+    for Table { span, entries } in tables {
         let (own, others) = block::axes(entries, known, problems);
         let mut settings = Settings::default();
         for entry in others {
@@ -178,7 +184,14 @@ pub fn drafts(
                     let patterns = problems.keep(&entry.value.span, settings::patterns(&entry.value));
                     settings.init_parameters = patterns.map(|patterns| (patterns, entry.value.span.clone()));
                 }
-                _ if setting(&mut settings, entry, plans, open, problems) => {}
+                "task" if tasks.contains_key(&entry.value.span.start) => {
+                    settings.task = tasks[&entry.value.span.start].clone();
+                }
+                _ if setting(&mut settings, entry, plans, open, problems) => {
+                    if entry.key == "task" {
+                        tasks.insert(entry.value.span.start, settings.task.clone());
+                    }
+                }
                 key => unknown_axis(entry, key, &key::names(&key::BLOCK), known, problems),
             }
         }
@@ -189,12 +202,12 @@ pub fn drafts(
         listed += base.listed() + own.listed();
         if listed > MOST_LISTED {
             let message = format!("the lists of all blocks have more than {MOST_LISTED} values");
-            problems.add(&span, message, "those of [base] count in every block; take ranges, or several specs");
+            problems.add(span, message, "those of [base] count in every block; take ranges, or several specs");
             break;
         }
         drafts.push(Draft {
             axes: own.over(base, known),
-            span,
+            span: span.clone(),
             own,
             settings,
             of_program: known.of_program,
@@ -224,7 +237,8 @@ fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
 /// The most bytes of a label, which stands in every row of its block.
 pub const LONGEST_LABEL: usize = 1000;
 
-fn label(node: &Node) -> Result<String, Mistake> {
+/// Reads a label.
+pub fn label(node: &Node) -> Result<String, Mistake> {
     match node.raw.text() {
         Some(text) if text.chars().any(char::is_control) || text.len() > LONGEST_LABEL => Err(Mistake::new(
             format!("the label `{}` is not one plain line of at most {LONGEST_LABEL} bytes", excerpt(text)),

@@ -1,7 +1,9 @@
 //! Reads the text of a metric: it is split into tokens and parsed by precedence climbing. Every
 //! mistake knows the bytes where it is. The first mistake ends the reading.
 
-use super::metric::{Expr, Formula, Function, IndexRange, LayerTerm, Metric, Operator, RangeEnd, Rate, Unary, What};
+use super::metric::{
+    Expr, Formula, Function, IndexRange, LR_SENSITIVITY, LayerTerm, Metric, Operator, RangeEnd, Rate, Unary, What,
+};
 use super::report::{Mistake, excerpt};
 use super::source::Span;
 use crate::axis::AxisSet;
@@ -54,6 +56,10 @@ fn what(text: &str, axes: &AxisSet) -> Result<What, Wrong> {
         reader.end()?;
         return Ok(What::Rate(rate));
     }
+    if name == LR_SENSITIVITY {
+        reader.end()?;
+        return Ok(What::LrSensitivity);
+    }
     let Some(function) = Function::ALL.into_iter().find(|function| function.name() == name) else {
         return Err((span, not_a_metric(name, axes)));
     };
@@ -82,7 +88,8 @@ fn not_a_metric(name: &str, axes: &AxisSet) -> Mistake {
         return Mistake::new(message, format!("say what to make of them, for example mean({name}) or max({name})"));
     }
     let rates = Rate::ALL.iter().map(|rate| rate.name());
-    let known: Vec<&str> = rates.chain(Function::ALL.iter().map(|function| function.name())).collect();
+    let functions = Function::ALL.iter().map(|function| function.name());
+    let known: Vec<&str> = rates.chain([LR_SENSITIVITY]).chain(functions).collect();
     Mistake::unknown(format!("`{}` is neither a rate nor a function", excerpt(name)), name, &known)
 }
 

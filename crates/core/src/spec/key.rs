@@ -51,6 +51,8 @@ pub enum Takes {
     Axes,
     /// Tables of axes and of the keys of `BLOCK`.
     Blocks,
+    /// Tables of axes and of the keys of `BLOCK` and `VARIANT`.
+    Variants,
     /// A table of conditions on trials.
     Filter,
     /// Tables of conditions on trials.
@@ -145,7 +147,7 @@ const SEEDS: Key = usual(
 const TASK: Key = key("task", Takes::Task, "What is learned: a table with a `kind` and the keys of that kind.");
 
 /// The keys at the top of the spec.
-pub const TOP: [Key; 14] = [
+pub const TOP: [Key; 15] = [
     required(key(
         "name",
         Takes::Name,
@@ -161,6 +163,11 @@ pub const TOP: [Key; 14] = [
         Takes::Blocks,
         "A block of trials: the product of its lists. Several blocks are concatenated. A block may have a task, epochs and seeds of its own.",
     )),
+    key(
+        "variant",
+        Takes::Variants,
+        "A change that every block is tried with: beside the blocks as they stand the grid has each of them with what the variant says in the place of what the block says.",
+    ),
     key("exclude", Takes::Filters, "Drops the trials that match every key of the table."),
     key("divergence", Takes::Table(&DIVERGENCE), "What counts as divergence. It is part of a trial's id."),
     key("record", Takes::Table(&RECORD), "What is written beside `runs.csv` and `summary.csv`."),
@@ -191,6 +198,11 @@ pub const BLOCK: [Key; 6] = [
     SEEDS,
     INIT_PARAMETERS,
 ];
+
+/// The keys of a variant, beside those of a block. Its label is put behind that of the block, and
+/// it must have one.
+pub const VARIANT: [Key; 1] =
+    [key("blocks", Takes::Texts, "The labels of the blocks that it is for. The default is all of them.")];
 
 /// The key of a block of bundles that says what `init` is for.
 pub const INIT_PARAMETERS: Key = key(

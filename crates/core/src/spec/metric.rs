@@ -2,7 +2,7 @@
 //! once per trial.
 //!
 //! ```text
-//! metric   = rate | function "(" formula ")"
+//! metric   = rate | "lr_sensitivity" | function "(" formula ")"
 //! rate     = failure_rate | divergence_rate | nonfinite_rate | relapse_rate | ruined_rate
 //!          | converged_rate | stalled_rate | unsettled_rate | untrained_rate
 //! function = mean | geomean | median | min | max | std | var | count
@@ -26,10 +26,13 @@
 //! `time` they are those of the rows that have no time step. Hidden layers of recurrent nets have
 //! one row per time step, so they need it.
 //!
+//! `lr_sensitivity` needs no formula (`summary::sensitivity`).
+//!
 //! This module has the types only; `formula` reads the text, and `check` measures.
 
 use crate::record::LAYER;
 use crate::record::column::abouts;
+use crate::summary::sensitivity;
 use crate::verdict::Outcome;
 
 /// A metric.
@@ -44,8 +47,13 @@ pub struct Metric {
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
     Rate(Rate),
+    /// How much the learning rate matters (`summary::sensitivity`).
+    LrSensitivity,
     Aggregate(Function, Formula),
 }
+
+/// The name of the metric `What::LrSensitivity`.
+pub const LR_SENSITIVITY: &str = "lr_sensitivity";
 
 /// A share of the trials with a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,6 +294,7 @@ impl Metric {
     pub fn columns(&self) -> &[&'static str] {
         match &self.what {
             What::Rate(_) => &[],
+            What::LrSensitivity => &sensitivity::COLUMNS,
             What::Aggregate(_, formula) => &formula.columns,
         }
     }
@@ -293,7 +302,7 @@ impl Metric {
     /// What it reads of `layers.csv`.
     pub fn layers(&self) -> &[LayerTerm] {
         match &self.what {
-            What::Rate(_) => &[],
+            What::Rate(_) | What::LrSensitivity => &[],
             What::Aggregate(_, formula) => &formula.layers,
         }
     }

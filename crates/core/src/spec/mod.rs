@@ -27,6 +27,7 @@ mod held;
 pub mod key;
 mod lone;
 pub mod metric;
+mod pairs;
 pub mod program;
 mod range;
 mod report;
@@ -38,6 +39,7 @@ mod text_task;
 mod transformer;
 pub mod unmet;
 pub mod value;
+mod variant;
 
 pub use report::Mistake;
 pub(crate) use report::Problems;
@@ -177,7 +179,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     let mut plans = Vec::new();
     let mut global = Settings::default();
     let (mut name, mut record, mut loss_ratio) = (None, Record::default(), None);
-    let (mut base, mut grid, mut excludes) = (Axes::default(), None, Vec::new());
+    let (mut base, mut grid, mut variants, mut excludes) = (Axes::default(), None, None, Vec::new());
     let (mut expects, mut baseline, mut recorded) = (Vec::new(), Baseline::default(), None);
     let written = entries.iter().find(|entry| entry.key == "program");
     let (program, known) = written.map_or_else(Default::default, |entry| program::read(&entry.value, open, problems));
@@ -188,6 +190,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
             "name" => name = problems.keep(&node.span, settings::name(node)),
             "base" => base = draft::base(node, &known, problems),
             "grid" => grid = Some(node),
+            "variant" => variants = Some(node),
             "exclude" => excludes = settings::excludes(node, &known, problems),
             "divergence" => loss_ratio = settings::divergence(node, problems),
             "record" => {
@@ -223,7 +226,8 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
         );
         return None;
     };
-    let drafts = draft::drafts(grid, &base, &global, &known, &mut plans, open, problems);
+    let tables = variant::tables(grid, variants, problems);
+    let drafts = draft::drafts(grid, &tables, &base, &global, &known, &mut plans, open, problems);
     if known.of_program {
         of_program(entries, &drafts, &plans, (&record, recorded), problems);
         if !problems.is_empty() {

@@ -1,13 +1,13 @@
-//! Checks what only a transformer can get wrong: sizes that do not fit together, names of norms that
-//! belong to other networks, and a text that is too short. Axes of one dial are taken row by row,
-//! the others each with each.
+//! Checks what only a transformer can get wrong: sizes that do not fit together, names of norms
+//! that belong to other networks, and a text that is too short. Axes of one dial are taken row by
+//! row, the others each with each.
 
 use super::check::View;
 use super::dial::Cell;
 use super::report::Problems;
 use crate::axis::{Default, Id};
 use crate::text::places;
-use crate::trial::{BlockNorm, Exact, Misfit, Norm, NormPosition, Placement, Position, Transformer, Value};
+use crate::trial::{BlockNorm, Misfit, Norm, NormPosition, Parametrization, Placement, Position, Transformer, Value};
 
 /// The most values of a dial, and the most combinations of values, that are looked at.
 const MOST_VALUES: usize = 1000;
@@ -65,8 +65,8 @@ fn norms(view: &View, problems: &mut Problems) {
 
 /// Reports sizes that do not fit together.
 fn sizes(view: &View, problems: &mut Problems) {
-    let all = [Id::Network, Id::Width, Id::Heads, Id::MlpRatio, Id::Position];
-    for id in [Id::Width, Id::Heads, Id::MlpRatio] {
+    let all = [Id::Network, Id::Width, Id::Heads, Id::Position];
+    for id in [Id::Width, Id::Heads] {
         if view.given(id).is_some_and(|given| given.dial.cells(id).iter().flatten().any(|cell| cell.per.is_some())) {
             let message = format!("`{}` of a transformer cannot be divided by another axis", id.name());
             return problems.add(view.place(id), message, "give it plain values, so that its sizes can be checked");
@@ -75,7 +75,7 @@ fn sizes(view: &View, problems: &mut Problems) {
     let mut told: Vec<Misfit> = Vec::new();
     let Some(rows) = combined(view, &all) else {
         let message = "these transformers have more sizes than can be checked";
-        let hint = format!("give each of `width`, `heads` and `mlp_ratio` at most {MOST_VALUES} values");
+        let hint = format!("give `width` and `heads` at most {MOST_VALUES} values each");
         return problems.add(view.place(Id::Width), message, hint);
     };
     for row in rows {
@@ -83,7 +83,6 @@ fn sizes(view: &View, problems: &mut Problems) {
             Some(Value::Text("transformer")),
             Some(Value::Integer(width)),
             Some(Value::Integer(heads)),
-            Some(Value::Float(ratio)),
             Some(Value::Text(position)),
         ] = row[..]
         else {
@@ -91,8 +90,7 @@ fn sizes(view: &View, problems: &mut Problems) {
         };
         let (width, heads) = (width as usize, heads as usize);
         let position = Position::from_name(position).unwrap_or(Position::None);
-        let mlp_ratio = Exact(ratio);
-        let misfit = Transformer { width, heads, mlp_ratio, position, ..Transformer::unset() }.misfit();
+        let misfit = Transformer { width, heads, position, ..Transformer::unset() }.misfit();
         let Some(misfit) = misfit.filter(|misfit| !told.contains(misfit)) else { continue };
         told.push(misfit);
         let zip = "where several widths stand, zip = [[\"width\", \"heads\"]] pairs them";
@@ -105,10 +103,6 @@ fn sizes(view: &View, problems: &mut Problems) {
                 let message = format!("rope cannot rotate heads of width {}", width / heads);
                 (Id::Position, message, "it rotates pairs of numbers: take a width of a head that is even".to_owned())
             }
-            Misfit::EmptyMlp => {
-                let message = format!("an mlp_ratio of {ratio:?} leaves no hidden unit at width {width}");
-                (Id::MlpRatio, message, "take a larger one, or 0 for blocks without an MLP".to_owned())
-            }
         };
         problems.add(view.place(id), message, hint);
     }
@@ -120,6 +114,14 @@ fn text(view: &View, problems: &mut Problems) {
     if plan.text().is_none() && view.values(Id::Tied).is_some_and(|tied| tied.contains(&Value::Boolean(true))) {
         let message = format!("the task `{}` has no tokens that inputs and outputs share", plan.kind.name());
         problems.add(view.place(Id::Tied), message, "tied = true is for the task text");
+    }
+    let tied = |row: &Vec<Option<Value>>| row[0] == Some(Value::Boolean(true));
+    let standard = Some(Value::Text(Parametrization::Standard.name()));
+    let rows = combined(view, &[Id::Tied, Id::Parametrization]).unwrap_or_default();
+    if rows.iter().any(|row| tied(row) && row[1] != standard) {
+        let message = "`tied` embeddings take the standard parametrization";
+        let hint = "the others scale the matrices of the first and of the last layer differently";
+        problems.add(view.place(Id::Tied), message, hint);
     }
     let (Some(text), Some(lengths)) = (plan.text(), view.values(Id::SequenceLength)) else { return };
     let samples = text.task(plan.samples()).samples;
@@ -179,7 +181,8 @@ fn combined(view: &View, ids: &[Id]) -> Option<Vec<Vec<Option<Value>>>> {
     Some(all)
 }
 
-/// The values of an axis, by the rows of its dial. A row that leaves the axis alone has its default.
+/// The values of an axis, by the rows of its dial. A row that leaves the axis alone has its
+/// default.
 fn column(view: &View, id: Id) -> Vec<Option<Value>> {
     let Some(given) = view.given(id) else {
         return view.values(id).map_or_else(|| vec![None], |values| values.into_iter().map(Some).collect());

@@ -3,6 +3,7 @@
 
 mod counted;
 mod interval;
+pub mod sensitivity;
 mod table;
 
 pub use interval::{BySeed, Clusters, Interval, draws, student_quantiles, wilson};

@@ -11,6 +11,7 @@ mod id;
 mod init;
 mod network;
 mod optimizer;
+mod parametrization;
 mod schedule;
 mod shape;
 mod task;
@@ -24,6 +25,7 @@ pub use id::TrialId;
 pub use init::{Bias, Init, InitKind};
 pub use network::{Activation, Gated, Network, Norm, NormPosition};
 pub use optimizer::{AdjustLr, DecayMode, Optimizer};
+pub use parametrization::{MupRates, Parametrization};
 pub use schedule::Schedule;
 pub use shape::{Lane, Shape};
 pub use task::{ArraysFile, BundleFile, CsvFile, StepSize, Task, TaskKind, TextFile};
@@ -104,12 +106,6 @@ named! {
         /// Each sample of each batch is drawn independently.
         Replacement = "replacement",
     }
-}
-named! {
-    /// The factor of a layer's product, by which one learning rate serves every width. It is 1 in
-    /// `standard`; 1/sqrt(fan_in) in every layer in `ntk` (Jacot 2018); and in `mean_field` the
-    /// same in hidden layers, but 1/fan_in in the output layer (Mei 2018).
-    Parametrization { Standard = "standard", Ntk = "ntk", MeanField = "mean_field" }
 }
 named! { Loss { Mse = "mse", CrossEntropy = "cross_entropy" } }
 

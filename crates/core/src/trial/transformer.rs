@@ -139,8 +139,6 @@ pub enum Misfit {
     Heads,
     /// RoPE rotates pairs of numbers, and the width of a head is odd.
     OddHead,
-    /// The MLP has less than one hidden unit.
-    EmptyMlp,
 }
 
 impl Transformer {
@@ -171,12 +169,12 @@ impl Transformer {
 
     /// The hidden units of an MLP. It is 0 where blocks have none.
     pub fn hidden(&self) -> usize {
-        (self.mlp_ratio.0 * self.width as f64).round() as usize
+        if self.has_mlp() { ((self.mlp_ratio.0 * self.width as f64).round() as usize).max(1) } else { 0 }
     }
 
     /// Whether the blocks have an MLP.
     pub fn has_mlp(&self) -> bool {
-        self.hidden() > 0
+        self.mlp_ratio.0 > 0.0
     }
 
     /// The residual branches of all blocks.
@@ -190,8 +188,6 @@ impl Transformer {
             Some(Misfit::Heads)
         } else if self.position == Position::Rope && !self.head_width().is_multiple_of(2) {
             Some(Misfit::OddHead)
-        } else if self.mlp_ratio.0 > 0.0 && !self.has_mlp() {
-            Some(Misfit::EmptyMlp)
         } else {
             None
         }

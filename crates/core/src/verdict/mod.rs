@@ -213,6 +213,10 @@ pub struct LayerRow {
     /// recurrent layer has two matrices.
     pub weight_grad_norm: f64,
     pub weight_norm: f64,
+    /// The root mean square of what the updates so far have changed in the layer's outputs. It is
+    /// `None` where the outputs are not those of the samples of epoch 0, and where that was not
+    /// recorded.
+    pub activation_change: Option<f64>,
     /// The largest attention logit of a block; a NaN is none.
     pub attention_logit_max: Option<f64>,
     /// The entropy of the head of a block that attends to the fewest tokens.

@@ -300,20 +300,18 @@ impl<'a, 'w> Trainer<'a, 'w> {
             self.active.iter_mut().zip(changed).for_each(|(lane, norm)| lane.changed = Some(norm));
         }
         let norm = match norm {
-            UpdateNorm::OfGradient if clamped => {
-                UpdateNorm::OfDirection((0..self.active.len()).map(|i| self.optimizer.lr(i)).collect())
-            }
-            norm @ (UpdateNorm::OfGradient | UpdateNorm::OfDirection(_) | UpdateNorm::Measured) => norm,
+            UpdateNorm::OfGradient(rates) if clamped => UpdateNorm::OfDirection(rates),
+            norm @ (UpdateNorm::OfGradient(_) | UpdateNorm::OfDirection(_) | UpdateNorm::Measured) => norm,
         };
         match norm {
-            UpdateNorm::OfGradient => {}
+            UpdateNorm::OfGradient(_) => {}
             UpdateNorm::OfDirection(_) => self.readout.measure_update(&self.gradients),
             UpdateNorm::Measured => self.readout.settle_update(&self.gradients),
         }
         for (i, lane) in self.active.iter_mut().enumerate() {
             lane.update = Some(match &norm {
-                UpdateNorm::OfGradient => {
-                    LastUpdate::Known(length(self.optimizer.lr(i), lane.trials[0].clip, lane.gradient_norm))
+                UpdateNorm::OfGradient(rates) => {
+                    LastUpdate::Known(length(rates[i], lane.trials[0].clip, lane.gradient_norm))
                 }
                 UpdateNorm::OfDirection(factors) => LastUpdate::Measured { factor: factors[i] },
                 UpdateNorm::Measured => LastUpdate::Measured { factor: 1.0 },

@@ -16,8 +16,8 @@ const LOG2_E: f32 = std::f32::consts::LOG2_E;
 const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 
-/// Computes exp(x) = 2^n exp(r) for x at most 0, where |r| is at most ln 2 / 2. The result is within
-/// 2 units in the last place of the exact value. A NaN stays a NaN.
+/// Computes exp(x) = 2^n exp(r) for x at most 0, where |r| is at most ln 2 / 2. The result is
+/// within 2 units in the last place of the exact value. A NaN stays a NaN.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     let shifted = x.mul_add(LOG2_E, ROUNDER);
@@ -34,8 +34,8 @@ fn exp(x: f32) -> f32 {
 }
 
 /// Computes `weights`, the softmax of each row of `logits`, both `[matrix, tokens, tokens]`. It
-/// writes the largest logit and the entropy of each row to `measured`, one after the other. A NaN is
-/// never the largest.
+/// writes the largest logit and the entropy of each row to `measured`, one after the other. A NaN
+/// is never the largest.
 ///
 /// # Panics
 /// If the matrices are not contiguous f32 on the CPU, or if `measured` has not two numbers for each

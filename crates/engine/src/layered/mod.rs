@@ -13,7 +13,7 @@ use crate::loss::{Objective, loss};
 use crate::matrix::Matrix;
 use crate::module::{Location, Module, Signal, Watch};
 use crate::network;
-use crate::profile::Profile;
+use crate::profile::{FirstActivations, Profile};
 use crate::sharpness::sharpness;
 use crate::start::Start;
 use crate::subject::{Fault, Pass, Subject, Turn};
@@ -32,6 +32,9 @@ pub struct Layered<'a> {
     feed: Feed<'a>,
     effective: Effective,
     workspaces: Workspaces<'a>,
+    /// The activations of the first pass, where every pass is over the same samples and the first
+    /// one has a profile.
+    first: Option<FirstActivations>,
     /// Whether there was an evaluation: the first one is before any update.
     evaluated: bool,
     /// What was measured of each lane's attention in all passes so far. Empty without attention.
@@ -79,6 +82,7 @@ impl<'a> Layered<'a> {
             feed: Feed::new(shape, lanes, kind)?,
             effective: Effective::new(shape, weights),
             workspaces: Workspaces { shape, kind, made: Vec::new() },
+            first: None,
             evaluated: false,
             attended: Vec::new(),
             units: None,
@@ -116,7 +120,11 @@ impl Subject for Layered<'_> {
         fold(&mut self.attended, network.attended());
         loss(Objective::of(self.shape), network.output(), &batch.targets, readout.loss_target(), Some(signal));
         let mut start = (step == 0).then(|| Start::new(self.shape, &**network));
-        let mut profile = wanted.map(|epoch| Profile::new(epoch, self.shape, &**network, signal, weights));
+        if step == 0 && wanted.is_some() && self.feed.is_full_batch() {
+            self.first = Some(FirstActivations::new(&**network));
+        }
+        let first = self.first.as_ref();
+        let mut profile = wanted.map(|epoch| Profile::new(epoch, self.shape, &**network, first, signal, weights));
         let mut watch = |place: Location, signal: Signal| {
             start.iter_mut().for_each(|start| start.watch(place, signal.carried));
             profile.iter_mut().for_each(|profile| profile.watch(place, signal.delta));
@@ -190,6 +198,7 @@ impl Subject for Layered<'_> {
             self.attended = index.iter().map(|&lane| self.attended[lane]).collect();
         }
         self.workspaces.made.clear();
+        self.first.iter_mut().for_each(|first| first.gather(index));
         self.effective = Effective::new(self.shape, weights);
         self.feed.rearranged();
     }

@@ -41,7 +41,7 @@ impl<'a> Leaves<'a> {
             Some(place) => Some((at, place, false)),
             None => (group.also == Some(layer)).then_some((at, 0, true)),
         })?;
-        let factor = effective::factor(self.shape.parametrization, &self.weights.layout[at]);
+        let factor = effective::factor(self.shape, &self.weights.layout[at]);
         let own = self.tensors[at].select(0, place as i64) * factor;
         Some(if is_tied { own.transpose(0, 1) } else { own })
     }

@@ -133,8 +133,8 @@ impl Attention {
         attended
     }
 
-    /// Writes dLoss/djoint to the scratch, given dLoss/doutput in `signal`, and the gradients of the
-    /// scales of queries and keys.
+    /// Writes dLoss/djoint to the scratch, given dLoss/doutput in `signal`, and the gradients of
+    /// the scales of queries and keys.
     pub fn backward(&self, layer: &LayerParameters, gradient: &LayerParameters, signal: &Matrix, scratch: &Scratch) {
         let Attention { size, q, k, v, weights, .. } = self;
         let Scratch { square, by_head: [d_q, d_k, d_v, d_mixed], joint } = scratch;

@@ -158,8 +158,8 @@ impl Block {
         &self.attention
     }
 
-    /// The branch of attention and what it computed; and of the MLP its hidden units, the branch and
-    /// what it computed.
+    /// The branch of attention and what it computed; and of the MLP its hidden units, the branch
+    /// and what it computed.
     pub fn branches(&self) -> ((&Branch, &Tensor), Option<(&Tensor, &Branch, &Tensor)>) {
         let mlp = self.mlp.as_ref().map(|mlp| (mlp.slot.activated(), &mlp.around, &*mlp.output));
         ((&self.around_attention, &*self.projected), mlp)

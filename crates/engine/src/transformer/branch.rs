@@ -24,7 +24,8 @@ pub struct Branch {
     behind: Option<Normed>,
     is_post: bool,
     residual: bool,
-    /// The scale, with memory for a scaled branch. None where the scale is 1 and nothing is learned.
+    /// The scale, with memory for a scaled branch. None where the scale is 1 and nothing is
+    /// learned.
     scaled: Option<(f64, Matrix)>,
     sum: Matrix,
     /// dLoss/df where it differs from the signal behind the sum, since a scale or a norm lies

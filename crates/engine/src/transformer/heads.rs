@@ -1,5 +1,5 @@
-//! The heads of an attention: queries, keys and values side by side, as a product gives them, become
-//! a matrix of tokens for each head of each sample, and back.
+//! The heads of an attention: queries, keys and values side by side, as a product gives them,
+//! become a matrix of tokens for each head of each sample, and back.
 
 use crate::matrix::Matrix;
 use crate::{device, dtype};

@@ -1,8 +1,8 @@
 //! Transformers: an embedding of each token, blocks of attention and an MLP ([`block`]), and an
 //! output layer that reads every token or the last one.
 //!
-//! Tokens are rows: what a pass leaves is `[lane, batch x tokens, width]`, sample by sample, so that
-//! a layer is one product for each lane.
+//! Tokens are rows: what a pass leaves is `[lane, batch x tokens, width]`, sample by sample, so
+//! that a layer is one product for each lane.
 
 mod attention;
 mod block;
@@ -94,7 +94,8 @@ impl Transformer {
         block.checked_sub(1).map_or(&self.embedded, |below| self.blocks[below].output())
     }
 
-    /// The last tokens of a matrix `[lane, batch x tokens, width]`, as a view `[lane, batch, width]`.
+    /// The last tokens of a matrix `[lane, batch x tokens, width]`, as a view `[lane, batch,
+    /// width]`.
     fn last_of(&self, stream: &Tensor) -> Tensor {
         let HeadSize { lanes, batch, tokens, .. } = self.size;
         stream.view([lanes, batch, tokens, -1]).select(2, tokens - 1)

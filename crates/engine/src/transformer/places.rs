@@ -48,8 +48,8 @@ impl Places {
         1 + self.depth * self.each
     }
 
-    /// The number that the layer of a matrix has in files: its block from 1, 0 for the embedding and
-    /// depth + 1 for the output.
+    /// The number that the layer of a matrix has in files: its block from 1, 0 for the embedding
+    /// and depth + 1 for the output.
     pub fn number(self, matrix: usize) -> usize {
         if matrix == Places::EMBEDDING { 0 } else { 1 + (matrix - 1) / self.each }
     }
