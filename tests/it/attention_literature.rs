@@ -101,12 +101,12 @@ fn the_entropy_of_attention_over_gaussian_logits_falls_by_half_their_variance() 
     const TOKENS: usize = 20_000;
     for (deviation, tolerance) in [(0.5, 0.01), (1.0, 0.01), (2.0, 0.01)] {
         let values: Vec<f32> = Stream::new(0, Purpose::Data, 0).normal_singles(4 * TOKENS);
-        let logits = Matrix::of(Tensor::from_slice(&values).view([1, 4, TOKENS as i64]) * f64::from(deviation));
+        let logits = Matrix::of(Tensor::from_slice(&values).view([1, 4, TOKENS as i64]) * deviation);
         let weights = Matrix::of(logits.zeros_like());
         let mut measured = [0.0f32; 8];
         fused::softmax(&logits, false, &weights, &mut measured);
         let mean = measured.iter().skip(1).step_by(2).map(|entropy| f64::from(*entropy) / 4.0).sum::<f64>();
-        let expected = (TOKENS as f64).ln() - f64::from(deviation).powi(2) / 2.0;
+        let expected = (TOKENS as f64).ln() - f64::powi(deviation, 2) / 2.0;
         let result = format!("C10: {TOKENS} Gaussian logits of deviation {deviation}: entropy, ln T - s^2/2");
         row(&result, source, expected, tolerance * expected, mean);
     }
