@@ -19,7 +19,7 @@ pub fn new(shape: &Shape, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Module>
         Network::Linear => Box::new(Mlp::new(None, 0, None, [lanes, batch, 0], outputs, kind)),
         Network::Mlp { depth, width, activation, norm, residual } => {
             let stage = Stage { activation, norm, kept };
-            let branches = residual.then(|| Branches { scale: shape.residual_scale.0, rezero: shape.rezero });
+            let branches = residual.then_some(Branches { scale: shape.residual_scale.0, rezero: shape.rezero });
             Box::new(Mlp::new(Some(stage), depth, branches, [lanes, batch, width as i64], outputs, kind))
         }
         Network::Rnn { depth, width, activation, norm, sequence_length } => {

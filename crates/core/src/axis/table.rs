@@ -347,7 +347,7 @@ axes! {
                 transformer.attention_scale = Exact(match value {
                     Text("standard") => 1.0 / d.sqrt(),
                     Text("mup") => 1.0 / d,
-                    number => f64::of(number),
+                    number @ (Text(_) | Integer(_) | Float(_) | Boolean(_)) => f64::of(number),
                 });
             }
         )
@@ -581,7 +581,7 @@ axes! {
             trial.residual_scale = match value {
                 Text("1/sqrt(L)") => 1.0 / branches.sqrt(),
                 Text("1/sqrt(2L)") => 1.0 / (2.0 * branches).sqrt(),
-                number => f64::of(number),
+                number @ (Text(_) | Integer(_) | Float(_) | Boolean(_)) => f64::of(number),
             };
         },
         ..PLAIN

@@ -14,7 +14,7 @@ impl Leaves<'_> {
         let places = Places::of(of);
         let mut x = inputs.transpose(0, 1).matmul(&self.weight(Role::Weight, Places::EMBEDDING));
         if let Some(position) = self.get(Role::Position, Places::EMBEDDING) {
-            x = x + position;
+            x += position;
         }
         for block in 0..of.depth {
             let (first, last) = (places.attention(block), places.projection(block));

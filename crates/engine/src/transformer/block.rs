@@ -10,6 +10,7 @@ use crate::product::{affine, multiply};
 use crate::stage::{Slot, Stage};
 use crate::weights::{LayerParameters, Weights};
 use blowup_core::trial::{Norm, Shape, Transformer};
+use blowup_core::verdict::Tensor as Site;
 use tch::{Kind, Tensor};
 
 /// A block with what its backward pass needs of the forward pass. Unless they say otherwise,
@@ -153,16 +154,25 @@ impl Block {
         self.mlp.as_ref().map(|mlp| mlp.slot.activated())
     }
 
-    /// The attention of the last forward pass.
-    pub fn attention(&self) -> &Attention {
-        &self.attention
-    }
-
-    /// The branch of attention and what it computed; and of the MLP its hidden units, the branch
-    /// and what it computed.
-    pub fn branches(&self) -> ((&Branch, &Tensor), Option<(&Tensor, &Branch, &Tensor)>) {
-        let mlp = self.mlp.as_ref().map(|mlp| (mlp.slot.activated(), &mlp.around, &*mlp.output));
-        ((&self.around_attention, &*self.projected), mlp)
+    /// The tensors of the last forward pass, in the order in which they were computed, and whether
+    /// each is `[lane x batch x head, ..]`.
+    pub fn parts(&self) -> Vec<(Site, bool, Tensor)> {
+        let mut parts = Vec::new();
+        let mut see = |site: Site, values: &Tensor| parts.push((site, false, values.shallow_clone()));
+        self.around_attention.normed_before().into_iter().for_each(|values| see(Site::Norm, values));
+        let names =
+            [Site::Query, Site::Key, Site::Value, Site::AttentionLogits, Site::AttentionWeights, Site::AttentionOutput];
+        parts.extend(names.into_iter().zip(self.attention.parts()).map(|(site, values)| (site, true, values)));
+        let mut see = |site: Site, values: &Tensor| parts.push((site, false, values.shallow_clone()));
+        see(Site::AttentionOutput, &self.projected);
+        self.around_attention.parts_behind().into_iter().for_each(|(site, values)| see(site, values));
+        if let Some(Mlp { slot, output, around, .. }) = &self.mlp {
+            around.normed_before().into_iter().for_each(|values| see(Site::Norm, values));
+            see(Site::Mlp, slot.activated());
+            see(Site::Mlp, output);
+            around.parts_behind().into_iter().for_each(|(site, values)| see(site, values));
+        }
+        parts
     }
 }
 

@@ -208,27 +208,9 @@ impl Module for Transformer {
         };
         see(SiteTensor::Residual, 0, None, &self.embedded);
         for (b, block) in self.blocks.iter().enumerate() {
-            let layer = b + 1;
-            let ((around, projected), mlp) = block.branches();
-            around.normed_before().iter().for_each(|values| see(SiteTensor::Norm, layer, None, values));
-            let names = [
-                SiteTensor::Query,
-                SiteTensor::Key,
-                SiteTensor::Value,
-                SiteTensor::AttentionLogits,
-                SiteTensor::AttentionWeights,
-                SiteTensor::AttentionOutput,
-            ];
-            for (tensor, values) in names.into_iter().zip(block.attention().parts()) {
-                see(tensor, layer, heads, &values);
+            for (site, by_head, values) in block.parts() {
+                see(site, b + 1, heads.filter(|_| by_head), &values);
             }
-            see(SiteTensor::AttentionOutput, layer, None, projected);
-            around.parts_behind().into_iter().for_each(|(tensor, values)| see(tensor, layer, None, values));
-            let Some((hidden, around, output)) = mlp else { continue };
-            around.normed_before().iter().for_each(|values| see(SiteTensor::Norm, layer, None, values));
-            see(SiteTensor::Mlp, layer, None, hidden);
-            see(SiteTensor::Mlp, layer, None, output);
-            around.parts_behind().into_iter().for_each(|(tensor, values)| see(tensor, layer, None, values));
         }
         if let Some((_, normed)) = &self.read.norm {
             see(SiteTensor::Norm, self.blocks.len() + 1, None, normed);
