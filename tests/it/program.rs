@@ -126,7 +126,7 @@ fn what_a_program_says_beyond_losses_has_its_columns() {
     assert_eq!(lines[0], "0,0,4.0,,1.0,,,3.0,");
     assert_eq!(lines[1], "1,2,3.3333333333333335,4.0,1.0,0.5,0.25,4.5,0.5");
     assert_eq!(lines.len(), 3);
-    assert_eq!(place.read("r/steps.csv").lines().nth(1).unwrap().split_once(',').unwrap().1, "0,4.0,1.0,true,0.5");
+    assert_eq!(place.read("r/steps.csv").lines().nth(1).unwrap().split_once(',').unwrap().1, "0,4.0,1.0,true,0.5,");
 }
 
 #[test]
