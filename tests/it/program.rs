@@ -161,11 +161,9 @@ fn axes_of_any_name_reach_the_program_and_the_results() {
     assert!(rows.iter().all(|row| row["outcome"] == "stalled"));
     let header = place.read("r/runs.csv");
     assert!(
-        header
-            .lines()
-            .next()
-            .unwrap()
-            .ends_with(",underflow_fraction,nonfinite_head,attention_logit_max,attention_entropy_min,hidden,kind,gain,on")
+        header.lines().next().unwrap().ends_with(
+            ",underflow_fraction,nonfinite_head,attention_logit_max,attention_entropy_min,hidden,kind,gain,on"
+        )
     );
     assert!(place.read("r/summary.csv").lines().next().unwrap().ends_with(",failure_high,hidden,kind,gain,on"));
     assert!(rows.iter().any(|row| row["kind"] == "b, \"c\"" && row["gain"] == "2.0" && row["on"] == "true"));
