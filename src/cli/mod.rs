@@ -5,14 +5,17 @@
     reason = "these comments are what `--help` prints, as it stands"
 )]
 
+mod value;
+
+pub use value::{ExportFormat, ShardArg};
+
 use blowup_core::device::Device;
 use blowup_core::limits::{self, Bytes};
-use blowup_core::plan::Shard;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use std::str::FromStr;
+use value::{at_least_one, at_least_two, whole};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,7 +75,7 @@ pub enum Command {
     Schema,
     /// Write the result files as Parquet or JSON lines, with types
     Export(ExportArgs),
-    /// Sweep a small grid into a new folder, as a first look: half a minute, no file needed
+    /// Sweep a small grid into a new folder, as a first look; it needs no file
     #[cfg(feature = "engine")]
     Demo,
     /// Print what lets a shell complete this command line
@@ -412,13 +415,6 @@ pub struct ExportArgs {
     pub out: Option<PathBuf>,
 }
 
-/// A format of `blowup export`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ExportFormat {
-    Parquet,
-    Jsonl,
-}
-
 const READ_HELP: &str = "\
 Each log becomes a trial, and each of its records with a training loss an epoch. There are
 trainer_state.json of Hugging Face's trainer, metrics.csv of Lightning's CSVLogger, CSV files with a
@@ -470,48 +466,6 @@ pub struct ManArgs {
     /// The folder, which is made if it is not there
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
-}
-
-/// Parses a number of 1 or more. The errors of the standard library speak of types and digits, so
-/// these three functions have their own.
-fn at_least_one<T: FromStr>(text: &str) -> Result<T, &'static str> {
-    text.parse().map_err(|_| "expected a whole number, 1 or more")
-}
-
-fn at_least_two(text: &str) -> Result<u32, &'static str> {
-    text.parse().ok().filter(|n| *n >= 2).ok_or("expected a whole number, 2 or more")
-}
-
-fn whole(text: &str) -> Result<u64, &'static str> {
-    text.parse().map_err(|_| "expected a whole number, 0 or more")
-}
-
-/// The value of `--shard`: a shard, or how the environment says which shard it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShardArg {
-    Is(Shard),
-    /// A task of a Slurm job array. The number of shards is given, or is the number of tasks of the
-    /// array.
-    Slurm(Option<NonZeroU32>),
-    /// A pod of an indexed job of Kubernetes. The number of shards is given.
-    Kubernetes(NonZeroU32),
-}
-
-impl FromStr for ShardArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<ShardArg, String> {
-        let count = |text: &str| text.parse().map_err(|_| format!("`{text}` is no number of shards"));
-        match text.split_once('/') {
-            None if text == "slurm" => Ok(ShardArg::Slurm(None)),
-            None if text == "kubernetes" => {
-                Err("Kubernetes does not tell a pod how many there are: kubernetes/N, N as in `completions`".to_owned())
-            }
-            Some(("slurm", shards)) => Ok(ShardArg::Slurm(Some(count(shards)?))),
-            Some(("kubernetes", shards)) => Ok(ShardArg::Kubernetes(count(shards)?)),
-            _ => text.parse().map(ShardArg::Is),
-        }
-    }
 }
 
 /// The arguments of a subcommand that is not built yet. They are accepted and ignored.
