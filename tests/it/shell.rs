@@ -23,7 +23,7 @@ fn completions_are_scripts_that_name_every_command_and_no_hidden_one() {
         for name in &commands {
             assert!(script.contains(name.as_str()), "{shell}: {name}");
         }
-        // The options of `sweep` are there, and the command that only the program itself calls is not.
+        // The options of `sweep` are there, and the command that only the program calls is not.
         let worker = ["worker)", "\"worker\"", "'worker"];
         assert!(script.contains("where") && !worker.iter().any(|word| script.contains(word)), "{shell}");
         // Where the shell is installed it must be able to read the script.
