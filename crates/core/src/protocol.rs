@@ -4,7 +4,7 @@
 
 use crate::record::Lost;
 use crate::training::{Array, Step};
-use crate::trial::{CsvFile, Trial};
+use crate::trial::{Source, Trial};
 use crate::verdict::{Finished, Outcome, Record};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 
 /// The version of the messages. Parent and worker are the same program, so this notices a binary
 /// that was replaced in the middle of a sweep.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// The most bytes of a frame.
 const LONGEST_FRAME: u32 = 1 << 28;
@@ -21,10 +21,10 @@ const LONGEST_FRAME: u32 = 1 << 28;
 /// A message to the worker, which exits when its stdin closes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Order {
-    /// Trials of one shape. `chunk` comes back with everything that is said of them. `csv` is the
-    /// file of a csv task, which they share. It is left out of the trials themselves, since it can
-    /// have many names of columns.
-    Train { chunk: u64, record: Record, csv: Option<CsvFile>, trials: Vec<Trial> },
+    /// Trials of one shape. `chunk` comes back with everything that is said of them. `source` is
+    /// that of their task, which they share. It is left out of the trials themselves, since a file
+    /// can have many names of columns.
+    Train { chunk: u64, record: Record, source: Source, trials: Vec<Trial> },
     /// One trial that is watched. Its steps are reported as they happen, and then `Finished`. If
     /// `start` is set, the report of what it starts from comes first, with the random numbers of
     /// the first `draws` steps of a bundle.
@@ -34,9 +34,11 @@ pub enum Order {
 impl Order {
     /// The order to train these trials.
     pub fn train(chunk: u64, record: Record, mut trials: Vec<Trial>) -> Order {
-        let csv = trials.first_mut().and_then(|first| first.task.csv.take());
-        trials.iter_mut().for_each(|trial| trial.task.csv = None);
-        Order::Train { chunk, record, csv, trials }
+        let mut source = Source::BuiltIn;
+        for trial in &mut trials {
+            source = std::mem::replace(&mut trial.task.source, Source::BuiltIn);
+        }
+        Order::Train { chunk, record, source, trials }
     }
 }
 

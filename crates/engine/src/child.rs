@@ -43,14 +43,14 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     protocol::send(&mut out, &Report::Hello { version: protocol::VERSION, fingerprint: crate::fingerprint() })?;
     drill.ready();
     for order in listen(|| {}) {
-        let (chunk, record, csv, mut trials) = match order? {
-            Order::Train { chunk, record, csv, trials } => (chunk, record, csv, trials),
+        let (chunk, record, source, mut trials) = match order? {
+            Order::Train { chunk, record, source, trials } => (chunk, record, source, trials),
             Order::Replay { trial, record, start, draws } => {
                 replay(&trial, &record, start.then_some(draws), &mut out)?;
                 continue;
             }
         };
-        trials.iter_mut().for_each(|trial| trial.task.csv.clone_from(&csv));
+        trials.iter_mut().for_each(|trial| trial.task.source.clone_from(&source));
         let mut outbox = Outbox::new(chunk, &mut out);
         let trained = train(&trials, &record, &mut drill, &mut outbox);
         outbox.flush()?;
