@@ -41,6 +41,7 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     let run = store::Folder::open(&args.dir).map_err(|error| Failure::io("open the folder", &args.dir, &error))?;
     let mut folder = FigureFolder::make(&run)?;
     folder.add(gallery.pages().map(|page| gallery.diagram(&page)))?;
+    folder.add(gallery.boundaries().into_iter())?;
     folder.add(gallery.survival().into_iter())?;
     let (layers, epochs) = (args.dir.join("layers.csv"), args.dir.join("epochs.csv"));
     if let Some(reader) = open_if_there(&layers)? {

@@ -19,6 +19,9 @@ pub struct DiagramCell {
     pub counts: Counts,
     /// Its rows in the table.
     pub rows: Vec<u32>,
+    /// Whether its rate stands for no configuration: some always end in what is counted, and others
+    /// never do.
+    pub mixed: bool,
 }
 
 /// The metric that a diagram shows in each cell.
@@ -60,7 +63,7 @@ pub fn cells(table: &TrialTable, rows: &[u32], by: &[&Factor]) -> Vec<DiagramCel
         let number = number as usize;
         if number == cells.len() {
             let levels = by.iter().map(|factor| factor.code(*row)).collect();
-            cells.push(DiagramCell { levels, counts: Counts::default(), rows: Vec::new() });
+            cells.push(DiagramCell { levels, counts: Counts::default(), rows: Vec::new(), mixed: false });
         }
         cells[number].counts.add(table.verdicts[*row as usize]);
         cells[number].rows.push(*row);
@@ -70,6 +73,20 @@ pub fn cells(table: &TrialTable, rows: &[u32], by: &[&Factor]) -> Vec<DiagramCel
 }
 
 impl DiagramCell {
+    /// Finds out whether the cell is mixed. `pooled` are the factors in which its configurations
+    /// differ.
+    pub fn find_mixed(&mut self, table: &TrialTable, pooled: &[&Factor], rate: Rate) {
+        let (numbers, count) = combinations(pooled, &self.rows);
+        let mut counts = vec![Counts::default(); count];
+        for (row, number) in self.rows.iter().zip(numbers) {
+            counts[number as usize].add(table.verdicts[*row as usize]);
+        }
+        let with_verdicts = || counts.iter().filter(|counts| counts.verdicts() > 0);
+        let always = with_verdicts().any(|counts| counts.hits(rate) == counts.verdicts());
+        let never = with_verdicts().any(|counts| counts.hits(rate) == 0);
+        self.mixed = always && never;
+    }
+
     /// The value of the metric. None if no trial of the cell has a verdict, or a value of the
     /// column.
     pub fn value(&self, table: &TrialTable, metric: PlotMetric) -> Option<f64> {

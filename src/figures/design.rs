@@ -101,6 +101,29 @@ pub fn varying<'a>(table: &'a TrialTable, rows: &[u32]) -> Vec<&'a Factor> {
     (0..candidates.len()).filter(kept).map(|i| candidates[i]).collect()
 }
 
+/// The factors that vary over the whole table, each a cause of its own. A label is none where the
+/// others together say which it is.
+pub fn causes(table: &TrialTable) -> Vec<&Factor> {
+    let rows = table.rows();
+    let mut causes: Vec<&Factor> =
+        varying(table, &rows).into_iter().filter(|factor| !copies_init(table, factor)).collect();
+    if let Some(at) = causes.iter().position(|factor| factor.name == "label") {
+        let label = causes.remove(at);
+        if distinct(&causes, &rows) < distinct(&[&causes[..], &[label]].concat(), &rows) {
+            causes.insert(at, label);
+        }
+    }
+    causes
+}
+
+/// Whether the factor is the initializer of recurrent weights, and is that of the other weights in
+/// every recurrent net.
+fn copies_init(table: &TrialTable, factor: &Factor) -> bool {
+    let init = table.factor("init").expect("a column that is always there");
+    let same = |row| matches!(&*factor.level(row).text, "") || factor.level(row).text == init.level(row).text;
+    factor.name == "recurrent_init" && (0..table.len()).all(same)
+}
+
 /// The rank of a factor among those that follow each other. A person would call the smallest the
 /// cause.
 fn rank(factor: &Factor) -> u8 {

@@ -135,7 +135,7 @@ fn position(row: &Row, x: Option<usize>, number: usize) -> f64 {
 
 /// An axis around these values, logarithmic where they span more than `decades` decades and more
 /// than a factor of two.
-fn range(values: impl Iterator<Item = f64>, decades: f64) -> AxisRange {
+pub(super) fn range(values: impl Iterator<Item = f64>, decades: f64) -> AxisRange {
     let values: Vec<f64> = values.collect();
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -150,7 +150,7 @@ fn range(values: impl Iterator<Item = f64>, decades: f64) -> AxisRange {
 }
 
 /// A value as it can be drawn: one beyond the axis stands at its end.
-fn clamped(value: f64, axis: AxisRange) -> f64 {
+pub(super) fn clamped(value: f64, axis: AxisRange) -> f64 {
     value.clamp(axis.low, axis.high)
 }
 

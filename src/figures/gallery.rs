@@ -1,6 +1,7 @@
 //! All figures of a sweep, with the names of their files. Each family of trials has phase diagrams
 //! or diagrams of rates, survival curves, and figures of what was recorded of layers and epochs.
 
+use super::boundary;
 use super::cells::{DiagramCell, PlotMetric, cells};
 use super::coordinate::{Check, Coordinates};
 use super::courses::{self, Courses};
@@ -106,7 +107,11 @@ impl<'a> Gallery<'a> {
     }
 
     fn cells(&self, page: &Page<'_>) -> Vec<DiagramCell> {
-        cells(self.table, &page.rows, &page.frame.by())
+        let mut cells = cells(self.table, &page.rows, &page.frame.by());
+        if let PlotMetric::Rate(rate) = self.metric {
+            cells.iter_mut().for_each(|cell| cell.find_mixed(self.table, &page.pooled, rate));
+        }
+        cells
     }
 
     /// Draws the diagram of a page.
@@ -147,9 +152,14 @@ impl<'a> Gallery<'a> {
 
     /// A figure that is no phase diagram.
     fn figure(&self, kind: &str, family: &TrialFamily, picture: Picture) -> Figure {
-        // Only survival curves show the axes that were asked for.
-        let asked = self.asked.words().filter(|_| kind == "survival");
-        let parts = [kind.to_owned(), family.name.clone()].into_iter().chain(asked).chain(self.source.suffix());
+        // Only these show the axes that were asked for, and only the boundary a metric.
+        let asked = self.asked.words().filter(|_| matches!(kind, "survival" | "boundary"));
+        let metric = match self.metric {
+            PlotMetric::Rate(rate) if kind == "boundary" && rate != Rate::Failure => format!(" {}", rate.name()),
+            PlotMetric::Rate(_) | PlotMetric::Median(_) | PlotMetric::LrSensitivity => String::new(),
+        };
+        let parts =
+            [format!("{kind}{metric}"), family.name.clone()].into_iter().chain(asked).chain(self.source.suffix());
         Figure { name: slug(&parts.collect::<Vec<_>>()), picture }
     }
 
@@ -164,6 +174,26 @@ impl<'a> Gallery<'a> {
             return varying(self.table, &family.rows);
         }
         self.asked.names().filter_map(|name| self.table.factor(name)).collect()
+    }
+
+    /// The boundary of each family: where half of the trials fail. There is none of a metric that is
+    /// no rate.
+    pub fn boundaries(&self) -> Vec<Figure> {
+        const PANELS: usize = 9;
+        let PlotMetric::Rate(rate) = self.metric else { return Vec::new() };
+        let mut figures = Vec::new();
+        for family in &self.families {
+            let pages = self.asked.of_numbers(self.table, family).pages(self.table, family, self.metric.pooled());
+            let pooled = pages.first().map_or_else(String::new, |page| words::pooled(&page.pooled, &page.rows));
+            let subtitle = format!("{}{pooled}", boundary::SUBTITLE);
+            let panels: Vec<Panel> =
+                pages.iter().flat_map(|page| boundary::panels(page, &self.cells(page), rate)).collect();
+            for panels in panels.chunks(PANELS) {
+                let title = format!("Boundary of the {}", self.metric.title());
+                figures.push(self.figure("boundary", family, sheet(&self.titled(&title, family), &subtitle, panels)));
+            }
+        }
+        figures
     }
 
     /// The survival curves of each family.

@@ -1,30 +1,51 @@
-//! The first diagrams of a sweep that has ended on a terminal.
+//! What a sweep shows at its end: which axes decide, and on a terminal its first diagrams.
 
 use super::cells::PlotMetric;
+use super::design::causes;
 use super::files::{read, source};
 use super::gallery::Gallery;
+use super::influence::{influences, told};
 use super::plan::AxisSelection;
+use super::table::TrialTable;
 use blowup_core::output;
 use blowup_core::spec::metric::Rate;
 use std::path::Path;
 
-/// The first diagrams of the sweep in `dir`, as text. None if stdout is no terminal, if there are
-/// so many trials that drawing them takes long, or if they cannot be drawn.
-pub fn glance(dir: &Path, trials: u64) -> Option<String> {
+/// What a sweep shows at its end.
+#[derive(Default)]
+pub struct Glance {
+    /// Which axes decide which trials fail, as a line; empty where none does.
+    pub decisive: String,
+    /// The first diagrams as text; empty if stdout is no terminal.
+    pub diagrams: String,
+}
+
+/// What the sweep in `dir` shows at its end. It is nothing if there are so many trials that reading
+/// them takes long, or if they cannot be read.
+pub fn glance(dir: &Path, trials: u64) -> Glance {
     const MOST_TRIALS: u64 = 100_000;
-    const FIGURES: usize = 2;
-    if !output::is_terminal() || trials > MOST_TRIALS {
-        return None;
+    if trials > MOST_TRIALS {
+        return Glance::default();
     }
     // A sweep that has ended does not fail because of a picture, so errors are dropped.
-    let (metric, asked) = (PlotMetric::Rate(Rate::Failure), AxisSelection::default());
-    let table = read(dir, &[], metric).ok()?;
-    let gallery = Gallery::new(&table, source(dir, &[]), metric, &asked).ok()?;
+    let Ok(table) = read(dir, &[], METRIC) else { return Glance::default() };
+    let decisive = told(&influences(&table, &table.rows(), &causes(&table)));
+    let diagrams = if output::is_terminal() { diagrams(&table, dir).unwrap_or_default() } else { String::new() };
+    Glance { decisive, diagrams }
+}
+
+const METRIC: PlotMetric = PlotMetric::Rate(Rate::Failure);
+
+/// The first diagrams, if they can be drawn.
+fn diagrams(table: &TrialTable, dir: &Path) -> Option<String> {
+    const FIGURES: usize = 2;
+    let asked = AxisSelection::default();
+    let gallery = Gallery::new(table, source(dir, &[]), METRIC, &asked).ok()?;
     let first = gallery
         .families
         .iter()
         .take(FIGURES)
-        .filter_map(|family| asked.pages(&table, family, metric.pooled()).into_iter().next());
+        .filter_map(|family| asked.pages(table, family, METRIC.pooled()).into_iter().next());
     Some(first.map(|page| gallery.text(&page, coloured())).collect::<Vec<_>>().join("\n"))
 }
 

@@ -1,9 +1,13 @@
-//! The marks of cells whose trials were lost, are few or have no verdict.
+//! The marks of cells whose trials were lost, are few or have no verdict, and of those that mix
+//! configurations which always fail with others which never do.
 
 use super::cells::DiagramCell;
-use super::palette::{INK, NAMED, PAPER};
+use super::palette::{INK, NAMED, PAPER, shade};
 use super::picture::{Area, Picture, Stroke};
 use blowup_core::record::Counts;
+
+/// What a mixed cell is.
+pub const MIXED: &str = "mixed: some configurations always, others never";
 
 /// Which marks the cells of a diagram have.
 pub struct Marks {
@@ -13,7 +17,11 @@ pub struct Marks {
     few: bool,
     lost: bool,
     none: bool,
+    mixed: bool,
 }
+
+/// The part of the sides of a mixed cell that its corners take.
+const MIXED_PART: f64 = 0.7;
 
 impl Marks {
     /// The marks of these cells.
@@ -21,10 +29,11 @@ impl Marks {
         let mut sizes: Vec<u64> = cells.iter().map(|cell| cell.counts.verdicts()).collect();
         sizes.sort_unstable();
         let few_below = sizes.get(sizes.len() / 2).map_or(0, |usual| usual.div_ceil(2));
-        let mut marks = Marks { few_below, few: false, lost: false, none: false };
+        let mut marks = Marks { few_below, few: false, lost: false, none: false, mixed: false };
         marks.few = cells.iter().any(|cell| marks.is_few(cell));
         marks.lost = cells.iter().any(|cell| cell.counts.lost > 0);
         marks.none = cells.iter().any(|cell| cell.counts.verdicts() == 0);
+        marks.mixed = cells.iter().any(|cell| cell.mixed);
         marks
     }
 
@@ -39,6 +48,7 @@ impl Marks {
             levels: Vec::new(),
             counts: Counts { trials, lost, ..Counts::default() },
             rows: Vec::new(),
+            mixed: false,
         };
         let full = self.few_below.max(1);
         let few = if self.few_below == 2 {
@@ -50,14 +60,23 @@ impl Marks {
             (self.lost, cell(full + 1, 1), "some trials lost".to_owned()),
             (self.few, cell(1, 0), few),
             (self.none, cell(1, 1), "no verdict".to_owned()),
+            (self.mixed, DiagramCell { mixed: true, ..cell(full, 0) }, MIXED.to_owned()),
         ];
         all.into_iter().filter(|(there, ..)| *there).map(|(_, cell, text)| (cell, text)).collect()
     }
 
     /// Draws the marks of a cell: a blue corner where trials were lost, and a stroke across the
-    /// lower left corner where few trials have a verdict, or a cross where no trial has one.
+    /// lower left corner where few trials have a verdict, or a cross where no trial has one. A mixed
+    /// cell has the colour of 0 in its upper left and that of 1 in its lower right corner.
     pub fn draw(&self, picture: &mut Picture, area: Area, cell: &DiagramCell) {
         let stroke = Stroke { colour: INK, width: 1.0, dashed: false };
+        if cell.mixed {
+            let (width, height) = (area.width * MIXED_PART, area.height * MIXED_PART);
+            let Area { x, y, .. } = area;
+            picture.polygon(vec![(x, y), (x + width, y), (x, y + height)], shade(0.0));
+            let (x, y) = (area.right(), area.bottom());
+            picture.polygon(vec![(x, y), (x - width, y), (x, y - height)], shade(1.0));
+        }
         if cell.counts.verdicts() == 0 {
             picture.line(vec![(area.x + 2.0, area.y + 2.0), (area.right() - 2.0, area.bottom() - 2.0)], stroke);
             picture.line(vec![(area.x + 2.0, area.bottom() - 2.0), (area.right() - 2.0, area.y + 2.0)], stroke);

@@ -5,8 +5,8 @@
 //!
 //! 1. [`table`] is `runs.csv` in memory, by columns. [`design`] says which axes vary, which follow
 //!    from others, and how the values of each are spaced.
-//! 2. [`plan`] chooses the diagrams. [`cells`] and [`survival`] count the numbers of one.
-//! 3. [`phase`], [`rates`], [`curves`], [`profile`], [`coordinate`] and [`courses`] draw pictures;
+//! 2. [`influence`] says which axes decide, and by it [`plan`] chooses the diagrams. [`cells`] and [`survival`] count the numbers of one.
+//! 3. [`phase`], [`boundary`], [`rates`], [`curves`], [`profile`], [`coordinate`] and [`courses`] draw pictures;
 //!    [`terminal`] writes text.
 //! 4. [`picture`] writes SVG, and [`raster`] writes PNG.
 //!
@@ -20,9 +20,11 @@ pub mod cells;
 pub mod files;
 pub mod gallery;
 pub mod glance;
+pub mod influence;
 pub mod plan;
 pub mod survival;
 
+pub mod boundary;
 pub mod coordinate;
 pub mod courses;
 pub mod curves;

@@ -37,7 +37,8 @@ pub const NAMED: [Colour; 8] = [
     Colour(140, 140, 140),
 ];
 
-const YL_OR_RD: [Colour; 9] = [
+/// The colours of cells, from little to much.
+pub const YL_OR_RD: [Colour; 9] = [
     Colour(255, 255, 204),
     Colour(255, 237, 160),
     Colour(254, 217, 118),
@@ -49,7 +50,8 @@ const YL_OR_RD: [Colour; 9] = [
     Colour(128, 0, 38),
 ];
 
-const VIRIDIS: [Colour; 8] = [
+/// The colours of lines with an order.
+pub const VIRIDIS: [Colour; 8] = [
     Colour(68, 1, 84),
     Colour(71, 45, 123),
     Colour(59, 82, 139),

@@ -175,12 +175,12 @@ impl Sheet<'_> {
             } else {
                 picture.rect(area, fill);
             }
+            marks.draw(picture, area, cell);
             if let Some(value) = value.filter(|_| written) {
                 let (x, y) = (area.x + area.width / 2.0, area.y + area.height / 2.0 + 3.6);
                 let text = Text::new(x, y, range.text(value), SMALL);
                 picture.text(text.anchor(Anchor::Middle).colour(ink_on(fill)));
             }
-            marks.draw(picture, area, cell);
         }
     }
 

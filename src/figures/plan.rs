@@ -1,8 +1,9 @@
 //! Which diagrams a sweep gets. The rows of one label and network are a *family*. Each combination
-//! of what neither an axis nor a facet shows is a *page*, a diagram of its own. If a diagram pools
-//! rows over an axis, it names the axis.
+//! of what neither an axis nor a facet shows is a *page*, a diagram of its own. Where these would be
+//! too many, an axis is held at one of its values. A diagram names what it holds and what it pools.
 
 use super::design::{distinct, varying};
+use super::influence::influences;
 use super::table::{Factor, TrialTable};
 use blowup_core::failure::{Failure, excerpt};
 use blowup_core::spec::Mistake;
@@ -51,6 +52,8 @@ pub struct Page<'a> {
     pub frame: Frame<'a>,
     /// The levels that all rows of the page have in common, but not all rows of the family.
     pub fixed: Vec<(&'a Factor, u32)>,
+    /// Those of the factors in `fixed` that are held: no page shows their other levels.
+    pub held: Vec<&'a Factor>,
     /// The factors that vary within a cell.
     pub pooled: Vec<&'a Factor>,
     pub rows: Vec<u32>,
@@ -166,25 +169,63 @@ impl AxisSelection {
         Ok(if families.is_empty() { self::families(table, false) } else { families })
     }
 
-    /// The diagrams of a family. Axes that are not named are chosen: numeric ones with many levels
-    /// as x and y, others with few levels as facets. The axes of these names in `pooled` are chosen
-    /// nowhere.
+    /// The diagrams of a family. The axes of these names in `pooled` are chosen nowhere.
     pub fn pages<'a>(&self, table: &'a TrialTable, family: &'a TrialFamily, pooled: &[&str]) -> Vec<Page<'a>> {
+        let mut free = varying(table, &family.rows);
+        let pooled: Vec<&Factor> =
+            free.extract_if(.., |factor| pooled.contains(&factor.name) && !self.asks_for(factor)).collect();
+        let (frame, rest) = self.frame(table, &family.rows, free);
+        split(family, &frame, rest, pooled, !self.facets.is_empty())
+    }
+
+    /// This selection with an x and a y that are numbers, as far as the family has them: those that
+    /// are chosen anyway, or else the numeric axis with most levels.
+    pub fn of_numbers(&self, table: &TrialTable, family: &TrialFamily) -> AxisSelection {
+        let free = varying(table, &family.rows);
+        let mut numbers = free.clone();
+        numbers.retain(|factor| is_axis(factor, &family.rows) && !self.asks_for(factor));
+        numbers.sort_by_key(|factor| std::cmp::Reverse(levels(factor, &family.rows).len()));
+        let (Frame::Phase(axes), _) = self.frame(table, &family.rows, free) else { return self.clone() };
+        let mut number = |factor: &Factor, asked: &Option<String>| {
+            let place = numbers.iter().position(|number| number.name == factor.name);
+            let instead = if asked.is_none() && !numbers.is_empty() { Some(place.unwrap_or(0)) } else { place };
+            instead.map_or(factor.name, |at| numbers.remove(at).name).to_owned()
+        };
+        let x = number(axes.x, &self.x);
+        AxisSelection { x: Some(x), y: Some(number(axes.y, &self.y)), facets: self.facets.clone() }
+    }
+
+    fn asks_for(&self, factor: &Factor) -> bool {
+        self.names().any(|name| name == factor.name)
+    }
+
+    /// Chooses the axes of a diagram of these rows, and returns the others of `free` in the order of
+    /// what they decide. What is not named is chosen among the axes that decide most about failure:
+    /// numeric ones with many levels become x and y, others with few levels become facets.
+    pub fn frame<'a>(
+        &self,
+        table: &'a TrialTable,
+        rows: &[u32],
+        mut free: Vec<&'a Factor>,
+    ) -> (Frame<'a>, Vec<&'a Factor>) {
         let asked = |name: &Option<String>| name.as_deref().and_then(|name| table.factor(name));
         let facets: Vec<&Factor> = self.facets.iter().filter_map(|name| table.factor(name)).collect();
-        let mut free = varying(table, &family.rows);
-        free.retain(|factor| !self.names().any(|name| name == factor.name));
-        let pooled: Vec<&Factor> = free.extract_if(.., |factor| pooled.contains(&factor.name)).collect();
-        let count = |factor: &Factor| levels(factor, &family.rows).len();
-        // Axes with equally many levels are in this order: those that are usually axes first, then
-        // by column.
+        free.retain(|factor| !self.asks_for(factor));
+        let count = |factor: &Factor| levels(factor, rows).len();
+        // Axes that decide equally little are in this order: those with most levels first, then
+        // those that are usually axes, then by column.
         let usual = |factor: &&Factor| ["lr", "depth", "sequence_length"].iter().rev().position(|n| *n == factor.name);
-        free.sort_by_key(|factor| std::cmp::Reverse((count(factor), usual(factor).map_or(0, |at| at + 1))));
-        let mut take =
-            |holds: &dyn Fn(&Factor) -> bool| free.iter().position(|factor| holds(factor)).map(|at| free.remove(at));
-        let numeric = |factor: &Factor| is_axis(factor, &family.rows);
-        let first = asked(&self.x).or_else(|| take(&numeric));
-        let second = asked(&self.y).or_else(|| take(&numeric)).or_else(|| take(&|_| true));
+        let by_levels = |factor: &&Factor| std::cmp::Reverse((count(factor), usual(factor).map_or(0, |at| at + 1)));
+        free.sort_by_key(by_levels);
+        free = influences(table, rows, &free).into_iter().map(|influence| influence.factor).collect();
+        // The axes that decide most are shown. Which of them is x depends on their levels.
+        let places = [self.x.is_none(), self.y.is_none(), facets.is_empty(), facets.is_empty()];
+        let mut rest = free.split_off(places.iter().filter(|place| **place).count().min(free.len()));
+        free.sort_by_key(by_levels);
+        let numeric = |factor: &Factor| is_axis(factor, rows);
+        let first = asked(&self.x).or_else(|| take(&mut free, numeric));
+        let second = asked(&self.y).or_else(|| take(&mut free, numeric)).or_else(|| take(&mut free, |_| true));
+        free.append(&mut rest);
         let frame = match (first, second) {
             (Some(x), Some(y)) => {
                 // By custom the learning rate goes to the right.
@@ -192,15 +233,13 @@ impl AxisSelection {
                 let (x, y) = if swap { (y, x) } else { (x, y) };
                 let (columns, rows) = if facets.is_empty() {
                     let few = |factor: &Factor| count(factor) <= MOST_PANELS;
-                    let columns = take(&|f| few(f) && !numeric(f)).or_else(|| take(&few));
+                    let columns = take(&mut free, |f| few(f) && !numeric(f)).or_else(|| take(&mut free, few));
                     // No panel may be empty.
-                    let crossed = |rows: &Factor| {
-                        columns.is_some_and(|columns| {
-                            distinct(&[columns, rows], &family.rows) == count(columns) * count(rows)
-                        })
+                    let crossed = |second: &Factor| {
+                        columns.is_some_and(|first| distinct(&[first, second], rows) == count(first) * count(second))
                     };
                     let fits = |f: &Factor| few(f) && crossed(f);
-                    (columns, take(&|f| fits(f) && !numeric(f)).or_else(|| take(&fits)))
+                    (columns, take(&mut free, |f| fits(f) && !numeric(f)).or_else(|| take(&mut free, fits)))
                 } else {
                     (facets.first().copied(), facets.get(1).copied())
                 };
@@ -209,13 +248,19 @@ impl AxisSelection {
             (Some(by), None) | (None, Some(by)) => Frame::Rates { by },
             (None, None) => Frame::Rates { by: table.factor("label").expect("a column that is always there") },
         };
-        split(family, &frame, free, pooled, !facets.is_empty())
+        (frame, free)
     }
 }
 
-/// Divides the family into pages, one for each combination of levels of the factors `rest`. If
-/// there would be too many pages, or with `pool`, rows are pooled over factors, as they are over
-/// those in `pooled`.
+/// Takes the first factor of which something holds out of a list.
+fn take<'a>(factors: &mut Vec<&'a Factor>, holds: impl Fn(&Factor) -> bool) -> Option<&'a Factor> {
+    factors.iter().position(|factor| holds(factor)).map(|at| factors.remove(at))
+}
+
+/// Divides the family into pages, one for each combination of levels of the factors `rest`, which
+/// stand in the order of what they decide. If there would be too many pages, the last of these
+/// factors are held. With `pool`, rows are pooled over all of them, as they are over those in
+/// `pooled`.
 fn split<'a>(
     family: &'a TrialFamily,
     frame: &Frame<'a>,
@@ -226,25 +271,42 @@ fn split<'a>(
     if pool {
         pooled.append(&mut rest);
     }
+    let (mut rows, mut held) = (family.rows.clone(), Vec::new());
     loop {
         let mut pages: BTreeMap<Vec<u32>, Vec<u32>> = BTreeMap::new();
-        for row in &family.rows {
+        for row in &rows {
             pages.entry(rest.iter().map(|factor| factor.code(*row)).collect()).or_default().push(*row);
         }
         if pages.len() > MOST_PAGES {
-            // The factors are in the order of their numbers of levels, the largest first.
-            pooled.push(rest.remove(0));
+            let factor = rest.pop().expect("without factors there is one page");
+            let usual = usual_level(factor, &rows);
+            rows.retain(|row| factor.code(*row) == usual);
+            held.insert(0, (factor, usual));
             continue;
         }
         let page = |(codes, rows): (Vec<u32>, Vec<u32>)| Page {
             family,
             frame: *frame,
-            fixed: rest.iter().copied().zip(codes).collect(),
+            fixed: rest.iter().copied().zip(codes).chain(held.iter().copied()).collect(),
+            held: held.iter().map(|(factor, _)| *factor).collect(),
             pooled: pooled.clone(),
             rows,
         };
         return pages.into_iter().map(page).collect();
     }
+}
+
+/// The level at which a factor is held: the one with most rows. Of several it is the middle one of
+/// numbers, and the first name, which is mostly what the others are compared with.
+pub fn usual_level(factor: &Factor, rows: &[u32]) -> u32 {
+    let mut counts = vec![0; factor.levels.len()];
+    rows.iter().for_each(|row| counts[factor.code(*row) as usize] += 1);
+    // Where the axis does not apply the cell is empty.
+    let is_named = |code: &usize| counts[*code] > 0 && !factor.levels[*code].text.is_empty();
+    let most = (0..counts.len()).filter(is_named).map(|code| counts[code]).max().unwrap_or(0);
+    let usual: Vec<usize> = (0..counts.len()).filter(|code| is_named(code) && counts[*code] == most).collect();
+    let place = if factor.is_numeric() { usual.len().saturating_sub(1) / 2 } else { 0 };
+    usual.get(place).map_or_else(|| rows.first().map_or(0, |row| factor.code(*row)), |code| *code as u32)
 }
 
 /// The codes of the levels that occur among these rows, in order.

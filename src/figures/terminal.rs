@@ -3,6 +3,7 @@
 
 use super::cells::{DiagramCell, PlotMetric};
 use super::legend::Range;
+use super::marks::MIXED;
 use super::palette::{Colour, shade};
 use super::plan::{Frame, Page, PhaseAxes, levels};
 use super::scale;
@@ -33,12 +34,17 @@ pub fn draw(
             let shades = Shades { range, coloured };
             panels(&mut text, axes, page, cells, &values, shades);
             let _ = writeln!(text, "{}", shades.key());
+            if cells.iter().any(|cell| cell.mixed) {
+                let _ = writeln!(text, "×× {MIXED}");
+            }
         }
         Frame::Rates { by } => bars(&mut text, by, cells, &values, metric),
     }
-    if !page.pooled.is_empty() {
-        let names: Vec<&str> = page.pooled.iter().map(|factor| factor.name).collect();
-        let _ = writeln!(text, "{}", cut(&format!("pooled over {}", names.join(", ")), WIDTH));
+    for (what, factors) in [("held at one value each", &page.held), ("pooled over", &page.pooled)] {
+        if !factors.is_empty() {
+            let names: Vec<&str> = factors.iter().map(|factor| factor.name).collect();
+            let _ = writeln!(text, "{}", cut(&format!("{what}: {}", names.join(", ")), WIDTH));
+        }
     }
     text
 }
@@ -52,7 +58,8 @@ fn panels(
     values: &[Option<f64>],
     shades: Shades,
 ) {
-    let at: HashMap<&[u32], Option<f64>> = cells.iter().map(|cell| &*cell.levels).zip(values.iter().copied()).collect();
+    let values = cells.iter().zip(values).map(|(cell, value)| value.map(|value| Shown { value, mixed: cell.mixed }));
+    let at: HashMap<&[u32], Option<Shown>> = cells.iter().map(|cell| &*cell.levels).zip(values).collect();
     let facet = |factor: Option<&Factor>| factor.map_or_else(|| vec![0], |factor| levels(factor, &page.rows));
     let (columns, rows) = (facet(axes.columns), facet(axes.rows));
     let (xs, mut ys) = (levels(axes.x, &page.family.rows), levels(axes.y, &page.family.rows));
@@ -134,18 +141,26 @@ struct Shades {
     coloured: bool,
 }
 
+/// The value of a cell, and whether the cell is mixed.
+#[derive(Clone, Copy)]
+struct Shown {
+    value: f64,
+    mixed: bool,
+}
+
 /// The characters of five shades: none, three steps, all.
 const GREYS: [&str; 5] = ["·", "░", "▒", "▓", "█"];
 
 impl Shades {
     /// The characters of a cell. `None` means that it has no trials, `Some(None)` that it has no
     /// value.
-    fn cell(self, value: Option<Option<f64>>, width: usize) -> String {
-        match value {
+    fn cell(self, shown: Option<Option<Shown>>, width: usize) -> String {
+        match shown {
             None => " ".repeat(width),
             Some(None) => "?".repeat(width),
-            Some(Some(value)) if self.coloured => background(self.range.colour(value), width),
-            Some(Some(value)) => grey(self.range.place(value)).repeat(width),
+            Some(Some(Shown { mixed: true, .. })) => "×".repeat(width),
+            Some(Some(Shown { value, .. })) if self.coloured => background(self.range.colour(value), width),
+            Some(Some(Shown { value, .. })) => grey(self.range.place(value)).repeat(width),
         }
     }
 

@@ -60,8 +60,8 @@ pub fn title(what: &str, source: &str, page: &Page<'_>) -> String {
     format!("{}: {source}{rest}", capital(what))
 }
 
-/// The subtitle of a page: what the metric means, how many trials there are, and over which factors
-/// they are pooled.
+/// The subtitle of a page: what the metric means, how many trials there are, which factors are held,
+/// and over which ones the trials are pooled.
 pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> String {
     let all = |of: fn(&Counts) -> u64| cells.iter().map(|cell| of(&cell.counts)).sum::<u64>();
     let (trials, lost) = (all(|c| c.trials), all(|c| c.lost));
@@ -72,7 +72,17 @@ pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> S
     if lost > 0 {
         text.push_str(&format!(", {lost} lost"));
     }
-    text + &pooled(&page.pooled, &page.rows) + "."
+    text + &held(page) + &pooled(&page.pooled, &page.rows) + "."
+}
+
+/// The sentence, without its full stop, that says which factors are held at one level, behind the
+/// full stop of the one before. It is empty without such factors.
+fn held(page: &Page<'_>) -> String {
+    if page.held.is_empty() {
+        return String::new();
+    }
+    let names = page.held.iter().map(|factor| listed(factor, &page.family.rows));
+    format!(". Of these one value each is shown: {}", names.collect::<Vec<_>>().join(", "))
 }
 
 /// The sentence, without its full stop, that says over which factors rows are pooled, behind the

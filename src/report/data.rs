@@ -3,6 +3,9 @@
 use super::columns::{Measure, TypedArray, base64, integers, measure};
 use super::curves::Curves;
 use crate::figures::design;
+use crate::figures::influence::{Influence, influences};
+use crate::figures::palette::{Colour, NAMED, VIRIDIS, YL_OR_RD};
+use crate::figures::plan::{AxisSelection, Frame, usual_level};
 use crate::figures::table::{Factor, SurvivalEvent, TrialTable};
 use blowup_core::check::Gate;
 use blowup_core::check::text::short;
@@ -47,6 +50,11 @@ pub struct PageData<'a> {
     /// intervals by seeds can need.
     student: Vec<f64>,
     axes: Vec<AxisData<'a>>,
+    /// What each axis explains of which trials fail, in the order of `influences`.
+    influences: Vec<InfluenceData>,
+    /// The axes of the first diagram.
+    start: DiagramData,
+    colours: ColourData,
     measures: Vec<Measure>,
     /// The ids of the trials: six bytes for each row, the highest first.
     trial: String,
@@ -83,6 +91,33 @@ struct AxisData<'a> {
     follows: bool,
     /// Whether it is the seed.
     repeats: bool,
+    /// The level at which it is held where a diagram does not show it.
+    usual: u32,
+}
+
+/// What one axis explains of which trials fail.
+#[derive(Debug, Serialize)]
+struct InfluenceData {
+    axis: &'static str,
+    alone: f64,
+    gain: f64,
+}
+
+/// The axes of a diagram. A name is empty where there is none.
+#[derive(Debug, Serialize)]
+struct DiagramData {
+    x: &'static str,
+    y: &'static str,
+    columns: &'static str,
+    rows: &'static str,
+}
+
+/// The colours of the figures, as a style sheet has them.
+#[derive(Debug, Serialize)]
+struct ColourData {
+    cells: Vec<String>,
+    ordered: Vec<String>,
+    named: Vec<String>,
 }
 
 /// What `blowup check` says of the expectations of the spec.
@@ -132,6 +167,7 @@ impl<'a> PageData<'a> {
         };
         let epochs = |event| integers(table.epochs_of(event).iter().map(|epoch| epoch.unwrap_or(0)));
         let budget = table.factor("epochs").expect("a column that is always there");
+        let causes = design::causes(table);
         let ids = table.trials.iter().flat_map(|trial| trial.bits().to_be_bytes().into_iter().skip(2));
         PageData {
             name: beside.name,
@@ -147,6 +183,9 @@ impl<'a> PageData<'a> {
             blown: Outcome::ALL.map(Outcome::blew_up).to_vec(),
             student: student_quantiles(table.factor("seed").map_or(0, |seed| seed.levels.len())),
             axes: axes(table),
+            influences: influences(table, &table.rows(), &causes).iter().map(InfluenceData::of).collect(),
+            start: DiagramData::first(table, causes),
+            colours: ColourData::new(),
             measures: measures().into_iter().filter_map(|name| measure(name, table.measure(name))).collect(),
             trial: base64(&ids.collect::<Vec<u8>>()),
             verdict: integers(table.verdicts.iter().map(|verdict| number(*verdict))),
@@ -197,12 +236,12 @@ fn repeats(table: &TrialTable, factor: &Factor) -> bool {
 
 /// The axes that vary. The seed of the data is left out if it is the same as the seed.
 fn axes<'a>(table: &'a TrialTable) -> Vec<AxisData<'a>> {
-    let causes: Vec<&str> = design::varying(table, &table.rows()).iter().map(|factor| factor.name).collect();
+    let causes: Vec<&str> = design::causes(table).iter().map(|factor| factor.name).collect();
     let several = table.factors.iter().filter(|factor| factor.levels.len() > 1);
     let own = several.filter(|factor| factor.name != "data_seed" || !repeats(table, factor));
     let cause = |factor: &Factor| match factor.name {
         "data_seed" => true,
-        name => causes.contains(&name) && !copies_init(table, factor),
+        name => causes.contains(&name),
     };
     let axis = |factor: &'a Factor| AxisData {
         name: factor.name,
@@ -211,16 +250,40 @@ fn axes<'a>(table: &'a TrialTable) -> Vec<AxisData<'a>> {
         codes: integers((0..table.len()).map(|row| factor.code(row))),
         follows: factor.name != "seed" && !cause(factor),
         repeats: factor.name == "seed",
+        usual: usual_level(factor, &table.rows()),
     };
     own.map(axis).collect()
 }
 
-/// Whether the factor is the initializer of recurrent weights, and is that of the other weights in
-/// every recurrent net.
-fn copies_init(table: &TrialTable, factor: &Factor) -> bool {
-    let init = table.factor("init").expect("a column that is always there");
-    let same = |row| matches!(&*factor.level(row).text, "") || factor.level(row).text == init.level(row).text;
-    factor.name == "recurrent_init" && (0..table.len()).all(same)
+impl InfluenceData {
+    fn of(influence: &Influence<'_>) -> InfluenceData {
+        InfluenceData { axis: influence.factor.name, alone: influence.alone, gain: influence.gain }
+    }
+}
+
+impl DiagramData {
+    /// The first diagram of these rows: `blowup plot` chooses the same axes where all trials are one
+    /// family.
+    fn first(table: &TrialTable, causes: Vec<&Factor>) -> DiagramData {
+        let name = |factor: Option<&Factor>| factor.map_or("", |factor| factor.name);
+        match AxisSelection::default().frame(table, &table.rows(), causes) {
+            (Frame::Phase(axes), _) => {
+                DiagramData { x: axes.x.name, y: axes.y.name, columns: name(axes.columns), rows: name(axes.rows) }
+            }
+            (Frame::Rates { by }, rest) => {
+                // An axis with a single value says nothing, and the page shows one cell without it.
+                let x = if by.levels.len() > 1 { by.name } else { "" };
+                DiagramData { x, y: name(rest.first().copied()), columns: "", rows: "" }
+            }
+        }
+    }
+}
+
+impl ColourData {
+    fn new() -> ColourData {
+        let texts = |colours: &[Colour]| colours.iter().map(Colour::to_string).collect();
+        ColourData { cells: texts(&YL_OR_RD), ordered: texts(&VIRIDIS), named: texts(&NAMED) }
+    }
 }
 
 /// The index of a verdict in `verdicts`.

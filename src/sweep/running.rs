@@ -6,7 +6,7 @@ use super::rounds::Rounds;
 use super::survey::{Again, Survey};
 use super::text::{self, were};
 use crate::cli::SweepArgs;
-use crate::figures::glance::glance;
+use crate::figures::glance::{Glance, glance};
 use crate::program::Launch;
 use crate::progress::{self, Progress};
 use crate::report;
@@ -348,9 +348,11 @@ impl<'a> Running<'a> {
 
     /// Prints how the sweep ended, with the first diagrams below it on a terminal.
     fn print(&self, summary: &Summary) -> Result<(), Failure> {
-        let mut text = text::ended((self.spec, summary), &self.survey, self.manifest.shard, &self.store);
-        if let Some(diagrams) = glance(self.store.dir(), summary.all.trials).filter(|_| !self.args.quiet) {
-            text.push_str(&format!("\n{diagrams}"));
+        let shown = if self.args.quiet { Glance::default() } else { glance(self.store.dir(), summary.all.trials) };
+        let mut text =
+            text::ended((self.spec, summary), &shown.decisive, &self.survey, self.manifest.shard, &self.store);
+        if !shown.diagrams.is_empty() {
+            text.push_str(&format!("\n{}", shown.diagrams));
         }
         print(&text)
     }

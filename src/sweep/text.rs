@@ -67,11 +67,20 @@ fn edges(spec: &Spec, survey: &Survey) -> String {
     format!("edges     {lines}: {first} in the first round, {most} at most\n")
 }
 
-/// What a sweep that has ended prints: its configurations, how many trials ended in which way, and
-/// the files in its folder.
-pub fn ended((spec, summary): (&Spec, &Summary), survey: &Survey, shard: Option<Shard>, store: &Store) -> String {
+/// What a sweep that has ended prints: its configurations, which axes decide, how many trials ended
+/// in which way, and the files in its folder.
+pub fn ended(
+    (spec, summary): (&Spec, &Summary),
+    decisive: &str,
+    survey: &Survey,
+    shard: Option<Shard>,
+    store: &Store,
+) -> String {
     let mut text = summary.table();
     text.push('\n');
+    if !decisive.is_empty() {
+        let _ = writeln!(text, "{decisive}");
+    }
     if !survey.lines.is_empty() {
         text.push_str(&table::told(spec, &survey.lines));
         text.push('\n');

@@ -4,8 +4,9 @@
 use crate::check::Results;
 use blowup::figures::cells::{PlotMetric, cells};
 use blowup::figures::design::{Spacing, shorten, varying};
+use blowup::figures::plan::{AxisSelection, Frame, Page};
 use blowup::figures::survival::curve;
-use blowup::figures::table::{SurvivalEvent, TrialTable, measures};
+use blowup::figures::table::{Factor, SurvivalEvent, TrialTable, measures};
 use blowup_core::record;
 use blowup_core::spec::filter::Filter;
 use blowup_core::spec::metric::Rate;
@@ -281,4 +282,63 @@ fn a_damaged_cell_is_named_with_its_line() {
     check("epoch_diverged", "-3", "line 6, column `epoch_diverged`: `-3` is not an epoch");
     check("loss_max", "much", "line 6, column `loss_max`: `much` is not a number");
     check("epochs", "nine", "line 6, column `epochs`: `nine` is not a value of `epochs`");
+}
+
+/// What is chosen for a grid of one seed a configuration, of which `fails` says whether it fails.
+fn chosen(axes: &str, fails: impl Fn(&BTreeMap<&'static str, String>) -> bool) -> Vec<String> {
+    let spec =
+        format!("name = \"t\"\nepochs = 9\nseeds = 3\ntask = {{ kind = \"noise\", samples = 8 }}\n[[grid]]\n{axes}");
+    let mut results = Results::of(&spec);
+    let failed: Vec<bool> = rows(&results.text()).iter().map(fails).collect();
+    results.column("outcome", |row| if failed[row] { "ruined" } else { "converged" });
+    let mut table = read(&results.text(), &[]);
+    shorten(&mut table);
+    let asked = AxisSelection::default();
+    let told = |page: &Page<'_>| {
+        let name = |factor: Option<&Factor>| factor.map_or("-", |factor| factor.name);
+        let frame = match page.frame {
+            Frame::Phase(axes) => {
+                format!("{} x {} in {} x {}", axes.x.name, axes.y.name, name(axes.columns), name(axes.rows))
+            }
+            Frame::Rates { by } => format!("by {}", by.name),
+        };
+        let fixed = page.fixed.iter().map(|(factor, code)| {
+            let held = page.held.iter().any(|held| held.name == factor.name);
+            format!("{} {}={}", if held { ", held" } else { "," }, factor.name, factor.levels[*code as usize].text)
+        });
+        fixed.fold(frame, |text, fixed| text + &fixed)
+    };
+    let families = asked.families(&table).unwrap();
+    families.iter().flat_map(|family| asked.pages(&table, family, &[])).map(|page| told(&page)).collect()
+}
+
+#[test]
+fn the_axes_that_decide_most_are_shown_and_the_least_ones_are_held() {
+    let number = |row: &BTreeMap<&'static str, String>, axis: &str| row[axis].parse::<f64>().unwrap();
+    let never = |_: &BTreeMap<&'static str, String>| false;
+    assert_eq!(chosen("lr = 1", never), ["by label"]);
+    assert_eq!(chosen("lr = [0.1, 1, 10]", |row| number(row, "lr") > 0.5), ["by lr"]);
+    let two = chosen("depth = [2, 4, 8]\nlr = [0.1, 1, 10]", |row| number(row, "lr") * number(row, "depth") > 5.0);
+    assert_eq!(two, ["lr x depth in - x -"]);
+    let names = "init = [\"he\", \"xavier\", \"lecun\"]\nactivation = [\"relu\", \"tanh\"]";
+    assert_eq!(
+        chosen(&format!("lr = 1\n{names}"), |row| row["activation"] == "tanh"),
+        ["by init, activation=relu", "by init, activation=tanh"]
+    );
+    let three = format!("lr = [0.1, 1, 10]\n{names}");
+    assert_eq!(chosen(&three, |row| row["init"] == "he" && number(row, "lr") > 0.5), ["lr x init in activation x -"]);
+    // Of five axes the four that decide are shown, however many values the fifth has.
+    let five = format!("width = [4, 8, 12, 16, 20]\nclip = [\"none\", \"norm(1.0)\"]\ndepth = [1, 2]\n{three}");
+    let saved = |row: &BTreeMap<&'static str, String>| row["clip"] == "norm";
+    let shown =
+        chosen(&five, |row| !saved(row) && number(row, "lr") * number(row, "depth") > 1.5 && row["init"] != "lecun");
+    assert_eq!(shown.len(), 10, "{shown:?}");
+    assert_eq!(shown[0], "lr x depth in init x clip, width=4, activation=relu");
+    // Of eight, those that decide nothing are held, so that no cell pools anything.
+    let eight = format!("batch = [1, 4, 8]\nweight_decay = [0.0, 0.1, 0.2]\nmomentum = [0.0, 0.5, 0.9]\n{five}");
+    let shown =
+        chosen(&eight, |row| !saved(row) && number(row, "lr") * number(row, "depth") > 1.5 && row["init"] != "lecun");
+    assert!(shown.len() > 1 && shown.len() <= 12, "{shown:?}");
+    assert!(shown[0].starts_with("lr x depth in init x clip, "), "{shown:?}");
+    assert!(shown[0].contains("held") && !shown[0].contains("held lr"), "{shown:?}");
 }

@@ -3,6 +3,7 @@
 
 use crate::check::{GRID, Results, place};
 use crate::figures::{read, results};
+use crate::report::CURED;
 use crate::sweep::{Place, stderr};
 use blowup::figures::design::shorten;
 use blowup::figures::meanfield::chi_1;
@@ -61,7 +62,14 @@ fn has(texts: &[String], wanted: &[&str]) {
 fn a_sweep_gets_every_kind_of_figure_and_its_files_are_told() {
     let place = swept(FULL);
     let told = stdout(&place, "plot r");
-    let names = ["phase-nets-clip-none", "phase-nets-clip-norm-1.0", "survival-nets", "layers-nets", "trials-nets"];
+    let names = [
+        "phase-nets-activation-relu",
+        "phase-nets-activation-tanh",
+        "boundary-nets",
+        "survival-nets",
+        "layers-nets",
+        "trials-nets",
+    ];
     // With one label there is nothing to tell apart.
     let names = names.map(|name| name.replace("-nets", ""));
     let expected: String = names.iter().map(|name| format!("r/figures/{name}.svg\nr/figures/{name}.png\n")).collect();
@@ -163,10 +171,7 @@ fn what_is_pooled_is_named_and_a_median_is_a_metric() {
     stdout(&place, "plot r --facet activation --metric grad_norm_max");
     let shown = texts(&place.read("r/figures/grad-norm-max-by-activation.svg")).join("\n");
     assert!(shown.contains("Median grad_norm_max: full"), "{shown}");
-    assert!(
-        shown.replace('\n', " ").contains("Pooled over init (normal(2.0), he), clip (none, norm(1.0))."),
-        "{shown}"
-    );
+    assert!(shown.replace('\n', " ").contains("Pooled over init (normal(2.0), he), depth (2, 4)."), "{shown}");
 }
 
 #[test]
@@ -259,7 +264,7 @@ fn without_a_terminal_no_colour_and_at_most_80_columns() {
     let text = stdout(&place, "plot r --terminal");
     assert!(!text.contains('\x1b'), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    assert_eq!(text.matches("Failure rate: full, clip = ").count(), 2, "{text}");
+    assert_eq!(text.matches("Failure rate: full, activation = ").count(), 2, "{text}");
     assert!(text.contains("across: learning rate, up: depth (hidden layers), panels: "), "{text}");
     assert!(!place.path("r/figures").exists());
     let again = place.run("sweep t.toml --out r");
@@ -389,4 +394,41 @@ fn the_coordinate_check_has_a_line_for_each_layer_and_a_panel_for_each_parametri
     assert_eq!(dashed, 2 * (3 + 1), "{svg}");
     // One width is nothing to compare.
     assert!(!stdout(&place, "plot r --where width=16").contains("coordinates"));
+}
+
+#[test]
+fn a_cell_that_pools_a_cure_is_marked_as_mixed() {
+    let mut results = Results::of(CURED);
+    let text = results.text();
+    let saved: Vec<bool> = text.lines().skip(1).map(|line| line.contains(",norm,1.0,")).collect();
+    results.column("outcome", |row| if saved[row] { "converged" } else { "diverged" });
+    let place = place(CURED, &results.text());
+    stdout(&place, "plot r");
+    assert!(!place.read("r/figures/phase.svg").contains("mixed"));
+    stdout(&place, "plot r --x lr --y depth --facet init");
+    let shown = texts(&place.read("r/figures/phase-lr-depth-by-init.svg"));
+    has(&shown, &["mixed: some", ".50", "48 trials, 4 a cell. Pooled over clip (none, norm(1.0))."]);
+    let terminal = stdout(&place, "plot r --terminal --x lr --y depth --facet init");
+    assert!(terminal.contains("×× mixed: some configurations always, others never"), "{terminal}");
+}
+
+#[test]
+fn the_boundary_is_where_half_of_the_seeds_fail() {
+    let spec = CURED.replace("lr = [0.1, 1.0]", "lr = [0.01, 0.1, 1.0, 10.0]");
+    let mut results = Results::of(&spec);
+    let text = results.text();
+    // Of each two seeds one fails at .1 without the cure, both fail from 1 on, and from 10 on with it.
+    let fails = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let at = |name: &str| cells[blowup_core::record::column(name)];
+        let (lr, cured): (f64, bool) = (at("lr").parse().unwrap(), at("clip") == "norm");
+        lr > 5.0 || !cured && (lr > 0.5 || lr > 0.05 && at("seed") == "0")
+    };
+    let failed: Vec<bool> = text.lines().skip(1).map(fails).collect();
+    results.column("outcome", |row| if failed[row] { "diverged" } else { "converged" });
+    let place = place(&spec, &results.text());
+    let told = stdout(&place, "plot r");
+    assert!(told.contains("r/figures/boundary.svg\n"), "{told}");
+    let svg = place.read("r/figures/boundary.svg");
+    has(&texts(&svg), &["Boundary of the failure rate: cured", "learning rate", "depth (hidden layers)", "none"]);
 }

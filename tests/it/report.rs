@@ -1,7 +1,7 @@
 //! `report.html`: what it holds, and what a person in a real browser gets from it
 //! (`tests/report/`).
 
-use crate::check::{GRID, Results};
+use crate::check::{GRID, Results, place};
 use crate::sweep::{Place, SPEC, stderr};
 use blowup::report::columns::{ElementType, floats, integers, measure};
 use blowup::report::sample::{Sample, mask};
@@ -50,6 +50,21 @@ fn data(place: &Place) -> serde_json::Value {
     serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
 }
 
+/// A grid with a cure.
+pub const CURED: &str = r#"
+name = "cured"
+epochs = 9
+seeds = 2
+[task]
+kind = "noise"
+samples = 8
+[[grid]]
+depth = [2, 16, 4]
+init = ["he", "xavier"]
+clip = ["none", "norm(1.0)"]
+lr = [0.1, 1.0]
+"#;
+
 #[test]
 fn the_page_opens_offline_in_every_width_and_theme() {
     check(&["opens_offline", "themes"], &smoke().path("r"), &[]);
@@ -57,7 +72,18 @@ fn the_page_opens_offline_in_every_width_and_theme() {
 
 #[test]
 fn pickers_filters_and_cells_show_what_the_rows_say() {
-    check(&["pickers", "lr_sensitivity", "filters", "cells", "survival"], &smoke().path("r"), &[]);
+    check(&["pickers", "decides", "lr_sensitivity", "filters", "cells", "survival"], &smoke().path("r"), &[]);
+}
+
+#[test]
+fn a_cell_that_pools_a_cure_is_marked_as_mixed() {
+    let mut results = Results::of(CURED);
+    let text = results.text();
+    let saved: Vec<bool> = text.lines().skip(1).map(|line| line.contains(",norm,1.0,")).collect();
+    results.column("outcome", |row| if saved[row] { "converged" } else { "diverged" });
+    let place = place(CURED, &results.text());
+    place.ok("plot r");
+    check(&["mixed"], &place.path("r"), &[]);
 }
 
 #[test]
@@ -104,7 +130,7 @@ fn lost_and_missing_trials_and_failed_checks_are_told() {
     results.column("outcome", |i| ["", "nonfinite", "nonfinite", "nonfinite", "stalled"][i.min(4)]);
     results.column("lost", |i| if i == 0 { "timeout" } else { "" });
     results.column("epochs_run", |_| 9);
-    let place = crate::check::place(&spec, &results.text());
+    let place = place(&spec, &results.text());
     let text = place.read("r/runs.csv");
     let part: Vec<&str> = text.lines().take(8).collect();
     place.write("r/runs.csv", &format!("{}\n", part.join("\n")));

@@ -15,6 +15,7 @@ from harness import (
     column,
     headline,
     heads,
+    held,
     interval,
     main,
     number,
@@ -23,6 +24,7 @@ from harness import (
     panels,
     pick,
     place,
+    pool,
     rows,
     table,
     tally,
@@ -105,6 +107,7 @@ def pickers(run_dir):
             ("x", "depth"),
             ("y", "lr"),
             ("columns", "clip"),
+            ("rows", "init"),
             ("rows", ""),
             ("metric", "nonfinite_rate"),
             ("metric", "loss_final"),
@@ -116,7 +119,7 @@ def pickers(run_dir):
             before = after
         assert [levels for levels, _, _ in panels(page)] == [["none"], ["norm(1.0)"]]
         cells = panels(page)[0][2]
-        assert (cells["nx"], cells["ny"]) == (2, 4)
+        assert (cells["nx"], cells["ny"]) == (2, 3)
         fragment = page.evaluate("location.hash")
         pick(page, "columns", "")
         assert [levels for levels, _, _ in panels(page)] == [[]]
@@ -135,6 +138,7 @@ def lr_sensitivity(run_dir):
         for name, value in [("metric", "lr_sensitivity"), ("x", "depth"), ("y", "activation"), ("columns", "")]:
             pick(page, name, value)
         pick(page, "rows", "")
+        pool(page)
         looked = 0
         [(_, canvas, geometry)] = panels(page)
         canvas.scroll_into_view_if_needed()
@@ -156,6 +160,7 @@ def lr_sensitivity(run_dir):
                 looked += 1
         assert looked > 2, looked
         pick(page, "x", "lr")
+        pool(page)
         [(_, canvas, geometry)] = panels(page)
         canvas.scroll_into_view_if_needed()
         canvas.hover(position=place(geometry, 0, 0))
@@ -169,7 +174,7 @@ def filters(run_dir):
         assert headline(page) == tally(all_rows)
         out = []
         for axis, level in [("depth", "4"), ("activation", "tanh"), ("lr", "0.01"), ("batch", "33"), ("lr", "1000.0")]:
-            chip(page, axis, level)
+            chip(page, axis, level, ["Shift"])
             out.append((axis, level))
             some = [row for row in all_rows if all(row[a] != value for a, value in out)]
             assert headline(page) == tally(some), (out, headline(page), tally(some))
@@ -185,17 +190,20 @@ def filters(run_dir):
             assert listed == {name: n for name in OUTCOMES if (n := sum(row["outcome"] == name for row in some))}, (
                 listed
             )
-        chip(page, "activation", "tanh")
+        chip(page, "activation", "tanh", ["Shift"])
         assert headline(page) == tally(
             [row for row in all_rows if all(row[a] != value for a, value in out if value != "tanh")]
         )
         fragment = page.evaluate("location.hash")
         for axis in ("depth", "activation", "lr"):
             for node in page.query_selector_all(f'[data-axis="{axis}"] .chip[aria-pressed="true"]'):
-                node.click()
+                node.click(modifiers=["Shift"])
         assert "no" in page.inner_text("#headline .big") and panels(page) == []
         page.click("#reset")
         assert headline(page) == tally(all_rows)
+        for shown in ([row for row in all_rows if row["depth"] == "4"], all_rows):
+            chip(page, "depth", "4")
+            assert headline(page) == tally(shown)
     with opened(run_dir, fragment=fragment) as page:
         assert headline(page) == tally(
             [row for row in all_rows if all(row[a] != value for a, value in out if value != "tanh")]
@@ -210,6 +218,7 @@ def cells(run_dir):
     with opened(run_dir) as page:
         for name, value in [("x", "lr"), ("y", "depth"), ("columns", "activation"), ("rows", "")]:
             pick(page, name, value)
+        pool(page)
         looked = 0
         for (activation,), canvas, geometry in panels(page):
             canvas.scroll_into_view_if_needed()
@@ -234,6 +243,56 @@ def cells(run_dir):
         assert looked > 12, looked
 
 
+def decides(run_dir):
+    """The axes that decide most are shown first, each other axis is held at a value that stands
+    there, and what a cell counts are the trials with these values. The address brings it back."""
+    all_rows = rows(run_dir)
+    with opened(run_dir) as page:
+        ranked = [text.rsplit(" ", 1) for text in page.inner_text("#decisive .shares").split("\n")]
+        gains = [float(gain) for _, gain in ranked]
+        assert gains[0] == max(gains) and 0 < sum(gains) <= 1, ranked
+        shown = {name: page.input_value(f'[data-picker="{name}"]') for name in ("x", "y", "columns", "rows")}
+        assert {axis for axis, _ in ranked[:2]} <= set(shown.values()), (ranked, shown)
+        at = dict(held(page))
+        assert at and not set(at) & set(shown.values()), (at, shown)
+        for axis in list(at):
+            values = list(dict.fromkeys(row[axis] for row in all_rows if row[axis] and row["network"] == "mlp"))
+            page.select_option(f'#held [data-picker="{axis}"]', label=values[-1])
+            at[axis] = values[-1]
+        assert dict(held(page)) == at
+        assert page.query_selector("#pooled") is None or page.inner_text("#pooled") == "pooled in a cell: seed"
+        some = [row for row in all_rows if all(row[axis] in ("", value) for axis, value in at.items())]
+        levels, canvas, geometry = panels(page)[0]
+        counted = 0
+        for i in range(geometry["nx"]):
+            for j in range(geometry["ny"]):
+                canvas.hover(position=place(geometry, i, j))
+                found = re.search(r"of (\d+) failed", page.inner_text("#tip"))
+                counted += int(found[1]) if found else 0
+        here = [name for name in (shown["columns"], shown["rows"]) if name]
+        named = lambda row, axis: f"{row[axis]}({row['init_scale']})" if row[axis] == "normal" else row[axis]
+        assert counted == tally([row for row in some if [named(row, name) for name in here] == levels])[0] > 0
+        fragment = page.evaluate("location.hash")
+    with opened(run_dir, fragment=fragment) as page:
+        assert dict(held(page)) == at
+
+
+def mixed(run_dir):
+    """Of handwritten results in which a cure saves every trial: pooled over it, every cell is
+    mixed."""
+    with opened(run_dir) as page:
+        assert page.query_selector("#mixed") is None
+        for name, value in [("x", "lr"), ("y", "depth"), ("columns", ""), ("rows", "")]:
+            pick(page, name, value)
+        assert dict(held(page)) == {"clip": "none", "init": "he"} and page.query_selector("#mixed") is None
+        pool(page)
+        assert "mixed" in page.inner_text("#mixed")
+        [(_, canvas, geometry)] = panels(page)
+        canvas.scroll_into_view_if_needed()
+        canvas.hover(position=place(geometry, 0, 0))
+        assert "mixed: some configurations always, others never" in page.inner_text("#tip")
+
+
 def click_through(run_dir):
     """A click on a cell lists its trials with their curves; sorting and words work there too."""
     all_rows = rows(run_dir)
@@ -242,6 +301,7 @@ def click_through(run_dir):
     with opened(run_dir) as page:
         for name, value in [("x", "lr"), ("y", "depth"), ("columns", "activation"), ("rows", "")]:
             pick(page, name, value)
+        pool(page)
         levels, canvas, geometry = panels(page)[1]
         canvas.click(position=place(geometry, 1, 1))
         expected = [
@@ -363,8 +423,8 @@ def keyboard(run_dir):
         tab_to("node.classList.contains('skip')")
         tab_to("node.title === 'tanh' && node.classList.contains('chip')")
         page.keyboard.press("Space")
-        assert headline(page) == tally([row for row in all_rows if row["activation"] != "tanh"])
-        assert page.evaluate(f"{focused}.getAttribute('aria-pressed')") == "false"
+        assert headline(page) == tally([row for row in all_rows if row["activation"] == "tanh"])
+        assert page.evaluate(f"{focused}.getAttribute('aria-pressed')") == "true"
         tab_to("node.tagName === 'CANVAS'")
         outline = page.evaluate(f"getComputedStyle({focused}).outlineStyle")
         assert outline != "none", "the focus cannot be seen"
@@ -453,7 +513,7 @@ def many(run_dir):
         level = page.get_attribute('[data-axis="init_scale"] .chip', "title")
         times = page.evaluate(timed, f'[data-axis="init_scale"] .chip[title="{level}"]')
         print(f"filter {times[0]} ms, painted {times[1]} ms")
-        assert headline(page) == tally([row for row in all_rows if row["init_scale"] != level])
+        assert headline(page) == tally([row for row in all_rows if row["init_scale"] == level])
         for title in ("rate, 95%", "lr"):
             at = heads(page, "#configurations-body").index(title) + 1
             times = page.evaluate(timed, f"#configurations-body th:nth-child({at}) button")

@@ -99,8 +99,22 @@ def pick(page, name, value):
     page.select_option(f'[data-picker="{name}"]', value)
 
 
-def chip(page, axis, level):
-    page.click(f'[data-axis="{axis}"] .chip[title="{level}"]')
+def chip(page, axis, level, modifiers=()):
+    """Clicks a value of a filter: it is then shown alone. With Shift it is left out, or taken in."""
+    page.click(f'[data-axis="{axis}"] .chip[title="{level}"]', modifiers=list(modifiers))
+
+
+def held(page):
+    """The axes that the diagram does not show, and the value at which each is held."""
+    return page.eval_on_selector_all(
+        "#held select", "all => all.map(node => [node.dataset.picker, node.selectedOptions[0].textContent])"
+    )
+
+
+def pool(page):
+    """Pools the trials over all axes that the diagram does not show."""
+    for axis, _ in held(page):
+        page.select_option(f'#held [data-picker="{axis}"]', "all")
 
 
 def panels(page):

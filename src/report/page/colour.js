@@ -1,8 +1,7 @@
-// Colours: read from the style sheet where they mean something everywhere, ramps for the cells of the phase diagram. All are told apart with
-// the common kinds of colour blindness: outcomes after Okabe and Ito (2008), rates from blue over neutral to orange, measures viridis.
+// Colours: those of outcomes are read from the style sheet, after Okabe and Ito (2008), and those of cells and of lines are those of
+// `blowup plot`. All are told apart with the common kinds of colour blindness.
 
-const RATE = { light: ["#1d64a8", "#8fb8dd", "#f1ede6", "#eda06f", "#b93a08"], dark: ["#58aef5", "#2f5f8c", "#35373c", "#9a5128", "#ff8a4c"] };
-const MEASURE = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"];
+const { cells: CELLS, ordered: ORDERED, named: NAMED } = data.colours;
 
 const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (document.documentElement.dataset.theme ?? (darkSystem.matches ? "dark" : "light")) === "dark";
@@ -27,15 +26,14 @@ function mix(ramp, share) {
 const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
 /** Black or white, whichever is easier to read on it. */
 const inkOn = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#111" : "#fff");
-const rateRamp = () => RATE[isDark() ? "dark" : "light"];
 
 /** Colours of the lines of `n` groups: in order for numbers, apart for names. */
 function lineColours(n, numeric) {
   const apart = isDark()
     ? ["#4aa5e0", "#ff8149", "#2fc296", "#e394c3", "#f0b638", "#9fd6f7", "#b79fdb", "#a3a3a3"]
-    : ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f"];
+    : NAMED;
   if (!numeric && n <= apart.length) return apart.slice(0, n);
   // Not the pale end of viridis on white, nor the dark end on black.
-  const [from, to] = isDark() ? [0.28, 1] : [0, 0.86];
-  return Array.from({ length: n }, (_, i) => css(mix(MEASURE, from + ((to - from) * i) / Math.max(n - 1, 1))));
+  const [from, to] = isDark() ? [0.28, 1] : [0, 0.92];
+  return Array.from({ length: n }, (_, i) => css(mix(ORDERED, from + ((to - from) * i) / Math.max(n - 1, 1))));
 }

@@ -9,7 +9,8 @@ function drawFilters() {
   byId("filter-list").replaceChildren(
     ...list,
     rest.length ? el("details", { class: "more" }, el("summary", {}, plural(rest.length, "more column")), rest) : "",
-    el("button", { type: "button", id: "reset", onclick: () => { state.hidden.clear(); drawFilters(); update(); } }, "Reset filters"),
+    el("p", { class: "hint" }, "A click on a value shows it alone, and all values again; with Shift it leaves the value out or takes it in."),
+    el("button", { type: "button", id: "reset", onclick: () => { state.hidden.clear(); drawFilters(); drawPickers(); update(); } }, "Reset filters"),
   );
   if (causes.length === 0) byId("filter-list").prepend(el("p", { class: "hint" }, "No axis of this grid varies."));
 }
@@ -24,14 +25,16 @@ function chips(axis) {
   const chip = (label, code) =>
     el("button", { type: "button", class: "chip", "aria-pressed": String(!hidden().has(code)), title: axis.levels[code], onclick: (event) => {
       const codes = new Set(hidden());
-      const alone = (event.shiftKey || event.altKey) && axis.levels.length - codes.size > 1;
-      if (alone) axis.levels.forEach((_, other) => other !== code && codes.add(other)), codes.delete(code);
-      else if (!codes.delete(code)) codes.add(code);
+      const isAlone = axis.levels.length - codes.size === 1 && !codes.has(code);
+      if (event.shiftKey) codes.delete(code) || codes.add(code);
+      else if (isAlone) codes.clear();
+      else axis.levels.forEach((_, other) => (other === code ? codes.delete(other) : codes.add(other)));
       state.hidden.set(axis.name, codes);
       [...event.target.parentNode.children].forEach((node, i) => node.setAttribute("aria-pressed", String(!codes.has(i))));
+      drawPickers();
       update();
     } }, label);
-  return el("div", { class: "chips", title: "Shift-click shows one value alone" }, axis.labels.map(chip));
+  return el("div", { class: "chips" }, axis.labels.map(chip));
 }
 
 function range(axis) {
@@ -43,6 +46,7 @@ function range(axis) {
       change(Number(event.target.value));
       const codes = axis.levels.map((_, code) => code).filter((code) => code < from || code > to);
       state.hidden.set(axis.name, new Set(codes));
+      drawPickers();
       update();
     } });
   const numbers = axis.levels.map((text) => (text === "" ? Infinity : Number(text)));

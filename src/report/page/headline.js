@@ -15,6 +15,7 @@ function drawHeadline(rows) {
     corner("Worst corner", worst, "worst"),
     corner("Safest corner", safest, "safest"),
     soonest(rows),
+    decisive(),
   );
 }
 
@@ -25,6 +26,19 @@ function corner(title, found, id) {
     : [el("p", { class: "muted" }, "no axis varies")];
   const show = found && el("button", { type: "button", class: "link", onclick: () => choose(found.levels) }, "its trials");
   return el("div", { class: "card", id }, el("h2", {}, title), text, show);
+}
+
+/** Which axis matters most, of all trials: what each explains beyond those before it. */
+function decisive() {
+  const some = data.influences.filter((influence) => influence.gain > 0);
+  const together = some.reduce((sum, influence) => sum + influence.gain, 0);
+  const line = ({ axis, gain, alone }) => el("li", { title: `alone ${alone.toFixed(2)}` },
+    el("span", { class: "share", style: `width:${Math.max(1, 100 * gain)}%` }), el("span", {}, `${axis} ${gain.toFixed(2)}`));
+  const text = some.length
+    ? [el("ul", { class: "shares" }, some.slice(0, 5).map(line)),
+       el("p", { class: "muted" }, `of 1, together ${together.toFixed(2)}: how well the axis tells which trials fail, beyond those above it`)]
+    : [el("p", { class: "muted" }, "no axis tells which trials fail")];
+  return el("div", { class: "card", id: "decisive" }, el("h2", {}, data.sampled ? "What decides, in the sample" : "What decides, in all trials"), text);
 }
 
 function soonest(rows) {

@@ -80,6 +80,7 @@ function paintPanel(panel) {
     const box = boxOf(panel, i, j, gap);
     if (Number.isNaN(values[at])) paintEmpty(context, box, line);
     else paintCell(context, box, mix(scale.ramp, scale.share(values[at])), n < FEW && gap, rate ? rateText(values[at]) : short(values[at], 2));
+    if (panel.mixed?.[at]) paintMixed(context, box, scale.ramp);
     if (gone > 0) paintLost(context, box, ink, paper);
   }
   paintTicks(context, panel, ink, muted);
@@ -94,6 +95,18 @@ function paintCell(context, box, colour, few, text) {
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.fillText(text, box.x + box.w / 2, box.y + box.h / 2 + 0.5);
+}
+
+/** Corners in the colours of 0 and 1: no configuration of the cell has the rate that it shows. */
+function paintMixed(context, { x, y, w, h }, ramp) {
+  const corner = (colour, points) => {
+    context.fillStyle = css(colour);
+    context.beginPath();
+    points.forEach(([px, py]) => context.lineTo(px, py));
+    context.fill();
+  };
+  corner(mix(ramp, 0), [[x, y], [x + 0.6 * w, y], [x, y + 0.6 * h]]);
+  corner(mix(ramp, 1), [[x + w, y + h], [x + 0.4 * w, y + h], [x + w, y + 0.4 * h]]);
 }
 
 /** Trials, but nothing to show of them. */
@@ -166,7 +179,7 @@ function moveTo(panel, at) {
 
 const levelsOfCell = (panel, [i, j]) => {
   const [x, y] = panel.cells.axes;
-  const levels = [...panel.levels];
+  const levels = [...panel.levels, ...panel.held];
   if (y) levels.unshift([y, panel.cells.dims[1].levels[j]]);
   if (x) levels.unshift([x, panel.cells.dims[0].levels[i]]);
   return levels;
@@ -184,6 +197,7 @@ function point(panel, at, clientX, clientY) {
   const n = decided(counts);
   const title = described(levelsOfCell(panel, at)) || "all trials";
   const lines = [];
+  if (panel.mixed?.[index]) lines.push("mixed: some configurations always, others never");
   if (n > 0) {
     const rate = isRate(metric) ? metric : RATES[0];
     const hits = rate.hits(counts, 0);

@@ -10,8 +10,8 @@ const isRate = (metric) => metric.hits !== undefined;
 function drawPickers() {
   const title = (axis) => [axis.name, axis.name];
   const all = [...causes.map(title)];
-  const rest = data.axes.filter((axis) => axis.follows || axis.repeats).map(title);
-  if (rest.length) all.push({ group: "columns that follow others", options: rest });
+  const others = data.axes.filter((axis) => axis.follows || axis.repeats).map(title);
+  if (others.length) all.push({ group: "columns that follow others", options: others });
   const none = [["", "none"], ...all];
   const set = (key) => (value) => { state[key] = value; drawPickers(); update(); };
   const metrics = [
@@ -25,6 +25,13 @@ function drawPickers() {
     picker("columns", none, state.columns, set("columns")),
     picker("rows", none, state.rows, set("rows")),
     picker("metric", metrics, state.metric, set("metric")),
+  );
+  const hold = (axis) => (value) => { state.held.set(axis.name, value === "all" ? null : Number(value)); drawPickers(); update(); };
+  const levels = (axis) => [["all", "all, pooled"], ...axis.labels.map((label, code) => [code, label])];
+  const rest = notShown();
+  byId("held").replaceChildren(
+    rest.length ? el("p", { class: "muted" }, "Not shown, and held at") : "",
+    ...rest.map((axis) => picker(axis.name, levels(axis), heldAt(axis) ?? "all", hold(axis))),
   );
 }
 
@@ -55,6 +62,24 @@ function phaseCells(rows) {
   return { axes, dims, size, cellOf, counts, rows };
 }
 
+/** Which cells are mixed: of their configurations some always end in what the rate counts, and others never do. */
+function mixedCells(cells, metric) {
+  const [hits, all] = [new Map(), new Map()];
+  cells.rows.forEach((row, i) => {
+    const verdict = data.verdict[row];
+    if (verdict >= LOST) return;
+    const key = cells.cellOf[i] * data.rows + data.configuration[row];
+    all.set(key, (all.get(key) ?? 0) + 1);
+    if (metric.counts(verdict)) hits.set(key, (hits.get(key) ?? 0) + 1);
+  });
+  const seen = new Uint8Array(cells.counts.length / VERDICTS);
+  for (const [key, n] of all) {
+    const k = hits.get(key) ?? 0;
+    seen[Math.floor(key / data.rows)] |= (k === 0 ? 1 : 0) | (k === n ? 2 : 0);
+  }
+  return seen.map((ends) => (ends === 3 ? 1 : 0));
+}
+
 /** A value for every cell; NaN where there is none. */
 function phaseValues(cells, rows, metric) {
   const n = cells.counts.length / VERDICTS;
@@ -80,18 +105,23 @@ function phaseValues(cells, rows, metric) {
 
 /** From a value to a share of the ramp. */
 function phaseScale(values, metric) {
-  if (isRate(metric)) return { ramp: rateRamp(), share: (x) => x, low: 0, high: 1, log: false };
+  if (isRate(metric)) return { ramp: CELLS, share: (x) => x, low: 0, high: 1, log: false };
   const finite = values.filter(Number.isFinite).sort();
   const [low, high] = [finite[0] ?? 0, finite[finite.length - 1] ?? 1];
   const log = low > 0 && high / low > 100;
   const at = log ? Math.log : (x) => x;
   const span = at(high) - at(low) || 1;
-  return { ramp: MEASURE, share: (x) => (x === Infinity ? 1 : (at(x) - at(low)) / span), low, high, log };
+  return { ramp: CELLS, share: (x) => (x === Infinity ? 1 : (at(x) - at(low)) / span), low, high, log };
 }
 
-function drawPhase(rows) {
+function drawPhase(passed) {
   const metric = metricNow();
+  const held = heldLevels();
+  const rows = having(passed, held);
   const cells = phaseCells(rows);
+  const pooled = pooledIn(cells, rows);
+  const isPooled = causes.some((axis) => pooled.includes(axis.name));
+  const mixed = isRate(metric) && isPooled ? mixedCells(cells, metric) : null;
   const values = phaseValues(cells, rows, metric);
   const scale = phaseScale(values, metric);
   const [, , nc, nr] = cells.size;
@@ -106,10 +136,11 @@ function drawPhase(rows) {
   const left = Math.max(0, panels.length - MOST_PANELS);
   panels = panels.slice(0, MOST_PANELS);
   const ctxFont = `11px ${getComputedStyle(document.body).fontFamily}`;
-  host.replaceChildren(...panels.map((panel) => buildPanel(panel, { cells, values, scale, metric, width, ctxFont })));
+  host.replaceChildren(...panels.map((panel) => buildPanel(panel, { cells, values, mixed, held, scale, metric, width, ctxFont })));
   if (left > 0) host.append(el("p", { class: "hint" }, `${plural(left, "more panel")} left out: choose other facets or filter.`));
-  if (rows.length === 0) host.replaceChildren(el("p", { class: "hint" }, "No trial passes the filters."));
-  drawLegend(metric, scale, cells, pooledIn(cells, rows));
+  const none = passed.length === 0 ? "No trial passes the filters." : "No trial has all the values at which axes are held: choose others above.";
+  if (rows.length === 0) host.replaceChildren(el("p", { class: "hint" }, none));
+  drawLegend(metric, scale, cells, pooled, mixed);
 }
 
 /** What varies within the cells: causes that are neither an axis nor a facet, and seeds. */
@@ -118,7 +149,9 @@ function pooledIn(cells, rows) {
   return data.axes.filter(varies).map((axis) => axis.name);
 }
 
-function drawLegend(metric, scale, cells, pooled) {
+const mixedSample = ({ ramp }) => `linear-gradient(135deg, ${css(mix(ramp, 0))} 35%, ${css(mix(ramp, 0.5))} 35% 65%, ${css(mix(ramp, 1))} 65%)`;
+
+function drawLegend(metric, scale, cells, pooled, mixed) {
   const stops = scale.ramp.join(", ");
   const middle = scale.log ? Math.sqrt(scale.low * scale.high) : (scale.low + scale.high) / 2;
   const ends = [scale.low, middle, scale.high].map((x) => el("span", {}, short(x, 2)));
@@ -135,6 +168,7 @@ function drawLegend(metric, scale, cells, pooled) {
       el("span", { class: "strip", style: `background:linear-gradient(to right in srgb, ${stops})` }), el("span", { class: "ends" }, ends)),
     facets.length ? el("span", { class: "key" }, facets.join(" · ")) : "",
     pooled.length ? el("span", { class: "key", id: "pooled" }, `pooled in a cell: ${pooled.join(", ")}`) : "",
+    mixed?.includes(1) ? el("span", { class: "key", id: "mixed" }, el("span", { class: "sample", style: `background:${mixedSample(scale)}` }), "mixed: some configurations always, others never") : "",
     few ? el("span", { class: "key" }, el("span", { class: "sample few" }), `fewer than ${FEW} trials`) : "",
     lost ? el("span", { class: "key" }, el("span", { class: "sample lost-corner" }), "lost trials, not in the rate") : "",
   );

@@ -24,19 +24,10 @@ const SENSITIVITY = (() => {
   return axis && initial && last ? [{ name: "lr_sensitivity", title: "learning-rate sensitivity", axis, initial, last }] : [];
 })();
 
-/** As `blowup plot` chooses: the two numeric axes with most values, then the first axes of names. */
+/** What the program chose, as it does for `blowup plot`. */
 function defaults() {
-  const numeric = causes.filter((axis) => axis.numeric);
-  const most = [...numeric].sort((a, b) => b.levels.length - a.levels.length).slice(0, 2);
-  if (most[1]?.name === "lr") most.reverse();
-  const x = most[0] ?? causes[0] ?? data.axes[0] ?? null;
-  const y = most[1] ?? causes.find((axis) => axis !== x) ?? null;
-  const names = causes.filter((axis) => axis !== x && axis !== y && !axis.numeric && axis.levels.length <= 8);
-  // A label says again what the other axes say, and an axis that applies to some trials only leaves the rest in a panel without a name.
-  const late = (axis) => (axis.name === "label" || axis.levels.includes("") ? 1 : 0);
-  names.sort((a, b) => late(a) - late(b));
-  const name = (axis) => axis?.name ?? "";
-  return { x: name(x), y: name(y), columns: name(names[0]), rows: name(names[1]), metric: "failure_rate", by: name(names[0] ?? causes.find((axis) => axis.levels.length <= 8)) };
+  const few = causes.find((axis) => axis.levels.length <= 8);
+  return { ...data.start, metric: "failure_rate", by: data.start.columns || (few?.name ?? "") };
 }
 
 const state = {
@@ -44,6 +35,8 @@ const state = {
   logEpochs: Math.max(0, ...new Set(data.budget)) > 20,
   /** By the name of an axis: the levels that are left out. */
   hidden: new Map(),
+  /** By the name of an axis that the diagram does not show: the level at which the reader holds it, or null where it is pooled. */
+  held: new Map(),
   /** The levels [axis, from, to] that the trials in the list share; null for no list. */
   chosen: null,
 };
@@ -53,10 +46,14 @@ function readAddress() {
   for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
     if (["x", "y", "columns", "rows", "by"].includes(key) && known(value)) state[key] = value;
     if (key === "metric" && [...RATES, ...MEDIANS].some((metric) => metric.name === value)) state.metric = value;
-    const axis = key.startsWith("not.") ? axisNamed(key.slice(4)) : null;
-    if (axis) {
+    const axis = axisNamed(key.replace(/^(not|at)\./, ""));
+    if (axis && key.startsWith("not.")) {
       const codes = value.split(".").map(Number).filter((code) => code < axis.levels.length);
       state.hidden.set(axis.name, new Set(codes));
+    }
+    if (axis && key.startsWith("at.")) {
+      const code = value === "all" ? null : Number(value);
+      if (code === null || code in axis.levels) state.held.set(axis.name, code);
     }
   }
 }
@@ -66,6 +63,7 @@ function writeAddress() {
   const usual = defaults();
   for (const key of Object.keys(usual)) if (state[key] !== usual[key]) written.set(key, state[key]);
   for (const [name, codes] of state.hidden) if (codes.size > 0) written.set(`not.${name}`, [...codes].join("."));
+  for (const [name, code] of state.held) written.set(`at.${name}`, code ?? "all");
   // An address without choices stays free for the links to sections.
   const text = written.toString();
   if (text || location.hash.includes("=")) history.replaceState(null, "", text ? `#${text}` : location.pathname);
@@ -103,5 +101,21 @@ const span = (axis, from, to) => (from === to ? axis.labels[from] : `${axis.labe
 /** `depth 4, lr 0.1 to 10` */
 const described = (levels) => levels.map(([axis, from, to]) => `${axis.name} ${span(axis, from, to ?? from)}`).join(", ");
 
-/** The rows that have levels. */
-const having = (rows, levels) => Array.from(rows).filter((row) => levels.every(([axis, from, to]) => axis.codes[row] >= from && axis.codes[row] <= (to ?? from)));
+/** The rows that have levels. Those to which an axis does not apply have the level at which it is held, too. */
+const having = (rows, levels) => Array.from(rows).filter((row) => levels.every(([axis, from, to, isHeld]) =>
+  (axis.codes[row] >= from && axis.codes[row] <= (to ?? from)) || (isHeld && axis.levels[axis.codes[row]] === "")));
+
+/** The causes that a diagram of these axes does not show. */
+const notShown = () => causes.filter((axis) => ![state.x, state.y, state.columns, state.rows].includes(axis.name) && axis !== metricNow().axis);
+
+/** The level at which an axis is held: the reader's, or the usual one, or the first that the filters let through. Null if it is pooled. */
+function heldAt(axis) {
+  if (state.held.has(axis.name)) return state.held.get(axis.name);
+  const hidden = state.hidden.get(axis.name) ?? new Set();
+  if (!hidden.has(axis.usual)) return axis.usual;
+  const first = axis.levels.findIndex((_, code) => !hidden.has(code));
+  return first < 0 ? axis.usual : first;
+}
+
+/** What the diagram holds, as levels. */
+const heldLevels = () => notShown().map((axis) => [axis, heldAt(axis)]).filter(([, code]) => code !== null).map(([axis, code]) => [axis, code, code, true]);
