@@ -65,7 +65,7 @@ fn what_is_no_data_set_is_said_with_what_to_do_about_it() {
         ),
         (b"a,b,y\n2024-02-29,1,2\n", "", "`2024-02-29` is not", "make a number of a date"),
         (b"a,b,y\nNA,1,2\n", "", "`NA` is not", "df.dropna()"),
-        (b"a,b,y\n1,,2\n", "", "line 2, column `b`: the cell is empty", "df.dropna()"),
+        (b"a,b,y\n1,,2\n", "", "line 2, column `b`: an empty cell is not a finite number", "df.dropna()"),
         (b"a,b,y\n1,inf,2\n", "", "`inf` is not a finite number", "numbers must be finite"),
         (b"a,y\n1,cat\n", "", "column `y`: `cat` is not", "loss = \"cross_entropy\""),
         (b"a,y\n1,2\n", ",samples=3", "there are 1 samples, fewer than `samples = 3`", "the first so many rows"),
@@ -84,8 +84,8 @@ fn every_bad_cell_is_counted_and_the_first_of_each_column_are_told() {
         .map(|i| format!("{},{},{i},1\n", if i % 2 == 1 { "x" } else { "1" }, if i == 7 { "" } else { "2" }))
         .collect();
     let error = data(format!("a,b,c,y\n{rows}1,2,3,?\n").as_bytes(), "").refused("sweep t.toml --dry-run");
-    let expected = "`d.csv`: line 3, column `a`: `x` is not a finite number (nor are 19 more, in lines 5, 7, 9, ...); line 9, column `b`: the cell is \
-                    empty; line 42, column `y`: `?` is not a finite number\n";
+    let expected = "`d.csv`: line 3, column `a`: `x` is not a finite number (nor are 19 more, in lines 5, 7, 9, ...); line 9, column `b`: an empty \
+                    cell is not a finite number; line 42, column `y`: `?` is not a finite number\n";
     assert!(error.contains(expected) && error.contains("features = [\"c\"]"), "{error}");
     let names: Vec<String> = (0..30).map(|i| format!("c{i}")).collect();
     let cells = vec!["x"; 30].join(",");

@@ -1,10 +1,9 @@
 //! A sweep holds the folder, not its name: the folder is moved, removed, unlocked or swept anew
 //! while a sweep runs.
 
-use crate::sweep::{Place, SPEC};
+use crate::sweep::{Place, SPEC, lines, signal, wait_for};
 use std::io::Read;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 const RECORD: &str = "[record]\nepochs=true\nsteps=3\n";
 const FILES: [&str; 5] = ["runs.csv", "runs.crc32", "epochs.csv", "steps.csv", "summary.csv"];
@@ -13,35 +12,28 @@ fn files(place: &Place, dir: &str) -> Vec<String> {
     FILES.map(|file| place.read(&format!("{dir}/{file}"))).to_vec()
 }
 
-/// A sweep into `r` that has written some rows and is stopped.
-struct Stopped(Child);
+/// A sweep into `r` that has written some rows and is stopped. Its workers wait.
+struct Stopped<'a> {
+    sweep: Child,
+    place: &'a Place,
+}
 
-impl Stopped {
-    fn start(place: &Place) -> Stopped {
-        let mut command = place.command("sweep t.toml --out r --workers 2 --chunk 4 --quiet");
-        let child =
-            command.env("BLOWUP_TEST_SLOW", "150").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let began = Instant::now();
-        while std::fs::metadata(place.path("r/epochs.csv")).map_or(0, |data| data.len()) < 500 {
-            assert!(began.elapsed() < Duration::from_secs(60), "no rows came");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let stopped = Stopped(child);
-        stopped.signal("STOP");
-        stopped
-    }
-
-    fn signal(&self, name: &str) {
-        let kill = std::process::Command::new("kill").args([format!("-{name}"), self.0.id().to_string()]).status();
-        assert!(kill.unwrap().success());
+impl Stopped<'_> {
+    fn start(place: &Place) -> Stopped<'_> {
+        let mut command = place.held("sweep t.toml --out r --workers 2 --chunk 4 --quiet", 3);
+        let sweep = command.stderr(Stdio::piped()).spawn().unwrap();
+        wait_for("some rows", || lines(&place.path("r/runs.csv")) > 3);
+        signal(sweep.id(), "STOP");
+        Stopped { sweep, place }
     }
 
     /// Lets the sweep run to its end, and returns its exit status and what it said.
     fn end(mut self) -> (Option<i32>, String) {
-        self.signal("CONT");
+        self.place.go();
+        signal(self.sweep.id(), "CONT");
         let mut text = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        (self.0.wait().unwrap().code(), text)
+        self.sweep.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (self.sweep.wait().unwrap().code(), text)
     }
 }
 

@@ -42,6 +42,7 @@ fn no_command_waits_for_a_pipe_in_the_place_of_a_file_of_results() {
         ("r", "plot f"),
         ("r", &replay),
         ("r", "sweep t.toml --out f --quiet"),
+        ("r", "export f --format jsonl --out m"),
         ("s/shard-1-of-1", "merge m f"),
     ];
     let files = [
@@ -100,6 +101,9 @@ fn no_file_argument_is_waited_for() {
         "slurm --status p",
         "replay r t0 --trace p",
         "check r --junit p",
+        "export p --format jsonl",
+        "export r --format jsonl --out p",
+        "read p --out m",
     ] {
         let output = bash(&place, &format!("[ -p p ] || mkfifo p; $B {arguments}"));
         assert_eq!(output.status.code(), Some(2), "{arguments}: {}", stderr(&output));

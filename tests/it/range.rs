@@ -191,8 +191,27 @@ fn a_measurement_of_layers_is_right_at_the_ends_of_f64() {
 
 #[test]
 fn a_trial_that_stands_still_at_the_end_of_f64_keeps_its_loss() {
-    let run = train(&scalar(1e154, Dtype::Float64, SGD, 0.0), 100).measured;
-    assert_eq!((run.outcome, run.loss_final.unwrap(), run.loss_max), (Outcome::Untrained, 1e308, Some(1e308)));
+    for (lr, outcome) in [(0.0, Outcome::Untrained), (1e-300, Outcome::Stalled)] {
+        let run = train(&scalar(1e154, Dtype::Float64, SGD, lr), 100).measured;
+        assert_eq!((run.outcome, run.loss_final.unwrap(), run.loss_max), (outcome, 1e308, Some(1e308)));
+    }
+}
+
+/// The engine's thread takes a denormal number for 0. A row made there with such a number had
+/// another id than its trial, which was lost.
+#[test]
+fn a_trial_with_denormal_numbers_has_its_row() {
+    let place = Place::new(
+        "name=\"t\"\nepochs=1\n[task]\nkind=\"scalar\"\n[[grid]]\ndepth=0\ndtype=\"float64\"\nlr=[1e-310, 0.1]\nweight_decay=1e-320\n",
+    );
+    place.ok("sweep t.toml --out r --quiet");
+    let runs = place.read("r/runs.csv");
+    let mut rows = csv::Reader::from_reader(runs.as_bytes());
+    let column = |name: &str| runs.lines().next().unwrap().split(',').position(|column| column == name).unwrap();
+    let columns = ["lr", "weight_decay", "lost"].map(column);
+    let cells: Vec<[String; 3]> =
+        rows.records().map(|row| columns.map(|at| row.as_ref().unwrap()[at].to_owned())).collect();
+    assert_eq!(cells, [["1e-310", "1e-320", ""], ["0.1", "1e-320", ""]]);
 }
 
 /// What a csv task makes of a file with these columns.

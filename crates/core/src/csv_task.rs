@@ -242,7 +242,7 @@ impl BadColumn {
 
 fn no_number(text: &str) -> String {
     match text {
-        "" => "the cell is empty".to_owned(),
+        "" => "an empty cell is not a finite number".to_owned(),
         text => format!("`{}` is not a finite number", excerpt(text)),
     }
 }

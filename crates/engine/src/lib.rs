@@ -121,11 +121,13 @@ pub fn start_on(device: Device) -> Result<(), Unusable> {
 }
 
 /// Trains `trials`, which are all of one `Shape`, together. `done` is called with the index and the
-/// result of each trial when it finishes.
+/// result of each trial when it finishes. Denormal numbers are not flushed while it runs, since a
+/// row has the numbers of its trial as they were written.
 ///
 /// # Errors
 /// See [`Trouble`]. Trials that were handed over before keep their results.
 pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), Trouble> {
+    let done = &mut |index, finished| unflushed(|| done(index, finished));
     caught(|| cohort::train(trials, record, None, done)).map(drop)
 }
 
@@ -150,19 +152,45 @@ pub fn start_of(trial: &Trial, draws: u64) -> Result<Vec<Array>, Trouble> {
     caught(|| trace::start(trial, draws))
 }
 
-/// Sets the flush-to-zero and denormals-are-zero bits of this thread, as
-/// `torch.set_flush_denormal(True)` does.
-#[expect(unsafe_code, reason = "no library sets these bits")]
+/// The two bits of the SSE control register that flush denormal results to zero and take denormal
+/// operands for zero.
+const FLUSH: u32 = 0x8040;
+
+/// Sets both bits for this thread, as `torch.set_flush_denormal(True)` does.
 fn flush_denormals() {
+    set_control(control() | FLUSH);
+}
+
+/// Runs `f` on this thread as on any other, with denormal numbers.
+fn unflushed<T>(f: impl FnOnce() -> T) -> T {
+    let before = control();
+    set_control(before & !FLUSH);
+    let result = f();
+    set_control(before);
+    result
+}
+
+/// The SSE control register of this thread; 0 on a processor that has none.
+#[expect(unsafe_code, reason = "no library reads these bits")]
+fn control() -> u32 {
+    let mut control: u32 = 0;
     #[cfg(target_arch = "x86_64")]
-    {
-        let mut control: u32 = 0;
-        // SAFETY: this reads and writes the SSE control register of this thread, and changes only
-        // the two bits that say how denormals are treated.
-        unsafe {
-            std::arch::asm!("stmxcsr [{}]", in(reg) &mut control, options(nostack));
-            control |= 0x8040;
-            std::arch::asm!("ldmxcsr [{}]", in(reg) &control, options(nostack));
-        }
+    // SAFETY: this writes the register of this thread to `control`, and changes nothing else.
+    unsafe {
+        std::arch::asm!("stmxcsr [{}]", in(reg) &mut control, options(nostack));
     }
+    control
+}
+
+/// Sets the SSE control register of this thread.
+#[expect(unsafe_code, reason = "no library sets these bits")]
+fn set_control(control: u32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the value was read from the register, and differs at most in the two bits of `FLUSH`,
+    // which say how denormals are treated.
+    unsafe {
+        std::arch::asm!("ldmxcsr [{}]", in(reg) &control, options(nostack));
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = control;
 }

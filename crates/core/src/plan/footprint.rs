@@ -1,7 +1,7 @@
 //! This module predicts the memory that a worker holds at most.
 
 use super::workload::Workload;
-use crate::trial::{Network, Norm, TaskKind, Trial};
+use crate::trial::{Clip, Network, Norm, TaskKind, Trial};
 use crate::verdict::{EpochRow, LayerRow, Record, StepRow};
 
 pub const MIB: f64 = 1024.0 * 1024.0;
@@ -36,6 +36,12 @@ const EPOCH_TEXT: f64 = 150.0;
 const LAYER_TEXT: f64 = 110.0;
 /// The same for a row of `steps.csv`.
 const STEP_TEXT: f64 = 90.0;
+/// The share of the epoch losses that a trial keeps for its verdict.
+const LATE: f64 = 1.0 / 3.0;
+/// The room for these losses, as a multiple of their bytes, at most: it doubles when it is full.
+const LATE_ROOM: f64 = 2.0;
+/// The copies of these losses when a verdict is found, of one trial after the other.
+const LATE_COPIES: f64 = 2.0;
 
 /// The bytes that a worker holds at most, in parts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,8 +69,8 @@ impl Footprint {
         ];
         let kept: f64 = rows.iter().map(|(rows, bytes, _)| rows * *bytes as f64).sum();
         let text: f64 = rows.iter().map(|(rows, _, text)| COPIES * rows * text).sum();
-        // The losses of the last tenth of the epochs are kept.
-        let late = size_of::<f64>() as f64 * m.epochs / 10.0;
+        let late = size_of::<f64>() as f64 * m.epochs * LATE;
+        let clipped = size_of::<f64>() as f64 * m.steps * kept_per_update(trial.clip);
         // Fresh data is drawn while the data of the epoch before is still held.
         let kept_samples = m.samples + if m.fresh_evaluation() > 0.0 { m.samples + m.fresh_evaluation() } else { 0.0 };
         let drawn = m.numbers * m.samples.max(m.fresh_evaluation());
@@ -98,11 +104,11 @@ impl Footprint {
         Footprint {
             // The activations of epoch 0 are kept where later ones are compared with them.
             per_lane: peak * m.working_set() + PLACE * m.batch + m.compared_units(record) * m.bytes,
-            per_trial: kept + late,
+            per_trial: kept + LATE_ROOM * late + clipped,
             per_seed,
-            // The data is drawn before anything is differentiated twice, and text is made after all
-            // of that.
-            per_chunk: LAYER * layers + file + data.max(curved).max(text),
+            // The data is drawn before anything is differentiated twice, a verdict is found after
+            // that, and its text is made at last.
+            per_chunk: LAYER * layers + file + data.max(curved).max(LATE_COPIES * late).max(text),
         }
     }
 
@@ -126,5 +132,15 @@ impl Footprint {
     pub fn lanes(&self, worker: f64, share: f64) -> usize {
         let first = WORKER_BYTES + self.per_chunk + self.per_seed * (1.0 - share);
         ((worker - first) / (self.per_lane + self.per_trial + self.per_seed * share)) as usize
+    }
+}
+
+/// The numbers that are kept of an update that is clipped, as each of them may be: its coefficient,
+/// and the norm of its gradient where later norms are compared with it.
+fn kept_per_update(clip: Clip) -> f64 {
+    match clip {
+        Clip::None => 0.0,
+        Clip::Norm(_) | Clip::Value(_) | Clip::PerLayer(_) | Clip::Agc(_) | Clip::Zclip(_) | Clip::Update(_) => 1.0,
+        Clip::Autoclip(_) => 2.0,
     }
 }

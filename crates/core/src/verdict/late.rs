@@ -54,16 +54,16 @@ impl Late {
     /// test of Mann (1945), one-sided at 1%, with the variance of ties (Kendall 1975). It is `None`
     /// with fewer losses than can tell, and if one of them is NaN.
     pub fn rises(&self, after: Option<f64>) -> Option<bool> {
-        let losses: Vec<f64> = self.losses.iter().copied().chain(after).collect();
+        let mut losses: Vec<f64> = self.losses.iter().copied().chain(after).collect();
         if losses.len() < FEWEST || losses.iter().any(|loss| loss.is_nan()) {
             return None;
         }
         let n = losses.len() as f64;
         let pairs = n * (n - 1.0) / 2.0;
-        let mut sorted = losses.clone();
-        let falls = inversions(&mut sorted, &mut losses.clone());
+        let mut space = vec![0.0; losses.len()];
+        let falls = inversions(&mut losses, &mut space);
         let (mut tied, mut variance) = (0.0, n * (n - 1.0) * (2.0 * n + 5.0));
-        for equal in sorted.chunk_by(|a, b| a == b).map(|equal| equal.len() as f64) {
+        for equal in losses.chunk_by(|a, b| a == b).map(|equal| equal.len() as f64) {
             tied += equal * (equal - 1.0) / 2.0;
             variance -= equal * (equal - 1.0) * (2.0 * equal + 5.0);
         }
