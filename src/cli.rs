@@ -9,7 +9,6 @@ use blowup_core::device::Device;
 use blowup_core::limits::{self, Bytes};
 use blowup_core::plan::Shard;
 use clap::{Args, Parser, Subcommand};
-use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -23,6 +22,7 @@ Examples:
   blowup plot results/grid                         figures: where it blows up, how fast
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
   blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
+  blowup map experiments/literature/fractal-tanh.toml   a picture of where training fails
   blowup schema > blowup.schema.json               for an editor that completes and checks specs
 
 Exit status:
@@ -66,8 +66,8 @@ pub enum Command {
     /// Print the JSON Schema of a spec, by which an editor completes and checks it
     #[command(after_help = SCHEMA_HELP)]
     Schema,
-    #[command(hide = true)]
-    Map(UnbuiltArgs),
+    /// Draw where training fails over two axes, a trial for each pixel
+    Map(MapArgs),
 }
 
 const SWEEP_HELP: &str = "\
@@ -416,9 +416,36 @@ impl FromStr for ShardArg {
     }
 }
 
-/// The arguments of a subcommand that is not built yet. They are accepted and ignored.
+const MAP_HELP: &str = "\
+The spec has a [map] with two axes, their windows and a resolution, and one [[grid]] block that holds
+everything else fixed:
+  [map]
+  x = { axis = \"lr\",        log = [1e-3, 1e6] }
+  y = { axis = \"lr_output\", log = [1e-3, 1e6] }
+  resolution = 512
+  refine     = true         # train only where neighbours disagree
+
+The same command again resumes. Its results go to results/<name>/ or, with a zoom, to a folder below
+it for each frame: map.png (a pixel for each), map-axes.png and .svg, map.csv or, above a million
+pixels, .npy arrays, manifest.toml (counts, dimension of the edge), pixels.log (what was trained).
+
+Exit status: 0 drawn, 1 drawn with lost pixels, 2 could not run, 130 interrupted.";
+
 #[derive(Debug, Args)]
-pub struct UnbuiltArgs {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub rest: Vec<OsString>,
+#[command(after_help = MAP_HELP)]
+pub struct MapArgs {
+    /// The TOML file with the [map]
+    pub spec: PathBuf,
+    /// The folder of the results [default: results/<name of the spec>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Worker processes, one thread each [default: one per core, fewer if memory is short]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>)]
+    pub workers: Option<NonZeroUsize>,
+    /// Print the pixels and the predicted work, and touch nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
 }

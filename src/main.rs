@@ -38,8 +38,6 @@ fn answer(error: clap::Error) -> Result<Exit, Failure> {
 }
 
 fn run(command: Command) -> Result<Exit, Failure> {
-    let later =
-        |name: &str| Err(Failure::new(format!("`{name}` is not built yet")).hint("`blowup --help` lists what is"));
     match command {
         Command::Sweep(args) => command::sweep::run(&args),
         Command::Check(args) => command::check::run(&args),
@@ -49,6 +47,6 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Merge(args) => command::merge::run(&args),
         Command::Slurm(args) => command::slurm::run(&args),
         Command::Schema => command::schema::run(),
-        Command::Map(_) => later("map"),
+        Command::Map(args) => command::map::run(&args),
     }
 }

@@ -2,6 +2,7 @@
 //! says how it ended.
 
 pub mod check;
+pub mod map;
 pub mod merge;
 pub mod plot;
 pub mod replay;

@@ -14,7 +14,7 @@ use blowup_core::failure::{Exit, Failure, counted};
 use blowup_core::limits::Limits;
 use blowup_core::output::print;
 use blowup_core::plan::{Pending, Plan};
-use blowup_core::protocol::Rows;
+use blowup_core::protocol::{Rows, Wanted};
 use blowup_core::record::{self, Verdict};
 use blowup_core::spec::Spec;
 use blowup_core::store::losses::{self, Loss};
@@ -73,7 +73,8 @@ impl<'a> Running<'a> {
             return self.finish();
         }
         let trials = plan.trials() as u64;
-        let mut progress = Progress::start(trials, &plan, self.manifest.workers as usize, self.args.quiet);
+        let work = (plan.seconds(), plan.seconds_on(self.manifest.workers as usize));
+        let mut progress = Progress::start("trial", trials, work, self.args.quiet);
         progress.say(&format!(
             "{}: {} to run ({} of {} are done) in {} on {}, into `{}`",
             self.spec.name,
@@ -91,11 +92,11 @@ impl<'a> Running<'a> {
             workers: self.manifest.workers as usize,
             device: self.args.device,
             program: self.spec.program.as_ref().map(|program| Launch::of(program, &self.args.spec)),
-            record: self.spec.record.clone(),
+            wanted: Wanted::Rows(self.spec.record.clone()),
             limits: self.limits,
             max_lost: self.args.max_lost,
         };
-        let pending = Pending { grid: self.spec.grid(), ids: &self.survey.order, points: &self.survey.points };
+        let pending = Pending::Listed { grid: self.spec.grid(), ids: &self.survey.order, points: &self.survey.points };
         let ended = pool::run(plan.chunks, pending, options, &mut |news| self.hear(news, &mut progress));
         progress.finish(ended != Ok(Ending::Done));
         match ended {
@@ -146,8 +147,10 @@ impl<'a> Running<'a> {
                     progress.done(Verdict::Outcome(row.outcome), seconds_each);
                 }
             }
+            News::Pixels { .. } => return Err(Failure::new("a worker drew pixels for a sweep, which wants rows")),
+            News::Hungry { .. } => {}
             News::Tick => progress.tick(),
-            News::Lost { trial, reason, detail, seconds } => {
+            News::Lost { number: _, trial, reason, detail, seconds } => {
                 self.lost += 1;
                 let loss = Loss { lost: reason, limit: self.limits.of(reason) };
                 let row = record::lost_row(trial, reason);

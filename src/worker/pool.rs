@@ -16,11 +16,11 @@ use crate::program::Launch;
 use blowup_core::device::Device;
 use blowup_core::failure::Failure;
 use blowup_core::limits::{Limits, Pace};
+use blowup_core::map::Reading;
 use blowup_core::plan::{Chunk, Pending};
-use blowup_core::protocol::{self, Order, Report, Rows};
+use blowup_core::protocol::{self, Order, Report, Rows, Wanted};
 use blowup_core::record::Lost;
 use blowup_core::trial::{Trial, TrialId};
-use blowup_core::verdict::Record;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -33,7 +33,8 @@ pub struct Options {
     pub device: Device,
     /// What trains in place of the engine.
     pub program: Option<Launch>,
-    pub record: Record,
+    /// What the workers say of the trials.
+    pub wanted: Wanted,
     pub limits: Limits,
     /// The sweep ends when more trials than this are lost. None means that it never does.
     pub max_lost: Option<u64>,
@@ -46,10 +47,17 @@ pub enum News<'a> {
     /// A worker has reported rows. `trials[i]` is the id of `rows.trials[i]`. `seconds_each` is the
     /// time on one core that was predicted for each of the trials.
     Rows { trials: &'a [TrialId], rows: &'a Rows, seconds_each: f64 },
+    /// A worker has read trials of a map, each with its number in `Pending`. `seconds_each` is as
+    /// with rows.
+    Pixels { pixels: &'a [(u32, Reading)], seconds_each: f64 },
+    /// Few chunks are left. More of them may be put into `chunks`. `idle` says that nothing is left
+    /// at all and no worker is busy, so that the pool ends if `chunks` stays empty.
+    Hungry { idle: bool, chunks: &'a mut Vec<Chunk> },
     /// Time has passed. The pool tells this several times a second.
     Tick,
-    /// A trial is lost. `seconds` is the time on one core that was predicted for it.
-    Lost { trial: &'a Trial, reason: Lost, detail: &'a str, seconds: f64 },
+    /// The trial of this number is lost. `seconds` is the time on one core that was predicted for
+    /// it.
+    Lost { number: u32, trial: &'a Trial, reason: Lost, detail: &'a str, seconds: f64 },
 }
 
 /// Why the pool has ended.
@@ -116,7 +124,11 @@ pub fn run(
 impl Pool<'_> {
     fn work(&mut self, events: &Receiver<WorkerEvent>) -> Result<Ending, Failure> {
         self.start_workers()?;
-        while !self.queue.is_empty() || self.workers.iter().any(|w| !w.assignments.is_empty()) {
+        loop {
+            self.refill()?;
+            if self.is_idle() {
+                return Ok(Ending::Done);
+            }
             match events.recv_timeout(TICK) {
                 Ok(WorkerEvent::Heard(id, report)) => {
                     let ends = matches!(report, Report::Unable { .. } | Report::Bug { .. });
@@ -138,14 +150,30 @@ impl Pool<'_> {
             }
             self.watch()?;
         }
-        Ok(Ending::Done)
+    }
+
+    /// Whether no chunk is queued and no worker has one.
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.workers.iter().all(|worker| worker.assignments.is_empty())
+    }
+
+    /// Asks for more chunks where few are left, and hands them out.
+    fn refill(&mut self) -> Result<(), Failure> {
+        if self.queue.len() > 2 * self.options.workers {
+            return Ok(());
+        }
+        let (mut chunks, idle) = (Vec::new(), self.is_idle());
+        (self.hear)(News::Hungry { idle, chunks: &mut chunks })?;
+        self.queue.extend(chunks);
+        self.start_workers()?;
+        self.hand_out()
     }
 
     /// Ends the pool. Rows that have arrived are kept, and no chunk is handed out any more.
     fn stop(&mut self, events: &Receiver<WorkerEvent>, ending: Ending) -> Result<Ending, Failure> {
         self.queue.clear();
         for event in events.try_iter() {
-            if let WorkerEvent::Heard(id, report @ Report::Rows { .. }) = event {
+            if let WorkerEvent::Heard(id, report @ (Report::Rows { .. } | Report::Pixels { .. })) = event {
                 self.heard(id, report)?;
             }
         }
@@ -201,6 +229,21 @@ impl Pool<'_> {
                     true
                 }
                 _ => false,
+            },
+            Report::Pixels { chunk, pixels } => match self.workers[at].assignments.front_mut() {
+                Some(assignment) if assignment.number == chunk && assignment.takes(&pixels) => {
+                    for pixel in &pixels {
+                        assignment.reported[pixel.index as usize] = true;
+                    }
+                    let numbered: Vec<(u32, Reading)> = pixels
+                        .iter()
+                        .map(|pixel| (assignment.chunk.trials[pixel.index as usize], pixel.reading))
+                        .collect();
+                    let seconds_each = assignment.chunk.seconds_each();
+                    (self.hear)(News::Pixels { pixels: &numbered, seconds_each })?;
+                    true
+                }
+                Some(_) | None => false,
             },
             Report::Done { chunk } => match self.workers[at].assignments.front() {
                 Some(assignment) if assignment.number == chunk && assignment.reported.iter().all(|r| *r) => {
@@ -287,15 +330,15 @@ impl Pool<'_> {
                 chunks.into_iter().rev().for_each(|chunk| self.queue.push_front(chunk));
                 Ok(())
             }
-            Remainder::Lost { trial, seconds } => {
-                let trial = self.pending.get(trial);
+            Remainder::Lost { trial: number, seconds } => {
+                let trial = self.pending.get(number);
                 let WorkerFault { lost, text } = fault;
                 tracing::warn!("trial {} is lost ({}): {text}", trial.id(), lost.name());
                 self.lost += 1;
                 if *lost == Lost::Timeout && self.options.program.is_some() && self.options.limits.timeout.is_none() {
                     self.pace.note_hang();
                 }
-                (self.hear)(News::Lost { trial: &trial, reason: *lost, detail: text, seconds })
+                (self.hear)(News::Lost { number, trial: &trial, reason: *lost, detail: text, seconds })
             }
         }
     }
@@ -341,8 +384,8 @@ impl Pool<'_> {
         let number = self.next_chunk;
         self.next_chunk += 1;
         let trials = self.pending.all(&chunk.trials);
-        let ids = chunk.trials.iter().map(|trial| self.pending.id(*trial)).collect();
-        let order = protocol::frame(&Order::train(number, self.options.record.clone(), trials));
+        let ids = self.pending.ids(&chunk.trials, &trials);
+        let order = protocol::frame(&Order::train(number, self.options.wanted.clone(), trials));
         let assignment = Assignment { number, reported: vec![false; chunk.trials.len()], chunk, ids };
         let worker = &mut self.workers[at];
         if worker.assignments.is_empty() {

@@ -35,6 +35,7 @@ mod cover;
 mod crates;
 mod drill;
 mod held;
+mod maps;
 mod merge;
 mod plan;
 mod products;

@@ -1,30 +1,40 @@
-//! The trials of a sweep, made again from their points when they are asked for. A million `Trial`s
-//! would not fit in memory.
+//! The trials that are to be trained, made again from their points when they are asked for. A
+//! million `Trial`s would not fit in memory.
 
 use crate::spec::grid::Grid;
 use crate::trial::{Trial, TrialId};
 
-/// Trials by number, from 0, in grid order.
+/// Trials by number, from 0.
 #[derive(Clone, Copy)]
-pub struct Pending<'a> {
-    pub grid: Grid<'a>,
-    pub ids: &'a [TrialId],
-    /// The point of each in the grid.
-    pub points: &'a [u64],
+pub enum Pending<'a> {
+    /// The trials of a sweep, in grid order: their ids and their points in the grid.
+    Listed { grid: Grid<'a>, ids: &'a [TrialId], points: &'a [u64] },
+    /// All trials of a grid: the number of a trial is its point.
+    Points(Grid<'a>),
 }
 
 impl Pending<'_> {
-    pub fn id(&self, number: u32) -> TrialId {
-        self.ids[number as usize]
+    /// The ids of these trials, whose numbers are `numbers`.
+    pub fn ids(&self, numbers: &[u32], trials: &[Trial]) -> Vec<TrialId> {
+        match self {
+            Pending::Listed { ids, .. } => numbers.iter().map(|number| ids[*number as usize]).collect(),
+            Pending::Points(_) => trials.iter().map(Trial::id).collect(),
+        }
     }
 
     /// Makes the trial with this number.
     pub fn get(&self, number: u32) -> Trial {
-        self.grid.at(self.points[number as usize])
+        match self {
+            Pending::Listed { grid, points, .. } => grid.at(points[number as usize]),
+            Pending::Points(grid) => grid.at(u64::from(number)),
+        }
     }
 
     /// Makes the trials with these numbers, which takes less time than to make each alone.
     pub fn all(&self, numbers: &[u32]) -> Vec<Trial> {
-        self.grid.all_at(numbers.iter().map(|number| self.points[*number as usize]))
+        match self {
+            Pending::Listed { grid, points, .. } => grid.all_at(numbers.iter().map(|number| points[*number as usize])),
+            Pending::Points(grid) => grid.all_at(numbers.iter().map(|number| u64::from(*number))),
+        }
     }
 }

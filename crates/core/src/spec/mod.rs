@@ -26,6 +26,7 @@ pub mod grid;
 mod held;
 pub mod key;
 mod lone;
+pub mod map;
 pub mod metric;
 pub mod program;
 mod range;
@@ -54,6 +55,7 @@ use draft::{Draft, Setting, Settings};
 use expect::{Baseline, Expect};
 use filter::Filter;
 use grid::Grid;
+use map::Map;
 use program::Program;
 use report::excerpt;
 use settings::Seeds;
@@ -78,6 +80,8 @@ pub struct Spec {
     pub program: Option<Program>,
     /// The axes: the built-in ones and those that the spec declares.
     pub axes: AxisSet,
+    /// The map that the grid is of: its trials are the pixels, row by row from the smallest y.
+    pub map: Option<Map>,
     /// What the spec may say, though it is hardly meant.
     pub warnings: Vec<Problem>,
 }
@@ -139,6 +143,18 @@ impl Spec {
         Grid::new(&self.blocks, &self.excludes)
     }
 
+    /// The grid of a frame of the map; `None` without a map.
+    pub fn frame(&self, number: u32) -> Option<Frame> {
+        let map = self.map?.frame(number);
+        let dial = |dial: &Dial| match dial.axes() {
+            [axis] if *axis == map.x.axis => map.x.dial(),
+            [axis] if *axis == map.y.axis => map.y.dial(),
+            _ => dial.clone(),
+        };
+        let framed = |block: &Block| Block { dials: block.dials.iter().map(dial).collect(), ..block.clone() };
+        Some(Frame { map, blocks: self.blocks.iter().map(framed).collect() })
+    }
+
     /// The axes to which some block gives a value, in the order of the columns. An axis whose short
     /// form always sets a number comes with the axis of that number.
     pub(crate) fn axes_set(&self) -> Vec<(Id, Option<Id>)> {
@@ -153,6 +169,20 @@ impl Spec {
         };
         let numbers: Vec<Id> = axes.iter().filter_map(|id| number(*id)).collect();
         axes.iter().filter(|id| !numbers.contains(id)).map(|id| (*id, number(*id))).collect()
+    }
+}
+
+/// A frame of a map.
+#[derive(Debug)]
+pub struct Frame {
+    pub map: Map,
+    blocks: Vec<Block>,
+}
+
+impl Frame {
+    /// The pixels, row by row from the smallest y.
+    pub fn grid(&self) -> Grid<'_> {
+        Grid::new(&self.blocks, &[])
     }
 }
 
@@ -178,6 +208,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     let (mut name, mut record, mut loss_ratio) = (None, Record::default(), None);
     let (mut base, mut grid, mut variants, mut excludes) = (Axes::default(), None, None, Vec::new());
     let (mut expects, mut baseline, mut recorded) = (Vec::new(), Baseline::default(), None);
+    let mut mapped = None;
     let written = entries.iter().find(|entry| entry.key == "program");
     let (program, known) = written.map_or_else(Default::default, |entry| program::read(&entry.value, open, problems));
     let known = AxisSet { of_program: written.is_some(), ..known };
@@ -197,7 +228,8 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
             "expect" => expects = expect::expects(node, &known, problems),
             "baseline" => baseline = expect::baseline(node, &known, problems),
             "program" => {}
-            "map" => problems.push(&entry.key_span, value::not_built("[map]", "leave it out")),
+            "map" if known.of_program => map::of_program(&entry.key_span, problems),
+            "map" => mapped = Some(map::read(node, &known, problems)),
             _ if draft::setting(&mut global, entry, &mut plans, open, problems) => {}
             key if known.find(key).is_some() => {
                 problems.add(
@@ -224,7 +256,8 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
         return None;
     };
     let tables = variant::tables(grid, variants, problems);
-    let drafts = draft::drafts(grid, &tables, &base, &global, &known, &mut plans, open, problems);
+    let mut drafts = draft::drafts(grid, &tables, &base, &global, &known, &mut plans, open, problems);
+    let map = mapped.and_then(|draft| map::enter(draft, entries, &mut drafts, &base, &known, problems));
     if known.of_program {
         of_program(entries, &drafts, &plans, (&record, recorded), problems);
         if !problems.is_empty() {
@@ -234,7 +267,8 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
         let trained = Programmed { identity: program.identity.clone(), declared: axes.declared.clone() };
         let blocks = drafts.into_iter().map(|draft| programmed(draft, loss_ratio, &trained)).collect::<Option<_>>()?;
         let (data, program, warnings) = (program.files.clone(), Some(program), Vec::new());
-        let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, warnings };
+        let spec =
+            Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, map, warnings };
         left(&spec, &grid.span, problems);
         return Some(spec);
     }
@@ -258,7 +292,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     let blocks = finish(drafts, &plans, &tasks, &samples, &bundles, loss_ratio)?;
     let (data, warnings) = (taken(&tasks, &bundles), Vec::new());
     let (program, axes) = (None, known);
-    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, warnings };
+    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, map, warnings };
     left(&spec, &grid.span, problems);
     lone::check(&spec, &places, problems);
     Some(spec)
