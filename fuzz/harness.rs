@@ -131,12 +131,12 @@ fn metric(bytes: &[u8]) {
     let text = format!("{GRID}[[expect]]\nmax=1\nmetric={}\n", toml::Value::from(metric));
     match Spec::parse(&text, "fuzz.toml", &open) {
         Ok(spec) => {
-            let roster = Roster::new(&spec);
+            let roster = Roster::new(&spec, &[]);
             let columns = measure::columns(&spec);
             let run = Run::read(Path::new("runs.csv"), &finished(&spec)[..], &roster, &columns, None, None).unwrap();
             let Ok(mut layers) = LayerCells::wanted(&spec, &roster) else { return };
             layers.read(Path::new("layers.csv"), &layer_rows(&spec)[..], &roster).unwrap();
-            render(&spec, SweepRows { roster: &roster, run: &run, layers: &layers });
+            render(&spec, SweepRows { roster: &roster, run: &run, layers: &layers, lines: &[] });
         }
         Err(report) => is_lines(&report.to_string()),
     }
@@ -398,7 +398,7 @@ fn sheet(bytes: &[u8]) {
             "[[expect]]\nmax=1\nmetric='mean(backprop_norm[1..2, time 1..last] * lr)'\nwhere={network='rnn'}\n";
         Spec::parse(&format!("{GRID}{metric}"), "grid.toml", &open).unwrap_or_else(|report| panic!("{report}"))
     });
-    static ROSTER: LazyLock<Roster> = LazyLock::new(|| Roster::new(&SPEC));
+    static ROSTER: LazyLock<Roster> = LazyLock::new(|| Roster::new(&SPEC, &[]));
     let Some((&first, bytes)) = bytes.split_first() else { return };
     let header = |columns: &[&str]| if first & 2 == 0 { record::line(columns) } else { Vec::new() };
     let mut layers = LayerCells::wanted(&SPEC, &ROSTER).unwrap();
@@ -413,7 +413,7 @@ fn sheet(bytes: &[u8]) {
             .and_then(|()| Run::read(path, &finished(&SPEC)[..], &ROSTER, &measure::columns(&SPEC), None, None))
     };
     match read {
-        Ok(run) => render(&SPEC, SweepRows { roster: &ROSTER, run: &run, layers: &layers }),
+        Ok(run) => render(&SPEC, SweepRows { roster: &ROSTER, run: &run, layers: &layers, lines: &[] }),
         Err(failure) => is_lines(&failure.to_string()),
     }
 }

@@ -23,7 +23,9 @@ Examples:
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
   blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
   blowup map experiments/literature/fractal-tanh.toml   a picture of where training fails
+  blowup read runs/ --out results/logs             logs that exist already: the same verdicts
   blowup schema > blowup.schema.json               for an editor that completes and checks specs
+  blowup demo                                      a first look: a small sweep and its report
 
 Exit status:
   0    done, or the gate passed
@@ -51,7 +53,7 @@ pub struct Cli {
 pub enum Command {
     /// Train every trial of a spec's grid and write what diverged, when and where
     Sweep(SweepArgs),
-    /// Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
+    /// Hold the results of a sweep against its spec's expectations, for CI: status 0 or 1
     Check(CheckArgs),
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -59,6 +61,8 @@ pub enum Command {
     Plot(PlotArgs),
     /// Run one trial of a sweep again, show how it went and where it broke, check its row
     Replay(ReplayArgs),
+    /// Make a run directory of logs that exist already: the same verdicts, report and gate
+    Read(ReadArgs),
     /// Put the shards of a sweep together: the same files as the sweep in one piece
     Merge(MergeArgs),
     /// Run a sweep in shards on a Slurm cluster, or tell how far its shards are
@@ -68,6 +72,16 @@ pub enum Command {
     Schema,
     /// Draw where training fails over two axes, a trial for each pixel
     Map(MapArgs),
+    /// Write the result files as Parquet or JSON lines, with types
+    Export(ExportArgs),
+    /// Sweep a small grid into a new folder, as a first look: half a minute, no file needed
+    #[cfg(feature = "engine")]
+    Demo,
+    /// Print what lets a shell complete this command line
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages of blowup and of its commands into a folder
+    Man(ManArgs),
 }
 
 const SWEEP_HELP: &str = "\
@@ -372,6 +386,90 @@ pub struct PlotArgs {
     /// Print the phase diagrams here, in 80 columns, and write no file
     #[arg(long)]
     pub terminal: bool,
+}
+
+const EXPORT_HELP: &str = "\
+runs.csv, summary.csv and, as far as the sweep recorded them, epochs.csv, layers.csv and steps.csv
+are written, each under its own name with another ending. Integers, floats, booleans and texts keep
+their types. What is missing is null. NaN and the infinities are numbers in Parquet; JSON has no
+such numbers, so there they are the texts \"NaN\", \"inf\" and \"-inf\".
+
+Examples:
+  blowup export results/grid --format parquet
+  blowup export results/grid --format jsonl --out /tmp/grid";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXPORT_HELP)]
+pub struct ExportArgs {
+    /// The folder of a sweep's results
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+    /// What to write
+    #[arg(long)]
+    pub format: ExportFormat,
+    /// The folder to write into [default: RUN_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// A format of `blowup export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    Parquet,
+    Jsonl,
+}
+
+const READ_HELP: &str = "\
+Each log becomes a trial, and each of its records with a training loss an epoch. There are
+trainer_state.json of Hugging Face's trainer, metrics.csv of Lightning's CSVLogger, CSV files with a
+header (Keras's CSVLogger), JSON lines, and event files of TensorBoard. A folder stands for all logs
+below it. What a log does not hold is empty, never guessed; where it is not certain which column is
+the training loss, --loss names it. The files of an earlier read in DIR are replaced.
+
+Examples:
+  blowup read runs/ --out results/logs
+  blowup read a.csv b.csv --out results/ab --loss train/ce
+  blowup check results/logs --spec gate.toml";
+
+#[derive(Debug, Args)]
+#[command(after_help = READ_HELP)]
+pub struct ReadArgs {
+    /// Logs, or folders with logs
+    #[arg(value_name = "PATH", required_unless_present = "as_program")]
+    pub paths: Vec<PathBuf>,
+    /// The folder of the results
+    #[arg(long, value_name = "DIR", required_unless_present = "as_program")]
+    pub out: Option<PathBuf>,
+    /// The name of the sweep [default: that of DIR]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The column that is the training loss
+    #[arg(long, value_name = "COLUMN")]
+    pub loss: Option<String>,
+    /// The column that is the norm of the gradient before clipping
+    #[arg(long, value_name = "COLUMN")]
+    pub grad_norm: Option<String>,
+    /// Is the program of a directory of logs, which a sweep talks to
+    #[arg(long, hide = true)]
+    pub as_program: bool,
+}
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  blowup completions bash > ~/.local/share/bash-completion/completions/blowup
+  blowup completions zsh > \"${fpath[1]}/_blowup\"
+  blowup completions fish > ~/.config/fish/completions/blowup.fish";
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder, which is made if it is not there
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
 }
 
 /// Parses a number of 1 or more. The errors of the standard library speak of types and digits, so

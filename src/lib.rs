@@ -16,9 +16,11 @@ pub mod program;
 pub mod sweep;
 pub mod worker;
 
+pub mod read;
 pub mod replay;
 pub mod slurm;
 
+pub mod export;
 pub mod figures;
 pub mod report;
 pub mod schema;

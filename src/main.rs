@@ -43,10 +43,16 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => command::check::run(&args),
         Command::Worker(args) => command::worker::run(&args),
         Command::Plot(args) => command::plot::run(&args),
+        Command::Read(args) => command::read::run(&args),
         Command::Replay(args) => command::replay::run(&args),
         Command::Merge(args) => command::merge::run(&args),
         Command::Slurm(args) => command::slurm::run(&args),
         Command::Schema => command::schema::run(),
+        Command::Export(args) => command::export::run(&args),
+        #[cfg(feature = "engine")]
+        Command::Demo => command::demo::run(),
+        Command::Completions(args) => command::completions::run(&args),
+        Command::Man(args) => command::man::run(&args),
         Command::Map(args) => command::map::run(&args),
     }
 }

@@ -3,15 +3,22 @@
 //! first. The manifest keeps that folder and what the sweep has taken from the data files, so that
 //! the results can be read anywhere.
 
+use blowup_core::axis::AxisSet;
 use blowup_core::failure::Failure;
 use blowup_core::input;
-use blowup_core::spec::Spec;
 use blowup_core::spec::data::{Sources, Taken};
+use blowup_core::spec::{self, Spec};
 use blowup_core::store::Manifest;
 use blowup_core::trial::Trial;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
+
+/// The axes whose columns the files of a run directory have: those of the spec that lies there.
+pub fn axes(dir: &Path) -> AxisSet {
+    let text = input::text(&dir.join("spec.toml")).ok().flatten();
+    text.map_or_else(AxisSet::default, |text| spec::axes(&text))
+}
 
 /// Parses a spec. `file` names it in messages. Its paths are relative to the folder of `beside`.
 ///

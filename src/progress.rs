@@ -2,6 +2,7 @@
 //! one now and then, and one at the end.
 
 use crate::stderr;
+use blowup_core::plan::Plan;
 use blowup_core::record::{Counts, Verdict};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -19,6 +20,8 @@ pub struct Progress {
     what: &'static str,
     trials: u64,
     counts: Counts,
+    /// What stands beside the counts.
+    note: String,
     /// The seconds on one core that are predicted for all trials.
     work: f64,
     /// The seconds on one core that were predicted for the trials that are done.
@@ -61,6 +64,7 @@ impl Progress {
             what,
             trials,
             counts: Counts::default(),
+            note: String::new(),
             work,
             work_done: 0.0,
             predicted,
@@ -73,6 +77,22 @@ impl Progress {
         if self.how != ProgressMode::Quiet {
             to_stderr(line);
         }
+    }
+
+    /// Sets what stands beside the counts from now on.
+    pub fn note(&mut self, note: String) {
+        self.note = note;
+    }
+
+    fn noted(&self) -> String {
+        if self.note.is_empty() { String::new() } else { format!("; {}", self.note) }
+    }
+
+    /// Adds trials of which nobody knew at the start, with the chunks that train them.
+    pub fn add(&mut self, trials: u64, plan: &Plan) {
+        self.trials += trials;
+        self.work += plan.seconds();
+        stderr::lengthen(self.trials);
     }
 
     /// Counts a trial that is done. `seconds` is what was predicted for it on one core.
@@ -97,13 +117,14 @@ impl Progress {
         match self.how {
             ProgressMode::Bar => {
                 self.next = passed + Duration::from_millis(100);
-                stderr::show(self.counts.trials, format!("{}{}", counts(&self.counts), self.left()));
+                stderr::show(self.counts.trials, format!("{}{}{}", counts(&self.counts), self.left(), self.noted()));
             }
             ProgressMode::Lines => {
                 self.next = passed + pause(passed);
                 let Progress { counts: all, trials, what, .. } = &*self;
                 let seconds = passed.as_secs();
-                let text = format!("{}/{trials} {what}s after {seconds} s: {}{}", all.trials, counts(all), self.left());
+                let (left, noted) = (self.left(), self.noted());
+                let text = format!("{}/{trials} {what}s after {seconds} s: {}{left}{noted}", all.trials, counts(all));
                 to_stderr(&text);
             }
             ProgressMode::Quiet => {}
@@ -117,7 +138,8 @@ impl Progress {
             let end = if interrupted { "interrupted after" } else { "done in" };
             let seconds = self.started.elapsed().as_secs_f64();
             let Progress { counts: all, trials, what, .. } = self;
-            to_stderr(&format!("{}/{trials} {what}s {end} {seconds:.1} s: {}", all.trials, counts(all)));
+            let noted = self.noted();
+            to_stderr(&format!("{}/{trials} {what}s {end} {seconds:.1} s: {}{noted}", all.trials, counts(all)));
         }
     }
 

@@ -1,10 +1,14 @@
 //! The files of a run directory that a check judges. `blowup check` and the report read them here.
 
+use blowup_core::check::edges;
 use blowup_core::check::layers::LayerCells;
 use blowup_core::check::roster::Roster;
 use blowup_core::check::run::Run;
 use blowup_core::check::sides::SideFiles;
+use blowup_core::edge::follow::Line;
+use blowup_core::edge::table;
 use blowup_core::failure::Failure;
+use blowup_core::input;
 use blowup_core::spec::Spec;
 use blowup_core::store::sums::{self, Known};
 use std::io::BufRead;
@@ -42,6 +46,27 @@ pub fn runs(dir: &Path, roster: &Roster, columns: &[&'static str]) -> Result<Run
         );
     }
     Run::read(&path, rows, roster, columns, known, Some(&beside))
+}
+
+/// Follows the edges of the spec by the rows of the directory `dir`, and checks that its
+/// `edges.csv` says the same, if `is_own` holds: the spec is the one that was swept.
+///
+/// # Errors
+/// If a file cannot be read, a row is damaged, or `edges.csv` does not follow from the rows.
+pub fn lines(dir: &Path, spec: &Spec, is_own: bool) -> Result<Vec<Line>, Failure> {
+    if spec.edges.is_empty() {
+        return Ok(Vec::new());
+    }
+    let path = dir.join(RUNS);
+    let lines = edges::read(spec, &path, open(&path)?)?;
+    let beside = dir.join(table::FILE);
+    if is_own && input::text(&beside)?.is_none_or(|text| text.as_bytes() != table::csv(spec, &lines)) {
+        let text = format!("`{}` is not what the rows of `{}` say", beside.display(), path.display());
+        return Err(Failure::new(text).hint(
+            "one of them was changed, or the sweep has not ended: the same `blowup sweep` again writes the file anew",
+        ));
+    }
+    Ok(lines)
 }
 
 /// Reads the cells of `layers.csv` that the expectations of the spec are about. A spec without such

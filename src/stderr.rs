@@ -19,6 +19,8 @@ enum Message {
     Text(Vec<u8>),
     /// The position of the bar and the text beside it.
     Show(u64, String),
+    /// The length of the bar.
+    Lengthen(u64),
     /// Removes the bar.
     Clear,
     /// Is answered when everything before it was written.
@@ -45,6 +47,11 @@ pub fn line(text: &str) {
 pub fn show(position: u64, text: String) {
     // If there is no room for it, the next one will show the same.
     send(Message::Show(position, text));
+}
+
+/// Sets the length of the bar.
+pub fn lengthen(length: u64) {
+    send(Message::Lengthen(length));
 }
 
 /// Removes the bar.
@@ -95,7 +102,7 @@ fn send(message: Message) -> bool {
             let _ = io::stderr().write_all(&text);
             true
         }
-        (None, Message::Show(..) | Message::Clear | Message::Written(_)) => true,
+        (None, Message::Show(..) | Message::Lengthen(_) | Message::Clear | Message::Written(_)) => true,
     }
 }
 
@@ -111,6 +118,7 @@ fn write(messages: &Receiver<Message>, bar: &ProgressBar) {
                 bar.set_position(position);
                 bar.set_message(words);
             }
+            Message::Lengthen(length) => bar.set_length(length),
             Message::Clear => bar.finish_and_clear(),
             Message::Written(tell) => drop(tell.send(())),
         }

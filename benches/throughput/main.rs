@@ -120,7 +120,7 @@ impl Case {
             skip: Skip::None,
             weight_decay: 0.0,
             batch: SAMPLES,
-            dtype: Dtype::Float32,
+            numerics: Numerics::Uniform(Dtype::Float32),
             seed: 0,
         }
     }

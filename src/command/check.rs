@@ -15,6 +15,7 @@ use blowup_core::check::measure::{self, SweepRows};
 use blowup_core::check::roster::Roster;
 use blowup_core::check::run::Run;
 use blowup_core::check::text::{self, ComparisonContext};
+use blowup_core::edge::follow::points;
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::input;
 use blowup_core::output::{self, print};
@@ -47,14 +48,17 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let spec = read_spec(args, &written, &file, manifest.as_ref())?;
     let path = args.dir.join(RUNS);
     refuse_longer(&spec, &file, &path)?;
-    let roster = Roster::new(&spec);
+    let is_whole = manifest.as_ref().is_none_or(|manifest| manifest.shard.is_none());
+    let lines = run_files::lines(&args.dir, &spec, is_whole && args.spec.is_none())?;
+    let beside = points(&spec, &lines);
+    let roster = Roster::new(&spec, &beside);
     roster.check_filters(&spec, &written, &name).map_err(|report| Failure::new(report.to_string()))?;
     let mut columns = measure::columns(&spec);
     columns.push(baseline::COLUMN);
     let run = run_files::runs(&args.dir, &roster, &columns)?;
     let layers = run_files::layers(&spec, &roster, &args.dir.join("layers.csv"))?;
     let earlier = args.baseline.as_deref().map(|given| Earlier::read(given, &path, &roster)).transpose()?;
-    let rows = SweepRows { roster: &roster, run: &run, layers: &layers };
+    let rows = SweepRows { roster: &roster, run: &run, layers: &layers, lines: &lines };
     let gate = judge(&spec, rows, earlier.as_ref().map(|earlier| &earlier.run));
 
     let line = |byte: usize| written[..byte].matches('\n').count() + 1;
@@ -76,7 +80,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         (Some(found), Some(earlier)) => {
             let file = earlier.path.display().to_string();
             let changed: Vec<u32> = found.changes.iter().take(text::LISTED).map(|change| change.place).collect();
-            let (settings, apart) = (&spec.baseline, &apart(&spec, &changed));
+            let (settings, apart) = (&spec.baseline, &apart(&spec, &beside, &changed));
             text::comparison(
                 found,
                 &ComparisonContext { settings, roster: &roster, apart, file: &file, unchanged: earlier.unchanged },

@@ -38,7 +38,7 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
             file.display()
         );
     }
-    let sources = MergeSources::new(&shards)?;
+    let sources = MergeSources::new(&spec, &shards)?;
     let trials = sources.prove(&spec, file, args.partial)?;
     sources.check_out(&out)?;
     Merged::new(&spec, sources, trials).write(out, text.as_bytes())
@@ -65,7 +65,7 @@ fn part(store: &Store) -> ShardFolder<'_> {
         manifest,
         rows: store.runs.len() as u64,
         lengths: store.lengths(),
-        is_final: store.is_final(&manifest.record),
+        is_final: store.is_final(&manifest.record, false),
     }
 }
 

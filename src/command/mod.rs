@@ -2,9 +2,14 @@
 //! says how it ended.
 
 pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod export;
+pub mod man;
 pub mod map;
 pub mod merge;
 pub mod plot;
+pub mod read;
 pub mod replay;
 pub mod schema;
 pub mod slurm;

@@ -3,6 +3,7 @@
 
 use crate::cli::PlotArgs;
 use crate::figures::cells::PlotMetric;
+use crate::figures::edges;
 use crate::figures::files::{read, source};
 use crate::figures::gallery::{Figure, Gallery};
 use crate::figures::glance::coloured;
@@ -11,6 +12,7 @@ use crate::figures::plan::AxisSelection;
 use crate::figures::raster::is_png;
 use crate::figures::table::measures;
 use crate::report;
+use blowup_core::edge::table;
 use blowup_core::failure::{Exit, Failure, excerpt};
 use blowup_core::input;
 use blowup_core::output::{self, print};
@@ -44,8 +46,14 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     if let Some(reader) = open_if_there(&layers)? {
         folder.add(gallery.layers(&layers, reader)?.into_iter())?;
     }
+    if let Some(reader) = open_if_there(&layers)? {
+        folder.add(gallery.coordinates(&layers, reader)?.into_iter())?;
+    }
     if let Some(reader) = open_if_there(&epochs)? {
         folder.add(gallery.trials(&epochs, reader)?.into_iter())?;
+    }
+    if let Some(text) = input::text(&args.dir.join(table::FILE))? {
+        folder.add(edges::draw(&source(&args.dir, &[]).name, &text).into_iter())?;
     }
     report::file::write(&run, None)?;
     print(&format!("{}{}\n", folder.listed(), args.dir.join(REPORT).display()))?;

@@ -6,8 +6,10 @@ use crate::origin::{self, parse, parse_kept};
 use crate::replay::compare::{Comparison, compare, has_sharpness};
 use crate::replay::trace::TraceFolder;
 use crate::replay::{LeadUp, find, report};
+use crate::sweep::rounds::event_in;
 use crate::sweep::size::refuse_endless;
 use crate::worker::Conversation;
+use blowup_core::edge::follow::{follow, points};
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::input;
 use blowup_core::output::print;
@@ -27,7 +29,9 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let store = Store::read(&args.run_dir)?;
     let spec = spec(args, &store)?;
     refuse_endless(&spec, args.spec.as_ref().unwrap_or(&args.run_dir.join("spec.toml")))?;
-    let mut trial = find::find(spec.grid(), &args.trial, &args.run_dir.join("runs.csv"))?;
+    let lines = follow(&spec, None, &mut |edge, trial| event_in(&spec, edge, &store, trial))?;
+    let mut trial =
+        find::find(spec.grid().beside(&points(&spec, &lines)), &args.trial, &args.run_dir.join("runs.csv"))?;
     if trial.given.is_some() {
         return Err(Failure::new("a program trained this trial, and blowup cannot train it again")
             .hint("run the program itself with the values of its row"));

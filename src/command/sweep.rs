@@ -7,7 +7,7 @@ use crate::progress;
 use crate::sweep::folder::{check_shard, out_dir};
 use crate::sweep::manifest::manifest;
 use crate::sweep::running::Running;
-use crate::sweep::size::{MANY_POINTS, refuse_endless};
+use crate::sweep::size::{self, MANY_POINTS, refuse_endless};
 use crate::sweep::survey::{Again, Survey};
 use crate::sweep::{shard, text};
 use blowup_core::device::Device;
@@ -41,7 +41,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(message).hint("leave `--device` out"));
     }
     let filter = Filter::parse(&args.filters, &spec.axes).map_err(Failure::new)?;
-    let points = spec.grid().points();
+    let points = size::points(&spec);
     refuse_endless(&spec, &args.spec)?;
     if points > MANY_POINTS && !args.yes {
         return Err(Failure::new(format!("the grid has {points} points")).hint("`--yes` runs it all the same"));
@@ -57,7 +57,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     let retry = |trial| args.retry_lost || !store.losses.is_given_up(trial, &limits);
     let lacks = |trial| store.lacks(trial, &spec.record);
     let again = Again { retry: &retry, lacks: &lacks, refill: args.refill };
-    let mut survey = Survey::new(&spec, &filter, &store, shard, &again);
+    let mut survey = Survey::new(&spec, &filter, &store, shard, &again)?;
     if survey.trials == 0 {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
@@ -69,20 +69,15 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     limits.ceiling = shares.ceiling;
     let chunk = args.chunk.map(usize::from);
     let Shares { workers, planned, .. } = shares;
-    let plan = planner.plan(PlanOptions {
-        workers,
-        device: args.device,
-        chunk,
-        seconds: limits.chunk_seconds(),
-        bytes: planned,
-    });
-    let survey = &survey;
+    let seconds = limits.chunk_seconds();
+    let options = PlanOptions { workers, device: args.device, chunk, seconds, bytes: planned };
+    let plan = planner.plan(options);
     if args.dry_run {
-        print(&text::dry_run(&spec, shard, survey, &plan, workers))?;
+        print(&text::dry_run(&spec, shard, &survey, &plan, workers))?;
         return Ok(Exit::Done);
     }
-    let manifest = manifest(args, &spec, &store, shard, survey, workers);
-    Running::new(args, (&text, &spec), store, survey, limits, manifest).run(plan)
+    let manifest = manifest(args, &spec, &store, shard, &survey, workers);
+    Running::new(args, (&text, &spec, &filter), store, survey, limits, manifest).run(plan, options)
 }
 
 /// Refuses a folder that holds trials which the grid of this spec does not have. `text` is the text
@@ -95,7 +90,7 @@ fn check_grid(survey: &Survey, store: &Store, text: &str, shard: Option<Shard>, 
     let old = store.spec.as_ref().and_then(|old| old_spec(old, dir, file, store.manifest.as_ref()));
     // A grid that is too large was never swept.
     let old = old.filter(|old| refuse_endless(old, file).is_ok());
-    survey.check_contains(old.as_ref(), shard, file, dir)
+    survey.check_contains(old.as_ref(), store, shard, file)
 }
 
 /// The spec that a folder holds, if it can still be read. An older version of blowup kept nothing

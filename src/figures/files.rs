@@ -5,6 +5,7 @@ use super::design::shorten;
 use super::gallery::Source;
 use super::table::TrialTable;
 use super::words;
+use crate::origin;
 use blowup_core::axis::AxisSet;
 use blowup_core::failure::Failure;
 use blowup_core::input;
@@ -21,7 +22,7 @@ use std::path::Path;
 /// If the directory or its `runs.csv` is not there, is empty or is damaged, and if no row passes
 /// the filters.
 pub fn read(dir: &Path, filters: &[String], metric: PlotMetric) -> Result<TrialTable, Failure> {
-    let axes = axes(dir);
+    let axes = origin::axes(dir);
     let filter = Filter::parse(filters, &axes).map_err(Failure::new)?;
     if !dir.is_dir() {
         let hint = "it is the folder that `blowup sweep` wrote, for example results/grid";
@@ -49,12 +50,6 @@ pub fn read(dir: &Path, filters: &[String], metric: PlotMetric) -> Result<TrialT
     };
     unmet::refuse_arguments(&table.unmet, &known, filters).map_err(Failure::new)?;
     Ok(table)
-}
-
-/// The axes whose columns the files of a run directory have: those of the spec that lies there.
-fn axes(dir: &Path) -> AxisSet {
-    let text = input::text(&dir.join("spec.toml")).ok().flatten();
-    text.map_or_else(AxisSet::default, |text| spec::axes(&text))
 }
 
 /// Says that no row passes the filters. The hint names the values of the first axis whose condition

@@ -2,6 +2,7 @@
 //! or diagrams of rates, survival curves, and figures of what was recorded of layers and epochs.
 
 use super::cells::{DiagramCell, PlotMetric, cells};
+use super::coordinate::{Check, Coordinates};
 use super::courses::{self, Courses};
 use super::curves;
 use super::design::varying;
@@ -204,6 +205,42 @@ impl<'a> Gallery<'a> {
         Ok(figures)
     }
 
+    /// The coordinate check of each family that has two widths. `reader` reads `layers.csv`, and
+    /// `path` names it in messages.
+    ///
+    /// # Errors
+    /// If a row is damaged. The message names its line.
+    pub fn coordinates(&self, path: &Path, reader: impl BufRead) -> Result<Vec<Figure>, Failure> {
+        let has_widths = |factor: &&Factor| factor.name == "width";
+        let families = self.families.iter().map(|family| (family, varying(self.table, &family.rows)));
+        let families: Vec<_> = families.filter(|(_, varying)| varying.iter().any(has_widths)).collect();
+        if families.is_empty() {
+            return Ok(Vec::new());
+        }
+        let coordinates = Coordinates::read(path, reader, self.table)?;
+        let measured = match coordinates.epoch {
+            0 => "Size of what each layer hands on before any update".to_owned(),
+            epoch => {
+                format!("Size of what each layer hands on at epoch {epoch}, and how much it has changed since epoch 0")
+            }
+        };
+        let mut figures = Vec::new();
+        for (family, varying) in families {
+            let Check { panels, pooled } = coordinates.check(self.table, &varying, &family.rows);
+            if panels.is_empty() {
+                continue;
+            }
+            let over = words::pooled(&pooled, &family.rows);
+            let subtitle = format!("{measured}, by width; medians over trials{over}.");
+            figures.push(self.figure(
+                "coordinates",
+                family,
+                sheet(&self.titled("Coordinate check", family), &subtitle, &panels),
+            ));
+        }
+        Ok(figures)
+    }
+
     /// The figures of single trials. `reader` reads `epochs.csv`, and `path` names it in messages.
     ///
     /// # Errors
@@ -240,7 +277,7 @@ impl<'a> Gallery<'a> {
 
 /// The parts as the name of a file: lowercase letters, digits and dots, with single dashes between
 /// the words.
-fn slug(parts: &[String]) -> String {
+pub fn slug(parts: &[String]) -> String {
     let letters = parts.join(" ").to_lowercase();
     let words = letters.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-")

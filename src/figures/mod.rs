@@ -6,8 +6,8 @@
 //! 1. [`table`] is `runs.csv` in memory, by columns. [`design`] says which axes vary, which follow
 //!    from others, and how the values of each are spaced.
 //! 2. [`plan`] chooses the diagrams. [`cells`] and [`survival`] count the numbers of one.
-//! 3. [`phase`], [`rates`], [`curves`], [`profile`] and [`courses`] draw pictures; [`terminal`]
-//!    writes text.
+//! 3. [`phase`], [`rates`], [`curves`], [`profile`], [`coordinate`] and [`courses`] draw pictures;
+//!    [`terminal`] writes text.
 //! 4. [`picture`] writes SVG, and [`raster`] writes PNG.
 //!
 //! [`gallery`] draws all figures of a sweep.
@@ -23,8 +23,10 @@ pub mod glance;
 pub mod plan;
 pub mod survival;
 
+pub mod coordinate;
 pub mod courses;
 pub mod curves;
+pub mod edges;
 pub mod meanfield;
 pub mod phase;
 pub mod profile;

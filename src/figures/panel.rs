@@ -54,6 +54,8 @@ pub enum Form {
     Ticks,
     /// A cross at each point.
     Crosses,
+    /// The inside of the points.
+    Area,
 }
 
 /// A line of the legend. Without a stroke it is only a text.
@@ -175,7 +177,7 @@ impl Panel {
             let mut x = area.right() + 12.0;
             if let Some((stroke, form)) = entry.stroke {
                 let points = match form {
-                    Form::Line | Form::Steps => vec![(x, y - 4.0), (x + 20.0, y - 4.0)],
+                    Form::Line | Form::Steps | Form::Area => vec![(x, y - 4.0), (x + 20.0, y - 4.0)],
                     Form::Ticks | Form::Crosses => vec![(x + 10.0, y - 4.0)],
                 };
                 put(picture, points, stroke, form);
@@ -208,6 +210,7 @@ impl Panel {
 /// Draws points, which are in pixels, in this form.
 fn put(picture: &mut Picture, points: Vec<(f64, f64)>, stroke: Stroke, form: Form) {
     match form {
+        Form::Area => picture.polygon(points, stroke.colour),
         Form::Line | Form::Steps if points.len() > 1 => picture.line(points, stroke),
         Form::Line | Form::Steps => {
             for (x, y) in points {

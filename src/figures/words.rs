@@ -72,11 +72,17 @@ pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> S
     if lost > 0 {
         text.push_str(&format!(", {lost} lost"));
     }
-    if !page.pooled.is_empty() {
-        let names: Vec<String> = page.pooled.iter().map(|factor| listed(factor, &page.rows)).collect();
-        text.push_str(&format!(". Pooled over {}", names.join(", ")));
+    text + &pooled(&page.pooled, &page.rows) + "."
+}
+
+/// The sentence, without its full stop, that says over which factors rows are pooled, behind the
+/// full stop of the one before. It is empty without such factors.
+pub fn pooled(factors: &[&Factor], rows: &[u32]) -> String {
+    if factors.is_empty() {
+        return String::new();
     }
-    text + "."
+    let names: Vec<String> = factors.iter().map(|factor| listed(factor, rows)).collect();
+    format!(". Pooled over {}", names.join(", "))
 }
 
 /// The note that a browser shows under the pointer over a cell.

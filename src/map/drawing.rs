@@ -169,7 +169,7 @@ impl<'a> Drawing<'a> {
                     self.progress.done(shown(reading.verdict()), seconds_each);
                 }
             }
-            News::Hungry { idle, chunks } => chunks.extend(self.more(idle)),
+            News::Room { more } => more.chunks.extend(self.more(more.idle)),
             News::Tick => self.progress.tick(),
             News::Lost { number, trial, reason, detail, seconds } => {
                 self.lost += 1;

@@ -5,6 +5,7 @@ use crate::progress;
 use crate::report;
 use crate::sweep::label::relabelled;
 use crate::sweep::manifest::now;
+use blowup_core::edge::table;
 use blowup_core::failure::{Exit, Failure, counted};
 use blowup_core::output::print;
 use blowup_core::protocol::{Row, Rows};
@@ -47,6 +48,9 @@ impl<'a> Merged<'a> {
         })?;
         csv.put(&summary.rest())?;
         csv.finish()?;
+        if !self.spec.edges.is_empty() {
+            stage.store.write_edges(&table::csv(self.spec, &self.sources.lines))?;
+        }
         let trials = self.manifest.counts.trials;
         let missing = trials - summary.all.trials;
         self.manifest.counts = Counts { trials, missing, ..summary.all };
@@ -73,7 +77,7 @@ impl<'a> Merged<'a> {
             let tables = shards.iter().map(|shard| Some(&shard.sides[i]).filter(|side| recorded && side.exists()));
             sides.push(readers(tables)?);
         }
-        let (mut batch, mut trials) = (RowBuffer::default(), self.spec.grid().trials());
+        let (mut batch, mut trials) = (RowBuffer::default(), self.spec.grid().beside(&self.sources.beside).trials());
         while let Some((_, id, trial)) = trials.advance() {
             let Some(at) = self.sources.owners.of(id).map(|at| at as usize) else {
                 continue;
@@ -115,6 +119,10 @@ impl<'a> Merged<'a> {
     fn report(&self, summary: &Summary, place: &str) -> String {
         let mut text = summary.table();
         text.push('\n');
+        if !self.sources.lines.is_empty() {
+            text.push_str(&table::told(self.spec, &self.sources.lines));
+            text.push('\n');
+        }
         text.push_str(&progress::folded(&counted(summary.all.trials, "trial"), &progress::counts(&summary.all)));
         let Counts { trials, missing, .. } = self.manifest.counts;
         if missing > 0 {

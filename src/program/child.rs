@@ -3,7 +3,7 @@
 
 use super::line::ProgramMessage;
 use super::{Launch, PROTOCOL};
-use crate::worker::process::kill_all;
+use crate::worker::process::{kill_all, this_program};
 use blowup_core::failure::{excerpt, printable};
 use blowup_core::memory;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -52,7 +52,8 @@ impl RunningProgram {
     pub fn start(launch: &Launch) -> Result<RunningProgram, String> {
         let shown = excerpt(&launch.command.join(" "));
         let (program, arguments) = launch.command.split_first().ok_or("the command is empty")?;
-        let mut command = Command::new(program);
+        // A program of this name is this program, wherever it lies.
+        let mut command = if program == "blowup" { this_program() } else { Command::new(program) };
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if !launch.folder.is_empty() {
             command.current_dir(&launch.folder);

@@ -93,6 +93,9 @@ impl<'a> TrialMessages<'a> {
             clipped: step.clipped,
             coefficient: None,
             skipped: None,
+            loss_scale: None,
+            overflowed: None,
+            underflow: None,
         });
         if next.locate && (step.module.is_some() || step.source.is_some()) {
             course.located_in(Origin {

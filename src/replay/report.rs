@@ -76,6 +76,9 @@ fn list(heading: &str, items: &[String]) -> String {
     text
 }
 
+/// What is said of a step that a dynamic loss scale skips.
+const OVERFLOW: &str = "the scaled gradient overflowed: update skipped, loss scale halved";
+
 /// The steps, of which only some are shown: many at the start, and those where something happened.
 pub fn course(trial: &Trial, finished: &Finished) -> String {
     let Measured { diverged, nonfinite, nan, loss_initial, loss_final, .. } = finished.measured;
@@ -86,21 +89,25 @@ pub fn course(trial: &Trial, finished: &Finished) -> String {
         events.iter().filter(|(when, _)| at(*when)).map(|(_, what)| *what).collect::<Vec<_>>().join(", ")
     };
     let rows = &finished.steps;
+    let is_dynamic = trial.numerics.loss_scale().is_some_and(|scale| scale.growth_interval().is_some());
+    let skips_overflow = |row: &StepRow| is_dynamic && !row.grad_norm.is_some_and(f64::is_finite);
     let near = |step: u64| [diverged, nonfinite, nan].iter().flatten().any(|w| step <= w.step && w.step - step <= 1);
     let shown = |row: &&StepRow| {
         let magnitude = 10u64.pow(row.step.max(1).ilog10());
         let first_digit = row.step / magnitude;
         let round = row.step.is_multiple_of(magnitude) && matches!(first_digit, 0 | 1 | 2 | 5);
-        round || near(row.step) || row.step + 1 == rows.len() as u64
+        round || skips_overflow(row) || near(row.step) || row.step + 1 == rows.len() as u64
     };
     let clips = rows.iter().any(|row| row.clipped.is_some());
+    let scales = rows.iter().any(|row| row.loss_scale.is_some());
     let mut text = format!(
-        "\n{:>8} {:>8} {:>11} {:>11} {:>11}{}\n",
+        "\n{:>8} {:>8} {:>11} {:>11} {:>11}{}{}\n",
         "step",
         "epoch",
         "loss",
         "grad norm",
         "update",
+        if scales { "  loss scale" } else { "" },
         if clips { "  clipped" } else { "" }
     );
     for row in rows.iter().filter(shown) {
@@ -110,10 +117,11 @@ pub fn course(trial: &Trial, finished: &Finished) -> String {
             Some(false) => "  no",
             None => "",
         };
-        let note = happened(row.step);
+        let note = if skips_overflow(row) { OVERFLOW.to_owned() } else { happened(row.step) };
+        let scale = row.loss_scale.map(|scale| format!(" {:>11}", short(scale))).unwrap_or_default();
         let gap = if clips { " ".repeat(9_usize.saturating_sub(clipped.len())) } else { String::new() };
         let line = format!(
-            "{:>8} {epoch:>8} {:>11} {:>11} {:>11}{clipped}{gap}  {note}",
+            "{:>8} {epoch:>8} {:>11} {:>11} {:>11}{scale}{clipped}{gap}  {note}",
             row.step,
             short(row.loss),
             row.grad_norm.map(short).unwrap_or_default(),

@@ -13,6 +13,7 @@ use crate::run_files::{self, open};
 use blowup_core::check::judge::judge;
 use blowup_core::check::measure::{self, SweepRows};
 use blowup_core::check::roster::Roster;
+use blowup_core::edge::follow::points;
 use blowup_core::failure::Failure;
 use blowup_core::input;
 use blowup_core::spec::Spec;
@@ -119,10 +120,11 @@ fn checks(dir: &Path, spec: &Spec, rows: u64) -> Option<Checks> {
         return Some(Checks::Problem(text));
     }
     let found = || -> Result<Checks, Failure> {
-        let roster = Roster::new(spec);
+        let lines = run_files::lines(dir, spec, false)?;
+        let roster = Roster::new(spec, &points(spec, &lines));
         let run = run_files::runs(dir, &roster, &measure::columns(spec))?;
         let layers = run_files::layers(spec, &roster, &dir.join("layers.csv"))?;
-        Ok(Checks::of(&judge(spec, SweepRows { roster: &roster, run: &run, layers: &layers }, None)))
+        Ok(Checks::of(&judge(spec, SweepRows { roster: &roster, run: &run, layers: &layers, lines: &lines }, None)))
     };
     Some(found().unwrap_or_else(|failure| Checks::Problem(failure.to_string())))
 }

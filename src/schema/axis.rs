@@ -8,7 +8,7 @@ use super::{
 use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, Default, End, Id, Kind, Need, ROOTS, Short, TABLE};
 use blowup_core::bundle::SUFFIX;
 use blowup_core::spec::key::{self, Key, Takes};
-use blowup_core::trial::{Network, TaskKind};
+use blowup_core::trial::{LossScale, Network, TaskKind};
 use serde_json::{Value as Json, json};
 
 /// The axes that a grid sets. This is all but the seed, which `seeds` sets.
@@ -39,6 +39,9 @@ pub fn value(axis: &Axis) -> Json {
         Kind::Integer { min, max } => integer(*min, *max),
         Kind::Float { range } if axis.id == Id::ResidualScale => {
             json!({ "anyOf": [number(range), { "enum": ROOTS.map(|root| root.0) }] })
+        }
+        Kind::Float { range } if axis.id == Id::LossScale => {
+            json!({ "anyOf": [number(range), { "enum": [LossScale::DYNAMIC] }] })
         }
         Kind::Float { range } => number(range),
         Kind::Boolean => json!({ "type": "boolean" }),

@@ -17,6 +17,7 @@ use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, DeclaredKind, End, Id, TABLE}
 use blowup_core::spec::key::{self, Key, Takes};
 use blowup_core::spec::metric::{Function, LR_SENSITIVITY, Rate};
 use blowup_core::trial::{TaskKind, Value};
+use blowup_core::verdict::Outcome;
 use serde_json::{Map, Value as Json, json};
 
 /// A pattern of digits, with or without a point and an exponent. `\d` would match the digits of
@@ -43,7 +44,13 @@ fn of_nets() -> Json {
     let known = properties(&key::TOP).into_iter().filter(|(name, _)| *name != key::PROGRAM_KEY).collect();
     let mut spec = object(known, &required(&key::TOP));
     set(&mut spec, "not", one_budget());
+    set(&mut spec, "anyOf", trials());
     spec
+}
+
+/// What a spec must have: blocks of trials, or edges.
+fn trials() -> Json {
+    json!([{ "required": ["grid"] }, { "required": ["edge"] }])
 }
 
 /// A spec whose trials a program trains. It may declare axes of any name, so wherever axes stand
@@ -51,10 +58,11 @@ fn of_nets() -> Json {
 fn of_program() -> Json {
     let mut spec = object(properties(&key::TOP), &[required(&key::TOP), vec![key::PROGRAM_KEY]].concat());
     set(&mut spec, "not", one_budget());
+    set(&mut spec, "anyOf", trials());
     let properties = &mut spec["properties"];
     let mut zip = described(&key::ZIP);
     set(&mut zip, "items", json!({ "type": "array", "items": { "type": "string" }, "minItems": 2 }));
-    for axes in ["/base", "/grid/items", "/variant/items"] {
+    for axes in ["/base", "/grid/items", "/edge/items", "/variant/items"] {
         let axes = part(properties, axes);
         set(axes, "additionalProperties", true);
         for axis in settable() {
@@ -68,10 +76,12 @@ fn of_program() -> Json {
     for filter in ["/exclude/items", "/expect/items/properties/where"] {
         set(part(properties, filter), "allOf", json!([to("filter_of_program")]));
     }
-    for columns in ["/expect/items/properties/by", "/baseline/properties/by"] {
+    for columns in ["/expect/items/properties/by", "/baseline/properties/by", "/edge/items/properties/by"] {
         let names = json!({ "type": "array", "items": { "type": "string" }, "uniqueItems": true });
         set(part(properties, columns), "allOf", json!([names]));
     }
+    let over = part(properties, "/edge/items/properties/over/properties");
+    set(over, "axis", json!({ "type": "string", "description": key::OVER[0].text }));
     spec
 }
 
@@ -216,6 +226,18 @@ fn takes(takes: Takes) -> Json {
             let mut block = object([properties(&key::BLOCK), axes()].concat(), &[]);
             set(&mut block, "not", one_budget());
             tables(block, 1)
+        }
+        Takes::Edges => {
+            let keys = [properties(&key::EDGE), properties(&key::BLOCK), axes()].concat();
+            let mut edge = object(keys, &required(&key::EDGE));
+            set(&mut edge, "not", one_budget());
+            tables(edge, 0)
+        }
+        Takes::Over => over(),
+        Takes::Event => event(),
+        Takes::Shares => {
+            let share = json!({ "type": "number", "minimum": 0, "exclusiveMinimum": true, "maximum": 1 });
+            json!({ "type": "array", "items": share, "minItems": 1, "uniqueItems": true })
         }
         Takes::Variants => {
             let mut variant = object([properties(&key::BLOCK), properties(&key::VARIANT), axes()].concat(), &["label"]);
@@ -424,12 +446,49 @@ fn expectation() -> Json {
     table
 }
 
+/// The `over` of an edge: a numeric axis, a window and a resolution.
+fn over() -> Json {
+    let form = |key: &Key| {
+        let mut schema = if let Takes::Ends = key.takes {
+            let mut end = json!({ "type": "number" });
+            if key.name == "log" {
+                set(&mut end, "minimum", 0);
+                set(&mut end, "exclusiveMinimum", true);
+            }
+            json!({ "type": "array", "items": end, "minItems": 2, "maxItems": 2 })
+        } else if let Takes::Divisor = key.takes {
+            json!({ "allOf": [to("divisor")] })
+        } else {
+            takes(key.takes)
+        };
+        set(&mut schema, "description", key.text);
+        schema
+    };
+    let mut table = object(key::OVER.iter().map(|key| (key.name, form(key))).collect(), &required(&key::OVER));
+    set(&mut table, "oneOf", json!([{ "required": ["log"] }, { "required": ["linear"] }]));
+    table
+}
+
+/// An event: a name, or a comparison, which only the reader of specs checks.
+fn event() -> Json {
+    let all: Vec<&str> = ["blew_up", "failed"].into_iter().chain(Outcome::ALL.map(Outcome::name)).collect();
+    let others = all.iter().filter_map(|name| otherwise(name, '_', '-')).collect::<Vec<_>>().join("|");
+    let mut schema = names(&all, &[format!(r"^\s*(?:{}|{others})\s*$", all.join("|")), "[<>]".to_owned()]);
+    set(&mut schema, "maxLength", key::LONGEST_METRIC);
+    schema
+}
+
 /// A metric: a rate, or a function of a formula. Only the reader of specs checks the formula.
 fn metric() -> Json {
     let rates: Vec<&str> = Rate::ALL.map(Rate::name).into_iter().chain([LR_SENSITIVITY]).collect();
     let functions = Function::ALL.map(Function::name).join("|");
-    let pattern = format!(r"^\s*(?:{})\s*$|^\s*(?:{functions})\s*\([\s\S]*\)\s*$", rates.join("|"));
-    let mut schema = names(&rates, &[pattern]);
+    let edges = ["edge.safe_up_to", "edge.dead_from", "edge.reentrant"];
+    let all = [&rates[..], &edges[..]].concat();
+    let known = all.join("|").replace('.', r"\.");
+    let pattern = format!(
+        r"^\s*(?:{known})\s*$|^\s*(?:{functions})\s*\([\s\S]*\)\s*$|^\s*edge\.(?:low|high)\s*\(\s*{DECIMAL}\s*\)\s*$"
+    );
+    let mut schema = names(&all, &[pattern]);
     set(&mut schema, "maxLength", key::LONGEST_METRIC);
     schema
 }

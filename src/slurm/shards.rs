@@ -24,6 +24,7 @@ pub fn pending(out: &Path, spec: &Spec, count: u32) -> Result<Vec<u32>, Failure>
     while let Some((_, id, _)) = trials.advance() {
         hash.add(id);
     }
+    hash.add_edges(spec);
     let grid = hash.finish();
     let mut pending = Vec::new();
     for index in 1..=count {

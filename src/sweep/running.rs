@@ -2,26 +2,30 @@
 
 use super::label::relabelled;
 use super::manifest::{counts, now};
-use super::survey::Survey;
+use super::rounds::Rounds;
+use super::survey::{Again, Survey};
 use super::text::{self, were};
 use crate::cli::SweepArgs;
 use crate::figures::glance::glance;
 use crate::program::Launch;
 use crate::progress::{self, Progress};
 use crate::report;
-use crate::worker::pool::{self, Ending, News};
+use crate::worker::pool::{self, Ending, More, News};
+use blowup_core::edge::table;
 use blowup_core::failure::{Exit, Failure, counted};
 use blowup_core::limits::Limits;
 use blowup_core::output::print;
-use blowup_core::plan::{Pending, Plan};
+use blowup_core::plan::{Pending, Plan, PlanOptions, Planner};
 use blowup_core::protocol::{Rows, Wanted};
 use blowup_core::record::{self, Verdict};
 use blowup_core::spec::Spec;
+use blowup_core::spec::filter::Filter;
 use blowup_core::store::losses::{self, Loss};
 use blowup_core::store::sums::Recorded;
 use blowup_core::store::{Manifest, REPORT, Status, Store};
 use blowup_core::summary::{self, Summary};
 use blowup_core::trial::TrialId;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// A sweep whose folder is locked and whose grid is known.
@@ -31,7 +35,12 @@ pub struct Running<'a> {
     text: &'a str,
     spec: &'a Spec,
     store: Store,
-    survey: &'a Survey,
+    /// The filter of `--where`.
+    filter: &'a Filter,
+    survey: Rc<Survey>,
+    rounds: Rounds,
+    /// How the trials of later rounds are cut into chunks.
+    options: Option<PlanOptions>,
     limits: Limits,
     manifest: Manifest,
     /// The name of this `[record]`. `runs.crc32` notes it for each row, and the manifest explains
@@ -48,25 +57,42 @@ impl<'a> Running<'a> {
     /// The sweep of `spec` into `store`, not begun yet. `text` is the text of the spec.
     pub fn new(
         args: &'a SweepArgs,
-        (text, spec): (&'a str, &'a Spec),
+        (text, spec, filter): (&'a str, &'a Spec, &'a Filter),
         store: Store,
-        survey: &'a Survey,
+        survey: Survey,
         limits: Limits,
         mut manifest: Manifest,
     ) -> Running<'a> {
         let recorded = manifest.name(&spec.record);
-        let started = Instant::now();
-        Running { args, text, spec, store, survey, limits, manifest, recorded, started, begun: None, lost: 0 }
+        let (started, rounds, survey) = (Instant::now(), Rounds::new(&survey.lines, &store), Rc::new(survey));
+        Running {
+            args,
+            text,
+            spec,
+            store,
+            filter,
+            survey,
+            rounds,
+            options: None,
+            limits,
+            manifest,
+            recorded,
+            started,
+            begun: None,
+            lost: 0,
+        }
     }
 
     /// Trains the planned trials, closes the files and prints the end.
     ///
     /// # Errors
     /// What the pool or the store fails on. Rows that were written by then are kept.
-    pub fn run(mut self, plan: Plan) -> Result<Exit, Failure> {
+    pub fn run(mut self, plan: Plan, options: PlanOptions) -> Result<Exit, Failure> {
         self.warn_of_unrecorded();
+        self.options = Some(options);
         if plan.chunks.is_empty() {
-            if self.store.is_final(&self.spec.record) && !self.is_changed() && self.survey.foreign == 0 {
+            let has_edges = !self.spec.edges.is_empty();
+            if self.store.is_final(&self.spec.record, has_edges) && !self.is_changed() && self.survey.foreign == 0 {
                 return self.show();
             }
             self.store.begin(self.text.as_bytes(), &self.spec.axes, &self.spec.record, &self.manifest)?;
@@ -85,6 +111,10 @@ impl<'a> Running<'a> {
             counted(self.manifest.workers, "worker"),
             self.store.dir().display()
         ));
+        if !self.spec.edges.is_empty() {
+            progress.say(&format!("{}; each round decides what the next one tries", self.rounds.told()));
+            progress.note(self.rounds.told());
+        }
         for taken in &self.spec.data {
             progress.say(&format!("data {}", taken.told()));
         }
@@ -96,7 +126,9 @@ impl<'a> Running<'a> {
             limits: self.limits,
             max_lost: self.args.max_lost,
         };
-        let pending = Pending::Listed { grid: self.spec.grid(), ids: &self.survey.order, points: &self.survey.points };
+        let survey = Rc::clone(&self.survey);
+        let (ids, points, later) = (&survey.order[..], &survey.points[..], Vec::new());
+        let pending = Pending::Listed { grid: self.spec.grid(), ids, points, later };
         let ended = pool::run(plan.chunks, pending, options, &mut |news| self.hear(news, &mut progress));
         progress.finish(ended != Ok(Ending::Done));
         match ended {
@@ -143,12 +175,13 @@ impl<'a> Running<'a> {
                 self.check_same_rows(trials, rows)?;
                 let trials: Vec<_> = trials.iter().map(|trial| (*trial, self.recorded)).collect();
                 self.store.append(&trials, rows)?;
-                for row in &rows.trials {
+                for (row, (trial, _)) in rows.trials.iter().zip(&trials) {
                     progress.done(Verdict::Outcome(row.outcome), seconds_each);
+                    self.rounds.has_ended(*trial);
                 }
             }
             News::Pixels { .. } => return Err(Failure::new("a worker drew pixels for a sweep, which wants rows")),
-            News::Hungry { .. } => {}
+            News::Room { more } => self.go_on(more, progress)?,
             News::Tick => progress.tick(),
             News::Lost { number: _, trial, reason, detail, seconds } => {
                 self.lost += 1;
@@ -158,6 +191,25 @@ impl<'a> Running<'a> {
                 progress.done(Verdict::Lost(reason), seconds);
             }
         }
+        Ok(())
+    }
+
+    /// Plans the next rounds of the lines that wait for nothing any more.
+    fn go_on(&mut self, more: &mut More, progress: &mut Progress) -> Result<(), Failure> {
+        let Some(options) = self.options.filter(|_| self.rounds.is_ready()) else { return Ok(()) };
+        let mut planner = Planner::new(&self.spec.record);
+        for (trial, point) in self.rounds.next(self.spec, &self.store)? {
+            let made = self.spec.grid().at(point);
+            // A line with trials that `--where` leaves out waits for another sweep.
+            if self.filter.matches(&made) {
+                planner.push((more.first + more.trials.len()) as u32, &made);
+                more.trials.push((trial, point));
+            }
+        }
+        let plan = planner.plan(options);
+        progress.add(more.trials.len() as u64, &plan);
+        progress.note(self.rounds.told());
+        more.chunks = plan.chunks;
         Ok(())
     }
 
@@ -234,7 +286,8 @@ impl<'a> Running<'a> {
     /// grid, writes the summary and the report, and prints the table.
     fn finish(mut self) -> Result<Exit, Failure> {
         self.store.check_lock()?;
-        let (survey, mut csv) = (self.survey, self.store.new_summary()?);
+        self.look_again()?;
+        let (survey, mut csv) = (Rc::clone(&self.survey), self.store.new_summary()?);
         let mut summary = Summary::new(self.spec, self.spec.grid().keeps_configurations_together());
         csv.put(&summary::header(&self.spec.axes))?;
         self.store.sort(&survey.order, &mut |at, row| {
@@ -244,6 +297,9 @@ impl<'a> Running<'a> {
         })?;
         csv.put(&summary.rest())?;
         csv.finish()?;
+        if !self.spec.edges.is_empty() {
+            self.store.write_edges(&table::csv(self.spec, &survey.lines))?;
+        }
         let missing = survey.order.len() - self.store.runs.len();
         self.close(if missing == 0 { Status::Complete } else { Status::Partial })?;
         self.store.forget_rows();
@@ -251,6 +307,18 @@ impl<'a> Running<'a> {
         self.store.check_lock()?;
         self.print(&summary)?;
         Ok(self.exit())
+    }
+
+    /// Takes the trials into the survey that edges have asked for since it was made.
+    fn look_again(&mut self) -> Result<(), Failure> {
+        if self.spec.edges.is_empty() {
+            return Ok(());
+        }
+        let again = Again { retry: &|_| true, lacks: &|_| false, refill: false };
+        let mut now = Survey::new(self.spec, self.filter, &self.store, self.manifest.shard, &again)?;
+        (now.given_up, now.lacking) = (self.survey.given_up, self.survey.lacking);
+        self.survey = Rc::new(now);
+        Ok(())
     }
 
     /// The exit status of a sweep that has nothing more to run. Warns of lost trials.
@@ -282,7 +350,7 @@ impl<'a> Running<'a> {
 
     /// Prints how the sweep ended, with the first diagrams below it on a terminal.
     fn print(&self, summary: &Summary) -> Result<(), Failure> {
-        let mut text = text::ended(summary, self.survey, self.manifest.shard, &self.store);
+        let mut text = text::ended((self.spec, summary), &self.survey, self.manifest.shard, &self.store);
         if let Some(diagrams) = glance(self.store.dir(), summary.all.trials).filter(|_| !self.args.quiet) {
             text.push_str(&format!("\n{diagrams}"));
         }
@@ -295,11 +363,14 @@ impl<'a> Running<'a> {
             // Nothing was written, so the manifest stays as it is.
             return Ok(());
         }
+        if status == Status::Interrupted {
+            self.look_again()?;
+        }
         self.store.sync()?;
         self.manifest.status = status;
         self.manifest.updated = now();
         self.manifest.wall_seconds += self.started.elapsed().as_secs_f64();
-        self.manifest.counts = counts(&self.store, self.survey);
+        self.manifest.counts = counts(&self.store, &self.survey);
         if status != Status::Interrupted {
             self.manifest.lengths = self.store.lengths();
         }

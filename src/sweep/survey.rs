@@ -3,7 +3,9 @@
 //! this grid.
 
 use super::grid_hash::GridHash;
+use super::rounds::event_in;
 use blowup_core::axis::{Axis, TABLE};
+use blowup_core::edge::follow::{Line, follow, later, lines};
 use blowup_core::failure::{Failure, counted, excerpt};
 use blowup_core::plan::{Planner, Shard, Split};
 use blowup_core::record::Verdict;
@@ -13,6 +15,7 @@ use blowup_core::spec::grid::{Grid, Trials};
 use blowup_core::spec::unmet::{self, Coverage, Unmet};
 use blowup_core::store::Store;
 use blowup_core::trial::{Trial, TrialId};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// What the pass over the grid has found.
@@ -27,6 +30,8 @@ pub struct Survey {
     pub trials: u64,
     /// How many trials of the whole grid the filter lets through.
     pub matched: u64,
+    /// The lines of edges that are in the shard, followed as far as the rows say.
+    pub lines: Vec<Line>,
     /// The `GridHash` of the whole grid.
     pub grid: String,
     /// How many trials of `order` the filter lets through.
@@ -41,8 +46,9 @@ pub struct Survey {
     pub lacking: u64,
     /// How many rows of the folder are of no trial of `order`.
     pub foreign: usize,
-    /// A point whose trial the grid leaves out because another trial has the same id.
-    collision: Option<u64>,
+    /// A point whose trial the grid leaves out because another trial has the same id, and the point
+    /// of that one, where it is known.
+    collision: Option<(u64, Option<u64>)>,
     /// Values in the filters of the spec that no trial of the grid has.
     unmet: Vec<Unmet>,
     /// Values in `--where` that no trial of the grid has.
@@ -60,14 +66,25 @@ pub struct Again<'a> {
 }
 
 impl Survey {
-    /// Goes through the grid of `spec`. `store` is the folder, `filter` is that of `--where`.
-    pub fn new(spec: &Spec, filter: &Filter, store: &Store, shard: Option<Shard>, again: &Again<'_>) -> Survey {
+    /// Goes through the grid of `spec` and behind it through its edges. `store` is the folder,
+    /// `filter` is that of `--where`.
+    ///
+    /// # Errors
+    /// If a row that says whether a trial has the event of an edge cannot be read.
+    pub fn new(
+        spec: &Spec,
+        filter: &Filter,
+        store: &Store,
+        shard: Option<Shard>,
+        again: &Again<'_>,
+    ) -> Result<Survey, Failure> {
         let mut survey = Survey {
             order: Vec::new(),
             points: Vec::new(),
             labels: Vec::new(),
             trials: 0,
             matched: 0,
+            lines: follow(spec, shard, &mut |edge, trial| event_in(spec, edge, store, trial))?,
             grid: String::new(),
             selected: 0,
             planner: Planner::new(&spec.record),
@@ -82,16 +99,14 @@ impl Survey {
         let mut asked = Coverage::new(filter);
         let (mut rows, mut lost, mut hash) = (0, 0, GridHash::default());
         let is_lost = |verdict: Verdict| verdict.outcome().is_none();
-        let mut part = ShardTrials::new(spec.grid(), shard);
-        while let Some((point, id, trial, inside)) = part.advance() {
-            hash.add(id);
+        let mut see = |survey: &mut Survey, trial: &Trial| {
             survey.trials += 1;
-            expected.iter_mut().chain([&mut asked]).for_each(|coverage| coverage.see(&trial));
-            let matches = filter.matches(&trial);
+            expected.iter_mut().chain([&mut asked]).for_each(|coverage| coverage.see(trial));
+            let matches = filter.matches(trial);
             survey.matched += u64::from(matches);
-            if !inside {
-                continue;
-            }
+            matches
+        };
+        let mut take = |survey: &mut Survey, (point, id, trial): (u64, TrialId, &Trial), matches: bool| {
             let position = survey.order.len();
             survey.order.push(id);
             survey.points.push(point);
@@ -108,11 +123,49 @@ impl Survey {
                     Some(Verdict::Outcome(_)) => {
                         survey.lacking += 1;
                         if again.refill {
-                            survey.planner.push(position as u32, &trial);
+                            survey.planner.push(position as u32, trial);
                         }
                     }
                     Some(Verdict::Lost(_)) if !(again.retry)(id) => survey.given_up += 1,
-                    Some(Verdict::Lost(_)) | None => survey.planner.push(position as u32, &trial),
+                    Some(Verdict::Lost(_)) | None => survey.planner.push(position as u32, trial),
+                }
+            }
+        };
+        let mut part = ShardTrials::new(spec.grid(), shard);
+        while let Some((point, id, trial, inside)) = part.advance() {
+            hash.add(id);
+            let matches = see(&mut survey, &trial);
+            if inside {
+                take(&mut survey, (point, id, &trial), matches);
+            }
+        }
+        hash.add_edges(spec);
+        if !spec.edges.is_empty() {
+            let mut known: HashMap<TrialId, u64> =
+                survey.order.iter().copied().zip(survey.points.iter().copied()).collect();
+            let followed = std::mem::take(&mut survey.lines);
+            for line in &followed {
+                let points: Vec<u64> = line.points(spec).collect();
+                for (point, trial) in points.iter().zip(spec.grid().all_at(points.iter().copied())) {
+                    let (digest, matches) = (trial.digest(), see(&mut survey, &trial));
+                    match known.get(&digest.0) {
+                        None => {
+                            known.insert(digest.0, *point);
+                            take(&mut survey, (*point, digest.0, &trial), matches);
+                        }
+                        // A trial of the grid, or of an edge before, whose label it keeps.
+                        Some(twin) if spec.grid().at(*twin).digest() == digest => survey.trials -= 1,
+                        Some(twin) => survey.collision = survey.collision.or(Some((*point, Some(*twin)))),
+                    }
+                }
+            }
+            survey.lines = followed;
+            let here: HashSet<(usize, u64)> = survey.lines.iter().map(|line| (line.edge, line.number)).collect();
+            for (at, line) in lines(spec, None).into_iter().filter(|line| !here.contains(line)) {
+                let edge = &spec.edges[at];
+                let first = edge.lattice.first.iter().flat_map(|position| edge.points(line, *position));
+                for trial in spec.grid().all_at(first) {
+                    see(&mut survey, &trial);
                 }
             }
         }
@@ -120,12 +173,20 @@ impl Survey {
         // kept.
         let all_lost = store.runs.places().filter(|trial| store.runs.verdict(*trial).is_some_and(is_lost)).count();
         survey.foreign = store.runs.len() - rows - (all_lost - lost);
-        survey.collision = part.trials.collision();
-        survey.unmet = part.trials.unmet();
+        if survey.foreign > 0 {
+            // Rows of later rounds wait until the row that is missing before them is there again.
+            let asked: HashSet<TrialId> = survey.order.iter().copied().collect();
+            let waits = |id: &TrialId| store.runs.verdict(*id).is_some_and(|verdict| !is_lost(verdict));
+            let held: HashSet<TrialId> =
+                later(spec, &survey.lines).filter(|id| !asked.contains(id) && waits(id)).collect();
+            survey.foreign -= held.len();
+        }
+        survey.collision = survey.collision.or(part.trials.collision().map(|point| (point, None)));
+        survey.unmet = part.trials.unmet(&spec.edges);
         survey.unmet.extend(expected.iter().flat_map(Coverage::unmet));
         survey.unmet_here = asked.unmet();
         survey.grid = hash.finish();
-        survey
+        Ok(survey)
     }
 
     /// Refuses a grid in which two trials have the same id, since there could be only one row for
@@ -136,7 +197,8 @@ impl Survey {
     /// If two trials have the same id. The message names in what they differ.
     pub fn check_ids(&self, grid: Grid<'_>) -> Result<(), Failure> {
         let pair = match self.collision {
-            Some(point) => {
+            Some((point, Some(twin))) => Some((twin, point)),
+            Some((point, None)) => {
                 let (id, mut trials) = (grid.at(point).id(), grid.trials());
                 std::iter::from_fn(|| trials.advance()).find(|(_, known, _)| *known == id).map(|(at, ..)| (at, point))
             }
@@ -216,25 +278,29 @@ impl Survey {
     }
 
     /// Refuses a folder with another sweep in it, which has trials that this grid does not have.
-    /// `old` is the spec in the folder, if it can be read. `spec` and `dir` are the paths of the
-    /// new spec and of the folder.
+    /// `old` is the spec in the folder `store`, if it can be read. `spec` is the path of the new
+    /// spec.
     ///
     /// # Errors
-    /// If the old grid has a trial that the new grid does not have. If the old spec cannot be read,
-    /// the rows in the folder stand for its grid.
+    /// If the old grid, or one of the old edges, has a trial that the new spec does not have. If
+    /// the old spec cannot be read, the rows in the folder stand for its grid.
     pub fn check_contains(
         &self,
         old: Option<&Spec>,
+        store: &Store,
         shard: Option<Shard>,
         spec: &Path,
-        dir: &Path,
     ) -> Result<(), Failure> {
+        let dir = store.dir();
         let gone = match old {
             Some(old) => {
                 let (mut sorted, mut part) = (self.order.clone(), ShardTrials::new(old.grid(), shard));
                 sorted.sort_unstable();
                 let trials = std::iter::from_fn(|| part.advance()).filter(|(.., inside)| *inside);
-                trials.filter(|(_, id, ..)| sorted.binary_search(id).is_err()).count()
+                let of_edges = follow(old, shard, &mut |edge, trial| event_in(old, edge, store, trial))?;
+                let of_edges = of_edges.into_iter().flat_map(|line| line.asked.into_values().flatten());
+                let ids = trials.map(|(_, id, ..)| id).chain(of_edges);
+                ids.filter(|id| sorted.binary_search(id).is_err()).count()
             }
             None => self.foreign,
         };

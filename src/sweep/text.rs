@@ -2,9 +2,11 @@
 
 use super::survey::Survey;
 use crate::progress;
+use blowup_core::edge::table;
 use blowup_core::failure::counted;
 use blowup_core::plan::{Plan, Shard};
 use blowup_core::spec::Spec;
+use blowup_core::spec::edge::Edge;
 use blowup_core::store::Store;
 use blowup_core::summary::Summary;
 use std::fmt::Write as _;
@@ -16,7 +18,10 @@ pub fn dry_run(spec: &Spec, shard: Option<Shard>, survey: &Survey, plan: &Plan, 
     let (points, pending) = (spec.grid().points(), plan.trials());
     let many = |n: usize, what: &str| counted(n as u64, what);
     let points = if points == 1 { "1 point".to_owned() } else { format!("{points} points") };
-    let mut text = format!("grid      {points}, {}\n", counted(survey.trials, "trial"));
+    let mut text = match spec.edges.is_empty() {
+        true => format!("grid      {points}, {}\n", counted(survey.trials, "trial")),
+        false => format!("grid      {points}\n{}", edges(spec, survey)),
+    };
     let _ = writeln!(text, "seeds     {}", spec.seeds());
     if let Some(shard) = shard {
         let _ = writeln!(text, "shard     {shard}, {}", many(survey.order.len(), "trial"));
@@ -49,11 +54,28 @@ pub fn dry_run(spec: &Spec, shard: Option<Shard>, survey: &Survey, plan: &Plan, 
     text
 }
 
+/// How many trials the edges take: at the start, and at most.
+fn edges(spec: &Spec, survey: &Survey) -> String {
+    let all = |of: fn(&Edge) -> u64| counted(spec.edges.iter().map(of).sum(), "trial");
+    let lines: u64 = spec.edges.iter().map(|edge| edge.lines.len() as u64).sum();
+    let over = survey.lines.iter().filter(|line| line.is_over).count();
+    let lines = match over {
+        0 => counted(lines, "line"),
+        over => format!("{}, of which {over} are at their end", counted(lines, "line")),
+    };
+    let (first, most) = (all(Edge::first_trials), all(Edge::most_trials));
+    format!("edges     {lines}: {first} in the first round, {most} at most\n")
+}
+
 /// What a sweep that has ended prints: its configurations, how many trials ended in which way, and
 /// the files in its folder.
-pub fn ended(summary: &Summary, survey: &Survey, shard: Option<Shard>, store: &Store) -> String {
+pub fn ended((spec, summary): (&Spec, &Summary), survey: &Survey, shard: Option<Shard>, store: &Store) -> String {
     let mut text = summary.table();
     text.push('\n');
+    if !survey.lines.is_empty() {
+        text.push_str(&table::told(spec, &survey.lines));
+        text.push('\n');
+    }
     text.push_str(&progress::folded(&counted(summary.all.trials, "trial"), &progress::counts(&summary.all)));
     let missing = survey.order.len() as u64 - summary.all.trials;
     if missing > 0 {

@@ -50,14 +50,24 @@ pub enum News<'a> {
     /// A worker has read trials of a map, each with its number in `Pending`. `seconds_each` is as
     /// with rows.
     Pixels { pixels: &'a [(u32, Reading)], seconds_each: f64 },
-    /// Few chunks are left. More of them may be put into `chunks`. `idle` says that nothing is left
-    /// at all and no worker is busy, so that the pool ends if `chunks` stays empty.
-    Hungry { idle: bool, chunks: &'a mut Vec<Chunk> },
     /// Time has passed. The pool tells this several times a second.
     Tick,
+    /// There is room for further chunks: workers are idle, or will be soon.
+    Room { more: &'a mut More },
     /// The trial of this number is lost. `seconds` is the time on one core that was predicted for
     /// it.
     Lost { number: u32, trial: &'a Trial, reason: Lost, detail: &'a str, seconds: f64 },
+}
+
+/// Trials that were not known when the pool began, and chunks of them.
+pub struct More {
+    /// The number of the first of them in [`Pending`].
+    pub first: usize,
+    /// Whether nothing is queued and no worker trains, so that the pool ends if nothing is added.
+    pub idle: bool,
+    /// Each with its point in the grid.
+    pub trials: Vec<(TrialId, u64)>,
+    pub chunks: Vec<Chunk>,
 }
 
 /// Why the pool has ended.
@@ -125,9 +135,11 @@ impl Pool<'_> {
     fn work(&mut self, events: &Receiver<WorkerEvent>) -> Result<Ending, Failure> {
         self.start_workers()?;
         loop {
-            self.refill()?;
             if self.is_idle() {
-                return Ok(Ending::Done);
+                self.refill()?;
+                if self.is_idle() {
+                    return Ok(Ending::Done);
+                }
             }
             match events.recv_timeout(TICK) {
                 Ok(WorkerEvent::Heard(id, report)) => {
@@ -152,19 +164,24 @@ impl Pool<'_> {
         }
     }
 
-    /// Whether no chunk is queued and no worker has one.
+    /// Whether nothing is queued and no worker trains.
     fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.workers.iter().all(|worker| worker.assignments.is_empty())
     }
 
-    /// Asks for more chunks where few are left, and hands them out.
+    /// Asks for further chunks, if there are fewer than workers.
     fn refill(&mut self) -> Result<(), Failure> {
-        if self.queue.len() > 2 * self.options.workers {
+        if self.queue.len() >= self.options.workers {
             return Ok(());
         }
-        let (mut chunks, idle) = (Vec::new(), self.is_idle());
-        (self.hear)(News::Hungry { idle, chunks: &mut chunks })?;
-        self.queue.extend(chunks);
+        let (first, idle) = (self.pending.next(), self.is_idle());
+        let mut more = More { first, idle, trials: Vec::new(), chunks: Vec::new() };
+        (self.hear)(News::Room { more: &mut more })?;
+        if more.chunks.is_empty() {
+            return Ok(());
+        }
+        self.pending.add(&mut more.trials);
+        self.queue.extend(more.chunks);
         self.start_workers()?;
         self.hand_out()
     }
@@ -194,7 +211,8 @@ impl Pool<'_> {
             faults.extend(overdue(worker, self.clock, &self.options.limits, self.pace).map(|fault| (worker.id, fault)));
         }
         faults.into_iter().try_for_each(|(id, fault)| self.gone(id, fault))?;
-        (self.hear)(News::Tick)
+        (self.hear)(News::Tick)?;
+        self.refill()
     }
 
     /// Acts on a report of worker `id`. A worker whose report makes no sense at this point is

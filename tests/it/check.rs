@@ -59,8 +59,8 @@ pub fn place(spec: &str, runs: &str) -> Place {
 
 #[test]
 fn the_sensitivity_to_the_learning_rate_is_that_of_wortsman() {
-    // Two seeds of four learning rates, at two widths. A NaN counts with the loss at the start, as a
-    // loss above it does.
+    // Two seeds of four learning rates, at two widths. A NaN counts with the loss at the start, as
+    // a loss above it does.
     let spec = "name = \"t\"\nepochs = 9\nseeds = 2\n[task]\nkind = \"noise\"\n[[grid]]\nwidth = [8, 16]\n\
                 lr = [0.1, 0.2, 0.4, 0.8]\n[[expect]]\nmetric = \"lr_sensitivity\"\nby = [\"width\"]\nmax = 0.3\n";
     let grid = Spec::parse(spec, "t.toml", &|_: &str| Err(std::io::ErrorKind::NotFound.into())).unwrap();
@@ -94,6 +94,10 @@ fn the_sensitivity_to_the_learning_rate_is_that_of_wortsman() {
     // The means over the two seeds: (0 + .3125) / 2 and (.25 + .5) / 2.
     assert!(text.contains("PASS  lr_sensitivity  width=8   0.15625   2  2      <= 0.3\n"), "{text}");
     assert!(text.contains("lr_sensitivity is 0.375 at width=16 (n = 2, 2 seeds), expected <= 0.3\n"), "{text}");
+    // Nor is there anything to compare where a program does not tell its final loss.
+    let text = results.column("loss_final", |_| "").text();
+    let (status, text) = gate(&place(spec, &text), "");
+    assert!(status == 1 && text.contains("no-values"), "{text}");
     // With one learning rate there is nothing to compare.
     let one = spec.replace("[0.1, 0.2, 0.4, 0.8]", "0.1");
     let (status, text) = gate(&place(&one, &Results::of(&one).text()), "");

@@ -193,6 +193,7 @@ fn defaults_are_those_of_the_contract() {
     residual_scale=None
     rezero=None
     parametrization=Some(Text("standard"))
+    base_width=None
     loss=Some(Text("mse"))
     optimizer=Some(Text("sgd"))
     momentum=Some(Float(0.0))
@@ -224,6 +225,9 @@ fn defaults_are_those_of_the_contract() {
     accumulate=Some(Integer(1))
     sequence_length=None
     dtype=Some(Text("float32"))
+    precision=Some(Text("float32"))
+    loss_scale=None
+    growth_interval=None
     seed=Some(Integer(0))
     data_seed=Some(Integer(0))
     "#);

@@ -153,7 +153,14 @@ fn a_norm_that_leaves_the_range_of_the_dtype_is_measured_again_on_the_device() {
     for dtype in [Dtype::Float32, Dtype::Float64] {
         let trial = |scale: f64| {
             let init = Init { kind: InitKind::Constant, scale, offset: 0.0 };
-            Trial { init, dtype, bias: Bias::None, budget: Budget::Steps(1), lr: 0.0, ..training::scalar(1.0) }
+            Trial {
+                init,
+                numerics: Numerics::Uniform(dtype),
+                bias: Bias::None,
+                budget: Budget::Steps(1),
+                lr: 0.0,
+                ..training::scalar(1.0)
+            }
         };
         let trials = [1e25, 1e-25, 1.0, 0.0].map(trial);
         let on = |device: Device| {

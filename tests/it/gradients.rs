@@ -63,7 +63,13 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
         Some(match model.trial.parametrization {
             Parametrization::MeanField if is_matrix && layer == depth => leaf / fan_in,
             Parametrization::Ntk | Parametrization::MeanField if is_matrix => leaf / fan_in.sqrt(),
-            Parametrization::Standard | Parametrization::Ntk | Parametrization::MeanField => leaf,
+            Parametrization::Mup { base_width } if is_matrix && layer == depth && depth > 0 => {
+                leaf * base_width as f64 / fan_in
+            }
+            Parametrization::Standard
+            | Parametrization::Ntk
+            | Parametrization::MeanField
+            | Parametrization::Mup { .. } => leaf,
         })
     };
     use blowup_engine::weights::Role;
@@ -238,7 +244,7 @@ fn every_parametrization_agrees_with_autograd() {
     let gated = Network::Gated { cell: Gated::Gru, depth: 2, width: 4, sequence_length: 3 };
     let linear = Trial { network: Network::Linear, ..trials::mlp() };
     for trial in [trials::mlp(), trials::rnn(), Trial { network: gated, ..trials::rnn() }, linear] {
-        for parametrization in Parametrization::ALL.iter().copied() {
+        for parametrization in trials::PARAMETRIZATIONS {
             check(&Trial { parametrization, ..trial.clone() });
         }
     }

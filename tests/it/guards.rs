@@ -134,7 +134,7 @@ fn a_clipped_update_of_adam_is_as_long_as_the_paper_says() {
         optimizer: Optimizer::Adam { beta1: 0.0, beta2: 0.9, eps: 0.0, amsgrad: false },
         clip: Clip::Update(0.5),
         budget: Budget::Steps(3),
-        dtype: Dtype::Float64,
+        numerics: Numerics::Uniform(Dtype::Float64),
         ..scalar(1e-3)
     };
     let run = &train(std::slice::from_ref(&trial))[0];
@@ -159,7 +159,14 @@ fn a_skipped_step_leaves_weights_and_moments_as_they_were() {
         Optimizer::Rmsprop { alpha: 0.9, eps: 1e-8, momentum: 0.5 },
     ] {
         for dtype in [Dtype::Float32, Dtype::Float64, Dtype::Bfloat16] {
-            let base = Trial { optimizer, dtype, batch: 1, budget: Budget::Epochs(1), lr: 0.05, ..trials::mlp() };
+            let base = Trial {
+                optimizer,
+                numerics: Numerics::Uniform(dtype),
+                batch: 1,
+                budget: Budget::Epochs(1),
+                lr: 0.05,
+                ..trials::mlp()
+            };
             let all = Trial { skip: Skip::Norm(1e-9), ..base.clone() };
             let run = &train(std::slice::from_ref(&all))[0].measured;
             assert_eq!((run.skipped_fraction, run.first_skip), (Some(1.0), Some(0)), "{optimizer:?} {dtype:?}");
@@ -184,8 +191,12 @@ fn course(run: &Finished) -> String {
 #[test]
 fn rules_that_never_act_change_no_bit() {
     for dtype in [Dtype::Float32, Dtype::Float64, Dtype::Float16] {
-        let base =
-            Trial { dtype, batch: 3, optimizer: Optimizer::Sgd { momentum: 0.5, nesterov: false }, ..trials::mlp() };
+        let base = Trial {
+            numerics: Numerics::Uniform(dtype),
+            batch: 3,
+            optimizer: Optimizer::Sgd { momentum: 0.5, nesterov: false },
+            ..trials::mlp()
+        };
         let plain = course(&train(std::slice::from_ref(&base))[0]);
         for clip in [Clip::PerLayer(1e4), Clip::Agc(1e4), Clip::Zclip(1e4)] {
             assert_eq!(course(&train(&[Trial { clip, ..base.clone() }])[0]), plain, "{clip:?}");
@@ -250,13 +261,21 @@ fn clipping_and_skipping_have_the_same_bits_whatever_the_neighbours() {
                 let optimizer = if clip == Clip::Update(1.0) || i == 1 { ADAM } else { momentum };
                 // Enough steps for the warm-up of zclip and the first step that zscore judges.
                 let budget = Budget::Epochs(if skip == Skip::Zscore(1.0) { 24 } else { 10 });
-                check_bits(&Trial { clip, skip, optimizer, dtype, budget, batch: 3, ..trials::mlp() });
+                check_bits(&Trial {
+                    clip,
+                    skip,
+                    optimizer,
+                    numerics: Numerics::Uniform(dtype),
+                    budget,
+                    batch: 3,
+                    ..trials::mlp()
+                });
             }
         }
     }
     let network = Network::Gated { cell: Gated::Lstm, depth: 2, width: 7, sequence_length: 4 };
     for clip in [Clip::PerLayer(1.0), Clip::Agc(1.0)] {
-        check_bits(&Trial { clip, network, batch: 3, dtype: Dtype::Float32, ..trials::rnn() });
+        check_bits(&Trial { clip, network, batch: 3, numerics: Numerics::Uniform(Dtype::Float32), ..trials::rnn() });
     }
 }
 
@@ -267,7 +286,13 @@ fn trials_that_share_a_lane_remember_their_own() {
     let clips =
         [Clip::None, Clip::Norm(0.4), Clip::Autoclip(30.0), Clip::Autoclip(90.0), Clip::Zclip(1.0), Clip::Zclip(2.0)];
     for dtype in [Dtype::Float32, Dtype::Float64] {
-        let base = Trial { dtype, batch: 3, budget: Budget::Epochs(14), lr: 0.3, ..trials::mlp() };
+        let base = Trial {
+            numerics: Numerics::Uniform(dtype),
+            batch: 3,
+            budget: Budget::Epochs(14),
+            lr: 0.3,
+            ..trials::mlp()
+        };
         let all: Vec<Trial> = clips.map(|clip| Trial { clip, ..base.clone() }).into();
         for (trial, together) in all.iter().zip(train(&all)) {
             let apart = train(std::slice::from_ref(trial)).remove(0);
@@ -282,7 +307,14 @@ fn accumulated_gradients_have_the_same_bits_whatever_the_neighbours() {
         for (dtype, skip) in
             [(Dtype::Float32, Skip::None), (Dtype::Float64, Skip::Norm(1.0)), (Dtype::Float16, Skip::None)]
         {
-            check_bits(&Trial { accumulate, skip, dtype, batch: 2, budget: Budget::Epochs(6), ..trials::mlp() });
+            check_bits(&Trial {
+                accumulate,
+                skip,
+                numerics: Numerics::Uniform(dtype),
+                batch: 2,
+                budget: Budget::Epochs(6),
+                ..trials::mlp()
+            });
         }
     }
 }

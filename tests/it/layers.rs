@@ -1,7 +1,7 @@
 //! `layers.csv` is compared with laws that are exact, and with the global norms, which are measured
 //! another way.
 
-use crate::training::train;
+use crate::training::{scalar, train};
 use crate::trials;
 use blowup_core::trial::*;
 use blowup_core::verdict::LayerRow;
@@ -80,4 +80,33 @@ fn norms_beyond_the_range_of_squares_are_exact() {
     let finished = train(std::slice::from_ref(&trial)).remove(0);
     assert!(close(finished.measured.backprop_ratio.unwrap(), 1e-120));
     assert!(close(finished.measured.activation_ratio.unwrap(), 1e-120));
+}
+
+/// The output of one weight w on the input 1 is w, which every update of gradient descent on w^2
+/// multiplies by 1 - 2 lr.
+#[test]
+fn the_change_of_an_activation_is_that_since_epoch_0() {
+    let lr = 0.1;
+    let trial = Trial { budget: Budget::Steps(20), numerics: Numerics::Uniform(Dtype::Float64), ..scalar(lr) };
+    for row in rows(&trial) {
+        let expected = 1.0 - (1.0 - 2.0 * lr).powi(row.epoch as i32);
+        let change = row.activation_change.unwrap();
+        assert!((change - expected).abs() < 1e-12, "epoch {}: {change} for {expected}", row.epoch);
+    }
+}
+
+#[test]
+fn an_activation_has_a_change_only_where_every_pass_is_over_the_same_samples() {
+    let fresh = Task { kind: TaskKind::FreshNoise, ..trials::mlp().task };
+    for (trial, has) in [
+        (trials::mlp(), true),
+        (trials::rnn(), true),
+        (Trial { batch: 3, ..trials::mlp() }, false),
+        (Trial { task: fresh, ..trials::mlp() }, false),
+    ] {
+        let rows = rows(&trial);
+        assert!(rows.iter().all(|row| row.activation_change.is_some() == has), "{trial:?}");
+        assert!(rows.iter().filter(|row| row.epoch == 0).all(|row| row.activation_change.is_none_or(|x| x == 0.0)));
+        assert!(rows.iter().filter(|row| row.epoch > 0).all(|row| row.activation_change.is_none_or(|x| x > 0.0)));
+    }
 }

@@ -293,7 +293,7 @@ fn activations_of_a_normal_net_overflow_in_f32_at_the_layer_that_arithmetic_says
     // With N(0, 1) weights, width 256 and relu the norm grows by sqrt(128) per layer, and a square
     // or a value leaves f32 at layer 36 or 37.
     let init = Init { kind: InitKind::Normal, scale: 1.0, offset: 0.0 };
-    let trial = Trial { dtype: Dtype::Float32, ..at_start(Activation::Relu, init, 50, 256) };
+    let trial = Trial { numerics: Numerics::Uniform(Dtype::Float32), ..at_start(Activation::Relu, init, 50, 256) };
     let run = &train(&[trial])[0].measured;
     let site = run.site.unwrap();
     assert_eq!(site.tensor, Where::Activation);
@@ -311,7 +311,7 @@ fn a_loss_that_overflows_alone_is_located_at_the_loss() {
         init: Init { kind: InitKind::Constant, scale: 1e30, offset: 0.0 },
         bias: Bias::None,
         batch: 1,
-        dtype: Dtype::Float32,
+        numerics: Numerics::Uniform(Dtype::Float32),
         ..trials::mlp()
     };
     let run = &train(&[trial])[0].measured;
@@ -384,7 +384,7 @@ fn sixteen_bits_are_what_their_names_say() {
     exact.budget = Budget::Steps(1);
     let reference = train(&[exact.clone()]).remove(0).measured;
     for (dtype, roundoff) in [(Dtype::Bfloat16, 2f64.powi(-8)), (Dtype::Float16, 2f64.powi(-11))] {
-        let found = train(&[Trial { dtype, ..exact.clone() }]).remove(0).measured;
+        let found = train(&[Trial { numerics: Numerics::Uniform(dtype), ..exact.clone() }]).remove(0).measured;
         for (a, b) in [
             (found.loss_initial.unwrap(), reference.loss_initial.unwrap()),
             (found.grad_norm_initial.unwrap(), reference.grad_norm_initial.unwrap()),
@@ -397,7 +397,11 @@ fn sixteen_bits_are_what_their_names_say() {
     }
     // The largest float16 is 65504, so its losses overflow where the others do not.
     let large = Trial { lr: 30.0, ..exact };
-    let outcome = |dtype| train(&[Trial { dtype, budget: Budget::Steps(4), ..large.clone() }])[0].measured.nonfinite;
+    let outcome = |dtype| {
+        train(&[Trial { numerics: Numerics::Uniform(dtype), budget: Budget::Steps(4), ..large.clone() }])[0]
+            .measured
+            .nonfinite
+    };
     assert!(outcome(Dtype::Float16).is_some());
     assert_eq!((outcome(Dtype::Bfloat16), outcome(Dtype::Float32)), (None, None));
 }
@@ -422,7 +426,15 @@ fn a_gradient_whose_square_underflows_still_has_its_norm() {
     for (dtype, weight) in [(Dtype::Float64, 1e-160), (Dtype::Float32, 1e-25)] {
         let task = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, ..Task::none() };
         let init = Init { kind: InitKind::Constant, scale: weight, offset: 0.0 };
-        let trial = Trial { task, network: Network::Linear, init, bias: Bias::None, batch: 1, dtype, ..trials::mlp() };
+        let trial = Trial {
+            task,
+            network: Network::Linear,
+            init,
+            bias: Bias::None,
+            batch: 1,
+            numerics: Numerics::Uniform(dtype),
+            ..trials::mlp()
+        };
         let run = &train(&[trial])[0].measured;
         assert!(
             (run.grad_norm_initial.unwrap() / (2.0 * weight) - 1.0).abs() < 1e-6,

@@ -147,6 +147,24 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
+fn the_maximal_update_parametrization_refuses_what_its_table_does_not_name() {
+    let rates = "`parametrization` mup has no learning rates for the `optimizer` radam or muon / its table is for sgd adam adamw rmsprop nadam adagrad lion; give the others a block with another parametrization";
+    check("lr = 1\nparametrization = \"mup\"\noptimizer = [\"adam\", \"muon\"]", &format!("8:13 {rates}"));
+    check("lr = 1\nparametrization = [\"ntk\", \"mup\"]\noptimizer = \"radam\"", &format!("8:13 {rates}"));
+    check(
+        "lr = 1\nparametrization = \"mup\"\ninit = [\"he\", \"constant(0.1)\"]",
+        "8:8 `parametrization` mup has no scale for `init` constant / its table is for weights that are drawn; give this one a block with another parametrization",
+    );
+    let zipped = |optimizers: &str| {
+        format!(
+            "lr = 1\nzip = [[\"optimizer\", \"parametrization\"]]\noptimizer = [{optimizers}]\nparametrization = [\"mup\", \"standard\"]"
+        )
+    };
+    check(&zipped("\"muon\", \"adam\""), &format!("8:13 {rates}"));
+    parse(&format!("{TOP}[[grid]]\n{}\n", zipped("\"adam\", \"muon\""))).unwrap_or_else(|report| panic!("{report}"));
+}
+
+#[test]
 fn clips_of_updates_and_percentiles_are_checked_with_what_they_stand_beside() {
     let hint = "the other optimizers keep no corrected mean of squares to measure an update by; put clip = \"update(1.0)\" in a block of adam and adamw alone";
     let wrong = |place: &str| format!("{place} `clip` update needs the `optimizer` adam or adamw / {hint}");
@@ -248,7 +266,7 @@ fn what_is_missing_is_named() {
         mistakes(""),
         [
             "1:1 the spec has no `name` / for example name = \"grid\": the results go to results/grid",
-            "1:1 the spec has no [[grid]] / each [[grid]] is a block of trials, the product of its lists"
+            "1:1 the spec has no [[grid]] and no [[edge]] / each [[grid]] is a block of trials, the product of its lists; an [[edge]] looks for where an event begins"
         ]
     );
     assert_eq!(

@@ -113,7 +113,15 @@ fn a_norm_is_libtorchs_own_forward_and_back_also_where_it_overflows() {
 fn large(norm: Norm, dtype: Dtype) -> Trial {
     let network = Network::Mlp { depth: 1, width: 8, activation: Activation::Tanh, norm, residual: false };
     let init = Init { kind: InitKind::Normal, scale: 1e20, offset: 0.0 };
-    let mut trial = Trial { network, init, bias: Bias::None, lr: 0.0, batch: 16, dtype, ..trials::mlp() };
+    let mut trial = Trial {
+        network,
+        init,
+        bias: Bias::None,
+        lr: 0.0,
+        batch: 16,
+        numerics: Numerics::Uniform(dtype),
+        ..trials::mlp()
+    };
     (trial.task.inputs, trial.task.samples) = (4, 16);
     trial.budget = Budget::Steps(1);
     trial
@@ -149,7 +157,17 @@ fn blowup(depth: usize, norm: Norm, kind: InitKind, scale: f64, lr: f64) -> Tria
     let task = Task { kind: TaskKind::Teacher, inputs: 10, outputs: 2, samples: 32, input_std: 1.0, ..Task::none() };
     let (init, bias) = (Init { kind, scale, offset: 0.0 }, Bias::Learned { std: 0.0 });
     let budget = Budget::Steps(24);
-    Trial { task, budget, network, init, bias, lr, batch: 32, dtype: Dtype::Float32, ..trials::mlp() }
+    Trial {
+        task,
+        budget,
+        network,
+        init,
+        bias,
+        lr,
+        batch: 32,
+        numerics: Numerics::Uniform(Dtype::Float32),
+        ..trials::mlp()
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ const RECURRENT: Nowhere = Some(("", "`network` rnn or lstm or gru"));
 const LINEAR: Nowhere = Some(("depth = 0", "`depth` 1 or more"));
 const ADAM: &str = "optimizer = \"adam\"";
 /// For each axis a value, and where it applies nowhere.
-const EVERY: [(&str, &str, Nowhere); 51] = [
+const EVERY: [(&str, &str, Nowhere); 55] = [
     ("network", "\"mlp\"", ALWAYS),
     ("depth", "2", ALWAYS),
     ("width", "5", LINEAR),
@@ -34,6 +34,7 @@ const EVERY: [(&str, &str, Nowhere); 51] = [
     ("residual_scale", "0.5", Some(("", "`residual` true"))),
     ("rezero", "true", Some(("", "`residual` true"))),
     ("parametrization", "\"ntk\"", ALWAYS),
+    ("base_width", "32", Some(("parametrization = \"ntk\"", "`parametrization` mup"))),
     ("loss", "\"mse\"", ALWAYS),
     ("optimizer", "\"adam\"", ALWAYS),
     ("momentum", "0.9", Some((ADAM, "`optimizer` sgd or rmsprop or muon"))),
@@ -69,6 +70,13 @@ const EVERY: [(&str, &str, Nowhere); 51] = [
     ("accumulate", "2", Some(("", "a `batch` below 256, the samples of the task"))),
     ("sequence_length", "5", RECURRENT),
     ("dtype", "\"float64\"", ALWAYS),
+    ("precision", "\"amp_float16\"", Some(("dtype = \"bfloat16\"", "`dtype` float32"))),
+    (
+        "loss_scale",
+        "8",
+        Some(("", "`precision` amp_float16 or amp_bfloat16 or bfloat16_master or bfloat16_stochastic")),
+    ),
+    ("growth_interval", "8", Some(("precision = \"amp_float16\"", "`loss_scale` dynamic"))),
     ("data_seed", "3", Some(("task = { kind = \"digits\" }", "a task that draws its data"))),
 ];
 

@@ -1,9 +1,10 @@
 //! Optimizers and clipping are compared with the rules that PyTorch documents, written out for
 //! single numbers.
 
+use crate::mup;
 use crate::published::Reference;
 use crate::trials;
-use blowup_core::trial::{Budget, Clip, DecayMode, Dtype, Optimizer as Rule, Schedule, Trial};
+use blowup_core::trial::{Budget, Clip, DecayMode, Dtype, Optimizer as Rule, Parametrization, Schedule, Trial};
 use blowup_engine::clip;
 use blowup_engine::optimizer::{PerLaneOptimizer, UpdateNorm};
 use blowup_engine::readout::{GlobalNorm, Readout};
@@ -16,6 +17,16 @@ fn check(optimizers: [Rule; 2], weight_decays: [f64; 2]) {
 
 /// Checks five updates of two lanes.
 fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option<f64>; 2], schedules: [Schedule; 2]) {
+    check_in(Parametrization::Standard, optimizers, weight_decays, lr_output, schedules);
+}
+
+fn check_in(
+    parametrization: Parametrization,
+    optimizers: [Rule; 2],
+    weight_decays: [f64; 2],
+    lr_output: [Option<f64>; 2],
+    schedules: [Schedule; 2],
+) {
     blowup_engine::start();
     tch::manual_seed(3);
     let lane = |i: usize| Trial {
@@ -24,6 +35,7 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
         lr: [0.1, 0.003][i],
         lr_output: lr_output[i],
         schedule: schedules[i],
+        parametrization,
         budget: Budget::Steps(5),
         ..trials::mlp()
     };
@@ -58,6 +70,7 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
                 let expected = reference[g][i].step(
                     &trials[lane],
                     group.first_layer == 2,
+                    if parametrization == Parametrization::Standard { 1.0 } else { mup::rate(&trials[lane], group) },
                     before[g][i],
                     given[g][i] * coefficient,
                 );
@@ -67,7 +80,7 @@ fn check_with(optimizers: [Rule; 2], weight_decays: [f64; 2], lr_output: [Option
             }
         }
         let factors = match norm {
-            UpdateNorm::OfGradient => continue,
+            UpdateNorm::OfGradient(_) => continue,
             UpdateNorm::OfDirection(factors) => {
                 readout.measure_update(&gradients);
                 factors
@@ -156,6 +169,20 @@ fn schedules_and_the_output_layers_own_rate_hold_under_every_optimizer() {
                 for schedules in pairs {
                     check_with([optimizer; 2], decays, lr_output, schedules);
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_rates_of_the_maximal_update_parametrization_hold_under_every_optimizer_that_has_them() {
+    let optimizers = trials::OPTIMIZERS.into_iter().filter(|optimizer| optimizer.mup_rates().is_some());
+    for optimizer in optimizers {
+        for decays in [[0.0, 0.0], [0.1, 0.02]] {
+            for lr_output in [[None, None], [Some(0.7), Some(0.0)]] {
+                let schedules = [Schedule::Constant, Schedule::Warmup { warmup: 3 }];
+                let parametrization = Parametrization::Mup { base_width: 2 };
+                check_in(parametrization, [optimizer; 2], decays, lr_output, schedules);
             }
         }
     }

@@ -367,3 +367,26 @@ fn chi_1_knows_which_weights_a_row_has() {
     let recurrent = read(&results().text(), &["network=rnn"]);
     assert!((0..recurrent.len()).all(|row| theory_of(&recurrent, row).is_none()));
 }
+
+#[test]
+fn the_coordinate_check_has_a_line_for_each_layer_and_a_panel_for_each_parametrization() {
+    let place = swept(
+        "name = \"wide\"\nsteps = 2\nseeds = 3\n[task]\nkind = \"teacher\"\nsamples = 8\n[record]\nlayers = [0, 1]\n[[grid]]\nparametrization = [\"standard\", \"mup\"]\nbase_width = 4\nwidth = [4, 16, 64]\ndepth = 2\noptimizer = \"adam\"\nlr = 0.01\n",
+    );
+    assert!(stdout(&place, "plot r").contains("r/figures/coordinates.svg\n"));
+    let svg = place.read("r/figures/coordinates.svg");
+    inside("coordinates", &svg);
+    let texts = texts(&svg);
+    has(
+        &texts,
+        &["Coordinate check: wide", "parametrization = standard", "parametrization = mup", "layer 1", "layer 2"],
+    );
+    has(&texts, &["output", "size", "change", "width (units a layer)", "root mean square"]);
+    // In each of the two panels each of the three layers has a dashed line for its size, and the
+    // legend has one.
+    let lines = |kind: &str| svg.lines().filter(|line| line.starts_with("<polyline") && line.contains(kind)).count();
+    let dashed = lines("stroke-dasharray");
+    assert_eq!(dashed, 2 * (3 + 1), "{svg}");
+    // One width is nothing to compare.
+    assert!(!stdout(&place, "plot r --where width=16").contains("coordinates"));
+}

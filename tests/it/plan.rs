@@ -10,7 +10,13 @@ use std::collections::BTreeSet;
 
 pub fn trial(depth: usize, width: usize, seed: u64) -> Trial {
     let network = Network::Mlp { depth, width, activation: Activation::Tanh, norm: Norm::None, residual: false };
-    let mut trial = Trial { network, budget: Budget::Epochs(100), dtype: Dtype::Float32, seed, ..trials::mlp() };
+    let mut trial = Trial {
+        network,
+        budget: Budget::Epochs(100),
+        numerics: Numerics::Uniform(Dtype::Float32),
+        seed,
+        ..trials::mlp()
+    };
     trial.label = "a label".to_owned();
     trial.init.kind = InitKind::He;
     (trial.task.samples, trial.batch) = (64, 64);

@@ -160,7 +160,13 @@ fn axes_of_any_name_reach_the_program_and_the_results() {
     assert_eq!(rows.len(), 27);
     assert!(rows.iter().all(|row| row["outcome"] == "stalled"));
     let header = place.read("r/runs.csv");
-    assert!(header.lines().next().unwrap().ends_with(",clip_silenced,hidden,kind,gain,on"));
+    assert!(
+        header
+            .lines()
+            .next()
+            .unwrap()
+            .ends_with(",clip_silenced,loss_scale_final,steps_skipped,underflow_fraction,hidden,kind,gain,on")
+    );
     assert!(place.read("r/summary.csv").lines().next().unwrap().ends_with(",failure_high,hidden,kind,gain,on"));
     assert!(rows.iter().any(|row| row["kind"] == "b, \"c\"" && row["gain"] == "2.0" && row["on"] == "true"));
     assert!(place.ok("check r").contains("PASS"));

@@ -41,15 +41,17 @@ fn factor(schedule: Schedule, t: f64) -> f64 {
 }
 
 impl Reference {
-    /// Makes an update. `output` says whether the parameter belongs to the output layer.
-    pub fn step(&mut self, trial: &Trial, output: bool, mut w: f64, mut g: f64) -> f64 {
+    /// Makes an update. `output` says whether the parameter belongs to the output layer, and
+    /// `scale` is the factor of its learning rate.
+    pub fn step(&mut self, trial: &Trial, output: bool, scale: f64, mut w: f64, mut g: f64) -> f64 {
         let base = if output { trial.lr_output.unwrap_or(trial.lr) } else { trial.lr };
         let factor = factor(trial.schedule, f64::from(self.steps));
         self.steps += 1;
-        let (lr, decay, t) = (base * factor, trial.weight_decay, f64::from(self.steps));
+        // As in the `mup` package, the weight decay is divided by the factor of the learning rate.
+        let (lr, decay, t) = (base * factor * scale, trial.weight_decay / scale, f64::from(self.steps));
         match trial.optimizer {
             Rule::Adamw { weight_decay_mode: mode, .. } | Rule::Lion { weight_decay_mode: mode, .. } => {
-                w -= decay * w * if mode == DecayMode::Decoupled { lr } else { factor };
+                w -= decay * w * if mode == DecayMode::Decoupled { lr } else { factor * scale };
             }
             Rule::Muon { .. } => panic!("Muon's matrices have a test of their own"),
             Rule::Sgd { .. }

@@ -27,7 +27,7 @@ fn scalar(weight: f64, dtype: Dtype, optimizer: Optimizer, lr: f64) -> Trial {
         init: Init { kind: InitKind::Constant, scale: weight, offset: 0.0 },
         bias: Bias::None,
         batch: 1,
-        dtype,
+        numerics: Numerics::Uniform(dtype),
         optimizer,
         lr,
         ..trials::mlp()
@@ -47,7 +47,7 @@ const RMSPROP: Optimizer = Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum
 fn check(trial: &Trial, expected: &[f64]) {
     let run = train(trial, expected.len() as u64 - 1);
     let losses: Vec<f64> = run.steps.iter().map(|step| step.loss).chain([run.measured.loss_final.unwrap()]).collect();
-    let roots = trial.dtype == Dtype::Float32 && !matches!(trial.optimizer, Optimizer::Sgd { .. });
+    let roots = trial.numerics.dtype() == Dtype::Float32 && !matches!(trial.optimizer, Optimizer::Sgd { .. });
     let bound = if roots { 1e-5 } else { 0.0 };
     for (found, expected) in losses.iter().zip(expected) {
         let same = found.to_bits() == expected.to_bits() || (found - expected).abs() <= bound * expected;

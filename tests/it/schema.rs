@@ -128,6 +128,11 @@ fn task(task: &str) -> String {
 const PROGRAM: &str = "name = \"t\"\nepochs = 1\n[program]\ncommand = [\"p\"]\naxes = { hidden = \"integer\", kind = \"text\" }\n\
                        [[grid]]\nlabel = \"x\"\n";
 
+/// A spec with one edge and these lines below it.
+fn edge(lines: &str) -> String {
+    format!("{TOP}[[edge]]\nname = \"e\"\nover = {{ axis = \"lr\", log = [0.1, 1], resolution = 1.1 }}\n{lines}\n")
+}
+
 /// A spec with this expectation.
 fn expect(lines: &str) -> String {
     below(&format!("[[expect]]\n{lines}"))
@@ -163,6 +168,14 @@ fn every_form_that_a_spec_may_have_is_valid() {
         expect("metric = \"mean(ln(loss_final))\"\nvalue = 1\ntolerance = \"5 %\"\nname = \"n\""),
         expect("metric = \" max(activation_rms[1..last]) \"\nmin = -inf\nmax = inf"),
         expect("metric = \"max(lr)\"\nvalue = 1\ntolerance = 0.5"),
+        edge(""),
+        edge("event = \"blew-up\"\nby = [\"depth\"]\nshare = [0.1, 1]\ndepth = [1, 2]\nseeds = 3\nlabel = \"l\""),
+        edge("event = \"loss_final > 0.5\"\n[[grid]]\nlr = 1"),
+        edge("[[expect]]\nmetric = \"edge.low(0.5)\"\nedge = \"e\"\nmin = 0"),
+        edge("").replace("log = [0.1, 1]", "linear = [0, 1], points = 3"),
+        format!(
+            "{PROGRAM}[[edge]]\nname = \"e\"\nover = {{ axis = \"hidden\", log = [1, 9], resolution = 2 }}\nkind = \"a\"\nby = [\"kind\"]\n"
+        ),
         below("[baseline]\nby = [\"init\"]\nalpha = 0.01\ndirection = \"any\"\nmax-changed = 1"),
         task(
             "kind = \"csv\", path = \"good.csv\", target = \"y\", features = [\"a\"], separator = \",\", standardize = false",
@@ -249,6 +262,20 @@ fn what_is_wrong_with_a_key_or_a_value_is_refused_as_the_program_does() {
         block("zip = [\"depth\", \"width\"]"),
         block("zip = [[\"depth\"]]\ndepth = [1, 2]"),
         block("zip = [[\"depth\", \"widht\"]]\ndepth = [1, 2]"),
+        // Edges.
+        edge("").replace("name = \"e\"", ""),
+        edge("").replace("\"lr\"", "\"init\""),
+        edge("").replace("log = [0.1, 1], ", ""),
+        edge("").replace("log = [0.1, 1]", "log = [0, 1]"),
+        edge("").replace(", resolution = 1.1", ""),
+        edge("").replace("1.1", "0"),
+        edge("").replace("1.1", "1.1, points = 1"),
+        edge("").replace("1.1", "1.1, linear = [0, 1]"),
+        edge("event = \"blewup\""),
+        edge("share = []"),
+        edge("share = [2]"),
+        edge("widht = 4"),
+        edge("[[expect]]\nmetric = \"edge.lower\"\nmin = 0"),
         // Ranges.
         block("width = { log = [1, 4] }"),
         block("width = { points = 4 }"),

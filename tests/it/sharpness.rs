@@ -44,7 +44,7 @@ fn kinds() -> Vec<Trial> {
             }
         }
     }
-    let others = Parametrization::ALL[1..].iter().copied();
+    let others = trials::PARAMETRIZATIONS.into_iter();
     all.extend(others.map(|parametrization| Trial { parametrization, ..trials::mlp() }));
     let classes = all.iter().map(|trial| Trial { loss: Loss::CrossEntropy, ..trial.clone() }).collect::<Vec<_>>();
     [all, classes].concat()
@@ -93,7 +93,9 @@ fn a_pass_in_16_bits_is_as_near_to_f64_as_autograd_in_16_bits() {
             )
         };
         let mut logs = Vec::new();
-        for trial in kinds().into_iter().filter(smooth).map(|trial| Trial { dtype, ..trial }) {
+        for trial in
+            kinds().into_iter().filter(smooth).map(|trial| Trial { numerics: Numerics::Uniform(dtype), ..trial })
+        {
             let data = Dataset::new(&trial.shape(), &[0], Draw::Training(0), kind).unwrap();
             let batch = data.batch(&[LaneSeeds { data: 0, order: 0 }], 1, 0..trial.task.samples, None);
             let weights = trials::weights(&[&trial], 1, kind);

@@ -46,7 +46,7 @@ fn resting() -> Vec<(&'static str, Trial)> {
     let init = |kind, scale| Init { kind, scale, offset: 0.0 };
     vec![
         ("a learning rate of 0", Trial { lr: 0.0, ..base.clone() }),
-        ("in 16 bits", Trial { lr: 0.0, dtype: Dtype::Bfloat16, ..base.clone() }),
+        ("in 16 bits", Trial { lr: 0.0, numerics: Numerics::Uniform(Dtype::Bfloat16), ..base.clone() }),
         ("without any gradient", Trial { init: init(InitKind::Constant, 0.0), bias: Bias::None, ..base.clone() }),
         (
             "dead units below biases",
@@ -55,7 +55,7 @@ fn resting() -> Vec<(&'static str, Trial)> {
                 init: init(InitKind::Constant, -1.0),
                 bias: Bias::Learned { std: 0.0 },
                 task: Task { input_std: 0.0, ..base.task.clone() },
-                dtype: Dtype::Float32,
+                numerics: Numerics::Uniform(Dtype::Float32),
                 lr: 0.25,
                 ..base.clone()
             },
@@ -69,11 +69,14 @@ fn resting() -> Vec<(&'static str, Trial)> {
                 clip: Clip::Norm(1.0),
                 init: init(InitKind::Constant, 1e25),
                 loss_ratio: 1e30,
-                dtype: Dtype::Float32,
+                numerics: Numerics::Uniform(Dtype::Float32),
                 ..one(0.1)
             },
         ),
-        ("too small a step for the last place", Trial { lr: 1e-12, dtype: Dtype::Float32, ..base.clone() }),
+        (
+            "too small a step for the last place",
+            Trial { lr: 1e-12, numerics: Numerics::Uniform(Dtype::Float32), ..base.clone() },
+        ),
         ("recurrent", Trial { lr: 1e-20, budget: Budget::Steps(STEPS), ..trials::rnn() }),
         ("epochs", Trial { lr: 0.0, budget: Budget::Epochs(STEPS), ..base }),
     ]
@@ -90,7 +93,7 @@ fn a_lane_at_rest_is_closed_with_the_row_of_a_whole_run() {
 
 #[test]
 fn lanes_that_go_on_do_not_notice_and_neither_does_one_that_looks_at_rest() {
-    let base = Trial { budget: Budget::Steps(STEPS), dtype: Dtype::Float32, ..trials::mlp() };
+    let base = Trial { budget: Budget::Steps(STEPS), numerics: Numerics::Uniform(Dtype::Float32), ..trials::mlp() };
     let lr = [0.1, 0.0, 1e-12, 3.0, 1e-7, 0.0];
     let trials: Vec<Trial> = lr.map(|lr| Trial { lr, ..base.clone() }).into();
     let (found, passes) = train(&trials, &record(Layers::Never));

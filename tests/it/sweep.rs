@@ -362,15 +362,20 @@ fn help_teaches() {
     Usage: blowup <COMMAND>
 
     Commands:
-      sweep   Train every trial of a spec's grid and write what diverged, when and where
-      check   Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
-      plot    Draw the results of a sweep: phase diagrams, survival curves, layers, single trials
-      replay  Run one trial of a sweep again, show how it went and where it broke, check its row
-      merge   Put the shards of a sweep together: the same files as the sweep in one piece
-      slurm   Run a sweep in shards on a Slurm cluster, or tell how far its shards are
-      schema  Print the JSON Schema of a spec, by which an editor completes and checks it
-      map     Draw where training fails over two axes, a trial for each pixel
-      help    Print this message or the help of the given subcommand(s)
+      sweep        Train every trial of a spec's grid and write what diverged, when and where
+      check        Hold the results of a sweep against its spec's expectations, for CI: status 0 or 1
+      plot         Draw the results of a sweep: phase diagrams, survival curves, layers, single trials
+      replay       Run one trial of a sweep again, show how it went and where it broke, check its row
+      read         Make a run directory of logs that exist already: the same verdicts, report and gate
+      merge        Put the shards of a sweep together: the same files as the sweep in one piece
+      slurm        Run a sweep in shards on a Slurm cluster, or tell how far its shards are
+      schema       Print the JSON Schema of a spec, by which an editor completes and checks it
+      map          Draw where training fails over two axes, a trial for each pixel
+      export       Write the result files as Parquet or JSON lines, with types
+      demo         Sweep a small grid into a new folder, as a first look: half a minute, no file needed
+      completions  Print what lets a shell complete this command line
+      man          Write the manual pages of blowup and of its commands into a folder
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -385,7 +390,9 @@ fn help_teaches() {
       blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
       blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
       blowup map experiments/literature/fractal-tanh.toml   a picture of where training fails
+      blowup read runs/ --out results/logs             logs that exist already: the same verdicts
       blowup schema > blowup.schema.json               for an editor that completes and checks specs
+      blowup demo                                      a first look: a small sweep and its report
 
     Exit status:
       0    done, or the gate passed

@@ -25,7 +25,7 @@ pub fn scalar(lr: f64) -> Trial {
         bias: Bias::None,
         lr,
         batch: 1,
-        dtype: Dtype::Float32,
+        numerics: Numerics::Uniform(Dtype::Float32),
         ..trials::mlp()
     }
 }
@@ -47,7 +47,7 @@ fn on_a_quadratic_heavy_ball_and_nesterov_are_stable_up_to_their_thresholds() {
     for (nesterov, threshold) in [(false, 3.8), (true, 1.357)] {
         let run = |lr_curvature: f64| {
             let optimizer = Optimizer::Sgd { momentum: 0.9, nesterov };
-            let trial = Trial { optimizer, dtype: Dtype::Float64, ..scalar(lr_curvature / 2.0) };
+            let trial = Trial { optimizer, numerics: Numerics::Uniform(Dtype::Float64), ..scalar(lr_curvature / 2.0) };
             train(&[trial])[0].measured.outcome
         };
         assert_eq!(run(threshold * 0.99), Outcome::Converged, "{nesterov}");
@@ -57,7 +57,7 @@ fn on_a_quadratic_heavy_ball_and_nesterov_are_stable_up_to_their_thresholds() {
 
 #[test]
 fn norm_clipping_bounds_a_step_that_is_too_large_in_a_two_cycle() {
-    let trial = Trial { clip: Clip::Norm(0.1), dtype: Dtype::Float64, ..scalar(1.5) };
+    let trial = Trial { clip: Clip::Norm(0.1), numerics: Numerics::Uniform(Dtype::Float64), ..scalar(1.5) };
     let run = &train(&[trial])[0].measured;
     // The cycle spans lr x c = 0.15 around the minimum, so the loss w^2 stays within its square.
     assert_eq!(run.nonfinite, None);
@@ -75,7 +75,7 @@ fn adaptive_optimizers_take_a_first_step_of_the_size_that_their_rules_say() {
         (Optimizer::Lion { beta1: 0.9, beta2: 0.99, weight_decay_mode: DecayMode::Decoupled }, 1.0),
         (Optimizer::Rmsprop { alpha: 0.99, eps: 1e-8, momentum: 0.0 }, 10.0),
     ] {
-        let trial = Trial { optimizer, dtype: Dtype::Float64, ..scalar(0.01) };
+        let trial = Trial { optimizer, numerics: Numerics::Uniform(Dtype::Float64), ..scalar(0.01) };
         let step = train(&[trial])[0].steps[0].update_norm.unwrap();
         assert!((step - 0.01 * factor).abs() < 1e-8, "{optimizer:?}: {step}");
     }
@@ -141,7 +141,7 @@ fn a_trial_has_the_same_bits_whatever_its_neighbours() {
                 for loss in [Loss::Mse, Loss::CrossEntropy] {
                     let norm = NORMS[(i + samples) % NORMS.len()];
                     let network = Network::Mlp { depth: 3, width, activation, norm, residual: false };
-                    let mut trial = Trial { network, batch, loss, dtype, ..trials::mlp() };
+                    let mut trial = Trial { network, batch, loss, numerics: Numerics::Uniform(dtype), ..trials::mlp() };
                     trial.task.samples = samples;
                     trial.task.outputs = if loss == Loss::Mse { 1 } else { 3 };
                     check_bits(&trial);
@@ -158,7 +158,7 @@ fn a_recurrent_trial_has_the_same_bits_whatever_its_neighbours() {
             let norms = [Norm::Layer(NormPosition::Before), Norm::None, Norm::Rms(NormPosition::After)];
             for norm in norms.into_iter().take(if dtype.is_16_bit() { 1 } else { 3 }) {
                 let network = Network::Rnn { depth: 2, width: 7, activation, norm, sequence_length: 9 };
-                let mut trial = Trial { network, batch: 7, dtype, ..trials::rnn() };
+                let mut trial = Trial { network, batch: 7, numerics: Numerics::Uniform(dtype), ..trials::rnn() };
                 trial.task.samples = 17;
                 check_bits(&trial);
             }
@@ -172,7 +172,13 @@ fn a_gated_trial_has_the_same_bits_whatever_its_neighbours() {
         for (cell, width) in [(Gated::Lstm, 7), (Gated::Gru, 9), (Gated::Lstm, 16)] {
             for depth in [1, 2] {
                 let network = Network::Gated { cell, depth, width, sequence_length: 5 };
-                let mut trial = Trial { network, forget_bias: Some(1.0), batch: 7, dtype, ..trials::rnn() };
+                let mut trial = Trial {
+                    network,
+                    forget_bias: Some(1.0),
+                    batch: 7,
+                    numerics: Numerics::Uniform(dtype),
+                    ..trials::rnn()
+                };
                 trial.task.samples = 19;
                 check_bits(&trial);
             }
@@ -184,9 +190,10 @@ fn a_gated_trial_has_the_same_bits_whatever_its_neighbours() {
 fn a_residual_trial_has_the_same_bits_whatever_its_neighbours() {
     for norm in NORMS {
         let network = Network::Mlp { depth: 4, width: 9, activation: Activation::Relu, norm, residual: true };
-        check_bits(&Trial { network, batch: 3, dtype: Dtype::Float32, ..trials::mlp() });
+        check_bits(&Trial { network, batch: 3, numerics: Numerics::Uniform(Dtype::Float32), ..trials::mlp() });
         for dtype in Dtype::ALL.iter().copied() {
-            let branches = Trial { residual_scale: 0.5, rezero: true, dtype, ..trials::mlp() };
+            let branches =
+                Trial { residual_scale: 0.5, rezero: true, numerics: Numerics::Uniform(dtype), ..trials::mlp() };
             check_bits(&Trial { network, batch: 3, ..branches });
         }
     }
@@ -204,7 +211,13 @@ fn trials_that_differ_in_their_clip_threshold_alone_have_the_bits_of_trials_apar
         MUON,
     ] {
         for (batch, dtype) in [(7, Dtype::Float32), (3, Dtype::Float64), (7, Dtype::Bfloat16)] {
-            let base = Trial { optimizer, batch, dtype, budget: Budget::Epochs(12), ..trials::mlp() };
+            let base = Trial {
+                optimizer,
+                batch,
+                numerics: Numerics::Uniform(dtype),
+                budget: Budget::Epochs(12),
+                ..trials::mlp()
+            };
             let lrs = [0.01, 0.3, 30.0, 1e12];
             let all: Vec<Trial> = clips
                 .iter()
@@ -233,7 +246,15 @@ fn every_optimizer_has_the_same_bits_whatever_the_neighbours() {
             (0.0, None, Dtype::Float16),
         ] {
             let schedule = Schedule::WarmupCosine { warmup: 2, lr_min: 0.1 };
-            let mut trial = Trial { optimizer, weight_decay, lr_output, schedule, dtype, batch: 3, ..trials::mlp() };
+            let mut trial = Trial {
+                optimizer,
+                weight_decay,
+                lr_output,
+                schedule,
+                numerics: Numerics::Uniform(dtype),
+                batch: 3,
+                ..trials::mlp()
+            };
             if !dtype.is_16_bit() {
                 trial.task.kind = TaskKind::FreshNoise;
             }
@@ -256,7 +277,14 @@ fn muon_has_the_same_bits_whatever_the_neighbours_for_matrices_of_any_form() {
     for dtype in [Dtype::Float32, Dtype::Float64, Dtype::Float16] {
         for network in [mlp(4, 9), mlp(3, 64), gated(Gated::Lstm), gated(Gated::Gru)] {
             let base = if network.sequence_length().is_some() { trials::rnn() } else { trials::mlp() };
-            let trial = Trial { network, optimizer: MUON, weight_decay: 0.01, dtype, batch: 3, ..base };
+            let trial = Trial {
+                network,
+                optimizer: MUON,
+                weight_decay: 0.01,
+                numerics: Numerics::Uniform(dtype),
+                batch: 3,
+                ..base
+            };
             check_bits(&Trial { budget: Budget::Steps(6), ..trial });
         }
     }

@@ -34,7 +34,7 @@ pub fn mlp() -> Trial {
         skip: Skip::None,
         weight_decay: 0.0,
         batch: 7,
-        dtype: Dtype::Float64,
+        numerics: Numerics::Uniform(Dtype::Float64),
         seed: 0,
     }
 }
@@ -67,6 +67,14 @@ pub const NORMS: [Norm; 7] = [
     Norm::Layer(NormPosition::After),
     Norm::Rms(NormPosition::Before),
     Norm::Rms(NormPosition::After),
+];
+
+pub const PARAMETRIZATIONS: [Parametrization; 5] = [
+    Parametrization::Standard,
+    Parametrization::Ntk,
+    Parametrization::MeanField,
+    Parametrization::Mup { base_width: 2 },
+    Parametrization::Mup { base_width: 20 },
 ];
 
 /// One of every optimizer, with every part that one can have.

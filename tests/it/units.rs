@@ -85,7 +85,7 @@ fn a_signal_that_underflows_leaves_layers_silent() {
         bias: Bias::LearnedPytorch,
         budget: Budget::Steps(1),
         batch: 64,
-        dtype,
+        numerics: Numerics::Uniform(dtype),
         ..trials::mlp()
     };
     let (single, double) = (measured(deep(Dtype::Float32)), measured(deep(Dtype::Float64)));
@@ -98,7 +98,7 @@ fn a_signal_that_underflows_leaves_layers_silent() {
 #[test]
 fn an_update_moves_what_the_dtype_lets_it() {
     let small = |dtype, lr| {
-        let moved = measured(Trial { dtype, lr, ..trials::mlp() });
+        let moved = measured(Trial { numerics: Numerics::Uniform(dtype), lr, ..trials::mlp() });
         (moved.moved_share.unwrap(), moved.update_ratio_max.unwrap())
     };
     assert!((small(Dtype::Float64, 1e-5).0 - 1.0).abs() < 1e-9);

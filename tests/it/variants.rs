@@ -10,7 +10,8 @@ const TOP: &str = "name = \"t\"\nepochs = 9\nseeds = 2\n[task]\nkind = \"noise\"
 
 fn trials(rest: &str) -> Vec<Trial> {
     let spec = Spec::parse(&format!("{TOP}{rest}"), "t.toml", &open).unwrap_or_else(|report| panic!("{report}"));
-    spec.grid().trials().collect()
+    let grid = spec.grid();
+    grid.trials().collect()
 }
 
 /// The trials of one spec, by their ids, are those of the other in the same order, with the same

@@ -11,6 +11,19 @@ fn beginning(loss_initial: f64) -> Beginning {
     }
 }
 
+/// A step of which nothing but its loss is known.
+const PROBE: Probe = Probe {
+    loss: 1.0,
+    grad_norm: None,
+    samples: 1,
+    clipped: None,
+    coefficient: None,
+    skipped: None,
+    loss_scale: None,
+    overflowed: None,
+    underflow: None,
+};
+
 const TERMS: Terms = Terms { loss_ratio: 1e6, lr: Some(0.1), is_idle: false, same_data: true };
 
 /// Runs one step per epoch. The last number is the final loss.
@@ -18,14 +31,7 @@ fn run(losses: &[f64]) -> Measured {
     let mut course = Course::new(beginning(losses[0]), TERMS, Record::default());
     let (last, steps) = losses.split_last().unwrap();
     for &loss in steps {
-        let next = course.step(Probe {
-            loss,
-            grad_norm: Some(loss),
-            samples: 4,
-            clipped: None,
-            coefficient: None,
-            skipped: None,
-        });
+        let next = course.step(Probe { loss, grad_norm: Some(loss), samples: 4, ..PROBE });
         assert_eq!(next.finished, loss.is_nan());
         if next.finished {
             return course.finish(f64::NAN, Aftermath::default()).measured;
@@ -73,7 +79,7 @@ fn where_no_constant_prediction_is_known_twice_the_reference_is_ruin() {
     for (trivial, last, expected) in [(None, 2.1, Outcome::Ruined), (Some(0.0), 1.9, Outcome::Unsettled)] {
         let mut course = Course::new(Beginning { loss_trivial: trivial, ..beginning(1.0) }, TERMS, Record::default());
         for loss in [1.0, last] {
-            course.step(Probe { loss, grad_norm: None, samples: 1, clipped: None, coefficient: None, skipped: None });
+            course.step(Probe { loss, ..PROBE });
             course.updated(0.5);
             course.epoch_end(None, None);
         }
@@ -84,7 +90,7 @@ fn where_no_constant_prediction_is_known_twice_the_reference_is_ruin() {
 #[test]
 fn a_learning_rate_of_zero_trains_nothing() {
     let mut course = Course::new(beginning(1.0), Terms { is_idle: true, ..TERMS }, Record::default());
-    course.step(Probe { loss: 1.0, grad_norm: Some(1.0), samples: 1, clipped: None, coefficient: None, skipped: None });
+    course.step(Probe { grad_norm: Some(1.0), ..PROBE });
     course.updated(0.0);
     course.epoch_end(1.0, 0.0);
     assert_eq!(course.finish(1.0, Aftermath::default()).measured.outcome, Outcome::Untrained);
@@ -123,7 +129,7 @@ fn where_every_epoch_has_data_of_its_own_nothing_is_given_back() {
     let told = |same_data| {
         let mut course = Course::new(beginning(1.0), Terms { same_data, ..TERMS }, Record::default());
         for loss in [1.0, 0.4, 1.1] {
-            course.step(Probe { loss, grad_norm: None, samples: 1, clipped: None, coefficient: None, skipped: None });
+            course.step(Probe { loss, ..PROBE });
             course.updated(0.5);
             course.epoch_end(None, None);
         }
@@ -248,14 +254,7 @@ fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
     let mut course = Course::new(beginning, TERMS, Record { epochs: true, ..Record::default() });
     for _ in 0..20 {
         for loss in [1e308, 1.5e308, 0.5e308] {
-            course.step(Probe {
-                loss,
-                grad_norm: Some(1.0),
-                samples: 100,
-                clipped: None,
-                coefficient: None,
-                skipped: None,
-            });
+            course.step(Probe { loss, grad_norm: Some(1.0), samples: 100, ..PROBE });
             course.updated(0.5);
         }
         course.epoch_end(2.0, 0.1);
@@ -270,14 +269,7 @@ fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
 fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
     let mut course = Course::new(beginning(1.0), TERMS, Record { epochs: true, steps: 1, ..Record::default() });
     for (loss, samples, clipped) in [(1.0, 3, true), (5.0, 1, false)] {
-        course.step(Probe {
-            loss,
-            grad_norm: Some(loss),
-            samples,
-            clipped: Some(clipped),
-            coefficient: None,
-            skipped: None,
-        });
+        course.step(Probe { loss, grad_norm: Some(loss), samples, clipped: Some(clipped), ..PROBE });
         course.updated(loss);
         course.weighed(1.0);
     }
@@ -290,7 +282,14 @@ fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
     assert_eq!(measured.update_norm_max, Some(5.0));
     assert_eq!(
         steps,
-        [StepRow { step: 0, loss: 1.0, grad_norm: Some(1.0), clipped: Some(true), update_norm: Some(1.0) }]
+        [StepRow {
+            step: 0,
+            loss: 1.0,
+            grad_norm: Some(1.0),
+            clipped: Some(true),
+            update_norm: Some(1.0),
+            loss_scale: None
+        }]
     );
 }
 

@@ -55,7 +55,8 @@ class Model(nn.Module):
         self.axes, self.depth = a, a["depth"]
         self.recurrent = "sequence_length" in a
         inputs, width, bias = trace.about["inputs"], a.get("width"), a["bias"] == "learned"
-        standard = a["parametrization"] == "standard"
+        # In mup the output layer alone has a factor.
+        standard = a["parametrization"] in ("standard", "mup")
         self.fused = a["network"] in ("lstm", "gru") or (
             a["network"] == "rnn" and a["activation"] in ("tanh", "relu") and a["norm"] == "none" and standard
         )
@@ -80,11 +81,16 @@ class Model(nn.Module):
         self.initial_findings = initial_findings(trace)
         if perturbation is not None:
             perturb(self, perturbation)
-        if not standard:
+        if a["parametrization"] == "mup":
+            if self.depth:
+                self.scale(self.output, 1 / self.widening())
+        elif not standard:
             self.parametrize(a["parametrization"])
         # By (layer, time), time 0 where there is none: the tensor that the backprop signal belongs
         # to, and what is handed on.
         self.signals, self.activations = {}, {}
+        # What the activations were before any update, where later ones are compared with them.
+        self.compares, self.first = False, None
 
     @torch.no_grad()
     def load(self, trace):
@@ -127,7 +133,26 @@ class Model(nn.Module):
         1/fan_in."""
         for module in [*self.layers, *self.back, self.output]:
             power = 1 if name == "mean_field" and module is self.output else 0.5
-            parametrize.register_parametrization(module, "weight", Times(module.in_features**-power))
+            self.scale(module, module.in_features**-power)
+
+    @staticmethod
+    def scale(module, factor):
+        parametrize.register_parametrization(module, "weight", Times(factor))
+
+    def widening(self):
+        """The width over the base width of mup."""
+        return self.axes["width"] / self.axes["base_width"]
+
+    def mup_rate(self, parameter):
+        """The factor of the learning rate of a parameter in mup, from table 8 of Yang and Hu 2021:
+        of a matrix of hidden layers, of what has the same size at every width, and of the rest."""
+        is_sgd = self.axes["optimizer"] == "sgd"
+        among = lambda all: any(parameter is one for one in all)
+        if not self.depth or among([self.output.bias, *self.gates]):
+            return 1.0
+        if among(self.hidden_matrices()):
+            return 1.0 if is_sgd else 1 / self.widening()
+        return self.widening() if is_sgd else 1.0
 
     def hidden(self):
         """The parameters of all layers but the output."""
@@ -218,7 +243,12 @@ class Model(nn.Module):
     def layer_norms(self):
         """By (layer, time, quantity), as in layers.csv."""
         norms = {}
+        if self.compares and self.first is None:
+            self.first = {place: values.detach().clone() for place, values in self.activations.items()}
         for place, values in self.activations.items():
+            if self.compares:
+                change = norm([values.detach() - self.first[place]])
+                norms[*place, "activation_change"] = change / math.sqrt(values.numel())
             norms[*place, "activation_rms"] = norm([values]) / math.sqrt(values.numel())
             norms[*place, "backprop_norm"] = norm([self.signal(place)])
             matrices = [p for p in self.parts(place[0]) if p.dim() == 2]
@@ -283,7 +313,9 @@ def initial_findings(trace):
             continue
         layer, role = int(name.split(".")[1]), name.split(".")[2]
         gated = a["network"] in ("lstm", "gru") and layer <= a["depth"]
-        if role in ("weight", "recurrent"):
+        if a["parametrization"] == "mup" and a["depth"]:
+            finding = wrong_mup_draw(trace, layer, role, values)
+        elif role in ("weight", "recurrent"):
             own = "recurrent_" if role == "recurrent" else ""
             offset = a["init_offset"] if layer == 1 and role == "weight" else 0.0
             finding = wrong_draw(
@@ -309,6 +341,31 @@ def fan_in(trace, layer):
     their width."""
     recurrent = "sequence_length" in trace.axes and layer <= trace.axes["depth"]
     return trace.axes["width"] if recurrent or layer > 1 else trace.about["inputs"]
+
+
+def wrong_mup_draw(trace, layer, role, values):
+    """mup starts as the net of the base width does, with hidden matrices smaller by the root of how
+    much wider this one is. The initializers of the trials of mup draw each element alone."""
+    a = trace.axes
+    of_base = lambda size: size // a["width"] * a["base_width"]
+    if role in ("weight", "recurrent"):
+        rows, columns = values.shape
+        is_first, is_last = layer == 1 and role == "weight", layer > a["depth"]
+        if not is_first:
+            rows = of_base(rows)
+        if not is_last:
+            columns = of_base(columns)
+        if not is_first and not is_last:
+            values = values * math.sqrt(a["width"] / a["base_width"])
+        own = "recurrent_" if role == "recurrent" else ""
+        kind, scale = a[f"{own}init"], a[f"{own}init_scale"]
+    elif role in ("bias", "recurrent_bias"):
+        rows, columns = 1, len(values)
+        kind, scale = ("normal", a["bias_std"]) if "bias_std" in a else ("pytorch", 1.0)
+    else:
+        return wrong_draw(values, "constant", 1.0 if role == "scale" else 0.0, 1, len(values), 1)
+    sees_width = "sequence_length" in a or layer > 1
+    return wrong_draw(values, kind, scale, rows, columns, a["base_width"] if sees_width else trace.about["inputs"])
 
 
 def wrong_draw(values, kind, scale, rows, columns, fan_in):

@@ -60,14 +60,17 @@ def optimizers(trace, model):
     others = [p for p in model.hidden() if not any(p is matrix for matrix in matrices)]
     independent = a.get("weight_decay_mode") == "independent"
 
-    def group(parameters, lr):
+    def group(parameters, lr, factor=1.0):
         # The product of this and the learning rate of a step is the weight decay times the factor
-        # of the schedule.
-        decay = a["weight_decay"] / lr if independent else a["weight_decay"]
-        return {"params": parameters, "lr": lr, "weight_decay": decay}
+        # of the schedule, and without `independent` times the learning rate before mup's factor.
+        decay = a["weight_decay"] / (lr * factor if independent else factor)
+        return {"params": parameters, "lr": lr * factor, "weight_decay": decay}
 
     groups = [group(others, a["lr"]), group(output, a["lr_output"])]
-    if a["clip"] == "update":
+    if a["parametrization"] == "mup":
+        rates = [(p, a["lr"]) for p in others] + [(p, a["lr_output"]) for p in output]
+        groups = [group([p], lr, model.mup_rate(p)) for p, lr in rates]
+    elif a["clip"] == "update":
         # The rate of each tensor is its own.
         groups = [{**group, "params": [p]} for group in groups for p in group["params"]]
     groups = [group for group in groups if group["params"]]
@@ -128,7 +131,7 @@ def schedule(trace, rule):
             return lr_scheduler.OneCycleLR(
                 rule, max_lr=peaks, total_steps=total, final_div_factor=1 / (25 * lowest), cycle_momentum=False
             )
-        case "cosine" if a["lr_output"] == a["lr"]:
+        case "cosine" if a["lr_output"] == a["lr"] and a["parametrization"] != "mup":
             return lr_scheduler.CosineAnnealingLR(rule, total, eta_min=lowest * a["lr"])
 
     def factor(t):

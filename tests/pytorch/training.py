@@ -12,6 +12,9 @@ from guards import Clip, Guard
 from models import Model, norm
 from rules import Together, optimizers, schedule
 
+# What layers.csv has of a layer.
+QUANTITIES = ("activation_rms", "backprop_norm", "weight_grad_norm", "weight_norm", "activation_change")
+
 
 class Trace:
     def __init__(self, folder):
@@ -31,7 +34,7 @@ class Trace:
         with open(self.folder / "layers.csv") as file:
             for row in csv.DictReader(file):
                 place = int(row["layer"]), int(row["time"] or 0)
-                for quantity in ("activation_rms", "backprop_norm", "weight_grad_norm", "weight_norm"):
+                for quantity in QUANTITIES:
                     if row[quantity]:
                         rows[int(row["step"]), *place, quantity] = float(row[quantity])
         return rows
@@ -84,6 +87,7 @@ class Run:
         self.model = Model(trace, perturbation)
         self.criterion = torch.nn.MSELoss() if trace.axes["loss"] == "mse" else torch.nn.CrossEntropyLoss()
         self.whole = trace.axes["batch"] == trace.about["samples"] and not trace.about["fresh"]
+        self.model.compares = self.whole
         self.loss_initial = self.evaluate()
         self.threshold = trace.about["loss_ratio"] * reference(self.loss_initial, trace.measured["loss_trivial"])
         self.train()
@@ -262,6 +266,7 @@ def values(trace):
         "bias": a["bias"],
         "norm": " ".join([a["norm"], *([a["norm_position"]] if "norm_position" in a else [])]) if "norm" in a else None,
         "parametrization": a["parametrization"],
+        "mup": " ".join([a["network"], kind, decay]) if a["parametrization"] == "mup" else None,
         "loss": a["loss"],
         "optimizer": kind,
         "weight_decay": decay,

@@ -64,6 +64,8 @@ def reason(trace):
         return "every epoch has data of its own, and the data of a bundle are fixed"
     if trace.axes.get("lr_output", trace.axes["lr"]) != trace.axes["lr"]:
         return "a learning rate of the output layer, of which a bundle knows nothing"
+    if trace.axes["parametrization"] == "mup":
+        return "mup, whose learning rates go with the width of each parameter, of which a bundle knows nothing"
     if trace.axes["clip"] == "agc":
         return "adaptive clipping, which leaves out the output layer where it knows which one that is"
     if trace.axes["optimizer"] == "muon":

@@ -19,6 +19,8 @@ pub mod spec;
 
 pub mod plan;
 
+pub mod edge;
+
 pub mod child;
 pub mod limits;
 pub mod memory;

@@ -9,29 +9,35 @@ use super::data::{per_lane, per_lane_alpha};
 use super::device::fuses;
 use super::dtype::inner;
 use super::fused;
+use super::optimizer::rates::PerClass;
 use super::readout::Readout;
 use super::weights::Weights;
 use tch::{Kind, Tensor};
 
 /// Computes weights += rate x direction, slice by slice, as PyTorch's `add_` does.
 ///
-/// `rates` has one rate per lane, first for the hidden layers, then for the output layer. `clip`
-/// has one factor per lane, which the direction is multiplied with first; it is given only where
-/// passes are fused.
-pub fn add(weights: &mut Weights, direction: &Weights, rates: [&[f64]; 2], clip: Option<&[f64]>, readout: &Readout) {
+/// `rates` has one rate per lane for each class of parameters. `clip` has one factor per lane, with
+/// which the direction is multiplied first; it is given only where passes are fused.
+pub fn add(
+    weights: &mut Weights,
+    direction: &Weights,
+    rates: &PerClass<Vec<f64>>,
+    clip: Option<&[f64]>,
+    readout: &Readout,
+) {
     let kind = weights.groups[0].kind();
     if fuses(kind) {
         let single = |values: &[f64]| values.iter().map(|&x| x as f32).collect::<Vec<f32>>();
-        let (rates, clip) = (rates.map(single), clip.map(single));
+        let (rates, clip) = (rates.map(|rates| single(rates)), clip.map(single));
         for (slice, d) in direction.flat.iter().enumerate() {
-            let rates = &rates[usize::from(weights.is_output[slice])];
+            let rates = rates.of_slice(weights, slice);
             fused::add(&weights.flat[slice], d, rates, clip.as_deref(), readout.weight_norms(slice));
         }
         return;
     }
     let rates = rates.map(|rate| per_lane_alpha(rate, kind));
     for (slice, d) in direction.slices.iter().enumerate() {
-        let rate = &rates[usize::from(weights.is_output[slice])];
+        let rate = rates.of_slice(weights, slice);
         drop(weights.slices[slice].addcmul_(d, rate));
         readout.measure_slice(weights, slice);
     }
@@ -47,7 +53,7 @@ pub struct Stride {
 }
 
 /// Computes weights = keep x weights + (rate x numerator) / denominator for one slice, as PyTorch's
-/// `mul_` and `addcdiv_` do. `strides` belong to the hidden layers and to the output layer.
+/// `mul_` and `addcdiv_` do.
 ///
 /// 16-bit numbers are computed in f32 and rounded at the end. The change of the weights is written
 /// to `gradient`, and its norm goes to `readout`.
@@ -57,10 +63,9 @@ pub fn divide(
     slice: usize,
     numerator: &Tensor,
     denominator: &Tensor,
-    strides: &[Stride; 2],
+    stride: &Stride,
     readout: &Readout,
 ) {
-    let stride = &strides[usize::from(weights.is_output[slice])];
     let mut change = numerator.to_kind(inner(gradient.kind())) * &stride.rate;
     drop(change.g_div_(denominator));
     land(weights, gradient, slice, change, stride, readout);

@@ -34,6 +34,20 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// The same batch with inputs and targets of these kinds.
+    pub fn to_kinds(&self, inputs: Kind, targets: Kind) -> Batch {
+        let BatchTargets { values, classes } = &self.targets;
+        Batch {
+            inputs: Sequence::of(self.inputs.to_kind(inputs)),
+            targets: BatchTargets {
+                values: values.to_kind(targets),
+                classes: classes.as_ref().map(Tensor::shallow_clone),
+            },
+            places: self.places.clone(),
+            ..*self
+        }
+    }
+
     /// The place of a sample of a lane's batch in its data.
     pub fn place(&self, lane: usize, sample: usize) -> u64 {
         self.places[lane * self.samples + sample] as u64 % self.all as u64

@@ -2,8 +2,8 @@
 //! 3. It never belongs to a lane, nor to the order in which lanes are visited. So trials that
 //! differ only in learning rate, clipping or scale share all their draws.
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform, Uniform};
 use sha2::{Digest, Sha256};
@@ -24,6 +24,8 @@ pub enum Purpose {
     Recurrent,
     Bias,
     RecurrentBias,
+    /// Which updates are rounded up and which down. The index is the step.
+    Rounding,
     /// The vector from which the search for the Hessian's largest eigenvalue starts.
     Sharpness,
 }
@@ -39,6 +41,7 @@ impl Purpose {
             Purpose::Recurrent => "recurrent",
             Purpose::Bias => "bias",
             Purpose::RecurrentBias => "recurrent bias",
+            Purpose::Rounding => "rounding",
             Purpose::Sharpness => "sharpness",
         }
     }
@@ -79,6 +82,12 @@ impl Stream {
     /// Returns `n` draws from N(0, 1) in f32.
     pub fn normal_singles(&mut self, n: usize) -> Vec<f32> {
         StandardNormal.sample_iter(&mut self.0).take(n).collect()
+    }
+
+    /// Returns `n` numbers from 0 to 65535, all equally likely.
+    pub fn halves(&mut self, n: usize) -> Vec<i32> {
+        let words = std::iter::repeat_with(|| self.0.next_u32()).take(n.div_ceil(2));
+        words.flat_map(|word| [(word & 0xffff) as i32, (word >> 16) as i32]).take(n).collect()
     }
 
     /// Returns an integer in `low..high`.

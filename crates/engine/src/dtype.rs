@@ -1,6 +1,6 @@
 //! The dtypes of training as libtorch's kinds, and how their numbers are rounded.
 
-use blowup_core::trial::Dtype;
+use blowup_core::trial::{Dtype, Numbers};
 use tch::Kind;
 
 /// The kind of a tensor that trains in `dtype`.
@@ -10,6 +10,31 @@ pub fn kind(dtype: Dtype) -> Kind {
         Dtype::Float64 => Kind::Double,
         Dtype::Bfloat16 => Kind::BFloat16,
         Dtype::Float16 => Kind::Half,
+    }
+}
+
+/// The kinds of the tensors of a cohort, which are one unless passes have 16 bits beside float32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kinds {
+    /// That of the weights, of their gradients and of the optimizer's states.
+    pub optimizer: Kind,
+    /// That of the matrices, inputs, activations and signals of a pass.
+    pub passes: Kind,
+    /// That of what `torch.autocast` leaves as wide as it is: the losses, and the scales, the
+    /// shifts and the statistics of norms.
+    pub kept: Kind,
+}
+
+impl Kinds {
+    /// The kinds of trials that compute in these numbers.
+    pub fn of(numbers: Numbers) -> Kinds {
+        let (optimizer, passes) = (kind(numbers.optimizer()), kind(numbers.passes()));
+        Kinds { optimizer, passes, kept: if numbers.is_autocast() { optimizer } else { passes } }
+    }
+
+    /// Whether all are the same.
+    pub fn are_one(self) -> bool {
+        self.passes == self.optimizer
     }
 }
 

@@ -5,6 +5,7 @@
 //! tensors here.
 
 use super::clip::Memory;
+use super::scaling::Scaler;
 use super::skip::Guard;
 use super::still::Still;
 use blowup_core::trial::{Clip, Clipping, Lane, Shape};
@@ -30,6 +31,8 @@ pub struct ActiveLane {
     pub changed: Option<f64>,
     /// The quotient of the two.
     pub moved_share: Option<f64>,
+    /// What the loss is multiplied with, where losses are scaled.
+    pub scaler: Option<Scaler>,
     /// Whether the lane is at rest.
     pub still: Still,
 }
@@ -46,7 +49,8 @@ pub struct LaneTrial {
     pub memory: Memory,
     /// What decides whether updates are skipped.
     pub guard: Guard,
-    /// Whether the update of this step is skipped.
+    /// Whether the update of this step is skipped, by the guard or because the gradients overflowed
+    /// at a dynamic loss scale.
     pub skipped: bool,
 }
 
@@ -62,6 +66,7 @@ impl ActiveLane {
             guard: Guard::default(),
             skipped: false,
         };
+        let scaler = trials.first().and_then(|&first| lanes[first].loss_scale).map(Scaler::new);
         let trials = trials.into_iter().map(trial).collect();
         ActiveLane {
             trials,
@@ -72,6 +77,7 @@ impl ActiveLane {
             dead_share: None,
             changed: None,
             moved_share: None,
+            scaler,
             still: Still::default(),
         }
     }

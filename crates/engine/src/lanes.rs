@@ -22,12 +22,12 @@ const TAIL_16_BIT: usize = 128;
 /// `tests/it/training.rs` watches it.
 pub fn pads(shape: &Shape, lanes: usize) -> usize {
     let elements = match shape.network.activation() {
-        _ if shape.dtype.is_16_bit() => TAIL_16_BIT,
+        _ if shape.numbers.passes().is_16_bit() => TAIL_16_BIT,
         Some(activation) if activation::of(activation).has_tail() => TAIL,
         Some(_) | None => 1,
     };
     let width = shape.network.width().unwrap_or(1);
-    let width = if shape.dtype.is_16_bit() { width.min(shape.task.outputs) } else { width };
+    let width = if shape.numbers.passes().is_16_bit() { width.min(shape.task.outputs) } else { width };
     let sizes = batches(shape).map(|batch| batch * width);
     let tail = sizes.filter(|size| !size.is_multiple_of(elements)).map(|size| elements.div_ceil(size)).max();
     tail.unwrap_or(0).max(fewest().saturating_sub(lanes))

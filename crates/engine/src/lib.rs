@@ -9,14 +9,16 @@
 //!   ([`bundle`]).
 //! - [`task`] draws samples, [`data`] makes tensors and batches of them, and [`draw`] names random
 //!   numbers.
-//! - [`weights`] holds the parameters of all lanes, [`init`] draws them, and [`effective`] scales
-//!   them for a parametrization.
+//! - [`weights`] holds the parameters of all lanes, [`init`] draws them, and [`effective`] makes
+//!   of them what a pass takes: scaled for a parametrization, and rounded in mixed precision.
+//!   [`mup`] is the parametrization that changes all three of start, product and learning rate.
 //! - [`network`] builds a [`module`], which is an [`mlp`] or a [`recurrent`] net. Both apply a
 //!   [`stage`], which is an [`activation`] with a [`norm`].
 //! - [`product`] multiplies matrices ([`matrix`]), on a CPU through [`blas`]. [`fused`] holds
 //!   passes that are written here, on slices that [`elements`] makes.
 //! - [`loss`] and [`readout`] measure a step, [`skip`] decides whether there is an update, [`clip`]
-//!   and [`optimizer`] update the weights, the latter by [`apply`].
+//!   and [`optimizer`] update the weights, the latter by [`apply`]. [`scaling`] keeps the scales of
+//!   losses, and [`rounding`] rounds updates at random.
 //! - [`mod@start`], [`profile`], [`sharpness`], [`locate`] and [`still`] measure what only some
 //!   steps or lanes need.
 //! - [`child`] is a worker's life, and [`door`] is how the program enters it. [`trace`] is what a
@@ -64,6 +66,7 @@ pub mod loss;
 pub mod matrix;
 pub mod mlp;
 pub mod module;
+pub mod mup;
 pub mod network;
 #[expect(unsafe_code, reason = "passes over the slices that `elements` makes")]
 pub mod norm;
@@ -73,6 +76,8 @@ pub mod product;
 pub mod profile;
 pub mod readout;
 pub mod recurrent;
+pub mod rounding;
+pub mod scaling;
 pub mod sharpness;
 pub mod skip;
 pub mod stage;

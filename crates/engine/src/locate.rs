@@ -8,6 +8,7 @@ use super::loss;
 use super::matrix::{Matrix, Sequence};
 use super::module::{Location, Signal};
 use super::network;
+use super::scaling::Factors;
 use super::weights::Weights;
 use blowup_core::trial::Shape;
 use blowup_core::verdict::{Site, Tensor as SiteTensor};
@@ -18,14 +19,22 @@ use tch::Tensor;
 /// first layer, weight gradients.
 ///
 /// `weights` and `batch` are those of the whole cohort, before the update. Its last `pads` lanes
-/// are pads.
-pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, batch: &Batch) -> Vec<Option<Site>> {
+/// are pads. `factors` are those of the losses, where losses are scaled.
+pub fn locate(
+    shape: &Shape,
+    lanes: &[usize],
+    pads: usize,
+    weights: &Weights,
+    batch: &Batch,
+    factors: Option<&Factors>,
+) -> Vec<Option<Site>> {
     let all = weights.lanes as usize;
     // The pad lanes come along, and a single lane comes twice where products need two lanes.
     let twin = (lanes.len() + pads < super::lanes::fewest()).then_some(lanes[0]);
-    let index: Vec<i64> = lanes.iter().copied().chain(all - pads..all).chain(twin).map(|i| i as i64).collect();
-    let count = index.len() as i64;
-    let index = device::upload(Tensor::from_slice(&index));
+    let places: Vec<usize> = lanes.iter().copied().chain(all - pads..all).chain(twin).collect();
+    let count = places.len() as i64;
+    let index = device::upload(Tensor::from_slice(&places.iter().map(|&i| i as i64).collect::<Vec<_>>()));
+    let factors = factors.map(|factors| factors.gather(&index, &places));
     let weights = weights.gather(&index);
     let mut gradients = weights.zeros_like();
     let inputs = Sequence::of(batch.inputs.index_select(1, &index));
@@ -33,14 +42,15 @@ pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, ba
         values: batch.targets.values.index_select(0, &index),
         classes: batch.targets.classes.as_ref().map(|c| c.index_select(0, &index)),
     };
-    let kind = weights.groups[0].kind();
     let mut effective = Effective::new(shape, &weights);
-    let matrices = effective.of(&weights);
-    let mut network = network::new(shape, count, batch.samples as i64, kind);
+    effective.take(&weights);
+    let matrices = effective.matrices(&weights);
+    let mut network = network::new(shape, count, batch.samples as i64, inputs.kind());
     network.forward(matrices, &inputs);
     let output = network.output().shallow_clone();
-    let (losses, signal) = (Tensor::zeros([count], (kind, device::current())), Matrix::of(output.zeros_like()));
-    loss::loss(shape.loss, &output, &targets, &losses, Some(&signal));
+    let (losses, signal) =
+        (Tensor::zeros([count], (targets.values.kind(), device::current())), Matrix::of(output.zeros_like()));
+    loss::scaled_loss(shape.loss, &output, &targets, &losses, &signal, factors.as_ref());
 
     let output_layer = shape.network.depth() + 1;
     let mut found = vec![None; lanes.len()];
@@ -69,7 +79,7 @@ pub fn locate(shape: &Shape, lanes: &[usize], pads: usize, weights: &Weights, ba
     see(SiteTensor::BackpropSignal, Some(output_layer), None, &signal);
     let mut watch =
         |place: Location, signal: Signal| see(SiteTensor::BackpropSignal, Some(place.layer), place.time, signal.delta);
-    network.backward(matrices, &gradients, &inputs, &signal, Some(&mut watch));
+    network.backward(matrices, effective.gradients(&gradients), &inputs, &signal, Some(&mut watch));
     effective.pull_back(&mut gradients);
     for (l, layer) in gradients.layers.iter().enumerate().rev() {
         for part in parts(layer) {

@@ -2,8 +2,31 @@
 //! `torch.nn.CrossEntropyLoss` compute them. Both are means over the batch.
 
 use super::data::BatchTargets;
+use super::scaling::Factors;
 use blowup_core::trial::Loss;
 use tch::{Kind, Tensor};
+
+/// Does what `loss` does where losses are scaled: `signal` becomes the derivative of the loss times
+/// the factor of its lane. Both are computed in the kind of the targets, and `signal` is rounded to
+/// its own kind at the end, which is that of `output`.
+pub fn scaled_loss(
+    kind: Loss,
+    output: &Tensor,
+    targets: &BatchTargets,
+    losses: &Tensor,
+    signal: &Tensor,
+    factors: Option<&Factors>,
+) {
+    let Some(factors) = factors else { return loss(kind, output, targets, losses, Some(signal)) };
+    let output = output.to_kind(targets.values.kind());
+    let wide = output.empty_like();
+    losses.shallow_clone().copy_(&{
+        let losses = Tensor::zeros(losses.size().as_slice(), (output.kind(), output.device()));
+        loss(kind, &output, targets, &losses, Some(&wide));
+        losses
+    });
+    signal.shallow_clone().copy_(&(wide * &factors.factors));
+}
 
 /// Computes each lane's loss from `output` `[lane, batch, outputs]` and writes it to `loss`
 /// `[lane]`. If `signal` `[lane, batch, outputs]` is given, dLoss/doutput is written to it.

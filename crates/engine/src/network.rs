@@ -1,5 +1,6 @@
 //! Builds the network of a shape.
 
+use super::dtype::inner;
 use super::mlp::{Branches, Mlp};
 use super::module::Module;
 use super::recurrent::{Gru, Lstm, Plain, Recurrent, RecurrentCell};
@@ -7,19 +8,21 @@ use super::stage::Stage;
 use blowup_core::trial::{Gated, Network, Shape};
 use tch::Kind;
 
-/// Makes the network of `shape` with buffers for `lanes` lanes and `batch` samples.
+/// Makes the network of `shape` with buffers for `lanes` lanes and `batch` samples, whose passes
+/// compute in `kind`.
 pub fn new(shape: &Shape, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Module> {
     let outputs = shape.task.outputs as i64;
+    let kept = if shape.numbers.is_autocast() { inner(kind) } else { kind };
     match shape.network {
         Network::Bundle => unreachable!("a bundle is no network of layers"),
         Network::Linear => Box::new(Mlp::new(None, 0, None, [lanes, batch, 0], outputs, kind)),
         Network::Mlp { depth, width, activation, norm, residual } => {
-            let stage = Stage { activation, norm };
+            let stage = Stage { activation, norm, kept };
             let branches = residual.then(|| Branches { scale: shape.residual_scale(), rezero: shape.rezero });
             Box::new(Mlp::new(Some(stage), depth, branches, [lanes, batch, width as i64], outputs, kind))
         }
         Network::Rnn { depth, width, activation, norm, sequence_length } => {
-            let stage = Stage { activation, norm };
+            let stage = Stage { activation, norm, kept };
             let size = [lanes, batch, width as i64];
             let cell = |_| Box::new(Plain::new(stage, sequence_length, size, kind)) as Box<dyn RecurrentCell>;
             Box::new(Recurrent::new((0..depth).map(cell).collect(), sequence_length, size, outputs, kind))

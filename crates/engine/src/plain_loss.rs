@@ -38,7 +38,7 @@ impl<'a> Leaves<'a> {
         };
         let at = self.weights.layout.iter().position(has)?;
         let group = &self.weights.layout[at];
-        let factor = effective::factor(self.shape.parametrization, group, self.shape.network.depth());
+        let factor = effective::factor(self.shape, group);
         Some(self.tensors[at].select(0, (layer - group.first_layer) as i64) * factor)
     }
 

@@ -15,6 +15,8 @@ use tch::{Kind, Tensor};
 pub struct Stage {
     pub activation: Activation,
     pub norm: Norm,
+    /// The kind of the statistics of the norm.
+    pub kept: Kind,
 }
 
 /// The buffers of one stage, `[lane, batch, width]`. The stage decides which of them share memory.
@@ -37,7 +39,7 @@ impl Stage {
         let in_place = activation::of(self.activation).is_in_place();
         let pre = new();
         let other = |matrix: &Matrix| if in_place { matrix.share() } else { new() };
-        let statistics = Statistics::new(self.norm, size, kind);
+        let statistics = Statistics::new(self.norm, size, self.kept);
         match self.position() {
             None => {
                 let output = other(&pre);

@@ -7,7 +7,7 @@
 //! turns out to move is left alone for a while.
 
 use super::weights::Weights;
-use blowup_core::trial::{Clip, Lane, Schedule, Shape, Skip};
+use blowup_core::trial::{Clip, Lane, LossScale, Schedule, Shape, Skip};
 use blowup_core::verdict::{Course, Probe};
 use std::ops::Range;
 use tch::Tensor;
@@ -46,8 +46,9 @@ impl Still {
 }
 
 /// Whether an update depends on the weights and on nothing else that changes. This is so without
-/// moments, with a constant learning rate and with a clipping and skipping that remember nothing,
-/// given the same data at every step. A clipping that only the update tells is not followed.
+/// moments, with a constant learning rate, with a clipping, a skipping and a loss scale that
+/// remember nothing and without rounding at random, given the same data at every step. A clipping
+/// that only the update tells is not followed.
 pub fn can_rest(shape: &Shape, lane: &Lane) -> bool {
     let clips_alike = match lane.clip {
         Clip::None | Clip::Norm(_) | Clip::Value(_) => true,
@@ -57,7 +58,12 @@ pub fn can_rest(shape: &Shape, lane: &Lane) -> bool {
         Skip::None | Skip::Norm(_) => true,
         Skip::Zscore(_) => false,
     };
-    shape.optimizer.states() == 0 && lane.schedule == Schedule::Constant && clips_alike && skips_alike
+    let scales_alike = match lane.loss_scale {
+        None | Some(LossScale::Fixed(_)) => true,
+        Some(LossScale::Dynamic { .. }) => false,
+    };
+    let steps_alike = shape.optimizer.states() == 0 && lane.schedule == Schedule::Constant;
+    steps_alike && clips_alike && skips_alike && scales_alike && !shape.numbers.rounds_at_random()
 }
 
 /// Returns a copy of one lane's parameters.

@@ -4,6 +4,7 @@
 use super::data::LaneSeeds;
 use super::profile::Profile;
 use super::readout::Readout;
+use super::scaling::Factors;
 use super::start::Start;
 use super::weights::Weights;
 use blowup_core::verdict::{Origin, Site};
@@ -25,8 +26,8 @@ pub trait Subject {
     fn samples(&self) -> usize;
 
     /// Runs forward and backward over the batch: writes the gradients, and the losses to the
-    /// readout. It returns what only the first pass measures, and the profile of the layers.
-    fn pass(&mut self, pass: Pass) -> (Option<Start>, Option<Profile>);
+    /// readout.
+    fn pass(&mut self, pass: Pass) -> Passed;
 
     /// To be called after each pass, when everybody has seen what it left behind.
     fn settle(&mut self);
@@ -72,8 +73,22 @@ pub struct Pass<'a> {
     pub weights: &'a Weights,
     pub gradients: &'a mut Weights,
     pub readout: &'a Readout,
+    /// What the losses are multiplied with, and the gradients then divided by, where losses are
+    /// scaled.
+    pub factors: Option<Factors>,
     /// The epoch of the profile, where one is wanted.
     pub profile: Option<u64>,
+}
+
+/// What a pass has measured beside losses and gradients.
+#[derive(Default)]
+pub struct Passed {
+    /// What only the first pass measures.
+    pub start: Option<Start>,
+    /// The layers, where a profile was wanted.
+    pub profile: Option<Profile>,
+    /// Each lane's share of underflown gradients, where it is measured: see `layered::underflow`.
+    pub underflow: Option<Vec<f64>>,
 }
 
 /// Where the first value of a step that is not finite began.

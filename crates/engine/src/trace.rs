@@ -2,7 +2,7 @@
 //! layer at every step. Watching a trial changes none of its bits.
 
 use super::data::{Batch, Dataset, LaneSeeds, SampleOrder};
-use super::dtype::kind;
+use super::dtype::Kinds;
 use super::matrix::Matrix;
 use super::task::Draw;
 use super::weights::{LayerParameters, host};
@@ -51,7 +51,7 @@ pub fn start(trial: &Trial, draws: u64) -> Result<Vec<Array>, String> {
     if let Some(file) = &shape.task.bundle {
         return bundle::start(&shape, file, &lane, draws);
     }
-    let weights = init::weights(&shape, &[lane], lanes::pads(&shape, 1), kind(shape.dtype));
+    let weights = init::weights(&shape, &[lane], lanes::pads(&shape, 1), Kinds::of(shape.numbers).optimizer);
     let mut arrays = Vec::new();
     for (l, layer) in weights.layers.iter().enumerate() {
         for (name, values) in named(layer) {
@@ -80,7 +80,7 @@ pub fn start(trial: &Trial, draws: u64) -> Result<Vec<Array>, String> {
 
 /// Returns all samples of a draw as one batch of one lane.
 fn batch(shape: &Shape, lane: &Lane, draw: Draw) -> Result<Batch, String> {
-    let data = Dataset::new(shape, &[lane.data_seed], draw, kind(shape.dtype))?;
+    let data = Dataset::new(shape, &[lane.data_seed], draw, Kinds::of(shape.numbers).optimizer)?;
     Ok(data.batch(&[LaneSeeds::of(lane)], 0, 0..data.samples(), None))
 }
 

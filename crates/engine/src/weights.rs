@@ -127,8 +127,6 @@ pub struct Weights {
     /// whole group while its layers are small. Large layers are pieces of their own, so that the
     /// second of two passes over a piece (an update, then its norm) finds it in the cache.
     pub slices: Vec<Tensor>,
-    /// Whether each slice belongs to the output layer.
-    pub is_output: Vec<bool>,
     /// The group of each slice, by its position.
     pub group_of: Vec<usize>,
     /// The slices as `[layers x lane, rows x cols]`.
@@ -175,8 +173,7 @@ impl Weights {
                 residual_weight: view(Role::ResidualWeight, layer),
             })
             .collect();
-        let is_output_of = |group: &ParameterGroup| is_output(group, depth);
-        let (mut slices, mut is_output, mut group_of) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut slices, mut group_of) = (Vec::new(), Vec::new());
         for (at, (group, tensor)) in layout.iter().zip(&groups).enumerate() {
             let bytes = tensor.numel() / group.layers * tensor.kind().elt_size_in_bytes();
             if bytes < SLICE_BYTES {
@@ -184,11 +181,10 @@ impl Weights {
             } else {
                 slices.extend((0..group.layers as i64).map(|layer| tensor.narrow(0, layer, 1)));
             }
-            is_output.resize(slices.len(), is_output_of(group));
             group_of.resize(slices.len(), at);
         }
         let flat = slices.iter().map(|t| t.view([t.size()[0] * lanes, t.size()[2] * t.size()[3]])).collect();
-        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, is_output, group_of, flat }
+        Weights { layout: layout.to_vec(), lanes, groups, layers, slices, group_of, flat }
     }
 
     /// Returns a copy of the lanes of `index` (int64), in that order. Indices may repeat.
@@ -198,7 +194,8 @@ impl Weights {
 
     /// Whether a group belongs to the output layer of a built-in net.
     pub fn is_output_group(&self, at: usize) -> bool {
-        is_output(&self.layout[at], self.layers.len())
+        let group = &self.layout[at];
+        !group.role.is_own() && group.first_layer + 1 == self.layers.len()
     }
 
     /// The number of norms per lane that `flat` gives: one for each layer of each group.
@@ -210,11 +207,6 @@ impl Weights {
     pub fn squared_norm(&self, lane: i64) -> f64 {
         self.groups.iter().map(|g| squares(&g.select(1, lane))).sum()
     }
-}
-
-/// Whether a group belongs to the output layer, the last of so many.
-fn is_output(group: &ParameterGroup, layers: usize) -> bool {
-    !group.role.is_own() && group.first_layer + 1 == layers
 }
 
 /// Returns the sum of squares of a tensor, added up in f64 in the order of memory.

@@ -87,21 +87,24 @@ function median(sorted) {
 }
 
 /** How much the learning rate matters (Wortsman et al. 2023): of the rows that differ in it alone, the mean of the smaller of the final and
- * the initial loss, less the best of them; then the mean over such curves. NaN if no curve has two learning rates. */
+ * the initial loss, less the best of them; then the mean over such curves. NaN if no curve has two learning
+ * rates and all its losses. */
 function sensitivity(metric, rows) {
   const others = data.axes.filter((axis) => axis !== metric.axis && !axis.follows);
   const curves = new Map();
   const loss = (measure, row) => (isEmpty(measure.empty, row) ? NaN : measure.values[row]);
+  const unknown = new Set();
   for (const row of rows) {
     if (data.verdict[row] >= LOST) continue;
     const key = others.map((axis) => axis.codes[row]).join();
     const both = [loss(metric.initial, row), loss(metric.last, row)].filter((x) => !Number.isNaN(x));
     if (!curves.has(key)) curves.set(key, new Map());
+    if (isEmpty(metric.last.empty, row)) unknown.add(key);
     curves.get(key).set(metric.axis.codes[row], both.length ? Math.min(...both) : NaN);
   }
   const means = [];
-  for (const curve of curves.values()) {
-    if (curve.size < 2) continue;
+  for (const [key, curve] of curves) {
+    if (curve.size < 2 || unknown.has(key)) continue;
     const losses = [...curve.values()];
     const best = Math.min(...losses.filter((x) => !Number.isNaN(x)));
     means.push(losses.reduce((sum, x) => sum + (x - best), 0) / losses.length);

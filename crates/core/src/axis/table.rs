@@ -7,8 +7,8 @@ use super::Identity::{Added, Last, Within, Written};
 use super::{ALL_SAMPLES, Acts, Axis, Bounds, End, Identity, Kind, Need, Own, ROOT_OF_BRANCHES, Rides, Short, Test};
 use crate::trial::Value::{Boolean, Float, Integer, Text};
 use crate::trial::{
-    Activation, AdjustLr, Bias, Clip, DecayMode, Dtype, Gated, Init, InitKind, Loss, Network, Norm, NormPosition,
-    Number, Optimizer, Parametrization, Sampling, Schedule, Skip, Trial, Value,
+    Activation, AdjustLr, Bias, Clip, DecayMode, Dtype, Gated, Init, InitKind, Loss, LossScale, Mixed, Network, Norm,
+    NormPosition, Number, Numerics, Optimizer, Parametrization, Sampling, Schedule, Skip, Trial, Value,
 };
 
 /// Declares `Id`, an index into `TABLE`, and the table, in the order of the columns.
@@ -78,6 +78,7 @@ const SCALE: Kind =
 const HELD: Kind = Kind::Float {
     range: Bounds { least: At(0.0), most: Beyond(f64::INFINITY), words: "a finite number, 0 or more", held: true },
 };
+const LOSS_SCALE: Kind = bounds("a number above 0 and at most 1e38, or \"dynamic\"", Beyond(0.0), At(1e38));
 /// TOML has no larger integers.
 const SEED: Kind = Kind::Integer { min: 0, max: i64::MAX as u64 };
 
@@ -116,6 +117,8 @@ const GATED: Need = is(Id::Network, Gated::NAMES);
 /// The networks whose activation can be chosen and that have a place for a norm.
 const STAGED: Need = is(Id::Network, &["mlp", "rnn"]);
 const RESIDUAL: Need = Need { axis: Id::Residual, test: Test::IsTrue };
+const SINGLE: Need = is(Id::Dtype, &["float32"]);
+const MIXED: Need = is(Id::Precision, Mixed::NAMES);
 const LEARNED: Need = is(Id::Bias, &["learned"]);
 const DRAWN: Need = is(Id::Init, InitKind::DRAWN);
 
@@ -223,12 +226,7 @@ axes! {
         text: "The units of a hidden layer.",
         also: &["hidden", "hidden_size"],
         get: |trial| trial.network.width().map(|width| Integer(width as u64)),
-        set: |trial, value| match &mut trial.network {
-            Network::Mlp { width, .. } | Network::Rnn { width, .. } | Network::Gated { width, .. } => {
-                *width = size(value);
-            }
-            Network::Linear | Network::Bundle => panic!("this network has no width"),
-        },
+        set: |trial, value| trial.network.set_width(size(value)),
         ..PLAIN
     },
     Activation: Axis {
@@ -449,9 +447,26 @@ axes! {
         rides: Rides::Shape,
         identity: Added(3),
         title: "parametrization",
-        text: "The factor of each layer's product: 1 in standard, 1/sqrt(fan_in) in ntk, the same in mean_field but 1/fan_in in its output layer. The last two go with init normal(1.0).",
+        text: "The factor of each layer's product: 1 in standard, 1/sqrt(fan_in) in ntk, the same in mean_field but 1/fan_in in its output layer. ntk and mean_field go with init normal(1.0). In mup (Yang and Hu 2021) the initialization and the learning rates go with the width, too: see below.",
         get: |trial| of_net(trial, Text(trial.parametrization.name())),
         set: |trial, value| trial.parametrization = known(value, Parametrization::from_name),
+        ..PLAIN
+    },
+    BaseWidth: Axis {
+        name: "base_width",
+        kind: Kind::Integer { min: 1, max: 1_000_000 },
+        default: OfTaker(Id::Parametrization, Parametrization::default_number),
+        needs: &[
+            BUILT_IN,
+            HIDDEN,
+            Need { axis: Id::Parametrization, test: Test::Taking(Parametrization::TAKES, "base_width") },
+        ],
+        rides: Rides::Shape,
+        identity: Added(24),
+        title: "base width (units a layer)",
+        text: "The width at which mup is the standard parametrization, and at which `lr` is to be tuned.",
+        get: |trial| trial.network.width().and_then(|_| trial.parametrization.number("base_width")),
+        set: |trial, value| trial.parametrization.set_number("base_width", value),
         ..PLAIN
     },
     Loss: Axis {
@@ -732,10 +747,57 @@ axes! {
         needs: &[BUILT_IN],
         rides: Rides::Shape,
         title: "dtype",
-        text: "The type of the weights, activations, gradients and optimizer states alike. The 16-bit ones keep no master weights and scale no loss; they are emulated, so they are no faster. Denormals are flushed to zero, see below.",
-        get: |trial| Some(Text(trial.dtype.name())),
-        set: |trial, value| trial.dtype = known(value, Dtype::from_name),
+        text: "The type of the weights, activations, gradients and optimizer states alike; `precision` departs from that. The 16-bit ones are emulated, so they are no faster. Denormals are flushed to zero, see below.",
+        get: |trial| Some(Text(trial.numerics.dtype().name())),
+        set: |trial, value| trial.numerics = Numerics::Uniform(known(value, Dtype::from_name)),
         ..PLAIN
+    },
+    Precision: Axis {
+        name: "precision",
+        kind: one_of(Numerics::PRECISIONS),
+        default: Is(Text("float32")),
+        needs: &[BUILT_IN, SINGLE],
+        rides: Rides::Shape,
+        identity: Added(25),
+        title: "precision",
+        text: "Which numbers have 16 bits beside float32: amp_float16 and amp_bfloat16 are `torch.autocast`, bfloat16_master trains bfloat16 copies of float32 weights, bfloat16_stochastic rounds updates of bfloat16 weights at random; see below.",
+        get: |trial| of_net(trial, Text(trial.numerics.precision()?)),
+        set: |trial, value| {
+            if let Some(mixed) = Mixed::from_name(text(value)) {
+                trial.numerics = Numerics::Mixed(mixed, LossScale::ONE);
+            }
+        },
+        ..PLAIN
+    },
+    LossScale: Axis {
+        name: "loss_scale",
+        kind: LOSS_SCALE,
+        default: Is(Float(1.0)),
+        needs: &[BUILT_IN, SINGLE, MIXED],
+        identity: Added(26),
+        title: "loss scale",
+        text: "What the loss is multiplied with before the backward pass; the gradients are divided by it. \"dynamic\" is PyTorch's `GradScaler`, which begins at 65536, and the column then has that number.",
+        get: |trial| trial.numerics.loss_scale().map(|scale| Float(scale.first())),
+        set: |trial, value| {
+            trial.numerics.set_loss_scale(match value {
+                Text(_) => LossScale::Dynamic { growth_interval: LossScale::GROWTH_INTERVAL },
+                number @ (Integer(_) | Float(_) | Boolean(_)) => LossScale::Fixed(f64::of(number)),
+            });
+        },
+        ..UPDATE
+    },
+    GrowthInterval: Axis {
+        name: "growth_interval",
+        kind: Kind::Integer { min: 1, max: 1 << 50 },
+        default: Is(Integer(LossScale::GROWTH_INTERVAL)),
+        needs: &[BUILT_IN, SINGLE, MIXED, is(Id::LossScale, &[LossScale::DYNAMIC])],
+        // A dynamic scale is told from a fixed one by this axis alone.
+        identity: Written(27, |trial| Some(trial.numerics.loss_scale()?.growth_interval()?.to_string())),
+        title: "growth interval of the loss scale (steps)",
+        text: "The steps in a row with finite gradients after which a dynamic loss scale is doubled. The column is empty where the scale is a fixed number.",
+        get: |trial| trial.numerics.loss_scale()?.growth_interval().map(Integer),
+        set: |trial, value| trial.numerics.set_loss_scale(LossScale::Dynamic { growth_interval: u64::of(value) }),
+        ..UPDATE
     },
     Seed: Axis {
         name: "seed",

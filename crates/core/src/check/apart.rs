@@ -6,14 +6,15 @@ use crate::spec::Spec;
 use crate::trial::{Trial, Value};
 use std::collections::HashMap;
 
-/// The trials at these places of the grid, as `label=deep depth=4 seed=0`.
-pub fn apart(spec: &Spec, places: &[u32]) -> HashMap<u32, String> {
+/// The trials at these places of the grid, behind which its edges have the points `beside`: as
+/// `label=deep depth=4 seed=0`.
+pub fn apart(spec: &Spec, beside: &[u64], places: &[u32]) -> HashMap<u32, String> {
     if places.is_empty() {
         return HashMap::new();
     }
-    let varying = varying(spec);
+    let varying = varying(spec, beside);
     let at = |(place, trial): (u32, Trial)| places.contains(&place).then(|| (place, text(&trial, &varying)));
-    (0..).zip(spec.grid().trials()).filter_map(at).collect()
+    (0..).zip(spec.grid().beside(beside).trials()).filter_map(at).collect()
 }
 
 /// What varies in a grid: whether the label does, and which axes do that some trial sets to another
@@ -23,8 +24,8 @@ struct Varying {
     axes: Vec<&'static Axis>,
 }
 
-fn varying(spec: &Spec) -> Varying {
-    let mut trials = spec.grid().trials();
+fn varying(spec: &Spec, beside: &[u64]) -> Varying {
+    let mut trials = spec.grid().beside(beside).trials();
     let Some(first) = trials.next() else {
         return Varying { label: false, axes: Vec::new() };
     };

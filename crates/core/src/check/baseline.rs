@@ -1,8 +1,8 @@
 //! Compares a sweep with an earlier one, pair by pair. A trial's id stands for its configuration
 //! and seed, so the pairs are the rows of equal id. For each group there are three tests: whether
 //! more trials fail, whether more trials blow up (the exact test of McNemar), and whether those
-//! that blow up in both sweeps do so earlier (signed rank). Holm's method corrects each of them over
-//! the groups, so each raises a false alarm with a chance of at most alpha.
+//! that blow up in both sweeps do so earlier (signed rank). Holm's method corrects each of them
+//! over the groups, so each raises a false alarm with a chance of at most alpha.
 //!
 //! Trials of one seed share their random draws, so their pairs are not independent. The tests take
 //! the seeds as independent: all pairs of a seed change sides together (`random_signs`). Where a

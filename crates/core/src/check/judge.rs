@@ -1,6 +1,7 @@
 //! Compares what was measured with what was expected.
 
 use super::baseline::compare;
+use super::edges;
 use super::measure::{Estimate, SweepRows, measure};
 use super::roster::{Roster, TrialGroup};
 use super::run::{Occurrences, Run};
@@ -10,6 +11,7 @@ use crate::failure::counted;
 use crate::record::{self, Verdict};
 use crate::spec::Spec;
 use crate::spec::expect::{Bound, Expect, Tolerance};
+use crate::spec::metric::What;
 
 /// Judges the rows of a sweep. `earlier` has the rows of the baseline, if there is one.
 pub fn judge(spec: &Spec, rows: SweepRows<'_>, earlier: Option<&Run>) -> Gate {
@@ -18,7 +20,12 @@ pub fn judge(spec: &Spec, rows: SweepRows<'_>, earlier: Option<&Run>) -> Gate {
         trials: rows.roster.ids.len() as u64,
         whole: whole(rows.roster, rows.run),
         expectations: expects
-            .flat_map(|(expect, groups)| groups.iter().map(|group| expectation(expect, group, rows)))
+            .flat_map(|(expect, groups)| match expect.metric.what {
+                What::Edge(metric) => edges::cases(expect, metric, spec, rows.lines, &expected(expect.bound)),
+                What::Rate(_) | What::LrSensitivity | What::Aggregate(..) => {
+                    groups.iter().map(|group| expectation(expect, group, rows)).collect()
+                }
+            })
             .collect(),
         baseline: earlier.map(|earlier| compare(&spec.baseline, rows, earlier)),
     }
@@ -100,7 +107,7 @@ fn expectation(expect: &Expect, group: &TrialGroup, rows: SweepRows<'_>) -> Case
 }
 
 /// The value with as few digits as show that it is out of bounds.
-fn readable(value: f64, bound: Bound) -> String {
+pub(super) fn readable(value: f64, bound: Bound) -> String {
     let short = short(value);
     if short.parse().is_ok_and(|shown| bound.holds(shown)) { exact(value) } else { short }
 }

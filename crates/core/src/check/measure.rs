@@ -5,6 +5,7 @@ use super::aggregate::aggregate;
 use super::layers::{LayerCells, extent};
 use super::roster::{Dimensions, Roster};
 use super::run::Run;
+use crate::edge::follow::Line;
 use crate::record::is_recorded;
 use crate::spec::Spec;
 use crate::spec::metric::{Expr, Formula, Function, Metric, Rate, What};
@@ -35,12 +36,18 @@ pub struct Estimate {
     pub unrecorded: u64,
 }
 
+/// The estimate of what no trial has.
+const NOTHING: Estimate =
+    Estimate { value: None, interval: None, seeds: None, n: 0, empty: 0, nan: 0, recordable: 0, unrecorded: 0 };
+
 /// The rows of a sweep.
 #[derive(Clone, Copy)]
 pub struct SweepRows<'a> {
     pub roster: &'a Roster,
     pub run: &'a Run,
     pub layers: &'a LayerCells,
+    /// The lines of its edges.
+    pub lines: &'a [Line],
 }
 
 /// Measures a metric of the trials at these places of the grid.
@@ -48,6 +55,8 @@ pub fn measure(metric: &Metric, places: &[u32], rows: SweepRows<'_>) -> Estimate
     match &metric.what {
         What::Rate(rate) => measure_rate(*rate, places, rows),
         What::LrSensitivity => measure_sensitivity(places, rows),
+        // Trials have none: `judge` asks the lines of the edges.
+        What::Edge(_) => NOTHING,
         What::Aggregate(function, formula) => {
             let (mut values, mut empty) = (Vec::with_capacity(places.len()), 0);
             let observed = Observed::new(formula, rows);

@@ -4,12 +4,14 @@
 //!
 //! [`roster`] finds in the grid which trial belongs to which expectation and group. [`sheet`],
 //! [`run`], [`layers`] and [`sides`] read the rows, by the place of their trial in the grid.
-//! [`measure`] takes a metric of a group. [`judge`] and [`baseline`] make cases, which passed or
-//! have a finding, and [`text`], [`junit`] and [`github`] show them.
+//! [`edges`] follows the edges by the rows. [`measure`] takes a metric of a group. [`judge`] and
+//! [`baseline`] make cases, which passed or have a finding, and [`text`], [`junit`] and [`github`]
+//! show them.
 
 pub mod aggregate;
 pub mod apart;
 pub mod baseline;
+pub mod edges;
 pub mod github;
 pub mod judge;
 pub mod junit;

@@ -46,8 +46,8 @@ pub struct TrialGroup {
 }
 
 impl Roster {
-    /// Goes over the grid of a spec.
-    pub fn new(spec: &Spec) -> Roster {
+    /// Goes over the grid of a spec, and behind it over these points of its edges.
+    pub fn new(spec: &Spec, beside: &[u64]) -> Roster {
         let (mut ids, mut shapes, mut places) = (Vec::new(), Vec::new(), HashMap::new());
         let (mut clusters, mut seen) = (Vec::new(), Clusters::default());
         let mut expects: Vec<Grouping> = spec.expects.iter().map(|e| Grouping::new(&e.filter, &e.by)).collect();
@@ -57,7 +57,7 @@ impl Roster {
             spec.expects.iter().map(|expect| Coverage::new(&expect.filter)).collect();
         let asked = spec.expects.iter().any(|expect| expect.metric.what == What::LrSensitivity);
         let mut curves = asked.then(|| Curves::new(&spec.axes));
-        let mut trials = spec.grid().trials();
+        let mut trials = spec.grid().beside(beside).trials();
         while let Some((_, id, trial)) = trials.advance() {
             let place = ids.len() as u32;
             coverages.iter_mut().for_each(|covered| covered.see(&trial));
@@ -74,7 +74,7 @@ impl Roster {
             }
         }
         let expects = expects.into_iter().map(|groups| groups.all).collect();
-        let unmet = coverages.iter().flat_map(Coverage::unmet).chain(trials.unmet()).collect();
+        let unmet = coverages.iter().flat_map(Coverage::unmet).chain(trials.unmet(&spec.edges)).collect();
         let curves = curves.map(|curves| curves.of).unwrap_or_default();
         Roster { ids, shapes, clusters, curves, places, expects, baseline: baseline.all, unmet }
     }

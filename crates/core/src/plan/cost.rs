@@ -86,13 +86,13 @@ impl Passes {
         let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
         let fused =
             matches!(trial.network.activation(), None | Some(Activation::Linear | Activation::Relu | Activation::Tanh));
-        if trial.dtype.is_16_bit() {
+        if trial.numerics.numbers().passes().is_16_bit() {
             &NARROW
         } else if matches!(trial.network, Network::Gated { .. }) {
             &GATED
         } else if normed {
             &NORMED
-        } else if fused && trial.dtype == Dtype::Float32 {
+        } else if fused && trial.numerics.dtype() == Dtype::Float32 {
             &FUSED
         } else {
             &PLAIN
@@ -163,12 +163,14 @@ impl Cost {
         if let Some(bundle) = &trial.task.bundle {
             return Cost::of_bundle(trial, &bundle.step, &m, record);
         }
-        let slower = match trial.dtype {
+        let slower = match trial.numerics.numbers().passes() {
             Dtype::Float32 => 1.0,
             Dtype::Float64 => 2.0,
             // Most kernels convert these on the way in and out.
             Dtype::Bfloat16 | Dtype::Float16 => 4.0,
         };
+        // A twin in float32 runs every pass once more.
+        let slower = slower + m.twins;
         let passes = Passes::of(trial);
         let each = if m.is_recurrent { PRODUCTS_PER_RECURRENT_LAYER } else { PRODUCTS_PER_LAYER };
         let layers = m.depth * m.time;
@@ -235,7 +237,7 @@ impl Cost {
     /// The cost of a bundle's trial. Half of the nodes of a step belong to its forward pass, more
     /// or less.
     fn of_bundle(trial: &Trial, step: &StepSize, m: &Workload, record: &Record) -> Cost {
-        let slower = if trial.dtype == Dtype::Float64 { 2.0 } else { 1.0 };
+        let slower = if trial.numerics.dtype() == Dtype::Float64 { 2.0 } else { 1.0 };
         let pass = slower * 2.0 * step.multiplications as f64 / FLOPS_PER_SECOND
             + SECONDS_PER_MADE_BYTE * step.made_bytes as f64;
         let update = slower * SECONDS_PER_PARAMETER * (4.0 + m.moments) * m.parameters;

@@ -52,7 +52,7 @@ impl Footprint {
     /// The footprint of chunks of such trials, of which `record` is recorded.
     pub fn of(trial: &Trial, m: &Workload, record: &Record) -> Footprint {
         let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
-        let peak = if trial.dtype.is_16_bit() || normed { PEAK_WIDENED } else { PEAK };
+        let peak = if trial.numerics.numbers().passes().is_16_bit() || normed { PEAK_WIDENED } else { PEAK };
         let layers = (m.depth + 1.0) * m.time;
         // Rows stay with their trial until the end of the chunk. Then one trial after the other
         // becomes text.
@@ -94,7 +94,8 @@ impl Footprint {
             * m.evaluated()
             * (kept_per_unit * m.units_of(1.0) + m.numbers);
         Footprint {
-            per_lane: peak * m.working_set() + PLACE * m.batch,
+            // The activations of epoch 0 are kept where later ones are compared with them.
+            per_lane: peak * m.working_set() + PLACE * m.batch + m.compared_units(record) * m.bytes,
             per_trial: kept + late,
             per_seed,
             // The data is drawn before anything is differentiated twice, and text is made after all

@@ -25,6 +25,11 @@ pub struct Workload {
     pub units: f64,
     /// The arrays that the optimizer keeps beside the weights.
     pub moments: f64,
+    /// The arrays as large as the weights that mixed precision adds: a copy of the weights and of
+    /// their gradients in 16 bits, and the gradients of a twin in f32.
+    pub copies: f64,
+    /// The further passes of each step, which a twin in f32 makes.
+    pub twins: f64,
     /// The multiplications of matrix products in an update.
     pub update_products: f64,
     /// The numbers that an update makes and drops.
@@ -65,7 +70,8 @@ impl Workload {
         let (update_products, scratch) =
             if trial.optimizer.orthogonalizes() { orthogonalized(&trial.network, parameters) } else { (0.0, 0.0) };
         let batch = trial.batch as f64;
-        let bytes = match trial.dtype {
+        let numbers = trial.numerics.numbers();
+        let bytes = match numbers.optimizer() {
             Dtype::Float32 => 4.0,
             Dtype::Float64 => 8.0,
             Dtype::Bfloat16 | Dtype::Float16 => 2.0,
@@ -88,6 +94,9 @@ impl Workload {
             products,
             units,
             moments: f64::from(trial.optimizer.states()),
+            copies: f64::from(u8::from(numbers.optimizer() != numbers.passes()))
+                + f64::from(u8::from(numbers.has_twin())),
+            twins: f64::from(u8::from(numbers.has_twin())),
             update_products,
             scratch,
             bytes,
@@ -101,8 +110,8 @@ impl Workload {
     pub fn working_set(&self) -> f64 {
         // The sum of the gradients of several batches stands beside that of one.
         let gradients = if self.accumulated > 1.0 { 1.0 } else { 0.0 };
-        let of_weights = (3.0 + gradients + self.moments) * self.parameters + self.scratch;
-        self.bytes * (of_weights + 2.0 * self.units + self.batch * self.numbers)
+        let of_weights = (3.0 + gradients + self.moments + self.copies) * self.parameters + self.scratch;
+        self.bytes * (of_weights + (2.0 + 2.0 * self.twins) * self.units + self.batch * self.numbers)
     }
 
     /// How often data is drawn to be trained on.
@@ -120,11 +129,20 @@ impl Workload {
         if self.is_fresh { Task::EVALUATION_SAMPLES as f64 } else { self.samples }
     }
 
+    /// Whether every batch is all of the data, the same in every step.
+    fn is_full_batch(&self) -> bool {
+        self.batch == self.samples && !self.is_fresh
+    }
+
     /// The forward passes for the initial and the final loss. There are none where every batch is
     /// all of the data.
     pub fn evaluation_passes(&self) -> f64 {
-        let full = self.batch == self.samples && !self.is_fresh;
-        if full { 0.0 } else { 2.0 * (self.evaluated() / self.batch).ceil() }
+        if self.is_full_batch() { 0.0 } else { 2.0 * (self.evaluated() / self.batch).ceil() }
+    }
+
+    /// The units whose activations in epoch 0 are kept.
+    pub fn compared_units(&self, record: &Record) -> f64 {
+        if self.is_full_batch() && record.layers.at(0) { self.units } else { 0.0 }
     }
 
     /// The `units` of so many samples.

@@ -65,7 +65,7 @@ pub static VERDICT: [Column<Verdict>; 2] = [
 ];
 
 /// The columns behind the verdict. A lost trial has none of them.
-pub static MEASURED: [Column<Measured>; 48] = [
+pub static MEASURED: [Column<Measured>; 51] = [
     About {
         name: "epoch_diverged",
         unit: "epoch",
@@ -486,4 +486,32 @@ pub static MEASURED: [Column<Measured>; 48] = [
         ..PLAIN
     }
     .float(|measured| measured.clip_silenced),
+    About {
+        name: "loss_scale_final",
+        unit: "ratio",
+        text: "The loss scale after the last update; see below.",
+        empty: "where no loss is scaled",
+        ..PLAIN
+    }
+    .float(|measured| measured.loss_scale_final),
+    About {
+        name: "steps_skipped",
+        unit: "updates",
+        text: "The updates that a dynamic loss scale skipped, because some element of the gradient was not finite. Those that \
+               the axis `skip` skips are in `skipped_fraction`.",
+        empty: "without a dynamic loss scale",
+        is_reported: true,
+        ..PLAIN
+    }
+    .integer(|measured| measured.steps_skipped),
+    About {
+        name: "underflow_fraction",
+        unit: "share",
+        text: "The mean over the steps of the share of the elements of all weight matrices' gradients that are 0 in float16, \
+               and that are not 0 where the same pass, of the same weights and samples, runs in float32.",
+        empty: "where `precision` is not amp_float16: bfloat16 has the range of float32",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.underflow_fraction),
 ];

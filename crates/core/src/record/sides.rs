@@ -96,7 +96,7 @@ pub static EPOCH: [Column<EpochRow>; 9] = [
 ];
 
 /// The columns of `layers.csv`.
-pub static LAYER: [Column<LayerRow>; 7] = [
+pub static LAYER: [Column<LayerRow>; 8] = [
     About { name: "epoch", unit: "epoch", text: "The epoch; 0 is before any update.", is_key: true, ..PLAIN }
         .integer(|row| Some(row.epoch)),
     About {
@@ -146,10 +146,18 @@ pub static LAYER: [Column<LayerRow>; 7] = [
         ..PLAIN
     }
     .float(|row| Some(row.weight_norm)),
+    About {
+        name: "activation_change",
+        unit: "root mean square",
+        text: "The root mean square of what the layer hands on minus what it handed on in epoch 0, over batch and width.",
+        empty: "unless every batch is all of the data, the same in every epoch, and epoch 0 is recorded",
+        ..PLAIN
+    }
+    .float(|row| row.activation_change),
 ];
 
 /// The columns of `steps.csv`.
-pub static STEP: [Column<StepRow>; 5] = [
+pub static STEP: [Column<StepRow>; 6] = [
     About { name: "step", unit: "updates", text: "The updates that were done before the step.", is_key: true, ..PLAIN }
         .integer(|row| Some(row.step)),
     About { name: "loss", unit: "loss", text: "The step loss.", ..PLAIN }.float(|row| Some(row.loss)),
@@ -157,6 +165,7 @@ pub static STEP: [Column<StepRow>; 5] = [
         name: "grad_norm",
         unit: "norm",
         text: "The gradient norm: L2 over all parameters, before clipping.",
+        empty: "where the gradient overflowed at a dynamic loss scale above 1, and of a program that does not say it",
         ..PLAIN
     }
     .float(|row| row.grad_norm),
@@ -170,4 +179,12 @@ pub static STEP: [Column<StepRow>; 5] = [
         ..PLAIN
     }
     .float(|row| row.update_norm),
+    About {
+        name: "loss_scale",
+        unit: "ratio",
+        text: "What the loss was multiplied with before the backward pass.",
+        empty: "where no loss is scaled",
+        ..PLAIN
+    }
+    .float(|row| row.loss_scale),
 ];

@@ -6,6 +6,7 @@ use super::block::{Axes, AxisKey, AxisSetting};
 use super::bundle::{self, KnownBundle};
 use super::dial::{self, Cell, Dial};
 use super::held;
+use super::pairs;
 use super::report::Problems;
 use super::source::Span;
 use super::task::TaskDraft;
@@ -49,7 +50,7 @@ impl View<'_> {
         Some(values)
     }
 
-    fn default(&self, id: Id) -> Option<Vec<Value>> {
+    pub fn default(&self, id: Id) -> Option<Vec<Value>> {
         match id.axis().default {
             _ if self.of_program => Some(Vec::new()),
             Default::Is(value) => Some(vec![value]),
@@ -242,8 +243,9 @@ pub fn check(view: &View, bundles: &[KnownBundle], problems: &mut Problems) {
     recurrent(view, problems);
     scale(view, problems);
     held::check(view, bundles, problems);
+    mixed(view, problems);
     threshold(view, problems);
-    updates(view, problems);
+    pairs::check(view, problems);
     divided(view, problems);
 }
 
@@ -303,6 +305,39 @@ fn stored(view: &View, problems: &mut Problems) {
     if view.names_parameters {
         let message = "`init_parameters` names parameters of a bundle, and this block trains none";
         problems.add(view.span, message, "leave it out: in a built-in net `init` is for all weights");
+    }
+}
+
+/// Reports mixed precision that is not built: under a program, whose numbers are its own business,
+/// and where `torch.autocast` mixes float32 into the 16-bit passes themselves.
+fn mixed(view: &View, problems: &mut Problems) {
+    if view.of_program {
+        for id in [Id::Precision, Id::LossScale, Id::GrowthInterval] {
+            if view.given(id).is_some() {
+                let message = format!("`{}` is for built-in networks: a program chooses its own numbers", id.name());
+                problems.add(view.place(id), message, "declare an axis of your own in [program], under another name");
+            }
+        }
+        return;
+    }
+    let Some(&autocast) = ["amp_float16", "amp_bfloat16"].iter().find(|name| view.can_be(Id::Precision, name)) else {
+        return;
+    };
+    let is_true = |id: Id| view.values(id).is_some_and(|values| values.contains(&Value::Boolean(true)));
+    let whats = [
+        (view.can_be(Id::Network, "gru"), "network = \"gru\"", "the state of a gru"),
+        (
+            is_true(Id::Residual) && is_true(Id::Rezero),
+            "rezero = true",
+            "the sums of residual layers with a learned scalar",
+        ),
+    ];
+    for (_, what, keeps) in whats.into_iter().filter(|(given, ..)| *given) {
+        let message = format!("precision = \"{autocast}\" is not built for {what}");
+        let hint = format!(
+            "PyTorch's autocast keeps {keeps} in float32 on a CPU; take bfloat16_master, or a block of its own"
+        );
+        problems.add(view.place(Id::Precision), message, hint);
     }
 }
 
@@ -380,29 +415,6 @@ fn threshold(view: &View, problems: &mut Problems) {
         && view.values(Id::ClipThreshold).is_some_and(|v| v.iter().any(beyond))
     {
         problems.push(view.place(Id::ClipThreshold), dial::no_percentile());
-    }
-}
-
-/// Reports a clip of updates under an optimizer that keeps no mean of squares. Where both axes
-/// stand in one dial, they are taken row by row.
-fn updates(view: &View, problems: &mut Problems) {
-    let is_update = |value: &Value| *value == Value::Text("update");
-    let is_adam = |value: &Value| matches!(value, Value::Text("adam" | "adamw"));
-    let others = match view.given(Id::Clip) {
-        Some(given) if given.dial.axes().contains(&Id::Optimizer) => {
-            let [clips, optimizers] = [Id::Clip, Id::Optimizer].map(|id| given.dial.cells(id));
-            let value = |cell: Option<Cell>| cell.map(|cell| cell.value);
-            let mut rows = clips.into_iter().map(value).zip(optimizers.into_iter().map(value));
-            rows.any(|(clip, optimizer)| clip.is_some_and(|v| is_update(&v)) && !optimizer.is_some_and(|v| is_adam(&v)))
-        }
-        Some(_) | None => {
-            view.can_be(Id::Clip, "update") && view.values(Id::Optimizer).is_some_and(|v| !v.iter().all(is_adam))
-        }
-    };
-    if others {
-        let hint = "the other optimizers keep no corrected mean of squares to measure an update by; put clip = \"update(1.0)\" \
-                    in a block of adam and adamw alone";
-        problems.add(view.place(Id::Clip), "`clip` update needs the `optimizer` adam or adamw", hint);
     }
 }
 

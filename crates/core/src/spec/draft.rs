@@ -1,7 +1,7 @@
 //! `[base]` and `[[grid]]` as they are read. Each block has what it takes from the base and from
 //! the top of the spec. It was not checked as a whole yet.
 
-use super::block::{self, Axes};
+use super::block::{self, Axes, AxisSetting};
 use super::check::View;
 use super::data::Sources;
 use super::dial::LISTED;
@@ -11,7 +11,7 @@ use super::settings::{self, Seeds};
 use super::source::{Entry, Node, Raw, Span};
 use super::task::{self, TaskDraft};
 use super::variant::Table;
-use crate::axis::AxisSet;
+use crate::axis::{AxisSet, Id};
 use crate::trial::Budget;
 use std::collections::HashMap;
 
@@ -158,71 +158,119 @@ fn unknown_axis(entry: &Entry, key: &str, more: &[&'static str], known: &AxisSet
 /// The most values that the lists of all blocks may have.
 const MOST_LISTED: u64 = 4 * LISTED;
 
-/// Reads the blocks, which are the `tables` of `[[grid]]` and those that the variants make of them.
-/// `global` has the settings at the top of the spec.
-#[expect(clippy::too_many_arguments, reason = "they are the parts of a spec, which are read into different places")]
-pub fn drafts(
-    grid: &Node,
-    tables: &[Table<'_>],
-    base: &Axes,
-    global: &Settings,
-    known: &AxisSet,
-    plans: &mut Vec<TaskDraft>,
-    open: Sources,
-    problems: &mut Problems,
-) -> Vec<Draft> {
-    let (mut drafts, mut listed) = (Vec::new(), 0);
-    // A block and its variants share a task, whose file is read once.
-    let mut tasks: HashMap<usize, Setting<usize>> = HashMap::new();
-    for Table { span, entries } in tables {
-        let (own, others) = block::axes(entries, known, problems);
+/// What an edge is over, which is an axis of its block.
+pub enum Over {
+    /// The block is none of an edge.
+    Nothing,
+    Is(AxisSetting),
+    /// It was given with a mistake, and is probably this axis.
+    Broken(Id),
+}
+
+/// What every block is read with.
+pub struct DraftReader<'a> {
+    pub base: &'a Axes,
+    /// The settings at the top of the spec.
+    pub global: &'a Settings,
+    pub known: &'a AxisSet,
+    pub plans: &'a mut Vec<TaskDraft>,
+    pub open: Sources<'a>,
+    /// The number of values in the lists of the blocks that were read.
+    pub listed: u64,
+    /// The tasks of blocks that were read, by their places. A block and its variants share a task,
+    /// whose file is read once.
+    pub tasks: HashMap<usize, Setting<usize>>,
+}
+
+impl DraftReader<'_> {
+    /// Reads a block. `more` are keys that it may have beside those of a `[[grid]]`, which were
+    /// read before, and `over` is an axis that they set. It is `None` if the lists of all blocks
+    /// have too many values.
+    pub fn draft(
+        &mut self,
+        span: Span,
+        entries: &[Entry],
+        more: &[&'static str],
+        over: Over,
+        problems: &mut Problems,
+    ) -> Option<Draft> {
+        let (mut own, others) = block::axes(entries, self.known, problems);
         let mut settings = Settings::default();
         for entry in others {
             match entry.key.as_str() {
-                "label" => settings.label = problems.keep(&entry.value.span, label(&entry.value)).unwrap_or_default(),
+                "label" => {
+                    settings.label = problems.keep(&entry.value.span, label("label", &entry.value)).unwrap_or_default();
+                }
                 key if key == INIT_PARAMETERS.name => {
                     let patterns = problems.keep(&entry.value.span, settings::patterns(&entry.value));
                     settings.init_parameters = patterns.map(|patterns| (patterns, entry.value.span.clone()));
                 }
-                "task" if tasks.contains_key(&entry.value.span.start) => {
-                    settings.task = tasks[&entry.value.span.start].clone();
+                "task" if self.tasks.contains_key(&entry.value.span.start) => {
+                    settings.task = self.tasks[&entry.value.span.start].clone();
                 }
-                _ if setting(&mut settings, entry, plans, open, problems) => {
+                _ if setting(&mut settings, entry, self.plans, self.open, problems) => {
                     if entry.key == "task" {
-                        tasks.insert(entry.value.span.start, settings.task.clone());
+                        self.tasks.insert(entry.value.span.start, settings.task.clone());
                     }
                 }
-                key => unknown_axis(entry, key, &key::names(&key::BLOCK), known, problems),
+                key => {
+                    let names: Vec<&str> = key::names(&key::BLOCK).into_iter().chain(more.iter().copied()).collect();
+                    unknown_axis(entry, key, &names, self.known, problems);
+                }
             }
         }
-        let has_own_task = !settings.task.is_missing();
-        settings.budget = settings.budget.or(&global.budget);
-        settings.seeds = settings.seeds.or(&global.seeds);
-        settings.task = settings.task.or(&global.task);
-        listed += base.listed() + own.listed();
-        if listed > MOST_LISTED {
-            let message = format!("the lists of all blocks have more than {MOST_LISTED} values");
-            problems.add(span, message, "those of [base] count in every block; take ranges, or several specs");
-            break;
+        let (over, id) = match over {
+            Over::Nothing => (None, None),
+            Over::Broken(id) => {
+                own.broken.push(id);
+                (None, None)
+            }
+            Over::Is(over) => {
+                let id = over.keys[0].axis.id;
+                (Some(over), Some(id))
+            }
+        };
+        if let Some((over, id)) = over.zip(id) {
+            if let Some(twice) = own.given.iter().find(|given| given.dial.axes().contains(&id)) {
+                let message = format!("`{}` is given twice: here and as what the edge is over", id.name());
+                problems.add(&twice.keys[0].key_span, message, "leave it out here");
+            }
+            own.given.push(over);
         }
-        drafts.push(Draft {
-            axes: own.over(base, known),
-            span: span.clone(),
-            own,
-            settings,
-            of_program: known.of_program,
-            has_own_task,
-        });
+        let has_own_task = !settings.task.is_missing();
+        settings.budget = settings.budget.or(&self.global.budget);
+        settings.seeds = settings.seeds.or(&self.global.seeds);
+        settings.task = settings.task.or(&self.global.task);
+        self.listed += self.base.listed() + own.listed();
+        if self.listed > MOST_LISTED {
+            let message = format!("the lists of all blocks have more than {MOST_LISTED} values");
+            problems.add(&span, message, "those of [base] count in every block; take ranges, or several specs");
+            return None;
+        }
+        let mut axes = own.over(self.base, self.known);
+        // What an edge is over is innermost.
+        if let Some(at) = id.and_then(|id| axes.given.iter().position(|given| given.dial.axes() == [id])) {
+            axes.given[at..].rotate_left(1);
+        }
+        Some(Draft { axes, span, own, settings, of_program: self.known.of_program, has_own_task })
+    }
+}
+
+/// Reads the blocks, which are the `tables` of `[[grid]]` and those that the variants make of them.
+pub fn drafts(grid: &Node, tables: &[Table<'_>], reader: &mut DraftReader<'_>, problems: &mut Problems) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for Table { span, entries } in tables {
+        let Some(draft) = reader.draft(span.clone(), entries, &[], Over::Nothing, problems) else { break };
+        drafts.push(draft);
     }
     if drafts.is_empty() && problems.is_empty() {
         problems.add(&grid.span, "the grid has no blocks", "write [[grid]] and its axes below it");
     }
-    missing(&drafts, known, problems);
     drafts
 }
 
 /// Reports what neither the top of the spec nor a block says, at the first block that lacks it.
-fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
+pub fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
     if let Some(draft) = drafts.iter().find(|draft| draft.settings.budget.is_missing()) {
         let hint = "write epochs = 100 (or steps) at the top of the spec or here";
         problems.add(&draft.span, "this block has no `epochs`", hint);
@@ -237,16 +285,17 @@ fn missing(drafts: &[Draft], known: &AxisSet, problems: &mut Problems) {
 /// The most bytes of a label, which stands in every row of its block.
 pub const LONGEST_LABEL: usize = 1000;
 
-/// Reads a label.
-pub fn label(node: &Node) -> Result<String, Mistake> {
+/// Reads a line of text that stands in rows.
+pub fn label(key: &str, node: &Node) -> Result<String, Mistake> {
     match node.raw.text() {
         Some(text) if text.chars().any(char::is_control) || text.len() > LONGEST_LABEL => Err(Mistake::new(
-            format!("the label `{}` is not one plain line of at most {LONGEST_LABEL} bytes", excerpt(text)),
-            "it becomes a cell of runs.csv",
+            format!("the {key} `{}` is not one plain line of at most {LONGEST_LABEL} bytes", excerpt(text)),
+            "it becomes a cell of a CSV file",
         )),
         Some(text) => Ok(text.to_owned()),
         None => {
-            Err(Mistake::kind("label", node.raw.kind(), "a string", "label = \"a name for the rows of this block\""))
+            let hint = format!("{key} = \"a name for these rows\"");
+            Err(Mistake::kind(key, node.raw.kind(), "a string", hint))
         }
     }
 }

@@ -1,10 +1,11 @@
 //! `[[expect]]` and `[baseline]`: what `check` compares a finished sweep with. They are read with
 //! the rest of the spec, so that a sweep refuses a broken expectation before it trains anything.
 
+use super::edge::Edge;
 use super::filter::{Attribute, Filter};
 use super::formula;
 use super::key;
-use super::metric::Metric;
+use super::metric::{Metric, What};
 use super::report::{Mistake, Problems};
 use super::settings::{few, table};
 use super::source::{Entry, Node, Raw, Span};
@@ -16,6 +17,8 @@ pub struct Expect {
     /// The name, or the metric where the spec gives no name.
     pub name: String,
     pub filter: Filter,
+    /// The name of the edge that it is about; `None` for all of them.
+    pub edge: Option<String>,
     /// The expectation must hold in every group of trials that agree in these attributes.
     pub by: Vec<Attribute>,
     pub metric: Metric,
@@ -100,6 +103,7 @@ fn expect(item: &Node, known: &AxisSet, problems: &mut Problems) -> Option<Expec
     let by = find("by").map(|entry| columns(&entry.value, known, problems)).unwrap_or_default();
     let filter = find("where").map(|entry| filter(&entry.value, known, problems)).unwrap_or_default();
     let name = find("name").and_then(|entry| string(entry, problems));
+    let edge = find("edge").and_then(|entry| string(entry, problems));
     let bound = bound(item, entries, problems);
     let Some(entry) = find("metric") else {
         if matches!(item.raw, Raw::Table(_)) {
@@ -111,12 +115,52 @@ fn expect(item: &Node, known: &AxisSet, problems: &mut Problems) -> Option<Expec
     Some(Expect {
         name: name.unwrap_or_else(|| metric.text.clone()),
         filter,
+        edge,
         by,
         metric,
         bound: bound?,
         span: item.span.clone(),
         where_span: find("where").map_or(item.span.clone(), |entry| entry.value.span.clone()),
     })
+}
+
+/// Reports what expectations say of edges that the spec does not have.
+pub fn check_edges(expects: &[Expect], edges: &[Edge], problems: &mut Problems) {
+    let names: Vec<&str> = edges.iter().map(|edge| edge.name.as_str()).collect();
+    for expect in expects {
+        let mut wrong = |message: String, hint: String| problems.add(&expect.span, message, hint);
+        let What::Edge(metric) = expect.metric.what else {
+            if expect.edge.is_some() {
+                let hint = "the metrics of an edge are edge.safe_up_to, edge.dead_from, edge.low, edge.high and edge.reentrant";
+                wrong("`edge` stands beside a metric that is not of an edge".to_owned(), hint.to_owned());
+            }
+            continue;
+        };
+        let is_meant = |edge: &&Edge| expect.edge.as_ref().is_none_or(|name| edge.name == *name);
+        let meant: Vec<&Edge> = edges.iter().filter(is_meant).collect();
+        if meant.is_empty() {
+            let known = if names.is_empty() {
+                "write [[edge]]".to_owned()
+            } else {
+                format!("known here: {}", names.join(", "))
+            };
+            wrong("this [[expect]] is about an edge that the spec does not have".to_owned(), known);
+        } else if let Some(share) = metric.share().filter(|share| !meant.iter().any(|edge| edge.shares.contains(share)))
+        {
+            wrong(
+                format!("no edge has a bracket of the share {share}"),
+                "add it to `share` of the [[edge]]".to_owned(),
+            );
+        }
+        if !expect.by.is_empty() {
+            let hint = "an edge is judged line by line: leave `by` out, and choose lines with `where`";
+            wrong("`by` stands beside a metric of an edge".to_owned(), hint.to_owned());
+        }
+        if let Some(column) = expect.filter.columns().find(|column| meant.iter().any(|edge| edge.is_along(column))) {
+            let message = format!("`{}` is no value of a whole line, so it cannot choose one", column.name());
+            wrong(message, "`where` chooses lines by the axes of `by`".to_owned());
+        }
+    }
 }
 
 fn string(entry: &Entry, problems: &mut Problems) -> Option<String> {
@@ -156,7 +200,7 @@ fn filter(node: &Node, known: &AxisSet, problems: &mut Problems) -> Filter {
 }
 
 /// Reads the value of `by`.
-fn columns(node: &Node, known: &AxisSet, problems: &mut Problems) -> Vec<Attribute> {
+pub fn columns(node: &Node, known: &AxisSet, problems: &mut Problems) -> Vec<Attribute> {
     let hint = "for example by = [\"depth\"]";
     let Raw::List(items) = &node.raw else {
         problems.push(&node.span, Mistake::kind("by", node.raw.kind(), "a list of axes", hint));

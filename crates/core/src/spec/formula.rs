@@ -2,7 +2,8 @@
 //! mistake knows the bytes where it is. The first mistake ends the reading.
 
 use super::metric::{
-    Expr, Formula, Function, IndexRange, LR_SENSITIVITY, LayerTerm, Metric, Operator, RangeEnd, Rate, Unary, What,
+    EdgeMetric, Expr, Formula, Function, IndexRange, LR_SENSITIVITY, LayerTerm, Metric, Operator, RangeEnd, Rate,
+    Unary, What,
 };
 use super::report::{Mistake, excerpt};
 use super::source::Span;
@@ -40,13 +41,68 @@ pub fn metric(text: &str, axes: &AxisSet) -> Result<Metric, (Span, Mistake)> {
     what(text, axes).map(|what| Metric { text: line(), what })
 }
 
-fn what(text: &str, axes: &AxisSet) -> Result<What, Wrong> {
-    if text.len() > LONGEST {
-        let message = format!("this metric has {} characters", text.len());
-        return Err((0..text.len(), Mistake::new(message, format!("it may have {LONGEST}"))));
+/// Two formulas over columns of `runs.csv` that are compared, and the names of these columns.
+pub type Comparison = ((Operator, Expr, Expr), Vec<&'static str>);
+
+/// Reads a comparison, such as `loss_final > 0.5`.
+///
+/// # Errors
+/// The first mistake, and its place in `text`.
+pub fn comparison(text: &str, axes: &AxisSet) -> Result<Comparison, (Span, Mistake)> {
+    let mut reader = Parser::new(text, axes)?;
+    let root = reader.sum(0)?;
+    reader.end()?;
+    let all = 0..text.len();
+    let compared = match root {
+        Expr::Operate(operator @ (Operator::Less | Operator::Greater), left, right) => (operator, *left, *right),
+        _ => {
+            let hint = "write a bound, for example loss_final > 0.5";
+            return Err((all, Mistake::new("this compares nothing", hint)));
+        }
+    };
+    if !reader.formula.layers.is_empty() {
+        return Err((all, Mistake::new("an event reads columns of runs.csv alone", "leave the layers out")));
     }
-    let formula = Formula { root: Expr::Number(0.0), columns: Vec::new(), layers: Vec::new() };
-    let mut reader = Parser { text, axes, tokens: tokens(text)?, at: 0, formula };
+    if reader.formula.columns.is_empty() {
+        return Err((all, Mistake::new("this reads no column", "for example loss_final > 0.5")));
+    }
+    Ok((compared, reader.formula.columns))
+}
+
+/// Reads what stands behind `edge.` in a metric; `start` is where it begins.
+fn edge(text: &str, start: usize) -> Result<What, Wrong> {
+    let wrong = |mistake| Err((start..start + text.len(), mistake));
+    let (name, share) = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+        Some((name, share)) => (name.trim(), Some(share)),
+        None => (text, None),
+    };
+    let share = match share.map(|share| share.trim().parse::<f64>()) {
+        None => None,
+        Some(Ok(share)) => Some(share),
+        Some(Err(_)) => return wrong(Mistake::new("this share is not a number", "for example edge.low(0.5)")),
+    };
+    match (name, share) {
+        ("safe_up_to", None) => Ok(What::Edge(EdgeMetric::SafeUpTo)),
+        ("dead_from", None) => Ok(What::Edge(EdgeMetric::DeadFrom)),
+        ("reentrant", None) => Ok(What::Edge(EdgeMetric::Reentrant)),
+        ("low", Some(share)) => Ok(What::Edge(EdgeMetric::Low(share))),
+        ("high", Some(share)) => Ok(What::Edge(EdgeMetric::High(share))),
+        ("low" | "high", None) => wrong(Mistake::new(
+            format!("`edge.{name}` does not say of which share"),
+            format!("for example edge.{name}(0.5)"),
+        )),
+        _ => {
+            let message = format!("an edge has no metric `{}`", excerpt(text));
+            wrong(Mistake::unknown(message, name, &["safe_up_to", "dead_from", "low", "high", "reentrant"]))
+        }
+    }
+}
+
+fn what(text: &str, axes: &AxisSet) -> Result<What, Wrong> {
+    if let Some(rest) = text.trim().strip_prefix("edge.") {
+        return edge(rest, text.find("edge.").unwrap_or(0) + "edge.".len());
+    }
+    let mut reader = Parser::new(text, axes)?;
     let (span, first) = reader.next();
     let Token::Name(name) = first else {
         let message = if text.trim().is_empty() { "this metric is empty" } else { "a metric begins with a name" };
@@ -146,6 +202,15 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
+    fn new(text: &'a str, axes: &'a AxisSet) -> Result<Parser<'a>, Wrong> {
+        if text.len() > LONGEST {
+            let message = format!("this metric has {} characters", text.len());
+            return Err((0..text.len(), Mistake::new(message, format!("it may have {LONGEST}"))));
+        }
+        let formula = Formula { root: Expr::Number(0.0), columns: Vec::new(), layers: Vec::new() };
+        Ok(Parser { text, axes, tokens: tokens(text)?, at: 0, formula })
+    }
+
     fn peek(&self) -> (Span, Token<'a>) {
         let end = self.text.len();
         self.tokens.get(self.at).cloned().unwrap_or((end..end, Token::End))

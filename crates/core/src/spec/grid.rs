@@ -4,6 +4,7 @@
 
 use super::block::Block;
 use super::dial::{Dial, NOTHING_SET};
+use super::edge::Edge;
 use super::filter::{Attribute, Filter};
 use super::resolve;
 use super::unmet::{Coverage, Unmet};
@@ -16,22 +17,32 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Copy)]
 pub struct Grid<'a> {
     blocks: &'a [Block],
-    excludes: &'a [Filter],
+    /// How many of the blocks, the first ones, are trained as a whole. The others are of edges.
+    whole: usize,
+    pub(super) excludes: &'a [Filter],
+    /// The points of edges that come behind those of the whole blocks.
+    beside: &'a [u64],
 }
 
 impl<'a> Grid<'a> {
-    pub(super) fn new(blocks: &'a [Block], excludes: &'a [Filter]) -> Grid<'a> {
-        Grid { blocks, excludes }
+    /// The grid of these blocks, of which the last `edges` are those of edges.
+    pub(super) fn new(blocks: &'a [Block], edges: usize, excludes: &'a [Filter]) -> Grid<'a> {
+        Grid { blocks, whole: blocks.len() - edges, excludes, beside: &[] }
+    }
+
+    /// The grid with these points of its edges behind its own.
+    pub fn beside(self, points: &'a [u64]) -> Grid<'a> {
+        Grid { beside: points, ..self }
     }
 
     /// The size of the product, before equal trials are merged and excluded ones dropped. It takes
-    /// no memory and no time.
+    /// no memory and no time. Edges do not count.
     pub fn points(&self) -> u128 {
         let size = |block: &Block| {
             let dials = block.dials.iter().map(|dial| u128::from(dial.len()));
             dials.fold(u128::from(block.seeds.len()), u128::saturating_mul)
         };
-        self.blocks.iter().map(size).fold(0, u128::saturating_add)
+        self.blocks[..self.whole].iter().map(size).fold(0, u128::saturating_add)
     }
 
     /// The trial at a point, which is below `points`.
@@ -83,11 +94,13 @@ impl<'a> Grid<'a> {
         labels.is_sorted_by(|a, b| a < b) && !axes().any(|id| *id == Id::DataSeed)
     }
 
-    /// Every trial in order. The ids are remembered only where two points could be the same trial.
+    /// Every trial in order, those of edges last. The ids are remembered only where two points
+    /// could be the same trial.
     pub fn trials(&self) -> Trials<'a> {
-        let distinct = self.blocks.iter().all(|block| block.distinct);
+        let distinct = self.beside.is_empty() && self.blocks[..self.whole].iter().all(|block| block.distinct);
         Trials {
             walk: Walk { grid: *self, block: 0, cursor: None, points: 0 },
+            beside: self.beside.iter(),
             seen: (!distinct).then(HashMap::new),
             collision: None,
             excludes: self.excludes.iter().map(Coverage::new).collect(),
@@ -124,7 +137,7 @@ impl<'a> Grid<'a> {
         values
     }
 
-    fn is_excluded(&self, trial: &Trial) -> bool {
+    pub(super) fn is_excluded(&self, trial: &Trial) -> bool {
         self.excludes.iter().any(|exclude| exclude.matches(trial))
     }
 }
@@ -133,6 +146,8 @@ impl<'a> Grid<'a> {
 #[derive(Debug)]
 pub struct Trials<'a> {
     walk: Walk<'a>,
+    /// The points of edges that did not come yet.
+    beside: std::slice::Iter<'a, u64>,
     /// The ids that came, each with further bits of its hash. It is `None` if no two points can be
     /// the same trial.
     seen: Option<HashMap<TrialId, u64>>,
@@ -217,7 +232,7 @@ impl Walk<'_> {
     /// that stands at its configuration.
     fn next(&mut self) -> Option<(Trial, &Cursor)> {
         loop {
-            let block = self.grid.blocks.get(self.block)?;
+            let block = self.grid.blocks[..self.grid.whole].get(self.block)?;
             let mut cursor = self.cursor.take().unwrap_or_else(|| Box::new(Cursor::nth(block, 0)));
             if cursor.seed < block.seeds.len() {
                 let trial = cursor.trial(block.seeds.at(cursor.seed));
@@ -245,8 +260,16 @@ impl Trials<'_> {
         self.collision
     }
 
-    /// The values of the excludes that no trial has of those that `advance` has passed.
-    pub fn unmet(&self) -> Vec<Unmet> {
+    /// The values of the excludes that no trial has of those that `advance` has passed, nor any
+    /// line of these edges.
+    pub fn unmet(&mut self, edges: &[Edge]) -> Vec<Unmet> {
+        if !self.excludes.is_empty() {
+            let grid = self.walk.grid;
+            let firsts = edges.iter().flat_map(|edge| (0..edge.combinations).map(|line| edge.points(line, 0).start));
+            for trial in firsts.map(|point| grid.at(point)) {
+                self.excludes.iter_mut().for_each(|exclude| exclude.see(&trial));
+            }
+        }
         self.excludes.iter().flat_map(Coverage::unmet).collect()
     }
 
@@ -254,13 +277,29 @@ impl Trials<'_> {
     pub fn advance(&mut self) -> Option<(u64, TrialId, Trial)> {
         loop {
             let grid = self.walk.grid;
-            let (trial, cursor) = self.walk.next()?;
+            let Some((trial, cursor)) = self.walk.next() else { return self.next_beside() };
             self.excludes.iter_mut().for_each(|exclude| exclude.see(&trial));
             if grid.is_excluded(&trial) {
                 continue;
             }
             let (id, more) = cursor.digest(&trial);
             let point = self.walk.points - 1;
+            match self.seen.as_mut().and_then(|seen| seen.insert(id, more)) {
+                None => return Some((point, id, trial)),
+                Some(earlier) if earlier == more => {}
+                Some(_) => self.collision = self.collision.or(Some(point)),
+            }
+        }
+    }
+}
+
+impl Trials<'_> {
+    /// The next trial of an edge that did not come before.
+    fn next_beside(&mut self) -> Option<(u64, TrialId, Trial)> {
+        loop {
+            let point = *self.beside.next()?;
+            let trial = self.walk.grid.at(point);
+            let (id, more) = trial.digest();
             match self.seen.as_mut().and_then(|seen| seen.insert(id, more)) {
                 None => return Some((point, id, trial)),
                 Some(earlier) if earlier == more => {}

@@ -61,6 +61,13 @@ pub fn check(view: &View, bundles: &[KnownBundle], problems: &mut Problems) {
             }
         }
     }
+    // Under autocast the inputs are rounded to 16 bits, and the targets are not.
+    if let Some(plan) = view.task
+        && view.can_be(Id::Precision, "amp_float16")
+        && let Some((span, mistake)) = plan.beyond(Dtype::Float16, false)
+    {
+        problems.push(span, mistake);
+    }
     for id in [Id::Lr, Id::LrOutput, Id::WeightDecay, Id::Eps] {
         let broken = pairs(view, id, &dtypes).into_iter().find_map(|(x, dtype)| {
             let (factor, dtype) = taken(view, id, dtype);

@@ -79,6 +79,14 @@ pub enum Takes {
     Divisor,
     /// A list of texts, at least one.
     Texts,
+    /// Tables with the keys of `EDGE`, of axes and of the keys of `BLOCK`.
+    Edges,
+    /// A table with the keys of `OVER`.
+    Over,
+    /// The name of an event or of an outcome, or a comparison of two formulas.
+    Event,
+    /// A list of shares of the seeds, at least one.
+    Shares,
     /// A table of names and kinds of axes.
     Declared,
     /// The pixels along both sides of a map, or a pair of them.
@@ -152,7 +160,7 @@ const SEEDS: Key = usual(
 const TASK: Key = key("task", Takes::Task, "What is learned: a table with a `kind` and the keys of that kind.");
 
 /// The keys at the top of the spec.
-pub const TOP: [Key; 15] = [
+pub const TOP: [Key; 16] = [
     required(key(
         "name",
         Takes::Name,
@@ -163,11 +171,16 @@ pub const TOP: [Key; 15] = [
     SEEDS,
     TASK,
     key("base", Takes::Axes, "The defaults of every trial: any axis may stand here, and a block may set it anew."),
-    required(key(
+    key(
         "grid",
         Takes::Blocks,
-        "A block of trials: the product of its lists. Several blocks are concatenated. A block may have a task, epochs and seeds of its own.",
-    )),
+        "A block of trials: the product of its lists. Several blocks are concatenated. A block may have a task, epochs and seeds of its own. A spec has a [[grid]], an [[edge]] or both.",
+    ),
+    key(
+        "edge",
+        Takes::Edges,
+        "A search along one axis for where an event begins, such as the largest learning rate that does not blow up. It has the other axes, a task, epochs and seeds as a [[grid]] has them: docs/edges.md.",
+    ),
     key(
         "variant",
         Takes::Variants,
@@ -203,7 +216,7 @@ pub const MOST_MARGIN: i64 = 64;
 pub const MOST_FRAMES: i64 = 1000;
 
 /// The keys at the top of a spec that no map can have.
-pub const WITHOUT_MAP: [&str; 5] = ["variant", "exclude", "record", "expect", "baseline"];
+pub const WITHOUT_MAP: [&str; 6] = ["edge", "variant", "exclude", "record", "expect", "baseline"];
 
 /// The keys of `[map]`.
 pub const MAP: [Key; 7] = [
@@ -280,6 +293,57 @@ pub const BLOCK: [Key; 6] = [
     INIT_PARAMETERS,
 ];
 
+/// The keys of an `[[edge]]`, beside its axes and the keys of `BLOCK`.
+pub const EDGE: [Key; 5] = [
+    required(key(
+        "name",
+        Takes::Label,
+        "The name of the edge, which is its own in the spec: the column `edge` of `edges.csv`.",
+    )),
+    required(key("over", Takes::Over, "The axis along which the event is looked for, its window and the resolution.")),
+    key(
+        "by",
+        Takes::Columns,
+        "One edge is looked for in each combination of these axes, which are columns of `edges.csv`. Every axis that varies in the edge must be among them. The default is those that vary.",
+    ),
+    usual(
+        key(
+            "event",
+            Takes::Event,
+            "What begins at the edge: \"blew_up\" (diverged or nonfinite), \"failed\" (what `failure_rate` counts), an outcome such as \"converged\", or a comparison over columns of `runs.csv` such as \"loss_final > 0.5\". A NaN or an empty cell in a comparison counts as the event.",
+        ),
+        Value::Text("blew_up"),
+    ),
+    key(
+        "share",
+        Takes::Shares,
+        "The shares of the seeds for which a bracket is found, each above 0 and at most 1. The default is [0.5].",
+    ),
+];
+
+/// The keys of the `over` of an edge.
+pub const OVER: [Key; 5] = [
+    required(key("axis", Takes::Divisor, "A numeric axis.")),
+    key("log", Takes::Ends, "The two ends of the window, whose values have equal ratios. Both are above 0."),
+    key("linear", Takes::Ends, "The two ends of the window, whose values have equal distances."),
+    required(key(
+        "resolution",
+        ABOVE_ZERO,
+        "How near the two ends of a bracket come to each other: the ratio of two neighbouring values under `log`, as in 1.1, and their distance under `linear`.",
+    )),
+    key(
+        "points",
+        Takes::Integer { min: 2, max: MOST_STEPS as i64 },
+        "How many values the first round tries, with both ends among them. The default is 17. A window of re-entrance that lies between two of them is not seen.",
+    ),
+];
+
+/// The most steps of the lattice of an edge.
+pub const MOST_STEPS: u64 = 1 << 16;
+
+/// The most combinations of an edge.
+pub const MOST_LINES: u64 = 100_000;
+
 /// The keys of a variant, beside those of a block. Its label is put behind that of the block, and
 /// it must have one.
 pub const VARIANT: [Key; 1] =
@@ -339,9 +403,10 @@ pub const EVERY: Key =
     required(key("every", count(i64::MAX), "`layers.csv` has rows at epoch 0 and at every epoch that this divides."));
 
 /// The keys of an `[[expect]]`.
-pub const EXPECT: [Key; 8] = [
+pub const EXPECT: [Key; 9] = [
     key("name", Takes::Text, "What is expected, in words, for the table of results. The default is the metric."),
     key("where", Takes::Filter, "The trials that the expectation is about. The default is all of them."),
+    key("edge", Takes::Text, "The name of the [[edge]] that a metric of edges is about. The default is all of them."),
     key(
         "by",
         Takes::Columns,
@@ -350,7 +415,7 @@ pub const EXPECT: [Key; 8] = [
     required(key(
         "metric",
         Takes::Metric,
-        "A rate of outcomes, or one function of a formula over columns of `runs.csv` or `layers.csv`, such as `mean(ln(backprop_ratio))` or `max(activation_rms[2..last])`.",
+        "A rate of outcomes, or one function of a formula over columns of `runs.csv` or `layers.csv`, such as `mean(ln(backprop_ratio))` or `max(activation_rms[2..last])`; or of every line of an edge `edge.safe_up_to`, `edge.dead_from`, `edge.low(0.5)`, `edge.high(0.5)` or `edge.reentrant`.",
     )),
     key("min", ANY, "The metric must be this or more."),
     key("max", ANY, "The metric must be this or less."),

@@ -25,7 +25,7 @@ const TOLD: usize = 10;
 pub fn check(spec: &Spec, places: &[Span], problems: &mut Problems) {
     for (block, place) in spec.blocks.iter().zip(places) {
         let Some(suspects) = suspects(block, &spec.excludes) else { continue };
-        let grid = Grid::new(std::slice::from_ref(&suspects), &spec.excludes);
+        let grid = Grid::new(std::slice::from_ref(&suspects), 0, &spec.excludes);
         let mut told: Vec<usize> = Vec::new();
         for (looked_at, (trial, excluded)) in grid.all_points().enumerate() {
             // The search for a point that no exclude drops ends here.

@@ -2,10 +2,11 @@
 //! once per trial.
 //!
 //! ```text
-//! metric   = rate | "lr_sensitivity" | function "(" formula ")"
+//! metric   = rate | "lr_sensitivity" | function "(" formula ")" | "edge." edge
 //! rate     = failure_rate | divergence_rate | nonfinite_rate | relapse_rate | ruined_rate
 //!          | converged_rate | stalled_rate | unsettled_rate | untrained_rate
 //! function = mean | geomean | median | min | max | std | var | count
+//! edge     = "safe_up_to" | "dead_from" | "reentrant" | ("low" | "high") "(" number ")"
 //! formula  = number | column | layers | "(" formula ")"
 //!          | ("ln" | "log10" | "sqrt" | "abs") "(" formula ")"
 //!          | "-" formula | formula ("<" | ">" | "+" | "-" | "*" | "/" | "^") formula
@@ -50,6 +51,30 @@ pub enum What {
     /// How much the learning rate matters (`summary::sensitivity`).
     LrSensitivity,
     Aggregate(Function, Formula),
+    Edge(EdgeMetric),
+}
+
+/// What is found of a line of an edge, see [`Answer`](crate::edge::answer::Answer).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum EdgeMetric {
+    SafeUpTo,
+    DeadFrom,
+    /// The lower end of the bracket of this share.
+    Low(f64),
+    /// The upper end of it.
+    High(f64),
+    /// 1 if the line is re-entrant, otherwise 0.
+    Reentrant,
+}
+
+impl EdgeMetric {
+    /// The share whose bracket it is about.
+    pub fn share(self) -> Option<f64> {
+        match self {
+            EdgeMetric::Low(share) | EdgeMetric::High(share) => Some(share),
+            EdgeMetric::SafeUpTo | EdgeMetric::DeadFrom | EdgeMetric::Reentrant => None,
+        }
+    }
 }
 
 /// The name of the metric `What::LrSensitivity`.
@@ -176,6 +201,20 @@ pub enum Expr {
     Operate(Operator, Box<Expr>, Box<Expr>),
 }
 
+impl Expr {
+    /// The value where `cell` gives the columns of a row. A formula of layers has none there, which
+    /// is NaN.
+    pub fn of_row(&self, cell: &dyn Fn(usize) -> f64) -> f64 {
+        match self {
+            Expr::Number(x) => *x,
+            Expr::Column(i) => cell(*i),
+            Expr::Layers(_) => f64::NAN,
+            Expr::Apply(unary, inner) => unary.of(inner.of_row(cell)),
+            Expr::Operate(operator, a, b) => operator.of(a.of_row(cell), b.of_row(cell)),
+        }
+    }
+}
+
 /// An operation on one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unary {
@@ -293,7 +332,7 @@ impl Metric {
     /// The columns of `runs.csv` that it reads, beside `outcome` and `lost`.
     pub fn columns(&self) -> &[&'static str] {
         match &self.what {
-            What::Rate(_) => &[],
+            What::Rate(_) | What::Edge(_) => &[],
             What::LrSensitivity => &sensitivity::COLUMNS,
             What::Aggregate(_, formula) => &formula.columns,
         }
@@ -302,7 +341,7 @@ impl Metric {
     /// What it reads of `layers.csv`.
     pub fn layers(&self) -> &[LayerTerm] {
         match &self.what {
-            What::Rate(_) | What::LrSensitivity => &[],
+            What::Rate(_) | What::LrSensitivity | What::Edge(_) => &[],
             What::Aggregate(_, formula) => &formula.layers,
         }
     }

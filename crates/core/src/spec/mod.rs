@@ -19,15 +19,19 @@ mod check;
 pub mod data;
 mod dial;
 mod draft;
+pub mod edge;
+pub mod event;
 pub mod expect;
 pub mod filter;
 mod formula;
 pub mod grid;
 mod held;
 pub mod key;
+mod lattice;
 mod lone;
 pub mod map;
 pub mod metric;
+mod pairs;
 pub mod program;
 mod range;
 mod report;
@@ -51,7 +55,8 @@ use bundle::KnownBundle;
 use check::View;
 use data::{Read, Sources, Taken};
 use dial::Dial;
-use draft::{Draft, Setting, Settings};
+use draft::{Draft, DraftReader, Setting, Settings};
+use edge::{Edge, Head};
 use expect::{Baseline, Expect};
 use filter::Filter;
 use grid::Grid;
@@ -59,8 +64,8 @@ use map::Map;
 use program::Program;
 use report::excerpt;
 use settings::Seeds;
-use source::{Entry, Span};
-use std::collections::BTreeMap;
+use source::{Entry, Node, Span};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use task::{TaskDraft, Tasks};
 
@@ -69,8 +74,10 @@ use task::{TaskDraft, Tasks};
 pub struct Spec {
     pub name: String,
     pub record: Record,
+    /// The blocks of `[[grid]]`, and behind them those of `[[edge]]`.
     blocks: Vec<Block>,
     excludes: Vec<Filter>,
+    pub edges: Vec<Edge>,
     /// What `check` compares a finished sweep with.
     pub expects: Vec<Expect>,
     pub baseline: Baseline,
@@ -140,7 +147,7 @@ impl Spec {
 
     /// The grid of the spec.
     pub fn grid(&self) -> Grid<'_> {
-        Grid::new(&self.blocks, &self.excludes)
+        Grid::new(&self.blocks, self.edges.len(), &self.excludes)
     }
 
     /// The grid of a frame of the map; `None` without a map.
@@ -182,7 +189,7 @@ pub struct Frame {
 impl Frame {
     /// The pixels, row by row from the smallest y.
     pub fn grid(&self) -> Grid<'_> {
-        Grid::new(&self.blocks, &[])
+        Grid::new(&self.blocks, 0, &[])
     }
 }
 
@@ -206,7 +213,8 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     let mut plans = Vec::new();
     let mut global = Settings::default();
     let (mut name, mut record, mut loss_ratio) = (None, Record::default(), None);
-    let (mut base, mut grid, mut variants, mut excludes) = (Axes::default(), None, None, Vec::new());
+    let (mut base, mut grid, mut edge, mut variants) = (Axes::default(), None, None, None);
+    let mut excludes = Vec::new();
     let (mut expects, mut baseline, mut recorded) = (Vec::new(), Baseline::default(), None);
     let mut mapped = None;
     let written = entries.iter().find(|entry| entry.key == "program");
@@ -218,6 +226,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
             "name" => name = problems.keep(&node.span, settings::name(node)),
             "base" => base = draft::base(node, &known, problems),
             "grid" => grid = Some(node),
+            "edge" => edge = Some(node),
             "variant" => variants = Some(node),
             "exclude" => excludes = settings::excludes(node, &known, problems),
             "divergence" => loss_ratio = settings::divergence(node, problems),
@@ -235,7 +244,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
                 problems.add(
                     &entry.key_span,
                     format!("the axis `{key}` stands outside a block"),
-                    "put it below [base] or [[grid]]",
+                    "put it below [base], [[grid]] or [[edge]]",
                 );
             }
             key => problems.push(
@@ -247,29 +256,59 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     if !entries.iter().any(|entry| entry.key == "name") {
         problems.add(&(0..0), "the spec has no `name`", "for example name = \"grid\": the results go to results/grid");
     }
-    let Some(grid) = grid else {
-        problems.add(
-            &(0..0),
-            "the spec has no [[grid]]",
-            "each [[grid]] is a block of trials, the product of its lists",
-        );
+    let is_empty = |node: &&Node| matches!(&node.raw, source::Raw::List(items) if items.is_empty());
+    let edge = edge.filter(|node| !is_empty(node));
+    if grid.is_none() && edge.is_none() {
+        let hint =
+            "each [[grid]] is a block of trials, the product of its lists; an [[edge]] looks for where an event begins";
+        problems.add(&(0..0), "the spec has no [[grid]] and no [[edge]]", hint);
         return None;
-    };
-    let tables = variant::tables(grid, variants, problems);
-    let mut drafts = draft::drafts(grid, &tables, &base, &global, &known, &mut plans, open, problems);
-    let map = mapped.and_then(|draft| map::enter(draft, entries, &mut drafts, &base, &known, problems));
+    }
+    let (base, known) = (&base, &known);
+    let mut reader =
+        DraftReader { base, global: &global, known, plans: &mut plans, open, listed: 0, tasks: HashMap::new() };
+    let mut drafts = grid.map_or(Vec::new(), |grid| {
+        let tables = variant::tables(grid, variants, problems);
+        draft::drafts(grid, &tables, &mut reader, problems)
+    });
+    if let Some(node) = variants.filter(|_| grid.is_none()) {
+        problems.add(
+            &node.span,
+            "a [[variant]] changes blocks, and there is no [[grid]]",
+            "leave it out, or write [[grid]]",
+        );
+    }
+    let (heads, searched) =
+        edge.map_or_else(Default::default, |node| edge::drafts(node, &mut reader, &record, problems));
+    drafts.extend(searched);
+    draft::missing(&drafts, known, problems);
+    let map = mapped.and_then(|draft| map::enter(draft, entries, &mut drafts, base, known, problems));
     if known.of_program {
         of_program(entries, &drafts, &plans, (&record, recorded), problems);
         if !problems.is_empty() {
             return None;
         }
-        let (program, axes) = (program?, known);
+        let (program, axes) = (program?, known.clone());
         let trained = Programmed { identity: program.identity.clone(), declared: axes.declared.clone() };
-        let blocks = drafts.into_iter().map(|draft| programmed(draft, loss_ratio, &trained)).collect::<Option<_>>()?;
+        let blocks: Vec<Block> =
+            drafts.into_iter().map(|draft| programmed(draft, loss_ratio, &trained)).collect::<Option<_>>()?;
         let (data, program, warnings) = (program.files.clone(), Some(program), Vec::new());
-        let spec =
-            Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, map, warnings };
-        left(&spec, &grid.span, problems);
+        let edges = edges(heads, &blocks, (&excludes, &expects), problems)?;
+        let spec = Spec {
+            name: name?,
+            record,
+            blocks,
+            excludes,
+            edges,
+            expects,
+            baseline,
+            data,
+            program,
+            axes,
+            map,
+            warnings,
+        };
+        left(&spec, grid, problems);
         return Some(spec);
     }
     let bundles = bundle::read_all(&drafts, open, problems);
@@ -281,7 +320,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     }
     let tasks = tasks(&drafts, &plans, problems);
     let samples: Vec<Option<usize>> = tasks.iter().map(|tasks| Some(tasks.any()?.samples)).collect();
-    check_all(&drafts, &base, (&plans, &samples, &bundles), problems);
+    check_all(&drafts, base, (&plans, &samples, &bundles), problems);
     if let Some((node, longest)) = recorded.zip(longest(&drafts, &plans, &samples)) {
         settings::unreached(node, longest, problems);
     }
@@ -291,9 +330,11 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     let places: Vec<Span> = drafts.iter().map(|draft| draft.view(&plans, &samples).place_of_batch().clone()).collect();
     let blocks = finish(drafts, &plans, &tasks, &samples, &bundles, loss_ratio)?;
     let (data, warnings) = (taken(&tasks, &bundles), Vec::new());
-    let (program, axes) = (None, known);
-    let spec = Spec { name: name?, record, blocks, excludes, expects, baseline, data, program, axes, map, warnings };
-    left(&spec, &grid.span, problems);
+    let (program, axes) = (None, known.clone());
+    let edges = edges(heads, &blocks, (&excludes, &expects), problems)?;
+    let spec =
+        Spec { name: name?, record, blocks, excludes, edges, expects, baseline, data, program, axes, map, warnings };
+    left(&spec, grid, problems);
     lone::check(&spec, &places, problems);
     Some(spec)
 }
@@ -320,7 +361,7 @@ fn of_program(
     entries: &[Entry],
     drafts: &[Draft],
     plans: &[TaskDraft],
-    (record, recorded): (&Record, Option<&source::Node>),
+    (record, recorded): (&Record, Option<&Node>),
     problems: &mut Problems,
 ) {
     if let Some(entry) = entries.iter().find(|entry| entry.key == "task") {
@@ -418,12 +459,30 @@ const LOOKED_AT: u64 = 1_000_000;
 /// The most values of excludes with which these points are compared.
 const COMPARED: u64 = 10_000_000;
 
+/// The edges of these heads, whose blocks are the last ones.
+fn edges(
+    heads: Vec<Option<Head>>,
+    blocks: &[Block],
+    (excludes, expects): (&[Filter], &[Expect]),
+    problems: &mut Problems,
+) -> Option<Vec<Edge>> {
+    let heads: Vec<Head> = heads.into_iter().collect::<Option<_>>()?;
+    let grid = Grid::new(blocks, heads.len(), excludes);
+    let before = problems.len();
+    let edges = edge::finish(heads, blocks, grid, problems);
+    if problems.len() == before {
+        expect::check_edges(expects, &edges, problems);
+    }
+    Some(edges)
+}
+
 /// Reports a grid of which everything is excluded. Only the first points are searched, since a
 /// larger grid is not worth the wait.
-fn left(spec: &Spec, span: &Span, problems: &mut Problems) {
+fn left(spec: &Spec, grid: Option<&Node>, problems: &mut Problems) {
+    let Some(grid) = grid else { return };
     let values: u64 = spec.excludes.iter().map(Filter::values).sum();
     let points = LOOKED_AT.min(COMPARED / values.max(1));
     if !spec.excludes.is_empty() && spec.grid().is_empty_within(points) {
-        problems.add(span, "every trial of the grid is excluded", "loosen the [[exclude]] tables");
+        problems.add(&grid.span, "every trial of the grid is excluded", "loosen the [[exclude]] tables");
     }
 }

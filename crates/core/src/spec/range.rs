@@ -12,9 +12,9 @@ use crate::trial::Value;
 /// computed when they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progression {
-    log: bool,
-    first: f64,
-    last: f64,
+    pub log: bool,
+    pub first: f64,
+    pub last: f64,
     pub points: u64,
 }
 

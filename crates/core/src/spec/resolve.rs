@@ -6,8 +6,8 @@ use super::bundle::KnownBundle;
 use super::dial::{Cell, Point};
 use crate::axis::{Default, Id, Kind, Need, TABLE};
 use crate::trial::{
-    Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Optimizer, Parametrization, Sampling, Schedule, Skip,
-    Task, Trial, Value,
+    Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Numerics, Optimizer, Parametrization, Sampling, Schedule,
+    Skip, Task, Trial, Value,
 };
 
 /// The trial of `block` at `point` with the block's first seed.
@@ -54,7 +54,13 @@ fn of_net(block: &Block, point: &Point) -> Trial {
 fn of_bundle(block: &Block, bundle: &KnownBundle) -> Trial {
     let KnownBundle { task, dtype, batch, .. } = bundle;
     let init = Init { kind: InitKind::Stored, scale: 1.0, offset: 0.0 };
-    Trial { network: Network::Bundle, init, dtype: *dtype, batch: *batch, ..bare(block, task.clone()) }
+    Trial {
+        network: Network::Bundle,
+        init,
+        numerics: Numerics::Uniform(*dtype),
+        batch: *batch,
+        ..bare(block, task.clone())
+    }
 }
 
 /// A trial of which only what stands beside the axes is set.
@@ -82,7 +88,7 @@ fn bare(block: &Block, task: Task) -> Trial {
         batch: task.samples,
         sampling: Sampling::Shuffle,
         accumulate: 1,
-        dtype: Dtype::Float32,
+        numerics: Numerics::Uniform(Dtype::Float32),
         seed: block.seeds.at(0),
         data_seed: None,
         given: None,

@@ -6,7 +6,7 @@ use super::report::{Mistake, excerpt};
 use super::source::{Entry, Node, Raw};
 use crate::axis::{ALL_SAMPLES, Axis, Bounds, Id, Kind, ROOTS, Short};
 use crate::bundle::SUFFIX;
-use crate::trial::Value;
+use crate::trial::{LossScale, Value};
 
 /// The most bytes of a text that is a value, since it stands in every row.
 pub const LONGEST_TEXT: usize = 1000;
@@ -49,6 +49,13 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
                 )),
             }
         }
+        (Kind::Float { .. }, Raw::Text(text)) if axis.id == Id::LossScale => match text.trim() {
+            LossScale::DYNAMIC => plain(Value::Text(LossScale::DYNAMIC)),
+            _ => Err(Mistake::new(
+                format!("`{}` is not a value of `{}`", excerpt(text), axis.name),
+                format!("it takes a number above 0, or \"{}\"", LossScale::DYNAMIC),
+            )),
+        },
         (Kind::Boolean, Raw::Boolean(b)) => plain(Value::Boolean(*b)),
         (Kind::Text, Raw::Text(text)) if text.chars().any(char::is_control) || text.len() > LONGEST_TEXT => {
             Err(Mistake::new(

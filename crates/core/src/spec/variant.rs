@@ -68,7 +68,7 @@ fn variant<'a>(span: Span, entries: &'a [Entry], problems: &mut Problems) -> Opt
         problems.add(&span, "this [[variant]] has no `label`", "it is put behind the label of each block");
         return None;
     };
-    let label = problems.keep(&label.value.span, draft::label(&label.value));
+    let label = problems.keep(&label.value.span, draft::label("label", &label.value));
     let blocks = match find(of_blocks.name) {
         None => None,
         Some(entry) => Some(names(entry, problems)?),

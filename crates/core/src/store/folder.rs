@@ -9,11 +9,11 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Take, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A folder that is held open. Its clones hold the same folder.
 #[derive(Clone)]
-pub struct Folder(Rc<Held>);
+pub struct Folder(Arc<Held>);
 
 struct Held {
     /// The name of the folder when it was opened, for messages.
@@ -35,7 +35,7 @@ impl Folder {
     pub fn if_there(path: &Path) -> Result<Folder, Failure> {
         match Folder::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Folder(Rc::new(Held { path: path.to_owned(), fd: None })))
+                Ok(Folder(Arc::new(Held { path: path.to_owned(), fd: None })))
             }
             opened => opened.map_err(|error| Failure::io("open the folder", path, &error)),
         }
@@ -44,7 +44,7 @@ impl Folder {
     fn at(within: impl rustix::fd::AsFd, name: &Path, path: PathBuf) -> io::Result<Folder> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(within, name, flags, Mode::empty())?;
-        Ok(Folder(Rc::new(Held { path, fd: Some(fd) })))
+        Ok(Folder(Arc::new(Held { path, fd: Some(fd) })))
     }
 
     /// The path by which it was opened, for messages.

@@ -47,6 +47,7 @@ const RUNS: &str = "runs.csv";
 const SPEC: &str = "spec.toml";
 const MANIFEST: &str = "manifest.toml";
 const SUMMARY: &str = "summary.csv";
+const EDGES: &str = crate::edge::table::FILE;
 /// The name of the page that `report` writes.
 pub const REPORT: &str = "report.html";
 
@@ -173,11 +174,13 @@ impl Store {
         self.folder.path()
     }
 
-    /// Whether all files are as the end of a sweep leaves them.
-    pub fn is_final(&self, record: &Record) -> bool {
+    /// Whether all files are as the end of a sweep leaves them. `has_edges` is whether it looks for
+    /// edges.
+    pub fn is_final(&self, record: &Record, has_edges: bool) -> bool {
         let ended = self.manifest.as_ref().is_some_and(|m| m.status == Status::Complete || m.status == Status::Partial);
         ended
             && self.folder.has(SUMMARY)
+            && (!has_edges || self.folder.has(EDGES))
             && self.runs.is_clean()
             && !matches!(self.guard, Guard::Missing)
             && self.sides.iter().zip(recorded(record)).all(|(side, recorded)| !recorded || side.is_clean())
@@ -391,6 +394,11 @@ impl Store {
         self.folder.replacement(SUMMARY)
     }
 
+    /// Replaces `edges.csv`.
+    pub fn write_edges(&self, text: &[u8]) -> Result<(), Failure> {
+        self.folder.replace(EDGES, |to| to.write_all(text))
+    }
+
     /// Replaces the manifest.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), Failure> {
         self.folder.replace(MANIFEST, |to| to.write_all(manifest.render().as_bytes()))
@@ -406,7 +414,7 @@ impl Store {
 
     /// The bytes of the files with rows, by name, as they are now.
     pub fn lengths(&self) -> BTreeMap<String, u64> {
-        let names = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file));
+        let names = [RUNS, SUMMARY, EDGES].into_iter().chain(SIDES.iter().map(|side| side.file));
         names.filter_map(|name| Some((String::from(name), self.folder.length(name)?))).collect()
     }
 
@@ -418,7 +426,10 @@ impl Store {
 
     /// The names of the result files that are there.
     pub fn files(&self) -> Vec<&'static str> {
-        let all = [RUNS, SUMMARY].into_iter().chain(SIDES.iter().map(|side| side.file)).chain([SPEC, MANIFEST, REPORT]);
+        let all = [RUNS, SUMMARY, EDGES]
+            .into_iter()
+            .chain(SIDES.iter().map(|side| side.file))
+            .chain([SPEC, MANIFEST, REPORT]);
         all.filter(|name| self.folder.has(name)).collect()
     }
 }

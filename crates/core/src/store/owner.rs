@@ -2,7 +2,7 @@
 //! and that a sweep would replace, no sweep begins.
 
 use super::lock::LOCK;
-use super::{MANIFEST, REPORT, RUNS, SPEC, SUMMARY, Store, losses, sums};
+use super::{EDGES, MANIFEST, REPORT, RUNS, SPEC, SUMMARY, Store, losses, sums};
 use crate::axis::AxisSet;
 use crate::failure::Failure;
 use crate::output::refuse_other;
@@ -29,6 +29,9 @@ impl Store {
         refuse_other(&at(MANIFEST), "manifest of a sweep", |_| false)?;
         refuse_other(&at(SUMMARY), "summary of a sweep", |start| {
             begins(start, summary::header(&AxisSet::default()).trim_ascii_end())
+        })?;
+        refuse_other(&at(EDGES), "list of edges", |start| {
+            String::from_utf8_lossy(start).lines().next().is_some_and(|header| header.contains("edge,over,safe_up_to,"))
         })?;
         refuse_other(&at(losses::FILE), "list of lost trials", |start| begins(start, &losses::header()))?;
         refuse_report(self.dir())

@@ -12,22 +12,23 @@ pub const COLUMNS: [&str; 3] = ["lr", "loss_initial", "loss_final"];
 /// The trials that differ in their learning rate alone, and so have one seed.
 #[derive(Debug, Clone, Default)]
 pub struct LossCurve {
-    /// The smaller loss of each, by the bits of its learning rate.
-    losses: BTreeMap<u64, f64>,
+    /// The smaller loss of each, by the bits of its learning rate. `None` if a program does not
+    /// tell its final loss.
+    losses: BTreeMap<u64, Option<f64>>,
 }
 
 impl LossCurve {
-    /// Adds a trial. A loss that is NaN or unknown counts as worse than every other.
+    /// Adds a trial. A final loss that is NaN counts as worse than every other.
     pub fn add(&mut self, lr: f64, initial: Option<f64>, last: Option<f64>) {
         // The minimum of a NaN and a number is the number.
-        let loss = last.unwrap_or(f64::NAN).min(initial.unwrap_or(f64::NAN));
-        self.losses.insert(lr.to_bits(), loss);
+        self.losses.insert(lr.to_bits(), last.map(|last| last.min(initial.unwrap_or(f64::NAN))));
     }
 
-    /// The sensitivity. `None` if there are fewer than two learning rates.
+    /// The sensitivity. `None` if there are fewer than two learning rates, or a loss is not known.
     pub fn sensitivity(&self) -> Option<f64> {
-        let best = self.losses.values().copied().fold(f64::NAN, f64::min);
-        (self.losses.len() > 1).then(|| mean(self.losses.values().map(|loss| loss - best)))
+        let losses: Vec<f64> = self.losses.values().copied().collect::<Option<_>>()?;
+        let best = losses.iter().copied().fold(f64::NAN, f64::min);
+        (losses.len() > 1).then(|| mean(losses.iter().map(|loss| loss - best)))
     }
 }
 

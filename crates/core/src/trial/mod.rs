@@ -10,7 +10,9 @@ mod given;
 mod id;
 mod init;
 mod network;
+mod numerics;
 mod optimizer;
+mod parametrization;
 mod schedule;
 mod shape;
 mod task;
@@ -22,7 +24,9 @@ pub use given::Given;
 pub use id::TrialId;
 pub use init::{Bias, Init, InitKind};
 pub use network::{Activation, Gated, Network, Norm, NormPosition};
+pub use numerics::{LossScale, Mixed, Numbers, Numerics};
 pub use optimizer::{AdjustLr, DecayMode, Optimizer};
+pub use parametrization::{MupRates, Parametrization};
 pub use schedule::Schedule;
 pub use shape::{Lane, Shape};
 pub use task::{ArraysFile, BundleFile, CsvFile, StepSize, Task, TaskKind};
@@ -72,7 +76,7 @@ pub struct Trial {
     pub sampling: Sampling,
     /// The batches of an update, at most those of an epoch.
     pub accumulate: usize,
-    pub dtype: Dtype,
+    pub numerics: Numerics,
     pub seed: u64,
     /// The seed of the data, if it differs from `seed`.
     pub data_seed: Option<u64>,
@@ -100,12 +104,6 @@ named! {
         Replacement = "replacement",
     }
 }
-named! {
-    /// The factor of a layer's product, by which one learning rate serves every width. It is 1 in
-    /// `standard`; 1/sqrt(fan_in) in every layer in `ntk` (Jacot 2018); and in `mean_field` the
-    /// same in hidden layers, but 1/fan_in in the output layer (Mei 2018).
-    Parametrization { Standard = "standard", Ntk = "ntk", MeanField = "mean_field" }
-}
 named! { Loss { Mse = "mse", CrossEntropy = "cross_entropy" } }
 
 impl Loss {
@@ -120,8 +118,7 @@ impl Loss {
 }
 
 named! {
-    /// The type of the weights, activations, gradients and optimizer states alike. The 16-bit types
-    /// keep no copy in a wider type and scale no loss.
+    /// A type of numbers.
     Dtype { Float32 = "float32", Float64 = "float64", Bfloat16 = "bfloat16", Float16 = "float16" }
 }
 

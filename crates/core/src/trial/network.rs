@@ -146,6 +146,17 @@ impl Network {
         }
     }
 
+    /// Sets the units of a hidden layer.
+    ///
+    /// # Panics
+    /// If the network has no hidden layer.
+    pub fn set_width(&mut self, to: usize) {
+        match self {
+            Network::Mlp { width, .. } | Network::Rnn { width, .. } | Network::Gated { width, .. } => *width = to,
+            Network::Linear | Network::Bundle => panic!("this network has no width"),
+        }
+    }
+
     /// The activation, to be set.
     ///
     /// # Panics

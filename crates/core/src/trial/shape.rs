@@ -2,8 +2,8 @@
 //! own.
 
 use super::{
-    Bias, Budget, Clip, Clipping, Dtype, Init, Loss, Network, Number, Optimizer, Parametrization, Sampling, Schedule,
-    Skip, Task, Trial,
+    Bias, Budget, Clip, Clipping, Init, Loss, LossScale, Network, Number, Numbers, Optimizer, Parametrization,
+    Sampling, Schedule, Skip, Task, Trial,
 };
 use std::ops::Range;
 
@@ -37,7 +37,7 @@ pub struct Shape {
     pub accumulate: usize,
     /// The updates of the whole run.
     pub steps: u64,
-    pub dtype: Dtype,
+    pub numbers: Numbers,
 }
 
 /// What is a trial's own in a cohort: the numbers of its lane, and the seeds from which it is
@@ -59,6 +59,8 @@ pub struct Lane {
     pub clip: Clip,
     pub skip: Skip,
     pub weight_decay: f64,
+    /// None where no loss is scaled.
+    pub loss_scale: Option<LossScale>,
     pub seed: u64,
     pub data_seed: u64,
 }
@@ -91,7 +93,7 @@ impl Trial {
             batch,
             sampling,
             accumulate,
-            dtype,
+            numerics,
             seed,
             data_seed,
             given: _,
@@ -115,7 +117,7 @@ impl Trial {
             sampling: *sampling,
             accumulate: *accumulate,
             steps: self.steps(),
-            dtype: *dtype,
+            numbers: numerics.numbers(),
         };
         let lane = Lane {
             loss_ratio: *loss_ratio,
@@ -130,6 +132,7 @@ impl Trial {
             clip: *clip,
             skip: *skip,
             weight_decay: *weight_decay,
+            loss_scale: numerics.loss_scale(),
             seed: *seed,
             data_seed: data_seed.unwrap_or(*seed),
         };

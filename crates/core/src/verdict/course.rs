@@ -42,6 +42,8 @@ pub struct Course {
     coefficients: Vec<f64>,
     skipped: Option<(u64, u64)>,
     first_skip: Option<u64>,
+    overflowed: Option<u64>,
+    underflow: Mean,
     diverged: Option<When>,
     nonfinite: Option<When>,
     site: Option<Site>,
@@ -93,6 +95,8 @@ impl Course {
             coefficients: Vec::new(),
             skipped: None,
             first_skip: None,
+            overflowed: None,
+            underflow: Mean::default(),
             diverged: None,
             nonfinite: None,
             site: None,
@@ -161,9 +165,16 @@ impl Course {
                 self.first_skip.get_or_insert(self.steps);
             }
         }
+        if let Some(overflowed) = probe.overflowed {
+            self.overflowed = Some(self.overflowed.unwrap_or(0) + u64::from(overflowed && !probe.loss.is_nan()));
+        }
+        if let Some(share) = probe.underflow {
+            self.underflow.add(share, 1.0);
+        }
         if self.step_rows.len() < self.record.steps as usize {
-            let Probe { loss, grad_norm, clipped, .. } = probe;
-            self.step_rows.push(StepRow { step: self.steps, loss, grad_norm, clipped, update_norm: None });
+            let Probe { loss, grad_norm, clipped, loss_scale, .. } = probe;
+            let step = self.steps;
+            self.step_rows.push(StepRow { step, loss, grad_norm, clipped, update_norm: None, loss_scale });
         }
         self.observe(now, probe.loss, probe.grad_norm)
     }
@@ -373,6 +384,9 @@ impl Course {
             skipped_fraction: self.skipped.map(share),
             first_skip: self.first_skip,
             clip_silenced: median(self.coefficients),
+            loss_scale_final: after.loss_scale,
+            steps_skipped: self.overflowed,
+            underflow_fraction: (!self.underflow.is_empty()).then(|| self.underflow.value()),
         };
         Finished { measured, epochs: self.epoch_rows, layers: self.layer_rows, steps: self.step_rows }
     }

@@ -64,7 +64,7 @@ pub struct When {
 pub struct Probe {
     pub loss: f64,
     /// The L2 norm of the whole gradient before clipping. It is `None` if a program does not report
-    /// it.
+    /// it, and where the gradient overflowed because the loss was scaled.
     pub grad_norm: Option<f64>,
     /// The samples of the step's batch, by which the step is weighted in the epoch loss.
     pub samples: usize,
@@ -75,6 +75,13 @@ pub struct Probe {
     pub coefficient: Option<f64>,
     /// Whether the update is skipped; `None` where the trial skips none.
     pub skipped: Option<bool>,
+    /// What the loss was multiplied with before the backward pass, where losses are scaled.
+    pub loss_scale: Option<f64>,
+    /// Whether the gradient was not finite at a dynamic loss scale, which skips the update; `None`
+    /// without one. `grad_norm` is `None` where the scaling was to blame.
+    pub overflowed: Option<bool>,
+    /// The share of the elements of the weights' gradient that underflowed, where it is measured.
+    pub underflow: Option<f64>,
 }
 
 /// Everything that `runs.csv` says of a trial that was trained. The fields have the names of the
@@ -129,6 +136,10 @@ pub struct Measured {
     /// The updates before the first one that was skipped.
     pub first_skip: Option<u64>,
     pub clip_silenced: Option<f64>,
+    pub loss_scale_final: Option<f64>,
+    /// The steps that a dynamic loss scale skipped.
+    pub steps_skipped: Option<u64>,
+    pub underflow_fraction: Option<f64>,
 }
 
 /// Where in the user's own code the first value that is not finite was: as a program says it, or as
@@ -169,6 +180,8 @@ pub struct StepRow {
     pub grad_norm: Option<f64>,
     pub clipped: Option<bool>,
     pub update_norm: Option<f64>,
+    /// What the loss was multiplied with before the backward pass; `None` where no loss is scaled.
+    pub loss_scale: Option<f64>,
 }
 
 /// One line of `layers.csv`: a layer, at one time step in a recurrent net, at the end of an epoch.
@@ -188,6 +201,10 @@ pub struct LayerRow {
     /// recurrent layer has two matrices.
     pub weight_grad_norm: f64,
     pub weight_norm: f64,
+    /// The root mean square of what the updates so far have changed in the layer's outputs. It is
+    /// `None` where the outputs are not those of the samples of epoch 0, and where that was not
+    /// recorded.
+    pub activation_change: Option<f64>,
 }
 
 /// What a spec says of a trial, as far as its verdict depends on it.
@@ -225,6 +242,8 @@ pub struct Aftermath {
     pub sharpness: Option<f64>,
     pub dead_share: Option<f64>,
     pub moved_share: Option<f64>,
+    /// The loss scale, where losses are scaled.
+    pub loss_scale: Option<f64>,
 }
 
 /// What `[record]` asks for: rows beside `runs.csv`, and measurements that are made only when they

@@ -22,9 +22,7 @@ pub use loaded::Loaded;
 use crate::data::{LaneSeeds, SampleOrder};
 use crate::device;
 use crate::init;
-use crate::profile::Profile;
-use crate::start::Start;
-use crate::subject::{Fault, Pass, Subject, Turn};
+use crate::subject::{Fault, Pass, Passed, Subject, Turn};
 use crate::trace::array;
 use crate::weights::{ParameterGroup, Role, Weights, host};
 use blowup_core::bundle::Held;
@@ -339,7 +337,7 @@ impl Subject for StepGraph {
         self.batch.as_ref().map_or(1, |batch| batch.rows.max(1))
     }
 
-    fn pass(&mut self, pass: Pass) -> (Option<Start>, Option<Profile>) {
+    fn pass(&mut self, pass: Pass) -> Passed {
         let Pass { weights, gradients, readout, .. } = pass;
         let batch = self.batch.take().expect("a batch was prepared");
         let inputs = self.inputs(weights, &batch);
@@ -355,7 +353,7 @@ impl Subject for StepGraph {
         // Nothing that a step gives may lie in the memory of what the next one changes.
         self.settled = Some(results.map(|buffer| buffer.contiguous()).collect());
         self.batch = Some(batch);
-        (None, None)
+        Passed::default()
     }
 
     fn settle(&mut self) {

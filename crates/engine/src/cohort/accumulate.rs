@@ -1,11 +1,11 @@
 //! The gradient of an update that takes several batches: the mean of theirs.
 
+use super::factors;
 use crate::data::LaneSeeds;
 use crate::lane::ActiveLane;
-use crate::profile::Profile;
 use crate::readout::Readout;
-use crate::start::Start;
-use crate::subject::{self, Fault, Subject, Turn};
+use crate::scaling::Scaler;
+use crate::subject::{self, Fault, Passed, Subject, Turn};
 use crate::weights::Weights;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,10 +13,9 @@ use std::ops::Range;
 /// What the batches of one update have left behind.
 #[derive(Default)]
 pub struct Accumulated {
-    /// What only the first pass measures, of the first batch.
-    pub start: Option<Start>,
-    /// The layers, of the first batch. Their gradients are those of the update.
-    pub profile: Option<Profile>,
+    /// What only the first pass measures and the layers are of the first batch; the gradients of
+    /// the layers are those of the update. The share of underflown gradients is the batches' mean.
+    pub passed: Passed,
     /// Where the first value that is not finite began, by lane.
     pub faults: HashMap<usize, Fault>,
     /// The samples of all batches.
@@ -58,16 +57,27 @@ pub fn accumulate(passes: Passes) -> Result<Accumulated, String> {
     for batch in batches {
         subject.prepare(Turn { batch, is_last: false }, seeds, pads)?;
         let profile = profile.filter(|_| batch == first);
-        let (start, profile) = subject.pass(subject::Pass { step, weights, gradients, readout, profile });
+        // As in PyTorch, the loss is divided by the number of batches before it is scaled. The
+        // gradients are multiplied with both again, and then take part in the mean.
+        let factors = factors(active, pads, share);
+        let mut passed = subject.pass(subject::Pass { step, weights, gradients, readout, factors, profile });
+        let known = all.passed.underflow.take().into_iter().flatten().chain(std::iter::repeat(0.0));
+        let underflow =
+            passed.underflow.take().map(|now| now.iter().zip(known).map(|(now, sum)| sum + share * now).collect());
         if batch == first {
-            (all.start, all.profile) = (start, profile);
+            all.passed = passed;
         }
+        all.passed.underflow = underflow;
         readout.measure_gradients(gradients);
         readout.read();
         all.samples += subject.samples();
         let suspects: Vec<usize> = (0..active.len())
             .filter(|i| active[*i].is_finite_so_far() && !all.faults.contains_key(i))
-            .filter(|&i| !(readout.loss(i).is_finite() && readout.gradient_norm(i, gradients).exact.is_finite()))
+            .filter(|&i| {
+                let norm = readout.gradient_norm(i, gradients).exact;
+                let excused = active[i].scaler.is_some_and(Scaler::is_to_blame);
+                !(readout.loss(i).is_finite() && (norm.is_finite() || excused))
+            })
             .collect();
         if !suspects.is_empty() {
             all.faults.extend(suspects.iter().copied().zip(subject.locate(weights, &suspects, pads)));
@@ -85,6 +95,6 @@ pub fn accumulate(passes: Passes) -> Result<Accumulated, String> {
     for (gradient, sum) in gradients.groups.iter_mut().zip(&sum.groups) {
         gradient.copy_(sum);
     }
-    all.profile.iter_mut().for_each(|profile| profile.finish(gradients));
+    all.passed.profile.iter_mut().for_each(|profile| profile.finish(gradients));
     Ok(all)
 }

@@ -6,11 +6,12 @@ use crate::lane::{ActiveLane, LaneTrial, LastUpdate};
 use crate::optimizer::PerLaneOptimizer;
 use crate::profile::{self, Profile};
 use crate::readout::Readout;
+use crate::scaling::Scaler;
 use crate::start::Start;
 use crate::still::FixedPoint;
 use crate::subject::{Fault, Subject};
 use crate::weights::Weights;
-use blowup_core::trial::{Clip, Clipping, Lane, Shape};
+use blowup_core::trial::{Clip, Clipping, Lane, Shape, Skip};
 use blowup_core::verdict::{Aftermath, Beginning, Course, Finished, Next, Probe, Record, Terms};
 use std::collections::HashMap;
 
@@ -51,6 +52,8 @@ pub struct Pass<'a> {
     pub start: Option<&'a Start>,
     /// What `layers.csv` says of this pass, where the record wants it.
     pub profile: Option<&'a Profile>,
+    /// Each lane's share of underflown gradients, where it is measured.
+    pub underflow: Option<&'a [f64]>,
     /// After the last update, each lane's loss over the evaluation data, where that is not the
     /// batch.
     pub evaluated: Option<Vec<f64>>,
@@ -77,6 +80,7 @@ impl Judge<'_> {
         if step == 0 {
             self.begin(active, pass);
         }
+        let dtype = self.shape.numbers.optimizer();
         let mut finals = Vec::with_capacity(active.len());
         let mut suspects = Vec::new();
         for (i, lane) in active.iter_mut().enumerate() {
@@ -98,6 +102,11 @@ impl Judge<'_> {
             if let Some(weight_norm) = weight_norm {
                 lane.still.note(loss, norm.exact, weight_norm);
             }
+            let overflowed = lane.scaler.filter(|scaler| scaler.is_dynamic()).map(|_| !norm.exact.is_finite());
+            // A gradient that overflowed because the loss was scaled is none that was measured.
+            let excused = overflowed == Some(true) && lane.scaler.is_some_and(Scaler::is_to_blame);
+            let grad_norm = (!excused).then_some(norm.exact);
+            let underflow = pass.underflow.map(|shares| shares[i]);
             let mut suspect = false;
             let limited = lane.clipped.take();
             for LaneTrial { index, course, clip, memory, guard, skipped } in &mut lane.trials {
@@ -111,26 +120,33 @@ impl Judge<'_> {
                         course.epoch_end(weight_norm, optimizer.lr(i));
                     }
                 }
-                let skips = guard.skips(settings.skip, loss, norm.in_dtype);
-                *skipped = skips == Some(true);
+                // What the scaler skips, neither the guard nor the clipping sees.
+                let skips = match overflowed {
+                    Some(true) => (settings.skip != Skip::None).then_some(false),
+                    Some(false) | None => guard.skips(settings.skip, loss, norm.in_dtype),
+                };
+                *skipped = skips == Some(true) || overflowed == Some(true);
                 let coefficient = if *skipped {
                     *clip = 1.0;
                     (settings.clip != Clip::None).then_some(1.0)
                 } else {
-                    *clip = clip::coefficient(settings.clip, memory, norm, self.shape.dtype);
+                    *clip = clip::coefficient(settings.clip, memory, norm, dtype);
                     let largest = largest.as_ref().map(|largest| largest[i]);
-                    clip::smallest(settings.clip, *clip, largest, self.shape.dtype)
+                    clip::smallest(settings.clip, *clip, largest, dtype)
                 };
                 let probe = Probe {
                     loss,
-                    grad_norm: Some(norm.exact),
+                    grad_norm,
                     samples: pass.samples,
                     clipped: coefficient.map(|coefficient| coefficient < 1.0),
                     coefficient,
                     skipped: skips,
+                    loss_scale: lane.scaler.map(Scaler::scale),
+                    overflowed,
+                    underflow,
                 };
                 let Next { locate, .. } =
-                    if last { course.last_check(finals[i], norm.exact) } else { course.step(probe) };
+                    if last { course.last_check(finals[i], grad_norm) } else { course.step(probe) };
                 suspect |= locate;
                 if let (true, false, Some(moved), Some(weight_norm)) = (lane.still.at_rest, last, moved, weight_norm) {
                     let rest = FixedPoint { probe, moved, weight_norm, lr: optimizer.lr(i) };
@@ -139,6 +155,10 @@ impl Judge<'_> {
             }
             if suspect {
                 suspects.push(i);
+            }
+            let updates = !last && !loss.is_nan();
+            if let (Some(scaler), Some(overflowed), true) = (&mut lane.scaler, overflowed, updates) {
+                scaler.update(!overflowed);
             }
         }
         self.locate(active, pass, &suspects);
@@ -169,7 +189,7 @@ impl Judge<'_> {
                 sharpness: self.record.sharpness.then(|| self.sharpness(lane, pass, i)),
                 silent_layers: (!silent.is_empty())
                     .then(|| silent.iter().filter(|norms| norms[i] == 0.0).count() as u64),
-                vanished: pass.start.and_then(|start| start.vanished(i, self.shape.dtype)),
+                vanished: pass.start.and_then(|start| start.vanished(i, self.shape.numbers.passes())),
             };
             let lr = settings.lr * settings.schedule.factor(0, self.shape.steps.max(1));
             let terms = Terms {
@@ -223,7 +243,9 @@ impl Judge<'_> {
             for trial in &mut lane.trials {
                 let ended = trial.course.as_ref().is_some_and(Course::has_ended);
                 if let Some(course) = trial.course.take_if(|_| ended || last.is_some()) {
-                    let after = Aftermath { sharpness, dead_share: lane.dead_share, moved_share: lane.moved_share };
+                    let (dead_share, moved_share) = (lane.dead_share, lane.moved_share);
+                    let loss_scale = lane.scaler.map(Scaler::scale);
+                    let after = Aftermath { sharpness, dead_share, moved_share, loss_scale };
                     done(trial.index, course.finish(last.unwrap_or(f64::NAN), after));
                 }
             }

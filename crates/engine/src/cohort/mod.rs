@@ -14,7 +14,7 @@ use super::bundle::StepGraph;
 use super::clip;
 use super::data::LaneSeeds;
 use super::device;
-use super::dtype::kind;
+use super::dtype::Kinds;
 use super::init;
 use super::lane::{ActiveLane, LaneTrial, LastUpdate, siblings};
 use super::lanes;
@@ -22,6 +22,8 @@ use super::layered::Layered;
 use super::optimizer::{PerLaneOptimizer, UpdateNorm};
 use super::profile::Profile;
 use super::readout::{Readout, lane_norms};
+use super::rounding::round_at_random;
+use super::scaling::Factors;
 use super::skip::Saved;
 use super::start::Start;
 use super::still;
@@ -115,6 +117,8 @@ struct Passed {
     start: Option<Start>,
     /// The profile of the layers, where the record wants it.
     profile: Option<Profile>,
+    /// Each lane's share of underflown gradients, where it is measured.
+    underflow: Option<Vec<f64>>,
     samples: usize,
     /// Where the first value that is not finite began, by lane, if the passes had to look for it.
     faults: Option<HashMap<usize, Fault>>,
@@ -146,7 +150,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         record: &'a Record,
         watch: Option<Sink<'w>>,
     ) -> Result<Trainer<'a, 'w>, String> {
-        let kind = kind(shape.dtype);
+        let kinds = Kinds::of(shape.numbers);
         let active: Vec<ActiveLane> =
             siblings(shape, lanes).into_iter().map(|trials| ActiveLane::new(trials, lanes)).collect();
         let all: Vec<Lane> = active.iter().map(|lane| *lane.settings(lanes)).collect();
@@ -156,8 +160,8 @@ impl<'a, 'w> Trainer<'a, 'w> {
                 (Box::new(subject), weights)
             }
             None => {
-                let weights = init::weights(shape, &all, lanes::pads(shape, active.len()), kind);
-                (Box::new(Layered::new(shape, lanes, &weights, kind)?), weights)
+                let weights = init::weights(shape, &all, lanes::pads(shape, active.len()), kinds.optimizer);
+                (Box::new(Layered::new(shape, lanes, &weights, kinds)?), weights)
             }
         };
         let pads = subject.pads(active.len());
@@ -185,7 +189,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
     fn run(mut self, done: &mut dyn FnMut(usize, Finished)) -> Result<u64, String> {
         let total = self.shape.steps;
         for step in 0..=total {
-            let Passed { start, profile, samples, faults } = self.pass(step)?;
+            let Passed { start, profile, underflow, samples, faults } = self.pass(step)?;
             self.tell_losses(step);
             let evaluated = if step == total { self.evaluate() } else { None };
             let pass = Pass {
@@ -200,6 +204,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
                 readout: &self.readout,
                 start: start.as_ref(),
                 profile: profile.as_ref(),
+                underflow: underflow.as_deref(),
                 evaluated,
             };
             let finals = self.judge.judge(&mut self.active, &pass);
@@ -209,7 +214,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
                 return Ok(step + 1);
             }
             self.arrange();
-            self.update(step == 0);
+            self.update(step);
         }
         Ok(total + 1)
     }
@@ -244,32 +249,34 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let (is_last, batches) = (step == self.shape.steps && step > 0, self.shape.batches(step));
         let seeds = self.seeds();
         let mut losses = None;
-        let (start, profile, samples, faults) = if is_last || batches.end - batches.start == 1 {
-            self.subject.prepare(Turn { batch: batches.start, is_last }, &seeds, self.pads)?;
-            let (start, profile) = self.subject.pass(subject::Pass {
-                step,
-                weights: &self.weights,
-                gradients: &mut self.gradients,
-                readout: &self.readout,
-                profile: wanted,
-            });
-            (start, profile, self.subject.samples(), None)
-        } else {
-            let Accumulated { start, profile, faults, samples, losses: means } = accumulate(Passes {
-                step,
-                batches,
-                subject: &mut *self.subject,
-                active: &self.active,
-                seeds: &seeds,
-                pads: self.pads,
-                weights: &self.weights,
-                gradients: &mut self.gradients,
-                readout: &mut self.readout,
-                profile: wanted,
-            })?;
-            losses = Some(means);
-            (start, profile, samples, Some(faults))
-        };
+        let (subject::Passed { start, profile, underflow }, samples, faults) =
+            if is_last || batches.end - batches.start == 1 {
+                self.subject.prepare(Turn { batch: batches.start, is_last }, &seeds, self.pads)?;
+                let passed = self.subject.pass(subject::Pass {
+                    step,
+                    weights: &self.weights,
+                    gradients: &mut self.gradients,
+                    readout: &self.readout,
+                    factors: factors(&self.active, self.pads, 1.0),
+                    profile: wanted,
+                });
+                (passed, self.subject.samples(), None)
+            } else {
+                let Accumulated { passed, faults, samples, losses: means } = accumulate(Passes {
+                    step,
+                    batches,
+                    subject: &mut *self.subject,
+                    active: &self.active,
+                    seeds: &seeds,
+                    pads: self.pads,
+                    weights: &self.weights,
+                    gradients: &mut self.gradients,
+                    readout: &mut self.readout,
+                    profile: wanted,
+                })?;
+                losses = Some(means);
+                (passed, samples, Some(faults))
+            };
         self.readout.measure_gradients(&self.gradients);
         if step == 0 {
             self.readout.measure_weights(&self.weights);
@@ -278,9 +285,10 @@ impl<'a, 'w> Trainer<'a, 'w> {
         losses.iter().for_each(|losses| self.readout.replace_losses(losses));
         if let Some(watch) = &mut self.watch {
             let (loss, grad_norm) = (self.readout.loss(0), self.readout.gradient_norm(0, &self.gradients).exact);
-            watch(Step { step, loss, grad_norm, layers: profile.as_ref().map_or(Vec::new(), |p| p.rows(0)) });
+            let layers = profile.as_ref().map_or(Vec::new(), |p| p.rows(0));
+            watch(Step { step, loss, grad_norm, layers });
         }
-        Ok(Passed { start, profile: profile.filter(|_| at_epoch.is_some()), samples, faults })
+        Ok(Passed { start, profile: profile.filter(|_| at_epoch.is_some()), underflow, samples, faults })
     }
 
     /// Forks lanes whose trials part ways, and drops the lanes that have left if they are many.
@@ -336,7 +344,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
 
     /// Clips the gradients, updates the weights, and notes how long the update of each lane was
     /// and, of the first, what it changed.
-    fn update(&mut self, is_first: bool) {
+    fn update(&mut self, step: u64) {
         let pads = std::iter::repeat_n(1.0, self.pads);
         let skipped: Vec<usize> = (0..self.active.len()).filter(|&i| self.active[i].trials[0].skipped).collect();
         let saved = (!skipped.is_empty()).then(|| Saved::of(&skipped, &self.weights, &mut self.optimizer));
@@ -344,7 +352,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let coefficients: Vec<f64> = self.active.iter().map(|lane| lane.trials[0].clip).chain(pads).collect();
         let clipped = coefficients.iter().any(|&c| c != 1.0);
         let watched = self.suspected_still();
-        let before = is_first.then(|| self.weights.groups.iter().map(Tensor::copy).collect::<Vec<_>>());
+        let before = (step == 0).then(|| self.weights.groups.iter().map(Tensor::copy).collect::<Vec<_>>());
         let norm = self.optimizer.step(
             &mut self.weights,
             &mut self.gradients,
@@ -352,6 +360,11 @@ impl<'a, 'w> Trainer<'a, 'w> {
             &self.readout,
         );
         saved.iter().for_each(|saved| saved.restore(&mut self.weights, &mut self.optimizer, &self.readout));
+        if self.shape.numbers.rounds_at_random() {
+            let seeds: Vec<u64> = self.active.iter().map(|lane| lane.settings(self.lanes).seed).collect();
+            round_at_random(&mut self.weights, &seeds, step);
+            self.readout.measure_weights(&self.weights);
+        }
         for (i, before) in watched {
             self.active[i].still.found(still::equal(&self.weights, i, &before));
         }
@@ -360,20 +373,18 @@ impl<'a, 'w> Trainer<'a, 'w> {
             self.active.iter_mut().zip(changed).for_each(|(lane, norm)| lane.changed = Some(norm));
         }
         let norm = match norm {
-            UpdateNorm::OfGradient if clamped => {
-                UpdateNorm::OfDirection((0..self.active.len()).map(|i| self.optimizer.lr(i)).collect())
-            }
-            norm @ (UpdateNorm::OfGradient | UpdateNorm::OfDirection(_) | UpdateNorm::Measured) => norm,
+            UpdateNorm::OfGradient(rates) if clamped => UpdateNorm::OfDirection(rates),
+            norm @ (UpdateNorm::OfGradient(_) | UpdateNorm::OfDirection(_) | UpdateNorm::Measured) => norm,
         };
         match norm {
-            UpdateNorm::OfGradient => {}
+            UpdateNorm::OfGradient(_) => {}
             UpdateNorm::OfDirection(_) => self.readout.measure_update(&self.gradients),
             UpdateNorm::Measured => self.readout.settle_update(&self.gradients),
         }
         for (i, lane) in self.active.iter_mut().enumerate() {
             lane.update = Some(match &norm {
-                UpdateNorm::OfGradient => {
-                    LastUpdate::Known(length(self.optimizer.lr(i), lane.trials[0].clip, lane.gradient_norm))
+                UpdateNorm::OfGradient(rates) => {
+                    LastUpdate::Known(length(rates[i], lane.trials[0].clip, lane.gradient_norm))
                 }
                 UpdateNorm::OfDirection(factors) => LastUpdate::Measured { factor: factors[i] },
                 UpdateNorm::Measured => LastUpdate::Measured { factor: 1.0 },
@@ -403,6 +414,13 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let seeds = self.seeds();
         self.subject.evaluate(&self.weights, &seeds, self.pads)
     }
+}
+
+/// Returns what the losses of these lanes and of `pads` pad lanes are multiplied with, each times
+/// `share`. None where no loss is scaled.
+fn factors(active: &[ActiveLane], pads: usize, share: f64) -> Option<Factors> {
+    let scales: Option<Vec<f64>> = active.iter().map(|lane| Some(lane.scaler?.scale() * share)).collect();
+    scales.map(|scales| Factors::new(&scales.into_iter().chain(std::iter::repeat_n(1.0, pads)).collect::<Vec<_>>()))
 }
 
 /// Returns the norm of each lane's change, over all groups of parameters.

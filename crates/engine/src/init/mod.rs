@@ -8,28 +8,68 @@ mod lecun;
 mod normal;
 mod orthogonal;
 mod pytorch;
-mod recipe;
+pub mod recipe;
 mod scaled;
 mod uniform;
 mod xavier;
 
 use super::draw::{Purpose, Stream};
+use super::dtype;
+use super::mup::Mup;
 use super::weights::{LayerParameters, ParameterGroup, Role, Weights, layout};
 use blowup_core::trial::{Bias, Init, InitKind, Lane, Network, Shape};
 use recipe::{Fans, Recipe, UnitDraws};
 use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
-/// Returns the initial weights of these lanes, with `pads` lanes of zeros behind them.
+/// Returns the initial weights of these lanes, with `pads` lanes of zeros behind them. Where
+/// weights have 16 bits and updates are rounded at random, they are numbers of 16 bits in `kind`.
 pub fn weights(shape: &Shape, lanes: &[Lane], pads: usize, kind: Kind) -> Weights {
     let layout = layout(shape);
     let weights = Weights::zeros(&layout, (lanes.len() + pads) as i64, kind);
-    for group in &layout {
+    let start = Start::of(shape);
+    for (at, group) in layout.iter().enumerate() {
         for layer in group.first_layer..group.first_layer + group.layers {
-            fill(shape, lanes, group, layer, role(&weights.layers[layer], group.role));
+            let recipe = |lane: &Lane| start.recipe(lane, at, layer);
+            fill(shape, lanes, group, layer, role(&weights.layers[layer], group.role), recipe);
         }
     }
+    if shape.numbers.rounds_at_random() {
+        // Weights of 16 bits are kept in a wider kind: see `rounding`.
+        let narrow = dtype::kind(shape.numbers.passes());
+        weights.groups.iter().for_each(|group| group.shallow_clone().copy_(&group.to_kind(narrow)));
+    }
     weights
+}
+
+/// What the recipes of a net go by.
+struct Start<'a> {
+    shape: &'a Shape,
+    layout: Vec<ParameterGroup>,
+    /// In the maximal update parametrization, the net of the base width and its layout, from whose
+    /// recipes those of this net are made.
+    base: Option<(Mup, Shape, Vec<ParameterGroup>)>,
+}
+
+impl Start<'_> {
+    fn of(shape: &Shape) -> Start<'_> {
+        let base = Mup::of(shape).map(|mup| {
+            let base = mup.base(shape);
+            let groups = layout(&base);
+            (mup, base, groups)
+        });
+        Start { shape, layout: layout(shape), base }
+    }
+
+    /// Returns what to draw in this lane for one layer of the group at a position of the layout.
+    fn recipe(&self, lane: &Lane, at: usize, layer: usize) -> Recipe {
+        match &self.base {
+            None => recipe(self.shape, lane, &self.layout[at], layer),
+            Some((mup, base, groups)) => {
+                mup.widened(recipe(base, lane, &groups[at], layer), &groups[at], &self.layout[at])
+            }
+        }
+    }
 }
 
 fn role(layer: &LayerParameters, role: Role) -> &Tensor {
@@ -48,12 +88,19 @@ fn role(layer: &LayerParameters, role: Role) -> &Tensor {
 
 /// Writes one parameter of one layer to `target` `[lane, rows, cols]`. Lanes that share the seed
 /// and the initializer, but for its scale, share the draws.
-fn fill(shape: &Shape, lanes: &[Lane], group: &ParameterGroup, layer: usize, target: &Tensor) {
+fn fill(
+    shape: &Shape,
+    lanes: &[Lane],
+    group: &ParameterGroup,
+    layer: usize,
+    target: &Tensor,
+    recipe: impl Fn(&Lane) -> Recipe,
+) {
     let size = group.rows * group.cols;
     let mut drawn: HashMap<(u64, UnitDraws), Vec<f64>> = HashMap::new();
     let mut values = Vec::with_capacity(lanes.len() * size);
     for lane in lanes {
-        let Recipe { draws, factor } = recipe(shape, lane, group, layer);
+        let Recipe { draws, factor } = recipe(lane);
         let draw = || draws.draw(stream(lane.seed, group, layer), group.rows, group.cols);
         let units = drawn.entry((lane.seed, draws)).or_insert_with(draw);
         let offset = if group.role == Role::Weight && layer == 0 { lane.init.offset } else { 0.0 };

@@ -1,15 +1,15 @@
 //! Which samples a cohort is trained and evaluated on, step by step.
 
 use crate::data::{Batch, Dataset, LaneSeeds, SampleOrder};
+use crate::dtype::Kinds;
 use crate::subject::Turn;
 use crate::task::Draw;
 use blowup_core::trial::{Lane, Shape};
-use tch::Kind;
 
 /// The data of a cohort and the batch of the current step.
 pub struct Feed<'a> {
     shape: &'a Shape,
-    kind: Kind,
+    kinds: Kinds,
     /// The training data of the current epoch.
     data: Dataset,
     /// The data on which initial and final losses are measured. None where every batch is all of
@@ -19,6 +19,8 @@ pub struct Feed<'a> {
     order: Option<SampleOrder>,
     /// The current batch. It is kept from step to step where every batch is all of the data.
     batch: Option<Batch>,
+    /// The same batch in the kinds of the passes, where those are others than the optimizer's.
+    narrow: Option<Batch>,
 }
 
 impl<'a> Feed<'a> {
@@ -26,16 +28,16 @@ impl<'a> Feed<'a> {
     ///
     /// # Errors
     /// If a data file cannot be read.
-    pub fn new(shape: &'a Shape, lanes: &[Lane], kind: Kind) -> Result<Feed<'a>, String> {
+    pub fn new(shape: &'a Shape, lanes: &[Lane], kinds: Kinds) -> Result<Feed<'a>, String> {
         let seeds = distinct(lanes.iter().map(|lane| lane.data_seed));
-        let data = Dataset::new(shape, &seeds, Draw::Training(0), kind)?;
+        let data = Dataset::new(shape, &seeds, Draw::Training(0), kinds.optimizer)?;
         let fresh = shape.task.is_fresh();
         let evaluation = match (shape.batch == shape.task.samples && !fresh, fresh) {
             (true, _) => None,
-            (false, true) => Some(Dataset::new(shape, &seeds, Draw::Evaluation, kind)?),
+            (false, true) => Some(Dataset::new(shape, &seeds, Draw::Evaluation, kinds.optimizer)?),
             (false, false) => Some(data.share()),
         };
-        Ok(Feed { shape, kind, data, evaluation, order: None, batch: None })
+        Ok(Feed { shape, kinds, data, evaluation, order: None, batch: None, narrow: None })
     }
 
     /// Whether every batch is all of the data, the same in every step.
@@ -53,12 +55,30 @@ impl<'a> Feed<'a> {
         self.evaluation.as_ref().unwrap_or(&self.data)
     }
 
-    /// The batch that was prepared last.
+    /// The batch that was prepared last, in the kinds of the passes.
     ///
     /// # Panics
     /// If there is none.
     pub fn batch(&self) -> &Batch {
+        self.narrow.as_ref().unwrap_or_else(|| self.wide())
+    }
+
+    /// The same batch in the kind of the optimizer.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn wide(&self) -> &Batch {
         self.batch.as_ref().expect("a batch was prepared")
+    }
+
+    /// A batch of the evaluation data, or of another data set, in the kinds of the passes.
+    pub fn narrowed(&self, batch: Batch) -> Batch {
+        if self.kinds.are_one() { batch } else { batch.to_kinds(self.kinds.passes, self.kinds.kept) }
+    }
+
+    fn narrow(&mut self) {
+        let Kinds { passes, kept, .. } = self.kinds;
+        self.narrow = (!self.kinds.are_one()).then(|| self.wide().to_kinds(passes, kept));
     }
 
     /// Makes the batch of a turn for these lanes and `pads` pad lanes: a part of the epoch's order,
@@ -70,11 +90,15 @@ impl<'a> Feed<'a> {
         let size = self.shape.batch;
         let Some(evaluation) = &self.evaluation else {
             let data = &self.data;
-            self.batch.get_or_insert_with(|| data.batch(lanes, pads, 0..data.samples(), None));
+            if self.batch.is_none() {
+                self.batch = Some(data.batch(lanes, pads, 0..data.samples(), None));
+                self.narrow();
+            }
             return Ok(());
         };
         if turn.is_last {
             self.batch = Some(evaluation.batch(lanes, pads, 0..size.min(evaluation.samples()), None));
+            self.narrow();
             return Ok(());
         }
         let of_epoch = self.shape.batches_per_epoch();
@@ -84,6 +108,7 @@ impl<'a> Feed<'a> {
         }
         let range = within * size..((within + 1) * size).min(self.data.samples());
         self.batch = Some(self.data.batch(lanes, pads, range, self.order.as_ref()));
+        self.narrow();
         Ok(())
     }
 
@@ -91,7 +116,7 @@ impl<'a> Feed<'a> {
     fn begin_epoch(&mut self, epoch: u64, lanes: &[LaneSeeds]) -> Result<(), String> {
         if self.shape.task.is_fresh() && epoch > 0 {
             let seeds = distinct(lanes.iter().map(|lane| lane.data));
-            self.data = Dataset::new(self.shape, &seeds, Draw::Training(epoch), self.kind)?;
+            self.data = Dataset::new(self.shape, &seeds, Draw::Training(epoch), self.kinds.optimizer)?;
         }
         let samples = self.data.samples();
         self.order = (self.shape.batch < samples).then(|| {

@@ -2,39 +2,50 @@
 //! each batch size, and what is measured of them.
 
 mod feed;
+mod underflow;
 mod units;
 
 use crate::data::LaneSeeds;
 use crate::device;
+use crate::dtype::Kinds;
 use crate::effective::Effective;
 use crate::lanes;
 use crate::locate;
-use crate::loss::loss;
+use crate::loss::{loss, scaled_loss};
 use crate::matrix::Matrix;
 use crate::module::{Location, Module, Signal, Watch};
 use crate::network;
-use crate::profile::Profile;
+use crate::profile::{FirstActivations, Profile};
+use crate::scaling::Factors;
 use crate::sharpness::sharpness;
 use crate::start::Start;
-use crate::subject::{Fault, Pass, Subject, Turn};
+use crate::subject::{Fault, Pass, Passed, Subject, Turn};
 use crate::weights::{Weights, host};
 use blowup_core::mean::Mean;
 use blowup_core::trial::{Lane, Shape};
 use feed::Feed;
 use tch::{Kind, Tensor};
+use underflow::Twin;
 use units::Units;
 
 /// A built-in net of all lanes.
 pub struct Layered<'a> {
     shape: &'a Shape,
-    kind: Kind,
+    kinds: Kinds,
     feed: Feed<'a>,
     effective: Effective,
     workspaces: Workspaces<'a>,
+    /// The activations of the first pass, where every pass is over the same samples and the first
+    /// one has a profile.
+    first: Option<FirstActivations>,
     /// Whether there was an evaluation: the first one is before any update.
     evaluated: bool,
     /// The dead units at the last evaluation. At the first one they are not looked for.
     units: Option<Units>,
+    /// Where gradients may underflow that f32 holds.
+    twin: Option<Twin<'a>>,
+    /// Those of the last pass.
+    factors: Option<Factors>,
 }
 
 /// The networks of a cohort, one for each batch size.
@@ -69,15 +80,18 @@ impl<'a> Layered<'a> {
     ///
     /// # Errors
     /// If a data file cannot be read.
-    pub fn new(shape: &'a Shape, lanes: &[Lane], weights: &Weights, kind: Kind) -> Result<Layered<'a>, String> {
+    pub fn new(shape: &'a Shape, lanes: &[Lane], weights: &Weights, kinds: Kinds) -> Result<Layered<'a>, String> {
         Ok(Layered {
             shape,
-            kind,
-            feed: Feed::new(shape, lanes, kind)?,
+            kinds,
+            feed: Feed::new(shape, lanes, kinds)?,
             effective: Effective::new(shape, weights),
-            workspaces: Workspaces { shape, kind, made: Vec::new() },
+            workspaces: Workspaces { shape, kind: kinds.passes, made: Vec::new() },
+            first: None,
             evaluated: false,
             units: None,
+            twin: shape.numbers.has_twin().then(|| Twin::new(shape, weights)),
+            factors: None,
         })
     }
 }
@@ -95,24 +109,36 @@ impl Subject for Layered<'_> {
         self.feed.batch().samples
     }
 
-    fn pass(&mut self, pass: Pass) -> (Option<Start>, Option<Profile>) {
-        let Pass { step, weights, gradients, readout, profile: wanted } = pass;
+    fn pass(&mut self, pass: Pass) -> Passed {
+        let Pass { step, weights, gradients, readout, factors, profile: wanted } = pass;
+        self.factors = factors;
+        let factors = self.factors.as_ref();
         let batch = self.feed.batch();
         let Workspace { network, signal, .. } = self.workspaces.of(weights.lanes, batch.samples);
-        let effective = self.effective.of(weights);
-        network.forward(effective, &batch.inputs);
-        loss(self.shape.loss, network.output(), &batch.targets, readout.loss_target(), Some(signal));
+        self.effective.take(weights);
+        let matrices = self.effective.matrices(weights);
+        network.forward(matrices, &batch.inputs);
+        scaled_loss(self.shape.loss, network.output(), &batch.targets, readout.loss_target(), signal, factors);
         let mut start = (step == 0).then(|| Start::new(self.shape, &**network));
-        let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, signal, weights));
+        if step == 0 && wanted.is_some() && self.feed.is_full_batch() {
+            self.first = Some(FirstActivations::new(&**network));
+        }
+        let first = self.first.as_ref();
+        let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, first, signal, weights));
         let mut watch = |place: Location, signal: Signal| {
             start.iter_mut().for_each(|start| start.watch(place, signal.carried));
             profile.iter_mut().for_each(|profile| profile.watch(place, signal.delta));
         };
         let watch: Option<Watch> = if step == 0 || wanted.is_some() { Some(&mut watch) } else { None };
-        network.backward(effective, gradients, &batch.inputs, signal, watch);
+        network.backward(matrices, self.effective.gradients(gradients), &batch.inputs, signal, watch);
         self.effective.pull_back(gradients);
+        let underflow = self.twin.as_mut().map(|twin| twin.underflow(weights, self.feed.wide(), gradients));
+        if let Some(factors) = factors {
+            factors.divide(gradients);
+            profile.iter_mut().for_each(|profile| profile.rescale(factors.inverses()));
+        }
         profile.iter_mut().for_each(|profile| profile.finish(gradients));
-        (start, profile)
+        Passed { start, profile, underflow }
     }
 
     fn settle(&mut self) {}
@@ -121,11 +147,11 @@ impl Subject for Layered<'_> {
         let data = self.feed.evaluation()?;
         let size = self.shape.batch;
         let mut means = vec![Mean::default(); lanes.len()];
-        let losses = Tensor::zeros([weights.lanes], (self.kind, device::current()));
+        let losses = Tensor::zeros([weights.lanes], (self.kinds.kept, device::current()));
         let looks = std::mem::replace(&mut self.evaluated, true);
         let mut units: Option<Units> = None;
         for from in (0..data.samples()).step_by(size) {
-            let batch = data.batch(lanes, pads, from..(from + size).min(data.samples()), None);
+            let batch = self.feed.narrowed(data.batch(lanes, pads, from..(from + size).min(data.samples()), None));
             let Workspace { network, .. } = self.workspaces.of(weights.lanes, batch.samples);
             network.forward(self.effective.of(weights), &batch.inputs);
             let seen = if looks { Units::new(self.shape.network.activation(), &**network) } else { None };
@@ -133,7 +159,7 @@ impl Subject for Layered<'_> {
                 (Some(known), Some(seen)) => Some(known.and(&seen)),
                 (None, seen) | (Some(_), seen @ None) => seen,
             };
-            loss(self.shape.loss, network.output(), &batch.targets, &losses, None);
+            loss(self.shape.loss, &network.output().to_kind(self.kinds.kept), &batch.targets, &losses, None);
             let read = host(&losses);
             means.iter_mut().zip(read).for_each(|(mean, loss)| mean.add(loss, batch.samples as f64));
         }
@@ -164,13 +190,15 @@ impl Subject for Layered<'_> {
     }
 
     fn locate(&self, weights: &Weights, indices: &[usize], pads: usize) -> Vec<Fault> {
-        let sites = locate::locate(self.shape, indices, pads, weights, self.feed.batch());
+        let sites = locate::locate(self.shape, indices, pads, weights, self.feed.batch(), self.factors.as_ref());
         sites.into_iter().map(Fault::Site).collect()
     }
 
-    fn gather(&mut self, _: &Tensor, weights: &Weights) {
+    fn gather(&mut self, index: &Tensor, weights: &Weights) {
         self.workspaces.made.clear();
+        self.first.iter_mut().for_each(|first| first.gather(index));
         self.effective = Effective::new(self.shape, weights);
+        self.twin = self.shape.numbers.has_twin().then(|| Twin::new(self.shape, weights));
         self.feed.rearranged();
     }
 }

@@ -44,7 +44,8 @@ enum NormKind {
 }
 
 impl Statistics {
-    /// Makes the statistics for elements `[lane, batch, width]`. Without a norm there are none.
+    /// Makes the statistics for elements `[lane, batch, width]`, which are kept in `kind`. Without
+    /// a norm there are none.
     pub fn new(norm: Norm, size: [i64; 3], kind: Kind) -> Option<Statistics> {
         let [lanes, batch, width] = size;
         let zeros = |size: [i64; 3]| Tensor::zeros(size, (inner(kind), device::current()));

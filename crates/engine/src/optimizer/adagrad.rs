@@ -32,7 +32,7 @@ impl UpdateRule for Adagrad {
             let mut denominator = sum.sqrt();
             drop(denominator.g_add_(&self.eps));
             let numerator = g.shallow_clone();
-            divide(weights, g, slice, &numerator, &denominator, &strides, readout);
+            divide(weights, g, slice, &numerator, &denominator, strides.of_slice(weights, slice), readout);
         }
     }
 

@@ -4,6 +4,7 @@
 //! decoupled from the gradient.
 
 use super::moments::Moments;
+use super::rates::ClassRates;
 use super::rule::{Division, Kept, PerLane, UpdateRule};
 use crate::apply::divide;
 use crate::data::per_lane;
@@ -55,31 +56,29 @@ impl Adam {
                 None => v.sqrt(),
             };
             drop(denominator.g_div_(&root));
-            let limited = limit.as_mut().map(|limit| {
-                let factors = limit.factors(g, &denominator, &moments.eps);
-                strides.each_ref().map(|stride| stride.times(&factors))
-            });
+            let stride = strides.of_slice(weights, slice);
+            let limited = limit.as_mut().map(|limit| stride.times(&limit.factors(g, &denominator, &moments.eps)));
             drop(denominator.g_add_(&moments.eps));
-            divide(weights, g, slice, m, &denominator, limited.as_ref().unwrap_or(&strides), readout);
+            divide(weights, g, slice, m, &denominator, limited.as_ref().unwrap_or(stride), readout);
         }
     }
 
     fn fused_slices(&mut self, division: &mut Division, root: &[f64], has: impl Fn(usize) -> bool) {
         let Adam { betas, eps, moments: Moments { mean, square, .. }, largest: _ } = self;
-        let Division { lr, lost, steps, weights, gradients, readout, .. } = division;
-        let lane = |layer: usize, i: usize| fused::AdamRates {
+        let Division { rates, steps, weights, gradients, readout, .. } = division;
+        let lane = |of: &ClassRates, i: usize| fused::AdamRates {
             weight: (1.0 - betas[i].0) as f32,
             beta2: betas[i].1 as f32,
             one_minus_beta2: (1.0 - betas[i].1) as f32,
             root: root[i] as f32,
             eps: eps[i] as f32,
-            rate: -(lr[layer][i] / (1.0 - betas[i].0.powf(f64::from(steps[i])))) as f32,
-            decay: lost[layer].map(|lost| ((1.0 - lost[i]) as f32, lost[i] as f32)),
+            rate: -(of.lr[i] / (1.0 - betas[i].0.powf(f64::from(steps[i])))) as f32,
+            decay: of.lost.as_ref().map(|lost| ((1.0 - lost[i]) as f32, lost[i] as f32)),
         };
-        let lanes = [0, 1].map(|layer| (0..betas.len()).map(|i| lane(layer, i)).collect::<Vec<_>>());
+        let lanes = rates.map(|of| (0..betas.len()).map(|i| lane(of, i)).collect::<Vec<_>>());
         for (slice, flat) in weights.flat.iter().enumerate().filter(|(slice, _)| has(*slice)) {
             let (gradient, mean, square) = (&gradients.flat[slice], &mean.flat[slice], &square.flat[slice]);
-            let rates = &lanes[usize::from(weights.is_output[slice])];
+            let rates = lanes.of_slice(weights, slice);
             let slices = fused::AdamSlice { weights: flat, gradient, mean, square };
             fused::adam(&slices, rates, readout.weight_norms(slice), readout.update_norms(slice));
         }

@@ -11,11 +11,12 @@ mod moments;
 pub mod muon;
 mod nadam;
 mod radam;
+pub mod rates;
 mod rmsprop;
 mod rule;
 mod sgd;
 
-use super::apply::{Stride, add, land};
+use super::apply::{add, land};
 use super::clip::update::UpdateLimit;
 use super::data::{per_lane, per_lane_alpha};
 use super::device::{fuses, upload};
@@ -29,6 +30,7 @@ use lion::Lion;
 use muon::Muon;
 use nadam::Nadam;
 use radam::Radam;
+use rates::{ClassRates, PerClass, RateClass, classes};
 use rmsprop::Rmsprop;
 use rule::{Division, Kept, PerLane, UpdateRule};
 use sgd::Sgd;
@@ -37,6 +39,7 @@ use tch::{Kind, Tensor};
 /// The optimizer of a cohort, with the hyperparameters and the state of all lanes.
 pub struct PerLaneOptimizer {
     kind: Kind,
+    classes: PerClass<RateClass>,
     lr: Vec<f64>,
     /// The learning rates of the output layer, where they differ.
     lr_output: Option<Vec<f64>>,
@@ -64,14 +67,15 @@ struct Decay {
 
 /// How weight decay acts.
 enum DecayWay {
-    /// It is added to the gradient. The values are the `alpha` of that addition.
-    Coupled(Tensor),
+    /// It is added to the gradient. The values are the `alpha` of that addition: the weight decay
+    /// over the factor of the learning rate, so that the product of the two knows no factor.
+    Coupled(PerClass<Tensor>),
     /// It is taken from the weights before the update.
     Decoupled(Vec<DecayMode>),
 }
 
 impl Decay {
-    fn new(all: &PerLane) -> Decay {
+    fn new(all: &PerLane, classes: &PerClass<RateClass>) -> Decay {
         let values = all.values(|lane| lane.weight_decay, 0.0);
         let modes = all.lanes.iter().map(|lane| lane.optimizer.decay_mode()).collect::<Option<Vec<_>>>();
         let way = match modes {
@@ -79,13 +83,17 @@ impl Decay {
                 let pads = std::iter::repeat_n(DecayMode::Decoupled, all.pads);
                 DecayWay::Decoupled(modes.into_iter().chain(pads).collect())
             }
-            None => DecayWay::Coupled(per_lane_alpha(&values, all.kind)),
+            None => DecayWay::Coupled(classes.map(|class| {
+                let values: Vec<f64> = values.iter().map(|decay| decay / class.factor).collect();
+                per_lane_alpha(&values, all.kind)
+            })),
         };
         Decay { values, way }
     }
 
     /// The share of the weights that is taken from each lane before the update, if weight decay is
-    /// decoupled. `lr` has the learning rates of this update, `factors` those of the schedules.
+    /// decoupled. `lr` has the learning rates of this update without the factor of a class, and
+    /// `factors` those of the schedules.
     fn lost(&self, lr: &[f64], factors: &[f64]) -> Option<Vec<f64>> {
         let DecayWay::Decoupled(modes) = &self.way else { return None };
         let lost = |i: usize| match modes[i] {
@@ -99,8 +107,8 @@ impl Decay {
 /// How the norm of an update is known, per lane. The update is what is added to the weights before
 /// the sum is rounded to their dtype.
 pub enum UpdateNorm {
-    /// It is lr x |coefficient x gradient|, for plain SGD.
-    OfGradient,
+    /// It is |coefficient x gradient| times these learning rates, one per lane, for plain SGD.
+    OfGradient(Vec<f64>),
     /// The gradients now hold the direction, whose norm is still to be measured. The norm of the
     /// update is that norm times these factors, one per lane.
     OfDirection(Vec<f64>),
@@ -128,7 +136,8 @@ impl PerLaneOptimizer {
             Optimizer::Lion { .. } => Box::new(Lion::new(&all, weights)),
             Optimizer::Muon { nesterov, .. } => Box::new(Muon::new(&all, nesterov, weights)),
         };
-        let decay = shape.weight_decay.then(|| Decay::new(&all));
+        let classes = classes(shape, weights);
+        let decay = shape.weight_decay.then(|| Decay::new(&all, &classes));
         let lr = all.values(|lane| lane.lr, 0.0);
         let schedules = lanes.iter().map(|lane| lane.schedule);
         let limits = || all.values(|lane| lane.clip.threshold().unwrap_or(f64::INFINITY), f64::INFINITY);
@@ -137,6 +146,7 @@ impl PerLaneOptimizer {
         assert!(limit.is_none() || is_adam, "only Adam and AdamW clip updates");
         PerLaneOptimizer {
             kind,
+            classes,
             limit,
             updates: vec![0; lr.len()],
             scheduled: lr.clone(),
@@ -168,61 +178,62 @@ impl PerLaneOptimizer {
         self.scheduled = schedule(&self.lr);
         self.steps += 1;
         self.updates.iter_mut().for_each(|updates| *updates += 1);
-        let output_lr = output.as_deref().unwrap_or(&self.scheduled);
+        let rates = self.classes.map(|class| {
+            let base = output.as_deref().filter(|_| class.is_output).unwrap_or(&self.scheduled);
+            let lost = self.decay.as_ref().and_then(|decay| decay.lost(base, &factors));
+            ClassRates { lr: base.iter().map(|lr| lr * class.factor).collect(), lost }
+        });
         // A clipped gradient of 16 bits is rounded before the learning rate is multiplied with it,
         // so it is a direction of its own.
         let rounds = inner(self.kind) != self.kind;
-        let plain = self.rule.is_plain() && self.decay.is_none() && output.is_none() && !rounds;
-        let on_the_way = clip.filter(|_| plain && fuses(self.kind));
+        let plain = rates.common().filter(|_| self.rule.is_plain() && self.decay.is_none() && !rounds);
+        let on_the_way = clip.filter(|_| plain.is_some() && fuses(self.kind));
         if let (Some(clip), None) = (clip, on_the_way) {
             let clip = per_lane(clip, self.kind);
             gradients.slices.iter_mut().for_each(|g| drop(g.g_mul_(&clip)));
         }
-        let minus = |lr: &[f64]| lr.iter().map(|lr| -lr).collect::<Vec<f64>>();
-        let rates = [minus(&self.scheduled), minus(output_lr)];
-        if plain {
-            add(weights, gradients, [&rates[0], &rates[1]], on_the_way, readout);
-            return UpdateNorm::OfGradient;
+        let minus = rates.map(|of| of.lr.iter().map(|lr| -lr).collect::<Vec<f64>>());
+        if let Some(of) = plain {
+            add(weights, gradients, &minus, on_the_way, readout);
+            return UpdateNorm::OfGradient(of.lr.clone());
         }
         if let Some(Decay { way: DecayWay::Coupled(rate), .. }) = &self.decay {
-            for (w, g) in weights.slices.iter().zip(&mut gradients.slices) {
-                drop(g.addcmul_(w, rate));
+            for (slice, g) in gradients.slices.iter_mut().enumerate() {
+                drop(g.addcmul_(&weights.slices[slice], rate.of_slice(weights, slice)));
             }
         }
-        let lr = [&self.scheduled[..], output_lr];
-        let lost = lr.map(|lr| self.decay.as_ref().and_then(|decay| decay.lost(lr, &factors)));
-        let lost = lost.each_ref().map(Option::as_deref);
         if !self.rule.direct(gradients) {
-            let (steps, kind) = (&self.updates[..], self.kind);
+            let (rates, steps, kind) = (&rates, &self.updates[..], self.kind);
             self.limit.iter_mut().for_each(UpdateLimit::begin);
             let limit = self.limit.as_mut();
-            self.rule.divide(Division { lr, lost, steps, limit, kind, weights, gradients, readout });
+            self.rule.divide(Division { rates, steps, limit, kind, weights, gradients, readout });
             return UpdateNorm::Measured;
         }
-        if lost[0].is_some() {
-            let strides = [0, 1].map(|layer| Stride::of_sum(&rates[layer], lost[layer], self.kind));
+        if let Some(Decay { way: DecayWay::Decoupled(_), .. }) = &self.decay {
+            let strides = rates.map(|of| of.stride_of_sum(|_| 1.0, self.kind));
             for (slice, direction) in gradients.slices.iter_mut().enumerate() {
-                let stride = &strides[usize::from(weights.is_output[slice])];
+                let stride = strides.of_slice(weights, slice);
                 let change = direction.to_kind(inner(self.kind)) * &stride.rate;
                 land(weights, direction, slice, change, stride, readout);
             }
             return UpdateNorm::Measured;
         }
-        add(weights, gradients, [&rates[0], &rates[1]], None, readout);
-        if output.is_none() {
+        add(weights, gradients, &minus, None, readout);
+        if let Some(of) = rates.common() {
             let factor = |lr: &f64| if rounds { round(*lr, self.kind) } else { *lr };
-            return UpdateNorm::OfDirection(self.scheduled.iter().map(factor).collect());
+            return UpdateNorm::OfDirection(of.lr.iter().map(factor).collect());
         }
-        let rates = rates.map(|rate| per_lane_alpha(&rate, self.kind));
+        let minus = minus.map(|rate| per_lane_alpha(rate, self.kind));
         for (slice, d) in gradients.slices.iter_mut().enumerate() {
-            let change = d.to_kind(inner(self.kind)) * &rates[usize::from(weights.is_output[slice])];
+            let change = d.to_kind(inner(self.kind)) * minus.of_slice(weights, slice);
             readout.measure_change(slice, &change.view_as(&weights.flat[slice]));
             d.copy_(&change);
         }
         UpdateNorm::Measured
     }
 
-    /// The learning rate of the last update of a lane, which the schedule has changed.
+    /// The learning rate of the last update of a lane, which the schedule has changed, without the
+    /// factor of a class.
     pub fn lr(&self, lane: usize) -> f64 {
         self.scheduled[lane]
     }
@@ -259,7 +270,7 @@ impl PerLaneOptimizer {
         if let Some(Decay { values, way }) = &mut self.decay {
             kept.values(values);
             match way {
-                DecayWay::Coupled(rate) => kept.tensor(rate),
+                DecayWay::Coupled(rates) => rates.iter_mut().for_each(|rate| kept.tensor(rate)),
                 DecayWay::Decoupled(modes) => kept.values(modes),
             }
         }

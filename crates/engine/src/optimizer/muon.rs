@@ -11,7 +11,7 @@
 
 use super::adam::Adam;
 use super::rule::{Division, Kept, PerLane, UpdateRule};
-use crate::apply::{Stride, add_to_mean, land};
+use crate::apply::{add_to_mean, land};
 use crate::dtype::inner;
 use crate::matrix::Matrix;
 use crate::product::{add_product, multiply};
@@ -109,11 +109,10 @@ impl UpdateRule for Muon {
         let Muon { adamw, nesterov, one_minus_momentum, adjust, is_hidden } = self;
         let group_of = division.weights.group_of.clone();
         adamw.divide_slices(&mut division, |slice| !is_hidden[group_of[slice]]);
-        let Division { lr, lost, kind, weights, gradients, readout, .. } = division;
+        let Division { rates, kind, weights, gradients, readout, .. } = division;
         for (slice, group) in group_of.into_iter().enumerate().filter(|(_, group)| is_hidden[*group]) {
-            let factor = |adjust: &AdjustLr| adjustment(*adjust, &weights.layout[group]);
-            let rate: Vec<f64> = lr[0].iter().zip(&*adjust).map(|(lr, adjust)| -(lr * factor(adjust))).collect();
-            let stride = Stride::of_sum(&rate, lost[0], kind);
+            let factor = |lane: usize| adjustment(adjust[lane], &weights.layout[group]);
+            let stride = rates.of_slice(weights, slice).stride_of_sum(factor, kind);
             let (m, g) = (&mut adamw.moments.mean.slices[slice], &mut gradients.slices[slice]);
             add_to_mean(m, g, one_minus_momentum);
             let mean = match nesterov {

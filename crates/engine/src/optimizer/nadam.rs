@@ -3,6 +3,7 @@
 //! the next one decide. The momentum rises from beta1/2 to beta1.
 
 use super::moments::Moments;
+use super::rates::PerClass;
 use super::rule::{Division, Kept, PerLane, UpdateRule};
 use crate::apply::{Stride, measure};
 use crate::data::per_lane;
@@ -79,8 +80,8 @@ impl UpdateRule for Nadam {
             drop(denominator.g_div_(&correction));
             drop(denominator.sqrt_());
             drop(denominator.g_add_(&moments.eps));
-            let quotient = |numerator: &Tensor, strides: &[Stride; 2]| {
-                let rate = &strides[usize::from(weights.is_output[slice])].rate;
+            let quotient = |numerator: &Tensor, strides: &PerClass<Stride>| {
+                let rate = &strides.of_slice(weights, slice).rate;
                 let mut change = numerator.to_kind(inner(numerator.kind())) * rate;
                 drop(change.g_div_(&denominator));
                 change

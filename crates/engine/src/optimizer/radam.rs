@@ -4,7 +4,7 @@
 
 use super::moments::Moments;
 use super::rule::{Division, Kept, PerLane, UpdateRule};
-use crate::apply::{Stride, land};
+use crate::apply::land;
 use crate::data::per_lane;
 use crate::dtype::inner;
 use crate::weights::Weights;
@@ -55,7 +55,7 @@ impl UpdateRule for Radam {
             let (m, v) = moments.of(slice);
             let mut denominator = v.sqrt();
             drop(denominator.g_add_(&moments.eps));
-            let stride: &Stride = &strides[usize::from(weights.is_output[slice])];
+            let stride = strides.of_slice(weights, slice);
             let mut change = m.copy();
             drop(change.g_div_(&correction));
             drop(change.g_mul_(&stride.rate));

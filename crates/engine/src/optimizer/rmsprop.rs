@@ -64,7 +64,7 @@ impl UpdateRule for Rmsprop {
         let Division { weights, gradients, readout, .. } = division;
         for (slice, (v, g)) in self.square.slices.iter_mut().zip(&mut gradients.slices).enumerate() {
             let (numerator, denominator) = (g.shallow_clone(), self.rates.denominator(v, g));
-            divide(weights, g, slice, &numerator, &denominator, &strides, readout);
+            divide(weights, g, slice, &numerator, &denominator, strides.of_slice(weights, slice), readout);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the optimizers' rules have in common.
 
+use super::rates::{ClassRates, PerClass};
 use crate::apply::Stride;
 use crate::clip::update::UpdateLimit;
 use crate::data::{per_lane, per_lane_alpha};
@@ -39,11 +40,7 @@ pub trait UpdateRule {
 /// A step whose update is a quotient (`addcdiv_`) and not a direction times the learning rate
 /// (`add_`).
 pub struct Division<'a> {
-    /// The learning rates of the hidden layers and of the output layer, by lane.
-    pub lr: [&'a [f64]; 2],
-    /// The share of the weights of the hidden layers and of the output layer that decoupled weight
-    /// decay takes, by lane.
-    pub lost: [Option<&'a [f64]>; 2],
+    pub rates: &'a PerClass<ClassRates>,
     /// The number of updates of each lane, this one included.
     pub steps: &'a [i32],
     /// The clipping of updates.
@@ -63,13 +60,10 @@ pub struct PerLane<'a> {
 }
 
 impl Division<'_> {
-    /// Returns minus the learning rates of the hidden layers and of the output layer, each divided
-    /// by a number of its lane, with the weight decay.
-    pub fn strides(&self, divisor: impl Fn(usize) -> f64) -> [Stride; 2] {
-        [0, 1].map(|layer| {
-            let rate: Vec<f64> = self.lr[layer].iter().enumerate().map(|(lane, lr)| -(lr / divisor(lane))).collect();
-            Stride::of_quotient(&rate, self.lost[layer], self.kind)
-        })
+    /// Returns minus the learning rates of each class, each divided by a number of its lane, with
+    /// the weight decay.
+    pub fn strides(&self, divisor: impl Fn(usize) -> f64) -> PerClass<Stride> {
+        self.rates.map(|of| of.stride_of_quotient(&divisor, self.kind))
     }
 }
 
