@@ -25,10 +25,11 @@ without-engine: libtorch
 slurm: build
 	sh scripts/slurm-test.sh
 
-# Sweeps the main grid and the usual example, and writes what they found into docs/findings.md.
+# Sweeps the main grid, the usual example and the transformers, and writes what they found into docs/findings.md.
 findings: build
 	target/release/blowup sweep experiments/grid.toml --quiet
 	target/release/blowup sweep experiments/article.toml --quiet
+	target/release/blowup sweep experiments/transformer.toml --quiet
 	python3 scripts/tables.py write
 
 # What each cure saves and costs (ten minutes); writes docs/cures.md, and a table into README.md.

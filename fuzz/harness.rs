@@ -176,7 +176,10 @@ fn layer_rows(spec: &Spec) -> Vec<u8> {
             let times = trial.network.sequence_length().filter(|_| layer <= trial.network.depth()).unwrap_or(0);
             for time in times.min(1)..=times {
                 let time = if time == 0 { String::new() } else { time.to_string() };
-                csv.extend(format!("{},0,{layer},{time},1.5,inf,,NaN\n", trial.id()).bytes());
+                let keys = [trial.id().to_string(), "0".to_owned(), layer.to_string(), time];
+                let measured = ["1.5", "inf", "", "NaN"].iter().cycle().map(|cell| (*cell).to_owned());
+                let cells = keys.into_iter().chain(measured).take(SIDES[1].columns.len());
+                csv.extend(record::line(cells));
             }
         }
     }

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What the sweeps of grid.toml and article.toml found, in tables and in sentences, each with the
-numbers that it rests on.
+"""What the sweeps of grid.toml, article.toml and transformer.toml found: tables and sentences, each
+with the numbers that it rests on.
 
-usage: tables.py [grid | article | write] (results/grid and results/article; `make findings` sweeps
-both)
+usage: tables.py [grid | article | transformer | write] (results/grid and so on; `make findings`
+sweeps them)
 
-`grid` and `article` print what one sweep found. `write` puts both into docs/findings.md. A sentence
-whose condition does not hold in the results ends the script with status 1: it must be written anew.
+`grid`, `article` and `transformer` print what one sweep found. `write` puts all of them into
+docs/findings.md. A sentence whose condition does not hold in the results ends the script with
+status 1: it must be written anew.
 """
 
 import csv
@@ -309,6 +310,72 @@ class Article:
         yield bullets(self.sentences())
 
 
+# What may save a transformer, as cells of its trials.
+SAVES = {
+    "none": {},
+    "warmup": dict(schedule="warmup"),
+    "norm clip 1.0": dict(clip="norm"),
+    "QK norm": dict(qk_norm="true"),
+    "warmup and clip": dict(schedule="warmup", clip="norm"),
+    "all three": dict(schedule="warmup", clip="norm", qk_norm="true"),
+}
+
+
+class Transformer:
+    def __init__(self):
+        self.all = rows("transformer")
+
+    def saved(self, **cells):
+        """The trials with what saves them; without it there is nothing."""
+        return pick(self.all, **(dict(schedule="constant", clip="none", qk_norm="false") | cells))
+
+    def by_lr(self):
+        rates = list(dict.fromkeys(t["lr"] for t in self.all))
+        lines = []
+        for position in ("pre", "post"):
+            for name, save in SAVES.items():
+                cells = [self.saved(norm_position=position, lr=lr, **save) for lr in rates]
+                lines.append([position, name, *(str(converged(trials)) for trials in cells)])
+        return table(["norm", "with", *(f"{float(lr):.2g}" for lr in rates)], lines)
+
+    def by_depth(self):
+        lines = []
+        for position in ("pre", "post"):
+            for depth in dict.fromkeys(t["depth"] for t in self.all):
+                cells = [self.saved(norm_position=position, depth=depth, **save) for save in SAVES.values()]
+                lines.append([f"{position}, depth {depth}", *(str(converged(trials)) for trials in cells)])
+        return table(["of 10 trials", *SAVES], lines)
+
+    def sentences(self):
+        yield claim(
+            blown(self.all) == 0 and failed(self.all) <= 0.02 * len(self.all),
+            f"With norms and Adam none of these transformers diverges or becomes non-finite ({of(blown(self.all), self.all)}), and {failed(self.all)} of them relapses or ends ruined: what a step too "
+            "large costs is that nothing is learned, and the loss stays at that of the best constant prediction.",
+        )
+        pre, post = (self.saved(norm_position=position) for position in ("pre", "post"))
+        best_pre, best_post = (self.saved(norm_position=p, **SAVES["all three"]) for p in ("pre", "post"))
+        yield claim(
+            converged(pre) > converged(post) and converged(best_pre) > converged(best_post) > converged(post),
+            f"Norms before attention and MLP learn at larger steps than norms behind the sums: {of(converged(pre), pre)} against {of(converged(post), post)} trials without any help.",
+        )
+        yield claim(
+            converged(best_pre) == len(best_pre) and converged(best_post) < len(best_post),
+            f"Warmup, clipping and QK norm together save every trial with pre ({of(converged(best_pre), best_pre)}) and {of(converged(best_post), best_post)} with post. Of the three alone "
+            f"warmup saves most: {converged(self.saved(norm_position='pre', **SAVES['warmup']))} and {converged(self.saved(norm_position='post', **SAVES['warmup']))} learn.",
+        )
+        logit = lambda **cells: median(float(t["attention_logit_max"]) for t in self.saved(**cells))
+        high = lambda lr: lr > 0.02
+        yield claim(
+            logit(lr=high) > 50 * logit(lr=high, qk_norm="true"),
+            f"At learning rates above 0.02 the largest attention logit of a trial is {logit(lr=high):.0f} in the median, and {logit(lr=high, qk_norm='true'):.0f} with QK norm.",
+        )
+
+    def text(self):
+        yield self.by_lr()
+        yield self.by_depth()
+        yield bullets(self.sentences())
+
+
 def bullets(sentences):
     return "".join(prose(sentence, first="- ", rest="  ") for sentence in sentences)
 
@@ -318,9 +385,9 @@ def prose(text, first="", rest=""):
     return textwrap.fill(text, 100, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) + "\n"
 
 
-def write(grid, article):
+def write(grid, article, transformer):
     head = prose(
-        "`make findings` writes this page: it sweeps `experiments/grid.toml` and `experiments/article.toml` and counts what came out. It fails where the "
+        "`make findings` writes this page: it sweeps `experiments/grid.toml`, `experiments/article.toml` and `experiments/transformer.toml` and counts what came out. It fails where the "
         "results do not bear out a sentence. Another kind of CPU rounds differently, which now and then changes the outcome of a trial near a boundary, and "
         "so the last digit of a share."
     )
@@ -328,14 +395,21 @@ def write(grid, article):
         "`experiments/article.toml` has the example by which exploding gradients are usually introduced: a 10-50-1 ReLU net on fresh noise, with Adam and "
         "clipping at 1.0. Its baseline does explode: it has 20 hidden layers, He and a learning rate of 0.3. Each cure is applied to the baseline alone."
     )
+    characters = prose(
+        "`experiments/transformer.toml` trains small transformers on the next character of a text, with Adam and without dropout, at two depths and two widths, one seed each. The first "
+        "table counts, of 4 trials each, those that learn (outcome converged), by learning rate; the second counts them over all learning rates."
+    )
     parts = [
-        "# What the two main sweeps found\n",
+        "# What the main sweeps found\n",
         head,
         "## The main grid\n",
         *grid.text(),
         "## The usual example\n",
         example,
         *article.text(),
+        "## Transformers\n",
+        characters,
+        *transformer.text(),
     ]
     (ROOT / "docs/findings.md").write_text("\n".join(parts))
 
@@ -354,8 +428,10 @@ def main():
             print(*Grid().text(), sep="\n")
         case ["article"]:
             print(*Article().text(), sep="\n")
+        case ["transformer"]:
+            print(*Transformer().text(), sep="\n")
         case ["write"]:
-            write(Grid(), Article())
+            write(Grid(), Article(), Transformer())
         case _:
             sys.exit(__doc__)
     if FALSE:

@@ -120,6 +120,9 @@ pub fn find(trial: &mut Trial, dir: &Path, manifest: Option<&Manifest>) -> Resul
     if let Some(bundle) = &mut trial.task.bundle {
         find_file(&mut bundle.path, &bundle.sha256, dir, manifest)?;
     }
+    if let Some(text) = &mut trial.task.text {
+        find_file(&mut text.path, &text.sha256, dir, manifest)?;
+    }
     if let Some(arrays) = &mut trial.task.arrays {
         find_file(&mut arrays.path, &arrays.sha256, dir, manifest)?;
         if let Some((path, sha256)) = &mut arrays.targets_file {

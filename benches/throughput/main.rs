@@ -83,6 +83,7 @@ impl Case {
                 input_std: 1.0,
                 csv: None,
                 arrays: None,
+                text: None,
                 bundle: None,
             },
             budget: Budget::Steps(steps),
@@ -103,6 +104,7 @@ impl Case {
             bias: Bias::Learned { std: 0.0 },
             forget_bias: None,
             loss: Loss::Mse,
+            z_loss: 0.0,
             optimizer: if self.adam {
                 Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false }
             } else {

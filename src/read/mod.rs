@@ -1,5 +1,5 @@
 //! Logs that other tools have written become a run directory. A log is a table of numbers by name
-//! ([`table`], from one of the formats), of which the loss, the gradient norm and the learning rate
+//! (`Table`, from one of the formats), of which the loss, the gradient norm and the learning rate
 //! are taken ([`columns`]). The directory is that of a sweep whose program is blowup itself, which
 //! tells a log record by record ([`program`]): so the verdicts, the files, the report and the gate
 //! are those of any sweep.

@@ -5,7 +5,7 @@ use super::{
     DECIMAL, NONZERO, any_of, described, integer, names, number, object, otherwise, plain, required, set, shown, takes,
     to,
 };
-use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, Default, End, Id, Kind, Need, ROOTS, Short, TABLE};
+use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, Default, End, Id, Kind, Need, Short, TABLE};
 use blowup_core::bundle::SUFFIX;
 use blowup_core::spec::key::{self, Key, Takes};
 use blowup_core::trial::{LossScale, Network, TaskKind};
@@ -37,13 +37,11 @@ pub fn value(axis: &Axis) -> Json {
             json!({ "anyOf": [integer(*min, *max), { "enum": ["all"] }] })
         }
         Kind::Integer { min, max } => integer(*min, *max),
-        Kind::Float { range } if axis.id == Id::ResidualScale => {
-            json!({ "anyOf": [number(range), { "enum": ROOTS.map(|root| root.0) }] })
-        }
-        Kind::Float { range } if axis.id == Id::LossScale => {
+        Kind::Float { range, .. } if axis.id == Id::LossScale => {
             json!({ "anyOf": [number(range), { "enum": [LossScale::DYNAMIC] }] })
         }
-        Kind::Float { range } => number(range),
+        Kind::Float { range, names } if !names.is_empty() => json!({ "anyOf": [number(range), { "enum": names }] }),
+        Kind::Float { range, .. } => number(range),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Text => json!({ "type": "string" }),
     }
@@ -64,7 +62,7 @@ fn written(known: &[&str], short: Option<&Short>, aliases: &[(&str, &str)]) -> V
     };
     let mut patterns = vec![format!(r"^\s*(?:{})\s*$", all(known))];
     if let Some(short) = short {
-        let Kind::Float { range } = &short.sets.axis().kind else { return patterns };
+        let Kind::Float { range, .. } = &short.sets.axis().kind else { return patterns };
         // As in the reader, only the initializer `constant` may have a negative scale.
         let scales = short.sets == Id::InitScale;
         let (signed, others): (Vec<&str>, Vec<&str>) =
@@ -121,7 +119,7 @@ pub fn range(axis: &Axis) -> Json {
 /// The two ends of a range: finite numbers that the axis takes, for an integer axis after rounding.
 fn ends(axis: &Axis, log: bool) -> Json {
     let range = match &axis.kind {
-        Kind::Float { range } => *range,
+        Kind::Float { range, .. } => *range,
         Kind::Integer { min, max } => Bounds {
             least: End::At(if *min == 0 { 0.0 } else { *min as f64 - 0.5 }),
             most: End::Beyond(if *max < i64::MAX as u64 { *max as f64 + 0.5 } else { f64::INFINITY }),
@@ -160,7 +158,7 @@ fn about(axis: &Axis) -> String {
             };
             (values, "one value, a list of values, or a range such as `{ log = [4, 64], points = 3 }`")
         }
-        Kind::Float { range } => {
+        Kind::Float { range, .. } => {
             let forms = "one value, a list of values, or a range such as `{ log = [1e-3, 1.0], points = 4 }` or \
                          `{ linear = [0.0, 1.0], points = 5 }`";
             (range.words.to_owned(), forms)
@@ -186,9 +184,9 @@ fn default(axis: &Axis) -> String {
         Default::OfNetwork(of) => {
             let need = axis.needs.iter().find(|need| need.axis == Id::Network);
             let Some(all) = need.map(Need::names) else {
-                return format!("\"{}\"; \"{}\" of a bundle", of(Network::NAMES[0]), of(SUFFIX));
+                return format!("{}; {} of a bundle", shown(of(Network::NAMES[0])), shown(of(SUFFIX)));
             };
-            all.iter().map(|network| format!("{} of {network}", of(network))).collect::<Vec<_>>().join(", ")
+            all.iter().map(|network| format!("{} of {network}", shown(of(network)))).collect::<Vec<_>>().join(", ")
         }
         Default::OfTaker(..) => match &axis.of_takers()[..] {
             [(_, value)] => shown(*value),

@@ -35,7 +35,17 @@ fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
         (Id::Nesterov, _) => put(Id::Momentum, "0.5"),
         (Id::Sampling, _) => put(Id::Batch, "8"),
         (Id::Loss, "'cross_entropy'") => {}
+        (Id::NormPosition, "'pre'" | "'post'" | "'sandwich'") => {
+            put(Id::Network, "'transformer'");
+            put(Id::Norm, "'layer'");
+        }
         (Id::Norm | Id::NormPosition, _) => put(Id::Network, "'mlp'"),
+        (Id::ZLoss, _) => put(Id::Loss, "'cross_entropy'"),
+        (Id::Heads, heads) => {
+            // The heads share the width evenly.
+            let heads: u64 = heads.parse().unwrap();
+            put(Id::Width, &if 12 % heads == 0 { 12 } else { 2 * heads }.to_string());
+        }
         (Id::Warmup, _) => put(Id::Schedule, "'warmup'"),
         (Id::Schedule, "'warmup'" | "'warmup_cosine'") => put(Id::Warmup, "2"),
         (Id::Clip, "'none'") | (Id::Skip, "'none'") => {}
@@ -74,22 +84,29 @@ fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
 /// The trial in which an axis has a value.
 fn trial(axis: &Axis, value: &str) -> Trial {
     let block = beside(axis, value);
-    let recurrent = block.get("network").is_some_and(|network| network != "'mlp'");
+    let network = block.get("network").map_or("'mlp'", String::as_str);
+    let (recurrent, transformer) = (network != "'mlp'", network == "'transformer'");
     let mut lines: String = block.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
     if recurrent && axis.id != Id::SequenceLength {
         lines += "sequence_length = 4\n";
     }
     // The training has two epochs of four updates.
     let task = match (recurrent, axis.id) {
+        (true, Id::Tied) => "kind = 'text', samples = 16",
         (true, _) => "kind = 'noise-sequence', inputs = 3, samples = 16",
-        (false, Id::Loss) if value == "'cross_entropy'" => "kind = 'noise', inputs = 3, samples = 16, classes = 3",
+        (false, Id::Loss | Id::ZLoss) if block[Id::Loss.name()] == "'cross_entropy'" => {
+            "kind = 'noise', inputs = 3, samples = 16, classes = 3"
+        }
         (false, _) => "kind = 'noise', inputs = 3, samples = 16",
     };
     if axis.id != Id::Batch && !block.contains_key("batch") {
         lines += "batch = 4\n";
     }
-    if axis.id != Id::Width {
-        lines += "width = 5\n";
+    if !block.contains_key("width") {
+        lines += if transformer { "width = 12\n" } else { "width = 5\n" };
+    }
+    if transformer && axis.id != Id::Heads {
+        lines += "heads = 3\n";
     }
     let spec = parse(&format!("name = 't'\nepochs = 2\nseeds = 1\ntask = {{ {task} }}\n[[grid]]\n{lines}"));
     let mut trials = spec.grid().trials();

@@ -155,6 +155,7 @@ fn any_text_comes_back_from_csv_toml_and_json() {
             separator: ',',
             classes: vec![name.clone()],
             arrays: None,
+            text: None,
             bundle: None,
         };
         assert_eq!(toml::from_str::<Taken>(&toml::to_string(&taken).unwrap()).unwrap(), taken);

@@ -337,7 +337,7 @@ fn annotations_are_escaped_and_stand_at_their_line() {
 fn help_teaches() {
     let place = Place::new(GRID);
     insta::assert_snapshot!(place.ok("check -h"), @r##"
-    Hold the results of a sweep against its spec's expectations, for CI: exit status 0 or 1
+    Hold the results of a sweep against its spec's expectations, for CI: status 0 or 1
 
     Usage: blowup check [OPTIONS] <RUN_DIR>
 

@@ -179,6 +179,14 @@ fn defaults_are_those_of_the_contract() {
     width=Some(Integer(64))
     activation=Some(Text("relu"))
     negative_slope=None
+    heads=None
+    attention=None
+    attention_scale=None
+    qk_norm=None
+    logit_softcap=None
+    mlp_ratio=None
+    position=None
+    tied=None
     init=Some(Text("pytorch"))
     init_scale=Some(Float(1.0))
     init_offset=Some(Float(0.0))
@@ -195,6 +203,7 @@ fn defaults_are_those_of_the_contract() {
     parametrization=Some(Text("standard"))
     base_width=None
     loss=Some(Text("mse"))
+    z_loss=None
     optimizer=Some(Text("sgd"))
     momentum=Some(Float(0.0))
     nesterov=Some(Boolean(false))

@@ -4,10 +4,11 @@ use crate::trials::{self, ACTIVATIONS, NORMS};
 use blowup_core::trial::*;
 use blowup_engine::data::{Batch, Dataset, LaneSeeds};
 use blowup_engine::effective::Effective;
+use blowup_engine::loss::{self, Objective};
 use blowup_engine::matrix::Matrix;
+use blowup_engine::network;
 use blowup_engine::task::Draw;
 use blowup_engine::weights::{LayerParameters, Weights};
-use blowup_engine::{loss, network};
 use tch::{Device, Kind, Tensor};
 
 const LANES: i64 = 3;
@@ -16,7 +17,7 @@ const LANES: i64 = 3;
 pub struct Model {
     pub trial: Trial,
     pub weights: Weights,
-    batch: Batch,
+    pub batch: Batch,
 }
 
 pub fn model(trial: &Trial) -> Model {
@@ -44,7 +45,7 @@ pub fn written_out(model: &Model) -> (Tensor, Weights) {
     network.forward(matrices, &model.batch.inputs);
     let losses = Tensor::zeros([LANES], (Kind::Double, Device::Cpu));
     let signal = Matrix::of(network.output().zeros_like());
-    loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
+    loss::loss(Objective::of(&model.trial.shape()), network.output(), &model.batch.targets, &losses, Some(&signal));
     network.backward(matrices, &gradients, &model.batch.inputs, &signal, None);
     effective.pull_back(&mut gradients);
     (losses, gradients)
@@ -56,9 +57,9 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
     let layout = &model.weights.layout;
     let depth = model.trial.network.depth();
     let get = |role, layer: usize, lane: i64| {
-        let at =
-            layout.iter().position(|g| g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer))?;
-        let leaf = leaves[at].select(0, (layer - layout[at].first_layer) as i64).select(0, lane);
+        let of_role = layout.iter().enumerate().filter(|(_, group)| group.role == role);
+        let (at, place) = of_role.into_iter().find_map(|(at, group)| Some((at, group.place(layer)?)))?;
+        let leaf = leaves[at].select(0, place as i64).select(0, lane);
         let (is_matrix, fan_in) = (matches!(role, Role::Weight | Role::Recurrent), leaf.size()[0] as f64);
         Some(match model.trial.parametrization {
             Parametrization::MeanField if is_matrix && layer == depth => leaf / fan_in,
@@ -122,7 +123,7 @@ fn by_autograd(model: &Model) -> (Tensor, Vec<Tensor>) {
                     };
                     states.select(0, -1)
                 }
-                Network::Linear | Network::Mlp { .. } | Network::Bundle => {
+                Network::Linear | Network::Mlp { .. } | Network::Transformer(_) | Network::Bundle => {
                     (0..depth).fold(inputs.select(0, 0), |x, layer| {
                         let f = stage(linear(&x, layer), layer);
                         let factor = get(Role::ResidualWeight, layer, lane).unwrap_or(Tensor::from(1.0));
@@ -321,7 +322,7 @@ fn the_backprop_signal_of_a_layer_is_the_gradient_of_its_linear_output() {
     network.forward(&model.weights, &model.batch.inputs);
     let losses = Tensor::zeros([LANES], (Kind::Double, Device::Cpu));
     let signal = Matrix::of(network.output().zeros_like());
-    loss::loss(model.trial.loss, network.output(), &model.batch.targets, &losses, Some(&signal));
+    loss::loss(Objective::of(&model.trial.shape()), network.output(), &model.batch.targets, &losses, Some(&signal));
     let mut seen = Vec::new();
     let mut watch = |place: blowup_engine::module::Location, signal: blowup_engine::module::Signal| {
         seen.push((place.layer, signal.delta.sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)));

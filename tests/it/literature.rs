@@ -39,7 +39,7 @@ fn net(depth: usize, width: usize, activation: Activation, norm: Norm, init: Ini
 }
 
 /// The network after one forward and backward pass of one lane, and the gradients.
-fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Module>, Weights) {
+pub fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Module>, Weights) {
     let samples = trial.task.samples;
     let data = Dataset::new(&trial.shape(), &[trial.data_seed()], Draw::Training(0), Kind::Double).unwrap();
     let lane = LaneSeeds { data: trial.data_seed(), order: trial.seed };
@@ -51,13 +51,13 @@ fn pass(trial: &Trial, weights: &Weights) -> (Box<dyn Module>, Weights) {
     net.forward(matrices, &batch.inputs);
     let losses = Tensor::zeros([1], (Kind::Double, Device::Cpu));
     let signal = Matrix::of(net.output().zeros_like());
-    loss::loss(trial.loss, net.output(), &batch.targets, &losses, Some(&signal));
+    loss::loss(loss::Objective::of(&trial.shape()), net.output(), &batch.targets, &losses, Some(&signal));
     net.backward(matrices, &gradients, &batch.inputs, &signal, None);
     effective.pull_back(&mut gradients);
     (net, gradients)
 }
 
-fn drawn(trial: &Trial) -> Weights {
+pub fn drawn(trial: &Trial) -> Weights {
     blowup_engine::start();
     trials::weights(&[trial], 0, Kind::Double)
 }
@@ -170,6 +170,7 @@ fn one_weight(x: f64, optimizer: Optimizer, folder: &std::path::Path) -> Trial {
             input_std: 1.0,
             csv: Some(csv),
             arrays: None,
+            text: None,
             bundle: None,
         },
         budget: Budget::Steps(150),
@@ -290,7 +291,8 @@ fn the_rates_of_the_trainability_spec_are_one_percent_from_the_thresholds_of_its
 
 #[test]
 fn the_quick_part_of_the_literature_holds_in_the_real_program() {
-    for name in ["saxe", "quadratic", "momentum", "two-cycle", "pascanu", "glorot", "tanh-gain", "adding", "lewkowycz"]
+    for name in
+        ["saxe", "quadratic", "momentum", "two-cycle", "pascanu", "glorot", "tanh-gain", "adding", "lewkowycz", "dong"]
     {
         let place = Place::new(&std::fs::read_to_string(format!("experiments/literature/{name}.toml")).unwrap());
         place.ok("sweep t.toml --out r --quiet");

@@ -14,6 +14,7 @@ mod schema;
 mod schema_axes;
 mod spec;
 
+mod attention_literature;
 mod device;
 mod fused;
 mod gradients;
@@ -29,6 +30,7 @@ mod published;
 mod range;
 mod sharpness;
 mod training;
+mod transformers;
 mod variants;
 mod verdicts;
 

@@ -315,7 +315,7 @@ fn a_loss_that_overflows_alone_is_located_at_the_loss() {
         ..trials::mlp()
     };
     let run = &train(&[trial])[0].measured;
-    assert_eq!(run.site, Some(Site { tensor: Where::Loss, layer: None, time: None, sample: None }));
+    assert_eq!(run.site, Some(Site { tensor: Where::Loss, layer: None, time: None, head: None, sample: None }));
     // The gradient 2e30 is beyond the square root of the f32 range, and is still measured.
     assert!((run.grad_norm_initial.unwrap() / 2e30 - 1.0).abs() < 1e-6, "{}", run.grad_norm_initial.unwrap());
     assert!((run.weight_norm_initial.unwrap() / 1e30 - 1.0).abs() < 1e-6);

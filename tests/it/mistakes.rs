@@ -181,7 +181,7 @@ fn clips_of_updates_and_percentiles_are_checked_with_what_they_stand_beside() {
     check("lr = 1\nclip = [\"norm\", \"autoclip\"]\nclip_threshold = 200", &format!("8:18 {percentile}"));
     check(
         "lr = 1\ndepth = 2\nresidual = true\nresidual_scale = \"1/L\"",
-        "9:18 `1/L` is not a value of `residual_scale` / it takes a number, \"1/sqrt(L)\" or \"1/sqrt(2L)\"",
+        "9:18 `1/L` is not a value of `residual_scale` / it takes a finite number, \"1/sqrt(L)\" or \"1/sqrt(2L)\"",
     );
 }
 
@@ -197,7 +197,7 @@ fn an_axis_that_applies_nowhere_is_refused() {
     );
     check(
         "lr = 1\nsequence_length = 5",
-        "7:1 `sequence_length` applies nowhere in this block / it needs `network` rnn or lstm or gru",
+        "7:1 `sequence_length` applies nowhere in this block / it needs `network` rnn or lstm or gru or transformer",
     );
     check("lr = 1\ndepth = 0\nwidth = 5", "8:1 `width` applies nowhere in this block / it needs `depth` 1 or more");
     check("lr = 1\nnesterov = true", "7:1 `nesterov` applies nowhere in this block / it needs `momentum` above 0");
@@ -346,4 +346,84 @@ fn what_a_dtype_does_not_hold_is_a_mistake_with_its_place() {
     assert!(parse(&file(false, "float64")).is_ok());
     let std = "task = { kind = \"teacher\", input_std = 1e38 }\nlr = 0.1\n";
     check(std, "6:40 inputs of `input_std` = 1e38 are beyond float32 / numbers of float32 end at 3.40e38");
+}
+
+#[test]
+fn a_transformer_whose_parts_do_not_fit_together_is_refused_at_its_place() {
+    const SEQUENCES: &str =
+        "task = { kind = \"noise-sequence\" }\nnetwork = \"transformer\"\nsequence_length = 4\nlr = 1\n";
+    let refused = |block: &str, expected: &str| check(&format!("{SEQUENCES}{block}"), expected);
+    refused(
+        "width = [12, 16]\nheads = [2, 3]",
+        "11:9 3 heads cannot share a width of 16 evenly / heads must divide the width; where several widths stand, \
+         zip = [[\"width\", \"heads\"]] pairs them",
+    );
+    refused(
+        "width = 12\nheads = 4\nposition = \"rope\"",
+        "12:12 rope cannot rotate heads of width 3 / it rotates pairs of numbers: take a width of a head that is even",
+    );
+    refused(
+        "depth = [0, 1]",
+        "10:9 a transformer cannot have depth 0 / depth 0 is a linear model, of network mlp only",
+    );
+    refused(
+        "norm = \"batch\"",
+        "10:8 a transformer cannot have norm = \"batch\" / the statistics of a batch would mix the tokens of different \
+         places; take \"layer\" or \"rms\"",
+    );
+    refused(
+        "norm_position = [\"pre\", \"after\"]",
+        "10:17 the network `transformer` has no norm_position \"after\" / it takes: pre, post, sandwich; networks that take \
+         others belong in blocks of their own",
+    );
+    refused(
+        "tied = true",
+        "10:8 the task `noise-sequence` has no tokens that inputs and outputs share / tied = true is for the task text",
+    );
+    refused(
+        "width = { linear = [8, 16], points = 2, per = \"depth\" }",
+        "10:9 `width` of a transformer cannot be divided by another axis / give it plain values, so that its sizes can be \
+         checked",
+    );
+    refused(
+        "attention_scale = \"big\"",
+        "10:19 `big` is not a value of `attention_scale` / it takes a finite number, \"standard\" or \"mup\"",
+    );
+    check(
+        "lr = 1\nnorm = \"layer\"\nnorm_position = \"pre\"",
+        "8:17 the network `mlp` has no norm_position \"pre\" / it takes: before, after; networks that take others belong in \
+         blocks of their own",
+    );
+    // Axes that advance together are taken row by row, and what does not apply is not looked at.
+    let zipped = "zip = [[\"width\", \"heads\"]]\nwidth = [12, 16]\nheads = [3, 4]";
+    assert!(parse(&format!("{TOP}[[grid]]\n{SEQUENCES}{zipped}\n")).is_ok());
+}
+
+#[test]
+fn a_text_that_cannot_be_learned_is_refused_at_its_place() {
+    let block =
+        |task: &str, rest: &str| format!("task = {{ kind = \"text\"{task} }}\nlr = 1\nsequence_length = 3\n{rest}");
+    let transformer = "network = \"transformer\"";
+    check(
+        &block("", "network = \"rnn\""),
+        "9:11 the network `rnn` cannot learn the task `text` / rnn takes: adding, copy, temporal-order, noise-sequence, \
+         array-sequences",
+    );
+    check(
+        &block(", path = \"good.txt\", samples = 7", transformer),
+        "8:19 a text of 9 characters has no 7 places for windows of 3 and the character behind / take a smaller \
+         `sequence_length`, fewer `samples` or a longer text",
+    );
+    check(
+        &block(", path = \"latin.txt\"", transformer),
+        "6:32 `latin.txt` line 2 is not in UTF-8 / a text task reads plain text in UTF-8, such as a book",
+    );
+    check(
+        &block(", path = \"missing.txt\"", transformer),
+        "6:32 cannot read `missing.txt`: entity not found / the path is relative to the folder of the spec",
+    );
+    let own = format!("{TOP}[[grid]]\n{}\n", block(", path = \"good.txt\", samples = 6", transformer));
+    let task = parse(&own).unwrap().grid().trials().next().unwrap().task;
+    // The characters are O, n, e, b, ä, r, the point, the blank and the end of the line.
+    assert_eq!((task.inputs, task.outputs, task.samples), (9, 9, 6));
 }

@@ -5,8 +5,8 @@ use crate::trials;
 use blowup_core::trial::*;
 use blowup_core::verdict::{Finished, Outcome, Site, Tensor as Where};
 use blowup_engine::matrix::Matrix;
-use blowup_engine::norm::Statistics;
-use blowup_engine::weights::{LayerParameters, host};
+use blowup_engine::norm::{Learned, NormKind, Statistics};
+use blowup_engine::weights::host;
 use tch::{Device, Kind, Tensor};
 
 const LANES: i64 = 3;
@@ -15,22 +15,16 @@ const LANES: i64 = 3;
 /// shift.
 fn written_out(norm: Norm, x: &Tensor, scale: &Tensor, shift: &Tensor, signal: &Tensor) -> Vec<Tensor> {
     let size = <[i64; 3]>::try_from(x.size()).unwrap();
-    let statistics = Statistics::new(norm, size, x.kind()).unwrap();
-    let layer = |scale: Tensor, shift: Tensor| LayerParameters {
-        weight: Matrix::zeros([1, 1, 1], x.kind()),
-        recurrent: None,
-        bias: None,
-        recurrent_bias: None,
-        residual_weight: None,
-        scale: Some(Matrix::of(scale)),
-        shift: (!matches!(norm, Norm::Rms(_))).then(|| Matrix::of(shift)),
-    };
-    let weights = layer(scale.copy(), shift.copy());
-    let gradients = layer(scale.zeros_like(), shift.zeros_like());
+    let statistics = Statistics::new(NormKind::of(norm).unwrap(), size, x.kind());
+    let shift_of = |shift: Tensor| (!matches!(norm, Norm::Rms(_))).then(|| Matrix::of(shift));
+    let (scales, shifts) = (Matrix::of(scale.copy()), shift_of(shift.copy()));
+    let (scale_gradient, shift_gradient) = (Matrix::of(scale.zeros_like()), shift_of(shift.zeros_like()));
     let (input, output, signal) = (Matrix::of(x.copy()), Matrix::of(x.zeros_like()), Matrix::of(signal.copy()));
-    statistics.forward(&weights, &input, &output);
-    statistics.backward(&weights, &gradients, &input, &signal, false);
-    let parts = [Some(output), Some(signal), gradients.scale, gradients.shift];
+    let weights = Learned { scale: &scales, shift: shifts.as_ref() };
+    let gradients = Learned { scale: &scale_gradient, shift: shift_gradient.as_ref() };
+    statistics.forward(weights, &input, &output);
+    statistics.backward(weights, gradients, &input, &signal, false);
+    let parts = [Some(output), Some(signal), Some(scale_gradient), shift_gradient];
     parts.into_iter().flatten().map(|matrix| matrix.shallow_clone()).collect()
 }
 
@@ -139,8 +133,8 @@ fn a_norm_whose_variance_overflows_is_not_finite_in_the_first_step() {
     // their gradients are NaN.
     for norm in ALL {
         let at = match norm {
-            Norm::Layer(_) => Site { tensor: Where::Activation, layer: Some(1), time: None, sample: None },
-            _ => Site { tensor: Where::BackpropSignal, layer: Some(1), time: None, sample: None },
+            Norm::Layer(_) => Site { tensor: Where::Activation, layer: Some(1), time: None, head: None, sample: None },
+            _ => Site { tensor: Where::BackpropSignal, layer: Some(1), time: None, head: None, sample: None },
         };
         let run = &train(&[large(norm, Dtype::Float32)])[0];
         assert_eq!(run.measured.outcome, Outcome::Nonfinite, "{norm:?}");
@@ -191,7 +185,7 @@ fn nets_with_norms_blow_up_when_and_where_pytorchs_do() {
         assert_eq!(run.measured.outcome, Outcome::Nonfinite, "{name}");
         assert_eq!(
             first_bad(run),
-            (step, Some(Site { tensor, layer: Some(layer), time: None, sample: None })),
+            (step, Some(Site { tensor, layer: Some(layer), time: None, head: None, sample: None })),
             "{name}"
         );
         assert_eq!(run.measured.nan.unwrap().step, nan, "{name}");

@@ -11,15 +11,25 @@ type Nowhere = Option<(&'static str, &'static str)>;
 
 const ALWAYS: Nowhere = None;
 const RECURRENT: Nowhere = Some(("", "`network` rnn or lstm or gru"));
+const TRANSFORMER: Nowhere = Some(("", "`network` transformer"));
 const LINEAR: Nowhere = Some(("depth = 0", "`depth` 1 or more"));
 const ADAM: &str = "optimizer = \"adam\"";
 /// For each axis a value, and where it applies nowhere.
-const EVERY: [(&str, &str, Nowhere); 55] = [
+const EVERY: [(&str, &str, Nowhere); 64] = [
     ("network", "\"mlp\"", ALWAYS),
     ("depth", "2", ALWAYS),
     ("width", "5", LINEAR),
     ("activation", "\"tanh\"", LINEAR),
     ("negative_slope", "0.1", Some(("activation = [\"relu\", \"tanh\"]", "`activation` leaky_relu"))),
+    ("heads", "2", TRANSFORMER),
+    ("attention", "\"full\"", TRANSFORMER),
+    ("attention_scale", "0.5", TRANSFORMER),
+    ("qk_norm", "true", TRANSFORMER),
+    ("logit_softcap", "5", TRANSFORMER),
+    ("mlp_ratio", "2", TRANSFORMER),
+    ("position", "\"rope\"", TRANSFORMER),
+    ("tied", "true", TRANSFORMER),
+    ("z_loss", "0.1", Some(("", "`loss` cross_entropy"))),
     ("init", "\"he\"", ALWAYS),
     ("init_scale", "0.5", ALWAYS),
     ("init_offset", "0.5", ALWAYS),
@@ -68,7 +78,7 @@ const EVERY: [(&str, &str, Nowhere); 55] = [
     ("batch", "7", ALWAYS),
     ("sampling", "\"shuffle\"", Some(("batch = [256, 1000, \"all\"]", "a `batch` below 256, the samples of the task"))),
     ("accumulate", "2", Some(("", "a `batch` below 256, the samples of the task"))),
-    ("sequence_length", "5", RECURRENT),
+    ("sequence_length", "5", Some(("", "`network` rnn or lstm or gru or transformer"))),
     ("dtype", "\"float64\"", ALWAYS),
     ("precision", "\"amp_float16\"", Some(("dtype = \"bfloat16\"", "`dtype` float32"))),
     (

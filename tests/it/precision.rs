@@ -143,7 +143,7 @@ fn a_gradient_that_overflows_is_skipped_and_is_no_blow_up() {
     // A fixed scale skips nothing: the same overflow reaches the weights.
     let fixed = run(&mixed(Mixed::AmpFloat16, LossScale::Fixed(65536.0), trial)).measured;
     assert_eq!((fixed.steps_skipped, fixed.outcome), (None, Outcome::Nonfinite));
-    let site = Site { tensor: Where::BackpropSignal, layer: Some(1), time: None, sample: None };
+    let site = Site { tensor: Where::BackpropSignal, layer: Some(1), time: None, head: None, sample: None };
     assert_eq!((fixed.nonfinite.unwrap().step, fixed.site), (0, Some(site)));
 }
 

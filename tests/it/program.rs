@@ -126,7 +126,7 @@ fn what_a_program_says_beyond_losses_has_its_columns() {
     assert_eq!(lines[0], "0,0,4.0,,1.0,,,3.0,");
     assert_eq!(lines[1], "1,2,3.3333333333333335,4.0,1.0,0.5,0.25,4.5,0.5");
     assert_eq!(lines.len(), 3);
-    assert_eq!(place.read("r/steps.csv").lines().nth(1).unwrap().split_once(',').unwrap().1, "0,4.0,1.0,true,0.5");
+    assert_eq!(place.read("r/steps.csv").lines().nth(1).unwrap().split_once(',').unwrap().1, "0,4.0,1.0,true,0.5,");
 }
 
 #[test]
@@ -161,11 +161,9 @@ fn axes_of_any_name_reach_the_program_and_the_results() {
     assert!(rows.iter().all(|row| row["outcome"] == "stalled"));
     let header = place.read("r/runs.csv");
     assert!(
-        header
-            .lines()
-            .next()
-            .unwrap()
-            .ends_with(",clip_silenced,loss_scale_final,steps_skipped,underflow_fraction,hidden,kind,gain,on")
+        header.lines().next().unwrap().ends_with(
+            ",underflow_fraction,nonfinite_head,attention_logit_max,attention_entropy_min,hidden,kind,gain,on"
+        )
     );
     assert!(place.read("r/summary.csv").lines().next().unwrap().ends_with(",failure_high,hidden,kind,gain,on"));
     assert!(rows.iter().any(|row| row["kind"] == "b, \"c\"" && row["gain"] == "2.0" && row["on"] == "true"));

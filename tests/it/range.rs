@@ -218,6 +218,7 @@ fn samples(columns: [&[f64]; 2], standardize: bool) -> Samples {
         input_std: 1.0,
         csv,
         arrays: None,
+        text: None,
         bundle: None,
     };
     task::samples(&task, Loss::Mse, 1, 0, Draw::Training(0)).unwrap()

@@ -17,7 +17,7 @@ pub fn measured() -> Measured {
         outcome: Outcome::Nonfinite,
         diverged: Some(When { epoch: 1, step: 0 }),
         nonfinite: Some(When { epoch: 2, step: 5 }),
-        site: Some(Site { tensor: Tensor::BackpropSignal, layer: Some(3), time: None, sample: Some(17) }),
+        site: Some(Site { tensor: Tensor::BackpropSignal, layer: Some(3), time: None, head: None, sample: Some(17) }),
         nan: None,
         epochs_run: 2,
         steps_run: 6,
@@ -59,6 +59,8 @@ pub fn measured() -> Measured {
         loss_scale_final: Some(65536.0),
         steps_skipped: Some(3),
         underflow_fraction: Some(0.125),
+        attention_logit_max: Some(2.5),
+        attention_entropy_min: None,
     }
 }
 
@@ -68,9 +70,9 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn the_headers_are_those_of_the_contract() {
-    insta::assert_snapshot!(text(&record::line(record::runs())), @"trial,label,task,inputs,samples,epochs,network,depth,width,activation,negative_slope,init,init_scale,init_offset,recurrent_init,recurrent_init_scale,forget_bias,bias,bias_std,norm,norm_position,residual,residual_scale,rezero,parametrization,base_width,loss,optimizer,momentum,nesterov,beta1,beta2,eps,alpha,amsgrad,momentum_decay,lr_decay,initial_accumulator_value,adjust_lr_fn,lr,lr_output,schedule,warmup,cooldown,power,lr_min,clip,clip_threshold,skip,skip_threshold,weight_decay,weight_decay_mode,batch,sampling,accumulate,sequence_length,dtype,precision,loss_scale,growth_interval,seed,data_seed,outcome,lost,epoch_diverged,step_diverged,epoch_nonfinite,step_nonfinite,nonfinite_site,nonfinite_layer,nonfinite_time,epoch_nan,step_nan,epochs_run,steps_run,loss_initial,loss_final,loss_trivial,loss_min,loss_max,epoch_loss_max,loss_jump_max,grad_norm_initial,grad_norm_max,epoch_grad_norm_max,clipped_fraction,update_norm_max,weight_norm_initial,weight_norm_max,backprop_ratio,activation_ratio,sharpness_initial,sharpness_final,nonfinite_module,nonfinite_source,nonfinite_sample,born_large,rising,loss_best,epoch_best,relapse,spikes,spike_recovery,grad_norm_final,update_ratio_max,silent_layers,vanished,dead_share,moved_share,skipped_fraction,first_skip,clip_silenced,loss_scale_final,steps_skipped,underflow_fraction");
+    insta::assert_snapshot!(text(&record::line(record::runs())), @"trial,label,task,inputs,samples,epochs,network,depth,width,activation,negative_slope,heads,attention,attention_scale,qk_norm,logit_softcap,mlp_ratio,position,tied,init,init_scale,init_offset,recurrent_init,recurrent_init_scale,forget_bias,bias,bias_std,norm,norm_position,residual,residual_scale,rezero,parametrization,base_width,loss,z_loss,optimizer,momentum,nesterov,beta1,beta2,eps,alpha,amsgrad,momentum_decay,lr_decay,initial_accumulator_value,adjust_lr_fn,lr,lr_output,schedule,warmup,cooldown,power,lr_min,clip,clip_threshold,skip,skip_threshold,weight_decay,weight_decay_mode,batch,sampling,accumulate,sequence_length,dtype,precision,loss_scale,growth_interval,seed,data_seed,outcome,lost,epoch_diverged,step_diverged,epoch_nonfinite,step_nonfinite,nonfinite_site,nonfinite_layer,nonfinite_time,epoch_nan,step_nan,epochs_run,steps_run,loss_initial,loss_final,loss_trivial,loss_min,loss_max,epoch_loss_max,loss_jump_max,grad_norm_initial,grad_norm_max,epoch_grad_norm_max,clipped_fraction,update_norm_max,weight_norm_initial,weight_norm_max,backprop_ratio,activation_ratio,sharpness_initial,sharpness_final,nonfinite_module,nonfinite_source,nonfinite_sample,born_large,rising,loss_best,epoch_best,relapse,spikes,spike_recovery,grad_norm_final,update_ratio_max,silent_layers,vanished,dead_share,moved_share,skipped_fraction,first_skip,clip_silenced,loss_scale_final,steps_skipped,underflow_fraction,nonfinite_head,attention_logit_max,attention_entropy_min");
     insta::assert_snapshot!(record::EPOCHS.join(","), @"trial,epoch,steps,loss,loss_max,grad_norm_max,clipped_fraction,lr,weight_norm,update_norm_max");
-    insta::assert_snapshot!(record::LAYERS.join(","), @"trial,epoch,layer,time,activation_rms,backprop_norm,weight_grad_norm,weight_norm,activation_change");
+    insta::assert_snapshot!(record::LAYERS.join(","), @"trial,epoch,layer,time,activation_rms,backprop_norm,weight_grad_norm,weight_norm,activation_change,attention_logit_max,attention_entropy_min,token_similarity");
     insta::assert_snapshot!(record::STEPS.join(","), @"trial,step,loss,grad_norm,clipped,update_norm,loss_scale");
 }
 
@@ -82,7 +84,7 @@ fn a_row_has_every_column_and_exact_floats() {
     assert_eq!(cells.len(), record::runs().len());
     assert_eq!(
         cells[record::OUTCOME..].join(","),
-        "nonfinite,,1,0,2,5,backprop signal,3,,,,2,6,1e16,NaN,1.0,1e-7,inf,2,-inf,123456789.125,,,0.0,0.30000000000000004,-0.0,,,2.2250738585072014e-308,,NaN,,,17,true,false,1e-7,1,,2,,0.5,inf,0,,0.25,1.0,0.25,0,,65536.0,3,0.125"
+        "nonfinite,,1,0,2,5,backprop signal,3,,,,2,6,1e16,NaN,1.0,1e-7,inf,2,-inf,123456789.125,,,0.0,0.30000000000000004,-0.0,,,2.2250738585072014e-308,,NaN,,,17,true,false,1e-7,1,,2,,0.5,inf,0,,0.25,1.0,0.25,0,,65536.0,3,0.125,,2.5,"
     );
     assert_eq!(cells[record::column("clip_threshold")], "inf");
     assert_eq!(cells[record::column("nesterov")], "false");
@@ -197,10 +199,10 @@ impl Draws {
 
     fn site(&mut self) -> Site {
         let tensors =
-            [Tensor::Weight, Tensor::Activation, Tensor::Loss, Tensor::BackpropSignal, Tensor::WeightGradient];
+            [Tensor::Weight, Tensor::AttentionLogits, Tensor::Activation, Tensor::Loss, Tensor::BackpropSignal];
         let tensor = tensors[self.0.random_range(0..tensors.len())];
         let size = |draws: &mut Self| draws.maybe(Draws::size);
-        Site { tensor, layer: size(self), time: size(self), sample: size(self).map(|n| n as u64) }
+        Site { tensor, layer: size(self), time: size(self), head: size(self), sample: size(self).map(|n| n as u64) }
     }
 
     fn measured(&mut self) -> Measured {
@@ -250,6 +252,8 @@ impl Draws {
             loss_scale_final: self.maybe(Draws::float),
             steps_skipped: self.maybe(Draws::integer),
             underflow_fraction: self.maybe(Draws::float),
+            attention_logit_max: self.maybe(Draws::float),
+            attention_entropy_min: self.maybe(Draws::float),
         }
     }
 
@@ -277,6 +281,9 @@ impl Draws {
             weight_grad_norm: self.float(),
             weight_norm: self.float(),
             activation_change: self.maybe(Draws::float),
+            attention_logit_max: self.maybe(Draws::float),
+            attention_entropy_min: self.maybe(Draws::float),
+            token_similarity: self.maybe(Draws::float),
         }
     }
 
@@ -327,6 +334,7 @@ proptest! {
         let of_site = |of: fn(Site) -> Option<usize>| measured.site.and_then(of).map(|n| n.to_string());
         let nested = [
             ("lost", None),
+            ("nonfinite_head", of_site(|site| site.head)),
             ("epoch_diverged", part(measured.diverged, |when| when.epoch)),
             ("step_diverged", part(measured.diverged, |when| when.step)),
             ("epoch_nonfinite", part(measured.nonfinite, |when| when.epoch)),

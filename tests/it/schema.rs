@@ -398,6 +398,7 @@ fn every_kind_of_task_is_there_with_its_keys_and_their_defaults() {
         // A task that sets nothing has what the table says.
         let recurrent = match kind {
             TaskKind::ArraySequences => "network = \"rnn\"\nsequence_length = 1\n",
+            TaskKind::Text => "network = \"transformer\"\nsequence_length = 4\n",
             kind if kind.is_sequence() => "network = \"rnn\"\nsequence_length = 4\n",
             _ => "",
         };
@@ -413,7 +414,9 @@ fn every_kind_of_task_is_there_with_its_keys_and_their_defaults() {
                 kind.name()
             );
             let Ok(spec) = Spec::parse(&text, "t.toml", &open) else {
-                assert!(loss == "cross_entropy" && matches!(kind, TaskKind::Scalar | TaskKind::Adding), "{text}");
+                let refused = if *kind == TaskKind::Text { "mse" } else { "cross_entropy" };
+                let has_one = matches!(kind, TaskKind::Scalar | TaskKind::Adding | TaskKind::Text);
+                assert!(loss == refused && has_one, "{text}");
                 continue;
             };
             let task = spec.grid().trials().next().unwrap().task;

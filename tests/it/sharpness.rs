@@ -47,7 +47,7 @@ fn kinds() -> Vec<Trial> {
     let others = trials::PARAMETRIZATIONS.into_iter();
     all.extend(others.map(|parametrization| Trial { parametrization, ..trials::mlp() }));
     let classes = all.iter().map(|trial| Trial { loss: Loss::CrossEntropy, ..trial.clone() }).collect::<Vec<_>>();
-    [all, classes].concat()
+    [all, classes, trials::transformers()].concat()
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_pass_in_16_bits_is_as_near_to_f64_as_autograd_in_16_bits() {
             network.forward(effective.of(&weights), &batch.inputs);
             let losses = Tensor::zeros([2], (kind, tch::Device::Cpu));
             let signal = Matrix::of(network.output().zeros_like());
-            loss::loss(trial.loss, network.output(), &batch.targets, &losses, Some(&signal));
+            loss::loss(loss::Objective::of(&trial.shape()), network.output(), &batch.targets, &losses, Some(&signal));
             network.backward(effective.of(&weights), &gradients, &batch.inputs, &signal, None);
             effective.pull_back(&mut gradients);
 

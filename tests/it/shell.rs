@@ -23,7 +23,9 @@ fn completions_are_scripts_that_name_every_command_and_no_hidden_one() {
         for name in &commands {
             assert!(script.contains(name.as_str()), "{shell}: {name}");
         }
-        assert!(script.contains("where") && !script.contains("worker)"), "{shell}");
+        // The options of `sweep` are there, and the command that only the program calls is not.
+        let worker = ["worker)", "\"worker\"", "'worker"];
+        assert!(script.contains("where") && !worker.iter().any(|word| script.contains(word)), "{shell}");
         // Where the shell is installed it must be able to read the script.
         let Ok(mut child) = Command::new(shell).args(["-n"]).stdin(Stdio::piped()).spawn() else { continue };
         child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();

@@ -26,6 +26,8 @@ pub fn open(path: &str) -> io::Result<(String, Vec<u8>)> {
         "bad.csv" => b"a,b,y\n1,2,3\n4,five,6\n",
         "huge.csv" => b"a,b,y\n1e-30,1,0\n2e-30,-1e200,1\n",
         "names.csv" => b"a,kind\n1,cat\n2,ant\n3,cat\n",
+        "good.txt" => "One bär.\n".as_bytes(),
+        "latin.txt" => b"One\nb\xe4r.\n",
         "good.safetensors" => &array_file("[3, 2]"),
         "sequences.safetensors" => &array_file("[3, 1, 2]"),
         _ => return Err(io::ErrorKind::NotFound.into()),
@@ -277,6 +279,13 @@ proptest! {
             Err(report) => prop_assert!(report.problems.iter().all(|p| report.to_string().contains(&p.message))),
         }
     }
+}
+
+#[test]
+fn a_z_loss_applies_under_the_loss_of_the_task() {
+    let block = "task = { kind = \"copy\" }\nnetwork = \"rnn\"\nsequence_length = 3\nlr = 1\nz_loss = [0.0, 0.5]\n";
+    let spec = parse(&format!("{TOP}[[grid]]\n{block}")).unwrap();
+    assert_eq!(spec.grid().trials().map(|trial| trial.z_loss).collect::<Vec<_>>(), [0.0, 0.5]);
 }
 
 #[test]

@@ -372,7 +372,7 @@ fn help_teaches() {
       schema       Print the JSON Schema of a spec, by which an editor completes and checks it
       map          Draw where training fails over two axes, a trial for each pixel
       export       Write the result files as Parquet or JSON lines, with types
-      demo         Sweep a small grid into a new folder, as a first look: half a minute, no file needed
+      demo         Sweep a small grid into a new folder, as a first look; it needs no file
       completions  Print what lets a shell complete this command line
       man          Write the manual pages of blowup and of its commands into a folder
       help         Print this message or the help of the given subcommand(s)

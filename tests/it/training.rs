@@ -115,7 +115,8 @@ fn neighbours(trial: &Trial) -> Vec<Trial> {
         .collect()
 }
 
-fn check_bits(trial: &Trial) {
+/// Checks that lanes of this trial's shape have the same bits whatever they train beside.
+pub fn check_bits(trial: &Trial) {
     have_their_own_bits(&neighbours(trial));
 }
 

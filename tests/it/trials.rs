@@ -21,6 +21,7 @@ pub fn mlp() -> Trial {
         rezero: false,
         parametrization: Parametrization::Standard,
         loss: Loss::Mse,
+        z_loss: 0.0,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
         lr: 0.1,
         lr_output: None,
@@ -46,6 +47,80 @@ pub fn rnn() -> Trial {
     let mut trial = Trial { network, ..mlp() };
     trial.task.kind = TaskKind::NoiseSequence;
     trial
+}
+
+/// A trial with two blocks of width 8 with two heads over 5 tokens.
+pub fn transformer() -> Trial {
+    let of = Transformer {
+        depth: 2,
+        width: 8,
+        heads: 2,
+        sequence_length: 5,
+        activation: Activation::Gelu,
+        norm: BlockNorm::Layer(Placement::Pre),
+        attention_scale: Exact(0.5),
+        mlp_ratio: Exact(1.5),
+        position: Position::Learned,
+        ..Transformer::unset()
+    };
+    Trial { network: Network::Transformer(of), ..rnn() }
+}
+
+/// `trial` with another transformer.
+pub fn with_transformer(trial: &Trial, change: impl FnOnce(&mut Transformer)) -> Trial {
+    let mut trial = trial.clone();
+    let Network::Transformer(of) = &mut trial.network else { unreachable!("the trial has a transformer") };
+    change(of);
+    trial
+}
+
+/// The same over windows of the text that is built in, with a loss at every token.
+pub fn text() -> Trial {
+    let symbols = blowup_core::text::BUILT_IN.symbols;
+    let task = Task { kind: TaskKind::Text, inputs: symbols, outputs: symbols, samples: 7, ..Task::none() };
+    Trial { task, loss: Loss::CrossEntropy, ..transformer() }
+}
+
+/// A transformer for everything that changes its function.
+pub fn transformers() -> Vec<Trial> {
+    let base = transformer();
+    let mut all = vec![base.clone(), text(), Trial { bias: Bias::None, ..base.clone() }];
+    let mut put = |change: &dyn Fn(&mut Transformer)| all.push(with_transformer(&base, change));
+    for placement in Placement::ALL.iter().copied() {
+        put(&|of| of.norm = BlockNorm::Layer(placement));
+        put(&|of| of.norm = BlockNorm::Rms(placement));
+        put(&|of| (of.norm, of.residual) = (BlockNorm::Layer(placement), false));
+        put(&|of| (of.norm, of.mlp_ratio) = (BlockNorm::Layer(placement), Exact(0.0)));
+    }
+    put(&|of| of.norm = BlockNorm::None);
+    put(&|of| (of.norm, of.residual) = (BlockNorm::None, false));
+    put(&|of| of.attention = Attention::Full);
+    put(&|of| of.qk_norm = true);
+    put(&|of| of.logit_softcap = Exact(0.7));
+    put(&|of| (of.qk_norm, of.logit_softcap, of.position) = (true, Exact(0.7), Position::Rope));
+    put(&|of| of.attention_scale = Exact(-0.3));
+    put(&|of| of.position = Position::None);
+    put(&|of| of.position = Position::Rope);
+    put(&|of| of.heads = 1);
+    put(&|of| of.heads = 8);
+    put(&|of| of.depth = 1);
+    put(&|of| of.sequence_length = 1);
+    for activation in ACTIVATIONS {
+        put(&|of| of.activation = activation);
+    }
+    for placement in Placement::ALL.iter().copied() {
+        let trial = with_transformer(&base, |of| of.norm = BlockNorm::Rms(placement));
+        all.push(Trial { residual_scale: 0.6, rezero: true, ..trial.clone() });
+        all.push(Trial { residual_scale: 0.6, ..trial });
+    }
+    let tied = with_transformer(&text(), |of| of.tied = true);
+    all.push(Trial { bias: Bias::None, ..with_transformer(&tied, |of| of.norm = BlockNorm::None) });
+    all.push(Trial { z_loss: 0.1, ..tied.clone() });
+    all.push(Trial { loss: Loss::CrossEntropy, z_loss: 0.1, ..base.clone() });
+    for parametrization in PARAMETRIZATIONS.into_iter().skip(1) {
+        all.push(Trial { parametrization, ..base.clone() });
+    }
+    all
 }
 
 pub const ACTIVATIONS: [Activation; 8] = [
@@ -130,7 +205,7 @@ pub fn with(trial: &Trial, new_activation: Activation, new_norm: Norm) -> Trial 
         Network::Mlp { activation, norm, .. } | Network::Rnn { activation, norm, .. } => {
             (*activation, *norm) = (new_activation, new_norm);
         }
-        Network::Linear | Network::Gated { .. } | Network::Bundle => {}
+        Network::Linear | Network::Gated { .. } | Network::Transformer(_) | Network::Bundle => {}
     }
     trial
 }

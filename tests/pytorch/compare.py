@@ -29,6 +29,7 @@ from pathlib import Path
 import torch
 
 from training import QUANTITIES, Run, Trace, values
+from transformer import is_encoder
 
 # What growth is multiplied with, and how far apart results may be: about 4.5 units in the last
 # place, and a million times as much in f64.
@@ -47,7 +48,7 @@ KINDS = (
 )
 
 REQUIRED = {
-    "network": ["mlp", "rnn", "lstm", "gru"],
+    "network": ["mlp", "rnn", "lstm", "gru", "transformer"],
     "depth": ["0", "1", "2 to 9", "10 and more"],
     "residual": ["true", "false"],
     "residual_scale": ["1", "another"],
@@ -70,6 +71,15 @@ REQUIRED = {
     "activation": ["linear", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "selu", "silu"],
     "bias": ["none", "learned"],
     "norm": ["none", "batch before", "batch after", "layer before", "layer after", "rms before", "rms after"],
+    "block norm": ["none", "layer pre", "layer post", "layer sandwich", "rms pre", "rms post", "rms sandwich"],
+    "attention": ["causal", "full"],
+    "qk_norm": ["true", "false"],
+    "logit_softcap": ["none", "a number"],
+    "position": ["learned", "none", "rope"],
+    "tied": ["true", "false"],
+    "mlp_ratio": ["0", "above 0"],
+    "z_loss": ["0", "above 0"],
+    "encoder layer": ["pre", "post"],
     "parametrization": ["standard", "ntk", "mean_field", "mup"],
     "mup": [
         "mlp sgd 0",
@@ -150,6 +160,7 @@ REQUIRED = {
         "digits",
         "copy",
         "temporal-order",
+        "text",
     ],
     "data_seed": ["its own"],
     "outcome": ["untrained", "converged", "stalled", "unsettled", "ruined", "diverged", "nonfinite"],
@@ -286,7 +297,9 @@ def train(folder):
     # NAdam keeps the product of its momenta in this dtype, whatever the dtype of the weights.
     torch.set_default_dtype(torch.float64 if trace.axes["dtype"] == "float64" else torch.float32)
     name = f"{trace.about['trial']} {trace.about['label']}"
-    return name, trace.axes["dtype"], values(trace), *compare(trace)
+    words = values(trace)
+    words["encoder layer"] = trace.axes["norm_position"] if is_encoder(trace) else None
+    return name, trace.axes["dtype"], words, *compare(trace)
 
 
 def main():

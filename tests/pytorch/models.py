@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from transformer import Transformer
+
 ACTIVATIONS = {
     "linear": lambda slope: nn.Identity(),
     "relu": lambda slope: nn.ReLU(),
@@ -274,6 +276,13 @@ class Model(nn.Module):
             if not finite(tensors()):
                 return site, layer, at
         return None
+
+
+def build(trace, perturbation=None, watched=True):
+    """The model of a trace."""
+    if trace.axes["network"] == "transformer":
+        return Transformer(trace, perturbation, ACTIVATIONS, NORMS, perturb, wrong_draw)
+    return Model(trace, perturbation, watched)
 
 
 def recurrent_module(a, size, bias):

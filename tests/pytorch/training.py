@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from guards import Clip, Guard
-from models import Model, norm
+from models import build, norm
 from rules import Together, optimizers, schedule
 
 # What layers.csv has of a layer.
@@ -46,7 +46,11 @@ class Trace:
         get = lambda key: self.tensors[key][epoch] if fresh else self.tensors[key]
         inputs = get(f"{name}.inputs").to(self.dtype)
         if f"{name}.classes" in self.tensors:
-            return inputs, get(f"{name}.classes")
+            classes = get(f"{name}.classes")
+            # A text has a class at every token.
+            return inputs, classes.view(*classes.shape[:-1], inputs.shape[-2], -1) if self.about[
+                "task"
+            ] == "text" else classes
         return inputs, get(f"{name}.targets").to(self.dtype)
 
     def batches(self, step):
@@ -74,6 +78,18 @@ def take(trace, inputs, index):
     return inputs[:, index] if "sequence_length" in trace.axes else inputs[index]
 
 
+class CrossEntropy(torch.nn.Module):
+    """nn.CrossEntropyLoss over all targets, and the z-loss (Chowdhery 2022)."""
+
+    def __init__(self, z_loss):
+        super().__init__()
+        self.z_loss = z_loss
+
+    def forward(self, output, targets):
+        loss = torch.nn.functional.cross_entropy(output, targets.flatten())
+        return loss + self.z_loss * output.logsumexp(-1).square().mean() if self.z_loss else loss
+
+
 class Run:
     """One training run in PyTorch: what it measured, step by step; without `measures` only what its
     verdict takes."""
@@ -84,8 +100,8 @@ class Run:
         self.coefficients, self.skipped, self.bad = [], [], None
         self.step_nonfinite = self.step_nan = self.step_diverged = self.site = None
         self.epoch_losses, self.loss_final = [], math.nan
-        self.model = Model(trace, perturbation)
-        self.criterion = torch.nn.MSELoss() if trace.axes["loss"] == "mse" else torch.nn.CrossEntropyLoss()
+        self.model = build(trace, perturbation)
+        self.criterion = torch.nn.MSELoss() if trace.axes["loss"] == "mse" else CrossEntropy(trace.axes["z_loss"])
         self.whole = trace.axes["batch"] == trace.about["samples"] and not trace.about["fresh"]
         self.model.compares = self.whole
         self.loss_initial = self.evaluate()
@@ -253,6 +269,8 @@ def values(trace):
     if a["optimizer"] == "muon":
         kind += f" {a['adjust_lr_fn']}"
     falls = " to lr_min" if a.get("lr_min") and a["schedule"] != "one_cycle" else ""
+    transformer = a["network"] == "transformer"
+    norms = " ".join([a["norm"], *([a["norm_position"]] if "norm_position" in a else [])]) if "norm" in a else None
     own = lambda axis, other: "its own" if axis in a and a[axis] != a[other] else None
     recurrent = [a.get(f"recurrent_init{x}") != a.get(f"init{x}") for x in ("", "_scale")]
     return {
@@ -264,7 +282,15 @@ def values(trace):
         "forget_bias": None if "forget_bias" not in a else "another" if a["forget_bias"] else "0",
         "activation": a.get("activation"),
         "bias": a["bias"],
-        "norm": " ".join([a["norm"], *([a["norm_position"]] if "norm_position" in a else [])]) if "norm" in a else None,
+        "norm": None if transformer else norms,
+        "block norm": norms if transformer else None,
+        "attention": a.get("attention"),
+        "qk_norm": str(a["qk_norm"]).lower() if transformer else None,
+        "logit_softcap": ("none" if math.isinf(a["logit_softcap"]) else "a number") if transformer else None,
+        "position": a.get("position"),
+        "tied": str(a["tied"]).lower() if transformer else None,
+        "mlp_ratio": ("above 0" if a["mlp_ratio"] else "0") if transformer else None,
+        "z_loss": ("above 0" if a["z_loss"] else "0") if "z_loss" in a else None,
         "parametrization": a["parametrization"],
         "mup": " ".join([a["network"], kind, decay]) if a["parametrization"] == "mup" else None,
         "loss": a["loss"],

@@ -70,6 +70,8 @@ def reason(trace):
         return "adaptive clipping, which leaves out the output layer where it knows which one that is"
     if trace.axes["optimizer"] == "muon":
         return "Muon, which leaves the first and the last layer to AdamW where it knows which these are"
+    if trace.axes["network"] == "transformer":
+        return "a transformer, whose model keeps what it watches"
     if trace.axes.get("sequence_length", 0) > LONGEST:
         return f"more than {LONGEST} time steps, each of them some thirty calls of the graph: minutes to export"
     return None

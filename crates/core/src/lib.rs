@@ -16,6 +16,7 @@ pub mod trial;
 pub mod arrays;
 pub mod csv_task;
 pub mod spec;
+pub mod text;
 
 pub mod plan;
 

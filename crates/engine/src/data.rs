@@ -13,9 +13,10 @@ use tch::{Device, Kind, Tensor};
 /// The targets of a batch.
 #[derive(Debug)]
 pub struct BatchTargets {
-    /// `[lane, batch, outputs]`. Classes are one-hot.
+    /// `[lane, batch, outputs]`, or `[lane, batch x time, outputs]` where there is a target at
+    /// every time step. Classes are one-hot.
     pub values: Tensor,
-    /// The classes, `[lane, batch, 1]`, int64. None in a regression.
+    /// The classes, `[lane, batch, 1]` or `[lane, batch x time, 1]`, int64. None in a regression.
     pub classes: Option<Tensor>,
 }
 
@@ -61,9 +62,10 @@ pub struct Dataset {
     samples: usize,
     /// `[time, seed x sample, inputs]`.
     inputs: Tensor,
-    /// The targets, `[seed x sample, outputs]`. Classes are one-hot.
+    /// The targets, `[seed x sample, target, outputs]`. Classes are one-hot. A sample has one
+    /// target, or one at every time step.
     values: Tensor,
-    /// The classes, `[seed x sample, 1]`, int64. None in a regression.
+    /// The classes, `[seed x sample, target]`, int64. None in a regression.
     classes: Option<Tensor>,
     /// The loss of the best constant prediction, by seed.
     trivial: Vec<f64>,
@@ -79,6 +81,7 @@ impl Dataset {
     pub fn new(shape: &Shape, seeds: &[u64], draw: Draw, kind: Kind) -> Result<Dataset, String> {
         let times = shape.network.sequence_length().unwrap_or(1);
         let (inputs, outputs) = (shape.task.inputs, shape.task.outputs);
+        let targets = if shape.task.kind.asks_at_every_step() { times } else { 1 };
         // Data that is not drawn is the same for all seeds.
         let seeds = if shape.task.is_drawn() { seeds } else { &seeds[..1] };
         let mut data: Option<Dataset> = None;
@@ -92,8 +95,8 @@ impl Dataset {
                     seeds: seeds.to_vec(),
                     samples: drawn.samples,
                     inputs: Tensor::empty([times as i64, all, inputs as i64], (kind, Device::Cpu)),
-                    values: Tensor::empty([all, outputs as i64], (kind, Device::Cpu)),
-                    classes: classes.then(|| Tensor::empty([all, 1], (Kind::Int64, Device::Cpu))),
+                    values: Tensor::empty([all, targets as i64, outputs as i64], (kind, Device::Cpu)),
+                    classes: classes.then(|| Tensor::empty([all, targets as i64], (Kind::Int64, Device::Cpu))),
                     trivial: Vec::new(),
                 }
             });
@@ -105,10 +108,13 @@ impl Dataset {
             match (&drawn.targets, &data.classes) {
                 (task::SampleTargets::Classes(index), Some(classes)) => {
                     let (index, at) = (Tensor::from_slice(index), (slot * samples) as i64);
-                    classes.narrow(0, at, samples as i64).copy_(&index.view([-1, 1]));
+                    let index = index.view([-1, targets as i64]);
+                    classes.narrow(0, at, samples as i64).copy_(&index);
                     data.values.narrow(0, at, samples as i64).copy_(&index.one_hot(outputs as i64));
                 }
-                (task::SampleTargets::Values(values), None) => fill(&data.values, slot * samples, values, outputs),
+                (task::SampleTargets::Values(values), None) => {
+                    fill(&data.values.view([-1, outputs as i64]), slot * samples, values, outputs);
+                }
                 _ => unreachable!("all seeds of a task have one kind of targets"),
             }
         }
@@ -164,8 +170,8 @@ impl Dataset {
         Batch {
             inputs: Sequence::of(self.inputs.index_select(1, &index).view([size[0], all, n, size[2]])),
             targets: BatchTargets {
-                values: self.values.index_select(0, &index).view([all, n, self.values.size()[1]]),
-                classes: self.classes.as_ref().map(|c| c.index_select(0, &index).view([all, n, 1])),
+                values: self.values.index_select(0, &index).view([all, -1, self.values.size()[2]]),
+                classes: self.classes.as_ref().map(|c| c.index_select(0, &index).view([all, -1, 1])),
             },
             samples: range.len(),
             places,

@@ -19,13 +19,15 @@ pub enum Purpose {
     Teacher,
     /// The order of the samples. The index is the epoch.
     Order,
-    /// Weights from the layer below. The index of this and of the next three purposes is the layer.
+    /// Weights from the layer below. The index of this and of the next four purposes is the layer.
     Weight,
     Recurrent,
     Bias,
     RecurrentBias,
     /// Which updates are rounded up and which down. The index is the step.
     Rounding,
+    /// A transformer's vectors for the places of a sequence.
+    Position,
     /// The vector from which the search for the Hessian's largest eigenvalue starts.
     Sharpness,
 }
@@ -42,6 +44,7 @@ impl Purpose {
             Purpose::Bias => "bias",
             Purpose::RecurrentBias => "recurrent bias",
             Purpose::Rounding => "rounding",
+            Purpose::Position => "position",
             Purpose::Sharpness => "sharpness",
         }
     }

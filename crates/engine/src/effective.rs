@@ -115,11 +115,12 @@ fn times(values: &mut Tensor, factor: f64) {
 /// Whether a parameter is the scale or the shift of a norm.
 fn is_of_norm(role: Role) -> bool {
     match role {
-        Role::Scale | Role::Shift => true,
+        Role::Scale | Role::Shift | Role::QueryScale | Role::KeyScale => true,
         Role::Weight
         | Role::Recurrent
         | Role::Bias
         | Role::RecurrentBias
+        | Role::Position
         | Role::ResidualWeight
         | Role::Own
         | Role::OwnMatrix => false,
@@ -138,6 +139,8 @@ pub fn factor(shape: &Shape, group: &ParameterGroup) -> f64 {
         (
             Role::Bias
             | Role::RecurrentBias
+            | Role::QueryScale
+            | Role::KeyScale
             | Role::Scale
             | Role::Shift
             | Role::ResidualWeight
@@ -146,10 +149,12 @@ pub fn factor(shape: &Shape, group: &ParameterGroup) -> f64 {
             _,
         )
         | (_, Parametrization::Standard) => 1.0,
-        (Role::Weight | Role::Recurrent, Parametrization::Mup { .. }) => {
+        (Role::Weight | Role::Recurrent | Role::Position, Parametrization::Mup { .. }) => {
             Mup::of(shape).map_or(1.0, |mup| mup.multiplier(group))
         }
-        (Role::Weight, Parametrization::MeanField) if group.first_layer == shape.network.depth() => 1.0 / fan_in,
-        (Role::Weight | Role::Recurrent, Parametrization::Ntk | Parametrization::MeanField) => 1.0 / fan_in.sqrt(),
+        (Role::Weight, Parametrization::MeanField) if group.is_output => 1.0 / fan_in,
+        (Role::Weight | Role::Recurrent | Role::Position, Parametrization::Ntk | Parametrization::MeanField) => {
+            1.0 / fan_in.sqrt()
+        }
     }
 }

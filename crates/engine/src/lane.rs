@@ -8,6 +8,7 @@ use super::clip::Memory;
 use super::scaling::Scaler;
 use super::skip::Guard;
 use super::still::Still;
+use super::transformer::Attended;
 use blowup_core::trial::{Clip, Clipping, Lane, Shape};
 use blowup_core::verdict::Course;
 use std::collections::HashMap;
@@ -33,6 +34,8 @@ pub struct ActiveLane {
     pub moved_share: Option<f64>,
     /// What the loss is multiplied with, where losses are scaled.
     pub scaler: Option<Scaler>,
+    /// What was measured of its attention so far.
+    pub attended: Attended,
     /// Whether the lane is at rest.
     pub still: Still,
 }
@@ -78,6 +81,7 @@ impl ActiveLane {
             changed: None,
             moved_share: None,
             scaler,
+            attended: Attended::default(),
             still: Still::default(),
         }
     }

@@ -26,8 +26,12 @@ pub fn pads(shape: &Shape, lanes: usize) -> usize {
         Some(activation) if activation::of(activation).has_tail() => TAIL,
         Some(_) | None => 1,
     };
-    let width = shape.network.width().unwrap_or(1);
-    let width = if shape.numbers.passes().is_16_bit() { width.min(shape.task.outputs) } else { width };
+    let width = match (shape.network.transformer(), shape.network.width().unwrap_or(1)) {
+        // The activations are those of the MLPs.
+        (Some(of), _) if !shape.numbers.passes().is_16_bit() => of.sequence_length * of.hidden(),
+        (_, width) if shape.numbers.passes().is_16_bit() => width.min(shape.task.outputs),
+        (_, width) => width,
+    };
     let sizes = batches(shape).map(|batch| batch * width);
     let tail = sizes.filter(|size| !size.is_multiple_of(elements)).map(|size| elements.div_ceil(size)).max();
     tail.unwrap_or(0).max(fewest().saturating_sub(lanes))

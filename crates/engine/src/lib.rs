@@ -86,6 +86,7 @@ pub mod still;
 pub mod subject;
 pub mod task;
 pub mod trace;
+pub mod transformer;
 pub mod trouble;
 pub mod weights;
 

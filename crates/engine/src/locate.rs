@@ -4,12 +4,12 @@
 use super::data::Batch;
 use super::device;
 use super::effective::Effective;
-use super::loss;
+use super::loss::{self, Objective};
 use super::matrix::{Matrix, Sequence};
-use super::module::{Location, Signal};
+use super::module::{Location, Part, Signal};
 use super::network;
 use super::scaling::Factors;
-use super::weights::Weights;
+use super::weights::{Weights, layer_number};
 use blowup_core::trial::Shape;
 use blowup_core::verdict::{Site, Tensor as SiteTensor};
 use tch::Tensor;
@@ -50,63 +50,93 @@ pub fn locate(
     let output = network.output().shallow_clone();
     let (losses, signal) =
         (Tensor::zeros([count], (targets.values.kind(), device::current())), Matrix::of(output.zeros_like()));
-    loss::scaled_loss(shape.loss, &output, &targets, &losses, &signal, factors.as_ref());
+    loss::scaled_loss(Objective::of(shape), &output, &targets, &losses, &signal, factors.as_ref());
 
     let output_layer = shape.network.depth() + 1;
     let mut found = vec![None; lanes.len()];
-    let mut see = |tensor: SiteTensor, layer: Option<usize>, time: Option<usize>, values: &Tensor| {
-        let finite = values.isfinite();
-        let each: Vec<bool> =
-            Vec::try_from(finite.view([count, -1]).all_dim(1, false)).expect("a tensor of booleans, one per lane");
-        for (at, (site, each)) in found.iter_mut().zip(each).enumerate() {
-            if site.is_none() && !each {
-                let sample = has_samples(tensor).then(|| first_bad(&finite.get(at as i64))).flatten();
-                let sample = sample.map(|sample| batch.place(lanes[at], sample));
-                *site = Some(Site { tensor, layer, time, sample });
+    let mut see =
+        |tensor: SiteTensor, layer: Option<usize>, time: Option<usize>, heads: Option<usize>, values: &Tensor| {
+            let finite = values.isfinite().reshape([count, -1]);
+            for (at, (site, each)) in found.iter_mut().zip(booleans(&finite)).enumerate() {
+                if site.is_none() && !each {
+                    let finite = finite.get(at as i64);
+                    let head = heads.and_then(|heads| first_bad_head(&finite, batch.samples, heads));
+                    let sample = has_samples(tensor).then(|| first_bad(&finite, batch.samples)).flatten();
+                    let sample = sample.map(|sample| batch.place(lanes[at], sample));
+                    *site = Some(Site { tensor, layer, time, head, sample });
+                }
             }
-        }
-    };
+        };
     for (l, layer) in weights.layers.iter().enumerate() {
         for part in parts(layer) {
-            see(SiteTensor::Weight, Some(l + 1), None, part);
+            see(SiteTensor::Weight, Some(layer_number(&shape.network, l)), None, None, part);
         }
     }
-    for (Location { layer, time }, values) in network.activations() {
-        see(SiteTensor::Activation, Some(layer), time, values);
+    for Part { tensor, place: Location { layer, time }, heads, values } in network.parts() {
+        see(tensor, Some(layer), time, heads, &values);
     }
-    see(SiteTensor::Activation, Some(output_layer), None, &output);
-    see(SiteTensor::Loss, None, None, &losses);
-    see(SiteTensor::BackpropSignal, Some(output_layer), None, &signal);
-    let mut watch =
-        |place: Location, signal: Signal| see(SiteTensor::BackpropSignal, Some(place.layer), place.time, signal.delta);
+    see(SiteTensor::Activation, Some(output_layer), None, None, &output);
+    see(SiteTensor::Loss, None, None, None, &losses);
+    see(SiteTensor::BackpropSignal, Some(output_layer), None, None, &signal);
+    let mut watch = |place: Location, signal: Signal| {
+        see(SiteTensor::BackpropSignal, Some(place.layer), place.time, None, signal.delta);
+    };
     network.backward(matrices, effective.gradients(&gradients), &inputs, &signal, Some(&mut watch));
     effective.pull_back(&mut gradients);
     for (l, layer) in gradients.layers.iter().enumerate().rev() {
         for part in parts(layer) {
-            see(SiteTensor::WeightGradient, Some(l + 1), None, part);
+            see(SiteTensor::WeightGradient, Some(layer_number(&shape.network, l)), None, None, part);
         }
     }
     found
 }
 
-/// Whether a tensor is `[lane, batch, width]`.
+/// Whether a tensor has a part for each sample.
 fn has_samples(tensor: SiteTensor) -> bool {
     match tensor {
-        SiteTensor::Activation | SiteTensor::BackpropSignal => true,
+        SiteTensor::Norm
+        | SiteTensor::Query
+        | SiteTensor::Key
+        | SiteTensor::Value
+        | SiteTensor::AttentionLogits
+        | SiteTensor::AttentionWeights
+        | SiteTensor::AttentionOutput
+        | SiteTensor::Mlp
+        | SiteTensor::Residual
+        | SiteTensor::Activation
+        | SiteTensor::BackpropSignal => true,
         SiteTensor::Weight | SiteTensor::Loss | SiteTensor::WeightGradient => false,
     }
 }
 
-/// The first row of a tensor of booleans `[batch, width]` in which not all are true. None if that
-/// holds of every row.
-fn first_bad(finite: &Tensor) -> Option<usize> {
-    let rows: Vec<bool> =
-        Vec::try_from(finite.view([finite.size()[0], -1]).all_dim(1, false)).expect("a boolean for each row");
-    rows.contains(&true).then(|| rows.iter().position(|finite| !finite)).flatten()
+/// Whether all elements of each row of a tensor of booleans are true.
+fn booleans(finite: &Tensor) -> Vec<bool> {
+    Vec::try_from(finite.all_dim(1, false)).expect("a tensor of booleans, one per row")
+}
+
+/// The first sample in which not all booleans are true. None if that holds of every sample.
+fn first_bad(finite: &Tensor, samples: usize) -> Option<usize> {
+    let each = booleans(&finite.view([samples as i64, -1]));
+    each.contains(&true).then(|| each.iter().position(|finite| !finite)).flatten()
+}
+
+/// The first head, from 1, in which not all booleans `[batch x head x ..]` are true.
+fn first_bad_head(finite: &Tensor, samples: usize, heads: usize) -> Option<usize> {
+    let by_head = finite.view([samples as i64, heads as i64, -1]).transpose(0, 1).reshape([heads as i64, -1]);
+    booleans(&by_head).iter().position(|finite| !finite).map(|head| head + 1)
 }
 
 fn parts(layer: &super::weights::LayerParameters) -> impl Iterator<Item = &Matrix> {
-    let optional =
-        [&layer.recurrent, &layer.bias, &layer.recurrent_bias, &layer.scale, &layer.shift, &layer.residual_weight];
+    let optional = [
+        &layer.recurrent,
+        &layer.bias,
+        &layer.recurrent_bias,
+        &layer.position,
+        &layer.query_scale,
+        &layer.key_scale,
+        &layer.scale,
+        &layer.shift,
+        &layer.residual_weight,
+    ];
     std::iter::once(&layer.weight).chain(optional.into_iter().flatten())
 }

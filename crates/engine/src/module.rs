@@ -2,7 +2,9 @@
 //! are made once.
 
 use super::matrix::{Matrix, Sequence};
+use super::transformer::Attended;
 use super::weights::Weights;
+use blowup_core::verdict::Tensor as SiteTensor;
 use tch::Tensor;
 
 /// A network with its buffers, for one number of lanes and one batch size.
@@ -29,12 +31,41 @@ pub trait Module {
     );
 
     /// The hidden layers' outputs `[lane, batch, width]` of the last forward pass, by layer, then
-    /// by time step.
+    /// by time step. Of a transformer they are the embedding and what each block hands on,
+    /// `[lane, batch x tokens, width]`.
     fn activations(&self) -> Vec<(Location, &Tensor)>;
 
     /// What the activation functions returned in the last forward pass `[lane, batch, width]`, with
     /// the layer, counted from 1: by layer, then by time step. Gated cells have no single function.
     fn activated(&self) -> Vec<(usize, &Tensor)>;
+
+    /// What was measured of the attention in the last forward pass, by block and lane. None of a
+    /// network without attention.
+    fn attended(&self) -> Option<&[Vec<Attended>]> {
+        None
+    }
+
+    /// The tensors of the last forward pass before the output, in the order in which they were
+    /// computed.
+    fn parts(&self) -> Vec<Part> {
+        let part = |(place, values): (Location, &Tensor)| Part {
+            tensor: SiteTensor::Activation,
+            place,
+            heads: None,
+            values: values.shallow_clone(),
+        };
+        self.activations().into_iter().map(part).collect()
+    }
+}
+
+/// A tensor of a forward pass.
+pub struct Part {
+    pub tensor: SiteTensor,
+    pub place: Location,
+    /// The number of heads, where the tensor is `[lane x batch x head, ..]`; else it is
+    /// `[lane, batch, ..]`, or `[lane, batch x tokens, ..]`.
+    pub heads: Option<usize>,
+    pub values: Tensor,
 }
 
 /// A function that is called with the signals of each hidden layer.
@@ -52,7 +83,7 @@ pub struct Signal<'a> {
 /// A place in a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Location {
-    /// The layer, counted from 1.
+    /// The layer, counted from 1. It is 0 for the embedding of a transformer.
     pub layer: usize,
     /// The time step, counted from 1, in recurrent networks; else None.
     pub time: Option<usize>,

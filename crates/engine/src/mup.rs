@@ -9,8 +9,8 @@
 //! | learning rate of SGD | n | 1 | n |
 //! | learning rate of Adam | 1 | 1/n | 1 |
 //!
-//! Recurrent matrices are hidden ones. What has the same size at every width, as the biases of the
-//! output layer, differs by nothing.
+//! Recurrent matrices, and those of a transformer's blocks, are hidden ones. What has the same size
+//! at every width, as the biases of the output layer, differs by nothing.
 //!
 //! Of the equivalent forms of the paper this one keeps the norm of the whole gradient at the same
 //! size at every width, so that a threshold of clipping has a meaning beside the learning rate. It
@@ -26,8 +26,6 @@ pub struct Mup {
     base_width: usize,
     /// The width over the base width, `n` in the table.
     widening: f64,
-    /// The index of the output layer.
-    output: usize,
     rates: MupRates,
 }
 
@@ -54,7 +52,7 @@ impl Mup {
         let Parametrization::Mup { base_width } = shape.parametrization else { return None };
         let widening = shape.network.width()? as f64 / base_width as f64;
         let rates = shape.optimizer.mup_rates().expect("an optimizer with a row of the table");
-        Some(Mup { base_width: base_width as usize, widening, output: shape.network.depth(), rates })
+        Some(Mup { base_width: base_width as usize, widening, rates })
     }
 
     /// Returns the shape of the same net at the base width.
@@ -65,13 +63,18 @@ impl Mup {
     }
 
     fn part(&self, group: &ParameterGroup) -> Part {
-        let of_output = group.first_layer == self.output;
         match group.role {
-            Role::Weight if of_output => Part::Output,
+            Role::Weight if group.is_output => Part::Output,
             Role::Weight if group.first_layer == 0 => Part::Input,
             Role::Weight | Role::Recurrent => Part::Hidden,
-            Role::Bias if of_output => Part::Fixed,
-            Role::Bias | Role::RecurrentBias | Role::Scale | Role::Shift => Part::Input,
+            Role::Bias if group.is_output => Part::Fixed,
+            Role::Bias
+            | Role::RecurrentBias
+            | Role::Position
+            | Role::QueryScale
+            | Role::KeyScale
+            | Role::Scale
+            | Role::Shift => Part::Input,
             Role::ResidualWeight => Part::Fixed,
             Role::Own | Role::OwnMatrix => unreachable!("a model of the user's own has no parametrization"),
         }

@@ -5,6 +5,7 @@ use super::mlp::{Branches, Mlp};
 use super::module::Module;
 use super::recurrent::{Gru, Lstm, Plain, Recurrent, RecurrentCell};
 use super::stage::Stage;
+use super::transformer::{self, Size};
 use blowup_core::trial::{Gated, Network, Shape};
 use tch::Kind;
 
@@ -18,7 +19,7 @@ pub fn new(shape: &Shape, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Module>
         Network::Linear => Box::new(Mlp::new(None, 0, None, [lanes, batch, 0], outputs, kind)),
         Network::Mlp { depth, width, activation, norm, residual } => {
             let stage = Stage { activation, norm, kept };
-            let branches = residual.then(|| Branches { scale: shape.residual_scale(), rezero: shape.rezero });
+            let branches = residual.then_some(Branches { scale: shape.residual_scale.0, rezero: shape.rezero });
             Box::new(Mlp::new(Some(stage), depth, branches, [lanes, batch, width as i64], outputs, kind))
         }
         Network::Rnn { depth, width, activation, norm, sequence_length } => {
@@ -26,6 +27,10 @@ pub fn new(shape: &Shape, lanes: i64, batch: i64, kind: Kind) -> Box<dyn Module>
             let size = [lanes, batch, width as i64];
             let cell = |_| Box::new(Plain::new(stage, sequence_length, size, kind)) as Box<dyn RecurrentCell>;
             Box::new(Recurrent::new((0..depth).map(cell).collect(), sequence_length, size, outputs, kind))
+        }
+        Network::Transformer(transformer) => {
+            let size = Size { lanes, batch, outputs };
+            Box::new(transformer::Transformer::new(shape, &transformer, size, kind))
         }
         Network::Gated { cell, depth, width, sequence_length, .. } => {
             let size = [lanes, batch, width as i64];

@@ -1,13 +1,17 @@
 //! What `layers.csv` says of one pass: how large the activations, the backprop signal, the weights
 //! and their gradients of each layer are.
 
+use super::device;
 use super::dtype::inner;
 use super::module::{Location, Module};
 use super::readout::{lane_norms, lane_rms};
-use super::weights::{LayerParameters, Weights};
+use super::transformer::Attended;
+use super::weights::{LayerParameters, Weights, host, layer_number};
+use blowup_core::mean::mean;
+use blowup_core::trial::Shape;
 use blowup_core::verdict::LayerRow;
-use std::collections::HashMap;
-use tch::Tensor;
+use std::collections::{BTreeMap, HashMap};
+use tch::{Kind, Tensor};
 
 /// The norms of a pass, per lane.
 pub struct Profile {
@@ -18,8 +22,14 @@ pub struct Profile {
     /// The root mean square of what has changed in each of them.
     changes: Option<Vec<Vec<f64>>>,
     signals: HashMap<Location, Vec<f64>>,
-    weights: Vec<Vec<f64>>,
-    gradients: Vec<Vec<f64>>,
+    /// The norms of the weights and of the gradients, by the number of the layer.
+    weights: BTreeMap<usize, Vec<f64>>,
+    gradients: BTreeMap<usize, Vec<f64>>,
+    /// What was measured of the attention, by block.
+    attended: Vec<Vec<Attended>>,
+    /// The mean cosine between the tokens of a sequence, by the number of the layer.
+    similarity: HashMap<usize, Vec<f64>>,
+    shape: Shape,
 }
 
 /// The activations of a pass, with which those of later passes over the same samples are compared.
@@ -31,9 +41,11 @@ impl FirstActivations {
         FirstActivations(outputs(network).map(Tensor::copy).collect())
     }
 
-    /// Keeps the lanes of `index` (int64), in that order.
-    pub fn gather(&mut self, index: &Tensor) {
-        self.0.iter_mut().for_each(|values| *values = values.index_select(0, index));
+    /// Keeps the lanes of `index`, in that order.
+    pub fn gather(&mut self, index: &[usize]) {
+        let index: Vec<i64> = index.iter().map(|&lane| lane as i64).collect();
+        let index = device::upload(Tensor::from_slice(&index));
+        self.0.iter_mut().for_each(|values| *values = values.index_select(0, &index));
     }
 
     /// Returns the root mean square of what has changed since, for each activation and lane.
@@ -56,21 +68,29 @@ impl Profile {
     /// `[lane, batch, outputs]`, and `first` is what the activations are compared with.
     pub fn new(
         epoch: u64,
+        shape: &Shape,
         network: &dyn Module,
         first: Option<&FirstActivations>,
         signal: &Tensor,
         weights: &Weights,
     ) -> Profile {
-        let output_layer = weights.layers.len();
-        let output = Location { layer: output_layer, time: None };
+        let output = Location { layer: shape.network.depth() + 1, time: None };
         let places = network.activations().into_iter().map(|(place, _)| place).chain([output]);
+        let tokens = shape.network.transformer().map(|of| of.sequence_length).filter(|&tokens| tokens > 1);
+        let similarity = tokens.map_or_else(HashMap::new, |tokens| {
+            let of = |(place, stream): (Location, &Tensor)| (place.layer, token_similarity(stream, tokens as i64));
+            network.activations().into_iter().map(of).collect()
+        });
         Profile {
             epoch,
             activations: places.zip(outputs(network).map(lane_rms)).collect(),
             changes: first.map(|first| first.changes(network)),
             signals: HashMap::from([(output, lane_norms(signal))]),
-            weights: weights.layers.iter().map(matrices).collect(),
-            gradients: Vec::new(),
+            weights: by_layer(shape, weights),
+            gradients: BTreeMap::new(),
+            attended: network.attended().map_or(Vec::new(), <[_]>::to_vec),
+            similarity,
+            shape: shape.clone(),
         }
     }
 
@@ -90,30 +110,62 @@ impl Profile {
 
     /// Measures the gradients, after the backward pass.
     pub fn finish(&mut self, gradients: &Weights) {
-        self.gradients = gradients.layers.iter().map(matrices).collect();
+        self.gradients = by_layer(&self.shape, gradients);
     }
 
     /// Returns the rows of a lane, by layer and time step.
     pub fn rows(&self, lane: usize) -> Vec<LayerRow> {
         let row = |(at, (place, rms)): (usize, &(Location, Vec<f64>))| {
             let Location { layer, time } = *place;
+            let block = layer.checked_sub(1).and_then(|block| self.attended.get(block));
+            let attended = block.map(|lanes| lanes[lane]);
             LayerRow {
                 epoch: self.epoch,
                 layer,
                 time,
                 activation_rms: rms[lane],
                 backprop_norm: self.signals[place][lane],
-                weight_grad_norm: self.gradients[layer - 1][lane],
-                weight_norm: self.weights[layer - 1][lane],
+                weight_grad_norm: self.gradients[&layer][lane],
+                weight_norm: self.weights[&layer][lane],
                 activation_change: self.changes.as_ref().map(|changes| changes[at][lane]),
+                attention_logit_max: attended.and_then(|attended| attended.logit_max),
+                attention_entropy_min: attended.and_then(|attended| attended.entropy_min),
+                token_similarity: self.similarity.get(&layer).map(|of| of[lane]),
             }
         };
         self.activations.iter().enumerate().map(row).collect()
     }
 }
 
+/// Returns the norm over the weight matrices of each layer, by its number in files, per lane.
+pub fn by_layer(shape: &Shape, weights: &Weights) -> BTreeMap<usize, Vec<f64>> {
+    let mut all: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for (at, layer) in weights.layers.iter().enumerate() {
+        let norms = matrices(layer);
+        all.entry(layer_number(&shape.network, at))
+            .and_modify(|known| known.iter_mut().zip(&norms).for_each(|(known, norm)| *known = known.hypot(*norm)))
+            .or_insert(norms);
+    }
+    all
+}
+
+/// Returns the mean cosine between two tokens of a sequence of `[lane, batch x tokens, width]`,
+/// over all pairs of different tokens and the batch, per lane, in f64. With u the tokens divided by
+/// their norms, it is (|sum u|^2 - n) / (n (n - 1)).
+fn token_similarity(stream: &Tensor, tokens: i64) -> Vec<f64> {
+    let size = stream.size();
+    let by_token = stream.to_kind(Kind::Double).view([size[0], -1, tokens, size[2]]);
+    let norms = by_token.norm_scalaropt_dim(2.0, [3i64].as_slice(), true);
+    let sums = (by_token / norms).sum_dim_intlist([2i64].as_slice(), false, None::<Kind>);
+    let squares = sums.square().sum_dim_intlist([2i64].as_slice(), false, None::<Kind>);
+    let count = tokens as f64;
+    let each = host(&((squares - count) / (count * (count - 1.0))));
+    let samples = each.len() / size[0] as usize;
+    each.chunks_exact(samples).map(|of_lane| mean(of_lane.iter().copied())).collect()
+}
+
 /// Returns the norm over a layer's weight matrices, per lane.
-pub fn matrices(layer: &LayerParameters) -> Vec<f64> {
+fn matrices(layer: &LayerParameters) -> Vec<f64> {
     let weight = lane_norms(&layer.weight);
     match &layer.recurrent {
         Some(recurrent) => weight.iter().zip(lane_norms(recurrent)).map(|(a, b)| a.hypot(b)).collect(),

@@ -5,7 +5,7 @@ use super::activation;
 use super::device::fuses;
 use super::fused::{self, Fused};
 use super::matrix::Matrix;
-use super::norm::Statistics;
+use super::norm::{NormKind, Statistics};
 use super::weights::LayerParameters;
 use blowup_core::trial::{Activation, Norm, NormPosition};
 use tch::{Kind, Tensor};
@@ -39,7 +39,7 @@ impl Stage {
         let in_place = activation::of(self.activation).is_in_place();
         let pre = new();
         let other = |matrix: &Matrix| if in_place { matrix.share() } else { new() };
-        let statistics = Statistics::new(self.norm, size, self.kept);
+        let statistics = NormKind::of(self.norm).map(|of| Statistics::new(of, size, self.kept));
         match self.position() {
             None => {
                 let output = other(&pre);
@@ -94,12 +94,12 @@ impl Stage {
         match self.position() {
             None => activation::of(self.activation).forward(&slot.phi_input, &slot.phi_output),
             Some(NormPosition::Before) => {
-                slot.statistics().forward(layer, &slot.pre, &slot.phi_input);
+                slot.statistics().forward(layer.norm(), &slot.pre, &slot.phi_input);
                 activation::of(self.activation).forward(&slot.phi_input, &slot.phi_output);
             }
             Some(NormPosition::After) => {
                 activation::of(self.activation).forward(&slot.phi_input, &slot.phi_output);
-                slot.statistics().forward(layer, &slot.phi_output, &slot.output);
+                slot.statistics().forward(layer.norm(), &slot.phi_output, &slot.output);
             }
         }
     }
@@ -121,10 +121,10 @@ impl Stage {
             None => activation::of(self.activation).backward(&slot.phi_input, &slot.phi_output, signal),
             Some(NormPosition::Before) => {
                 activation::of(self.activation).backward(&slot.phi_input, &slot.phi_output, signal);
-                slot.statistics().backward(layer, gradient, &slot.pre, signal, add);
+                slot.statistics().backward(layer.norm(), gradient.norm(), &slot.pre, signal, add);
             }
             Some(NormPosition::After) => {
-                slot.statistics().backward(layer, gradient, &slot.phi_output, signal, add);
+                slot.statistics().backward(layer.norm(), gradient.norm(), &slot.phi_output, signal, add);
                 activation::of(self.activation).backward(&slot.phi_input, &slot.phi_output, signal);
             }
         }

@@ -44,7 +44,7 @@ impl Extent {
 impl Start {
     /// Measures the activations of the forward pass that was just run.
     pub fn new(shape: &Shape, network: &dyn Module) -> Start {
-        let ends = match shape.network.sequence_length() {
+        let ends = match shape.network.recurrent_steps() {
             Some(times) => Extent::Time(times),
             None => Extent::Depth(shape.network.depth()),
         };

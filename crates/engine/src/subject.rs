@@ -6,9 +6,9 @@ use super::profile::Profile;
 use super::readout::Readout;
 use super::scaling::Factors;
 use super::start::Start;
+use super::transformer::Attended;
 use super::weights::Weights;
 use blowup_core::verdict::{Origin, Site};
-use tch::Tensor;
 
 /// What the lanes of a cohort are, apart from their weights.
 pub trait Subject {
@@ -51,11 +51,14 @@ pub trait Subject {
     /// known.
     fn dead_shares(&self) -> Option<Vec<f64>>;
 
+    /// What was measured of each lane's attention in all passes so far. Empty without attention.
+    fn attended(&self) -> &[Attended];
+
     /// Finds for each lane of `indices` where the first value of the step that is not finite began.
     fn locate(&self, weights: &Weights, indices: &[usize], pads: usize) -> Vec<Fault>;
 
-    /// Keeps the lanes of `index` (int64), in that order. `weights` were gathered already.
-    fn gather(&mut self, index: &Tensor, weights: &Weights);
+    /// Keeps the lanes of `index`, in that order. `weights` were gathered already.
+    fn gather(&mut self, index: &[usize], weights: &Weights);
 }
 
 /// Which batch a pass is over.

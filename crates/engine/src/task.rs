@@ -5,6 +5,7 @@ use blowup_core::arrays;
 use blowup_core::csv_task::{self, DIGITS, Layout};
 use blowup_core::input;
 use blowup_core::mean::mean;
+use blowup_core::text::{self, Text};
 use blowup_core::training::{Array, Values};
 use blowup_core::trial::{ArraysFile, Loss, Task, TaskKind};
 use std::path::Path;
@@ -24,7 +25,7 @@ pub struct Samples {
 pub enum SampleTargets {
     /// `[sample, outputs]`.
     Values(Vec<f64>),
-    /// One class per sample.
+    /// One class per sample or, where there is a target at every time step, `[sample, time]`.
     Classes(Vec<i64>),
 }
 
@@ -78,6 +79,7 @@ pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> 
         TaskKind::Adding => adding(&mut stream, n, times),
         TaskKind::Copy => copy(&mut stream, task.outputs, loss, n, times),
         TaskKind::TemporalOrder => temporal_order(&mut stream, loss, n, times),
+        TaskKind::Text => return text(task, times),
         TaskKind::Csv | TaskKind::Arrays | TaskKind::ArraySequences => unreachable!("the task has its file"),
     })
 }
@@ -234,6 +236,23 @@ fn temporal_order(stream: &mut Stream, loss: Loss, n: usize, times: usize) -> Sa
     Samples { samples: n, inputs, targets: labels(orders, 4, loss) }
 }
 
+/// Windows of a text, each with the character behind every place.
+///
+/// # Errors
+/// If the file cannot be read or is no longer what the spec was checked against.
+fn text(task: &Task, times: usize) -> Result<Samples, String> {
+    let own = task.text.as_ref().map(|file| {
+        let bytes = unchanged(&file.path, &file.sha256)?;
+        Text::read(&bytes).map_err(|what| format!("`{}` {what}", file.path))
+    });
+    let own = own.transpose()?;
+    let windows: Vec<&[u16]> = own.as_ref().unwrap_or(&text::BUILT_IN).windows(times, task.samples).collect();
+    let inputs = (0..times).flat_map(|t| windows.iter().map(move |window| usize::from(window[t])));
+    let targets = windows.iter().flat_map(|window| window[1..].iter().map(|&symbol| i64::from(symbol))).collect();
+    let inputs = one_hot(inputs, task.inputs);
+    Ok(Samples { samples: task.samples, inputs, targets: SampleTargets::Classes(targets) })
+}
+
 /// Returns a row of zeros with a 1 at the index, for each index.
 fn one_hot(index: impl Iterator<Item = usize>, columns: usize) -> Vec<f64> {
     index.flat_map(|one| (0..columns).map(move |c| f64::from(u8::from(c == one)))).collect()
@@ -247,12 +266,20 @@ fn labels(classes: Vec<i64>, outputs: usize, loss: Loss) -> SampleTargets {
     }
 }
 
-fn read(task: &Task, file: &blowup_core::trial::CsvFile, loss: Loss) -> Result<Samples, String> {
-    let (_, bytes) =
-        input::data(Path::new(&file.path)).map_err(|error| format!("cannot read `{}`: {error}", file.path))?;
-    if input::sha256(&bytes) != file.sha256 {
-        return Err(format!("`{}` is not what it was when the sweep began", file.path));
+/// The bytes of a data file.
+///
+/// # Errors
+/// If it cannot be read, or does not have this hash.
+fn unchanged(path: &str, sha256: &str) -> Result<Vec<u8>, String> {
+    let (_, bytes) = input::data(Path::new(path)).map_err(|error| format!("cannot read `{path}`: {error}"))?;
+    if input::sha256(&bytes) != sha256 {
+        return Err(format!("`{path}` is not what it was when the sweep began"));
     }
+    Ok(bytes)
+}
+
+fn read(task: &Task, file: &blowup_core::trial::CsvFile, loss: Loss) -> Result<Samples, String> {
+    let bytes = unchanged(&file.path, &file.sha256)?;
     let layout = Layout { separator: file.separator as u8, samples: Some(task.samples) };
     let table = csv_task::parse_with(&bytes, &file.target, &file.features, loss == Loss::CrossEntropy, layout)
         .map_err(|error| format!("`{}`: {error}", file.path))?;
@@ -274,22 +301,15 @@ fn read(task: &Task, file: &blowup_core::trial::CsvFile, loss: Loss) -> Result<S
 
 /// Reads the file of an `arrays` task. `times` is the length of its sequences.
 fn read_arrays(task: &Task, file: &ArraysFile, loss: Loss, times: usize) -> Result<Samples, String> {
-    let open = |path: &str, sha256: &str| {
-        let (_, bytes) = input::data(Path::new(path)).map_err(|error| format!("cannot read `{path}`: {error}"))?;
-        if input::sha256(&bytes) != sha256 {
-            return Err(format!("`{path}` is not what it was when the sweep began"));
-        }
-        Ok(bytes)
-    };
     let wrong = |path: &str| {
         let path = path.to_owned();
         move |what: String| format!("`{path}`: {what}")
     };
-    let bytes = open(&file.path, &file.sha256)?;
+    let bytes = unchanged(&file.path, &file.sha256)?;
     let inputs = arrays::read(&bytes, &file.inputs).map_err(wrong(&file.path))?;
     let targets = match &file.targets_file {
         None => arrays::read(&bytes, &file.targets).map_err(wrong(&file.path))?,
-        Some((path, sha256)) => arrays::read(&open(path, sha256)?, &file.targets).map_err(wrong(path))?,
+        Some((path, sha256)) => arrays::read(&unchanged(path, sha256)?, &file.targets).map_err(wrong(path))?,
     };
     let sizes = arrays::sizes(&inputs, &targets, Some(task.samples)).map_err(wrong(&file.path))?;
     let (n, features) = (task.samples, task.inputs);
@@ -326,7 +346,6 @@ impl Samples {
     /// Returns the loss of the best constant prediction: the variance of the targets, averaged over
     /// outputs, or the entropy of the shares of the classes.
     pub fn trivial_loss(&self, outputs: usize) -> f64 {
-        let n = self.samples as f64;
         match &self.targets {
             SampleTargets::Values(values) => {
                 let variance = |c: usize| {
@@ -339,7 +358,7 @@ impl Samples {
             SampleTargets::Classes(classes) => {
                 let mut counts = vec![0usize; outputs];
                 classes.iter().for_each(|&c| counts[c as usize] += 1);
-                let shares = counts.into_iter().filter(|&c| c > 0).map(|c| c as f64 / n);
+                let shares = counts.into_iter().filter(|&c| c > 0).map(|c| c as f64 / classes.len() as f64);
                 // The entropy of a single class is -1 x ln(1) = -0; adding 0 makes it 0.
                 shares.map(|p| -p * p.ln()).sum::<f64>() + 0.0
             }

@@ -5,10 +5,11 @@ use super::data::{Batch, Dataset, LaneSeeds, SampleOrder};
 use super::dtype::Kinds;
 use super::matrix::Matrix;
 use super::task::Draw;
+use super::transformer::Places;
 use super::weights::{LayerParameters, host};
 use super::{bundle, init, lanes};
 use blowup_core::training::{Array, Step, Values};
-use blowup_core::trial::{Lane, Shape, Trial};
+use blowup_core::trial::{Lane, Network, Shape, Trial};
 use tch::Tensor;
 
 /// A function that is called with every step of a trial that is watched.
@@ -20,6 +21,9 @@ fn named(layer: &LayerParameters) -> impl Iterator<Item = (&'static str, &Matrix
         ("recurrent", &layer.recurrent),
         ("bias", &layer.bias),
         ("recurrent_bias", &layer.recurrent_bias),
+        ("position", &layer.position),
+        ("query_scale", &layer.query_scale),
+        ("key_scale", &layer.key_scale),
         ("scale", &layer.scale),
         ("shift", &layer.shift),
         ("residual_weight", &layer.residual_weight),
@@ -34,10 +38,14 @@ fn named(layer: &LayerParameters) -> impl Iterator<Item = (&'static str, &Matrix
 /// - `layers.L.weight` `[in, out]` and `layers.L.bias` `[out]`, where L counts from 1 and the
 ///   output layer is depth + 1; for recurrent layers also `.recurrent` and `.recurrent_bias`, for
 ///   normalized layers also `.scale` and `.shift`, for residual layers with a learned scalar also
-///   `.residual_weight` `[1]`.
+///   `.residual_weight` `[1]`. The layers of a transformer are `embedding`, `blocks.B.attention`
+///   (queries, keys and values side by side), `blocks.B.projection`, `blocks.B.up`, `blocks.B.down`
+///   and `output`, and there are `embedding.position` `[token, width]`, `.query_scale` and
+///   `.key_scale`.
 /// - `data.inputs` `[sample, inputs]`, or `[time, sample, inputs]` for sequences, and
-///   `data.targets` `[sample, outputs]` or `data.classes` `[sample]`. Where every epoch has new
-///   data, each has the epoch as one more dimension, outermost.
+///   `data.targets` `[sample, outputs]` or `data.classes` `[sample]`. Where there is a target at
+///   every time step, `sample` in these counts sample by sample, and step by step within each.
+///   Where every epoch has new data, each has the epoch as one more dimension, outermost.
 /// - `evaluation.*`, the same for the evaluation data, where there is such data.
 /// - `order` `[epoch, position]`, the index of each sample in the order of training, where batches
 ///   are smaller than the data.
@@ -55,9 +63,19 @@ pub fn start(trial: &Trial, draws: u64) -> Result<Vec<Array>, String> {
     let mut arrays = Vec::new();
     for (l, layer) in weights.layers.iter().enumerate() {
         for (name, values) in named(layer) {
-            let matrix = matches!(name, "weight" | "recurrent");
+            let matrix = matches!(name, "weight" | "recurrent" | "position");
             let values = values.select(0, 0);
-            arrays.push(array(format!("layers.{}.{name}", l + 1), &if matrix { values } else { values.view([-1]) }));
+            let layer = match &shape.network {
+                Network::Transformer(of) => Places::of(of).name(l),
+                Network::Linear
+                | Network::Mlp { .. }
+                | Network::Rnn { .. }
+                | Network::Gated { .. }
+                | Network::Bundle => {
+                    format!("layers.{}", l + 1)
+                }
+            };
+            arrays.push(array(format!("{layer}.{name}"), &if matrix { values } else { values.view([-1]) }));
         }
     }
     let epochs = trial.epochs().max(1);

@@ -6,6 +6,8 @@
 
 use super::device;
 use super::matrix::Matrix;
+use super::norm::Learned;
+use super::transformer;
 use blowup_core::trial::{Network, Norm, Shape};
 use tch::{Kind, Tensor};
 
@@ -21,6 +23,12 @@ pub enum Role {
     Bias,
     /// The second bias of PyTorch's recurrent networks, `[1, out]`.
     RecurrentBias,
+    /// A transformer's vectors for the places of a sequence, `[tokens, width]`.
+    Position,
+    /// The learned scale of the queries of every head, `[1, width of a head]`.
+    QueryScale,
+    /// The same of the keys.
+    KeyScale,
     /// The learned scale of a norm, `[1, width]`.
     Scale,
     /// The learned shift of a norm, `[1, width]`.
@@ -44,6 +52,9 @@ impl Role {
             | Role::Recurrent
             | Role::Bias
             | Role::RecurrentBias
+            | Role::Position
+            | Role::QueryScale
+            | Role::KeyScale
             | Role::Scale
             | Role::Shift
             | Role::ResidualWeight => false,
@@ -51,34 +62,83 @@ impl Role {
     }
 }
 
-/// Parameters of the same role and size in consecutive layers.
+/// Parameters of the same role and size in layers at equal distances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterGroup {
     pub role: Role,
-    /// The first of these layers, counted from 0. The output layer is `depth`.
+    /// The first of these layers, counted from 0.
     pub first_layer: usize,
     /// The number of layers.
     pub layers: usize,
+    /// The distance from one of them to the next.
+    pub stride: usize,
     pub rows: usize,
     pub cols: usize,
+    /// The number of matrices of equal size that stand side by side, each of which is initialized
+    /// by itself.
+    pub abreast: usize,
+    /// The layer that has the transposed matrix of the first layer as its own.
+    pub also: Option<usize>,
+    /// Whether it belongs to the output layer.
+    pub is_output: bool,
+}
+
+impl ParameterGroup {
+    /// A group in consecutive layers, none of which is the output layer.
+    pub fn new(role: Role, first_layer: usize, layers: usize, rows: usize, cols: usize) -> ParameterGroup {
+        ParameterGroup { role, first_layer, layers, stride: 1, rows, cols, abreast: 1, also: None, is_output: false }
+    }
+
+    /// The layers that it has parameters of.
+    pub fn layers(&self) -> impl Iterator<Item = usize> + use<> {
+        (self.first_layer..).step_by(self.stride).take(self.layers)
+    }
+
+    /// The place of a layer among its layers, if it is one of them.
+    pub fn place(&self, layer: usize) -> Option<usize> {
+        self.layers().position(|other| other == layer)
+    }
+
+    /// The number of layers up to the last one that it names.
+    fn reach(&self) -> usize {
+        self.layers().last().max(self.also).map_or(0, |last| last + 1)
+    }
+}
+
+/// The number of a layer in files, given its place among the layers of the weights, from 0. It
+/// counts from 1 to the output layer; the matrices of a transformer's block have one number, and
+/// its embedding is 0.
+pub fn layer_number(network: &Network, place: usize) -> usize {
+    match network {
+        Network::Transformer(of) => transformer::Places::of(of).number(place),
+        Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => {
+            place + 1
+        }
+    }
 }
 
 /// Returns the groups of a network, in a fixed order.
 pub fn layout(shape: &Shape) -> Vec<ParameterGroup> {
+    if let Network::Transformer(transformer) = &shape.network {
+        return transformer::layout(shape, transformer);
+    }
     let (inputs, outputs, depth) = (shape.task.inputs, shape.task.outputs, shape.network.depth());
     let width = shape.network.width().unwrap_or(0);
     let mut groups = Vec::new();
     let mut push = |role, first_layer, layers, rows, cols| {
         if layers > 0 {
-            groups.push(ParameterGroup { role, first_layer, layers, rows, cols });
+            let group = ParameterGroup::new(role, first_layer, layers, rows, cols);
+            groups.push(ParameterGroup { is_output: first_layer == depth, ..group });
         }
     };
     let bias = usize::from(shape.bias);
-    let recurrent = usize::from(shape.network.sequence_length().is_some());
+    let recurrent = usize::from(shape.network.recurrent_steps().is_some());
     // The gates of a recurrent layer stand side by side.
     let columns = match shape.network {
         Network::Gated { cell, .. } => cell.gates() * width,
-        Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Bundle => width,
+        Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Transformer(_) | Network::Bundle => {
+            width
+        }
     };
     let norm = usize::from(shape.network.norm().is_some_and(|n| n != Norm::None));
     let shift = usize::from(matches!(shape.network.norm(), Some(Norm::Batch(_) | Norm::Layer(_))));
@@ -106,9 +166,22 @@ pub struct LayerParameters {
     pub recurrent: Option<Matrix>,
     pub bias: Option<Matrix>,
     pub recurrent_bias: Option<Matrix>,
+    pub position: Option<Matrix>,
+    pub query_scale: Option<Matrix>,
+    pub key_scale: Option<Matrix>,
     pub scale: Option<Matrix>,
     pub shift: Option<Matrix>,
     pub residual_weight: Option<Matrix>,
+}
+
+impl LayerParameters {
+    /// The scale and the shift of the layer's norm.
+    ///
+    /// # Panics
+    /// If the layer has no norm.
+    pub fn norm(&self) -> Learned<'_> {
+        Learned { scale: self.scale.as_ref().expect("a normalized layer has a scale"), shift: self.shift.as_ref() }
+    }
 }
 
 /// The parameters of a network for all lanes. `groups`, `layers`, `slices` and `flat` are views of
@@ -155,12 +228,14 @@ impl Weights {
     pub fn of(layout: &[ParameterGroup], groups: Vec<Tensor>) -> Weights {
         let lanes = groups[0].size()[1];
         let layered = layout.iter().filter(|g| !g.role.is_own());
-        let depth = layered.map(|g| g.first_layer + g.layers).max().unwrap_or(0);
+        let depth = layered.map(ParameterGroup::reach).max().unwrap_or(0);
         let view = |role: Role, layer: usize| {
-            let at = layout
-                .iter()
-                .position(|g| g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer))?;
-            Some(Matrix::of(groups[at].select(0, (layer - layout[at].first_layer) as i64)))
+            let of_role = || layout.iter().enumerate().filter(|(_, group)| group.role == role);
+            if let Some((at, place)) = of_role().find_map(|(at, group)| Some((at, group.place(layer)?))) {
+                return Some(Matrix::of(groups[at].select(0, place as i64)));
+            }
+            let (at, _) = of_role().find(|(_, group)| group.also == Some(layer))?;
+            Some(Matrix::of(groups[at].select(0, 0).transpose(1, 2)))
         };
         let layers = (0..depth)
             .map(|layer| LayerParameters {
@@ -168,6 +243,9 @@ impl Weights {
                 recurrent: view(Role::Recurrent, layer),
                 bias: view(Role::Bias, layer),
                 recurrent_bias: view(Role::RecurrentBias, layer),
+                position: view(Role::Position, layer),
+                query_scale: view(Role::QueryScale, layer),
+                key_scale: view(Role::KeyScale, layer),
                 scale: view(Role::Scale, layer),
                 shift: view(Role::Shift, layer),
                 residual_weight: view(Role::ResidualWeight, layer),
@@ -194,8 +272,7 @@ impl Weights {
 
     /// Whether a group belongs to the output layer of a built-in net.
     pub fn is_output_group(&self, at: usize) -> bool {
-        let group = &self.layout[at];
-        !group.role.is_own() && group.first_layer + 1 == self.layers.len()
+        self.layout[at].is_output
     }
 
     /// The number of norms per lane that `flat` gives: one for each layer of each group.

@@ -102,7 +102,7 @@ fn values(axis: &Axis) -> String {
         Kind::Integer { min, max: ALL_SAMPLES } => format!("an integer, {min} or more, or \"all\""),
         Kind::Integer { min, max } if *max == i64::MAX as u64 => format!("an integer, {min} or more"),
         Kind::Integer { min, max } => format!("an integer from {min} to {}", grouped(*max)),
-        Kind::Float { range: Bounds { words, held, least: _, most: _ } } => {
+        Kind::Float { range: Bounds { words, held, least: _, most: _ }, names: _ } => {
             format!("{words}{}", if *held { ", that the dtype holds" } else { "" })
         }
         Kind::Choice { names, short, aliases } => {
@@ -155,8 +155,10 @@ fn default(axis: &Axis) -> String {
             let applies = |name: &&&str| axis.needs.iter().all(|need| fits(need, name));
             let names: Vec<&str> = Network::NAMES.iter().filter(applies).copied().collect();
             match of_bundle(axis) {
-                Some(other) => format!("{}; {other} in a bundle", of(names[0])),
-                None => names.iter().map(|name| format!("{} for {name}", of(name))).collect::<Vec<_>>().join(", "),
+                Some(other) => format!("{}; {} in a bundle", text(of(names[0])), text(other)),
+                None => {
+                    names.iter().map(|name| format!("{} for {name}", text(of(name)))).collect::<Vec<_>>().join(", ")
+                }
             }
         }
         Default::OfTaker(..) => match &axis.of_takers()[..] {
@@ -178,7 +180,7 @@ fn default(axis: &Axis) -> String {
 }
 
 /// What an axis is by default in a bundle, where it applies to built-in nets and bundles alike.
-fn of_bundle(axis: &Axis) -> Option<&'static str> {
+fn of_bundle(axis: &Axis) -> Option<Value> {
     let Default::OfNetwork(of) = axis.default else { return None };
     axis.needs.is_empty().then(|| of(SUFFIX))
 }

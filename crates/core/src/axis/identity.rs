@@ -76,6 +76,9 @@ impl Trial {
             let contents = (&arrays.sha256, &arrays.inputs, &arrays.targets, targets, arrays.standardize);
             put_text(&mut text, "arrays", format_args!("{contents:?}"));
         }
+        if let Some(file) = &task.text {
+            put_text(&mut text, "text", format_args!("{:?}", file.sha256));
+        }
         if let Some(csv) = task.csv.as_ref().filter(|csv| csv.separator != ',') {
             put_text(&mut text, "separator", format_args!("{:?}", csv.separator));
         }

@@ -17,14 +17,6 @@ use std::fmt;
 /// The value of `batch = "all"`, and of any batch that no task has.
 pub const ALL_SAMPLES: u64 = u64::MAX;
 
-/// The names that a residual scale may have instead of a number, 1/sqrt(k L), each with its k. L is
-/// the number of residual layers.
-pub const ROOTS: [(&str, f64); 2] = [("1/sqrt(L)", 1.0), ("1/sqrt(2L)", 2.0)];
-
-/// The k of such a name.
-const ROOT_OF_BRANCHES: fn(&str) -> Option<f64> =
-    |name| ROOTS.iter().find(|(root, _)| *root == name).map(|root| root.1);
-
 /// An axis: one hyperparameter.
 #[derive(Debug)]
 pub struct Axis {
@@ -66,8 +58,10 @@ pub enum Kind {
         min: u64,
         max: u64,
     },
+    /// A number. `names` may stand instead of some numbers.
     Float {
         range: Bounds,
+        names: &'static [&'static str],
     },
     Boolean,
     /// Any line of text. Only axes that a spec declares take it.
@@ -109,7 +103,7 @@ pub enum Default {
     /// It is the value of another axis.
     Follows(Id),
     /// It depends on the network.
-    OfNetwork(fn(&str) -> &'static str),
+    OfNetwork(fn(&str) -> Value),
     /// It is declared with each value of this other axis that takes the number. The function gives
     /// it by the name of that value and the name of this axis.
     OfTaker(Id, fn(&str, &str) -> Option<Value>),
@@ -345,7 +339,7 @@ impl Axis {
             Default::Is(value) => Some(value),
             Default::Required => None,
             Default::Follows(other) => other.of(trial),
-            Default::OfNetwork(default) => Some(Value::Text(default(trial.network.name()))),
+            Default::OfNetwork(default) => Some(default(trial.network.name())),
             Default::OfTaker(other, of) => match other.of(trial) {
                 Some(Value::Text(taker)) => of(taker, self.name),
                 _ => None,

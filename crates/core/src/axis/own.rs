@@ -82,6 +82,7 @@ impl DeclaredKind {
         match self {
             DeclaredKind::Integer => Kind::Integer { min: 0, max: i64::MAX as u64 },
             DeclaredKind::Float => Kind::Float {
+                names: &[],
                 range: Bounds {
                     least: Beyond(f64::NEG_INFINITY),
                     most: Beyond(f64::INFINITY),

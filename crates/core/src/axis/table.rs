@@ -4,11 +4,12 @@
 use super::Default::{Follows, Is, OfInit, OfNetwork, OfTaker, OfTask, Required};
 use super::End::{At, Beyond};
 use super::Identity::{Added, Last, Within, Written};
-use super::{ALL_SAMPLES, Acts, Axis, Bounds, End, Identity, Kind, Need, Own, ROOT_OF_BRANCHES, Rides, Short, Test};
+use super::{ALL_SAMPLES, Acts, Axis, Bounds, End, Identity, Kind, Need, Own, Rides, Short, Test};
 use crate::trial::Value::{Boolean, Float, Integer, Text};
 use crate::trial::{
-    Activation, AdjustLr, Bias, Clip, DecayMode, Dtype, Gated, Init, InitKind, Loss, LossScale, Mixed, Network, Norm,
-    NormPosition, Number, Numerics, Optimizer, Parametrization, Sampling, Schedule, Skip, Trial, Value,
+    Activation, AdjustLr, Attention, Bias, Clip, DecayMode, Dtype, Exact, Gated, Init, InitKind, Loss, LossScale,
+    Mixed, Network, Norm, Number, Numerics, Optimizer, Parametrization, Position, Sampling, Schedule, Skip,
+    Transformer, Trial, Value,
 };
 
 /// Declares `Id`, an index into `TABLE`, and the table, in the order of the columns.
@@ -62,7 +63,11 @@ const PLAIN: Axis = Axis {
 const UPDATE: Axis = Axis { acts: Acts::Later, ..PLAIN };
 
 const fn bounds(words: &'static str, least: End, most: End) -> Kind {
-    Kind::Float { range: Bounds { least, most, words, held: false } }
+    named_numbers(words, least, most, &[])
+}
+
+const fn named_numbers(words: &'static str, least: End, most: End, names: &'static [&'static str]) -> Kind {
+    Kind::Float { range: Bounds { least, most, words, held: false }, names }
 }
 
 const FINITE: Kind = bounds("a finite number", Beyond(f64::NEG_INFINITY), Beyond(f64::INFINITY));
@@ -72,11 +77,24 @@ const BELOW_ONE: Kind = bounds("a number from 0 to below 1", At(0.0), Beyond(1.0
 const THRESHOLD: Kind = bounds("a number above 0; inf means no clipping", Beyond(0.0), At(f64::INFINITY));
 const SKIPPED: Kind =
     bounds("a number above 0; inf means that only what is not finite is skipped", Beyond(0.0), At(f64::INFINITY));
-const SCALE: Kind =
-    bounds("a finite number, \"1/sqrt(L)\" or \"1/sqrt(2L)\"", Beyond(f64::NEG_INFINITY), Beyond(f64::INFINITY));
+const SCALE: Kind = named_numbers(
+    "a finite number, \"1/sqrt(L)\" or \"1/sqrt(2L)\"",
+    Beyond(f64::NEG_INFINITY),
+    Beyond(f64::INFINITY),
+    &["1/sqrt(L)", "1/sqrt(2L)"],
+);
+const CAP: Kind =
+    named_numbers("a number above 0, or \"none\", which is inf", Beyond(0.0), At(f64::INFINITY), &["none"]);
+const LOGIT_SCALE: Kind = named_numbers(
+    "a finite number, \"standard\" or \"mup\"",
+    Beyond(f64::NEG_INFINITY),
+    Beyond(f64::INFINITY),
+    &["standard", "mup"],
+);
 /// A number that is not negative and that the dtype can hold.
 const HELD: Kind = Kind::Float {
     range: Bounds { least: At(0.0), most: Beyond(f64::INFINITY), words: "a finite number, 0 or more", held: true },
+    names: &[],
 };
 const LOSS_SCALE: Kind = bounds("a number above 0 and at most 1e38, or \"dynamic\"", Beyond(0.0), At(1e38));
 /// TOML has no larger integers.
@@ -115,7 +133,11 @@ const HIDDEN: Need = Need { axis: Id::Depth, test: Test::AtLeastOne };
 const RECURRENT: Need = is(Id::Network, Network::RECURRENT);
 const GATED: Need = is(Id::Network, Gated::NAMES);
 /// The networks whose activation can be chosen and that have a place for a norm.
-const STAGED: Need = is(Id::Network, &["mlp", "rnn"]);
+const STAGED: Need = is(Id::Network, &["mlp", "rnn", "transformer"]);
+const SEQUENTIAL: Need = is(Id::Network, Network::SEQUENTIAL);
+const TRANSFORMER: Need = is(Id::Network, &["transformer"]);
+/// The networks that may have residual connections.
+const BRANCHED: Need = is(Id::Network, &["mlp", "transformer"]);
 const RESIDUAL: Need = Need { axis: Id::Residual, test: Test::IsTrue };
 const SINGLE: Need = is(Id::Dtype, &["float32"]);
 const MIXED: Need = is(Id::Precision, Mixed::NAMES);
@@ -184,6 +206,34 @@ macro_rules! of_schedule {
     };
 }
 
+/// An axis of a transformer, given how its value is read and set.
+macro_rules! of_transformer {
+    ($name:literal, $text:literal, $get:expr, $set:expr) => {
+        Axis {
+            name: $name,
+            needs: &[TRANSFORMER],
+            rides: Rides::Shape,
+            text: $text,
+            get: |trial| {
+                let get: fn(&Transformer) -> Value = $get;
+                trial.network.transformer().as_ref().map(get)
+            },
+            set: |trial, value| match &mut trial.network {
+                Network::Transformer(transformer) => {
+                    let set: fn(&mut Transformer, Value) = $set;
+                    set(transformer, value);
+                }
+                Network::Linear
+                | Network::Mlp { .. }
+                | Network::Rnn { .. }
+                | Network::Gated { .. }
+                | Network::Bundle => panic!("only a transformer has `{}`", $name),
+            },
+            ..PLAIN
+        }
+    };
+}
+
 axes! {
     Network: Axis {
         name: "network",
@@ -191,7 +241,7 @@ axes! {
         default: Is(Text("mlp")),
         rides: Rides::Shape,
         title: "network",
-        text: "The kind of network. A recurrent one needs `sequence_length` and a task with sequences. `{ file = \"model.blowup\" }` is a model of your own: see own-model.md.",
+        text: "The kind of network. All but mlp need `sequence_length` and a task with sequences. `{ file = \"model.blowup\" }` is a model of your own: see own-model.md.",
         get: |trial| match &trial.task.bundle {
             Some(bundle) => Some(Value::text(&bundle.name)),
             None => Some(Text(trial.network.name())),
@@ -210,7 +260,7 @@ axes! {
         needs: &[BUILT_IN],
         rides: Rides::Shape,
         title: "depth (hidden layers)",
-        text: "The number of hidden layers; 0 is a linear model.",
+        text: "The number of hidden layers, which are the blocks of a transformer; 0 is a linear model.",
         also: &["layers", "num_layers"],
         get: |trial| of_net(trial, Integer(trial.network.depth() as u64)),
         set: |trial, value| trial.network.set_depth(size(value)),
@@ -223,7 +273,7 @@ axes! {
         needs: &[BUILT_IN, HIDDEN],
         rides: Rides::Shape,
         title: "width (units a layer)",
-        text: "The units of a hidden layer.",
+        text: "The units of a hidden layer, or the numbers of a transformer's token.",
         also: &["hidden", "hidden_size"],
         get: |trial| trial.network.width().map(|width| Integer(width as u64)),
         set: |trial, value| trial.network.set_width(size(value)),
@@ -232,11 +282,15 @@ axes! {
     Activation: Axis {
         name: "activation",
         kind: with_number(Activation::NAMES, Id::NegativeSlope, &["leaky_relu"]),
-        default: OfNetwork(|network| if network == "rnn" { "tanh" } else { "relu" }),
+        default: OfNetwork(|network| match network {
+            "rnn" => Text("tanh"),
+            "transformer" => Text("gelu"),
+            _ => Text("relu"),
+        }),
         needs: &[HIDDEN, STAGED],
         rides: Rides::Shape,
         title: "activation",
-        text: "The function behind each hidden layer. lstm and gru have their own.",
+        text: "The function behind each hidden layer, or within each MLP of a transformer. lstm and gru have their own.",
         get: |trial| trial.network.activation().map(|activation| Text(activation.name())),
         set: |trial, value| *trial.network.activation_mut() = known(value, Activation::from_name),
         ..PLAIN
@@ -257,12 +311,113 @@ axes! {
         set: |trial, value| trial.network.activation_mut().set_number("negative_slope", value),
         ..PLAIN
     },
+    Heads: Axis {
+        kind: Kind::Integer { min: 1, max: 100_000 },
+        default: Is(Integer(4)),
+        identity: Added(28),
+        title: "heads",
+        also: &["num_heads", "n_head", "nhead"],
+        ..of_transformer!(
+            "heads", "The heads of each attention, which share the width evenly.",
+            |transformer| Integer(transformer.heads as u64),
+            |transformer, value| transformer.heads = size(value)
+        )
+    },
+    Attention: Axis {
+        kind: one_of(Attention::NAMES),
+        default: Is(Text("causal")),
+        identity: Added(29),
+        title: "attention",
+        ..of_transformer!(
+            "attention", "Which tokens a token attends to: itself and those before it (causal), or all (full).",
+            |transformer| Text(transformer.attention.name()),
+            |transformer, value| transformer.attention = known(value, Attention::from_name)
+        )
+    },
+    AttentionScale: Axis {
+        kind: LOGIT_SCALE,
+        default: Is(Text("standard")),
+        identity: Added(30),
+        title: "attention scale",
+        ..of_transformer!(
+            "attention_scale", "The factor of the product of a query and a key: 1/sqrt(d) in standard and 1/d in mup, where d is the width of a head, or a number. The column has the number.",
+            |transformer| Float(transformer.attention_scale.0),
+            |transformer, value| {
+                let d = transformer.head_width() as f64;
+                transformer.attention_scale = Exact(match value {
+                    Text("standard") => 1.0 / d.sqrt(),
+                    Text("mup") => 1.0 / d,
+                    number @ (Text(_) | Integer(_) | Float(_) | Boolean(_)) => f64::of(number),
+                });
+            }
+        )
+    },
+    QkNorm: Axis {
+        kind: Kind::Boolean,
+        default: Is(Boolean(false)),
+        identity: Added(31),
+        title: "QK norm",
+        ..of_transformer!(
+            "qk_norm", "Whether the queries and the keys of each head are normalized to a root mean square of 1, times a learned scale (Dehghani 2023).",
+            |transformer| Boolean(transformer.qk_norm),
+            |transformer, value| transformer.qk_norm = bool::of(value)
+        )
+    },
+    LogitSoftcap: Axis {
+        kind: CAP,
+        default: Is(Float(f64::INFINITY)),
+        identity: Added(32),
+        title: "cap of the attention logits",
+        also: &["attn_logit_softcapping", "softcap"],
+        ..of_transformer!(
+            "logit_softcap", "The number c of c tanh(x/c), by which each attention logit x is capped (Gemma 2); inf caps none.",
+            |transformer| Float(transformer.logit_softcap.0),
+            |transformer, value| {
+                transformer.logit_softcap =
+                    Exact(if value == Text("none") { f64::INFINITY } else { f64::of(value) });
+            }
+        )
+    },
+    MlpRatio: Axis {
+        kind: NOT_NEGATIVE,
+        default: Is(Float(4.0)),
+        identity: Added(33),
+        title: "hidden units of the MLP per width",
+        ..of_transformer!(
+            "mlp_ratio", "The hidden units of each MLP as a multiple of the width, rounded to a whole number of at least 1. At 0 the blocks have no MLP.",
+            |transformer| Float(transformer.mlp_ratio.0),
+            |transformer, value| transformer.mlp_ratio = Exact(f64::of(value))
+        )
+    },
+    Position: Axis {
+        kind: one_of(Position::NAMES),
+        default: Is(Text("learned")),
+        identity: Added(34),
+        title: "position",
+        ..of_transformer!(
+            "position", "How a token's place enters: by a learned vector that is added to its embedding (learned), not at all (none), or by a rotation of queries and keys (rope, Su 2021).",
+            |transformer| Text(transformer.position.name()),
+            |transformer, value| transformer.position = known(value, Position::from_name)
+        )
+    },
+    Tied: Axis {
+        kind: Kind::Boolean,
+        default: Is(Boolean(false)),
+        identity: Added(35),
+        title: "tied embeddings",
+        also: &["tie_word_embeddings"],
+        ..of_transformer!(
+            "tied", "Whether the output layer multiplies with the transposed embedding. It takes a task whose outputs are as many as its inputs, as in text.",
+            |transformer| Boolean(transformer.tied),
+            |transformer, value| transformer.tied = bool::of(value)
+        )
+    },
     Init: Axis {
         name: "init",
         kind: init(InitKind::NAMES, Id::InitScale),
-        default: OfNetwork(|network| if Network::NAMES.contains(&network) { "pytorch" } else { "stored" }),
+        default: OfNetwork(|network| Text(if Network::NAMES.contains(&network) { "pytorch" } else { "stored" })),
         title: "initialization",
-        text: "The initializer of the weights, as in `torch.nn.init`. It sees the gates of a recurrent layer as one matrix, as PyTorch's do. In a bundle it is for the parameters that `init_parameters` names; stored, the default there, keeps what the bundle has.",
+        text: "The initializer of the weights, as in `torch.nn.init`. It sees the gates of a recurrent layer as one matrix, as PyTorch's do, and the queries, keys and values of a transformer as three. In a bundle it is for the parameters that `init_parameters` names; stored, the default there, keeps what the bundle has.",
         get: |trial| Some(Text(init_of(trial)?.kind.name())),
         set: |trial, value| trial.init.kind = known(value, InitKind::from_name),
         ..PLAIN
@@ -365,44 +520,48 @@ axes! {
     Norm: Axis {
         name: "norm",
         kind: one_of(Norm::NAMES),
-        default: Is(Text("none")),
+        default: OfNetwork(|network| Text(if network == "transformer" { "layer" } else { "none" })),
         needs: &[HIDDEN, STAGED],
         rides: Rides::Shape,
         title: "norm",
-        text: "The normalization of each hidden layer. batch is for mlp only, and only where every batch has two samples or more.",
-        get: |trial| trial.network.norm().map(|norm| Text(norm.name())),
-        set: |trial, value| *trial.network.norm_mut() = known(value, Norm::from_name),
+        text: "The normalization of each hidden layer, or the norms of a transformer. batch is for mlp only, and only where every batch has two samples or more.",
+        get: |trial| trial.network.norm_name().map(Text),
+        set: |trial, value| trial.network.set_norm(text(value)),
         ..PLAIN
     },
     NormPosition: Axis {
         name: "norm_position",
-        kind: one_of(NormPosition::NAMES),
-        default: Is(Text("before")),
+        kind: one_of(&["before", "after", "pre", "post", "sandwich"]),
+        default: OfNetwork(|network| Text(if network == "transformer" { "pre" } else { "before" })),
         needs: &[HIDDEN, STAGED, is(Id::Norm, &["batch", "layer", "rms"])],
         rides: Rides::Shape,
         title: "norm position",
-        text: "Whether the normalization stands before or after the activation.",
-        get: |trial| trial.network.norm()?.position().map(|position| Text(position.name())),
-        set: |trial, value| trial.network.norm_mut().set_position(known(value, NormPosition::from_name)),
+        text: "Whether the normalization stands before or after the activation. In a transformer it stands before attention and MLP (pre), behind each residual sum (post), or before and behind them within the branch (sandwich).",
+        get: |trial| trial.network.norm_position().map(Text),
+        set: |trial, value| trial.network.set_norm_position(text(value)),
         ..PLAIN
     },
     Residual: Axis {
         name: "residual",
         kind: Kind::Boolean,
-        default: Is(Boolean(false)),
-        needs: &[HIDDEN, is(Id::Network, &["mlp"])],
+        default: OfNetwork(|network| Boolean(network == "transformer")),
+        needs: &[HIDDEN, BRANCHED],
         rides: Rides::Shape,
         identity: Added(1),
         title: "residual",
-        text: "Whether hidden layers from the second on add their input to their output.",
+        text: "Whether hidden layers from the second on add their input to their output; in a transformer, whether attention and MLP do.",
         get: |trial| match trial.network {
-            Network::Mlp { residual, .. } => Some(Boolean(residual)),
+            Network::Mlp { residual, .. } | Network::Transformer(Transformer { residual, .. }) => {
+                Some(Boolean(residual))
+            }
             Network::Linear | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => None,
         },
         set: |trial, value| match &mut trial.network {
-            Network::Mlp { residual, .. } => *residual = bool::of(value),
+            Network::Mlp { residual, .. } | Network::Transformer(Transformer { residual, .. }) => {
+                *residual = bool::of(value);
+            }
             Network::Linear | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => {
-                panic!("only an mlp has residual layers")
+                panic!("only an mlp and a transformer have residual connections")
             }
         },
         ..PLAIN
@@ -411,17 +570,18 @@ axes! {
         name: "residual_scale",
         kind: SCALE,
         default: Is(Float(1.0)),
-        needs: &[HIDDEN, is(Id::Network, &["mlp"]), RESIDUAL],
+        needs: &[HIDDEN, BRANCHED, RESIDUAL],
         rides: Rides::Shape,
         identity: Added(19),
         title: "scale of the residual branches",
-        text: "The factor of what a residual layer adds to its input. L is the number of such layers, `depth` - 1. The column has the number.",
+        text: "The factor of what a residual layer adds to its input. L is the number of such layers, `depth` - 1; a transformer has one for each attention and each MLP. The column has the number.",
         get: |trial| trial.network.residual().then_some(Float(trial.residual_scale)),
         set: |trial, value| {
-            let branches = trial.network.depth().saturating_sub(1).max(1) as f64;
+            let branches = trial.network.branches().max(1) as f64;
             trial.residual_scale = match value {
-                Text(name) => 1.0 / (known(Text(name), ROOT_OF_BRANCHES) * branches).sqrt(),
-                number @ (Integer(_) | Float(_) | Boolean(_)) => f64::of(number),
+                Text("1/sqrt(L)") => 1.0 / branches.sqrt(),
+                Text("1/sqrt(2L)") => 1.0 / (2.0 * branches).sqrt(),
+                number @ (Text(_) | Integer(_) | Float(_) | Boolean(_)) => f64::of(number),
             };
         },
         ..PLAIN
@@ -430,7 +590,7 @@ axes! {
         name: "rezero",
         kind: Kind::Boolean,
         default: Is(Boolean(false)),
-        needs: &[HIDDEN, is(Id::Network, &["mlp"]), RESIDUAL],
+        needs: &[HIDDEN, BRANCHED, RESIDUAL],
         rides: Rides::Shape,
         identity: Added(20),
         title: "rezero",
@@ -479,6 +639,19 @@ axes! {
         text: "The loss that is trained on, as in PyTorch.",
         get: |trial| of_net(trial, Text(trial.loss.name())),
         set: |trial, value| trial.loss = known(value, Loss::from_name),
+        ..PLAIN
+    },
+    ZLoss: Axis {
+        name: "z_loss",
+        kind: NOT_NEGATIVE,
+        default: Is(Float(0.0)),
+        needs: &[BUILT_IN, is(Id::Loss, &["cross_entropy"])],
+        rides: Rides::Shape,
+        identity: Added(36),
+        title: "z-loss",
+        text: "The factor of the mean of ln²(Z), which is added to the loss; Z is the sum of exp(logit) over the classes (Chowdhery 2022).",
+        get: |trial| (trial.network != Network::Bundle && trial.loss == Loss::CrossEntropy).then_some(Float(trial.z_loss)),
+        set: |trial, value| trial.z_loss = f64::of(value),
         ..PLAIN
     },
     Optimizer: Axis {
@@ -726,16 +899,16 @@ axes! {
     SequenceLength: Axis {
         name: "sequence_length",
         kind: Kind::Integer { min: 1, max: 10_000_000 },
-        needs: &[RECURRENT],
+        needs: &[SEQUENTIAL],
         rides: Rides::Shape,
         title: "sequence length (time steps)",
-        text: "The time steps of a sequence.",
+        text: "The time steps of a sequence, which are the tokens of a transformer.",
         also: &["seq_len"],
         get: |trial| trial.network.sequence_length().map(|length| Integer(length as u64)),
         set: |trial, value| match &mut trial.network {
-            Network::Rnn { sequence_length, .. } | Network::Gated { sequence_length, .. } => {
-                *sequence_length = size(value);
-            }
+            Network::Rnn { sequence_length, .. }
+            | Network::Gated { sequence_length, .. }
+            | Network::Transformer(Transformer { sequence_length, .. }) => *sequence_length = size(value),
             Network::Linear | Network::Mlp { .. } | Network::Bundle => panic!("this network reads no sequences"),
         },
         ..PLAIN
@@ -826,7 +999,7 @@ axes! {
 
 /// The initializer of the recurrent matrices of a recurrent net.
 fn recurrent(trial: &Trial) -> Option<Init> {
-    trial.network.sequence_length().map(|_| trial.recurrent_init.unwrap_or(trial.init))
+    trial.network.recurrent_steps().map(|_| trial.recurrent_init.unwrap_or(trial.init))
 }
 
 /// Sets the initializer of the recurrent matrices. Where it equals `init`, its default, the field

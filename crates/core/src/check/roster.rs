@@ -62,7 +62,7 @@ impl Roster {
             let place = ids.len() as u32;
             coverages.iter_mut().for_each(|covered| covered.see(&trial));
             ids.push(id);
-            let (depth, steps) = (trial.network.depth(), trial.network.sequence_length().unwrap_or(0));
+            let (depth, steps) = (trial.network.depth(), trial.network.recurrent_steps().unwrap_or(0));
             shapes.push(Dimensions { depth: depth as u64, steps: steps as u64 });
             clusters.push(seen.of(trial.seed) as u16);
             if let Some(curves) = &mut curves {

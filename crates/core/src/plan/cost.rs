@@ -83,7 +83,7 @@ const NARROW: Passes = Passes { seconds_per_unit: 3.0e-9, seconds: 50e-6 };
 
 impl Passes {
     fn of(trial: &Trial) -> &'static Passes {
-        let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
+        let normed = trial.network.norm_name().is_some_and(|norm| norm != Norm::None.name());
         let fused =
             matches!(trial.network.activation(), None | Some(Activation::Linear | Activation::Relu | Activation::Tanh));
         if trial.numerics.numbers().passes().is_16_bit() {
@@ -173,7 +173,7 @@ impl Cost {
         let slower = slower + m.twins;
         let passes = Passes::of(trial);
         let each = if m.is_recurrent { PRODUCTS_PER_RECURRENT_LAYER } else { PRODUCTS_PER_LAYER };
-        let layers = m.depth * m.time;
+        let layers = m.layers;
         // The seconds of a step, and of a forward pass alone, over `batch` samples.
         let step = slower
             * ((6.0 * m.batch * m.products + 2.0 * m.update_products) / FLOPS_PER_SECOND
@@ -202,6 +202,7 @@ impl Cost {
             | TaskKind::Adding
             | TaskKind::Copy
             | TaskKind::TemporalOrder
+            | TaskKind::Text
             | TaskKind::NoiseSequence => (0.0, per_sample * drawn),
         };
         let ordered = if trial.batch < trial.task.samples { m.epochs * m.samples } else { 0.0 };
@@ -308,6 +309,6 @@ fn sharpness(m: &Workload) -> f64 {
     let units = m.units_of(m.evaluated());
     let product = 2.0 * 6.0 * m.evaluated() * m.products * 2.0 / FLOPS_PER_SECOND
         + SECONDS_PER_HESSIAN_UNIT * units
-        + SECONDS_PER_HESSIAN_LAYER * m.depth * m.time;
+        + SECONDS_PER_HESSIAN_LAYER * m.layers;
     HESSIAN_PRODUCTS * product
 }

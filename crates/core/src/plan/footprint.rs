@@ -51,9 +51,9 @@ pub struct Footprint {
 impl Footprint {
     /// The footprint of chunks of such trials, of which `record` is recorded.
     pub fn of(trial: &Trial, m: &Workload, record: &Record) -> Footprint {
-        let normed = trial.network.norm().is_some_and(|norm| norm != Norm::None);
+        let normed = trial.network.norm_name().is_some_and(|norm| norm != Norm::None.name());
         let peak = if trial.numerics.numbers().passes().is_16_bit() || normed { PEAK_WIDENED } else { PEAK };
-        let layers = (m.depth + 1.0) * m.time;
+        let layers = m.layers + 1.0;
         // Rows stay with their trial until the end of the chunk. Then one trial after the other
         // becomes text.
         let rows = [
@@ -72,7 +72,7 @@ impl Footprint {
             TaskKind::Csv => (0.0, m.bytes * m.numbers * m.samples + CELL * drawn),
             // The bytes of the file are there beside its numbers.
             TaskKind::Arrays | TaskKind::ArraySequences => (0.0, m.bytes * m.numbers * m.samples + 3.0 * DRAWN * drawn),
-            TaskKind::Digits => (0.0, m.bytes * m.numbers * m.samples + DRAWN * drawn),
+            TaskKind::Digits | TaskKind::Text => (0.0, m.bytes * m.numbers * m.samples + DRAWN * drawn),
             TaskKind::Teacher => (m.bytes * m.numbers * kept_samples, DRAWN * drawn + TAUGHT * m.samples),
             TaskKind::Noise
             | TaskKind::FreshNoise
@@ -87,7 +87,9 @@ impl Footprint {
         let kept_per_unit = match trial.network {
             Network::Gated { .. } => CURVED_GATED,
             _ if normed => CURVED_NORMED,
-            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Bundle => CURVED,
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Transformer(_) | Network::Bundle => {
+                CURVED
+            }
         };
         let curved = f64::from(record.sharpness)
             * size_of::<f64>() as f64

@@ -1,6 +1,6 @@
 //! The sizes of a trial, as numbers to calculate with.
 
-use crate::trial::{Dtype, Network, Task, Trial};
+use crate::trial::{Dtype, Network, Position, Task, Transformer, Trial};
 use crate::verdict::{Layers, Record};
 
 /// The sizes of a trial on which its time and memory depend.
@@ -15,9 +15,8 @@ pub struct Workload {
     pub accumulated: f64,
     /// The epochs that are begun in it.
     pub epochs: f64,
-    pub depth: f64,
-    /// The time steps of a sequence, or 1.
-    pub time: f64,
+    /// The layers, at each time step that is computed by itself.
+    pub layers: f64,
     pub parameters: f64,
     /// The multiplications of one sample in the forward pass.
     pub products: f64,
@@ -48,12 +47,16 @@ impl Workload {
             Some(_) => (0.0, 0.0),
             None => (trial.task.inputs as f64, trial.task.outputs as f64),
         };
+        let targets = if trial.task.kind.asks_at_every_step() { trial.network.sequence_length() } else { None };
+        let answers = outputs * targets.unwrap_or(1) as f64;
         let depth = trial.network.depth() as f64;
         let width = trial.network.width().unwrap_or(0) as f64;
         let time = trial.network.sequence_length().unwrap_or(1) as f64;
         let gates = match trial.network {
             Network::Gated { cell, .. } => cell.gates() as f64,
-            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Bundle => 1.0,
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Transformer(_) | Network::Bundle => {
+                1.0
+            }
         };
         let (parameters, products) = match trial.network {
             Network::Bundle => (bundle.map_or(0.0, |bundle| bundle.parameters as f64), 0.0),
@@ -65,6 +68,14 @@ impl Workload {
             Network::Rnn { .. } | Network::Gated { .. } => {
                 let hidden = gates * width * (inputs + width + (depth - 1.0) * 2.0 * width);
                 (hidden + width * outputs, hidden * time + width * outputs)
+            }
+            Network::Transformer(transformer) => {
+                let blocks = depth * of_block(&transformer);
+                let places = if transformer.position == Position::Learned { time * width } else { 0.0 };
+                let output = if transformer.tied { 0.0 } else { width * outputs };
+                let attended = depth * 2.0 * time * time * width;
+                let products = time * (inputs * width + blocks) + attended + width * answers;
+                (inputs * width + places + blocks + output, products)
             }
         };
         let (update_products, scratch) =
@@ -79,17 +90,22 @@ impl Workload {
         let units = match bundle {
             // A unit counts twice: see `working_set`.
             Some(bundle) => bundle.step.live_bytes as f64 / bytes / 2.0,
-            None => batch * (gates * width * depth * time + outputs),
+            None => batch * (time * units_of_layers(&trial.network, gates) + answers),
+        };
+        let layers = match trial.network {
+            Network::Transformer(_) => depth * STAGES_PER_BLOCK,
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => {
+                depth * time
+            }
         };
         Workload {
             samples: trial.task.samples as f64,
-            numbers: inputs * time + outputs,
+            numbers: inputs * time + answers,
             batch,
             steps: trial.steps() as f64,
             accumulated: trial.accumulate as f64,
             epochs: trial.epochs() as f64,
-            depth,
-            time,
+            layers,
             parameters,
             products,
             units,
@@ -100,7 +116,7 @@ impl Workload {
             update_products,
             scratch,
             bytes,
-            is_recurrent: trial.network.sequence_length().is_some(),
+            is_recurrent: trial.network.recurrent_steps().is_some(),
             is_fresh: trial.task.is_fresh(),
         }
     }
@@ -161,6 +177,30 @@ impl Workload {
     }
 }
 
+/// The layers of an mlp that take as many calls as a block.
+const STAGES_PER_BLOCK: f64 = 8.0;
+
+/// The numbers of a block's matrices.
+fn of_block(transformer: &Transformer) -> f64 {
+    let (width, hidden) = (transformer.width as f64, transformer.hidden() as f64);
+    4.0 * width * width + 2.0 * width * hidden
+}
+
+/// The hidden units of one sample at one time step. Those of a block are what it keeps of a token,
+/// the weights of its attention included.
+fn units_of_layers(network: &Network, gates: f64) -> f64 {
+    let (depth, width) = (network.depth() as f64, network.width().unwrap_or(0) as f64);
+    match network {
+        Network::Transformer(transformer) => {
+            let attended = (transformer.heads * transformer.sequence_length) as f64;
+            depth * (6.0 * width + transformer.hidden() as f64 + attended)
+        }
+        Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => {
+            gates * width * depth
+        }
+    }
+}
+
 /// The steps of Muon's iteration.
 const ITERATION: f64 = 5.0;
 /// The arrays that the iteration holds at most.
@@ -176,6 +216,7 @@ fn orthogonalized(network: &Network, parameters: f64) -> (f64, f64) {
         Network::Mlp { .. } => (depth - 1.0, width),
         Network::Rnn { .. } => (2.0 * depth - 1.0, width),
         Network::Gated { cell, .. } => (2.0 * depth - 1.0, cell.gates() as f64 * width),
+        Network::Transformer(transformer) => (4.0 * depth, (3 * transformer.width).max(transformer.hidden()) as f64),
         Network::Bundle => return (0.0, ITERATION_ARRAYS * parameters),
     };
     // Each step has two products of the matrix with a smaller square one, and the square of that.

@@ -65,7 +65,7 @@ pub static VERDICT: [Column<Verdict>; 2] = [
 ];
 
 /// The columns behind the verdict. A lost trial has none of them.
-pub static MEASURED: [Column<Measured>; 51] = [
+pub static MEASURED: [Column<Measured>; 54] = [
     About {
         name: "epoch_diverged",
         unit: "epoch",
@@ -102,7 +102,9 @@ pub static MEASURED: [Column<Measured>; 51] = [
     About {
         name: "nonfinite_site",
         text: "The tensor in which the first value of that step was not finite: `weight`, `activation`, `loss`, \
-               `backprop signal` or `weight gradient`, the first of them in the order of the computation. Of a bundle it \
+               `backprop signal` or `weight gradient`, the first of them in the order of the computation; in the blocks \
+               of a transformer also `norm`, `query`, `key`, `value`, `attention logits`, `attention weights`, \
+               `attention output`, `mlp` or `residual`. Of a bundle it \
                is the operator that made the value, such as `aten.div`, or `parameter`.",
         empty: "if there is no such step, or only the norm overflowed",
         ..PLAIN
@@ -114,7 +116,7 @@ pub static MEASURED: [Column<Measured>; 51] = [
     About {
         name: "nonfinite_layer",
         unit: "layer",
-        text: "The layer of that tensor. The first layer is 1, the output layer is depth + 1.",
+        text: "The layer of that tensor. The first layer is 1, the output layer is depth + 1; the embedding of a transformer is 0.",
         empty: "if the tensor is the loss, and if there is none",
         is_reported: true,
         ..PLAIN
@@ -514,4 +516,32 @@ pub static MEASURED: [Column<Measured>; 51] = [
         ..PLAIN
     }
     .float(|measured| measured.underflow_fraction),
+    // What the attention of a transformer did.
+    About {
+        name: "nonfinite_head",
+        unit: "head",
+        text: "The head of that tensor, the first one that is not finite. The first head is 1.",
+        empty: "except in the queries, keys, values, logits, weights and outputs of an attention",
+        ..PLAIN
+    }
+    .integer(|measured| measured.site?.head.map(|head| head as u64)),
+    About {
+        name: "attention_logit_max",
+        unit: "logit",
+        text: "The largest attention logit of all blocks, heads and steps, as the softmax sees it: scaled and capped.",
+        empty: "except of a transformer, and if all are NaN",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.attention_logit_max),
+    About {
+        name: "attention_entropy_min",
+        unit: "nats",
+        text: "The smallest entropy of the attention weights of a head, which is a mean over the batch and the tokens, of all \
+               blocks and steps. At 0 every token attends to one token.",
+        empty: "except of a transformer, and if all are NaN",
+        is_reported: true,
+        ..PLAIN
+    }
+    .float(|measured| measured.attention_entropy_min),
 ];

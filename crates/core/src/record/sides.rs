@@ -96,13 +96,14 @@ pub static EPOCH: [Column<EpochRow>; 9] = [
 ];
 
 /// The columns of `layers.csv`.
-pub static LAYER: [Column<LayerRow>; 8] = [
+pub static LAYER: [Column<LayerRow>; 11] = [
     About { name: "epoch", unit: "epoch", text: "The epoch; 0 is before any update.", is_key: true, ..PLAIN }
         .integer(|row| Some(row.epoch)),
     About {
         name: "layer",
         unit: "layer",
-        text: "The layer. The first layer is 1, the output layer is depth + 1.",
+        text: "The layer. The first layer is 1, the output layer is depth + 1. The layers of a transformer are its blocks, and \
+               its embedding is 0.",
         is_key: true,
         ..PLAIN
     }
@@ -127,15 +128,15 @@ pub static LAYER: [Column<LayerRow>; 8] = [
     About {
         name: "backprop_norm",
         unit: "norm",
-        text: "|dLoss/dh| over the batch, with h as above; in the output layer h is the outputs. Its square is G_l.",
+        text: "|dLoss/dh| over the batch, with h as above; in the output layer h is the outputs, and of a block what it hands on. Its square is G_l.",
         ..PLAIN
     }
     .float(|row| Some(row.backprop_norm)),
     About {
         name: "weight_grad_norm",
         unit: "norm",
-        text: "The norm of the gradient of the layer's weight matrices, before clipping. A recurrent layer has two matrices, \
-               and the same value at every time step.",
+        text: "The norm of the gradient of the layer's weight matrices, before clipping. A block of a transformer has four, and a recurrent layer two, \
+               with the same value at every time step.",
         ..PLAIN
     }
     .float(|row| Some(row.weight_grad_norm)),
@@ -154,6 +155,32 @@ pub static LAYER: [Column<LayerRow>; 8] = [
         ..PLAIN
     }
     .float(|row| row.activation_change),
+    About {
+        name: "attention_logit_max",
+        unit: "logit",
+        text: "The largest attention logit of the block, as the softmax sees it: scaled and capped.",
+        empty: "except in the blocks of a transformer, and if all are NaN",
+        ..PLAIN
+    }
+    .float(|row| row.attention_logit_max),
+    About {
+        name: "attention_entropy_min",
+        unit: "nats",
+        text: "The entropy of the attention weights, as a mean over batch and tokens, of the head of the block in which it is \
+               smallest.",
+        empty: "except in the blocks of a transformer, and if all are NaN",
+        ..PLAIN
+    }
+    .float(|row| row.attention_entropy_min),
+    About {
+        name: "token_similarity",
+        unit: "cosine",
+        text: "The cosine of the angle between two tokens of a sequence, behind the block, as a mean over all pairs and the \
+               batch. At 1 all tokens are alike, which is called rank collapse.",
+        empty: "except in the embedding and the blocks of a transformer, and with a single token",
+        ..PLAIN
+    }
+    .float(|row| row.token_similarity),
 ];
 
 /// The columns of `steps.csv`.

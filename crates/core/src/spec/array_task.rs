@@ -197,6 +197,7 @@ impl Asked<'_> {
             separator: ',',
             classes: Vec::new(),
             arrays: Some(TakenArrays { sizes, standardize: self.standardize, targets_file }),
+            text: None,
             bundle: None,
         };
         let largest = |array: Array| {
@@ -260,6 +261,7 @@ impl ArraysDraft {
             input_std: 1.0,
             csv: None,
             arrays: Some(Box::new(self.file.clone())),
+            text: None,
             bundle: None,
         }
     }

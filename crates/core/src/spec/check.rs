@@ -10,10 +10,11 @@ use super::pairs;
 use super::report::Problems;
 use super::source::Span;
 use super::task::TaskDraft;
+use super::transformer;
 use super::value;
 use crate::axis::{Default, Id, Kind, Need};
 use crate::trial::Value;
-use crate::trial::{Budget, Loss, Network, TaskKind};
+use crate::trial::{Budget, Loss, Mixed, Network, TaskKind};
 
 /// A block with what it takes from `[base]`.
 pub struct View<'a> {
@@ -61,7 +62,7 @@ impl View<'_> {
             Default::OfNetwork(default) => {
                 let networks = self.values(Id::Network)?;
                 let names = networks.iter().map(|network| if let Value::Text(name) = network { name } else { "" });
-                Some(names.map(|name| Value::Text(default(name))).collect())
+                Some(names.map(default).collect())
             }
             Default::OfTaker(other, of) => {
                 let takers = self.values(other)?;
@@ -137,8 +138,11 @@ impl View<'_> {
         }
     }
 
-    /// What residual layers lack. The first layer has nothing to add its input to.
+    /// What residual layers lack. The first layer of an mlp has nothing to add its input to.
     fn lacks_branches(&self) -> Option<String> {
+        if self.can_be(Id::Network, "transformer") {
+            return None;
+        }
         let depths = self.values(Id::Depth)?;
         let none = !depths.iter().any(|depth| matches!(depth, Value::Integer(depth) if *depth > 1));
         none.then(|| "`depth` 2 or more".to_owned())
@@ -226,7 +230,7 @@ impl View<'_> {
                 sizes.iter().filter(all).count() > 1
             }),
             Id::Nesterov | Id::Sampling | Id::Accumulate | Id::RecurrentInit | Id::RecurrentInitScale => true,
-            Id::ResidualScale => {
+            Id::ResidualScale | Id::AttentionScale => {
                 self.values(id).is_none_or(|scales| scales.iter().any(|scale| matches!(scale, Value::Text(_))))
             }
             Id::Clip | Id::ClipThreshold => self.may_not_clip(),
@@ -241,6 +245,7 @@ pub fn check(view: &View, bundles: &[KnownBundle], problems: &mut Problems) {
     stored(view, problems);
     task(view, problems);
     recurrent(view, problems);
+    transformer::check(view, problems);
     scale(view, problems);
     held::check(view, bundles, problems);
     mixed(view, problems);
@@ -285,7 +290,7 @@ fn needed(view: &View, problems: &mut Problems) {
             problems.add(view.place(Id::Schedule), format!("this schedule has no `{}`", id.name()), hint);
         }
     }
-    if let Some(network) = Network::RECURRENT.iter().copied().find(|network| view.can_be(Id::Network, network))
+    if let Some(network) = Network::SEQUENTIAL.iter().copied().find(|network| view.can_be(Id::Network, network))
         && view.values(Id::SequenceLength).is_some_and(|values| values.is_empty())
     {
         let message = format!("this {network} has no `sequence_length`");
@@ -320,6 +325,13 @@ fn mixed(view: &View, problems: &mut Problems) {
         }
         return;
     }
+    let any = Mixed::NAMES.iter().find(|name| view.can_be(Id::Precision, name));
+    if let Some(precision) = any.filter(|_| view.can_be(Id::Network, "transformer")) {
+        let message = format!("precision = \"{precision}\" is not built for network = \"transformer\"");
+        let hint = "leave `precision` out, or put it into a block of its own; `dtype` may have 16 bits";
+        problems.add(view.place(Id::Precision), message, hint);
+        return;
+    }
     let Some(&autocast) = ["amp_float16", "amp_bfloat16"].iter().find(|name| view.can_be(Id::Precision, name)) else {
         return;
     };
@@ -344,15 +356,14 @@ fn mixed(view: &View, problems: &mut Problems) {
 fn task(view: &View, problems: &mut Problems) {
     let Some(plan) = view.task else { return };
     let name = plan.kind.name();
-    let networks = std::iter::once(("mlp", false)).chain(Network::RECURRENT.iter().map(|network| (*network, true)));
-    for (network, sequences) in networks {
-        if view.can_be(Id::Network, network) && plan.kind.is_sequence() != sequences {
-            let kinds = TaskKind::ALL.iter().filter(|kind| kind.is_sequence() == sequences).map(|kind| kind.name());
+    for network in Network::NAMES.iter().copied() {
+        if view.can_be(Id::Network, network) && !learns(network, plan.kind) {
+            let kinds = TaskKind::ALL.iter().filter(|kind| learns(network, **kind)).map(|kind| kind.name());
             let message = format!("the network `{network}` cannot learn the task `{name}`");
             let kinds = kinds.collect::<Vec<_>>().join(", ");
             let hint = match (plan.is_of_arrays(), plan.time()) {
-                (true, Some(_)) => "the inputs are [samples, time, features]: take rnn, lstm or gru, or flatten them with x.reshape(len(x), -1)".to_owned(),
-                (true, None) => "the inputs are [samples, features]: a recurrent network takes [samples, time, features]".to_owned(),
+                (true, Some(_)) => "the inputs are [samples, time, features]: take rnn, lstm, gru or transformer, or flatten them with x.reshape(len(x), -1)".to_owned(),
+                (true, None) => "the inputs are [samples, features]: a network that reads sequences takes [samples, time, features]".to_owned(),
                 (false, _) => format!("{network} takes: {kinds}"),
             };
             problems.add(view.place(Id::Network), message, hint);
@@ -361,6 +372,7 @@ fn task(view: &View, problems: &mut Problems) {
     for loss in view.losses().into_iter().filter(|&loss| !plan.takes(loss)) {
         let message = format!("the task `{name}` has no targets for the loss `{}`", loss.name());
         let hint = match plan.is_of_arrays() {
+            _ if plan.text().is_some() => "it takes cross_entropy",
             true => "it takes mse; classes are whole numbers from 0, one for each sample: labels from 1 need y - 1",
             false => "it takes mse",
         };
@@ -380,6 +392,16 @@ fn task(view: &View, problems: &mut Problems) {
     {
         let message = format!("the task `{name}` needs a `sequence_length` of 2 or more");
         problems.add(view.place(Id::SequenceLength), message, why);
+    }
+}
+
+/// Whether a network learns this kind of task.
+fn learns(network: &str, kind: TaskKind) -> bool {
+    match network {
+        "transformer" => kind.is_sequence(),
+        // A recurrent net is read at the last time step.
+        recurrent if Network::RECURRENT.contains(&recurrent) => kind.is_sequence() && !kind.asks_at_every_step(),
+        _ => !kind.is_sequence(),
     }
 }
 
@@ -478,7 +500,7 @@ fn divisions(view: &View, given: &AxisSetting, id: Id, problems: &mut Problems) 
                     _ => Value::Float(quotient),
                 };
                 let least = match id {
-                    Id::Depth if Network::RECURRENT.iter().any(|network| view.can_be(Id::Network, network)) => 1,
+                    Id::Depth if Network::SEQUENTIAL.iter().any(|network| view.can_be(Id::Network, network)) => 1,
                     Id::SequenceLength if view.task.is_some_and(|plan| plan.kind.needs_two_steps().is_some()) => 2,
                     _ => 0,
                 };

@@ -45,6 +45,9 @@ pub struct Taken {
     /// The sizes of an `arrays` task, and the file of its targets where they have their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrays: Option<TakenArrays>,
+    /// What a text is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TakenText>,
     /// What a bundle is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<TakenBundle>,
@@ -58,6 +61,14 @@ pub struct TakenArrays {
     /// The file of the targets: its path as the spec has it, where it lay, and its SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets_file: Option<(String, String, String)>,
+}
+
+/// The sizes of a `text` task's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenText {
+    pub characters: u64,
+    /// The number of different characters.
+    pub symbols: u64,
 }
 
 impl Taken {
@@ -75,6 +86,7 @@ impl Taken {
             separator: ',',
             classes: Vec::new(),
             arrays: None,
+            text: None,
             bundle: None,
         }
     }
@@ -87,7 +99,7 @@ impl Taken {
 
     /// Whether it is a file of a program. A data set has features, and such a file has none.
     pub fn is_of_program(&self) -> bool {
-        self.features.is_empty() && self.target.is_empty() && self.bundle.is_none()
+        self.features.is_empty() && self.target.is_empty() && self.bundle.is_none() && self.text.is_none()
     }
 }
 
@@ -102,6 +114,9 @@ impl Taken {
         }
         if let Some(bundle) = &self.bundle {
             return format!("`{}`: {}", excerpt(&self.path), bundle.told());
+        }
+        if let Some(TakenText { characters, symbols }) = self.text {
+            return format!("`{}`: {characters} characters, {symbols} different ones", excerpt(&self.path));
         }
         if let Some(TakenArrays { sizes, .. }) = &self.arrays {
             let time = sizes.time.map_or(String::new(), |time| format!(" of {time} time steps"));
@@ -292,6 +307,7 @@ impl Asked<'_> {
             separator: self.separator,
             classes: table.classes.clone(),
             arrays: None,
+            text: None,
             bundle: None,
         }
     }

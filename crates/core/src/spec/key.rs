@@ -512,7 +512,7 @@ const INPUT_STD: Key =
 const DRAWN: &[Key] = &[usual(INPUTS, Value::Integer(10)), OUTPUTS, CLASSES, SAMPLES, INPUT_STD];
 
 /// Every kind of task.
-pub static TASKS: [TaskKeys; 12] = [
+pub static TASKS: [TaskKeys; 13] = [
     TaskKeys {
         kind: TaskKind::Teacher,
         keys: DRAWN,
@@ -550,12 +550,12 @@ pub static TASKS: [TaskKeys; 12] = [
     TaskKeys {
         kind: TaskKind::Arrays,
         keys: ARRAYS,
-        text: "Arrays of your own: NumPy's npz and npy, or safetensors, as numpy.savez(path, x=x, y=y) writes them. Inputs are [samples, features], or [samples, time, features] for recurrent networks: docs/data.md.",
+        text: "Arrays of your own: NumPy's npz and npy, or safetensors, as numpy.savez(path, x=x, y=y) writes them. Inputs are [samples, features], or [samples, time, features] for networks that read sequences: docs/data.md.",
     },
     TaskKeys {
         kind: TaskKind::ArraySequences,
         keys: ARRAYS,
-        text: "What `arrays` is where the inputs are [samples, time, features]. It takes a recurrent network.",
+        text: "What `arrays` is where the inputs are [samples, time, features]. It takes a network that reads sequences.",
     },
     TaskKeys {
         kind: TaskKind::Digits,
@@ -568,17 +568,17 @@ pub static TASKS: [TaskKeys; 12] = [
     TaskKeys {
         kind: TaskKind::Adding,
         keys: &[SAMPLES],
-        text: "The sum of the two marked values of a sequence. It takes a recurrent network and loss mse.",
+        text: "The sum of the two marked values of a sequence. It takes a network that reads sequences and loss mse.",
     },
     TaskKeys {
         kind: TaskKind::Copy,
         keys: &[Key { text: "The number of symbols.", default: Some(Value::Integer(8)), ..CLASSES }, SAMPLES],
-        text: "The symbol of the first step of a sequence, asked for at the last step. It takes a recurrent network.",
+        text: "The symbol of the first step of a sequence, asked for at the last step. It takes a network that reads sequences.",
     },
     TaskKeys {
         kind: TaskKind::TemporalOrder,
         keys: &[SAMPLES],
-        text: "The order of two symbols in a sequence of distractors, which makes 4 classes. It takes a recurrent network.",
+        text: "The order of two symbols in a sequence of distractors, which makes 4 classes. It takes a network that reads sequences.",
     },
     TaskKeys {
         kind: TaskKind::NoiseSequence,
@@ -589,7 +589,19 @@ pub static TASKS: [TaskKeys; 12] = [
             SAMPLES,
             INPUT_STD,
         ],
-        text: "Random sequences and targets. It takes a recurrent network.",
+        text: "Random sequences and targets. It takes a network that reads sequences.",
+    },
+    TaskKeys {
+        kind: TaskKind::Text,
+        keys: &[
+            key(
+                "path",
+                Takes::Text,
+                "A text file of your own in UTF-8, relative to the folder of the spec. The default is the text that is built in, the First Book of Newton's Opticks.",
+            ),
+            SAMPLES,
+        ],
+        text: "The next character at every place of windows of `sequence_length` characters, spread evenly over a text. It takes a transformer.",
     },
 ];
 

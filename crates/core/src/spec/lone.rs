@@ -71,6 +71,8 @@ fn suspects(block: &Block, excludes: &[Filter]) -> Option<Block> {
     let samples = block.tasks.any()?.samples;
     let given = |id: Id| block.dials.iter().any(|dial| dial.axes().contains(&id));
     let may = |id: Id, cell: Option<Cell>| match cell.map_or(id.axis().usual(), |cell| Some(cell.value)) {
+        // No network has it by default.
+        None if id == Id::Norm => false,
         _ if cell.is_some_and(|cell| cell.per.is_some()) => true,
         Some(Value::Text(network)) if id == Id::Network => network == "mlp",
         Some(Value::Text(norm)) if id == Id::Norm => norm == "batch",

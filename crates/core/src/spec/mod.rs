@@ -39,6 +39,8 @@ mod resolve;
 mod settings;
 mod source;
 mod task;
+mod text_task;
+mod transformer;
 pub mod unmet;
 pub mod value;
 mod variant;

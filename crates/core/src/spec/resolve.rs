@@ -23,7 +23,7 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         Some(bundle) => of_bundle(block, bundle),
         None => of_net(block, point),
     };
-    let at = At { point, network, samples: trial.task.samples as u64 };
+    let at = At { point, network, loss: trial.loss, samples: trial.task.samples as u64 };
     let values = TABLE.each_ref().map(|axis| at.value(axis.id));
     for (axis, value) in TABLE.iter().zip(values) {
         let holds = |need: &Need| {
@@ -78,6 +78,7 @@ fn bare(block: &Block, task: Task) -> Trial {
         rezero: false,
         parametrization: Parametrization::Standard,
         loss: Loss::Mse,
+        z_loss: 0.0,
         optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
         lr: 0.0,
         lr_output: None,
@@ -98,7 +99,7 @@ fn bare(block: &Block, task: Task) -> Trial {
 
 /// The trial of a program: the values as they are written, and nothing else.
 fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
-    let at = At { point, network: "", samples: u64::MAX };
+    let at = At { point, network: "", loss: Loss::Mse, samples: u64::MAX };
     let value = |id: Id| point.get(id).and_then(|_| at.value(id));
     let built_in = TABLE.iter().filter_map(|axis| Some((axis.name.into(), value(axis.id)?)));
     let declared = program.declared.iter().map(|id| (id.name().into(), value(*id)));
@@ -111,6 +112,8 @@ fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
 struct At<'a> {
     point: &'a Point,
     network: &'static str,
+    /// The loss of the trial, which is that of its task where a spec names none.
+    loss: Loss,
     /// The samples of the task, which are the largest batch.
     samples: u64,
 }
@@ -135,12 +138,13 @@ impl At<'_> {
     fn default(&self, id: Id) -> Option<Value> {
         match id.axis().default {
             Default::Is(value) => Some(value),
-            Default::OfNetwork(default) => Some(Value::Text(default(self.network))),
+            Default::OfNetwork(default) => Some(default(self.network)),
             Default::OfTaker(other, of) => match self.value(other) {
                 Some(Value::Text(taker)) => of(taker, id.name()),
                 _ => None,
             },
-            Default::Required | Default::Follows(_) | Default::OfTask | Default::OfInit => None,
+            Default::OfTask => Some(Value::Text(self.loss.name())),
+            Default::Required | Default::Follows(_) | Default::OfInit => None,
         }
     }
 

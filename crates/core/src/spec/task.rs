@@ -7,6 +7,7 @@ use super::held;
 use super::key::{self, Key, Takes};
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
+use super::text_task::{self, TextDraft};
 use crate::csv_task::{self, DIGITS, Layout, Targets};
 use crate::input;
 use crate::trial::{CsvFile, Dtype, Loss, Task, TaskKind};
@@ -24,6 +25,7 @@ pub struct TaskDraft {
     input_std: Option<(f64, Span)>,
     file: Option<File>,
     arrays: Option<ArraysDraft>,
+    text: Option<TextDraft>,
 }
 
 #[derive(Debug)]
@@ -112,6 +114,7 @@ pub fn read(node: &Node, open: Sources, problems: &mut Problems) -> Option<TaskD
         input_std: None,
         file: None,
         arrays: None,
+        text: None,
     };
     for entry in entries.iter().filter(|entry| entry.key != "kind") {
         let key = entry.key.as_str();
@@ -151,6 +154,9 @@ pub fn read(node: &Node, open: Sources, problems: &mut Problems) -> Option<TaskD
         }
         plan.kind = arrays.kind();
         plan.arrays = Some(arrays);
+    }
+    if kind == TaskKind::Text {
+        plan.text = Some(text_task::read(entries, open, problems)?);
     }
     Some(plan)
 }
@@ -320,6 +326,7 @@ impl TaskDraft {
     pub fn takes(&self, loss: Loss) -> bool {
         match &self.arrays {
             Some(arrays) => loss == Loss::Mse || arrays.sizes.classes.is_some(),
+            None if self.kind == TaskKind::Text => loss == Loss::CrossEntropy,
             None => loss == Loss::Mse || !matches!(self.kind, TaskKind::Scalar | TaskKind::Adding),
         }
     }
@@ -347,6 +354,10 @@ impl TaskDraft {
             if let Some(arrays) = &self.arrays {
                 taken = Some(arrays.taken.clone());
                 return Some(arrays.task(loss));
+            }
+            if let Some(text) = &self.text {
+                taken = text.taken.clone();
+                return Some(text.task(self.samples));
             }
             let Some(file) = &self.file else {
                 return Some(self.task(loss));
@@ -379,6 +390,7 @@ impl TaskDraft {
             | TaskKind::FreshNoise
             | TaskKind::Csv
             | TaskKind::Arrays
+            | TaskKind::Text
             | TaskKind::ArraySequences => (10, 256),
         };
         let outputs = match (self.kind, loss) {
@@ -396,6 +408,7 @@ impl TaskDraft {
             input_std: self.input_std.as_ref().map_or(1.0, |std| std.0),
             csv: None,
             arrays: None,
+            text: None,
             bundle: None,
         }
     }
@@ -403,6 +416,16 @@ impl TaskDraft {
     /// Whether it learns arrays of the user's own.
     pub fn is_of_arrays(&self) -> bool {
         self.arrays.is_some()
+    }
+
+    /// The text that it learns.
+    pub fn text(&self) -> Option<&TextDraft> {
+        self.text.as_ref()
+    }
+
+    /// The samples that a spec gives it.
+    pub fn samples(&self) -> Option<usize> {
+        self.samples
     }
 
     /// The time steps of its sequences, where they are given.
@@ -450,6 +473,7 @@ impl File {
                 separator: self.separator,
             }),
             arrays: None,
+            text: None,
             bundle: None,
         };
         Some((task, taken))

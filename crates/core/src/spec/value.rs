@@ -4,7 +4,7 @@
 use super::bundle;
 use super::report::{Mistake, excerpt};
 use super::source::{Entry, Node, Raw};
-use crate::axis::{ALL_SAMPLES, Axis, Bounds, Id, Kind, ROOTS, Short};
+use crate::axis::{ALL_SAMPLES, Axis, Bounds, Id, Kind, Short};
 use crate::bundle::SUFFIX;
 use crate::trial::{LossScale, Value};
 
@@ -40,12 +40,12 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
         (Kind::Integer { .. }, Raw::Text(text)) if axis.id == Id::Batch && text == "all" => {
             plain(Value::Integer(ALL_SAMPLES))
         }
-        (Kind::Float { .. }, Raw::Text(text)) if axis.id == Id::ResidualScale => {
-            match ROOTS.iter().find(|(name, _)| name == text) {
-                Some((name, _)) => plain(Value::Text(name)),
+        (Kind::Float { names, range }, Raw::Text(text)) if !names.is_empty() => {
+            match names.iter().find(|name| *name == text) {
+                Some(name) => plain(Value::Text(name)),
                 None => Err(Mistake::new(
                     format!("`{}` is not a value of `{}`", excerpt(text), axis.name),
-                    format!("it takes a number, \"{}\" or \"{}\"", ROOTS[0].0, ROOTS[1].0),
+                    format!("it takes {}", range.words),
                 )),
             }
         }
@@ -161,7 +161,7 @@ pub fn allowed(axis: &Axis, value: Value) -> Result<(), Mistake> {
         (Kind::Integer { min, max }, Value::Integer(i)) if !(*min..=*max).contains(&i) => {
             Err(out_of_range(axis, &i.to_string()))
         }
-        (Kind::Float { range }, Value::Float(x)) if !range.holds(x) => Err(out_of_range(axis, &format!("{x:?}"))),
+        (Kind::Float { range, .. }, Value::Float(x)) if !range.holds(x) => Err(out_of_range(axis, &format!("{x:?}"))),
         _ => Ok(()),
     }
 }
@@ -170,7 +170,7 @@ fn out_of_range(axis: &Axis, found: &str) -> Mistake {
     let wanted = match &axis.kind {
         Kind::Integer { min, max: ALL_SAMPLES } => format!("an integer, {min} or more"),
         Kind::Integer { min, max } => format!("an integer from {min} to {max}"),
-        Kind::Float { range: Bounds { words, .. } } => (*words).to_owned(),
+        Kind::Float { range: Bounds { words, .. }, .. } => (*words).to_owned(),
         Kind::Choice { .. } | Kind::Boolean | Kind::Text => "another value".to_owned(),
     };
     Mistake::new(format!("`{}` cannot be {found}", axis.name), format!("it takes {wanted}"))

@@ -16,6 +16,7 @@ mod parametrization;
 mod schedule;
 mod shape;
 mod task;
+mod transformer;
 mod update;
 mod value;
 
@@ -29,9 +30,10 @@ pub use optimizer::{AdjustLr, DecayMode, Optimizer};
 pub use parametrization::{MupRates, Parametrization};
 pub use schedule::Schedule;
 pub use shape::{Lane, Shape};
-pub use task::{ArraysFile, BundleFile, CsvFile, StepSize, Task, TaskKind};
+pub use task::{ArraysFile, BundleFile, CsvFile, StepSize, Task, TaskKind, TextFile};
+pub use transformer::{Attention, BlockNorm, Misfit, Placement, Position, Transformer};
 pub use update::{Clip, Clipping, Skip};
-pub use value::{Number, Value};
+pub use value::{Exact, Number, Value};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,9 @@ pub struct Trial {
     pub rezero: bool,
     pub parametrization: Parametrization,
     pub loss: Loss,
+    /// The factor of the mean of ln^2 Z, which is added to a cross-entropy. Z is the sum that
+    /// normalizes its probabilities.
+    pub z_loss: f64,
     pub optimizer: Optimizer,
     pub lr: f64,
     /// The learning rate of the output layer, if it differs from `lr`.

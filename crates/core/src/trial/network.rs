@@ -1,6 +1,7 @@
 //! Networks, their activations and norms.
 
 use super::choice::{named, with_numbers};
+use super::{BlockNorm, Placement, Transformer};
 use serde::{Deserialize, Serialize};
 
 /// A network with its sizes. Two of its numbers are equal if their bits are.
@@ -21,10 +22,22 @@ pub enum Network {
     },
     /// `depth >= 1` stacked plain recurrent layers, and a linear output layer that reads the last
     /// time step. It never has batch norm.
-    Rnn { depth: usize, width: usize, activation: Activation, norm: Norm, sequence_length: usize },
+    Rnn {
+        depth: usize,
+        width: usize,
+        activation: Activation,
+        norm: Norm,
+        sequence_length: usize,
+    },
     /// `torch.nn.LSTM` or `torch.nn.GRU`, with the same output layer. It has no norm, and
     /// activations of its own.
-    Gated { cell: Gated, depth: usize, width: usize, sequence_length: usize },
+    Gated {
+        cell: Gated,
+        depth: usize,
+        width: usize,
+        sequence_length: usize,
+    },
+    Transformer(Transformer),
     /// A model of the user's own: the bundle of the task.
     Bundle,
 }
@@ -104,7 +117,7 @@ impl Norm {
     }
 
     /// Sets the place of the norm, if there is one.
-    pub fn set_position(&mut self, to: NormPosition) {
+    fn set_position(&mut self, to: NormPosition) {
         match self {
             Norm::None => {}
             Norm::Batch(position) | Norm::Layer(position) | Norm::Rms(position) => *position = to,
@@ -113,8 +126,10 @@ impl Norm {
 }
 
 impl Network {
-    pub const NAMES: &'static [&'static str] = &["mlp", "rnn", "lstm", "gru"];
+    pub const NAMES: &'static [&'static str] = &["mlp", "rnn", "lstm", "gru", "transformer"];
     /// The networks that read sequences.
+    pub const SEQUENTIAL: &'static [&'static str] = &["rnn", "lstm", "gru", "transformer"];
+    /// The networks that read them step by step.
     pub const RECURRENT: &'static [&'static str] = &["rnn", "lstm", "gru"];
 
     /// The network of this name with a hidden layer, whose sizes are not set yet.
@@ -126,6 +141,7 @@ impl Network {
         match text {
             "mlp" => Some(Network::Mlp { depth, width, activation, norm, residual: false }),
             "rnn" => Some(Network::Rnn { depth, width, activation, norm, sequence_length }),
+            "transformer" => Some(Network::Transformer(Transformer::unset())),
             _ => None,
         }
     }
@@ -133,16 +149,24 @@ impl Network {
     /// Sets the number of hidden layers.
     ///
     /// # Panics
-    /// If a recurrent net is to have depth 0.
+    /// If a recurrent net or a transformer is to have depth 0.
     pub fn set_depth(&mut self, to: usize) {
         match self {
             Network::Linear | Network::Mlp { .. } if to == 0 => *self = Network::Linear,
-            Network::Mlp { depth, .. } | Network::Rnn { depth, .. } | Network::Gated { depth, .. } if to > 0 => {
+            Network::Mlp { depth, .. }
+            | Network::Rnn { depth, .. }
+            | Network::Gated { depth, .. }
+            | Network::Transformer(Transformer { depth, .. })
+                if to > 0 =>
+            {
                 *depth = to;
             }
-            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => {
-                panic!("{} cannot have depth {to}", self.name())
-            }
+            Network::Linear
+            | Network::Mlp { .. }
+            | Network::Rnn { .. }
+            | Network::Gated { .. }
+            | Network::Transformer(_)
+            | Network::Bundle => panic!("{} cannot have depth {to}", self.name()),
         }
     }
 
@@ -152,7 +176,10 @@ impl Network {
     /// If the network has no hidden layer.
     pub fn set_width(&mut self, to: usize) {
         match self {
-            Network::Mlp { width, .. } | Network::Rnn { width, .. } | Network::Gated { width, .. } => *width = to,
+            Network::Mlp { width, .. }
+            | Network::Rnn { width, .. }
+            | Network::Gated { width, .. }
+            | Network::Transformer(Transformer { width, .. }) => *width = to,
             Network::Linear | Network::Bundle => panic!("this network has no width"),
         }
     }
@@ -163,20 +190,41 @@ impl Network {
     /// If the network has no activation to choose.
     pub fn activation_mut(&mut self) -> &mut Activation {
         match self {
-            Network::Mlp { activation, .. } | Network::Rnn { activation, .. } => activation,
+            Network::Mlp { activation, .. }
+            | Network::Rnn { activation, .. }
+            | Network::Transformer(Transformer { activation, .. }) => activation,
             Network::Linear | Network::Gated { .. } | Network::Bundle => panic!("{} has no activation", self.name()),
         }
     }
 
-    /// The norm, to be set.
+    /// Sets the norm by its name.
     ///
     /// # Panics
-    /// If the network has no place for a norm.
-    pub fn norm_mut(&mut self) -> &mut Norm {
-        match self {
-            Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => norm,
-            Network::Linear | Network::Gated { .. } | Network::Bundle => panic!("{} has no norm", self.name()),
-        }
+    /// If the network has no norm of this name.
+    pub fn set_norm(&mut self, name: &str) {
+        let known = match self {
+            Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => Norm::from_name(name).map(|to| *norm = to),
+            Network::Transformer(transformer) => BlockNorm::from_name(name).map(|to| transformer.norm = to),
+            Network::Linear | Network::Gated { .. } | Network::Bundle => None,
+        };
+        known.unwrap_or_else(|| panic!("{} has no norm {name}", self.name()));
+    }
+
+    /// Sets the place of the norm by its name, if there is a norm.
+    ///
+    /// # Panics
+    /// If the network has no place of this name.
+    pub fn set_norm_position(&mut self, name: &str) {
+        let known = match self {
+            Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => {
+                NormPosition::from_name(name).map(|to| norm.set_position(to))
+            }
+            Network::Transformer(transformer) => {
+                Placement::from_name(name).map(|to| transformer.norm = transformer.norm.at(to))
+            }
+            Network::Linear | Network::Gated { .. } | Network::Bundle => None,
+        };
+        known.unwrap_or_else(|| panic!("{} has no norm position {name}", self.name()));
     }
 
     pub fn name(self) -> &'static str {
@@ -184,23 +232,30 @@ impl Network {
             Network::Linear | Network::Mlp { .. } => "mlp",
             Network::Rnn { .. } => "rnn",
             Network::Gated { cell, .. } => cell.name(),
+            Network::Transformer(_) => "transformer",
             Network::Bundle => "bundle",
         }
     }
 
-    /// The number of hidden layers.
+    /// The number of hidden layers, which are the blocks of a transformer.
     pub fn depth(self) -> usize {
         match self {
             Network::Linear | Network::Bundle => 0,
-            Network::Mlp { depth, .. } | Network::Rnn { depth, .. } | Network::Gated { depth, .. } => depth,
+            Network::Mlp { depth, .. }
+            | Network::Rnn { depth, .. }
+            | Network::Gated { depth, .. }
+            | Network::Transformer(Transformer { depth, .. }) => depth,
         }
     }
 
-    /// The units of a hidden layer.
+    /// The units of a hidden layer, or the numbers of a transformer's token.
     pub fn width(self) -> Option<usize> {
         match self {
             Network::Linear | Network::Bundle => None,
-            Network::Mlp { width, .. } | Network::Rnn { width, .. } | Network::Gated { width, .. } => Some(width),
+            Network::Mlp { width, .. }
+            | Network::Rnn { width, .. }
+            | Network::Gated { width, .. }
+            | Network::Transformer(Transformer { width, .. }) => Some(width),
         }
     }
 
@@ -208,28 +263,88 @@ impl Network {
     pub fn activation(self) -> Option<Activation> {
         match self {
             Network::Linear | Network::Gated { .. } | Network::Bundle => None,
-            Network::Mlp { activation, .. } | Network::Rnn { activation, .. } => Some(activation),
+            Network::Mlp { activation, .. }
+            | Network::Rnn { activation, .. }
+            | Network::Transformer(Transformer { activation, .. }) => Some(activation),
         }
     }
 
-    /// The norm, if the network has a place for one.
+    /// The norm of the hidden layers, if they have a place for one. That of a transformer is a
+    /// `BlockNorm`.
     pub fn norm(self) -> Option<Norm> {
         match self {
-            Network::Linear | Network::Gated { .. } | Network::Bundle => None,
+            Network::Linear | Network::Gated { .. } | Network::Transformer(_) | Network::Bundle => None,
             Network::Mlp { norm, .. } | Network::Rnn { norm, .. } => Some(norm),
         }
     }
 
-    /// Whether hidden layers add their input to their output.
+    /// The name of the norm, if the network has a place for one.
+    pub fn norm_name(self) -> Option<&'static str> {
+        match self {
+            Network::Transformer(transformer) => Some(transformer.norm.name()),
+            other @ (Network::Linear
+            | Network::Mlp { .. }
+            | Network::Rnn { .. }
+            | Network::Gated { .. }
+            | Network::Bundle) => other.norm().map(Norm::name),
+        }
+    }
+
+    /// The name of the place of the norm, if there is a norm.
+    pub fn norm_position(self) -> Option<&'static str> {
+        match self {
+            Network::Transformer(transformer) => transformer.norm.placement().map(Placement::name),
+            other @ (Network::Linear
+            | Network::Mlp { .. }
+            | Network::Rnn { .. }
+            | Network::Gated { .. }
+            | Network::Bundle) => other.norm()?.position().map(NormPosition::name),
+        }
+    }
+
+    /// Whether hidden layers, or the branches of a transformer, add their input to their output.
     pub fn residual(self) -> bool {
-        matches!(self, Network::Mlp { residual: true, .. })
+        match self {
+            Network::Mlp { residual, .. } | Network::Transformer(Transformer { residual, .. }) => residual,
+            Network::Linear | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => false,
+        }
+    }
+
+    /// The number of residual branches that there are, or would be.
+    pub fn branches(self) -> usize {
+        match self {
+            Network::Transformer(transformer) => transformer.branches(),
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => {
+                self.depth().saturating_sub(1)
+            }
+        }
     }
 
     /// The time steps of a sequence, if the network reads sequences.
     pub fn sequence_length(self) -> Option<usize> {
         match self {
             Network::Linear | Network::Mlp { .. } | Network::Bundle => None,
+            Network::Rnn { sequence_length, .. }
+            | Network::Gated { sequence_length, .. }
+            | Network::Transformer(Transformer { sequence_length, .. }) => Some(sequence_length),
+        }
+    }
+
+    /// The time steps through which a state is carried, if the network is recurrent.
+    pub fn recurrent_steps(self) -> Option<usize> {
+        match self {
+            Network::Linear | Network::Mlp { .. } | Network::Transformer(_) | Network::Bundle => None,
             Network::Rnn { sequence_length, .. } | Network::Gated { sequence_length, .. } => Some(sequence_length),
+        }
+    }
+
+    /// The transformer that it is.
+    pub fn transformer(self) -> Option<Transformer> {
+        match self {
+            Network::Transformer(transformer) => Some(transformer),
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => {
+                None
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 //! own.
 
 use super::{
-    Bias, Budget, Clip, Clipping, Init, Loss, LossScale, Network, Number, Numbers, Optimizer, Parametrization,
-    Sampling, Schedule, Skip, Task, Trial,
+    Bias, Budget, Clip, Clipping, Exact, Init, Loss, LossScale, Network, Numbers, Optimizer, Parametrization, Sampling,
+    Schedule, Skip, Task, Trial,
 };
 use std::ops::Range;
 
@@ -16,12 +16,14 @@ pub struct Shape {
     pub network: Network,
     /// Whether layers have biases.
     pub bias: bool,
-    /// The bits of the factor of what a residual layer adds to its input.
-    residual_scale: u64,
+    /// The factor of what a residual layer adds to its input.
+    pub residual_scale: Exact,
     /// Whether a learned scalar is a further factor of it.
     pub rezero: bool,
     pub parametrization: Parametrization,
     pub loss: Loss,
+    /// The factor of ln^2 Z in the loss.
+    pub z_loss: Exact,
     /// The optimizer without the numbers of the lanes: which one it is, and which of its parts it
     /// has.
     pub optimizer: Optimizer,
@@ -83,6 +85,7 @@ impl Trial {
             rezero,
             parametrization,
             loss,
+            z_loss,
             optimizer,
             lr,
             lr_output,
@@ -105,10 +108,11 @@ impl Trial {
                 Bias::None => false,
                 Bias::Learned { .. } | Bias::LearnedPytorch => true,
             },
-            residual_scale: residual_scale.bits(),
+            residual_scale: Exact(*residual_scale),
             rezero: *rezero,
             parametrization: *parametrization,
             loss: *loss,
+            z_loss: Exact(*z_loss),
             optimizer: optimizer.of_shape(),
             weight_decay: *weight_decay != 0.0,
             lr_output: lr_output.is_some(),
@@ -154,11 +158,6 @@ impl Shape {
             Sampling::Replacement => whole,
         };
         every_sample && !self.task.is_fresh()
-    }
-
-    /// The factor of what a residual layer adds to its input.
-    pub fn residual_scale(&self) -> f64 {
-        f64::from_bits(self.residual_scale)
     }
 
     /// The batches of an epoch.

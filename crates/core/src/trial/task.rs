@@ -20,6 +20,8 @@ pub struct Task {
     pub csv: Option<CsvFile>,
     /// The file of an `arrays` task.
     pub arrays: Option<Box<ArraysFile>>,
+    /// The file of a `text` task. Without one it is the text that is built in.
+    pub text: Option<Box<TextFile>>,
     /// The bundle that is trained, which has its own data and loss.
     pub bundle: Option<Box<BundleFile>>,
 }
@@ -40,6 +42,7 @@ impl Task {
             input_std: 1.0,
             csv: None,
             arrays: None,
+            text: None,
             bundle: None,
         }
     }
@@ -64,7 +67,7 @@ named! {
     TaskKind {
         Teacher = "teacher", Noise = "noise", FreshNoise = "fresh-noise", Scalar = "scalar", Csv = "csv",
         Digits = "digits", Adding = "adding", Copy = "copy", TemporalOrder = "temporal-order",
-        NoiseSequence = "noise-sequence", Arrays = "arrays", ArraySequences = "array-sequences",
+        NoiseSequence = "noise-sequence", Text = "text", Arrays = "arrays", ArraySequences = "array-sequences",
     }
 }
 
@@ -76,6 +79,7 @@ impl TaskKind {
             | TaskKind::Copy
             | TaskKind::TemporalOrder
             | TaskKind::NoiseSequence
+            | TaskKind::Text
             | TaskKind::ArraySequences => true,
             TaskKind::Teacher
             | TaskKind::Noise
@@ -87,6 +91,11 @@ impl TaskKind {
         }
     }
 
+    /// Whether there is a target at every time step, and not at the last one alone.
+    pub fn asks_at_every_step(self) -> bool {
+        self == TaskKind::Text
+    }
+
     /// Whether every epoch has data of its own.
     pub fn is_fresh(self) -> bool {
         self == TaskKind::FreshNoise
@@ -95,7 +104,12 @@ impl TaskKind {
     /// Whether its data is drawn from the seed of the data.
     pub fn is_drawn(self) -> bool {
         match self {
-            TaskKind::Scalar | TaskKind::Csv | TaskKind::Arrays | TaskKind::ArraySequences | TaskKind::Digits => false,
+            TaskKind::Scalar
+            | TaskKind::Csv
+            | TaskKind::Arrays
+            | TaskKind::ArraySequences
+            | TaskKind::Text
+            | TaskKind::Digits => false,
             TaskKind::Teacher
             | TaskKind::Noise
             | TaskKind::FreshNoise
@@ -109,7 +123,7 @@ impl TaskKind {
     /// The loss where a spec names none. Tasks that can only be classified take cross-entropy.
     pub fn default_loss(self) -> Loss {
         match self {
-            TaskKind::Digits | TaskKind::Copy | TaskKind::TemporalOrder => Loss::CrossEntropy,
+            TaskKind::Digits | TaskKind::Copy | TaskKind::TemporalOrder | TaskKind::Text => Loss::CrossEntropy,
             TaskKind::Teacher
             | TaskKind::Noise
             | TaskKind::FreshNoise
@@ -136,6 +150,7 @@ impl TaskKind {
             | TaskKind::Arrays
             | TaskKind::ArraySequences
             | TaskKind::Digits
+            | TaskKind::Text
             | TaskKind::NoiseSequence => None,
         }
     }
@@ -146,7 +161,8 @@ impl Eq for Task {}
 impl Hash for Task {
     fn hash<H: Hasher>(&self, to: &mut H) {
         // Tasks that differ in `input_std` alone may share a hash.
-        (self.kind, self.inputs, self.outputs, self.samples, &self.csv, &self.arrays, &self.bundle).hash(to);
+        (self.kind, self.inputs, self.outputs, self.samples, &self.csv, &self.arrays, &self.text, &self.bundle)
+            .hash(to);
     }
 }
 
@@ -182,6 +198,15 @@ pub struct ArraysFile {
     pub targets_file: Option<(String, String)>,
     /// Whether each feature, and each target that is a number, is brought to mean 0 and variance 1.
     pub standardize: bool,
+}
+
+/// A text as a data set. Its content, and not its path, is part of a trial's identity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TextFile {
+    /// The path at which the worker opens it: that of the spec's folder, joined with `path`.
+    pub path: String,
+    /// The SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
 }
 
 /// A model of the user's own with its data, as `blowup.export` wrote it. Its content is part of a

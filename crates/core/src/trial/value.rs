@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
@@ -129,6 +130,24 @@ macro_rules! number {
 number!(f64, Float, 0.0, f64::to_bits);
 number!(u64, Integer, 0, u64::from);
 number!(bool, Boolean, false, u64::from);
+
+/// A number that equals another one if its bits do, so that it can be part of a key.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Exact(pub f64);
+
+impl PartialEq for Exact {
+    fn eq(&self, other: &Exact) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Exact {}
+
+impl Hash for Exact {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        self.0.to_bits().hash(to);
+    }
+}
 
 /// Lets a variant take one of the names of an enum as a number.
 macro_rules! name {

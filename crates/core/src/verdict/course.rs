@@ -380,6 +380,8 @@ impl Course {
             vanished: self.beginning.vanished,
             dead_share: after.dead_share.filter(|_| self.nan.is_none()),
             moved_share: after.moved_share,
+            attention_logit_max: after.attention_logit_max,
+            attention_entropy_min: after.attention_entropy_min,
             origin: self.origin,
             skipped_fraction: self.skipped.map(share),
             first_skip: self.first_skip,

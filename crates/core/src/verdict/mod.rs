@@ -21,19 +21,33 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
     pub tensor: Tensor,
-    /// The layer from 1; the output layer is depth + 1. It is `None` for the loss.
+    /// The layer from 1; the output layer is depth + 1, and the embedding of a transformer is 0. It
+    /// is `None` for the loss.
     pub layer: Option<usize>,
     /// The time step of a recurrent net, from 1.
     pub time: Option<usize>,
+    /// The first head of an attention in which it is not finite, from 1. It is `None` where the
+    /// tensor has no heads.
+    pub head: Option<usize>,
     /// The first sample of the batch whose part of the tensor is not finite, as its place in the
     /// data, from 0. It is `None` where that holds of every sample, and where samples have no part.
     pub sample: Option<u64>,
 }
 
-/// The kinds of tensor, in the order in which a step computes them.
+/// The kinds of tensor, in the order in which a step computes them. Those from `Norm` to `Residual`
+/// are a transformer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Tensor {
     Weight,
+    Norm,
+    Query,
+    Key,
+    Value,
+    AttentionLogits,
+    AttentionWeights,
+    AttentionOutput,
+    Mlp,
+    Residual,
     Activation,
     Loss,
     BackpropSignal,
@@ -44,6 +58,15 @@ impl Tensor {
     pub fn name(self) -> &'static str {
         match self {
             Tensor::Weight => "weight",
+            Tensor::Norm => "norm",
+            Tensor::Query => "query",
+            Tensor::Key => "key",
+            Tensor::Value => "value",
+            Tensor::AttentionLogits => "attention logits",
+            Tensor::AttentionWeights => "attention weights",
+            Tensor::AttentionOutput => "attention output",
+            Tensor::Mlp => "mlp",
+            Tensor::Residual => "residual",
             Tensor::Activation => "activation",
             Tensor::Loss => "loss",
             Tensor::BackpropSignal => "backprop signal",
@@ -140,6 +163,8 @@ pub struct Measured {
     /// The steps that a dynamic loss scale skipped.
     pub steps_skipped: Option<u64>,
     pub underflow_fraction: Option<f64>,
+    pub attention_logit_max: Option<f64>,
+    pub attention_entropy_min: Option<f64>,
 }
 
 /// Where in the user's own code the first value that is not finite was: as a program says it, or as
@@ -189,7 +214,7 @@ pub struct StepRow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerRow {
     pub epoch: u64,
-    /// The layer from 1; the output layer is depth + 1.
+    /// The layer from 1; the output layer is depth + 1, and the embedding of a transformer is 0.
     pub layer: usize,
     /// The time step from 1. Only the hidden layers of recurrent nets have one.
     pub time: Option<usize>,
@@ -205,6 +230,12 @@ pub struct LayerRow {
     /// `None` where the outputs are not those of the samples of epoch 0, and where that was not
     /// recorded.
     pub activation_change: Option<f64>,
+    /// The largest attention logit of a block; a NaN is none.
+    pub attention_logit_max: Option<f64>,
+    /// The entropy of the head of a block that attends to the fewest tokens.
+    pub attention_entropy_min: Option<f64>,
+    /// The mean cosine between two tokens of a sequence, behind a block.
+    pub token_similarity: Option<f64>,
 }
 
 /// What a spec says of a trial, as far as its verdict depends on it.
@@ -236,7 +267,8 @@ pub struct Beginning {
     pub vanished: Option<bool>,
 }
 
-/// What is measured once, after the last update, or of the first one.
+/// What is known at the end: what is measured after the last update, or of the first one, or over
+/// all steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Aftermath {
     pub sharpness: Option<f64>,
@@ -244,6 +276,8 @@ pub struct Aftermath {
     pub moved_share: Option<f64>,
     /// The loss scale, where losses are scaled.
     pub loss_scale: Option<f64>,
+    pub attention_logit_max: Option<f64>,
+    pub attention_entropy_min: Option<f64>,
 }
 
 /// What `[record]` asks for: rows beside `runs.csv`, and measurements that are made only when they

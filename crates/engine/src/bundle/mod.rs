@@ -24,6 +24,7 @@ use crate::device;
 use crate::init;
 use crate::subject::{Fault, Pass, Passed, Subject, Turn};
 use crate::trace::array;
+use crate::transformer::Attended;
 use crate::weights::{ParameterGroup, Role, Weights, host};
 use blowup_core::bundle::Held;
 use blowup_core::mean::Mean;
@@ -130,7 +131,7 @@ impl StepGraph {
                 [] | [_] => (Role::Own, 1),
             };
             let cols = elements / rows.max(1);
-            layout.push(ParameterGroup { role, first_layer: at, layers: 1, rows, cols });
+            layout.push(ParameterGroup::new(role, at, 1, rows, cols));
             groups.push(values.view([1, lanes, rows as i64, cols as i64]));
         }
         self.buffers = self.loaded.buffers.iter().map(of_lanes).collect();
@@ -397,6 +398,10 @@ impl Subject for StepGraph {
         None
     }
 
+    fn attended(&self) -> &[Attended] {
+        &[]
+    }
+
     fn locate(&self, weights: &Weights, indices: &[usize], _: usize) -> Vec<Fault> {
         let batch = self.batch.as_ref().expect("a batch was prepared");
         let step = self.loaded.step(batch.rows);
@@ -410,8 +415,10 @@ impl Subject for StepGraph {
         indices.iter().map(|lane| Fault::Origin(found(lane))).collect()
     }
 
-    fn gather(&mut self, index: &Tensor, _: &Weights) {
-        let gathered = |tensor: &Tensor| tensor.index_select(0, index);
+    fn gather(&mut self, index: &[usize], _: &Weights) {
+        let index = Tensor::from_slice(&index.iter().map(|&lane| lane as i64).collect::<Vec<_>>());
+        let index = device::upload(index);
+        let gathered = |tensor: &Tensor| tensor.index_select(0, &index);
         self.buffers.iter_mut().for_each(|buffer| *buffer = gathered(buffer));
         // A map's order does not matter here: every value is gathered by itself.
         for at in 0..self.loaded.parameters.len() {

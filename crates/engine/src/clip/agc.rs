@@ -29,8 +29,14 @@ pub fn factors(role: Role, weights: &Tensor, gradient: &Tensor, threshold: &Tens
 /// Returns the norm of each unit, in the place of its elements.
 fn unit_norm(role: Role, values: &Tensor) -> Tensor {
     match role {
-        Role::Weight | Role::Recurrent => norm_over(values, 2),
+        Role::Weight | Role::Recurrent | Role::Position => norm_over(values, 2),
         Role::Own | Role::OwnMatrix => norm_over(values, 3),
-        Role::Bias | Role::RecurrentBias | Role::Scale | Role::Shift | Role::ResidualWeight => tensor_norm(values),
+        Role::Bias
+        | Role::RecurrentBias
+        | Role::QueryScale
+        | Role::KeyScale
+        | Role::Scale
+        | Role::Shift
+        | Role::ResidualWeight => tensor_norm(values),
     }
 }

@@ -102,7 +102,7 @@ pub fn rescale(clipping: Clipping, thresholds: &[f64], weights: &Weights, gradie
         let gradient = &gradients.groups[at];
         let factors = match clipping {
             Clipping::Tensors => per_layer::factors(gradient, &threshold),
-            Clipping::Units if weights.is_output_group(at) => continue,
+            Clipping::Units if weights.layout[at].is_output => continue,
             Clipping::Units => agc::factors(group.role, &weights.groups[at], gradient, &threshold),
             Clipping::Whole | Clipping::Elements | Clipping::Rates => unreachable!("these have no factors by tensor"),
         };

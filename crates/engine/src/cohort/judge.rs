@@ -162,6 +162,7 @@ impl Judge<'_> {
             }
         }
         self.locate(active, pass, &suspects);
+        active.iter_mut().zip(pass.subject.attended()).for_each(|(lane, attended)| lane.attended = *attended);
         if last || active.iter().any(|lane| lane.still.at_rest && lane.dead_share.is_none()) {
             let shares = pass.subject.dead_shares();
             active.iter_mut().enumerate().for_each(|(i, lane)| lane.dead_share = shares.as_ref().map(|of| of[i]));
@@ -176,7 +177,7 @@ impl Judge<'_> {
 
     /// Gives every trial its course, now that its beginning is measured.
     fn begin(&self, active: &mut [ActiveLane], pass: &Pass) {
-        let silent: Vec<Vec<f64>> = pass.gradients.layers.iter().map(profile::matrices).collect();
+        let silent = profile::by_layer(self.shape, pass.gradients);
         for (i, lane) in active.iter_mut().enumerate() {
             let settings = lane.settings(self.lanes);
             let loss_initial = self.initial.as_ref().map_or(pass.readout.loss(i), |initial| initial[i]);
@@ -188,7 +189,7 @@ impl Judge<'_> {
                 activation_ratio: pass.start.and_then(|start| start.activation_ratio(i)),
                 sharpness: self.record.sharpness.then(|| self.sharpness(lane, pass, i)),
                 silent_layers: (!silent.is_empty())
-                    .then(|| silent.iter().filter(|norms| norms[i] == 0.0).count() as u64),
+                    .then(|| silent.values().filter(|norms| norms[i] == 0.0).count() as u64),
                 vanished: pass.start.and_then(|start| start.vanished(i, self.shape.numbers.passes())),
             };
             let lr = settings.lr * settings.schedule.factor(0, self.shape.steps.max(1));
@@ -243,9 +244,14 @@ impl Judge<'_> {
             for trial in &mut lane.trials {
                 let ended = trial.course.as_ref().is_some_and(Course::has_ended);
                 if let Some(course) = trial.course.take_if(|_| ended || last.is_some()) {
-                    let (dead_share, moved_share) = (lane.dead_share, lane.moved_share);
-                    let loss_scale = lane.scaler.map(Scaler::scale);
-                    let after = Aftermath { sharpness, dead_share, moved_share, loss_scale };
+                    let after = Aftermath {
+                        sharpness,
+                        dead_share: lane.dead_share,
+                        moved_share: lane.moved_share,
+                        attention_logit_max: lane.attended.logit_max,
+                        attention_entropy_min: lane.attended.entropy_min,
+                        loss_scale: lane.scaler.map(Scaler::scale),
+                    };
                     done(trial.index, course.finish(last.unwrap_or(f64::NAN), after));
                 }
             }

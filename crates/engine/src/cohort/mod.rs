@@ -313,7 +313,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let tensor = device::upload(Tensor::from_slice(&index.iter().map(|&i| i as i64).collect::<Vec<_>>()));
         self.weights = self.weights.gather(&tensor);
         self.gradients = self.gradients.gather(&tensor);
-        self.subject.gather(&tensor, &self.weights);
+        self.subject.gather(&index, &self.weights);
         self.optimizer.gather(&index);
         self.readout = Readout::new(&self.weights);
         self.active = active;

@@ -1,13 +1,14 @@
 //! Passes over f32 tensors on the CPU that do at once what libtorch does in several operations: a
-//! bias with its activation, the derivative with the gradient of the bias, and an update with the
-//! norm of its result. Everything else (f64, 16 bits, other activations, norms) is left to
-//! libtorch.
+//! bias with its activation, the derivative with the gradient of the bias, a softmax with the
+//! entropy of its rows, and an update with the norm of its result. Everything else (f64, 16 bits,
+//! other activations, norms) is left to libtorch.
 //!
 //! Each element goes through the same operations in the same order wherever it stands and whichever
 //! vectors the CPU has. Each sum is taken in 16 parts, whatever the width of the vectors. So the
 //! bits depend on nothing else. All tensors are contiguous.
 
 mod simd;
+mod softmax;
 mod tanh;
 mod update;
 
@@ -15,6 +16,7 @@ use super::elements::{nothing, slices};
 use super::matrix::Matrix;
 use simd::PARTS;
 pub(crate) use simd::vectorized;
+pub use softmax::{softmax, softmax_backward};
 pub use tanh::tanh;
 pub use update::{AdamRates, AdamSlice, adam, add, exact_norms, norms};
 

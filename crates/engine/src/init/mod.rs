@@ -29,7 +29,7 @@ pub fn weights(shape: &Shape, lanes: &[Lane], pads: usize, kind: Kind) -> Weight
     let weights = Weights::zeros(&layout, (lanes.len() + pads) as i64, kind);
     let start = Start::of(shape);
     for (at, group) in layout.iter().enumerate() {
-        for layer in group.first_layer..group.first_layer + group.layers {
+        for layer in group.layers() {
             let recipe = |lane: &Lane| start.recipe(lane, at, layer);
             fill(shape, lanes, group, layer, role(&weights.layers[layer], group.role), recipe);
         }
@@ -78,6 +78,9 @@ fn role(layer: &LayerParameters, role: Role) -> &Tensor {
         Role::Recurrent => layer.recurrent.as_ref(),
         Role::Bias => layer.bias.as_ref(),
         Role::RecurrentBias => layer.recurrent_bias.as_ref(),
+        Role::Position => layer.position.as_ref(),
+        Role::QueryScale => layer.query_scale.as_ref(),
+        Role::KeyScale => layer.key_scale.as_ref(),
         Role::Scale => layer.scale.as_ref(),
         Role::Shift => layer.shift.as_ref(),
         Role::ResidualWeight => layer.residual_weight.as_ref(),
@@ -101,7 +104,7 @@ fn fill(
     let mut values = Vec::with_capacity(lanes.len() * size);
     for lane in lanes {
         let Recipe { draws, factor } = recipe(lane);
-        let draw = || draws.draw(stream(lane.seed, group, layer), group.rows, group.cols);
+        let draw = || side_by_side(draws, &mut stream(lane.seed, group, layer), group);
         let units = drawn.entry((lane.seed, draws)).or_insert_with(draw);
         let offset = if group.role == Role::Weight && layer == 0 { lane.init.offset } else { 0.0 };
         values.extend(units.iter().map(|x| x * factor + offset));
@@ -120,10 +123,19 @@ fn fill(
     target.narrow(0, 0, lanes).copy_(&source);
 }
 
+/// Draws the matrices of a group that stand side by side, row by row of all of them.
+fn side_by_side(draws: UnitDraws, stream: &mut Stream, group: &ParameterGroup) -> Vec<f64> {
+    let cols = group.cols / group.abreast;
+    let each: Vec<Vec<f64>> = (0..group.abreast).map(|_| draws.draw(stream, group.rows, cols)).collect();
+    let rows = (0..group.rows).map(|row| row * cols..(row + 1) * cols);
+    rows.flat_map(|row| each.iter().flat_map(move |one| one[row.clone()].iter().copied())).collect()
+}
+
 /// The stream of the parameter of a layer.
 fn stream(seed: u64, group: &ParameterGroup, layer: usize) -> Stream {
     let purpose = match group.role {
-        Role::Weight | Role::Scale => Purpose::Weight,
+        Role::Weight | Role::Scale | Role::QueryScale | Role::KeyScale => Purpose::Weight,
+        Role::Position => Purpose::Position,
         Role::Recurrent => Purpose::Recurrent,
         Role::Bias | Role::Shift | Role::ResidualWeight | Role::Own | Role::OwnMatrix => Purpose::Bias,
         Role::RecurrentBias => Purpose::RecurrentBias,
@@ -142,14 +154,14 @@ pub fn parameter(init: Init, name: &str, shape: &[usize], seed: u64) -> Vec<f64>
     let (fan_in, fan_out) = ((size / rows) as f64, (rows * field) as f64);
     let fans = Fans { fan_in, fan_out, pytorch_bound: 1.0 / fan_in.sqrt() };
     let Recipe { draws, factor } = initializer(init.kind)(init.scale, fans);
-    let units = draws.draw(Stream::named(seed, &format!("init/{name}"), 0), rows, size / rows);
+    let units = draws.draw(&mut Stream::named(seed, &format!("init/{name}"), 0), rows, size / rows);
     units.into_iter().map(|unit| unit * factor).collect()
 }
 
 /// Returns what to draw for one layer of `group` in this lane. Layers count from 0.
 fn recipe(shape: &Shape, lane: &Lane, group: &ParameterGroup, layer: usize) -> Recipe {
     match group.role {
-        Role::Scale => Recipe { draws: UnitDraws::One, factor: 1.0 },
+        Role::Scale | Role::QueryScale | Role::KeyScale => Recipe { draws: UnitDraws::One, factor: 1.0 },
         Role::Shift | Role::ResidualWeight | Role::Own | Role::OwnMatrix => {
             Recipe { draws: UnitDraws::Zero, factor: 0.0 }
         }
@@ -162,8 +174,13 @@ fn recipe(shape: &Shape, lane: &Lane, group: &ParameterGroup, layer: usize) -> R
         Role::Weight | Role::Recurrent => {
             let recurrent = lane.recurrent_init.filter(|_| group.role == Role::Recurrent);
             let Init { kind, scale, offset: _ } = recurrent.unwrap_or(lane.init);
-            let pytorch_bound = pytorch::bound(shape, layer);
-            initializer(kind)(scale, Fans { fan_in: group.rows as f64, fan_out: group.cols as f64, pytorch_bound })
+            let (fan_in, fan_out) = (group.rows as f64, (group.cols / group.abreast) as f64);
+            initializer(kind)(scale, Fans { fan_in, fan_out, pytorch_bound: pytorch::bound(shape, layer) })
+        }
+        // It is what the embedding of a one-hot vector for each place would be.
+        Role::Position => {
+            let (fan_in, fan_out) = (group.rows as f64, group.cols as f64);
+            initializer(lane.init.kind)(lane.init.scale, Fans { fan_in, fan_out, pytorch_bound: 1.0 / fan_in.sqrt() })
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What `torch.nn.Linear` and `torch.nn.RNN` do by default.
 
 use super::recipe::{Fans, Recipe, UnitDraws};
-use blowup_core::trial::Shape;
+use crate::transformer::Places;
+use blowup_core::trial::{Network, Shape};
 
 /// UnitDraws from U(-bound, bound), times `scale`.
 pub fn uniform(scale: f64, fans: Fans) -> Recipe {
@@ -12,7 +13,11 @@ pub fn uniform(scale: f64, fans: Fans) -> Recipe {
 /// for every parameter of a layer of `torch.nn.RNN`. Layers count from 0.
 pub fn bound(shape: &Shape, layer: usize) -> f64 {
     let width = shape.network.width().unwrap_or(0);
-    let recurrent = shape.network.sequence_length().is_some();
-    let fan_in = if layer == 0 && !recurrent { shape.task.inputs } else { width };
+    let recurrent = shape.network.recurrent_steps().is_some();
+    let fan_in = match &shape.network {
+        Network::Transformer(transformer) => Places::of(transformer).fan_in(transformer, shape.task.inputs, layer),
+        _ if layer == 0 && !recurrent => shape.task.inputs,
+        Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Gated { .. } | Network::Bundle => width,
+    };
     1.0 / (fan_in as f64).sqrt()
 }

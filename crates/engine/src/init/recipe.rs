@@ -39,7 +39,7 @@ pub struct Fans {
 
 impl UnitDraws {
     /// Draws a matrix, row by row.
-    pub fn draw(self, mut stream: Stream, rows: usize, cols: usize) -> Vec<f64> {
+    pub fn draw(self, stream: &mut Stream, rows: usize, cols: usize) -> Vec<f64> {
         let size = rows * cols;
         match self {
             UnitDraws::Normal => stream.normal(size),

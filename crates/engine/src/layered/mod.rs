@@ -11,7 +11,7 @@ use crate::dtype::Kinds;
 use crate::effective::Effective;
 use crate::lanes;
 use crate::locate;
-use crate::loss::{loss, scaled_loss};
+use crate::loss::{Objective, loss, scaled_loss};
 use crate::matrix::Matrix;
 use crate::module::{Location, Module, Signal, Watch};
 use crate::network;
@@ -20,6 +20,7 @@ use crate::scaling::Factors;
 use crate::sharpness::sharpness;
 use crate::start::Start;
 use crate::subject::{Fault, Pass, Passed, Subject, Turn};
+use crate::transformer::Attended;
 use crate::weights::{Weights, host};
 use blowup_core::mean::Mean;
 use blowup_core::trial::{Lane, Shape};
@@ -40,6 +41,8 @@ pub struct Layered<'a> {
     first: Option<FirstActivations>,
     /// Whether there was an evaluation: the first one is before any update.
     evaluated: bool,
+    /// What was measured of each lane's attention in all passes so far. Empty without attention.
+    attended: Vec<Attended>,
     /// The dead units at the last evaluation. At the first one they are not looked for.
     units: Option<Units>,
     /// Where gradients may underflow that f32 holds.
@@ -89,10 +92,19 @@ impl<'a> Layered<'a> {
             workspaces: Workspaces { shape, kind: kinds.passes, made: Vec::new() },
             first: None,
             evaluated: false,
+            attended: Vec::new(),
             units: None,
             twin: shape.numbers.has_twin().then(|| Twin::new(shape, weights)),
             factors: None,
         })
+    }
+}
+
+/// Adds what was measured in a forward pass, by block and lane, to what is known of each lane.
+fn fold(known: &mut Vec<Attended>, attended: Option<&[Vec<Attended>]>) {
+    for block in attended.into_iter().flatten() {
+        known.resize(block.len(), Attended::default());
+        known.iter_mut().zip(block).for_each(|(known, seen)| *known = known.and(*seen));
     }
 }
 
@@ -118,13 +130,15 @@ impl Subject for Layered<'_> {
         self.effective.take(weights);
         let matrices = self.effective.matrices(weights);
         network.forward(matrices, &batch.inputs);
-        scaled_loss(self.shape.loss, network.output(), &batch.targets, readout.loss_target(), signal, factors);
+        fold(&mut self.attended, network.attended());
+        let objective = Objective::of(self.shape);
+        scaled_loss(objective, network.output(), &batch.targets, readout.loss_target(), signal, factors);
         let mut start = (step == 0).then(|| Start::new(self.shape, &**network));
         if step == 0 && wanted.is_some() && self.feed.is_full_batch() {
             self.first = Some(FirstActivations::new(&**network));
         }
         let first = self.first.as_ref();
-        let mut profile = wanted.map(|epoch| Profile::new(epoch, &**network, first, signal, weights));
+        let mut profile = wanted.map(|epoch| Profile::new(epoch, self.shape, &**network, first, signal, weights));
         let mut watch = |place: Location, signal: Signal| {
             start.iter_mut().for_each(|start| start.watch(place, signal.carried));
             profile.iter_mut().for_each(|profile| profile.watch(place, signal.delta));
@@ -159,7 +173,8 @@ impl Subject for Layered<'_> {
                 (Some(known), Some(seen)) => Some(known.and(&seen)),
                 (None, seen) | (Some(_), seen @ None) => seen,
             };
-            loss(self.shape.loss, &network.output().to_kind(self.kinds.kept), &batch.targets, &losses, None);
+            let output = network.output().to_kind(self.kinds.kept);
+            loss(Objective::of(self.shape), &output, &batch.targets, &losses, None);
             let read = host(&losses);
             means.iter_mut().zip(read).for_each(|(mean, loss)| mean.add(loss, batch.samples as f64));
         }
@@ -174,6 +189,10 @@ impl Subject for Layered<'_> {
         let samples = self.feed.batch().samples;
         let workspace = self.workspaces.made.iter().find(|workspace| workspace.samples == samples)?;
         Some(Units::new(self.shape.network.activation(), &*workspace.network)?.shares())
+    }
+
+    fn attended(&self) -> &[Attended] {
+        &self.attended
     }
 
     fn rests(&self) -> bool {
@@ -194,7 +213,10 @@ impl Subject for Layered<'_> {
         sites.into_iter().map(Fault::Site).collect()
     }
 
-    fn gather(&mut self, index: &Tensor, weights: &Weights) {
+    fn gather(&mut self, index: &[usize], weights: &Weights) {
+        if !self.attended.is_empty() {
+            self.attended = index.iter().map(|&lane| self.attended[lane]).collect();
+        }
         self.workspaces.made.clear();
         self.first.iter_mut().for_each(|first| first.gather(index));
         self.effective = Effective::new(self.shape, weights);

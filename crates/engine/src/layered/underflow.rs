@@ -5,7 +5,7 @@
 use super::Workspaces;
 use crate::data::Batch;
 use crate::effective::Effective;
-use crate::loss::loss;
+use crate::loss::{Objective, loss};
 use crate::weights::{Role, Weights, host};
 use blowup_core::trial::Shape;
 use tch::{Kind, Tensor};
@@ -36,7 +36,7 @@ impl<'a> Twin<'a> {
         let matrices = self.effective.matrices(weights);
         network.forward(matrices, &batch.inputs);
         let losses = Tensor::zeros([weights.lanes], (Kind::Float, crate::device::current()));
-        loss(self.shape.loss, network.output(), &batch.targets, &losses, Some(signal));
+        loss(Objective::of(self.shape), network.output(), &batch.targets, &losses, Some(signal));
         network.backward(matrices, &self.gradients, &batch.inputs, signal, None);
         share_gone(gradients, &self.gradients)
     }
@@ -64,6 +64,9 @@ fn is_matrix(role: Role) -> bool {
         Role::Weight | Role::Recurrent => true,
         Role::Bias
         | Role::RecurrentBias
+        | Role::Position
+        | Role::QueryScale
+        | Role::KeyScale
         | Role::Scale
         | Role::Shift
         | Role::ResidualWeight

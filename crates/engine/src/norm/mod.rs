@@ -9,8 +9,7 @@ use super::device::{self, is_host};
 use super::dtype::inner;
 use super::elements::{elements, nothing, slices};
 use super::matrix::Matrix;
-use super::weights::LayerParameters;
-use blowup_core::trial::Norm;
+use blowup_core::trial::{BlockNorm, Norm};
 use host::{Backward, Element, Forward};
 use tch::{Kind, Tensor};
 
@@ -36,54 +35,82 @@ pub struct Statistics {
     inverse: Tensor,
 }
 
+/// What a norm normalizes over, wherever it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NormKind {
+pub enum NormKind {
     Batch,
     Layer,
     Rms,
 }
 
+impl NormKind {
+    /// The kind of the norm of hidden layers, if they have one.
+    pub fn of(norm: Norm) -> Option<NormKind> {
+        match norm {
+            Norm::None => None,
+            Norm::Batch(_) => Some(NormKind::Batch),
+            Norm::Layer(_) => Some(NormKind::Layer),
+            Norm::Rms(_) => Some(NormKind::Rms),
+        }
+    }
+
+    /// The kind of the norms of a transformer, if it has any.
+    pub fn of_blocks(norm: BlockNorm) -> Option<NormKind> {
+        match norm {
+            BlockNorm::None => None,
+            BlockNorm::Layer(_) => Some(NormKind::Layer),
+            BlockNorm::Rms(_) => Some(NormKind::Rms),
+        }
+    }
+}
+
+/// The learned parameters of a norm, or their gradients.
+#[derive(Debug, Clone, Copy)]
+pub struct Learned<'a> {
+    /// `[lane, 1, width]`.
+    pub scale: &'a Matrix,
+    /// The same. None for rms norm.
+    pub shift: Option<&'a Matrix>,
+}
+
 impl Statistics {
-    /// Makes the statistics for elements `[lane, batch, width]`, which are kept in `kind`. Without
-    /// a norm there are none.
-    pub fn new(norm: Norm, size: [i64; 3], kind: Kind) -> Option<Statistics> {
+    /// Makes the statistics for elements `[lane, batch, width]`, which are kept in `kind`.
+    pub fn new(of: NormKind, size: [i64; 3], kind: Kind) -> Statistics {
         let [lanes, batch, width] = size;
         let zeros = |size: [i64; 3]| Tensor::zeros(size, (inner(kind), device::current()));
         let per_row = || zeros([lanes, batch, 1]);
         let per_column = || zeros([lanes, 1, width]);
-        match norm {
-            Norm::None => None,
-            Norm::Batch(_) => {
-                Some(Statistics { of: NormKind::Batch, kind, mean: Some(per_column()), inverse: per_column() })
-            }
-            Norm::Layer(_) => Some(Statistics { of: NormKind::Layer, kind, mean: Some(per_row()), inverse: per_row() }),
-            Norm::Rms(_) => Some(Statistics { of: NormKind::Rms, kind, mean: None, inverse: per_row() }),
-        }
+        let (mean, inverse) = match of {
+            NormKind::Batch => (Some(per_column()), per_column()),
+            NormKind::Layer => (Some(per_row()), per_row()),
+            NormKind::Rms => (None, per_row()),
+        };
+        Statistics { of, kind, mean, inverse }
     }
 
     fn mean(&self) -> &Tensor {
         self.mean.as_ref().expect("a norm that centres has a mean")
     }
 
-    /// Normalizes `input` `[lane, batch, width]` to `output`, with the layer's scale and shift.
+    /// Normalizes `input` `[lane, batch, width]` to `output`, with the learned scale and shift.
     ///
     /// As in PyTorch, the statistics of 16-bit inputs are computed in f32, where squares do not
     /// overflow. Those of batch and layer norm are kept in 16 bits, and layer norm alone uses them
     /// before they are rounded.
-    pub fn forward(&self, layer: &LayerParameters, input: &Matrix, output: &Matrix) {
+    pub fn forward(&self, learned: Learned<'_>, input: &Matrix, output: &Matrix) {
         let wide = wide(input);
         match self.of {
-            NormKind::Batch => self.batch_forward(layer, &wide, output),
+            NormKind::Batch => self.batch_forward(learned, &wide, output),
             NormKind::Layer => {
                 let (standardized, mean, inverse) =
                     wide.native_layer_norm([wide.size()[2]], None::<Tensor>, None::<Tensor>, EPS);
                 self.keep(&mean, &inverse);
-                drop(shift(layer).addcmul_out(output, &standardized, scale(layer)));
+                drop(shift(learned).addcmul_out(output, &standardized, learned.scale));
             }
             NormKind::Rms => {
                 let square = wide.square().mean_dim([2i64].as_slice(), true, None::<Kind>);
                 drop((square + rms_eps(wide.kind())).rsqrt_out(&self.inverse));
-                drop((&wide * &self.inverse).mul_out(output, scale(layer)));
+                drop((&wide * &self.inverse).mul_out(output, learned.scale));
             }
         }
     }
@@ -93,8 +120,8 @@ impl Statistics {
         self.inverse.shallow_clone().copy_(&inverse.to_kind(self.kind));
     }
 
-    fn batch_forward(&self, layer: &LayerParameters, input: &Tensor, output: &Matrix) {
-        let (scale, shift) = (wide(scale(layer)), wide(shift(layer)));
+    fn batch_forward(&self, learned: Learned<'_>, input: &Tensor, output: &Matrix) {
+        let (scale, shift) = (wide(learned.scale), wide(shift(learned)));
         if !is_host() {
             let [mean, inverse] = plain::batch_statistics(input, EPS);
             self.keep(&mean, &inverse);
@@ -137,16 +164,9 @@ impl Statistics {
 
     /// Turns `signal` from dLoss/doutput into dLoss/dinput, in place, both `[lane, batch, width]`.
     /// It writes the gradients of scale and shift to `gradient`, or adds them where `add` is set.
-    pub fn backward(
-        &self,
-        layer: &LayerParameters,
-        gradient: &LayerParameters,
-        input: &Matrix,
-        signal: &Matrix,
-        add: bool,
-    ) {
-        let (wide_input, wide_signal, scale) = (wide(input), wide(signal), wide(scale(layer)));
-        let targets = [gradient.scale.as_ref(), gradient.shift.as_ref()];
+    pub fn backward(&self, learned: Learned<'_>, gradient: Learned<'_>, input: &Matrix, signal: &Matrix, add: bool) {
+        let (wide_input, wide_signal, scale) = (wide(input), wide(signal), wide(learned.scale));
+        let targets = [Some(gradient.scale), gradient.shift];
         let (below, sums) = if is_host() {
             let direct = !add && signal.kind() == wide_signal.kind();
             let sums = targets.map(|target| {
@@ -224,10 +244,6 @@ fn sizes(tensor: &Tensor) -> [usize; 3] {
     size.map(|n| n as usize)
 }
 
-fn scale(layer: &LayerParameters) -> &Matrix {
-    layer.scale.as_ref().expect("a normalized layer has a scale")
-}
-
-fn shift(layer: &LayerParameters) -> &Matrix {
-    layer.shift.as_ref().expect("a norm that centres has a shift")
+fn shift(learned: Learned<'_>) -> &Matrix {
+    learned.shift.expect("a norm that centres has a shift")
 }

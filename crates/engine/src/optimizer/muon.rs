@@ -41,29 +41,36 @@ pub struct Muon {
 impl Muon {
     /// `nesterov` says what the shape has. The state has the layout of `weights`.
     pub fn new(lanes: &PerLane, nesterov: bool, weights: &Weights) -> Muon {
-        let output = weights.layers.len().saturating_sub(1);
         Muon {
             adamw: Adam::new(lanes, false, weights),
             nesterov: nesterov.then(|| lanes.factor("momentum")),
             one_minus_momentum: lanes.rest("momentum"),
             adjust: lanes.choices("adjust_lr_fn", AdjustLr::Original),
-            is_hidden: weights.layout.iter().map(|group| is_hidden(group, output)).collect(),
+            is_hidden: weights.layout.iter().map(is_hidden).collect(),
         }
     }
 }
 
-/// Whether a group has matrices of hidden layers. `output` is the index of the output layer.
-fn is_hidden(group: &ParameterGroup, output: usize) -> bool {
+/// Whether a group has matrices of hidden layers.
+fn is_hidden(group: &ParameterGroup) -> bool {
     match group.role {
-        Role::Weight => 0 < group.first_layer && group.first_layer < output,
+        Role::Weight => 0 < group.first_layer && !group.is_output,
         Role::Recurrent | Role::OwnMatrix => true,
-        Role::Bias | Role::RecurrentBias | Role::Scale | Role::Shift | Role::ResidualWeight | Role::Own => false,
+        Role::Bias
+        | Role::RecurrentBias
+        | Role::Position
+        | Role::QueryScale
+        | Role::KeyScale
+        | Role::Scale
+        | Role::Shift
+        | Role::ResidualWeight
+        | Role::Own => false,
     }
 }
 
 /// The factor of the learning rate for the matrices of a group.
 fn adjustment(adjust: AdjustLr, group: &ParameterGroup) -> f64 {
-    let (rows, cols) = (group.rows as f64, group.cols as f64);
+    let (rows, cols) = (group.rows as f64, (group.cols / group.abreast) as f64);
     // The matrices of a model of the user's own are as PyTorch has them, `[outputs, inputs]`.
     let (outputs, inputs) = if group.role.is_own() { (rows, cols) } else { (cols, rows) };
     match adjust {
@@ -119,7 +126,8 @@ impl UpdateRule for Muon {
                 Some(momentum) => g.to_kind(inner(kind)).lerp_tensor(&m.to_kind(inner(kind)), momentum).to_kind(kind),
                 None => m.shallow_clone(),
             };
-            let direction = orthogonalized(&mean).to_kind(kind);
+            let abreast = mean.chunk(weights.layout[group].abreast as i64, -1);
+            let direction = Tensor::cat(&abreast.iter().map(orthogonalized).collect::<Vec<_>>(), -1).to_kind(kind);
             let change = direction.to_kind(inner(kind)) * &stride.rate;
             land(weights, g, slice, change, &stride, readout);
         }

@@ -2,10 +2,13 @@
 //! differentiate twice. Training does not use it: it exists for `sharpness`, and the tests compare
 //! it with the networks that train.
 
-use super::activation;
-use super::data::Batch;
-use super::effective;
-use super::weights::{Role, Weights};
+mod transformer;
+
+use crate::activation;
+use crate::data::Batch;
+use crate::effective;
+use crate::transformer::Places;
+use crate::weights::{Role, Weights};
 use blowup_core::trial::{Gated, Loss, Network, Norm, NormPosition, Shape};
 use tch::{Device, Kind, Tensor};
 
@@ -33,13 +36,14 @@ impl<'a> Leaves<'a> {
     /// Returns a layer's parameter `[rows, cols]`, scaled by its parametrization. Layers count from
     /// 0.
     fn get(&self, role: Role, layer: usize) -> Option<Tensor> {
-        let has = |g: &super::weights::ParameterGroup| {
-            g.role == role && (g.first_layer..g.first_layer + g.layers).contains(&layer)
-        };
-        let at = self.weights.layout.iter().position(has)?;
-        let group = &self.weights.layout[at];
-        let factor = effective::factor(self.shape, group);
-        Some(self.tensors[at].select(0, (layer - group.first_layer) as i64) * factor)
+        let mut of_role = self.weights.layout.iter().enumerate().filter(|(_, group)| group.role == role);
+        let (at, place, is_tied) = of_role.find_map(|(at, group)| match group.place(layer) {
+            Some(place) => Some((at, place, false)),
+            None => (group.also == Some(layer)).then_some((at, 0, true)),
+        })?;
+        let factor = effective::factor(self.shape, &self.weights.layout[at]);
+        let own = self.tensors[at].select(0, place as i64) * factor;
+        Some(if is_tied { own.transpose(0, 1) } else { own })
     }
 
     fn weight(&self, role: Role, layer: usize) -> Tensor {
@@ -62,7 +66,11 @@ impl<'a> Leaves<'a> {
     pub fn loss(&self, batch: &Batch) -> Tensor {
         let inputs = on_cpu(&batch.inputs.select(1, 0), self.kind);
         let depth = self.shape.network.depth();
-        let top = match self.shape.network.sequence_length() {
+        if let Network::Transformer(of) = &self.shape.network {
+            let top = self.tokens(of, &inputs);
+            return self.objective(&self.affine(&top, Places::of(of).output()), batch);
+        }
+        let top = match self.shape.network.recurrent_steps() {
             None => (0..depth).fold(inputs.select(0, 0), |x, layer| {
                 let f = self.stage(self.affine(&x, layer), layer);
                 if self.shape.network.residual() && layer > 0 { x + self.branch(f, layer) } else { f }
@@ -73,13 +81,19 @@ impl<'a> Leaves<'a> {
                 sequence.pop().expect("a sequence has a step")
             }
         };
-        let output = self.affine(&top, depth);
+        self.objective(&self.affine(&top, depth), batch)
+    }
+
+    /// The loss of outputs, one row for each target.
+    fn objective(&self, output: &Tensor, batch: &Batch) -> Tensor {
         let targets = &batch.targets;
         match (self.shape.loss, &targets.classes) {
-            (Loss::CrossEntropy, Some(classes)) => -output
-                .log_softmax(1, None::<Kind>)
-                .gather(1, &classes.select(0, 0).to_device(Device::Cpu), false)
-                .mean(None::<Kind>),
+            (Loss::CrossEntropy, Some(classes)) => {
+                let classes = classes.select(0, 0).to_device(Device::Cpu);
+                let right = output.log_softmax(1, None::<Kind>).gather(1, &classes, false);
+                let ln_z = output.logsumexp([1i64].as_slice(), false);
+                ln_z.square().mean(None::<Kind>) * self.shape.z_loss.0 - right.mean(None::<Kind>)
+            }
             (Loss::CrossEntropy | Loss::Mse, _) => {
                 (output - on_cpu(&targets.values.select(0, 0), self.kind)).square().mean(None::<Kind>)
             }
@@ -88,7 +102,7 @@ impl<'a> Leaves<'a> {
 
     /// What a residual layer adds to its input.
     fn branch(&self, f: Tensor, layer: usize) -> Tensor {
-        let f = if self.shape.residual_scale() == 1.0 { f } else { f * self.shape.residual_scale() };
+        let f = if self.shape.residual_scale.0 == 1.0 { f } else { f * self.shape.residual_scale.0 };
         match self.get(Role::ResidualWeight, layer) {
             Some(weight) => f * weight,
             None => f,
@@ -116,9 +130,11 @@ impl<'a> Leaves<'a> {
                     let candidate = (&p[2] + reset * &q[2]).tanh();
                     &candidate + update * (state - &candidate)
                 }
-                Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } | Network::Bundle => {
-                    self.stage(p + q, layer)
-                }
+                Network::Linear
+                | Network::Mlp { .. }
+                | Network::Rnn { .. }
+                | Network::Transformer(_)
+                | Network::Bundle => self.stage(p + q, layer),
             };
             *x = state.shallow_clone();
         }
@@ -139,12 +155,12 @@ impl<'a> Leaves<'a> {
         let mean = |x: &Tensor, dim: i64| x.mean_dim([dim].as_slice(), true, None::<Kind>);
         let centred = |dim: i64| {
             let x = &x - mean(&x, dim);
-            &x * (mean(&x.square(), dim) + super::norm::EPS).rsqrt()
+            &x * (mean(&x.square(), dim) + crate::norm::EPS).rsqrt()
         };
         let standardized = match norm {
             Norm::Batch(_) => centred(0),
             Norm::Layer(_) => centred(1),
-            Norm::Rms(_) => &x * (mean(&x.square(), 1) + super::norm::rms_eps(self.weights.groups[0].kind())).rsqrt(),
+            Norm::Rms(_) => &x * (mean(&x.square(), 1) + crate::norm::rms_eps(self.weights.groups[0].kind())).rsqrt(),
             Norm::None => return x,
         };
         self.plus(standardized * self.weight(Role::Scale, layer), Role::Shift, layer)

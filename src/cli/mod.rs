@@ -5,13 +5,18 @@
     reason = "these comments are what `--help` prints, as it stands"
 )]
 
+mod map;
+mod value;
+
+pub use map::MapArgs;
+pub use value::{ExportFormat, ShardArg};
+
 use blowup_core::device::Device;
 use blowup_core::limits::{self, Bytes};
-use blowup_core::plan::Shard;
 use clap::{Args, Parser, Subcommand};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use std::str::FromStr;
+use value::{at_least_one, at_least_two, whole};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,7 +79,7 @@ pub enum Command {
     Map(MapArgs),
     /// Write the result files as Parquet or JSON lines, with types
     Export(ExportArgs),
-    /// Sweep a small grid into a new folder, as a first look: half a minute, no file needed
+    /// Sweep a small grid into a new folder, as a first look; it needs no file
     #[cfg(feature = "engine")]
     Demo,
     /// Print what lets a shell complete this command line
@@ -412,13 +417,6 @@ pub struct ExportArgs {
     pub out: Option<PathBuf>,
 }
 
-/// A format of `blowup export`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ExportFormat {
-    Parquet,
-    Jsonl,
-}
-
 const READ_HELP: &str = "\
 Each log becomes a trial, and each of its records with a training loss an epoch. There are
 trainer_state.json of Hugging Face's trainer, metrics.csv of Lightning's CSVLogger, CSV files with a
@@ -470,80 +468,4 @@ pub struct ManArgs {
     /// The folder, which is made if it is not there
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
-}
-
-/// Parses a number of 1 or more. The errors of the standard library speak of types and digits, so
-/// these three functions have their own.
-fn at_least_one<T: FromStr>(text: &str) -> Result<T, &'static str> {
-    text.parse().map_err(|_| "expected a whole number, 1 or more")
-}
-
-fn at_least_two(text: &str) -> Result<u32, &'static str> {
-    text.parse().ok().filter(|n| *n >= 2).ok_or("expected a whole number, 2 or more")
-}
-
-fn whole(text: &str) -> Result<u64, &'static str> {
-    text.parse().map_err(|_| "expected a whole number, 0 or more")
-}
-
-/// The value of `--shard`: a shard, or how the environment says which shard it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShardArg {
-    Is(Shard),
-    /// A task of a Slurm job array. The number of shards is given, or is the number of tasks of the
-    /// array.
-    Slurm(Option<NonZeroU32>),
-    /// A pod of an indexed job of Kubernetes. The number of shards is given.
-    Kubernetes(NonZeroU32),
-}
-
-impl FromStr for ShardArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<ShardArg, String> {
-        let count = |text: &str| text.parse().map_err(|_| format!("`{text}` is no number of shards"));
-        match text.split_once('/') {
-            None if text == "slurm" => Ok(ShardArg::Slurm(None)),
-            None if text == "kubernetes" => {
-                Err("Kubernetes does not tell a pod how many there are: kubernetes/N, N as in `completions`".to_owned())
-            }
-            Some(("slurm", shards)) => Ok(ShardArg::Slurm(Some(count(shards)?))),
-            Some(("kubernetes", shards)) => Ok(ShardArg::Kubernetes(count(shards)?)),
-            _ => text.parse().map(ShardArg::Is),
-        }
-    }
-}
-
-const MAP_HELP: &str = "\
-The spec has a [map] with two axes, their windows and a resolution, and one [[grid]] block that holds
-everything else fixed:
-  [map]
-  x = { axis = \"lr\",        log = [1e-3, 1e6] }
-  y = { axis = \"lr_output\", log = [1e-3, 1e6] }
-  resolution = 512
-  refine     = true         # train only where neighbours disagree
-
-The same command again resumes. Its results go to results/<name>/ or, with a zoom, to a folder below
-it for each frame: map.png (a pixel for each), map-axes.png and .svg, map.csv or, above a million
-pixels, .npy arrays, manifest.toml (counts, dimension of the edge), pixels.log (what was trained).
-
-Exit status: 0 drawn, 1 drawn with lost pixels, 2 could not run, 130 interrupted.";
-
-#[derive(Debug, Args)]
-#[command(after_help = MAP_HELP)]
-pub struct MapArgs {
-    /// The TOML file with the [map]
-    pub spec: PathBuf,
-    /// The folder of the results [default: results/<name of the spec>]
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Worker processes, one thread each [default: one per core, fewer if memory is short]
-    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>)]
-    pub workers: Option<NonZeroUsize>,
-    /// Print the pixels and the predicted work, and touch nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// No progress on stderr
-    #[arg(long)]
-    pub quiet: bool,
 }
