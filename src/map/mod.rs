@@ -1,6 +1,6 @@
-//! `blowup map`: a map of a spec, frame by frame. [`place`] holds the folder of a frame, [`drawing`]
-//! trains its pixels, [`files`] writes its numbers, and [`picture`] draws it in the colours of
-//! [`colours`].
+//! `blowup map`: a map of a spec, frame by frame. [`place`] holds the folder of a frame,
+//! [`drawing`] trains its pixels, [`files`] writes its numbers, and [`picture`] draws it in the
+//! colours of [`colours`].
 
 pub mod colours;
 pub mod drawing;

@@ -47,7 +47,7 @@ fn trials_that_leave_early_are_read_as_if_they_were_trained_to_the_end() {
     const LONG: u64 = 1500;
     // It rests at 0 after one update, at once, never, and is NaN from step 1,026 on.
     for lr in [0.5, 0.0, 1.0, 1.5] {
-        let trial = Trial { budget: Budget::Steps(LONG), dtype: Dtype::Float64, ..scalar(lr) };
+        let trial = Trial { budget: Budget::Steps(LONG), numerics: Numerics::Uniform(Dtype::Float64), ..scalar(lr) };
         let (mut w, mut losses) = (1.0f64, Vec::new());
         for _ in 0..LONG {
             losses.push(w * w);
@@ -71,7 +71,7 @@ fn all_kinds() -> Vec<Trial> {
     }
     all.push(Trial { lr: 0.3, lr_output: Some(30.0), ..full.clone() });
     all.push(Trial { lr: 1e3, ..trials::with(&full, Activation::Relu, Norm::None) });
-    all.push(Trial { lr: 0.1, dtype: Dtype::Float64, ..full });
+    all.push(Trial { lr: 0.1, numerics: Numerics::Uniform(Dtype::Float64), ..full });
     all
 }
 
