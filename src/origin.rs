@@ -9,7 +9,7 @@ use blowup_core::input;
 use blowup_core::spec::data::{Sources, Taken};
 use blowup_core::spec::{self, Spec};
 use blowup_core::store::Manifest;
-use blowup_core::trial::Trial;
+use blowup_core::trial::{Source, Trial};
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
@@ -114,22 +114,20 @@ fn absolute(path: &Path) -> Option<PathBuf> {
 /// # Errors
 /// If it is not found. The message names the places that were searched.
 pub fn find(trial: &mut Trial, dir: &Path, manifest: Option<&Manifest>) -> Result<(), Failure> {
-    if let Some(csv) = &mut trial.task.csv {
-        find_file(&mut csv.path, &csv.sha256, dir, manifest)?;
-    }
-    if let Some(bundle) = &mut trial.task.bundle {
-        find_file(&mut bundle.path, &bundle.sha256, dir, manifest)?;
-    }
-    if let Some(text) = &mut trial.task.text {
-        find_file(&mut text.path, &text.sha256, dir, manifest)?;
-    }
-    if let Some(arrays) = &mut trial.task.arrays {
-        find_file(&mut arrays.path, &arrays.sha256, dir, manifest)?;
-        if let Some((path, sha256)) = &mut arrays.targets_file {
-            find_file(path, sha256, dir, manifest)?;
+    let find = |path: &mut String, sha256: &str| find_file(path, sha256, dir, manifest);
+    match &mut trial.task.source {
+        Source::BuiltIn => Ok(()),
+        Source::Csv(csv) => find(&mut csv.path, &csv.sha256),
+        Source::Bundle(bundle) => find(&mut bundle.path, &bundle.sha256),
+        Source::Text(text) => find(&mut text.path, &text.sha256),
+        Source::Arrays(arrays) => {
+            find(&mut arrays.path, &arrays.sha256)?;
+            match &mut arrays.targets_file {
+                Some((path, sha256)) => find(path, sha256),
+                None => Ok(()),
+            }
         }
     }
-    Ok(())
 }
 
 fn find_file(known: &mut String, sha256: &str, dir: &Path, manifest: Option<&Manifest>) -> Result<(), Failure> {

@@ -36,7 +36,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
         return Err(Failure::new("a program trained this trial, and blowup cannot train it again")
             .hint("run the program itself with the values of its row"));
     }
-    if args.draws.is_some() && trial.task.bundle.is_none() {
+    if args.draws.is_some() && trial.task.bundle().is_none() {
         return Err(Failure::new(format!("trial {} draws no numbers at its steps", trial.id()))
             .hint("`--draws` is for the dropout and the noise of bundles"));
     }

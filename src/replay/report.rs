@@ -25,8 +25,8 @@ pub fn configuration(trial: &Trial, dir: &Path) -> String {
         let _ = write!(text, ", {}", trial.label);
     }
     let task = &trial.task;
-    let ends = match &task.bundle {
-        Some(bundle) => counted(bundle.parameters, "parameter"),
+    let ends = match task.bundle() {
+        Some(bundle) => counted(bundle.size.parameters, "parameter"),
         None => format!("{}, {}", counted(task.inputs as u64, "input"), counted(task.outputs as u64, "output")),
     };
     let _ = write!(
@@ -142,7 +142,7 @@ pub fn course(trial: &Trial, finished: &Finished) -> String {
 
 /// Says where the first non-finite value began, and shows the norms of the steps before it.
 pub fn first_bad(trial: &Trial, finished: &Finished, lead_up: &LeadUp) -> String {
-    if trial.task.bundle.is_some() {
+    if trial.task.bundle().is_some() {
         return first_bad_of_bundle(finished);
     }
     let layers = trial.network.depth() + 1;

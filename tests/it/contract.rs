@@ -249,7 +249,8 @@ fn a_csv_task_takes_its_sizes_from_the_file() {
         trials(&format!("lr = 1\n{task}"))[0].task.clone()
     };
     assert_eq!((task("").inputs, task("").samples, task("").outputs), (2, 3, 1));
-    assert_eq!(task(", features = [\"b\"]").csv.unwrap().features, ["b"]);
+    let Source::Csv(file) = task(", features = [\"b\"]").source else { panic!("a csv task has its file") };
+    assert_eq!(file.features, ["b"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::plan::trial;
 use blowup_core::map::Reading;
 use blowup_core::protocol::{Order, Pixel, Report, Row, Rows, Wanted, frame, receive, send};
 use blowup_core::record::Lost;
-use blowup_core::trial::{CsvFile, Trial};
+use blowup_core::trial::{CsvFile, Source, Trial};
 use blowup_core::verdict::{Layers, Outcome, Record};
 use proptest::prelude::*;
 use std::io::ErrorKind;
@@ -36,12 +36,13 @@ fn the_names_of_many_columns_stand_in_an_order_once() {
         separator: ',',
     };
     let mut one = trial(2, 3, 4);
-    one.task.csv = Some(csv.clone());
+    one.task.source = Source::Csv(Box::new(csv));
+    let source = one.task.source.clone();
     let order = Order::train(7, Wanted::Rows(Record::default()), vec![one; 300]);
     let bytes = frame(&order).unwrap();
     assert!(bytes.len() < 120_000, "{} bytes", bytes.len());
-    let Order::Train { csv: found, trials, .. } = receive(&mut &bytes[..]).unwrap().unwrap() else { unreachable!() };
-    assert_eq!((found, trials.len()), (Some(csv), 300));
+    let Order::Train { source: found, trials, .. } = receive(&mut &bytes[..]).unwrap().unwrap() else { unreachable!() };
+    assert_eq!((found, trials.len()), (source, 300));
 }
 
 #[test]

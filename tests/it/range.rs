@@ -209,17 +209,13 @@ fn samples(columns: [&[f64]; 2], standardize: bool) -> Samples {
         standardize,
         separator: ',',
     };
-    let csv = Some(csv);
     let task = Task {
         kind: TaskKind::Csv,
         inputs: 1,
         outputs: 1,
         samples: columns[0].len(),
         input_std: 1.0,
-        csv,
-        arrays: None,
-        text: None,
-        bundle: None,
+        source: Source::Csv(Box::new(csv)),
     };
     task::samples(&task, Loss::Mse, 1, 0, Draw::Training(0)).unwrap()
 }

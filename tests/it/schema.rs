@@ -7,7 +7,7 @@ use blowup::schema::schema;
 use blowup_core::csv_task::DIGITS;
 use blowup_core::spec::Spec;
 use blowup_core::spec::key;
-use blowup_core::trial::{TaskKind, Value};
+use blowup_core::trial::{Source, TaskKind, Value};
 use boon::{Compiler, Draft, SchemaIndex, Schemas};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
@@ -420,17 +420,21 @@ fn every_kind_of_task_is_there_with_its_keys_and_their_defaults() {
                 continue;
             };
             let task = spec.grid().trials().next().unwrap().task;
-            let csv = task.csv.as_ref();
             for key in table.keys {
                 let Some(default) = key.default else { continue };
                 let is = match (key.name, loss) {
                     ("inputs", _) => Value::Integer(task.inputs as u64),
                     ("samples", _) => Value::Integer(task.samples as u64),
                     ("input_std", _) => Value::Float(task.input_std),
-                    ("standardize", _) => Value::Boolean(
-                        csv.map(|csv| csv.standardize).or(task.arrays.as_ref().map(|file| file.standardize)).unwrap(),
-                    ),
-                    ("separator", _) => Value::Text(if csv.unwrap().separator == ',' { "," } else { "another" }),
+                    ("standardize", _) => Value::Boolean(match &task.source {
+                        Source::Csv(file) => file.standardize,
+                        Source::Arrays(file) => file.standardize,
+                        Source::BuiltIn | Source::Text(_) | Source::Bundle(_) => panic!("{text}"),
+                    }),
+                    ("separator", _) => match &task.source {
+                        Source::Csv(file) => Value::Text(if file.separator == ',' { "," } else { "another" }),
+                        Source::BuiltIn | Source::Arrays(_) | Source::Text(_) | Source::Bundle(_) => panic!("{text}"),
+                    },
                     ("outputs", "mse") | ("classes", "cross_entropy") => Value::Integer(task.outputs as u64),
                     ("outputs" | "classes", _) => continue,
                     (other, _) => panic!("the default of `{other}` is not looked at"),

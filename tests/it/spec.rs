@@ -4,7 +4,7 @@ use crate::mistakes::{check, mistakes};
 use blowup_core::axis::AxisSet;
 use blowup_core::spec::Spec;
 use blowup_core::spec::filter::Filter;
-use blowup_core::trial::{Bias, DecayMode, Loss, Network, Norm, NormPosition, Optimizer, Trial};
+use blowup_core::trial::{Bias, DecayMode, Loss, Network, Norm, NormPosition, Optimizer, Source, Trial};
 use proptest::prelude::*;
 use std::io;
 
@@ -115,7 +115,7 @@ fn a_csv_task_is_read_and_checked() {
     let csv = |task: &str| format!("name = \"t\"\nepochs = 1\n[task]\nkind = \"csv\"\n{task}\n[[grid]]\nlr = 1\n");
     let spec = parse(&csv("path = \"good.csv\"\ntarget = \"y\"")).unwrap();
     let task = spec.grid().trials().next().unwrap().task;
-    let file = task.csv.as_ref().unwrap();
+    let Source::Csv(file) = &task.source else { panic!("{task:?}") };
     assert_eq!((task.inputs, task.outputs, task.samples), (2, 1, 2));
     assert_eq!(
         (file.path.as_str(), file.features.join(" ").as_str(), file.standardize),

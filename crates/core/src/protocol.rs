@@ -5,7 +5,7 @@
 use crate::map::{Measure, Reading};
 use crate::record::Lost;
 use crate::training::{Array, Step};
-use crate::trial::{CsvFile, Trial};
+use crate::trial::{Source, Trial};
 use crate::verdict::{Finished, Outcome, Record};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 
 /// The version of the messages. Parent and worker are the same program, so this notices a binary
 /// that was replaced in the middle of a sweep.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// The most bytes of a frame.
 const LONGEST_FRAME: u32 = 1 << 28;
@@ -22,10 +22,10 @@ const LONGEST_FRAME: u32 = 1 << 28;
 /// A message to the worker, which exits when its stdin closes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Order {
-    /// Trials of one shape. `chunk` comes back with everything that is said of them. `csv` is the
-    /// file of a csv task, which they share. It is left out of the trials themselves, since it can
-    /// have many names of columns.
-    Train { chunk: u64, wanted: Wanted, csv: Option<CsvFile>, trials: Vec<Trial> },
+    /// Trials of one shape. `chunk` comes back with everything that is said of them. `source` is
+    /// that of their task, which they share. It is left out of the trials themselves, since a file
+    /// can have many names of columns.
+    Train { chunk: u64, wanted: Wanted, source: Source, trials: Vec<Trial> },
     /// One trial that is watched. Its steps are reported as they happen, and then `Finished`. If
     /// `start` is set, the report of what it starts from comes first, with the random numbers of
     /// the first `draws` steps of a bundle.
@@ -44,9 +44,11 @@ pub enum Wanted {
 impl Order {
     /// The order to train these trials.
     pub fn train(chunk: u64, wanted: Wanted, mut trials: Vec<Trial>) -> Order {
-        let csv = trials.first_mut().and_then(|first| first.task.csv.take());
-        trials.iter_mut().for_each(|trial| trial.task.csv = None);
-        Order::Train { chunk, wanted, csv, trials }
+        let mut source = Source::BuiltIn;
+        for trial in &mut trials {
+            source = std::mem::replace(&mut trial.task.source, Source::BuiltIn);
+        }
+        Order::Train { chunk, wanted, source, trials }
     }
 }
 

@@ -44,14 +44,14 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     protocol::send(&mut out, &Report::Hello { version: protocol::VERSION, fingerprint: crate::fingerprint() })?;
     drill.ready();
     for order in listen(|| {}) {
-        let (chunk, wanted, csv, mut trials) = match order? {
-            Order::Train { chunk, wanted, csv, trials } => (chunk, wanted, csv, trials),
+        let (chunk, wanted, source, mut trials) = match order? {
+            Order::Train { chunk, wanted, source, trials } => (chunk, wanted, source, trials),
             Order::Replay { trial, record, start, draws } => {
                 replay(&trial, &record, start.then_some(draws), &mut out)?;
                 continue;
             }
         };
-        trials.iter_mut().for_each(|trial| trial.task.csv.clone_from(&csv));
+        trials.iter_mut().for_each(|trial| trial.task.source.clone_from(&source));
         let trained = match wanted {
             Wanted::Rows(record) => {
                 let mut outbox = Outbox::new(chunk, &mut out);

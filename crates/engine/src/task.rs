@@ -7,7 +7,7 @@ use blowup_core::input;
 use blowup_core::mean::mean;
 use blowup_core::text::{self, Text};
 use blowup_core::training::{Array, Values};
-use blowup_core::trial::{ArraysFile, Loss, Task, TaskKind};
+use blowup_core::trial::{ArraysFile, Loss, Source, Task, TaskKind, TextFile};
 use std::path::Path;
 
 /// The inputs and targets of one seed.
@@ -47,12 +47,13 @@ const TEACHER_WIDTH: usize = 64;
 /// # Errors
 /// If the file of a csv task cannot be read or is no longer what the spec was checked against.
 pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> Result<Samples, String> {
-    if let Some(file) = &task.csv {
-        return read(task, file, loss);
-    }
-    if let Some(file) = &task.arrays {
-        return read_arrays(task, file, loss, times);
-    }
+    let text_file = match &task.source {
+        Source::Csv(file) => return read(task, file, loss),
+        Source::Arrays(file) => return read_arrays(task, file, loss, times),
+        Source::Bundle(_) => unreachable!("a bundle has its own data"),
+        Source::Text(file) => Some(&**file),
+        Source::BuiltIn => None,
+    };
     let (index, purpose, n) = match draw {
         Draw::Training(epoch) => (if task.is_fresh() { epoch } else { 0 }, Purpose::Data, task.samples),
         Draw::Evaluation => (0, Purpose::Evaluation, Task::EVALUATION_SAMPLES),
@@ -79,7 +80,7 @@ pub fn samples(task: &Task, loss: Loss, times: usize, seed: u64, draw: Draw) -> 
         TaskKind::Adding => adding(&mut stream, n, times),
         TaskKind::Copy => copy(&mut stream, task.outputs, loss, n, times),
         TaskKind::TemporalOrder => temporal_order(&mut stream, loss, n, times),
-        TaskKind::Text => return text(task, times),
+        TaskKind::Text => return text(task, text_file, times),
         TaskKind::Csv | TaskKind::Arrays | TaskKind::ArraySequences => unreachable!("the task has its file"),
     })
 }
@@ -240,8 +241,8 @@ fn temporal_order(stream: &mut Stream, loss: Loss, n: usize, times: usize) -> Sa
 ///
 /// # Errors
 /// If the file cannot be read or is no longer what the spec was checked against.
-fn text(task: &Task, times: usize) -> Result<Samples, String> {
-    let own = task.text.as_ref().map(|file| {
+fn text(task: &Task, file: Option<&TextFile>, times: usize) -> Result<Samples, String> {
+    let own = file.map(|file| {
         let bytes = unchanged(&file.path, &file.sha256)?;
         Text::read(&bytes).map_err(|what| format!("`{}` {what}", file.path))
     });

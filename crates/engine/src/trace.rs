@@ -56,7 +56,7 @@ fn named(layer: &LayerParameters) -> impl Iterator<Item = (&'static str, &Matrix
 /// If a data file cannot be read, or is no longer what the spec was checked against.
 pub fn start(trial: &Trial, draws: u64) -> Result<Vec<Array>, String> {
     let (shape, lane) = trial.parts();
-    if let Some(file) = &shape.task.bundle {
+    if let Some(file) = shape.task.bundle() {
         return bundle::start(&shape, file, &lane, draws);
     }
     let weights = init::weights(&shape, &[lane], lanes::pads(&shape, 1), Kinds::of(shape.numbers).optimizer);

@@ -2,7 +2,7 @@
 //! and of nothing else.
 
 use super::{Axis, Id, Identity, TABLE};
-use crate::trial::{Budget, Given, InitKind, Trial, TrialId, Value};
+use crate::trial::{Budget, Given, InitKind, Source, Trial, TrialId, Value};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl Trial {
         }
         let task = &self.task;
         let stored = self.init.kind == InitKind::Stored;
-        if let Some(bundle) = &task.bundle {
+        if let Some(bundle) = task.bundle() {
             put_text(&mut text, "bundle", format_args!("{:?}", bundle.sha256));
             if !stored {
                 put_text(&mut text, "initialized", format_args!("{:?}", bundle.initialized));
@@ -50,7 +50,7 @@ impl Trial {
             put(&mut text, "samples", Integer(task.samples as u64));
             put(&mut text, "input_std", Float(task.input_std));
         }
-        if let Some(csv) = &task.csv {
+        if let Source::Csv(csv) = &task.source {
             put_text(
                 &mut text,
                 "csv",
@@ -62,7 +62,7 @@ impl Trial {
         // The name of a bundle is its path, which means nothing. Nor does it that `init` leaves its
         // weights as they are.
         let means = |axis: &&Axis| match axis.id {
-            Id::Network => task.bundle.is_none(),
+            Id::Network => task.bundle().is_none(),
             Id::Init => !stored,
             _ => true,
         };
@@ -71,15 +71,17 @@ impl Trial {
                 put(&mut text, axis.name, value);
             }
         }
-        if let Some(arrays) = &task.arrays {
+        if let Source::Arrays(arrays) = &task.source {
             let targets = arrays.targets_file.as_ref().map(|(_, sha256)| sha256);
             let contents = (&arrays.sha256, &arrays.inputs, &arrays.targets, targets, arrays.standardize);
             put_text(&mut text, "arrays", format_args!("{contents:?}"));
         }
-        if let Some(file) = &task.text {
+        if let Source::Text(file) = &task.source {
             put_text(&mut text, "text", format_args!("{:?}", file.sha256));
         }
-        if let Some(csv) = task.csv.as_ref().filter(|csv| csv.separator != ',') {
+        if let Source::Csv(csv) = &task.source
+            && csv.separator != ','
+        {
             put_text(&mut text, "separator", format_args!("{:?}", csv.separator));
         }
         for axis in ADDED.iter().map(|at| &TABLE[*at]) {

@@ -152,7 +152,7 @@ fn of_net(trial: &Trial, value: Value) -> Option<Value> {
 /// The initializer of a trial: of a built-in net, or of the parameters of a bundle that the spec
 /// names.
 fn init_of(trial: &Trial) -> Option<Init> {
-    let named = trial.task.bundle.as_ref().is_none_or(|bundle| !bundle.initialized.is_empty());
+    let named = trial.task.bundle().is_none_or(|bundle| !bundle.initialized.is_empty());
     named.then_some(trial.init)
 }
 
@@ -242,12 +242,12 @@ axes! {
         rides: Rides::Shape,
         title: "network",
         text: "The kind of network. All but mlp need `sequence_length` and a task with sequences. `{ file = \"model.blowup\" }` is a model of your own: see own-model.md.",
-        get: |trial| match &trial.task.bundle {
+        get: |trial| match trial.task.bundle() {
             Some(bundle) => Some(Value::text(&bundle.name)),
             None => Some(Text(trial.network.name())),
         },
         set: |trial, value| {
-            if trial.task.bundle.is_none() {
+            if trial.task.bundle().is_none() {
                 trial.network = known(value, Network::from_name);
             }
         },

@@ -160,8 +160,8 @@ impl Cost {
             return Cost::of_program();
         }
         let m = Workload::of(trial);
-        if let Some(bundle) = &trial.task.bundle {
-            return Cost::of_bundle(trial, &bundle.step, &m, record);
+        if let Some(bundle) = trial.task.bundle() {
+            return Cost::of_bundle(trial, &bundle.size.step, &m, record);
         }
         let slower = match trial.numerics.numbers().passes() {
             Dtype::Float32 => 1.0,

@@ -83,7 +83,7 @@ impl Footprint {
             | TaskKind::NoiseSequence => (m.bytes * m.numbers * kept_samples, DRAWN * drawn),
         };
         // The file of a bundle is held beside the tensors that are made of it.
-        let file = trial.task.bundle.as_ref().map_or(0.0, |bundle| 2.0 * bundle.bytes as f64);
+        let file = trial.task.bundle().map_or(0.0, |bundle| 2.0 * bundle.size.bytes as f64);
         let kept_per_unit = match trial.network {
             Network::Gated { .. } => CURVED_GATED,
             _ if normed => CURVED_NORMED,

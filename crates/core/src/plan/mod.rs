@@ -233,7 +233,7 @@ fn name(trial: &Trial) -> String {
     if trial.given.is_some() {
         return "program".to_owned();
     }
-    let mut name = match &trial.task.bundle {
+    let mut name = match trial.task.bundle() {
         Some(bundle) => bundle.name.clone(),
         None => format!("{} depth {}", trial.network.name(), trial.network.depth()),
     };

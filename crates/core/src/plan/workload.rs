@@ -42,7 +42,7 @@ pub struct Workload {
 impl Workload {
     /// The sizes of a trial that the engine trains.
     pub fn of(trial: &Trial) -> Workload {
-        let bundle = trial.task.bundle.as_deref();
+        let bundle = trial.task.bundle();
         let (inputs, outputs) = match bundle {
             Some(_) => (0.0, 0.0),
             None => (trial.task.inputs as f64, trial.task.outputs as f64),
@@ -59,7 +59,7 @@ impl Workload {
             }
         };
         let (parameters, products) = match trial.network {
-            Network::Bundle => (bundle.map_or(0.0, |bundle| bundle.parameters as f64), 0.0),
+            Network::Bundle => (bundle.map_or(0.0, |bundle| bundle.size.parameters as f64), 0.0),
             Network::Linear => (inputs * outputs, inputs * outputs),
             Network::Mlp { .. } => {
                 let weights = inputs * width + (depth - 1.0) * width * width + width * outputs;
@@ -89,7 +89,7 @@ impl Workload {
         };
         let units = match bundle {
             // A unit counts twice: see `working_set`.
-            Some(bundle) => bundle.step.live_bytes as f64 / bytes / 2.0,
+            Some(bundle) => bundle.size.step.live_bytes as f64 / bytes / 2.0,
             None => batch * (time * units_of_layers(&trial.network, gates) + answers),
         };
         let layers = match trial.network {

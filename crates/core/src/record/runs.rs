@@ -27,7 +27,7 @@ pub static FRONT: [Column<Trial>; 5] = [
         empty: "of a program and a bundle",
         ..PLAIN
     }
-    .integer(|trial| (trial.given.is_none() && trial.task.bundle.is_none()).then_some(trial.task.inputs as u64)),
+    .integer(|trial| (trial.given.is_none() && trial.task.bundle().is_none()).then_some(trial.task.inputs as u64)),
     About {
         name: "samples",
         unit: "samples",

@@ -6,7 +6,7 @@ use super::source::{Entry, Node, Raw, Span};
 use crate::arrays::{self, Format, Sizes};
 use crate::input;
 use crate::training::Array;
-use crate::trial::{ArraysFile, Loss, Task, TaskKind};
+use crate::trial::{ArraysFile, Loss, Source, Task, TaskKind};
 
 /// The file of an `arrays` task, checked.
 #[derive(Debug)]
@@ -259,10 +259,7 @@ impl ArraysDraft {
             outputs,
             samples: self.sizes.samples,
             input_std: 1.0,
-            csv: None,
-            arrays: Some(Box::new(self.file.clone())),
-            text: None,
-            bundle: None,
+            source: Source::Arrays(Box::new(self.file.clone())),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::axis::Id;
 use crate::bundle::{Bundle, Graph, SUFFIX};
 use crate::failure::counted;
 use crate::input;
-use crate::trial::{BundleFile, Dtype, InitKind, StepSize, Task, Value};
+use crate::trial::{BundleFile, BundleSize, Dtype, InitKind, Source, StepSize, Task, Value};
 use serde::{Deserialize, Serialize};
 
 /// A bundle that a spec names.
@@ -32,9 +32,8 @@ pub struct TakenBundle {
     pub seeds: Vec<u64>,
     pub dtype: Dtype,
     pub batch: usize,
-    pub parameters: u64,
-    pub bytes: u64,
-    pub step: StepSize,
+    #[serde(flatten)]
+    pub size: BundleSize,
     /// The trained parameters.
     #[serde(default)]
     pub named: Vec<NamedParameter>,
@@ -51,7 +50,7 @@ impl KnownBundle {
     /// The bundle of a block that says which parameters `init` is for.
     pub fn initialized_by(&self, patterns: &[String]) -> KnownBundle {
         let mut known = self.clone();
-        if let Some(file) = &mut known.task.bundle {
+        if let Source::Bundle(file) = &mut known.task.source {
             let all = self.named().iter().filter(|parameter| patterns.iter().any(|p| matches(p, &parameter.name)));
             file.initialized = all.map(|parameter| parameter.name.clone()).collect();
         }
@@ -199,10 +198,10 @@ fn read(name: &'static str, open: Sources<'_>) -> Result<KnownBundle, Mistake> {
     let Some(bundle) = taken.bundle.clone() else {
         return Err(Mistake::new(format!("`{}` is not known as a bundle", excerpt(name)), "name another folder"));
     };
-    let TakenBundle { samples, dtype, batch, parameters, bytes, step, .. } = bundle;
+    let TakenBundle { samples, dtype, batch, size, .. } = bundle;
     let (path, sha256) = (taken.file.clone(), taken.sha256.clone());
     let (name_of, initialized) = (name.to_owned(), Vec::new());
-    let file = BundleFile { name: name_of, path, sha256, parameters, bytes, step, initialized };
+    let file = BundleFile { name: name_of, path, sha256, size, initialized };
     Ok(KnownBundle { name, task: Task::of_bundle(file, samples), dtype, batch, taken })
 }
 
@@ -219,9 +218,11 @@ fn taken_of(name: &str, file: &str, bytes: &[u8]) -> Result<Taken, Mistake> {
         seeds: program.seeds.clone(),
         dtype,
         batch: program.batch(),
-        parameters: program.parameters() as u64,
-        bytes: bytes.len() as u64,
-        step: size(&program.graphs[0]),
+        size: BundleSize {
+            parameters: program.parameters() as u64,
+            bytes: bytes.len() as u64,
+            step: step(&program.graphs[0]),
+        },
         named: program
             .parameters
             .iter()
@@ -231,7 +232,7 @@ fn taken_of(name: &str, file: &str, bytes: &[u8]) -> Result<Taken, Mistake> {
     Ok(Taken { bundle: Some(bundle), ..Taken::of_program(name, file, &input::sha256(bytes)) })
 }
 
-fn size(graph: &Graph) -> StepSize {
+fn step(graph: &Graph) -> StepSize {
     // What the file says is a number of a stranger's, so it is only believed within reason.
     let within = |x: f64| x.clamp(0.0, 1e15) as u64;
     StepSize {
@@ -245,10 +246,10 @@ fn size(graph: &Graph) -> StepSize {
 impl TakenBundle {
     /// What it is, in words.
     pub fn told(&self) -> String {
-        let TakenBundle { samples, batch, seeds, parameters, .. } = self;
+        let TakenBundle { samples, batch, seeds, size, .. } = self;
         format!(
             "{}, {} in batches of {batch}, initial weights for {}",
-            counted(*parameters, "parameter"),
+            counted(size.parameters, "parameter"),
             counted(*samples as u64, "sample"),
             counted(seeds.len() as u64, "seed"),
         )

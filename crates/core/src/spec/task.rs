@@ -10,7 +10,7 @@ use super::source::{Entry, Node, Raw, Span};
 use super::text_task::{self, TextDraft};
 use crate::csv_task::{self, DIGITS, Layout, Targets};
 use crate::input;
-use crate::trial::{CsvFile, Dtype, Loss, Task, TaskKind};
+use crate::trial::{CsvFile, Dtype, Loss, Source, Task, TaskKind};
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
@@ -406,10 +406,7 @@ impl TaskDraft {
             outputs,
             samples: self.samples.unwrap_or(samples),
             input_std: self.input_std.as_ref().map_or(1.0, |std| std.0),
-            csv: None,
-            arrays: None,
-            text: None,
-            bundle: None,
+            source: Source::BuiltIn,
         }
     }
 
@@ -464,17 +461,14 @@ impl File {
             outputs: if loss == Loss::CrossEntropy { taken.classes.len() } else { 1 },
             samples: taken.rows as usize,
             input_std: 1.0,
-            csv: Some(CsvFile {
+            source: Source::Csv(Box::new(CsvFile {
                 path: self.path.clone(),
                 sha256: taken.sha256.clone(),
                 target: self.target.clone(),
                 features: taken.features.clone(),
                 standardize: self.standardize,
                 separator: self.separator,
-            }),
-            arrays: None,
-            text: None,
-            bundle: None,
+            })),
         };
         Some((task, taken))
     }

@@ -5,7 +5,7 @@ use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw};
 use crate::input;
 use crate::text::{BUILT_IN, Text};
-use crate::trial::{Task, TaskKind, TextFile};
+use crate::trial::{Source, Task, TaskKind, TextFile};
 
 /// The text of a task, checked.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl TextDraft {
             inputs: self.symbols,
             outputs: self.symbols,
             samples: samples.unwrap_or(SAMPLES),
-            text: self.file.clone().map(Box::new),
+            source: self.file.clone().map_or(Source::BuiltIn, |file| Source::Text(Box::new(file))),
             ..Task::none()
         }
     }

@@ -30,7 +30,7 @@ pub use optimizer::{AdjustLr, DecayMode, Optimizer};
 pub use parametrization::{MupRates, Parametrization};
 pub use schedule::Schedule;
 pub use shape::{Lane, Shape};
-pub use task::{ArraysFile, BundleFile, CsvFile, StepSize, Task, TaskKind, TextFile};
+pub use task::{ArraysFile, BundleFile, BundleSize, CsvFile, Source, StepSize, Task, TaskKind, TextFile};
 pub use transformer::{Attention, BlockNorm, Misfit, Placement, Position, Transformer};
 pub use update::{Clip, Clipping, Skip};
 pub use value::{Exact, Number, Value};
@@ -197,7 +197,7 @@ impl Trial {
     /// The cell of the column `task`: the kind of the task, or that a program or a bundle has its
     /// own.
     pub fn task_name(&self) -> &'static str {
-        match (&self.given, &self.task.bundle) {
+        match (&self.given, self.task.bundle()) {
             (Some(_), _) => "program",
             (None, Some(_)) => "bundle",
             (None, None) => self.task.kind.name(),

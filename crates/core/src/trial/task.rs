@@ -16,34 +16,37 @@ pub struct Task {
     pub samples: usize,
     /// The standard deviation of random inputs. It is 1 where the task has none.
     pub input_std: f64,
-    /// The file of a `csv` task.
-    pub csv: Option<CsvFile>,
-    /// The file of an `arrays` task.
-    pub arrays: Option<Box<ArraysFile>>,
-    /// The file of a `text` task. Without one it is the text that is built in.
-    pub text: Option<Box<TextFile>>,
+    pub source: Source,
+}
+
+/// Where the samples of a task come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Source {
+    /// They are drawn from the seed of the data, or they are built in.
+    BuiltIn,
+    Csv(Box<CsvFile>),
+    Arrays(Box<ArraysFile>),
+    Text(Box<TextFile>),
     /// The bundle that is trained, which has its own data and loss.
-    pub bundle: Option<Box<BundleFile>>,
+    Bundle(Box<BundleFile>),
 }
 
 impl Task {
     /// The task that a bundle is: its data, its loss and its samples are its own.
     pub fn of_bundle(bundle: BundleFile, samples: usize) -> Task {
-        Task { samples, bundle: Some(Box::new(bundle)), ..Task::none() }
+        Task { samples, source: Source::Bundle(Box::new(bundle)), ..Task::none() }
     }
 
     /// What stands in place of a task in trials that have none of blowup's.
     pub fn none() -> Task {
-        Task {
-            kind: TaskKind::Scalar,
-            inputs: 1,
-            outputs: 1,
-            samples: 1,
-            input_std: 1.0,
-            csv: None,
-            arrays: None,
-            text: None,
-            bundle: None,
+        Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, source: Source::BuiltIn }
+    }
+
+    /// The bundle that is trained, if it is one.
+    pub fn bundle(&self) -> Option<&BundleFile> {
+        match &self.source {
+            Source::Bundle(file) => Some(file),
+            Source::BuiltIn | Source::Csv(_) | Source::Arrays(_) | Source::Text(_) => None,
         }
     }
 
@@ -161,8 +164,7 @@ impl Eq for Task {}
 impl Hash for Task {
     fn hash<H: Hasher>(&self, to: &mut H) {
         // Tasks that differ in `input_std` alone may share a hash.
-        (self.kind, self.inputs, self.outputs, self.samples, &self.csv, &self.arrays, &self.text, &self.bundle)
-            .hash(to);
+        (self.kind, self.inputs, self.outputs, self.samples, &self.source).hash(to);
     }
 }
 
@@ -219,14 +221,20 @@ pub struct BundleFile {
     pub path: String,
     /// The SHA-256 of its bytes, hexadecimal.
     pub sha256: String,
+    pub size: BundleSize,
+    /// The names of the parameters that the axis `init` is for, in the order of the bundle. The
+    /// others start as they are stored.
+    pub initialized: Vec<String>,
+}
+
+/// How large a bundle is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BundleSize {
     /// The trained numbers of a lane.
     pub parameters: u64,
     /// The bytes of the data and of the initial weights of all seeds.
     pub bytes: u64,
     pub step: StepSize,
-    /// The names of the parameters that the axis `init` is for, in the order of the bundle. The
-    /// others start as they are stored.
-    pub initialized: Vec<String>,
 }
 
 /// How large a step of a bundle is, for one lane.

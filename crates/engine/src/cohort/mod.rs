@@ -154,7 +154,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let active: Vec<ActiveLane> =
             siblings(shape, lanes).into_iter().map(|trials| ActiveLane::new(trials, lanes)).collect();
         let all: Vec<Lane> = active.iter().map(|lane| *lane.settings(lanes)).collect();
-        let (subject, weights): (Box<dyn Subject>, Weights) = match &shape.task.bundle {
+        let (subject, weights): (Box<dyn Subject>, Weights) = match shape.task.bundle() {
             Some(file) => {
                 let (subject, weights) = StepGraph::new(shape, file, &all)?;
                 (Box::new(subject), weights)
