@@ -1,6 +1,6 @@
 //! The arguments of `blowup map` and their help.
 
-use super::value::at_least_one;
+use super::value::{ShardArg, at_least_one};
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -18,6 +18,10 @@ The same command again resumes. Its results go to results/<name>/ or, with a zoo
 it for each frame: map.png (a pixel for each), map-axes.png and .svg, map.csv or, above a million
 pixels, .npy arrays, manifest.toml (counts, dimension of the edge), pixels.log (what was trained).
 
+A shard is trained into a folder of its own below that of the results, shard-I-of-N. The command
+without --shard then takes the pixels of all shards that are there, trains what is missing and draws
+the map: the same bytes as of a map in one piece.
+
 Exit status: 0 drawn, 1 drawn with lost pixels, 2 could not run, 130 interrupted.";
 
 #[derive(Debug, Args)]
@@ -31,6 +35,9 @@ pub struct MapArgs {
     /// Worker processes, one thread each [default: one per core, fewer if memory is short]
     #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>)]
     pub workers: Option<NonZeroUsize>,
+    /// Train one part of N, which has the rows of a band: I/N, slurm, slurm/N or kubernetes/N
+    #[arg(long, value_name = "SHARD")]
+    pub shard: Option<ShardArg>,
     /// Print the pixels and the predicted work, and touch nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -4,6 +4,7 @@
 use super::{files, picture};
 use blowup_core::failure::Failure;
 use blowup_core::map::kept;
+use blowup_core::plan::Shard;
 use blowup_core::spec::Frame;
 use blowup_core::store::{Folder, Lock, Status};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct MapManifest {
     /// The layout of the files of a map.
     pub map_format: u32,
     pub status: Status,
+    /// The part of the map that this folder holds. It is `None` for a whole map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// A hash of what the pixels are, and of which of them are trained.
     pub map: String,
     pub blowup: String,
@@ -81,14 +85,14 @@ impl Place {
     /// # Errors
     /// If the folder cannot be used, if another process holds it, or if something else than this
     /// map lies there.
-    pub fn open(dir: &Path, frame: &Frame) -> Result<Place, Failure> {
+    pub fn open(dir: &Path, frame: &Frame, shard: Option<Shard>) -> Result<Place, Failure> {
         if dir.exists() && !dir.is_dir() {
             return Err(Failure::new(format!("`{}` is not a folder", dir.display())).hint("name another with `--out`"));
         }
         fs::create_dir_all(dir).map_err(|error| Failure::io("make the folder", dir, &error))?;
         let folder = Folder::open(dir).map_err(|error| Failure::io("open the folder", dir, &error))?;
         let lock = Lock::take(&folder)?;
-        let opened = before(&folder, frame);
+        let opened = before(&folder, frame, shard);
         if opened.is_err() {
             lock.unmake();
         }
@@ -108,11 +112,13 @@ impl Place {
 }
 
 /// The manifest of this map that lies in the folder, if there is one.
-fn before(folder: &Folder, frame: &Frame) -> Result<Option<MapManifest>, Failure> {
+pub fn before(folder: &Folder, frame: &Frame, shard: Option<Shard>) -> Result<Option<MapManifest>, Failure> {
     let dir = folder.path().display();
     let other = |text: String| Failure::new(text).hint("name another folder with `--out`");
     let Some(text) = folder.text(MANIFEST)? else {
-        let ours = [SPEC, kept::FILE].into_iter().chain(files::NAMES).chain(picture::NAMES);
+        // A map that ended before it began has left a file without pixels.
+        let began = folder.length(kept::FILE).is_some_and(|bytes| bytes > 0).then_some(kept::FILE);
+        let ours = began.into_iter().chain([SPEC]).chain(files::NAMES).chain(picture::NAMES);
         return match ours.chain(["runs.csv"]).find(|name| folder.has(name)) {
             Some(name) => Err(other(format!("`{dir}` has a `{name}` that no map of this folder wrote"))),
             None => Ok(None),
@@ -127,7 +133,11 @@ fn before(folder: &Folder, frame: &Frame) -> Result<Option<MapManifest>, Failure
     if manifest.map != identity(frame) {
         return Err(other(format!("`{dir}` holds another map: other axes, windows, pixels, trials or refinement")));
     }
-    Ok(Some(manifest))
+    match manifest.shard {
+        there if there == shard => Ok(Some(manifest)),
+        Some(there) => Err(other(format!("`{dir}` holds shard {there} of this map"))),
+        None => Err(other(format!("`{dir}` holds the whole map"))),
+    }
 }
 
 /// A hash of what a map is: the trials at its corners, how the values between them are spaced, what
@@ -148,7 +158,14 @@ pub fn identity(frame: &Frame) -> String {
 
 impl MapManifest {
     /// The manifest of a frame that begins now, with what an earlier run left.
-    pub fn new(frame: &Frame, before: Option<&MapManifest>, workers: usize, spec: Option<String>, now: String) -> Self {
+    pub fn new(
+        frame: &Frame,
+        shard: Option<Shard>,
+        before: Option<&MapManifest>,
+        workers: usize,
+        spec: Option<String>,
+        now: String,
+    ) -> Self {
         let named = |side: blowup_core::spec::map::Side| {
             let [first, last] = side.window.ends();
             let axis = side.axis.name().to_owned();
@@ -157,6 +174,7 @@ impl MapManifest {
         MapManifest {
             map_format: FORMAT,
             status: Status::Running,
+            shard,
             map: identity(frame),
             blowup: env!("CARGO_PKG_VERSION").to_owned(),
             fingerprint: before.map_or_else(String::new, |before| before.fingerprint.clone()),

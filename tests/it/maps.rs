@@ -174,6 +174,13 @@ fn mistakes_in_a_map_have_their_place_and_a_way_out() {
         assert!(error.contains(expected), "{to}\n{error}");
     };
     check("resolution = 8\n", "", "7:1\n");
+    // A map that cannot be read says so once, and not that its block has no learning rate.
+    for (from, to) in [("[map]", "[[map]]"), ("axis = \"lr\"", "axis = \"lrr\""), ("log = [1e-2, 1e3]", "log = [0, 1]")]
+    {
+        let error = contract::try_parse(&spec("8", "").replace(from, to)).expect_err(to);
+        assert_eq!(error.matches("error: ").count(), 1, "{to}\n{error}");
+        assert!(!error.contains("points"), "{to}\n{error}");
+    }
     check("resolution = 8", "resolution = 4097", "10:14\n");
     check("resolution = 8", "resolution = [8, 1]", "neither an integer from 2 to 4096 nor a pair");
     check("axis = \"lr\"", "axis = \"learning_rate\"", "did you mean `lr`?");
@@ -264,6 +271,72 @@ fn a_refined_map_trains_a_part_and_marks_the_rest() {
     assert!((36..1000).contains(&trained) && wrong <= 8, "{trained} trained, {wrong} wrong");
     let manifest = place.read("refined/manifest.toml");
     assert!(manifest.contains("status = \"complete\"") && manifest.contains(&format!("trained = {trained}\n")));
+}
+
+#[test]
+fn shards_make_the_same_map_as_one_piece() {
+    let zoom = "refine = true\nmargin = 1\nzoom = { centre = [10.0, 0.5], factor = 4, frames = 2 }";
+    for (more, frames) in [("", &["."][..]), (zoom, &["frame-00", "frame-01"])] {
+        let text = spec("[30, 36]", more);
+        let place = Place::new(&text);
+        place.ok("map t.toml --out one --quiet");
+        for shard in ["2/3", "1/3", "3/3"] {
+            let said = place.ok(&format!("map t.toml --out m --quiet --shard {shard}"));
+            assert!(said.contains(&format!("shard {shard}; without `--shard`")), "{said}");
+            assert!(said.contains(" of 360 trained"), "{said}");
+        }
+        assert!(!place.path("m").join(frames[0]).join("map.csv").exists());
+        let same = |dir: &str| {
+            for (file, frame) in
+                ["map.csv", "map.png", "map-axes.svg"].iter().flat_map(|f| frames.iter().map(move |g| (f, g)))
+            {
+                let bytes = |dir: &str| std::fs::read(place.path(dir).join(frame).join(file)).unwrap();
+                assert!(bytes("one") == bytes(dir), "{dir}/{frame}/{file}");
+            }
+        };
+        // Every trial would take its worker down, so nothing is trained: it comes from the shards.
+        let spec = contract::parse(&text);
+        let ids: Vec<String> = (0..spec.map.unwrap().frames())
+            .flat_map(|frame| spec.frame(frame).unwrap().grid().all_at(0..30 * 36))
+            .map(|trial| trial.id().to_string())
+            .collect();
+        let draw = || {
+            let output = place.command("map t.toml --out m").env("BLOWUP_TEST_ABORT", ids.join(",")).output().unwrap();
+            assert!(output.status.success(), "{}", stderr(&output));
+        };
+        draw();
+        same("m");
+        // From then on the map needs them no more.
+        for (shard, kept) in [(1, "first"), (2, "second"), (3, "third")] {
+            std::fs::rename(place.path(&format!("m/shard-{shard}-of-3")), place.path(kept)).unwrap();
+        }
+        draw();
+        same("m");
+        // Of a shard that is missing the pixels are trained.
+        std::fs::create_dir(place.path("part")).unwrap();
+        std::fs::rename(place.path("second"), place.path("part/shard-2-of-3")).unwrap();
+        let said = stderr(&place.command("map t.toml --out part").output().unwrap());
+        assert!(said.contains(" taken from `part/shard-2-of-3"), "{said}");
+        same("part");
+        // What is no such shard is refused.
+        std::fs::rename(place.path("first"), place.path("part/shard-3-of-3")).unwrap();
+        assert!(place.refused("map t.toml --out part").contains("holds shard 1/3 of this map"));
+    }
+}
+
+#[test]
+fn a_shard_is_a_band_of_rows_and_is_drawn_once_at_a_time() {
+    let place = Place::new(&spec("[4, 3]", ""));
+    assert!(place.refused("map t.toml --shard 1/4").contains("a shard has whole rows of the map, which has 3"));
+    let planned = place.ok("map t.toml --shard 2/3 --dry-run");
+    assert!(planned.contains("map       4 x 3 pixels"), "{planned}");
+    let mut child = place.held("map t.toml --out m --shard 1/3 --workers 1", 1).spawn().unwrap();
+    wait_for("the shard", || place.path("m/shard-1-of-3/manifest.toml").exists());
+    assert!(place.refused("map t.toml --out m").contains("is being drawn"));
+    place.go();
+    assert!(child.wait().unwrap().success());
+    place.ok("map t.toml --out m --quiet");
+    assert!(place.refused("map t.toml --out m/shard-1-of-3").contains("holds shard 1/3 of this map"));
 }
 
 #[test]

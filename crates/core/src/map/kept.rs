@@ -35,7 +35,11 @@ impl Kept {
     pub fn open(folder: &Folder, found: &mut dyn FnMut(u32, Reading)) -> Result<Kept, Failure> {
         let wrong = |error: io::Error| Failure::io("read", &folder.name(FILE), &error);
         let mut file = folder.append(FILE).map_err(wrong)?;
-        let whole = read(&mut file, found).map_err(wrong)?;
+        let mut all = |pixels: Vec<(u32, Reading)>| {
+            pixels.into_iter().for_each(|(pixel, reading)| found(pixel, reading));
+            Ok(())
+        };
+        let whole = read(folder, &mut file, &mut all)?;
         let length = file.metadata().map_err(wrong)?.len();
         if whole < length {
             tracing::warn!(
@@ -46,6 +50,22 @@ impl Kept {
             file.set_len(whole).map_err(wrong)?;
         }
         Ok(Kept { file, folder: folder.clone() })
+    }
+
+    /// Appends the pixels that are kept in another folder and for which `is_new` holds. Nothing in
+    /// that folder changes. Returns how many there are.
+    ///
+    /// # Errors
+    /// If that file cannot be read, or this one cannot be written.
+    pub fn take(&mut self, from: &Folder, is_new: &mut dyn FnMut(u32, Reading) -> bool) -> Result<u64, Failure> {
+        let Some(mut file) = from.read_if_there(FILE)? else { return Ok(0) };
+        let mut taken = 0;
+        read(from, &mut file, &mut |mut pixels| {
+            pixels.retain(|(pixel, reading)| is_new(*pixel, *reading));
+            taken += pixels.len() as u64;
+            self.append(&pixels)
+        })?;
+        Ok(taken)
     }
 
     /// Appends pixels that were trained.
@@ -69,16 +89,21 @@ impl Kept {
     }
 }
 
-/// Reads the blocks, as far as they are whole, and returns the bytes that they take.
-fn read(file: &mut File, found: &mut dyn FnMut(u32, Reading)) -> io::Result<u64> {
-    file.seek(SeekFrom::Start(0))?;
+/// What is done with the pixels of a block.
+type Found<'a> = &'a mut dyn FnMut(Vec<(u32, Reading)>) -> Result<(), Failure>;
+
+/// Reads the blocks of the file of this folder, as far as they are whole, and returns the bytes
+/// that they take.
+fn read(folder: &Folder, file: &mut File, found: Found) -> Result<u64, Failure> {
+    let wrong = |error: io::Error| Failure::io("read", &folder.name(FILE), &error);
+    file.seek(SeekFrom::Start(0)).map_err(wrong)?;
     let mut from = io::BufReader::with_capacity(1 << 16, file);
     let mut whole = 0;
     let (mut head, mut body) = ([0; HEAD], Vec::new());
     loop {
         match from.read_exact(&mut head) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(whole),
-            read => read?,
+            read => read.map_err(wrong)?,
         }
         let [a, b, c, d, e, f, g, h] = head;
         let (count, sum) = (u32::from_le_bytes([a, b, c, d]) as usize, u32::from_le_bytes([e, f, g, h]));
@@ -87,12 +112,14 @@ fn read(file: &mut File, found: &mut dyn FnMut(u32, Reading)) -> io::Result<u64>
         }
         body.clear();
         let bytes = count * PIXEL;
-        if (&mut from).take(bytes as u64).read_to_end(&mut body)? < bytes || crc32fast::hash(&body) != sum {
+        if (&mut from).take(bytes as u64).read_to_end(&mut body).map_err(wrong)? < bytes
+            || crc32fast::hash(&body) != sum
+        {
             return Ok(whole);
         }
         let pixels: Option<Vec<(u32, Reading)>> = body.chunks_exact(PIXEL).map(pixel).collect();
         let Some(pixels) = pixels else { return Ok(whole) };
-        pixels.into_iter().for_each(|(pixel, reading)| found(pixel, reading));
+        found(pixels)?;
         whole += (HEAD + bytes) as u64;
     }
 }
@@ -190,6 +217,16 @@ mod tests {
         kept.append(&second).unwrap();
         drop(kept);
         assert_eq!(reopened(&folder).len(), 2 + second.len());
+        // Another folder takes what it has not, from whole blocks alone, and damages nothing.
+        let other = self::folder("other");
+        let torn = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &torn[..torn.len() - 1]).unwrap();
+        let mut kept = Kept::open(&other, &mut |_, _| panic!("the file is new")).unwrap();
+        assert_eq!(kept.take(&folder, &mut |pixel, _| pixel != 3).unwrap(), 1);
+        drop(kept);
+        assert_eq!(reopened(&other), first[1..]);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), torn.len() as u64 - 1);
+        std::fs::remove_dir_all(other.path()).unwrap();
         std::fs::remove_dir_all(folder.path()).unwrap();
     }
 }

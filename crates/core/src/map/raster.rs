@@ -2,6 +2,7 @@
 //! `j * width + i` stands at x number `i` and y number `j`.
 
 use super::{PixelVerdict, Reading};
+use std::ops::Range;
 
 /// Where the verdict on a pixel comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +82,8 @@ impl Raster {
         self.known[pixel].map(|(verdict, _)| verdict)
     }
 
-    /// How many pixels are known from this source.
-    pub fn count(&self, source: Source) -> u64 {
-        self.known.iter().flatten().filter(|(_, from)| *from == source).count() as u64
+    /// How many of these pixels are known from this source.
+    pub fn count(&self, pixels: &Range<usize>, source: Source) -> u64 {
+        self.known[pixels.clone()].iter().flatten().filter(|(_, from)| *from == source).count() as u64
     }
 }

@@ -4,17 +4,33 @@
 //! The lattice of spacing s has the pixels whose numbers along both axes are multiples of s, or the
 //! last ones. Which pixels of the next lattice are trained follows from the verdicts on the lattice
 //! before it and from the margin, so never from the order in which trials end.
+//!
+//! A part of a map, which is some rows of it, is refined alone: beyond its rows it knows as much of
+//! each lattice as its own pixels depend on ([`reach`]). So each part trains pixels that the whole
+//! map trains too, and all parts together train all of those.
 
 use super::raster::{Raster, Source};
 use super::{PixelVerdict, Reading};
+use std::ops::Range;
 
 /// The spacing of the first lattice.
 pub const COARSE: usize = 8;
 
-/// The pixel numbers of the first lattice, row by row.
-pub fn coarse(width: usize, height: usize) -> Vec<u32> {
+/// The pixel numbers of the first lattice in these rows of a map, row by row.
+pub fn coarse(width: usize, height: usize, rows: &Range<usize>) -> Vec<u32> {
     let columns = lattice(width, COARSE);
-    lattice(height, COARSE).iter().flat_map(|j| columns.iter().map(move |i| (j * width + i) as u32)).collect()
+    let lattice = lattice(height, COARSE);
+    let reached = lattice.iter().filter(|j| rows.contains(j));
+    reached.flat_map(|j| columns.iter().map(move |i| (j * width + i) as u32)).collect()
+}
+
+/// The rows of a map of `height` rows in which the lattice of `spacing` must be known so that every
+/// pixel of `rows` can be. A pixel depends on those of the next coarser lattice within `margin` of
+/// its spacings, and these on others in turn.
+pub fn reach(rows: &Range<usize>, spacing: usize, margin: usize, height: usize) -> Range<usize> {
+    // The sum of the spacings down to 2, each `margin` times.
+    let far = margin * 2 * (spacing - 1);
+    rows.start.saturating_sub(far)..(rows.end + far).min(height)
 }
 
 /// The spacings of the lattices behind which a finer one comes.
@@ -31,15 +47,16 @@ fn lattice(length: usize, spacing: usize) -> Vec<usize> {
     all
 }
 
-/// Goes from the lattice of `spacing`, of which everything is known, to that of half the spacing.
-/// Returns the pixels that are to be trained, row by row, and infers the others.
+/// Goes from the lattice of `spacing`, which is known as far as `rows` reach, to that of half the
+/// spacing. Returns the pixels that are to be trained, row by row, and infers the others.
 ///
 /// A pixel is trained if the known pixels within `margin` spacings of it, along both axes, have
 /// different verdicts, or if one of them was lost.
-pub fn next(raster: &mut Raster, spacing: usize, margin: usize) -> Vec<u32> {
+pub fn next(raster: &mut Raster, spacing: usize, margin: usize, rows: &Range<usize>) -> Vec<u32> {
+    let reached = reach(rows, spacing / 2, margin, raster.height);
     let (columns, rows) = (Along::new(raster.width, spacing), Along::new(raster.height, spacing));
     let mut open = Vec::new();
-    for &j in &lattice(raster.height, spacing / 2) {
+    for &j in lattice(raster.height, spacing / 2).iter().filter(|j| reached.contains(j)) {
         for &i in &lattice(raster.width, spacing / 2) {
             if columns.has(i) && rows.has(j) {
                 continue;
@@ -127,6 +144,17 @@ mod tests {
     /// Refines a map whose verdicts and values are known everywhere. Returns it with the pixels
     /// that were trained, in their order.
     fn refined(width: usize, height: usize, margin: usize, at: &dyn Fn(usize, usize) -> Reading) -> (Raster, Vec<u32>) {
+        part(width, height, margin, &(0..height), at)
+    }
+
+    /// Refines these rows of it.
+    fn part(
+        width: usize,
+        height: usize,
+        margin: usize,
+        rows: &Range<usize>,
+        at: &dyn Fn(usize, usize) -> Reading,
+    ) -> (Raster, Vec<u32>) {
         let (mut raster, mut all) = (Raster::new(width, height), Vec::new());
         let train = |raster: &mut Raster, pixels: &[u32]| {
             for &pixel in pixels {
@@ -135,11 +163,11 @@ mod tests {
                 raster.put(pixel, at(pixel % width, pixel / width), Source::Trained);
             }
         };
-        let first = coarse(width, height);
+        let first = coarse(width, height, &reach(rows, COARSE, margin, height));
         train(&mut raster, &first);
         all.extend(first);
         for spacing in levels() {
-            let open = next(&mut raster, spacing, margin);
+            let open = next(&mut raster, spacing, margin, rows);
             train(&mut raster, &open);
             all.extend(open);
         }
@@ -179,7 +207,7 @@ mod tests {
             // A plane is what an interpolation along both axes keeps.
             assert!((value - expected).abs() < 1e-12, "{pixel}: {value} and {expected}");
         }
-        assert_eq!(raster.count(Source::Trained), 12);
+        assert_eq!(raster.count(&(0..raster.pixels()), Source::Trained), 12);
     }
 
     #[test]
@@ -190,16 +218,39 @@ mod tests {
     }
 
     #[test]
+    fn parts_know_their_rows_as_the_whole_does_and_train_what_it_trains() {
+        let at = |i: usize, j: usize| {
+            let far = (i as f64 - 20.0).hypot(j as f64 - 60.0);
+            reading((far + 6.0 * (i as f64 / 5.0).sin()) as usize % 50 < 27, far)
+        };
+        for (width, height, margin, parts) in [(40, 131, 1, 4), (40, 131, 2, 5), (33, 64, 3, 3), (9, 12, 1, 12)] {
+            let (whole, trained) = refined(width, height, margin, &at);
+            let mut of_parts = std::collections::BTreeSet::new();
+            for number in 0..parts {
+                let rows = height * number / parts..height * (number + 1) / parts;
+                let (raster, trained) = part(width, height, margin, &rows, &at);
+                of_parts.extend(trained);
+                for pixel in rows.start * width..rows.end * width {
+                    assert_eq!(raster.get(pixel), whole.get(pixel), "{width} x {height}, {rows:?}: {pixel}");
+                    assert!(whole.get(pixel).is_some());
+                }
+            }
+            assert!(of_parts.len() < width * height || height < 20, "nothing was inferred");
+            assert_eq!(of_parts, trained.into_iter().collect());
+        }
+    }
+
+    #[test]
     fn around_a_lost_pixel_everything_is_trained() {
         let without = |lost: Option<u32>| {
             let mut raster = Raster::new(17, 17);
-            for pixel in coarse(17, 17).into_iter().filter(|pixel| Some(*pixel) != lost) {
+            for pixel in coarse(17, 17, &(0..17)).into_iter().filter(|pixel| Some(*pixel) != lost) {
                 raster.put(pixel as usize, reading(true, 0.0), Source::Trained);
             }
             raster
         };
         let (mut raster, mut lossy) = (without(None), without(Some(8 * 17 + 8)));
-        assert!(next(&mut raster, 8, 1).is_empty());
-        assert_eq!(next(&mut lossy, 8, 1).len(), 5 * 5 - 9);
+        assert!(next(&mut raster, 8, 1, &(0..17)).is_empty());
+        assert_eq!(next(&mut lossy, 8, 1, &(0..17)).len(), 5 * 5 - 9);
     }
 }

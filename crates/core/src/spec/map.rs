@@ -102,6 +102,9 @@ const EXAMPLE: &str = "for example x = { axis = \"lr\", log = [1e-3, 1e3] }";
 pub fn read(node: &Node, known: &AxisSet, problems: &mut Problems) -> Option<MapDraft> {
     let before = problems.len();
     let entries = table("map", node, &key::names(&key::MAP), problems);
+    if problems.len() > before && entries.is_empty() {
+        return None;
+    }
     let find = |name: &str| entries.iter().find(|entry| entry.key == name);
     for key in key::MAP.iter().filter(|key| key.required && find(key.name).is_none()) {
         problems.add(&node.span, format!("[map] has no `{}`", key.name), EXAMPLE);
@@ -223,7 +226,7 @@ fn window(entry: &Entry, known: &AxisSet, problems: &mut Problems) -> Option<(Si
         return None;
     };
     let axis = problems.keep(&named.value.span, numeric(&named.value.raw, known))?;
-    let (first, last) = problems.keep(&ends.value.span, range::pair(axis, &ends.key, &ends.value.raw))?;
+    let (first, last) = problems.keep(&ends.value.span, range::pair(axis, &ends.key, &ends.value.raw, EXAMPLE))?;
     if first >= last {
         problems.add(&ends.value.span, "the window ends before it begins", "write the smaller end first");
         return None;

@@ -284,7 +284,12 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
         edge.map_or_else(Default::default, |node| edge::drafts(node, &mut reader, &record, problems));
     drafts.extend(searched);
     draft::missing(&drafts, known, problems);
+    let was_read = mapped.as_ref().is_none_or(Option::is_some);
     let map = mapped.and_then(|draft| map::enter(draft, entries, &mut drafts, base, known, problems));
+    if !was_read {
+        // The block lacks the axes of a map that could not be read, which is no mistake of its own.
+        return None;
+    }
     if known.of_program {
         of_program(entries, &drafts, &plans, (&record, recorded), problems);
         if !problems.is_empty() {

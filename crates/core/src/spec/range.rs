@@ -109,7 +109,7 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, known: &AxisSet, proble
         };
         match entry.key.as_str() {
             "log" | "linear" if ends.is_some() => keep(Mistake::new("a range is either `log` or `linear`", HINT)),
-            "log" | "linear" => match pair(axis, &entry.key, &entry.value.raw) {
+            "log" | "linear" => match pair(axis, &entry.key, &entry.value.raw, HINT) {
                 Ok((first, last)) => ends = Some((entry.key == "log", first, last)),
                 Err(mistake) => keep(mistake),
             },
@@ -143,15 +143,15 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, known: &AxisSet, proble
     Some(Divided { range: Progression { log, first, last, points }, per })
 }
 
-/// Reads the two ends of a range of an axis.
-pub fn pair(axis: &Axis, key: &str, raw: &Raw) -> Result<(f64, f64), Mistake> {
-    let wrong = || Mistake::new(format!("`{key}` needs its two ends, finite numbers"), HINT);
+/// Reads the two ends of a range of an axis. `hint` shows how they are written.
+pub fn pair(axis: &Axis, key: &str, raw: &Raw, hint: &str) -> Result<(f64, f64), Mistake> {
+    let wrong = || Mistake::new(format!("`{key}` needs its two ends, finite numbers"), hint);
     let Raw::List(items) = raw else { return Err(wrong()) };
     let [first, last] = &items[..] else { return Err(wrong()) };
     let end = |node: &Node| node.raw.number().filter(|x| x.is_finite()).ok_or_else(wrong);
     let (first, last) = (end(first)? + 0.0, end(last)? + 0.0);
     if key == "log" && (first <= 0.0 || last <= 0.0) {
-        return Err(Mistake::new("the ends of a `log` range must be above 0", HINT));
+        return Err(Mistake::new("the ends of a `log` range must be above 0", hint));
     }
     for end in [first, last] {
         let value = match axis.kind {
