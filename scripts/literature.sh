@@ -12,6 +12,8 @@ rm -rf "$out"
 mkdir -p "$out"
 for spec in experiments/literature/*.toml; do
     name=$(basename "$spec" .toml)
+    # Maps have no expectations: docs/fractal.md has their numbers.
+    case $name in fractal-*) continue ;; esac
     start=$(date +%s)
     if "$blowup" sweep "$spec" --out "$out/$name" --quiet > "$out/$name.log" 2>&1; then
         "$blowup" check "$out/$name" --junit "$out/$name/junit.xml" >> "$out/$name.log" 2>&1

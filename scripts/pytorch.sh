@@ -42,4 +42,5 @@ twins="$scratch/twins"
 python tests/pytorch/twins.py export "$scratch/traces/trials" "$twins"
 target/release/blowup sweep "$twins/spec.toml" --out "$twins/run" --quiet > "$scratch/out" || { cat "$scratch/out"; exit 1; }
 python tests/pytorch/twins.py compare "$scratch/traces/trials" "$twins" "$twins/run" || status=1
+python tests/pytorch/maps.py target/release/blowup "$scratch/maps" || status=1
 exit $status

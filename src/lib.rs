@@ -10,6 +10,7 @@
 pub mod cli;
 pub mod command;
 
+pub mod map;
 pub mod merge;
 pub mod program;
 pub mod sweep;

@@ -38,8 +38,6 @@ fn answer(error: clap::Error) -> Result<Exit, Failure> {
 }
 
 fn run(command: Command) -> Result<Exit, Failure> {
-    let later =
-        |name: &str| Err(Failure::new(format!("`{name}` is not built yet")).hint("`blowup --help` lists what is"));
     match command {
         Command::Sweep(args) => command::sweep::run(&args),
         Command::Check(args) => command::check::run(&args),
@@ -55,6 +53,6 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Demo => command::demo::run(),
         Command::Completions(args) => command::completions::run(&args),
         Command::Man(args) => command::man::run(&args),
-        Command::Map(_) => later("map"),
+        Command::Map(args) => command::map::run(&args),
     }
 }

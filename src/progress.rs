@@ -16,6 +16,8 @@ const FIRST: Duration = Duration::from_secs(10);
 pub struct Progress {
     how: ProgressMode,
     started: Instant,
+    /// What is counted: `trial` or `pixel`.
+    what: &'static str,
     trials: u64,
     counts: Counts,
     /// What stands beside the counts.
@@ -38,8 +40,10 @@ enum ProgressMode {
 }
 
 impl Progress {
-    /// Starts to show a sweep that trains this many trials. With `quiet` it shows nothing.
-    pub fn start(trials: u64, plan: &Plan, workers: usize, quiet: bool) -> Progress {
+    /// Starts to show the training of this many trials, which are called `what`. `work` has the
+    /// seconds that are predicted for it on one core, and on all workers. With `quiet` it shows
+    /// nothing.
+    pub fn start(what: &'static str, trials: u64, (work, predicted): (f64, f64), quiet: bool) -> Progress {
         let how = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => ProgressMode::Quiet,
             (false, true) => ProgressMode::Bar,
@@ -54,10 +58,10 @@ impl Progress {
         // If no thread can be started, this thread writes.
         let _ = stderr::detach(bar);
         let next = if how == ProgressMode::Bar { Duration::ZERO } else { FIRST };
-        let (work, predicted) = (plan.seconds(), plan.seconds_on(workers));
         Progress {
             how,
             started: Instant::now(),
+            what,
             trials,
             counts: Counts::default(),
             note: String::new(),
@@ -97,6 +101,12 @@ impl Progress {
         self.work_done += seconds;
     }
 
+    /// Counts a trial that need not be trained.
+    pub fn skip(&mut self, seconds: f64) {
+        self.counts.trials += 1;
+        self.work_done += seconds;
+    }
+
     /// Updates the bar, or writes a line, if one is due. The pool calls this several times a
     /// second.
     pub fn tick(&mut self) {
@@ -111,10 +121,10 @@ impl Progress {
             }
             ProgressMode::Lines => {
                 self.next = passed + pause(passed);
-                let Progress { counts: all, trials, .. } = &*self;
+                let Progress { counts: all, trials, what, .. } = &*self;
                 let seconds = passed.as_secs();
                 let (left, noted) = (self.left(), self.noted());
-                let text = format!("{}/{trials} trials after {seconds} s: {}{left}{noted}", all.trials, counts(all));
+                let text = format!("{}/{trials} {what}s after {seconds} s: {}{left}{noted}", all.trials, counts(all));
                 to_stderr(&text);
             }
             ProgressMode::Quiet => {}
@@ -122,14 +132,14 @@ impl Progress {
     }
 
     /// Removes the bar, and writes the last line where there is none.
-    pub fn finish(self, interrupted: bool) {
+    pub fn finish(&self, interrupted: bool) {
         stderr::clear();
         if self.how == ProgressMode::Lines {
             let end = if interrupted { "interrupted after" } else { "done in" };
             let seconds = self.started.elapsed().as_secs_f64();
-            let Progress { counts: all, trials, .. } = &self;
+            let Progress { counts: all, trials, what, .. } = self;
             let noted = self.noted();
-            to_stderr(&format!("{}/{trials} trials {end} {seconds:.1} s: {}{noted}", all.trials, counts(all)));
+            to_stderr(&format!("{}/{trials} {what}s {end} {seconds:.1} s: {}{noted}", all.trials, counts(all)));
         }
     }
 

@@ -45,6 +45,12 @@ def goals(results):
         if figures.get("built in"):
             measured = median(figures["blowup"]) / median(figures["built in"])
             goal(f"a model of one's own, {name}, blowup / built in", measured, "<=", 1.3)
+    for size, part in results.get("maps", {}).items():
+        published = [median(values) for name, values in part["seconds"].items() if "whole picture" in name]
+        for name, figure in (("blowup, every pixel", 10), ("blowup, refined", 40)):
+            measured = published[0] / median(part["seconds"][name]) if published else None
+            goal(f"map, {size} x {size}, JAX as published / {name}", measured, ">=", figure, "{:.1f}x")
+        goal(f"map, {size} x {size}, wrong pixels when refined", part["wrong"], "<=", 0.005, "{:.2%}")
     if "overhead" in results:
         part = results["overhead"]
         best = max((n, name) for name, n in part["trials"].items() if name.startswith("blowup"))[1]

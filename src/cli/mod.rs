@@ -5,14 +5,15 @@
     reason = "these comments are what `--help` prints, as it stands"
 )]
 
+mod map;
 mod value;
 
+pub use map::MapArgs;
 pub use value::{ExportFormat, ShardArg};
 
 use blowup_core::device::Device;
 use blowup_core::limits::{self, Bytes};
 use clap::{Args, Parser, Subcommand};
-use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use value::{at_least_one, at_least_two, whole};
@@ -26,6 +27,7 @@ Examples:
   blowup plot results/grid                         figures: where it blows up, how fast
   blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
   blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
+  blowup map experiments/literature/fractal-tanh.toml   a picture of where training fails
   blowup read runs/ --out results/logs             logs that exist already: the same verdicts
   blowup schema > blowup.schema.json               for an editor that completes and checks specs
   blowup demo                                      a first look: a small sweep and its report
@@ -73,6 +75,8 @@ pub enum Command {
     /// Print the JSON Schema of a spec, by which an editor completes and checks it
     #[command(after_help = SCHEMA_HELP)]
     Schema,
+    /// Draw where training fails over two axes, a trial for each pixel
+    Map(MapArgs),
     /// Write the result files as Parquet or JSON lines, with types
     Export(ExportArgs),
     /// Sweep a small grid into a new folder, as a first look; it needs no file
@@ -83,8 +87,6 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Write the manual pages of blowup and of its commands into a folder
     Man(ManArgs),
-    #[command(hide = true)]
-    Map(UnbuiltArgs),
 }
 
 const SWEEP_HELP: &str = "\
@@ -466,11 +468,4 @@ pub struct ManArgs {
     /// The folder, which is made if it is not there
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
-}
-
-/// The arguments of a subcommand that is not built yet. They are accepted and ignored.
-#[derive(Debug, Args)]
-pub struct UnbuiltArgs {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub rest: Vec<OsString>,
 }

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod demo;
 pub mod export;
 pub mod man;
+pub mod map;
 pub mod merge;
 pub mod plot;
 pub mod read;

@@ -114,7 +114,13 @@ fn train(trial: &Trial, record: &Record, mut folder: Option<&mut TraceFolder>, d
             Some(Report::Untrained { message, bug: false }) => return Err(failed(&message)),
             Some(Report::Untrained { message, bug: true }) => return Err(failed(&message).hint(REPORT_IT)),
             Some(Report::Unable { what, hint }) => return Err(Failure::new(what).hint(hint)),
-            Some(Report::Rows { .. } | Report::Done { .. } | Report::Failed { .. } | Report::Bug { .. }) => {
+            Some(
+                Report::Rows { .. }
+                | Report::Pixels { .. }
+                | Report::Done { .. }
+                | Report::Failed { .. }
+                | Report::Bug { .. },
+            ) => {
                 return Err(failed("its worker speaks of something else"));
             }
             None => return Err(failed("its worker died")),

@@ -31,6 +31,10 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     let text = input::spec(&args.spec)?;
     let spec = parse(&text, &args.spec, &args.spec)?;
     spec.warnings.iter().for_each(|warning| progress::to_stderr(&warning.to_string()));
+    if spec.map.is_some() {
+        return Err(Failure::new(format!("`{}` is the spec of a map", args.spec.display()))
+            .hint("`blowup map` draws it; leave [map] out to sweep a grid"));
+    }
     let bundle = spec.data.iter().find(|taken| taken.bundle.is_some());
     if let Some(bundle) = bundle.filter(|_| args.device != Device::Cpu) {
         let message = format!("`{}` is a bundle, which trains on the CPU", excerpt(&bundle.path));

@@ -3,6 +3,7 @@
 
 use super::font;
 use super::palette::{Colour, INK, PAPER};
+use crate::report::columns::base64;
 use blowup_core::failure::xml;
 use std::fmt::Write as _;
 
@@ -31,7 +32,16 @@ pub enum Primitive {
     Rect { area: Area, fill: Option<Colour>, stroke: Option<Colour>, note: Option<String> },
     Line { points: Vec<(f64, f64)>, stroke: Stroke },
     Polygon { points: Vec<(f64, f64)>, fill: Colour },
+    Image { area: Area, pixels: Pixels },
     Text(Text),
+}
+
+/// An image: three bytes for each pixel, red, green and blue, row by row from the top.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pixels {
+    pub width: usize,
+    pub height: usize,
+    pub rgb: Vec<u8>,
 }
 
 /// A rectangle: its upper left corner, its width and its height.
@@ -144,6 +154,11 @@ impl Picture {
         self.shapes.push(Primitive::Polygon { points, fill });
     }
 
+    /// Adds an image, which is stretched over the area.
+    pub fn image(&mut self, area: Area, pixels: Pixels) {
+        self.shapes.push(Primitive::Image { area, pixels });
+    }
+
     pub fn text(&mut self, text: Text) {
         self.shapes.push(Primitive::Text(text));
     }
@@ -191,6 +206,16 @@ impl Primitive {
             }
             Primitive::Polygon { points, fill } => {
                 writeln!(svg, "<polygon points=\"{}\" fill=\"{fill}\"/>", joined(points))
+            }
+            Primitive::Image { area, pixels } => {
+                let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(short);
+                // An image that cannot be encoded has no pixels.
+                let data = base64(&pixels.png().unwrap_or_default());
+                writeln!(
+                    svg,
+                    "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\" \
+                     image-rendering=\"pixelated\" href=\"data:image/png;base64,{data}\"/>"
+                )
             }
             Primitive::Text(text) => {
                 let anchor = match text.anchor {

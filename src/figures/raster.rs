@@ -3,8 +3,10 @@
 
 use super::font;
 use super::palette::{Colour, PAPER};
-use super::picture::{Picture, Primitive, Text};
-use tiny_skia::{FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform};
+use super::picture::{Picture, Pixels, Primitive, Text};
+use tiny_skia::{
+    FillRule, FilterQuality, Paint, Path, PathBuilder, Pixmap, PixmapPaint, Rect, Stroke, StrokeDash, Transform,
+};
 use ttf_parser::OutlineBuilder;
 
 /// How many pixels of the PNG each pixel of the picture has, in each direction.
@@ -27,6 +29,26 @@ impl Picture {
         let mut png = pixels.encode_png().map_err(|error| error.to_string())?;
         png.splice(HEAD..HEAD, chunk(b"tEXt", MARK));
         Ok(png)
+    }
+}
+
+impl Pixels {
+    /// The bytes of a PNG file.
+    ///
+    /// # Errors
+    /// If there are no pixels.
+    pub fn png(&self) -> Result<Vec<u8>, String> {
+        self.pixmap()?.encode_png().map_err(|error| error.to_string())
+    }
+
+    fn pixmap(&self) -> Result<Pixmap, String> {
+        let (width, height) = (self.width as u32, self.height as u32);
+        let mut pixels = Pixmap::new(width, height).ok_or_else(|| format!("an image of {width} x {height} pixels"))?;
+        for (to, from) in pixels.data_mut().chunks_exact_mut(4).zip(self.rgb.chunks_exact(3)) {
+            to[..3].copy_from_slice(from);
+            to[3] = 255;
+        }
+        Ok(pixels)
     }
 }
 
@@ -72,6 +94,15 @@ fn draw(shape: &Primitive, to: &mut Pixmap) {
             if let Some(path) = path(points, true) {
                 to.fill_path(&path, &paint(*fill), FillRule::Winding, scaled, None);
             }
+        }
+        Primitive::Image { area, pixels } => {
+            let Ok(image) = pixels.pixmap() else { return };
+            let (across, down) = (area.width / pixels.width as f64, area.height / pixels.height as f64);
+            let placed = Transform::from_scale(across as f32, down as f32)
+                .post_translate(area.x as f32, area.y as f32)
+                .post_scale(SCALE, SCALE);
+            let paint = PixmapPaint { quality: FilterQuality::Nearest, ..PixmapPaint::default() };
+            to.draw_pixmap(0, 0, image.as_ref(), &paint, placed, None);
         }
         Primitive::Text(text) => write(text, to),
     }

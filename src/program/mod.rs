@@ -8,7 +8,7 @@ mod course;
 mod line;
 
 use blowup_core::child::{Outbox, keep_stdout, listen};
-use blowup_core::protocol::{self, Order, Report};
+use blowup_core::protocol::{self, Order, Report, Wanted};
 use blowup_core::record::Lost;
 use blowup_core::spec::program::Program;
 use blowup_core::trial::Trial;
@@ -81,7 +81,11 @@ pub fn work(launch: &Launch) -> io::Result<()> {
     protocol::send(&mut out, &Report::Hello { version: protocol::VERSION, fingerprint: FINGERPRINT.to_owned() })?;
     for order in listen(end_all) {
         let (chunk, record, trials) = match order? {
-            Order::Train { chunk, record, trials, .. } => (chunk, record, trials),
+            Order::Train { chunk, wanted: Wanted::Rows(record), trials, .. } => (chunk, record, trials),
+            Order::Train { wanted: Wanted::Pixels(_), .. } => {
+                let (what, hint) = ("a program draws no map".to_owned(), "a map is of a built-in net".to_owned());
+                return protocol::send(&mut out, &Report::Unable { what, hint });
+            }
             Order::Replay { .. } => {
                 let message = "a program's trial is not replayed: run the program itself".to_owned();
                 protocol::send(&mut out, &Report::Untrained { message, bug: false })?;

@@ -148,10 +148,9 @@ fn object(properties: Vec<(&str, Json)>, required: &[&str]) -> Json {
     object
 }
 
-/// The properties for these keys, without those that are not built yet.
+/// The properties for these keys.
 fn properties(keys: &'static [Key]) -> Vec<(&'static str, Json)> {
-    let built = keys.iter().filter(|key| !matches!(key.takes, Takes::Later));
-    built.map(|key| (key.name, described(key))).collect()
+    keys.iter().map(|key| (key.name, described(key))).collect()
 }
 
 /// The names of the keys that are required.
@@ -281,8 +280,33 @@ fn takes(takes: Takes) -> Json {
             "patternProperties": { "^[a-z_][a-z0-9_-]*$": { "enum": DeclaredKind::NAMES } },
             "additionalProperties": false,
         }),
-        Takes::Later => json!({ "not": {} }),
+        Takes::Resolution => {
+            let pixels = integer(2, key::MOST_PIXELS as u64);
+            json!({ "anyOf": [pixels, { "type": "array", "items": pixels, "minItems": 2, "maxItems": 2 }] })
+        }
+        Takes::Window => window(),
+        Takes::Place => json!({ "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 2 }),
     }
+}
+
+/// An axis of a map and its window, of which the reader checks that the axis takes its ends.
+fn window() -> Json {
+    let form = |key: &Key| {
+        let mut schema = if let Takes::Divisor = key.takes { json!({ "allOf": [to("divisor")] }) } else { pair(key) };
+        set(&mut schema, "description", key.text);
+        (key.name, schema)
+    };
+    fn pair(key: &Key) -> Json {
+        let mut end = json!({ "type": "number" });
+        if key.name == "log" {
+            set(&mut end, "minimum", 0);
+            set(&mut end, "exclusiveMinimum", true);
+        }
+        json!({ "type": "array", "items": end, "minItems": 2, "maxItems": 2 })
+    }
+    let mut table = object(key::WINDOW.iter().map(form).collect(), &required(&key::WINDOW));
+    set(&mut table, "oneOf", json!([{ "required": ["log"] }, { "required": ["linear"] }]));
+    table
 }
 
 /// An array of tables, at least `least` of them.

@@ -16,7 +16,7 @@ use blowup_core::failure::{Exit, Failure, counted};
 use blowup_core::limits::Limits;
 use blowup_core::output::print;
 use blowup_core::plan::{Pending, Plan, PlanOptions, Planner};
-use blowup_core::protocol::Rows;
+use blowup_core::protocol::{Rows, Wanted};
 use blowup_core::record::{self, Verdict};
 use blowup_core::spec::Spec;
 use blowup_core::spec::filter::Filter;
@@ -99,7 +99,8 @@ impl<'a> Running<'a> {
             return self.finish();
         }
         let trials = plan.trials() as u64;
-        let mut progress = Progress::start(trials, &plan, self.manifest.workers as usize, self.args.quiet);
+        let work = (plan.seconds(), plan.seconds_on(self.manifest.workers as usize));
+        let mut progress = Progress::start("trial", trials, work, self.args.quiet);
         progress.say(&format!(
             "{}: {} to run ({} of {} are done) in {} on {}, into `{}`",
             self.spec.name,
@@ -121,13 +122,13 @@ impl<'a> Running<'a> {
             workers: self.manifest.workers as usize,
             device: self.args.device,
             program: self.spec.program.as_ref().map(|program| Launch::of(program, &self.args.spec)),
-            record: self.spec.record.clone(),
+            wanted: Wanted::Rows(self.spec.record.clone()),
             limits: self.limits,
             max_lost: self.args.max_lost,
         };
         let survey = Rc::clone(&self.survey);
         let (ids, points, later) = (&survey.order[..], &survey.points[..], Vec::new());
-        let pending = Pending { grid: self.spec.grid(), ids, points, later };
+        let pending = Pending::Listed { grid: self.spec.grid(), ids, points, later };
         let ended = pool::run(plan.chunks, pending, options, &mut |news| self.hear(news, &mut progress));
         progress.finish(ended != Ok(Ending::Done));
         match ended {
@@ -179,9 +180,10 @@ impl<'a> Running<'a> {
                     self.rounds.has_ended(*trial);
                 }
             }
+            News::Pixels { .. } => return Err(Failure::new("a worker drew pixels for a sweep, which wants rows")),
             News::Room { more } => self.go_on(more, progress)?,
             News::Tick => progress.tick(),
-            News::Lost { trial, reason, detail, seconds } => {
+            News::Lost { number: _, trial, reason, detail, seconds } => {
                 self.lost += 1;
                 let loss = Loss { lost: reason, limit: self.limits.of(reason) };
                 let row = record::lost_row(trial, reason);

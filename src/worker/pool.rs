@@ -16,11 +16,11 @@ use crate::program::Launch;
 use blowup_core::device::Device;
 use blowup_core::failure::Failure;
 use blowup_core::limits::{Limits, Pace};
+use blowup_core::map::Reading;
 use blowup_core::plan::{Chunk, Pending};
-use blowup_core::protocol::{self, Order, Report, Rows};
+use blowup_core::protocol::{self, Order, Report, Rows, Wanted};
 use blowup_core::record::Lost;
 use blowup_core::trial::{Trial, TrialId};
-use blowup_core::verdict::Record;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -33,7 +33,8 @@ pub struct Options {
     pub device: Device,
     /// What trains in place of the engine.
     pub program: Option<Launch>,
-    pub record: Record,
+    /// What the workers say of the trials.
+    pub wanted: Wanted,
     pub limits: Limits,
     /// The sweep ends when more trials than this are lost. None means that it never does.
     pub max_lost: Option<u64>,
@@ -46,18 +47,24 @@ pub enum News<'a> {
     /// A worker has reported rows. `trials[i]` is the id of `rows.trials[i]`. `seconds_each` is the
     /// time on one core that was predicted for each of the trials.
     Rows { trials: &'a [TrialId], rows: &'a Rows, seconds_each: f64 },
+    /// A worker has read trials of a map, each with its number in `Pending`. `seconds_each` is as
+    /// with rows.
+    Pixels { pixels: &'a [(u32, Reading)], seconds_each: f64 },
     /// Time has passed. The pool tells this several times a second.
     Tick,
     /// There is room for further chunks: workers are idle, or will be soon.
     Room { more: &'a mut More },
-    /// A trial is lost. `seconds` is the time on one core that was predicted for it.
-    Lost { trial: &'a Trial, reason: Lost, detail: &'a str, seconds: f64 },
+    /// The trial of this number is lost. `seconds` is the time on one core that was predicted for
+    /// it.
+    Lost { number: u32, trial: &'a Trial, reason: Lost, detail: &'a str, seconds: f64 },
 }
 
 /// Trials that were not known when the pool began, and chunks of them.
 pub struct More {
     /// The number of the first of them in [`Pending`].
     pub first: usize,
+    /// Whether nothing is queued and no worker trains, so that the pool ends if nothing is added.
+    pub idle: bool,
     /// Each with its point in the grid.
     pub trials: Vec<(TrialId, u64)>,
     pub chunks: Vec<Chunk>,
@@ -167,12 +174,13 @@ impl Pool<'_> {
         if self.queue.len() >= self.options.workers {
             return Ok(());
         }
-        let mut more = More { first: self.pending.len(), trials: Vec::new(), chunks: Vec::new() };
+        let (first, idle) = (self.pending.next(), self.is_idle());
+        let mut more = More { first, idle, trials: Vec::new(), chunks: Vec::new() };
         (self.hear)(News::Room { more: &mut more })?;
         if more.chunks.is_empty() {
             return Ok(());
         }
-        self.pending.later.append(&mut more.trials);
+        self.pending.add(&mut more.trials);
         self.queue.extend(more.chunks);
         self.start_workers()?;
         self.hand_out()
@@ -182,7 +190,7 @@ impl Pool<'_> {
     fn stop(&mut self, events: &Receiver<WorkerEvent>, ending: Ending) -> Result<Ending, Failure> {
         self.queue.clear();
         for event in events.try_iter() {
-            if let WorkerEvent::Heard(id, report @ Report::Rows { .. }) = event {
+            if let WorkerEvent::Heard(id, report @ (Report::Rows { .. } | Report::Pixels { .. })) = event {
                 self.heard(id, report)?;
             }
         }
@@ -239,6 +247,21 @@ impl Pool<'_> {
                     true
                 }
                 _ => false,
+            },
+            Report::Pixels { chunk, pixels } => match self.workers[at].assignments.front_mut() {
+                Some(assignment) if assignment.number == chunk && assignment.takes(&pixels) => {
+                    for pixel in &pixels {
+                        assignment.reported[pixel.index as usize] = true;
+                    }
+                    let numbered: Vec<(u32, Reading)> = pixels
+                        .iter()
+                        .map(|pixel| (assignment.chunk.trials[pixel.index as usize], pixel.reading))
+                        .collect();
+                    let seconds_each = assignment.chunk.seconds_each();
+                    (self.hear)(News::Pixels { pixels: &numbered, seconds_each })?;
+                    true
+                }
+                Some(_) | None => false,
             },
             Report::Done { chunk } => match self.workers[at].assignments.front() {
                 Some(assignment) if assignment.number == chunk && assignment.reported.iter().all(|r| *r) => {
@@ -325,15 +348,15 @@ impl Pool<'_> {
                 chunks.into_iter().rev().for_each(|chunk| self.queue.push_front(chunk));
                 Ok(())
             }
-            Remainder::Lost { trial, seconds } => {
-                let trial = self.pending.get(trial);
+            Remainder::Lost { trial: number, seconds } => {
+                let trial = self.pending.get(number);
                 let WorkerFault { lost, text } = fault;
                 tracing::warn!("trial {} is lost ({}): {text}", trial.id(), lost.name());
                 self.lost += 1;
                 if *lost == Lost::Timeout && self.options.program.is_some() && self.options.limits.timeout.is_none() {
                     self.pace.note_hang();
                 }
-                (self.hear)(News::Lost { trial: &trial, reason: *lost, detail: text, seconds })
+                (self.hear)(News::Lost { number, trial: &trial, reason: *lost, detail: text, seconds })
             }
         }
     }
@@ -379,8 +402,8 @@ impl Pool<'_> {
         let number = self.next_chunk;
         self.next_chunk += 1;
         let trials = self.pending.all(&chunk.trials);
-        let ids = chunk.trials.iter().map(|trial| self.pending.id(*trial)).collect();
-        let order = protocol::frame(&Order::train(number, self.options.record.clone(), trials));
+        let ids = self.pending.ids(&chunk.trials, &trials);
+        let order = protocol::frame(&Order::train(number, self.options.wanted.clone(), trials));
         let assignment = Assignment { number, reported: vec![false; chunk.trials.len()], chunk, ids };
         let worker = &mut self.workers[at];
         if worker.assignments.is_empty() {

@@ -6,7 +6,7 @@ use crate::program::Launch;
 use blowup_core::device::Device;
 use blowup_core::memory;
 use blowup_core::plan::Chunk;
-use blowup_core::protocol::{self, Order, Report, Rows};
+use blowup_core::protocol::{self, Order, Pixel, Report, Rows};
 use blowup_core::record;
 use blowup_core::training::{ENVIRONMENT, FOREIGN_ENVIRONMENT};
 use blowup_core::trial::TrialId;
@@ -90,6 +90,15 @@ impl Assignment {
             sides.iter_mut().zip(row.sides).for_each(|(side, bytes)| *side += bytes as usize);
         }
         runs == rows.runs.len() && sides == rows.sides.each_ref().map(|rows| rows.len())
+    }
+
+    /// Whether every reading is of a trial of this chunk that was not reported before.
+    pub fn takes(&self, pixels: &[Pixel]) -> bool {
+        let mut reported = self.reported.clone();
+        pixels.iter().all(|pixel| {
+            let before = reported.get_mut(pixel.index as usize).map(|reported| std::mem::replace(reported, true));
+            before == Some(false)
+        })
     }
 }
 

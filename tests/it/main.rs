@@ -39,6 +39,7 @@ mod crates;
 mod drill;
 mod edges;
 mod held;
+mod maps;
 mod merge;
 mod plan;
 mod precision;

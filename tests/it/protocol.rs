@@ -1,7 +1,8 @@
 //! What goes through the pipes arrives unchanged, and garbage is an error.
 
 use crate::plan::trial;
-use blowup_core::protocol::{Order, Report, Row, Rows, frame, receive, send};
+use blowup_core::map::Reading;
+use blowup_core::protocol::{Order, Pixel, Report, Row, Rows, Wanted, frame, receive, send};
 use blowup_core::record::Lost;
 use blowup_core::trial::{CsvFile, Source, Trial};
 use blowup_core::verdict::{Layers, Outcome, Record};
@@ -13,10 +14,12 @@ fn an_order_comes_back_with_the_bits_of_its_floats() {
     let odd = [f64::INFINITY, f64::MIN_POSITIVE / 3.0, 0.1 + 0.2, -0.0];
     let trials: Vec<Trial> = odd.into_iter().map(|lr| Trial { lr, ..trial(2, 3, 4) }).collect();
     let record = Record { epochs: true, layers: Layers::At(vec![0, 10]), steps: 20, sharpness: true };
-    let order = Order::train(7, record, trials);
+    let order = Order::train(7, Wanted::Rows(record), trials);
     let mut pipe = Vec::new();
     send(&mut pipe, &order).unwrap();
-    let Order::Train { trials, .. } = receive(&mut &pipe[..]).unwrap().unwrap() else { unreachable!() };
+    let Order::Train { trials, wanted: Wanted::Rows(_), .. } = receive(&mut &pipe[..]).unwrap().unwrap() else {
+        unreachable!()
+    };
     for (sent, trial) in odd.into_iter().zip(trials) {
         assert_eq!(trial.lr.to_bits(), sent.to_bits());
     }
@@ -35,7 +38,7 @@ fn the_names_of_many_columns_stand_in_an_order_once() {
     let mut one = trial(2, 3, 4);
     one.task.source = Source::Csv(Box::new(csv));
     let source = one.task.source.clone();
-    let order = Order::train(7, Record::default(), vec![one; 300]);
+    let order = Order::train(7, Wanted::Rows(Record::default()), vec![one; 300]);
     let bytes = frame(&order).unwrap();
     assert!(bytes.len() < 120_000, "{} bytes", bytes.len());
     let Order::Train { source: found, trials, .. } = receive(&mut &bytes[..]).unwrap().unwrap() else { unreachable!() };
@@ -53,6 +56,13 @@ fn frames_follow_each_other_until_the_stream_ends() {
                 runs: b"NaN\n".to_vec().into(),
                 ..Rows::default()
             },
+        },
+        Report::Pixels {
+            chunk: 1,
+            pixels: vec![
+                Pixel { index: 0, reading: Reading::Trainability { converged: false, value: f64::INFINITY } },
+                Pixel { index: 1, reading: Reading::Outcome(Outcome::Ruined) },
+            ],
         },
         Report::Failed { chunk: 1, lost: Lost::Memory, message: "no".to_owned() },
         Report::Bug { chunk: 1, message: "assertion failed".to_owned() },

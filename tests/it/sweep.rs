@@ -347,7 +347,7 @@ fn what_cannot_run_is_refused_and_leaves_nothing() {
     place.write("odd.toml", &SPEC.replace("name=\"t\"", "name=\"../t\""));
     check("sweep odd.toml", "../t");
     std::fs::remove_file(place.path("odd.toml")).unwrap();
-    check("map t.toml", "`map` is not built yet");
+    check("map t.toml", "`t.toml` has no [map]");
     let left: Vec<_> = std::fs::read_dir(place.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["t.toml"]);
 }
@@ -370,6 +370,7 @@ fn help_teaches() {
       merge        Put the shards of a sweep together: the same files as the sweep in one piece
       slurm        Run a sweep in shards on a Slurm cluster, or tell how far its shards are
       schema       Print the JSON Schema of a spec, by which an editor completes and checks it
+      map          Draw where training fails over two axes, a trial for each pixel
       export       Write the result files as Parquet or JSON lines, with types
       demo         Sweep a small grid into a new folder, as a first look; it needs no file
       completions  Print what lets a shell complete this command line
@@ -388,6 +389,7 @@ fn help_teaches() {
       blowup plot results/grid                         figures: where it blows up, how fast
       blowup replay results/grid t5d1f0c3a9b27         one trial again: how it went, where it broke
       blowup slurm experiments/grid.toml --shards 16   the same sweep as a Slurm job array
+      blowup map experiments/literature/fractal-tanh.toml   a picture of where training fails
       blowup read runs/ --out results/logs             logs that exist already: the same verdicts
       blowup schema > blowup.schema.json               for an editor that completes and checks specs
       blowup demo                                      a first look: a small sweep and its report

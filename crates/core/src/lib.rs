@@ -34,6 +34,7 @@ pub mod record;
 pub mod store;
 pub mod summary;
 
+pub mod map;
 pub mod merge;
 
 pub mod check;

@@ -2,6 +2,7 @@
 //! stdin and stdout. Floats keep their bits. Bytes that cannot be read are an error, and never a
 //! panic, and no memory is allocated on the word of a frame's length alone.
 
+use crate::map::{Measure, Reading};
 use crate::record::Lost;
 use crate::training::{Array, Step};
 use crate::trial::{Source, Trial};
@@ -13,7 +14,7 @@ use std::io::{self, Read, Write};
 
 /// The version of the messages. Parent and worker are the same program, so this notices a binary
 /// that was replaced in the middle of a sweep.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// The most bytes of a frame.
 const LONGEST_FRAME: u32 = 1 << 28;
@@ -24,21 +25,30 @@ pub enum Order {
     /// Trials of one shape. `chunk` comes back with everything that is said of them. `source` is
     /// that of their task, which they share. It is left out of the trials themselves, since a file
     /// can have many names of columns.
-    Train { chunk: u64, record: Record, source: Source, trials: Vec<Trial> },
+    Train { chunk: u64, wanted: Wanted, source: Source, trials: Vec<Trial> },
     /// One trial that is watched. Its steps are reported as they happen, and then `Finished`. If
     /// `start` is set, the report of what it starts from comes first, with the random numbers of
     /// the first `draws` steps of a bundle.
     Replay { trial: Box<Trial>, record: Record, start: bool, draws: u64 },
 }
 
+/// What a worker is to say of the trials that it trains.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Wanted {
+    /// Their rows, with what is recorded beside them.
+    Rows(Record),
+    /// One reading of each, for the pixels of a map.
+    Pixels(Measure),
+}
+
 impl Order {
     /// The order to train these trials.
-    pub fn train(chunk: u64, record: Record, mut trials: Vec<Trial>) -> Order {
+    pub fn train(chunk: u64, wanted: Wanted, mut trials: Vec<Trial>) -> Order {
         let mut source = Source::BuiltIn;
         for trial in &mut trials {
             source = std::mem::replace(&mut trial.task.source, Source::BuiltIn);
         }
-        Order::Train { chunk, record, source, trials }
+        Order::Train { chunk, wanted, source, trials }
     }
 }
 
@@ -59,6 +69,11 @@ pub enum Report {
     Rows {
         chunk: u64,
         rows: Rows,
+    },
+    /// The readings of trials of a map.
+    Pixels {
+        chunk: u64,
+        pixels: Vec<Pixel>,
     },
     /// Every trial of the chunk was reported.
     Done {
@@ -106,6 +121,13 @@ pub struct Row {
     pub outcome: Outcome,
     pub runs: u32,
     pub sides: [u32; 3],
+}
+
+/// The reading of one trial of a map, and its place in its chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pixel {
+    pub index: u32,
+    pub reading: Reading,
 }
 
 /// A message as it goes through the pipe.

@@ -6,8 +6,9 @@ use crate::drill::Drill;
 use crate::{Trouble, trouble};
 use blowup_core::child::{Outbox, die_with_parent, keep_stdout, listen};
 use blowup_core::device::Device;
+use blowup_core::map::Measure;
 use blowup_core::memory;
-use blowup_core::protocol::{self, Order, Report};
+use blowup_core::protocol::{self, Order, Pixel, Report, Wanted};
 use blowup_core::record::Lost;
 use blowup_core::training::Step;
 use blowup_core::trial::Trial;
@@ -43,17 +44,28 @@ pub fn run(device: Device, memory: Option<u64>) -> io::Result<()> {
     protocol::send(&mut out, &Report::Hello { version: protocol::VERSION, fingerprint: crate::fingerprint() })?;
     drill.ready();
     for order in listen(|| {}) {
-        let (chunk, record, source, mut trials) = match order? {
-            Order::Train { chunk, record, source, trials } => (chunk, record, source, trials),
+        let (chunk, wanted, source, mut trials) = match order? {
+            Order::Train { chunk, wanted, source, trials } => (chunk, wanted, source, trials),
             Order::Replay { trial, record, start, draws } => {
                 replay(&trial, &record, start.then_some(draws), &mut out)?;
                 continue;
             }
         };
         trials.iter_mut().for_each(|trial| trial.task.source.clone_from(&source));
-        let mut outbox = Outbox::new(chunk, &mut out);
-        let trained = train(&trials, &record, &mut drill, &mut outbox);
-        outbox.flush()?;
+        let trained = match wanted {
+            Wanted::Rows(record) => {
+                let mut outbox = Outbox::new(chunk, &mut out);
+                let trained = train(&trials, &record, &mut drill, &mut outbox);
+                outbox.flush()?;
+                trained
+            }
+            Wanted::Pixels(measure) => {
+                let mut pixels = Vec::with_capacity(trials.len());
+                let trained = read(&trials, measure, &mut drill, &mut out, &mut pixels);
+                protocol::send(&mut out, &Report::Pixels { chunk, pixels })?;
+                trained
+            }
+        };
         let report = match trained {
             Ok(()) => Report::Done { chunk },
             // Neither a trial nor a worker is to blame, and another attempt would end the same way.
@@ -105,6 +117,20 @@ fn untrained(trouble: &Trouble) -> Report {
         Trouble::Bug(_) => true,
     };
     Report::Untrained { message: trouble.to_string(), bug }
+}
+
+/// Trains the trials of pixels, and puts the reading of each that has one into `pixels`.
+fn read(
+    trials: &[Trial],
+    measure: Measure,
+    drill: &mut Drill,
+    out: &mut File,
+    pixels: &mut Vec<Pixel>,
+) -> Result<(), Trouble> {
+    crate::read(trials, measure, &mut |index, reading| {
+        drill.finished(&trials[index], out);
+        pixels.push(Pixel { index: index as u32, reading });
+    })
 }
 
 fn train(trials: &[Trial], record: &Record, drill: &mut Drill, outbox: &mut Outbox) -> Result<(), Trouble> {

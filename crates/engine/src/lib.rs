@@ -94,6 +94,7 @@ pub use fingerprint::{LIBTORCH, fingerprint};
 pub use trouble::Trouble;
 
 use blowup_core::device::Device;
+use blowup_core::map::{Measure, Reading};
 use blowup_core::training::Array;
 use blowup_core::trial::Trial;
 use blowup_core::verdict::{Finished, Record};
@@ -129,6 +130,23 @@ pub fn start_on(device: Device) -> Result<(), Unusable> {
 pub fn train(trials: &[Trial], record: &Record, done: &mut dyn FnMut(usize, Finished)) -> Result<(), Trouble> {
     let done = &mut |index, finished| unflushed(|| done(index, finished));
     caught(|| cohort::train(trials, record, None, done)).map(drop)
+}
+
+/// Trains `trials` as `train` does, for the pixels of a map: `done` is called with the index of
+/// each trial and what was read of it.
+///
+/// # Errors
+/// The same as those of `train`.
+///
+/// # Panics
+/// If the published measure is asked for and the trials make no update.
+pub fn read(trials: &[Trial], measure: Measure, done: &mut dyn FnMut(usize, Reading)) -> Result<(), Trouble> {
+    match measure {
+        Measure::Published => caught(|| cohort::trainability(trials, done)).map(drop),
+        Measure::Outcome => train(trials, &Record::default(), &mut |index, finished| {
+            done(index, Reading::Outcome(finished.measured.outcome));
+        }),
+    }
 }
 
 /// Trains one trial as `train` does, with the same bits, and calls `watch` with the norms of every

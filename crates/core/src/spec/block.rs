@@ -12,7 +12,7 @@ use crate::trial::Budget;
 use std::sync::Arc;
 
 /// A block that was checked. `grid` makes its trials.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Block {
     pub label: String,
     pub tasks: Tasks,

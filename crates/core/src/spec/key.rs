@@ -10,6 +10,7 @@ pub use super::range::MOST_POINTS;
 pub use super::settings::{LONGEST as LONGEST_NAME, MOST_TABLES};
 
 use crate::axis::{Bounds, End};
+use crate::map::Measure;
 use crate::trial::{TaskKind, Value};
 
 /// A key of a table.
@@ -88,8 +89,12 @@ pub enum Takes {
     Shares,
     /// A table of names and kinds of axes.
     Declared,
-    /// The name is reserved; this version does not read it.
-    Later,
+    /// The pixels along both sides of a map, or a pair of them.
+    Resolution,
+    /// A table with the keys of `WINDOW`.
+    Window,
+    /// A pair of numbers.
+    Place,
 }
 
 /// A kind of task and the keys that it takes beside `kind`.
@@ -195,7 +200,83 @@ pub const TOP: [Key; 16] = [
         Takes::Table(&PROGRAM),
         "A program of your own that trains the trials, in place of the built-in nets: docs/program.md.",
     ),
-    key("map", Takes::Later, "A map over two axes."),
+    key(
+        "map",
+        Takes::Table(&MAP),
+        "A picture of where training fails, over two axes: `blowup map SPEC` trains a pixel for each pair of their values. Everything else is one block with single values.",
+    ),
+];
+
+/// The most pixels along a side of a map.
+pub const MOST_PIXELS: i64 = 4096;
+/// The margin of a map that is refined, where the spec gives none, and the largest one.
+pub const MARGIN: usize = 2;
+pub const MOST_MARGIN: i64 = 64;
+/// The most frames of a zoom.
+pub const MOST_FRAMES: i64 = 1000;
+
+/// The keys at the top of a spec that no map can have.
+pub const WITHOUT_MAP: [&str; 6] = ["edge", "variant", "exclude", "record", "expect", "baseline"];
+
+/// The keys of `[map]`.
+pub const MAP: [Key; 7] = [
+    required(key("x", Takes::Window, "The axis that goes to the right, and its window.")),
+    required(key("y", Takes::Window, "The axis that goes up, and its window.")),
+    required(key(
+        "resolution",
+        Takes::Resolution,
+        "The pixels along each side, up to 4096: one number, or a pair for x and y. The ends of the windows are the first and the last pixel.",
+    )),
+    usual(
+        key(
+            "verdict",
+            Takes::OneOf(Measure::NAMES),
+            "How a pixel is judged: by the published measure of trainability (docs/maps.md), or by the outcome that `runs.csv` would name.",
+        ),
+        Value::Text("published"),
+    ),
+    usual(
+        key(
+            "refine",
+            Takes::Boolean,
+            "Whether only a coarse lattice is trained, and then, level by level, the pixels around which neighbours disagree. The others are inferred, and marked so.",
+        ),
+        Value::Boolean(false),
+    ),
+    usual(
+        key(
+            "margin",
+            count(MOST_MARGIN),
+            "How many spacings of the lattice around a pixel must agree, in a map that is refined, so that the pixel is not trained.",
+        ),
+        Value::Integer(MARGIN as u64),
+    ),
+    key("zoom", Takes::Table(&ZOOM), "More frames, each of which shows a part of the one before it."),
+];
+
+/// The keys of `x` and `y` of a map.
+pub const WINDOW: [Key; 3] = [
+    required(key("axis", Takes::Divisor, "A numeric axis.")),
+    key("log", Takes::Ends, "The two ends of the window, between which pixels have equal ratios. Both are above 0."),
+    key("linear", Takes::Ends, "The two ends of the window, between which pixels have equal distances."),
+];
+
+/// The keys of `zoom`.
+pub const ZOOM: [Key; 3] = [
+    required(key("centre", Takes::Place, "The place, x and y, towards which windows shrink.")),
+    usual(
+        key(
+            "factor",
+            number(End::Beyond(1.0), End::Beyond(f64::INFINITY), "a finite number above 1"),
+            "How much smaller the windows of a frame are than those of the one before.",
+        ),
+        Value::Float(2.0),
+    ),
+    required(key(
+        "frames",
+        count(MOST_FRAMES),
+        "The number of frames, with the first one, which has the windows of the map.",
+    )),
 ];
 
 /// The keys of a block, beside its axes and `zip`.

@@ -105,7 +105,7 @@ pub fn read(node: &Node, known: &AxisSet, problems: &mut Problems) -> Option<(&'
         (Some(_), Some(entry)) => Err((&entry.key_span, Mistake::new("a window is either `log` or `linear`", HINT))),
         (None, None) => Err((&node.span, Mistake::new("`over` has no window, `log` or `linear`", HINT))),
         (Some(entry), None) | (None, Some(entry)) => {
-            let ends = range::pair(axis, &entry.key, &entry.value.raw).and_then(ascending);
+            let ends = range::pair(axis, &entry.key, &entry.value.raw, HINT).and_then(ascending);
             ends.map(|ends| (entry, ends)).map_err(|mistake| (&entry.value.span, mistake))
         }
     };

@@ -29,6 +29,7 @@ mod held;
 pub mod key;
 mod lattice;
 mod lone;
+pub mod map;
 pub mod metric;
 mod pairs;
 pub mod program;
@@ -61,6 +62,7 @@ use edge::{Edge, Head};
 use expect::{Baseline, Expect};
 use filter::Filter;
 use grid::Grid;
+use map::Map;
 use program::Program;
 use report::excerpt;
 use settings::Seeds;
@@ -87,6 +89,8 @@ pub struct Spec {
     pub program: Option<Program>,
     /// The axes: the built-in ones and those that the spec declares.
     pub axes: AxisSet,
+    /// The map that the grid is of: its trials are the pixels, row by row from the smallest y.
+    pub map: Option<Map>,
     /// What the spec may say, though it is hardly meant.
     pub warnings: Vec<Problem>,
 }
@@ -148,6 +152,18 @@ impl Spec {
         Grid::new(&self.blocks, self.edges.len(), &self.excludes)
     }
 
+    /// The grid of a frame of the map; `None` without a map.
+    pub fn frame(&self, number: u32) -> Option<Frame> {
+        let map = self.map?.frame(number);
+        let dial = |dial: &Dial| match dial.axes() {
+            [axis] if *axis == map.x.axis => map.x.dial(),
+            [axis] if *axis == map.y.axis => map.y.dial(),
+            _ => dial.clone(),
+        };
+        let framed = |block: &Block| Block { dials: block.dials.iter().map(dial).collect(), ..block.clone() };
+        Some(Frame { map, blocks: self.blocks.iter().map(framed).collect() })
+    }
+
     /// The axes to which some block gives a value, in the order of the columns. An axis whose short
     /// form always sets a number comes with the axis of that number.
     pub(crate) fn axes_set(&self) -> Vec<(Id, Option<Id>)> {
@@ -162,6 +178,20 @@ impl Spec {
         };
         let numbers: Vec<Id> = axes.iter().filter_map(|id| number(*id)).collect();
         axes.iter().filter(|id| !numbers.contains(id)).map(|id| (*id, number(*id))).collect()
+    }
+}
+
+/// A frame of a map.
+#[derive(Debug)]
+pub struct Frame {
+    pub map: Map,
+    blocks: Vec<Block>,
+}
+
+impl Frame {
+    /// The pixels, row by row from the smallest y.
+    pub fn grid(&self) -> Grid<'_> {
+        Grid::new(&self.blocks, 0, &[])
     }
 }
 
@@ -188,6 +218,7 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     let (mut base, mut grid, mut edge, mut variants) = (Axes::default(), None, None, None);
     let mut excludes = Vec::new();
     let (mut expects, mut baseline, mut recorded) = (Vec::new(), Baseline::default(), None);
+    let mut mapped = None;
     let written = entries.iter().find(|entry| entry.key == "program");
     let (program, known) = written.map_or_else(Default::default, |entry| program::read(&entry.value, open, problems));
     let known = AxisSet { of_program: written.is_some(), ..known };
@@ -208,7 +239,8 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
             "expect" => expects = expect::expects(node, &known, problems),
             "baseline" => baseline = expect::baseline(node, &known, problems),
             "program" => {}
-            "map" => problems.push(&entry.key_span, value::not_built("[map]", "leave it out")),
+            "map" if known.of_program => map::of_program(&entry.key_span, problems),
+            "map" => mapped = Some(map::read(node, &known, problems)),
             _ if draft::setting(&mut global, entry, &mut plans, open, problems) => {}
             key if known.find(key).is_some() => {
                 problems.add(
@@ -252,6 +284,12 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
         edge.map_or_else(Default::default, |node| edge::drafts(node, &mut reader, &record, problems));
     drafts.extend(searched);
     draft::missing(&drafts, known, problems);
+    let was_read = mapped.as_ref().is_none_or(Option::is_some);
+    let map = mapped.and_then(|draft| map::enter(draft, entries, &mut drafts, base, known, problems));
+    if !was_read {
+        // The block lacks the axes of a map that could not be read, which is no mistake of its own.
+        return None;
+    }
     if known.of_program {
         of_program(entries, &drafts, &plans, (&record, recorded), problems);
         if !problems.is_empty() {
@@ -263,8 +301,20 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
             drafts.into_iter().map(|draft| programmed(draft, loss_ratio, &trained)).collect::<Option<_>>()?;
         let (data, program, warnings) = (program.files.clone(), Some(program), Vec::new());
         let edges = edges(heads, &blocks, (&excludes, &expects), problems)?;
-        let spec =
-            Spec { name: name?, record, blocks, excludes, edges, expects, baseline, data, program, axes, warnings };
+        let spec = Spec {
+            name: name?,
+            record,
+            blocks,
+            excludes,
+            edges,
+            expects,
+            baseline,
+            data,
+            program,
+            axes,
+            map,
+            warnings,
+        };
         left(&spec, grid, problems);
         return Some(spec);
     }
@@ -289,7 +339,8 @@ fn read(entries: &[Entry], open: Sources, problems: &mut Problems) -> Option<Spe
     let (data, warnings) = (taken(&tasks, &bundles), Vec::new());
     let (program, axes) = (None, known.clone());
     let edges = edges(heads, &blocks, (&excludes, &expects), problems)?;
-    let spec = Spec { name: name?, record, blocks, excludes, edges, expects, baseline, data, program, axes, warnings };
+    let spec =
+        Spec { name: name?, record, blocks, excludes, edges, expects, baseline, data, program, axes, map, warnings };
     left(&spec, grid, problems);
     lone::check(&spec, &places, problems);
     Some(spec)

@@ -26,6 +26,33 @@ pub struct Divided {
 }
 
 impl Progression {
+    pub fn new(log: bool, first: f64, last: f64, points: u64) -> Progression {
+        Progression { log, first, last, points }
+    }
+
+    /// Whether neighbours have equal ratios, and not equal distances.
+    pub fn is_log(&self) -> bool {
+        self.log
+    }
+
+    pub fn ends(&self) -> [f64; 2] {
+        [self.first, self.last]
+    }
+
+    /// The progression whose ends lie at the share `by` of the way from `centre` to the ends of
+    /// this one, on the scale of its points. They are rounded to 12 significant digits.
+    pub fn shrunk(&self, centre: f64, by: f64) -> Progression {
+        let toward = |end: f64| {
+            let end = if self.log {
+                (centre.ln() + (end.ln() - centre.ln()) * by).exp()
+            } else {
+                centre + (end - centre) * by
+            };
+            round(end).clamp(self.first.min(self.last), self.first.max(self.last)) + 0.0
+        };
+        if by == 1.0 { *self } else { Progression { first: toward(self.first), last: toward(self.last), ..*self } }
+    }
+
     /// The point `i`, from 0.
     pub fn at(&self, i: u64) -> f64 {
         if i == 0 {
@@ -42,8 +69,7 @@ impl Progression {
             if x.is_finite() { x } else { a * (before / steps) + b * (after / steps) }
         };
         let x = if self.log { between(self.first.ln(), self.last.ln()).exp() } else { between(self.first, self.last) };
-        let rounded: f64 = format!("{x:.11e}").parse().unwrap_or(x);
-        rounded.clamp(self.first.min(self.last), self.first.max(self.last)) + 0.0
+        round(x).clamp(self.first.min(self.last), self.first.max(self.last)) + 0.0
     }
 
     /// Whether neighbours are surely farther apart than the rounding, also after a division by an
@@ -56,6 +82,11 @@ impl Progression {
         let far = if self.log { (self.last / self.first).ln().abs() } else { (self.last - self.first).abs() / large };
         self.points <= 1 || normal && far / gaps > 1e-10
     }
+}
+
+/// Rounds to 12 significant digits.
+fn round(x: f64) -> f64 {
+    format!("{x:.11e}").parse().unwrap_or(x)
 }
 
 /// The most points of one range.
@@ -78,7 +109,7 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, known: &AxisSet, proble
         };
         match entry.key.as_str() {
             "log" | "linear" if ends.is_some() => keep(Mistake::new("a range is either `log` or `linear`", HINT)),
-            "log" | "linear" => match pair(axis, &entry.key, &entry.value.raw) {
+            "log" | "linear" => match pair(axis, &entry.key, &entry.value.raw, HINT) {
                 Ok((first, last)) => ends = Some((entry.key == "log", first, last)),
                 Err(mistake) => keep(mistake),
             },
@@ -112,15 +143,15 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, known: &AxisSet, proble
     Some(Divided { range: Progression { log, first, last, points }, per })
 }
 
-/// Reads the two ends of a range.
-pub fn pair(axis: &Axis, key: &str, raw: &Raw) -> Result<(f64, f64), Mistake> {
-    let wrong = || Mistake::new(format!("`{key}` needs its two ends, finite numbers"), HINT);
+/// Reads the two ends of a range of an axis. `hint` shows how they are written.
+pub fn pair(axis: &Axis, key: &str, raw: &Raw, hint: &str) -> Result<(f64, f64), Mistake> {
+    let wrong = || Mistake::new(format!("`{key}` needs its two ends, finite numbers"), hint);
     let Raw::List(items) = raw else { return Err(wrong()) };
     let [first, last] = &items[..] else { return Err(wrong()) };
     let end = |node: &Node| node.raw.number().filter(|x| x.is_finite()).ok_or_else(wrong);
     let (first, last) = (end(first)? + 0.0, end(last)? + 0.0);
     if key == "log" && (first <= 0.0 || last <= 0.0) {
-        return Err(Mistake::new("the ends of a `log` range must be above 0", HINT));
+        return Err(Mistake::new("the ends of a `log` range must be above 0", hint));
     }
     for end in [first, last] {
         let value = match axis.kind {

@@ -166,11 +166,6 @@ pub fn allowed(axis: &Axis, value: Value) -> Result<(), Mistake> {
     }
 }
 
-/// The mistake that a name is reserved and this version does not read it.
-pub fn not_built(what: &str, hint: &str) -> Mistake {
-    Mistake::new(format!("`{what}` is reserved: this version does not read it"), hint)
-}
-
 fn out_of_range(axis: &Axis, found: &str) -> Mistake {
     let wanted = match &axis.kind {
         Kind::Integer { min, max: ALL_SAMPLES } => format!("an integer, {min} or more"),

@@ -21,6 +21,7 @@ mod sync;
 mod table;
 
 pub use folder::{Folder, Replacement};
+pub use lock::Lock;
 pub use manifest::{Manifest, Status};
 pub use owner::refuse_report;
 pub use stage::Staging;
@@ -32,7 +33,6 @@ use crate::protocol::Rows;
 use crate::record::{self, SIDES, Verdict, recorded};
 use crate::trial::TrialId;
 use crate::verdict::Record;
-use lock::Lock;
 use losses::{Loss, Losses};
 use std::collections::BTreeMap;
 use std::fs;

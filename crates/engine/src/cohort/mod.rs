@@ -31,10 +31,13 @@ use super::subject::{self, Fault, Subject, Turn};
 use super::trace::Sink;
 use super::weights::Weights;
 use accumulate::{Accumulated, Passes, accumulate};
+use blowup_core::map::Reading;
+use blowup_core::map::trainability::Trainability;
 use blowup_core::training::Step;
 use blowup_core::trial::{Clipping, Lane, Shape, Trial};
 use blowup_core::verdict::{Finished, Layers, Record};
 use judge::{Judge, Pass};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
@@ -58,15 +61,54 @@ pub fn train(
     watch: Option<Sink>,
     done: &mut dyn FnMut(usize, Finished),
 ) -> Result<u64, String> {
+    let Some((shape, lanes)) = parts(trials) else { return Ok(0) };
+    // The trainer sees no trials. It sees their shape, which they share, and the lane of each.
+    Trainer::new(&shape, &lanes, record, watch)?.run(done)
+}
+
+/// Trains `trials` and measures the trainability of each, from its losses over all of its data
+/// before each update.
+///
+/// A trial that leaves early is known to its end: at rest its losses repeat, and from its first NaN
+/// step loss on they count as not finite. After an update by NaN gradients every weight of the
+/// output layer is NaN, so this is what training on would give. (It is a convention where a batch
+/// is a part of the data and such an update does not reach the weights, by `skip` or under lion.)
+///
+/// Returns the number of passes, as `train` does.
+///
+/// # Errors
+/// If a data file cannot be read.
+///
+/// # Panics
+/// If the trials are not of one shape, or make no update.
+pub fn trainability(trials: &[Trial], done: &mut dyn FnMut(usize, Reading)) -> Result<u64, String> {
+    let Some((shape, lanes)) = parts(trials) else { return Ok(0) };
+    let (record, measures) = (Record::default(), RefCell::new(vec![Trainability::new(shape.steps); lanes.len()]));
+    let mut note = |index: usize, loss| measures.borrow_mut()[index].step(loss);
+    let mut trainer = Trainer::new(&shape, &lanes, &record, None)?;
+    trainer.losses = Some(&mut note);
+    trainer.run(&mut |index, finished| {
+        let rest = match finished.measured.nan {
+            Some(_) => f64::NAN,
+            None => finished.measured.loss_final.unwrap_or(f64::NAN),
+        };
+        done(index, measures.borrow()[index].finish(rest));
+    })
+}
+
+/// The shape of these trials, and the lane of each. None if there are no trials.
+///
+/// # Panics
+/// If the trials are not of one shape.
+fn parts(trials: &[Trial]) -> Option<(Shape, Vec<Lane>)> {
     let mut parts = trials.iter().map(Trial::parts);
-    let Some((shape, first)) = parts.next() else { return Ok(0) };
+    let (shape, first) = parts.next()?;
     let mut lanes = vec![first];
     for (other, lane) in parts {
         assert!(other == shape, "trials of different shapes cannot train together: {other:?} and {shape:?}");
         lanes.push(lane);
     }
-    // The trainer sees no trials. It sees their shape, which they share, and the lane of each.
-    Trainer::new(&shape, &lanes, record, watch)?.run(done)
+    Some((shape, lanes))
 }
 
 /// What the passes of a step have given beside what the readout has.
@@ -97,6 +139,8 @@ struct Trainer<'a, 'w> {
     subject: Box<dyn Subject + 'a>,
     judge: Judge<'a>,
     watch: Option<Sink<'w>>,
+    /// Is told the loss of each trial in training over all of its data, before each update.
+    losses: Option<&'w mut dyn FnMut(usize, f64)>,
 }
 
 impl<'a, 'w> Trainer<'a, 'w> {
@@ -135,6 +179,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
             subject,
             judge: Judge { shape, lanes, record, initial: None, rests },
             watch,
+            losses: None,
         };
         trainer.judge.initial = trainer.evaluate();
         Ok(trainer)
@@ -145,6 +190,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let total = self.shape.steps;
         for step in 0..=total {
             let Passed { start, profile, underflow, samples, faults } = self.pass(step)?;
+            self.tell_losses(step);
             let evaluated = if step == total { self.evaluate() } else { None };
             let pass = Pass {
                 step,
@@ -171,6 +217,20 @@ impl<'a, 'w> Trainer<'a, 'w> {
             self.update(step);
         }
         Ok(total + 1)
+    }
+
+    /// Tells the losses over all of the data before the update of this step.
+    fn tell_losses(&mut self, step: u64) {
+        if self.losses.is_none() || step == self.shape.steps {
+            return;
+        }
+        let evaluated = if step == 0 { self.judge.initial.clone() } else { self.evaluate() };
+        let Some(tell) = &mut self.losses else { return };
+        for (i, lane) in self.active.iter().enumerate().filter(|(_, lane)| step == 0 || !lane.has_left()) {
+            let loss = evaluated.as_ref().map_or_else(|| self.readout.loss(i), |losses| losses[i]);
+            let in_training = lane.trials.iter().filter(|trial| step == 0 || trial.course.is_some());
+            in_training.for_each(|trial| tell(trial.index, loss));
+        }
     }
 
     /// Returns the seeds of the lanes in training.
