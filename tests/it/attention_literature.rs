@@ -30,7 +30,7 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     along / points.iter().map(|p| (p.0 - x).powi(2)).sum::<f64>()
 }
 
-/// The slope of ln|dLoss/dW2| of the last MLP in ln L at the initialization, for L = 16 to 64 blocks.
+/// The slope of ln|dLoss/dW2| of the last MLP in ln L at the initialization, for L = 16 to 64.
 fn slope_of_the_last_gradient(seeds: u64, change: impl Fn(&mut Transformer)) -> f64 {
     let mut points = Vec::new();
     for depth in [16, 32, 64] {
