@@ -25,11 +25,12 @@ without-engine: libtorch
 slurm: build
 	sh scripts/slurm-test.sh
 
-# Sweeps the main grid, the usual example and the transformers, and writes what they found into docs/findings.md.
+# Sweeps the main grid, the usual example, the transformers and their widths, and writes what they found into docs/findings.md.
 findings: build
 	target/release/blowup sweep experiments/grid.toml --quiet
 	target/release/blowup sweep experiments/article.toml --quiet
 	target/release/blowup sweep experiments/transformer.toml --quiet
+	target/release/blowup sweep experiments/mup.toml --quiet
 	python3 scripts/tables.py write
 
 # What each cure saves and costs (ten minutes); writes docs/cures.md, and a table into README.md.

@@ -73,10 +73,10 @@ def from_library():
 
 
 def order(row):
-    found = re.match(r"([AC])(\d+)", row["result"])
+    found = re.match(r"([ACD])(\d+)", row["result"])
     if not found:
         return math.inf
-    return int(found[2]) + (LAST if found[1] == "C" else 0)
+    return int(found[2]) + LAST * "ACD".index(found[1])
 
 
 def table(rows):

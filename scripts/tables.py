@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
-"""What the sweeps of grid.toml, article.toml and transformer.toml found: tables and sentences, each
-with the numbers that it rests on.
+"""What the sweeps of grid.toml, article.toml, transformer.toml and mup.toml found: tables and
+sentences, each with the numbers that it rests on.
 
-usage: tables.py [grid | article | transformer | write] (results/grid and so on; `make findings`
-sweeps them)
+usage: tables.py [grid | article | transformer | mup | write] (results/grid and so on; `make
+findings` sweeps them)
 
-`grid`, `article` and `transformer` print what one sweep found. `write` puts all of them into
+`grid`, `article`, `transformer` and `mup` print what one sweep found. `write` puts all of them into
 docs/findings.md. A sentence whose condition does not hold in the results ends the script with
 status 1: it must be written anew.
 """
 
 import csv
+import math
 import sys
 import textwrap
 from collections import Counter
 from pathlib import Path
-from statistics import median
+from statistics import fmean, linear_regression, median
 
 ROOT = Path(__file__).resolve().parent.parent
 BLEW_UP = ("diverged", "nonfinite")
@@ -376,6 +377,76 @@ class Transformer:
         yield bullets(self.sentences())
 
 
+class Mup:
+    def __init__(self):
+        self.all = rows("mup")
+        self.widths = list(dict.fromkeys(t["width"] for t in self.all))
+
+    def losses(self, label, width):
+        """The mean final loss of the seeds, by learning rate."""
+        trials = pick(self.all, label=label, width=width)
+        return {
+            float(lr): fmean(float(t["loss_final"]) for t in pick(trials, lr=lr))
+            for lr in sorted({t["lr"] for t in trials}, key=float)
+        }
+
+    def best(self, label, width):
+        """The learning rate at the lowest point of the parabola, in ln(lr), through the lowest loss
+        and those beside it. It is None where the lowest loss is at an end of the rates."""
+        points = list(self.losses(label, width).items())
+        at = min(range(len(points)), key=lambda at: points[at][1])
+        if at in (0, len(points) - 1):
+            return None
+        (_, below), (lr, lowest), (above_lr, above) = points[at - 1 : at + 2]
+        shift = (below - above) / (2 * (below - 2 * lowest + above))
+        return lr * (above_lr / lr) ** shift
+
+    def table(self):
+        cell = lambda best: "beyond the rates" if best is None else f"{best:.2g}"
+        loss = lambda label, width: f"{min(self.losses(label, width).values()):.2f}"
+        lines = [
+            [
+                width,
+                *(of(label, width) for label in ("mup", "standard") for of in (lambda *a: cell(self.best(*a)), loss)),
+            ]
+            for width in self.widths
+        ]
+        return table(["width", "mup: best rate", "its loss", "standard: best rate", "its loss"], lines)
+
+    def sentences(self):
+        bests = {label: [self.best(label, width) for width in self.widths] for label in ("mup", "standard")}
+        known = all(best is not None for of_label in bests.values() for best in of_label)
+        if not known:
+            yield claim(False, "At some width the best learning rate is at an end of those that were tried.")
+            return
+        moves = {label: max(of_label) / min(of_label) for label, of_label in bests.items()}
+        power = {
+            label: linear_regression(
+                [math.log(float(width)) for width in self.widths], [*map(math.log, of_label)]
+            ).slope
+            for label, of_label in bests.items()
+        }
+        yield claim(
+            moves["mup"] < 1.5,
+            f"Under mup the best learning rate moves by a factor of {moves['mup']:.2f} from width {self.widths[0]} to {self.widths[-1]}: it goes as width to the power {power['mup']:.2f}.",
+        )
+        yield claim(
+            moves["standard"] > 8,
+            f"In the standard parametrization it moves by a factor of {moves['standard']:.0f}, and goes as width to the power {power['standard']:.2f}.",
+        )
+
+        lowest = {label: min(self.losses(label, self.widths[-1]).values()) for label in bests}
+        yield claim(
+            lowest["standard"] < lowest["mup"],
+            f"That a rate serves every width does not mean that it serves best: after so few updates the lowest loss at width {self.widths[-1]} is {lowest['mup']:.2f} under mup and "
+            f"{lowest['standard']:.2f} in the standard parametrization.",
+        )
+
+    def text(self):
+        yield self.table()
+        yield bullets(self.sentences())
+
+
 def bullets(sentences):
     return "".join(prose(sentence, first="- ", rest="  ") for sentence in sentences)
 
@@ -385,9 +456,9 @@ def prose(text, first="", rest=""):
     return textwrap.fill(text, 100, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) + "\n"
 
 
-def write(grid, article, transformer):
+def write(grid, article, transformer, mup):
     head = prose(
-        "`make findings` writes this page: it sweeps `experiments/grid.toml`, `experiments/article.toml` and `experiments/transformer.toml` and counts what came out. It fails where the "
+        "`make findings` writes this page: it sweeps `experiments/grid.toml`, `experiments/article.toml`, `experiments/transformer.toml` and `experiments/mup.toml` and counts what came out. It fails where the "
         "results do not bear out a sentence. Another kind of CPU rounds differently, which now and then changes the outcome of a trial near a boundary, and "
         "so the last digit of a share."
     )
@@ -398,6 +469,11 @@ def write(grid, article, transformer):
     characters = prose(
         "`experiments/transformer.toml` trains small transformers on the next character of a text, with Adam and without dropout, at two depths and two widths, one seed each. The first "
         "table counts, of 4 trials each, those that learn (outcome converged), by learning rate; the second counts them over all learning rates."
+    )
+    transfer = prose(
+        "`experiments/mup.toml` looks for the learning rate that is best for a transformer of two blocks on the same text, at five widths, under mup with the base width 32 and in the "
+        "standard parametrization, after 60 updates with Adam, as the mean of eight seeds up to width 128 and of two above. The rates that were tried are a factor of the root of 2 apart, and the best one is the lowest point of a parabola through the "
+        "lowest loss and its two neighbours."
     )
     parts = [
         "# What the main sweeps found\n",
@@ -410,6 +486,9 @@ def write(grid, article, transformer):
         "## Transformers\n",
         characters,
         *transformer.text(),
+        "## Learning rates across widths\n",
+        transfer,
+        *mup.text(),
     ]
     (ROOT / "docs/findings.md").write_text("\n".join(parts))
 
@@ -430,8 +509,10 @@ def main():
             print(*Article().text(), sep="\n")
         case ["transformer"]:
             print(*Transformer().text(), sep="\n")
+        case ["mup"]:
+            print(*Mup().text(), sep="\n")
         case ["write"]:
-            write(Grid(), Article(), Transformer())
+            write(Grid(), Article(), Transformer(), Mup())
         case _:
             sys.exit(__doc__)
     if FALSE:

@@ -35,7 +35,7 @@ fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
         (Id::Nesterov, _) => put(Id::Momentum, "0.5"),
         (Id::Sampling, _) => put(Id::Batch, "8"),
         (Id::Loss, "'cross_entropy'") => {}
-        (Id::NormPosition, "'pre'" | "'post'" | "'sandwich'") => {
+        (Id::NormPosition, "'pre'" | "'post'" | "'sandwich'" | "'deepnorm'") => {
             put(Id::Network, "'transformer'");
             put(Id::Norm, "'layer'");
         }

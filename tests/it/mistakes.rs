@@ -373,8 +373,13 @@ fn a_transformer_whose_parts_do_not_fit_together_is_refused_at_its_place() {
     );
     refused(
         "norm_position = [\"pre\", \"after\"]",
-        "10:17 the network `transformer` has no norm_position \"after\" / it takes: pre, post, sandwich; networks that take \
-         others belong in blocks of their own",
+        "10:17 the network `transformer` has no norm_position \"after\" / it takes: pre, post, sandwich, deepnorm; networks \
+         that take others belong in blocks of their own",
+    );
+    refused(
+        "norm_position = [\"pre\", \"deepnorm\"]\nresidual = [false, true]",
+        "11:12 norm_position \"deepnorm\" takes residual connections / it is norm_position \"post\" with a larger input of \
+         each sum",
     );
     refused(
         "tied = true",

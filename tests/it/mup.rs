@@ -2,9 +2,9 @@
 //! arXiv 2203.03466, table 8).
 
 use crate::training::train;
-use crate::trials;
+use crate::trials::{self, with_transformer};
 use blowup_core::trial::*;
-use blowup_engine::weights::{ParameterGroup, host, layout};
+use blowup_engine::weights::{ParameterGroup, Role, host, layout};
 use tch::Kind;
 
 /// The base width of the trials here.
@@ -42,7 +42,10 @@ fn nets() -> Vec<Trial> {
         let network = Network::Gated { cell, depth: 2, width: 4, sequence_length: 3 };
         Trial { network, forget_bias: Some(forget_bias), ..trials::rnn() }
     };
+    let transformer = with_transformer(&trials::transformer(), |of| (of.qk_norm, of.depth) = (true, 1));
     vec![
+        transformer.clone(),
+        Trial { rezero: true, ..with_transformer(&transformer, |of| of.norm = BlockNorm::Rms(Placement::Deepnorm)) },
         mlp(1, Norm::None, false),
         Trial { bias: Bias::None, ..mlp(2, Norm::None, false) },
         Trial { rezero: true, ..mlp(3, Norm::Layer(NormPosition::Before), true) },
@@ -80,20 +83,22 @@ fn at_the_base_width_every_bit_is_that_of_the_standard_parametrization() {
     }
 }
 
-/// The factor of the first draws of a parameter under mup, over that in the standard
-/// parametrization of the same width: for the first matrix, the hidden ones and the last one. `n`
-/// is the width over the base width.
-fn expected(kind: InitKind, trial: &Trial, n: f64) -> [f64; 3] {
-    let (inputs, outputs) = (trial.task.inputs as f64, trial.task.outputs as f64);
-    let (width, is_recurrent) = (trial.network.width().unwrap() as f64, trial.network.sequence_length().is_some());
+/// The factor of the first draws of a matrix under mup, over that in the standard parametrization
+/// of the same width: where it is a first matrix, a hidden one and the last one. `n` is the width
+/// over the base width.
+fn expected(kind: InitKind, trial: &Trial, group: &ParameterGroup, n: f64) -> [f64; 3] {
+    let (inputs, outputs) = (group.rows as f64, group.cols as f64);
+    let width = trial.network.width().unwrap() as f64;
+    let is_recurrent = matches!(trial.network, Network::Rnn { .. } | Network::Gated { .. });
     let sum = |other: f64| ((width + other) / (width / n + other)).sqrt();
+    let larger = |other: f64| (width.max(other) / (width / n).max(other)).sqrt();
     match kind {
         InitKind::Normal | InitKind::Uniform => [1.0, 1.0 / n.sqrt(), 1.0],
         InitKind::Lecun | InitKind::He | InitKind::HeUniform | InitKind::Scaled => [1.0, 1.0, n.sqrt()],
         // nn.RNN goes by the width in its first matrix, too.
         InitKind::Pytorch => [if is_recurrent { n.sqrt() } else { 1.0 }, 1.0, n.sqrt()],
         InitKind::Xavier | InitKind::XavierUniform => [sum(inputs), 1.0, sum(outputs)],
-        InitKind::Orthogonal => [n.sqrt(), 1.0, n.sqrt()],
+        InitKind::Orthogonal => [larger(inputs), 1.0, larger(outputs)],
         InitKind::Constant | InitKind::Stored => panic!("mup has no scale for them"),
     }
 }
@@ -103,17 +108,18 @@ fn weights_start_as_the_table_says_whatever_the_initializer() {
     blowup_engine::start();
     let kinds = InitKind::ALL.iter().copied().filter(|kind| !matches!(kind, InitKind::Constant | InitKind::Stored));
     for kind in kinds {
-        for net in [trials::mlp(), trials::rnn()] {
+        for net in [trials::mlp(), trials::rnn(), trials::transformer()] {
             let init = Init { kind, scale: 0.7, offset: 0.0 };
             let mut standard = Trial { init, bias: Bias::LearnedPytorch, ..net };
             standard.network.set_width(16);
             let mup = Trial { parametrization: Parametrization::Mup { base_width: BASE }, ..standard.clone() };
             let n = 16.0 / BASE as f64;
-            let [input, hidden, output] = expected(kind, &mup, n);
             let [a, b] = [&standard, &mup].map(|trial| trials::weights(&[trial], 0, Kind::Double));
             for (at, group) in a.layout.iter().enumerate() {
                 let is_matrix = group.rows > 1;
+                let [input, hidden, output] = expected(kind, &mup, group, n);
                 let wanted = match grows(&mup, group) {
+                    _ if matches!(group.role, Role::Scale | Role::Shift) => 1.0,
                     [true, true] => hidden,
                     [true, false] => output,
                     [false, true] if is_matrix => input,
@@ -149,15 +155,19 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 }
 
 /// How the change of each layer's outputs after an update goes with the width: the exponents of the
-/// layers, from 64 to 1,024. The first update of a net of three hidden layers is looked at. At the
-/// base width 1 the output at the start is small beside the targets at all of these widths, so that
-/// the first gradient has one size.
-fn exponents(parametrization: Parametrization, optimizer: Optimizer, lr: f64, net: &Trial) -> Vec<f64> {
+/// layers, from 64 to the largest width. The first update is looked at. At the base width 1 the
+/// output at the start is small beside the targets at all of these widths, so that the first
+/// gradient has one size.
+fn exponents(parametrization: Parametrization, optimizer: Optimizer, lr: f64, net: &Trial, largest: usize) -> Vec<f64> {
     let mut sizes: Vec<Vec<(f64, f64)>> = Vec::new();
-    for width in [64, 256, 1024] {
+    for width in [64, 256, largest] {
         for seed in 0..4 {
             let mut trial = Trial { parametrization, optimizer, lr, seed, budget: Budget::Steps(1), ..net.clone() };
             trial.network.set_width(width);
+            if let Network::Transformer(of) = &mut trial.network {
+                // The scale of attention that keeps the logits at their size.
+                of.attention_scale = Exact(1.0 / of.head_width() as f64);
+            }
             let rows = train(&[trial]).remove(0).layers;
             // Of a recurrent net, the last time step.
             let last = rows.iter().map(|row| row.time.unwrap_or(0)).max().unwrap();
@@ -195,15 +205,28 @@ fn in_the_coordinate_check_an_update_changes_every_layer_alike_at_every_width() 
     let mup = Parametrization::Mup { base_width: 1 };
     for net in [std::slice::from_ref(&mlp), &recurrent[..]].concat() {
         for (optimizer, lr) in [(adam, 1e-3), (sgd, 1e-3)] {
-            for (layer, slope) in exponents(mup, optimizer, lr, &net).into_iter().enumerate() {
+            for (layer, slope) in exponents(mup, optimizer, lr, &net, 1024).into_iter().enumerate() {
                 assert!(slope.abs() <= 0.05, "{} {}, layer {layer}: {slope}", net.network.name(), optimizer.name());
+            }
+        }
+    }
+    for placement in [Placement::Pre, Placement::Post, Placement::Deepnorm] {
+        let Network::Transformer(of) = trials::transformer().network else { unreachable!() };
+        let mut net = of_sequences(Network::Transformer(Transformer { norm: BlockNorm::Layer(placement), ..of }));
+        net.task.outputs = 16;
+        for (optimizer, lr) in [(adam, 1e-3), (sgd, 1e-3)] {
+            for (layer, slope) in exponents(mup, optimizer, lr, &net, 512).into_iter().enumerate() {
+                // What the random start adds to the change of the output still falls from width 64
+                // to 256.
+                let most = if layer <= 2 { 0.05 } else { 0.1 };
+                assert!(slope.abs() <= most, "{placement:?} {}, layer {layer}: {slope}", optimizer.name());
             }
         }
     }
     // The standard exponents: an element of Adam's update has one size, and the gradients of SGD
     // fall with the root of the width.
     for (optimizer, lr, known) in [(adam, 1e-5, [0.0, 1.0, 1.0, 1.5]), (sgd, 1e-5, [-0.5, 0.5, 0.5, 1.0])] {
-        for (slope, known) in exponents(Parametrization::Standard, optimizer, lr, &mlp).into_iter().zip(known) {
+        for (slope, known) in exponents(Parametrization::Standard, optimizer, lr, &mlp, 1024).into_iter().zip(known) {
             assert!((slope - known).abs() <= 0.15, "{}: {slope} for {known}", optimizer.name());
         }
     }

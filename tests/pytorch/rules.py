@@ -55,9 +55,11 @@ class Together:
 def optimizers(trace, model):
     """The optimizers of the model, which are one but for Muon's."""
     a = trace.axes
-    output = list(model.output.parameters())
     matrices = model.hidden_matrices() if a["optimizer"] == "muon" else []
-    others = [p for p in model.hidden() if not any(p is matrix for matrix in matrices)]
+    among = lambda p, all: any(p is one for one in all)
+    hidden = model.hidden()
+    output = [p for p in model.parameters() if not among(p, hidden)]
+    others = [p for p in hidden if not among(p, matrices)]
     independent = a.get("weight_decay_mode") == "independent"
 
     def group(parameters, lr, factor=1.0):

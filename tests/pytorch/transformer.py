@@ -29,8 +29,12 @@ class Block(nn.Module):
         position = axes.get("norm_position")
         branches = 2 if hidden else 1
         self.before = nn.ModuleList(make_norm() for _ in range(branches * (position in ("pre", "sandwich"))))
-        self.behind = nn.ModuleList(make_norm() for _ in range(branches * (position in ("post", "sandwich"))))
+        self.behind = nn.ModuleList(
+            make_norm() for _ in range(branches * (position in ("post", "sandwich", "deepnorm")))
+        )
         self.gates = nn.ParameterList(torch.zeros(1) for _ in range(branches * axes.get("rezero", False)))
+        # 1 but for DeepNorm: (2 L)^(1/4), where each of L blocks has two branches (Wang 2022).
+        self.alpha = (branches * axes["depth"]) ** 0.25 if position == "deepnorm" else 1.0
 
     def forward(self, x):
         x = self.branch(0, x, self.attend)
@@ -42,8 +46,8 @@ class Block(nn.Module):
         if position == "sandwich":
             h = self.behind[at](h)
         if a["residual"]:
-            h = x + a["residual_scale"] * (self.gates[at] * h if len(self.gates) else h)
-        return self.behind[at](h) if position == "post" else h
+            h = self.alpha * x + a["residual_scale"] * (self.gates[at] * h if len(self.gates) else h)
+        return self.behind[at](h) if position in ("post", "deepnorm") else h
 
     def attend(self, x):
         a, (samples, tokens, width) = self.axes, x.shape
@@ -83,7 +87,9 @@ class Transformer(nn.Module):
         super().__init__()
         a = trace.axes
         self.axes, self.depth, self.task = a, a["depth"], trace.about["task"]
-        assert a["parametrization"] == "standard"
+        assert a["parametrization"] in ("standard", "mup")
+        # The factor of the logits in mup: the base width over the width.
+        self.output_factor = a["base_width"] / a["width"] if a["parametrization"] == "mup" else 1.0
         width, bias = a["width"], a["bias"] == "learned"
         eps = 1e-5 if a["norm"] == "layer" else torch.finfo(trace.dtype).eps
         make_norm = lambda: norms[a["norm"]](width, eps=eps)
@@ -161,7 +167,7 @@ class Transformer(nn.Module):
         if self.norm is not None:
             x = self.norm(x)
         weight = self.embedding.weight.T if self.axes["tied"] else self.output.weight
-        output = nn.functional.linear(x, weight, self.output.bias)
+        output = nn.functional.linear(x, weight * self.output_factor, self.output.bias)
         self.watch(self.depth + 1, output)
         return output
 
@@ -178,12 +184,24 @@ class Transformer(nn.Module):
         return self.blocks[layer - 1].matrices()
 
     def hidden(self):
-        """The parameters of all layers but the output."""
-        own = {id(p) for p in self.output.parameters()}
+        """The parameters of all layers but the output, to which the norm before it belongs."""
+        output = [self.output] if self.norm is None else [self.norm, self.output]
+        own = {id(p) for module in output for p in module.parameters()}
         return [p for p in self.parameters() if id(p) not in own]
 
     def hidden_matrices(self):
         return [matrix for block in self.blocks for matrix in block.matrices()]
+
+    def mup_rate(self, parameter):
+        """The factor of the learning rate of a parameter in mup, from table 8 of Yang and Hu 2021:
+        of a matrix of the blocks, of what has the same size at every width, and of the rest."""
+        among = lambda all: any(parameter is one for one in all)
+        widening, is_sgd = 1 / self.output_factor, self.axes["optimizer"] == "sgd"
+        if among([self.output.bias, *(gate for block in self.blocks for gate in block.gates)]):
+            return 1.0
+        if among(self.hidden_matrices()):
+            return 1.0 if is_sgd else 1 / widening
+        return widening if is_sgd else 1.0
 
     def layer_norms(self):
         """By (layer, time, quantity), as in layers.csv."""
@@ -272,20 +290,32 @@ def is_encoder(trace):
 
 def initial_findings(trace, wrong_draw):
     """What the initial weights have that torch.nn.init's function of that name would not give. The
-    queries, keys and values are three matrices."""
+    queries, keys and values are three matrices. DeepNorm makes some matrices smaller."""
     a, findings = trace.axes, []
+    beta = (4 * a["depth"] * (2 if a["mlp_ratio"] else 1)) ** -0.25 if a.get("norm_position") == "deepnorm" else 1.0
+    # mup starts as the net of the base width does, with the matrices of the blocks smaller by the
+    # root of how much wider this one is.
+    to_base = a["base_width"] / a["width"] if a["parametrization"] == "mup" else 1.0
     for name, values in trace.tensors.items():
         parts = name.split(".")
         if parts[0] not in ("embedding", "blocks", "output") or (a["tied"] and parts[0] == "output"):
             continue
         role = parts[-1]
         fan_in = trace.tensors[".".join([*parts[:-1], "weight"])].shape[0]
+        if parts[0] != "embedding":
+            fan_in = round(fan_in * to_base)
         if role in ("weight", "position"):
             offset = a["init_offset"] if name == "embedding.weight" else 0.0
-            drawn = values.chunk(3, 1) if parts[-2] == "attention" else [values]
+            drawn = [*values.chunk(3, 1)] if parts[-2] == "attention" else [values]
+            if parts[0] == "blocks":
+                # The values, but not the queries and the keys.
+                drawn[-1] = drawn[-1] / beta
+                drawn = [one / math.sqrt(to_base) for one in drawn]
+            rows, columns = drawn[0].shape
+            rows = rows if parts[0] == "embedding" else round(rows * to_base)
+            columns = columns if parts[0] == "output" else round(columns * to_base)
             found = [
-                wrong_draw(one.contiguous() - offset, a["init"], a["init_scale"], *one.shape, one.shape[0])
-                for one in drawn
+                wrong_draw(one.contiguous() - offset, a["init"], a["init_scale"], rows, columns, rows) for one in drawn
             ]
         elif role == "bias":
             kind, scale = ("normal", a["bias_std"]) if "bias_std" in a else ("pytorch", 1.0)

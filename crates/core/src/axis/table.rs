@@ -531,12 +531,12 @@ axes! {
     },
     NormPosition: Axis {
         name: "norm_position",
-        kind: one_of(&["before", "after", "pre", "post", "sandwich"]),
+        kind: one_of(&["before", "after", "pre", "post", "sandwich", "deepnorm"]),
         default: OfNetwork(|network| Text(if network == "transformer" { "pre" } else { "before" })),
         needs: &[HIDDEN, STAGED, is(Id::Norm, &["batch", "layer", "rms"])],
         rides: Rides::Shape,
         title: "norm position",
-        text: "Whether the normalization stands before or after the activation. In a transformer it stands before attention and MLP (pre), behind each residual sum (post), or before and behind them within the branch (sandwich).",
+        text: "Whether the normalization stands before or after the activation. In a transformer it stands before attention and MLP (pre), behind each residual sum (post; deepnorm is post with the scales of Wang 2022, see below), or before and behind them within the branch (sandwich).",
         get: |trial| trial.network.norm_position().map(Text),
         set: |trial, value| trial.network.set_norm_position(text(value)),
         ..PLAIN

@@ -23,6 +23,7 @@ pub fn check(view: &View, problems: &mut Problems) {
         let hint = "depth 0 is a linear model, of network mlp only";
         problems.add(view.place(Id::Depth), "a transformer cannot have depth 0", hint);
     }
+    deepnorm(view, problems);
     sizes(view, problems);
     text(view, problems);
 }
@@ -60,6 +61,17 @@ fn norms(view: &View, problems: &mut Problems) {
                 format!("it takes: {}; networks that take others belong in blocks of their own", names.join(", "));
             return problems.add(view.place(Id::NormPosition), message, hint);
         }
+    }
+}
+
+/// Reports DeepNorm without what it scales.
+fn deepnorm(view: &View, problems: &mut Problems) {
+    let name = Some(Value::Text(Placement::Deepnorm.name()));
+    let (none, alone) = (Some(Value::Text(Norm::None.name())), Some(Value::Boolean(false)));
+    let rows = combined(view, &[Id::NormPosition, Id::Norm, Id::Residual]).unwrap_or_default();
+    if rows.iter().any(|row| row[0] == name && row[1] != none && row[2] == alone) {
+        let message = "norm_position \"deepnorm\" takes residual connections";
+        problems.add(view.place(Id::Residual), message, "it is norm_position \"post\" with a larger input of each sum");
     }
 }
 

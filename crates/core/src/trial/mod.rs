@@ -31,7 +31,7 @@ pub use parametrization::{MupRates, Parametrization};
 pub use schedule::Schedule;
 pub use shape::{Lane, Shape};
 pub use task::{ArraysFile, BundleFile, BundleSize, CsvFile, Source, StepSize, Task, TaskKind, TextFile};
-pub use transformer::{Attention, BlockNorm, Misfit, Placement, Position, Transformer};
+pub use transformer::{Attention, BlockNorm, Deepnorm, Misfit, Placement, Position, Transformer};
 pub use update::{Clip, Clipping, Skip};
 pub use value::{Exact, Number, Value};
 

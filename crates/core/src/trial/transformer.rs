@@ -66,6 +66,9 @@ named! {
         /// Before and behind each of them, inside the residual branch; one more norm stands before
         /// the output layer.
         Sandwich = "sandwich",
+        /// As `Post`, with more weight on the input of each residual branch and smaller initial
+        /// matrices within it (DeepNorm, Wang 2022, arXiv 2203.00555).
+        Deepnorm = "deepnorm",
     }
 }
 
@@ -119,17 +122,35 @@ impl BlockNorm {
     pub fn is_before(self) -> bool {
         match self.placement() {
             Some(Placement::Pre | Placement::Sandwich) => true,
-            Some(Placement::Post) | None => false,
+            Some(Placement::Post | Placement::Deepnorm) | None => false,
         }
     }
 
     /// Whether a norm stands behind attention and MLP, within the branch or behind the sum.
     pub fn is_behind(self) -> bool {
         match self.placement() {
-            Some(Placement::Post | Placement::Sandwich) => true,
+            Some(Placement::Post | Placement::Sandwich | Placement::Deepnorm) => true,
             Some(Placement::Pre) | None => false,
         }
     }
+
+    /// Whether the norms behind attention and MLP stand behind the residual sum.
+    pub fn is_behind_sum(self) -> bool {
+        match self.placement() {
+            Some(Placement::Post | Placement::Deepnorm) => true,
+            Some(Placement::Pre | Placement::Sandwich) | None => false,
+        }
+    }
+}
+
+/// The numbers of DeepNorm, for the depth of a transformer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Deepnorm {
+    /// The factor of the input of a residual branch, in its sum with what the branch computes.
+    pub input: f64,
+    /// The factor of the initial matrices of values, of the projection behind the heads and of the
+    /// MLP.
+    pub start: f64,
 }
 
 /// Why a transformer cannot be built.
@@ -180,6 +201,15 @@ impl Transformer {
     /// The residual branches of all blocks.
     pub fn branches(&self) -> usize {
         self.depth * if self.has_mlp() { 2 } else { 1 }
+    }
+
+    /// The numbers of DeepNorm, if the norms are placed so. With L blocks of attention and MLP, the
+    /// publication has (2L)^(1/4) for the input and (8L)^(-1/4) for the start. Here 2L is the
+    /// number of residual branches, since its theorem sums over these.
+    pub fn deepnorm(&self) -> Option<Deepnorm> {
+        let branches = self.branches() as f64;
+        let numbers = Deepnorm { input: branches.powf(0.25), start: (4.0 * branches).powf(-0.25) };
+        (self.norm.placement() == Some(Placement::Deepnorm)).then_some(numbers)
     }
 
     /// What does not fit together in it.

@@ -16,6 +16,7 @@ mod xavier;
 use super::draw::{Purpose, Stream};
 use super::dtype;
 use super::mup::Mup;
+use super::transformer::Places;
 use super::weights::{LayerParameters, ParameterGroup, Role, Weights, layout};
 use blowup_core::trial::{Bias, Init, InitKind, Lane, Network, Shape};
 use recipe::{Fans, Recipe, UnitDraws};
@@ -100,6 +101,16 @@ fn fill(
     recipe: impl Fn(&Lane) -> Recipe,
 ) {
     let size = group.rows * group.cols;
+    let factors = match shape.network {
+        Network::Transformer(of) if group.role == Role::Weight => Places::of(&of).start_factors(&of, layer),
+        Network::Transformer(_)
+        | Network::Linear
+        | Network::Mlp { .. }
+        | Network::Rnn { .. }
+        | Network::Gated { .. }
+        | Network::Bundle => vec![1.0; group.abreast],
+    };
+    let of_column = |i: usize| factors[(i % group.cols) / (group.cols / group.abreast)];
     let mut drawn: HashMap<(u64, UnitDraws), Vec<f64>> = HashMap::new();
     let mut values = Vec::with_capacity(lanes.len() * size);
     for lane in lanes {
@@ -107,7 +118,7 @@ fn fill(
         let draw = || side_by_side(draws, &mut stream(lane.seed, group, layer), group);
         let units = drawn.entry((lane.seed, draws)).or_insert_with(draw);
         let offset = if group.role == Role::Weight && layer == 0 { lane.init.offset } else { 0.0 };
-        values.extend(units.iter().map(|x| x * factor + offset));
+        values.extend(units.iter().enumerate().map(|(i, x)| x * factor * of_column(i) + offset));
         if let (Role::Bias, Network::Gated { width, .. }, Some(forget_bias)) =
             (group.role, shape.network, lane.forget_bias)
             && layer < shape.network.depth()

@@ -40,8 +40,13 @@ impl Leaves<'_> {
         if placement == Some(Placement::Sandwich) {
             branch = self.block_norm(of, branch, last);
         }
-        let sum = if of.residual { x + self.branch(branch, last) } else { branch };
-        if placement == Some(Placement::Post) { self.block_norm(of, sum, last) } else { sum }
+        let input = of.deepnorm().map_or(1.0, |numbers| numbers.input);
+        let sum = if of.residual { x * input + self.branch(branch, last) } else { branch };
+        if matches!(placement, Some(Placement::Post | Placement::Deepnorm)) {
+            self.block_norm(of, sum, last)
+        } else {
+            sum
+        }
     }
 
     fn block_norm(&self, of: &Transformer, x: Tensor, layer: usize) -> Tensor {

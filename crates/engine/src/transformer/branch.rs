@@ -6,9 +6,11 @@
 //! pre       x + s a f(norm(x))
 //! post      norm(x + s a f(x))
 //! sandwich  x + s a norm(f(norm(x)))
+//! deepnorm  norm(c x + s a f(x))
 //! ```
 //!
-//! and the same without x where there are no residual connections.
+//! with the factor c of [`Deepnorm`](blowup_core::trial::Deepnorm), and the same without x where
+//! there are no residual connections.
 
 use crate::dtype::inner;
 use crate::matrix::Matrix;
@@ -22,8 +24,10 @@ use tch::{Kind, Tensor};
 pub struct Branch {
     before: Option<Normed>,
     behind: Option<Normed>,
-    is_post: bool,
+    is_behind_sum: bool,
     residual: bool,
+    /// The factor of x in the sum.
+    input: f64,
     /// The scale, with memory for a scaled branch. None where the scale is 1 and nothing is
     /// learned.
     scaled: Option<(f64, Matrix)>,
@@ -53,8 +57,9 @@ impl Branch {
         Branch {
             before: normed(transformer.norm.is_before()),
             behind: normed(transformer.norm.is_behind()),
-            is_post: transformer.norm.placement() == Some(Placement::Post),
+            is_behind_sum: transformer.norm.is_behind_sum(),
             residual: transformer.residual,
+            input: transformer.deepnorm().map_or(1.0, |numbers| numbers.input),
             scaled: scaled.then(|| (scale, new())),
             sum: new(),
             delta: (scaled || sandwiched).then(new),
@@ -76,7 +81,7 @@ impl Branch {
     /// Returns what the branch hands on, given x and f. `last` is the last matrix of the branch.
     pub fn leave(&self, x: &Matrix, f: &Matrix, last: &LayerParameters) -> &Matrix {
         let mut branch = f;
-        if let Some(Normed { statistics, output }) = self.behind.as_ref().filter(|_| !self.is_post) {
+        if let Some(Normed { statistics, output }) = self.behind.as_ref().filter(|_| !self.is_behind_sum) {
             statistics.forward(last.norm(), f, output);
             branch = output;
         }
@@ -88,10 +93,14 @@ impl Branch {
             branch = scaled;
         }
         match self.residual {
-            true => drop(x.add_out(&self.sum, branch)),
+            true if self.input == 1.0 => drop(x.add_out(&self.sum, branch)),
+            true => {
+                drop(x.mul_scalar_out(&self.sum, self.input));
+                drop(self.sum.shallow_clone().g_add_(branch));
+            }
             false => self.sum.shallow_clone().copy_(branch),
         }
-        if let Some(Normed { statistics, output }) = self.behind.as_ref().filter(|_| self.is_post) {
+        if let Some(Normed { statistics, output }) = self.behind.as_ref().filter(|_| self.is_behind_sum) {
             statistics.forward(last.norm(), &self.sum, output);
         }
         self.output()
@@ -100,7 +109,7 @@ impl Branch {
     /// What the branch handed on in the last forward pass.
     pub fn output(&self) -> &Matrix {
         match &self.behind {
-            Some(Normed { output, .. }) if self.is_post => output,
+            Some(Normed { output, .. }) if self.is_behind_sum => output,
             Some(_) | None => &self.sum,
         }
     }
@@ -114,7 +123,7 @@ impl Branch {
     pub fn parts_behind(&self) -> Vec<(SiteTensor, &Tensor)> {
         let norm = self.behind.as_ref().map(|normed| (SiteTensor::Norm, &*normed.output));
         let sum = Some((SiteTensor::Residual, &*self.sum));
-        let both = if self.is_post { [sum, norm] } else { [norm, sum] };
+        let both = if self.is_behind_sum { [sum, norm] } else { [norm, sum] };
         both.into_iter().flatten().collect()
     }
 
@@ -127,12 +136,12 @@ impl Branch {
         gradient: &LayerParameters,
         signal: &'a Matrix,
     ) -> &'a Matrix {
-        if let Some(Normed { statistics, .. }) = self.behind.as_ref().filter(|_| self.is_post) {
+        if let Some(Normed { statistics, .. }) = self.behind.as_ref().filter(|_| self.is_behind_sum) {
             statistics.backward(last.norm(), gradient.norm(), &self.sum, signal, false);
         }
         let Some(delta) = &self.delta else { return signal };
         delta.shallow_clone().copy_(signal);
-        let behind = self.behind.as_ref().filter(|_| !self.is_post);
+        let behind = self.behind.as_ref().filter(|_| !self.is_behind_sum);
         if let Some((scale, scaled)) = &self.scaled {
             drop(delta.shallow_clone().g_mul_scalar_(*scale));
             if let (Some(weight), Some(gradient)) = (&last.residual_weight, &gradient.residual_weight) {
@@ -166,7 +175,12 @@ impl Branch {
             statistics.backward(first.norm(), gradient.norm(), x, entered, false);
         }
         match self.residual {
-            true => drop(signal.shallow_clone().g_add_(entered)),
+            true => {
+                if self.input != 1.0 {
+                    drop(signal.shallow_clone().g_mul_scalar_(self.input));
+                }
+                drop(signal.shallow_clone().g_add_(entered));
+            }
             false => signal.shallow_clone().copy_(entered),
         }
     }

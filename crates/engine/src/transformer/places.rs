@@ -66,6 +66,19 @@ impl Places {
         format!("blocks.{}.{part}", self.number(matrix))
     }
 
+    /// The factors of the initial matrices that stand side by side in the layer of a matrix. They
+    /// are 1 but for DeepNorm, which leaves queries and keys, embedding and output as they are.
+    pub fn start_factors(self, transformer: &Transformer, matrix: usize) -> Vec<f64> {
+        let start = transformer.deepnorm().map_or(1.0, |numbers| numbers.start);
+        if matrix == Places::EMBEDDING || matrix == self.output() {
+            vec![1.0]
+        } else if (matrix - 1).is_multiple_of(self.each) {
+            vec![1.0, 1.0, start]
+        } else {
+            vec![start]
+        }
+    }
+
     /// The inputs of a matrix.
     pub fn fan_in(self, transformer: &Transformer, inputs: usize, matrix: usize) -> usize {
         let in_block = matrix != Places::EMBEDDING && matrix != self.output();
