@@ -21,6 +21,7 @@ pub mod slurm;
 
 pub mod export;
 pub mod figures;
+pub mod json;
 pub mod report;
 pub mod schema;
 

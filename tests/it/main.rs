@@ -71,11 +71,13 @@ mod figures;
 mod filters;
 mod fuzz;
 mod hostile;
+mod json;
 mod origin;
 mod outputs;
 mod pictures;
 mod program;
 mod read;
+mod written;
 
 mod columns;
 mod documents;
