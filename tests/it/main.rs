@@ -62,8 +62,10 @@ mod metric;
 mod mkl;
 mod statistics;
 
+mod action;
 mod arrays;
 mod characters;
+mod container;
 mod damage;
 mod data;
 mod export;
