@@ -3,7 +3,7 @@
 SPEC ?= experiments/grid.toml
 export LIBTORCH ?= $(CURDIR)/.libtorch
 
-.PHONY: sweep test lint without-engine slurm findings cures literature notebook build libtorch libtorch-cuda cuda-check bench pytorch python drill fuzz tables clean
+.PHONY: sweep test lint without-engine slurm findings cures literature notebook build libtorch libtorch-cuda cuda-check bench pytorch python wheel drill fuzz tables clean
 
 sweep: build
 	target/release/blowup sweep $(SPEC)
@@ -77,6 +77,10 @@ pytorch: build
 # Tests the Python package with PyTorch, in .venv-pytorch/ (5 GB, which is why `make test` leaves it out). ARGS=--slow trains longer.
 python: build
 	sh scripts/python.sh $(ARGS)
+
+# The wheel of program and Python package, into target/wheels/; it is tried in a bare virtual environment. maturin goes to .venv-wheel/.
+wheel: libtorch
+	sh scripts/wheel.sh
 
 # A real sweep under every fault a machine can have; each must resume to the same bytes. ARGS=--quick for fewer times.
 drill: build

@@ -147,7 +147,7 @@ fn render(spec: &Spec, rows: SweepRows<'_>) {
     let place = |byte: usize| format!("fuzz.toml:{byte}");
     is_lines(&text::text(&gate, "", &place));
     junit(&gate, &place);
-    is_lines(&github(&gate, "fuzz.toml", &|byte| byte));
+    is_lines(&github(&gate, "fuzz.toml", &|byte| ("fuzz.toml".to_owned(), byte)));
 }
 
 /// A `runs.csv` in which every trial is done.

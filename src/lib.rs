@@ -22,6 +22,7 @@ pub mod slurm;
 
 pub mod export;
 pub mod figures;
+pub mod json;
 pub mod report;
 pub mod schema;
 

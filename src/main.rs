@@ -3,7 +3,7 @@
 
 use blowup::cli::{Cli, Command};
 use blowup::command;
-use blowup::progress::to_stderr;
+use blowup::json::event::{self, Event, Message};
 use blowup::stderr;
 use blowup_core::failure::{Exit, Failure};
 use blowup_core::log;
@@ -14,16 +14,30 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     signals::let_writes_fail();
-    log::start(|| stderr::Log);
-    let status = match Cli::try_parse().map_or_else(answer, |cli| run(cli.command)) {
+    let parsed = Cli::try_parse();
+    if parsed.as_ref().is_ok_and(|cli| cli.command.is_for_programs()) {
+        stderr::tell_programs();
+    }
+    log::start(|| stderr::Log, stderr::is_for_programs().then_some(event::logged));
+    let status = match parsed.map_or_else(answer, |cli| run(cli.command)) {
         Ok(exit) => ExitCode::from(exit.status()),
         Err(failure) => {
-            to_stderr(&failure.to_string());
+            fail(&failure);
             ExitCode::from(Failure::STATUS)
         }
     };
     stderr::flush();
     status
+}
+
+/// Says why a command could not run: one text, or an event for each thing that is wrong.
+fn fail(failure: &Failure) {
+    if !stderr::is_for_programs() {
+        return stderr::note(&failure.to_string());
+    }
+    for message in Message::of(failure) {
+        stderr::tell("", &Event::Error(message));
+    }
 }
 
 /// Prints what `--help` and `--version` ask for, or ends with what is wrong with the command line.
@@ -33,7 +47,7 @@ fn answer(error: clap::Error) -> Result<Exit, Failure> {
     }
     // A terminal gets colours.
     let text = error.render();
-    let text = if output::is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    let text = if output::wants_colour(output::is_terminal()) { text.ansi().to_string() } else { text.to_string() };
     output::print(&text).map(|()| Exit::Done)
 }
 

@@ -7,6 +7,8 @@ use blowup_core::axis::AxisSet;
 use blowup_core::failure::Failure;
 use blowup_core::input;
 use blowup_core::spec::data::{Sources, Taken};
+use blowup_core::spec::set_key::SetKey;
+use blowup_core::spec::written::Written;
 use blowup_core::spec::{self, Spec};
 use blowup_core::store::Manifest;
 use blowup_core::trial::{Source, Trial};
@@ -20,12 +22,31 @@ pub fn axes(dir: &Path) -> AxisSet {
     text.map_or_else(AxisSet::default, |text| spec::axes(&text))
 }
 
-/// Parses a spec. `file` names it in messages. Its paths are relative to the folder of `beside`.
+/// Reads a spec with what it extends, and with what `--set` changes.
+///
+/// # Errors
+/// If a file cannot be read, or what it extends cannot be put together.
+pub fn read(file: &Path, sets: &[SetKey]) -> Result<Written, Failure> {
+    written(&input::spec(file)?, file, sets)
+}
+
+/// The text of a spec with what it extends. `file` names it in messages.
+///
+/// # Errors
+/// Those of `read`.
+pub fn written(text: &str, file: &Path, sets: &[SetKey]) -> Result<Written, Failure> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let words = |failure: Failure| failure.told().swap_remove(0).message;
+    let base = |path: &str| input::kept_spec(&folder.join(path)).map_err(words);
+    Ok(Written::new(text, &file.display().to_string(), sets, &base)?)
+}
+
+/// Parses a spec. Its paths are relative to the folder of `beside`.
 ///
 /// # Errors
 /// If the spec has mistakes, or a data file cannot be read.
-pub fn parse(text: &str, file: &Path, beside: &Path) -> Result<Spec, Failure> {
-    parse_or(text, file, beside, &[])
+pub fn parse(written: &Written, beside: &Path) -> Result<Spec, Failure> {
+    parse_or(written, beside, &[])
 }
 
 /// Parses a spec as `parse` does. Where a data file cannot be read, `taken` stands in for it, which
@@ -33,10 +54,10 @@ pub fn parse(text: &str, file: &Path, beside: &Path) -> Result<Spec, Failure> {
 ///
 /// # Errors
 /// Those of `parse`.
-pub fn parse_or(text: &str, file: &Path, beside: &Path, taken: &[Taken]) -> Result<Spec, Failure> {
+pub fn parse_or(written: &Written, beside: &Path, taken: &[Taken]) -> Result<Spec, Failure> {
     let folder = beside.parent().unwrap_or(Path::new(""));
     let read = |path: &str| input::data(&folder.join(path));
-    parse_with(text, file, Sources { read: &read, taken })
+    Ok(Spec::parse_with(written, Sources { read: &read, taken })?)
 }
 
 /// Parses the spec of a folder of results. `text` is its `spec.toml`. The data files need not
@@ -56,15 +77,12 @@ pub fn parse_kept(dir: &Path, text: &str, manifest: Option<&Manifest>) -> Result
             .find_map(|folder| input::data(&folder.join(path)).ok())
             .ok_or_else(|| io::Error::from(ErrorKind::NotFound))
     };
-    parse_with(text, &dir.join("spec.toml"), Sources { read: &read, taken })
-        .map_err(|failure| if text.contains("csv") { failure.hint(HINT) } else { failure })
+    let hinted = |failure: Failure| if text.contains("csv") { failure.hint(HINT) } else { failure };
+    let written = written(text, &dir.join("spec.toml"), &[])?;
+    Spec::parse_with(&written, Sources { read: &read, taken }).map_err(|found| hinted(found.into()))
 }
 
 const HINT: &str = "if a data file is not found: name the spec that lies beside it with `--spec`";
-
-fn parse_with(text: &str, file: &Path, sources: Sources<'_>) -> Result<Spec, Failure> {
-    Spec::parse_with(text, &file.display().to_string(), sources).map_err(|report| Failure::new(report.to_string()))
-}
 
 /// The folders that the paths in a kept spec may be relative to: the folder in which the spec lay
 /// first, and the folder of results.

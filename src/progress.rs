@@ -1,6 +1,7 @@
 //! How far a sweep is, on stderr. A terminal shows a bar. Elsewhere there is a line at the start,
 //! one now and then, and one at the end.
 
+use crate::json::event::{EndEvent, Event, ProgressEvent, StartEvent};
 use crate::stderr;
 use blowup_core::plan::Plan;
 use blowup_core::record::{Counts, Verdict};
@@ -44,7 +45,8 @@ impl Progress {
     /// seconds that are predicted for it on one core, and on all workers. With `quiet` it shows
     /// nothing.
     pub fn start(what: &'static str, trials: u64, (work, predicted): (f64, f64), quiet: bool) -> Progress {
-        let how = match (quiet, std::io::stderr().is_terminal()) {
+        let is_terminal = std::io::stderr().is_terminal() && !stderr::is_for_programs();
+        let how = match (quiet, is_terminal) {
             (true, _) => ProgressMode::Quiet,
             (false, true) => ProgressMode::Bar,
             (false, false) => ProgressMode::Lines,
@@ -76,6 +78,13 @@ impl Progress {
     pub fn say(&self, line: &str) {
         if self.how != ProgressMode::Quiet {
             to_stderr(line);
+        }
+    }
+
+    /// Tells what the sweep begins with.
+    pub fn begin(&self, text: &str, event: StartEvent) {
+        if self.how != ProgressMode::Quiet {
+            stderr::tell(text, &Event::Start(event));
         }
     }
 
@@ -117,15 +126,18 @@ impl Progress {
         match self.how {
             ProgressMode::Bar => {
                 self.next = passed + Duration::from_millis(100);
-                stderr::show(self.counts.trials, format!("{}{}{}", counts(&self.counts), self.left(), self.noted()));
+                let left = self.left().text();
+                stderr::show(self.counts.trials, format!("{}{left}{}", counts(&self.counts), self.noted()));
             }
             ProgressMode::Lines => {
                 self.next = passed + pause(passed);
                 let Progress { counts: all, trials, what, .. } = &*self;
                 let seconds = passed.as_secs();
                 let (left, noted) = (self.left(), self.noted());
-                let text = format!("{}/{trials} {what}s after {seconds} s: {}{left}{noted}", all.trials, counts(all));
-                to_stderr(&text);
+                let (said, left_told) = (counts(all), left.text());
+                let text = format!("{}/{trials} {what}s after {seconds} s: {said}{left_told}{noted}", all.trials);
+                let (trials, done, seconds, seconds_left) = (*trials, *all, passed.as_secs_f64(), left.seconds);
+                stderr::tell(&text, &Event::Progress(ProgressEvent { trials, done, seconds, seconds_left }));
             }
             ProgressMode::Quiet => {}
         }
@@ -139,19 +151,32 @@ impl Progress {
             let seconds = self.started.elapsed().as_secs_f64();
             let Progress { counts: all, trials, what, .. } = self;
             let noted = self.noted();
-            to_stderr(&format!("{}/{trials} {what}s {end} {seconds:.1} s: {}{noted}", all.trials, counts(all)));
+            let text = format!("{}/{trials} {what}s {end} {seconds:.1} s: {}{noted}", all.trials, counts(all));
+            stderr::tell(&text, &Event::End(EndEvent { trials: *trials, done: *all, seconds, interrupted }));
         }
     }
 
     /// How much time is left, judged by the predicted work: the chunks that train first are the
     /// longest, so a count of trials would mislead.
-    fn left(&self) -> String {
+    fn left(&self) -> Left {
         let passed = self.started.elapsed().as_secs_f64();
         let (left, word) = match self.work_done {
             0.0 => ((self.predicted - passed).max(0.0), "predicted"),
             done => (passed * (self.work / done - 1.0).max(0.0), "left"),
         };
-        format!(", {} {word}", HumanDuration(Duration::from_secs_f64(left.min(1e9))))
+        Left { seconds: left.min(1e9), word }
+    }
+}
+
+/// The time that is left, and whether that was predicted or follows from what was done.
+struct Left {
+    seconds: f64,
+    word: &'static str,
+}
+
+impl Left {
+    fn text(&self) -> String {
+        format!(", {} {}", HumanDuration(Duration::from_secs_f64(self.seconds)), self.word)
     }
 }
 
@@ -162,7 +187,7 @@ fn pause(passed: Duration) -> Duration {
 
 /// Writes a line to stderr. While a sweep runs this does not wait for whoever reads it.
 pub fn to_stderr(line: &str) {
-    stderr::line(line);
+    stderr::note(line);
 }
 
 /// The counts that are not 0, as in `3 converged, 1 lost`.
@@ -198,4 +223,23 @@ pub fn folded(head: &str, rest: &str) -> String {
         (text, if fits { used + 1 + length } else { 2 + length })
     });
     text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FIRST, pause};
+    use std::time::Duration;
+
+    /// Systems that run jobs end a job that is silent for some minutes.
+    #[test]
+    fn there_is_a_line_at_least_every_minute_and_not_many_more() {
+        let (mut at, hour) = (FIRST, Duration::from_secs(3600));
+        let mut lines = 0;
+        while at < hour {
+            assert!(pause(at) <= Duration::from_secs(60));
+            at += pause(at);
+            lines += 1;
+        }
+        assert!(FIRST <= Duration::from_secs(60) && (60..=80).contains(&lines), "{lines}");
+    }
 }

@@ -1,11 +1,12 @@
 //! The way to stderr. While a sweep runs, a thread of its own writes there, so that a terminal that
 //! was halted (Ctrl-S) or a pipe that nobody reads cannot stop the thread that owns the workers and
 //! the files. Only so many messages wait. Further lines are dropped, and their number is written
-//! later.
+//! later. People get texts and programs get events.
 
+use crate::json::{self, event::Event, event::Message as Said};
 use indicatif::ProgressBar;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
@@ -14,6 +15,7 @@ const WAITING: usize = 4096;
 
 static WRITER: Mutex<Option<SyncSender<Message>>> = Mutex::new(None);
 static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);
+static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);
 
 enum Message {
     Text(Vec<u8>),
@@ -38,9 +40,30 @@ pub fn detach(bar: ProgressBar) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a line. If its reader has gone away, as with `2>&1 | head`, nothing happens.
-pub fn line(text: &str) {
-    put(format!("{text}\n").into_bytes());
+/// From now on every line is an event.
+pub fn tell_programs() {
+    FOR_PROGRAMS.store(true, Ordering::Relaxed);
+}
+
+/// Whether a program reads what is written.
+pub fn is_for_programs() -> bool {
+    FOR_PROGRAMS.load(Ordering::Relaxed)
+}
+
+/// Writes a line: the text for people, or the event for programs. If its reader has gone away, as
+/// with `2>&1 | head`, nothing happens.
+pub fn tell(text: &str, event: &Event) {
+    put(form(text, event).into_bytes());
+}
+
+/// Writes a line of which programs get the words, too.
+pub fn note(text: &str) {
+    tell(text, &Event::Note(Said::new(text, None)));
+}
+
+/// The line in its form, with a line break.
+fn form(text: &str, event: &Event) -> String {
+    (if is_for_programs() { json::line(event) } else { text.to_owned() }) + "\n"
 }
 
 /// Moves the bar.
@@ -125,7 +148,8 @@ fn write(messages: &Receiver<Message>, bar: &ProgressBar) {
         match LEFT_OUT.swap(0, Ordering::Relaxed) {
             0 => {}
             lines => {
-                text(format!("{lines} lines were left out: nobody read what was written before them\n").as_bytes())
+                let said = format!("{lines} lines were left out: nobody read what was written before them");
+                text(form(&said, &Event::Note(Said::new(&said, None))).as_bytes());
             }
         }
     }

@@ -1,4 +1,12 @@
-"""The Python side of blowup: your own training program as the trial of a sweep.
+"""The Python side of blowup: sweeps and their results, and your own training program as the trial.
+
+`sweep` trains the trials of a spec and `read_runs` reads what came of them, with the program
+``blowup``, which the wheel brings along::
+
+    import blowup
+
+    swept = blowup.sweep("spec.toml", out="results/mine")
+    runs = swept.read()                                     # pandas; or frame="polars"
 
 A spec names the program, and the axes of your own that it takes::
 
@@ -31,6 +39,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Callable
 
+from blowup._program import SweepError, Swept, read_runs, sweep
 from blowup._refused import Place, Refused
 from blowup._trials import Ended, Trial, grad_norm, trials, weight_norm
 
@@ -39,7 +48,20 @@ if TYPE_CHECKING:
 
     from blowup._export import Exported
 
-__all__ = ["Ended", "Place", "Refused", "Trial", "export", "grad_norm", "trials", "weight_norm"]
+__all__ = [
+    "Ended",
+    "Place",
+    "Refused",
+    "SweepError",
+    "Swept",
+    "Trial",
+    "export",
+    "grad_norm",
+    "read_runs",
+    "sweep",
+    "trials",
+    "weight_norm",
+]
 __version__ = "0.1.0"
 
 

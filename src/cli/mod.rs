@@ -13,6 +13,7 @@ pub use value::{ExportFormat, ShardArg};
 
 use blowup_core::device::Device;
 use blowup_core::limits::{self, Bytes};
+use blowup_core::spec::set_key::SetKey;
 use clap::{Args, Parser, Subcommand};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -89,6 +90,22 @@ pub enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// Whether a program reads what the command says.
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Command::Sweep(args) => args.json,
+            Command::Check(args) => args.json,
+            Command::Merge(args) => args.json,
+            Command::Slurm(args) => args.json,
+            Command::Worker(_) | Command::Plot(_) | Command::Replay(_) | Command::Read(_) => false,
+            Command::Schema | Command::Export(_) | Command::Completions(_) | Command::Man(_) | Command::Map(_) => false,
+            #[cfg(feature = "engine")]
+            Command::Demo => false,
+        }
+    }
+}
+
 const SWEEP_HELP: &str = "\
 The same command again resumes: trials that have a row in runs.csv do not run again. A changed
 spec is taken up if its grid contains the old one; otherwise give it a folder with --out.
@@ -133,6 +150,9 @@ pub struct SweepArgs {
     /// comma stands in quotes: label="a, b"
     #[arg(long = "where", value_name = "FILTER")]
     pub filters: Vec<String>,
+    /// Give an axis another value in every [[grid]] block, as TOML or plain text; repeat for more
+    #[arg(long, value_name = "AXIS=V")]
+    pub set: Vec<SetKey>,
     /// A trial that takes longer alone is lost [default: far beyond what is predicted]
     #[arg(long, value_name = "S", value_parser = limits::seconds)]
     pub timeout: Option<f64>,
@@ -162,6 +182,9 @@ pub struct SweepArgs {
     /// bit by bit
     #[arg(long)]
     pub allow_mixed: bool,
+    /// Print the result as one JSON document, and events as JSON lines on stderr: docs/json.md
+    #[arg(long)]
+    pub json: bool,
     /// Most trials that train together (the results do not depend on it)
     #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>, hide = true)]
     pub chunk: Option<NonZeroUsize>,
@@ -200,6 +223,9 @@ pub struct MergeArgs {
     /// The spec that was swept, to be kept in OUT [default: spec.toml of the first shard]
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
+    /// Print the result as one JSON document, and events as JSON lines on stderr: docs/json.md
+    #[arg(long)]
+    pub json: bool,
 }
 
 const SLURM_HELP: &str = "\
@@ -227,12 +253,18 @@ pub struct SlurmArgs {
     /// The folder of the results [default: results/<name of the spec>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Give an axis another value in every [[grid]] block, as TOML or plain text; repeat for more
+    #[arg(long, value_name = "AXIS=V")]
+    pub set: Vec<SetKey>,
     /// Submit with sbatch what was written
     #[arg(long)]
     pub submit: bool,
     /// Tell from the files which shards are done, running, failed, missing
     #[arg(long, conflicts_with = "submit")]
     pub status: bool,
+    /// Print the status as one JSON document, and events as JSON lines on stderr: docs/json.md
+    #[arg(long, requires = "status")]
+    pub json: bool,
     /// The site's MaxArraySize: larger arrays are split [default: what scontrol says, else 1001]
     #[arg(long, value_name = "N", value_parser = at_least_two)]
     pub max_array_size: Option<u32>,
@@ -345,6 +377,9 @@ pub struct CheckArgs {
     /// Print findings as annotations of GitHub Actions too
     #[arg(long)]
     pub github: bool,
+    /// Print the result as one JSON document, and events as JSON lines on stderr: docs/json.md
+    #[arg(long, conflicts_with = "github")]
+    pub json: bool,
 }
 
 const PLOT_HELP: &str = "\

@@ -2,7 +2,9 @@
 //! result in the forms that were asked for.
 
 use crate::cli::CheckArgs;
-use crate::origin::{in_repository, parse_kept, parse_or};
+use crate::json::Document;
+use crate::json::check::{CheckDocument, Compared};
+use crate::origin::{self, in_repository, parse_kept, parse_or};
 use crate::progress::to_stderr;
 use crate::run_files::{self, RUNS, open};
 use crate::sweep::size::{MANY_POINTS, refuse_endless};
@@ -20,6 +22,7 @@ use blowup_core::failure::{Exit, Failure};
 use blowup_core::input;
 use blowup_core::output::{self, print};
 use blowup_core::spec::Spec;
+use blowup_core::spec::written::{Written, is_put_together};
 use blowup_core::store::Manifest;
 use blowup_core::store::sums::{self, Known};
 use std::fs;
@@ -36,14 +39,15 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         let hint = "it is the folder that `blowup sweep` wrote, for example results/grid";
         return Err(Failure::new(format!("there is no folder `{}`", args.dir.display())).hint(hint));
     }
-    args.junit.as_deref().map_or(Ok(()), refuse_other)?;
+    args.junit.as_deref().map_or(Ok(()), |path| refuse_other(path, args.json))?;
     let file = args.spec.clone().unwrap_or_else(|| args.dir.join("spec.toml"));
-    let name = file.display().to_string();
     let manifest = input::text(&args.dir.join("manifest.toml"))?.and_then(|text| Manifest::parse(&text));
     let written = match &args.spec {
-        Some(file) => input::spec(file)?,
-        None => input::kept_spec(&file)
-            .map_err(|failure| failure.or_hint("RUN_DIR is the folder of a sweep; `--spec` names another spec"))?,
+        Some(file) => origin::read(file, &[])?,
+        None => {
+            let hint = "RUN_DIR is the folder of a sweep; `--spec` names another spec";
+            origin::written(&input::kept_spec(&file).map_err(|failure| failure.or_hint(hint))?, &file, &[])?
+        }
     };
     let spec = read_spec(args, &written, &file, manifest.as_ref())?;
     let path = args.dir.join(RUNS);
@@ -52,7 +56,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let lines = run_files::lines(&args.dir, &spec, is_whole && args.spec.is_none())?;
     let beside = points(&spec, &lines);
     let roster = Roster::new(&spec, &beside);
-    roster.check_filters(&spec, &written, &name).map_err(|report| Failure::new(report.to_string()))?;
+    roster.check_filters(&spec, &written)?;
     let mut columns = measure::columns(&spec);
     columns.push(baseline::COLUMN);
     let run = run_files::runs(&args.dir, &roster, &columns)?;
@@ -61,8 +65,10 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let rows = SweepRows { roster: &roster, run: &run, layers: &layers, lines: &lines };
     let gate = judge(&spec, rows, earlier.as_ref().map(|earlier| &earlier.run));
 
-    let line = |byte: usize| written[..byte].matches('\n').count() + 1;
-    let place = |byte: usize| format!("{name}:{}", line(byte));
+    let place = |byte: usize| {
+        let (file, line) = written.line(byte);
+        format!("{file}:{line}")
+    };
     // A report that goes to stdout is alone there, so that a program can read it.
     let aside = args.junit.as_deref().is_some_and(output::is_stdout);
     if let Some(path) = &args.junit {
@@ -76,22 +82,38 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         to_stderr(text.trim_end());
         Ok(())
     };
-    let between = match (&gate.baseline, &earlier) {
-        (Some(found), Some(earlier)) => {
-            let file = earlier.path.display().to_string();
-            let changed: Vec<u32> = found.changes.iter().take(text::LISTED).map(|change| change.place).collect();
-            let (settings, apart) = (&spec.baseline, &apart(&spec, &beside, &changed));
-            text::comparison(
-                found,
-                &ComparisonContext { settings, roster: &roster, apart, file: &file, unchanged: earlier.unchanged },
-            )
-        }
-        (None, _) | (_, None) => String::new(),
-    };
-    tell(&text::text(&gate, &between, &place))?;
+    let compared = gate.baseline.as_ref().zip(earlier.as_ref());
+    let shown = if args.json { usize::MAX } else { text::LISTED };
+    let changes = compared.iter().flat_map(|(found, _)| &found.changes).take(shown);
+    let changed = apart(&spec, &beside, &changes.map(|change| change.place).collect());
+    let (settings, roster, apart) = (&spec.baseline, &roster, &changed);
+    if args.json {
+        let compared = compared.map(|(comparison, earlier)| Compared {
+            comparison,
+            roster,
+            apart,
+            file: earlier.path.display().to_string(),
+            same_bytes: earlier.unchanged,
+        });
+        let document = CheckDocument::new(&gate, compared, &|byte| written.line(byte));
+        tell(&Document::Check(document).text())?;
+    } else {
+        let between = compared.map(|(found, earlier)| {
+            let (file, unchanged) = (&earlier.path.display().to_string(), earlier.unchanged);
+            text::comparison(found, &ComparisonContext { settings, roster, apart, file, unchanged })
+        });
+        tell(&text::text(&gate, &between.unwrap_or_default(), &place))?;
+    }
     if args.github {
-        let kept = manifest.as_ref().filter(|_| args.spec.is_none());
-        tell(&github(&gate, &in_repository(&file, &written, kept), &line))?;
+        // A text that was put together has other lines than the spec that was swept.
+        let is_copy = args.spec.is_none() && !is_put_together(written.text());
+        let kept = manifest.as_ref().filter(|_| is_copy);
+        let spec = in_repository(&file, written.text(), kept);
+        let place = |byte: usize| match written.line(byte) {
+            (place, line) if Path::new(&place) == file => (spec.clone(), line),
+            (base, line) => (in_repository(Path::new(&base), "", None), line),
+        };
+        tell(&github(&gate, &spec, &place))?;
     }
     Ok(if gate.passed() { Exit::Done } else { Exit::Failed })
 }
@@ -112,10 +134,10 @@ fn refuse_longer(spec: &Spec, file: &Path, runs: &Path) -> Result<(), Failure> {
 const LEAST_ROW: u128 = 64;
 
 /// Parses the spec, and makes sure that there is something to check.
-fn read_spec(args: &CheckArgs, written: &str, file: &Path, manifest: Option<&Manifest>) -> Result<Spec, Failure> {
+fn read_spec(args: &CheckArgs, written: &Written, file: &Path, manifest: Option<&Manifest>) -> Result<Spec, Failure> {
     let spec = match &args.spec {
-        Some(_) => parse_or(written, file, file, manifest.map_or(&[][..], |manifest| &manifest.data))?,
-        None => parse_kept(&args.dir, written, manifest)?,
+        Some(_) => parse_or(written, file, manifest.map_or(&[][..], |manifest| &manifest.data))?,
+        None => parse_kept(&args.dir, written.text(), manifest)?,
     };
     if spec.expects.is_empty() && args.baseline.is_none() {
         let text = format!("there is nothing to check: `{}` has no [[expect]]", file.display());
@@ -165,10 +187,11 @@ fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
 }
 
 /// Refuses to replace a file that is no JUnit report. `--junit` may replace a report of any
-/// program.
-fn refuse_other(path: &Path) -> Result<(), Failure> {
+/// program. With `json` standard output is for the document.
+fn refuse_other(path: &Path, json: bool) -> Result<(), Failure> {
     if output::is_stdout(path) {
-        return Ok(());
+        let both = Failure::new("`--json` and `--junit` both write to standard output");
+        return if json { Err(both.hint("name a file with `--junit`")) } else { Ok(()) };
     }
     output::refuse_other(path, "JUnit report", is_junit)
         .map_err(|failure| failure.hint("name another file with `--junit`"))?;

@@ -1,17 +1,18 @@
 //! `blowup map`: reads the spec, draws the map frame by frame, and prints what came out.
 
 use crate::cli::MapArgs;
+use crate::json::event::Event;
 use crate::map::drawing::{Drawing, closed, cost, rows_of};
 use crate::map::place::{MapManifest, Place};
 use crate::map::{files, picture};
 use crate::origin::{self, parse};
 use crate::progress;
+use crate::stderr;
 use crate::sweep::folder::out_dir;
 use crate::sweep::manifest::now;
 use crate::sweep::shard;
 use crate::worker::pool::Ending;
 use blowup_core::failure::{Exit, Failure, counted};
-use blowup_core::input;
 use blowup_core::limits::{Shares, Wishes};
 use blowup_core::map::dimension::{Marks, median};
 use blowup_core::memory;
@@ -28,9 +29,11 @@ use std::time::Instant;
 /// # Errors
 /// If the spec or an argument is wrong, the folder cannot be used, or training cannot go on.
 pub fn run(args: &MapArgs) -> Result<Exit, Failure> {
-    let text = input::spec(&args.spec)?;
-    let spec = parse(&text, &args.spec, &args.spec)?;
-    spec.warnings.iter().for_each(|warning| progress::to_stderr(&warning.to_string()));
+    let written = origin::read(&args.spec, &[])?;
+    let spec = parse(&written, &args.spec)?;
+    for warning in &spec.warnings {
+        stderr::tell(&warning.to_string(), &Event::Warning(warning.told().into()));
+    }
     let Some(map) = spec.map else {
         return Err(Failure::new(format!("`{}` has no [map]", args.spec.display()))
             .hint("`blowup sweep` trains a grid; docs/maps.md shows a map"));
@@ -64,7 +67,7 @@ pub fn run(args: &MapArgs) -> Result<Exit, Failure> {
         let dir = of_frame(shard.map_or_else(|| whole.clone(), |shard| whole.join(shard.folder())));
         let other: Vec<(Shard, PathBuf)> =
             other.iter().map(|shard| (*shard, of_frame(whole.join(shard.folder())))).collect();
-        let begun = Begun { args, spec: &spec, text: &text, shares, shard };
+        let begun = Begun { args, spec: &spec, text: written.text(), shares, shard };
         match begun.draw(frame, &dir, &other)? {
             Drawn::Interrupted => return Ok(Exit::Interrupted),
             Drawn::Whole { slopes: of_frame, lost } => {

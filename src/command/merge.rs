@@ -3,10 +3,9 @@
 use crate::cli::MergeArgs;
 use crate::merge::merged::Merged;
 use crate::merge::sources::MergeSources;
-use crate::origin::{parse_kept, parse_or};
+use crate::origin::{self, parse_kept, parse_or};
 use crate::sweep::size::refuse_endless;
 use blowup_core::failure::{Exit, Failure};
-use blowup_core::input;
 use blowup_core::merge::{Allowed, ShardFolder, fit};
 use blowup_core::store::Store;
 use std::path::{Path, PathBuf};
@@ -20,14 +19,16 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     let parts: Vec<ShardFolder> = shards.iter().map(part).collect();
     fit(&parts, Allowed { partial: args.partial, mixed: args.allow_mixed })?;
     let out = open(&args.out, &args.shards)?;
-    let (text, file) = match &args.spec {
-        Some(file) => (input::spec(file)?, file),
-        None => (shards[0].spec.clone().unwrap_or_default(), &args.shards[0].join("spec.toml")),
+    let file = args.spec.clone().unwrap_or_else(|| args.shards[0].join("spec.toml"));
+    let written = match &args.spec {
+        Some(file) => origin::read(file, &[])?,
+        None => origin::written(shards[0].spec.as_deref().unwrap_or_default(), &file, &[])?,
     };
+    let (text, file) = (written.text().to_owned(), &file);
     out.refuse_others(&text).map_err(|failure| failure.hint("name another folder to merge into"))?;
     let first = shards[0].manifest.as_ref();
     let spec = match &args.spec {
-        Some(file) => parse_or(&text, file, file, first.map_or(&[][..], |manifest| &manifest.data))?,
+        Some(file) => parse_or(&written, file, first.map_or(&[][..], |manifest| &manifest.data))?,
         None => parse_kept(&args.shards[0], &text, first)?,
     };
     refuse_endless(&spec, file)?;
@@ -41,7 +42,7 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     let sources = MergeSources::new(&spec, &shards)?;
     let trials = sources.prove(&spec, file, args.partial)?;
     sources.check_out(&out)?;
-    Merged::new(&spec, sources, trials).write(out, text.as_bytes())
+    Merged::new(&spec, sources, trials).write(out, text.as_bytes(), args.json)
 }
 
 /// Reads the folder of a shard.

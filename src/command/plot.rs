@@ -6,7 +6,6 @@ use crate::figures::cells::PlotMetric;
 use crate::figures::edges;
 use crate::figures::files::{read, source};
 use crate::figures::gallery::{Figure, Gallery};
-use crate::figures::glance::coloured;
 use crate::figures::picture::is_svg;
 use crate::figures::plan::AxisSelection;
 use crate::figures::raster::is_png;
@@ -15,7 +14,7 @@ use crate::report;
 use blowup_core::edge::table;
 use blowup_core::failure::{Exit, Failure, excerpt};
 use blowup_core::input;
-use blowup_core::output::{self, print};
+use blowup_core::output::{self, print, wants_colour};
 use blowup_core::spec::Mistake;
 use blowup_core::spec::metric::{LR_SENSITIVITY, Rate};
 use blowup_core::store::{self, REPORT};
@@ -33,7 +32,7 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     let table = read(&args.dir, &args.filters, metric)?;
     let gallery = Gallery::new(&table, source(&args.dir, &args.filters), metric, &asked)?;
     if args.terminal {
-        let coloured = coloured();
+        let coloured = wants_colour(output::is_terminal());
         let texts: Vec<String> = gallery.pages().map(|page| gallery.text(&page, coloured)).collect();
         print(&texts.join("\n"))?;
         return Ok(Exit::Done);

@@ -11,7 +11,6 @@ use crate::sweep::size::refuse_endless;
 use crate::worker::Conversation;
 use blowup_core::edge::follow::{follow, points};
 use blowup_core::failure::{Exit, Failure};
-use blowup_core::input;
 use blowup_core::output::print;
 use blowup_core::protocol::{Order, Report};
 use blowup_core::record;
@@ -71,7 +70,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
 /// The spec that `--spec` names, or the one in the folder.
 fn spec(args: &ReplayArgs, store: &Store) -> Result<Spec, Failure> {
     if let Some(file) = &args.spec {
-        return parse(&input::spec(file)?, file, file);
+        return parse(&origin::read(file, &[])?, file);
     }
     let Some(text) = &store.spec else {
         return Err(Failure::new(format!("`{}` is no folder of results: it has no spec.toml", args.run_dir.display()))

@@ -2,7 +2,9 @@
 //! tells how far the shards are.
 
 use crate::cli::SlurmArgs;
-use crate::origin::parse;
+use crate::json::Document;
+use crate::json::shards::ShardsDocument;
+use crate::origin::{self, parse};
 use crate::progress::to_stderr;
 use crate::slurm::{shards, status, submit};
 use crate::sweep::folder::out_dir;
@@ -12,6 +14,7 @@ use blowup_core::input;
 use blowup_core::output::print;
 use blowup_core::plan::Shard;
 use blowup_core::spec::Spec;
+use blowup_core::spec::set_key::SetKey;
 use blowup_core::store::Manifest;
 use std::path::Path;
 
@@ -21,12 +24,12 @@ use std::path::Path;
 /// If the spec or an argument is wrong, a file cannot be read or written, or sbatch fails.
 pub fn run(args: &SlurmArgs) -> Result<Exit, Failure> {
     if args.status && args.target.is_dir() {
-        return tell_status(&args.target);
+        return tell_status(&args.target, args.json);
     }
-    let spec = read(&args.target)?;
+    let spec = read(&args.target, &args.set)?;
     let out = out_dir(args.out.as_deref(), &spec)?;
     if args.status {
-        return tell_status(&out);
+        return tell_status(&out, args.json);
     }
     let count = args.shards.map_or(1, u32::from);
     if Shard::new(count, count).is_none() {
@@ -48,7 +51,7 @@ pub fn run(args: &SlurmArgs) -> Result<Exit, Failure> {
 }
 
 /// Reads the spec, which must be a file, since every job reads it again.
-fn read(file: &Path) -> Result<Spec, Failure> {
+fn read(file: &Path, sets: &[SetKey]) -> Result<Spec, Failure> {
     if !input::is_file(file).unwrap_or(true) && !file.is_dir() {
         return Err(Failure::new(format!(
             "`{}` is a pipe or a device, and every job reads the spec again",
@@ -56,14 +59,16 @@ fn read(file: &Path) -> Result<Spec, Failure> {
         ))
         .hint("write the spec into a file"));
     }
-    let spec = parse(&input::spec(file)?, file, file)?;
+    let spec = parse(&origin::read(file, sets)?, file)?;
     refuse_endless(&spec, file).map(|()| spec)
 }
 
 /// Prints how far the shards in the folder are.
-fn tell_status(out: &Path) -> Result<Exit, Failure> {
+fn tell_status(out: &Path, json: bool) -> Result<Exit, Failure> {
     let facts = shards::facts(out)?;
     let merged = input::text(&out.join("manifest.toml")).ok().flatten().and_then(|text| Manifest::parse(&text));
-    print(&status::text(&out.display().to_string(), &facts, merged.map(|manifest| manifest.status)))?;
+    let (dir, merged) = (out.display().to_string(), merged.map(|manifest| manifest.status));
+    let document = || Document::Shards(ShardsDocument::new(&dir, &facts, merged)).text();
+    print(&if json { document() } else { status::text(&dir, &facts, merged) })?;
     Ok(Exit::Done)
 }

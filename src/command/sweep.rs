@@ -2,8 +2,11 @@
 //! left, and trains it.
 
 use crate::cli::SweepArgs;
+use crate::json::Document;
+use crate::json::event::Event;
+use crate::json::plan::PlanDocument;
 use crate::origin::{self, parse};
-use crate::progress;
+use crate::stderr;
 use crate::sweep::folder::{check_shard, out_dir};
 use crate::sweep::manifest::manifest;
 use crate::sweep::running::Running;
@@ -12,7 +15,6 @@ use crate::sweep::survey::{Again, Survey};
 use crate::sweep::{shard, text};
 use blowup_core::device::Device;
 use blowup_core::failure::{Exit, Failure, excerpt};
-use blowup_core::input;
 use blowup_core::limits::{Limits, Shares, Wishes};
 use blowup_core::memory;
 use blowup_core::output::print;
@@ -28,9 +30,11 @@ use std::path::Path;
 /// If the spec or an argument is wrong, the folder cannot be used, or the sweep cannot go on.
 pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     // This comes before there is a thread, a lock or an open file.
-    let text = input::spec(&args.spec)?;
-    let spec = parse(&text, &args.spec, &args.spec)?;
-    spec.warnings.iter().for_each(|warning| progress::to_stderr(&warning.to_string()));
+    let written = origin::read(&args.spec, &args.set)?;
+    let spec = parse(&written, &args.spec)?;
+    for warning in &spec.warnings {
+        stderr::tell(&warning.to_string(), &Event::Warning(warning.told().into()));
+    }
     if spec.map.is_some() {
         return Err(Failure::new(format!("`{}` is the spec of a map", args.spec.display()))
             .hint("`blowup map` draws it; leave [map] out to sweep a grid"));
@@ -50,7 +54,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     let whole = out_dir(args.out.as_deref(), &spec)?;
     let dir = shard.map_or(whole.clone(), |shard| whole.join(shard.folder()));
     let store = if args.dry_run { Store::read(&dir)? } else { Store::open(&dir)? };
-    store.refuse_others(&text).map_err(|failure| failure.hint("name another folder with `--out`"))?;
+    store.refuse_others(written.text()).map_err(|failure| failure.hint("name another folder with `--out`"))?;
     check_shard(&store, shard)?;
     let (timeout, memory) = (args.timeout, args.memory.map(|memory| memory.0));
     let mut limits = Limits { timeout, memory, ceiling: u64::MAX };
@@ -62,8 +66,8 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("the grid of `{}` has no trials", args.spec.display())));
     }
     survey.check_ids(spec.grid())?;
-    survey.check_values(spec.grid(), &text, &args.spec, &args.filters)?;
-    check_grid(&survey, &store, &text, shard, &args.spec)?;
+    survey.check_values(spec.grid(), &written, &args.filters)?;
+    check_grid(&survey, &store, written.text(), shard, &args.spec)?;
     let planner = std::mem::take(&mut survey.planner);
     let shares = shares(args, planner.fewest_bytes())?;
     limits.ceiling = shares.ceiling;
@@ -73,11 +77,12 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     let options = PlanOptions { workers, device: args.device, chunk, seconds, bytes: planned };
     let plan = planner.plan(options);
     if args.dry_run {
-        print(&text::dry_run(&spec, shard, &survey, &plan, workers))?;
+        let document = || Document::Plan(PlanDocument::new(&spec, shard, &survey, &plan, workers)).text();
+        print(&if args.json { document() } else { text::dry_run(&spec, shard, &survey, &plan, workers) })?;
         return Ok(Exit::Done);
     }
     let manifest = manifest(args, &spec, &store, shard, &survey, workers);
-    Running::new(args, (&text, &spec, &filter), store, survey, limits, manifest).run(plan, options)
+    Running::new(args, (written.text(), &spec, &filter), store, survey, limits, manifest).run(plan, options)
 }
 
 /// Refuses a folder that holds trials which the grid of this spec does not have. `text` is the text
@@ -97,7 +102,7 @@ fn check_grid(survey: &Survey, store: &Store, text: &str, shard: Option<Shard>, 
 /// of the data files of a spec: they are looked for where the data files of the new spec are.
 fn old_spec(text: &str, dir: &Path, beside: &Path, manifest: Option<&Manifest>) -> Option<Spec> {
     let kept = origin::parse_kept(dir, text, manifest).ok();
-    kept.or_else(|| parse(text, &dir.join("spec.toml"), beside).ok())
+    kept.or_else(|| parse(&origin::written(text, &dir.join("spec.toml"), &[]).ok()?, beside).ok())
 }
 
 fn cores() -> usize {

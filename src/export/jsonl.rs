@@ -2,10 +2,10 @@
 //! and the infinities are no numbers of JSON, so they are the texts "NaN", "inf" and "-inf".
 
 use super::{Batch, Cells, Sink, Typed};
+use crate::json::Number;
 use blowup_core::failure::Failure;
-use blowup_core::record::float;
 use blowup_core::store::Replacement;
-use serde_json::{Number, Value};
+use serde_json::{Value, json};
 
 /// A file that is being written.
 pub struct Jsonl {
@@ -58,7 +58,7 @@ fn value(cells: &Cells, row: usize) -> Value {
         Cells::Boolean(cells) => Value::from(cells[row]),
         Cells::Float(cells) => match cells[row] {
             None => Value::Null,
-            Some(x) => Number::from_f64(x).map_or_else(|| Value::from(float(x)), Value::Number),
+            Some(x) => json!(Number(x)),
         },
     }
 }

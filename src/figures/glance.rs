@@ -7,7 +7,7 @@ use super::gallery::Gallery;
 use super::influence::{influences, told};
 use super::plan::AxisSelection;
 use super::table::TrialTable;
-use blowup_core::output;
+use blowup_core::output::{self, wants_colour};
 use blowup_core::spec::metric::Rate;
 use std::path::Path;
 
@@ -46,12 +46,5 @@ fn diagrams(table: &TrialTable, dir: &Path) -> Option<String> {
         .iter()
         .take(FIGURES)
         .filter_map(|family| asked.pages(table, family, METRIC.pooled()).into_iter().next());
-    Some(first.map(|page| gallery.text(&page, coloured())).collect::<Vec<_>>().join("\n"))
-}
-
-/// Whether text on stdout is coloured: on a terminal, unless its user does not want colours
-/// (no-color.org).
-pub fn coloured() -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    output::is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    Some(first.map(|page| gallery.text(&page, wants_colour(true))).collect::<Vec<_>>().join("\n"))
 }

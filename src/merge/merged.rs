@@ -1,6 +1,8 @@
 //! A merge that writes its files.
 
 use super::sources::MergeSources;
+use crate::json::Document;
+use crate::json::swept::SweptDocument;
 use crate::progress;
 use crate::report;
 use crate::sweep::label::relabelled;
@@ -17,6 +19,7 @@ use blowup_core::store::{Manifest, Reader, Status, Store, Table};
 use blowup_core::summary::{self, Summary};
 use blowup_core::trial::TrialId;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// Shards that are proved to be one sweep.
 pub struct Merged<'a> {
@@ -33,11 +36,11 @@ impl<'a> Merged<'a> {
     }
 
     /// Writes all files beside those in `out`, which is locked, and then puts them in their place
-    /// together. `spec` is the text of the spec. Prints the table.
+    /// together. `spec` is the text of the spec. Prints the table, or with `json` a document.
     ///
     /// # Errors
     /// If a file cannot be read or written, or if a shard lacks rows that it must have.
-    pub fn write(mut self, out: Store, spec: &[u8]) -> Result<Exit, Failure> {
+    pub fn write(mut self, out: Store, spec: &[u8], json: bool) -> Result<Exit, Failure> {
         let mut stage = out.stage()?;
         stage.store.begin(spec, &self.spec.axes, &self.spec.record, &self.manifest)?;
         let mut summary = Summary::new(self.spec, self.spec.grid().keeps_configurations_together());
@@ -60,9 +63,9 @@ impl<'a> Merged<'a> {
         let folders = self.sources.shards.iter().map(|shard| &shard.folder);
         losses::merge(folders, &out.folder, &stage.store.folder)?;
         report::file::write_or_tell(&stage.store.folder, Some(self.spec));
-        let place = progress::folded(&out.dir().display().to_string(), &stage.store.files().join(" "));
+        let (dir, files) = (out.dir().to_owned(), stage.store.files());
         out.adopt(stage)?;
-        print(&self.report(&summary, &place))?;
+        print(&if json { self.document(&summary, &dir, files).text() } else { self.report(&summary, &dir, &files) })?;
         Ok(if missing == 0 && summary.all.lost > 0 { Exit::Lost } else { Exit::Done })
     }
 
@@ -115,8 +118,14 @@ impl<'a> Merged<'a> {
         batch.flush(to)
     }
 
-    /// What `blowup merge` prints at its end. `place` says which files lie in which folder.
-    fn report(&self, summary: &Summary, place: &str) -> String {
+    /// What `blowup merge` tells a program at its end.
+    fn document(&self, summary: &Summary, dir: &Path, files: Vec<&'static str>) -> Document {
+        let ended = (self.manifest.status, None, self.manifest.counts);
+        Document::Merge(SweptDocument::new(self.spec, dir, ended, summary.failed(), &self.sources.lines, files))
+    }
+
+    /// What `blowup merge` prints at its end. The files lie in the folder `dir`.
+    fn report(&self, summary: &Summary, dir: &Path, files: &[&str]) -> String {
         let mut text = summary.table();
         text.push('\n');
         if !self.sources.lines.is_empty() {
@@ -128,7 +137,7 @@ impl<'a> Merged<'a> {
         if missing > 0 {
             let _ = writeln!(text, "partial: {missing} of the grid's {trials} trials are missing");
         }
-        text.push_str(place);
+        text.push_str(&progress::folded(&dir.display().to_string(), &files.join(" ")));
         text
     }
 }

@@ -34,18 +34,22 @@ pub fn schema() -> Json {
         "$schema": "http://json-schema.org/draft-04/schema#",
         "title": "blowup spec",
         "description": about,
-        "anyOf": [of_nets(), of_program()],
+        "anyOf": [of_nets(), of_program(), extending()],
         "definitions": definitions(),
     })
 }
 
 /// A spec whose trials are built-in nets.
 fn of_nets() -> Json {
-    let known = properties(&key::TOP).into_iter().filter(|(name, _)| *name != key::PROGRAM_KEY).collect();
-    let mut spec = object(known, &required(&key::TOP));
+    let mut spec = object(top(&[key::PROGRAM_KEY, key::EXTENDS]), &required(&key::TOP));
     set(&mut spec, "not", one_budget());
     set(&mut spec, "anyOf", trials());
     spec
+}
+
+/// The keys at the top of a spec but for these.
+fn top(without: &[&str]) -> Vec<(&'static str, Json)> {
+    properties(&key::TOP).into_iter().filter(|(name, _)| !without.contains(name)).collect()
 }
 
 /// What a spec must have: blocks of trials, or edges.
@@ -56,9 +60,18 @@ fn trials() -> Json {
 /// A spec whose trials a program trains. It may declare axes of any name, so wherever axes stand
 /// other names may, too, and a range may be divided by one of them.
 fn of_program() -> Json {
-    let mut spec = object(properties(&key::TOP), &[required(&key::TOP), vec![key::PROGRAM_KEY]].concat());
-    set(&mut spec, "not", one_budget());
+    let mut spec = object(top(&[key::EXTENDS]), &[required(&key::TOP), vec![key::PROGRAM_KEY]].concat());
     set(&mut spec, "anyOf", trials());
+    with_axes_of_any_name(spec)
+}
+
+/// A spec that extends another one, in which everything else may stand.
+fn extending() -> Json {
+    with_axes_of_any_name(object(top(&[]), &[key::EXTENDS]))
+}
+
+fn with_axes_of_any_name(mut spec: Json) -> Json {
+    set(&mut spec, "not", one_budget());
     let properties = &mut spec["properties"];
     let mut zip = described(&key::ZIP);
     set(&mut zip, "items", json!({ "type": "array", "items": { "type": "string" }, "minItems": 2 }));

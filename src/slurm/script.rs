@@ -13,6 +13,8 @@ pub struct Job<'a> {
     pub name: &'a str,
     pub program: &'a str,
     pub spec: &'a str,
+    /// What `--set` gives, each as `AXIS=V`.
+    pub sets: &'a [String],
     pub out: &'a str,
     pub shards: u32,
     /// The options for sbatch, as they were given.
@@ -28,8 +30,9 @@ impl Job<'_> {
     /// The script of a task. The number of its shard is the number of the task plus the argument of
     /// the script.
     pub fn task(&self) -> String {
-        let Job { name, program, spec, out, shards, .. } = self;
+        let Job { name, program, spec, sets, out, shards, .. } = self;
         let (program, spec, out) = (quoted(program), quoted(spec), quoted(out));
+        let sets: String = sets.iter().map(|set| format!(" --set {}", quoted(set))).collect();
         format!(
             r#"#!/bin/sh
 #SBATCH --requeue
@@ -51,7 +54,7 @@ before=$(rows)
 limit=
 trap 'limit=yes; kill -TERM "$sweep"' USR1
 trap 'sleep 3; kill -TERM "$sweep" 2>/dev/null' TERM INT
-{program} sweep {spec} --out "$out" --shard "$shard/$count" --workers "${{SLURM_CPUS_PER_TASK:-1}}" --quiet &
+{program} sweep {spec}{sets} --out "$out" --shard "$shard/$count" --workers "${{SLURM_CPUS_PER_TASK:-1}}" --quiet &
 sweep=$!
 while :; do
     wait "$sweep"
@@ -72,8 +75,10 @@ exit "$status"
     /// The script of the merge. `blowup merge` refuses and says why if a shard is missing or not
     /// finished.
     pub fn merge(&self) -> String {
-        let Job { name, program, spec, out, shards, .. } = self;
-        let (program, spec, out) = (quoted(program), quoted(spec), quoted(out));
+        let Job { name, program, spec, sets, out, shards, .. } = self;
+        let (program, out) = (quoted(program), quoted(out));
+        // With `--set` the shards keep the text that was swept, and no file has it.
+        let spec = if sets.is_empty() { format!(" --spec {}", quoted(spec)) } else { String::new() };
         format!(
             r#"#!/bin/sh
 #SBATCH --requeue
@@ -83,7 +88,7 @@ set -u
 out={out}
 exec >>"$out/slurm/log/merge.log" 2>&1
 rm -f "$out/slurm/exit/merge"
-{program} merge "$out" --spec {spec} "$out"/shard-*-of-{shards}
+{program} merge "$out"{spec} "$out"/shard-*-of-{shards}
 status=$?
 echo "$status" >"$out/slurm/exit/merge"
 exit "$status"

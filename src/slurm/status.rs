@@ -58,7 +58,7 @@ impl Facts {
     }
 
     /// Why the shard is in this state, or an empty text.
-    fn why(&self) -> &'static str {
+    pub fn why(&self) -> &'static str {
         match (self.state(), self.exit) {
             (ShardState::Done, _) if self.lost > 0 => "with lost trials: they run again when the shard does",
             (ShardState::Done | ShardState::Running, _) => "",

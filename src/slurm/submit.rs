@@ -6,6 +6,7 @@ use blowup_core::failure::Failure;
 use blowup_core::input;
 use blowup_core::output;
 use blowup_core::spec::Spec;
+use blowup_core::spec::set_key::SetKey;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,7 +51,9 @@ pub fn write(args: &SlurmArgs, spec: &Spec, out: &Path, count: u32, shards: &[u3
     let program =
         std::env::current_exe().map_err(|error| Failure::new(format!("this program is not found: {error}")))?;
     let (program, file, out) = (absolute(&program)?, absolute(&args.target)?, absolute(out)?);
-    let job = Job { name: &spec.name, program: &program, spec: &file, out: &out, shards: count, options: &args.sbatch };
+    let (sets, options): (Vec<String>, _) = (args.set.iter().map(SetKey::argument).collect(), &args.sbatch);
+    let (name, program, spec, out) = (&spec.name, &program, &file, &out);
+    let job = Job { name, program, spec, sets: &sets, out, shards: count, options };
     // Tasks are numbered from 1 to below MaxArraySize.
     let most = args.max_array_size.or_else(site_limit).unwrap_or(MAX_ARRAY_SIZE) - 1;
     let files = [

@@ -7,6 +7,9 @@ use super::survey::{Again, Survey};
 use super::text::{self, were};
 use crate::cli::SweepArgs;
 use crate::figures::glance::{Glance, glance};
+use crate::json::Document;
+use crate::json::event::StartEvent;
+use crate::json::swept::SweptDocument;
 use crate::program::Launch;
 use crate::progress::{self, Progress};
 use crate::report;
@@ -23,7 +26,7 @@ use blowup_core::spec::filter::Filter;
 use blowup_core::store::losses::{self, Loss};
 use blowup_core::store::sums::Recorded;
 use blowup_core::store::{Manifest, REPORT, Status, Store};
-use blowup_core::summary::{self, Summary};
+use blowup_core::summary::{self, Interval, Summary};
 use blowup_core::trial::TrialId;
 use std::rc::Rc;
 use std::time::Instant;
@@ -101,7 +104,7 @@ impl<'a> Running<'a> {
         let trials = plan.trials() as u64;
         let work = (plan.seconds(), plan.seconds_on(self.manifest.workers as usize));
         let mut progress = Progress::start("trial", trials, work, self.args.quiet);
-        progress.say(&format!(
+        let text = format!(
             "{}: {} to run ({} of {} are done) in {} on {}, into `{}`",
             self.spec.name,
             counted(trials, "trial"),
@@ -110,7 +113,16 @@ impl<'a> Running<'a> {
             counted(plan.chunks.len() as u64, "chunk"),
             counted(self.manifest.workers, "worker"),
             self.store.dir().display()
-        ));
+        );
+        let start = StartEvent {
+            name: self.spec.name.clone(),
+            out: self.store.dir().display().to_string(),
+            selected: self.survey.selected,
+            trials,
+            chunks: plan.chunks.len() as u64,
+            workers: self.manifest.workers,
+        };
+        progress.begin(&text, start);
         if !self.spec.edges.is_empty() {
             progress.say(&format!("{}; each round decides what the next one tries", self.rounds.told()));
             progress.note(self.rounds.told());
@@ -136,6 +148,7 @@ impl<'a> Running<'a> {
             Ok(Ending::Interrupted) => {
                 progress::to_stderr("interrupted; rows that were written are kept, the same command resumes");
                 self.close(Status::Interrupted)?;
+                self.print_document(Status::Interrupted, None)?;
                 Ok(Exit::Interrupted)
             }
             Ok(Ending::Hopeless) => {
@@ -143,6 +156,7 @@ impl<'a> Running<'a> {
                     format!("stopped: {} lost; see lost.csv, the same command resumes", were(self.lost, "trial"));
                 progress::to_stderr(&text);
                 self.close(Status::Interrupted)?;
+                self.print_document(Status::Interrupted, None)?;
                 Ok(Exit::Lost)
             }
             Err(failure) => {
@@ -305,7 +319,7 @@ impl<'a> Running<'a> {
         self.store.forget_rows();
         report::file::write_or_tell(&self.store.folder, Some(self.spec));
         self.store.check_lock()?;
-        self.print(&summary)?;
+        self.print(self.manifest.status, &summary)?;
         Ok(self.exit())
     }
 
@@ -344,12 +358,28 @@ impl<'a> Running<'a> {
         if !self.store.folder.has(REPORT) {
             report::file::write_or_tell(&self.store.folder, Some(self.spec));
         }
-        self.print(&summary)?;
+        let before = self.store.manifest.as_ref().expect("files are final where a manifest says so");
+        self.print(before.status, &summary)?;
         Ok(self.exit())
     }
 
-    /// Prints how the sweep ended, with the first diagrams below it on a terminal.
-    fn print(&self, summary: &Summary) -> Result<(), Failure> {
+    /// Prints how the sweep ended for a program, if one asks.
+    fn print_document(&self, status: Status, failed: Option<Interval>) -> Result<(), Failure> {
+        if !self.args.json {
+            return Ok(());
+        }
+        let ended = (status, self.manifest.shard, self.manifest.counts);
+        let (out, lines) = (self.store.dir(), &self.survey.lines);
+        let document = SweptDocument::new(self.spec, out, ended, failed, lines, self.store.files());
+        print(&Document::Sweep(document).text())
+    }
+
+    /// Prints how the sweep ended: a document for a program, a text for people, with the first
+    /// diagrams below it on a terminal.
+    fn print(&self, status: Status, summary: &Summary) -> Result<(), Failure> {
+        if self.args.json {
+            return self.print_document(status, summary.failed());
+        }
         let shown = if self.args.quiet { Glance::default() } else { glance(self.store.dir(), summary.all.trials) };
         let mut text =
             text::ended((self.spec, summary), &shown.decisive, &self.survey, self.manifest.shard, &self.store);

@@ -13,6 +13,7 @@ use blowup_core::spec::Spec;
 use blowup_core::spec::filter::{Attribute, Filter};
 use blowup_core::spec::grid::{Grid, Trials};
 use blowup_core::spec::unmet::{self, Coverage, Unmet};
+use blowup_core::spec::written::Written;
 use blowup_core::store::Store;
 use blowup_core::trial::{Trial, TrialId};
 use std::collections::{HashMap, HashSet};
@@ -222,14 +223,13 @@ impl Survey {
     }
 
     /// Refuses values in `where`, `[[exclude]]` and `--where` that no trial of the whole grid has.
-    /// `text` and `file` are the text and the path of the spec, `args` are the values of `--where`.
+    /// `args` are the values of `--where`.
     ///
     /// # Errors
     /// If there is such a value, or if no trial passes all conditions of `--where`.
-    pub fn check_values(&self, grid: Grid<'_>, text: &str, file: &Path, args: &[String]) -> Result<(), Failure> {
+    pub fn check_values(&self, grid: Grid<'_>, written: &Written, args: &[String]) -> Result<(), Failure> {
         let known = |column: &Attribute| grid.values(column);
-        unmet::refuse(&self.unmet, &known, text, &file.display().to_string())
-            .map_err(|report| Failure::new(report.to_string()))?;
+        unmet::refuse(&self.unmet, &known, written)?;
         if self.matched > 0 {
             return unmet::refuse_arguments(&self.unmet_here, &known, args).map_err(Failure::new);
         }

@@ -4,7 +4,7 @@
 
 use blowup_core::device::Device;
 #[cfg(feature = "engine")]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a worker cannot train, and what to do about it.
 pub struct EngineUnavailable {
@@ -84,10 +84,15 @@ pub fn work(_: Device, _: Option<u64>) -> Result<bool, EngineUnavailable> {
 }
 
 #[cfg(feature = "engine")]
-const HINT: &str = "`make libtorch` fetches the libtorch that blowup was built with; or set LIBTORCH to its folder, the one that holds lib/";
+const HINT: &str = concat!(
+    "`make libtorch` fetches the libtorch that blowup was built with; beside an installed wheel, `pip install torch==",
+    env!("BLOWUP_LIBTORCH"),
+    "` does; or set LIBTORCH to its folder, the one that holds lib/"
+);
 
 /// The folder of the libraries of libtorch. LIBTORCH names it; otherwise it lies beside the
-/// `target/` in which this program lies, or where it was when the program was built.
+/// `target/` in which this program lies, in the Python environment into which this program was
+/// installed, or where it was when the program was built.
 #[cfg(feature = "engine")]
 fn libtorch() -> Result<PathBuf, EngineUnavailable> {
     let folders: Vec<PathBuf> = match std::env::var_os("LIBTORCH") {
@@ -95,14 +100,45 @@ fn libtorch() -> Result<PathBuf, EngineUnavailable> {
         None => {
             let program = std::env::current_exe().unwrap_or_default();
             let beside = program.ancestors().skip(2).take(4).map(|folder| folder.join(".libtorch"));
-            beside.chain([PathBuf::from(env!("BLOWUP_LIBTORCH_FOLDER"))]).collect()
+            let built = PathBuf::from(env!("BLOWUP_LIBTORCH_FOLDER"));
+            beside.chain(of_python(&program)).chain([built]).collect()
         }
     };
-    let found = folders.iter().map(|folder| folder.join("lib")).find(|lib| lib.join(LIBRARIES[1]).exists());
-    found.ok_or_else(|| {
+    let missing = |what: String| EngineUnavailable { what, hint: HINT.to_owned() };
+    let Some(found) = folders.iter().find(|folder| folder.join("lib").join(LIBRARIES[1]).exists()) else {
         let looked: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
-        EngineUnavailable { what: format!("there is no libtorch in {}", looked.join(" or ")), hint: HINT.to_owned() }
-    })
+        return Err(missing(format!("there is no libtorch in {}", looked.join(" or "))));
+    };
+    match version(found) {
+        Some(version) if version != env!("BLOWUP_LIBTORCH") => {
+            let what = format!("the torch in `{}` is {version}, not {}", found.display(), env!("BLOWUP_LIBTORCH"));
+            Err(missing(what))
+        }
+        Some(_) | None => Ok(found.join("lib")),
+    }
+}
+
+/// The folders that the Python package torch has in the environment of which `program` lies in
+/// `bin/`.
+#[cfg(feature = "engine")]
+fn of_python(program: &Path) -> Vec<PathBuf> {
+    let libraries = program.ancestors().nth(2).map(|prefix| prefix.join("lib"));
+    let entries = libraries.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let is_python = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3"));
+    let mut pythons: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_python).collect();
+    pythons.sort_unstable();
+    let torch =
+        |python: &PathBuf| ["site-packages", "dist-packages"].map(|packages| python.join(packages).join("torch"));
+    pythons.iter().flat_map(torch).collect()
+}
+
+/// The version of a Python package torch, without what stands behind a `+`: `None` of a libtorch
+/// that is no such package.
+#[cfg(feature = "engine")]
+fn version(torch: &Path) -> Option<String> {
+    let text = blowup_core::input::text(&torch.join("version.py")).ok()??;
+    let line = text.lines().find_map(|line| line.strip_prefix("__version__ = "))?;
+    Some(line.trim().trim_matches(['\'', '"']).split('+').next().unwrap_or_default().to_owned())
 }
 
 /// A path under which the engine can be opened. This is the file that cargo built, if it is still

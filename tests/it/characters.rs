@@ -119,7 +119,7 @@ fn any_text_gives_well_formed_xml() {
 #[test]
 fn any_text_is_one_annotation_and_nothing_a_terminal_obeys() {
     for name in many(1000) {
-        let annotation = github(&gate(&name), &format!("{name}.toml"), &|_| 1);
+        let annotation = github(&gate(&name), "t.toml", &|_| (format!("{name}.toml"), 1));
         assert!(annotation.lines().count() == 1 && annotation.starts_with("::error file="), "{annotation:?}");
         let (properties, _) = annotation["::error ".len()..].split_once("::").unwrap();
         assert_eq!(properties.matches(',').count(), 2, "{annotation:?}");

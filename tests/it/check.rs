@@ -352,6 +352,8 @@ fn help_teaches() {
           --junit <FILE>           Write the result as JUnit XML too; `-` writes it to stdout, and the
                                    table to stderr
           --github                 Print findings as annotations of GitHub Actions too
+          --json                   Print the result as one JSON document, and events as JSON lines on
+                                   stderr: docs/json.md
       -h, --help                   Print help
 
     Expectations stand in the spec, as many as you like:

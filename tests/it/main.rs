@@ -63,8 +63,10 @@ mod metric;
 mod mkl;
 mod statistics;
 
+mod action;
 mod arrays;
 mod characters;
+mod container;
 mod damage;
 mod data;
 mod export;
@@ -72,11 +74,13 @@ mod figures;
 mod filters;
 mod fuzz;
 mod hostile;
+mod json;
 mod origin;
 mod outputs;
 mod pictures;
 mod program;
 mod read;
+mod written;
 
 mod columns;
 mod documents;

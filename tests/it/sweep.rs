@@ -419,6 +419,8 @@ fn help_teaches() {
                              kubernetes/N
           --where <FILTER>   Run only the trials that match: AXIS=V[,V] or AXIS=A..B; repeat to narrow;
                              a value with a comma stands in quotes: label="a, b"
+          --set <AXIS=V>     Give an axis another value in every [[grid]] block, as TOML or plain text;
+                             repeat for more
           --timeout <S>      A trial that takes longer alone is lost [default: far beyond what is
                              predicted]
           --memory <BYTES>   A trial whose worker holds more is lost, as 512M or 2G [default: a share of
@@ -432,6 +434,8 @@ fn help_teaches() {
           --quiet            No progress on stderr
           --allow-mixed      Resume although libtorch or the CPU is another than before, so that rows
                              are not comparable bit by bit
+          --json             Print the result as one JSON document, and events as JSON lines on stderr:
+                             docs/json.md
       -h, --help             Print help
 
     The same command again resumes: trials that have a row in runs.csv do not run again. A changed

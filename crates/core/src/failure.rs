@@ -1,6 +1,7 @@
 //! Why a command could not run, in words for the person who ran it, and the exit statuses. This is
 //! not for what training runs do, since a divergence is a result.
 
+use crate::spec::Diagnostics;
 use std::fmt;
 use std::path::Path;
 
@@ -32,10 +33,25 @@ impl Exit {
 /// Why a command could not run: exit status 2.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// A fragment in lowercase that names the thing in backticks, or a rendered report that already
-    /// begins with `error:`.
-    text: String,
+    what: What,
     hint: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum What {
+    /// A fragment in lowercase that names the thing in backticks.
+    Text(String),
+    /// The mistakes in a spec.
+    Spec(Diagnostics),
+}
+
+/// A thing that a failure says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub message: String,
+    pub hint: Option<String>,
+    /// The file, and the line and column in it, which count from 1.
+    pub place: Option<(String, usize, usize)>,
 }
 
 impl Failure {
@@ -43,7 +59,7 @@ impl Failure {
     pub const STATUS: u8 = 2;
 
     pub fn new(text: impl Into<String>) -> Failure {
-        Failure { text: text.into(), hint: None }
+        Failure { what: What::Text(text.into()), hint: None }
     }
 
     /// Adds what to do about it.
@@ -55,6 +71,22 @@ impl Failure {
     /// Adds this hint if there is none yet.
     pub fn or_hint(self, hint: impl Into<String>) -> Failure {
         if self.hint.is_some() { self } else { self.hint(hint) }
+    }
+
+    /// What it says, without the layout for people: one thing, or one for each mistake in a spec.
+    pub fn told(&self) -> Vec<Told> {
+        match &self.what {
+            What::Text(text) => {
+                vec![Told { message: text.trim_end().to_owned(), hint: self.hint.clone(), place: None }]
+            }
+            What::Spec(found) => {
+                let mut told = found.told();
+                if let (Some(last), Some(more)) = (told.last_mut(), &self.hint) {
+                    last.hint = Some(last.hint.take().map_or(more.clone(), |hint| format!("{hint}; {more}")));
+                }
+                told
+            }
+        }
     }
 
     /// `cannot <action> <path>: <reason>`
@@ -115,14 +147,20 @@ pub fn reason(error: &std::io::Error) -> String {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.text.starts_with("error:") {
-            f.write_str("error: ")?;
+        match &self.what {
+            What::Text(text) => write!(f, "error: {}", printable(text.trim_end()))?,
+            What::Spec(found) => f.write_str(printable(&found.to_string()).as_str())?,
         }
-        f.write_str(printable(self.text.trim_end()).as_str())?;
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {}", printable(hint)),
             None => Ok(()),
         }
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(found: Diagnostics) -> Failure {
+        Failure { what: What::Spec(found), hint: None }
     }
 }
 

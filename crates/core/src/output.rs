@@ -52,6 +52,18 @@ pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether text for a stream is coloured: on a terminal, unless `NO_COLOR` is set (no-color.org) or
+/// the terminal shows no colours; and anywhere if `CLICOLOR_FORCE` is set (bixense.com/clicolors).
+pub fn wants_colour(is_terminal: bool) -> bool {
+    colour(is_terminal, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+/// The same, where `get` gives the variables of the environment that are not empty.
+fn colour(is_terminal: bool, get: &dyn Fn(&str) -> Option<String>) -> bool {
+    let forced = get("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    get("NO_COLOR").is_none() && (forced || is_terminal && get("TERM").is_none_or(|term| term != "dumb"))
+}
+
 /// Whether a path stands for standard output: `-`, `/dev/stdout`, or the name of the file to which
 /// it was redirected.
 pub fn is_stdout(path: &Path) -> bool {
@@ -168,5 +180,22 @@ pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::colour;
+
+    #[test]
+    fn colour_is_for_terminals_unless_it_is_forced_or_not_wanted() {
+        let of = |set: &[(&str, &str)], is_terminal| {
+            let get = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.to_string());
+            colour(is_terminal, &get)
+        };
+        assert!(of(&[], true) && !of(&[], false));
+        assert!(!of(&[("TERM", "dumb")], true) && of(&[("TERM", "xterm")], true));
+        assert!(!of(&[("NO_COLOR", "1")], true) && !of(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], true));
+        assert!(of(&[("CLICOLOR_FORCE", "1")], false) && !of(&[("CLICOLOR_FORCE", "0")], false));
     }
 }

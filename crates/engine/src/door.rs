@@ -31,7 +31,7 @@ pub unsafe extern "C" fn blowup_engine_work(device: *const c_char, memory: u64) 
     // SAFETY: the caller promises that `device` points to a text that ends with a 0.
     let device = unsafe { CStr::from_ptr(device) }.to_str().ok().and_then(|text| text.parse().ok());
     let Some(device) = device else { return 1 };
-    blowup_core::log::start(io::stderr);
+    blowup_core::log::start(io::stderr, None);
     let lived = catch_unwind(|| child::run(device, Some(memory).filter(|memory| *memory > 0)));
     if let Ok(Err(error)) = &lived {
         tracing::warn!("a worker cannot go on: {error}");

@@ -4,16 +4,18 @@
 use crate::axis::Axis;
 use crate::spec::Spec;
 use crate::trial::{Trial, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-/// The trials at these places of the grid, behind which its edges have the points `beside`: as
-/// `label=deep depth=4 seed=0`.
-pub fn apart(spec: &Spec, beside: &[u64], places: &[u32]) -> HashMap<u32, String> {
+/// The names and values that tell a trial apart.
+pub type Apart = Vec<(&'static str, String)>;
+
+/// The trials at these places of the grid, behind which its edges have the points `beside`.
+pub fn apart(spec: &Spec, beside: &[u64], places: &HashSet<u32>) -> HashMap<u32, Apart> {
     if places.is_empty() {
         return HashMap::new();
     }
     let varying = varying(spec, beside);
-    let at = |(place, trial): (u32, Trial)| places.contains(&place).then(|| (place, text(&trial, &varying)));
+    let at = |(place, trial): (u32, Trial)| places.contains(&place).then(|| (place, cells(&trial, &varying)));
     (0..).zip(spec.grid().beside(beside).trials()).filter_map(at).collect()
 }
 
@@ -47,10 +49,15 @@ fn is_set(trial: &Trial, axis: &Axis) -> bool {
     axis.id.of(trial).is_some_and(|value| axis.default_in(trial) != Some(value))
 }
 
-fn text(trial: &Trial, varying: &Varying) -> String {
-    let label = varying.label.then(|| format!("label={}", trial.label));
-    let cell = |axis: &&'static Axis| axis.id.of(trial).map(|value| format!("{}={}", axis.name, written(value)));
-    label.into_iter().chain(varying.axes.iter().filter_map(cell)).collect::<Vec<_>>().join(" ")
+fn cells(trial: &Trial, varying: &Varying) -> Apart {
+    let label = varying.label.then(|| ("label", trial.label.clone()));
+    let cell = |axis: &&'static Axis| axis.id.of(trial).map(|value| (axis.name, written(value)));
+    label.into_iter().chain(varying.axes.iter().filter_map(cell)).collect()
+}
+
+/// The names and values as text: `label=deep depth=4 seed=0`.
+pub fn text(apart: &Apart) -> String {
+    apart.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 fn written(value: Value) -> String {

@@ -4,18 +4,18 @@ use super::Gate;
 use crate::failure::printable;
 use std::fmt::Write;
 
-/// The workflow commands of a gate. `spec` is the path of the spec in the repository, and `line`
-/// gives the line of a byte of the spec.
-pub fn github(gate: &Gate, spec: &str, line: &dyn Fn(usize) -> usize) -> String {
+/// The workflow commands of a gate. `spec` is the path of the spec in the repository, and `place`
+/// gives the path and the line of a byte of the spec.
+pub fn github(gate: &Gate, spec: &str, place: &dyn Fn(usize) -> (String, usize)) -> String {
     let mut text = String::new();
     for (case, finding) in gate.findings() {
-        let at = case.place.map_or(1, line);
+        let (file, line) = case.place.map_or((spec.to_owned(), 1), place);
         let code = finding.code.name();
         let title = format!("{code}: {}", printable(&case.name));
         let _ = writeln!(
             text,
-            "::error file={},line={at},title={}::{}",
-            property(&printable(spec)),
+            "::error file={},line={line},title={}::{}",
+            property(&printable(&file)),
             property(&title),
             message(&printable(&finding.message))
         );

@@ -5,6 +5,7 @@ use crate::axis::{AxisSet, Id};
 use crate::spec::filter::{Attribute, Filter};
 use crate::spec::metric::What;
 use crate::spec::unmet::{self, Coverage, Unmet};
+use crate::spec::written::Written;
 use crate::spec::{Diagnostics, Mistake, Problems, Spec};
 use crate::summary::Clusters;
 use crate::trial::{Trial, TrialId};
@@ -86,7 +87,7 @@ impl Roster {
 
     /// Refuses filters that match nothing, since an expectation of nothing would always hold, and
     /// values in filters that no trial has.
-    pub fn check_filters(&self, spec: &Spec, text: &str, file: &str) -> Result<(), Diagnostics> {
+    pub fn check_filters(&self, spec: &Spec, written: &Written) -> Result<(), Diagnostics> {
         let mut problems = Problems::default();
         for (expect, _) in spec.expects.iter().zip(&self.expects).filter(|(_, groups)| groups.is_empty()) {
             let message = format!("this filter matches none of the {} trials", self.ids.len());
@@ -94,9 +95,9 @@ impl Roster {
             problems.push(&expect.where_span, Mistake::new(message, hint));
         }
         if !problems.is_empty() {
-            return Err(problems.report(text, file));
+            return Err(problems.report(written));
         }
-        unmet::refuse(&self.unmet, &|column| spec.grid().values(column), text, file)
+        unmet::refuse(&self.unmet, &|column| spec.grid().values(column), written)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Shows a gate to people: a table of what was checked, then what failed, and then one line to
 //! remember.
 
+use super::apart::{self, Apart};
 use super::baseline::{BaselineComparison, RATES};
 use super::roster::Roster;
 use super::{Case, Gate};
@@ -37,7 +38,7 @@ pub struct ComparisonContext<'a> {
     pub settings: &'a Baseline,
     pub roster: &'a Roster,
     /// What tells the first `LISTED` changed trials from the others of the grid, by their places.
-    pub apart: &'a HashMap<u32, String>,
+    pub apart: &'a HashMap<u32, Apart>,
     /// The name of the baseline's file.
     pub file: &'a str,
     /// Whether the two files have the same bytes.
@@ -46,7 +47,7 @@ pub struct ComparisonContext<'a> {
 
 /// The text of a comparison with a baseline.
 pub fn comparison(comparison: &BaselineComparison, context: &ComparisonContext<'_>) -> String {
-    let ComparisonContext { settings, roster, apart, file, unchanged } = *context;
+    let ComparisonContext { settings, roster, apart: told_apart, file, unchanged } = *context;
     let mut text = String::new();
     if unchanged {
         let _ = writeln!(text, "unchanged: the same bytes as `{file}`");
@@ -70,7 +71,7 @@ pub fn comparison(comparison: &BaselineComparison, context: &ComparisonContext<'
     }
     for change in comparison.changes.iter().take(LISTED) {
         let id = roster.ids[change.place as usize];
-        let apart = apart.get(&change.place).map_or("", String::as_str);
+        let apart = told_apart.get(&change.place).map(apart::text).unwrap_or_default();
         let line = format!("  {id}  {} -> {}  {apart}", change.before.name(), change.now.name());
         let _ = writeln!(text, "{}", line.trim_end());
     }

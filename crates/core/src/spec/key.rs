@@ -159,8 +159,11 @@ const SEEDS: Key = usual(
 );
 const TASK: Key = key("task", Takes::Task, "What is learned: a table with a `kind` and the keys of that kind.");
 
+/// The key that names a spec which this one extends.
+pub const EXTENDS: &str = "extends";
+
 /// The keys at the top of the spec.
-pub const TOP: [Key; 16] = [
+pub const TOP: [Key; 17] = [
     required(key(
         "name",
         Takes::Name,
@@ -199,6 +202,11 @@ pub const TOP: [Key; 16] = [
         PROGRAM_KEY,
         Takes::Table(&PROGRAM),
         "A program of your own that trains the trials, in place of the built-in nets: docs/program.md.",
+    ),
+    key(
+        EXTENDS,
+        Takes::Text,
+        "The path of another spec, from the folder of this one. Its tables are merged with those of this one, key by key; everything else here replaces what it has.",
     ),
     key(
         "map",

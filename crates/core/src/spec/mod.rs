@@ -2,6 +2,8 @@
 //! with its place. This room opens no file: the bytes of csv tasks come through a function.
 //! [`grid`] makes the trials.
 //!
+//! Before anything is read, [`written`] puts the text together where a spec extends another one.
+//!
 //! A value goes this way: [`source`] knows where it stands, [`value`] and [`range`] read it by the
 //! table of axes, [`dial`] makes it the settings through which an axis steps, [`block`] and
 //! [`draft`] put base and block together, [`check`] finds out whether they make sense, and
@@ -32,10 +34,12 @@ mod lone;
 pub mod map;
 pub mod metric;
 mod pairs;
+mod piece;
 pub mod program;
 mod range;
 mod report;
 mod resolve;
+pub mod set_key;
 mod settings;
 mod source;
 mod task;
@@ -44,6 +48,7 @@ mod transformer;
 pub mod unmet;
 pub mod value;
 mod variant;
+pub mod written;
 
 pub use report::Mistake;
 pub(crate) use report::Problems;
@@ -70,6 +75,7 @@ use source::{Entry, Node, Span};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use task::{TaskDraft, Tasks};
+use written::Written;
 
 /// A sweep that was checked. Nothing that uses it can fail because of what the user wrote.
 #[derive(Debug)]
@@ -102,7 +108,11 @@ impl Spec {
     /// # Errors
     /// All mistakes, in the order of the text.
     pub fn parse(text: &str, file: &str, open: Read) -> Result<Spec, Diagnostics> {
-        Spec::parse_with(text, file, Sources { read: open, taken: &[] })
+        let base = |path: &str| {
+            let (_, bytes) = open(path).map_err(|error| format!("cannot read `{path}`: {error}"))?;
+            String::from_utf8(bytes).map_err(|_| format!("`{path}` is not UTF-8"))
+        };
+        Spec::parse_with(&Written::new(text, file, &[], &base)?, Sources { read: open, taken: &[] })
     }
 
     /// Reads a spec. What an earlier sweep has taken of files stands in for those that cannot be
@@ -110,9 +120,9 @@ impl Spec {
     ///
     /// # Errors
     /// All mistakes, in the order of the text.
-    pub fn parse_with(text: &str, file: &str, open: Sources) -> Result<Spec, Diagnostics> {
+    pub fn parse_with(written: &Written, open: Sources) -> Result<Spec, Diagnostics> {
         let mut problems = Problems::default();
-        let spec = match source::parse(text) {
+        let spec = match source::parse(written.text()) {
             Ok(entries) => {
                 for entry in source::repeats(&entries) {
                     let message = format!("`{}` stands twice, `-` and `_` are the same", excerpt(&entry.key));
@@ -126,8 +136,8 @@ impl Spec {
             }
         };
         match spec {
-            Some(spec) if problems.is_empty() => Ok(Spec { warnings: problems.into_warnings(text, file), ..spec }),
-            _ => Err(problems.report(text, file)),
+            Some(spec) if problems.is_empty() => Ok(Spec { warnings: problems.into_warnings(written), ..spec }),
+            _ => Err(problems.report(written)),
         }
     }
 

@@ -2,9 +2,10 @@
 //! text and a hint.
 
 use super::source::Span;
+use super::written::Written;
 use crate::axis::TABLE;
 pub use crate::failure::excerpt;
-use crate::failure::printable;
+use crate::failure::{Told, printable};
 use std::fmt;
 
 /// What is wrong, and what to do about it, without a place.
@@ -157,16 +158,16 @@ impl Problems {
     }
 
     /// The report, in the order of the text.
-    pub fn report(mut self, text: &str, file: &str) -> Diagnostics {
+    pub fn report(mut self, written: &Written) -> Diagnostics {
         self.listed.sort_by_key(|(span, _)| span.start);
-        let error = |(span, mistake)| Problem::new(Severity::Error, text, file, span, mistake);
+        let error = |(span, mistake)| Problem::new(Severity::Error, written, span, mistake);
         Diagnostics { problems: self.listed.into_iter().map(error).collect(), more: self.more }
     }
 
     /// The warnings alone, in the order of the text.
-    pub fn into_warnings(mut self, text: &str, file: &str) -> Vec<Problem> {
+    pub fn into_warnings(mut self, written: &Written) -> Vec<Problem> {
         self.warnings.sort_by_key(|(span, _)| span.start);
-        let warning = |(span, mistake)| Problem::new(Severity::Warning, text, file, span, mistake);
+        let warning = |(span, mistake)| Problem::new(Severity::Warning, written, span, mistake);
         self.warnings.into_iter().map(warning).collect()
     }
 }
@@ -202,7 +203,8 @@ pub struct Problem {
 const SHOWN: usize = 120;
 
 impl Problem {
-    fn new(severity: Severity, text: &str, file: &str, span: Span, mistake: Mistake) -> Problem {
+    fn new(severity: Severity, written: &Written, span: Span, mistake: Mistake) -> Problem {
+        let (file, text, span) = written.place(&span);
         let start = boundary(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line = text[line_start..].lines().next().unwrap_or("");
@@ -228,6 +230,15 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The problem without its layout for people.
+    pub fn told(&self) -> Told {
+        let Problem { file, line, column, message, hint, severity: _, source: _, carets: _ } = self;
+        let place = Some((file.clone(), *line, *column));
+        Told { message: message.clone(), hint: Some(hint.clone()), place }
+    }
+}
+
 /// The nearest character boundary at or below `at`.
 fn boundary(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
@@ -245,6 +256,15 @@ impl fmt::Display for Problem {
         writeln!(f, "   | {}", self.source)?;
         writeln!(f, "   | {}", self.carets)?;
         write!(f, "hint: {}", self.hint)
+    }
+}
+
+impl Diagnostics {
+    /// The mistakes without their layout for people, and how many more there are.
+    pub fn told(&self) -> Vec<Told> {
+        let more =
+            (self.more > 0).then(|| Told { message: format!("and {} more", self.more), hint: None, place: None });
+        self.problems.iter().map(Problem::told).chain(more).collect()
     }
 }
 

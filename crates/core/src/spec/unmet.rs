@@ -5,6 +5,7 @@
 use super::filter::{Attribute, Filter, Filterable};
 use super::report::{Diagnostics, Mistake, Problems, excerpt};
 use super::source::Span;
+use super::written::Written;
 
 /// A value that no trial has.
 #[derive(Debug, Clone)]
@@ -63,18 +64,13 @@ impl<'a> Coverage<'a> {
 ///
 /// # Errors
 /// One mistake for each of `unmet`.
-pub fn refuse(
-    unmet: &[Unmet],
-    known: &dyn Fn(&Attribute) -> Vec<String>,
-    text: &str,
-    file: &str,
-) -> Result<(), Diagnostics> {
+pub fn refuse(unmet: &[Unmet], known: &dyn Fn(&Attribute) -> Vec<String>, spec: &Written) -> Result<(), Diagnostics> {
     let mut problems = Problems::default();
     for Unmet { column, span, condition: _ } in unmet {
-        let written = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
+        let written = spec.text().get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
         problems.push(span, none_has(column, written, &known(column)));
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems.report(text, file)) }
+    if problems.is_empty() { Ok(()) } else { Err(problems.report(spec)) }
 }
 
 /// Refuses arguments of `--where` with values that no trial has.

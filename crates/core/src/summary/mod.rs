@@ -176,6 +176,11 @@ impl Summary {
         csv
     }
 
+    /// The share of failed trials among those with a verdict. `None` if there are none.
+    pub fn failed(&self) -> Option<Interval> {
+        self.by_axis.failed()
+    }
+
     /// The table of the axes that vary, at most 80 characters wide.
     pub fn table(&self) -> String {
         self.by_axis.text()

@@ -2,7 +2,7 @@
 //! few configurations, it has a row for each of them, otherwise a row for each value of each axis.
 
 use super::Groups;
-use super::interval::{BySeed, Clusters};
+use super::interval::{BySeed, Clusters, Interval};
 use crate::axis::Id;
 use crate::failure::printable;
 use crate::record::{self, Counts, LABEL, Verdict};
@@ -93,6 +93,11 @@ impl ByAxis {
             self.key.push(b',');
         }
         self.configurations = self.configurations.take().and_then(|known| known.with(&self.key, one, LISTED));
+    }
+
+    /// The share of failed trials among all with a verdict.
+    pub fn failed(&self) -> Option<Interval> {
+        self.all.failed.interval()
     }
 
     /// The table, at most 80 characters wide.
