@@ -1,4 +1,5 @@
-//! A spec as keys and values that know in which file they stand, so that one can be put over another.
+//! A spec as keys and values that know in which file they stand, so that one can be put over
+//! another one.
 
 use super::source::{Entry, Node, Raw, Span};
 
