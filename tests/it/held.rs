@@ -56,8 +56,8 @@ fn a_folder_that_is_moved_or_removed_and_swept_anew_keeps_the_rows_of_the_second
         assert_eq!(files(&place, "r"), expected, "{moved}");
         assert!(place.read("r/manifest.toml").contains("status = \"complete\""));
         if moved {
-            // The rows of the first sweep are in the folder that was moved.
-            assert!(place.read("old/manifest.toml").contains("status = \"interrupted\""));
+            // The rows of the first sweep are in the folder that was moved: some, or all of them
+            // if it came to its end before it looked for its folder.
             place.ok("sweep t.toml --out old --quiet");
             assert_eq!(files(&place, "old"), expected);
         }

@@ -368,14 +368,14 @@ mod tests {
         let numbers = classes(b"a,y\n0,10\n0,9\n0,-1\n0,9.0\n");
         assert_eq!(numbers, Ok(Targets::Classes { index: vec![2, 1, 0, 1], classes: 3 }));
         assert!(classes(b"a,y\n0,b\n0,b\n").unwrap_err().contains("nothing to classify"));
-        assert_eq!(classes(b"a,y\n0,b\n0,\n").unwrap_err(), "line 3, column `y`: the cell is empty");
+        assert_eq!(classes(b"a,y\n0,b\n0,\n").unwrap_err(), "line 3, column `y`: an empty cell is not a finite number");
     }
 
     #[test]
     fn a_bad_cell_has_its_place() {
         check("a,y\n1,2\nx,2\n", "line 3, column `a`: `x` is not a finite number");
         check("a,y\n1,2\n1,inf\n", "line 3, column `y`: `inf` is not a finite number");
-        check("a,y\n\n1,2\n,3\n", "line 4, column `a`: the cell is empty");
+        check("a,y\n\n1,2\n,3\n", "line 4, column `a`: an empty cell is not a finite number");
         check("a,y\n1,2\n1,2,3\n", "line 3: 3 cells, but the header has 2");
         check("a,y\n", "there are no samples below the header");
         check("", "line 1, column `y`: there is no such column; the header has: ");
