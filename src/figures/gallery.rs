@@ -176,8 +176,8 @@ impl<'a> Gallery<'a> {
         self.asked.names().filter_map(|name| self.table.factor(name)).collect()
     }
 
-    /// The boundary of each family: where half of the trials fail. There is none of a metric that is
-    /// no rate.
+    /// The boundary of each family: where half of the trials fail. There is none of a metric that
+    /// is no rate.
     pub fn boundaries(&self) -> Vec<Figure> {
         const PANELS: usize = 9;
         let PlotMetric::Rate(rate) = self.metric else { return Vec::new() };

@@ -1,11 +1,11 @@
 //! Which axis matters most: how well the values of each axis tell whether a trial fails.
 //!
 //! A trial is predicted by the other trials that have the same values: of `n` trials of which `k`
-//! failed, a failed one is given the probability `(k - 1 + p) / n`, where `p` is the failure rate of
-//! all trials. The deviance is -2 times the sum of the logarithms of what the trials were given, and
-//! the share explained is that by which it falls below the deviance of `p` itself: McFadden's R²
-//! (1974), of predictions that leave the predicted trial out. So an axis that says nothing explains
-//! nothing, however many values it has.
+//! failed, a failed one is given the probability `(k - 1 + p) / n`, where `p` is the failure rate
+//! of all trials. The deviance is -2 times the sum of the logarithms of what the trials were given,
+//! and the share explained is that by which it falls below the deviance of `p` itself: McFadden's
+//! R² (1974), of predictions that leave the predicted trial out. So an axis that says nothing
+//! explains nothing, however many values it has.
 
 use super::design::combinations;
 use super::table::{Factor, TrialTable};

@@ -66,8 +66,8 @@ impl Marks {
     }
 
     /// Draws the marks of a cell: a blue corner where trials were lost, and a stroke across the
-    /// lower left corner where few trials have a verdict, or a cross where no trial has one. A mixed
-    /// cell has the colour of 0 in its upper left and that of 1 in its lower right corner.
+    /// lower left corner where few trials have a verdict, or a cross where no trial has one. A
+    /// mixed cell has the colour of 0 in its upper left and that of 1 in its lower right corner.
     pub fn draw(&self, picture: &mut Picture, area: Area, cell: &DiagramCell) {
         let stroke = Stroke { colour: INK, width: 1.0, dashed: false };
         if cell.mixed {

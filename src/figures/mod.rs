@@ -5,9 +5,10 @@
 //!
 //! 1. [`table`] is `runs.csv` in memory, by columns. [`design`] says which axes vary, which follow
 //!    from others, and how the values of each are spaced.
-//! 2. [`influence`] says which axes decide, and by it [`plan`] chooses the diagrams. [`cells`] and [`survival`] count the numbers of one.
-//! 3. [`phase`], [`boundary`], [`rates`], [`curves`], [`profile`], [`coordinate`] and [`courses`] draw pictures;
-//!    [`terminal`] writes text.
+//! 2. [`influence`] says which axes decide, and by it [`plan`] chooses the diagrams. [`cells`] and
+//!    [`survival`] count the numbers of one.
+//! 3. [`phase`], [`boundary`], [`rates`], [`curves`], [`profile`], [`coordinate`] and [`courses`]
+//!    draw pictures; [`terminal`] writes text.
 //! 4. [`picture`] writes SVG, and [`raster`] writes PNG.
 //!
 //! [`gallery`] draws all figures of a sweep.

@@ -1,6 +1,7 @@
 //! Which diagrams a sweep gets. The rows of one label and network are a *family*. Each combination
-//! of what neither an axis nor a facet shows is a *page*, a diagram of its own. Where these would be
-//! too many, an axis is held at one of its values. A diagram names what it holds and what it pools.
+//! of what neither an axis nor a facet shows is a *page*, a diagram of its own. Where these would
+//! be too many, an axis is held at one of its values. A diagram names what it holds and what it
+//! pools.
 
 use super::design::{distinct, varying};
 use super::influence::influences;
@@ -199,9 +200,9 @@ impl AxisSelection {
         self.names().any(|name| name == factor.name)
     }
 
-    /// Chooses the axes of a diagram of these rows, and returns the others of `free` in the order of
-    /// what they decide. What is not named is chosen among the axes that decide most about failure:
-    /// numeric ones with many levels become x and y, others with few levels become facets.
+    /// Chooses the axes of a diagram of these rows, and returns the others of `free` in the order
+    /// of what they decide. What is not named is chosen among the axes that decide most about
+    /// failure: numeric ones with many levels become x and y, others with few levels become facets.
     pub fn frame<'a>(
         &self,
         table: &'a TrialTable,

@@ -60,8 +60,8 @@ pub fn title(what: &str, source: &str, page: &Page<'_>) -> String {
     format!("{}: {source}{rest}", capital(what))
 }
 
-/// The subtitle of a page: what the metric means, how many trials there are, which factors are held,
-/// and over which ones the trials are pooled.
+/// The subtitle of a page: what the metric means, how many trials there are, which factors are
+/// held, and over which ones the trials are pooled.
 pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> String {
     let all = |of: fn(&Counts) -> u64| cells.iter().map(|cell| of(&cell.counts)).sum::<u64>();
     let (trials, lost) = (all(|c| c.trials), all(|c| c.lost));

@@ -262,8 +262,8 @@ impl InfluenceData {
 }
 
 impl DiagramData {
-    /// The first diagram of these rows: `blowup plot` chooses the same axes where all trials are one
-    /// family.
+    /// The first diagram of these rows: `blowup plot` chooses the same axes where all trials are
+    /// one family.
     fn first(table: &TrialTable, causes: Vec<&Factor>) -> DiagramData {
         let name = |factor: Option<&Factor>| factor.map_or("", |factor| factor.name);
         match AxisSelection::default().frame(table, &table.rows(), causes) {

@@ -417,7 +417,8 @@ fn the_boundary_is_where_half_of_the_seeds_fail() {
     let spec = CURED.replace("lr = [0.1, 1.0]", "lr = [0.01, 0.1, 1.0, 10.0]");
     let mut results = Results::of(&spec);
     let text = results.text();
-    // Of each two seeds one fails at .1 without the cure, both fail from 1 on, and from 10 on with it.
+    // Of each two seeds one fails at .1 without the cure, both fail from 1 on, and from 10 on with
+    // it.
     let fails = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         let at = |name: &str| cells[blowup_core::record::column(name)];

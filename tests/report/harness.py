@@ -100,7 +100,7 @@ def pick(page, name, value):
 
 
 def chip(page, axis, level, modifiers=()):
-    """Clicks a value of a filter: it is then shown alone. With Shift it is left out, or taken in."""
+    """Clicks a value of a filter: it is shown alone. With Shift it is left out or taken in."""
     page.click(f'[data-axis="{axis}"] .chip[title="{level}"]', modifiers=list(modifiers))
 
 
