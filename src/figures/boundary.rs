@@ -54,9 +54,9 @@ impl Crossing {
     }
 }
 
-/// What the figure says of itself.
+/// What the figure says of itself, without the last full stop.
 pub const SUBTITLE: &str = "Lines: where half of the trials fail. Upright strokes: from the largest value up to which none fails to the smallest \
-     from which on all fail. Crosses: the rate falls below one half again above the line. A line at the lower or upper end lies beyond the grid.";
+     from which on all fail. Crosses: the rate falls below one half again above the line. A line at the lower or upper end lies beyond the grid";
 
 /// The panels of a page: one for each level of the rows of its diagram. There are none if x has not
 /// three numbers, or y is no number. `cells` are those of the page.

@@ -12,6 +12,7 @@ use blowup_core::input;
 use blowup_core::spec;
 use blowup_core::spec::filter::{Attribute, Filter};
 use blowup_core::spec::unmet;
+use blowup_core::store::Manifest;
 use std::fs;
 use std::path::Path;
 
@@ -78,5 +79,9 @@ pub fn source(dir: &Path, filters: &[String]) -> Source {
         full.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
     };
     let named = input::kept_spec(&dir.join("spec.toml")).ok().and_then(|text| spec::name(&text));
-    Source { name: named.unwrap_or_else(folder), filters: filters.to_vec() }
+    let manifest = input::text(&dir.join("manifest.toml")).ok().flatten();
+    let fingerprints = manifest.and_then(|text| Manifest::parse(&text)).map_or(Vec::new(), |of| of.fingerprints);
+    let build = |fingerprint: &String| Some(fingerprint.split_once(" build ")?.1.split(',').next()?.to_owned());
+    let builds = fingerprints.iter().filter_map(build).collect();
+    Source { name: named.unwrap_or_else(folder), filters: filters.to_vec(), builds }
 }

@@ -37,11 +37,18 @@ pub struct Source {
     /// The values of `--where`. They stand in every title and in the name of every file, so that
     /// nobody takes a figure of some trials for one of all.
     pub filters: Vec<String>,
+    /// The builds that trained it, as far as its manifest is there.
+    pub builds: Vec<String>,
 }
 
 impl Source {
     fn titled(&self, title: String) -> String {
         if self.filters.is_empty() { title } else { format!("{title} (only {})", self.filters.join(", ")) }
+    }
+
+    /// The text with the builds behind it.
+    fn built(&self, text: String) -> String {
+        if self.builds.is_empty() { text } else { format!("{text} Build {}.", self.builds.join(", ")) }
     }
 
     /// The end of the names of files, which names the filters. None without filters.
@@ -118,7 +125,7 @@ impl<'a> Gallery<'a> {
     pub fn diagram(&self, page: &Page<'_>) -> Figure {
         let title = self.source.titled(words::title(&self.metric.title(), &self.source.name, page));
         let cells = self.cells(page);
-        let subtitle = words::subtitle(self.metric, page, &cells);
+        let subtitle = self.source.built(words::subtitle(self.table, self.metric, page, &cells));
         let picture = match page.frame {
             Frame::Phase(axes) => Phase { table: self.table, axes, metric: self.metric }.draw(
                 &title,
@@ -185,7 +192,7 @@ impl<'a> Gallery<'a> {
         for family in &self.families {
             let pages = self.asked.of_numbers(self.table, family).pages(self.table, family, self.metric.pooled());
             let pooled = pages.first().map_or_else(String::new, |page| words::pooled(&page.pooled, &page.rows));
-            let subtitle = format!("{}{pooled}", boundary::SUBTITLE);
+            let subtitle = self.source.built(format!("{}{pooled}.", boundary::SUBTITLE));
             let panels: Vec<Panel> =
                 pages.iter().flat_map(|page| boundary::panels(page, &self.cells(page), rate)).collect();
             for panels in panels.chunks(PANELS) {

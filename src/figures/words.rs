@@ -4,6 +4,7 @@ use super::cells::{DiagramCell, PlotMetric};
 use super::plan::{Page, levels};
 use super::scale;
 use super::table::{Factor, TrialTable};
+use blowup_core::failure::counted;
 use blowup_core::record::Counts;
 use blowup_core::spec::metric::Rate;
 
@@ -60,15 +61,17 @@ pub fn title(what: &str, source: &str, page: &Page<'_>) -> String {
     format!("{}: {source}{rest}", capital(what))
 }
 
-/// The subtitle of a page: what the metric means, how many trials there are, which factors are
-/// held, and over which ones the trials are pooled.
-pub fn subtitle(metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> String {
+/// The subtitle of a page: what the metric means, how many trials and seeds there are, which
+/// factors are held, and over which ones the trials are pooled.
+pub fn subtitle(table: &TrialTable, metric: PlotMetric, page: &Page<'_>, cells: &[DiagramCell]) -> String {
     let all = |of: fn(&Counts) -> u64| cells.iter().map(|cell| of(&cell.counts)).sum::<u64>();
     let (trials, lost) = (all(|c| c.trials), all(|c| c.lost));
     let sizes = || cells.iter().map(|cell| cell.counts.trials);
     let (least, most) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
     let each = if least == most { format!("{most}") } else { format!("{least} to {most}") };
-    let mut text = format!("{}. {}, {each} a cell", metric.meaning(), trials_of(trials));
+    let seeds = table.factor("seed").map_or(0, |seed| levels(seed, &page.rows).len());
+    let seeds = counted(seeds as u64, "seed");
+    let mut text = format!("{}. {} of {seeds}, {each} a cell", metric.meaning(), trials_of(trials));
     if lost > 0 {
         text.push_str(&format!(", {lost} lost"));
     }

@@ -141,7 +141,7 @@ fn a_phase_diagram_says_what_it_shows_and_counts_right() {
         ],
     );
     let subtitle = shown.iter().find(|text| text.starts_with("Share of trials")).unwrap();
-    assert!(shown.join(" ").contains("8 trials, 1 a cell, 2 lost."), "{subtitle}");
+    assert!(shown.join(" ").contains("8 trials of 2 seeds, 1 a cell, 2 lost."), "{subtitle}");
     stdout(&place, "plot r");
     let rates = texts(&place.read("r/figures/phase.svg"));
     has(&rates, &["depth (hidden layers)", "1 of 2", "1 of 1, 1 lost", "failure rate, with its 95% interval"]);
@@ -193,7 +193,9 @@ fn a_filter_limits_what_is_drawn_and_stands_in_every_title_and_file_name() {
         // The first text is the title of the file, on one line.
         assert!(shown[0].ends_with(": full (only clip=none, lr=0.5..)"), "{shown:?}");
     }
-    assert!(texts(&place.read(&format!("{}.svg", names[0]))).join(" ").contains("32 trials, 2 a cell."));
+    assert!(
+        texts(&place.read(&format!("{}.svg", names[0]))).join(" ").contains("32 trials of 2 seeds, 2 a cell. Build ")
+    );
     for (file, bytes) in before {
         assert!(std::fs::read(place.path(file)).unwrap() == bytes, "{file} was replaced");
     }
@@ -407,7 +409,8 @@ fn a_cell_that_pools_a_cure_is_marked_as_mixed() {
     assert!(!place.read("r/figures/phase.svg").contains("mixed"));
     stdout(&place, "plot r --x lr --y depth --facet init");
     let shown = texts(&place.read("r/figures/phase-lr-depth-by-init.svg"));
-    has(&shown, &["mixed: some", ".50", "48 trials, 4 a cell. Pooled over clip (none, norm(1.0))."]);
+    has(&shown, &["mixed: some", ".50"]);
+    assert!(shown.join(" ").contains("48 trials of 2 seeds, 4 a cell. Pooled over clip (none, norm(1.0))."));
     let terminal = stdout(&place, "plot r --terminal --x lr --y depth --facet init");
     assert!(terminal.contains("×× mixed: some configurations always, others never"), "{terminal}");
 }
