@@ -192,7 +192,8 @@ impl Begun<'_> {
                 format!("shard {shard}; without `--shard` the same command draws the map from all shards")
             }
             (None, Some(dimension)) => format!("dimension {dimension:.4}"),
-            (None, None) => "no edge".to_owned(),
+            (None, None) if counts.failed == 0 || counts.failed == counts.pixels - counts.lost => "no edge".to_owned(),
+            (None, None) => "too few pixels for a dimension".to_owned(),
         };
         print(&format!(
             "`{}`: {} of {} trained ({:.1}%), {:.1}% failed, {edge}\n",

@@ -54,9 +54,26 @@ impl Crossing {
     }
 }
 
-/// What the figure says of itself, without the last full stop.
-pub const SUBTITLE: &str = "Lines: where half of the trials fail. Upright strokes: from the largest value up to which none fails to the smallest \
-     from which on all fail. Crosses: the rate falls below one half again above the line. A line at the lower or upper end lies beyond the grid";
+/// What the figure says of itself, without the last full stop. It is `None` of rates that do not
+/// grow from safe values to others.
+pub fn subtitle(rate: Rate) -> Option<String> {
+    let [all, one] = match rate {
+        Rate::Failure => ["fail", "fails"],
+        Rate::Divergence => ["blow up", "blows up"],
+        Rate::Nonfinite
+        | Rate::Relapse
+        | Rate::Ruined
+        | Rate::Converged
+        | Rate::Stalled
+        | Rate::Unsettled
+        | Rate::Untrained => return None,
+    };
+    Some(format!(
+        "Lines: where half of the trials {all}. Upright strokes: from the largest value up to which none {one} to the smallest \
+         from which on all {all}. Crosses: the rate falls below one half again above the line. A line at the lower or upper end \
+         lies beyond the grid"
+    ))
+}
 
 /// The panels of a page: one for each level of the rows of its diagram. There are none if x has not
 /// three numbers, or y is no number. `cells` are those of the page.
@@ -67,7 +84,10 @@ pub fn panels(page: &Page<'_>, cells: &[DiagramCell], rate: Rate) -> Vec<Panel> 
     if values.len() < 3 || !axes.x.is_numeric() || !axes.y.is_numeric() {
         return Vec::new();
     }
-    let y = range([*low, *high].into_iter(), 0.0);
+    // A zero has no place on a logarithmic axis: it stands at its lower end.
+    let above: Vec<f64> = values.iter().copied().filter(|value| *value > 0.0).collect();
+    let is_zero_first = *low == 0.0 && above.len() > 1;
+    let y = range(if is_zero_first { above } else { vec![*low, *high] }.into_iter(), 0.0);
     let window = (y.low, y.high);
     let x = wider(range(numbers(axes.y, &page.rows).into_iter(), 0.0));
     // By panel, by colour and along y: the rates by x.
@@ -107,6 +127,9 @@ pub fn panels(page: &Page<'_>, cells: &[DiagramCell], rate: Rate) -> Vec<Panel> 
                 lines.push(Line { points, stroke: solid(colour), shape: Form::Crosses });
             }
             if let Some(factor) = axes.columns {
+                if number == 0 {
+                    legend.push(LegendEntry { text: scale::title(factor.name), stroke: None });
+                }
                 legend.push(LegendEntry::line(words::at(factor, *column), solid(colour)));
             }
         }

@@ -9,8 +9,10 @@ use std::collections::HashMap;
 const SWEPT: usize = 3;
 
 /// Joins the name of an initializer, activation or clip with its number, where the number is not an
-/// axis of its own. The levels are then `normal(0.5)` or `he`.
+/// axis of its own. The levels are then `normal(0.5)` or `he`. Those of `attention_scale` are the
+/// names of their rules.
 pub fn shorten(table: &mut TrialTable) {
+    name_attention(table);
     let pairs = TABLE.iter().filter_map(|axis| Some((axis.name, axis.id.short_form()?.name())));
     for (name, number) in pairs {
         let rows = table.len();
@@ -23,6 +25,52 @@ pub fn shorten(table: &mut TrialTable) {
         let joined = names.paired(numbers, rows, |name_level, number_level| form(name, name_level, number_level));
         let at = table.factors.iter().position(|factor| factor.name == name).expect("it was found");
         table.factors[at] = joined;
+    }
+}
+
+/// Names the rules of attention that the numbers of `attention_scale` come from, which depend on
+/// the width: `standard` is 1 / sqrt(width / heads), and `mup` is heads / width.
+fn name_attention(table: &mut TrialTable) {
+    let [Some(scale), Some(width), Some(heads)] = ["attention_scale", "width", "heads"].map(|name| table.factor(name))
+    else {
+        return;
+    };
+    if scale.levels.iter().all(|level| level.number.is_none()) {
+        return;
+    }
+    let rule = |row: u32| {
+        let level = scale.level(row);
+        let size = width.level(row).number.zip(heads.level(row).number).map(|(width, heads)| width / heads);
+        match level.number.zip(size) {
+            Some((scale, size)) if (scale * size.sqrt() - 1.0).abs() < 1e-9 => Level::name("standard"),
+            Some((scale, size)) if (scale * size - 1.0).abs() < 1e-9 => Level::name("mup"),
+            Some(_) | None => level.clone(),
+        }
+    };
+    let mut levels: Vec<Level> = Vec::new();
+    let mut codes = Vec::new();
+    for level in (0..table.len()).map(rule) {
+        let known = levels.iter().position(|known| *known == level);
+        codes.push(known.unwrap_or(levels.len()) as u32);
+        if known.is_none() {
+            levels.push(level);
+        }
+    }
+    // The empty cell comes last.
+    if let Some(empty) = levels.iter().position(|level| level.text.is_empty()) {
+        let level = levels.remove(empty);
+        levels.push(level);
+        let (empty, last) = (empty as u32, levels.len() as u32 - 1);
+        codes.iter_mut().for_each(|code| match *code {
+            code_of if code_of == empty => *code = last,
+            code_of if code_of > empty => *code -= 1,
+            _ => {}
+        });
+    }
+    if levels.iter().any(|level| matches!(&*level.text, "standard" | "mup")) {
+        let at = table.factors.iter().position(|factor| factor.name == "attention_scale").expect("it was found");
+        let codes = if levels.len() > 1 { codes } else { Vec::new() };
+        table.factors[at] = Factor { name: "attention_scale", levels, codes };
     }
 }
 

@@ -184,15 +184,16 @@ impl<'a> Gallery<'a> {
     }
 
     /// The boundary of each family: where half of the trials fail. There is none of a metric that
-    /// is no rate.
+    /// does not grow towards unsafe values.
     pub fn boundaries(&self) -> Vec<Figure> {
         const PANELS: usize = 9;
         let PlotMetric::Rate(rate) = self.metric else { return Vec::new() };
+        let Some(told) = boundary::subtitle(rate) else { return Vec::new() };
         let mut figures = Vec::new();
         for family in &self.families {
             let pages = self.asked.of_numbers(self.table, family).pages(self.table, family, self.metric.pooled());
             let pooled = pages.first().map_or_else(String::new, |page| words::pooled(&page.pooled, &page.rows));
-            let subtitle = self.source.built(format!("{}{pooled}.", boundary::SUBTITLE));
+            let subtitle = self.source.built(format!("{told}{pooled}."));
             let panels: Vec<Panel> =
                 pages.iter().flat_map(|page| boundary::panels(page, &self.cells(page), rate)).collect();
             for panels in panels.chunks(PANELS) {

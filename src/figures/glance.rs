@@ -22,7 +22,7 @@ pub struct Glance {
 
 /// What the sweep in `dir` shows at its end. It is nothing if there are so many trials that reading
 /// them takes long, or if they cannot be read.
-pub fn glance(dir: &Path, trials: u64) -> Glance {
+pub fn glance(dir: &Path, trials: u64, with_diagrams: bool) -> Glance {
     const MOST_TRIALS: u64 = 100_000;
     if trials > MOST_TRIALS {
         return Glance::default();
@@ -30,7 +30,8 @@ pub fn glance(dir: &Path, trials: u64) -> Glance {
     // A sweep that has ended does not fail because of a picture, so errors are dropped.
     let Ok(table) = read(dir, &[], METRIC) else { return Glance::default() };
     let decisive = told(&influences(&table, &table.rows(), &causes(&table)));
-    let diagrams = if output::is_terminal() { diagrams(&table, dir).unwrap_or_default() } else { String::new() };
+    let diagrams =
+        if with_diagrams && output::is_terminal() { diagrams(&table, dir).unwrap_or_default() } else { String::new() };
     Glance { decisive, diagrams }
 }
 

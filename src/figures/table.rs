@@ -52,6 +52,13 @@ pub enum SurvivalEvent {
     Nonfinite,
 }
 
+impl Level {
+    /// A level that is no number.
+    pub(super) fn name(text: &str) -> Level {
+        Level { text: text.to_owned(), number: None }
+    }
+}
+
 impl Factor {
     /// The index of the level of a row.
     pub fn code(&self, row: u32) -> u32 {

@@ -227,7 +227,9 @@ impl<'a> Drawing<'a> {
         let (pixels, trained, inferred) = (part.len() as u64, count(Source::Trained), count(Source::Inferred));
         let failed = |pixel: &usize| self.raster.verdict(*pixel).is_some_and(PixelVerdict::has_failed);
         let failed = part.filter(failed).count() as u64;
-        PixelCounts { pixels, trained, inferred, lost: pixels - trained - inferred, failed }
+        // Those that nobody has tried yet are not lost.
+        let lost = self.lost.min(pixels - trained - inferred);
+        PixelCounts { pixels, trained, inferred, lost, failed }
     }
 
     fn hear(&mut self, news: News<'_>) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use super::rounds::Rounds;
 use super::survey::{Again, Survey};
 use super::text::{self, were};
 use crate::cli::SweepArgs;
-use crate::figures::glance::{Glance, glance};
+use crate::figures::glance::glance;
 use crate::json::Document;
 use crate::json::event::StartEvent;
 use crate::json::swept::SweptDocument;
@@ -380,7 +380,7 @@ impl<'a> Running<'a> {
         if self.args.json {
             return self.print_document(status, summary.failed());
         }
-        let shown = if self.args.quiet { Glance::default() } else { glance(self.store.dir(), summary.all.trials) };
+        let shown = glance(self.store.dir(), summary.all.trials, !self.args.quiet);
         let mut text =
             text::ended((self.spec, summary), &shown.decisive, &self.survey, self.manifest.shard, &self.store);
         if !shown.diagrams.is_empty() {

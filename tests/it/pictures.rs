@@ -436,3 +436,31 @@ fn the_boundary_is_where_half_of_the_seeds_fail() {
     let svg = place.read("r/figures/boundary.svg");
     has(&texts(&svg), &["Boundary of the failure rate: cured", "learning rate", "depth (hidden layers)", "none"]);
 }
+
+#[test]
+fn rules_of_attention_that_depend_on_the_width_are_told_by_their_names() {
+    let place = swept(
+        "name = \"wide\"\nsteps = 2\n[task]\nkind = \"copy\"\nsamples = 8\n[record]\nlayers = [0, 1]\n[[grid]]\nnetwork = \"transformer\"\n\
+         sequence_length = 3\nheads = 2\nattention_scale = [\"standard\", \"mup\", 0.7]\nwidth = [8, 16, 32]\nlr = 0.01\n",
+    );
+    assert!(stdout(&place, "plot r").contains("r/figures/coordinates.svg\n"));
+    let shown = texts(&place.read("r/figures/coordinates.svg"));
+    has(&shown, &["attention_scale = standard", "attention_scale = mup", "attention_scale = 0.7"]);
+}
+
+#[test]
+fn a_rate_that_does_not_grow_has_no_boundary_and_a_zero_leaves_its_axis_logarithmic() {
+    let spec = CURED.replace("lr = [0.1, 1.0]", "lr = [0.0, 0.1, 1.0, 10.0, 1e4]");
+    let mut results = Results::of(&spec);
+    let text = results.text();
+    let fails =
+        |line: &str| line.split(',').nth(blowup_core::record::column("lr")).unwrap().parse::<f64>().unwrap() > 0.5;
+    let failed: Vec<bool> = text.lines().skip(1).map(fails).collect();
+    results.column("outcome", |row| if failed[row] { "diverged" } else { "converged" });
+    let place = place(&spec, &results.text());
+    assert!(!stdout(&place, "plot r --metric converged_rate").contains("boundary"));
+    assert!(stdout(&place, "plot r --metric divergence_rate").contains("r/figures/boundary-divergence-rate.svg\n"));
+    let shown = texts(&place.read("r/figures/boundary-divergence-rate.svg"));
+    has(&shown, &["0.1", "1", "1000", "initialization"]);
+    assert!(shown.join(" ").contains("Lines: where half of the trials blow up."), "{shown:?}");
+}
