@@ -57,6 +57,19 @@ fn tables_are_merged_and_all_else_is_replaced() {
 }
 
 #[test]
+fn a_budget_replaces_the_one_of_the_other_unit() {
+    let written = put(&[("t.toml", "extends = \"base.toml\"\nsteps = 7\n"), ("base.toml", BASE)], &[]).unwrap();
+    assert_eq!(trials(written.text()), trials(&BASE.replace("epochs = 1", "steps = 7")));
+    // `[record]` has keys of the same names, which are no budgets.
+    let base = format!("{BASE}[record]\nepochs = true\n");
+    let child = "extends = \"base.toml\"\nsteps = 7\n[record]\nsteps = 3\n";
+    let written = put(&[("t.toml", child), ("base.toml", &base)], &[]).unwrap();
+    let table: toml::Table = written.text().parse().unwrap();
+    assert_eq!(table["record"].to_string(), "{ epochs = true, steps = 3 }");
+    assert_eq!((table.get("epochs"), table["steps"].as_integer()), (None, Some(7)));
+}
+
+#[test]
 fn a_chain_of_specs_goes_from_folder_to_folder() {
     let files = [
         ("t.toml", "extends = \"shared/middle.toml\"\nname = \"top\"\n"),

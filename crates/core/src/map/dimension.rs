@@ -12,7 +12,8 @@ use super::raster::Raster;
 /// The least size of a box, and the number of sizes.
 const LEAST: f64 = 10.0;
 const SIZES: usize = 10;
-/// The least side that has a dimension. In a smaller one most sizes of boxes have a handful of boxes.
+/// The least side that has a dimension. In a smaller one most sizes of boxes have a handful of
+/// boxes.
 const SMALLEST: f64 = 64.0;
 
 /// Places of which some are marked, row by row.
@@ -58,8 +59,8 @@ impl Marks {
         boxes
     }
 
-    /// The slopes at the sizes at which there is one. There are none where the shorter side is below
-    /// 64 blocks.
+    /// The slopes at the sizes at which there is one. There are none where the shorter side is
+    /// below 64 blocks.
     pub fn slopes(&self) -> Vec<f64> {
         let side = self.width.min(self.height) as f64;
         if side < SMALLEST {

@@ -67,9 +67,16 @@ fn value(node: &Node, file: usize, text: &str, apart: bool) -> Value {
     }
 }
 
+/// The keys that say how long a trial trains, of which a spec has one.
+const BUDGET: [&str; 2] = ["epochs", "steps"];
+
 /// Puts the keys of a spec over those of one that it extends: tables are merged key by key, all
-/// else is replaced.
+/// else is replaced. A budget replaces the budget, in whichever unit it was.
 pub fn merge(below: &mut Vec<Piece>, above: Vec<Piece>) {
+    let is_budget = |piece: &Piece| BUDGET.contains(&piece.key.as_str());
+    if above.iter().any(is_budget) {
+        below.retain(|piece| !is_budget(piece) || above.iter().any(|own| own.key == piece.key));
+    }
     for piece in above {
         match below.iter_mut().find(|known| known.key == piece.key) {
             Some(Piece { value: Value::Table { pieces, .. }, .. }) if matches!(piece.value, Value::Table { .. }) => {
