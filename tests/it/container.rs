@@ -2,7 +2,7 @@
 //! image, the program trains there in an empty environment, and every library that it needs beside
 //! is in a package that the stage installs.
 
-use crate::sweep::{Place, SPEC, stderr};
+use crate::sweep::{Place, SPEC, copy_program, stderr};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,17 +42,17 @@ fn the_image_trains() {
     assert_eq!(copies.len(), 3, "{last}");
     for (from, to) in copies {
         let source = match from.strip_prefix(".libtorch/") {
-            Some(part) => libtorch().join(part),
-            None if from == "target/release/blowup" => PathBuf::from(env!("CARGO_BIN_EXE_blowup")),
+            Some(part) => Some(libtorch().join(part)),
+            None if from == "target/release/blowup" => None,
             None => panic!("{from}"),
         };
         let target = place.path(to.trim_start_matches('/'));
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        match from {
+        match source {
             // A program knows its own place, so it is copied; its libraries may be linked.
-            "target/release/blowup" => drop(std::fs::copy(source, target).unwrap()),
-            _ if source.exists() => symlink(source, target).unwrap(),
-            _ => assert!(from.ends_with("/licenses"), "{from}: `make libtorch` fetches it"),
+            None => copy_program(&target),
+            Some(source) if source.exists() => symlink(source, target).unwrap(),
+            Some(_) => assert!(from.ends_with("/licenses"), "{from}: `make libtorch` fetches it"),
         }
     }
     let path = last.lines().find_map(|line| line.strip_prefix("ENV PATH=")).unwrap();

@@ -157,6 +157,13 @@ pub fn wait_for(what: &str, ready: impl Fn() -> bool) {
     }
 }
 
+/// Copies the program. A process of its own does, because a file that this one writes may still be
+/// open for writing in a child that another test starts just then, and such a file cannot be run.
+pub fn copy_program(to: &Path) {
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_blowup")).arg(to).status().unwrap();
+    assert!(copied.success(), "{}", to.display());
+}
+
 pub fn signal(pid: u32, name: &str) {
     // The process may have ended just now.
     let _ = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output().unwrap();

@@ -1,7 +1,7 @@
 //! What must not hold up, mislead or end a sweep: workers that stop, files that change under it,
 //! signals that were ignored, and a stderr that nobody reads.
 
-use crate::sweep::{Place, SPEC, children, lines, signal, stderr, wait_for};
+use crate::sweep::{Place, SPEC, children, copy_program, lines, signal, stderr, wait_for};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -118,11 +118,7 @@ fn a_data_file_that_changes_stops_the_sweep_and_the_file_as_it_was_resumes_it() 
 /// A copy of the program, which is to be replaced.
 fn program(place: &Place) -> std::path::PathBuf {
     let copy = place.path("blowup");
-    let original = env!("CARGO_BIN_EXE_blowup");
-    // Where the file system is the same, another name is enough.
-    if std::fs::hard_link(original, &copy).is_err() {
-        std::fs::copy(original, &copy).unwrap();
-    }
+    copy_program(&copy);
     copy
 }
 
