@@ -14,7 +14,7 @@ use crate::sweep::size::{self, MANY_POINTS, refuse_endless};
 use crate::sweep::survey::{Again, Survey};
 use crate::sweep::{shard, text};
 use blowup_core::device::Device;
-use blowup_core::failure::{Exit, Failure, excerpt};
+use blowup_core::failure::{Exit, Failure, counted, excerpt};
 use blowup_core::limits::{Limits, Shares, Wishes};
 use blowup_core::memory;
 use blowup_core::output::print;
@@ -125,10 +125,10 @@ fn shares(args: &SweepArgs, fewest: f64) -> Result<Shares, Failure> {
     if shares.crowded {
         tracing::warn!(
             hint = "fewer `--workers` leave more for each",
-            "a worker is predicted to need {:.0} MiB, and {} workers have {} MiB together",
+            "a worker is predicted to need {:.0} MiB, and there are {} MiB for {}",
             fewest / 1048576.0,
-            shares.workers,
-            available.unwrap_or(0) >> 20
+            available.unwrap_or(0) >> 20,
+            counted(shares.workers as u64, "worker")
         );
     }
     Ok(shares)

@@ -135,11 +135,12 @@ impl<'a> Drawing<'a> {
         let mut folders = Vec::new();
         for (shard, dir) in shards {
             let folder = Folder::if_there(dir)?;
-            let Some(theirs) = place::before(&folder, self.frame, Some(*shard))? else { continue };
             if Lock::is_held(dir) {
                 return Err(Failure::new(format!("`{}` is being drawn", dir.display()))
                     .hint("wait until all shards have ended, or name another folder with `--out`"));
             }
+            // A shard that ended before its first worker was ready has no manifest.
+            let Some(theirs) = place::before(&folder, self.frame, Some(*shard))? else { continue };
             if self.manifest.fingerprint.is_empty() {
                 self.manifest.fingerprint.clone_from(&theirs.fingerprint);
             }
