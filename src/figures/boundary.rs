@@ -8,49 +8,45 @@ use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, Scale, solid};
 use super::picture::Stroke;
 use super::plan::{Frame, Page, PhaseAxes, levels};
 use super::scale;
-use super::table::Factor;
+use super::table::{Factor, TrialTable};
 use super::words;
+use blowup_core::edge::answer::Answer;
+use blowup_core::edge::search::Seeds;
 use blowup_core::spec::metric::Rate;
 use std::collections::BTreeMap;
 
-/// Where a rate goes from 0 to 1 along an axis.
+/// Where a rate goes from 0 to 1 along an axis, as it is drawn: what lies beyond the tried values
+/// stands at an end of the window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Crossing {
-    /// The largest value up to which no trial fails. It is the lower end of the window where trials
-    /// fail at the smallest value.
+    /// The largest value up to which no trial fails.
     pub safe: f64,
-    /// The geometric middle (the arithmetic one where a value is not above 0) of the last value at
-    /// which fewer than half of the trials fail and the next one. It is an end of the window where
-    /// the rate is not below or not above one half.
+    /// The geometric middle (the arithmetic one where a value is not above 0) of the last value up
+    /// to which fewer than half of the trials fail and the next one.
     pub half: f64,
-    /// The smallest value from which on all trials fail, or the upper end of the window.
+    /// The smallest value from which on all trials fail.
     pub dead: f64,
-    /// Whether the rate falls below one half again above `half`.
-    pub returns: bool,
+    pub reentrant: bool,
 }
 
 impl Crossing {
-    /// The crossing of rates at ascending values; `None` without values. `ends` is the window.
-    pub fn of(rates: &[(f64, f64)], ends: (f64, f64)) -> Option<Crossing> {
-        let first = rates.iter().position(|(_, rate)| *rate >= 0.5);
+    /// The crossing of tried values, which ascend; `None` without values. It is the answer of an
+    /// edge that tried these values.
+    pub fn of(tried: &[(f64, Seeds)], window: (f64, f64)) -> Option<Crossing> {
+        let values: Vec<(f64, &Seeds)> = tried.iter().map(|(value, seeds)| (*value, seeds)).collect();
+        let Answer { safe_up_to, dead_from, brackets, reentrant } = Answer::of(&values, &[0.5]);
+        let below = brackets.first()?.low;
         let middle = |below: f64, above: f64| match below > 0.0 {
             true => (below * above).sqrt(),
             false => f64::midpoint(below, above),
         };
-        let half = match first {
-            None => ends.1,
-            Some(0) => ends.0,
-            Some(at) => middle(rates[at - 1].0, rates[at].0),
+        let half = match tried.iter().find(|(value, _)| *value > below) {
+            None => window.1,
+            Some(_) if below == f64::NEG_INFINITY => window.0,
+            Some((above, _)) => middle(below, *above),
         };
-        let safe = rates.iter().take_while(|(_, rate)| *rate == 0.0).last();
-        let dead = rates.iter().rev().take_while(|(_, rate)| *rate == 1.0).last();
-        let returns = first.is_some_and(|first| rates[first..].iter().any(|(_, rate)| *rate < 0.5));
-        (!rates.is_empty()).then_some(Crossing {
-            safe: safe.map_or(ends.0, |(value, _)| *value),
-            half,
-            dead: dead.map_or(ends.1, |(value, _)| *value),
-            returns,
-        })
+        let inside = |value: f64| value.clamp(window.0, window.1);
+        (!tried.is_empty()).then_some(Crossing { safe: inside(safe_up_to), half, dead: inside(dead_from), reentrant })
     }
 }
 
@@ -70,14 +66,14 @@ pub fn subtitle(rate: Rate) -> Option<String> {
     };
     Some(format!(
         "Lines: where half of the trials {all}. Upright strokes: from the largest value up to which none {one} to the smallest \
-         from which on all {all}. Crosses: the rate falls below one half again above the line. A line at the lower or upper end \
-         lies beyond the grid"
+         from which on all {all}. Crosses: re-entrant, the rate falls again above the line. A line at the lower or upper end lies beyond \
+         the grid"
     ))
 }
 
 /// The panels of a page: one for each level of the rows of its diagram. There are none if x has not
 /// three numbers, or y is no number. `cells` are those of the page.
-pub fn panels(page: &Page<'_>, cells: &[DiagramCell], rate: Rate) -> Vec<Panel> {
+pub fn panels(table: &TrialTable, page: &Page<'_>, cells: &[DiagramCell], rate: Rate) -> Vec<Panel> {
     let Frame::Phase(axes) = page.frame else { return Vec::new() };
     let values = numbers(axes.x, &page.rows);
     let (Some(low), Some(high)) = (values.first(), values.last()) else { return Vec::new() };
@@ -90,29 +86,28 @@ pub fn panels(page: &Page<'_>, cells: &[DiagramCell], rate: Rate) -> Vec<Panel> 
     let y = range(if is_zero_first { above } else { vec![*low, *high] }.into_iter(), 0.0);
     let window = (y.low, y.high);
     let x = wider(range(numbers(axes.y, &page.rows).into_iter(), 0.0));
-    // By panel, by colour and along y: the rates by x.
-    let mut rates: BTreeMap<(u32, u32, u32), Vec<(f64, f64)>> = BTreeMap::new();
+    // By panel, by colour and along y: by x, which of the trials with a verdict fail.
+    let mut tried: BTreeMap<(u32, u32, u32), Vec<(f64, Seeds)>> = BTreeMap::new();
     for cell in cells.iter().filter(|cell| cell.counts.verdicts() > 0) {
         let Some(value) = axes.x.levels[cell.levels[0] as usize].number else { continue };
         let key = (row_of(&axes, cell), column_of(&axes, cell), cell.levels[1]);
-        let share = cell.counts.hits(rate) as f64 / cell.counts.verdicts() as f64;
-        rates.entry(key).or_default().push((value, share));
+        tried.entry(key).or_default().push((value, cell.events(table, rate)));
     }
-    let mut rows: Vec<u32> = rates.keys().map(|key| key.0).collect();
+    let mut rows: Vec<u32> = tried.keys().map(|key| key.0).collect();
     rows.dedup();
     let panel = |row: &u32| {
         let (mut lines, mut legend) = (Vec::new(), Vec::new());
-        let mut columns: Vec<u32> = rates.keys().filter(|key| key.0 == *row).map(|key| key.1).collect();
+        let mut columns: Vec<u32> = tried.keys().filter(|key| key.0 == *row).map(|key| key.1).collect();
         columns.dedup();
         for (number, column) in columns.iter().enumerate() {
             let colour = NAMED[number % NAMED.len()];
             // The strokes of several colours stand side by side.
             let aside = number as f64 - (columns.len() - 1) as f64 / 2.0;
-            let crossings = rates.range((*row, *column, 0)..=(*row, *column, u32::MAX));
+            let crossings = tried.range((*row, *column, 0)..=(*row, *column, u32::MAX));
             let crossings: Vec<(f64, Crossing)> = crossings
-                .filter_map(|(key, rates)| {
+                .filter_map(|(key, tried)| {
                     let along = axes.y.levels[key.2 as usize].number?;
-                    Some((shifted(along, aside * 0.015, x), Crossing::of(rates, window)?))
+                    Some((shifted(along, aside * 0.015, x), Crossing::of(tried, window)?))
                 })
                 .collect();
             for (x, crossing) in crossings.iter().filter(|(_, crossing)| crossing.safe < crossing.dead) {
@@ -121,7 +116,7 @@ pub fn panels(page: &Page<'_>, cells: &[DiagramCell], rate: Rate) -> Vec<Panel> 
             }
             let half = crossings.iter().map(|(x, crossing)| (*x, clamped(crossing.half, y))).collect();
             lines.push(Line { points: half, stroke: solid(colour), shape: Form::Line });
-            let returning = crossings.iter().filter(|(_, crossing)| crossing.returns);
+            let returning = crossings.iter().filter(|(_, crossing)| crossing.reentrant);
             let points: Vec<(f64, f64)> = returning.map(|(x, crossing)| (*x, clamped(crossing.half, y))).collect();
             if !points.is_empty() {
                 lines.push(Line { points, stroke: solid(colour), shape: Form::Crosses });
@@ -183,19 +178,20 @@ mod tests {
 
     #[test]
     fn a_crossing_lies_between_the_values_that_enclose_one_half() {
-        let of = |rates: [f64; 4]| {
+        let of = |failed: [usize; 4]| {
+            let seeds = |failed: usize| (0..5).map(|seed| seed < failed).collect::<Seeds>();
             let values = [0.1, 1.0, 10.0, 100.0];
-            let rates: Vec<(f64, f64)> = values.into_iter().zip(rates).collect();
-            let found = Crossing::of(&rates, (0.01, 1000.0)).unwrap();
-            (found.safe, (found.half * 1e4).round() / 1e4, found.dead, found.returns)
+            let tried: Vec<(f64, Seeds)> = values.into_iter().zip(failed.map(seeds)).collect();
+            let found = Crossing::of(&tried, (0.01, 1000.0)).unwrap();
+            (found.safe, (found.half * 1e4).round() / 1e4, found.dead, found.reentrant)
         };
-        assert_eq!(of([0.0, 0.2, 0.6, 1.0]), (0.1, 3.1623, 100.0, false));
-        assert_eq!(of([0.0, 0.0, 1.0, 1.0]), (1.0, 3.1623, 10.0, false));
-        assert_eq!(of([0.0, 0.0, 0.4, 0.4]), (1.0, 1000.0, 1000.0, false));
-        assert_eq!(of([1.0, 1.0, 1.0, 1.0]), (0.01, 0.01, 0.1, false));
-        assert_eq!(of([0.0, 1.0, 0.0, 1.0]), (0.1, 0.3162, 100.0, true));
+        assert_eq!(of([0, 1, 3, 5]), (0.1, 3.1623, 100.0, false));
+        assert_eq!(of([0, 0, 5, 5]), (1.0, 3.1623, 10.0, false));
+        assert_eq!(of([0, 0, 2, 2]), (1.0, 1000.0, 1000.0, false));
+        assert_eq!(of([5, 5, 5, 5]), (0.01, 0.01, 0.1, false));
+        assert_eq!(of([0, 5, 0, 5]), (0.1, 0.3162, 100.0, true));
         assert_eq!(Crossing::of(&[], (0.0, 1.0)), None);
-        let linear = Crossing::of(&[(0.0, 0.0), (1.0, 1.0)], (0.0, 1.0)).unwrap();
+        let linear = Crossing::of(&[(0.0, vec![false]), (1.0, vec![true])], (0.0, 1.0)).unwrap();
         assert_eq!(linear.half, 0.5);
     }
 }

@@ -87,6 +87,12 @@ impl DiagramCell {
         self.mixed = always && never;
     }
 
+    /// Whether each trial with a verdict is counted by a rate, in the order of the rows.
+    pub fn events(&self, table: &TrialTable, rate: Rate) -> Vec<bool> {
+        let outcome = |row: &u32| table.verdicts[*row as usize].outcome();
+        self.rows.iter().filter_map(outcome).map(|outcome| rate.counts(outcome)).collect()
+    }
+
     /// The value of the metric. None if no trial of the cell has a verdict, or a value of the
     /// column.
     pub fn value(&self, table: &TrialTable, metric: PlotMetric) -> Option<f64> {

@@ -195,7 +195,7 @@ impl<'a> Gallery<'a> {
             let pooled = pages.first().map_or_else(String::new, |page| words::pooled(&page.pooled, &page.rows));
             let subtitle = self.source.built(format!("{told}{pooled}."));
             let panels: Vec<Panel> =
-                pages.iter().flat_map(|page| boundary::panels(page, &self.cells(page), rate)).collect();
+                pages.iter().flat_map(|page| boundary::panels(self.table, page, &self.cells(page), rate)).collect();
             for panels in panels.chunks(PANELS) {
                 let title = format!("Boundary of the {}", self.metric.title());
                 figures.push(self.figure("boundary", family, sheet(&self.titled(&title, family), &subtitle, panels)));

@@ -4,8 +4,8 @@ use super::cells::PlotMetric;
 use super::design::causes;
 use super::files::{read, source};
 use super::gallery::Gallery;
-use super::influence::{influences, told};
-use super::plan::AxisSelection;
+use super::influence::told;
+use super::plan::{AxisSelection, by_influence};
 use super::table::TrialTable;
 use blowup_core::output::{self, wants_colour};
 use blowup_core::spec::metric::Rate;
@@ -29,7 +29,7 @@ pub fn glance(dir: &Path, trials: u64, with_diagrams: bool) -> Glance {
     }
     // A sweep that has ended does not fail because of a picture, so errors are dropped.
     let Ok(table) = read(dir, &[], METRIC) else { return Glance::default() };
-    let decisive = told(&influences(&table, &table.rows(), &causes(&table)));
+    let decisive = told(&by_influence(&table, &table.rows(), causes(&table)));
     let diagrams =
         if with_diagrams && output::is_terminal() { diagrams(&table, dir).unwrap_or_default() } else { String::new() };
     Glance { decisive, diagrams }

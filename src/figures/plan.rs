@@ -4,7 +4,7 @@
 //! pools.
 
 use super::design::{distinct, varying};
-use super::influence::influences;
+use super::influence::{Influence, influences};
 use super::table::{Factor, TrialTable};
 use blowup_core::failure::{Failure, excerpt};
 use blowup_core::spec::Mistake;
@@ -25,6 +25,33 @@ pub struct TrialFamily {
     /// The name of the family. It is empty if there is only one family.
     pub name: String,
     pub rows: Vec<u32>,
+    /// The names of the axes that vary, in the order of what they decide (`by_influence`).
+    ranked: Vec<&'static str>,
+}
+
+impl TrialFamily {
+    fn new(table: &TrialTable, name: String, rows: Vec<u32>) -> TrialFamily {
+        let ranked = by_influence(table, &rows, varying(table, &rows)).iter().map(|of| of.factor.name).collect();
+        TrialFamily { name, rows, ranked }
+    }
+
+    fn ranked<'a>(&self, table: &'a TrialTable) -> Vec<&'a Factor> {
+        self.ranked.iter().filter_map(|name| table.factor(name)).collect()
+    }
+}
+
+/// The factors in the order of what they decide (see `influences`). Those that decide equally
+/// little are in this order: with most levels first, then those that are usually axes, then by
+/// column.
+pub fn by_influence<'a>(table: &TrialTable, rows: &[u32], mut factors: Vec<&'a Factor>) -> Vec<Influence<'a>> {
+    factors.sort_by_key(|factor| by_levels(factor, rows));
+    influences(table, rows, &factors)
+}
+
+/// By this, a factor with more levels comes first, and of equal ones that which is usually an axis.
+fn by_levels(factor: &Factor, rows: &[u32]) -> std::cmp::Reverse<(usize, usize)> {
+    let usual = ["lr", "depth", "sequence_length"].iter().rev().position(|name| *name == factor.name);
+    std::cmp::Reverse((levels(factor, rows).len(), usual.map_or(0, |at| at + 1)))
 }
 
 /// The axes of a phase diagram. It has a cell for each pair of levels of x and y, and a panel for
@@ -74,7 +101,7 @@ pub fn families(table: &TrialTable, split: bool) -> Vec<TrialFamily> {
         by_name.entry((label.map_or(0, |f| f.code(row)), network.map_or(0, |f| f.code(row)))).or_default().push(row);
     }
     if !split || by_name.len() == 1 {
-        return vec![TrialFamily { name: String::new(), rows: table.rows() }];
+        return vec![TrialFamily::new(table, String::new(), table.rows())];
     }
     let (several, single): (Vec<_>, Vec<_>) =
         by_name.into_iter().partition(|(_, rows)| !varying(table, rows).is_empty());
@@ -90,7 +117,7 @@ pub fn families(table: &TrialTable, split: bool) -> Vec<TrialFamily> {
     let shorts: Vec<String> = several.iter().map(|(_, rows)| short(rows)).collect();
     let family = |(i, (_, rows)): (usize, (_, Vec<u32>))| {
         let alone = shorts.iter().filter(|name| **name == shorts[i]).count() == 1;
-        TrialFamily { name: if alone { shorts[i].clone() } else { long(&rows) }, rows }
+        TrialFamily::new(table, if alone { shorts[i].clone() } else { long(&rows) }, rows)
     };
     let mut families: Vec<TrialFamily> = several.into_iter().enumerate().map(family).collect();
     // Families in which nothing varies are drawn together, to be compared with each other.
@@ -98,7 +125,7 @@ pub fn families(table: &TrialTable, split: bool) -> Vec<TrialFamily> {
     if !rest.is_empty() {
         rest.sort_unstable();
         let name = if families.is_empty() { String::new() } else { "others".to_owned() };
-        families.push(TrialFamily { name, rows: rest });
+        families.push(TrialFamily::new(table, name, rest));
     }
     families
 }
@@ -172,7 +199,7 @@ impl AxisSelection {
 
     /// The diagrams of a family. The axes of these names in `pooled` are chosen nowhere.
     pub fn pages<'a>(&self, table: &'a TrialTable, family: &'a TrialFamily, pooled: &[&str]) -> Vec<Page<'a>> {
-        let mut free = varying(table, &family.rows);
+        let mut free = family.ranked(table);
         let pooled: Vec<&Factor> =
             free.extract_if(.., |factor| pooled.contains(&factor.name) && !self.asks_for(factor)).collect();
         let (frame, rest) = self.frame(table, &family.rows, free);
@@ -182,7 +209,7 @@ impl AxisSelection {
     /// This selection with an x and a y that are numbers, as far as the family has them: those that
     /// are chosen anyway, or else the numeric axis with most levels.
     pub fn of_numbers(&self, table: &TrialTable, family: &TrialFamily) -> AxisSelection {
-        let free = varying(table, &family.rows);
+        let free = family.ranked(table);
         let mut numbers = free.clone();
         numbers.retain(|factor| is_axis(factor, &family.rows) && !self.asks_for(factor));
         numbers.sort_by_key(|factor| std::cmp::Reverse(levels(factor, &family.rows).len()));
@@ -200,9 +227,10 @@ impl AxisSelection {
         self.names().any(|name| name == factor.name)
     }
 
-    /// Chooses the axes of a diagram of these rows, and returns the others of `free` in the order
-    /// of what they decide. What is not named is chosen among the axes that decide most about
-    /// failure: numeric ones with many levels become x and y, others with few levels become facets.
+    /// Chooses the axes of a diagram of these rows, and returns the others of `free`, which are in
+    /// the order of what they decide, and stay in it. What is not named is chosen among the axes
+    /// that decide most about failure: numeric ones with many levels become x and y, others with
+    /// few levels become facets.
     pub fn frame<'a>(
         &self,
         table: &'a TrialTable,
@@ -213,16 +241,10 @@ impl AxisSelection {
         let facets: Vec<&Factor> = self.facets.iter().filter_map(|name| table.factor(name)).collect();
         free.retain(|factor| !self.asks_for(factor));
         let count = |factor: &Factor| levels(factor, rows).len();
-        // Axes that decide equally little are in this order: those with most levels first, then
-        // those that are usually axes, then by column.
-        let usual = |factor: &&Factor| ["lr", "depth", "sequence_length"].iter().rev().position(|n| *n == factor.name);
-        let by_levels = |factor: &&Factor| std::cmp::Reverse((count(factor), usual(factor).map_or(0, |at| at + 1)));
-        free.sort_by_key(by_levels);
-        free = influences(table, rows, &free).into_iter().map(|influence| influence.factor).collect();
         // The axes that decide most are shown. Which of them is x depends on their levels.
         let places = [self.x.is_none(), self.y.is_none(), facets.is_empty(), facets.is_empty()];
         let mut rest = free.split_off(places.iter().filter(|place| **place).count().min(free.len()));
-        free.sort_by_key(by_levels);
+        free.sort_by_key(|factor| by_levels(factor, rows));
         let numeric = |factor: &Factor| is_axis(factor, rows);
         let first = asked(&self.x).or_else(|| take(&mut free, numeric));
         let second = asked(&self.y).or_else(|| take(&mut free, numeric)).or_else(|| take(&mut free, |_| true));

@@ -3,9 +3,9 @@
 use super::columns::{Measure, TypedArray, base64, integers, measure};
 use super::curves::Curves;
 use crate::figures::design;
-use crate::figures::influence::{Influence, influences};
+use crate::figures::influence::Influence;
 use crate::figures::palette::{Colour, NAMED, VIRIDIS, YL_OR_RD};
-use crate::figures::plan::{AxisSelection, Frame, usual_level};
+use crate::figures::plan::{AxisSelection, Frame, by_influence, usual_level};
 use crate::figures::table::{Factor, SurvivalEvent, TrialTable};
 use blowup_core::check::Gate;
 use blowup_core::check::text::short;
@@ -167,7 +167,7 @@ impl<'a> PageData<'a> {
         };
         let epochs = |event| integers(table.epochs_of(event).iter().map(|epoch| epoch.unwrap_or(0)));
         let budget = table.factor("epochs").expect("a column that is always there");
-        let causes = design::causes(table);
+        let influences = by_influence(table, &table.rows(), design::causes(table));
         let ids = table.trials.iter().flat_map(|trial| trial.bits().to_be_bytes().into_iter().skip(2));
         PageData {
             name: beside.name,
@@ -183,8 +183,8 @@ impl<'a> PageData<'a> {
             blown: Outcome::ALL.map(Outcome::blew_up).to_vec(),
             student: student_quantiles(table.factor("seed").map_or(0, |seed| seed.levels.len())),
             axes: axes(table),
-            influences: influences(table, &table.rows(), &causes).iter().map(InfluenceData::of).collect(),
-            start: DiagramData::first(table, causes),
+            influences: influences.iter().map(InfluenceData::of).collect(),
+            start: DiagramData::first(table, influences.iter().map(|of| of.factor).collect()),
             colours: ColourData::new(),
             measures: measures().into_iter().filter_map(|name| measure(name, table.measure(name))).collect(),
             trial: base64(&ids.collect::<Vec<u8>>()),
@@ -264,9 +264,11 @@ impl InfluenceData {
 impl DiagramData {
     /// The first diagram of these rows: `blowup plot` chooses the same axes where all trials are
     /// one family.
-    fn first(table: &TrialTable, causes: Vec<&Factor>) -> DiagramData {
+    ///
+    /// `ranked` are the causes in the order of what they decide.
+    fn first(table: &TrialTable, ranked: Vec<&Factor>) -> DiagramData {
         let name = |factor: Option<&Factor>| factor.map_or("", |factor| factor.name);
-        match AxisSelection::default().frame(table, &table.rows(), causes) {
+        match AxisSelection::default().frame(table, &table.rows(), ranked) {
             (Frame::Phase(axes), _) => {
                 DiagramData { x: axes.x.name, y: axes.y.name, columns: name(axes.columns), rows: name(axes.rows) }
             }

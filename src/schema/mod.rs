@@ -11,13 +11,13 @@
 //! the names with `_`, so that an editor offers a key once. Patterns accept the others.
 
 mod axis;
+mod results;
 
 use axis::{axes, given, range, settable, value};
-use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, DeclaredKind, End, Id, TABLE};
+use blowup_core::axis::{ALL_SAMPLES, Bounds, DeclaredKind, End, Id, TABLE};
 use blowup_core::spec::key::{self, Key, Takes};
-use blowup_core::spec::metric::{Function, LR_SENSITIVITY, Rate};
-use blowup_core::trial::{TaskKind, Value};
-use blowup_core::verdict::Outcome;
+use blowup_core::trial::Value;
+use results::{between, columns, condition, event, expectation, filter, metric};
 use serde_json::{Map, Value as Json, json};
 
 /// A pattern of digits, with or without a point and an exponent. `\d` would match the digits of
@@ -246,7 +246,7 @@ fn takes(takes: Takes) -> Json {
             set(&mut edge, "not", one_budget());
             tables(edge, 0)
         }
-        Takes::Over => over(),
+        Takes::Over => along(&key::OVER),
         Takes::Event => event(),
         Takes::Shares => {
             let share = json!({ "type": "number", "minimum": 0, "exclusiveMinimum": true, "maximum": 1 });
@@ -297,27 +297,31 @@ fn takes(takes: Takes) -> Json {
             let pixels = integer(2, key::MOST_PIXELS as u64);
             json!({ "anyOf": [pixels, { "type": "array", "items": pixels, "minItems": 2, "maxItems": 2 }] })
         }
-        Takes::Window => window(),
+        Takes::Window => along(&key::WINDOW),
         Takes::Place => json!({ "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 2 }),
     }
 }
 
-/// An axis of a map and its window, of which the reader checks that the axis takes its ends.
-fn window() -> Json {
+/// A numeric axis with the ends of a window, and what else stands beside them: `over` of an edge,
+/// and the sides of a map. The reader checks that the axis takes these ends.
+fn along(keys: &'static [Key]) -> Json {
     let form = |key: &Key| {
-        let mut schema = if let Takes::Divisor = key.takes { json!({ "allOf": [to("divisor")] }) } else { pair(key) };
+        let mut schema = if let Takes::Ends = key.takes {
+            let mut end = json!({ "type": "number" });
+            if key.name == "log" {
+                set(&mut end, "minimum", 0);
+                set(&mut end, "exclusiveMinimum", true);
+            }
+            json!({ "type": "array", "items": end, "minItems": 2, "maxItems": 2 })
+        } else if let Takes::Divisor = key.takes {
+            json!({ "allOf": [to("divisor")] })
+        } else {
+            takes(key.takes)
+        };
         set(&mut schema, "description", key.text);
         (key.name, schema)
     };
-    fn pair(key: &Key) -> Json {
-        let mut end = json!({ "type": "number" });
-        if key.name == "log" {
-            set(&mut end, "minimum", 0);
-            set(&mut end, "exclusiveMinimum", true);
-        }
-        json!({ "type": "array", "items": end, "minItems": 2, "maxItems": 2 })
-    }
-    let mut table = object(key::WINDOW.iter().map(form).collect(), &required(&key::WINDOW));
+    let mut table = object(keys.iter().map(form).collect(), &required(keys));
     set(&mut table, "oneOf", json!([{ "required": ["log"] }, { "required": ["linear"] }]));
     table
 }
@@ -400,108 +404,4 @@ fn task() -> Json {
         schema
     };
     json!({ "type": "object", "oneOf": key::TASKS.iter().map(of).collect::<Vec<_>>() })
-}
-
-const LABEL: &str = "The label of the block that a trial is from.";
-const KIND: &str = "The kind of a trial's task.";
-
-/// The names by which trials are chosen and grouped.
-fn column_names() -> Vec<&'static str> {
-    ["label", "task"].into_iter().chain(Axis::names()).collect()
-}
-
-/// A list of names by which trials are grouped.
-fn columns() -> Json {
-    json!({ "type": "array", "items": renamed(&column_names(), '_', '-'), "uniqueItems": true })
-}
-
-/// A filter: a table of conditions, all of which must hold.
-fn filter() -> Json {
-    let label = listed(json!({ "type": "string" }), None, LABEL.to_owned());
-    let kinds: Vec<&str> = TaskKind::ALL.iter().map(|kind| kind.name()).collect();
-    let task = listed(renamed(&kinds, '-', '_'), None, KIND.to_owned());
-    let axes = TABLE.iter().map(|axis| (axis.name, to(&format!("where_{}", axis.name))));
-    object([("label", label), ("task", task)].into_iter().chain(axes).collect(), &[])
-}
-
-/// A condition on an axis: a value, a list of values, or `{ min, max }`.
-fn condition(axis: &Axis) -> Json {
-    let between = axis.is_numeric().then(|| to("between"));
-    let forms =
-        if axis.is_numeric() { "a value, a list of them, or `{ min = a, max = b }`" } else { "a value or a list" };
-    let mut schema =
-        listed(to(&format!("value_{}", axis.name)), between, format!("{}\n\nIt takes {forms}.", axis.text));
-    set(&mut schema, "title", axis.title);
-    schema
-}
-
-/// A condition `{ min = a, max = b }`, of which one may be left out.
-fn between() -> Json {
-    let mut table = object(properties(&key::BETWEEN), &[]);
-    set(&mut table, "minProperties", 1);
-    table
-}
-
-/// A value or a list of values, one of which a trial must have.
-fn listed(one: Json, between: Option<Json>, text: String) -> Json {
-    let mut forms: Vec<Json> = [one].into_iter().chain(between).collect();
-    forms.push(json!({ "type": "array", "items": any_of(forms.clone()), "minItems": 1 }));
-    json!({ "description": text, "anyOf": forms })
-}
-
-/// `[[expect]]`: a metric with `min`, `max` or both, or with `value` and `tolerance`.
-fn expectation() -> Json {
-    let mut table = object(properties(&key::EXPECT), &required(&key::EXPECT));
-    let both = json!({ "anyOf": [{ "required": ["value", "min"] }, { "required": ["value", "max"] }] });
-    set(&mut table, "anyOf", json!([{ "required": ["min"] }, { "required": ["max"] }, { "required": ["value"] }]));
-    set(&mut table, "not", both);
-    set(&mut table, "dependencies", json!({ "value": ["tolerance"], "tolerance": ["value"] }));
-    table
-}
-
-/// The `over` of an edge: a numeric axis, a window and a resolution.
-fn over() -> Json {
-    let form = |key: &Key| {
-        let mut schema = if let Takes::Ends = key.takes {
-            let mut end = json!({ "type": "number" });
-            if key.name == "log" {
-                set(&mut end, "minimum", 0);
-                set(&mut end, "exclusiveMinimum", true);
-            }
-            json!({ "type": "array", "items": end, "minItems": 2, "maxItems": 2 })
-        } else if let Takes::Divisor = key.takes {
-            json!({ "allOf": [to("divisor")] })
-        } else {
-            takes(key.takes)
-        };
-        set(&mut schema, "description", key.text);
-        schema
-    };
-    let mut table = object(key::OVER.iter().map(|key| (key.name, form(key))).collect(), &required(&key::OVER));
-    set(&mut table, "oneOf", json!([{ "required": ["log"] }, { "required": ["linear"] }]));
-    table
-}
-
-/// An event: a name, or a comparison, which only the reader of specs checks.
-fn event() -> Json {
-    let all: Vec<&str> = ["blew_up", "failed"].into_iter().chain(Outcome::ALL.map(Outcome::name)).collect();
-    let others = all.iter().filter_map(|name| otherwise(name, '_', '-')).collect::<Vec<_>>().join("|");
-    let mut schema = names(&all, &[format!(r"^\s*(?:{}|{others})\s*$", all.join("|")), "[<>]".to_owned()]);
-    set(&mut schema, "maxLength", key::LONGEST_METRIC);
-    schema
-}
-
-/// A metric: a rate, or a function of a formula. Only the reader of specs checks the formula.
-fn metric() -> Json {
-    let rates: Vec<&str> = Rate::ALL.map(Rate::name).into_iter().chain([LR_SENSITIVITY]).collect();
-    let functions = Function::ALL.map(Function::name).join("|");
-    let edges = ["edge.safe_up_to", "edge.dead_from", "edge.reentrant"];
-    let all = [&rates[..], &edges[..]].concat();
-    let known = all.join("|").replace('.', r"\.");
-    let pattern = format!(
-        r"^\s*(?:{known})\s*$|^\s*(?:{functions})\s*\([\s\S]*\)\s*$|^\s*edge\.(?:low|high)\s*\(\s*{DECIMAL}\s*\)\s*$"
-    );
-    let mut schema = names(&all, &[pattern]);
-    set(&mut schema, "maxLength", key::LONGEST_METRIC);
-    schema
 }

@@ -2,6 +2,8 @@
 //! compared with a recomputation from the cells as text.
 
 use crate::check::Results;
+use crate::report::CURED;
+use blowup::figures::boundary;
 use blowup::figures::cells::{PlotMetric, cells};
 use blowup::figures::design::{Spacing, shorten, varying};
 use blowup::figures::plan::{AxisSelection, Frame, Page};
@@ -341,4 +343,41 @@ fn the_axes_that_decide_most_are_shown_and_the_least_ones_are_held() {
     assert!(shown.len() > 1 && shown.len() <= 12, "{shown:?}");
     assert!(shown[0].starts_with("lr x depth in init x clip, "), "{shown:?}");
     assert!(shown[0].contains("held") && !shown[0].contains("held lr"), "{shown:?}");
+}
+
+#[test]
+fn the_boundary_is_where_half_of_the_seeds_fail() {
+    let spec = CURED.replace("lr = [0.1, 1.0]", "lr = [0.01, 0.1, 1.0, 10.0]");
+    let mut results = Results::of(&spec);
+    // Of each two seeds one fails at .1 without the cure, and both from 1 on; with it from 10 on.
+    let fails = |row: &BTreeMap<&'static str, String>| {
+        let lr: f64 = row["lr"].parse().unwrap();
+        lr > 5.0 || row["clip"] == "none" && (lr > 0.5 || lr > 0.05 && row["seed"] == "0")
+    };
+    let failed: Vec<bool> = rows(&results.text()).iter().map(fails).collect();
+    results.column("outcome", |row| if failed[row] { "diverged" } else { "converged" });
+    let mut table = read(&results.text(), &[]);
+    shorten(&mut table);
+    let asked = AxisSelection { facets: vec!["clip".to_owned(), "init".to_owned()], ..AxisSelection::default() };
+    let families = asked.families(&table).unwrap();
+    let pages = asked.of_numbers(&table, &families[0]).pages(&table, &families[0], &[]);
+    let panels = pages.iter().flat_map(|page| {
+        let cells = cells(&table, &page.rows, &page.frame.by());
+        boundary::panels(&table, page, &cells, Rate::Failure)
+    });
+    let mut looked = 0;
+    for panel in panels {
+        assert_eq!((&*panel.x_title, &*panel.y_title), ("depth (hidden layers)", "learning rate"));
+        let names: Vec<&str> = panel.legend.iter().skip(1).map(|entry| &*entry.text).collect();
+        assert_eq!(names, ["none", "norm(1.0)"]);
+        let ends = [([0.01, 1.0], 0.001f64.sqrt()), ([1.0, 10.0], 10f64.sqrt())];
+        for ((stroke, half), lines) in ends.into_iter().zip(panel.lines.chunks(4)) {
+            let ys = |at: usize| lines[at].points.iter().map(|(_, y)| *y).collect::<Vec<f64>>();
+            // A stroke at each of the three depths, and then the line through all of them.
+            (0..3).for_each(|at| assert_eq!(ys(at), stroke));
+            assert!(ys(3).len() == 3 && ys(3).iter().all(|y| (y / half - 1.0).abs() < 1e-9), "{:?}", ys(3));
+            looked += 1;
+        }
+    }
+    assert_eq!(looked, 4);
 }

@@ -3,7 +3,7 @@
 
 use crate::check::{GRID, Results, place};
 use crate::figures::{read, results};
-use crate::report::CURED;
+use crate::report::{CURED, cured};
 use crate::sweep::{Place, stderr};
 use blowup::figures::design::shorten;
 use blowup::figures::meanfield::chi_1;
@@ -269,6 +269,8 @@ fn without_a_terminal_no_colour_and_at_most_80_columns() {
     assert_eq!(text.matches("Failure rate: full, activation = ").count(), 2, "{text}");
     assert!(text.contains("across: learning rate, up: depth (hidden layers), panels: "), "{text}");
     assert!(!place.path("r/figures").exists());
+    let quiet = String::from_utf8(place.run("sweep t.toml --out r --quiet").stdout).unwrap();
+    assert!(quiet.contains("what decides which trials fail: "), "{quiet}");
     let again = place.run("sweep t.toml --out r");
     assert!(!String::from_utf8(again.stdout).unwrap().contains("across:"), "diagrams are for terminals");
 }
@@ -400,11 +402,7 @@ fn the_coordinate_check_has_a_line_for_each_layer_and_a_panel_for_each_parametri
 
 #[test]
 fn a_cell_that_pools_a_cure_is_marked_as_mixed() {
-    let mut results = Results::of(CURED);
-    let text = results.text();
-    let saved: Vec<bool> = text.lines().skip(1).map(|line| line.contains(",norm,1.0,")).collect();
-    results.column("outcome", |row| if saved[row] { "converged" } else { "diverged" });
-    let place = place(CURED, &results.text());
+    let place = cured();
     stdout(&place, "plot r");
     assert!(!place.read("r/figures/phase.svg").contains("mixed"));
     stdout(&place, "plot r --x lr --y depth --facet init");
@@ -413,28 +411,6 @@ fn a_cell_that_pools_a_cure_is_marked_as_mixed() {
     assert!(shown.join(" ").contains("48 trials of 2 seeds, 4 a cell. Pooled over clip (none, norm(1.0))."));
     let terminal = stdout(&place, "plot r --terminal --x lr --y depth --facet init");
     assert!(terminal.contains("×× mixed: some configurations always, others never"), "{terminal}");
-}
-
-#[test]
-fn the_boundary_is_where_half_of_the_seeds_fail() {
-    let spec = CURED.replace("lr = [0.1, 1.0]", "lr = [0.01, 0.1, 1.0, 10.0]");
-    let mut results = Results::of(&spec);
-    let text = results.text();
-    // Of each two seeds one fails at .1 without the cure, both fail from 1 on, and from 10 on with
-    // it.
-    let fails = |line: &str| {
-        let cells: Vec<&str> = line.split(',').collect();
-        let at = |name: &str| cells[blowup_core::record::column(name)];
-        let (lr, cured): (f64, bool) = (at("lr").parse().unwrap(), at("clip") == "norm");
-        lr > 5.0 || !cured && (lr > 0.5 || lr > 0.05 && at("seed") == "0")
-    };
-    let failed: Vec<bool> = text.lines().skip(1).map(fails).collect();
-    results.column("outcome", |row| if failed[row] { "diverged" } else { "converged" });
-    let place = place(&spec, &results.text());
-    let told = stdout(&place, "plot r");
-    assert!(told.contains("r/figures/boundary.svg\n"), "{told}");
-    let svg = place.read("r/figures/boundary.svg");
-    has(&texts(&svg), &["Boundary of the failure rate: cured", "learning rate", "depth (hidden layers)", "none"]);
 }
 
 #[test]

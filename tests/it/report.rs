@@ -75,13 +75,18 @@ fn pickers_filters_and_cells_show_what_the_rows_say() {
     check(&["pickers", "decides", "lr_sensitivity", "filters", "cells", "survival"], &smoke().path("r"), &[]);
 }
 
-#[test]
-fn a_cell_that_pools_a_cure_is_marked_as_mixed() {
+/// Results of `CURED` in which the cure saves every trial and all others fail.
+pub fn cured() -> Place {
     let mut results = Results::of(CURED);
     let text = results.text();
     let saved: Vec<bool> = text.lines().skip(1).map(|line| line.contains(",norm,1.0,")).collect();
     results.column("outcome", |row| if saved[row] { "converged" } else { "diverged" });
-    let place = place(CURED, &results.text());
+    place(CURED, &results.text())
+}
+
+#[test]
+fn a_cell_that_pools_a_cure_is_marked_as_mixed() {
+    let place = cured();
     place.ok("plot r");
     check(&["mixed"], &place.path("r"), &[]);
 }

@@ -34,9 +34,9 @@ pub struct Bracket {
 }
 
 impl Answer {
-    /// The answer of these tried values, which ascend. All of them have the same seeds.
+    /// The answer of these tried values, which ascend. Values with as many seeds as each other have
+    /// the same ones.
     pub fn of(tried: &[(f64, &Seeds)], shares: &[f64]) -> Answer {
-        let seeds = tried.first().map_or(0, |(_, seeds)| seeds.len());
         let reentrant = is_reentrant(tried);
         let last_without = |reaches: &dyn Fn(&Seeds) -> bool| {
             let below = tried.iter().take_while(|(_, seeds)| !reaches(seeds));
@@ -47,8 +47,7 @@ impl Answer {
             above.last().map_or(f64::INFINITY, |(value, _)| *value)
         };
         let bracket = |share: f64| {
-            let least = fewest(share, seeds);
-            let reaches = |seeds: &Seeds| events(seeds) >= least;
+            let reaches = |seeds: &Seeds| events(seeds) >= fewest(share, seeds.len());
             let interval = |seeds: &Seeds| wilson(events(seeds) as u64, seeds.len() as u64);
             let surely = |seeds: &Seeds| interval(seeds).0 >= share;
             let perhaps = |seeds: &Seeds| interval(seeds).1 >= share;
@@ -77,14 +76,17 @@ const ALPHA: f64 = 0.05;
 ///    one tenth at the larger one, which of fewer than ten seeds means all of them and none; or
 /// 2. it falls by more than chance: of the seeds in which the two values differ, so many have the
 ///    event at the smaller one that an exact sign test finds it, corrected for the number of pairs
-///    of tried values (Bonferroni) at the level 0.05.
+///    of tried values (Bonferroni) at the level 0.05. Values with other seeds are not compared so.
 fn is_reentrant(tried: &[(f64, &Seeds)]) -> bool {
     let pairs = (tried.len() * tried.len().saturating_sub(1) / 2) as f64;
     let pair = |a: &Seeds, b: &Seeds| {
-        let (all, before, after) = (a.len(), events(a), events(b));
+        let (before, after) = (events(a), events(b));
         // Whole numbers, in which nine tenths are exact.
-        if 10 * before >= 9 * all && 10 * after <= all {
-            return all > 0;
+        if 10 * before >= 9 * a.len() && 10 * after <= b.len() {
+            return !a.is_empty() && !b.is_empty();
+        }
+        if a.len() != b.len() {
+            return false;
         }
         let signs: Vec<i64> = a.iter().zip(b).map(|(a, b)| i64::from(*a) - i64::from(*b)).collect();
         before > after && pairs * random_signs(&signs, Direction::Worse) <= ALPHA
