@@ -1,5 +1,5 @@
-//! The size that figures are drawn for: that of a screen, which each picture chooses itself, or that
-//! of a column of a paper.
+//! The size that figures are drawn for: that of a screen, which each picture chooses itself, or
+//! that of a column of a paper.
 
 use std::str::FromStr;
 

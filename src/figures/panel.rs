@@ -221,8 +221,8 @@ fn entry_width(entry: &LegendEntry) -> f64 {
 }
 
 impl Panel {
-    /// Draws the plot into an area. Its titles and its legend lie outside of it; the legend lies below
-    /// it if an entry has a width.
+    /// Draws the plot into an area. Its titles and its legend lie outside of it; the legend lies
+    /// below it if an entry has a width.
     fn draw(&self, picture: &mut Picture, area: Area, below: Option<f64>) {
         let title = font::fitted(&self.title, TEXT + 1.0, area.width + 40.0);
         picture.text(Text::new(area.x, area.y - 9.0, title, TEXT + 1.0));

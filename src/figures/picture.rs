@@ -1,5 +1,6 @@
-//! A picture as a list of shapes. It is written as SVG here, as PNG in `raster` and as PDF in `pdf`.
-//! Coordinates are pixels from the upper left corner; the canvas says how large a pixel is. Nothing checks whether a shape lies inside the picture.
+//! A picture as a list of shapes. It is written as SVG here, as PNG in `raster` and as PDF in
+//! `pdf`. Coordinates are pixels from the upper left corner; the canvas says how large a pixel is.
+//! Nothing checks whether a shape lies inside the picture.
 
 use super::canvas::Canvas;
 use super::font;

@@ -97,8 +97,8 @@ pub fn draws(clusters: &[(u64, u64)]) -> f64 {
 /// The number of independent draws to which so many trials are worth for a share of them, as a
 /// survey with clusters counts them (Korn and Graubard 1998, "Confidence intervals for proportions
 /// with small expected number of positive counts estimated from survey data"): the variance of a
-/// share p in n draws, p (1 - p) / n, solved for n, where the variance is that between the seeds. It
-/// is lessened for so few seeds by the square of the quantiles of the normal and of Student's
+/// share p in n draws, p (1 - p) / n, solved for n, where the variance is that between the seeds.
+/// It is lessened for so few seeds by the square of the quantiles of the normal and of Student's
 /// distribution, and it is never below the number of seeds nor above that of the trials. Where the
 /// share is 0 or 1, the seeds say nothing about the variance, and it is the number of seeds.
 ///
