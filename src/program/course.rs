@@ -110,7 +110,7 @@ impl<'a> TrialMessages<'a> {
             return Ok(());
         }
         self.steps += 1;
-        course.updated(MessageNumber::of(step.update_norm));
+        course.updated(MessageNumber::of(step.update_norm), None);
         self.weight_norm = MessageNumber::of(step.weight_norm).or(self.weight_norm);
         self.lr = MessageNumber::of(step.lr).or(self.lr);
         if let Some(norm) = MessageNumber::of(step.weight_norm) {

@@ -104,8 +104,35 @@ fn an_update_moves_what_the_dtype_lets_it() {
     assert!((small(Dtype::Float64, 1e-5).0 - 1.0).abs() < 1e-9);
     assert!((small(Dtype::Float32, 0.1).0 - 1.0).abs() < 1e-3);
     assert!(small(Dtype::Bfloat16, 1e-5).0 < 0.2);
-    let (moved, ratio) = small(Dtype::Bfloat16, 1e-12);
-    assert_eq!(moved, 0.0);
-    assert!(ratio > 0.0);
+    assert_eq!(small(Dtype::Bfloat16, 1e-12), (0.0, 0.0));
+    // What the weights of 16 bits really did is less than what was asked for.
+    assert!(small(Dtype::Bfloat16, 1e-5).1 < 0.2 * small(Dtype::Float32, 1e-5).1);
     assert_eq!(measured(Trial { lr: 0.0, ..trials::mlp() }).moved_share, None);
+}
+
+/// Gradient descent on w^2 multiplies w by 1 - 2 lr: the gradient in the end is 2 w, and each update
+/// is 2 lr times the weight before it.
+#[test]
+fn the_last_gradient_and_the_largest_update_of_a_quadratic() {
+    let lr = 0.1;
+    let of = |steps| {
+        let task = Task { kind: TaskKind::Scalar, inputs: 1, outputs: 1, samples: 1, input_std: 1.0, ..Task::none() };
+        measured(Trial {
+            task,
+            network: net(0, 1, Activation::Linear, Norm::None, false),
+            budget: Budget::Steps(steps),
+            batch: 1,
+            bias: Bias::None,
+            lr,
+            numerics: Numerics::Uniform(Dtype::Float64),
+            ..trials::mlp()
+        })
+    };
+    for steps in [1, 7, 30] {
+        let found = of(steps);
+        let (first, last) = (found.grad_norm_initial.unwrap(), found.grad_norm_final.unwrap());
+        let expected = first * (1.0 - 2.0 * lr).powi(steps as i32);
+        assert!((last / expected - 1.0).abs() < 1e-12, "{steps}: {last} and {expected}");
+        assert!((found.update_ratio_max.unwrap() - 2.0 * lr).abs() < 1e-12, "{steps}: {:?}", found.update_ratio_max);
+    }
 }

@@ -36,7 +36,7 @@ fn run(losses: &[f64]) -> Measured {
         if next.finished {
             return course.finish(f64::NAN, Aftermath::default()).measured;
         }
-        course.updated(0.5);
+        course.updated(0.5, None);
         course.weighed(2.0);
         course.epoch_end(2.0, 0.1);
     }
@@ -80,7 +80,7 @@ fn where_no_constant_prediction_is_known_twice_the_reference_is_ruin() {
         let mut course = Course::new(Beginning { loss_trivial: trivial, ..beginning(1.0) }, TERMS, Record::default());
         for loss in [1.0, last] {
             course.step(Probe { loss, ..PROBE });
-            course.updated(0.5);
+            course.updated(0.5, None);
             course.epoch_end(None, None);
         }
         assert_eq!(course.finish(last, Aftermath::default()).measured.outcome, expected);
@@ -91,7 +91,7 @@ fn where_no_constant_prediction_is_known_twice_the_reference_is_ruin() {
 fn a_learning_rate_of_zero_trains_nothing() {
     let mut course = Course::new(beginning(1.0), Terms { is_idle: true, ..TERMS }, Record::default());
     course.step(Probe { grad_norm: Some(1.0), ..PROBE });
-    course.updated(0.0);
+    course.updated(0.0, None);
     course.epoch_end(1.0, 0.0);
     assert_eq!(course.finish(1.0, Aftermath::default()).measured.outcome, Outcome::Untrained);
 }
@@ -130,7 +130,7 @@ fn where_every_epoch_has_data_of_its_own_nothing_is_given_back() {
         let mut course = Course::new(beginning(1.0), Terms { same_data, ..TERMS }, Record::default());
         for loss in [1.0, 0.4, 1.1] {
             course.step(Probe { loss, ..PROBE });
-            course.updated(0.5);
+            course.updated(0.5, None);
             course.epoch_end(None, None);
         }
         let measured = course.finish(1.1, Aftermath::default()).measured;
@@ -255,7 +255,7 @@ fn a_mean_of_finite_losses_is_finite_though_their_sum_is_not() {
     for _ in 0..20 {
         for loss in [1e308, 1.5e308, 0.5e308] {
             course.step(Probe { loss, grad_norm: Some(1.0), samples: 100, ..PROBE });
-            course.updated(0.5);
+            course.updated(0.5, None);
         }
         course.epoch_end(2.0, 0.1);
     }
@@ -270,7 +270,7 @@ fn an_epoch_weighs_its_steps_by_their_samples_and_counts_what_was_clipped() {
     let mut course = Course::new(beginning(1.0), TERMS, Record { epochs: true, steps: 1, ..Record::default() });
     for (loss, samples, clipped) in [(1.0, 3, true), (5.0, 1, false)] {
         course.step(Probe { loss, grad_norm: Some(loss), samples, clipped: Some(clipped), ..PROBE });
-        course.updated(loss);
+        course.updated(loss, None);
         course.weighed(1.0);
     }
     course.epoch_end(1.0, 0.1);

@@ -83,6 +83,8 @@ pub struct FixedPoint {
     /// The norm of the update, which changes no weight because it is less than half a unit in the
     /// weights' last place.
     pub moved: f64,
+    /// Whether what updates change in the weights is measured. It is nothing here.
+    pub rounds: bool,
     /// The norm of the weights.
     pub weight_norm: f64,
     /// The learning rate.
@@ -95,7 +97,7 @@ impl FixedPoint {
     pub fn stay(&self, course: &mut Course, steps: Range<u64>, steps_per_epoch: u64) {
         let total = steps.end;
         for done in steps.map(|step| step + 1) {
-            course.updated(self.moved);
+            course.updated(self.moved, self.rounds.then_some(0.0));
             course.weighed(self.weight_norm);
             if done.is_multiple_of(steps_per_epoch) || done == total {
                 course.epoch_end(self.weight_norm, self.lr);

@@ -417,7 +417,8 @@ pub static MEASURED: [Column<Measured>; 54] = [
     About {
         name: "update_ratio_max",
         unit: "ratio",
-        text: "The largest norm of an update over the norm of the weights before it.",
+        text: "The largest norm of an update over the norm of the weights before it; where the weights have 16 bits, of \
+               what an update changed in them.",
         empty: "without an update, and where all weights are 0",
         is_reported: true,
         ..PLAIN

@@ -132,6 +132,12 @@ impl Numbers {
         }
     }
 
+    /// Whether the weights have 16 bits, so that an update may change them by much less than was
+    /// asked for.
+    pub fn rounds_updates(self) -> bool {
+        self.rounds_at_random() || self.optimizer().is_16_bit()
+    }
+
     /// Whether updates are rounded at random.
     pub fn rounds_at_random(self) -> bool {
         match self {

@@ -237,8 +237,9 @@ impl Course {
     }
 
     /// Notes that the update of the last step was done. `norm` is its L2 norm over all parameters,
-    /// if it is known.
-    pub fn updated(&mut self, norm: impl Into<Option<f64>>) {
+    /// if it is known, and `changed` that of what it changed in the weights, where they may round
+    /// it away.
+    pub fn updated(&mut self, norm: impl Into<Option<f64>>, changed: Option<f64>) {
         let norm = norm.into();
         if let Some(row) = self.step_rows.last_mut().filter(|row| row.step == self.steps) {
             row.update_norm = norm;
@@ -247,7 +248,7 @@ impl Course {
         if let Some(norm) = norm {
             self.update_norm_max = larger(self.update_norm_max, norm);
             if let Some(weights) = self.weight_norm.filter(|weights| *weights > 0.0) {
-                self.update_ratio_max = larger(self.update_ratio_max, norm / weights);
+                self.update_ratio_max = larger(self.update_ratio_max, changed.unwrap_or(norm) / weights);
             }
             self.epoch.update_norm_max = larger(self.epoch.update_norm_max, norm);
         }

@@ -93,9 +93,11 @@ impl Judge<'_> {
                 LastUpdate::Known(norm) => norm,
                 LastUpdate::Measured { factor } => factor * readout.update_norm(i),
             });
-            if let (Some(changed), Some(moved)) = (lane.changed.take(), moved) {
+            let changed = lane.changed.take();
+            if let (1, Some(changed), Some(moved)) = (step, changed, moved) {
                 lane.moved_share = Some(changed / moved).filter(|share| share.is_finite());
             }
+            let rounds = self.shape.numbers.rounds_updates();
             let weight_norm = moved.map(|_| readout.weight_norm(i, pass.weights));
             let norm = readout.gradient_norm(i, pass.gradients);
             lane.gradient_norm = norm.exact;
@@ -114,7 +116,7 @@ impl Judge<'_> {
                 pass.profile.iter().for_each(|profile| course.profiled(profile.rows(i)));
                 if let (Some(moved), Some(weight_norm)) = (moved, weight_norm) {
                     limited.iter().for_each(|coefficient| course.clipped(*coefficient));
-                    course.updated(moved);
+                    course.updated(moved, changed.filter(|_| rounds));
                     course.weighed(weight_norm);
                     if ends_epoch {
                         course.epoch_end(weight_norm, optimizer.lr(i));
@@ -149,7 +151,7 @@ impl Judge<'_> {
                     if last { course.last_check(finals[i], grad_norm) } else { course.step(probe) };
                 suspect |= locate;
                 if let (true, false, Some(moved), Some(weight_norm)) = (lane.still.at_rest, last, moved, weight_norm) {
-                    let rest = FixedPoint { probe, moved, weight_norm, lr: optimizer.lr(i) };
+                    let rest = FixedPoint { probe, moved, rounds, weight_norm, lr: optimizer.lr(i) };
                     rest.stay(course, step..total, self.shape.steps_per_epoch());
                 }
             }

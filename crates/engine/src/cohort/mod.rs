@@ -343,7 +343,7 @@ impl<'a, 'w> Trainer<'a, 'w> {
     }
 
     /// Clips the gradients, updates the weights, and notes how long the update of each lane was
-    /// and, of the first, what it changed.
+    /// and what it changed: the first one, and all where the weights round them.
     fn update(&mut self, step: u64) {
         let pads = std::iter::repeat_n(1.0, self.pads);
         let skipped: Vec<usize> = (0..self.active.len()).filter(|&i| self.active[i].trials[0].skipped).collect();
@@ -352,7 +352,8 @@ impl<'a, 'w> Trainer<'a, 'w> {
         let coefficients: Vec<f64> = self.active.iter().map(|lane| lane.trials[0].clip).chain(pads).collect();
         let clipped = coefficients.iter().any(|&c| c != 1.0);
         let watched = self.suspected_still();
-        let before = (step == 0).then(|| self.weights.groups.iter().map(Tensor::copy).collect::<Vec<_>>());
+        let measures = step == 0 || self.shape.numbers.rounds_updates();
+        let before = measures.then(|| self.weights.groups.iter().map(Tensor::copy).collect::<Vec<_>>());
         let norm = self.optimizer.step(
             &mut self.weights,
             &mut self.gradients,
