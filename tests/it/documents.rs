@@ -105,7 +105,7 @@ fn stand_in(command: &str) -> String {
     }
     if let Some((python, rest)) = command.split_once(" tests/") {
         let script = rest.split_whitespace().next().unwrap();
-        return format!("test -n '{python}' && python3 -m py_compile tests/{script}");
+        return format!("test -n '{python}' && test -e tests/{script}");
     }
     match command {
         _ if command.starts_with("cargo ") => format!("{command} --help > /dev/null"),
