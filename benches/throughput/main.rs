@@ -111,6 +111,8 @@ impl Case {
             lr_output: None,
             schedule: Schedule::Constant,
             recurrent_init: None,
+            embedding_init_scale: 1.0,
+            residual_init_scale: 1.0,
             sampling: Sampling::Shuffle,
             accumulate: 1,
             data_seed: None,
