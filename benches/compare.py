@@ -12,10 +12,19 @@ import sys
 
 sys.dont_write_bytecode = True
 
-from comparison import gpu, growth, maps, overhead, own, peers, raw, real, report
+from comparison import gpu, growth, maps, overhead, own, peers, raw, real, report, transformers
 from comparison.measure import ROOT, SCRATCH, say
 
-SECTIONS = {"real": real, "raw": raw, "own": own, "maps": maps, "overhead": overhead, "growth": growth, "gpu": gpu}
+SECTIONS = {
+    "real": real,
+    "raw": raw,
+    "transformers": transformers,
+    "own": own,
+    "maps": maps,
+    "overhead": overhead,
+    "growth": growth,
+    "gpu": gpu,
+}
 
 
 def main():

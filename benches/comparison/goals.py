@@ -38,6 +38,11 @@ def goals(results):
         )
     if "raw" in results:
         step(results["raw"], goal)
+    for batch, figures in results.get("transformers", {}).items():
+        for who, figure in (("jax", 1.5), ("eager", 20)):
+            measured = median(figures[who]) / median(figures["step"]) if who in figures else None
+            name = {"jax": JAX, "eager": EAGER}[who]
+            goal(f"transformer step, batch of {batch}, {name} / blowup", measured, ">=", figure)
     for name, figures in results.get("own", {}).items():
         for who, figure in OWN.get(name, {}).items():
             measured = median(figures[who]) / median(figures["blowup"]) if figures.get(who) else None

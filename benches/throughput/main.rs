@@ -12,6 +12,8 @@
 //! f32, a learning rate for each trial, and a norm clip for every other trial; none diverges. A
 //! step includes all of blowup's probes.
 //!
+//! `step|products transformer BATCH LANES STEPS` is the step of the network in `transformer.rs`.
+//!
 //! `bundle PATH LANES STEPS` is the step of a bundle of one batch, under SGD.
 #![allow(
     clippy::disallowed_methods,
@@ -21,6 +23,7 @@
 )]
 
 mod products;
+mod transformer;
 
 use blowup_core::device::Device;
 use blowup_core::spec::Spec;
@@ -111,6 +114,8 @@ impl Case {
             lr_output: None,
             schedule: Schedule::Constant,
             recurrent_init: None,
+            embedding_init_scale: 1.0,
+            residual_init_scale: 1.0,
             sampling: Sampling::Shuffle,
             accumulate: 1,
             data_seed: None,
@@ -124,24 +129,12 @@ impl Case {
         }
     }
 
-    /// Seconds to train the cohort to its end, with everything around the steps.
-    fn seconds(&self, steps: u64) -> f64 {
-        let trials: Vec<Trial> = (0..self.lanes).map(|lane| self.trial(lane, steps)).collect();
-        let start = Instant::now();
-        let mut whole = 0;
-        engine::train(&trials, &Record::default(), &mut |_, finished| {
-            whole += usize::from(finished.measured.steps_run == steps)
-        })
-        .expect("the benchmark's trials train");
-        assert_eq!(whole, self.lanes, "a trial of the benchmark diverged");
-        start.elapsed().as_secs_f64()
-    }
-
     /// Microseconds per trial and step: the difference of a long and a short run, so that drawing
     /// weights and data does not count.
     fn step(&self) -> f64 {
-        let short = self.seconds(3);
-        (self.seconds(3 + self.steps) - short) / (self.steps as f64 * self.lanes as f64) * 1e6
+        let cohort = |steps: u64| seconds(&(0..self.lanes).map(|lane| self.trial(lane, steps)).collect::<Vec<Trial>>());
+        let short = cohort(3);
+        (cohort(3 + self.steps) - short) / (self.steps as f64 * self.lanes as f64) * 1e6
     }
 
     /// Microseconds per trial and step from the moment when one more trial, which blows up at once,
@@ -171,6 +164,25 @@ impl Case {
     }
 }
 
+/// The trials of a spec.
+fn trials_of(spec: &str) -> impl Iterator<Item = Trial> {
+    let read = |path: &str| Ok((path.to_owned(), std::fs::read(path)?));
+    let spec = Spec::parse(spec, "bench.toml", &read).unwrap_or_else(|report| panic!("{report}"));
+    spec.grid().trials().collect::<Vec<Trial>>().into_iter()
+}
+
+/// Seconds to train trials of one cohort to their ends, with everything around the steps.
+fn seconds(trials: &[Trial]) -> f64 {
+    let start = Instant::now();
+    let mut whole = 0;
+    engine::train(trials, &Record::default(), &mut |index, finished| {
+        whole += usize::from(finished.measured.steps_run == trials[index].steps());
+    })
+    .expect("the benchmark's trials train");
+    assert_eq!(whole, trials.len(), "a trial of the benchmark diverged");
+    start.elapsed().as_secs_f64()
+}
+
 /// Microseconds per trial and step of a bundle; see `Case::step`.
 fn of_bundle(case: &str) -> Option<f64> {
     let [path, lanes, steps] = *case.split_whitespace().collect::<Vec<_>>() else { return None };
@@ -182,10 +194,8 @@ fn of_bundle(case: &str) -> Option<f64> {
             lanes.max(2)
         )
     };
-    let read = |path: &str| Ok((path.to_owned(), std::fs::read(path)?));
     let seconds = |steps: u64| {
-        let spec = Spec::parse(&spec(steps), "bench.toml", &read).unwrap_or_else(|report| panic!("{report}"));
-        let trials: Vec<Trial> = spec.grid().trials().take(lanes as usize).collect();
+        let trials: Vec<Trial> = trials_of(&spec(steps)).take(lanes as usize).collect();
         let start = Instant::now();
         engine::train(&trials, &Record::default(), &mut |_, _| {}).expect("the benchmark's trials train");
         start.elapsed().as_secs_f64()
@@ -199,6 +209,14 @@ fn answer(line: &str) -> Option<f64> {
     let (what, case) = line.split_once(' ')?;
     if what == "bundle" {
         return of_bundle(case);
+    }
+    if let Some(case) = case.strip_prefix("transformer ") {
+        let case = transformer::Case::parse(case)?;
+        return match what {
+            "step" => Some(case.step()),
+            "products" => Some(case.products()),
+            _ => None,
+        };
     }
     let case = Case::parse(case)?;
     match what {

@@ -192,6 +192,8 @@ fn defaults_are_those_of_the_contract() {
     init_offset=Some(Float(0.0))
     recurrent_init=None
     recurrent_init_scale=None
+    embedding_init_scale=None
+    residual_init_scale=None
     forget_bias=None
     bias=Some(Text("learned"))
     bias_std=None
@@ -281,6 +283,23 @@ fn a_scale_by_the_number_of_residual_layers_is_a_number_of_each_depth() {
         [1.0 / 8f64.sqrt(), 0.25]
     );
     assert_eq!(trials("lr = 1\nbatch = [5, \"all\"]\naccumulate = [1, 2, 4, 8]").len(), 4);
+}
+
+#[test]
+fn gpt2s_scale_is_a_number_of_the_residual_branches_of_each_depth() {
+    let block = "lr = 1\nnetwork = \"transformer\"\nsequence_length = 3\ntask = { kind = \"copy\" }\ndepth = [2, 8]\n";
+    let scales = |extra: &str| column(&format!("{block}{extra}"), |t| t.residual_init_scale);
+    let gpt2 = "residual_init_scale = \"gpt2\"";
+    // A block has two branches, and one where it has no MLP.
+    assert_eq!(scales(gpt2), [0.5, 0.25]);
+    assert_eq!(scales(&format!("{gpt2}\nmlp_ratio = 0")), [1.0 / 2f64.sqrt(), 1.0 / 8f64.sqrt()]);
+    assert_eq!(scales("residual_init_scale = 0"), [0.0, 0.0]);
+    assert_eq!(scales(&format!("{gpt2}\nresidual = [false, true]"))[..2], [1.0, 0.5]);
+    assert_eq!(
+        trials(&format!("{block}residual_init_scale = 1\nembedding_init_scale = 1")),
+        trials(block),
+        "the defaults are 1"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The fused f32 passes against libtorch's own operations.
 
-use blowup_engine::fused::{self, AdamRates, AdamSlice, Fused};
+use blowup_engine::fused::{self, AdamRates, AdamSlice, Fused, SideBySide};
 use blowup_engine::matrix::Matrix;
 use blowup_engine::weights::host;
 use tch::{Device, Kind, Tensor};
@@ -56,6 +56,36 @@ fn a_pass_forward_and_back_is_bias_activation_and_their_gradients() {
             close(&plain, &phi(activation, &h), 1e-6, "without bias");
             fused::backward(activation, &output, &pulled_without, None, false);
             assert_eq!(host(&pulled_without), host(&pulled));
+        }
+    }
+}
+
+#[test]
+fn the_copies_of_heads_are_those_of_views() {
+    tch::manual_seed(4);
+    let numbers = |size: &[i64]| Tensor::randn(size, CPU);
+    // Widths of a head that fill no vector, one, and one and a part.
+    for (sequences, tokens, parts, heads, head) in
+        [(2, 5, 3, 2, 4), (3, 7, 3, 4, 16), (1, 1, 1, 3, 1), (2, 3, 1, 2, 24)]
+    {
+        let [t, p, h, d] = [tokens, parts, heads, head].map(|n| n as usize);
+        let size = SideBySide { tokens: t, parts: p, heads: h, head: d };
+        for factor in [1.0f32, -0.3] {
+            for part in 0..parts {
+                let view = |joint: &Tensor| {
+                    joint.view([sequences, tokens, parts, heads, head]).select(2, part).transpose(1, 2)
+                };
+                let joint = numbers(&[sequences, tokens, parts * heads * head]);
+                let by_head = numbers(&[sequences, heads, tokens, head]);
+                fused::split_heads(size, &joint, part as usize, factor, &by_head);
+                let expected = view(&joint).contiguous() * f64::from(factor);
+                assert_eq!(host(&by_head), host(&expected), "split {size:?}");
+
+                let (by_head, theirs) = (numbers(&by_head.size()), joint.copy());
+                fused::merge_heads(size, &by_head, factor, &joint, part as usize);
+                view(&theirs).copy_(&(by_head * f64::from(factor)));
+                assert_eq!(host(&joint), host(&theirs), "merge {size:?}");
+            }
         }
     }
 }

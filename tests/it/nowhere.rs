@@ -15,7 +15,7 @@ const TRANSFORMER: Nowhere = Some(("", "`network` transformer"));
 const LINEAR: Nowhere = Some(("depth = 0", "`depth` 1 or more"));
 const ADAM: &str = "optimizer = \"adam\"";
 /// For each axis a value, and where it applies nowhere.
-const EVERY: [(&str, &str, Nowhere); 64] = [
+const EVERY: [(&str, &str, Nowhere); 66] = [
     ("network", "\"mlp\"", ALWAYS),
     ("depth", "2", ALWAYS),
     ("width", "5", LINEAR),
@@ -35,6 +35,8 @@ const EVERY: [(&str, &str, Nowhere); 64] = [
     ("init_offset", "0.5", ALWAYS),
     ("recurrent_init", "\"he\"", RECURRENT),
     ("recurrent_init_scale", "0.5", RECURRENT),
+    ("embedding_init_scale", "0.5", TRANSFORMER),
+    ("residual_init_scale", "0.5", TRANSFORMER),
     ("forget_bias", "1", Some(("", "`network` lstm or gru"))),
     ("bias", "\"none\"", ALWAYS),
     ("bias_std", "0.1", Some(("bias = \"none\"", "`bias` learned"))),

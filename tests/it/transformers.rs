@@ -9,6 +9,7 @@ use blowup_core::text::BUILT_IN;
 use blowup_core::trial::*;
 use blowup_core::verdict::{Finished, Tensor as Site};
 use blowup_engine::network;
+use blowup_engine::weights::{self, Role};
 use tch::{Kind, Tensor};
 
 fn run(trial: Trial) -> Finished {
@@ -117,9 +118,61 @@ fn a_causal_token_does_not_see_later_ones_and_rope_sees_distances_alone() {
         let other = last.roll([1i64].as_slice(), [2i64].as_slice());
         last.copy_(&other);
         let changed = (output(&model) - &before).abs().view([3, 7, 5, -1]).amax([0i64, 1, 3].as_slice(), false);
-        let changed: Vec<f64> = blowup_engine::weights::host(&changed);
+        let changed = weights::host(&changed);
         assert!(changed[4] > 0.0 && changed[..4].iter().all(|x| (*x > 0.0) != causal), "{changed:?}");
     }
+}
+
+#[test]
+fn the_embedding_and_the_end_of_each_branch_start_at_their_scales() {
+    blowup_engine::start();
+    // Powers of two, so that every product is exact.
+    let (of_embedding, of_branches) = (4.0, 0.25);
+    for trial in trials::transformers() {
+        let plain = Trial { embedding_init_scale: 1.0, residual_init_scale: 1.0, ..trial };
+        let other = Trial { embedding_init_scale: of_embedding, residual_init_scale: of_branches, ..plain.clone() };
+        // They are lanes of one cohort, and share their draws.
+        let weights = trials::weights(&[&plain, &other], 0, Kind::Double);
+        let output = weights.layers.len() - 1;
+        for (group, tensor) in weights.layout.iter().zip(&weights.groups) {
+            for (place, layer) in group.layers().enumerate() {
+                let factor = match (group.role, layer) {
+                    (Role::Weight | Role::Position, 0) => of_embedding,
+                    // The projection behind the heads, and the second matrix of the MLP.
+                    (Role::Weight | Role::Bias, 2 | 4 | 6 | 8) if layer < output => of_branches,
+                    _ => 1.0,
+                };
+                let lane = |at| weights::host(&tensor.select(0, place as i64).select(0, at));
+                let expected: Vec<f64> = lane(0).iter().map(|x| x * factor).collect();
+                assert_eq!(lane(1), expected, "{:?} of layer {layer} in {:?}", group.role, plain.network);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_branch_that_starts_smaller_computes_at_first_what_a_smaller_residual_scale_does() {
+    for norm in [BlockNorm::None, BlockNorm::Layer(Placement::Pre), BlockNorm::Layer(Placement::Post)] {
+        let plain = with_transformer(&trials::text(), |of| of.norm = norm);
+        let start = run(Trial { residual_init_scale: 0.25, ..plain.clone() }).measured;
+        let scale = run(Trial { residual_scale: 0.25, ..plain.clone() }).measured;
+        assert_eq!(start.loss_initial, scale.loss_initial, "{norm:?}");
+        assert_ne!(start.loss_final, scale.loss_final, "{norm:?}");
+        assert_ne!(start.loss_initial, run(plain).measured.loss_initial, "{norm:?}");
+    }
+}
+
+#[test]
+fn branches_that_start_at_0_hand_on_the_embedding_and_learn() {
+    let trial = Trial { residual_init_scale: 0.0, ..trials::text() };
+    let Finished { measured, layers, .. } = run(trial);
+    let rms = |epoch: u64, layer: usize| {
+        layers.iter().find(|row| row.epoch == epoch && row.layer == layer).unwrap().activation_rms
+    };
+    assert!(rms(0, 0) > 0.0);
+    assert_eq!([rms(0, 1), rms(0, 2)], [rms(0, 0); 2]);
+    assert_ne!(rms(3, 1), rms(3, 0));
+    assert!(measured.loss_final < measured.loss_initial, "{measured:?}");
 }
 
 #[test]

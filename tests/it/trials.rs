@@ -27,6 +27,8 @@ pub fn mlp() -> Trial {
         lr_output: None,
         schedule: Schedule::Constant,
         recurrent_init: None,
+        embedding_init_scale: 1.0,
+        residual_init_scale: 1.0,
         sampling: Sampling::Shuffle,
         accumulate: 1,
         data_seed: None,
@@ -113,6 +115,7 @@ pub fn transformers() -> Vec<Trial> {
         all.push(Trial { residual_scale: 0.6, rezero: true, ..trial.clone() });
         all.push(Trial { residual_scale: 0.6, ..trial });
     }
+    all.push(Trial { embedding_init_scale: 3.0, residual_init_scale: -0.4, ..base.clone() });
     let tied = with_transformer(&text(), |of| of.tied = true);
     all.push(Trial { bias: Bias::None, ..with_transformer(&tied, |of| of.norm = BlockNorm::None) });
     all.push(Trial { z_loss: 0.1, ..tied.clone() });

@@ -87,6 +87,8 @@ REQUIRED = {
     "logit_softcap": ["none", "a number"],
     "position": ["learned", "none", "rope"],
     "tied": ["true", "false"],
+    "embedding_init_scale": ["1", "another"],
+    "residual_init_scale": ["1", "0", "another"],
     "mlp_ratio": ["0", "above 0"],
     "z_loss": ["0", "above 0"],
     "encoder layer": ["pre", "post"],

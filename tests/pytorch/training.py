@@ -272,6 +272,7 @@ def values(trace):
     transformer = a["network"] == "transformer"
     norms = " ".join([a["norm"], *([a["norm_position"]] if "norm_position" in a else [])]) if "norm" in a else None
     own = lambda axis, other: "its own" if axis in a and a[axis] != a[other] else None
+    named_scale = lambda axis: {None: None, 0: "0", 1: "1"}.get(a.get(axis), "another")
     recurrent = [a.get(f"recurrent_init{x}") != a.get(f"init{x}") for x in ("", "_scale")]
     return {
         "network": a["network"],
@@ -289,6 +290,8 @@ def values(trace):
         "logit_softcap": ("none" if math.isinf(a["logit_softcap"]) else "a number") if transformer else None,
         "position": a.get("position"),
         "tied": str(a["tied"]).lower() if transformer else None,
+        "embedding_init_scale": named_scale("embedding_init_scale"),
+        "residual_init_scale": named_scale("residual_init_scale"),
         "mlp_ratio": ("above 0" if a["mlp_ratio"] else "0") if transformer else None,
         "z_loss": ("above 0" if a["z_loss"] else "0") if "z_loss" in a else None,
         "parametrization": a["parametrization"],

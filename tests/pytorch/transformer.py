@@ -290,7 +290,8 @@ def is_encoder(trace):
 
 def initial_findings(trace, wrong_draw):
     """What the initial weights have that torch.nn.init's function of that name would not give. The
-    queries, keys and values are three matrices. DeepNorm makes some matrices smaller."""
+    queries, keys and values are three matrices. DeepNorm makes some matrices smaller, and two axes
+    scale the embedding and the last layer of each branch."""
     a, findings = trace.axes, []
     beta = (4 * a["depth"] * (2 if a["mlp_ratio"] else 1)) ** -0.25 if a.get("norm_position") == "deepnorm" else 1.0
     # mup starts as the net of the base width does, with the matrices of the blocks smaller by the
@@ -304,8 +305,14 @@ def initial_findings(trace, wrong_draw):
         fan_in = trace.tensors[".".join([*parts[:-1], "weight"])].shape[0]
         if parts[0] != "embedding":
             fan_in = round(fan_in * to_base)
-        if role in ("weight", "position"):
-            offset = a["init_offset"] if name == "embedding.weight" else 0.0
+        scale, offset = 1.0, a["init_offset"] if name == "embedding.weight" else 0.0
+        if parts[0] == "embedding":
+            scale = a["embedding_init_scale"]
+        elif parts[-2] in ("projection", "down") and role in ("weight", "bias"):
+            scale = a.get("residual_init_scale", 1.0)
+        if scale == 0.0:
+            found = [wrong_draw(values - offset, "constant", 0.0, 1, values.numel(), fan_in)]
+        elif role in ("weight", "position"):
             drawn = [*values.chunk(3, 1)] if parts[-2] == "attention" else [values]
             if parts[0] == "blocks":
                 # The values, but not the queries and the keys.
@@ -315,11 +322,12 @@ def initial_findings(trace, wrong_draw):
             rows = rows if parts[0] == "embedding" else round(rows * to_base)
             columns = columns if parts[0] == "output" else round(columns * to_base)
             found = [
-                wrong_draw(one.contiguous() - offset, a["init"], a["init_scale"], rows, columns, rows) for one in drawn
+                wrong_draw((one.contiguous() - offset) / scale, a["init"], a["init_scale"], rows, columns, rows)
+                for one in drawn
             ]
         elif role == "bias":
-            kind, scale = ("normal", a["bias_std"]) if "bias_std" in a else ("pytorch", 1.0)
-            found = [wrong_draw(values, kind, scale, 1, len(values), fan_in)]
+            kind, std = ("normal", a["bias_std"]) if "bias_std" in a else ("pytorch", 1.0)
+            found = [wrong_draw(values / scale, kind, std, 1, len(values), fan_in)]
         else:
             one = 1.0 if role in ("scale", "query_scale", "key_scale") else 0.0
             found = [wrong_draw(values, "constant", one, 1, len(values), 1)]

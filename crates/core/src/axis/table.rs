@@ -83,6 +83,8 @@ const SCALE: Kind = named_numbers(
     Beyond(f64::INFINITY),
     &["1/sqrt(L)", "1/sqrt(2L)"],
 );
+const BRANCH_START: Kind =
+    named_numbers("a finite number, or \"gpt2\"", Beyond(f64::NEG_INFINITY), Beyond(f64::INFINITY), &["gpt2"]);
 const CAP: Kind =
     named_numbers("a number above 0, or \"none\", which is inf", Beyond(0.0), At(f64::INFINITY), &["none"]);
 const LOGIT_SCALE: Kind = named_numbers(
@@ -470,6 +472,35 @@ axes! {
         set: |trial, value| {
             let kind = trial.recurrent_init.unwrap_or(trial.init).kind;
             set_recurrent(trial, kind, f64::of(value));
+        },
+        ..PLAIN
+    },
+    EmbeddingInitScale: Axis {
+        name: "embedding_init_scale",
+        kind: FINITE,
+        default: Is(Float(1.0)),
+        needs: &[TRANSFORMER],
+        identity: Added(37),
+        title: "factor of the initial embedding",
+        text: "The factor of the initial embedding and of the initial vectors of places: their standard deviation is this many times what `init` makes it.",
+        get: |trial| trial.network.transformer().map(|_| Float(trial.embedding_init_scale)),
+        set: |trial, value| trial.embedding_init_scale = f64::of(value),
+        ..PLAIN
+    },
+    ResidualInitScale: Axis {
+        name: "residual_init_scale",
+        kind: BRANCH_START,
+        default: Is(Float(1.0)),
+        needs: &[TRANSFORMER, RESIDUAL],
+        identity: Added(38),
+        title: "factor of the initial last layer of residual branches",
+        text: "The factor of the initial last layer of each residual branch, with its bias: the projection behind the heads and the second matrix of the MLP. \"gpt2\" is 1/sqrt(n) for n branches (Radford 2019); at 0 the branches start as 0. The column has the number.",
+        get: |trial| trial.network.transformer().filter(|of| of.residual).map(|_| Float(trial.residual_init_scale)),
+        set: |trial, value| {
+            trial.residual_init_scale = match value {
+                Text("gpt2") => 1.0 / (trial.network.branches() as f64).sqrt(),
+                number @ (Text(_) | Integer(_) | Float(_) | Boolean(_)) => f64::of(number),
+            };
         },
         ..PLAIN
     },

@@ -72,6 +72,8 @@ fn bare(block: &Block, task: Task) -> Trial {
         network: Network::Linear,
         init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
         recurrent_init: None,
+        embedding_init_scale: 1.0,
+        residual_init_scale: 1.0,
         bias: Bias::None,
         forget_bias: None,
         residual_scale: 1.0,

@@ -50,6 +50,11 @@ pub struct Trial {
     pub init: Init,
     /// The initializer of the recurrent matrices, if it differs from `init`.
     pub recurrent_init: Option<Init>,
+    /// The factor of what `init` gives the embedding of a transformer. It is 1 in other networks.
+    pub embedding_init_scale: f64,
+    /// The factor of what `init` gives the last layer of each residual branch of a transformer. It
+    /// is 1 in other networks, and where nothing is residual.
+    pub residual_init_scale: f64,
     pub bias: Bias,
     /// The number that is added at the start to the bias of the gate that keeps the old state:
     /// lstm's forget gate, gru's update gate. It is `None` where a network has no such gate, or no

@@ -50,6 +50,10 @@ pub struct Lane {
     pub init: Init,
     /// The initializer of the recurrent matrices, if it differs from `init`.
     pub recurrent_init: Option<Init>,
+    /// The factor of the initial embedding of a transformer.
+    pub embedding_init_scale: f64,
+    /// The factor of the initial last layer of each residual branch of a transformer.
+    pub residual_init_scale: f64,
     /// How the biases start.
     pub bias: Bias,
     pub forget_bias: Option<f64>,
@@ -79,6 +83,8 @@ impl Trial {
             network,
             init,
             recurrent_init,
+            embedding_init_scale,
+            residual_init_scale,
             bias,
             forget_bias,
             residual_scale,
@@ -127,6 +133,8 @@ impl Trial {
             loss_ratio: *loss_ratio,
             init: *init,
             recurrent_init: *recurrent_init,
+            embedding_init_scale: *embedding_init_scale,
+            residual_init_scale: *residual_init_scale,
             bias: *bias,
             forget_bias: *forget_bias,
             optimizer: *optimizer,

@@ -1,12 +1,14 @@
 //! Passes over f32 tensors on the CPU that do at once what libtorch does in several operations: a
 //! bias with its activation, the derivative with the gradient of the bias, a softmax with the
-//! entropy of its rows, and an update with the norm of its result. Everything else (f64, 16 bits,
+//! entropy of its rows, and an update with the norm of its result; and the copies of the heads of
+//! an attention, whose short rows libtorch copies slowly. Everything else (f64, 16 bits,
 //! other activations, norms) is left to libtorch.
 //!
 //! Each element goes through the same operations in the same order wherever it stands and whichever
 //! vectors the CPU has. Each sum is taken in 16 parts, whatever the width of the vectors. So the
 //! bits depend on nothing else. All tensors are contiguous.
 
+mod heads;
 mod simd;
 mod softmax;
 mod tanh;
@@ -14,6 +16,7 @@ mod update;
 
 use super::elements::{nothing, slices};
 use super::matrix::Matrix;
+pub use heads::{SideBySide, merge_heads, split_heads};
 use simd::PARTS;
 pub(crate) use simd::vectorized;
 pub use softmax::{softmax, softmax_backward};

@@ -60,10 +60,13 @@ pub fn softmax_backward(weights: &Matrix, is_causal: bool, signal: &Matrix) {
     backward_rows(weights, signal, tokens, is_causal);
 }
 
-/// The tokens that the row of token `at` of a sequence sees.
+/// The tokens that the row of token `at` of a sequence sees, and how many a pass takes: with those
+/// behind them that fill the last block of `PARTS`. What comes of these becomes 0 before it enters
+/// a sum.
 #[inline(always)]
-fn seen(at: usize, tokens: usize, is_causal: bool) -> usize {
-    if is_causal { at % tokens + 1 } else { tokens }
+fn seen(at: usize, tokens: usize, is_causal: bool) -> (usize, usize) {
+    let seen = if is_causal { at % tokens + 1 } else { tokens };
+    (seen, seen.next_multiple_of(PARTS).min(tokens))
 }
 
 /// Adds up a number for each element of a row in `PARTS` parts, and then the parts.
@@ -85,22 +88,23 @@ fn sum(count: usize, of: impl Fn(usize) -> f32) -> f32 {
 vectorized! { fn rows(logits: &[f32], weights: &mut [f32], measured: &mut [f32], tokens: usize, is_causal: bool) {
     let all = logits.chunks_exact(tokens).zip(weights.chunks_exact_mut(tokens)).zip(measured.chunks_exact_mut(2));
     for (at, ((logits, weights), measured)) in all.enumerate() {
-        let seen = seen(at, tokens, is_causal);
-        let (logits, (weights, hidden)) = (&logits[..seen], weights.split_at_mut(seen));
+        let (seen, taken) = seen(at, tokens, is_causal);
         let mut largest = [f32::NEG_INFINITY; PARTS];
-        let (blocks, rest) = logits.as_chunks::<PARTS>();
+        let (blocks, rest) = logits[..seen].as_chunks::<PARTS>();
         for block in blocks {
             largest.iter_mut().zip(block).for_each(|(m, x)| *m = if *x > *m { *x } else { *m });
         }
         largest.iter_mut().zip(rest).for_each(|(m, x)| *m = if *x > *m { *x } else { *m });
         let largest = largest.into_iter().fold(f32::NEG_INFINITY, |m, x| if x > m { x } else { m });
+        let logits = &logits[..taken];
         weights.iter_mut().zip(logits).for_each(|(w, x)| *w = exp(*x - largest));
-        let total = sum(seen, |j| weights[j]);
+        weights[seen..].fill(0.0);
+        let weights = &mut weights[..taken];
+        let total = sum(taken, |j| weights[j]);
         // The entropy is ln Z - sum of w x over the row, where x are the logits less the largest.
-        let spread = sum(seen, |j| if weights[j] == 0.0 { 0.0 } else { weights[j] * (largest - logits[j]) });
+        let spread = sum(taken, |j| if weights[j] == 0.0 { 0.0 } else { weights[j] * (largest - logits[j]) });
         let share = 1.0 / total;
-        weights.iter_mut().for_each(|w| *w *= share);
-        hidden.fill(0.0);
+        weights[..seen].iter_mut().for_each(|w| *w *= share);
         measured[0] = largest;
         measured[1] = total.ln() + spread * share;
     }
@@ -108,11 +112,12 @@ vectorized! { fn rows(logits: &[f32], weights: &mut [f32], measured: &mut [f32],
 
 vectorized! { fn backward_rows(weights: &[f32], signal: &mut [f32], tokens: usize, is_causal: bool) {
     for (at, (weights, signal)) in weights.chunks_exact(tokens).zip(signal.chunks_exact_mut(tokens)).enumerate() {
-        let seen = seen(at, tokens, is_causal);
-        let (weights, (signal, hidden)) = (&weights[..seen], signal.split_at_mut(seen));
-        let along = sum(seen, |j| weights[j] * signal[j]);
+        let (seen, taken) = seen(at, tokens, is_causal);
+        signal[seen..].fill(0.0);
+        let (weights, signal) = (&weights[..taken], &mut signal[..taken]);
+        let along = sum(taken, |j| weights[j] * signal[j]);
         signal.iter_mut().zip(weights).for_each(|(s, w)| *s = *w * (*s - along));
-        hidden.fill(0.0);
+        signal[seen..].fill(0.0);
     }
 }}
 

@@ -171,6 +171,34 @@ pub fn parameter(init: Init, name: &str, shape: &[usize], seed: u64) -> Vec<f64>
 
 /// Returns what to draw for one layer of `group` in this lane. Layers count from 0.
 fn recipe(shape: &Shape, lane: &Lane, group: &ParameterGroup, layer: usize) -> Recipe {
+    let Recipe { draws, factor } = unscaled(shape, lane, group, layer);
+    Recipe { draws, factor: factor * start_scale(&shape.network, lane, group.role, layer) }
+}
+
+/// Returns the factor that the axes of a transformer's initialization have for a parameter of a
+/// layer.
+fn start_scale(network: &Network, lane: &Lane, role: Role, layer: usize) -> f64 {
+    let Network::Transformer(of) = network else { return 1.0 };
+    match role {
+        Role::Weight | Role::Position if layer == Places::EMBEDDING => lane.embedding_init_scale,
+        Role::Weight | Role::Bias if Places::of(of).ends_branch(layer) => lane.residual_init_scale,
+        Role::Weight
+        | Role::Recurrent
+        | Role::Bias
+        | Role::RecurrentBias
+        | Role::Position
+        | Role::QueryScale
+        | Role::KeyScale
+        | Role::Scale
+        | Role::Shift
+        | Role::ResidualWeight
+        | Role::Own
+        | Role::OwnMatrix => 1.0,
+    }
+}
+
+/// Returns what the initializers and the biases of a lane say of one layer of `group`.
+fn unscaled(shape: &Shape, lane: &Lane, group: &ParameterGroup, layer: usize) -> Recipe {
     match group.role {
         Role::Scale | Role::QueryScale | Role::KeyScale => Recipe { draws: UnitDraws::One, factor: 1.0 },
         Role::Shift | Role::ResidualWeight | Role::Own | Role::OwnMatrix => {

@@ -1,6 +1,7 @@
 //! The heads of an attention: queries, keys and values side by side, as a product gives them,
 //! become a matrix of tokens for each head of each sample, and back.
 
+use crate::fused::{self, SideBySide};
 use crate::matrix::Matrix;
 use crate::{device, dtype};
 use tch::{Kind, Tensor};
@@ -23,6 +24,14 @@ impl HeadSize {
         [self.lanes * self.batch * self.heads, self.tokens, cols]
     }
 
+    /// How the heads of a matrix `[lane, batch x tokens, parts x width]` lie.
+    fn side_by_side(self, matrix: &Tensor) -> SideBySide {
+        let HeadSize { tokens, heads, head, .. } = self;
+        let parts = matrix.size()[2] / (heads * head);
+        let [tokens, parts, heads, head] = [tokens, parts, heads, head].map(|size| size as usize);
+        SideBySide { tokens, parts, heads, head }
+    }
+
     /// The heads of a matrix `[lane, batch x tokens, parts x width]`, as a view
     /// `[lane x batch, head, tokens, width of a head]` of one of its parts.
     fn view(self, side_by_side: &Tensor, part: i64) -> Tensor {
@@ -39,11 +48,19 @@ impl HeadSize {
 
     /// Copies a part of `side_by_side` to `by_head`, times `factor`.
     pub fn split(self, side_by_side: &Tensor, part: i64, factor: f64, by_head: &Matrix) {
+        if device::fuses(by_head.kind()) {
+            let size = self.side_by_side(side_by_side);
+            return fused::split_heads(size, side_by_side, part as usize, factor as f32, by_head);
+        }
         copy(&self.view(side_by_side, part), factor, &self.view_of_heads(by_head));
     }
 
     /// Copies `by_head`, times `factor`, to a part of `side_by_side`.
     pub fn merge(self, by_head: &Tensor, factor: f64, side_by_side: &Tensor, part: i64) {
+        if device::fuses(by_head.kind()) {
+            let size = self.side_by_side(side_by_side);
+            return fused::merge_heads(size, by_head, factor as f32, side_by_side, part as usize);
+        }
         copy(&self.view_of_heads(by_head), factor, &self.view(side_by_side, part));
     }
 }

@@ -48,6 +48,12 @@ impl Places {
         1 + self.depth * self.each
     }
 
+    /// Whether a matrix is the last one of a residual branch: the projection behind the heads, or
+    /// the second matrix of an MLP. Every branch has two matrices, and the first one begins at 1.
+    pub fn ends_branch(self, matrix: usize) -> bool {
+        matrix != Places::EMBEDDING && matrix < self.output() && matrix.is_multiple_of(2)
+    }
+
     /// The number that the layer of a matrix has in files: its block from 1, 0 for the embedding
     /// and depth + 1 for the output.
     pub fn number(self, matrix: usize) -> usize {
