@@ -11,6 +11,7 @@ use crate::figures::plan::AxisSelection;
 use crate::figures::raster::is_png;
 use crate::figures::table::measures;
 use crate::report;
+use crate::report::data::Reload;
 use blowup_core::edge::table;
 use blowup_core::failure::{Exit, Failure, excerpt};
 use blowup_core::input;
@@ -55,7 +56,7 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     if let Some(text) = input::text(&args.dir.join(table::FILE))? {
         folder.add(edges::draw(&source(&args.dir, &[]).name, &text).into_iter())?;
     }
-    report::file::write(&run, None)?;
+    report::file::write(&run, None, Reload::Never)?;
     print(&format!("{}{}\n", folder.listed(), args.dir.join(REPORT).display()))?;
     Ok(Exit::Done)
 }
