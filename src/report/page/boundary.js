@@ -98,10 +98,18 @@ function domainOf(values, room) {
   return { domain: log ? [Math.exp(from), Math.exp(to)] : [from, to], log };
 }
 
+/** With ticks at the numbers that have marks, as far as their texts do not touch. */
+function placedTicks(x, places, width) {
+  const toX = scaleOf(x.domain, [0, width], x.log);
+  const ticks = [];
+  for (const at of [...new Set(places)].sort((a, b) => a - b)) if (ticks.length === 0 || toX(at) - toX(ticks[ticks.length - 1][0]) > 34) ticks.push([at, short(at)]);
+  return { ...x, ticks };
+}
+
 /** `lines`: {label, colour, marks: {at, safe, half, dead, reentrant}}; without `isAlong` a mark stands at the place of its line. */
 function boundaryChart({ width, height, over, against, values, lines, label }, isAlong) {
   const places = lines.flatMap((line) => line.marks.map((mark) => mark.at));
-  const x = isAlong ? domainOf(places, 0.08) : { domain: [-0.5, lines.length - 0.5], log: false, ticks: lines.map((line, i) => [i, line.label]) };
+  const x = isAlong ? placedTicks(domainOf(places, 0.08), places, width) : { domain: [-0.5, lines.length - 0.5], log: false, ticks: lines.map((line, i) => [i, line.label]) };
   const y = domainOf(values, 0.06);
   const chart = frame({ width, height, x: { ...x, label: against }, y: { ...y, label: over }, label });
   const toY = (value) => chart.toY(Math.min(Math.max(value, y.domain[0]), y.domain[1]));

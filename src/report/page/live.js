@@ -10,7 +10,8 @@ const left = history.state?.live ?? null;
 
 /** What the program chose then: it stays, though later rows could change it. */
 if (left) {
-  Object.assign(data.start, left.start);
+  pinned = left.defaults;
+  Object.assign(state, pinned);
   for (const [name, text] of left.usual) {
     const axis = axisNamed(name);
     if (axis && axis.levels.includes(text)) axis.usual = axis.levels.indexOf(text);
@@ -30,7 +31,8 @@ function placeNow() {
 function snapshot() {
   const active = document.activeElement;
   return {
-    start: { ...data.start }, usual: causes.map((axis) => [axis.name, axis.levels[axis.usual]]), tables: [...tableStates], theme: document.documentElement.dataset.theme ?? null,
+    // What there was nothing to choose from may be chosen later.
+    defaults: Object.fromEntries(Object.entries(defaults()).filter(([, value]) => value !== "")), usual: causes.map((axis) => [axis.name, axis.levels[axis.usual]]), tables: [...tableStates], theme: document.documentElement.dataset.theme ?? null,
     place: placeNow(), inner: scrollers().map((node) => [node.scrollLeft, node.scrollTop]), open: [...document.querySelectorAll("details")].map((node) => node.open),
     logEpochs: state.logEpochs, focus: active && active !== document.body ? wayTo(active) : null, title: active?.title ?? "",
     active: parallelNow?.active ?? null,

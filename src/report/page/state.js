@@ -33,6 +33,9 @@ const isRate = (metric) => metric.hits !== undefined;
 /** The numeric causes of which three or more values are finite: along these a boundary can lie. */
 const OVERS = causes.filter((axis) => axis.numeric && axis.numbers.filter(Number.isFinite).length >= 3);
 
+/** What an earlier page of the same sweep chose, which stays. */
+let pinned = {};
+
 /** What the program chose, as it does for `blowup plot`. */
 function defaults() {
   const few = causes.find((axis) => axis.levels.length <= 8);
@@ -41,7 +44,7 @@ function defaults() {
   const over = OVERS.find((axis) => axis.name === "lr")?.name ?? first((axis) => OVERS.includes(axis));
   const against = first((axis) => axis.numeric && axis.name !== over);
   const line = first((axis) => axis.name !== over && axis.name !== against);
-  return { ...data.start, metric: "failure_rate", by: data.start.columns || (few?.name ?? ""), over, against, line, event: "failure_rate" };
+  return { ...data.start, metric: "failure_rate", by: data.start.columns || (few?.name ?? ""), over, against, line, event: "failure_rate", ...pinned };
 }
 
 const state = {
