@@ -13,6 +13,7 @@ use crate::figures::plan::AxisSelection;
 use crate::figures::raster::is_png;
 use crate::figures::table::measures;
 use crate::report;
+use crate::report::data::Reload;
 use blowup_core::edge::table;
 use blowup_core::failure::{Exit, Failure, excerpt};
 use blowup_core::input;
@@ -62,7 +63,7 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     folder.refuse_crowded()?;
     let mut listed = folder.listed();
     if args.out.is_none() {
-        report::file::write(&run, None)?;
+        report::file::write(&run, None, Reload::Never)?;
         listed += &format!("{}\n", args.dir.join(REPORT).display());
     }
     print(&listed)?;

@@ -1,14 +1,14 @@
 //! All data in a page.
 
+use super::checks::Checks;
 use super::columns::{Measure, TypedArray, base64, integers, measure};
 use super::curves::Curves;
+use super::edges::EdgeTable;
 use crate::figures::design;
 use crate::figures::influence::Influence;
 use crate::figures::palette::{Colour, NAMED, VIRIDIS, YL_OR_RD};
 use crate::figures::plan::{AxisSelection, Frame, by_influence, usual_level};
 use crate::figures::table::{Factor, SurvivalEvent, TrialTable};
-use blowup_core::check::Gate;
-use blowup_core::check::text::short;
 use blowup_core::record::column::{self, About};
 use blowup_core::record::{Counts, Lost, Verdict, abouts_of_runs};
 use blowup_core::store::{Manifest, Status};
@@ -32,6 +32,10 @@ pub struct PageData<'a> {
     version: &'static str,
     fingerprints: Vec<String>,
     status: Option<Status>,
+    /// Whether the sweep has ended, or its rows came without a sweep.
+    complete: bool,
+    /// Whether the page loads itself anew every few seconds.
+    reloads: bool,
     /// The counts of the whole grid.
     counts: Counts,
     /// How many trials were lost, by reason.
@@ -69,8 +73,18 @@ pub struct PageData<'a> {
     /// The epoch in which each trial had its first value that was not finite, or 0 if it had none.
     nonfinite: TypedArray,
     curves: Option<Curves>,
+    edges: Option<EdgeTable>,
     spec: Option<String>,
     checks: Option<Checks>,
+}
+
+/// Whether a page loads itself anew, so that it follows a sweep whose report is written again and
+/// again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    Never,
+    /// Every few seconds, until the sweep is complete.
+    UntilComplete,
 }
 
 /// That the rows are a sample.
@@ -120,36 +134,15 @@ struct ColourData {
     named: Vec<String>,
 }
 
-/// What `blowup check` says of the expectations of the spec.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Checks {
-    Cases(Vec<CaseData>),
-    /// Why there are no results of a check.
-    Problem(String),
-}
-
-/// The result of one expectation for one group of trials.
-#[derive(Debug, Serialize)]
-pub struct CaseData {
-    name: String,
-    group: String,
-    metric: String,
-    expected: String,
-    measured: String,
-    interval: String,
-    n: String,
-    code: Option<&'static str>,
-    finding: Option<String>,
-}
-
 /// What a page shows beside the rows.
 pub struct PageContext {
     pub name: String,
     pub manifest: Option<Manifest>,
     pub sampled: Option<Sampled>,
+    pub edges: Option<EdgeTable>,
     pub spec: Option<String>,
     pub checks: Option<Checks>,
+    pub reload: Reload,
 }
 
 impl<'a> PageData<'a> {
@@ -161,7 +154,11 @@ impl<'a> PageData<'a> {
         curves: Option<Curves>,
         beside: PageContext,
     ) -> PageData<'a> {
+        let status = beside.manifest.as_ref().map(|manifest| manifest.status);
+        let complete = status.is_none_or(has_ended);
         let counts = match &beside.manifest {
+            // The manifest of a sweep that trains has the counts of its start.
+            Some(manifest) if !complete && beside.sampled.is_none() => so_far(counted(table), manifest.counts.trials),
             Some(manifest) => manifest.counts,
             None => counted(table),
         };
@@ -173,7 +170,9 @@ impl<'a> PageData<'a> {
             name: beside.name,
             version: env!("CARGO_PKG_VERSION"),
             fingerprints: beside.manifest.as_ref().map(|manifest| manifest.fingerprints.clone()).unwrap_or_default(),
-            status: beside.manifest.as_ref().map(|manifest| manifest.status),
+            status,
+            complete,
+            reloads: beside.reload == Reload::UntilComplete && !complete,
             lost_text: lost_text(table, counts.lost),
             counts,
             sampled: beside.sampled,
@@ -194,6 +193,7 @@ impl<'a> PageData<'a> {
             diverged: epochs(SurvivalEvent::Diverged),
             nonfinite: epochs(SurvivalEvent::Nonfinite),
             curves,
+            edges: beside.edges,
             spec: beside.spec,
             checks: beside.checks,
         }
@@ -303,6 +303,20 @@ fn counted(table: &TrialTable) -> Counts {
     counts
 }
 
+/// The counts of a sweep of so many trials, of which these have rows.
+fn so_far(counts: Counts, trials: u64) -> Counts {
+    let trials = trials.max(counts.trials);
+    Counts { missing: trials - counts.trials, trials, ..counts }
+}
+
+/// Whether a sweep with this status trains nothing more.
+fn has_ended(status: Status) -> bool {
+    match status {
+        Status::Running | Status::Interrupted => false,
+        Status::Complete | Status::Partial => true,
+    }
+}
+
 /// How many trials were lost for which reason, such as `2 crashed, 1 timeout`.
 fn lost_text(table: &TrialTable, lost: u64) -> String {
     let of = |reason: &Lost| table.verdicts.iter().filter(|verdict| **verdict == Verdict::Lost(*reason)).count() as u64;
@@ -312,26 +326,4 @@ fn lost_text(table: &TrialTable, lost: u64) -> String {
     }
     let some = reasons.iter().filter(|(n, _)| *n > 0);
     some.map(|(n, reason)| format!("{n} {}", reason.name())).collect::<Vec<_>>().join(", ")
-}
-
-impl Checks {
-    /// The results of a check.
-    pub fn of(gate: &Gate) -> Checks {
-        let case = |case: &blowup_core::check::Case| CaseData {
-            name: case.name.clone(),
-            group: case.group.clone(),
-            metric: case.metric.clone(),
-            expected: case.expected.clone(),
-            measured: case.measured.map_or_else(|| "none".to_owned(), short),
-            interval: case.interval.map(|(low, high)| format!("{low:.3} to {high:.3}")).unwrap_or_default(),
-            n: match (case.empty, case.seeds) {
-                (0, None) => case.n.to_string(),
-                (0, Some(seeds)) => format!("{} ({})", case.n, blowup_core::failure::counted(seeds, "seed")),
-                (empty, _) => format!("{} ({empty} empty)", case.n),
-            },
-            code: case.finding.as_ref().map(|finding| finding.code.name()),
-            finding: case.finding.as_ref().map(|finding| finding.message.clone()),
-        };
-        Checks::Cases(gate.cases().map(case).collect())
-    }
 }

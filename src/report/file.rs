@@ -1,8 +1,10 @@
 //! Writes `report.html` into a run directory: its rows, the files beside them, and the result of a
 //! check, in one page.
 
+use super::checks::Checks;
 use super::curves::{Curves, curves};
-use super::data::{self, Checks, PageContext, PageData, Sampled};
+use super::data::{self, PageContext, PageData, Reload, Sampled};
+use super::edges::EdgeTable;
 use super::sample::{self, Sample};
 use super::{MOST_TRIALS, page};
 use crate::figures::design;
@@ -14,6 +16,7 @@ use blowup_core::check::judge::judge;
 use blowup_core::check::measure::{self, SweepRows};
 use blowup_core::check::roster::Roster;
 use blowup_core::edge::follow::points;
+use blowup_core::edge::table;
 use blowup_core::failure::Failure;
 use blowup_core::input;
 use blowup_core::spec::Spec;
@@ -23,11 +26,11 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 /// Replaces the report of a run directory. Without `spec`, the spec of the sweep is read from the
-/// directory.
+/// directory. `reload` says whether the page follows a sweep that still trains.
 ///
 /// # Errors
 /// If `runs.csv` is missing or damaged, or the folder cannot be written to.
-pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
+pub fn write(folder: &Folder, spec: Option<&Spec>, reload: Reload) -> Result<(), Failure> {
     let dir = folder.path();
     store::refuse_report(dir).map_err(|failure| failure.hint("move it away, or give it another name"))?;
     let path = dir.join("runs.csv");
@@ -60,18 +63,20 @@ pub fn write(folder: &Folder, spec: Option<&Spec>) -> Result<(), Failure> {
         sampled: (mask > 0)
             .then(|| Sampled { of: manifest.as_ref().map_or(rows, |m| m.counts.trials - m.counts.missing) }),
         manifest,
+        edges: input::text(&dir.join(table::FILE))?.and_then(|text| EdgeTable::of(&text)),
         spec: text,
         checks,
+        reload,
     };
     let curves = read_curves(&dir.join("epochs.csv"), &table, &configurations)?;
     let data = PageData::new(&table, &configurations, curves, beside);
     folder.replace(store::REPORT, |to| page::write(&data, to))
 }
 
-/// Replaces the report as `write` does. A failure is told and does not fail the sweep, whose
-/// results are whole without a report.
+/// Replaces the report as `write` does, with a page that stays as it is. A failure is told and does
+/// not fail the sweep, whose results are whole without a report.
 pub fn write_or_tell(folder: &Folder, spec: Option<&Spec>) {
-    if let Err(failure) = write(folder, spec) {
+    if let Err(failure) = write(folder, spec, Reload::Never) {
         to_stderr(&format!("{} was not written: {failure}", store::REPORT));
     }
 }

@@ -7,23 +7,35 @@ const HTML: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/style.css");
 
 /// The scripts stand in one function, in this order: each uses what is before it.
-const SCRIPTS: [&str; 17] = [
+const SCRIPTS: [&str; 29] = [
     include_str!("page/dom.js"),
     include_str!("page/data.js"),
     include_str!("page/statistics.js"),
+    include_str!("page/lifetimes.js"),
+    include_str!("page/crossing.js"),
     include_str!("page/colour.js"),
     include_str!("page/state.js"),
+    include_str!("page/svgcontext.js"),
+    include_str!("page/sheet.js"),
+    include_str!("page/save.js"),
     include_str!("page/filters.js"),
     include_str!("page/corners.js"),
     include_str!("page/headline.js"),
     include_str!("page/phase.js"),
     include_str!("page/panel.js"),
     include_str!("page/chart.js"),
+    include_str!("page/levels.js"),
+    include_str!("page/boundary.js"),
+    include_str!("page/edges.js"),
     include_str!("page/survival.js"),
     include_str!("page/table.js"),
     include_str!("page/configurations.js"),
+    include_str!("page/parallel.js"),
+    include_str!("page/courses.js"),
     include_str!("page/trials.js"),
+    include_str!("page/compare.js"),
     include_str!("page/sheets.js"),
+    include_str!("page/live.js"),
     include_str!("page/main.js"),
 ];
 

@@ -41,6 +41,7 @@ mod edges;
 mod held;
 mod maps;
 mod merge;
+mod pages;
 mod plan;
 mod precision;
 mod products;

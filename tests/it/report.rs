@@ -4,6 +4,7 @@
 use crate::check::{GRID, Results, place};
 use crate::sweep::{Place, SPEC, stderr};
 use blowup::report::columns::{ElementType, floats, integers, measure};
+use blowup::report::data::Reload;
 use blowup::report::sample::{Sample, mask};
 use blowup::report::{MOST_SAMPLED, MOST_TRIALS};
 use std::io::Read;
@@ -27,16 +28,21 @@ fn browser() -> Option<PathBuf> {
 
 /// Runs checks of `tests/report/checks.py` on a run directory.
 fn check(names: &[&str], dir: &Path, more: &[&str]) {
+    check_with("checks.py", names, dir, more);
+}
+
+/// Runs checks of a script in `tests/report/` on a run directory.
+pub fn check_with(script: &str, names: &[&str], dir: &Path, more: &[&str]) {
     let Some(python) = browser() else { return };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/report/checks.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report").join(script);
     for name in names {
-        let output = Command::new(&python).arg(script).arg(name).arg(dir).args(more).output().unwrap();
+        let output = Command::new(&python).arg(&script).arg(name).arg(dir).args(more).output().unwrap();
         assert!(output.status.success(), "{name}\n{}", String::from_utf8_lossy(&output.stderr));
         print!("{}", String::from_utf8_lossy(&output.stdout));
     }
 }
 
-fn smoke() -> Place {
+pub fn smoke() -> Place {
     let spec = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/experiments/smoke.toml")).unwrap();
     let place = Place::new(&spec);
     place.ok("sweep t.toml --out r --quiet");
@@ -44,7 +50,7 @@ fn smoke() -> Place {
 }
 
 /// The data in a page.
-fn data(place: &Place) -> serde_json::Value {
+pub fn data(place: &Place) -> serde_json::Value {
     let page = place.read("r/report.html");
     let (_, rest) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
     serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
@@ -139,7 +145,8 @@ fn lost_and_missing_trials_and_failed_checks_are_told() {
     let text = place.read("r/runs.csv");
     let part: Vec<&str> = text.lines().take(8).collect();
     place.write("r/runs.csv", &format!("{}\n", part.join("\n")));
-    blowup::report::file::write(&blowup_core::store::Folder::open(&place.path("r")).unwrap(), None).unwrap();
+    blowup::report::file::write(&blowup_core::store::Folder::open(&place.path("r")).unwrap(), None, Reload::Never)
+        .unwrap();
     check(&["failed_gate"], &place.path("r"), &[]);
     let place = Place::new(SPEC);
     place.ok("sweep t.toml --out r --quiet --where init=he");
@@ -153,6 +160,7 @@ fn a_hundred_thousand_trials_are_counted_right() {
     let place = Place::new(spec);
     place.ok("sweep t.toml --out r --quiet");
     check(&["many"], &place.path("r"), &[]);
+    check_with("pictures.py", &["all_values"], &place.path("r"), &[]);
 }
 
 #[test]

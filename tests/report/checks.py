@@ -378,7 +378,8 @@ def survival(run_dir):
     all_rows = [row for row in rows(run_dir) if row["outcome"]]
     with opened(run_dir) as page:
         pick(page, "by", "activation")
-        found = {row[0]: row[1:] for row in table(page, "#survival")}
+        without_interval = lambda text: re.sub(r" \(.*\)", "", text)
+        found = {row[0]: list(map(without_interval, row[1:])) for row in table(page, "#survival")}
         for activation in {row["activation"] for row in all_rows}:
             some = [row for row in all_rows if row["activation"] == activation]
             never = sum(row["epoch_diverged"] == "" for row in some) / len(some)

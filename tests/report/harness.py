@@ -35,9 +35,9 @@ def chromium():
 
 
 @contextlib.contextmanager
-def opened(run_dir, size=WIDE, scheme="light", fragment=""):
+def opened(run_dir, size=WIDE, scheme="light", fragment="", clock=False):
     """The report as a page. Fails if it says anything on the console or asks for anything but
-    itself."""
+    itself. With `clock` its time stands still until the check lets it pass."""
     url = pathlib.Path(run_dir, "report.html").resolve().as_uri()
     said, asked = [], []
     with sync_playwright() as playwright:
@@ -46,6 +46,8 @@ def opened(run_dir, size=WIDE, scheme="light", fragment=""):
             viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
         )
         page.set_default_timeout(20_000)
+        if clock:
+            page.clock.install()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
@@ -53,7 +55,7 @@ def opened(run_dir, size=WIDE, scheme="light", fragment=""):
         yield page
         browser.close()
     assert said == [], said
-    others = [other for other in asked if other.split("#")[0] != url and not other.startswith("data:")]
+    others = [other for other in asked if other.split("#")[0] != url and not other.startswith(("data:", "blob:"))]
     assert others == [], others
 
 
@@ -84,6 +86,19 @@ def interval(some):
         draws = min(max(p * (1 - p) / variance * (z / STUDENT[k - 1]) ** 2, k), n) if variance else n
     centre, half = p + z * z / 2 / draws, z * math.sqrt(p * (1 - p) / draws + (z / 2 / draws) ** 2)
     return (centre - half) / (1 + z * z / draws), (centre + half) / (1 + z * z / draws)
+
+
+def saved(page, where, ending):
+    """The name and the bytes of the file that a button saves."""
+    with page.expect_download() as found:
+        page.click(f'{where} [data-save="{ending}"]')
+    return found.value.suggested_filename, pathlib.Path(found.value.path()).read_bytes()
+
+
+def saved_rows(page, where):
+    """The rows of a table that is saved as CSV."""
+    _, text = saved(page, where, "csv")
+    return list(csv.DictReader(text.decode().splitlines()))
 
 
 def number(text):

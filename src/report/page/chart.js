@@ -36,21 +36,22 @@ const linearOfLog = (a, b) =>
     .filter((x) => Math.log10(x) >= a - 1e-9 && Math.log10(x) <= b + 1e-9).sort((x, y) => x - y);
 
 /**
- * A frame with axes. `x` and `y`: {domain, log, label, text}. Returns the svg, the scales and the group for lines.
+ * A frame with axes. `x` and `y`: {domain, log, label}; `x.ticks`, if there, are the ticks as pairs of a value and a text. Returns the
+ * svg, the scales and the group for lines.
  */
 function frame({ width, height, x, y, label }) {
   const margin = { left: 52, right: 10, top: 20, bottom: 36 };
   const toX = scaleOf(x.domain, [margin.left, width - margin.right], x.log);
   const toY = scaleOf(y.domain, [height - margin.bottom, margin.top], y.log);
   const text = (value, log) => (log && value >= 1e4 ? value.toExponential().replace("+", "") : short(value, 3));
-  const xs = toX.ticks(Math.max(2, Math.floor(width / 70)));
+  const xs = x.ticks ?? toX.ticks(Math.max(2, Math.floor(width / 70))).map((value) => [value, text(value, x.log)]);
   const ys = toY.ticks(5);
   const lines = svg("g", { class: "lines" });
   const root = svg("svg", { class: "chart", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label },
     ys.map((value) => svg("g", {},
       svg("line", { class: "grid", x1: margin.left, x2: width - margin.right, y1: toY(value), y2: toY(value) }),
       svg("text", { class: "tick", x: margin.left - 6, y: toY(value), "text-anchor": "end", "dominant-baseline": "middle" }, text(value, y.log)))),
-    xs.map((value) => svg("text", { class: "tick", x: toX(value), y: height - margin.bottom + 14, "text-anchor": "middle" }, text(value, x.log))),
+    xs.map(([value, shown]) => svg("text", { class: "tick", x: toX(value), y: height - margin.bottom + 14, "text-anchor": "middle" }, shown)),
     svg("line", { class: "axis", x1: margin.left, x2: width - margin.right, y1: height - margin.bottom, y2: height - margin.bottom }),
     svg("text", { class: "label", x: width - margin.right, y: height - 4, "text-anchor": "end" }, x.label),
     svg("text", { class: "label", x: 0, y: 11 }, y.label),

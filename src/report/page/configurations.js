@@ -21,7 +21,7 @@ function tallyConfigurations(rows) {
     /** A trial of it, which stands for its axes. */
     first: (id) => members(id)[0],
     trials: (id) => members(id).length,
-    rate: (id) => (decided(of(id)) ? failedOf(of(id)) / decided(of(id)) : null),
+    rate: (id) => { const n = decided(counts, id * VERDICTS); return n ? failedOf(counts, id * VERDICTS) / n : null; },
     epoch: (id) => median(gathered(members(id), data.diverged).filter((epoch) => epoch > 0).sort()),
   };
 }
@@ -48,22 +48,24 @@ function buildConfigurations() {
   const now = () => configurations;
   const first = (id) => now().first(id);
   const number = (title, key, cell = (id) => key(id) ?? "") => ({ title, numeric: true, key, cell });
+  const interval = (id) => { const counts = now().counts(id); return decided(counts) ? wilson(failedOf(counts), decided(counts)) : [null, null]; };
   const columns = [
+    { title: "pair", csv: [], key: (id) => sideOf(levelsOf(first(id))), cell: (id) => sideButton(levelsOf(first(id))) },
     number("trials", (id) => now().trials(id), (id) => el("button", { type: "button", class: "link", onclick: () => choose(levelsOf(first(id))) }, plural(now().trials(id), "trial"))),
     number("failed", (id) => failedOf(now().counts(id)), (id) => count(failedOf(now().counts(id)))),
-    number("rate, 95%", (id) => now().rate(id), rateCell),
+    { ...number("rate, 95%", (id) => now().rate(id), rateCell), csv: [["rate", (id) => now().rate(id)], ["low", (id) => interval(id)[0]], ["high", (id) => interval(id)[1]]] },
     number("blew up", (id) => blownOf(now().counts(id)), (id) => count(blownOf(now().counts(id)))),
     number("epoch", (id) => now().epoch(id)),
-    { title: "outcomes", key: (id) => outcomeKey(now().counts(id)), cell: (id) => outcomeBar(now().counts(id), true) },
+    { title: "outcomes", csv: data.verdicts.map((name, i) => [name, (id) => now().counts(id)[i]]), key: (id) => outcomeKey(now().counts(id)), cell: (id) => outcomeBar(now().counts(id), true) },
     ...(data.counts.lost > 0 ? [number("lost", (id) => lostOf(now().counts(id)) || null)] : []),
     ...causes.map((axis) => axisColumn(axis, first)),
   ];
   const texts = new Map();
   const text = (id) => data.axes.filter((axis) => !axis.repeats).map((axis) => `${axis.name}=${axis.levels[axis.codes[first(id)]]}`).join(" ").toLowerCase();
   const words = (id) => texts.get(id) ?? (texts.set(id, text(id)), texts.get(id));
-  const table = makeTable({ columns, words, placeholder: "Words to find, as in: relu init=he", rowName: "configuration" });
+  const table = makeTable({ columns, words, placeholder: "Words to find, as in: relu init=he", rowName: "configuration", kind: "configurations" });
   byId("configurations-body").replaceChildren(table.root,
-    el("p", { class: "hint" }, "rate: share of the trials with a verdict that diverged or became non-finite, with its Wilson interval; epoch: median first crossing of those that crossed."));
+    el("p", { class: "hint" }, "rate: share of the trials with a verdict that failed, with its Wilson interval; epoch: median first crossing of those that crossed. `compare` in two rows puts the two side by side."));
   return table;
 }
 

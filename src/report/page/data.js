@@ -14,10 +14,13 @@ const column = ({ kind, data }) => new KINDS[kind](bytesOf(data).buffer);
 /** The bits of `mask` are the rows whose cell is empty. */
 const isEmpty = (mask, row) => mask !== null && (mask[row >> 3] >> (row & 7)) & 1;
 
+/** A number as a result file has it; NaN for any other text. */
+const numberOf = (text) => ({ inf: Infinity, "-inf": -Infinity, "": NaN })[text] ?? Number(text);
+
 const data = (() => {
   const raw = JSON.parse(byId("data").textContent);
   byId("data").remove();
-  const axes = raw.axes.map((axis) => ({ ...axis, codes: column(axis.codes), labels: labels(axis) }));
+  const axes = raw.axes.map((axis) => ({ ...axis, codes: column(axis.codes), labels: labels(axis), numbers: axis.levels.map(numberOf) }));
   const measures = raw.measures.map((measure) => ({
     name: measure.name,
     values: column(measure.values),

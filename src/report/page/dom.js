@@ -41,6 +41,31 @@ const rateText = (share) => (share === 0 || share === 1 ? String(share) : share.
 /** An end of an interval: more digits where it is near 0 or 1. */
 const bound = (share) => (share === 0 || share === 1 ? String(share) : share.toFixed(share < 0.01 || share > 0.99 ? 4 : 2));
 
+/** The way to an element from the nearest one with an id: numbers of children. */
+function wayTo(node) {
+  const way = [];
+  for (let at = node; at && at !== document.body; at = at.parentNode) {
+    if (at.id) return [at.id, way];
+    way.unshift([...at.parentNode.children].indexOf(at));
+  }
+  return ["", way];
+}
+const atWay = ([id, way]) => way.reduce((node, i) => node?.children[i] ?? null, id ? byId(id) : document.body);
+
+/** How wide the hosts of pictures are, measured before anything is drawn: to ask in between would lay the page out each time. */
+const rooms = new Map();
+function measureRooms() {
+  for (const id of ["phase-panels", "boundary-figure", "parallel-figure", "survival-figure", "edges-body"]) rooms.set(id, byId(id).clientWidth);
+}
+
+/** Draws, and gives the focus to what stands where it was if that was drawn anew. */
+function keepingFocus(draw) {
+  const held = document.activeElement;
+  const way = wayTo(held);
+  draw();
+  if (held !== document.body && document.activeElement === document.body) atWay(way)?.focus({ preventScroll: true });
+}
+
 /** A labelled `select` of [value, text] pairs, or of groups {group, options}. */
 function picker(label, options, value, change) {
   const option = ([key, text]) => el("option", { value: key, selected: String(key) === String(value) }, text);

@@ -20,17 +20,22 @@ function filterOf(axis) {
   return el("fieldset", { class: "filter", "data-axis": axis.name }, el("legend", {}, axis.name), many ? range(axis) : chips(axis));
 }
 
+/** What is left out after a click on a level: it is shown alone, and all levels again; with Shift it is left out or taken in. */
+function afterClick(axis, code, isShift) {
+  const codes = new Set(state.hidden.get(axis.name) ?? []);
+  const isAlone = axis.levels.length - codes.size === 1 && !codes.has(code);
+  if (isShift) codes.delete(code) || codes.add(code);
+  else if (isAlone) codes.clear();
+  else axis.levels.forEach((_, other) => (other === code ? codes.delete(other) : codes.add(other)));
+  return codes;
+}
+
 function chips(axis) {
-  const hidden = () => state.hidden.get(axis.name) ?? new Set();
+  const isShown = (code) => !state.hidden.get(axis.name)?.has(code);
   const chip = (label, code) =>
-    el("button", { type: "button", class: "chip", "aria-pressed": String(!hidden().has(code)), title: axis.levels[code], onclick: (event) => {
-      const codes = new Set(hidden());
-      const isAlone = axis.levels.length - codes.size === 1 && !codes.has(code);
-      if (event.shiftKey) codes.delete(code) || codes.add(code);
-      else if (isAlone) codes.clear();
-      else axis.levels.forEach((_, other) => (other === code ? codes.delete(other) : codes.add(other)));
-      state.hidden.set(axis.name, codes);
-      [...event.target.parentNode.children].forEach((node, i) => node.setAttribute("aria-pressed", String(!codes.has(i))));
+    el("button", { type: "button", class: "chip", "aria-pressed": String(isShown(code)), title: axis.levels[code], onclick: (event) => {
+      state.hidden.set(axis.name, afterClick(axis, code, event.shiftKey));
+      [...event.target.parentNode.children].forEach((node, i) => node.setAttribute("aria-pressed", String(isShown(i))));
       drawPickers();
       update();
     } }, label);

@@ -16,7 +16,7 @@ function buildPanel(panel, figure) {
   const mark = el("div", { class: "mark", hidden: true });
   Object.assign(panel, { ...figure, canvas, mark, levels, active: null });
   layoutPanel(panel);
-  paintPanel(panel);
+  paintPanel(panel, canvas.getContext("2d"));
   canvas.addEventListener("pointermove", (event) => point(panel, cellAt(panel, event), event.clientX, event.clientY));
   canvas.addEventListener("pointerleave", () => { tip.hide(); mark.hidden = true; });
   canvas.addEventListener("click", (event) => { const at = cellAt(panel, event); if (at) chooseCell(panel, at); });
@@ -64,8 +64,8 @@ function boxOf({ left, top, cw, ch, ny }, i, j, gap) {
 
 const cellIndex = (panel, i, j) => i + panel.nx * (j + panel.ny * (panel.c + panel.cells.size[2] * panel.r));
 
-function paintPanel(panel) {
-  const context = panel.canvas.getContext("2d");
+/** Paints on a canvas, or into an SVG. */
+function paintPanel(panel, context) {
   const { nx, ny, left, top, cw, ch, values, cells, scale } = panel;
   const [paper, ink, muted, line] = ["surface", "ink", "muted", "line"].map(themed);
   const rate = isRate(panel.metric);
@@ -102,7 +102,7 @@ function paintMixed(context, { x, y, w, h }, ramp) {
   const corner = (colour, points) => {
     context.fillStyle = css(colour);
     context.beginPath();
-    points.forEach(([px, py]) => context.lineTo(px, py));
+    points.forEach(([px, py], i) => (i ? context.lineTo(px, py) : context.moveTo(px, py)));
     context.fill();
   };
   corner(mix(ramp, 0), [[x, y], [x + 0.6 * w, y], [x, y + 0.6 * h]]);

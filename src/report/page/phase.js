@@ -4,8 +4,6 @@ const FEW = 5;
 const MOST_PANELS = 120;
 let panels = [];
 
-const metricNow = () => [...RATES, ...MEDIANS, ...SENSITIVITY].find((m) => m.name === state.metric);
-const isRate = (metric) => metric.hits !== undefined;
 
 function drawPickers() {
   const title = (axis) => [axis.name, axis.name];
@@ -116,7 +114,7 @@ function phaseScale(values, metric) {
 
 function drawPhase(passed) {
   const metric = metricNow();
-  const held = heldLevels();
+  const held = heldLevels(notShown());
   const rows = having(passed, held);
   const cells = phaseCells(rows);
   const pooled = pooledIn(cells, rows);
@@ -125,7 +123,7 @@ function drawPhase(passed) {
   const values = phaseValues(cells, rows, metric);
   const scale = phaseScale(values, metric);
   const [, , nc, nr] = cells.size;
-  const room = byId("phase-panels").clientWidth;
+  const room = rooms.get("phase-panels");
   // Panels keep their matrix while they are wide enough to be read.
   const across = Math.max(1, Math.min(nc, Math.floor((room + 16) / 176)));
   const host = byId("phase-panels");
@@ -141,20 +139,45 @@ function drawPhase(passed) {
   const none = passed.length === 0 ? "No trial passes the filters." : "No trial has all the values at which axes are held: choose others above.";
   if (rows.length === 0) host.replaceChildren(el("p", { class: "hint" }, none));
   drawLegend(metric, scale, cells, pooled, mixed);
+  phaseFigure = panels.some((panel) => panel.canvas) ? phaseSheet(metric, scale, cells, pooled, mixed, across) : null;
+}
+
+/** What is drawn, for the files that are saved. */
+let phaseFigure = null;
+
+function phaseSheet(metric, scale, cells, pooled, mixed, across) {
+  const [x, y, columns, rows] = cells.axes.map((axis) => axis?.name);
+  const shown = panels.filter((panel) => panel.canvas);
+  return {
+    kind: metric.name === "failure_rate" ? "phase" : `phase-${metric.name}`,
+    axes: [x, y, (columns || rows) && "by", columns, rows].filter((word) => word),
+    title: `${metric.title} over ${[x, y].filter((name) => name).join(" and ") || "all trials"}`,
+    about: [heldText(shown[0].held), pooled.length ? `Pooled in a cell: ${pooled.join(", ")}.` : null,
+      mixed?.includes(1) ? "Cells with corners of both ends are mixed: some configurations always, others never." : null,
+      `Smaller cells are of fewer than ${FEW} trials; a dark corner says that trials were lost.`],
+    parts: shown.map((panel) => ({ title: described(panel.levels), width: panel.width, height: panel.height, paint: (context) => paintPanel(panel, context) })),
+    across, ramp: { title: rampTitle(metric, scale), ends: rampEnds(scale), colours: scale.ramp }, rows: cells.rows,
+  };
 }
 
 /** What varies within the cells: causes that are neither an axis nor a facet, and seeds. */
 function pooledIn(cells, rows) {
-  const varies = (axis) => !cells.axes.includes(axis) && !axis.follows && rows.some((row) => axis.codes[row] !== axis.codes[rows[0]]);
-  return data.axes.filter(varies).map((axis) => axis.name);
+  return data.axes.filter((axis) => !cells.axes.includes(axis) && !axis.follows && varies(axis, rows)).map((axis) => axis.name);
 }
 
 const mixedSample = ({ ramp }) => `linear-gradient(135deg, ${css(mix(ramp, 0))} 35%, ${css(mix(ramp, 0.5))} 35% 65%, ${css(mix(ramp, 1))} 65%)`;
 
+const rampTitle = (metric, scale) => metric.title + (scale.log ? ", log scale" : "");
+function rampEnds({ low, high, log }) {
+  return [low, log ? Math.sqrt(low * high) : (low + high) / 2, high].map((x) => short(x, 2));
+}
+
+/** A scale of colours with its title and the numbers below it. */
+const rampKey = (colours, title, ends) => el("span", { class: "ramp" }, el("span", { class: "title" }, title),
+  el("span", { class: "strip", style: `background:linear-gradient(to right in srgb, ${colours.join(", ")})` }), el("span", { class: "ends" }, ends.map((text) => el("span", {}, text))));
+
 function drawLegend(metric, scale, cells, pooled, mixed) {
-  const stops = scale.ramp.join(", ");
-  const middle = scale.log ? Math.sqrt(scale.low * scale.high) : (scale.low + scale.high) / 2;
-  const ends = [scale.low, middle, scale.high].map((x) => el("span", {}, short(x, 2)));
+  const ends = rampEnds(scale);
   const facets = [["columns", cells.axes[2]], ["rows", cells.axes[3]]].filter(([, axis]) => axis).map(([name, axis]) => `${name}: ${axis.name}`);
   const n = cells.counts.length / VERDICTS;
   let [few, lost] = [false, false];
@@ -164,9 +187,9 @@ function drawLegend(metric, scale, cells, pooled, mixed) {
     lost ||= lostOf(cells.counts, cell * VERDICTS) > 0;
   }
   byId("phase-legend").replaceChildren(
-    el("span", { class: "ramp" }, el("span", { class: "title" }, metric.title + (scale.log ? ", log scale" : "")),
-      el("span", { class: "strip", style: `background:linear-gradient(to right in srgb, ${stops})` }), el("span", { class: "ends" }, ends)),
+    rampKey(scale.ramp, rampTitle(metric, scale), ends),
     facets.length ? el("span", { class: "key" }, facets.join(" · ")) : "",
+    printed(heldText(heldLevels(notShown()))) ?? "",
     pooled.length ? el("span", { class: "key", id: "pooled" }, `pooled in a cell: ${pooled.join(", ")}`) : "",
     mixed?.includes(1) ? el("span", { class: "key", id: "mixed" }, el("span", { class: "sample", style: `background:${mixedSample(scale)}` }), "mixed: some configurations always, others never") : "",
     few ? el("span", { class: "key" }, el("span", { class: "sample few" }), `fewer than ${FEW} trials`) : "",

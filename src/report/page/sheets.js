@@ -3,8 +3,8 @@
 function drawNotices() {
   const { counts } = data;
   const notices = [];
-  if (data.status === "interrupted" || data.status === "running") notices.push(["bad", `This sweep did not end (${data.status}); the same command resumes it.`]);
-  if (counts.missing > 0) notices.push(["bad", `${count(counts.missing)} of the sweep's ${plural(counts.trials, "trial")} have no row yet: what is here is a part.`]);
+  if (!data.complete && !data.reloads) notices.push(["bad", `This sweep did not end (${data.status}); the same command resumes it.`]);
+  if (counts.missing > 0 && !data.reloads) notices.push(["bad", `${count(counts.missing)} of the sweep's ${plural(counts.trials, "trial")} have no row yet: what is here is a part.`]);
   if (counts.lost > 0) notices.push(["bad", `${plural(counts.lost, "trial is", "trials are")} lost (${data.lost_text}): they have no verdict and are in no rate. The same command runs them again.`]);
   if (data.sampled) notices.push(["note", `A sample: this page holds ${count(data.rows)} of ${plural(data.sampled.of, "trial")}, chosen by the hash in their ids, so evenly over the grid. Counts here are counts of the sample; runs.csv and summary.csv have all.`]);
   byId("notices").replaceChildren(...notices.map(([kind, text]) => el("p", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "note" }, text)));
@@ -26,11 +26,14 @@ function drawChecks() {
     el("td", {}, found.name), el("td", {}, found.group), el("td", {}, el("code", {}, found.metric === found.name ? "" : found.metric)),
     el("td", { class: "number" }, found.measured), el("td", { class: "number" }, found.interval), el("td", { class: "number" }, found.n), el("td", {}, found.expected)];
   const rows = checks.cases.map((found) => el("tr", { class: found.finding ? "failed" : false }, cells(found)));
+  const lines = () => [["result", "expectation", "group", "metric", "measured", "interval", "n", "expected", "finding"],
+    ...checks.cases.map((found) => [found.finding ? "FAIL" : "PASS", found.name, found.group, found.metric, found.measured, found.interval, found.n, found.expected, found.finding])];
   const head = ["", "expectation", "group", "metric", "measured", "95% interval", "n", "expected"].map((text) => el("th", { scope: "col" }, text));
   byId("checks").replaceChildren(title,
     el("p", { class: failed.length ? "gate fail" : "gate pass", id: "gate" }, verdict),
     failed.length ? el("ul", { class: "findings" }, failed.map((found) => el("li", {}, el("code", {}, found.code), ` ${found.name === found.metric ? "" : `${found.name}: `}${found.finding}`))) : "",
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "checks" }, el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows))));
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "checks" }, el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows))),
+    csvButton("checks", () => [], lines, false));
 }
 
 /** The spec as it was written, tables and comments set apart. */

@@ -1,4 +1,4 @@
-// Counts, rates, intervals, survival. The same definitions as in the table of a sweep: rates are shares of the trials with a verdict.
+// Counts, rates, intervals. The same definitions as in the table of a sweep: rates are shares of the trials with a verdict.
 
 const Z = 1.959963984540054;
 
@@ -112,36 +112,18 @@ function sensitivity(metric, rows) {
   return means.length ? means.reduce((sum, x) => sum + x, 0) / means.length : NaN;
 }
 
-/** Kaplan and Meier (1958): the share without the event up to each epoch with one; trials without it are censored at their last epoch. */
-function survival(rows, events) {
-  let end = 0;
-  for (const row of rows) end = Math.max(end, events[row], data.budget[row]);
-  const happened = new Uint32Array(end + 1);
-  const censored = new Uint32Array(end + 1);
-  let atRisk = 0;
-  for (const row of rows) {
-    if (data.verdict[row] >= LOST) continue;
-    atRisk++;
-    if (events[row]) happened[events[row]]++;
-    else censored[data.budget[row]]++;
+/** The chance of `k` or more heads in `n` throws of a fair coin. */
+function atLeast(k, n) {
+  if (k <= 0) return 1;
+  // The logarithm of n over k, over 2^n.
+  let log = -n * Math.LN2;
+  for (let i = 1; i <= k; i++) log += Math.log((n - k + i) / i);
+  let all = 0;
+  for (let i = k; i <= n; i++) {
+    all += Math.exp(log);
+    log += Math.log((n - i) / (i + 1));
   }
-  const trials = atRisk;
-  const points = [];
-  let share = 1;
-  for (let epoch = 0; epoch <= end; epoch++) {
-    if (happened[epoch]) {
-      share *= 1 - happened[epoch] / atRisk;
-      points.push({ epoch, share, atRisk, events: happened[epoch] });
-    }
-    atRisk -= happened[epoch] + censored[epoch];
-  }
-  return { trials, points, end };
+  return Math.min(all, 1);
 }
-function survivalAt(curve, epoch) {
-  let share = 1;
-  for (const point of curve.points) {
-    if (point.epoch > epoch) break;
-    share = point.share;
-  }
-  return share;
-}
+/** The p-value of the exact two-sided test of McNemar (1947): of so many pairs that differ, so many differ in one direction. */
+const mcnemar = (one, other) => Math.min(2 * atLeast(Math.max(one, other), one + other), 1);

@@ -1,6 +1,5 @@
-// Survival curves: the share of trials that have not diverged (solid) and are still finite (dashed), by the levels of an axis.
-
-const MOST_GROUPS = 12;
+// Survival curves: the share of trials that have not crossed the threshold (solid, with its band) and are still finite (dashed), by the
+// levels of an axis.
 
 function drawSurvivalPickers() {
   const options = [["", "all together"], ...data.axes.map((axis) => [axis.name, axis.name])];
@@ -9,34 +8,30 @@ function drawSurvivalPickers() {
     el("label", { class: "check" }, el("input", { type: "checkbox", checked: state.logEpochs, onchange: (event) => { state.logEpochs = event.target.checked; update(); } }), "log scale of epochs"));
 }
 
-/** The rows by the level of an axis (or a stretch of levels), those that have rows. */
-function groupsBy(axis, rows) {
-  if (axis === null) return [{ label: "all trials", rows }];
-  const parts = bins(axis, MOST_GROUPS);
-  const partOf = axis.levels.map((_, code) => parts.findIndex((part) => code <= part.to));
-  const members = parts.map(() => []);
-  for (const row of rows) members[partOf[axis.codes[row]]].push(row);
-  return members.map((group, i) => ({ label: parts[i].label, rows: group })).filter((group) => group.rows.length > 0);
-}
+/** What is drawn, for the files that are saved. */
+let survivalFigure = null;
 
 function drawSurvival(rows) {
   const axis = axisNamed(state.by);
-  const all = groupsBy(axis, rows);
-  const groups = all.slice(0, MOST_GROUPS);
-  const colours = lineColours(groups.length, axis?.numeric ?? false);
-  const curves = groups.map((group, i) => ({
+  const levels = drawnLevels(axis, rows);
+  const colours = lineColours(levels.groups.length, axis?.numeric ?? false);
+  const curves = levels.groups.map((group, i) => ({
     ...group,
     colour: colours[i],
     diverged: survival(group.rows, data.diverged),
     nonfinite: survival(group.rows, data.nonfinite),
   })).filter((group) => group.diverged.trials > 0);
+  nameEqual(curves);
   const host = byId("survival-figure");
+  const chooser = levelChooser(axis, levels, curves);
   const end = Math.max(0, ...curves.map((curve) => Math.max(curve.diverged.end, curve.nonfinite.end)));
+  survivalFigure = null;
   if (curves.length === 0 || end === 0) {
-    host.replaceChildren(el("p", { class: "hint" }, curves.length ? "No trial was trained: there are no epochs to survive." : "No trial with a verdict passes the filters."));
+    const none = levels.all.length > 0 ? "No value is chosen." : "No trial with a verdict passes the filters.";
+    host.replaceChildren(chooser, el("p", { class: "hint" }, curves.length ? "No trial was trained: there are no epochs to survive." : none));
     return;
   }
-  const width = Math.max(280, Math.min(host.clientWidth, 900));
+  const width = Math.max(280, Math.min(rooms.get("survival-figure"), 900));
   const low = state.logEpochs ? 0.8 : 0;
   const chart = frame({
     width, height: 300,
@@ -44,13 +39,45 @@ function drawSurvival(rows) {
     y: { domain: [0, 1], log: false, label: "share of trials" },
     label: `survival by ${axis?.name ?? "epoch"}`,
   });
+  for (const curve of curves) chart.lines.append(svg("path", { class: "band", d: bandOf(curve.diverged, chart, low), style: `fill:${curve.colour}`, "data-group": curve.label }));
   for (const curve of curves) for (const kind of ["nonfinite", "diverged"])
-    chart.lines.append(svg("path", { class: `step ${kind}`, d: pathOf(steps(curve[kind], chart, low, end)), stroke: curve.colour, "data-group": curve.label }));
+    chart.lines.append(svg("path", { class: `step ${kind}`, d: pathOf(steps(curve[kind], chart, low)), stroke: curve.colour, "data-group": curve.label }));
   addReader(chart, curves, low, end);
-  host.replaceChildren(chart.root, survivalKey(axis, curves, all.length - groups.length));
+  host.replaceChildren(chart.root, chooser, survivalKey(axis, curves, rows));
+  survivalFigure = {
+    kind: "survival", axes: axis ? ["by", axis.name] : [],
+    title: `Survival${axis ? ` by ${axis.name}` : ""}: solid, not yet above the threshold, with its 95% band; dashed, still finite`,
+    about: [BAND_SOURCE, bandSupposes(axis, rows), drawnText(axis, levels)],
+    parts: [{ node: chart.root, width, height: 300 }],
+    legend: curves.map((curve) => ({ text: legendText(curve), colour: curve.colour })),
+    rows,
+  };
 }
 
-function steps(curve, { toX, toY }, low, end) {
+const BAND_SOURCE = "Kaplan-Meier; lost trials are left out, others censored at their last epoch. Band: 95% at each epoch, Greenwood's variance of log(-log share) " +
+  "(Kalbfleisch and Prentice 1980), as survfit(conf.type = \"log-log\") of R and lifelines draw it; there is none where all or none are left.";
+
+/** What the band supposes, of these trials. */
+function bandSupposes(axis, rows) {
+  const pooled = causes.filter((other) => other !== axis && varies(other, rows)).map((other) => other.name);
+  const against = pooled.length ? `, though a curve pools ${pooled.join(", ")} and its trials share seeds: take it as a rough guide` : "";
+  return `The band treats trials as independent${against}.`;
+}
+
+const drawnText = (axis, { all, codes }) => (axis && codes.length < all.length ? `${codes.length} of the ${all.length} values of ${axis.name} are drawn.` : null);
+
+/** A curve that lies on an earlier one says which. */
+function nameEqual(curves) {
+  const seen = new Map();
+  for (const curve of curves) {
+    const course = `${courseOf(curve.diverged)}|${courseOf(curve.nonfinite)}|${curve.diverged.end}`;
+    curve.equal = seen.get(course) ?? null;
+    if (curve.equal === null) seen.set(course, curve.label);
+  }
+}
+const legendText = (curve) => `${curve.label}${equalText(curve)}: ${percent(survivalAt(curve.diverged, Infinity).share)} of ${count(curve.diverged.trials)}`;
+
+function steps(curve, { toX, toY }, low) {
   const points = [[toX(low), toY(1)]];
   let share = 1;
   for (const point of curve.points) {
@@ -60,6 +87,20 @@ function steps(curve, { toX, toY }, low, end) {
   }
   points.push([toX(Math.max(curve.end, low)), toY(share)]);
   return points;
+}
+
+/** The band of a curve: from its first interval to its end, or to where no trial is left. */
+function bandOf(curve, { toX, toY }, low) {
+  const some = curve.points.filter((point) => point.low !== null);
+  const [upper, lower] = [[], []];
+  some.forEach((point, i) => {
+    const next = some[i + 1] ?? curve.points[curve.points.indexOf(point) + 1] ?? { epoch: curve.end };
+    for (const epoch of [point.epoch, next.epoch]) {
+      upper.push([toX(Math.max(epoch, low)), toY(point.high)]);
+      lower.unshift([toX(Math.max(epoch, low)), toY(point.low)]);
+    }
+  });
+  return some.length ? `${pathOf([...upper, ...lower])}Z` : "";
 }
 
 /** A vertical line that reads all curves at an epoch; follows the pointer, or the arrow keys. */
@@ -77,7 +118,7 @@ function addReader(chart, curves, low, end) {
     const box = root.getBoundingClientRect();
     const rows = curves.slice(0, 12).map((curve) => el("tr", {},
       el("td", {}, el("span", { class: "dot", style: `background:${curve.colour}` }), ` ${curve.label}`),
-      el("td", {}, survivalAt(curve.diverged, epoch).toFixed(2)), el("td", {}, survivalAt(curve.nonfinite, epoch).toFixed(2))));
+      el("td", {}, survivalAt(curve.diverged, epoch).share.toFixed(2)), el("td", {}, survivalAt(curve.nonfinite, epoch).share.toFixed(2))));
     const head = el("tr", {}, el("th", {}, `after epoch ${epoch}`), el("th", {}, "not diverged"), el("th", {}, "finite"));
     tip.show(box.left + x, box.top + 60, el("table", {}, head, rows), curves.length > 12 ? `and ${curves.length - 12} more` : "");
     root.setAttribute("aria-label", byId("tip").innerText.replace(/\s+/g, " "));
@@ -99,16 +140,24 @@ function addReader(chart, curves, low, end) {
   });
 }
 
-function survivalKey(axis, curves, left) {
-  const rows = curves.map((curve) => {
-    const [diverged, nonfinite] = [curve.diverged, curve.nonfinite].map((kind) => survivalAt(kind, Infinity));
-    return el("tr", {}, el("td", {}, el("span", { class: "dot", style: `background:${curve.colour}` }), ` ${curve.label}`),
-      el("td", {}, count(curve.diverged.trials)), el("td", {}, percent(diverged)), el("td", {}, percent(nonfinite)));
-  });
-  const head = [axis?.name ?? "", "trials", "never crossed", "stayed finite"].map((text) => el("th", { scope: "col" }, text));
+/** `44% (40% to 48%)`: with the interval where there is one. */
+const shareText = ({ share, low, high }) => (low === null ? percent(share) : `${percent(share)} (${percent(low)} to ${percent(high)})`);
+
+function survivalKey(axis, curves, all) {
+  const ends = (curve) => [curve.diverged, curve.nonfinite].map((kind) => survivalAt(kind, Infinity));
+  const rows = curves.map((curve) => el("tr", {},
+    el("td", {}, el("span", { class: "dot", style: `background:${curve.colour}` }), ` ${curve.label}`, el("span", { class: "muted" }, equalText(curve))),
+    el("td", {}, count(curve.diverged.trials)), ends(curve).map((end) => el("td", {}, shareText(end)))));
+  const head = [axis?.name ?? "", "trials", "never crossed (95%)", "stayed finite (95%)"].map((text) => el("th", { scope: "col" }, text));
+  const kinds = [["not_crossed", "diverged"], ["finite", "nonfinite"]];
+  const lines = () => [
+    [axis?.name ?? "axis", "trials", "event", "epoch", "at_risk", "events", "share", "low", "high"],
+    ...curves.flatMap((curve) => kinds.flatMap(([name, kind]) => curve[kind].points.map((point) =>
+      [curve.code === null ? "" : axis.levels[curve.code], curve[kind].trials, name, point.epoch, point.atRisk, point.events, point.share, point.low, point.high]))),
+  ];
   return el("div", {},
     el("div", { class: "scroll" }, el("table", { class: "key-table" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows))),
+    csvButton("survival", () => (axis ? ["by", axis.name] : []), lines),
     el("p", { class: "hint" }, el("span", { class: "line-sample solid" }), " no step loss above the threshold so far ",
-      el("span", { class: "line-sample dashed" }), " loss and gradients finite so far. Kaplan-Meier; trials that end are censored at their last epoch, lost ones left out.",
-      left > 0 ? ` ${plural(left, "more level")} of ${axis.name} left out.` : ""));
+      el("span", { class: "line-sample dashed" }), ` loss and gradients finite so far. ${BAND_SOURCE} ${bandSupposes(axis, all)}`));
 }

@@ -1,109 +1,91 @@
 // The trials that were chosen, in a cell or a configuration: their curves, and a row for each.
 
-const MOST_LINES = 60;
+/** Scrolls to a section and puts the focus on its title. */
+function showSection(id) {
+  byId(id).scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  byId(`${id}-title`).focus({ preventScroll: true });
+}
 
 /** Shows the trials that have these levels. */
 function choose(levels) {
   state.chosen = levels;
+  tableStates.delete("trials");
   drawTrials(filtered());
-  byId("trials").scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
-  byId("trials-title").focus({ preventScroll: true });
+  writeAddress();
+  showSection("trials");
 }
 
 function drawTrials(rows) {
   const host = byId("trials");
   host.hidden = state.chosen === null;
   if (host.hidden) return;
-  const chosen = having(rows, state.chosen);
-  const close = () => { state.chosen = null; host.hidden = true; byId("phase-title").scrollIntoView({ block: "nearest" }); };
-  const curves = drawCurves(chosen);
-  const table = trialTable(new Set(state.chosen.filter(([, from, to]) => (to ?? from) === from).map(([axis]) => axis)), curves.highlight);
+  const chosen = Array.from(having(rows, state.chosen));
+  const close = () => { state.chosen = null; host.hidden = true; writeAddress(); byId("phase-title").scrollIntoView({ block: "nearest" }); };
+  const name = described(state.chosen) || "all";
+  const curves = drawCurves(chosen, {
+    look: (row) => ({ class: `stroke-${data.verdicts[data.verdict[row]]}` }),
+    name: () => "",
+    figure: () => ({ kind: "trials", axes: [name], title: `Courses of ${plural(chosen.length, "trial")}: ${name}`, about: [], legend: outcomeLegend(chosen) }),
+  });
+  const table = trialTable(new Set(state.chosen.filter(([, from, to]) => (to ?? from) === from).map(([axis]) => axis)), curves.highlight, name);
   host.replaceChildren(
     el("div", { class: "title-row" },
-      el("h2", { id: "trials-title", tabindex: "-1" }, `${plural(chosen.length, "trial")}: ${described(state.chosen) || "all"}`),
-      el("button", { type: "button", class: "quiet", onclick: close }, "Close")),
+      el("h2", { id: "trials-title", tabindex: "-1" }, `${plural(chosen.length, "trial")}: ${name}`),
+      el("span", { class: "savers" }, curves.saver ?? "", sideButton(state.chosen), el("button", { type: "button", class: "quiet", onclick: close }, "Close"))),
     outcomeList(tally(chosen)), curves.root, table.root,
-    el("p", { class: "hint" }, "blowup replay RUN_DIR TRIAL trains one of them again and shows where it broke."));
+    el("p", { class: "hint" }, "`copy` takes the command that trains the trial again and shows where it broke: blowup replay RUN_DIR TRIAL. ",
+      RUN_DIR === "RUN_DIR" ? "RUN_DIR is the folder of the results." : "It names the folder in which this page lies."));
   table.set(chosen);
   curves.draw();
 }
 
-function trialTable(fixed, hover) {
+const outcomeLegend = (chosen) => [...new Set(chosen.map((row) => data.verdicts[data.verdict[row]]))].map((name) => ({ text: name, colour: themed(data.verdicts.indexOf(name) < LOST ? name : "lost") }));
+
+function trialTable(fixed, hover, name) {
   const own = data.axes.filter((axis) => axis.repeats || (!axis.follows && !fixed.has(axis)));
   const self = (row) => row;
-  const epochs = (title, values) => ({ title, numeric: true, key: (row) => values[row] || null, cell: (row) => values[row] || "" });
-  const measure = (found) => ({
-    title: found.name, numeric: true,
-    key: (row) => (isEmpty(found.empty, row) ? null : found.values[row]),
-    cell: (row) => (isEmpty(found.empty, row) ? "" : short(found.values[row], 4)),
-  });
+  const epochs = (title, values) => ({ title, numeric: true, csv: [[title.replace(/ |-/g, "_").replace("non_", "non"), (row) => values[row] || null]], key: (row) => values[row] || null, cell: (row) => values[row] || "" });
+  const measure = (found) => {
+    const key = (row) => (isEmpty(found.empty, row) ? null : found.values[row]);
+    // A page has seven digits of most numbers.
+    const written = (x) => (x === null || !Number.isFinite(x) || found.values instanceof Float64Array ? x : Number(x.toPrecision(7)));
+    return { title: found.name, numeric: true, csv: [[found.name, (row) => written(key(row))]], key, cell: (row) => (key(row) === null ? "" : short(key(row), 4)) };
+  };
   const verdict = (row) => data.verdicts[data.verdict[row]];
   const columns = [
     { title: "trial", key: trialName, cell: (row) => el("code", { tabindex: "0" }, trialName(row)) },
+    { title: "replay", csv: [], key: trialName, cell: replayButton },
     ...own.map((axis) => axisColumn(axis, self)),
-    { title: "outcome", key: verdict, cell: (row) => [el("span", { class: `dot ${verdict(row)}` }), data.verdict[row] < LOST ? ` ${verdict(row)}` : ` lost: ${verdict(row)}`] },
+    { title: "outcome", csv: [["outcome", (row) => (data.verdict[row] < LOST ? verdict(row) : "")], ["lost", (row) => (data.verdict[row] < LOST ? "" : verdict(row))]],
+      key: verdict, cell: (row) => [el("span", { class: `dot ${verdict(row)}` }), data.verdict[row] < LOST ? ` ${verdict(row)}` : ` lost: ${verdict(row)}`] },
     epochs("epoch diverged", data.diverged),
     epochs("epoch non-finite", data.nonfinite),
     ...data.measures.map(measure),
   ];
   const words = (row) => `${trialName(row)} ${verdict(row)} ${own.map((axis) => `${axis.name}=${axis.levels[axis.codes[row]]}`).join(" ")}`.toLowerCase();
-  return makeTable({ columns, words, placeholder: "Words to find, as in: nonfinite seed=2", rowName: "trial", hover });
+  return makeTable({ columns, words, placeholder: "Words to find, as in: nonfinite seed=2", rowName: "trial", hover, kind: "trials", file: () => [name] });
 }
 
-/** Loss and gradient norm by epoch of those of these trials that have curves in the page. */
-function drawCurves(chosen) {
-  const all = data.curves;
-  if (!all) return { root: el("p", { class: "hint" }, "No curves: epochs.csv was not recorded. [record] epochs = true in the spec records it."), highlight: null, draw() {} };
-  const at = curvesOf();
-  const there = chosen.filter((row) => at.has(row));
-  const lines = Math.min(there.length, MOST_LINES);
-  const drawn = Array.from({ length: lines }, (_, i) => there[Math.floor((i * there.length) / lines)]);
-  const root = el("div", { class: "curves" });
-  const note = [`${count(drawn.length)} of ${plural(chosen.length, "trial")} drawn`];
-  if (there.length > drawn.length) note.push(`${count(there.length - drawn.length)} left out to stay readable, evenly`);
-  if (there.length < chosen.length) note.push(`${count(chosen.length - there.length)} whose curves are only in epochs.csv, not in this page`);
-  if (all.thinned) note.push("long curves are thinned: every k-th epoch, the first crossing and the last one");
-  note.push("a dot marks where a curve stops being finite");
-  const draw = () => {
-    const width = Math.max(280, Math.min(560, Math.floor(root.clientWidth / (root.clientWidth > 620 ? 2 : 1)) - 8));
-    root.replaceChildren(...(drawn.length ? [["loss", all.loss], ["largest gradient norm", all.gradient]].map(([title, values]) => curveChart(title, values, drawn, at, width)) : []),
-      el("p", { class: "hint" }, `${note.join("; ")}.`));
-  };
-  const highlight = (row) => {
-    root.querySelectorAll(".curve").forEach((path) => path.classList.toggle("lit", row !== null && path.dataset.row === String(row)));
-    root.classList.toggle("dimmed", row !== null && at.has(row));
-  };
-  return { root, highlight, draw };
-}
+/** The folder of the results, for a command: that of this page where it was opened from a disk. */
+const RUN_DIR = (() => {
+  const folder = decodeURIComponent(location.pathname).replace(/\/[^/]*$/, "");
+  if (location.protocol !== "file:" || folder === "") return "RUN_DIR";
+  return /^[\w./+-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
+})();
 
-let curveIndex = null;
-const curvesOf = () => (curveIndex ??= new Map(Array.from(data.curves.rows, (row, i) => [row, i])));
+const replayCommand = (row) => `blowup replay ${RUN_DIR} ${trialName(row)}`;
 
-function curveChart(title, values, drawn, at, width) {
-  const { starts, epoch } = data.curves;
-  let [low, high, end] = [Infinity, -Infinity, 1];
-  const each = (row, visit) => { const i = at.get(row); for (let k = starts[i]; k < starts[i + 1]; k++) visit(epoch[k], values[k]); };
-  for (const row of drawn) each(row, (e, x) => {
-    end = Math.max(end, e);
-    if (x > 0 && Number.isFinite(x)) [low, high] = [Math.min(low, x), Math.max(high, x)];
-  });
-  if (high < low) [low, high] = [0.1, 1];
-  if (high / low < 10) [low, high] = [low / 2, high * 2];
-  const chart = frame({ width, height: 230, x: { domain: [0, end], label: "epoch" }, y: { domain: [low, high], log: true, label: title }, label: `${title} by epoch` });
-  for (const row of drawn) {
-    const points = [];
-    let broken = null;
-    each(row, (e, x) => {
-      const inside = x > 0 && Number.isFinite(x);
-      if (inside) points.push([chart.toX(e), chart.toY(x)]);
-      else if (points.length && points[points.length - 1] !== null) {
-        if (!Number.isFinite(x)) broken ??= points[points.length - 1];
-        points.push(null);
-      }
-    });
-    const name = data.verdicts[data.verdict[row]];
-    chart.lines.append(svg("path", { class: `curve stroke-${name}`, d: pathOf(points), "data-row": row }, svg("title", {}, `${trialName(row)}, ${name}`)));
-    if (broken) chart.lines.append(svg("circle", { class: `curve end stroke-${name}`, cx: broken[0], cy: broken[1], r: 3, "data-row": row }));
-  }
-  return chart.root;
+/** Copies the command that trains a trial again. Where the browser forbids that, the command is selected in a field. */
+function replayButton(row) {
+  const told = (button, text) => { button.textContent = text; setTimeout(() => (button.textContent = "copy"), 2000); };
+  return el("button", { type: "button", class: "link copy", title: replayCommand(row), "aria-label": `copy the command: ${replayCommand(row)}`, onclick: async ({ target }) => {
+    try {
+      await navigator.clipboard.writeText(replayCommand(row));
+      told(target, "copied");
+    } catch {
+      const field = el("input", { readonly: true, value: replayCommand(row), size: 48, "aria-label": "the command" });
+      target.replaceWith(field);
+      field.select();
+    }
+  } }, "copy");
 }
