@@ -27,6 +27,7 @@ Examples:
   blowup plot results/grid --x lr --y depth --facet init,activation --where clip=none
   blowup plot results/grid --metric grad_norm_max      the median of any numeric column of runs.csv
   blowup plot results/grid --where label=mlp --terminal
+  blowup plot results/grid --watch                     beside the sweep: the report follows it
   blowup plot results/grid --out paper --size 85mm --format pdf --facet init --title 'Failure of MLPs'";
 
 #[derive(Debug, Args)]
@@ -64,6 +65,10 @@ pub struct PlotArgs {
     /// The title of each figure, in place of its own; an empty one leaves it out
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
+    /// While a sweep trains in RUN_DIR, write its report again and again; its page loads itself anew.
+    /// The figures are drawn when it has ended
+    #[arg(long, conflicts_with = "terminal")]
+    pub watch: bool,
     /// Print the phase diagrams here, in 80 columns, and write no file
     #[arg(long)]
     pub terminal: bool,

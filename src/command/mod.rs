@@ -14,4 +14,5 @@ pub mod replay;
 pub mod schema;
 pub mod slurm;
 pub mod sweep;
+pub mod watch;
 pub mod worker;

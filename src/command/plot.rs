@@ -1,6 +1,7 @@
 //! `blowup plot`: draws the figures of a sweep into files and writes the report, or prints the
 //! diagrams on the terminal.
 
+use super::watch;
 use crate::cli::{FigureFormat, PlotArgs};
 use crate::figures::canvas::{Canvas, millimetres};
 use crate::figures::cells::PlotMetric;
@@ -32,6 +33,9 @@ use std::path::Path;
 pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     let asked = AxisSelection { x: args.x.clone(), y: args.y.clone(), facets: args.facet.clone() };
     let metric = metric(&args.metric)?;
+    if args.watch {
+        watch::follow(&store::Folder::if_there(&args.dir)?);
+    }
     let table = read(&args.dir, &args.filters, metric)?;
     let canvas = args.size.unwrap_or_default();
     let shaped = |source: Source| Source { title: args.title.clone(), canvas, ..source };

@@ -8,9 +8,11 @@ use blowup::report::data::Reload;
 use blowup::report::file;
 use blowup_core::spec::Spec;
 use blowup_core::store::Folder;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 #[test]
-fn survival_has_the_bands_of_greenwood_and_parallel_lines_filter() {
+fn survival_has_intervals_by_seeds_and_parallel_lines_filter() {
     check_with("pictures.py", &["survival", "parallel"], &smoke().path("r"), &[]);
 }
 
@@ -123,4 +125,34 @@ fn a_page_of_a_sweep_that_trains_follows_it_and_one_that_has_ended_stays() {
     page(2, 40, "running");
     place.ok("plot r");
     assert_eq!(data(&place)["reloads"], false, "only a page that is written again follows its sweep");
+}
+
+/// `blowup plot --watch` beside a sweep, which is here a lock on the folder: the report is written
+/// while it is held, and the figures when it is free.
+#[test]
+fn a_watched_report_follows_until_the_sweep_has_ended() {
+    let place = Place::new(CURED);
+    place.ok("sweep t.toml --out r --quiet");
+    let (rows, manifest) = (place.read("r/runs.csv"), place.read("r/manifest.toml"));
+    let some: Vec<&str> = rows.lines().take(31).collect();
+    place.write("r/runs.csv", &format!("{}\n", some.join("\n")));
+    place.write("r/manifest.toml", &manifest.replace("status = \"complete\"", "status = \"running\""));
+    std::fs::remove_file(place.path("r/report.html")).unwrap();
+    let folder = std::fs::File::open(place.path("r")).unwrap();
+    folder.lock().unwrap();
+    let mut watch = place.command("plot r --watch").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(watch.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(line.contains("r/report.html follows the sweep"), "{line}");
+    let live = data(&place);
+    assert_eq!((&live["reloads"], &live["counts"]["missing"]), (&true.into(), &18.into()));
+    assert!(!place.path("r/figures").exists());
+    place.write("r/runs.csv", &rows);
+    place.write("r/manifest.toml", &manifest);
+    drop(folder);
+    assert!(watch.wait().unwrap().success());
+    let ended = data(&place);
+    assert_eq!((&ended["reloads"], &ended["counts"]["missing"]), (&false.into(), &0.into()));
+    assert!(place.path("r/figures/survival.svg").exists());
 }

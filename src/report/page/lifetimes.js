@@ -2,41 +2,40 @@
 
 /**
  * Kaplan and Meier (1958): the share without the event up to each epoch with one; trials without it are censored at their last epoch.
- * `low` and `high` are the 95% interval of each share by Greenwood's variance of log(-log share) (Kalbfleisch and Prentice 1980), which
- * takes the trials as independent. They are null where the share is 0 or 1, of which that variance says nothing.
+ * `low` and `high` are the 95% interval of each share, which goes by seeds as those of rates do.
  */
 function survival(rows, events) {
-  let end = 0;
-  for (const row of rows) end = Math.max(end, events[row], data.budget[row]);
-  const happened = new Uint32Array(end + 1);
-  const censored = new Uint32Array(end + 1);
-  let atRisk = 0;
-  for (const row of rows) {
-    if (data.verdict[row] >= LOST) continue;
-    atRisk++;
-    if (events[row]) happened[events[row]]++;
-    else censored[data.budget[row]]++;
-  }
-  const trials = atRisk;
+  const verdicts = rows.filter((row) => data.verdict[row] < LOST);
+  const trials = verdicts.length;
+  const lastOf = (row) => events[row] || data.budget[row];
+  const end = verdicts.reduce((most, row) => Math.max(most, lastOf(row)), 0);
+  const seed = data.axes.find((axis) => axis.repeats);
+  const seedOf = (row) => (seed ? seed.codes[row] % MOST_SEEDS : 0);
+  const places = new Map();
+  for (const row of verdicts) if (!places.has(seedOf(row))) places.set(seedOf(row), places.size);
+  // Of each seed: its trials at risk, its events of the epoch, and the derivative of the share by the weight of its trials.
+  const [atRiskOf, eventsOf, influences] = [Uint32Array, Uint32Array, Float64Array].map((Kind) => new Kind(places.size));
+  for (const row of verdicts) atRiskOf[places.get(seedOf(row))]++;
+  const ending = grouped(verdicts, verdicts.map(lastOf), end + 1);
   const points = [];
-  let [share, greenwood] = [1, 0];
+  let [share, atRisk] = [1, trials];
   for (let epoch = 0; epoch <= end; epoch++) {
-    if (happened[epoch]) {
-      share *= 1 - happened[epoch] / atRisk;
-      greenwood += happened[epoch] / (atRisk * (atRisk - happened[epoch]));
-      const [low, high] = logLogInterval(share, greenwood);
-      points.push({ epoch, share, atRisk, events: happened[epoch], low, high });
+    const gone = ending(epoch);
+    const happened = gone.reduce((all, row) => all + (events[row] ? 1 : 0), 0);
+    if (happened) {
+      const hazard = happened / atRisk;
+      eventsOf.fill(0);
+      for (const row of gone) if (events[row]) eventsOf[places.get(seedOf(row))]++;
+      for (let i = 0; i < influences.length; i++)
+        influences[i] = influences[i] * (1 - hazard) - (share * (eventsOf[i] - atRiskOf[i] * hazard)) / atRisk;
+      share *= 1 - hazard;
+      const [low, high] = shareInterval(share, influences, trials);
+      points.push({ epoch, share, atRisk, events: happened, low, high });
     }
-    atRisk -= happened[epoch] + censored[epoch];
+    for (const row of gone) atRiskOf[places.get(seedOf(row))]--;
+    atRisk -= gone.length;
   }
   return { trials, points, end };
-}
-
-function logLogInterval(share, greenwood) {
-  if (share <= 0 || share >= 1) return [null, null];
-  const middle = Math.log(-Math.log(share));
-  const half = (Z * Math.sqrt(greenwood)) / Math.abs(Math.log(share));
-  return [Math.exp(-Math.exp(middle + half)), Math.exp(-Math.exp(middle - half))];
 }
 
 /** The last point up to an epoch; before the first one all survive. */

@@ -25,14 +25,20 @@ function seedInterval(rows, isHit) {
     n++;
     clusters.set(at, cluster);
   }
-  const k = clusters.size;
   const p = hits / n;
-  if (k < 2 || hits === 0 || hits === n) return score(p, k);
-  let squares = 0;
-  for (const [some, all] of clusters.values()) squares += (some - p * all) ** 2;
-  const variance = ((k / (k - 1)) * squares) / (n * n);
-  const draws = ((p * (1 - p)) / variance) * (Z / data.student[k - 2]) ** 2;
-  return score(p, Math.min(Math.max(draws, k), n));
+  return shareInterval(p, [...clusters.values()].map(([some, all]) => (some - p * all) / n), n);
+}
+
+/**
+ * The 95% interval of a share that is estimated from so many trials. `influences` has for each seed by how much its trials raise the share:
+ * its derivative by their weight. See docs/results.md.
+ */
+function shareInterval(share, influences, trials) {
+  const k = influences.length;
+  if (k < 2 || share === 0 || share === 1) return score(share, k);
+  const variance = (k / (k - 1)) * influences.reduce((all, influence) => all + influence * influence, 0);
+  const draws = ((share * (1 - share)) / variance) * (Z / data.student[k - 2]) ** 2;
+  return score(share, Math.min(Math.max(draws, k), trials));
 }
 
 /** How many rows have each verdict. */

@@ -43,26 +43,18 @@ function drawSurvival(rows) {
   for (const curve of curves) for (const kind of ["nonfinite", "diverged"])
     chart.lines.append(svg("path", { class: `step ${kind}`, d: pathOf(steps(curve[kind], chart, low)), stroke: curve.colour, "data-group": curve.label }));
   addReader(chart, curves, low, end);
-  host.replaceChildren(chart.root, chooser, survivalKey(axis, curves, rows));
+  host.replaceChildren(chart.root, chooser, survivalKey(axis, curves));
   survivalFigure = {
     kind: "survival", axes: axis ? ["by", axis.name] : [],
     title: `Survival${axis ? ` by ${axis.name}` : ""}: solid, not yet above the threshold, with its 95% band; dashed, still finite`,
-    about: [BAND_SOURCE, bandSupposes(axis, rows), drawnText(axis, levels)],
+    about: [BAND_SOURCE, drawnText(axis, levels)],
     parts: [{ node: chart.root, width, height: 300 }],
     legend: curves.map((curve) => ({ text: legendText(curve), colour: curve.colour })),
     rows,
   };
 }
 
-const BAND_SOURCE = "Kaplan-Meier; lost trials are left out, others censored at their last epoch. Band: 95% at each epoch, Greenwood's variance of log(-log share) " +
-  "(Kalbfleisch and Prentice 1980), as survfit(conf.type = \"log-log\") of R and lifelines draw it; there is none where all or none are left.";
-
-/** What the band supposes, of these trials. */
-function bandSupposes(axis, rows) {
-  const pooled = causes.filter((other) => other !== axis && varies(other, rows)).map((other) => other.name);
-  const against = pooled.length ? `, though a curve pools ${pooled.join(", ")} and its trials share seeds: take it as a rough guide` : "";
-  return `The band treats trials as independent${against}.`;
-}
+const BAND_SOURCE = "Kaplan-Meier; lost trials are left out, others censored at their last epoch. Band: the 95% interval at each epoch, which goes by seeds.";
 
 const drawnText = (axis, { all, codes }) => (axis && codes.length < all.length ? `${codes.length} of the ${all.length} values of ${axis.name} are drawn.` : null);
 
@@ -89,18 +81,17 @@ function steps(curve, { toX, toY }, low) {
   return points;
 }
 
-/** The band of a curve: from its first interval to its end, or to where no trial is left. */
+/** The band of a curve: from its first event to its end. */
 function bandOf(curve, { toX, toY }, low) {
-  const some = curve.points.filter((point) => point.low !== null);
   const [upper, lower] = [[], []];
-  some.forEach((point, i) => {
-    const next = some[i + 1] ?? curve.points[curve.points.indexOf(point) + 1] ?? { epoch: curve.end };
+  curve.points.forEach((point, i) => {
+    const next = curve.points[i + 1] ?? { epoch: curve.end };
     for (const epoch of [point.epoch, next.epoch]) {
       upper.push([toX(Math.max(epoch, low)), toY(point.high)]);
       lower.unshift([toX(Math.max(epoch, low)), toY(point.low)]);
     }
   });
-  return some.length ? `${pathOf([...upper, ...lower])}Z` : "";
+  return curve.points.length ? `${pathOf([...upper, ...lower])}Z` : "";
 }
 
 /** A vertical line that reads all curves at an epoch; follows the pointer, or the arrow keys. */
@@ -143,7 +134,7 @@ function addReader(chart, curves, low, end) {
 /** `44% (40% to 48%)`: with the interval where there is one. */
 const shareText = ({ share, low, high }) => (low === null ? percent(share) : `${percent(share)} (${percent(low)} to ${percent(high)})`);
 
-function survivalKey(axis, curves, all) {
+function survivalKey(axis, curves) {
   const ends = (curve) => [curve.diverged, curve.nonfinite].map((kind) => survivalAt(kind, Infinity));
   const rows = curves.map((curve) => el("tr", {},
     el("td", {}, el("span", { class: "dot", style: `background:${curve.colour}` }), ` ${curve.label}`, el("span", { class: "muted" }, equalText(curve))),
@@ -159,5 +150,5 @@ function survivalKey(axis, curves, all) {
     el("div", { class: "scroll" }, el("table", { class: "key-table" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows))),
     csvButton("survival", () => (axis ? ["by", axis.name] : []), lines),
     el("p", { class: "hint" }, el("span", { class: "line-sample solid" }), " no step loss above the threshold so far ",
-      el("span", { class: "line-sample dashed" }), ` loss and gradients finite so far. ${BAND_SOURCE} ${bandSupposes(axis, all)}`));
+      el("span", { class: "line-sample dashed" }), ` loss and gradients finite so far. ${BAND_SOURCE}`));
 }
