@@ -25,7 +25,7 @@ without-engine: libtorch
 slurm: build
 	sh scripts/slurm-test.sh
 
-# Sweeps the main grid, the usual example, the transformers and their widths, and writes what they found into docs/findings.md.
+# Sweeps the main grid, the usual example, the transformers and their widths, and writes what they found into docs/findings.md and README.md.
 findings: build
 	target/release/blowup sweep experiments/grid.toml --quiet
 	target/release/blowup sweep experiments/article.toml --quiet

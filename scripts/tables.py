@@ -6,8 +6,8 @@ usage: tables.py [grid | article | transformer | mup | write] (results/grid and 
 findings` sweeps them)
 
 `grid`, `article`, `transformer` and `mup` print what one sweep found. `write` puts all of them into
-docs/findings.md. A sentence whose condition does not hold in the results ends the script with
-status 1: it must be written anew.
+docs/findings.md, and a table of the transformers into README.md. A sentence whose condition does
+not hold in the results ends the script with status 1: it must be written anew.
 """
 
 import csv
@@ -318,6 +318,7 @@ SAVES = {
     "norm clip 1.0": dict(clip="norm"),
     "QK norm": dict(qk_norm="true"),
     "warmup and clip": dict(schedule="warmup", clip="norm"),
+    "warmup and QK norm": dict(schedule="warmup", qk_norm="true"),
     "all three": dict(schedule="warmup", clip="norm", qk_norm="true"),
 }
 
@@ -329,6 +330,17 @@ class Transformer:
     def saved(self, **cells):
         """The trials with what saves them; without it there is nothing."""
         return pick(self.all, **(dict(schedule="constant", clip="none", qk_norm="false") | cells))
+
+    def glance(self):
+        places = {"pre": "before attention and MLP", "post": "behind the sums"}
+        lines = [
+            [place, *(of(converged(trials), trials) for trials in self.of_each_save(norm_position=position))]
+            for position, place in places.items()
+        ]
+        return table(["norms stand", *SAVES], lines)
+
+    def of_each_save(self, **cells):
+        return [self.saved(**cells, **save) for save in SAVES.values()]
 
     def by_lr(self):
         rates = list(dict.fromkeys(t["lr"] for t in self.all))
@@ -343,7 +355,7 @@ class Transformer:
         lines = []
         for position in ("pre", "post"):
             for depth in dict.fromkeys(t["depth"] for t in self.all):
-                cells = [self.saved(norm_position=position, depth=depth, **save) for save in SAVES.values()]
+                cells = self.of_each_save(norm_position=position, depth=depth)
                 lines.append([f"{position}, depth {depth}", *(str(converged(trials)) for trials in cells)])
         return table(["of 10 trials", *SAVES], lines)
 
@@ -354,15 +366,26 @@ class Transformer:
             "large costs is that nothing is learned, and the loss stays at that of the best constant prediction.",
         )
         pre, post = (self.saved(norm_position=position) for position in ("pre", "post"))
-        best_pre, best_post = (self.saved(norm_position=p, **SAVES["all three"]) for p in ("pre", "post"))
+        with_both = lambda position: self.saved(norm_position=position, **SAVES["warmup and QK norm"])
+        best_pre, best_post = with_both("pre"), self.saved(norm_position="post", **SAVES["all three"])
+        alone = lambda position: [
+            converged(self.saved(norm_position=position, **SAVES[name]))
+            for name in ("warmup", "norm clip 1.0", "QK norm")
+        ]
         yield claim(
             converged(pre) > converged(post) and converged(best_pre) > converged(best_post) > converged(post),
             f"Norms before attention and MLP learn at larger steps than norms behind the sums: {of(converged(pre), pre)} against {of(converged(post), post)} trials without any help.",
         )
         yield claim(
-            converged(best_pre) == len(best_pre) and converged(best_post) < len(best_post),
-            f"Warmup, clipping and QK norm together save every trial with pre ({of(converged(best_pre), best_pre)}) and {of(converged(best_post), best_post)} with post. Of the three alone "
-            f"warmup saves most: {converged(self.saved(norm_position='pre', **SAVES['warmup']))} and {converged(self.saved(norm_position='post', **SAVES['warmup']))} learn.",
+            all(alone(position)[0] > max(alone(position)[1:]) for position in ("pre", "post"))
+            and alone("pre")[2] == converged(pre),
+            f"Of warmup, clipping and QK norm alone warmup saves most: {alone('pre')[0]} learn with pre and {alone('post')[0]} with post. QK norm alone saves none with pre.",
+        )
+        yield claim(
+            converged(best_pre) == len(best_pre)
+            and converged(with_both("post")) < converged(best_post) < len(best_post),
+            f"Warmup and QK norm together save every trial with pre ({of(converged(best_pre), best_pre)}), at learning rates up to the largest. With post they save {converged(with_both('post'))}, "
+            f"and {converged(best_post)} with clipping as well.",
         )
         logit = lambda **cells: median(float(t["attention_logit_max"]) for t in self.saved(**cells))
         high = lambda lr: lr > 0.02
@@ -374,6 +397,12 @@ class Transformer:
     def text(self):
         yield self.by_lr()
         yield self.by_depth()
+        yield (
+            "![Share of the pre-norm transformers that learn, by learning rate and schedule, in panels by QK norm and clipping: with warmup and QK norm all do](figures/transformer.png)\n"
+        )
+        yield prose(
+            "This is `blowup plot results/transformer --metric converged_rate --where norm_position=pre` with `--x lr --y schedule --facet qk_norm,clip`."
+        )
         yield bullets(self.sentences())
 
 
@@ -491,6 +520,8 @@ def write(grid, article, transformer, mup):
         *mup.text(),
     ]
     (ROOT / "docs/findings.md").write_text("\n".join(parts))
+    readme = ROOT / "README.md"
+    readme.write_text(between(readme.read_text(), "transformers", "make findings", transformer.glance()))
 
 
 def between(text, name, command, new):

@@ -77,6 +77,12 @@ fn a_mixed_trial_has_the_same_bits_whatever_its_neighbours() {
             let forget_bias = matches!(network, Network::Gated { .. }).then_some(1.0);
             have_their_own_bits(&neighbours(precision, &Trial { network, forget_bias, batch: 7, ..trials::rnn() }));
         }
+        if matches!(precision, Mixed::Bfloat16Master | Mixed::Bfloat16Stochastic) {
+            let of_all_kinds = |of: &mut Transformer| (of.qk_norm, of.position) = (true, Position::Rope);
+            for base in [trials::transformer(), trials::with_transformer(&trials::text(), of_all_kinds)] {
+                have_their_own_bits(&neighbours(precision, &Trial { batch: 3, ..base }));
+            }
+        }
     }
 }
 
@@ -301,8 +307,17 @@ fn mixed_precision_is_refused_where_it_is_not_built() {
             "10:13 precision = \"amp_bfloat16\" is not built for rezero = true / PyTorch's autocast keeps the sums of residual layers with a learned scalar {rest}; {hint}"
         ),
     );
-    parse(&format!("{TOP}[[grid]]\nlr = 1\n{of_gru}\nprecision = \"bfloat16_master\"\n"))
-        .unwrap_or_else(|report| panic!("{report}"));
+    let of_transformer = of_gru.replace("gru", "transformer");
+    check(
+        &format!("lr = 1\n{of_transformer}\nprecision = [\"bfloat16_master\", \"amp_bfloat16\"]"),
+        &format!(
+            "10:13 precision = \"amp_bfloat16\" is not built for network = \"transformer\" / PyTorch's autocast keeps the residual stream of a transformer {rest}; {hint}"
+        ),
+    );
+    for block in [of_gru, &of_transformer] {
+        let precision = "precision = [\"bfloat16_master\", \"bfloat16_stochastic\"]";
+        parse(&format!("{TOP}[[grid]]\nlr = 1\n{block}\n{precision}\n")).unwrap_or_else(|report| panic!("{report}"));
+    }
     check(
         "lr = 1\nprecision = \"amp_float16\"\nloss_scale = \"static\"",
         "8:14 `static` is not a value of `loss_scale` / it takes a number above 0, or \"dynamic\"",

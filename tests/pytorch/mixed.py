@@ -26,9 +26,9 @@ from pathlib import Path
 import torch
 
 from guards import Clip
-from models import Model, norm
+from models import build, norm
 from rules import Together, optimizers, schedule
-from training import Trace, outcome, values
+from training import CrossEntropy, Trace, outcome, values
 
 PERTURBATIONS = 4
 UNITS = 4
@@ -36,7 +36,7 @@ FARTHEST = 0.1
 FEWEST = 24
 REQUIRED = {
     "precision": ["amp_float16", "amp_bfloat16", "bfloat16_master"],
-    "network": ["mlp", "rnn", "lstm", "gru"],
+    "network": ["mlp", "rnn", "lstm", "gru", "transformer"],
     "norm": ["none", "batch before", "batch after", "layer before", "layer after", "rms before", "rms after"],
     "optimizer": ["sgd", "sgd momentum", "adam", "adamw"],
     "clip": ["none", "norm"],
@@ -80,13 +80,13 @@ class Run:
     def __init__(self, trace, perturbation=None):
         self.trace, a = trace, trace.axes
         self.dtype, self.is_autocast = NARROW[a["precision"]], a["precision"].startswith("amp")
-        self.model = Model(trace, watched=False)
+        self.model = build(trace, watched=False)
         if perturbation is not None:
             self.perturb(perturbation)
         self.copy = None
         if not self.is_autocast:
-            self.copy = Model(trace, watched=False).to(self.dtype)
-        self.criterion = torch.nn.MSELoss() if a["loss"] == "mse" else torch.nn.CrossEntropyLoss()
+            self.copy = build(trace, watched=False).to(self.dtype)
+        self.criterion = torch.nn.MSELoss() if a["loss"] == "mse" else CrossEntropy(a["z_loss"])
         self.whole = a["batch"] == trace.about["samples"]
         self.losses, self.gradients, self.scales, self.skipped, self.epoch_losses = [], [], [], [], []
         self.step_nonfinite = self.step_nan = None

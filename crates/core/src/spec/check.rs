@@ -14,7 +14,7 @@ use super::transformer;
 use super::value;
 use crate::axis::{Default, Id, Kind, Need};
 use crate::trial::Value;
-use crate::trial::{Budget, Loss, Mixed, Network, TaskKind};
+use crate::trial::{Budget, Loss, Network, TaskKind};
 
 /// A block with what it takes from `[base]`.
 pub struct View<'a> {
@@ -325,19 +325,13 @@ fn mixed(view: &View, problems: &mut Problems) {
         }
         return;
     }
-    let any = Mixed::NAMES.iter().find(|name| view.can_be(Id::Precision, name));
-    if let Some(precision) = any.filter(|_| view.can_be(Id::Network, "transformer")) {
-        let message = format!("precision = \"{precision}\" is not built for network = \"transformer\"");
-        let hint = "leave `precision` out, or put it into a block of its own; `dtype` may have 16 bits";
-        problems.add(view.place(Id::Precision), message, hint);
-        return;
-    }
     let Some(&autocast) = ["amp_float16", "amp_bfloat16"].iter().find(|name| view.can_be(Id::Precision, name)) else {
         return;
     };
     let is_true = |id: Id| view.values(id).is_some_and(|values| values.contains(&Value::Boolean(true)));
     let whats = [
         (view.can_be(Id::Network, "gru"), "network = \"gru\"", "the state of a gru"),
+        (view.can_be(Id::Network, "transformer"), "network = \"transformer\"", "the residual stream of a transformer"),
         (
             is_true(Id::Residual) && is_true(Id::Rezero),
             "rezero = true",
