@@ -9,10 +9,6 @@
 //! [`draft`] put base and block together, [`check`] finds out whether they make sense, and
 //! [`resolve`] makes a trial. Beside that, [`expect`] reads what the gate expects, and [`formula`]
 //! the metrics in it.
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "what stands in a spec in place of what it should may be of any kind, and most axes are treated alike"
-)]
 
 mod array_task;
 mod block;
