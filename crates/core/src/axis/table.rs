@@ -1,5 +1,5 @@
-//! The declarations of the axes. A new axis needs a field of `Trial`, an entry here, and its use in
-//! the engine.
+//! The declarations of the axes. "How to add an axis" in CONTRIBUTING.md tells what a new one needs
+//! beside its entry here; the compiler or a test asks for each of these things.
 
 use super::Default::{Follows, Is, OfInit, OfNetwork, OfTaker, OfTask, Required};
 use super::End::{At, Beyond};

@@ -5,10 +5,7 @@ use super::block::{Block, Programmed};
 use super::bundle::KnownBundle;
 use super::dial::{Cell, Point};
 use crate::axis::{Default, Id, Kind, Need, TABLE};
-use crate::trial::{
-    Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Numerics, Optimizer, Parametrization, Sampling, Schedule,
-    Skip, Task, Trial, Value,
-};
+use crate::trial::{Given, Init, InitKind, Loss, Network, Numerics, Task, Trial, Value};
 
 /// The trial of `block` at `point` with the block's first seed.
 pub fn trial(block: &Block, point: &Point) -> Trial {
@@ -71,31 +68,8 @@ fn bare(block: &Block, task: Task) -> Trial {
         label: block.label.clone(),
         budget: block.budget,
         loss_ratio: block.loss_ratio.unwrap_or(Loss::Mse.usual_ratio()),
-        network: Network::Linear,
-        init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
-        recurrent_init: None,
-        bias: Bias::None,
-        forget_bias: None,
-        residual_scale: 1.0,
-        rezero: false,
-        parametrization: Parametrization::Standard,
-        loss: Loss::Mse,
-        z_loss: 0.0,
-        optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
-        lr: 0.0,
-        lr_output: None,
-        schedule: Schedule::Constant,
-        clip: Clip::None,
-        skip: Skip::None,
-        weight_decay: 0.0,
-        batch: task.samples,
-        sampling: Sampling::Shuffle,
-        accumulate: 1,
-        numerics: Numerics::Uniform(Dtype::Float32),
         seed: block.seeds.at(0),
-        data_seed: None,
-        given: None,
-        task,
+        ..Trial::unset(task)
     }
 }
 
