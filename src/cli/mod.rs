@@ -20,7 +20,7 @@ pub use check::CheckArgs;
 pub use export::ExportArgs;
 pub use map::MapArgs;
 pub use merge::MergeArgs;
-pub use plot::PlotArgs;
+pub use plot::{FigureFormat, PlotArgs};
 pub use read::ReadArgs;
 pub use replay::ReplayArgs;
 pub use slurm::SlurmArgs;

@@ -1,12 +1,14 @@
 //! `blowup plot`: draws the figures of a sweep into files and writes the report, or prints the
 //! diagrams on the terminal.
 
-use crate::cli::PlotArgs;
+use crate::cli::{FigureFormat, PlotArgs};
+use crate::figures::canvas::{Canvas, millimetres};
 use crate::figures::cells::PlotMetric;
 use crate::figures::edges;
 use crate::figures::files::{read, source};
-use crate::figures::gallery::{Figure, Gallery};
-use crate::figures::picture::is_svg;
+use crate::figures::gallery::{Figure, Gallery, Source};
+use crate::figures::pdf::is_pdf;
+use crate::figures::picture::{Picture, is_svg};
 use crate::figures::plan::AxisSelection;
 use crate::figures::raster::is_png;
 use crate::figures::table::measures;
@@ -19,7 +21,7 @@ use blowup_core::spec::Mistake;
 use blowup_core::spec::metric::{LR_SENSITIVITY, Rate};
 use blowup_core::store::{self, REPORT};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 /// Draws the figures.
@@ -30,7 +32,9 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     let asked = AxisSelection { x: args.x.clone(), y: args.y.clone(), facets: args.facet.clone() };
     let metric = metric(&args.metric)?;
     let table = read(&args.dir, &args.filters, metric)?;
-    let gallery = Gallery::new(&table, source(&args.dir, &args.filters), metric, &asked)?;
+    let canvas = args.size.unwrap_or_default();
+    let shaped = |source: Source| Source { title: args.title.clone(), canvas, ..source };
+    let gallery = Gallery::new(&table, shaped(source(&args.dir, &args.filters)), metric, &asked)?;
     if args.terminal {
         let coloured = wants_colour(output::is_terminal());
         let texts: Vec<String> = gallery.pages().map(|page| gallery.text(&page, coloured)).collect();
@@ -38,7 +42,7 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let run = store::Folder::open(&args.dir).map_err(|error| Failure::io("open the folder", &args.dir, &error))?;
-    let mut folder = FigureFolder::make(&run)?;
+    let mut folder = FigureFolder::make(&run, args)?;
     folder.add(gallery.pages().map(|page| gallery.diagram(&page)))?;
     folder.add(gallery.boundaries().into_iter())?;
     folder.add(gallery.survival().into_iter())?;
@@ -53,10 +57,15 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
         folder.add(gallery.trials(&epochs, reader)?.into_iter())?;
     }
     if let Some(text) = input::text(&args.dir.join(table::FILE))? {
-        folder.add(edges::draw(&source(&args.dir, &[]).name, &text).into_iter())?;
+        folder.add(edges::draw(&shaped(source(&args.dir, &[])), &text).into_iter())?;
     }
-    report::file::write(&run, None)?;
-    print(&format!("{}{}\n", folder.listed(), args.dir.join(REPORT).display()))?;
+    folder.refuse_crowded()?;
+    let mut listed = folder.listed();
+    if args.out.is_none() {
+        report::file::write(&run, None)?;
+        listed += &format!("{}\n", args.dir.join(REPORT).display());
+    }
+    print(&listed)?;
     Ok(Exit::Done)
 }
 
@@ -87,37 +96,67 @@ fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>, Failure> {
 }
 
 /// Refuses to replace a file that blowup did not write. A PNG of an older version of blowup does
-/// not say who wrote it, so the SVG beside it is looked at.
+/// not say who wrote it, so the SVG beside it is looked at. A PDF says it at its end.
 fn refuse_other(path: &Path) -> Result<(), Failure> {
+    const MOST: u64 = 1 << 24;
     let beside = || input::buffered(&path.with_extension("svg")).and_then(|mut svg| Ok(is_svg(svg.fill_buf()?)));
-    let ours = |start: &[u8]| is_svg(start) || is_png(start) || beside().unwrap_or(false);
+    let whole = || {
+        let mut bytes = Vec::new();
+        input::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes)).map(|_| bytes)
+    };
+    let is_own_pdf =
+        |start: &[u8]| is_pdf(start) || start.starts_with(b"%PDF") && whole().is_ok_and(|all| is_pdf(&all));
+    let ours = |start: &[u8]| is_svg(start) || is_png(start) || is_own_pdf(start) || beside().unwrap_or(false);
     output::refuse_other(path, "figure of blowup's", ours)
         .map_err(|failure| failure.hint("move it away, or give it another name"))
 }
 
-/// The folder `RUN_DIR/figures`.
+/// The folder that the figures go to: `RUN_DIR/figures`, or the one that was asked for.
 struct FigureFolder {
     held: store::Folder,
+    formats: Vec<FigureFormat>,
+    canvas: Canvas,
     /// The names of the figures that were written, without extension.
     written: Vec<String>,
+    /// What is told of the figures that have no room on the paper.
+    crowded: Vec<String>,
 }
 
 impl FigureFolder {
-    fn make(run: &store::Folder) -> Result<FigureFolder, Failure> {
-        let held = run.below("figures");
-        let held = held.map_err(|error| Failure::io("make the folder", &run.name("figures"), &error))?;
-        Ok(FigureFolder { held, written: Vec::new() })
+    fn make(run: &store::Folder, args: &PlotArgs) -> Result<FigureFolder, Failure> {
+        let (place, held) = match &args.out {
+            None => (run.name("figures"), run.below("figures")),
+            Some(out) => (out.clone(), std::fs::create_dir_all(out).and_then(|()| store::Folder::open(out))),
+        };
+        let held = held.map_err(|error| Failure::io("make the folder", &place, &error))?;
+        let canvas = args.size.unwrap_or_default();
+        Ok(FigureFolder { held, formats: args.format.clone(), canvas, written: Vec::new(), crowded: Vec::new() })
     }
 
-    /// Writes each figure as SVG and as PNG. A figure whose name is taken gets a number behind its
+    /// Writes each figure in each format. A figure whose name is taken gets a number behind its
     /// name.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
     fn add(&mut self, figures: impl Iterator<Item = Figure>) -> Result<(), Failure> {
         for Figure { name, picture } in figures {
             let mut names = std::iter::once(name.clone()).chain((2..).map(|n| format!("{name}-{n}")));
             let name = names.find(|name| !self.written.contains(name)).expect("numbers do not end");
-            let png = picture.png().map_err(|error| Failure::new(format!("cannot draw `{name}.png`: {error}")))?;
-            let file = |extension: &str| format!("{name}.{extension}");
-            let files = [(file("svg"), picture.svg().into_bytes()), (file("png"), png)];
+            if let Some(needed) = self.too_large(&picture) {
+                self.crowded.push(format!("`{name}` is {needed}"));
+                continue;
+            }
+            let mut files = Vec::new();
+            for format in &self.formats {
+                let (extension, bytes) = match format {
+                    FigureFormat::Svg => ("svg", Ok(picture.svg().into_bytes())),
+                    FigureFormat::Png => ("png", picture.png()),
+                    FigureFormat::Pdf => ("pdf", picture.pdf()),
+                };
+                let file = format!("{name}.{extension}");
+                let bytes = bytes.map_err(|error| Failure::new(format!("cannot draw `{file}`: {error}")))?;
+                files.push((file, bytes));
+            }
             files.iter().try_for_each(|(file, _)| refuse_other(&self.held.name(file)))?;
             files.iter().try_for_each(|(file, bytes)| self.held.replace(file, |to| to.write_all(bytes)))?;
             self.written.push(name);
@@ -125,9 +164,41 @@ impl FigureFolder {
         Ok(())
     }
 
+    /// How wide or how high a figure is that is larger than the paper.
+    fn too_large(&self, picture: &Picture) -> Option<String> {
+        let larger = |needed: f64, given: Option<f64>| given.is_some_and(|given| needed > given.ceil());
+        let told = |pixels: f64, what: &str| Some(format!("{} mm {what}", millimetres(pixels).ceil()));
+        if larger(picture.width, self.canvas.width()) {
+            told(picture.width, "wide")
+        } else if larger(picture.height, self.canvas.height()) {
+            told(picture.height, "high")
+        } else {
+            None
+        }
+    }
+
+    /// Refuses to be done while figures are left out that are larger than the paper.
+    fn refuse_crowded(&self) -> Result<(), Failure> {
+        match &*self.crowded {
+            [] => Ok(()),
+            crowded => Err(Failure::new(format!("with letters of 7 points, {}", crowded.join(", ")))
+                .hint("give them more room with --size, or fewer panels and values with --facet and --where")),
+        }
+    }
+
     /// The paths of the files, one per line.
     fn listed(&self) -> String {
-        let line = |name: &String| format!("{0}.svg\n{0}.png\n", self.held.name(name).display());
-        self.written.iter().map(line).collect()
+        let of = |name: &String| {
+            let line = |format: &FigureFormat| {
+                let extension = match format {
+                    FigureFormat::Svg => "svg",
+                    FigureFormat::Png => "png",
+                    FigureFormat::Pdf => "pdf",
+                };
+                format!("{}.{extension}\n", self.held.name(name).display())
+            };
+            self.formats.iter().map(line).collect::<String>()
+        };
+        self.written.iter().map(of).collect()
     }
 }

@@ -2,8 +2,8 @@
 //! of its trials that have not diverged yet, and the share of those that are still finite.
 
 use super::palette::{Colour, NAMED, step};
-use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, dashed, sheet, solid};
-use super::picture::{Picture, Stroke};
+use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, dashed, solid};
+use super::picture::Stroke;
 use super::plan::levels;
 use super::scale;
 use super::survival::{Curve, curve};
@@ -22,8 +22,9 @@ pub struct Share {
     pub rows: Vec<u32>,
 }
 
-/// Draws a panel for each of the axes `by`. None if no trial was trained for an epoch.
-pub fn draw(table: &TrialTable, by: &[&Factor], rows: &[u32], title: &str) -> Option<Picture> {
+/// A panel for each of the axes `by`, and what the figure says of itself. None if no trial was
+/// trained for an epoch.
+pub fn panels(table: &TrialTable, by: &[&Factor], rows: &[u32]) -> Option<(Vec<Panel>, String)> {
     let budget = table.factor("epochs")?;
     let end = rows.iter().filter_map(|row| budget.level(*row).number).fold(0.0, f64::max);
     if end == 0.0 {
@@ -31,10 +32,14 @@ pub fn draw(table: &TrialTable, by: &[&Factor], rows: &[u32], title: &str) -> Op
     }
     let mut panels = Vec::new();
     for factor in by {
-        let shares = shares(factor, rows);
+        let (shares, all) = (shares(factor, rows), levels(factor, rows).len());
         let parts = shares.len();
         for (i, shares) in shares.into_iter().enumerate() {
-            let part = if parts > 1 { format!(", {} of {parts}", i + 1) } else { String::new() };
+            let part = match parts {
+                1 if shares.len() < all => format!(", {} of its {all} values", shares.len()),
+                1 => String::new(),
+                parts => format!(", {} of {parts}", i + 1),
+            };
             panels.push(panel(table, format!("by {}{part}", scale::title(factor.name)), end, &shares));
         }
     }
@@ -45,11 +50,12 @@ pub fn draw(table: &TrialTable, by: &[&Factor], rows: &[u32], title: &str) -> Op
     let all = curve(table, rows, SurvivalEvent::Diverged);
     let lost = if all.lost > 0 { format!(", {} lost", all.lost) } else { String::new() };
     let subtitle = format!(
-        "Solid: share of trials that have not diverged yet. Dashed: share of trials whose loss and gradient are still finite. \
-         Estimator of Kaplan and Meier; a trial that comes through is censored at its last epoch (upright strokes). Legend: the share left in the end, of so many. {}{lost}.",
+        "Solid: share of trials that have not crossed the threshold yet, with its 95% interval, which goes by seeds. Dashed: share of trials \
+         whose loss and gradient are still finite. Estimator of Kaplan and Meier; a trial that comes through is censored at its last epoch \
+         (upright strokes). Legend: the share left in the end, of so many. {}{lost}.",
         words::trials_of(all.trials)
     );
-    Some(sheet(title, &subtitle, &panels))
+    Some((panels, subtitle))
 }
 
 /// The levels of a factor, divided among panels. Of many numbers only some are shown, evenly
@@ -72,24 +78,29 @@ pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
         .collect()
 }
 
-/// One panel: the curves of these levels up to epoch `end`.
+/// One panel: the curves of these levels up to epoch `end`. A curve that another one covers is told
+/// in the legend.
 fn panel(table: &TrialTable, title: String, end: f64, shares: &[Share]) -> Panel {
-    let (mut lines, mut legend) = (Vec::new(), Vec::new());
+    let (mut bands, mut lines, mut legend) = (Vec::new(), Vec::new(), Vec::new());
+    let mut drawn: Vec<(&str, [Vec<(f64, f64)>; 2])> = Vec::new();
     for share in shares {
-        let (alive, finite) =
-            (curve(table, &share.rows, SurvivalEvent::Diverged), curve(table, &share.rows, SurvivalEvent::Nonfinite));
-        for (curve, stroke) in [(&finite, dashed(share.colour)), (&alive, solid(share.colour))] {
-            lines.push(Line { points: steps(curve), stroke, shape: Form::Steps });
+        let [alive, finite] =
+            [SurvivalEvent::Diverged, SurvivalEvent::Nonfinite].map(|event| curve(table, &share.rows, event));
+        bands.push(Line { points: band(&alive), stroke: solid(share.colour), shape: Form::Area });
+        let shown = [steps(&alive), steps(&finite)];
+        for (points, stroke) in shown.iter().zip([solid(share.colour), dashed(share.colour)]).rev() {
+            lines.push(Line { points: points.clone(), stroke, shape: Form::Steps });
         }
         let censored = alive.points.iter().filter(|point| point.censored > 0);
         let points = censored.map(|point| (f64::from(point.epoch), point.survival)).collect();
         let stroke = Stroke { width: 1.2, ..solid(share.colour) };
         lines.push(Line { points, stroke, shape: Form::Ticks });
-        legend.push(LegendEntry::line(
-            format!("{}: {:.2} of {}", share.name, last(&alive), alive.trials),
-            solid(share.colour),
-        ));
+        let equal = drawn.iter().find(|(_, other)| *other == shown).map(|(name, _)| format!(", as {name}"));
+        let (left, of, equal) = (last(&alive), alive.trials, equal.unwrap_or_default());
+        legend.push(LegendEntry::line(format!("{}: {left:.2} of {of}{equal}", share.name), solid(share.colour)));
+        drawn.push((&share.name, shown));
     }
+    let lines = bands.into_iter().chain(lines).collect();
     Panel {
         title,
         x: AxisRange::epochs(end),
@@ -104,6 +115,21 @@ fn panel(table: &TrialTable, title: String, end: f64, shares: &[Share]) -> Panel
 /// The share that survives to the end.
 fn last(curve: &Curve) -> f64 {
     curve.points.last().map_or(1.0, |point| point.survival)
+}
+
+/// The outline of the intervals of a curve: along their upper ends, and back along the lower ones.
+fn band(curve: &Curve) -> Vec<(f64, f64)> {
+    let (mut upper, mut lower) = (Vec::new(), Vec::new());
+    for point in &curve.points {
+        for (ends, end) in [(&mut upper, point.high), (&mut lower, point.low)] {
+            // An interval holds until the next epoch in which something happens.
+            let before = ends.last().map(|(_, end)| *end);
+            ends.extend(before.map(|before| (f64::from(point.epoch), before)));
+            ends.push((f64::from(point.epoch), end));
+        }
+    }
+    lower.reverse();
+    upper.into_iter().chain(lower).collect()
 }
 
 /// The points of a curve, from 1 at epoch 0.

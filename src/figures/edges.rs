@@ -2,7 +2,7 @@
 //! dead value against the first numeric axis of `by`, with a band between them, a colour for each
 //! value of the next axis, and a panel for each combination of the others.
 
-use super::gallery::{Figure, slug};
+use super::gallery::{Figure, Source, slug};
 use super::palette::{Colour, NAMED};
 use super::panel::{AxisRange, Form, LegendEntry, Line, Panel, Scale, dashed, sheet, solid};
 use super::picture::Stroke;
@@ -21,9 +21,9 @@ struct Row {
     reentrant: bool,
 }
 
-/// The figures of a whole `edges.csv`. `source` is the name of the sweep. A line whose search is
+/// The figures of a whole `edges.csv`. `source` is the sweep. A line whose search is
 /// not over has no ends and is not drawn.
-pub fn draw(source: &str, text: &str) -> Vec<Figure> {
+pub fn draw(source: &Source, text: &str) -> Vec<Figure> {
     let mut lines = text.lines().map(|line| record::fields(line.as_bytes()));
     let cells = |fields: &[std::borrow::Cow<'_, [u8]>]| -> Vec<String> {
         fields.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
@@ -49,7 +49,7 @@ pub fn draw(source: &str, text: &str) -> Vec<Figure> {
     names.iter().map(|name| figure(source, name, &header[..edge], &of(name))).collect()
 }
 
-fn figure(source: &str, name: &str, by: &[String], rows: &[&Row]) -> Figure {
+fn figure(source: &Source, name: &str, by: &[String], rows: &[&Row]) -> Figure {
     let varying: Vec<usize> =
         (0..by.len()).filter(|at| rows.iter().any(|row| row.by[*at] != rows[0].by[*at])).collect();
     let x = varying.iter().copied().find(|at| rows.iter().all(|row| row.by[*at].parse::<f64>().is_ok()));
@@ -96,7 +96,13 @@ fn figure(source: &str, name: &str, by: &[String], rows: &[&Row]) -> Figure {
                 let band: Vec<_> = safe.iter().copied().chain(dead.iter().rev().copied()).collect();
                 // The band of a single line of the edge has no width.
                 let shape = if safe.len() > 1 { Form::Area } else { Form::Line };
-                lines.push(Line { points: band, stroke: Stroke { width: 8.0, ..solid(pale(colour)) }, shape });
+                let stroke = match shape {
+                    Form::Area => solid(colour),
+                    Form::Line | Form::Steps | Form::Ticks | Form::Crosses => {
+                        Stroke { width: 8.0, ..solid(pale(colour)) }
+                    }
+                };
+                lines.push(Line { points: band, stroke, shape });
                 lines.push(Line { points: dead, stroke: dashed(colour), shape: Form::Line });
                 lines.push(Line { points: safe, stroke: solid(colour), shape: Form::Line });
                 let returns = points.iter().filter(|(_, row)| row.reentrant);
@@ -124,8 +130,9 @@ fn figure(source: &str, name: &str, by: &[String], rows: &[&Row]) -> Figure {
     let subtitle = "Solid: the largest value up to which no seed has the event. Dashed: the smallest value from which on every seed has it. \
                     The band between them is where it depends on the seed, or on more. Crosses: re-entrant, the rate falls again above. \
                     A value at the lower or upper end may lie outside of the window.";
-    let title = format!("{name} ({source})");
-    Figure { name: slug(&["edge".to_owned(), name.to_owned()]), picture: sheet(&title, subtitle, &panels) }
+    let title = source.titled(format!("{name} ({})", source.name));
+    let picture = sheet(&title, &source.subtitled(subtitle.to_owned()), &panels, source.canvas);
+    Figure { name: slug(&["edge".to_owned(), name.to_owned()]), picture }
 }
 
 /// Where a line stands on the horizontal axis: at its value, or at its number.

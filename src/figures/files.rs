@@ -83,5 +83,5 @@ pub fn source(dir: &Path, filters: &[String]) -> Source {
     let fingerprints = manifest.and_then(|text| Manifest::parse(&text)).map_or(Vec::new(), |of| of.fingerprints);
     let build = |fingerprint: &String| Some(fingerprint.split_once(" build ")?.1.split(',').next()?.to_owned());
     let builds = fingerprints.iter().filter_map(build).collect();
-    Source { name: named.unwrap_or_else(folder), filters: filters.to_vec(), builds }
+    Source { name: named.unwrap_or_else(folder), filters: filters.to_vec(), builds, ..Source::default() }
 }

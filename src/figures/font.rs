@@ -36,7 +36,8 @@ pub fn scale(size: f64) -> f64 {
     size / f64::from(face().units_per_em())
 }
 
-fn glyph(c: char) -> GlyphId {
+/// The number of the glyph of a character. It is 0, an empty box, if the font does not have it.
+pub fn glyph(c: char) -> GlyphId {
     face().glyph_index(c).unwrap_or_default()
 }
 

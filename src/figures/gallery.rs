@@ -2,6 +2,7 @@
 //! or diagrams of rates, survival curves, and figures of what was recorded of layers and epochs.
 
 use super::boundary;
+use super::canvas::Canvas;
 use super::cells::{DiagramCell, PlotMetric, cells};
 use super::coordinate::{Check, Coordinates};
 use super::courses::{self, Courses};
@@ -39,15 +40,30 @@ pub struct Source {
     pub filters: Vec<String>,
     /// The builds that trained it, as far as its manifest is there.
     pub builds: Vec<String>,
+    /// The title that all figures have in place of their own. The filters stand in the subtitle
+    /// then.
+    pub title: Option<String>,
+    /// What the figures are drawn for.
+    pub canvas: Canvas,
 }
 
 impl Source {
-    fn titled(&self, title: String) -> String {
+    /// The title of a figure, with the filters behind it, or the one that all have.
+    pub fn titled(&self, title: String) -> String {
+        if let Some(title) = &self.title {
+            return title.clone();
+        }
         if self.filters.is_empty() { title } else { format!("{title} (only {})", self.filters.join(", ")) }
     }
 
-    /// The text with the builds behind it.
-    fn built(&self, text: String) -> String {
+    /// The subtitle of a figure, with what no title says: the filters, where the title is not its
+    /// own, and the builds.
+    pub fn subtitled(&self, mut text: String) -> String {
+        if self.title.is_some() {
+            let only =
+                if self.filters.is_empty() { String::new() } else { format!(", only {}", self.filters.join(", ")) };
+            text = format!("{}{only}. {text}", self.name);
+        }
         if self.builds.is_empty() { text } else { format!("{text} Build {}.", self.builds.join(", ")) }
     }
 
@@ -125,15 +141,13 @@ impl<'a> Gallery<'a> {
     pub fn diagram(&self, page: &Page<'_>) -> Figure {
         let title = self.source.titled(words::title(&self.metric.title(), &self.source.name, page));
         let cells = self.cells(page);
-        let subtitle = self.source.built(words::subtitle(self.table, self.metric, page, &cells));
+        let subtitle = self.source.subtitled(words::subtitle(self.table, self.metric, page, &cells));
         let picture = match page.frame {
-            Frame::Phase(axes) => Phase { table: self.table, axes, metric: self.metric }.draw(
-                &title,
-                &subtitle,
-                &cells,
-                &page.family.rows,
-            ),
-            Frame::Rates { by } => rates::draw(self.table, by, &cells, self.metric, &title, &subtitle),
+            Frame::Phase(axes) => Phase { table: self.table, axes, metric: self.metric, canvas: self.source.canvas }
+                .draw(&title, &subtitle, &cells, &page.family.rows),
+            Frame::Rates { by } => {
+                rates::draw(self.table, by, &cells, self.metric, (&title, &subtitle), self.source.canvas)
+            }
         };
         Figure { name: self.name(page), picture }
     }
@@ -155,6 +169,12 @@ impl<'a> Gallery<'a> {
         let fixed = page.fixed.iter().map(|(factor, code)| format!("{} {}", factor.name, words::at(factor, *code)));
         let parts = [kind.to_owned(), page.family.name.clone()].into_iter();
         slug(&parts.chain(self.asked.words()).chain(fixed).chain(self.source.suffix()).collect::<Vec<_>>())
+    }
+
+    /// A figure of panels of a family: a sentence on what they show stands below its title.
+    fn sheet(&self, kind: &str, what: &str, subtitle: &str, family: &TrialFamily, panels: &[Panel]) -> Figure {
+        let (title, subtitle) = (self.titled(what, family), self.source.subtitled(subtitle.to_owned()));
+        self.figure(kind, family, sheet(&title, &subtitle, panels, self.source.canvas))
     }
 
     /// A figure that is no phase diagram.
@@ -193,12 +213,12 @@ impl<'a> Gallery<'a> {
         for family in &self.families {
             let pages = self.asked.of_numbers(self.table, family).pages(self.table, family, self.metric.pooled());
             let pooled = pages.first().map_or_else(String::new, |page| words::pooled(&page.pooled, &page.rows));
-            let subtitle = self.source.built(format!("{told}{pooled}."));
+            let subtitle = format!("{told}{pooled}.");
             let panels: Vec<Panel> =
                 pages.iter().flat_map(|page| boundary::panels(self.table, page, &self.cells(page), rate)).collect();
             for panels in panels.chunks(PANELS) {
                 let title = format!("Boundary of the {}", self.metric.title());
-                figures.push(self.figure("boundary", family, sheet(&self.titled(&title, family), &subtitle, panels)));
+                figures.push(self.sheet("boundary", &title, &subtitle, family, panels));
             }
         }
         figures
@@ -207,9 +227,8 @@ impl<'a> Gallery<'a> {
     /// The survival curves of each family.
     pub fn survival(&self) -> Vec<Figure> {
         let draw = |family: &TrialFamily| {
-            let title = self.titled("Survival", family);
-            let picture = curves::draw(self.table, &self.axes(family), &family.rows, &title)?;
-            Some(self.figure("survival", family, picture))
+            let (panels, subtitle) = curves::panels(self.table, &self.axes(family), &family.rows)?;
+            Some(self.sheet("survival", "Survival", &subtitle, family, &panels))
         };
         self.families.iter().filter_map(draw).collect()
     }
@@ -235,8 +254,7 @@ impl<'a> Gallery<'a> {
             for panels in panels.chunks(PANELS) {
                 let has_theory = panels.iter().flat_map(|panel| &panel.lines).any(|line| line.stroke.dashed);
                 let subtitle = if has_theory { format!("{measured} {theory}") } else { measured.clone() };
-                let picture = sheet(&self.titled("Backprop signal", family), &subtitle, panels);
-                figures.push(self.figure("layers", family, picture));
+                figures.push(self.sheet("layers", "Backprop signal", &subtitle, family, panels));
             }
         }
         Ok(figures)
@@ -269,11 +287,7 @@ impl<'a> Gallery<'a> {
             }
             let over = words::pooled(&pooled, &family.rows);
             let subtitle = format!("{measured}, by width; medians over trials{over}.");
-            figures.push(self.figure(
-                "coordinates",
-                family,
-                sheet(&self.titled("Coordinate check", family), &subtitle, &panels),
-            ));
+            figures.push(self.sheet("coordinates", "Coordinate check", &subtitle, family, &panels));
         }
         Ok(figures)
     }
@@ -302,11 +316,7 @@ impl<'a> Gallery<'a> {
             let marks = if clipped { " Upright strokes: epochs with clipped updates." } else { "" };
             let subtitle =
                 format!("Mean loss and largest gradient norm, before clipping, of each epoch; a trial a panel.{marks}");
-            figures.push(self.figure(
-                "trials",
-                family,
-                sheet(&self.titled("Single trials", family), &subtitle, &panels),
-            ));
+            figures.push(self.sheet("trials", "Single trials", &subtitle, family, &panels));
         }
         Ok(figures)
     }

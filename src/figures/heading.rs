@@ -16,8 +16,11 @@ pub struct Heading {
 impl Heading {
     /// The heading of a picture that is `width` pixels wide.
     pub fn new(title: &str, subtitle: &str, width: f64) -> Heading {
-        let title = font::wrapped(title, 16.0, width - 2.0 * PAD);
-        let subtitle = font::wrapped(subtitle, TEXT, width - 2.0 * PAD);
+        let lines = |text: &str, size: f64| match text {
+            "" => Vec::new(),
+            text => font::wrapped(text, size, width - 2.0 * PAD),
+        };
+        let (title, subtitle) = (lines(title, 16.0), lines(subtitle, TEXT));
         let height = PAD + 22.0 * title.len() as f64 + 16.0 * subtitle.len() as f64 + 14.0;
         Heading { title, subtitle, height }
     }

@@ -4,7 +4,7 @@ use super::cells::PlotMetric;
 use super::font;
 use super::marks::Marks;
 use super::palette::{Colour, INK, PALE_INK, shade};
-use super::picture::{Area, Picture, Text};
+use super::picture::{Anchor, Area, Picture, Text};
 use super::scale;
 use super::style::{TEXT, TICK};
 use super::words;
@@ -105,6 +105,8 @@ pub struct Legend<'a> {
 const WIDTH: f64 = 132.0;
 const BAR: f64 = 130.0;
 const LINE: f64 = 15.0;
+/// The height of a scale that lies below a diagram, with its texts and the gap below them.
+const FLAT_BAR: f64 = 44.0;
 
 impl<'a> Legend<'a> {
     /// The legend of a diagram. `not_finite` says whether the diagram has values that are not
@@ -129,8 +131,9 @@ impl<'a> Legend<'a> {
         const PARTS: usize = 65;
         for part in 0..PARTS {
             let share = 1.0 - part as f64 / (PARTS - 1) as f64;
-            let height = BAR / PARTS as f64;
-            picture.rect(Area::new(x, y + part as f64 * height, 14.0, height), shade(share));
+            // Each colour reaches to the end, below the next ones, so that there is no gap.
+            let done = BAR * part as f64 / PARTS as f64;
+            picture.rect(Area::new(x, y + done, 14.0, BAR - done), shade(share));
         }
         for (place, text) in self.range.ticks() {
             let at = y + BAR * (1.0 - place);
@@ -152,6 +155,65 @@ impl<'a> Legend<'a> {
                 y += LINE;
             }
             y += 5.0;
+        }
+    }
+
+    /// Its height where it lies below a diagram that is `width` pixels wide.
+    pub fn flat_height(&self, width: f64) -> f64 {
+        self.flat_rows(width).last().map_or(0.0, |(_, y, _)| y + LINE)
+            + LINE * font::wrapped(&self.title.join(" "), TEXT, width).len() as f64
+            + FLAT_BAR
+    }
+
+    /// The marks and the texts below the scale, each with its place: x, and y below the scale.
+    fn flat_rows(&self, width: f64) -> Vec<(f64, f64, String)> {
+        let marks = self.marks.listed().into_iter().map(|(_, text)| text);
+        let (mut x, mut y) = (0.0, 0.0);
+        let mut places = Vec::new();
+        for text in self.not_finite.then(|| "not finite".to_owned()).into_iter().chain(marks) {
+            let room = 22.0 + font::width(&text, TEXT) + 14.0;
+            if x > 0.0 && x + room > width {
+                (x, y) = (0.0, y + LINE + 3.0);
+            }
+            places.push((x, y, text));
+            x += room;
+        }
+        places
+    }
+
+    /// Draws it with its upper left corner at (`x`, `top`), its scale from the left to the right.
+    pub fn draw_flat(&self, picture: &mut Picture, x: f64, top: f64, width: f64) {
+        let mut y = top + 10.0;
+        for line in font::wrapped(&self.title.join(" "), TEXT, width) {
+            picture.text(Text::new(x, y, line, TEXT));
+            y += LINE;
+        }
+        y -= 8.0;
+        const PARTS: usize = 65;
+        for part in 0..PARTS {
+            let share = part as f64 / (PARTS - 1) as f64;
+            let done = BAR * part as f64 / PARTS as f64;
+            picture.rect(Area::new(x + done, y, BAR - done, 10.0), shade(share));
+        }
+        for (place, text) in self.range.ticks() {
+            let at = x + BAR * place;
+            picture.line(vec![(at, y + 10.0), (at, y + 13.0)], TICK);
+            let anchor = if place == 0.0 { Anchor::Start } else { Anchor::Middle };
+            picture.text(Text::new(at, y + 25.0, text, TEXT).anchor(anchor));
+        }
+        y += FLAT_BAR;
+        let cells = self.not_finite.then_some(None).into_iter();
+        let cells = cells.chain(self.marks.listed().into_iter().map(|(cell, _)| Some(cell)));
+        for (cell, (across, down, text)) in cells.zip(self.flat_rows(width)) {
+            let area = Area::new(x + across, y + down - 11.0, 14.0, 14.0);
+            match cell {
+                None => picture.rect(area, NOT_FINITE),
+                Some(cell) => {
+                    picture.frame(area, PALE_INK);
+                    self.marks.draw(picture, area, &cell);
+                }
+            }
+            picture.text(Text::new(area.x + 22.0, y + down, text, TEXT));
         }
     }
 }

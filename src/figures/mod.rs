@@ -9,7 +9,8 @@
 //!    [`survival`] count the numbers of one.
 //! 3. [`phase`], [`boundary`], [`rates`], [`curves`], [`profile`], [`coordinate`] and [`courses`]
 //!    draw pictures; [`terminal`] writes text.
-//! 4. [`picture`] writes SVG, and [`raster`] writes PNG.
+//! 4. [`picture`] writes SVG, [`raster`] PNG, and [`pdf`] PDF. [`canvas`] says how large a figure
+//!    is.
 //!
 //! [`gallery`] draws all figures of a sweep.
 
@@ -44,7 +45,9 @@ pub mod scale;
 pub mod style;
 pub mod words;
 
+pub mod canvas;
 pub mod font;
 pub mod palette;
+pub mod pdf;
 pub mod picture;
 pub mod raster;

@@ -1,6 +1,7 @@
 //! A plot of lines with a frame, axes and a legend, and several such panels of the same size side
 //! by side.
 
+use super::canvas::Canvas;
 use super::font;
 use super::heading::Heading;
 use super::palette::{Colour, GRID, PALE_INK};
@@ -54,7 +55,7 @@ pub enum Form {
     Ticks,
     /// A cross at each point.
     Crosses,
-    /// The inside of the points.
+    /// The inside of the points, through which other lines are seen.
     Area,
 }
 
@@ -70,6 +71,12 @@ const TOP: f64 = 26.0;
 const BOTTOM: f64 = 44.0;
 const LINE: f64 = 16.0;
 const KEY: f64 = 26.0;
+/// The widest legend beside a plot, and the narrowest and the lowest plot on paper.
+const MOST_LEGEND: f64 = 230.0;
+const LEAST_PLOT: f64 = 150.0;
+const LEAST_HEIGHT: f64 = 60.0;
+/// How much of an area is seen.
+const VEIL: f64 = 0.18;
 
 impl AxisRange {
     /// A linear axis.
@@ -121,26 +128,92 @@ impl AxisRange {
     }
 }
 
-/// Draws panels into one picture, at most three side by side.
-pub fn sheet(title: &str, subtitle: &str, panels: &[Panel]) -> Picture {
-    let columns = match panels.len() {
-        0 | 1 => 1,
-        2 | 4 => 2,
-        _ => 3,
-    };
+/// How panels of the same size stand in a picture.
+struct Arrangement {
+    columns: usize,
+    /// The size of a plot.
+    plot: (f64, f64),
+    /// The distance from one panel to the next: across, and down.
+    step: (f64, f64),
+    /// The pixels of an entry of the legend, if it lies below the plot and not beside it.
+    below: Option<f64>,
+}
+
+impl Arrangement {
+    /// At most three panels side by side. `legend` are the pixels of the widest entry.
+    fn of(panels: &[Panel], canvas: Canvas, legend: f64) -> Arrangement {
+        let most = match panels.len() {
+            0 | 1 => 1,
+            2 | 4 => 2,
+            _ => 3,
+        };
+        let beside = legend.min(MOST_LEGEND) + 30.0;
+        let Some(width) = canvas.width() else {
+            let step = (LEFT + PLOT.0 + beside, TOP + PLOT.1 + BOTTOM + 10.0);
+            return Arrangement { columns: most, plot: PLOT, step, below: None };
+        };
+        let step = |columns: usize| (width - PAD) / columns as f64;
+        let height = PLOT.1 * (width / 600.0).clamp(0.75, 1.0);
+        let fits = |columns: &usize| step(*columns) - LEFT - beside >= LEAST_PLOT;
+        if let Some(columns) = (1..=most).rev().find(fits) {
+            let plot = ((step(columns) - LEFT - beside).min(PLOT.0), height);
+            return Arrangement { columns, plot, step: (step(columns), TOP + height + BOTTOM + 10.0), below: None };
+        }
+        let fits = |columns: &usize| step(*columns) - LEFT - PAD >= LEAST_PLOT;
+        let columns = (1..=most).rev().find(fits).unwrap_or(1);
+        let plot = (step(columns) - LEFT - PAD, height);
+        let entry = (legend + 12.0).min(plot.0 + LEFT - 20.0);
+        let across = ((plot.0 + LEFT - 20.0) / entry).floor().max(1.0);
+        let rows = |panel: &Panel| places(&panel.legend, across as usize).last().map_or(0, |(_, row)| row + 1);
+        let rows = panels.iter().map(rows).max().unwrap_or(0) as f64;
+        let step = (step(columns), TOP + height + BOTTOM + 10.0 + rows * LINE);
+        Arrangement { columns, plot, step, below: Some(entry) }
+    }
+
+    /// Makes the plots as high as a picture of this height allows.
+    fn stretch(&mut self, rows: usize, room: f64) {
+        let more = (room / rows.max(1) as f64 - self.step.1).floor().max(LEAST_HEIGHT - self.plot.1);
+        self.plot.1 += more;
+        self.step.1 += more;
+    }
+}
+
+/// Draws panels into one picture.
+pub fn sheet(title: &str, subtitle: &str, panels: &[Panel], canvas: Canvas) -> Picture {
     let legend = panels.iter().flat_map(|panel| &panel.legend).map(entry_width).fold(0.0, f64::max);
-    let (width, height) = (LEFT + PLOT.0 + legend.min(230.0) + 30.0, TOP + PLOT.1 + BOTTOM + 10.0);
-    let whole = (PAD + width * columns as f64).max(520.0);
+    let mut arranged = Arrangement::of(panels, canvas, legend);
+    let whole = canvas.width().unwrap_or_else(|| (PAD + arranged.step.0 * arranged.columns as f64).max(520.0));
     let heading = Heading::new(title, subtitle, whole);
-    let rows = panels.len().div_ceil(columns);
-    let mut picture = Picture::new(title, whole.ceil(), (heading.height + height * rows as f64 + PAD / 2.0).ceil());
+    let rows = panels.len().div_ceil(arranged.columns);
+    if let Some(height) = canvas.height() {
+        arranged.stretch(rows, height - heading.height - PAD / 2.0);
+    }
+    let (width, height) = arranged.step;
+    let total = (heading.height + height * rows as f64 + PAD / 2.0).ceil().max(canvas.height().unwrap_or(0.0));
+    let mut picture = Picture::new(title, canvas, whole.ceil(), total.ceil());
     heading.draw(&mut picture);
     for (i, panel) in panels.iter().enumerate() {
-        let (column, row) = ((i % columns) as f64, (i / columns) as f64);
+        let (column, row) = ((i % arranged.columns) as f64, (i / arranged.columns) as f64);
         let (x, y) = (PAD + LEFT + column * width, heading.height + TOP + row * height);
-        panel.draw(&mut picture, Area::new(x.round(), y.round(), PLOT.0, PLOT.1));
+        let (across, up) = arranged.plot;
+        panel.draw(&mut picture, Area::new(x.round(), y.round(), across.floor(), up.floor()), arranged.below);
     }
     picture
+}
+
+/// The column and the row of each entry of a legend with so many columns. A text without a line
+/// names the entries after it, and has a row of its own.
+fn places(legend: &[LegendEntry], columns: usize) -> Vec<(usize, usize)> {
+    let (mut column, mut row) = (0, 0);
+    let mut places = Vec::new();
+    for entry in legend {
+        if column == columns || entry.stroke.is_none() && column > 0 {
+            (column, row) = (0, row + 1);
+        }
+        places.push((column, row));
+        (column, row) = if entry.stroke.is_none() { (0, row + 1) } else { (column + 1, row) };
+    }
+    places
 }
 
 fn entry_width(entry: &LegendEntry) -> f64 {
@@ -148,8 +221,9 @@ fn entry_width(entry: &LegendEntry) -> f64 {
 }
 
 impl Panel {
-    /// Draws the plot into an area. Its titles and its legend lie outside of it.
-    fn draw(&self, picture: &mut Picture, area: Area) {
+    /// Draws the plot into an area. Its titles and its legend lie outside of it; the legend lies
+    /// below it if an entry has a width.
+    fn draw(&self, picture: &mut Picture, area: Area, below: Option<f64>) {
         let title = font::fitted(&self.title, TEXT + 1.0, area.width + 40.0);
         picture.text(Text::new(area.x, area.y - 9.0, title, TEXT + 1.0));
         for (value, text) in self.x.ticks() {
@@ -172,20 +246,25 @@ impl Panel {
         for line in &self.lines {
             self.draw_line(picture, area, line);
         }
-        let mut y = area.y + 10.0;
-        for entry in &self.legend {
-            let mut x = area.right() + 12.0;
+        let across = below.map_or(1, |width| ((area.width + LEFT - 20.0) / width).floor().max(1.0) as usize);
+        for (entry, (column, row)) in self.legend.iter().zip(places(&self.legend, across)) {
+            let (column, row) = (column as f64, row as f64);
+            let (left, y, room) = match below {
+                None => (area.right() + 12.0, area.y + 10.0 + row * LINE, MOST_LEGEND),
+                Some(width) => (area.x - LEFT + 20.0 + column * width, area.bottom() + 54.0 + row * LINE, width - 12.0),
+            };
+            let mut x = left;
             if let Some((stroke, form)) = entry.stroke {
                 let points = match form {
-                    Form::Line | Form::Steps | Form::Area => vec![(x, y - 4.0), (x + 20.0, y - 4.0)],
+                    Form::Line | Form::Steps => vec![(x, y - 4.0), (x + 20.0, y - 4.0)],
+                    Form::Area => vec![(x, y - 9.0), (x + 20.0, y - 9.0), (x + 20.0, y), (x, y)],
                     Form::Ticks | Form::Crosses => vec![(x + 10.0, y - 4.0)],
                 };
                 put(picture, points, stroke, form);
                 x += KEY;
             }
-            let room = 230.0 - (x - area.right() - 12.0);
+            let room = room - (x - left);
             picture.text(Text::new(x, y, font::fitted(&entry.text, TEXT, room), TEXT));
-            y += LINE;
         }
     }
 
@@ -210,7 +289,13 @@ impl Panel {
 /// Draws points, which are in pixels, in this form.
 fn put(picture: &mut Picture, points: Vec<(f64, f64)>, stroke: Stroke, form: Form) {
     match form {
-        Form::Area => picture.polygon(points, stroke.colour),
+        // An area without a width or a height has no inside.
+        Form::Area => {
+            let differ = |of: fn(&(f64, f64)) -> f64| points.iter().any(|point| of(point) != of(&points[0]));
+            if differ(|point| point.0) && differ(|point| point.1) {
+                picture.veil(points, stroke.colour, VEIL);
+            }
+        }
         Form::Line | Form::Steps if points.len() > 1 => picture.line(points, stroke),
         Form::Line | Form::Steps => {
             for (x, y) in points {

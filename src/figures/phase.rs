@@ -1,6 +1,7 @@
 //! Phase diagrams. Each pair of levels of the two axes has a cell, coloured by a rate or a median.
 //! Each pair of levels of the facets has a panel.
 
+use super::canvas::Canvas;
 use super::cells::{DiagramCell, PlotMetric};
 use super::font;
 use super::heading::Heading;
@@ -19,10 +20,13 @@ pub struct Phase<'a> {
     pub table: &'a TrialTable,
     pub axes: PhaseAxes<'a>,
     pub metric: PlotMetric,
+    pub canvas: Canvas,
 }
 
 /// The size of labels inside cells, in pixels.
 const SMALL: f64 = 10.0;
+/// On paper the legend lies below the diagram if cells beside it had fewer pixels than this.
+const LEGIBLE: f64 = 16.0;
 /// The space between panels, in pixels.
 const GAP: f64 = 12.0;
 /// If a diagram has more cells than this, they have no words under the pointer: the file would
@@ -41,6 +45,8 @@ struct PanelLevels {
 struct PanelLayout {
     xs: BandScale,
     ys: BandScale,
+    /// How many pixels a label beside the panels may take.
+    label: f64,
     /// The left edge of the first panel.
     left: f64,
     top: f64,
@@ -52,6 +58,18 @@ impl PanelLayout {
     fn panel(&self, column: usize, row: usize) -> (f64, f64) {
         (self.left + column as f64 * (self.panel_width + GAP), self.top + row as f64 * (self.panel_height + GAP))
     }
+
+    fn set_rows(&mut self, ys: BandScale) {
+        self.panel_height = ys.length;
+        self.ys = ys;
+    }
+}
+
+/// The largest cells with which so many panels fit into a room, in whole pixels; those of 3 pixels
+/// if none do.
+fn fitting(scale: impl Fn(f64) -> BandScale, panels: usize, room: f64) -> BandScale {
+    let fits = |each: &u32| panels as f64 * (scale(f64::from(*each)).length + GAP) - GAP <= room;
+    scale(f64::from((3..=60).rev().find(fits).unwrap_or(3)))
 }
 
 impl Phase<'_> {
@@ -70,15 +88,28 @@ impl Phase<'_> {
         let (range, marks) = (Range::of(self.metric, &values), Marks::of(cells));
         let not_finite = values.iter().flatten().any(|value| !value.is_finite());
         let legend = Legend::new(self.metric, range, not_finite, &marks);
-        let mut layout = self.layout(&grid);
-        let right = layout.panel(grid.columns.len(), 0).0 - GAP + if self.axes.rows.is_some() { 40.0 } else { 4.0 };
-        let width = (right + 24.0 + legend.width + PAD).max(480.0);
+        let side = if self.axes.rows.is_some() { 40.0 } else { 4.0 };
+        let beside = 24.0 + legend.width;
+        let room = |legend: f64| self.canvas.width().map(|width| width - side - legend - PAD);
+        let cells_across = (grid.columns.len() * grid.x.len()) as f64;
+        let is_flat = room(beside).is_some_and(|room| room - self.left(&grid) < cells_across * LEGIBLE);
+        let beside = if is_flat { 0.0 } else { beside };
+        let xs = self.across(&grid, room(beside));
+        let mut layout = self.layout(&grid, xs);
+        let right = layout.panel(grid.columns.len(), 0).0 - GAP + side;
+        let needed = right + beside + PAD;
+        let width = needed.max(self.canvas.width().unwrap_or(480.0));
         let heading = Heading::new(title, subtitle, width);
         let strip = if self.axes.columns.is_some() { 40.0 } else { 6.0 };
         layout.top = heading.height + strip;
+        let flat = if is_flat { legend.flat_height(width - 2.0 * PAD) + 12.0 } else { 0.0 };
+        let room = self.canvas.height().map(|height| height - layout.top - 46.0 - flat - PAD);
+        layout.set_rows(self.down(&grid, room));
         let bottom = layout.panel(0, grid.rows.len()).1 - GAP + 46.0;
-        let height = bottom.max(layout.top + legend.height + 8.0) + PAD;
-        let mut picture = Picture::new(title, width.ceil(), height.ceil());
+        let least = if is_flat { 0.0 } else { layout.top + legend.height + 8.0 };
+        let height = (bottom + flat).max(least) + PAD;
+        let height = height.max(self.canvas.height().unwrap_or(0.0));
+        let mut picture = Picture::new(title, self.canvas, width.ceil(), height.ceil());
         heading.draw(&mut picture);
         let sheet = Sheet {
             table: self.table,
@@ -94,30 +125,67 @@ impl Phase<'_> {
         sheet.draw_cells(&mut picture, facets);
         sheet.draw_axes(&mut picture);
         sheet.draw_strips(&mut picture);
-        legend.draw(&mut picture, right + 24.0, sheet.layout.top);
+        match is_flat {
+            true => legend.draw_flat(&mut picture, PAD, bottom + 12.0, width - 2.0 * PAD),
+            false => legend.draw(&mut picture, right + 24.0, sheet.layout.top),
+        }
         picture
     }
 
-    fn layout(&self, grid: &PanelLevels) -> PanelLayout {
-        let widest = |factor: Option<&Factor>, levels: &[u32]| {
-            let texts = factor.into_iter().flat_map(|factor| levels.iter().map(|code| words::at(factor, *code)));
-            texts.map(|text| font::width(&text, TEXT) + 6.0).fold(0.0, f64::max)
-        };
-        // The cells are as large as the page allows, and a panel is never so narrow that its name
-        // is cut.
-        let each = |room: f64, panels: usize, cells: usize, most: f64, least: f64| {
-            (room / (panels * cells) as f64).clamp(5.0, most).max(least / cells as f64)
-        };
-        let x_each =
-            each(860.0, grid.columns.len(), grid.x.len(), 44.0, widest(self.axes.columns, &grid.columns).min(160.0));
-        let y_each = each(560.0, grid.rows.len(), grid.y.len(), 34.0, widest(self.axes.rows, &grid.rows).min(160.0));
-        let (xs, ys) = (
-            BandScale::new(self.axes.x, &grid.x, x_each.floor()),
-            BandScale::new(self.axes.y, &grid.y, y_each.floor()),
-        );
-        let left = (PAD + 24.0 + widest(Some(self.axes.y), &grid.y).min(180.0)).round();
-        let (panel_width, panel_height) = (xs.length, ys.length);
-        PanelLayout { xs, ys, left, top: 0.0, panel_width, panel_height }
+    /// The widest text of these levels, with some room around it.
+    fn widest(factor: Option<&Factor>, levels: &[u32]) -> f64 {
+        let texts = factor.into_iter().flat_map(|factor| levels.iter().map(|code| words::at(factor, *code)));
+        texts.map(|text| font::width(&text, TEXT) + 6.0).fold(0.0, f64::max)
+    }
+
+    /// How many pixels a label beside the panels may take.
+    fn label_room(&self) -> f64 {
+        self.canvas.width().map_or(180.0, |width| (width / 4.0).min(180.0))
+    }
+
+    /// The left edge of the first panel.
+    fn left(&self, grid: &PanelLevels) -> f64 {
+        (PAD + 24.0 + Self::widest(Some(self.axes.y), &grid.y).min(self.label_room())).round()
+    }
+
+    /// The cells of a panel from left to right, where all panels end before `end`. On a screen they
+    /// are as large as the page allows, and a panel is never so narrow that its name is cut.
+    fn across(&self, grid: &PanelLevels, end: Option<f64>) -> BandScale {
+        let (panels, cells) = (grid.columns.len(), grid.x.len());
+        let scale = |each: f64| BandScale::new(self.axes.x, &grid.x, each);
+        match end {
+            None => {
+                let names = Self::widest(self.axes.columns, &grid.columns).min(160.0);
+                let each = (860.0 / (panels * cells) as f64).clamp(5.0, 44.0).max(names / cells as f64);
+                scale(each.floor())
+            }
+            Some(end) => fitting(scale, panels, end - self.left(grid)),
+        }
+    }
+
+    /// The cells of a panel from top to bottom, where the panels together have this room. On paper
+    /// of any height they take as much as is usual beside the width.
+    fn down(&self, grid: &PanelLevels, room: Option<f64>) -> BandScale {
+        let (panels, cells) = (grid.rows.len(), grid.y.len());
+        let scale = |each: f64| BandScale::new(self.axes.y, &grid.y, each);
+        let usual = self.canvas.width().map_or(560.0, |width| (width * 0.6).min(560.0));
+        match room {
+            None => {
+                let names = Self::widest(self.axes.rows, &grid.rows).min(160.0);
+                // The name of the axis stands beside all panels, and never beside the heading.
+                let title = (font::width(&axis_title(self.axes.y), TEXT + 1.0) + 8.0) / (panels * cells) as f64;
+                let each = (usual / (panels * cells) as f64).clamp(5.0, 34.0).max(names / cells as f64);
+                scale(each.max(title).ceil())
+            }
+            Some(room) => fitting(scale, panels, room),
+        }
+    }
+
+    /// The panels with these cells from left to right. Their rows are not known yet.
+    fn layout(&self, grid: &PanelLevels, xs: BandScale) -> PanelLayout {
+        let ys = self.down(grid, None);
+        let (panel_width, panel_height, left, label) = (xs.length, ys.length, self.left(grid), self.label_room());
+        PanelLayout { xs, ys, label, left, top: 0.0, panel_width, panel_height }
     }
 
     /// At which place in the levels of a cell each facet stands.
@@ -209,12 +277,12 @@ impl Sheet<'_> {
             for (at, text) in &ticks {
                 let y = top + if self.axes.y.is_numeric() { layout.panel_height - at } else { *at };
                 picture.line(vec![(left - 4.0, y), (left - 1.0, y)], TICK);
-                let text = font::fitted(text, TEXT, 180.0);
+                let text = font::fitted(text, TEXT, layout.label);
                 picture.text(Text::new(left - 7.0, y + 4.0, text, TEXT).anchor(Anchor::End));
             }
         }
         let middle = layout.top + (rows as f64 * (layout.panel_height + GAP) - GAP) / 2.0;
-        let title = font::fitted(&axis_title(self.axes.y), TEXT + 1.0, 2.0 * middle.min(picture.height - middle));
+        let title = font::fitted(&axis_title(self.axes.y), TEXT + 1.0, 2.0 * (middle - layout.top) + 8.0);
         picture.text(Text::new(PAD + 10.0, middle, title, TEXT + 1.0).anchor(Anchor::Middle).upwards());
     }
 

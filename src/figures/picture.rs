@@ -1,6 +1,8 @@
-//! A picture as a list of shapes. It is written as SVG here and as PNG in `raster`. Coordinates are
-//! CSS pixels from the upper left corner. Nothing checks whether a shape lies inside the picture.
+//! A picture as a list of shapes. It is written as SVG here, as PNG in `raster` and as PDF in
+//! `pdf`. Coordinates are pixels from the upper left corner; the canvas says how large a pixel is.
+//! Nothing checks whether a shape lies inside the picture.
 
+use super::canvas::Canvas;
 use super::font;
 use super::palette::{Colour, INK, PAPER};
 use base64::Engine as _;
@@ -22,6 +24,8 @@ pub fn is_svg(start: &[u8]) -> bool {
 pub struct Picture {
     /// The title that is read to a person who does not see the picture.
     pub title: String,
+    /// What it is drawn for.
+    pub canvas: Canvas,
     pub width: f64,
     pub height: f64,
     pub shapes: Vec<Primitive>,
@@ -32,7 +36,7 @@ pub struct Picture {
 pub enum Primitive {
     Rect { area: Area, fill: Option<Colour>, stroke: Option<Colour>, note: Option<String> },
     Line { points: Vec<(f64, f64)>, stroke: Stroke },
-    Polygon { points: Vec<(f64, f64)>, fill: Colour },
+    Polygon { points: Vec<(f64, f64)>, fill: Colour, opacity: f64 },
     Image { area: Area, pixels: Pixels },
     Text(Text),
 }
@@ -129,8 +133,8 @@ impl Text {
 
 impl Picture {
     /// A picture without shapes.
-    pub fn new(title: impl Into<String>, width: f64, height: f64) -> Picture {
-        Picture { title: title.into(), width, height, shapes: Vec::new() }
+    pub fn new(title: impl Into<String>, canvas: Canvas, width: f64, height: f64) -> Picture {
+        Picture { title: title.into(), canvas, width, height, shapes: Vec::new() }
     }
 
     pub fn rect(&mut self, area: Area, fill: Colour) {
@@ -152,7 +156,12 @@ impl Picture {
     }
 
     pub fn polygon(&mut self, points: Vec<(f64, f64)>, fill: Colour) {
-        self.shapes.push(Primitive::Polygon { points, fill });
+        self.shapes.push(Primitive::Polygon { points, fill, opacity: 1.0 });
+    }
+
+    /// Adds a polygon through which what lies below it is seen.
+    pub fn veil(&mut self, points: Vec<(f64, f64)>, fill: Colour, opacity: f64) {
+        self.shapes.push(Primitive::Polygon { points, fill, opacity });
     }
 
     /// Adds an image, which is stretched over the area.
@@ -167,10 +176,16 @@ impl Picture {
     /// The text of an SVG file.
     pub fn svg(&self) -> String {
         let (width, height) = (self.width, self.height);
+        let size = match self.canvas {
+            Canvas::Screen => [width, height].map(|side| format!("{side:.0}")),
+            Canvas::Paper { .. } => [width, height].map(|side| format!("{:.2}pt", side * self.canvas.points())),
+        };
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 0 {width:.0} {height:.0}\" \
              {MARK}>\n<title>{}</title>\n\
              <rect width=\"100%\" height=\"100%\" fill=\"{PAPER}\"/>\n",
+            size[0],
+            size[1],
             escaped(&self.title)
         );
         for shape in &self.shapes {
@@ -205,8 +220,9 @@ impl Primitive {
                     "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"{dash}/>"
                 )
             }
-            Primitive::Polygon { points, fill } => {
-                writeln!(svg, "<polygon points=\"{}\" fill=\"{fill}\"/>", joined(points))
+            Primitive::Polygon { points, fill, opacity } => {
+                let veil = if *opacity < 1.0 { format!(" fill-opacity=\"{opacity}\"") } else { String::new() };
+                writeln!(svg, "<polygon points=\"{}\" fill=\"{fill}\"{veil}/>", joined(points))
             }
             Primitive::Image { area, pixels } => {
                 let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(short);

@@ -1,6 +1,8 @@
-//! Writes a picture as PNG. It has two pixels for each pixel of the picture, so that it is sharp on
-//! screens of high resolution. The font is in the program, so no font of the machine is needed.
+//! Writes a picture as PNG: for a screen with two pixels for each pixel of the picture, so that it
+//! is sharp where the resolution is high, and for paper with 600 pixels to the inch. The file says
+//! its resolution. The font is in the program, so no font of the machine is needed.
 
+use super::canvas::Canvas;
 use super::font;
 use super::palette::{Colour, PAPER};
 use super::picture::{Picture, Pixels, Primitive, Text};
@@ -9,8 +11,17 @@ use tiny_skia::{
 };
 use ttf_parser::OutlineBuilder;
 
-/// How many pixels of the PNG each pixel of the picture has, in each direction.
-const SCALE: f32 = 2.0;
+impl Canvas {
+    /// How many pixels of a PNG each pixel of the picture has, in each direction.
+    fn dots(self) -> f64 {
+        /// What journals ask of drawings, in pixels to the inch.
+        const PRINT: f64 = 600.0;
+        match self {
+            Canvas::Screen => 2.0,
+            Canvas::Paper { .. } => PRINT * self.points() / 72.0,
+        }
+    }
+}
 
 impl Picture {
     /// The bytes of a PNG file.
@@ -18,16 +29,20 @@ impl Picture {
     /// # Errors
     /// If the picture is too large for memory.
     pub fn png(&self) -> Result<Vec<u8>, String> {
-        let (width, height) = ((self.width as f32 * SCALE).ceil(), (self.height as f32 * SCALE).ceil());
+        let dots = self.canvas.dots();
+        let (width, height) = ((self.width * dots).ceil(), (self.height * dots).ceil());
         let mut pixels = Pixmap::new(width as u32, height as u32)
             .ok_or_else(|| format!("a picture of {width} x {height} pixels is too large"))?;
         let Colour(r, g, b) = PAPER;
         pixels.fill(tiny_skia::Color::from_rgba8(r, g, b, 255));
         for shape in &self.shapes {
-            draw(shape, &mut pixels);
+            draw(shape, dots as f32, &mut pixels);
         }
         let mut png = pixels.encode_png().map_err(|error| error.to_string())?;
-        png.splice(HEAD..HEAD, chunk(b"tEXt", MARK));
+        // Pixels to the metre, in both directions; the 1 says that the unit is the metre.
+        let metre = ((dots / self.canvas.points() * 72.0 / 0.0254).round() as u32).to_be_bytes();
+        let resolution = chunk(b"pHYs", &[&metre[..], &metre, &[1]].concat());
+        png.splice(HEAD..HEAD, [chunk(b"tEXt", MARK), resolution].concat());
         Ok(png)
     }
 }
@@ -71,14 +86,16 @@ fn chunk(kind: &[u8; 4], bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u32).to_be_bytes()[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
 }
 
-fn draw(shape: &Primitive, to: &mut Pixmap) {
-    let scaled = Transform::from_scale(SCALE, SCALE);
+fn draw(shape: &Primitive, dots: f32, to: &mut Pixmap) {
+    let scaled = Transform::from_scale(dots, dots);
     match shape {
         Primitive::Rect { area, fill, stroke, note: _ } => {
             let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(|x| x as f32);
             let Some(rect) = Rect::from_xywh(x, y, width, height) else { return };
             if let Some(fill) = fill {
-                to.fill_rect(rect, &paint(*fill), scaled, None);
+                // Without soft edges neighbours leave no gap.
+                let fill = Paint { anti_alias: false, ..paint(*fill) };
+                to.fill_rect(rect, &fill, scaled, None);
             }
             if let Some(colour) = stroke {
                 to.stroke_path(&PathBuilder::from_rect(rect), &paint(*colour), &Stroke::default(), scaled, None);
@@ -90,9 +107,11 @@ fn draw(shape: &Primitive, to: &mut Pixmap) {
             let line = Stroke { width: stroke.width as f32, dash, ..Stroke::default() };
             to.stroke_path(&path, &paint(stroke.colour), &line, scaled, None);
         }
-        Primitive::Polygon { points, fill } => {
+        Primitive::Polygon { points, fill, opacity } => {
             if let Some(path) = path(points, true) {
-                to.fill_path(&path, &paint(*fill), FillRule::Winding, scaled, None);
+                let mut paint = paint(*fill);
+                paint.set_color_rgba8(fill.0, fill.1, fill.2, (opacity * 255.0).round() as u8);
+                to.fill_path(&path, &paint, FillRule::Winding, scaled, None);
             }
         }
         Primitive::Image { area, pixels } => {
@@ -100,15 +119,15 @@ fn draw(shape: &Primitive, to: &mut Pixmap) {
             let (across, down) = (area.width / pixels.width as f64, area.height / pixels.height as f64);
             let placed = Transform::from_scale(across as f32, down as f32)
                 .post_translate(area.x as f32, area.y as f32)
-                .post_scale(SCALE, SCALE);
+                .post_scale(dots, dots);
             let paint = PixmapPaint { quality: FilterQuality::Nearest, ..PixmapPaint::default() };
             to.draw_pixmap(0, 0, image.as_ref(), &paint, placed, None);
         }
-        Primitive::Text(text) => write(text, to),
+        Primitive::Text(text) => write(text, dots, to),
     }
 }
 
-fn write(text: &Text, to: &mut Pixmap) {
+fn write(text: &Text, dots: f32, to: &mut Pixmap) {
     let size = font::scale(text.size) as f32;
     let mut outlines = Outlines { path: PathBuilder::new(), x: 0.0, scale: size };
     font::outlines(&text.text, text.size, &mut |x, outline| {
@@ -116,7 +135,7 @@ fn write(text: &Text, to: &mut Pixmap) {
         outline(&mut outlines);
     });
     let turned = if text.upwards { Transform::from_rotate(-90.0) } else { Transform::identity() };
-    let placed = turned.post_translate(text.x as f32, text.y as f32).post_scale(SCALE, SCALE);
+    let placed = turned.post_translate(text.x as f32, text.y as f32).post_scale(dots, dots);
     if let Some(path) = outlines.path.finish() {
         to.fill_path(&path, &paint(text.colour), FillRule::Winding, placed, None);
     }

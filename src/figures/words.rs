@@ -72,6 +72,11 @@ pub fn subtitle(table: &TrialTable, metric: PlotMetric, page: &Page<'_>, cells: 
     let seeds = table.factor("seed").map_or(0, |seed| levels(seed, &page.rows).len());
     let seeds = counted(seeds as u64, "seed");
     let mut text = format!("{}. {} of {seeds}, {each} a cell", metric.meaning(), trials_of(trials));
+    if let PlotMetric::Rate(Rate::Failure) = metric {
+        let [failed, blown_up] =
+            [Rate::Failure, Rate::Divergence].map(|rate| cells.iter().map(|cell| cell.counts.hits(rate)).sum::<u64>());
+        text.push_str(&format!("; {failed} failed, {blown_up} of them blew up"));
+    }
     if lost > 0 {
         text.push_str(&format!(", {lost} lost"));
     }
@@ -107,7 +112,18 @@ pub fn note(table: &TrialTable, cell: &DiagramCell, by: &[&Factor], metric: Plot
         (PlotMetric::Rate(rate), Some(value)) => {
             let (low, high) = cell.interval(table, rate).unwrap_or((0.0, 1.0));
             let hits = cell.counts.hits(rate);
-            format!("{place}: {hits} of {n}, {value:.2} (95% {low:.2} to {high:.2})")
+            let blown_up = match rate {
+                Rate::Failure => format!(", {} blew up", cell.counts.hits(Rate::Divergence)),
+                Rate::Divergence
+                | Rate::Nonfinite
+                | Rate::Relapse
+                | Rate::Ruined
+                | Rate::Converged
+                | Rate::Stalled
+                | Rate::Unsettled
+                | Rate::Untrained => String::new(),
+            };
+            format!("{place}: {hits} of {n}, {value:.2} (95% {low:.2} to {high:.2}){blown_up}")
         }
         (PlotMetric::Median(_) | PlotMetric::LrSensitivity, Some(value)) => {
             format!("{place}: {} ({n} trials)", scale::number(value))

@@ -2,6 +2,7 @@
 
 use super::colours::{self, palette};
 use super::place::PixelCounts;
+use crate::figures::canvas::Canvas;
 use crate::figures::heading::Heading;
 use crate::figures::palette::{Colour, INK, PALE_INK};
 use crate::figures::picture::{Anchor, Area, Picture, Text};
@@ -67,7 +68,7 @@ fn with_axes(map: &Map, raster: &Raster, places: &[u8], palette: &[Colour], name
     let heading = Heading::new(&format!("{name}: where training fails"), note, whole);
     let top = heading.height;
     let total = (top + height + 52.0).max(top + 330.0);
-    let mut picture = Picture::new(format!("{name}: a map"), whole, total);
+    let mut picture = Picture::new(format!("{name}: a map"), Canvas::Screen, whole, total);
     heading.draw(&mut picture);
     let area = Area::new(left, top, width, height);
     picture.image(area, drawn(raster, places, palette));

@@ -4,8 +4,7 @@
 //! which shard of it this process is. [`survey`] compares the grid with the rows that are there.
 //! [`running`] is the sweep while its workers train and until its files are closed, and [`rounds`]
 //! are those of its edges; [`manifest`] is what it writes about itself, and [`text`] is what it
-//! prints.
-//! [`planned`] is what it would do, for `--dry-run`.
+//! prints. What it would do, for `--dry-run`, is in `planned`.
 //! [`command::sweep`](crate::command::sweep) calls these in order.
 
 pub mod folder;

@@ -2,6 +2,7 @@
 //! of other programs read.
 
 use crate::sweep::Place;
+use blowup::figures::canvas::Canvas;
 use blowup::figures::palette::INK;
 use blowup::figures::picture::{Area, Picture, Text};
 use blowup_core::check::github::github;
@@ -106,7 +107,7 @@ fn any_text_gives_well_formed_xml() {
     let texts = many(300);
     for (i, name) in texts.iter().enumerate() {
         std::fs::write(place.path(&format!("xml/{i}.xml")), junit(&gate(name), &|_| format!("{name}:1"))).unwrap();
-        let mut picture = Picture::new(name.as_str(), 9.0, 9.0);
+        let mut picture = Picture::new(name.as_str(), Canvas::Screen, 9.0, 9.0);
         picture.text(Text::new(1.0, 1.0, name.as_str(), 8.0));
         picture.noted(Area::new(0.0, 0.0, 1.0, 1.0), INK, name.clone());
         std::fs::write(place.path(&format!("xml/{i}.svg")), picture.svg()).unwrap();

@@ -13,6 +13,8 @@ use blowup_core::record;
 use blowup_core::spec::filter::Filter;
 use blowup_core::spec::metric::Rate;
 use blowup_core::summary::draws;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -162,6 +164,95 @@ fn a_survival_curve_is_the_product_over_the_trials_still_at_risk() {
         }
         assert!(survival < 1.0 && survival > 0.0);
     }
+}
+
+/// Where every trial is watched to its end or to the same epoch, the share that survives is a rate,
+/// and its band is the interval of that rate.
+#[test]
+fn the_band_of_a_survival_curve_is_the_interval_of_the_share() {
+    let text = results().text();
+    let (table, rows) = (read(&text, &["network=mlp"]), rows(&text));
+    let rows: Vec<_> = rows.iter().filter(|row| row["network"] == "mlp" && !row["outcome"].is_empty()).collect();
+    assert!(rows.iter().all(|row| row["epochs"] == rows[0]["epochs"]) && rows.len() > 8);
+    let curve = curve(&table, &table.rows(), SurvivalEvent::Nonfinite);
+    let mut between = 0;
+    for point in &curve.points {
+        let mut seeds: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for row in &rows {
+            let (survive, all) = seeds.entry(&row["seed"]).or_default();
+            *all += 1;
+            *survive += u64::from(row["epoch_nonfinite"].parse().map_or(true, |epoch: u32| epoch > point.epoch));
+        }
+        let clusters: Vec<(u64, u64)> = seeds.into_values().collect();
+        let n = draws(&clusters);
+        // Wilson's interval of a share p in n draws, as roots of a quadratic equation.
+        let (p, z) = (point.survival, 1.959963984540054_f64);
+        let (a, b, c) = (1.0 + z * z / n, -2.0 * p - z * z / n, p * p);
+        let root = (b * b - 4.0 * a * c).max(0.0).sqrt();
+        let expected = ((-b - root) / (2.0 * a), (-b + root) / (2.0 * a));
+        assert!(
+            (point.low - expected.0).abs() < 1e-9 && (point.high - expected.1).abs() < 1e-9,
+            "{point:?}, {expected:?}"
+        );
+        between += u32::from(p > 0.0 && p < 1.0);
+    }
+    assert!(between > 1, "{curve:?}");
+}
+
+/// With trials that end at other epochs, the variance is that of a jackknife that leaves out a
+/// seed at a time, up to terms of second order: the band narrows as the seeds become many.
+#[test]
+fn the_band_of_a_censored_curve_is_near_that_of_a_jackknife() {
+    let header = results().text().lines().next().unwrap().to_owned();
+    let columns: Vec<&str> = header.split(',').collect();
+    let template: Vec<String> =
+        results().text().lines().rfind(|line| !line.contains('"')).unwrap().split(',').map(ToOwned::to_owned).collect();
+    let row = |number: usize, seed: usize, epochs: u32, event: Option<u32>| {
+        let cell = |(at, name): (usize, &&str)| match *name {
+            "trial" => format!("t{number:012x}"),
+            "seed" => seed.to_string(),
+            "epochs" => epochs.to_string(),
+            "outcome" => if event.is_some() { "nonfinite" } else { "converged" }.to_owned(),
+            "lost" => String::new(),
+            "epoch_diverged" | "epoch_nonfinite" => event.map_or_else(String::new, |epoch| epoch.to_string()),
+            _ => template[at].clone(),
+        };
+        columns.iter().enumerate().map(cell).collect::<Vec<_>>().join(",")
+    };
+    const SEEDS: usize = 40;
+    let mut draws = ChaCha8Rng::seed_from_u64(7);
+    // The seeds have other hazards, so that their trials are no independent draws.
+    let trials: Vec<[(u32, Option<u32>); 6]> = (0..SEEDS)
+        .map(|_| {
+            let hazard = draws.random_range(0.0..0.3);
+            [6, 12, 12, 6, 12, 12].map(|budget| {
+                let event = (1..=budget).find(|_| draws.random_bool(hazard));
+                (budget, event)
+            })
+        })
+        .collect();
+    let text = |without: Option<usize>| {
+        let some = (0..SEEDS).filter(|seed| Some(*seed) != without);
+        let lines = some.flat_map(|seed| (0..6).map(move |number| (seed, number)));
+        let lines = lines.map(|(seed, number)| {
+            let (budget, event) = trials[seed][number];
+            row(seed * 6 + number, seed, budget, event)
+        });
+        format!("{header}\n{}\n", lines.collect::<Vec<_>>().join("\n"))
+    };
+    let at = |without: Option<usize>| {
+        let table = read(&text(without), &[]);
+        curve(&table, &table.rows(), SurvivalEvent::Nonfinite)
+    };
+    let whole = at(None);
+    let point = whole.points.iter().rfind(|point| point.events > 0).unwrap();
+    let left: Vec<f64> = (0..SEEDS).map(|seed| at(Some(seed)).at(point.epoch)).collect();
+    let (k, mean) = (SEEDS as f64, left.iter().sum::<f64>() / SEEDS as f64);
+    let variance = (k - 1.0) / k * left.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+    // Half the width of Wilson's interval is 1.96 deviations up to terms of the order 1 / n; the
+    // quantile of Student's distribution with 39 degrees of freedom, from a printed table.
+    let half = (point.high - point.low) / 2.0;
+    assert!((half / (2.0227 * variance.sqrt()) - 1.0).abs() < 0.1, "{half} and {}", variance.sqrt());
 }
 
 #[test]

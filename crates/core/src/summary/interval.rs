@@ -84,29 +84,42 @@ impl BySeed {
     }
 }
 
-/// The number of independent draws to which the trials of a group are worth, as a survey with
-/// clusters counts them (Korn and Graubard 1998, "Confidence intervals for proportions with small
-/// expected number of positive counts estimated from survey data"): the variance of a share p
-/// in n draws, p (1 - p) / n, solved for n, where the variance is that between the seeds. It is
-/// lessened for so few seeds by the square of the quantiles of the normal and of Student's
-/// distribution, and it is never below the number of seeds nor above that of the trials. Where all
-/// trials are alike, the seeds say nothing about the variance, and it is the number of seeds.
-///
-/// `clusters` has the hits and the trials of each seed.
+/// The number of independent draws to which the trials of a group are worth: [`draws_of_share`] of
+/// the rate of hits. `clusters` has the hits and the trials of each seed.
 pub fn draws(clusters: &[(u64, u64)]) -> f64 {
     let some = || clusters.iter().filter(|(_, all)| *all > 0);
-    let (seeds, hits, all) = some().fold((0u64, 0u64, 0u64), |sum, of| (sum.0 + 1, sum.1 + of.0, sum.2 + of.1));
-    let (k, n) = (seeds as f64, all as f64);
-    let rate = hits as f64 / n;
-    if seeds < 2 || hits == 0 || hits == all {
+    let (hits, all) = some().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+    let (rate, n) = (hits as f64 / all as f64, all as f64);
+    let influences: Vec<f64> = some().map(|(hits, all)| (*hits as f64 - rate * *all as f64) / n).collect();
+    draws_of_share(rate, &influences, all)
+}
+
+/// The number of independent draws to which so many trials are worth for a share of them, as a
+/// survey with clusters counts them (Korn and Graubard 1998, "Confidence intervals for proportions
+/// with small expected number of positive counts estimated from survey data"): the variance of a
+/// share p in n draws, p (1 - p) / n, solved for n, where the variance is that between the seeds.
+/// It is lessened for so few seeds by the square of the quantiles of the normal and of Student's
+/// distribution, and it is never below the number of seeds nor above that of the trials. Where the
+/// share is 0 or 1, the seeds say nothing about the variance, and it is the number of seeds.
+///
+/// `influences` has for each seed by how much its trials raise the share: the derivative of the
+/// share by their weight. They add up to 0.
+fn draws_of_share(share: f64, influences: &[f64], trials: u64) -> f64 {
+    let k = influences.len() as f64;
+    if influences.len() < 2 || share == 0.0 || share == 1.0 {
         return k;
     }
-    // The variance of a ratio of two sums over the seeds.
-    let squares: f64 = some().map(|(hits, all)| (*hits as f64 - rate * *all as f64).powi(2)).sum();
-    let variance = k / (k - 1.0) * squares / (n * n);
-    let t = student(seeds - 1);
+    let variance = k / (k - 1.0) * influences.iter().map(|influence| influence * influence).sum::<f64>();
+    let t = student(influences.len() as u64 - 1);
     // Without any variance between the seeds the quotient is infinite: the trials bound it.
-    (rate * (1.0 - rate) / variance * (Z / t).powi(2)).clamp(k, n.max(k))
+    (share * (1.0 - share) / variance * (Z / t).powi(2)).clamp(k, (trials as f64).max(k))
+}
+
+/// The 95% interval of a share that is estimated from trials of several seeds, as a survival curve
+/// is: that of Wilson for the number of independent draws. `influences` has for each seed the
+/// derivative of the share by the weight of its trials. There is at least one seed.
+pub fn of_share(share: f64, influences: &[f64], trials: u64) -> (f64, f64) {
+    score(share, draws_of_share(share, influences, trials))
 }
 
 /// The 97.5% quantile of Student's distribution.

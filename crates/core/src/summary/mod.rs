@@ -6,7 +6,7 @@ mod interval;
 pub mod sensitivity;
 mod table;
 
-pub use interval::{BySeed, Clusters, Interval, draws, student_quantiles, wilson};
+pub use interval::{BySeed, Clusters, Interval, draws, of_share, student_quantiles, wilson};
 
 use crate::axis::AxisSet;
 use crate::record::column::{About, abouts, names};
