@@ -192,3 +192,16 @@ fn a_number_that_has_no_such_name_is_told_what_the_axis_takes() {
         "`--where loss_scale=1..dynamic`: `dynamic` is not an end of a range of `loss_scale`\nhint: the ends of a range are numbers"
     );
 }
+
+/// The number that a name stands for follows from the network, of which blowup knows nothing where
+/// a program trains.
+#[test]
+fn a_program_is_given_numbers_and_not_their_names() {
+    let spec = |value: &str| format!("name = \"p\"\nsteps = 2\n[program]\ncommand = [\"./p\"]\n[[grid]]\n{value}\n");
+    for value in ["attention_scale = [0.5, \"standard\"]", "loss_scale = \"dynamic\"", "logit_softcap = \"none\""] {
+        let error = parse(&spec(value)).unwrap_err().to_string();
+        assert!(error.contains("is a number of built-in networks, and a program trains this block"), "{error}");
+        assert!(error.contains("--> t.toml:6:"), "{error}");
+    }
+    parse(&spec("attention_scale = [0.5, 0.25]")).unwrap();
+}

@@ -268,8 +268,23 @@ pub fn check(view: &View, bundles: &[KnownBundle], problems: &mut Problems) {
     divided(view, problems);
 }
 
+/// Reports what is wrong with a block that a program trains: names of numbers, which blowup knows
+/// of its own networks alone, and wrong divisions.
+pub fn of_program(view: &View, problems: &mut Problems) {
+    for given in &view.axes.given {
+        for &id in given.dial.axes() {
+            let mut cells = given.dial.cells(id).into_iter().flatten();
+            if let Some(named) = cells.find_map(|cell| id.axis().named_number(cell.value)) {
+                let message = format!("`{}` is a number of built-in networks, and a program trains this block", named.name);
+                problems.add(view.place(id), message, format!("write the number that the program is to get: {} = 0.5", id.name()));
+            }
+        }
+    }
+    divided(view, problems);
+}
+
 /// Reports the divisions that have no quotient, or none that the axis takes.
-pub fn divided(view: &View, problems: &mut Problems) {
+fn divided(view: &View, problems: &mut Problems) {
     for given in &view.axes.given {
         for &id in given.dial.axes() {
             divisions(view, given, id, problems);
@@ -327,18 +342,9 @@ fn stored(view: &View, problems: &mut Problems) {
     }
 }
 
-/// Reports mixed precision that is not built: under a program, whose numbers are its own business,
-/// and where `torch.autocast` mixes float32 into the 16-bit passes themselves.
+/// Reports mixed precision that is not built, as where `torch.autocast` mixes float32 into the
+/// 16-bit passes themselves.
 fn mixed(view: &View, problems: &mut Problems) {
-    if view.of_program {
-        for id in [Id::Precision, Id::LossScale, Id::GrowthInterval] {
-            if view.given(id).is_some() {
-                let message = format!("`{}` is for built-in networks: a program chooses its own numbers", id.name());
-                problems.add(view.place(id), message, "declare an axis of your own in [program], under another name");
-            }
-        }
-        return;
-    }
     let any = Mixed::NAMES.iter().find(|name| view.can_be(Id::Precision, name));
     if let Some(precision) = any.filter(|_| view.can_be(Id::Network, "transformer")) {
         let message = format!("precision = \"{precision}\" is not built for network = \"transformer\"");

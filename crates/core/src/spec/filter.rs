@@ -386,10 +386,8 @@ impl Want {
                 same(found, *want) && !is_more && number.is_none_or(|number| has_number(trial, axis, number))
             }
             Want::Named(named) => {
-                // A program is given the name itself.
-                found == Value::Text(named.name)
-                    || (named.number)(&|id| trial.value(id.axis())).is_some_and(|x| same(found, Value::Float(x)))
-                        && named.marked_by.is_none_or(applies)
+                (named.number)(&|id| trial.value(id.axis())).is_some_and(|x| same(found, Value::Float(x)))
+                    && named.marked_by.is_none_or(applies)
             }
         }
     }

@@ -389,7 +389,7 @@ fn of_program(
         if !top && !draft.settings.task.is_missing() {
             problems.add(&draft.span, "a program has its own data: `task` is for the built-in nets", "leave it out");
         }
-        check::divided(&draft.view(plans, &[]), problems);
+        check::of_program(&draft.view(plans, &[]), problems);
     }
     if let Some(node) = recorded.filter(|_| record.layers != crate::verdict::Layers::Never || record.sharpness) {
         let message = "a program says nothing of its layers and its sharpness";
