@@ -44,7 +44,7 @@ def python(text):
     """The numbers of the lines that have a comment or a part of a docstring."""
     found, at_start = set(), True
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT or token.type == tokenize.STRING and at_start:
+        if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and at_start):
             found |= set(range(token.start[0], token.end[0] + 1))
         if token.type not in (tokenize.COMMENT, tokenize.NL):
             at_start = token.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)

@@ -275,8 +275,13 @@ pub fn of_program(view: &View, problems: &mut Problems) {
         for &id in given.dial.axes() {
             let mut cells = given.dial.cells(id).into_iter().flatten();
             if let Some(named) = cells.find_map(|cell| id.axis().named_number(cell.value)) {
-                let message = format!("`{}` is a number of built-in networks, and a program trains this block", named.name);
-                problems.add(view.place(id), message, format!("write the number that the program is to get: {} = 0.5", id.name()));
+                let message =
+                    format!("`{}` is a number of built-in networks, and a program trains this block", named.name);
+                problems.add(
+                    view.place(id),
+                    message,
+                    format!("write the number that the program is to get: {} = 0.5", id.name()),
+                );
             }
         }
     }
