@@ -1,7 +1,7 @@
 #!/bin/sh
-# What action.yml runs, in a checkout on a runner of GitHub Actions: a sweep (or logs that are read),
-# the same of the base branch, the gate with its annotations, and a comment on the pull request. The
-# variables are the inputs of the action. Exit statuses are those of `blowup check`.
+# What action.yml runs, in a checkout on a runner of GitHub Actions: a sweep (or logs that are
+# read), the same of the base branch, the gate with its annotations, and a comment on the pull
+# request. The variables are the inputs of the action. Exit statuses are those of `blowup check`.
 set -eu
 if ! command -v blowup > /dev/null; then
     make -C "$GITHUB_ACTION_PATH" build

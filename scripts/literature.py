@@ -42,7 +42,9 @@ def from_specs():
     for spec in sorted((ROOT / "experiments" / "literature").glob("*.toml")):
         if spec.name.startswith("fractal-"):
             continue  # A map has no expectations.
-        source = re.match(r"# (.*?)\.?\n", spec.read_text(encoding="utf-8"))[1]
+        # The first paragraph of the comment at the top names the source.
+        lines = re.match(r"(?:# .*\n)+", spec.read_text(encoding="utf-8"))[0].splitlines()
+        source = " ".join(line.removeprefix("# ") for line in lines).removesuffix(".")
         path = RESULTS / spec.stem / "junit.xml"
         if not path.exists():
             yield dict(result=f"{spec.stem}: did not run", source=source, expected="", measured="", holds=False)

@@ -1,5 +1,5 @@
-# Sourced by the scripts that need PyTorch, from the root: makes the virtual environment $venv, which
-# takes about 5 GB, where it is missing.
+# Sourced by the scripts that need PyTorch, from the root: makes the virtual environment $venv,
+# which takes about 5 GB, where it is missing.
 # shellcheck shell=sh
 venv=.venv-pytorch
 if [ ! -f "$venv/complete" ]; then

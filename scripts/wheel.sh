@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the wheel into target/wheels/ and tries it in a bare virtual environment: without torch what
-# trains nothing works, a torch of another version is refused, and with that of this version, whose
-# folder has the libraries of .libtorch/ here, a sweep trains. maturin lies in .venv-wheel/.
+# Builds the wheel into target/wheels/ and tries it in a bare virtual environment: without torch
+# what trains nothing works, a torch of another version is refused, and with that of this version,
+# whose folder has the libraries of .libtorch/ here, a sweep trains. maturin lies in .venv-wheel/.
 set -eu
 cd "$(dirname "$0")/.."
 venv=.venv-wheel

@@ -27,6 +27,7 @@ pub mod report;
 pub mod schema;
 
 pub mod origin;
+pub mod processes;
 pub mod run_files;
 
 pub mod progress;

@@ -73,7 +73,7 @@ class Service:
         core = min(os.sched_getaffinity(0))
         self.process = subprocess.Popen(
             [*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509, a system call that takes no lock
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509, it takes no lock
         )  # fmt: skip
 
     def ask(self, line):

@@ -76,18 +76,16 @@ impl Case {
     fn trial(&self, lane: usize, steps: u64) -> Trial {
         let Case { activation, width, .. } = *self;
         let share = lane as f64 / self.lanes as f64;
+        let task = Task {
+            kind: if self.recurrent { TaskKind::NoiseSequence } else { TaskKind::Noise },
+            inputs: INPUTS,
+            outputs: 1,
+            samples: SAMPLES,
+            input_std: 1.0,
+            source: Source::BuiltIn,
+        };
         Trial {
-            label: String::new(),
-            task: Task {
-                kind: if self.recurrent { TaskKind::NoiseSequence } else { TaskKind::Noise },
-                inputs: INPUTS,
-                outputs: 1,
-                samples: SAMPLES,
-                input_std: 1.0,
-                source: Source::BuiltIn,
-            },
             budget: Budget::Steps(steps),
-            loss_ratio: 1e6,
             network: if self.recurrent {
                 Network::Rnn { depth: 1, width, activation, norm: Norm::None, sequence_length: TIMES }
             } else {
@@ -98,34 +96,15 @@ impl Case {
                 scale: 1.0,
                 offset: 0.0,
             },
-            residual_scale: 1.0,
-            rezero: false,
-            parametrization: Parametrization::Standard,
             bias: Bias::Learned { std: 0.0 },
-            forget_bias: None,
-            loss: Loss::Mse,
-            z_loss: 0.0,
             optimizer: if self.adam {
                 Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false }
             } else {
                 Optimizer::Sgd { momentum: 0.0, nesterov: false }
             },
             lr: 10f64.powf(-5.0 + 2.0 * share),
-            lr_output: None,
-            schedule: Schedule::Constant,
-            recurrent_init: None,
-            embedding_init_scale: 1.0,
-            residual_init_scale: 1.0,
-            sampling: Sampling::Shuffle,
-            accumulate: 1,
-            data_seed: None,
-            given: None,
             clip: if lane.is_multiple_of(2) { Clip::Norm(1.0) } else { Clip::None },
-            skip: Skip::None,
-            weight_decay: 0.0,
-            batch: SAMPLES,
-            numerics: Numerics::Uniform(Dtype::Float32),
-            seed: 0,
+            ..Trial::unset(task)
         }
     }
 

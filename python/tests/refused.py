@@ -77,7 +77,8 @@ class Unique(Base):
 class Ctc(Base):
     def middle(self, h):
         scores = h.view(4, 1, 8).log_softmax(-1)
-        return h + F.ctc_loss(scores, torch.ones(1, 2, dtype=torch.long), (4,), (2,))  # REFUSED `F.ctc_loss(
+        ones = torch.ones(1, 2, dtype=torch.long)
+        return h + F.ctc_loss(scores, ones, (4,), (2,))  # REFUSED `F.ctc_loss(
 
 
 class MaxNorm(Base):
@@ -91,7 +92,7 @@ class MaxNorm(Base):
 
 class Reentrant(Base):
     def middle(self, h):
-        return checkpoint(torch.tanh, h, use_reentrant=True)  # REFUSED `checkpoint(torch.tanh, h, use_reentrant=True)`
+        return checkpoint(torch.tanh, h, use_reentrant=True)  # REFUSED `checkpoint(torch.tanh
 
 
 class Recomputed(Base):
@@ -105,7 +106,8 @@ class Packed(Base):
         self.rnn = nn.GRU(4, 8, batch_first=True)
 
     def middle(self, h):
-        packed = pack_padded_sequence(h.view(4, 2, 4), [2, 2, 1, 1], batch_first=True)  # REFUSED `pack_padded_sequence(
+        rows = h.view(4, 2, 4)
+        packed = pack_padded_sequence(rows, [2, 2, 1, 1], batch_first=True)  # REFUSED `pack_padded
         return self.rnn(packed)[1][0]
 
 

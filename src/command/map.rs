@@ -14,7 +14,8 @@ use crate::sweep::shard;
 use crate::worker::pool::Ending;
 use blowup_core::failure::{Exit, Failure, counted};
 use blowup_core::limits::{Shares, Wishes};
-use blowup_core::map::dimension::{Marks, median};
+use blowup_core::map::dimension::Marks;
+use blowup_core::median::median;
 use blowup_core::memory;
 use blowup_core::output::print;
 use blowup_core::plan::Shard;
@@ -71,7 +72,7 @@ pub fn run(args: &MapArgs) -> Result<Exit, Failure> {
         match begun.draw(frame, &dir, &other)? {
             Drawn::Interrupted => return Ok(Exit::Interrupted),
             Drawn::Whole { slopes: of_frame, lost } => {
-                dimensions.extend(median(&of_frame));
+                dimensions.extend(median(&mut of_frame.clone()));
                 slopes.extend(of_frame);
                 if lost > 0 {
                     exit = Exit::Lost;
@@ -80,7 +81,7 @@ pub fn run(args: &MapArgs) -> Result<Exit, Failure> {
         }
     }
     if frames.len() > 1
-        && let Some(all) = median(&slopes)
+        && let Some(all) = median(&mut slopes)
     {
         let (low, high) = dimensions.iter().fold((f64::INFINITY, 0.0f64), |(low, high), x| (low.min(*x), high.max(*x)));
         let frames = counted(dimensions.len() as u64, "frame");
@@ -171,7 +172,7 @@ impl Begun<'_> {
             return Ok(Drawn::Interrupted);
         }
         let slopes = if shard.is_none() { Marks::edges(&raster).slopes() } else { Vec::new() };
-        let dimension = median(&slopes);
+        let dimension = median(&mut slopes.clone());
         if shard.is_none() {
             let note = picture::note(&frame.map, counts, dimension);
             files::write(&place.folder, &frame.map, &raster)?;

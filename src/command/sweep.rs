@@ -4,7 +4,6 @@
 use crate::cli::SweepArgs;
 use crate::json::Document;
 use crate::json::event::Event;
-use crate::json::plan::PlanDocument;
 use crate::origin::{self, parse};
 use crate::stderr;
 use crate::sweep::folder::{check_shard, out_dir};
@@ -77,7 +76,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     let options = PlanOptions { workers, device: args.device, chunk, seconds, bytes: planned };
     let plan = planner.plan(options);
     if args.dry_run {
-        let document = || Document::Plan(PlanDocument::new(&spec, shard, &survey, &plan, workers)).text();
+        let document = || Document::Plan(survey.document(&spec, shard, &plan, workers)).text();
         print(&if args.json { document() } else { text::dry_run(&spec, shard, &survey, &plan, workers) })?;
         return Ok(Exit::Done);
     }

@@ -12,6 +12,7 @@ use super::table::{Factor, TrialTable};
 use super::words;
 use blowup_core::check::sheet::Header;
 use blowup_core::failure::Failure;
+use blowup_core::median::median;
 use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
@@ -78,8 +79,7 @@ impl Coordinates {
     fn median(&self, rows: &[u32], layer: usize, which: usize) -> Option<f64> {
         let sizes = rows.iter().filter_map(|row| self.of[*row as usize].get(layer - 1));
         let mut sizes: Vec<f64> = sizes.map(|sizes| sizes[which]).filter(|x| x.is_finite() && *x > 0.0).collect();
-        sizes.sort_unstable_by(f64::total_cmp);
-        sizes.get(sizes.len() / 2).copied()
+        median(&mut sizes)
     }
 
     /// The panels of a family: one for each combination of levels of the factors beside the width.

@@ -15,6 +15,9 @@ const SHADES: usize = 7;
 /// How many curves a panel has at most, if their values are names and have colours.
 const COLOURS: usize = NAMED.len();
 
+/// The points of a line.
+type Points = Vec<(f64, f64)>;
+
 /// One level in a panel: the trials that have it, and their colour.
 pub struct Share {
     pub name: String,
@@ -82,7 +85,7 @@ pub fn shares(factor: &Factor, rows: &[u32]) -> Vec<Vec<Share>> {
 /// in the legend.
 fn panel(table: &TrialTable, title: String, end: f64, shares: &[Share]) -> Panel {
     let (mut bands, mut lines, mut legend) = (Vec::new(), Vec::new(), Vec::new());
-    let mut drawn: Vec<(&str, [Vec<(f64, f64)>; 2])> = Vec::new();
+    let mut drawn: Vec<(&str, [Points; 2])> = Vec::new();
     for share in shares {
         let [alive, finite] =
             [SurvivalEvent::Diverged, SurvivalEvent::Nonfinite].map(|event| curve(table, &share.rows, event));

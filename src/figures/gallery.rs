@@ -244,13 +244,12 @@ impl<'a> Gallery<'a> {
             0 => "before any update".to_owned(),
             epoch => format!("at epoch {epoch}"),
         };
-        let measured = format!(
-            "Norm of the gradient of the loss by the input of each layer's activation, {when}; medians over trials."
-        );
         let theory =
             "Mean field: its square grows by the factor χ₁ per layer towards the input (Schoenholz et al. 2017).";
         let mut figures = Vec::new();
         for family in &self.families {
+            let tensors = profile::tensors(self.table, &family.rows);
+            let measured = format!("Norm of the gradient of the loss by {tensors}, {when}; medians over trials.");
             let panels = profile::panels(self.table, &profiles, &varying(self.table, &family.rows), &family.rows);
             for panels in panels.chunks(PANELS) {
                 let has_theory = panels.iter().flat_map(|panel| &panel.lines).any(|line| line.stroke.dashed);

@@ -5,7 +5,8 @@
 use super::canvas::Canvas;
 use super::font;
 use super::palette::{Colour, INK, PAPER};
-use crate::report::columns::base64;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use blowup_core::failure::xml;
 use std::fmt::Write as _;
 
@@ -226,7 +227,7 @@ impl Primitive {
             Primitive::Image { area, pixels } => {
                 let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(short);
                 // An image that cannot be encoded has no pixels.
-                let data = base64(&pixels.png().unwrap_or_default());
+                let data = STANDARD.encode(pixels.png().unwrap_or_default());
                 writeln!(
                     svg,
                     "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\" \

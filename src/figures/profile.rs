@@ -1,4 +1,5 @@
-//! Pictures of the backprop signal by layer, or by time step in recurrent nets. The values are
+//! Pictures of the backprop signal by layer, by block in transformers, or by time step in recurrent
+//! nets. The values are
 //! those of `layers.csv` before any update, beside the slope that mean-field theory gives.
 
 use super::curves::{Share, shares};
@@ -11,8 +12,9 @@ use super::words;
 use blowup_core::axis::{Acts, Axis};
 use blowup_core::check::sheet::Header;
 use blowup_core::failure::Failure;
-use blowup_core::trial::{Activation, Value};
-use std::collections::HashMap;
+use blowup_core::median::median;
+use blowup_core::trial::{Activation, BiasKind, InitKind, Network, Norm, Parametrization, Value};
+use std::collections::{BTreeSet, HashMap};
 use std::io::BufRead;
 use std::path::Path;
 
@@ -74,8 +76,7 @@ impl Profiles {
         let at = |position: usize| {
             let norms = rows.iter().filter_map(|row| self.of[*row as usize].get(position));
             let mut norms: Vec<f64> = norms.copied().filter(|x| x.is_finite() && *x > 0.0).collect();
-            norms.sort_unstable_by(f64::total_cmp);
-            (!norms.is_empty()).then(|| (position as f64 + 1.0, norms[norms.len() / 2]))
+            Some((position as f64 + 1.0, median(&mut norms)?))
         };
         (0..length).filter_map(at).collect()
     }
@@ -130,11 +131,10 @@ fn panel(
     if let Some(main) = main {
         legend.push(LegendEntry { text: scale::title(main.name), stroke: None });
     }
-    let (mut theory, mut recurrent) = (Theory::default(), false);
+    let mut theory = Theory::default();
     for share in shares {
         let points = profiles.median(&share.rows);
         let Some(&(last, norm)) = points.last() else { continue };
-        recurrent |= share.rows.iter().any(|row| is_recurrent(table, *row));
         let chi = common(share.rows.iter().map(|row| theory.of(table, *row)));
         let mut name = share.name.clone();
         if let Some(chi) = chi {
@@ -156,20 +156,72 @@ fn panel(
     for line in lines.iter_mut().filter(|line| line.stroke.dashed) {
         line.points.retain(|(_, norm)| (y.low..=y.high).contains(norm));
     }
-    let x_title = if recurrent { "time step" } else { "layer (from the input)" };
+    let rows = shares.iter().flat_map(|share| &share.rows);
+    let titles: BTreeSet<&str> = rows.map(|row| Position::of(network(table, *row)).title()).collect();
+    let x_title = titles.into_iter().collect::<Vec<_>>().join(" or ");
     Some(Panel {
         title,
         x: AxisRange::linear(1.0, end.max(2.0)),
         y,
-        x_title: x_title.to_owned(),
+        x_title,
         y_title: "norm of the backprop signal".to_owned(),
         lines,
         legend,
     })
 }
 
-fn is_recurrent(table: &TrialTable, row: u32) -> bool {
-    text(table, "network", row) != "mlp"
+/// What the positions along a curve are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Position {
+    /// The hidden layers of a plain network.
+    Layer,
+    /// The blocks of a transformer.
+    Block,
+    /// The time steps of the first layer of a plain recurrent net.
+    Time,
+    /// The same of an lstm or a gru.
+    GatedTime,
+}
+
+impl Position {
+    fn of(network: Network) -> Position {
+        match network {
+            // A bundle has no layers that are measured.
+            Network::Linear | Network::Mlp { .. } | Network::Bundle => Position::Layer,
+            Network::Transformer(_) => Position::Block,
+            Network::Rnn { .. } => Position::Time,
+            Network::Gated { .. } => Position::GatedTime,
+        }
+    }
+
+    /// The title of the axis.
+    fn title(self) -> &'static str {
+        match self {
+            Position::Layer => "layer (from the input)",
+            Position::Block => "block (from the input)",
+            Position::Time | Position::GatedTime => "time step",
+        }
+    }
+
+    /// The tensor h at each position, by which the loss is differentiated.
+    fn tensor(self) -> &'static str {
+        match self {
+            Position::Layer => "what each layer computes before its norm and its activation",
+            Position::Block => "what each block hands on",
+            Position::Time => "what the first layer computes at each time step before its norm and its activation",
+            Position::GatedTime => "the hidden state of the first layer at each time step",
+        }
+    }
+}
+
+/// What the curves of these rows show: the tensors by which the loss is differentiated.
+pub fn tensors(table: &TrialTable, rows: &[u32]) -> String {
+    let positions: BTreeSet<Position> = rows.iter().map(|row| Position::of(network(table, *row))).collect();
+    positions.iter().map(|position| position.tensor()).collect::<Vec<_>>().join(" or by ")
+}
+
+fn network(table: &TrialTable, row: u32) -> Network {
+    Network::of_name(text(table, "network", row))
 }
 
 /// The value that all have in common. None if one has none, or if they differ.
@@ -209,10 +261,14 @@ pub fn theory_of(table: &TrialTable, row: u32) -> Option<f64> {
 /// layers.
 fn parameters(table: &TrialTable, row: u32) -> Parameters {
     let number = |name: &str| table.factor(name)?.level(row).number;
-    let plain = text(table, "network", row) == "mlp"
-        && text(table, "norm", row) == "none"
+    let is_mlp = match network(table, row) {
+        Network::Linear | Network::Mlp { .. } => true,
+        Network::Rnn { .. } | Network::Gated { .. } | Network::Transformer(_) | Network::Bundle => false,
+    };
+    let plain = is_mlp
+        && text(table, "norm", row) == Norm::None.name()
         && text(table, "residual", row) == "false"
-        && text(table, "parametrization", row) == "standard"
+        && text(table, "parametrization", row) == Parametrization::Standard.name()
         && number("depth")? >= 2.0;
     if !plain {
         return None;
@@ -220,20 +276,21 @@ fn parameters(table: &TrialTable, row: u32) -> Parameters {
     let (width, scale) = (number("width")?, number("init_scale")?);
     let name = |name: &str| text(table, name, row).split('(').next().unwrap_or_default();
     // The variance of the weights of a hidden layer times its fan-in, which is the width.
-    let weights = match name("init") {
-        "normal" => scale * scale * width,
-        "uniform" => scale * scale / 3.0 * width,
-        "xavier" | "xavier_uniform" | "lecun" | "orthogonal" => scale * scale,
-        "he" | "he_uniform" => 2.0 * scale * scale,
-        "scaled" => scale,
-        "pytorch" => scale * scale / 3.0,
-        _ => return None,
+    let weights = match InitKind::from_name(name("init"))? {
+        InitKind::Normal => scale * scale * width,
+        InitKind::Uniform => scale * scale / 3.0 * width,
+        InitKind::Xavier | InitKind::XavierUniform | InitKind::Lecun | InitKind::Orthogonal => scale * scale,
+        InitKind::He | InitKind::HeUniform => 2.0 * scale * scale,
+        InitKind::Scaled => scale,
+        InitKind::Pytorch => scale * scale / 3.0,
+        // These weights are not independent draws.
+        InitKind::Constant | InitKind::Stored => return None,
     };
-    let biases = match (text(table, "bias", row), number("bias_std")) {
-        ("learned", Some(std)) => std * std,
+    let biases = match (BiasKind::from_name(text(table, "bias", row))?, number("bias_std")) {
+        (BiasKind::None, _) => 0.0,
+        (BiasKind::Learned, Some(std)) => std * std,
         // The biases of PyTorch are uniform between -1/sqrt(n) and 1/sqrt(n).
-        ("learned", None) => 1.0 / (3.0 * width),
-        _ => 0.0,
+        (BiasKind::Learned, None) => 1.0 / (3.0 * width),
     };
     let mut activation = Activation::from_name(name("activation"))?;
     if let Some(slope) = number("negative_slope") {

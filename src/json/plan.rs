@@ -1,9 +1,6 @@
 //! What a sweep would do.
 
-use crate::sweep::survey::Survey;
-use blowup_core::plan::{Plan, PlannedCohort, Shard};
-use blowup_core::spec::Spec;
-use blowup_core::spec::edge::Edge;
+use blowup_core::plan::Shard;
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -53,41 +50,4 @@ pub struct EdgesLine {
     pub over: u64,
     pub first_round: u64,
     pub most: u64,
-}
-
-impl PlanDocument {
-    /// The document of a sweep that was surveyed and planned.
-    pub fn new(spec: &Spec, shard: Option<Shard>, survey: &Survey, plan: &Plan, workers: usize) -> PlanDocument {
-        let is_known = spec.program.is_none();
-        let all = |of: fn(&Edge) -> u64| spec.edges.iter().map(of).sum();
-        let cohort = |cohort: &PlannedCohort| CohortLine {
-            cohort: cohort.name.clone(),
-            trials: cohort.trials() as u64,
-            lanes: cohort.lanes as u64,
-            seconds: is_known.then(|| cohort.seconds()),
-        };
-        PlanDocument {
-            name: spec.name.clone(),
-            points: u64::try_from(spec.grid().points()).unwrap_or(u64::MAX),
-            trials: survey.trials,
-            shard,
-            selected: survey.selected,
-            to_run: plan.trials() as u64,
-            workers: workers as u64,
-            chunks: plan.chunks.len() as u64,
-            predicted: is_known.then(|| Predicted {
-                worker_bytes: plan.bytes(),
-                seconds_on_one_core: plan.seconds(),
-                seconds: plan.seconds_on(workers),
-            }),
-            cohorts: plan.cohorts.iter().map(cohort).collect(),
-            edges: (!spec.edges.is_empty()).then(|| EdgesLine {
-                lines: spec.edges.iter().map(|edge| edge.lines.len() as u64).sum(),
-                over: survey.lines.iter().filter(|line| line.is_over).count() as u64,
-                first_round: all(Edge::first_trials),
-                most: all(Edge::most_trials),
-            }),
-            data: spec.data.iter().map(|taken| taken.told()).collect(),
-        }
-    }
 }

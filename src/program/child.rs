@@ -3,7 +3,7 @@
 
 use super::line::ProgramMessage;
 use super::{Launch, PROTOCOL};
-use crate::worker::process::{kill_all, this_program};
+use crate::processes::{kill_all, this_program};
 use blowup_core::failure::{excerpt, printable};
 use blowup_core::memory;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

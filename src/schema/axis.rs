@@ -5,10 +5,10 @@ use super::{
     DECIMAL, NONZERO, any_of, described, integer, names, number, object, otherwise, plain, required, set, shown, takes,
     to,
 };
-use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, Default, End, Id, Kind, Need, Short, TABLE};
+use blowup_core::axis::{ALL_SAMPLES, Axis, Bounds, Default, End, Held, Id, Kind, Need, Short, TABLE};
 use blowup_core::bundle::SUFFIX;
 use blowup_core::spec::key::{self, Key, Takes};
-use blowup_core::trial::{LossScale, Network, TaskKind};
+use blowup_core::trial::{Network, TaskKind};
 use serde_json::{Value as Json, json};
 
 /// The axes that a grid sets. This is all but the seed, which `seeds` sets.
@@ -37,11 +37,11 @@ pub fn value(axis: &Axis) -> Json {
             json!({ "anyOf": [integer(*min, *max), { "enum": ["all"] }] })
         }
         Kind::Integer { min, max } => integer(*min, *max),
-        Kind::Float { range, .. } if axis.id == Id::LossScale => {
-            json!({ "anyOf": [number(range), { "enum": [LossScale::DYNAMIC] }] })
+        Kind::Float { range, names: [] } => number(range),
+        Kind::Float { range, names } => {
+            let names: Vec<&str> = names.iter().map(|named| named.name).collect();
+            json!({ "anyOf": [number(range), { "enum": names }] })
         }
-        Kind::Float { range, names } if !names.is_empty() => json!({ "anyOf": [number(range), { "enum": names }] }),
-        Kind::Float { range, .. } => number(range),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Text => json!({ "type": "string" }),
     }
@@ -124,7 +124,7 @@ fn ends(axis: &Axis, log: bool) -> Json {
             least: End::At(if *min == 0 { 0.0 } else { *min as f64 - 0.5 }),
             most: End::Beyond(if *max < i64::MAX as u64 { *max as f64 + 0.5 } else { f64::INFINITY }),
             words: "",
-            held: false,
+            held: Held::Nothing,
         },
         Kind::Choice { .. } | Kind::Boolean | Kind::Text => unreachable!("only numeric axes have ranges"),
     };
@@ -184,9 +184,11 @@ fn default(axis: &Axis) -> String {
         Default::OfNetwork(of) => {
             let need = axis.needs.iter().find(|need| need.axis == Id::Network);
             let Some(all) = need.map(Need::names) else {
-                return format!("{}; {} of a bundle", shown(of(Network::NAMES[0])), shown(of(SUFFIX)));
+                let built_in = Network::of_name(Network::NAMES[0]);
+                return format!("{}; {} of a bundle", shown(of(built_in)), shown(of(Network::Bundle)));
             };
-            all.iter().map(|network| format!("{} of {network}", shown(of(network)))).collect::<Vec<_>>().join(", ")
+            let each = all.iter().map(|name| format!("{} of {name}", shown(of(Network::of_name(name)))));
+            each.collect::<Vec<_>>().join(", ")
         }
         Default::OfTaker(..) => match &axis.of_takers()[..] {
             [(_, value)] => shown(*value),

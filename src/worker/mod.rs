@@ -12,4 +12,4 @@ mod fault;
 mod interrupt;
 pub mod process;
 
-pub use process::{Conversation, this_program};
+pub use process::Conversation;

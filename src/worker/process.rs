@@ -2,6 +2,7 @@
 //! holds, and its end.
 
 use super::event::WorkerEvent;
+use crate::processes::{kill_all, this_program};
 use crate::program::Launch;
 use blowup_core::device::Device;
 use blowup_core::memory;
@@ -15,8 +16,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -99,13 +99,6 @@ impl Assignment {
             let before = reported.get_mut(pixel.index as usize).map(|reported| std::mem::replace(reported, true));
             before == Some(false)
         })
-    }
-}
-
-/// Kills processes, which may be gone.
-pub fn kill_all(processes: &[u32]) {
-    for process in processes.iter().filter_map(|id| rustix::process::Pid::from_raw(*id as i32)) {
-        let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
     }
 }
 
@@ -223,18 +216,6 @@ fn spawn(trains: Trains<'_>, ceiling: u64) -> io::Result<(Process, File, File)> 
     let stdin = File::from(OwnedFd::from(child.stdin.take().expect("piped above")));
     let stdout = File::from(OwnedFd::from(child.stdout.take().expect("piped above")));
     Ok((Process(child), stdin, stdout))
-}
-
-/// The command that starts this program once more. On Linux it is the program that runs now, even
-/// if its file was replaced or removed in the meantime.
-pub fn this_program() -> Command {
-    let mut command = Command::new(if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { by_name() });
-    command.arg0(by_name());
-    command
-}
-
-fn by_name() -> PathBuf {
-    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("blowup"))
 }
 
 /// A worker that is given one order and has as much time as it needs. It is killed when this is

@@ -3,10 +3,11 @@
 
 use crate::contract::parse;
 use crate::training::train;
-use blowup_core::axis::{Axis, Id, Kind, Rides, TABLE};
+use blowup_core::axis::{Axis, AxisSet, Id, Kind, Rides, TABLE};
 use blowup_core::plan::Split;
 use blowup_core::record;
-use blowup_core::trial::Trial;
+use blowup_core::spec::filter::Filter;
+use blowup_core::trial::{Number, Trial, TrialId, Value};
 use std::collections::{BTreeMap, HashMap};
 
 /// Values of an axis, as a spec has them. The first two of them train differently.
@@ -18,8 +19,28 @@ fn values(axis: &Axis) -> Vec<String> {
             names.iter().filter(|name| **name != "stored").map(|name| format!("'{name}'")).collect()
         }
         Kind::Integer { .. } => all(&["2", "3"]),
-        Kind::Float { .. } => all(&["0.25", "0.5"]),
+        Kind::Float { names, .. } => {
+            all(&["0.25", "0.5"]).into_iter().chain(names.iter().map(|named| format!("'{}'", named.name))).collect()
+        }
         Kind::Boolean => all(&["true", "false"]),
+        Kind::Text => unreachable!("no built-in axis takes any text"),
+    }
+}
+
+/// Further ways to write values of an axis, which may be the same as some of `values`.
+fn other_values(axis: &Axis) -> Vec<String> {
+    match &axis.kind {
+        Kind::Float { range, .. } => {
+            let numbers = [1.0, 65536.0, f64::INFINITY].into_iter().filter(|number| range.holds(*number));
+            numbers.map(|number| format!("{number:?}")).collect()
+        }
+        // The task has 16 samples.
+        Kind::Integer { .. } if axis.id == Id::Batch => ["16", "17", "'all'"].map(str::to_owned).to_vec(),
+        Kind::Choice { short: Some(short), .. } if !matches!(axis.id, Id::Clip | Id::Skip) => {
+            let number = short.sets.axis().usual().unwrap_or(Value::Float(1.0));
+            vec![format!("'{}({:?})'", short.names[0], f64::of(number))]
+        }
+        Kind::Choice { .. } | Kind::Integer { .. } | Kind::Boolean => Vec::new(),
         Kind::Text => unreachable!("no built-in axis takes any text"),
     }
 }
@@ -83,10 +104,20 @@ fn beside(axis: &Axis, value: &str) -> BTreeMap<&'static str, String> {
 
 /// The trial in which an axis has a value.
 fn trial(axis: &Axis, value: &str) -> Trial {
+    let spec = parse(&spec(axis, value, value));
+    let mut trials = spec.grid().trials();
+    let (trial, more) = (trials.next().unwrap(), trials.next());
+    assert!(more.is_none(), "{}", axis.name);
+    trial
+}
+
+/// A spec in which an axis has what is `written`, beside what a value of the axis needs.
+fn spec(axis: &Axis, value: &str, written: &str) -> String {
     let block = beside(axis, value);
     let network = block.get("network").map_or("'mlp'", String::as_str);
     let (recurrent, transformer) = (network != "'mlp'", network == "'transformer'");
-    let mut lines: String = block.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+    let given = |name: &str, value: &str| format!("{name} = {}\n", if name == axis.name { written } else { value });
+    let mut lines: String = block.iter().map(|(name, value)| given(name, value)).collect();
     if recurrent && axis.id != Id::SequenceLength {
         lines += "sequence_length = 4\n";
     }
@@ -108,11 +139,7 @@ fn trial(axis: &Axis, value: &str) -> Trial {
     if transformer && axis.id != Id::Heads {
         lines += "heads = 3\n";
     }
-    let spec = parse(&format!("name = 't'\nepochs = 2\nseeds = 1\ntask = {{ {task} }}\n[[grid]]\n{lines}"));
-    let mut trials = spec.grid().trials();
-    let (trial, more) = (trials.next().unwrap(), trials.next());
-    assert!(more.is_none(), "{}", axis.name);
-    trial
+    format!("name = 't'\nepochs = 2\nseeds = 1\ntask = {{ {task} }}\n[[grid]]\n{lines}")
 }
 
 /// Every value of every axis but the seed: the axis, the value, and the trial that has it.
@@ -149,6 +176,51 @@ fn trials_with_other_cells_have_other_ids() {
     assert!(by_id.len() > 60, "{}", by_id.len());
 }
 
+/// Two ways to write one value, such as the name of a number and the number, are one trial of a
+/// grid. Otherwise a valid grid would be refused because two of its trials share an id.
+#[test]
+fn values_that_make_equal_trials_are_one_trial_of_a_grid() {
+    let (mut tried, mut equal) = (0, 0);
+    for axis in TABLE.iter().filter(|axis| axis.id != Id::Seed) {
+        let all: Vec<String> = values(axis).into_iter().chain(other_values(axis)).collect();
+        for (i, one) in all.iter().enumerate() {
+            // What stands beside the values must be the same in one block.
+            for other in all[i + 1..].iter().filter(|other| spec(axis, one, "") == spec(axis, other, "")) {
+                let parsed = parse(&spec(axis, one, &format!("[{one}, {other}]")));
+                let mut found: Vec<TrialId> = parsed.grid().trials().map(|trial| trial.id()).collect();
+                let mut expected = [one, other].map(|value| trial(axis, value).id()).to_vec();
+                found.sort_unstable();
+                expected.sort_unstable();
+                expected.dedup();
+                assert_eq!(found, expected, "{} = [{one}, {other}]", axis.name);
+                tried += 1;
+                equal += usize::from(expected.len() == 1);
+            }
+        }
+    }
+    assert!(tried > 300 && equal >= 10, "{tried} pairs, of which {equal} are equal");
+}
+
+/// `--where`, and so every filter, takes each way to write a value, and lets those trials through
+/// that have this value.
+#[test]
+fn a_value_of_a_filter_means_what_it_means_in_a_block() {
+    for axis in TABLE.iter().filter(|axis| axis.id != Id::Seed) {
+        let is_float = matches!(axis.kind, Kind::Float { .. });
+        let others = if is_float { other_values(axis) } else { Vec::new() };
+        let all: Vec<String> = values(axis).into_iter().chain(others).collect();
+        for wanted in &all {
+            let argument = format!("{}={}", axis.name, wanted.trim_matches('\''));
+            let filter = Filter::parse(&[argument], &AxisSet::default()).unwrap_or_else(|error| panic!("{error}"));
+            for value in &all {
+                let (with, of) = (trial(axis, wanted), trial(axis, value));
+                let same = if is_float { with.id() == of.id() } else { axis.id.of(&with) == axis.id.of(&of) };
+                assert_eq!(filter.matches(&of), same, "{} = {wanted} and the trial of {value}", axis.name);
+            }
+        }
+    }
+}
+
 /// What the table says of an axis is what becomes of a trial: a value that belongs to the shape
 /// makes another cohort, and a value that belongs to the lane is the lane's own.
 #[test]
@@ -163,6 +235,9 @@ fn an_axis_rides_where_the_table_says() {
         };
         for (i, one) in trials.iter().enumerate() {
             for other in &trials[i + 1..] {
+                if one.id() == other.id() {
+                    continue;
+                }
                 let ((shape, lane), (other_shape, other_lane)) = (one.parts(), other.parts());
                 let together = match axis.rides {
                     Rides::Shape => false,
@@ -206,8 +281,12 @@ fn measured(trial: &Trial, others: &[Trial]) -> Vec<u8> {
 
 /// Values that mean the same. Without weight decay adamw is adam, and with the power 1 polynomial
 /// is linear. At scale 1, `scaled` has the variance 1 / fan_in of `lecun`, and so has `xavier` in a
-/// square matrix. Both thresholds of skipping are below every gradient norm of this net.
-const SAME: [(Id, &str, &str); 7] = [
+/// square matrix. Both thresholds of skipping are below every gradient norm of this net. The heads
+/// have a width of 4, and the transformer has four branches.
+const SAME: [(Id, &str, &str); 10] = [
+    (Id::AttentionScale, "0.25", "'mup'"),
+    (Id::AttentionScale, "0.5", "'standard'"),
+    (Id::ResidualInitScale, "0.5", "'gpt2'"),
     (Id::Optimizer, "'adam'", "'adamw'"),
     (Id::Schedule, "'linear'", "'polynomial'"),
     (Id::SkipThreshold, "0.25", "0.5"),

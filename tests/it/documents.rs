@@ -111,6 +111,9 @@ fn stand_in(command: &str) -> String {
         _ if command.starts_with("cargo ") => format!("{command} --help > /dev/null"),
         // `make wheel` installs it, and a test does the steps of the image.
         _ if command.starts_with("pip install \"$(ls target/wheels/") => "test -e scripts/wheel.sh".to_owned(),
+        _ if command.starts_with(".venv-test/bin/python tests/pictures/compare.py ") => {
+            "test -e tests/pictures/compare.py".to_owned()
+        }
         _ if command.starts_with("podman ") => "test -e tests/it/container.rs".to_owned(),
         _ if command.contains("--device cuda") => format!("{command} --dry-run"),
         _ if command.contains(" --submit") => {

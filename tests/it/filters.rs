@@ -1,7 +1,11 @@
 //! What filters let through: values with commas, and values that no trial has.
 
 use crate::check::{Results, expecting, gate, place};
+use crate::figures::read;
+use crate::spec::parse;
 use crate::sweep::{Place, stderr};
+use blowup_core::axis::AxisSet;
+use blowup_core::spec::filter::Filter;
 
 const LABELS: &str = "name='t'\nepochs=1\nseeds=2\n[task]\nkind='teacher'\nsamples=16\n[[grid]]\nlabel='article'\nlr=0.1\n[[grid]]\n\
                       label='article, no clipping'\nlr=1e30\n";
@@ -96,4 +100,108 @@ fn check_tells_a_value_that_no_trial_has() {
     place.write("other.toml", &spec.replace("[1, 2] }", "[1, 9] }"));
     let error = place.refused("check r --spec other.toml");
     assert!(error.contains("no trial has the `depth` `9`\n  --> other.toml:12:23\n"), "{error}");
+}
+
+/// Transformers with every number that has a name, each also as a number, and mixed precision. A
+/// head is width / 4 wide, and there are L = depth or, with an MLP, 2 depth residual branches.
+const NAMED: &str = r#"
+name = "named"
+epochs = 1
+[task]
+kind = "copy"
+samples = 8
+[[grid]]
+label = "transformer"
+network = "transformer"
+sequence_length = 4
+lr = 0.1
+width = [8, 16]
+depth = [1, 2]
+mlp_ratio = [4, 0]
+attention_scale = ["standard", "mup", 0.3]
+logit_softcap = ["none", inf, 5]
+residual_scale = ["1/sqrt(L)", "1/sqrt(2L)"]
+[[grid]]
+label = "mixed"
+task = { kind = "noise" }
+lr = 0.1
+precision = "amp_bfloat16"
+loss_scale = ["dynamic", 65536.0, 8]
+"#;
+
+/// A filter of names lets the same trials of a grid through as rows of its results: those that the
+/// formulas of docs/spec.md give the number.
+#[test]
+fn names_of_numbers_are_told_in_trials_and_in_rows() {
+    let (spec, rows) = (parse(NAMED).unwrap(), Results::of(NAMED).text());
+    for (filter, expected) in [
+        ("attention_scale=standard", 32),
+        ("attention_scale=mup", 32),
+        ("attention_scale=standard,mup", 64),
+        // This is 1/sqrt(4) at width 16 and 1/2 at width 8.
+        ("attention_scale=0.5", 32),
+        ("logit_softcap=none", 48),
+        ("logit_softcap=inf", 48),
+        ("logit_softcap=5", 48),
+        ("residual_scale=1/sqrt(L)", 48),
+        ("residual_scale=1/sqrt(2L)", 48),
+        // This is 1/sqrt(L) where L is 4, and 1/sqrt(2L) where L is 2.
+        ("residual_scale=0.5", 36),
+        ("loss_scale=dynamic", 1),
+        ("loss_scale=65536", 1),
+        ("loss_scale=dynamic,8", 2),
+        // The column has the number at which a dynamic scale begins, and a range reads the column.
+        ("loss_scale=60000..", 2),
+    ] {
+        let parsed = Filter::parse(&[filter.to_owned()], &AxisSet::default()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(spec.grid().trials().filter(|trial| parsed.matches(trial)).count(), expected, "{filter}");
+        assert_eq!(read(&rows, &[filter]).len() as usize, expected, "{filter} of rows");
+    }
+    for (axis, value, others) in [
+        ("attention_scale", "\"mup\"", "\"standard\""),
+        ("logit_softcap", "\"none\"", "5.0"),
+        ("residual_scale", "\"1/sqrt(2L)\"", "\"1/sqrt(L)\""),
+        ("loss_scale", "\"dynamic\"", "65536.0, 8.0"),
+    ] {
+        let excluding = format!("{NAMED}[[exclude]]\n{axis} = {value}\n");
+        let kept = parse(&excluding).unwrap().grid().trials().count();
+        let expected = if axis == "attention_scale" {
+            67
+        } else if axis == "loss_scale" {
+            98
+        } else {
+            51
+        };
+        assert_eq!(kept, expected, "{axis}");
+        let all = format!("[{value}, {others}]");
+        let expect = format!("{NAMED}[[expect]]\nmetric = \"divergence_rate\"\nmax = 0\nwhere.{axis} = {all}\n");
+        let (status, told) = gate(&place(&expect, &Results::of(&expect).text()), "");
+        assert_eq!(status, 0, "{told}");
+    }
+}
+
+#[test]
+fn a_number_that_has_no_such_name_is_told_what_the_axis_takes() {
+    let error = |filter: &str| Filter::parse(&[filter.to_owned()], &AxisSet::default()).unwrap_err();
+    assert_eq!(
+        error("logit_softcap=nonn"),
+        "`--where logit_softcap=nonn`: `nonn` is not a value of `logit_softcap`\nhint: it takes a number above 0, or \"none\", which is inf"
+    );
+    assert_eq!(
+        error("loss_scale=1..dynamic"),
+        "`--where loss_scale=1..dynamic`: `dynamic` is not an end of a range of `loss_scale`\nhint: the ends of a range are numbers"
+    );
+}
+
+/// The number that a name stands for follows from the network, of which blowup knows nothing where
+/// a program trains.
+#[test]
+fn a_program_is_given_numbers_and_not_their_names() {
+    let spec = |value: &str| format!("name = \"p\"\nsteps = 2\n[program]\ncommand = [\"./p\"]\n[[grid]]\n{value}\n");
+    for value in ["attention_scale = [0.5, \"standard\"]", "loss_scale = \"dynamic\"", "logit_softcap = \"none\""] {
+        let error = parse(&spec(value)).unwrap_err().to_string();
+        assert!(error.contains("is a number of built-in networks, and a program trains this block"), "{error}");
+        assert!(error.contains("--> t.toml:6:"), "{error}");
+    }
+    parse(&spec("attention_scale = [0.5, 0.25]")).unwrap();
 }

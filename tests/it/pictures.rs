@@ -416,6 +416,34 @@ fn a_cell_that_pools_a_cure_is_marked_as_mixed() {
     assert!(terminal.contains("×× mixed: some configurations always, others never"), "{terminal}");
 }
 
+/// The positions along a curve are called what they are, and so is the tensor at them.
+#[test]
+fn layers_of_every_kind_of_network_are_called_what_they_are() {
+    for (network, title, tensor) in [
+        ("mlp", "layer (from the input)", "what each layer computes before its norm and its activation"),
+        ("transformer", "block (from the input)", "what each block hands on"),
+        ("rnn", "time step", "what the first layer computes at each time step before its norm and its activation"),
+        ("gru", "time step", "the hidden state of the first layer at each time step"),
+    ] {
+        let (kind, length) = match network {
+            "mlp" => ("noise", ""),
+            "transformer" => ("noise-sequence", "sequence_length = 7\nheads = 2\n"),
+            _ => ("noise-sequence", "sequence_length = 7\n"),
+        };
+        let place = swept(&format!(
+            "name = \"all\"\nsteps = 2\n[task]\nkind = \"{kind}\"\nsamples = 8\n[record]\nlayers = [0]\n[[grid]]\nnetwork = \"{network}\"\n\
+             {length}width = 8\ndepth = 3\nlr = [0.01, 0.1]\n",
+        ));
+        assert!(stdout(&place, "plot r").contains("r/figures/layers.svg\n"), "{network}");
+        let shown = texts(&place.read("r/figures/layers.svg"));
+        let all = shown.join(" ");
+        assert!(all.contains(&format!("gradient of the loss by {tensor}, before any update")), "{network}: {all}");
+        for other in ["layer (from the input)", "block (from the input)", "time step"] {
+            assert_eq!(shown.iter().any(|text| text == other), title == other, "{network}: {shown:?}");
+        }
+    }
+}
+
 #[test]
 fn rules_of_attention_that_depend_on_the_width_are_told_by_their_names() {
     let place = swept(

@@ -8,37 +8,15 @@ use tch::Kind;
 /// A trial with depth 2, width 5, tanh, 7 samples of 3 noise inputs, 2 outputs, f64, full batch and
 /// plain SGD.
 pub fn mlp() -> Trial {
+    let task = Task { kind: TaskKind::Noise, inputs: 3, outputs: 2, samples: 7, input_std: 1.0, ..Task::none() };
     Trial {
-        label: String::new(),
-        task: Task { kind: TaskKind::Noise, inputs: 3, outputs: 2, samples: 7, input_std: 1.0, ..Task::none() },
         budget: Budget::Epochs(3),
-        loss_ratio: 1e6,
         network: Network::Mlp { depth: 2, width: 5, activation: Activation::Tanh, norm: Norm::None, residual: false },
         init: Init { kind: InitKind::Xavier, scale: 1.0, offset: 0.0 },
         bias: Bias::Learned { std: 0.3 },
-        forget_bias: None,
-        residual_scale: 1.0,
-        rezero: false,
-        parametrization: Parametrization::Standard,
-        loss: Loss::Mse,
-        z_loss: 0.0,
-        optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
         lr: 0.1,
-        lr_output: None,
-        schedule: Schedule::Constant,
-        recurrent_init: None,
-        embedding_init_scale: 1.0,
-        residual_init_scale: 1.0,
-        sampling: Sampling::Shuffle,
-        accumulate: 1,
-        data_seed: None,
-        given: None,
-        clip: Clip::None,
-        skip: Skip::None,
-        weight_decay: 0.0,
-        batch: 7,
         numerics: Numerics::Uniform(Dtype::Float64),
-        seed: 0,
+        ..Trial::unset(task)
     }
 }
 

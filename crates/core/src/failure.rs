@@ -1,7 +1,6 @@
 //! Why a command could not run, in words for the person who ran it, and the exit statuses. This is
 //! not for what training runs do, since a divergence is a result.
 
-use crate::spec::Diagnostics;
 use std::fmt;
 use std::path::Path;
 
@@ -41,8 +40,8 @@ pub struct Failure {
 enum What {
     /// A fragment in lowercase that names the thing in backticks.
     Text(String),
-    /// The mistakes in a spec.
-    Spec(Diagnostics),
+    /// The mistakes in a file, laid out for people, and each by itself.
+    Mistakes { text: String, told: Vec<Told> },
 }
 
 /// A thing that a failure says.
@@ -62,6 +61,11 @@ impl Failure {
         Failure { what: What::Text(text.into()), hint: None }
     }
 
+    /// The mistakes in a file, laid out for people in `text`, and each by itself in `told`.
+    pub fn mistakes(text: String, told: Vec<Told>) -> Failure {
+        Failure { what: What::Mistakes { text, told }, hint: None }
+    }
+
     /// Adds what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
@@ -79,8 +83,8 @@ impl Failure {
             What::Text(text) => {
                 vec![Told { message: text.trim_end().to_owned(), hint: self.hint.clone(), place: None }]
             }
-            What::Spec(found) => {
-                let mut told = found.told();
+            What::Mistakes { told, text: _ } => {
+                let mut told = told.clone();
                 if let (Some(last), Some(more)) = (told.last_mut(), &self.hint) {
                     last.hint = Some(last.hint.take().map_or(more.clone(), |hint| format!("{hint}; {more}")));
                 }
@@ -149,18 +153,12 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Text(text) => write!(f, "error: {}", printable(text.trim_end()))?,
-            What::Spec(found) => f.write_str(printable(&found.to_string()).as_str())?,
+            What::Mistakes { text, told: _ } => f.write_str(printable(text).as_str())?,
         }
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {}", printable(hint)),
             None => Ok(()),
         }
-    }
-}
-
-impl From<Diagnostics> for Failure {
-    fn from(found: Diagnostics) -> Failure {
-        Failure { what: What::Spec(found), hint: None }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod axis;
 pub mod bundle;
 pub mod device;
 pub mod mean;
+pub mod median;
 pub mod training;
 pub mod trial;
 

@@ -26,10 +26,69 @@
 //! - [`device`] and [`cuda`] say where training happens, [`trouble`] says what went wrong, and
 //!   `fingerprint` says what the bits of a result depend on.
 //!
-//! Invariant: the bits of a lane's results do not depend on its neighbours. In every tensor the
-//! lane dimension is outside of what is reduced. Pad lanes stand where a kernel treats the end of a
-//! tensor differently ([`lanes::pads`]). Random numbers come from streams that are named by seed
-//! and purpose.
+//! # Same bits for any neighbours
+//!
+//! A trial's results may not depend on which lanes it trains beside. What that takes, each watched
+//! by a test (`tests/it/training.rs`):
+//!
+//! - *Aligned matrices* (`blas.rs`): MKL gives a matrix the same bits at any place that is a
+//!   multiple of 64 bytes; lanes that do not start at one are copied first. A single product is
+//!   called beside a product of two numbers, since MKL has other kernels for one alone.
+//!   `tests/it/products.rs` tries sizes at random.
+//! - *Pad lanes* (`lanes.rs`): the kernels of sigmoid, silu, gelu and selu treat the last fewer
+//!   than 64 elements of a tensor with scalar code that rounds differently; and where libtorch
+//!   multiplies (on a GPU) a single lane takes another kernel than two. Pads stand only where one
+//!   of these holds.
+//! - The engine sees trials at its door alone (`cohort/`): then a `Shape` and `Lane`s.
+//! - *Bundles* (`bundle/`): never fewer than three lanes, pads by the sizes that kernels
+//!   with a rough tail see (`tail.rs`), and a trial of each number of lanes before it is used;
+//!   where a lane does not get the bits that it has alone, lanes run one by one.
+//! - Reductions keep the lane dimension outermost and never reduce over anything outside it; time
+//!   steps are added in a fixed order.
+//! - One thread per worker; denormals are flushed to zero.
+//!
+//! # What was chosen
+//!
+//! - Products go through `product.rs`, on a CPU to libtorch's own MKL without libtorch's dispatch
+//!   (`blas.rs`): a `Matrix` asks once where it lies. 16-bit ones are widened to f32 and rounded
+//!   once, since which of libtorch's two 16-bit kernels runs, and so the rounding, depends on the
+//!   number of lanes. MKL takes AVX2 kernels where the CPU is not Intel's; `mkl.rs` has it go by
+//!   the CPU's instructions: twice as fast on Zen 5.
+//! - f32 passes over single elements are fused and written here (`fused/`), where libtorch goes
+//!   over a tensor several times and MKL's tanh is slow on AMD: bias with activation, derivative
+//!   with bias gradient, softmax with its entropy, update with norm, Adam. Everything else is
+//!   libtorch's kernel. `elements.rs` alone makes slices of a tensor's memory, and checks that none
+//!   overlaps another that is written; an address (`matrix.rs`) is borrowed from what holds the
+//!   memory.
+//! - Recurrent nets share one pass through time (`recurrent/`) and differ in their cells. A
+//!   transformer (`transformer/`) has tokens as rows, so that a layer is one product per lane, and
+//!   a matrix of tokens for each head. Parametrizations scale the matrices before a pass and the
+//!   gradients after it, and mixed precision rounds and widens them there (`effective.rs`);
+//!   networks do not know of either. The loss scale is in `scaling.rs`, rounding at random in
+//!   `rounding.rs`.
+//! - Where numbers leave their range the order of factors decides: `apply.rs` and `fused/update.rs`
+//!   keep PyTorch's, norms (`norm/`) with its fused products, so that an overflow reads inf or NaN
+//!   where PyTorch's does. Every mean is taken by `mean.rs`. Update norms are measured right at
+//!   once.
+//! - Sharpness needs second derivatives: a differentiable twin of the networks (`plain_loss/`)
+//!   exists for it alone, and the tests hold it against those that train.
+//! - On a GPU (right, and slower than the CPU beside it: docs/gpu.md) a worker loads libtorch's
+//!   CUDA half at its start, before any other call of libtorch (`cuda.rs`); the engine links the
+//!   CPU half alone. `device.rs` knows where the thread's tensors are; what is drawn or indexed is
+//!   made on the CPU and uploaded. libtorch's operations stand in for the fused passes;
+//!   `--device cpu:plain` runs them on the CPU, for the tests. Bits are promised on CPUs alone.
+//! - Forward and backward are written out. Parameters of equal shape are stacked
+//!   `[layer, lane, in, out]`, contiguous per layer, so that an optimizer step is a handful of
+//!   operations at any depth. Two signal buffers serve all layers of an mlp.
+//! - One read per step: losses and per-layer norms in one buffer. The norm of the weights, measured
+//!   while they are in the cache, arrives with the next step's loss.
+//! - Norms are taken in the training dtype; a lane outside [1e-15, 1e18] is measured again in f64.
+//!   Clipping uses the norm in the training dtype, as PyTorch does, also where it is infinite
+//!   (coefficient 0) or NaN (every gradient NaN).
+//! - Where a non-finite value began is found by running that one step again for the lanes concerned
+//!   (`locate.rs`): nothing is checked in the hot path.
+//! - Tensors shrink when a quarter of the lanes has left. A lane at rest (full batch, plain SGD, an
+//!   update that leaves every weight as it was) is closed with the rest of its course (`still.rs`).
 
 pub mod activation;
 pub mod apply;

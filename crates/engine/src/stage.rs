@@ -73,7 +73,7 @@ impl Stage {
         if !fuses(slot.pre.kind()) || self.norm != Norm::None {
             return None;
         }
-        activation::of(self.activation).fused()
+        self.activation.fused()
     }
 
     /// Computes `slot.output` from the layer's input. `linear` is given a bias and a tensor, to

@@ -73,7 +73,8 @@ def trace(one: OneLane, shared: set[str], lanes: int, loops: set[Any]) -> torch.
             decomposition_table=_MADE_OF,
             _allow_non_fake_inputs=True,
         )(*examples)
-        if any(changes_inputs(node) for node in graph.graph.nodes):  # some batching rules work in place
+        # Some batching rules work in place.
+        if any(changes_inputs(node) for node in graph.graph.nodes):
             again = torch.fx.Interpreter(graph)
 
             def functional(*args: Any) -> Any:

@@ -237,7 +237,8 @@ def _tidy(graph: torch.fx.GraphModule) -> None:
         elif node.target is aten.fill.Scalar:
             node.target = aten.full_like.default
         elif node.target in (aten.view.default, aten._unsafe_view.default):
-            node.target = aten.reshape.default  # what is a view of one lane may need a copy of several
+            # What is a view of one lane may need a copy of several.
+            node.target = aten.reshape.default
     graph.graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
     graph.recompile()
 

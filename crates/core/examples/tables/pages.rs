@@ -1,8 +1,7 @@
 //! What the documents say of axes and columns, made from their declarations: text in, text out.
 //! Each part that is written stands between two lines, which stay.
 
-use blowup_core::axis::{self, ALL_SAMPLES, Axis, Bounds, Default, Kind, Rides, Short};
-use blowup_core::bundle::SUFFIX;
+use blowup_core::axis::{self, ALL_SAMPLES, Axis, Bounds, Default, Held, Kind, Rides, Short};
 use blowup_core::record::column::{About, abouts};
 use blowup_core::record::{self, EPOCH, LAYER, STEP, TRIAL};
 use blowup_core::summary;
@@ -103,7 +102,11 @@ fn values(axis: &Axis) -> String {
         Kind::Integer { min, max } if *max == i64::MAX as u64 => format!("an integer, {min} or more"),
         Kind::Integer { min, max } => format!("an integer from {min} to {}", grouped(*max)),
         Kind::Float { range: Bounds { words, held, least: _, most: _ }, names: _ } => {
-            format!("{words}{}", if *held { ", that the dtype holds" } else { "" })
+            let held = match held {
+                Held::Nothing => "",
+                Held::Number | Held::Rate => ", that the dtype holds",
+            };
+            format!("{words}{held}")
         }
         Kind::Choice { names, short, aliases } => {
             let mut text = names.join(" ");
@@ -155,9 +158,10 @@ fn default(axis: &Axis) -> String {
             let applies = |name: &&&str| axis.needs.iter().all(|need| fits(need, name));
             let names: Vec<&str> = Network::NAMES.iter().filter(applies).copied().collect();
             match of_bundle(axis) {
-                Some(other) => format!("{}; {} in a bundle", text(of(names[0])), text(other)),
+                Some(other) => format!("{}; {} in a bundle", text(of(Network::of_name(names[0]))), text(other)),
                 None => {
-                    names.iter().map(|name| format!("{} for {name}", text(of(name)))).collect::<Vec<_>>().join(", ")
+                    let each = names.iter().map(|name| format!("{} for {name}", text(of(Network::of_name(name)))));
+                    each.collect::<Vec<_>>().join(", ")
                 }
             }
         }
@@ -182,7 +186,7 @@ fn default(axis: &Axis) -> String {
 /// What an axis is by default in a bundle, where it applies to built-in nets and bundles alike.
 fn of_bundle(axis: &Axis) -> Option<Value> {
     let Default::OfNetwork(of) = axis.default else { return None };
-    axis.needs.is_empty().then(|| of(SUFFIX))
+    axis.needs.is_empty().then(|| of(Network::Bundle))
 }
 
 /// Whether a condition lets a network of this name through.

@@ -4,10 +4,12 @@
 //! documents all follow from its declaration.
 
 mod identity;
+mod named;
 mod own;
 mod table;
 
 pub use identity::UnseededHash;
+pub use named::{Named, Values};
 pub use own::{AxisSet, Declared, DeclaredKind, Own};
 pub use table::{COUNT, Id, TABLE};
 
@@ -27,6 +29,12 @@ pub struct Axis {
     pub default: Default,
     /// The axis applies only where all of these hold.
     pub needs: &'static [Need],
+    /// What must hold, beside `needs`, for a value to change anything.
+    pub effect: Effect,
+    /// The axes, beside those of `needs`, by which a value becomes what it is in a trial.
+    pub beside: &'static [Id],
+    /// Which values of the axis may make the same trial where it applies.
+    pub merges: Merges,
     pub rides: Rides,
     pub identity: Identity,
     pub acts: Acts,
@@ -61,7 +69,7 @@ pub enum Kind {
     /// A number. `names` may stand instead of some numbers.
     Float {
         range: Bounds,
-        names: &'static [&'static str],
+        names: &'static [Named],
     },
     Boolean,
     /// Any line of text. Only axes that a spec declares take it.
@@ -81,8 +89,18 @@ pub struct Bounds {
     pub least: End,
     pub most: End,
     pub words: &'static str,
-    /// Whether the number must be finite in the trial's dtype, too.
-    pub held: bool,
+    pub held: Held,
+}
+
+/// What of a number must be finite in the dtype of a trial, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing of it.
+    Nothing,
+    /// The number itself.
+    Number,
+    /// The number times what the optimizer multiplies a learning rate with.
+    Rate,
 }
 
 /// One end of an interval.
@@ -103,7 +121,7 @@ pub enum Default {
     /// It is the value of another axis.
     Follows(Id),
     /// It depends on the network.
-    OfNetwork(fn(&str) -> Value),
+    OfNetwork(fn(Network) -> Value),
     /// It is declared with each value of this other axis that takes the number. The function gives
     /// it by the name of that value and the name of this axis.
     OfTaker(Id, fn(&str, &str) -> Option<Value>),
@@ -128,6 +146,38 @@ pub enum Test {
     Taking(&'static [(&'static str, &'static [&'static str])], &'static str),
     AtLeastOne,
     IsTrue,
+}
+
+/// What must hold, beside the `needs` of an axis, for a value to change anything. A switch that is
+/// off changes nothing in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing else must hold.
+    Always,
+    /// Where the network is a bundle, the spec must name the parameters that are initialized.
+    OnNamedParameters,
+    /// The optimizer must have a momentum above 0.
+    WithMomentum,
+    /// The network must have residual branches.
+    WithBranches,
+    /// The batch must be smaller than the data.
+    WithSmallBatch,
+    /// The task must draw its data.
+    WithDrawnData,
+}
+
+/// Which values of an axis may make the same trial where it applies. Beside these, the name of a
+/// number may make the same trial as the number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merges {
+    /// No two values do.
+    Never,
+    /// Any values may, by what the axes `beside` have.
+    Beside,
+    /// Batches do that are at least as large as the data.
+    FromAllSamples,
+    /// Rules do whose threshold is infinite, since they clip nothing.
+    WithoutThreshold,
 }
 
 /// Whether trials with different values of an axis can train together.
@@ -274,16 +324,10 @@ impl Id {
     }
 
     /// Every axis that decides what this one is in a trial, itself included.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the other axes need nothing beside them")]
     pub fn depends_on(self) -> Vec<Id> {
-        let beside = match self {
-            Id::RecurrentInitScale => Some(Id::RecurrentInit),
-            Id::BiasStd => Some(Id::Init),
-            Id::Nesterov => Some(Id::Momentum),
-            Id::Sampling | Id::Accumulate => Some(Id::Batch),
-            _ => None,
-        };
-        let needs = self.axis().needs.iter().map(|need| need.axis);
+        let Axis { needs, beside, .. } = self.axis();
+        let needs = needs.iter().map(|need| need.axis);
+        let beside = beside.iter().copied();
         [self].into_iter().chain(needs).chain(self.short_form()).chain(self.follows()).chain(beside).collect()
     }
 }
@@ -339,7 +383,7 @@ impl Axis {
             Default::Is(value) => Some(value),
             Default::Required => None,
             Default::Follows(other) => other.of(trial),
-            Default::OfNetwork(default) => Some(default(trial.network.name())),
+            Default::OfNetwork(default) => Some(default(trial.network)),
             Default::OfTaker(other, of) => match other.of(trial) {
                 Some(Value::Text(taker)) => of(taker, self.name),
                 _ => None,

@@ -3,7 +3,7 @@
 
 use super::Default::Required;
 use super::End::Beyond;
-use super::{Acts, Axis, Bounds, Id, Identity, Kind, Rides, TABLE};
+use super::{Acts, Axis, Bounds, Effect, Held, Id, Identity, Kind, Merges, Rides, TABLE};
 use crate::trial::named;
 use std::sync::{PoisonError, RwLock};
 
@@ -64,6 +64,9 @@ impl Declared {
             kind: self.kind.of_axis(),
             default: Required,
             needs: &[],
+            effect: Effect::Always,
+            beside: &[],
+            merges: Merges::Never,
             rides: Rides::Lane,
             identity: Identity::Always,
             acts: Acts::AtStart,
@@ -87,7 +90,7 @@ impl DeclaredKind {
                     least: Beyond(f64::NEG_INFINITY),
                     most: Beyond(f64::INFINITY),
                     words: "a finite number",
-                    held: false,
+                    held: Held::Nothing,
                 },
             },
             DeclaredKind::Text => Kind::Text,

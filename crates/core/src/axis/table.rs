@@ -1,15 +1,18 @@
-//! The declarations of the axes. A new axis needs a field of `Trial`, an entry here, and its use in
-//! the engine.
+//! The declarations of the axes. "How to add an axis" in CONTRIBUTING.md tells what a new one needs
+//! beside its entry here; the compiler or a test asks for each of these things.
 
 use super::Default::{Follows, Is, OfInit, OfNetwork, OfTaker, OfTask, Required};
 use super::End::{At, Beyond};
 use super::Identity::{Added, Last, Within, Written};
-use super::{ALL_SAMPLES, Acts, Axis, Bounds, End, Identity, Kind, Need, Own, Rides, Short, Test};
+use super::named::{OF_BRANCH_STARTS, OF_BRANCHES, OF_CAPS, OF_LOGITS, OF_LOSS_SCALES};
+use super::{
+    ALL_SAMPLES, Acts, Axis, Bounds, Effect, End, Held, Identity, Kind, Merges, Named, Need, Own, Rides, Short, Test,
+};
 use crate::trial::Value::{Boolean, Float, Integer, Text};
 use crate::trial::{
-    Activation, AdjustLr, Attention, Bias, Clip, DecayMode, Dtype, Exact, Gated, Init, InitKind, Loss, LossScale,
-    Mixed, Network, Norm, Number, Numerics, Optimizer, Parametrization, Position, Sampling, Schedule, Skip,
-    Transformer, Trial, Value,
+    Activation, AdjustLr, Attention, Bias, BiasKind, BlockNorm, Clip, DecayMode, Dtype, Exact, Gated, Init, InitKind,
+    Loss, LossScale, Mixed, Network, Norm, NormPosition, Number, Numerics, Optimizer, Parametrization, Placement,
+    Position, Sampling, Schedule, Skip, Transformer, Trial, Value,
 };
 
 /// Declares `Id`, an index into `TABLE`, and the table, in the order of the columns.
@@ -49,6 +52,9 @@ const PLAIN: Axis = Axis {
     kind: Kind::Boolean,
     default: Required,
     needs: &[],
+    effect: Effect::Always,
+    beside: &[],
+    merges: Merges::Never,
     rides: Rides::Lane,
     identity: Identity::Always,
     acts: Acts::AtStart,
@@ -66,8 +72,14 @@ const fn bounds(words: &'static str, least: End, most: End) -> Kind {
     named_numbers(words, least, most, &[])
 }
 
-const fn named_numbers(words: &'static str, least: End, most: End, names: &'static [&'static str]) -> Kind {
-    Kind::Float { range: Bounds { least, most, words, held: false }, names }
+const fn named_numbers(words: &'static str, least: End, most: End, names: &'static [Named]) -> Kind {
+    Kind::Float { range: Bounds { least, most, words, held: Held::Nothing }, names }
+}
+
+/// A number that is not negative and that the dtype can hold.
+const fn held(held: Held) -> Kind {
+    let (least, most, words) = (At(0.0), Beyond(f64::INFINITY), "a finite number, 0 or more");
+    Kind::Float { range: Bounds { least, most, words, held }, names: &[] }
 }
 
 const FINITE: Kind = bounds("a finite number", Beyond(f64::NEG_INFINITY), Beyond(f64::INFINITY));
@@ -81,24 +93,21 @@ const SCALE: Kind = named_numbers(
     "a finite number, \"1/sqrt(L)\" or \"1/sqrt(2L)\"",
     Beyond(f64::NEG_INFINITY),
     Beyond(f64::INFINITY),
-    &["1/sqrt(L)", "1/sqrt(2L)"],
+    OF_BRANCHES,
 );
 const BRANCH_START: Kind =
-    named_numbers("a finite number, or \"gpt2\"", Beyond(f64::NEG_INFINITY), Beyond(f64::INFINITY), &["gpt2"]);
-const CAP: Kind =
-    named_numbers("a number above 0, or \"none\", which is inf", Beyond(0.0), At(f64::INFINITY), &["none"]);
+    named_numbers("a finite number, or \"gpt2\"", Beyond(f64::NEG_INFINITY), Beyond(f64::INFINITY), OF_BRANCH_STARTS);
+const CAP: Kind = named_numbers("a number above 0, or \"none\", which is inf", Beyond(0.0), At(f64::INFINITY), OF_CAPS);
 const LOGIT_SCALE: Kind = named_numbers(
     "a finite number, \"standard\" or \"mup\"",
     Beyond(f64::NEG_INFINITY),
     Beyond(f64::INFINITY),
-    &["standard", "mup"],
+    OF_LOGITS,
 );
-/// A number that is not negative and that the dtype can hold.
-const HELD: Kind = Kind::Float {
-    range: Bounds { least: At(0.0), most: Beyond(f64::INFINITY), words: "a finite number, 0 or more", held: true },
-    names: &[],
-};
-const LOSS_SCALE: Kind = bounds("a number above 0 and at most 1e38, or \"dynamic\"", Beyond(0.0), At(1e38));
+const HELD: Kind = held(Held::Number);
+const RATE: Kind = held(Held::Rate);
+const LOSS_SCALE: Kind =
+    named_numbers("a number above 0 and at most 1e38, or \"dynamic\"", Beyond(0.0), At(1e38), OF_LOSS_SCALES);
 /// TOML has no larger integers.
 const SEED: Kind = Kind::Integer { min: 0, max: i64::MAX as u64 };
 
@@ -125,6 +134,21 @@ const fn init(names: &'static [&'static str], sets: Id) -> Kind {
     Kind::Choice { names, short: Some(Short { sets, names: InitKind::DRAWN }), aliases }
 }
 
+/// The names of both lists, the first of which come first.
+const fn both<const N: usize>(first: &[&'static str], second: &[&'static str]) -> [&'static str; N] {
+    assert!(first.len() + second.len() == N, "the names are as many as both lists have");
+    let (mut all, mut at) = ([""; N], 0);
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
+}
+
+/// The places of norms, in a plain network and in a transformer.
+const NORM_POSITIONS: &[&str] =
+    &both::<{ NormPosition::NAMES.len() + Placement::NAMES.len() }>(NormPosition::NAMES, Placement::NAMES);
+
 const fn is(axis: Id, names: &'static [&'static str]) -> Need {
     Need { axis, test: Test::OneOf(names) }
 }
@@ -143,7 +167,7 @@ const BRANCHED: Need = is(Id::Network, &["mlp", "transformer"]);
 const RESIDUAL: Need = Need { axis: Id::Residual, test: Test::IsTrue };
 const SINGLE: Need = is(Id::Dtype, &["float32"]);
 const MIXED: Need = is(Id::Precision, Mixed::NAMES);
-const LEARNED: Need = is(Id::Bias, &["learned"]);
+const LEARNED: Need = is(Id::Bias, BiasKind::LEARNED);
 const DRAWN: Need = is(Id::Init, InitKind::DRAWN);
 
 /// The value in a trial of a built-in net. In a bundle the axis does not apply.
@@ -285,9 +309,12 @@ axes! {
         name: "activation",
         kind: with_number(Activation::NAMES, Id::NegativeSlope, &["leaky_relu"]),
         default: OfNetwork(|network| match network {
-            "rnn" => Text("tanh"),
-            "transformer" => Text("gelu"),
-            _ => Text("relu"),
+            Network::Rnn { .. } => Text(Activation::Tanh.name()),
+            Network::Transformer(_) => Text(Activation::Gelu.name()),
+            // It does not apply to the last two of these.
+            Network::Linear | Network::Mlp { .. } | Network::Gated { .. } | Network::Bundle => {
+                Text(Activation::Relu.name())
+            }
         }),
         needs: &[HIDDEN, STAGED],
         rides: Rides::Shape,
@@ -339,19 +366,13 @@ axes! {
     AttentionScale: Axis {
         kind: LOGIT_SCALE,
         default: Is(Text("standard")),
+        beside: &[Id::Width, Id::Heads],
         identity: Added(30),
         title: "attention scale",
         ..of_transformer!(
             "attention_scale", "The factor of the product of a query and a key: 1/sqrt(d) in standard and 1/d in mup, where d is the width of a head, or a number. The column has the number.",
             |transformer| Float(transformer.attention_scale.0),
-            |transformer, value| {
-                let d = transformer.head_width() as f64;
-                transformer.attention_scale = Exact(match value {
-                    Text("standard") => 1.0 / d.sqrt(),
-                    Text("mup") => 1.0 / d,
-                    number @ (Text(_) | Integer(_) | Float(_) | Boolean(_)) => f64::of(number),
-                });
-            }
+            |transformer, value| transformer.attention_scale = Exact(f64::of(value))
         )
     },
     QkNorm: Axis {
@@ -374,10 +395,7 @@ axes! {
         ..of_transformer!(
             "logit_softcap", "The number c of c tanh(x/c), by which each attention logit x is capped (Gemma 2); inf caps none.",
             |transformer| Float(transformer.logit_softcap.0),
-            |transformer, value| {
-                transformer.logit_softcap =
-                    Exact(if value == Text("none") { f64::INFINITY } else { f64::of(value) });
-            }
+            |transformer, value| transformer.logit_softcap = Exact(f64::of(value))
         )
     },
     MlpRatio: Axis {
@@ -417,7 +435,15 @@ axes! {
     Init: Axis {
         name: "init",
         kind: init(InitKind::NAMES, Id::InitScale),
-        default: OfNetwork(|network| Text(if Network::NAMES.contains(&network) { "pytorch" } else { "stored" })),
+        default: OfNetwork(|network| match network {
+            Network::Linear
+            | Network::Mlp { .. }
+            | Network::Rnn { .. }
+            | Network::Gated { .. }
+            | Network::Transformer(_) => Text(InitKind::Pytorch.name()),
+            Network::Bundle => Text(InitKind::Stored.name()),
+        }),
+        effect: Effect::OnNamedParameters,
         title: "initialization",
         text: "The initializer of the weights, as in `torch.nn.init`. It sees the gates of a recurrent layer as one matrix, as PyTorch's do, and the queries, keys and values of a transformer as three. In a bundle it is for the parameters that `init_parameters` names; stored, the default there, keeps what the bundle has.",
         get: |trial| Some(Text(init_of(trial)?.kind.name())),
@@ -429,6 +455,7 @@ axes! {
         kind: FINITE,
         default: Is(Float(1.0)),
         needs: &[DRAWN],
+        effect: Effect::OnNamedParameters,
         title: "scale of the initial weights",
         text: "The standard deviation of normal, the bound of uniform, the variance times fan_in of scaled, the value of constant; a gain for the others.",
         get: |trial| Some(Float(init_of(trial).filter(|init| init.kind != InitKind::Stored)?.scale)),
@@ -452,6 +479,8 @@ axes! {
         kind: init(InitKind::DRAWN, Id::RecurrentInitScale),
         default: Follows(Id::Init),
         needs: &[RECURRENT],
+        // Without a number, and beside `init`, the same initializer can be written in several ways.
+        merges: Merges::Beside,
         identity: Written(7, |trial| trial.recurrent_init.map(|init| format!("{:?}", (init.kind.name(), init.scale)))),
         title: "recurrent init",
         text: "The initializer of the recurrent matrices.",
@@ -465,6 +494,8 @@ axes! {
         kind: FINITE,
         default: Follows(Id::InitScale),
         needs: &[RECURRENT],
+        beside: &[Id::RecurrentInit],
+        merges: Merges::Beside,
         identity: Within(Id::RecurrentInit),
         title: "scale of the initial recurrent weights",
         text: "The same as `init_scale`, for the recurrent matrices.",
@@ -492,16 +523,12 @@ axes! {
         kind: BRANCH_START,
         default: Is(Float(1.0)),
         needs: &[TRANSFORMER, RESIDUAL],
+        beside: &[Id::MlpRatio],
         identity: Added(38),
         title: "factor of the initial last layer of residual branches",
         text: "The factor of the initial last layer of each residual branch, with its bias: the projection behind the heads and the second matrix of the MLP. \"gpt2\" is 1/sqrt(n) for n branches (Radford 2019); at 0 the branches start as 0. The column has the number.",
         get: |trial| trial.network.transformer().filter(|of| of.residual).map(|_| Float(trial.residual_init_scale)),
-        set: |trial, value| {
-            trial.residual_init_scale = match value {
-                Text("gpt2") => 1.0 / (trial.network.branches() as f64).sqrt(),
-                number @ (Text(_) | Integer(_) | Float(_) | Boolean(_)) => f64::of(number),
-            };
-        },
+        set: |trial, value| trial.residual_init_scale = f64::of(value),
         ..PLAIN
     },
     ForgetBias: Axis {
@@ -518,18 +545,18 @@ axes! {
     },
     Bias: Axis {
         name: "bias",
-        kind: one_of(&["none", "learned"]),
+        kind: one_of(BiasKind::NAMES),
         default: Is(Text("learned")),
         needs: &[BUILT_IN],
         rides: Rides::Shape,
         title: "bias",
         text: "Whether layers have biases.",
-        get: |trial| of_net(trial, Text(if trial.bias == Bias::None { "none" } else { "learned" })),
+        get: |trial| of_net(trial, Text(trial.bias.kind().name())),
         set: |trial, value| {
-            trial.bias = match (text(value), trial.init.kind) {
-                ("none", _) => Bias::None,
-                (_, InitKind::Pytorch) => Bias::LearnedPytorch,
-                (_, _) => Bias::Learned { std: 0.0 },
+            trial.bias = match known(value, BiasKind::from_name) {
+                BiasKind::None => Bias::None,
+                BiasKind::Learned if trial.init.kind == InitKind::Pytorch => Bias::LearnedPytorch,
+                BiasKind::Learned => Bias::Learned { std: 0.0 },
             }
         },
         ..PLAIN
@@ -539,6 +566,7 @@ axes! {
         kind: NOT_NEGATIVE,
         default: OfInit,
         needs: &[BUILT_IN, LEARNED],
+        beside: &[Id::Init],
         title: "standard deviation of the initial biases",
         text: "The standard deviation of the initial biases.",
         get: |trial| match trial.bias {
@@ -551,7 +579,15 @@ axes! {
     Norm: Axis {
         name: "norm",
         kind: one_of(Norm::NAMES),
-        default: OfNetwork(|network| Text(if network == "transformer" { "layer" } else { "none" })),
+        default: OfNetwork(|network| match network {
+            Network::Transformer(_) => Text(BlockNorm::Layer(Placement::Pre).name()),
+            // It does not apply to the last two of these.
+            Network::Linear
+            | Network::Mlp { .. }
+            | Network::Rnn { .. }
+            | Network::Gated { .. }
+            | Network::Bundle => Text(Norm::None.name()),
+        }),
         needs: &[HIDDEN, STAGED],
         rides: Rides::Shape,
         title: "norm",
@@ -562,9 +598,17 @@ axes! {
     },
     NormPosition: Axis {
         name: "norm_position",
-        kind: one_of(&["before", "after", "pre", "post", "sandwich", "deepnorm"]),
-        default: OfNetwork(|network| Text(if network == "transformer" { "pre" } else { "before" })),
-        needs: &[HIDDEN, STAGED, is(Id::Norm, &["batch", "layer", "rms"])],
+        kind: one_of(NORM_POSITIONS),
+        default: OfNetwork(|network| match network {
+            Network::Transformer(_) => Text(Placement::Pre.name()),
+            // It does not apply to the last two of these.
+            Network::Linear
+            | Network::Mlp { .. }
+            | Network::Rnn { .. }
+            | Network::Gated { .. }
+            | Network::Bundle => Text(NormPosition::Before.name()),
+        }),
+        needs: &[HIDDEN, STAGED, is(Id::Norm, Norm::PLACED)],
         rides: Rides::Shape,
         title: "norm position",
         text: "Whether the normalization stands before or after the activation. In a transformer it stands before attention and MLP (pre), behind each residual sum (post; deepnorm is post with the scales of Wang 2022, see below), or before and behind them within the branch (sandwich).",
@@ -575,8 +619,17 @@ axes! {
     Residual: Axis {
         name: "residual",
         kind: Kind::Boolean,
-        default: OfNetwork(|network| Boolean(network == "transformer")),
+        default: OfNetwork(|network| match network {
+            Network::Transformer(_) => Boolean(true),
+            // It does not apply to the last three of these.
+            Network::Linear
+            | Network::Mlp { .. }
+            | Network::Rnn { .. }
+            | Network::Gated { .. }
+            | Network::Bundle => Boolean(false),
+        }),
         needs: &[HIDDEN, BRANCHED],
+        effect: Effect::WithBranches,
         rides: Rides::Shape,
         identity: Added(1),
         title: "residual",
@@ -602,19 +655,14 @@ axes! {
         kind: SCALE,
         default: Is(Float(1.0)),
         needs: &[HIDDEN, BRANCHED, RESIDUAL],
+        effect: Effect::WithBranches,
+        beside: &[Id::MlpRatio],
         rides: Rides::Shape,
         identity: Added(19),
         title: "scale of the residual branches",
         text: "The factor of what a residual layer adds to its input. L is the number of such layers, `depth` - 1; a transformer has one for each attention and each MLP. The column has the number.",
         get: |trial| trial.network.residual().then_some(Float(trial.residual_scale)),
-        set: |trial, value| {
-            let branches = trial.network.branches().max(1) as f64;
-            trial.residual_scale = match value {
-                Text("1/sqrt(L)") => 1.0 / branches.sqrt(),
-                Text("1/sqrt(2L)") => 1.0 / (2.0 * branches).sqrt(),
-                number @ (Text(_) | Integer(_) | Float(_) | Boolean(_)) => f64::of(number),
-            };
-        },
+        set: |trial, value| trial.residual_scale = f64::of(value),
         ..PLAIN
     },
     Rezero: Axis {
@@ -622,6 +670,7 @@ axes! {
         kind: Kind::Boolean,
         default: Is(Boolean(false)),
         needs: &[HIDDEN, BRANCHED, RESIDUAL],
+        effect: Effect::WithBranches,
         rides: Rides::Shape,
         identity: Added(20),
         title: "rezero",
@@ -700,6 +749,9 @@ axes! {
         "momentum", NOT_NEGATIVE, "momentum", "The share of the last step in the next one; in muon, of the mean of the gradients before."
     ),
     Nesterov: Axis {
+        effect: Effect::WithMomentum,
+        beside: &[Id::Momentum],
+        merges: Merges::Beside,
         rides: Rides::Shape,
         // Without momentum nesterov has nothing to look ahead with. PyTorch refuses the pair; here
         // nesterov does not apply.
@@ -759,7 +811,7 @@ axes! {
     },
     Lr: Axis {
         name: "lr",
-        kind: HELD,
+        kind: RATE,
         title: "learning rate",
         text: "The learning rate. 0 is legal; what the dtype cannot hold (1e39 in float32) is a mistake, as in PyTorch.",
         also: &["learning_rate"],
@@ -769,7 +821,7 @@ axes! {
     },
     LrOutput: Axis {
         name: "lr_output",
-        kind: HELD,
+        kind: RATE,
         default: Follows(Id::Lr),
         needs: &[BUILT_IN],
         identity: Added(5),
@@ -826,6 +878,7 @@ axes! {
         name: "clip",
         kind: with_number(Clip::NAMES, Id::ClipThreshold, Clip::RULES),
         default: Is(Text("none")),
+        merges: Merges::WithoutThreshold,
         rides: Rides::Clip,
         title: "clip",
         text: "How gradients are clipped: norm is PyTorch's `clip_grad_norm_`, value its `clip_grad_value_`; the others are explained below. update is for adam and adamw.",
@@ -838,6 +891,7 @@ axes! {
         kind: THRESHOLD,
         default: Is(Float(f64::INFINITY)),
         needs: &[is(Id::Clip, Clip::RULES)],
+        merges: Merges::WithoutThreshold,
         rides: Rides::Clip,
         title: "clip threshold (gradient norm)",
         text: "The number of the rule: the largest norm or value that is left as it is, the percentile of autoclip (at most 100), the deviations of zclip. At inf nothing is clipped, so every rule needs another one, as in `norm(1.0)`.",
@@ -890,6 +944,7 @@ axes! {
         kind: Kind::Integer { min: 1, max: ALL_SAMPLES },
         default: Is(Integer(ALL_SAMPLES)),
         needs: &[BUILT_IN],
+        merges: Merges::FromAllSamples,
         rides: Rides::Shape,
         title: "batch (samples an update)",
         text: "The samples of an update. \"all\" is a full batch, which is never shuffled.",
@@ -902,6 +957,9 @@ axes! {
         name: "sampling",
         kind: one_of(Sampling::NAMES),
         default: Is(Text("shuffle")),
+        effect: Effect::WithSmallBatch,
+        beside: &[Id::Batch],
+        merges: Merges::Beside,
         rides: Rides::Shape,
         identity: Added(8),
         title: "sampling",
@@ -918,6 +976,9 @@ axes! {
         name: "accumulate",
         kind: Kind::Integer { min: 1, max: 1 << 50 },
         default: Is(Integer(1)),
+        effect: Effect::WithSmallBatch,
+        beside: &[Id::Batch],
+        merges: Merges::Beside,
         rides: Rides::Shape,
         identity: Added(23),
         title: "accumulate (batches an update)",
@@ -978,6 +1039,7 @@ axes! {
         kind: LOSS_SCALE,
         default: Is(Float(1.0)),
         needs: &[BUILT_IN, SINGLE, MIXED],
+        beside: &[Id::GrowthInterval],
         identity: Added(26),
         title: "loss scale",
         text: "What the loss is multiplied with before the backward pass; the gradients are divided by it. \"dynamic\" is PyTorch's `GradScaler`, which begins at 65536, and the column then has that number.",
@@ -1019,6 +1081,7 @@ axes! {
         kind: SEED,
         default: Follows(Id::Seed),
         needs: &[BUILT_IN],
+        effect: Effect::WithDrawnData,
         identity: Added(9),
         title: "data seed",
         text: "The seed of the data, for the tasks that draw them.",

@@ -3,6 +3,7 @@
 //! they leave `var` and `std` NaN.
 
 use crate::mean::mean;
+use crate::median::median;
 use crate::spec::metric::Function;
 
 /// The number that `function` makes of the values; `None` if they are too few, which means none at
@@ -21,7 +22,7 @@ pub fn aggregate(function: Function, values: &[f64]) -> Option<f64> {
         Function::Count => None,
         Function::Mean => Some(mean(values.iter().copied())),
         Function::Geomean => Some(geomean(values)),
-        Function::Median => Some(median(values)),
+        Function::Median => median(&mut values.to_vec()),
         Function::Min => values.iter().copied().reduce(f64::min),
         Function::Max => values.iter().copied().reduce(f64::max),
         Function::Var => var(values),
@@ -32,17 +33,6 @@ pub fn aggregate(function: Function, values: &[f64]) -> Option<f64> {
 /// exp(mean(ln x)). It is 0 if a value is 0, and NaN if a value is negative.
 fn geomean(values: &[f64]) -> f64 {
     mean(values.iter().map(|x| x.ln())).exp()
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() % 2 {
-        1 => sorted[middle],
-        _ if sorted[middle - 1] == sorted[middle] => sorted[middle],
-        _ => sorted[middle - 1] / 2.0 + sorted[middle] / 2.0,
-    }
 }
 
 /// The sample variance in two passes, with the rounding error of the mean corrected.

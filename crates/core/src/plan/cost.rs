@@ -9,7 +9,7 @@
 
 use super::footprint::{self, Footprint};
 use super::workload::Workload;
-use crate::trial::{Activation, Dtype, Network, Norm, StepSize, TaskKind, Trial};
+use crate::trial::{Dtype, Network, Norm, StepSize, TaskKind, Trial};
 use crate::verdict::Record;
 
 /// The floating-point operations per second of f32 matrix products of any size. The fixed time of
@@ -84,8 +84,7 @@ const NARROW: Passes = Passes { seconds_per_unit: 3.0e-9, seconds: 50e-6 };
 impl Passes {
     fn of(trial: &Trial) -> &'static Passes {
         let normed = trial.network.norm_name().is_some_and(|norm| norm != Norm::None.name());
-        let fused =
-            matches!(trial.network.activation(), None | Some(Activation::Linear | Activation::Relu | Activation::Tanh));
+        let fused = trial.network.activation().is_none_or(|activation| activation.fused().is_some());
         if trial.numerics.numbers().passes().is_16_bit() {
             &NARROW
         } else if matches!(trial.network, Network::Gated { .. }) {

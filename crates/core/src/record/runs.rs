@@ -1,5 +1,6 @@
-//! The columns of `runs.csv`, except the axes. A new column needs a field of `Measured` and an
-//! entry here.
+//! The columns of `runs.csv`, except the axes. "How to add a column" in CONTRIBUTING.md tells what
+//! a new one needs beside its entry here. The compiler or a test asks for each of these things,
+//! except for `FORMAT`, which someone must raise once per release.
 
 use super::Verdict;
 use super::column::{About, Column, PLAIN};

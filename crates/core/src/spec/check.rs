@@ -12,7 +12,7 @@ use super::source::Span;
 use super::task::TaskDraft;
 use super::transformer;
 use super::value;
-use crate::axis::{Default, Id, Kind, Need};
+use crate::axis::{Default, Effect, Id, Kind, Merges, Need};
 use crate::trial::Value;
 use crate::trial::{Budget, Loss, Network, TaskKind};
 
@@ -61,8 +61,8 @@ impl View<'_> {
             }
             Default::OfNetwork(default) => {
                 let networks = self.values(Id::Network)?;
-                let names = networks.iter().map(|network| if let Value::Text(name) = network { name } else { "" });
-                Some(names.map(default).collect())
+                let networks = networks.into_iter().map(network);
+                Some(networks.map(default).collect())
             }
             Default::OfTaker(other, of) => {
                 let takers = self.values(other)?;
@@ -116,25 +116,32 @@ impl View<'_> {
             let all: Vec<String> = needs.iter().map(Need::to_string).collect();
             return Some(format!("{} at once", all.join(" and ")));
         }
-        let is_true = || self.values(id).is_some_and(|values| values.contains(&Value::Boolean(true)));
-        match id {
-            Id::Init | Id::InitScale if self.trains_bundles() && !self.names_parameters => {
-                Some("`init_parameters`, the parameters of the bundle that it is for".to_owned())
-            }
-            Id::Nesterov if is_true() => {
+        // A switch that is off says only what holds anyway.
+        let is_on = || self.values(id).is_some_and(|values| values.contains(&Value::Boolean(true)));
+        if matches!(id.axis().kind, Kind::Boolean) && !is_on() {
+            return None;
+        }
+        self.lacks_for(id.axis().effect)
+    }
+
+    /// What the block lacks so that an axis of this effect changes anything.
+    fn lacks_for(&self, effect: Effect) -> Option<String> {
+        match effect {
+            Effect::Always => None,
+            Effect::OnNamedParameters => (self.trains_bundles() && !self.names_parameters)
+                .then(|| "`init_parameters`, the parameters of the bundle that it is for".to_owned()),
+            Effect::WithMomentum => {
                 let momentum = self.values(Id::Momentum)?;
                 let none = !momentum.iter().any(|value| matches!(value, Value::Float(x) if *x > 0.0));
                 none.then(|| "`momentum` above 0".to_owned())
             }
-            Id::Residual | Id::Rezero if is_true() => self.lacks_branches(),
-            Id::ResidualScale => self.lacks_branches(),
-            Id::Sampling | Id::Accumulate => {
+            Effect::WithBranches => self.lacks_branches(),
+            Effect::WithSmallBatch => {
                 let (samples, batches) = (self.samples?, self.values(Id::Batch)?);
                 let none = !batches.iter().any(|batch| matches!(batch, Value::Integer(n) if *n < samples as u64));
                 none.then(|| format!("a `batch` below {samples}, the samples of the task"))
             }
-            Id::DataSeed if !self.task?.kind.is_drawn() => Some("a task that draws its data".to_owned()),
-            _ => None,
+            Effect::WithDrawnData => (!self.task?.kind.is_drawn()).then(|| "a task that draws its data".to_owned()),
         }
     }
 
@@ -224,19 +231,26 @@ impl View<'_> {
 
     /// Whether different values of the axis can mean the same, apart from where it does not apply.
     fn may_coincide(&self, id: Id, samples: usize) -> bool {
-        match id {
-            Id::Batch => self.values(id).is_none_or(|sizes| {
-                let all = |size: &&Value| matches!(size, Value::Integer(size) if *size >= samples as u64);
-                sizes.iter().filter(all).count() > 1
-            }),
-            Id::Nesterov | Id::Sampling | Id::Accumulate | Id::RecurrentInit | Id::RecurrentInitScale => true,
-            Id::ResidualScale | Id::AttentionScale => {
-                self.values(id).is_none_or(|scales| scales.iter().any(|scale| matches!(scale, Value::Text(_))))
-            }
-            Id::Clip | Id::ClipThreshold => self.may_not_clip(),
-            _ => false,
+        let axis = id.axis();
+        let any = |is: &dyn Fn(&Value) -> bool, least: usize| {
+            self.values(id).is_none_or(|values| values.iter().filter(|value| is(value)).count() >= least)
+        };
+        if !axis.named().is_empty() && any(&|value| axis.named_number(*value).is_some(), 1) {
+            return true;
+        }
+        match axis.merges {
+            Merges::Never => false,
+            Merges::Beside => true,
+            Merges::FromAllSamples => any(&|size| matches!(size, Value::Integer(size) if *size >= samples as u64), 2),
+            Merges::WithoutThreshold => self.may_not_clip(),
         }
     }
+}
+
+/// The network that a value of the axis names.
+fn network(value: Value) -> Network {
+    let Value::Text(name) = value else { unreachable!("a network is a name, not {value:?}") };
+    Network::of_name(name)
 }
 
 /// Reports what is wrong with a block as a whole.
@@ -254,8 +268,28 @@ pub fn check(view: &View, bundles: &[KnownBundle], problems: &mut Problems) {
     divided(view, problems);
 }
 
+/// Reports what is wrong with a block that a program trains: names of numbers, which blowup knows
+/// of its own networks alone, and wrong divisions.
+pub fn of_program(view: &View, problems: &mut Problems) {
+    for given in &view.axes.given {
+        for &id in given.dial.axes() {
+            let mut cells = given.dial.cells(id).into_iter().flatten();
+            if let Some(named) = cells.find_map(|cell| id.axis().named_number(cell.value)) {
+                let message =
+                    format!("`{}` is a number of built-in networks, and a program trains this block", named.name);
+                problems.add(
+                    view.place(id),
+                    message,
+                    format!("write the number that the program is to get: {} = 0.5", id.name()),
+                );
+            }
+        }
+    }
+    divided(view, problems);
+}
+
 /// Reports the divisions that have no quotient, or none that the axis takes.
-pub fn divided(view: &View, problems: &mut Problems) {
+fn divided(view: &View, problems: &mut Problems) {
     for given in &view.axes.given {
         for &id in given.dial.axes() {
             divisions(view, given, id, problems);
@@ -313,18 +347,9 @@ fn stored(view: &View, problems: &mut Problems) {
     }
 }
 
-/// Reports mixed precision that is not built: under a program, whose numbers are its own business,
-/// and where `torch.autocast` mixes float32 into the 16-bit passes themselves.
+/// Reports mixed precision that is not built, as where `torch.autocast` mixes float32 into the
+/// 16-bit passes themselves.
 fn mixed(view: &View, problems: &mut Problems) {
-    if view.of_program {
-        for id in [Id::Precision, Id::LossScale, Id::GrowthInterval] {
-            if view.given(id).is_some() {
-                let message = format!("`{}` is for built-in networks: a program chooses its own numbers", id.name());
-                problems.add(view.place(id), message, "declare an axis of your own in [program], under another name");
-            }
-        }
-        return;
-    }
     let Some(&autocast) = ["amp_float16", "amp_bfloat16"].iter().find(|name| view.can_be(Id::Precision, name)) else {
         return;
     };
@@ -351,8 +376,9 @@ fn task(view: &View, problems: &mut Problems) {
     let Some(plan) = view.task else { return };
     let name = plan.kind.name();
     for network in Network::NAMES.iter().copied() {
-        if view.can_be(Id::Network, network) && !learns(network, plan.kind) {
-            let kinds = TaskKind::ALL.iter().filter(|kind| learns(network, **kind)).map(|kind| kind.name());
+        let learns = |kind: TaskKind| Network::of_name(network).learns(kind);
+        if view.can_be(Id::Network, network) && !learns(plan.kind) {
+            let kinds = TaskKind::ALL.iter().filter(|kind| learns(**kind)).map(|kind| kind.name());
             let message = format!("the network `{network}` cannot learn the task `{name}`");
             let kinds = kinds.collect::<Vec<_>>().join(", ");
             let hint = match (plan.is_of_arrays(), plan.time()) {
@@ -386,16 +412,6 @@ fn task(view: &View, problems: &mut Problems) {
     {
         let message = format!("the task `{name}` needs a `sequence_length` of 2 or more");
         problems.add(view.place(Id::SequenceLength), message, why);
-    }
-}
-
-/// Whether a network learns this kind of task.
-fn learns(network: &str, kind: TaskKind) -> bool {
-    match network {
-        "transformer" => kind.is_sequence(),
-        // A recurrent net is read at the last time step.
-        recurrent if Network::RECURRENT.contains(&recurrent) => kind.is_sequence() && !kind.asks_at_every_step(),
-        _ => !kind.is_sequence(),
     }
 }
 
@@ -491,12 +507,16 @@ fn divisions(view: &View, given: &AxisSetting, id: Id, problems: &mut Problems) 
             for quotient in ends(&divided).flat_map(|x| ends(&numbers).map(move |n| x / n)) {
                 let value = match id.axis().kind {
                     Kind::Integer { .. } => Value::Integer(quotient.round() as u64),
-                    _ => Value::Float(quotient),
+                    Kind::Float { .. } | Kind::Choice { .. } | Kind::Boolean | Kind::Text => Value::Float(quotient),
                 };
-                let least = match id {
-                    Id::Depth if Network::SEQUENTIAL.iter().any(|network| view.can_be(Id::Network, network)) => 1,
-                    Id::SequenceLength if view.task.is_some_and(|plan| plan.kind.needs_two_steps().is_some()) => 2,
-                    _ => 0,
+                let is_sequential = || Network::SEQUENTIAL.iter().any(|network| view.can_be(Id::Network, network));
+                let needs_two_steps = || view.task.is_some_and(|plan| plan.kind.needs_two_steps().is_some());
+                let least = if id == Id::Depth && is_sequential() {
+                    1
+                } else if id == Id::SequenceLength && needs_two_steps() {
+                    2
+                } else {
+                    0
                 };
                 if matches!(value, Value::Integer(i) if i < least) {
                     let message = format!("`{name}` divided by `{other}` is below {least}");

@@ -187,26 +187,24 @@ pub fn read(axis: &'static Axis, node: &Node, known: &AxisSet, problems: &mut Pr
     }
     let (mut cells, mut fine) = (Vec::new(), true);
     for item in items {
-        match &item.raw {
-            Raw::Table(entries) if axis.id != Id::Network => {
-                match range::read(axis, entries, &item.span, known, problems) {
-                    Some(divided) if cells.len() as u64 + divided.range.points <= LISTED => {
-                        points(axis, divided, &mut cells)
-                    }
-                    Some(_) => {
-                        problems.push(&item.span, too_many(axis));
-                        fine = false;
-                    }
-                    None => fine = false,
+        // A table of `network` names a file.
+        if let Some(entries) = item.raw.table().filter(|_| axis.id != Id::Network) {
+            match range::read(axis, entries, &item.span, known, problems) {
+                Some(divided) if cells.len() as u64 + divided.range.points <= LISTED => {
+                    points(axis, divided, &mut cells)
                 }
-            }
-            raw => {
-                let written = value::typed(axis, raw).and_then(|written| checked(axis, written));
-                match problems.keep(&item.span, written) {
-                    Some(Written { value, number }) => cells.push((Some(Cell { value, per: None }), number)),
-                    None => fine = false,
+                Some(_) => {
+                    problems.push(&item.span, too_many(axis));
+                    fine = false;
                 }
+                None => fine = false,
             }
+            continue;
+        }
+        let written = value::typed(axis, &item.raw).and_then(|written| checked(axis, written));
+        match problems.keep(&item.span, written) {
+            Some(Written { value, number }) => cells.push((Some(Cell { value, per: None }), number)),
+            None => fine = false,
         }
     }
     // Beside a short form no `clip_threshold` can be given.
@@ -282,13 +280,13 @@ fn points(axis: &Axis, divided: Divided, cells: &mut Vec<(Option<Cell>, Option<f
 /// The dial of these cells: one column, or two where a short form sets a second axis. Then names
 /// without a number have the second axis at its default.
 fn rows(axis: &Axis, cells: Vec<(Option<Cell>, Option<f64>)>) -> Dial {
-    let short = match &axis.kind {
-        Kind::Choice { short: Some(short), .. } if cells.iter().any(|(_, number)| number.is_some()) => short,
-        _ => return Dial::Rows { axes: vec![axis.id], rows: cells.into_iter().map(|(cell, _)| vec![cell]).collect() },
+    let sets = axis.id.short_form().filter(|_| cells.iter().any(|(_, number)| number.is_some()));
+    let Some(sets) = sets else {
+        return Dial::Rows { axes: vec![axis.id], rows: cells.into_iter().map(|(cell, _)| vec![cell]).collect() };
     };
     let row = |(cell, number): (Option<Cell>, Option<f64>)| {
-        let value = number.map(Value::Float).or(short.sets.axis().usual());
+        let value = number.map(Value::Float).or(sets.axis().usual());
         vec![cell, value.map(|value| Cell { value, per: None })]
     };
-    Dial::Rows { axes: vec![axis.id, short.sets], rows: cells.into_iter().map(row).collect() }
+    Dial::Rows { axes: vec![axis.id, sets], rows: cells.into_iter().map(row).collect() }
 }

@@ -189,11 +189,11 @@ fn metric(entry: &Entry, known: &AxisSet, problems: &mut Problems) -> Option<Met
 }
 
 fn filter(node: &Node, known: &AxisSet, problems: &mut Problems) -> Filter {
-    match &node.raw {
-        Raw::Table(entries) => Filter::read(entries, known, problems),
-        raw => {
+    match node.raw.table() {
+        Some(entries) => Filter::read(entries, known, problems),
+        None => {
             let hint = "for example where = { network = \"mlp\", lr = { max = 0.1 } }";
-            problems.push(&node.span, Mistake::kind("where", raw.kind(), "a table", hint));
+            problems.push(&node.span, Mistake::kind("where", node.raw.kind(), "a table", hint));
             Filter::default()
         }
     }

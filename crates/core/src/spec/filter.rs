@@ -3,8 +3,8 @@
 use super::key;
 use super::report::{Mistake, Problems, excerpt};
 use super::source::{Entry, Node, Raw, Span};
-use super::value;
-use crate::axis::{ALL_SAMPLES, Axis, AxisSet, Id, Kind};
+use super::value::{self, Written};
+use crate::axis::{ALL_SAMPLES, Axis, AxisSet, Bounds, Id, Kind, Named};
 use crate::record;
 use crate::trial::{TaskKind, Trial, Value};
 
@@ -70,6 +70,8 @@ enum Want {
     Text(String),
     /// A value, and the number of a short form.
     Value(Value, Option<f64>),
+    /// A number under its name, which may be another one in each trial.
+    Named(&'static Named),
     /// The ends of a range, which includes both.
     Between(f64, f64),
 }
@@ -116,7 +118,8 @@ impl Attribute {
     fn want(&self, raw: &Raw) -> Result<Want, Mistake> {
         match (self, raw) {
             (Attribute::Axis(axis), _) => {
-                value::typed(axis, raw).map(|written| Want::Value(written.value, written.number))
+                let Written { value, number } = value::typed(axis, raw)?;
+                Ok(axis.named_number(value).map_or(Want::Value(value, number), Want::Named))
             }
             (Attribute::Label, Raw::Text(text)) => Ok(Want::Text(text.clone())),
             (Attribute::Task, Raw::Text(text)) => {
@@ -223,7 +226,7 @@ fn wants(column: &Attribute, node: &Node, problems: &mut Problems) -> Vec<Listed
             problems.add(&node.span, format!("the list of `{}` is empty", column.name()), HINT);
             Vec::new()
         }
-        Raw::List(items) if !items.iter().any(|item| matches!(item.raw, Raw::List(_))) => {
+        Raw::List(items) if items.iter().all(|item| item.raw.list().is_none()) => {
             items.iter().flat_map(|item| wants(column, item, problems)).collect()
         }
         Raw::Table(entries) => {
@@ -254,7 +257,9 @@ fn wants(column: &Attribute, node: &Node, problems: &mut Problems) -> Vec<Listed
             }
             problems.keep(&node.span, column.between(min, max)).into_iter().map(listed).collect()
         }
-        raw => problems.keep(&node.span, column.want(raw)).into_iter().map(listed).collect(),
+        Raw::List(_) | Raw::Text(_) | Raw::Integer(_) | Raw::Float(_) | Raw::Boolean(_) | Raw::Other(_) => {
+            problems.keep(&node.span, column.want(&node.raw)).into_iter().map(listed).collect()
+        }
     }
 }
 
@@ -269,7 +274,10 @@ fn condition(arg: &str, known: &AxisSet) -> Result<Condition, Mistake> {
         Some((min, max)) if numeric => {
             let end = |text: &str| match text.trim() {
                 "" => Ok(None),
-                text => number(column.name(), text).map(Some),
+                text => number(text).map(Some).ok_or_else(|| {
+                    let message = format!("`{}` is not an end of a range of `{}`", excerpt(text), column.name());
+                    Mistake::new(message, "the ends of a range are numbers")
+                }),
             };
             vec![Listed { want: column.between(end(min)?, end(max)?)?, span: name.len() + 1..arg.len() }]
         }
@@ -322,20 +330,26 @@ fn words(arg: &str, mut at: usize) -> Result<Vec<Span>, Mistake> {
     }
 }
 
-fn number(name: &str, text: &str) -> Result<f64, Mistake> {
-    let found = text.parse::<f64>().ok().filter(|x| !x.is_nan());
-    found.ok_or_else(|| Mistake::new(format!("`{}` is not a value of `{name}`", excerpt(text)), "it takes numbers"))
+fn number(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|x| !x.is_nan())
 }
 
 /// Reads a value as the command line has it: without quotes.
 fn want(column: &Attribute, text: &str) -> Result<Want, Mistake> {
+    let no_value = |takes: &str| {
+        let message = format!("`{}` is not a value of `{}`", excerpt(text), column.name());
+        Mistake::new(message, format!("it takes {takes}"))
+    };
     let raw = match column {
         Attribute::Axis(axis) => match axis.kind {
             Kind::Integer { .. } if axis.id == Id::Batch && text == "all" => Raw::Text(text.to_owned()),
-            Kind::Integer { .. } => Raw::Integer(text.parse().map_err(|_| {
-                Mistake::new(format!("`{}` is not a value of `{}`", excerpt(text), axis.name), "it takes integers")
-            })?),
-            Kind::Float { .. } => Raw::Float(number(axis.name, text)?),
+            Kind::Integer { .. } => Raw::Integer(text.parse().map_err(|_| no_value("integers"))?),
+            Kind::Float { names: [], .. } => Raw::Float(number(text).ok_or_else(|| no_value("numbers"))?),
+            Kind::Float { range: Bounds { words, .. }, names } => match number(text) {
+                Some(number) => Raw::Float(number),
+                None if names.iter().any(|named| named.name == text) => Raw::Text(text.to_owned()),
+                None => return Err(no_value(words)),
+            },
             Kind::Boolean if text == "true" || text == "false" => Raw::Boolean(text == "true"),
             Kind::Boolean | Kind::Choice { .. } | Kind::Text => Raw::Text(text.to_owned()),
         },
@@ -356,6 +370,7 @@ impl Want {
             Attribute::Axis(axis) => axis,
         };
         let Some(found) = trial.value(axis) else { return false };
+        let applies = |id: Id| trial.value(id.axis()).is_some();
         match self {
             Want::Text(_) => false,
             Want::Between(min, max) => {
@@ -366,7 +381,13 @@ impl Want {
                 found == Value::Integer(trial.samples())
             }
             Want::Value(want, number) => {
-                same(found, *want) && number.is_none_or(|number| has_number(trial, axis, number))
+                // A name that means more than its number is not meant by the number.
+                let is_more = axis.named().iter().filter_map(|named| named.marked_by).any(applies);
+                same(found, *want) && !is_more && number.is_none_or(|number| has_number(trial, axis, number))
+            }
+            Want::Named(named) => {
+                (named.number)(&|id| trial.value(id.axis())).is_some_and(|x| same(found, Value::Float(x)))
+                    && named.marked_by.is_none_or(applies)
             }
         }
     }

@@ -53,12 +53,9 @@ pub fn comparison(text: &str, axes: &AxisSet) -> Result<Comparison, (Span, Mista
     let root = reader.sum(0)?;
     reader.end()?;
     let all = 0..text.len();
-    let compared = match root {
-        Expr::Operate(operator @ (Operator::Less | Operator::Greater), left, right) => (operator, *left, *right),
-        _ => {
-            let hint = "write a bound, for example loss_final > 0.5";
-            return Err((all, Mistake::new("this compares nothing", hint)));
-        }
+    let Expr::Operate(operator @ (Operator::Less | Operator::Greater), left, right) = root else {
+        let hint = "write a bound, for example loss_final > 0.5";
+        return Err((all, Mistake::new("this compares nothing", hint)));
     };
     if !reader.formula.layers.is_empty() {
         return Err((all, Mistake::new("an event reads columns of runs.csv alone", "leave the layers out")));
@@ -66,7 +63,7 @@ pub fn comparison(text: &str, axes: &AxisSet) -> Result<Comparison, (Span, Mista
     if reader.formula.columns.is_empty() {
         return Err((all, Mistake::new("this reads no column", "for example loss_final > 0.5")));
     }
-    Ok((compared, reader.formula.columns))
+    Ok(((operator, *left, *right), reader.formula.columns))
 }
 
 /// Reads what stands behind `edge.` in a metric; `start` is where it begins.

@@ -7,7 +7,7 @@
 use super::bundle::{self, KnownBundle};
 use super::check::View;
 use super::report::{Mistake, Problems, excerpt};
-use crate::axis::Id;
+use crate::axis::{Bounds, Held, Id, Kind, TABLE};
 use crate::trial::{Dtype, Loss, Number, Optimizer, Value};
 
 /// Whether `x` is a finite number of this dtype after rounding.
@@ -68,9 +68,11 @@ pub fn check(view: &View, bundles: &[KnownBundle], problems: &mut Problems) {
     {
         problems.push(span, mistake);
     }
-    for id in [Id::Lr, Id::LrOutput, Id::WeightDecay, Id::Eps] {
-        let broken = pairs(view, id, &dtypes).into_iter().find_map(|(x, dtype)| {
-            let (factor, dtype) = taken(view, id, dtype);
+    for axis in &TABLE {
+        let id = axis.id;
+        let Kind::Float { range: Bounds { held, .. }, .. } = axis.kind else { continue };
+        let broken = pairs(view, id, held, &dtypes).into_iter().find_map(|(x, dtype)| {
+            let (factor, dtype) = taken(view, held, dtype);
             (!holds(dtype, x * factor)).then_some((x, factor, dtype))
         });
         let Some((x, factor, dtype)) = broken else { continue };
@@ -96,8 +98,12 @@ fn dtypes(view: &View, bundles: &[KnownBundle]) -> Vec<Dtype> {
     view.values(Id::Dtype).unwrap_or_default().iter().filter_map(named).collect()
 }
 
-/// The numbers of an axis, each with a dtype beside which it comes.
-fn pairs(view: &View, id: Id, dtypes: &[Dtype]) -> Vec<(f64, Dtype)> {
+/// The numbers of an axis that a dtype must hold, each with a dtype beside which it comes.
+fn pairs(view: &View, id: Id, held: Held, dtypes: &[Dtype]) -> Vec<(f64, Dtype)> {
+    match held {
+        Held::Nothing => return Vec::new(),
+        Held::Number | Held::Rate => {}
+    }
     let number = |value: &Value| if let Value::Float(x) = value { Some(*x) } else { None };
     if let Some(given) = view.given(id)
         && given.dial.axes().contains(&Id::Dtype)
@@ -118,14 +124,14 @@ fn pairs(view: &View, id: Id, dtypes: &[Dtype]) -> Vec<(f64, Dtype)> {
 
 /// The most that the optimizers of a block multiply a number by before they take it, and the dtype
 /// in which they take it.
-fn taken(view: &View, id: Id, dtype: Dtype) -> (f64, Dtype) {
-    match id {
-        Id::Lr | Id::LrOutput => {
+fn taken(view: &View, held: Held, dtype: Dtype) -> (f64, Dtype) {
+    match held {
+        Held::Rate => {
             let quotients: Option<Vec<f64>> = optimizers(view).into_iter().map(Optimizer::quotient).collect();
             // `add_` rounds its `alpha` to the dtype, `addcdiv_` its `value` to float32.
             quotients.map_or((1.0, dtype), |all| (all.into_iter().fold(1.0, f64::max), inner(dtype)))
         }
-        _ => (1.0, dtype),
+        Held::Number | Held::Nothing => (1.0, dtype),
     }
 }
 

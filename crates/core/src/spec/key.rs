@@ -9,7 +9,7 @@ pub use super::formula::LONGEST as LONGEST_METRIC;
 pub use super::range::MOST_POINTS;
 pub use super::settings::{LONGEST as LONGEST_NAME, MOST_TABLES};
 
-use crate::axis::{Bounds, End};
+use crate::axis::{Bounds, End, Held};
 use crate::map::Measure;
 use crate::trial::{TaskKind, Value};
 
@@ -129,7 +129,7 @@ const fn count(max: i64) -> Takes {
 }
 
 const fn number(least: End, most: End, words: &'static str) -> Takes {
-    Takes::Number(Bounds { least, most, words, held: false })
+    Takes::Number(Bounds { least, most, words, held: Held::Nothing })
 }
 
 const ANY: Takes = number(End::At(f64::NEG_INFINITY), End::At(f64::INFINITY), "a number; inf is one too");

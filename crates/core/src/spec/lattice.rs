@@ -177,8 +177,8 @@ fn resolution(axis: &Axis, entry: &Entry, is_log: bool) -> Result<f64, Mistake> 
 }
 
 fn points(entry: &Entry) -> Result<u64, Mistake> {
-    match entry.value.raw {
-        Raw::Integer(n) if (2..=MOST_STEPS as i64).contains(&n) => Ok(n as u64),
+    match entry.value.raw.integer() {
+        Some(n) if (2..=MOST_STEPS as i64).contains(&n) => Ok(n as u64),
         _ => Err(Mistake::new(
             format!("`points` is not an integer from 2 to {MOST_STEPS}"),
             "the values of the first round, with both ends; the default is 17",

@@ -17,6 +17,10 @@ use crate::trial::{Lone, Task, Trial};
 /// The most points that are searched for one that no `[[exclude]]` drops.
 const LOOKED_AT: usize = 1_000_000;
 
+/// Whether a trial with this value may have a batch of one sample. The value is `None` where it is
+/// not known.
+type Test<'a> = &'a dyn Fn(Option<Value>) -> bool;
+
 /// The most batch sizes of a block that are reported.
 const TOLD: usize = 10;
 
@@ -70,24 +74,32 @@ fn hint(trial: &Trial) -> String {
 fn suspects(block: &Block, excludes: &[Filter]) -> Option<Block> {
     let samples = block.tasks.any()?.samples;
     let given = |id: Id| block.dials.iter().any(|dial| dial.axes().contains(&id));
-    let may = |id: Id, cell: Option<Cell>| match cell.map_or(id.axis().usual(), |cell| Some(cell.value)) {
-        // No network has it by default.
-        None if id == Id::Norm => false,
-        _ if cell.is_some_and(|cell| cell.per.is_some()) => true,
-        Some(Value::Text(network)) if id == Id::Network => network == "mlp",
-        Some(Value::Text(norm)) if id == Id::Norm => norm == "batch",
-        Some(Value::Integer(depth)) if id == Id::Depth => depth > 0,
-        Some(Value::Integer(batch)) if id == Id::Batch => {
-            let lone = |n: usize| batch == 1 || n as u64 % batch == 1 || batch >= n as u64 && n == 1;
-            // A batch of all samples is as large as they are.
-            let batch = batch.min(samples as u64);
-            lone(samples)
-                || block.tasks.any().is_some_and(|task| task.kind.is_fresh())
-                    && Task::EVALUATION_SAMPLES as u64 % batch == 1
-        }
-        _ => true,
+    let may_lone = |batch: u64| {
+        // A batch of all samples is as large as they are.
+        let batch = batch.min(samples as u64);
+        batch == 1
+            || samples as u64 % batch == 1
+            || block.tasks.any().is_some_and(|task| task.kind.is_fresh())
+                && Task::EVALUATION_SAMPLES as u64 % batch == 1
     };
-    let decisive = [Id::Network, Id::Norm, Id::Depth, Id::Batch];
+    // The axes that decide, each with the values that some trial with a batch of one sample has. No
+    // network has batch norm by default.
+    let decisive: [(Id, Test); 4] = [
+        (Id::Network, &|network| network == Some(Value::Text("mlp"))),
+        (Id::Norm, &|norm| norm == Some(Value::Text("batch"))),
+        (Id::Depth, &|depth| depth != Some(Value::Integer(0))),
+        (Id::Batch, &|batch| !matches!(batch, Some(Value::Integer(batch)) if !may_lone(batch))),
+    ];
+    let may = |id: Id, cell: Option<Cell>| {
+        let Some((_, test)) = decisive.iter().find(|(decisive, _)| *decisive == id) else { return true };
+        match cell {
+            // The quotient is not known here.
+            Some(Cell { per: Some(_), .. }) => true,
+            Some(Cell { value, per: None }) => test(Some(value)),
+            None => test(id.axis().usual()),
+        }
+    };
+    let decisive = decisive.map(|(id, _)| id);
     if decisive.into_iter().any(|id| !given(id) && !may(id, None)) {
         return None;
     }

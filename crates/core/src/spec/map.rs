@@ -187,16 +187,14 @@ fn apart(map: &Map, keys: [&AxisKey; 2], zoom: Option<&Entry>, problems: &mut Pr
 
 /// Reads `resolution`: the pixels along x and along y.
 fn resolution(node: &Node) -> Result<[u64; 2], Mistake> {
-    let pixels = |node: &Node| match node.raw {
-        Raw::Integer(n) if (2..=key::MOST_PIXELS).contains(&n) => Some(n as u64),
-        _ => None,
+    let pixels = |node: &Node| {
+        let number = node.raw.integer().filter(|n| (2..=key::MOST_PIXELS).contains(n))?;
+        Some(number as u64)
     };
-    let size = match &node.raw {
-        Raw::List(items) => match &items[..] {
-            [x, y] => pixels(x).zip(pixels(y)),
-            _ => None,
-        },
-        _ => pixels(node).map(|n| (n, n)),
+    let size = match node.raw.list() {
+        Some([x, y]) => pixels(x).zip(pixels(y)),
+        Some(_) => None,
+        None => pixels(node).map(|n| (n, n)),
     };
     let hint = "for example resolution = 512, or resolution = [512, 256]: along x and along y";
     let most = key::MOST_PIXELS;
@@ -206,8 +204,8 @@ fn resolution(node: &Node) -> Result<[u64; 2], Mistake> {
 }
 
 fn margin(node: &Node) -> Result<usize, Mistake> {
-    match node.raw {
-        Raw::Integer(n) if (1..=key::MOST_MARGIN).contains(&n) => Ok(n as usize),
+    match node.raw.integer() {
+        Some(n) if (1..=key::MOST_MARGIN).contains(&n) => Ok(n as usize),
         _ => Err(Mistake::new(
             format!("`margin` is not an integer from 1 to {}", key::MOST_MARGIN),
             "how many lattice spacings around a pixel must agree so that it is not trained",
@@ -258,19 +256,14 @@ fn zoom(node: &Node, problems: &mut Problems) -> Option<Zoom> {
     let before = problems.len();
     let entries = table("zoom", node, &key::names(&key::ZOOM), problems);
     let find = |name: &str| entries.iter().find(|entry| entry.key == name).map(|entry| &entry.value);
-    let centre = find("centre").and_then(|node| match &node.raw {
-        Raw::List(items) => match &items[..] {
-            [x, y] => x.raw.number().zip(y.raw.number()),
-            _ => None,
-        },
+    let centre = find("centre").and_then(|node| match node.raw.list()? {
+        [x, y] => x.raw.number().zip(y.raw.number()),
         _ => None,
     });
     let factor = find("factor").map_or(Some(2.0), |node| node.raw.number());
     let factor = factor.filter(|factor| *factor > 1.0 && factor.is_finite());
-    let frames = find("frames").and_then(|node| match node.raw {
-        Raw::Integer(n) if (1..=key::MOST_FRAMES).contains(&n) => Some(n as u32),
-        _ => None,
-    });
+    let frames = find("frames").and_then(|node| node.raw.integer());
+    let frames = frames.filter(|n| (1..=key::MOST_FRAMES).contains(n)).map(|n| n as u32);
     let place = |name: &str| find(name).map_or_else(|| node.span.clone(), |node| node.span.clone());
     for (name, fine, what) in [
         ("centre", centre.is_some(), "a pair of numbers, x and y".to_owned()),

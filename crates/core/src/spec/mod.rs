@@ -9,10 +9,6 @@
 //! [`draft`] put base and block together, [`check`] finds out whether they make sense, and
 //! [`resolve`] makes a trial. Beside that, [`expect`] reads what the gate expects, and [`formula`]
 //! the metrics in it.
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "what stands in a spec in place of what it should may be of any kind, and most axes are treated alike"
-)]
 
 mod array_task;
 mod block;
@@ -393,7 +389,7 @@ fn of_program(
         if !top && !draft.settings.task.is_missing() {
             problems.add(&draft.span, "a program has its own data: `task` is for the built-in nets", "leave it out");
         }
-        check::divided(&draft.view(plans, &[]), problems);
+        check::of_program(&draft.view(plans, &[]), problems);
     }
     if let Some(node) = recorded.filter(|_| record.layers != crate::verdict::Layers::Never || record.sharpness) {
         let message = "a program says nothing of its layers and its sharpness";

@@ -41,7 +41,9 @@ pub fn top(entry: &Entry, file: usize, text: &str) -> Piece {
         Raw::List(items) if entry.key == "grid" && !items.is_empty() && items.iter().all(is_table) => {
             Value::List(items.iter().map(|item| value(item, file, text, true)).collect())
         }
-        _ => value(&entry.value, file, text, false),
+        Raw::List(_) | Raw::Text(_) | Raw::Integer(_) | Raw::Float(_) | Raw::Boolean(_) | Raw::Other(_) => {
+            value(&entry.value, file, text, false)
+        }
     };
     Piece { key: entry.key.clone(), file, key_span: entry.key_span.clone(), value }
 }
@@ -63,7 +65,13 @@ fn value(node: &Node, file: usize, text: &str, apart: bool) -> Value {
         Raw::List(items) if items.iter().any(|item| matches!(item.raw, Raw::Table(_))) => {
             Value::List(items.iter().map(|item| value(item, file, text, false)).collect())
         }
-        _ => Value::Whole { file, span },
+        Raw::Table(_)
+        | Raw::List(_)
+        | Raw::Text(_)
+        | Raw::Integer(_)
+        | Raw::Float(_)
+        | Raw::Boolean(_)
+        | Raw::Other(_) => Value::Whole { file, span },
     }
 }
 

@@ -113,8 +113,8 @@ pub fn read(axis: &Axis, entries: &[Entry], span: &Span, known: &AxisSet, proble
                 Ok((first, last)) => ends = Some((entry.key == "log", first, last)),
                 Err(mistake) => keep(mistake),
             },
-            "points" => match entry.value.raw {
-                Raw::Integer(n) if (1..=MOST_POINTS).contains(&n) => points = Some(n as u64),
+            "points" => match entry.value.raw.integer() {
+                Some(n) if (1..=MOST_POINTS).contains(&n) => points = Some(n as u64),
                 _ => keep(Mistake::new("`points` is not an integer, 1 or more", HINT)),
             },
             "per" => match divisor(axis, known, &entry.value.raw) {

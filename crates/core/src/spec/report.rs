@@ -5,7 +5,7 @@ use super::source::Span;
 use super::written::Written;
 use crate::axis::TABLE;
 pub use crate::failure::excerpt;
-use crate::failure::{Told, printable};
+use crate::failure::{Failure, Told, printable};
 use std::fmt;
 
 /// What is wrong, and what to do about it, without a place.
@@ -282,3 +282,9 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+impl From<Diagnostics> for Failure {
+    fn from(found: Diagnostics) -> Failure {
+        Failure::mistakes(found.to_string(), found.told())
+    }
+}

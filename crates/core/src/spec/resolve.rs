@@ -5,25 +5,20 @@ use super::block::{Block, Programmed};
 use super::bundle::KnownBundle;
 use super::dial::{Cell, Point};
 use crate::axis::{Default, Id, Kind, Need, TABLE};
-use crate::trial::{
-    Bias, Clip, Dtype, Given, Init, InitKind, Loss, Network, Numerics, Optimizer, Parametrization, Sampling, Schedule,
-    Skip, Task, Trial, Value,
-};
+use crate::trial::{Given, Init, InitKind, Loss, Network, Numerics, Task, Trial, Value};
 
 /// The trial of `block` at `point` with the block's first seed.
 pub fn trial(block: &Block, point: &Point) -> Trial {
     if let Some(program) = &block.program {
         return of_program(block, program, point);
     }
-    let network = match point.get(Id::Network) {
-        Some(Cell { value: Value::Text(network), .. }) => network,
-        _ => "mlp",
-    };
+    let network = point.get(Id::Network).map_or(Id::Network.axis().usual(), |cell| Some(cell.value));
+    let Some(Value::Text(network)) = network else { unreachable!("a network is a name, and one is the default") };
     let mut trial = match block.bundles.iter().find(|bundle| bundle.name == network) {
         Some(bundle) => of_bundle(block, bundle),
         None => of_net(block, point),
     };
-    let at = At { point, network, loss: trial.loss, samples: trial.task.samples as u64 };
+    let at = At { point, network: Network::of_name(network), loss: trial.loss, samples: trial.task.samples as u64 };
     let values = TABLE.each_ref().map(|axis| at.value(axis.id));
     for (axis, value) in TABLE.iter().zip(values) {
         let holds = |need: &Need| {
@@ -33,6 +28,7 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
         if let Some(value) = value
             && axis.needs.iter().all(holds)
         {
+            let value = axis.resolved(value, &|id| id.of(&trial));
             (axis.set)(&mut trial, value);
         }
     }
@@ -44,8 +40,11 @@ pub fn trial(block: &Block, point: &Point) -> Trial {
 /// what the task is.
 fn of_net(block: &Block, point: &Point) -> Trial {
     let loss = match point.get(Id::Loss) {
-        Some(Cell { value: Value::Text(name), .. }) => Loss::from_name(name).expect("a loss of the table"),
-        _ => block.tasks.default_loss(),
+        Some(Cell { value, .. }) => {
+            let Value::Text(name) = value else { unreachable!("a loss is a name, not {value:?}") };
+            Loss::from_name(name).expect("a loss of the table")
+        }
+        None => block.tasks.default_loss(),
     };
     Trial { loss, ..bare(block, block.tasks.of(loss).clone()) }
 }
@@ -69,39 +68,14 @@ fn bare(block: &Block, task: Task) -> Trial {
         label: block.label.clone(),
         budget: block.budget,
         loss_ratio: block.loss_ratio.unwrap_or(Loss::Mse.usual_ratio()),
-        network: Network::Linear,
-        init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
-        recurrent_init: None,
-        embedding_init_scale: 1.0,
-        residual_init_scale: 1.0,
-        bias: Bias::None,
-        forget_bias: None,
-        residual_scale: 1.0,
-        rezero: false,
-        parametrization: Parametrization::Standard,
-        loss: Loss::Mse,
-        z_loss: 0.0,
-        optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
-        lr: 0.0,
-        lr_output: None,
-        schedule: Schedule::Constant,
-        clip: Clip::None,
-        skip: Skip::None,
-        weight_decay: 0.0,
-        batch: task.samples,
-        sampling: Sampling::Shuffle,
-        accumulate: 1,
-        numerics: Numerics::Uniform(Dtype::Float32),
         seed: block.seeds.at(0),
-        data_seed: None,
-        given: None,
-        task,
+        ..Trial::unset(task)
     }
 }
 
 /// The trial of a program: the values as they are written, and nothing else.
 fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
-    let at = At { point, network: "", loss: Loss::Mse, samples: u64::MAX };
+    let at = At { point, network: Network::Bundle, loss: Loss::Mse, samples: u64::MAX };
     let value = |id: Id| point.get(id).and_then(|_| at.value(id));
     let built_in = TABLE.iter().filter_map(|axis| Some((axis.name.into(), value(axis.id)?)));
     let declared = program.declared.iter().map(|id| (id.name().into(), value(*id)));
@@ -113,7 +87,7 @@ fn of_program(block: &Block, program: &Programmed, point: &Point) -> Trial {
 /// The values at a point of a block.
 struct At<'a> {
     point: &'a Point,
-    network: &'static str,
+    network: Network,
     /// The loss of the trial, which is that of its task where a spec names none.
     loss: Loss,
     /// The samples of the task, which are the largest batch.
@@ -154,7 +128,7 @@ impl At<'_> {
     fn within(&self, id: Id, value: Value) -> Value {
         match value {
             Value::Integer(n) if id == Id::Batch => Value::Integer(n.min(self.samples)),
-            value => value,
+            Value::Integer(_) | Value::Float(_) | Value::Text(_) | Value::Boolean(_) => value,
         }
     }
 }

@@ -85,8 +85,8 @@ pub fn name(node: &Node) -> Result<String, Mistake> {
 
 /// Reads the value of `epochs` or `steps`.
 pub fn budget(key: &str, node: &Node) -> Result<Budget, Mistake> {
-    match node.raw {
-        Raw::Integer(n) if (0..=key::MOST).contains(&n) => {
+    match node.raw.integer() {
+        Some(n) if (0..=key::MOST).contains(&n) => {
             Ok(if key == "epochs" { Budget::Epochs(n as u64) } else { Budget::Steps(n as u64) })
         }
         _ => Err(Mistake::new(
@@ -104,14 +104,16 @@ pub fn seeds(node: &Node) -> Result<Seeds, Mistake> {
         Raw::List(items) if !items.is_empty() => items,
         Raw::List(_) => return Err(Mistake::new("`seeds` is empty", hint)),
         Raw::Integer(n) => return Err(Mistake::new(format!("`seeds` cannot be {n}"), hint)),
-        other => return Err(Mistake::kind("seeds", other.kind(), "an integer or a list", hint)),
+        other @ (Raw::Text(_) | Raw::Float(_) | Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_)) => {
+            return Err(Mistake::kind("seeds", other.kind(), "an integer or a list", hint));
+        }
     };
     let mut seeds = Vec::with_capacity(items.len());
     for item in items {
-        match item.raw {
-            Raw::Integer(seed) if seed >= 0 => seeds.push(seed as u64),
-            Raw::Integer(seed) => return Err(Mistake::new(format!("a seed cannot be {seed}"), hint)),
-            ref other => return Err(Mistake::kind("seeds", other.kind(), "a list of integers", hint)),
+        match item.raw.integer() {
+            Some(seed) if seed >= 0 => seeds.push(seed as u64),
+            Some(seed) => return Err(Mistake::new(format!("a seed cannot be {seed}"), hint)),
+            None => return Err(Mistake::kind("seeds", item.raw.kind(), "a list of integers", hint)),
         }
     }
     let mut sorted = seeds.clone();
@@ -185,10 +187,7 @@ pub fn record(node: &Node, problems: &mut Problems) -> Record {
 /// Reads the epochs at which layers.csv has rows.
 fn layers(node: &Node) -> Result<Layers, Mistake> {
     let hint = "epochs as in layers = [0, 10], \"all\", or { every = 10 }; 0 is before any update";
-    let epoch = |node: &Node, min: i64| match node.raw {
-        Raw::Integer(n) if n >= min => Some(n as u64),
-        _ => None,
-    };
+    let epoch = |node: &Node, min: i64| node.raw.integer().filter(|n| *n >= min).map(|n| n as u64);
     let found = match &node.raw {
         Raw::Boolean(false) => Some(Layers::Never),
         Raw::Text(text) if text == "all" => Some(Layers::Always),
@@ -276,9 +275,9 @@ pub fn tables<'a>(what: &str, node: &'a Node, problems: &mut Problems) -> Vec<(S
     };
     let mut found = Vec::new();
     for item in few(what, items, &node.span, problems) {
-        match &item.raw {
-            Raw::Table(entries) => found.push((item.span.clone(), entries.as_slice())),
-            raw => problems.push(&item.span, wrong(raw)),
+        match item.raw.table() {
+            Some(entries) => found.push((item.span.clone(), entries)),
+            None => problems.push(&item.span, wrong(&item.raw)),
         }
     }
     found

@@ -63,6 +63,30 @@ impl Raw {
         }
     }
 
+    /// An integer.
+    pub fn integer(&self) -> Option<i64> {
+        match self {
+            Raw::Integer(integer) => Some(*integer),
+            Raw::Text(_) | Raw::Float(_) | Raw::Boolean(_) | Raw::List(_) | Raw::Table(_) | Raw::Other(_) => None,
+        }
+    }
+
+    /// The items of a list.
+    pub fn list(&self) -> Option<&[Node]> {
+        match self {
+            Raw::List(items) => Some(items),
+            Raw::Text(_) | Raw::Integer(_) | Raw::Float(_) | Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_) => None,
+        }
+    }
+
+    /// The entries of a table.
+    pub fn table(&self) -> Option<&[Entry]> {
+        match self {
+            Raw::Table(entries) => Some(entries),
+            Raw::Text(_) | Raw::Integer(_) | Raw::Float(_) | Raw::Boolean(_) | Raw::List(_) | Raw::Other(_) => None,
+        }
+    }
+
     /// The text of a string.
     pub fn text(&self) -> Option<&str> {
         match self {

@@ -187,8 +187,8 @@ fn fill(plan: &mut TaskDraft, entry: &Entry, key: &Key, problems: &mut Problems)
             let message = format!("`{}` is not an integer from {min} to {max}", key.name);
             Mistake::new(message, format!("for example {} = 10", key.name))
         };
-        let found = match raw {
-            Raw::Integer(i) if (min..=max).contains(i) => Ok(*i as usize),
+        let found = match raw.integer() {
+            Some(i) if (min..=max).contains(&i) => Ok(i as usize),
             _ => Err(wrong()),
         };
         count = problems.keep(span, found);

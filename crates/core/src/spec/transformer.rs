@@ -7,7 +7,9 @@ use super::dial::Cell;
 use super::report::Problems;
 use crate::axis::{Default, Id};
 use crate::text::places;
-use crate::trial::{BlockNorm, Misfit, Norm, NormPosition, Parametrization, Placement, Position, Transformer, Value};
+use crate::trial::{
+    BlockNorm, Misfit, Network, Norm, NormPosition, Parametrization, Placement, Position, Transformer, Value,
+};
 
 /// The most values of a dial, and the most combinations of values, that are looked at.
 const MOST_VALUES: usize = 1000;
@@ -47,15 +49,15 @@ fn norms(view: &View, problems: &mut Problems) {
     for row in rows(&[Id::Network, Id::NormPosition, Id::Norm]) {
         let [Some(Value::Text(network)), Some(Value::Text(position)), norm] = row[..] else { continue };
         let norm = match (view.given(Id::Norm), &Id::Norm.axis().default) {
-            (None, Default::OfNetwork(of)) => Some(of(network)),
+            (None, Default::OfNetwork(of)) => Some(of(Network::of_name(network))),
             _ => norm,
         };
-        let (known, names) = match network {
-            "transformer" => (Placement::from_name(position).is_some(), Placement::NAMES),
-            "mlp" | "rnn" => (NormPosition::from_name(position).is_some(), NormPosition::NAMES),
-            _ => continue,
+        let names = match Network::of_name(network) {
+            Network::Transformer(_) => Placement::NAMES,
+            Network::Linear | Network::Mlp { .. } | Network::Rnn { .. } => NormPosition::NAMES,
+            Network::Gated { .. } | Network::Bundle => continue,
         };
-        if !known && norm != Some(Value::Text(Norm::None.name())) {
+        if !names.contains(&position) && norm != Some(Value::Text(Norm::None.name())) {
             let message = format!("the network `{network}` has no norm_position \"{position}\"");
             let hint =
                 format!("it takes: {}; networks that take others belong in blocks of their own", names.join(", "));
@@ -101,7 +103,7 @@ fn sizes(view: &View, problems: &mut Problems) {
             continue;
         };
         let (width, heads) = (width as usize, heads as usize);
-        let position = Position::from_name(position).unwrap_or(Position::None);
+        let position = Position::from_name(position).expect("a position of the table");
         let misfit = Transformer { width, heads, position, ..Transformer::unset() }.misfit();
         let Some(misfit) = misfit.filter(|misfit| !told.contains(misfit)) else { continue };
         told.push(misfit);

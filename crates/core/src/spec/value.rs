@@ -6,7 +6,7 @@ use super::report::{Mistake, excerpt};
 use super::source::{Entry, Node, Raw};
 use crate::axis::{ALL_SAMPLES, Axis, Bounds, Id, Kind, Short};
 use crate::bundle::SUFFIX;
-use crate::trial::{LossScale, Value};
+use crate::trial::Value;
 
 /// The most bytes of a text that is a value, since it stands in every row.
 pub const LONGEST_TEXT: usize = 1000;
@@ -41,21 +41,14 @@ pub fn typed(axis: &Axis, raw: &Raw) -> Result<Written, Mistake> {
             plain(Value::Integer(ALL_SAMPLES))
         }
         (Kind::Float { names, range }, Raw::Text(text)) if !names.is_empty() => {
-            match names.iter().find(|name| *name == text) {
-                Some(name) => plain(Value::Text(name)),
+            match names.iter().find(|named| named.name == text.trim()) {
+                Some(named) => plain(Value::Text(named.name)),
                 None => Err(Mistake::new(
                     format!("`{}` is not a value of `{}`", excerpt(text), axis.name),
                     format!("it takes {}", range.words),
                 )),
             }
         }
-        (Kind::Float { .. }, Raw::Text(text)) if axis.id == Id::LossScale => match text.trim() {
-            LossScale::DYNAMIC => plain(Value::Text(LossScale::DYNAMIC)),
-            _ => Err(Mistake::new(
-                format!("`{}` is not a value of `{}`", excerpt(text), axis.name),
-                format!("it takes a number above 0, or \"{}\"", LossScale::DYNAMIC),
-            )),
-        },
         (Kind::Boolean, Raw::Boolean(b)) => plain(Value::Boolean(*b)),
         (Kind::Text, Raw::Text(text)) if text.chars().any(char::is_control) || text.len() > LONGEST_TEXT => {
             Err(Mistake::new(

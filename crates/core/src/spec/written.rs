@@ -188,7 +188,7 @@ impl Written {
         for piece in pieces.iter().filter(|piece| piece.value.has_headers()) {
             let (tables, open, close) = match &piece.value {
                 Value::List(tables) => (tables.as_slice(), "[[", "]]"),
-                table => (std::slice::from_ref(table), "[", "]"),
+                table @ (Value::Table { .. } | Value::Whole { .. }) => (std::slice::from_ref(table), "[", "]"),
             };
             for table in tables {
                 let Value::Table { file, span, pieces } = table else { continue };

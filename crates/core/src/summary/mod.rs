@@ -198,12 +198,6 @@ fn rate(counts: &Counts, rate: Rate) -> Option<Interval> {
 
 /// The median of the epochs of the trials that have one; `None` if there are none.
 fn median(epochs: &[u64]) -> Option<f64> {
-    let mut sorted = epochs.to_vec();
-    sorted.sort_unstable();
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(sorted[middle] as f64),
-        _ => Some((sorted[middle - 1] as f64 + sorted[middle] as f64) / 2.0),
-    }
+    let mut numbers: Vec<f64> = epochs.iter().map(|epoch| *epoch as f64).collect();
+    crate::median::median(&mut numbers)
 }

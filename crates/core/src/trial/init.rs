@@ -44,6 +44,13 @@ impl InitKind {
     }
 }
 
+named! { BiasKind { None = "none", Learned = "learned" } }
+
+impl BiasKind {
+    /// The names of those that there are.
+    pub const LEARNED: &'static [&'static str] = BiasKind::NAMES.split_at(1).1;
+}
+
 /// The biases of the layers, and how they start.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Bias {
@@ -55,4 +62,14 @@ pub enum Bias {
     /// They start as in PyTorch, from U(-1/sqrt(fan_in), 1/sqrt(fan_in)). This is the default with
     /// the initializer `pytorch`.
     LearnedPytorch,
+}
+
+impl Bias {
+    /// Whether there are biases, apart from how they start.
+    pub fn kind(self) -> BiasKind {
+        match self {
+            Bias::None => BiasKind::None,
+            Bias::Learned { .. } | Bias::LearnedPytorch => BiasKind::Learned,
+        }
+    }
 }

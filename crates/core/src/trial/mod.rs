@@ -23,8 +23,8 @@ mod value;
 pub(crate) use choice::named;
 pub use given::Given;
 pub use id::TrialId;
-pub use init::{Bias, Init, InitKind};
-pub use network::{Activation, Gated, Network, Norm, NormPosition};
+pub use init::{Bias, BiasKind, Init, InitKind};
+pub use network::{Activation, Fused, Gated, Network, Norm, NormPosition};
 pub use numerics::{LossScale, Mixed, Numbers, Numerics};
 pub use optimizer::{AdjustLr, DecayMode, Optimizer};
 pub use parametrization::{MupRates, Parametrization};
@@ -149,6 +149,43 @@ pub enum Lone {
 }
 
 impl Trial {
+    /// A trial of a task of which no axis was set: plain SGD trains a linear model without biases
+    /// on full batches, with a learning rate of 0 and for no time.
+    pub fn unset(task: Task) -> Trial {
+        Trial {
+            label: String::new(),
+            budget: Budget::Epochs(0),
+            loss_ratio: Loss::Mse.usual_ratio(),
+            network: Network::Linear,
+            init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
+            recurrent_init: None,
+            embedding_init_scale: 1.0,
+            residual_init_scale: 1.0,
+            bias: Bias::None,
+            forget_bias: None,
+            residual_scale: 1.0,
+            rezero: false,
+            parametrization: Parametrization::Standard,
+            loss: Loss::Mse,
+            z_loss: 0.0,
+            optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
+            lr: 0.0,
+            lr_output: None,
+            schedule: Schedule::Constant,
+            clip: Clip::None,
+            skip: Skip::None,
+            weight_decay: 0.0,
+            batch: task.samples,
+            sampling: Sampling::Shuffle,
+            accumulate: 1,
+            numerics: Numerics::Uniform(Dtype::Float32),
+            seed: 0,
+            data_seed: None,
+            given: None,
+            task,
+        }
+    }
+
     /// The seed from which the data is drawn.
     pub fn data_seed(&self) -> u64 {
         self.data_seed.unwrap_or(self.seed)

@@ -1,7 +1,7 @@
 //! Networks, their activations and norms.
 
 use super::choice::{named, with_numbers};
-use super::{BlockNorm, Placement, Transformer};
+use super::{BlockNorm, Placement, TaskKind, Transformer};
 use serde::{Deserialize, Serialize};
 
 /// A network with its sizes. Two of its numbers are equal if their bits are.
@@ -68,6 +68,31 @@ with_numbers! {
     }
 }
 
+/// An activation function for which the engine has passes of its own. For the others it takes
+/// libtorch's operations one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fused {
+    Linear,
+    Relu,
+    Tanh,
+}
+
+impl Activation {
+    /// The engine's own passes for the function, where it has them.
+    pub fn fused(self) -> Option<Fused> {
+        match self {
+            Activation::Linear => Some(Fused::Linear),
+            Activation::Relu => Some(Fused::Relu),
+            Activation::Tanh => Some(Fused::Tanh),
+            Activation::LeakyRelu { .. }
+            | Activation::Sigmoid
+            | Activation::Gelu
+            | Activation::Selu
+            | Activation::Silu => None,
+        }
+    }
+}
+
 /// The normalization of each hidden layer. It has a learned scale and shift, and eps is 1e-5,
 /// except for `Rms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,6 +112,8 @@ named! {
 
 impl Norm {
     pub const NAMES: &'static [&'static str] = &["none", "batch", "layer", "rms"];
+    /// The names of those that have a place.
+    pub const PLACED: &'static [&'static str] = Norm::NAMES.split_at(1).1;
 
     pub fn name(self) -> &'static str {
         match self {
@@ -143,6 +170,23 @@ impl Network {
             "rnn" => Some(Network::Rnn { depth, width, activation, norm, sequence_length }),
             "transformer" => Some(Network::Transformer(Transformer::unset())),
             _ => None,
+        }
+    }
+
+    /// The network of this name, which is a bundle where it is none of `NAMES`.
+    pub fn of_name(text: &str) -> Network {
+        Network::from_name(text).unwrap_or(Network::Bundle)
+    }
+
+    /// Whether the network learns the tasks of a kind. A bundle has a task of its own, of none of
+    /// these kinds.
+    pub fn learns(self, kind: TaskKind) -> bool {
+        match self {
+            Network::Linear | Network::Mlp { .. } => !kind.is_sequence(),
+            // A recurrent net is read at the last time step.
+            Network::Rnn { .. } | Network::Gated { .. } => kind.is_sequence() && !kind.asks_at_every_step(),
+            Network::Transformer(_) => kind.is_sequence(),
+            Network::Bundle => false,
         }
     }
 

@@ -2,8 +2,8 @@
 //! own.
 
 use super::{
-    Bias, Budget, Clip, Clipping, Exact, Init, Loss, LossScale, Network, Numbers, Optimizer, Parametrization, Sampling,
-    Schedule, Skip, Task, Trial,
+    Bias, BiasKind, Budget, Clip, Clipping, Exact, Init, Loss, LossScale, Network, Numbers, Optimizer, Parametrization,
+    Sampling, Schedule, Skip, Task, Trial,
 };
 use std::ops::Range;
 
@@ -110,10 +110,7 @@ impl Trial {
         let shape = Shape {
             task: task.clone(),
             network: *network,
-            bias: match bias {
-                Bias::None => false,
-                Bias::Learned { .. } | Bias::LearnedPytorch => true,
-            },
+            bias: bias.kind() == BiasKind::Learned,
             residual_scale: Exact(*residual_scale),
             rezero: *rezero,
             parametrization: *parametrization,

@@ -9,6 +9,7 @@ use super::{
     Terms, When, reference,
 };
 use crate::mean::Mean;
+use crate::median::median;
 
 /// The trajectory of one trial, folded as it comes.
 #[derive(Debug, Clone)]
@@ -386,7 +387,7 @@ impl Course {
             origin: self.origin,
             skipped_fraction: self.skipped.map(share),
             first_skip: self.first_skip,
-            clip_silenced: median(self.coefficients),
+            clip_silenced: median(&mut self.coefficients),
             loss_scale_final: after.loss_scale,
             steps_skipped: self.overflowed,
             underflow_fraction: (!self.underflow.is_empty()).then(|| self.underflow.value()),
@@ -425,15 +426,6 @@ impl Course {
 
 fn share((hits, all): (u64, u64)) -> f64 {
     hits as f64 / all as f64
-}
-
-/// The median of these numbers; of an even number of them the mean of the middle two. Of none there
-/// is none.
-fn median(mut numbers: Vec<f64>) -> Option<f64> {
-    numbers.sort_unstable_by(f64::total_cmp);
-    let upper = *numbers.get(numbers.len() / 2)?;
-    let is_odd = numbers.len() % 2 == 1;
-    Some(if is_odd { upper } else { (numbers[numbers.len() / 2 - 1] + upper) / 2.0 })
 }
 
 /// The running maximum. A NaN does not change it.

@@ -1,5 +1,6 @@
 //! How a run ended: what its last epochs say together.
 
+use crate::median::median;
 use std::collections::VecDeque;
 
 /// The epoch losses of the last third of the epochs so far, rounded up. An earlier loss will never
@@ -46,8 +47,7 @@ impl Late {
         if losses.len().is_multiple_of(2) {
             losses.push(last);
         }
-        let middle = losses.len() / 2;
-        *losses.select_nth_unstable_by(middle, f64::total_cmp).1
+        median(&mut losses).unwrap_or(f64::NAN)
     }
 
     /// Whether the losses of the last third rise, the loss after the last epoch included: the trend

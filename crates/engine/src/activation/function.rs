@@ -1,11 +1,11 @@
 //! What the engine must know of an activation function.
 
-use crate::fused::Fused;
 use tch::Tensor;
 
 /// An activation function phi, with its numbers, in libtorch's own kernels.
 ///
-/// Tensors have any shape; phi is applied to every element.
+/// Tensors have any shape; phi is applied to every element. For f32 on a CPU the passes of
+/// `Activation::fused`, where there are any, replace `forward` and `backward`.
 pub trait ActivationFunction {
     /// Whether the derivative is computed from phi's output. If so, the output may overwrite the
     /// input.
@@ -14,12 +14,6 @@ pub trait ActivationFunction {
     /// Whether libtorch's kernel treats the last few elements of a tensor with scalar code that
     /// rounds differently. See [`pads`](crate::lanes::pads).
     fn has_tail(&self) -> bool;
-
-    /// The engine's own pass for f32 on a CPU, which replaces `forward` and `backward` where there
-    /// is one.
-    fn fused(&self) -> Option<Fused> {
-        None
-    }
 
     /// Returns phi(`x`) in operations that autograd can differentiate twice.
     fn differentiable(&self, x: Tensor) -> Tensor;

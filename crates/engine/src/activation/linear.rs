@@ -1,7 +1,6 @@
 //! The identity, phi(h) = h.
 
 use super::function::ActivationFunction;
-use crate::fused::Fused;
 use tch::Tensor;
 
 /// No activation: a linear layer.
@@ -14,10 +13,6 @@ impl ActivationFunction for Linear {
 
     fn has_tail(&self) -> bool {
         false
-    }
-
-    fn fused(&self) -> Option<Fused> {
-        Some(Fused::Linear)
     }
 
     fn differentiable(&self, x: Tensor) -> Tensor {

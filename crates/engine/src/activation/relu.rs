@@ -1,7 +1,6 @@
 //! phi(h) = max(0, h), as `torch.nn.ReLU`.
 
 use super::function::ActivationFunction;
-use crate::fused::Fused;
 use tch::Tensor;
 
 /// The rectified linear unit.
@@ -14,10 +13,6 @@ impl ActivationFunction for Relu {
 
     fn has_tail(&self) -> bool {
         false
-    }
-
-    fn fused(&self) -> Option<Fused> {
-        Some(Fused::Relu)
     }
 
     fn differentiable(&self, x: Tensor) -> Tensor {

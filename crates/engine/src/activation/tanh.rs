@@ -1,7 +1,6 @@
 //! phi(h) = tanh(h), as `torch.nn.Tanh`.
 
 use super::function::ActivationFunction;
-use crate::fused::Fused;
 use tch::Tensor;
 
 /// The hyperbolic tangent.
@@ -14,10 +13,6 @@ impl ActivationFunction for Tanh {
 
     fn has_tail(&self) -> bool {
         false
-    }
-
-    fn fused(&self) -> Option<Fused> {
-        Some(Fused::Tanh)
     }
 
     fn differentiable(&self, x: Tensor) -> Tensor {

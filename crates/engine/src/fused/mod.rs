@@ -16,20 +16,13 @@ mod update;
 
 use super::elements::{nothing, slices};
 use super::matrix::Matrix;
+pub use blowup_core::trial::Fused;
 pub use heads::{SideBySide, merge_heads, split_heads};
 use simd::PARTS;
 pub(crate) use simd::vectorized;
 pub use softmax::{softmax, softmax_backward};
 pub use tanh::tanh;
 pub use update::{AdamRates, AdamSlice, adam, add, exact_norms, norms};
-
-/// The activation functions that have fused passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fused {
-    Linear,
-    Relu,
-    Tanh,
-}
 
 /// Returns the place of the elements of a matrix.
 ///
