@@ -65,8 +65,8 @@ pub struct PlotArgs {
     /// The title of each figure, in place of its own; an empty one leaves it out
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
-    /// While a sweep trains in RUN_DIR, write its report again and again; its page loads itself anew.
-    /// The figures are drawn when it has ended
+    /// While a sweep trains in RUN_DIR, write its report again and again; its page loads itself
+    /// anew. The figures are drawn when it has ended
     #[arg(long, conflicts_with = "terminal")]
     pub watch: bool,
     /// Print the phase diagrams here, in 80 columns, and write no file

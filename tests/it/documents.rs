@@ -245,7 +245,7 @@ fn their_commands_run_in_a_clean_shell_and_print_what_they_show() {
     }
     assert!(checkout.dir.path().join("report.xml").exists());
     assert!(ran >= 10, "{ran} of {} commands ran", lines.len());
-    assert_eq!(lines.iter().filter(|line| line.output.is_some()).count(), 7);
+    assert_eq!(lines.iter().filter(|line| line.output.is_some()).count(), 6);
 }
 
 /// The fenced blocks of a language.

@@ -320,7 +320,7 @@ fn mixed_precision_is_refused_where_it_is_not_built() {
     }
     check(
         "lr = 1\nprecision = \"amp_float16\"\nloss_scale = \"static\"",
-        "8:14 `static` is not a value of `loss_scale` / it takes a number above 0, or \"dynamic\"",
+        "8:14 `static` is not a value of `loss_scale` / it takes a number above 0 and at most 1e38, or \"dynamic\"",
     );
     check(
         "lr = 1\nprecision = \"amp_float16\"\nloss_scale = 0",

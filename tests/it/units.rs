@@ -110,8 +110,8 @@ fn an_update_moves_what_the_dtype_lets_it() {
     assert_eq!(measured(Trial { lr: 0.0, ..trials::mlp() }).moved_share, None);
 }
 
-/// Gradient descent on w^2 multiplies w by 1 - 2 lr: the gradient in the end is 2 w, and each update
-/// is 2 lr times the weight before it.
+/// Gradient descent on w^2 multiplies w by 1 - 2 lr: the gradient in the end is 2 w, and each
+/// update is 2 lr times the weight before it.
 #[test]
 fn the_last_gradient_and_the_largest_update_of_a_quadratic() {
     let lr = 0.1;
