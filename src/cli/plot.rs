@@ -15,12 +15,13 @@ files go to stdout:
   coordinates-*  coordinate check over widths (if layers.csv has two of them)
   trials-*       loss and gradient norm of single trials (if epochs.csv was recorded)
 
-By default the four axes that decide most about failure are shown: the numbers with most values as x
-and y, the others in panels. With --facet, all other axes are pooled, which the figure says. A --where
-stands in the titles and in the names of the files.
+By default the four axes that decide most about failure are shown: the numbers with most values as
+x and y, the others in panels. With --facet, all other axes are pooled, which the figure says. A
+filter of --where stands in the titles and in the names of the files.
 
-For a paper, --size gives the width of its column, or width and height. No letter is then smaller than
-7 points; a figure that has no room for that is refused. A PNG has 600 pixels to the inch.
+For a paper, --size gives the width of its column, or width and height. No letter is then smaller
+than 7 points; a figure that has no room for that is told and left out. A PNG has 600 pixels to the
+inch.
 
 Examples:
   blowup plot results/grid
@@ -28,7 +29,7 @@ Examples:
   blowup plot results/grid --metric grad_norm_max      the median of any numeric column of runs.csv
   blowup plot results/grid --where label=mlp --terminal
   blowup plot results/grid --watch                     beside the sweep: the report follows it
-  blowup plot results/grid --out paper --size 85mm --format pdf --facet init --title 'Failure of MLPs'";
+  blowup plot results/grid --out paper --size 85mm --format pdf --facet init --title 'Failure'";
 
 #[derive(Debug, Args)]
 #[command(after_help = PLOT_HELP)]

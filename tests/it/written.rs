@@ -136,6 +136,11 @@ fn a_mistake_is_reported_where_it_was_written() {
     let place = Place::new("extends = \"shared/base.toml\"\nname = \"t\"\n[base]\nwidht = 4\n");
     std::fs::create_dir(place.path("shared")).unwrap();
     place.write("shared/base.toml", &BASE.replace("depth = [1, 2]", "depth = [1, -2]"));
+    let text = place.refused("sweep t.toml --dry-run --set lr=1 --set init=he --set lr=2");
+    assert!(
+        text.contains("`lr` is set twice") && text.contains("several values are a list: --set lr=[1, 2]"),
+        "{text}"
+    );
     let text = place.refused("sweep t.toml --dry-run --set lr=fast");
     for there in ["--> t.toml:4:1\n   | widht = 4\n", "--> shared/base.toml:12:13\n   | depth = [1, -2]\n"] {
         assert!(text.contains(there), "{text}");

@@ -157,9 +157,22 @@ impl Written {
     }
 
     /// Gives a key of every block of `[[grid]]` a value.
+    ///
+    /// # Errors
+    /// If another `--set` gave it one, and if there is no block.
     fn set(&mut self, pieces: &mut [Piece], SetKey(line): &SetKey) -> Result<(), Diagnostics> {
+        let key = |line: &str| line.split_once(" = ").map(|(key, _)| key.to_owned());
+        let is_twice = self.files.iter().any(|(name, other)| name == FLAG && key(other) == key(line));
         let file = self.files.len();
         self.files.push((FLAG.to_owned(), line.clone()));
+        if is_twice {
+            let name = key(line).unwrap_or_default();
+            let mistake = Mistake::new(
+                format!("`{name}` is set twice"),
+                format!("several values are a list: {FLAG} {name}=[1, 2]"),
+            );
+            return Err(self.mistake(file, &(0..line.len()), mistake));
+        }
         let entries = source::parse(line).unwrap_or_default();
         let grid = pieces.iter_mut().find(|piece| piece.key == "grid");
         let blocks = match grid.map(|piece| &mut piece.value) {
