@@ -8,7 +8,7 @@ use crate::figures::cells::PlotMetric;
 use crate::figures::edges;
 use crate::figures::files::{read, source};
 use crate::figures::gallery::{Figure, Gallery, Source};
-use crate::figures::pdf::is_pdf;
+use crate::figures::pdf::{is_pdf, starts_as_pdf};
 use crate::figures::picture::{Picture, is_svg};
 use crate::figures::plan::AxisSelection;
 use crate::figures::raster::is_png;
@@ -101,7 +101,7 @@ fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>, Failure> {
 }
 
 /// Refuses to replace a file that blowup did not write. A PNG of an older version of blowup does
-/// not say who wrote it, so the SVG beside it is looked at. A PDF says it at its end.
+/// not say who wrote it, so the SVG beside it is looked at.
 fn refuse_other(path: &Path) -> Result<(), Failure> {
     const MOST: u64 = 1 << 24;
     let beside = || input::buffered(&path.with_extension("svg")).and_then(|mut svg| Ok(is_svg(svg.fill_buf()?)));
@@ -109,8 +109,7 @@ fn refuse_other(path: &Path) -> Result<(), Failure> {
         let mut bytes = Vec::new();
         input::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes)).map(|_| bytes)
     };
-    let is_own_pdf =
-        |start: &[u8]| is_pdf(start) || start.starts_with(b"%PDF") && whole().is_ok_and(|all| is_pdf(&all));
+    let is_own_pdf = |start: &[u8]| starts_as_pdf(start) && whole().is_ok_and(|all| is_pdf(&all));
     let ours = |start: &[u8]| is_svg(start) || is_png(start) || is_own_pdf(start) || beside().unwrap_or(false);
     output::refuse_other(path, "figure of blowup's", ours)
         .map_err(|failure| failure.hint("move it away, or give it another name"))

@@ -89,7 +89,11 @@ fn panel(table: &TrialTable, title: String, end: f64, shares: &[Share]) -> Panel
     for share in shares {
         let [alive, finite] =
             [SurvivalEvent::Diverged, SurvivalEvent::Nonfinite].map(|event| curve(table, &share.rows, event));
-        bands.push(Line { points: band(&alive), stroke: solid(share.colour), shape: Form::Area });
+        let band = Line { points: band(&alive), stroke: solid(share.colour), shape: Form::Area };
+        // Equal bands on top of each other would look like a narrower one.
+        if !bands.iter().any(|other: &Line| other.points == band.points) {
+            bands.push(band);
+        }
         let shown = [steps(&alive), steps(&finite)];
         for (points, stroke) in shown.iter().zip([solid(share.colour), dashed(share.colour)]).rev() {
             lines.push(Line { points: points.clone(), stroke, shape: Form::Steps });
@@ -123,6 +127,10 @@ fn last(curve: &Curve) -> f64 {
 /// The outline of the intervals of a curve: along their upper ends, and back along the lower ones.
 fn band(curve: &Curve) -> Vec<(f64, f64)> {
     let (mut upper, mut lower) = (Vec::new(), Vec::new());
+    // Nothing is known before the first epoch has ended.
+    if curve.points.first().is_some_and(|first| first.epoch > 1) {
+        (upper, lower) = (vec![(1.0, 1.0)], vec![(1.0, curve.low)]);
+    }
     for point in &curve.points {
         for (ends, end) in [(&mut upper, point.high), (&mut lower, point.low)] {
             // An interval holds until the next epoch in which something happens.

@@ -2,7 +2,8 @@
 //! others, and how their numbers are spaced.
 
 use super::table::{Factor, Level, TrialTable};
-use blowup_core::axis::{Axis, Kind, TABLE};
+use blowup_core::axis::{Axis, Id, Kind, Named, TABLE};
+use blowup_core::trial::Value;
 use std::collections::HashMap;
 
 /// If one name stands with so many numbers, the numbers are an axis of their own.
@@ -35,17 +36,18 @@ fn name_attention(table: &mut TrialTable) {
     else {
         return;
     };
+    let names = Id::AttentionScale.axis().named();
     if scale.levels.iter().all(|level| level.number.is_none()) {
         return;
     }
+    let whole = |factor: &Factor, row| Some(Value::Integer(factor.level(row).number? as u64));
     let rule = |row: u32| {
         let level = scale.level(row);
-        let size = width.level(row).number.zip(heads.level(row).number).map(|(width, heads)| width / heads);
-        match level.number.zip(size) {
-            Some((scale, size)) if (scale * size.sqrt() - 1.0).abs() < 1e-9 => Level::name("standard"),
-            Some((scale, size)) if (scale * size - 1.0).abs() < 1e-9 => Level::name("mup"),
-            Some(_) | None => level.clone(),
-        }
+        let sides = [(Id::Width, width), (Id::Heads, heads)];
+        let of = |id: Id| sides.iter().find(|(side, _)| *side == id).and_then(|(_, factor)| whole(factor, row));
+        let is = |named: &Named| Some(((named.number)(&of)? / level.number? - 1.0).abs() < 1e-9);
+        let named = names.iter().find(|named| is(named) == Some(true));
+        named.map_or_else(|| level.clone(), |named| Level::name(named.name))
     };
     let mut levels: Vec<Level> = Vec::new();
     let mut codes = Vec::new();
@@ -67,7 +69,7 @@ fn name_attention(table: &mut TrialTable) {
             _ => {}
         });
     }
-    if levels.iter().any(|level| matches!(&*level.text, "standard" | "mup")) {
+    if levels.iter().any(|level| names.iter().any(|named| named.name == level.text)) {
         let at = table.factors.iter().position(|factor| factor.name == "attention_scale").expect("it was found");
         let codes = if levels.len() > 1 { codes } else { Vec::new() };
         table.factors[at] = Factor { name: "attention_scale", levels, codes };

@@ -45,10 +45,15 @@ impl Picture {
 /// Who made a PDF file, as its metadata say.
 const CREATOR: &str = "blowup";
 
-/// Whether a file is the PDF of a picture.
+/// Whether a file is a PDF of anybody's. `start` is its beginning.
+pub fn starts_as_pdf(start: &[u8]) -> bool {
+    start.starts_with(b"%PDF-")
+}
+
+/// Whether a whole file is the PDF of a picture. It says so near its end.
 pub fn is_pdf(bytes: &[u8]) -> bool {
-    let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
-    bytes.starts_with(b"%PDF-") && has(b"/Creator(blowup)")
+    let mark = format!("/Creator({CREATOR})");
+    starts_as_pdf(bytes) && bytes.windows(mark.len()).any(|window| window == mark.as_bytes())
 }
 
 fn draw(shape: &Primitive, to: &mut Surface<'_>, font: &Font) {
@@ -123,6 +128,8 @@ fn stroked(to: &mut Surface<'_>, path: Option<Path>, stroke: Stroke) {
             paint: rgb_of(stroke.colour).into(),
             width: stroke.width as f32,
             dash,
+            // As in SVG and PNG, where a corner sharper than this is cut off.
+            miter_limit: 4.0,
             ..PdfStroke::default()
         }));
         to.draw_path(&path);

@@ -13,6 +13,9 @@ pub struct Curve {
     pub trials: u64,
     /// How many trials were lost.
     pub lost: u64,
+    /// The lower end of the 95% interval of the share while it is 1, from the end of epoch 1 on. The
+    /// upper end is 1. It is 1 without trials.
+    pub low: f64,
     /// The epochs at which a trial had the event or was censored, in ascending order.
     pub points: Vec<SurvivalPoint>,
 }
@@ -71,6 +74,7 @@ pub fn curve(table: &TrialTable, rows: &[u32], event: SurvivalEvent) -> Curve {
     let (mut at_risk, mut survival) = (trials, 1.0);
     // The derivative of the survival by the weight of the trials of each seed.
     let mut influences = vec![0.0; at_risk_of.len()];
+    let low = if trials > 0 { of_share(1.0, &influences, trials).0 } else { 1.0 };
     let points = by_epoch.into_iter().map(|(epoch, by_seed)| {
         let events: u64 = by_seed.values().map(|ended| ended.events).sum();
         let censored: u64 = by_seed.values().map(|ended| ended.censored).sum();
@@ -87,7 +91,7 @@ pub fn curve(table: &TrialTable, rows: &[u32], event: SurvivalEvent) -> Curve {
         by_seed.iter().for_each(|(seed, ended)| at_risk_of[*seed] -= ended.events + ended.censored);
         point
     });
-    Curve { trials, lost, points: points.collect() }
+    Curve { trials, lost, low, points: points.collect() }
 }
 
 impl Curve {

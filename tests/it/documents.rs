@@ -103,10 +103,6 @@ fn stand_in(command: &str) -> String {
         let there: String = modules.map(|module| format!(" && test -e tests/it/{module}.rs")).collect();
         return format!("{cargo} --help > /dev/null{there}");
     }
-    if let Some((python, rest)) = command.split_once(" tests/") {
-        let script = rest.split_whitespace().next().unwrap();
-        return format!("test -n '{python}' && test -e tests/{script}");
-    }
     match command {
         _ if command.starts_with("cargo ") => format!("{command} --help > /dev/null"),
         // `make wheel` installs it, and a test does the steps of the image.

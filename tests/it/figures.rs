@@ -15,7 +15,7 @@ use blowup_core::spec::metric::Rate;
 use blowup_core::summary::draws;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 const MIXED: &str = r#"
@@ -197,6 +197,13 @@ fn the_band_of_a_survival_curve_is_the_interval_of_the_share() {
         between += u32::from(p > 0.0 && p < 1.0);
     }
     assert!(between > 1, "{curve:?}");
+    // Before the first event all survive, and that is a share with an interval, too: Wilson's lower
+    // end for n of n is n / (n + z^2).
+    let seeds: HashSet<&str> = rows.iter().map(|row| &*row["seed"]).collect();
+    let count = |seed: &&str| rows.iter().filter(|row| row["seed"] == **seed).count() as u64;
+    let n = draws(&seeds.iter().map(|seed| (count(seed), count(seed))).collect::<Vec<_>>());
+    let z = 1.959963984540054_f64;
+    assert!((curve.low - n / (n + z * z)).abs() < 1e-9 && curve.low < 1.0, "{curve:?}");
 }
 
 /// With trials that end at other epochs, the variance is that of a jackknife that leaves out a

@@ -42,6 +42,7 @@ mod held;
 mod maps;
 mod merge;
 mod pages;
+mod paper;
 mod plan;
 mod precision;
 mod products;

@@ -2,6 +2,7 @@
 //! (`tests/report/`).
 
 use crate::check::{GRID, Results, place};
+use crate::readers::python;
 use crate::sweep::{Place, SPEC, stderr};
 use blowup::report::columns::{ElementType, floats, integers, measure};
 use blowup::report::data::Reload;
@@ -14,11 +15,9 @@ use std::process::Command;
 /// A Python with Playwright and a Chromium, which `make test` installs. Where CI=true they must be
 /// there.
 fn browser() -> Option<PathBuf> {
-    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-test/bin/python");
-    let python = std::env::var_os("BLOWUP_TEST_PYTHON").map(PathBuf::from).or_else(|| made.exists().then_some(made));
     let chromium = std::env::var_os("BLOWUP_TEST_CHROMIUM").is_some()
         || Command::new("chromium").arg("--version").output().is_ok_and(|output| output.status.success());
-    let found = python.filter(|_| chromium);
+    let found = python().filter(|_| chromium);
     assert!(found.is_some() || std::env::var("CI").as_deref() != Ok("true"), "no Chromium to test report.html with");
     if found.is_none() {
         eprintln!("SKIPPED: no Python with Playwright, or no Chromium, here; `make test` as root sets them up");

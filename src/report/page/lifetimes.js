@@ -18,6 +18,9 @@ function survival(rows, events) {
   for (const row of verdicts) atRiskOf[places.get(seedOf(row))]++;
   const ending = grouped(verdicts, verdicts.map(lastOf), end + 1);
   const points = [];
+  // Before the first event.
+  const [low, high] = trials ? shareInterval(1, influences, trials) : [1, 1];
+  const start = { share: 1, low, high };
   let [share, atRisk] = [1, trials];
   for (let epoch = 0; epoch <= end; epoch++) {
     const gone = ending(epoch);
@@ -35,12 +38,12 @@ function survival(rows, events) {
     for (const row of gone) atRiskOf[places.get(seedOf(row))]--;
     atRisk -= gone.length;
   }
-  return { trials, points, end };
+  return { trials, start, points, end };
 }
 
 /** The last point up to an epoch; before the first one all survive. */
 function survivalAt(curve, epoch) {
-  let last = { share: 1, low: null, high: null };
+  let last = curve.start;
   for (const point of curve.points) {
     if (point.epoch > epoch) break;
     last = point;

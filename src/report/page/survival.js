@@ -39,7 +39,8 @@ function drawSurvival(rows) {
     y: { domain: [0, 1], log: false, label: "share of trials" },
     label: `survival by ${axis?.name ?? "epoch"}`,
   });
-  for (const curve of curves) chart.lines.append(svg("path", { class: "band", d: bandOf(curve.diverged, chart, low), style: `fill:${curve.colour}`, "data-group": curve.label }));
+  // Equal bands on top of each other would look like a narrower one.
+  for (const curve of curves) if (curve.equal === null) chart.lines.append(svg("path", { class: "band", d: bandOf(curve.diverged, chart, low), style: `fill:${curve.colour}`, "data-group": curve.label }));
   for (const curve of curves) for (const kind of ["nonfinite", "diverged"])
     chart.lines.append(svg("path", { class: `step ${kind}`, d: pathOf(steps(curve[kind], chart, low)), stroke: curve.colour, "data-group": curve.label }));
   addReader(chart, curves, low, end);
@@ -81,17 +82,18 @@ function steps(curve, { toX, toY }, low) {
   return points;
 }
 
-/** The band of a curve: from its first event to its end. */
+/** The band of a curve, from the end of the first epoch, before which nothing is known. */
 function bandOf(curve, { toX, toY }, low) {
   const [upper, lower] = [[], []];
-  curve.points.forEach((point, i) => {
-    const next = curve.points[i + 1] ?? { epoch: curve.end };
+  const points = curve.points[0]?.epoch > 1 || !curve.points.length ? [{ epoch: 1, ...curve.start }, ...curve.points] : curve.points;
+  points.forEach((point, i) => {
+    const next = points[i + 1] ?? { epoch: curve.end };
     for (const epoch of [point.epoch, next.epoch]) {
       upper.push([toX(Math.max(epoch, low)), toY(point.high)]);
       lower.unshift([toX(Math.max(epoch, low)), toY(point.low)]);
     }
   });
-  return curve.points.length ? `${pathOf([...upper, ...lower])}Z` : "";
+  return `${pathOf([...upper, ...lower])}Z`;
 }
 
 /** A vertical line that reads all curves at an epoch; follows the pointer, or the arrow keys. */
@@ -131,8 +133,8 @@ function addReader(chart, curves, low, end) {
   });
 }
 
-/** `44% (40% to 48%)`: with the interval where there is one. */
-const shareText = ({ share, low, high }) => (low === null ? percent(share) : `${percent(share)} (${percent(low)} to ${percent(high)})`);
+/** `44% (40% to 48%)`. */
+const shareText = ({ share, low, high }) => `${percent(share)} (${percent(low)} to ${percent(high)})`;
 
 function survivalKey(axis, curves) {
   const ends = (curve) => [curve.diverged, curve.nonfinite].map((kind) => survivalAt(kind, Infinity));
