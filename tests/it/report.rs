@@ -102,6 +102,11 @@ fn trials_and_configurations_are_listed_sorted_and_found() {
 }
 
 #[test]
+fn a_panel_out_of_sight_is_drawn_when_it_is_scrolled_to() {
+    check(&["out_of_sight"], &smoke().path("r"), &[]);
+}
+
+#[test]
 fn the_page_is_usable_without_a_pointer() {
     check(&["keyboard"], &smoke().path("r"), &[]);
 }

@@ -26,6 +26,8 @@ from harness import (
     place,
     pool,
     rows,
+    saved,
+    see,
     table,
     tally,
 )
@@ -406,6 +408,48 @@ def survival(run_dir):
         )
         pick(page, "by", "")
         assert len(table(page, "#survival")) == 1
+
+
+def out_of_sight(run_dir):
+    """A click on a filter leaves a panel that is out of sight as it is. The panel is right once it
+    is scrolled to, saved, focused or printed, and at once in a browser that cannot tell what is in
+    sight."""
+    decided, _ = tally([row for row in rows(run_dir) if row["activation"] == "tanh"])
+    mark = "document.querySelector('#survival-figure svg').id = 'earlier'"
+    is_earlier = lambda page: page.locator("#earlier").count() == 1
+    drawn = lambda page: int(table(page, "#survival-figure")[0][1].replace(",", ""))
+
+    def saves(page):
+        with page.expect_download() as found:
+            page.evaluate("document.querySelector('#survival [data-save=svg]').click()")
+        assert f"{decided} trials" in pathlib.Path(found.value.path()).read_text()
+
+    ways = (
+        lambda page: see(page, "#survival-figure svg"),
+        saves,
+        lambda page: page.focus("#survival-figure svg"),
+        lambda page: page.evaluate("dispatchEvent(new Event('beforeprint'))"),
+    )
+    with opened(run_dir) as page:
+        pick(page, "by", "")
+        for way in ways:
+            see(page, "#name")
+            top = page.evaluate("document.querySelector('#survival').getBoundingClientRect().top")
+            assert top > 2 * WIDE[1], top
+            page.evaluate(mark)
+            chip(page, "activation", "tanh")
+            see(page, "#name")
+            assert headline(page)[0] == decided and is_earlier(page) and drawn(page) != decided
+            way(page)
+            assert not is_earlier(page) and drawn(page) == decided
+            page.click("#reset")
+            see(page, "#survival-figure svg")
+            assert drawn(page) == tally(rows(run_dir))[0]
+        page.add_init_script("delete window.IntersectionObserver")
+        page.reload()
+        page.evaluate(mark)
+        chip(page, "activation", "tanh")
+        assert not is_earlier(page) and drawn(page) == decided
 
 
 def keyboard(run_dir):

@@ -88,8 +88,16 @@ def interval(some):
     return (centre - half) / (1 + z * z / draws), (centre + half) / (1 + z * z / draws)
 
 
+def see(page, selector):
+    """Scrolls there, as a person must. What waited to come into sight is drawn by the next
+    frame."""
+    page.locator(selector).first.scroll_into_view_if_needed()
+    page.evaluate("new Promise(next => requestAnimationFrame(() => requestAnimationFrame(next)))")
+
+
 def saved(page, where, ending):
     """The name and the bytes of the file that a button saves."""
+    see(page, f'{where} [data-save="{ending}"]')
     with page.expect_download() as found:
         page.click(f'{where} [data-save="{ending}"]')
     return found.value.suggested_filename, pathlib.Path(found.value.path()).read_bytes()
@@ -111,6 +119,7 @@ def headline(page):
 
 
 def pick(page, name, value):
+    see(page, f'[data-picker="{name}"]')
     page.select_option(f'[data-picker="{name}"]', value)
 
 

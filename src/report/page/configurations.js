@@ -2,9 +2,11 @@
 
 let configurations = null;
 let configurationTable = null;
+let tallied = null;
 
-/** The filtered rows by configuration. */
+/** The filtered rows by configuration, counted once for all that draws them. */
 function tallyConfigurations(rows) {
+  if (tallied?.rows === rows) return tallied;
   let n = 0;
   for (const id of data.configuration) n = Math.max(n, id + 1);
   const counts = new Uint32Array(n * VERDICTS);
@@ -15,7 +17,8 @@ function tallyConfigurations(rows) {
   });
   const members = grouped(rows, groupOf, n);
   const of = (id) => counts.subarray(id * VERDICTS, (id + 1) * VERDICTS);
-  return {
+  tallied = {
+    rows,
     ids: Array.from({ length: n }, (_, id) => id).filter((id) => members(id).length > 0),
     counts: of,
     /** A trial of it, which stands for its axes. */
@@ -24,6 +27,7 @@ function tallyConfigurations(rows) {
     rate: (id) => { const n = decided(counts, id * VERDICTS); return n ? failedOf(counts, id * VERDICTS) / n : null; },
     epoch: (id) => median(gathered(members(id), data.diverged).filter((epoch) => epoch > 0).sort()),
   };
+  return tallied;
 }
 
 function drawConfigurations(rows) {

@@ -29,6 +29,7 @@ function placeNow() {
 }
 
 function snapshot() {
+  drawWaiting();
   const active = document.activeElement;
   return {
     // What there was nothing to choose from may be chosen later.

@@ -1,4 +1,4 @@
-// Puts the page together, and draws it again when something was chosen.
+// Puts the page together, and draws it again when something was chosen. A panel that is out of sight waits until it comes into sight.
 
 function update() {
   keepingFocus(drawAll);
@@ -10,25 +10,54 @@ function drawAll() {
   const rows = filtered();
   drawShown(rows);
   drawHeadline(rows);
-  drawPhase(rows);
   drawTrials(rows);
-  drawBoundary(rows);
-  drawSurvival(rows);
-  drawConfigurations(rows);
-  drawParallel(rows);
+  drawInSight(Object.keys(PANELS), rows);
   drawCompare(rows);
+}
+
+/** What draws the panel of each of these sections. */
+const PANELS = { phase: drawPhase, boundary: drawBoundary, parallel: drawParallel, survival: drawSurvival, configurations: drawConfigurations };
+
+/** The panels that are farther than a screen from the window, as far as the browser has told; those of them that are to be drawn anew. */
+const outOfSight = new Set();
+const waiting = new Set();
+
+/** Draws those of these panels that are in sight or hold the focus; the others wait. */
+function drawInSight(ids, rows) {
+  for (const id of ids) {
+    if (outOfSight.has(id) && !byId(id).contains(document.activeElement)) { waiting.add(id); continue; }
+    waiting.delete(id);
+    PANELS[id](rows);
+  }
+}
+
+/** Draws those of these panels that wait. */
+function drawWaiting(ids = Object.keys(PANELS)) {
+  const due = ids.filter((id) => waiting.delete(id));
+  if (due.length > 0) keepingFocus(() => { const rows = filtered(); due.forEach((id) => PANELS[id](rows)); });
+}
+
+/** Tells which panels are in sight. Without it all panels are, and none waits. */
+function watchSight() {
+  if (!window.IntersectionObserver) return;
+  const observer = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) isIntersecting ? outOfSight.delete(target.id) : outOfSight.add(target.id);
+    drawWaiting(Object.keys(PANELS).filter((id) => !outOfSight.has(id)));
+  }, { rootMargin: "100% 0px" });
+  for (const id of Object.keys(PANELS)) {
+    observer.observe(byId(id));
+    byId(id).addEventListener("focusin", () => drawWaiting([id]));
+  }
+  addEventListener("beforeprint", () => drawWaiting());
 }
 
 /** The figures again, for another width or another theme. */
 function redraw() {
   measureRooms();
   const rows = filtered();
-  drawPhase(rows);
   drawTrials(rows);
-  drawBoundary(rows);
+  drawInSight(Object.keys(PANELS).filter((id) => id !== "configurations"), rows);
   edgeDraws.forEach((draw) => draw());
-  drawParallel(rows);
-  drawSurvival(rows);
   drawCompare(rows);
 }
 
@@ -53,13 +82,13 @@ drawEdges();
 drawChecks();
 drawSpec();
 drawFooter();
-for (const [id, figure, draw] of [
-  ["phase", () => phaseFigure, drawPhase], ["boundary", () => boundaryFigure, drawBoundary], ["parallel", parallelFigure, drawParallel], ["survival", () => survivalFigure, drawSurvival],
-]) byId(`${id}-title`).after(saver(figure, () => draw(filtered())));
+for (const [id, figure] of [["phase", () => phaseFigure], ["boundary", () => boundaryFigure], ["parallel", parallelFigure], ["survival", () => survivalFigure]])
+  byId(`${id}-title`).after(saver(() => { drawWaiting([id]); return figure(); }, () => PANELS[id](filtered())));
 update();
 edgeDraws.forEach((draw) => draw());
 follow();
 restore();
+watchSight();
 
 byId("theme").addEventListener("click", () => { setTheme(isDark() ? "light" : "dark"); redraw(); });
 darkSystem.addEventListener("change", () => { setTheme(null); redraw(); });

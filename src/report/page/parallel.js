@@ -52,7 +52,8 @@ function contextOf(canvas, width, height) {
 function layoutParallel(axes, rows, width) {
   const { top, height, spread } = PARALLEL;
   const [left, right] = [60, 46];
-  const lines = configurations.ids.map((id) => ({ first: configurations.first(id), rate: configurations.rate(id), ys: [] })).filter((line) => line.rate !== null);
+  const found = tallyConfigurations(rows);
+  const lines = found.ids.map((id) => ({ first: found.first(id), rate: found.rate(id), ys: [] })).filter((line) => line.rate !== null);
   lines.sort((a, b) => a.rate - b.rate);
   const across = (width - left - right) / axes.length;
   const within = (codeOf, n, middleOf, room) => {
