@@ -13,8 +13,8 @@ pub struct Curve {
     pub trials: u64,
     /// How many trials were lost.
     pub lost: u64,
-    /// The lower end of the 95% interval of the share while it is 1, from the end of epoch 1 on. The
-    /// upper end is 1. It is 1 without trials.
+    /// The lower end of the 95% interval of the share while it is 1, from the end of epoch 1 on.
+    /// The upper end is 1. It is 1 without trials.
     pub low: f64,
     /// The epochs at which a trial had the event or was censored, in ascending order.
     pub points: Vec<SurvivalPoint>,

@@ -26,7 +26,6 @@ from harness import (
     place,
     pool,
     rows,
-    saved,
     see,
     table,
     tally,

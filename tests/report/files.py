@@ -8,7 +8,7 @@ import re
 import struct
 import xml.etree.ElementTree as ElementTree
 
-from harness import chip, main, opened, pick, rows, saved, table, tally
+from harness import chip, main, opened, pick, rows, saved, see, table, tally
 
 SECTIONS = ("#phase", "#boundary", "#parallel", "#survival", "#trials")
 
@@ -28,6 +28,7 @@ def pictures(run_dir):
         with opened(run_dir, scheme=scheme) as page:
             chip(page, "clip", "none")
             chip(page, "lr", "0.01", ["Shift"])
+            see(page, "#configurations-body tbody")
             page.click("#configurations-body tbody tr:nth-child(3) td:nth-child(2) button")
             for section in SECTIONS:
                 name, svg = saved(page, section, "svg")

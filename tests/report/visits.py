@@ -23,6 +23,7 @@ from harness import (
     pool,
     rows,
     saved_rows,
+    see,
     table,
     tally,
 )
@@ -185,6 +186,7 @@ def live(run_dir):
         chip(page, "clip", "none")
         pick(page, "x", "depth")
         pick(page, "by", "lr")
+        see(page, "#configurations-body tbody")
         page.click("#configurations-body tbody tr:nth-child(2) td:nth-child(2) button")
         page.fill("#configurations-body input", "depth=2")
         page.evaluate("document.querySelector('.more').open = true")
