@@ -76,21 +76,35 @@ fn a_unit_that_one_sample_wakes_is_alive_in_any_batches() {
 /// PyTorch's own initialization of ReLU layers passes a third of the squared signal on (with its
 /// biases a little less), so a signal of 140 layers leaves float32 after some 90 and stays in
 /// float64.
+///
+/// The numbers of silent layers are those of PyTorch 2.11.0. The initial weights and the data of
+/// the trials (`blowup replay --trace`) went into 141 `torch.nn.Linear` with `torch.relu` between
+/// them, and after one backward pass of `mse_loss` under `torch.set_flush_denormal(True)` those
+/// layers were counted whose gradient has no element but 0. Twenty orders of the samples gave the
+/// same numbers, also with `MKL_CBWR=COMPATIBLE`. Seeds 0 and 1 are left out: there the number depends
+/// on the order of additions (48 or 49, 51 or 52). With denormals kept the numbers are 32, 32 and
+/// 33.
 #[test]
 fn a_signal_that_underflows_leaves_layers_silent() {
-    let deep = |dtype| Trial {
-        task: Task { kind: TaskKind::Teacher, inputs: 10, outputs: 1, samples: 64, ..trials::mlp().task },
-        network: net(140, 64, Activation::Relu, Norm::None, false),
-        init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
-        bias: Bias::LearnedPytorch,
-        budget: Budget::Steps(1),
-        batch: 64,
-        numerics: Numerics::Uniform(dtype),
-        ..trials::mlp()
+    let deep = |dtype| {
+        [2, 3, 4].map(|seed| {
+            measured(Trial {
+                task: Task { kind: TaskKind::Teacher, inputs: 10, outputs: 1, samples: 64, ..trials::mlp().task },
+                network: net(140, 64, Activation::Relu, Norm::None, false),
+                init: Init { kind: InitKind::Pytorch, scale: 1.0, offset: 0.0 },
+                bias: Bias::LearnedPytorch,
+                budget: Budget::Steps(1),
+                batch: 64,
+                numerics: Numerics::Uniform(dtype),
+                seed,
+                ..trials::mlp()
+            })
+        })
     };
-    let (single, double) = (measured(deep(Dtype::Float32)), measured(deep(Dtype::Float64)));
-    assert!(single.silent_layers.is_some_and(|layers| (45..=55).contains(&layers)), "{:?}", single.silent_layers);
-    assert_eq!((double.silent_layers, single.vanished, double.vanished), (Some(0), Some(true), Some(true)));
+    let (single, double) = (deep(Dtype::Float32), deep(Dtype::Float64));
+    assert_eq!(single.each_ref().map(|measured| measured.silent_layers), [50, 50, 51].map(Some));
+    assert_eq!(double.each_ref().map(|measured| measured.silent_layers), [Some(0); 3]);
+    assert!(single.iter().chain(&double).all(|measured| measured.vanished == Some(true)));
     let shallow = measured(trials::mlp());
     assert_eq!((shallow.silent_layers, shallow.vanished), (Some(0), Some(false)));
 }
