@@ -81,9 +81,9 @@ fn a_unit_that_one_sample_wakes_is_alive_in_any_batches() {
 /// the trials (`blowup replay --trace`) went into 141 `torch.nn.Linear` with `torch.relu` between
 /// them, and after one backward pass of `mse_loss` under `torch.set_flush_denormal(True)` those
 /// layers were counted whose gradient has no element but 0. Twenty orders of the samples gave the
-/// same numbers, also with `MKL_CBWR=COMPATIBLE`. Seeds 0 and 1 are left out: there the number depends
-/// on the order of additions (48 or 49, 51 or 52). With denormals kept the numbers are 32, 32 and
-/// 33.
+/// same numbers, also with `MKL_CBWR=COMPATIBLE`. Seeds 0 and 1 are left out: there the number
+/// depends on the order of additions (48 or 49, 51 or 52). With denormals kept the numbers are 32,
+/// 32 and 33.
 #[test]
 fn a_signal_that_underflows_leaves_layers_silent() {
     let deep = |dtype| {
