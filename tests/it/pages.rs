@@ -6,6 +6,7 @@ use crate::report::{CURED, check_with, data, smoke};
 use crate::sweep::Place;
 use blowup::report::data::Reload;
 use blowup::report::file;
+use blowup_core::record;
 use blowup_core::spec::Spec;
 use blowup_core::store::Folder;
 use std::io::{BufRead, BufReader};
@@ -69,9 +70,29 @@ fn curves_that_coincide_are_told() {
     let saved: Vec<bool> = text.lines().skip(1).map(|line| line.contains(",norm,1.0,")).collect();
     results.column("outcome", |row| if saved[row] { "converged" } else { "diverged" });
     results.column("epoch_diverged", |row| if saved[row] { "" } else { "3" });
-    let place = place(CURED, &results.text());
-    place.ok("plot r");
-    check_with("pictures.py", &["coincide"], &place.path("r"), &[]);
+    let drawn = |runs: &str, bands| {
+        let place = place(CURED, runs);
+        place.ok("plot r");
+        check_with("pictures.py", &["coincide"], &place.path("r"), &[bands]);
+    };
+    drawn(&results.text(), "1");
+    // Half of the trials of one learning rate are lost: the same course, less surely.
+    let cell = |line: &str, name| line.split(',').nth(record::column(name)).unwrap().to_owned();
+    let lost: Vec<bool> =
+        text.lines().skip(1).map(|line| cell(line, "lr") == "1.0" && cell(line, "seed") == "1").collect();
+    assert_eq!(lost.iter().filter(|lost| **lost).count(), 12);
+    results.column("lost", |row| if lost[row] { "timeout" } else { "" });
+    results.column("outcome", |row| {
+        if lost[row] {
+            ""
+        } else if saved[row] {
+            "converged"
+        } else {
+            "diverged"
+        }
+    });
+    results.column("epoch_diverged", |row| if lost[row] || saved[row] { "" } else { "3" });
+    drawn(&results.text(), "2");
 }
 
 #[test]

@@ -100,13 +100,14 @@ def survival(run_dir):
         assert "which goes by seeds" in text, text
 
 
-def coincide(run_dir):
+def coincide(run_dir, bands):
     """Of handwritten results in which only the cure matters: a curve that lies on another one says
-    so, and no other does."""
+    so, and no other does. Bands of both are drawn where they differ."""
     with opened(run_dir) as page:
         pick(page, "by", "lr")
         legend = page.inner_text("#survival-figure .key-table")
         assert "equal to 0.1" in legend and legend.count("equal to") == 1, legend
+        assert page.locator("#survival-figure .band").count() == int(bands)
         pick(page, "by", "clip")
         assert "equal to" not in page.inner_text("#survival-figure .key-table")
 

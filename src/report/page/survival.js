@@ -40,7 +40,12 @@ function drawSurvival(rows) {
     label: `survival by ${axis?.name ?? "epoch"}`,
   });
   // Equal bands on top of each other would look like a narrower one.
-  for (const curve of curves) if (curve.equal === null) chart.lines.append(svg("path", { class: "band", d: bandOf(curve.diverged, chart, low), style: `fill:${curve.colour}`, "data-group": curve.label }));
+  const bands = new Set();
+  for (const curve of curves) {
+    const d = bandOf(curve.diverged, chart, low);
+    if (!bands.has(d)) chart.lines.append(svg("path", { class: "band", d, style: `fill:${curve.colour}`, "data-group": curve.label }));
+    bands.add(d);
+  }
   for (const curve of curves) for (const kind of ["nonfinite", "diverged"])
     chart.lines.append(svg("path", { class: `step ${kind}`, d: pathOf(steps(curve[kind], chart, low)), stroke: curve.colour, "data-group": curve.label }));
   addReader(chart, curves, low, end);
